@@ -1,0 +1,19 @@
+"""A self-hosted unsubscribe and preference center.
+
+`preference_center.links` stands alone: a sender's own program imports it without Flask or a
+database. That is why `create_app` is looked up only when somebody asks for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from preference_center.app import create_app as create_app
+
+__all__ = ["create_app"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "create_app":
+        return import_module("preference_center.app").create_app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,79 @@
+"""The one place that wires everything."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask_compress import Compress
+
+from preference_center import resources
+from preference_center.i18n import Languages
+from preference_center.settings import Settings
+from preference_center.store import Database
+from preference_center.web import assets, errors, health
+from preference_center.web.headers import security_headers
+from preference_center.web.mail_systems import one_click
+from preference_center.web.services import EXTENSION, Services
+from preference_center.web.subscriber import leave, preferences, receipts
+
+LONGEST_FORM = 16_384  # bytes
+
+
+def utc_now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
+) -> Flask:
+    """Return the WSGI application. `connections` is the number of threads that will serve it."""
+    app = Flask("preference_center", static_folder=None)
+    app.secret_key = settings.secret_key
+    app.config.update(
+        MAX_CONTENT_LENGTH=LONGEST_FORM,
+        COMPRESS_MIMETYPES=["text/html", "text/css"],
+        COMPRESS_MIN_SIZE=200,
+    )
+    app.url_map.merge_slashes = False  # `/u//x` is a wrong link, not a redirect
+    style_name, style_text = assets.style_sheet(settings)
+    database = Database(settings.database_url, settings.server_keys, connections=connections)
+    shown = shared_values(settings)
+    prefix = urlsplit(settings.public_url).path
+    shown["style_url"] = f"{prefix}/{style_name}"
+    languages = Languages(
+        settings.languages, resources.folders("templates", settings.overrides), shown
+    )
+    app.extensions[EXTENSION] = Services(settings, database, languages, clock)
+    blueprints = [
+        assets.blueprint(style_name, style_text),
+        health.blueprint,
+        leave.blueprint,
+        one_click.blueprint,
+        preferences.blueprint,
+        receipts.blueprint,
+    ]
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint, url_prefix=prefix or None)
+    if settings.demo_folder is not None:
+        from preference_center.demo import pages
+
+        app.register_blueprint(pages.blueprint)
+    errors.register(app)
+    app.after_request(security_headers(https=settings.public_url.startswith("https:")))
+    Compress(app)
+    return app
+
+
+def shared_values(settings: Settings) -> dict[str, object]:
+    """Return what every page and mail may show."""
+    return {
+        "brand": settings.brand_name,
+        "postal_address": settings.postal_address,
+        "contact": settings.contact,
+        "privacy_url": settings.privacy_url,
+        "sign_up_url": settings.sign_up_url,
+        "goodbye_links": settings.goodbye_links,
+        "accent": settings.brand_accent,
+    }

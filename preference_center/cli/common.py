@@ -1,0 +1,106 @@
+"""What the commands share: settings, the database, files, progress and what was refused."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import click
+
+from preference_center.environment import SettingsError
+from preference_center.rows import RefusedRow
+from preference_center.settings import Settings, read_settings
+from preference_center.store import Database
+from preference_center.store.upgrade import check_schema
+
+SHOWN_REFUSALS = 20
+
+_Read = TypeVar("_Read")
+
+
+def utc_now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def settings_or_exit(read: Callable[[Any], _Read]) -> _Read:
+    """Return settings from the environment, or say all that is wrong with them and exit 2."""
+    try:
+        return read(os.environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(2)
+
+
+@contextmanager
+def opened_database() -> Iterator[tuple[Settings, Database]]:
+    """Yield the settings and their database, which has this version's tables."""
+    settings = settings_or_exit(read_settings)
+    database = Database(settings.database_url, settings.server_keys, patient=True)
+    try:
+        check_schema(database)
+        yield settings, database
+    finally:
+        database.close()
+
+
+class Time(click.ParamType[datetime]):
+    """A time or a day in ISO 8601; without a zone it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+class Refusals:
+    """Says on standard error which rows were refused and why, the first of them one by one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, row: RefusedRow) -> None:
+        self.count += 1
+        if self.count <= SHOWN_REFUSALS:
+            click.echo(f"line {row.line}: {row.why}", err=True)
+
+    def exit(self) -> None:
+        """Exit 1 if any row was refused."""
+        if self.count > SHOWN_REFUSALS:
+            click.echo(f"… and {self.count - SHOWN_REFUSALS:,} more", err=True)
+        if self.count:
+            click.echo(f"{self.count:,} rows were refused", err=True)
+            sys.exit(1)
+
+
+@contextmanager
+def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, nothing elsewhere; yield what moves it on."""
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        iter(()) if length is None else None,
+        length=length,
+        label=label,
+        file=sys.stderr,
+        hidden=hidden,
+    ) as bar:
+        yield bar.update
+
+
+def size_of(file: BinaryIO) -> int | None:
+    """Return how many bytes a file has, or None for a pipe."""
+    try:
+        path = Path(f"/dev/fd/{file.fileno()}")
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):
+        return None

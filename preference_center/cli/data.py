@@ -1,0 +1,146 @@
+"""`import` and `export`."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from io import TextIOWrapper
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import click
+
+from preference_center import exports
+from preference_center.cli.common import (
+    Refusals,
+    Time,
+    opened_database,
+    progress,
+    utc_now,
+)
+from preference_center.imports import Import
+from preference_center.rows import (
+    CsvWriter,
+    FileRefusedError,
+    RefusedRow,
+    Row,
+    read_csv,
+    read_json_lines,
+)
+
+
+@click.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--topic", help="The topic of rows that name none.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
+@click.option("--report", type=click.Path(path_type=Path), help="List refused rows in this CSV.")
+def import_command(file: BinaryIO, topic: str | None, dry_run: bool, report: Path | None) -> None:
+    """Import people and their stops from FILE (- for standard input), CSV or JSON Lines.
+
+    Columns: email or id, topic, status, frequency, locale, consent_at, consent_source,
+    consent_wording, basis, acquired_from; changed_at and changed_by are read where an export
+    wrote them. A file with a column `kind` holds suppressions. An import never undoes a stop,
+    and running it again changes nothing.
+    """
+    rows, columns = _rows(file)
+    if not {"email", "id"} & columns:
+        raise FileRefusedError("there is no column named email, and none named id")
+    refusals = Refusals()
+    with ExitStack() as stack:
+        settings, database = stack.enter_context(opened_database())
+        on_refused = stack.enter_context(_reported(report, refusals))
+        advance = stack.enter_context(progress("Importing", None))
+        job = Import(
+            database,
+            settings.identity_key,
+            utc_now,
+            suppressions="kind" in columns,
+            default_topic=topic,
+            dry_run=dry_run,
+        )
+        counts = job.run(rows, on_refused, advance)
+    click.echo(
+        f"{'Would be a' if dry_run else 'A'}dded {counts['added']:,}, "
+        f"stopped {counts['stopped']:,}, unchanged {counts['unchanged']:,}, "
+        f"kept as stopped {counts['kept']:,}, refused {counts['refused']:,}."
+    )
+    refusals.exit()
+
+
+@click.command()
+@click.argument("what", type=click.Choice(sorted(exports.KINDS)))
+@click.option(
+    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True
+)
+@click.option(
+    "-o", "--output", default="-", show_default=True, help="A file; - is standard output."
+)
+@click.option("--topic", help="Only this topic.")
+@click.option("--since", type=Time(), help="Recorded at this time or later.")
+@click.option("--until", type=Time(), help="Recorded before this time.")
+def export(
+    what: str,
+    file_format: str,
+    output: str,
+    topic: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> None:
+    """Export preferences, suppressions or the ledger.
+
+    CSV is safe to open in a spreadsheet: a cell that would run as a formula begins with an
+    apostrophe, which `import` takes off again. JSON Lines is raw. A file appears under its name
+    only when it is whole. Suppressions are the stops above all topics; with --topic, also the
+    stops of that topic.
+    """
+    kind = exports.KINDS[what]
+    wanted = exports.Filter(topic, since, until)
+    with ExitStack() as stack:
+        _, database = stack.enter_context(opened_database())
+        session = stack.enter_context(database.reading())
+        advance = stack.enter_context(progress(f"Exporting {what}", None))
+        file = stack.enter_context(_output(output))
+        writer = exports.writer(file, kind, file_format)
+        for row in exports.rows(session, kind, wanted):
+            writer.write(row)
+            advance(1)
+
+
+def _rows(file: BinaryIO) -> tuple[Iterable[Row | RefusedRow], set[str]]:
+    """Return a file's rows, and the names of its columns."""
+    if not file.name.endswith(".jsonl"):
+        table = read_csv(file)
+        return table, set(table.columns)
+    rows = read_json_lines(file)
+    first = list(islice(rows, 1))
+    columns = {name for row in first if isinstance(row, Row) for name in row.cells}
+    return chain(first, rows), columns
+
+
+@contextmanager
+def _reported(report: Path | None, refusals: Refusals) -> Iterator[Callable[[RefusedRow], None]]:
+    """Yield what takes a refused row: standard error, and the report where one is wanted."""
+    if report is None:
+        yield refusals.add
+        return
+    with exports.whole_file(report) as file:
+        writer = CsvWriter(file, ("line", "why"), escape=True)
+
+        def add(row: RefusedRow) -> None:
+            refusals.add(row)
+            writer.write({"line": row.line, "why": row.why})
+
+        yield add
+
+
+@contextmanager
+def _output(target: str) -> Iterator[TextIO]:
+    if target != "-":
+        with exports.whole_file(Path(target)) as file:
+            yield file
+        return
+    text = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
+    yield text
+    text.flush()
+    text.detach()

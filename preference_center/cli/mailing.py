@@ -1,0 +1,103 @@
+"""`links` and `audience`: people in on standard input, merged rows out on standard output."""
+
+import sys
+from collections.abc import Callable, Iterable
+from io import TextIOWrapper
+from re import Pattern
+
+import click
+
+from preference_center.cli.common import (
+    Refusals,
+    opened_database,
+    progress,
+    settings_or_exit,
+    size_of,
+    utc_now,
+)
+from preference_center.core import topics
+from preference_center.links import CAMPAIGN, SLUG, Minter
+from preference_center.mailing import Mailing, Merged, audience_columns, links_columns
+from preference_center.rows import CsvFile, CsvWriter, RefusedRow, read_csv
+from preference_center.settings import LinkSettings, read_link_settings
+
+
+class Matching(click.ParamType[str]):
+    """A text whose characters may stand in a link."""
+
+    def __init__(self, name: str, pattern: Pattern[str], allowed: str) -> None:
+        self.name, self._pattern, self._allowed = name, pattern, allowed
+
+    def convert(self, value: str, param: object, ctx: object) -> str:
+        if not self._pattern.fullmatch(value):
+            self.fail(f"{value!r} is not {self._allowed}.")
+        return value
+
+
+_TOPIC = Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -")
+_CAMPAIGN = Matching("campaign", CAMPAIGN, "1 to 40 of a-z, 0-9 and - _ .")
+
+
+@click.command()
+@click.option("--topic", required=True, type=_TOPIC)
+@click.option("--campaign", required=True, type=_CAMPAIGN)
+@click.option("--name", default="", help="The topic's name, for the List-Id header.")
+def links(topic: str, campaign: str, name: str) -> None:
+    """Add each person's links and headers to a CSV: links … < people.csv > merged.csv
+
+    It needs no database: PUBLIC_URL, LINK_KEYS and IDENTITY_KEY are enough. The output is for
+    a mail program and stays raw: do not open it in a spreadsheet.
+    """
+    minter = _minter(settings_or_exit(read_link_settings))
+    mailing = Mailing(minter, topic, campaign, utc_now().date(), name)
+    _stream("Links", links_columns, mailing.links)
+
+
+@click.command()
+@click.option("--topic", required=True, type=_TOPIC)
+@click.option("--campaign", required=True, type=_CAMPAIGN)
+def audience(topic: str, campaign: str) -> None:
+    """Say who may be mailed now: audience … < people.csv > verdicts.csv
+
+    `allow` comes with the personal links and headers, `deny` with why. Mail only whom it allows,
+    and only when it exits with 0 or 1: rows it could not read have no verdict. The output is for
+    a mail program and stays raw.
+    """
+    with opened_database() as (settings, database):
+        with database.reading() as session:
+            name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
+        mailing = Mailing(_minter(settings), topic, campaign, utc_now().date(), name)
+        _stream(
+            "Audience", audience_columns, lambda rows: mailing.verdicts(rows, database, utc_now)
+        )
+
+
+def _minter(settings: LinkSettings) -> Minter:
+    return Minter(
+        public_url=settings.public_url,
+        link_keys=settings.link_keys,
+        identity_key=settings.identity_key,
+        inbound_domain=settings.inbound_domain,
+    )
+
+
+def _stream(
+    label: str,
+    columns: Callable[[list[str]], list[str]],
+    merge: Callable[[CsvFile], Iterable[Merged]],
+) -> None:
+    people, refusals = read_csv(sys.stdin.buffer), Refusals()
+    out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    writer = CsvWriter(out, columns(people.columns), escape=False)
+    with progress(label, size_of(sys.stdin.buffer)) as advance:
+        done = 0
+        for merged in merge(people):
+            if isinstance(merged, RefusedRow):
+                refusals.add(merged)
+            else:
+                writer.write(merged)
+            advance(people.bytes_read - done)
+            done = people.bytes_read
+    out.flush()
+    out.detach()
+    refusals.exit()

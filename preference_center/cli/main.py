@@ -1,0 +1,49 @@
+"""The group of commands, and what happens when one cannot go on."""
+
+import sys
+
+import click
+
+from preference_center.cli import data, mailing, people, processes, topics
+from preference_center.core.errors import Refusal
+from preference_center.rows import FileRefusedError
+from preference_center.store import SchemaError, UnavailableError
+
+
+class Commands(click.Group):
+    """Turns what a command refuses into a sentence and a status: 1, or 2 for a wrong call."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (FileRefusedError, Refusal, SchemaError) as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+        except UnavailableError as error:
+            click.echo(f"Error: {error}. What was written so far is not complete.", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Commands)
+@click.version_option(package_name="preference-center")
+def main() -> None:
+    """A self-hosted unsubscribe and preference center.
+
+    Settings are read from PREFERENCE_CENTER_* variables; `preference-center demo` needs none.
+    """
+
+
+for command in (
+    processes.demo,
+    processes.serve,
+    processes.worker,
+    processes.upgrade_command,
+    topics.topic,
+    data.import_command,
+    data.export,
+    mailing.links,
+    mailing.audience,
+    people.erase,
+    people.verify_ledger,
+):
+    main.add_command(command)

@@ -1,0 +1,67 @@
+"""The commands that run: `demo`, `serve`, `worker`, and `upgrade` before them."""
+
+import signal
+import sys
+from threading import Event
+
+import click
+
+from preference_center import logs, resources
+from preference_center.app import shared_values
+from preference_center.cli.common import opened_database, settings_or_exit, utc_now
+from preference_center.i18n import Languages
+from preference_center.mail.transport import SmtpTransport
+from preference_center.server import serve as serve_http
+from preference_center.settings import read_settings
+from preference_center.store import Database
+from preference_center.store.upgrade import upgrade
+from preference_center.worker import Worker
+
+
+@click.command()
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+def demo(port: int) -> None:
+    """Try it: pages, mails and a mailing, with nothing to set up."""
+    from preference_center.demo.run import run
+
+    run(port)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+def serve(host: str, port: int) -> None:
+    """Serve the pages and the one-click address; put an HTTPS proxy in front."""
+    with opened_database() as (settings, _):
+        pass
+    click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
+    serve_http(settings, host, port)
+
+
+@click.command()
+def worker() -> None:
+    """Send confirmations through SMTP_URL until stopped; any number may run on PostgreSQL."""
+    logs.configure()
+    stop = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    with opened_database() as (settings, database):
+        if settings.smtp_url is None:
+            click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
+            sys.exit(2)
+        folders = resources.folders("templates", settings.overrides)
+        languages = Languages(settings.languages, folders, shared_values(settings))
+        transport = SmtpTransport(settings.smtp_url)
+        Worker(database, transport, settings, languages, utc_now).run(stop)
+
+
+@click.command("upgrade")
+def upgrade_command() -> None:
+    """Create the tables, or bring them to this version. Safe to run again."""
+    settings = settings_or_exit(read_settings)
+    database = Database(settings.database_url, settings.server_keys, patient=True)
+    try:
+        upgrade(database)
+    finally:
+        database.close()
+    click.echo("The database is up to date.")

@@ -1,0 +1,99 @@
+"""`preference-center topic`: add, list, describe, archive."""
+
+import click
+
+from preference_center.cli.common import opened_database, utc_now
+from preference_center.core import topics
+from preference_center.core.topics import NewTopic
+
+
+@click.group()
+def topic() -> None:
+    """Add, list, describe and archive topics."""
+
+
+@topic.command()
+@click.argument("slug")
+@click.option("--name", help="What people see; made from SLUG if left out.")
+@click.option("--description", default="", help="A sentence for people who choose.")
+@click.option(
+    "--policy",
+    type=click.Choice(["opt_in", "opt_out"]),
+    default="opt_in",
+    show_default=True,
+    help="What silence means: deny, or (consent is kept elsewhere) allow.",
+)
+@click.option(
+    "--opt-in",
+    type=click.Choice(["double", "single"]),
+    default="double",
+    show_default=True,
+    help="Whether joining takes a mailed link.",
+)
+@click.option("--private", is_flag=True, help="Offered on no page.")
+@click.option("--no-confirm", is_flag=True, help="Mail no confirmation when somebody leaves it.")
+def add(
+    slug: str,
+    name: str | None,
+    description: str,
+    policy: str,
+    opt_in: str,
+    private: bool,
+    no_confirm: bool,
+) -> None:
+    """Add the topic SLUG (1 to 32 of a-z, 0-9 and -)."""
+    new = NewTopic(
+        slug,
+        name or topics.name_from_slug(slug),
+        description,
+        policy,
+        opt_in,
+        public=not private,
+        confirm=not no_confirm,
+    )
+    with opened_database() as (_, database), database.transaction() as session:
+        topics.add(session, new, utc_now())
+    click.echo(f"Added {slug}.")
+
+
+@topic.command("list")
+def list_topics() -> None:
+    """List all topics, private and archived ones too."""
+    with opened_database() as (_, database), database.reading() as session:
+        known = topics.everything(session)
+        for each in known:
+            marks = [each.policy, f"{each.opt_in} opt-in", "public" if each.public else "private"]
+            if each.archived_at is not None:
+                marks.append(f"archived {each.archived_at.date()}")
+            name = topics.name(each, topics.DEFAULT_LOCALE)
+            click.echo(f"{each.slug:32}  {name}  ({', '.join(marks)})")
+    if not known:
+        click.echo("There are no topics yet. Add one: preference-center topic add weekly-news")
+
+
+@topic.command()
+@click.argument("slug")
+@click.option("--locale", default=topics.DEFAULT_LOCALE, show_default=True, help="Like de.")
+@click.option("--name", help="The name in that language.")
+@click.option("--description", help="The description in that language.")
+def describe(slug: str, locale: str, name: str | None, description: str | None) -> None:
+    """Name and describe the topic SLUG in one language."""
+    with opened_database() as (_, database), database.transaction() as session:
+        found = topics.get(session, slug)
+        text = topics.text(found, locale)
+        topics.describe(
+            found,
+            locale,
+            name if name is not None else text.name,
+            description if description is not None else text.description,
+        )
+    click.echo(f"Described {slug} in {locale}.")
+
+
+@topic.command()
+@click.argument("slug")
+def archive(slug: str) -> None:
+    """Stop offering the topic SLUG. Links already sent keep working, and so do its stops."""
+    with opened_database() as (_, database), database.transaction() as session:
+        topics.archive(topics.get(session, slug), utc_now())
+    click.echo(f"Archived {slug}.")

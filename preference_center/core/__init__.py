@@ -1,0 +1,1 @@
+"""Decisions; `README.md` beside this file has the rules of the folder."""

@@ -1,0 +1,202 @@
+"""The ledger: append-only, one chain for each subscriber, sealed with the server's keys.
+
+A row's hash is an HMAC over the hash before it and the row, which holds a salted digest of the
+details. The details lie in a table of their own: erasing them leaves the chain whole. The
+subscriber's row carries `seq` and `head`, so that a cut tail shows as well.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.orm import Session
+
+from preference_center.store import queries
+from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording, row_values
+
+FIRST_HEAD = bytes(32)
+
+Snapshot = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happened, to which scope, through which door, and when."""
+
+    event: str
+    scope: str
+    topic: str | None
+    source: str
+    occurred_at: datetime
+    recorded_at: datetime
+    campaign: str | None = None
+    wording: str | None = None
+
+
+def append(
+    session: Session, subscriber: Subscriber, entry: Entry, before: Snapshot, after: Snapshot
+) -> int:
+    """Write one row at the end of a locked subscriber's chain and return its number."""
+    details = LedgerDetail(
+        subscriber_id=subscriber.subscriber_id,
+        seq=subscriber.seq + 1,
+        salt=secrets.token_bytes(16),
+        before=_json(before),
+        after=_json(after),
+    )
+    row = LedgerRow(
+        subscriber_id=subscriber.subscriber_id,
+        seq=details.seq,
+        event=entry.event,
+        scope=entry.scope,
+        topic=entry.topic,
+        source=entry.source,
+        campaign=entry.campaign,
+        occurred_at=entry.occurred_at,
+        recorded_at=entry.recorded_at,
+        wording=record_wording(session, entry.wording),
+        digest=_digest(details),
+    )
+    row.hash = _seal(row, subscriber.head, session.info["ledger_keys"][-1])
+    session.add_all([row, details])
+    subscriber.seq, subscriber.head = row.seq, row.hash
+    return row.seq
+
+
+def record_wording(session: Session, text: str | None) -> bytes | None:
+    """Keep a wording once, however many people agreed to it, and return its digest."""
+    if not text:
+        return None
+    digest = hashlib.sha256(text.encode()).digest()
+    known: set[bytes] = session.info.setdefault("wordings", set())
+    if digest not in known:
+        queries.insert_missing(session, Wording, [{"digest": digest, "text": text}])
+        known.add(digest)
+    return digest
+
+
+@dataclass(frozen=True)
+class Change:
+    """One ledger row with its details; `before` and `after` are None once erased."""
+
+    row: LedgerRow
+    before: Snapshot | None
+    after: Snapshot | None
+
+
+def changes(session: Session, subscriber_id: UUID, first: int) -> list[Change]:
+    """Return one person's ledger from row `first` on, oldest first."""
+    statement = (
+        select(LedgerRow, LedgerDetail)
+        .outerjoin(LedgerDetail, _same_row())
+        .where(LedgerRow.subscriber_id == subscriber_id, LedgerRow.seq >= first)
+        .order_by(LedgerRow.seq)
+    )
+    return [
+        Change(row, json.loads(details.before), json.loads(details.after))
+        if details is not None
+        else Change(row, None, None)
+        for row, details in session.execute(statement)
+    ]
+
+
+def last_touch(session: Session, subscriber_id: UUID, topic: str | None) -> LedgerRow | None:
+    """Return the newest row about `topic` or about everything; for None, about everything."""
+    touching = LedgerRow.scope != "topic"
+    if topic is not None:
+        touching = touching | (LedgerRow.topic == topic)
+    statement = (
+        select(LedgerRow)
+        .where(LedgerRow.subscriber_id == subscriber_id, touching)
+        .order_by(LedgerRow.seq.desc())
+        .limit(1)
+    )
+    return session.scalars(statement).first()
+
+
+def verify(session: Session) -> Iterator[str | None]:
+    """Yield, for each subscriber in turn, None or a sentence that says where the chain breaks."""
+    statement = (
+        select(Subscriber.subscriber_id, Subscriber.seq, Subscriber.head, LedgerRow, LedgerDetail)
+        .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
+        .outerjoin(LedgerDetail, _same_row())
+        .order_by(Subscriber.subscriber_id, LedgerRow.seq)
+        .execution_options(yield_per=1000)
+    )
+    chain: _Chain | None = None
+    for subscriber_id, seq, head, row, details in session.execute(statement):
+        if chain is None or chain.subscriber_id != subscriber_id:
+            if chain is not None:
+                yield chain.verdict()
+            chain = _Chain(subscriber_id, seq, head, session.info["ledger_keys"])
+        if row is not None:
+            chain.follow(row, details)
+            session.expunge(row)
+            if details is not None:
+                session.expunge(details)
+    if chain is not None:
+        yield chain.verdict()
+
+
+class _Chain:
+    """One subscriber's rows, followed from the first to the head."""
+
+    def __init__(self, subscriber_id: UUID, seq: int, head: bytes, keys: Sequence[str]) -> None:
+        self.subscriber_id = subscriber_id
+        self._end = (seq, head)
+        self._keys = keys
+        self._at = (0, FIRST_HEAD)
+        self._broken: str | None = None
+
+    def follow(self, row: LedgerRow, details: LedgerDetail | None) -> None:
+        seals = [_seal(row, self._at[1], key) for key in self._keys]
+        if row.seq != self._at[0] + 1:
+            self._break(f"row {self._at[0] + 1} is missing")
+        elif row.hash not in seals:
+            self._break(f"row {row.seq} was altered, or sealed with a key that is gone")
+        elif details is not None and _digest(details) != row.digest:
+            self._break(f"the details of row {row.seq} were altered")
+        self._at = (row.seq, row.hash)
+
+    def verdict(self) -> str | None:
+        if self._at != self._end:
+            self._break(f"it ends at row {self._at[0]}, where {self._end[0]} were written")
+        return self._broken
+
+    def _break(self, why: str) -> None:
+        self._broken = self._broken or f"{self.subscriber_id}: {why}"
+
+
+def _same_row() -> Any:
+    return and_(
+        LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
+    )
+
+
+def _digest(details: LedgerDetail) -> bytes:
+    text = f"{details.before}\n{details.after}".encode()
+    return hashlib.sha256(details.salt + text).digest()
+
+
+def _seal(row: LedgerRow, head: bytes, key: str) -> bytes:
+    values = {name: _plain(value) for name, value in row_values(row).items() if name != "hash"}
+    return hmac.digest(key.encode(), b"ledger\n" + head + _json(values).encode(), "sha256")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,147 @@
+"""Mails to be sent: written with the change they tell of, claimed by a worker, then settled."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from preference_center.core import ledger
+from preference_center.store import queries
+from preference_center.store.tables import OutboxRow
+
+CONFIRMATION = "confirmation"
+LONGEST_WAIT = timedelta(minutes=10)
+DROPPED_AFTER = timedelta(hours=24)
+# Longer than a whole conversation with a mail server whose every answer takes 20 seconds.
+CLAIM_LAPSES_AFTER = timedelta(minutes=5)
+RETRY_AFTER = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+
+
+@dataclass(frozen=True)
+class ClaimedMail:
+    """A mail that one worker holds until `CLAIM_LAPSES_AFTER` has passed."""
+
+    subscriber_id: UUID
+    id: UUID
+    claim: UUID
+    message_id: str
+    first_seq: int
+    last_seq: int
+    attempts: int
+    created_at: datetime
+
+
+def schedule(
+    session: Session, subscriber_id: UUID, seq: int, now: datetime, quiet: timedelta
+) -> None:
+    """Let the person's one pending confirmation cover ledger row `seq` too.
+
+    It goes out after `quiet` without a further change, and `LONGEST_WAIT` after the first one.
+    """
+    row = {
+        "subscriber_id": subscriber_id,
+        "id": uuid4(),
+        "kind": CONFIRMATION,
+        "state": "pending",
+        "first_seq": seq,
+        "last_seq": seq,
+        "message_id": uuid4().hex,
+        "created_at": now,
+        "latest_at": now + max(LONGEST_WAIT, quiet),
+        "due_at": now + quiet,
+        "attempts": 0,
+    }
+    queries.add_to_pending(session, row)
+
+
+def awaits(session: Session, subscriber_id: UUID, seq: int) -> bool:
+    """Tell whether a mail about ledger row `seq` is still to be sent."""
+    statement = select(OutboxRow.id).where(
+        OutboxRow.subscriber_id == subscriber_id,
+        OutboxRow.state.in_(("pending", "started")),
+        OutboxRow.first_seq <= seq,
+        OutboxRow.last_seq >= seq,
+    )
+    return session.scalars(statement).first() is not None
+
+
+def claim(session: Session, now: datetime) -> ClaimedMail | None:
+    """Take the mail that has been due longest, or None. What is a day old is dropped unsent."""
+    while (row := queries.take_due_mail(session, now)) is not None:
+        if now - row.created_at > DROPPED_AFTER:
+            row.state, row.settled_at, row.claim = "dropped", now, None
+            session.flush()
+            continue
+        token = uuid4()
+        row.state, row.claim, row.due_at = "started", token, now + CLAIM_LAPSES_AFTER
+        row.attempts += 1
+        return ClaimedMail(
+            row.subscriber_id,
+            row.id,
+            token,
+            row.message_id,
+            row.first_seq,
+            row.last_seq,
+            row.attempts,
+            row.created_at,
+        )
+    return None
+
+
+def settle(session: Session, mail: ClaimedMail, now: datetime, state: str, why: str = "") -> None:
+    """End a claimed mail as `sent`, `failed` or `dropped`, unless another worker holds it now."""
+    values = {"state": state, "settled_at": now, "failure": why or None, "claim": None}
+    _settle(session, mail, values)
+
+
+def retry(session: Session, mail: ClaimedMail, now: datetime, why: str) -> None:
+    """Give a mail back to be tried again later, or end it as `failed` after the last try."""
+    if mail.attempts > len(RETRY_AFTER):
+        settle(session, mail, now, "failed", why)
+        return
+    due = now + RETRY_AFTER[mail.attempts - 1]
+    _settle(session, mail, {"due_at": due, "claim": None, "failure": why})
+
+
+def _settle(session: Session, mail: ClaimedMail, values: dict[str, Any]) -> None:
+    session.execute(
+        update(OutboxRow)
+        .where(
+            OutboxRow.subscriber_id == mail.subscriber_id,
+            OutboxRow.id == mail.id,
+            OutboxRow.claim == mail.claim,
+        )
+        .values(**values)
+    )
+
+
+@dataclass(frozen=True)
+class NetChange:
+    """What a run of changes amounts to for one thing: `topic:SLUG`, `all` or `address`."""
+
+    key: str
+    before: Any
+    after: Any
+    occurred_at: datetime
+
+
+def net_changes(session: Session, subscriber_id: UUID, first: int, last: int) -> list[NetChange]:
+    """Return what ledger rows `first` to `last` amount to; what cancels itself out is left out."""
+    net: dict[str, NetChange] = {}
+    for change in ledger.changes(session, subscriber_id, first):
+        if change.row.seq > last or change.before is None or change.after is None:
+            continue
+        for key, after in change.after.items():
+            new = NetChange(key, change.before[key], after, change.row.occurred_at)
+            known = net.get(key)
+            net[key] = replace(new, before=known.before) if known is not None else new
+    return [change for change in net.values() if change.before != change.after]

@@ -1,0 +1,58 @@
+"""Find or record a subscriber, and hold the lock that every change to them takes."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from preference_center.addresses import is_mailable
+from preference_center.core import ledger
+from preference_center.store import queries
+from preference_center.store.tables import Subscriber
+
+
+def lock(session: Session, subscriber_id: UUID, now: datetime) -> Subscriber:
+    """Return one subscriber, recorded if unknown so far, locked until the transaction ends."""
+    return lock_all(session, [subscriber_id], now)[subscriber_id]
+
+
+def lock_all(session: Session, ids: Iterable[UUID], now: datetime) -> dict[UUID, Subscriber]:
+    """Return subscribers by id, as `lock` does, in four statements however many they are."""
+    ordered = sorted(set(ids))
+    queries.insert_missing(session, Subscriber, [_new(each, None, now) for each in ordered])
+    locked = queries.lock_subscribers(session, ordered)
+    return {subscriber.subscriber_id: subscriber for subscriber in locked}
+
+
+def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
+    """Return a subscriber with all they chose, unlocked, for looking at; None if never seen."""
+    statement = (
+        select(Subscriber)
+        .where(Subscriber.subscriber_id == subscriber_id)
+        .options(selectinload(Subscriber.subscriptions), selectinload(Subscriber.suppressions))
+    )
+    return session.scalars(statement).first()
+
+
+def fill_addresses(session: Session, addresses: dict[UUID, str], now: datetime) -> None:
+    """Remember addresses that were seen, so that a confirmation has somewhere to go."""
+    rows = (_new(each, email, now) for each, email in addresses.items() if is_mailable(email))
+    queries.fill_addresses(session, rows)
+
+
+def mark_erased(subscriber: Subscriber, at: datetime) -> None:
+    """Forget address, language and subscriptions, and that an address may be filled in again."""
+    subscriber.subscriptions.clear()
+    subscriber.email, subscriber.locale, subscriber.erased_at = None, None, at
+
+
+def _new(subscriber_id: UUID, email: str | None, now: datetime) -> dict[str, object]:
+    return {
+        "subscriber_id": subscriber_id,
+        "email": email,
+        "created_at": now,
+        "seq": 0,
+        "head": ledger.FIRST_HEAD,
+    }

@@ -1,0 +1,124 @@
+"""Topics: what a sender sends, each of which a person can leave by itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from preference_center.core.errors import (
+    InvalidTopicError,
+    TopicExistsError,
+    UnknownTopicError,
+)
+from preference_center.links import SLUG, topic_code
+from preference_center.store import queries
+from preference_center.store.tables import Topic, TopicText
+
+DEFAULT_LOCALE = "en"
+
+
+@dataclass(frozen=True)
+class NewTopic:
+    """A topic as the operator asks for it. `policy` says what silence means (design 12)."""
+
+    slug: str
+    name: str
+    description: str = ""
+    policy: str = "opt_in"
+    opt_in: str = "double"
+    public: bool = True
+    confirm: bool = True
+
+
+def add(session: Session, new: NewTopic, now: datetime) -> Topic:
+    """Add a topic; raise TopicExistsError or InvalidTopicError."""
+    if not SLUG.fullmatch(new.slug):
+        raise InvalidTopicError(f"{new.slug!r}: a topic is 1 to 32 of a-z, 0-9 and -")
+    code = topic_code(new.slug)
+    for other in session.scalars(select(Topic)):
+        if other.slug == new.slug:
+            raise TopicExistsError(f"there is a topic {new.slug} already")
+        if other.code == code:
+            raise TopicExistsError(f"{new.slug} has the mailto code of {other.slug}: take another")
+    topic = Topic(
+        slug=new.slug,
+        policy=new.policy,
+        opt_in=new.opt_in,
+        public=new.public,
+        confirm=new.confirm,
+        code=code,
+        created_at=now,
+    )
+    session.add(topic)
+    session.flush()
+    describe(topic, DEFAULT_LOCALE, new.name, new.description)
+    return topic
+
+
+def describe(topic: Topic, locale: str, name: str, description: str) -> None:
+    """Set a topic's name and description in one language."""
+    if not name.strip() or not (name + description).replace("\n", "").isprintable():
+        raise InvalidTopicError("a topic needs a name, without line breaks")
+    if "\n" in name or len(name) > 100 or len(description) > 1000:
+        raise InvalidTopicError("a name has at most 100 characters, a description 1,000")
+    topic.texts[locale] = TopicText(
+        topic=topic.slug, locale=locale, name=name.strip(), description=description.strip()
+    )
+
+
+def archive(topic: Topic, now: datetime) -> None:
+    """Stop offering a topic; its stops and links stay good for ever."""
+    topic.archived_at = topic.archived_at or now
+
+
+def get(session: Session, slug: str) -> Topic:
+    """Return a topic, or raise UnknownTopicError."""
+    topic = session.get(Topic, slug)
+    if topic is None:
+        raise UnknownTopicError(f"there is no topic {slug!r}")
+    return topic
+
+
+def ensure(session: Session, slug: str, now: datetime) -> Topic:
+    """Return a topic, made as a private one where a good link or an import names a new slug."""
+    known = session.get(Topic, slug)
+    if known is not None:
+        return known
+    new = NewTopic(slug, name_from_slug(slug), public=False)
+    values = {
+        "slug": slug,
+        "policy": new.policy,
+        "opt_in": new.opt_in,
+        "public": new.public,
+        "confirm": new.confirm,
+        "code": topic_code(slug),
+        "created_at": now,
+    }
+    queries.insert_missing(session, Topic, [values])
+    text = {"topic": slug, "locale": DEFAULT_LOCALE, "name": new.name, "description": ""}
+    queries.insert_missing(session, TopicText, [text])
+    return get(session, slug)
+
+
+def name_from_slug(slug: str) -> str:
+    """Return what to call a topic that nobody has named yet."""
+    return slug.replace("-", " ").strip().capitalize() or slug
+
+
+def everything(session: Session) -> list[Topic]:
+    """Return all topics, archived and private ones too, in the order of their slugs."""
+    return list(session.scalars(select(Topic).order_by(Topic.slug)))
+
+
+def name(topic: Topic, locale: str) -> str:
+    """Return a topic's name in `locale`, else in its language, else in English, else any."""
+    return text(topic, locale).name
+
+
+def text(topic: Topic, locale: str) -> TopicText:
+    """Return a topic's text, chosen as `name` chooses."""
+    for wanted in (locale, locale.partition("-")[0], DEFAULT_LOCALE):
+        if wanted in topic.texts:
+            return topic.texts[wanted]
+    return topic.texts[min(topic.texts)]

@@ -1,0 +1,69 @@
+"""Run the demo: a folder with everything in it, the worker beside the server."""
+
+import socket
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+import click
+
+from preference_center import resources
+from preference_center.app import shared_values, utc_now
+from preference_center.demo import campaign, company
+from preference_center.i18n import Languages
+from preference_center.links import Minter
+from preference_center.mail.transport import FolderTransport
+from preference_center.server import serve
+from preference_center.settings import Settings
+from preference_center.store import Database
+from preference_center.store.upgrade import upgrade
+from preference_center.worker import Worker
+
+FOLDER = "preference-center-demo"
+
+
+def run(port: int) -> None:
+    """Set up what is missing, say what to open, and serve until stopped."""
+    _refuse_taken(port)
+    folder = Path(FOLDER).resolve()
+    folder.mkdir(exist_ok=True)
+    settings = company.settings_in(folder, port)
+    database = Database(settings.database_url, settings.server_keys)
+    upgrade(database)
+    templates = resources.folders("templates", settings.overrides)
+    languages = Languages(settings.languages, templates, shared_values(settings))
+    company.fill(database, settings, utc_now())
+    campaign.send_first(settings, database, languages, utc_now())
+    _say(settings)
+    stop = Event()
+    transport = FolderTransport(campaign.mail_folder(settings))
+    worker = Worker(database, transport, settings, languages, utc_now)
+    thread = Thread(target=worker.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        serve(settings, "127.0.0.1", port)
+    finally:
+        stop.set()
+        thread.join()
+        database.close()
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            click.echo(f"Port {port} is taken. Try: preference-center demo --port 8001", err=True)
+            sys.exit(1)
+
+
+def _say(settings: Settings) -> None:
+    minter: Minter = company.minter(settings)
+    links = minter.mint(company.READER, company.TOPICS[0].slug, "demo", day=utc_now().date())
+    click.echo(
+        f"A reader's inbox:       {settings.public_url}/demo/inbox\n"
+        f"The page a link opens:  {links.unsubscribe_url}\n"
+        f"Their preferences:      {links.preferences_url}\n"
+        f"Everything lies in      {FOLDER}/ (delete it to start afresh). Ctrl+C stops."
+    )

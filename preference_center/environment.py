@@ -1,0 +1,182 @@
+"""Read single values from the environment, and collect what is wrong with them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from preference_center.addresses import is_mailable
+from preference_center.colours import DEFAULT_ACCENT, Accent, accent
+
+PREFIX = "PREFERENCE_CENTER_"
+SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
+LANGUAGES = ("en", "ar-XB")  # ar-XB: English set right to left, to try every layout both ways
+_LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or unusable; `problems` has a sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Reader:
+    """Reads `PREFERENCE_CENTER_*` variables; `finish` raises SettingsError for all of them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError(self._problems)
+
+    def text(self, name: str, *, required: bool = False) -> str:
+        value = self._environ.get(PREFIX + name, "").strip()
+        if required and not value:
+            self._wrong(name, "is missing")
+        if any(not char.isprintable() for char in value):
+            self._wrong(name, "contains a line break or another control character")
+        return value
+
+    def list(self, name: str, *, required: bool = False) -> tuple[str, ...]:
+        parts = self.text(name, required=required).split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    def key(self, name: str) -> str:
+        return self._strong(name, self.text(name, required=True))
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        return tuple(self._strong(name, key) for key in self.list(name, required=True))
+
+    def distinct(self, **keys: Iterable[str]) -> None:
+        """Refuse one key under two names: what a sender holds would open what a server guards."""
+        owner: dict[str, str] = {}
+        for name, values in keys.items():
+            for value in filter(None, values):
+                other = owner.setdefault(value, name)
+                if other != name:
+                    self._wrong(name, f"holds a key of {PREFIX}{other}; each needs its own")
+
+    def public_url(self, name: str) -> str:
+        value = self.text(name, required=True).rstrip("/")
+        if not value:
+            return value
+        parts = urlsplit(value)
+        local = parts.scheme == "http" and parts.hostname in _LOCAL_HOSTS
+        if parts.scheme != "https" and not local:
+            self._wrong(name, "must begin with https:// (http:// only for localhost)")
+        elif not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*", value):
+            # Mail clients re-encode anything else: requirement M1.
+            self._wrong(name, "must be a host, a port and a path of letters, digits and . _ ~ -")
+        return value
+
+    def url(self, name: str) -> str:
+        value = self.text(name)
+        if value and not _is_web_address(value):
+            self._wrong(name, "must be a whole address, like https://example.org/page")
+        return value
+
+    def named_urls(self, name: str) -> tuple[tuple[str, str], ...]:
+        pairs = [part.partition("=")[::2] for part in self.list(name)]
+        if not all(text.strip() and _is_web_address(url.strip()) for text, url in pairs):
+            self._wrong(name, "must look like: Blog=https://…, RSS=https://…")
+        return tuple((text.strip(), url.strip()) for text, url in pairs)
+
+    def contact(self, name: str) -> str:
+        value = self.text(name)
+        if value and not (_is_web_address(value) or is_mailable(value)):
+            self._wrong(name, "must be an email address or a web address")
+        return value
+
+    def address(self, name: str, *, required: bool = False) -> str | None:
+        value = self.text(name, required=required)
+        if value and not is_mailable(value):
+            self._wrong(name, "is not an email address")
+        return value or None
+
+    def domain(self, name: str) -> str | None:
+        value = self.text(name).lower()
+        if value and not _HOST.fullmatch(value):
+            self._wrong(name, "is not a domain name (write xn--… for other alphabets)")
+        return value or None
+
+    def database_url(self, name: str) -> str:
+        value = self.text(name, required=True)
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            self._wrong(name, "must begin with sqlite:/// or postgresql+psycopg://")
+        return value
+
+    def smtp_url(self, name: str) -> str | None:
+        value = self.text(name)
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            self._wrong(name, "must look like smtp://user:password@host:587 or smtps://host")
+        return value or None
+
+    def accent(self, name: str) -> Accent:
+        value = self.text(name)
+        try:
+            return accent(value) if value else DEFAULT_ACCENT
+        except ValueError as error:
+            self._wrong(name, str(error))
+            return DEFAULT_ACCENT
+
+    def folder(self, name: str) -> Path | None:
+        value = self.text(name)
+        if value and not Path(value).is_dir():
+            self._wrong(name, "is not a folder")
+        return Path(value) if value else None
+
+    def some_of(self, name: str, choices: tuple[str, ...]) -> frozenset[str]:
+        chosen = frozenset(self.list(name)) or frozenset(choices)
+        if chosen - {*choices, "none"}:
+            self._wrong(name, f"may name {', '.join(choices)}, or none")
+        return chosen - {"none"}
+
+    def languages(self, name: str) -> tuple[str, ...]:
+        wanted = self.list(name) or ("en",)
+        if unknown := [language for language in wanted if language not in LANGUAGES]:
+            self._wrong(name, f"names {', '.join(unknown)}; there is {', '.join(LANGUAGES)}")
+            return ("en",)
+        return wanted
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name) or choices[0]
+        if value not in choices:
+            self._wrong(name, f"must be {' or '.join(choices)}")
+        return value
+
+    def seconds(self, name: str, default: int) -> timedelta:
+        value = self.text(name) or str(default)
+        if not re.fullmatch(r"[0-9]{1,6}", value):
+            self._wrong(name, "must be a number of seconds")
+            return timedelta(seconds=default)
+        return timedelta(seconds=int(value))
+
+    def _strong(self, name: str, key: str) -> str:
+        if key and (len(key) < SHORTEST_KEY or _is_guessable(key)):
+            self._wrong(
+                name,
+                f"holds a key that is too short or guessable ({SHORTEST_KEY} random characters "
+                'or more: python3 -c "import secrets; print(secrets.token_urlsafe(32))")',
+            )
+        return key
+
+    def _wrong(self, name: str, why: str) -> None:
+        self._problems.append(f"{PREFIX}{name} {why}.")
+
+
+def _is_guessable(key: str) -> bool:
+    lower = key.lower()
+    example = any(word in lower for word in ("example", "change", "secret", "password", "0123456"))
+    return example or len(set(key)) < 10
+
+
+def _is_web_address(value: str) -> bool:
+    parts = urlsplit(value)
+    return parts.scheme in {"https", "http"} and bool(parts.netloc)

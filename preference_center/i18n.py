@@ -1,0 +1,128 @@
+"""Languages: one Jinja environment for each, for pages and mails alike.
+
+A language is a folder in `translations/`; its `.po` is compiled at start. `ar-XB` is no
+language: it is English set right to left, made from the catalogue, to try each layout both ways
+and to show up any text that does not come through gettext.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+PSEUDO = "ar-XB"
+SOURCE = "en"
+_TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+class Languages:
+    """The languages offered, the first being the default, and the templates in each."""
+
+    def __init__(
+        self, offered: Sequence[str], folders: Sequence[Path], shared: Mapping[str, Any]
+    ) -> None:
+        self.offered = tuple(offered)
+        self._environments = {code: _environment(code, folders) for code in offered}
+        for code, environment in self._environments.items():
+            environment.globals.update(shared)
+            environment.globals.update(lang=code, dir=direction(code), languages=self.names())
+
+    def choose(self, *wanted: str | None) -> str:
+        """Return the first language of `wanted` that is offered, by itself or by its parent."""
+        for code in filter(None, wanted):
+            for candidate in (code, code.partition("-")[0]):
+                if candidate in self._environments:
+                    return candidate
+        return self.offered[0]
+
+    def names(self) -> list[tuple[str, str, str]]:
+        """Return (code, name in its own language, direction) for the switch."""
+        return [
+            (code, _locale(code).get_language_name() or code, direction(code))
+            for code in self.offered
+        ]
+
+    def render(self, code: str, template: str, /, **values: Any) -> str:
+        """Return a template filled in, in one language."""
+        return self._environments[code].get_template(template).render(**values)
+
+
+def direction(code: str) -> str:
+    """Return `ltr` or `rtl`."""
+    return _locale(code).text_direction
+
+
+def _environment(code: str, folders: Sequence[Path]) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folders),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.install_gettext_translations(  # type: ignore[attr-defined]
+        _translations(code), newstyle=True
+    )
+    locale = _locale(code)
+    environment.filters["day"] = lambda at: format_date(_utc(at).date(), "long", locale=locale)
+    environment.filters["moment"] = lambda at: _moment(_utc(at), locale)
+    return environment
+
+
+def _moment(at: datetime, locale: Locale) -> str:
+    day = format_date(at.date(), "long", locale=locale)
+    return f"{day}, {format_datetime(at, 'HH:mm', locale=locale)} UTC"
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+def _locale(code: str) -> Locale:
+    # International English writes 22 November 2026.
+    return Locale.parse({PSEUDO: "ar", SOURCE: "en-GB"}.get(code, code), sep="-")
+
+
+def _translations(code: str) -> NullTranslations:
+    if code == SOURCE:
+        return NullTranslations()
+    if code == PSEUDO:
+        return _RightToLeft()
+    with (_TRANSLATIONS / f"{code}.po").open("rb") as file:
+        catalogue = read_po(file, locale=code.replace("-", "_"))
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+class _RightToLeft(NullTranslations):
+    """Every message as it is, each word of it set from right to left."""
+
+    def gettext(self, message: str) -> str:
+        return _mirrored(message)
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return _mirrored(one if count == 1 else many)
+
+
+def _mirrored(message: str) -> str:
+    """Return `message` between right-to-left marks, its placeholders and spaces untouched."""
+    parts: Iterable[str] = re.split(r"(<[^>]*>|%\(\w+\)s|%%|\s+)", message)
+    return "".join(
+        f"\N{RIGHT-TO-LEFT OVERRIDE}{part}\N{POP DIRECTIONAL FORMATTING}"
+        if index % 2 == 0 and part
+        else part
+        for index, part in enumerate(parts)
+    )

@@ -1,0 +1,292 @@
+"""Mint and read signed links, and build the `List-*` headers that carry them.
+
+A sender's own program imports this module alone: no Flask, no database, no network.
+
+    >>> from datetime import date
+    >>> minter = Minter(
+    ...     public_url="https://mail.example.org",
+    ...     link_keys=["a-key-of-at-least-32-characters-1"],
+    ...     identity_key="another-key-of-32-characters-or-more",
+    ... )
+    >>> links = minter.mint("ada@example.org", "weekly-news", "2026-47", day=date(2026, 11, 22))
+    >>> links.list_id
+    '<weekly-news.lists.mail.example.org>'
+
+The format is frozen: links sent years ago must work. `docs/link-format.md` describes it, with
+vectors for other languages. Sources: RFC 8058, RFC 2369, RFC 2919.
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import Policy
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from itsdangerous import BadData, Signer
+
+from preference_center.addresses import fingerprint
+
+Purpose = Literal["unsubscribe", "preferences", "receipt"]
+
+SLUG = re.compile(r"[a-z0-9-]{1,32}")
+CAMPAIGN = re.compile(r"[a-z0-9._-]{1,40}", re.IGNORECASE)
+
+_VERSION = "1"
+_EPOCH = date(1970, 1, 1)
+_MAILTO_VERSION = b"\x01"
+_MAILTO_SIGNATURE_BYTES = 15
+
+
+class BadLink(ValueError):
+    """A link or mailto token that is malformed, wrongly signed or not in its canonical form.
+
+    Which of the three is never said: the answer would help a forger only.
+    """
+
+
+@dataclass(frozen=True)
+class Link:
+    """What an `unsubscribe` or a `preferences` link says."""
+
+    day: date
+    subscriber_id: UUID
+    topic: str
+    campaign: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a `receipt` link says: one person's ledger rows `first` to `last`."""
+
+    day: date
+    subscriber_id: UUID
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Links:
+    """One person's links and headers for one campaign of one topic."""
+
+    id: UUID
+    unsubscribe_url: str
+    preferences_url: str
+    list_unsubscribe: str
+    list_unsubscribe_post: str
+    list_id: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the three headers as plain pairs, for an ESP's API."""
+        return {
+            "List-Unsubscribe": self.list_unsubscribe,
+            "List-Unsubscribe-Post": self.list_unsubscribe_post,
+            "List-Id": self.list_id,
+        }
+
+    def apply_to(self, message: EmailMessage) -> None:
+        """Give `message` exactly one of each header, whole under every policy it is sent with."""
+        for name, value in self.headers.items():
+            del message[name]
+            message[name] = _UnfoldedHeader(name, value)
+
+
+class Minter:
+    """Mint the links of one installation.
+
+    Args:
+        public_url: where the pages live, `https://`, with or without a path.
+        link_keys: oldest to newest; the last one signs.
+        identity_key: turns an address into a subscriber id; never changes.
+        inbound_domain: where mail to `u-…@` is received; without it no `mailto:` is offered.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_url: str,
+        link_keys: Sequence[str],
+        identity_key: str,
+        inbound_domain: str | None = None,
+    ) -> None:
+        self.public_url = public_url.rstrip("/")
+        self.link_keys = tuple(link_keys)
+        self.identity_key = identity_key
+        self.inbound_domain = inbound_domain
+        self._host = urlsplit(public_url).hostname or ""
+
+    def mint(
+        self,
+        person: str | UUID,
+        topic: str,
+        campaign: str,
+        *,
+        day: date | None = None,
+        list_name: str = "",
+    ) -> Links:
+        """Return the links of `person`, an address or a subscriber id.
+
+        `day` is the day of minting (UTC, today by default); `list_name` becomes the phrase of the
+        List-Id where it is plain ASCII. Raises ValueError for a topic or campaign whose
+        characters could not stand in a link.
+        """
+        subscriber_id = person if isinstance(person, UUID) else self.fingerprint(person)
+        link = Link(day or datetime.now(UTC).date(), subscriber_id, topic, campaign)
+        unsubscribe_url = f"{self.public_url}/u/{write_link('unsubscribe', link, self.link_keys)}"
+        preferences_url = f"{self.public_url}/p/{write_link('preferences', link, self.link_keys)}"
+        return Links(
+            id=subscriber_id,
+            unsubscribe_url=unsubscribe_url,
+            preferences_url=preferences_url,
+            list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
+            list_unsubscribe_post="List-Unsubscribe=One-Click",
+            list_id=f"{_phrase(list_name)}<{topic}.lists.{self._host}>",
+        )
+
+    def fingerprint(self, address: str) -> UUID:
+        """Return the subscriber id of an address."""
+        return fingerprint(address, self.identity_key)
+
+    def _mailto(self, subscriber_id: UUID, topic: str) -> str:
+        if self.inbound_domain is None:
+            return ""
+        token = write_mailto(subscriber_id, topic, self.link_keys)
+        return f", <mailto:{token}@{self.inbound_domain}?subject=unsubscribe>"
+
+
+def write_link(purpose: Purpose, link: Link, keys: Sequence[str]) -> str:
+    """Return the signed text of `link`, without the path before it."""
+    if not SLUG.fullmatch(link.topic):
+        raise ValueError(f"a topic is 1 to 32 of a-z, 0-9 and -, not {link.topic!r}")
+    if not CAMPAIGN.fullmatch(link.campaign):
+        raise ValueError(f"a campaign is 1 to 40 of a-z, 0-9, - _ and ., not {link.campaign!r}")
+    return _sign(purpose, link.day, link.subscriber_id, f"{link.topic}.{link.campaign}", keys)
+
+
+def read_link(purpose: Purpose, text: str, keys: Sequence[str]) -> Link:
+    """Return what a signed link says, or raise BadLink."""
+    day, subscriber_id, rest = _unsign(purpose, text, keys)
+    topic, _, campaign = rest.partition(".")
+    if not (SLUG.fullmatch(topic) and CAMPAIGN.fullmatch(campaign)):
+        raise BadLink
+    return Link(day, subscriber_id, topic, campaign)
+
+
+def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
+    """Return the signed text of `receipt`, without the path before it."""
+    rows = f"{receipt.first}.{receipt.last}"
+    return _sign("receipt", receipt.day, receipt.subscriber_id, rows, keys)
+
+
+def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
+    """Return what a signed receipt link says, or raise BadLink."""
+    day, subscriber_id, rest = _unsign("receipt", text, keys)
+    rows = re.fullmatch(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,9})", rest)
+    if rows is None:
+        raise BadLink
+    return Receipt(day, subscriber_id, int(rows[1]), int(rows[2]))
+
+
+def topic_code(topic: str) -> bytes:
+    """Return the five bytes that stand for `topic` in a mailto token."""
+    return hashlib.sha256(topic.encode()).digest()[:5]
+
+
+def write_mailto(subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
+    """Return the local part of a mailto unsubscribe: 62 characters, in any case (RFC 5321)."""
+    body = _MAILTO_VERSION + subscriber_id.bytes + topic_code(topic)
+    token = b32encode(body + _mailto_signature(body, keys[-1])).decode().rstrip("=")
+    return f"u-{token.lower()}"
+
+
+def read_mailto(local_part: str, keys: Sequence[str]) -> tuple[UUID, bytes]:
+    """Return the subscriber id and topic code of a mailto local part, or raise BadLink."""
+    token = local_part.lower().removeprefix("u-")
+    try:
+        raw = b32decode(token.upper() + "=" * (-len(token) % 8))
+    except ValueError as error:
+        raise BadLink from error
+    body, signature = raw[:-_MAILTO_SIGNATURE_BYTES], raw[-_MAILTO_SIGNATURE_BYTES:]
+    signed = any(hmac.compare_digest(_mailto_signature(body, key), signature) for key in keys)
+    canonical = f"u-{b32encode(raw).decode().rstrip('=').lower()}" == local_part.lower()
+    if not (signed and canonical and body[:1] == _MAILTO_VERSION and len(body) == 22):
+        raise BadLink
+    return UUID(bytes=body[1:17]), body[17:]
+
+
+def _sign(purpose: Purpose, day: date, subscriber: UUID, rest: str, keys: Sequence[str]) -> str:
+    person = urlsafe_b64encode(subscriber.bytes).decode().rstrip("=")
+    payload = f"{_VERSION}.{(day - _EPOCH).days}.{person}.{rest}"
+    return _signer(purpose, keys).sign(payload).decode()
+
+
+def _unsign(purpose: Purpose, text: str, keys: Sequence[str]) -> tuple[date, UUID, str]:
+    try:
+        payload = _signer(purpose, keys).unsign(text).decode()
+        version, days, person, rest = payload.split(".", 3)
+        day = _EPOCH + timedelta(days=int(days))
+        subscriber = UUID(bytes=urlsafe_b64decode(person + "=="))
+    except (BadData, ValueError, OverflowError) as error:
+        raise BadLink from error
+    # Base64 has spare bits, so more than one text verifies: only the one we wrote is accepted.
+    if version != _VERSION or text not in _all_signed(purpose, day, subscriber, rest, keys):
+        raise BadLink
+    return day, subscriber, rest
+
+
+def _all_signed(
+    purpose: Purpose, day: date, subscriber: UUID, rest: str, keys: Sequence[str]
+) -> list[str]:
+    return [_sign(purpose, day, subscriber, rest, [key]) for key in keys]
+
+
+def _signer(purpose: Purpose, keys: Sequence[str]) -> Signer:
+    return Signer(
+        list(keys), salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
+    )
+
+
+def _mailto_signature(body: bytes, key: str) -> bytes:
+    derived = hmac.digest(key.encode(), b"mailto", "sha256")
+    return hmac.digest(derived, body, "sha256")[:_MAILTO_SIGNATURE_BYTES]
+
+
+def _phrase(list_name: str) -> str:
+    """Return a List-Id phrase (RFC 2919 §3): plain ASCII, quoted where it is not all atoms."""
+    name = " ".join(list_name.split())
+    if not name or not name.isascii() or not name.isprintable() or "=?" in name:
+        return ""
+    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
+        return f"{name} "
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" '
+
+
+class _UnfoldedHeader(str):
+    """A header value that an EmailMessage writes on one line, whatever its policy.
+
+    `policy.SMTP` would turn a long List-Unsubscribe into an RFC 2047 encoded word, which no
+    mailbox provider reads. A value with a `fold` of its own is asked instead.
+    """
+
+    name: str
+    defects: tuple[Any, ...] = ()
+    max_count = 1
+
+    def __new__(cls, name: str, value: str) -> "_UnfoldedHeader":
+        header = super().__new__(cls, value)
+        header.name = name
+        return header
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        return self.name, str(self)
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"

@@ -1,0 +1,1 @@
+"""Mails: composed from templates, sent through a transport. Knows no database and no HTTP."""

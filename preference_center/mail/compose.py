@@ -1,0 +1,70 @@
+"""Compose a mail from three templates: subject, text and HTML with its CSS inlined."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from premailer import Premailer
+
+from preference_center.i18n import Languages
+
+# A long header stays one line: the default policies would make it an RFC 2047 encoded word.
+POLICY = SMTP.clone(max_line_length=998)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Who writes to whom. `sender` may be "", the null sender that asks for no answer."""
+
+    sender: str
+    from_name: str
+    from_address: str
+    to: str
+    message_id: str
+    date: datetime
+
+
+def compose(
+    languages: Languages, locale: str, template: str, envelope: Envelope, **values: Any
+) -> EmailMessage:
+    """Return `mail/TEMPLATE.*` filled in, marked so that no machine answers it (RFC 3834 §5)."""
+    subject = languages.render(locale, f"mail/{template}.subject.txt", **values)
+    text = languages.render(locale, f"mail/{template}.txt", **values)
+    html = languages.render(locale, f"mail/{template}.html", **values)
+    message = EmailMessage(policy=POLICY)
+    message["From"] = Address(envelope.from_name, addr_spec=envelope.from_address)
+    message["To"] = envelope.to
+    message["Subject"] = " ".join(subject.split())
+    message["Date"] = format_datetime(envelope.date)
+    message["Message-ID"] = f"<{envelope.message_id}@{envelope.from_address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message["Content-Language"] = locale
+    message.set_content(_tidy(text), cte="quoted-printable")
+    message.add_alternative(_inlined(html), subtype="html", cte="quoted-printable")
+    return message
+
+
+def _tidy(text: str) -> str:
+    """Return a text with no more than one empty line at a time."""
+    paragraphs = (" ".join(line.split()) for line in text.strip().splitlines())
+    tidy: list[str] = []
+    for line in paragraphs:
+        if line or (tidy and tidy[-1]):
+            tidy.append(line)
+    return "\n".join(tidy) + "\n"
+
+
+def _inlined(html: str) -> str:
+    inlined: str = Premailer(
+        html,
+        allow_network=False,
+        keep_style_tags=True,  # for what cannot be inlined: dark mode
+        strip_important=False,
+        cssutils_logging_level="CRITICAL",
+    ).transform()
+    return f"<!doctype html>\n{inlined}"

@@ -1,0 +1,113 @@
+"""Hand a mail over: to an SMTP server, to a folder (the demo's inbox), or to a list."""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
+
+_SECONDS_FOR_AN_ANSWER = 20
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class DeliveryError(Exception):
+    """A mail was not taken; the message says why, without an address."""
+
+
+class TemporaryError(DeliveryError):
+    """It may be taken later: a 4xx, a dropped connection, no connection, no login."""
+
+
+class PermanentError(DeliveryError):
+    """It will not be taken: a 5xx."""
+
+
+class Transport(Protocol):
+    """Takes one mail, or raises DeliveryError."""
+
+    def send(self, message: EmailMessage, sender: str, recipient: str) -> None: ...
+
+
+class SmtpTransport:
+    """An SMTP server at `smtp://[user:password@]host[:port]` or `smtps://…`.
+
+    STARTTLS is used wherever it is offered, and demanded before a login and on port 587. The
+    server's certificate is verified, except on this machine itself.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url: SplitResult = urlsplit(url)
+        self._host = self._url.hostname or ""
+        self._tls = ssl.create_default_context()
+        if self._host in _LOOPBACK:
+            self._tls.check_hostname = False
+            self._tls.verify_mode = ssl.CERT_NONE
+
+    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Send one mail over a connection of its own."""
+        try:
+            with self._connect() as server:
+                self._log_in(server)
+                server.send_message(message, sender, [recipient])
+        except smtplib.SMTPRecipientsRefused as error:
+            code, _ = next(iter(error.recipients.values()))
+            raise _refusal(code) from None
+        except smtplib.SMTPAuthenticationError as error:
+            raise TemporaryError(f"the login was refused ({error.smtp_code})") from None
+        except smtplib.SMTPResponseException as error:
+            raise _refusal(error.smtp_code) from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise TemporaryError(
+                f"no answer from the mail server ({type(error).__name__})"
+            ) from None
+
+    def _connect(self) -> smtplib.SMTP:
+        if self._url.scheme == "smtps":
+            return smtplib.SMTP_SSL(
+                self._host,
+                self._url.port or 465,
+                timeout=_SECONDS_FOR_AN_ANSWER,
+                context=self._tls,
+            )
+        default = 587 if self._url.username else 25
+        port = self._url.port or default
+        return smtplib.SMTP(self._host, port, timeout=_SECONDS_FOR_AN_ANSWER)
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        server.ehlo()
+        if self._url.scheme == "smtp" and server.has_extn("starttls"):
+            server.starttls(context=self._tls)
+            server.ehlo()
+        elif self._url.scheme == "smtp" and (self._url.username or self._url.port == 587):
+            raise TemporaryError("the mail server offers no STARTTLS, which a login needs")
+        if self._url.username:
+            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+
+
+class FolderTransport:
+    """A folder of `.eml` files, each there only when it is whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Write one mail; the same Message-ID again overwrites it."""
+        name = str(message["Message-ID"]).strip("<>").partition("@")[0]
+        part = self._folder / f"{name}.part"
+        part.write_bytes(message.as_bytes())
+        part.rename(self._folder / f"{name}.eml")
+
+
+class CallTransport:
+    """Hands each mail to a function: for tests, and for a program that embeds the worker."""
+
+    def __init__(self, call: Callable[[EmailMessage, str, str], None]) -> None:
+        self.send = call
+
+
+def _refusal(code: int) -> DeliveryError:
+    if 400 <= code < 500:
+        return TemporaryError(f"the mail server said {code}")
+    return PermanentError(f"the mail server said {code}")

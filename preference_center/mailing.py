@@ -1,0 +1,126 @@
+"""What a sender merges into a mailing: each person's links, and whether they may be mailed now."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from uuid import UUID
+
+from preference_center.core import audience, topics
+from preference_center.import_records import BadRowError, Person, read_person
+from preference_center.links import Links, Minter
+from preference_center.rows import FileRefusedError, RefusedRow, Row
+from preference_center.store import Database
+
+LINK_COLUMNS = (
+    "unsubscribe_url",
+    "preferences_url",
+    "list_unsubscribe",
+    "list_unsubscribe_post",
+    "list_id",
+)
+VERDICT_COLUMNS = ("verdict", "reason", "until")
+IDENTITY_COLUMNS = ("email", "id")
+PEOPLE_AT_A_TIME = 1000
+
+Merged = Mapping[str, str] | RefusedRow
+
+
+def links_columns(came_in: list[str]) -> list[str]:
+    """Return the columns of `links`: what came in, then the id and the links."""
+    _check(came_in, LINK_COLUMNS)
+    return [*came_in, *(["id"] if "id" not in came_in else []), *LINK_COLUMNS]
+
+
+def audience_columns(came_in: list[str]) -> list[str]:
+    """Return the columns of `audience`: who, the verdict, the links, then what else came in."""
+    ours = [*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS]
+    _check(came_in, (*VERDICT_COLUMNS, *LINK_COLUMNS))
+    return [*ours, *(column for column in came_in if column not in ours)]
+
+
+@dataclass(frozen=True)
+class Mailing:
+    """One campaign of one topic. `list_name` is the phrase of its List-Id."""
+
+    minter: Minter
+    topic: str
+    campaign: str
+    day: date
+    list_name: str = ""
+
+    def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
+        """Yield each row with its links."""
+        for row in rows:
+            person = self._person(row)
+            if isinstance(row, Row) and isinstance(person, Person):
+                yield {**row.cells, **_link_cells(self._mint(person.id))}
+            elif isinstance(person, RefusedRow):
+                yield person
+
+    def verdicts(
+        self,
+        rows: Iterable[Row | RefusedRow],
+        database: Database,
+        clock: Callable[[], datetime],
+    ) -> Iterator[Merged]:
+        """Yield each row with its verdict and, where it is `allow`, its links.
+
+        Asked in batches, a statement each. If the database cannot be asked, UnavailableError
+        ends it: whoever has no verdict is not mailed.
+        """
+        iterator = iter(rows)
+        while batch := list(islice(iterator, PEOPLE_AT_A_TIME)):
+            people = [(row, self._person(row)) for row in batch]
+            asked: dict[UUID, str] = {}
+            for _, person in people:
+                if isinstance(person, Person):
+                    asked[person.id] = asked.get(person.id) or person.email or ""
+            with database.transaction() as session:
+                topic = topics.get(session, self.topic)
+                verdicts = audience.check(session, topic, asked, clock())
+            for row, person in people:
+                if isinstance(row, Row) and isinstance(person, Person):
+                    yield self._verdict_cells(row, person, verdicts[person.id])
+                elif isinstance(person, RefusedRow):
+                    yield person
+
+    def _person(self, row: Row | RefusedRow) -> Person | RefusedRow:
+        if isinstance(row, RefusedRow):
+            return row
+        try:
+            return read_person(row.cells, self.minter.identity_key)
+        except BadRowError as error:
+            return RefusedRow(row.line, str(error))
+
+    def _mint(self, subscriber_id: UUID) -> Links:
+        return self.minter.mint(
+            subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
+        )
+
+    def _verdict_cells(
+        self, row: Row, person: Person, verdict: audience.Verdict
+    ) -> Mapping[str, str]:
+        links = _link_cells(self._mint(person.id)) if verdict.verdict == "allow" else {}
+        return {
+            **dict.fromkeys(LINK_COLUMNS, ""),
+            **row.cells,
+            "email": row.cells.get("email") or verdict.email,
+            "id": str(person.id),
+            "verdict": verdict.verdict,
+            "reason": verdict.reason,
+            "until": verdict.until.isoformat() if verdict.until is not None else "",
+            **links,
+        }
+
+
+def _link_cells(links: Links) -> dict[str, str]:
+    cells = {column: str(getattr(links, column)) for column in LINK_COLUMNS}
+    return {"id": str(links.id), **cells}
+
+
+def _check(came_in: list[str], ours: tuple[str, ...]) -> None:
+    if not set(came_in) & set(IDENTITY_COLUMNS):
+        raise FileRefusedError("there is no column named email, and none named id")
+    if taken := sorted(set(came_in) & set(ours)):
+        raise FileRefusedError(f"a column is named {taken[0]}, which is ours: rename it")

@@ -1,0 +1,5 @@
+"""The database: one engine, `transaction()` to change it, `reading()` to look."""
+
+from preference_center.store.engine import Database, SchemaError, UnavailableError
+
+__all__ = ["Database", "SchemaError", "UnavailableError"]

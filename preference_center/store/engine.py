@@ -1,0 +1,122 @@
+"""One engine for SQLite and PostgreSQL.
+
+    with database.transaction() as session:   # commits, or leaves nothing behind
+    with database.reading() as session:       # one consistent view, never a change
+
+SQLite is embedded: WAL, full synchronous, `BEGIN IMMEDIATE` behind a lock of the process (a
+deferred transaction that turns into a writer fails at once, whatever the busy timeout).
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+_CONNECT_SECONDS = 3
+_STATEMENT_MILLISECONDS = 5_000
+_POOL_SECONDS = 1
+
+
+class UnavailableError(Exception):
+    """The database could not be asked, or could not keep what it was told. Nothing was stored."""
+
+
+class SchemaError(Exception):
+    """The database's tables are not those of this version."""
+
+
+class Database:
+    """The database at `url`, one of `sqlite:///…` and `postgresql+psycopg://…`.
+
+    `ledger_keys` seal the ledger's rows (oldest to newest; the last one seals). `connections` is
+    the size of the pool: one for each thread. `patient` lifts the limit on a statement's time,
+    for exports and imports; a web process never waits long.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ledger_keys: Sequence[str],
+        *,
+        connections: int = 4,
+        patient: bool = False,
+    ) -> None:
+        self.engine = _engine(url, connections, patient=patient)
+        self._info = {"ledger_keys": tuple(ledger_keys)}
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[Session]:
+        """Yield a session that commits at the end; with `keep=False` (a dry run) rolls back."""
+        with self._writer, translated(), self._session("BEGIN IMMEDIATE") as session:
+            yield session
+            session.flush()
+            if keep:
+                session.commit()
+            else:
+                session.rollback()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Yield a session that sees one moment and writes nothing."""
+        with translated(), self._session("BEGIN") as session:
+            if not self.is_sqlite:
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _session(self, begin: str) -> Session:
+        bind = self.engine.execution_options(begin=begin)
+        return Session(bind, info=dict(self._info), expire_on_commit=False)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's many ways to say "not now" into UnavailableError."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
+        raise UnavailableError("the database cannot be used now") from error
+
+
+def _engine(url: str, connections: int, *, patient: bool) -> Engine:
+    # hide_parameters: an error report must hold no address.
+    if url.startswith("sqlite"):
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    timeout = 0 if patient else _STATEMENT_MILLISECONDS
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": f"-c statement_timeout={timeout} -c timezone=UTC",
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we begin by hand: the driver's own habit loses updates
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -1,0 +1,141 @@
+"""What the exports ask: each a stream in the order of its key, with an index behind its filter."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, case, literal, null, or_, select, type_coerce, union_all
+from sqlalchemy.orm import aliased
+
+from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
+from preference_center.store.tables import (
+    LedgerRow,
+    Slug,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Utc,
+    Wording,
+)
+
+AnySelect = Select[*tuple[Any, ...]]
+
+
+def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+    """Return every subscription as it is in effect, stops of everything included."""
+    bounced = ADDRESS_STOP.source == "bounce"
+    complained = ALL_STOP.source == "complaint"
+    own_stop = Subscription.status == "unsubscribed"
+    status = case(
+        (bounced, "bounced"),
+        (complained, "complained"),
+        (own_stop, "unsubscribed"),
+        (or_(ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)), "unsubscribed"),
+        else_=Subscription.status,
+    )
+    # The stop that decides the status also says since when and through which door.
+    any_address, any_all = ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)
+    changed_at = case(
+        (bounced, ADDRESS_STOP.since),
+        (complained, ALL_STOP.since),
+        (own_stop, Subscription.changed_at),
+        (any_address, ADDRESS_STOP.since),
+        (any_all, ALL_STOP.since),
+        else_=Subscription.changed_at,
+    )
+    changed_by = case(
+        (bounced, ADDRESS_STOP.source),
+        (complained, ALL_STOP.source),
+        (own_stop, Subscription.source),
+        (any_address, ADDRESS_STOP.source),
+        (any_all, ALL_STOP.source),
+        else_=Subscription.source,
+    )
+    statement: AnySelect = (
+        select(
+            Subscriber.email,
+            Subscription.subscriber_id.label("id"),
+            Subscription.topic,
+            status.label("status"),
+            Subscription.frequency,
+            Subscriber.locale,
+            Subscription.consent_at,
+            Subscription.consent_source,
+            Wording.text.label("consent_wording"),
+            Subscription.basis,
+            Subscription.acquired_from,
+            type_coerce(changed_at, Utc).label("changed_at"),
+            changed_by.label("changed_by"),
+        )
+        .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
+        .outerjoin(Wording, Wording.digest == Subscription.consent_wording)
+        .outerjoin(ALL_STOP, stop_of(ALL_STOP, "all"))
+        .outerjoin(ADDRESS_STOP, stop_of(ADDRESS_STOP, "address"))
+        .order_by(Subscription.subscriber_id, Subscription.topic)
+    )
+    if topic is not None:
+        statement = statement.where(Subscription.topic == topic)
+    return _within(statement, Subscription.updated_at, since, until)
+
+
+def suppressions(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+    """Return the stops above all topics; with `topic`, also those of that topic alone."""
+    above: AnySelect = select(
+        Subscriber.email,
+        Suppression.subscriber_id.label("id"),
+        Suppression.kind,
+        null().cast(Slug).label("topic"),
+        Suppression.since,
+        Suppression.source,
+        Subscriber.erased_at,
+    ).join(Subscriber, Subscriber.subscriber_id == Suppression.subscriber_id)
+    above = _within(above, Suppression.updated_at, since, until)
+    if topic is None:
+        return above.order_by(Suppression.subscriber_id, Suppression.kind)
+    own: AnySelect = (
+        select(
+            Subscriber.email,
+            Subscription.subscriber_id.label("id"),
+            literal("topic").label("kind"),
+            Subscription.topic,
+            Subscription.changed_at.label("since"),
+            Subscription.source,
+            Subscriber.erased_at,
+        )
+        .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
+        .where(Subscription.topic == topic, Subscription.status == "unsubscribed")
+    )
+    both = union_all(above, _within(own, Subscription.updated_at, since, until)).subquery()
+    return select(both).order_by(both.c.id, both.c.kind)
+
+
+def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+    """Return every change, each person's in the order they were made."""
+    wording = aliased(Wording)
+    statement: AnySelect = (
+        select(
+            LedgerRow.subscriber_id.label("id"),
+            LedgerRow.seq,
+            LedgerRow.event,
+            LedgerRow.scope,
+            LedgerRow.topic,
+            LedgerRow.source,
+            LedgerRow.campaign,
+            LedgerRow.occurred_at,
+            LedgerRow.recorded_at,
+            wording.text.label("wording"),
+            LedgerRow.hash,
+        )
+        .outerjoin(wording, wording.digest == LedgerRow.wording)
+        .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
+    )
+    if topic is not None:
+        statement = statement.where(LedgerRow.topic == topic)
+    return _within(statement, LedgerRow.recorded_at, since, until)
+
+
+def _within(
+    statement: AnySelect, column: Any, since: datetime | None, until: datetime | None
+) -> AnySelect:
+    if since is not None:
+        statement = statement.where(column >= since)
+    return statement if until is None else statement.where(column < until)

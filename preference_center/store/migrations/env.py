@@ -1,0 +1,12 @@
+"""Alembic's entry: run the revisions on the connection that `store.upgrade` opened."""
+
+from alembic import context
+
+from preference_center.store.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

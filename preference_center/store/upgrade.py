@@ -1,0 +1,66 @@
+"""Bring a database to this version's tables, and refuse to work on any other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from preference_center.store.engine import Database, SchemaError, translated
+
+_LOCK = 7_165_117  # any number that no other program of this database takes
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Create or migrate the tables; two upgrades at once wait for each other."""
+    with translated(), _migrating(database) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def check_schema(database: Database) -> None:
+    """Raise SchemaError unless the database has exactly the tables of this version."""
+    with translated(), database.engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    if found is None:
+        raise SchemaError("The database has no tables yet. Run: preference-center upgrade")
+    if found != wanted:
+        raise SchemaError(
+            f"The database is at revision {found}, this version needs {wanted}. "
+            "Run: preference-center upgrade (with the newer of the two versions)"
+        )
+
+
+@contextmanager
+def _migrating(database: Database) -> Iterator[Connection]:
+    """Yield a connection in a transaction; SQLite's foreign keys are off from before it began.
+
+    Alembic rebuilds a table of SQLite to alter it, and with foreign keys on that deletes the
+    rows of other tables which point at it.
+    """
+    engine = database.engine.execution_options(begin="BEGIN IMMEDIATE")
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if database.is_sqlite:
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                if not database.is_sqlite:
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                yield connection
+        finally:
+            if database.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,0 +1,36 @@
+"""The one style sheet, with the brand's accent in it, under a name that changes with it."""
+
+import hashlib
+
+from flask import Blueprint, Response
+
+from preference_center import resources
+from preference_center.settings import Settings
+from preference_center.web.access import Caller, open_to
+
+_A_YEAR = "public, max-age=31536000, immutable"
+
+
+def style_sheet(settings: Settings) -> tuple[str, str]:
+    """Return the sheet's file name and text, the accent's custom properties last."""
+    files = ["style.css"] if settings.demo_folder is None else ["style.css", "demo.css"]
+    accent = settings.brand_accent
+    text = "".join(resources.read("static", file, settings.overrides) for file in files) + (
+        f":root{{--accent:{accent.light};--on-accent:{accent.on_light}}}\n"
+        "@media(prefers-color-scheme:dark)"
+        f"{{:root{{--accent:{accent.dark};--on-accent:{accent.on_dark}}}}}\n"
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"style-{digest}.css", text
+
+
+def blueprint(name: str, text: str) -> Blueprint:
+    """Return the route that serves the sheet."""
+    assets = Blueprint("assets", __name__)
+
+    @assets.get(f"/{name}")
+    @open_to(Caller.ANYONE)
+    def style() -> Response:
+        return Response(text, mimetype="text/css", headers={"Cache-Control": _A_YEAR})
+
+    return assets

@@ -1,0 +1,74 @@
+"""Fixtures: a fresh database on both engines, and the application on it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from preference_center import create_app
+from preference_center.store import Database
+from preference_center.store.tables import Base
+from preference_center.store.upgrade import upgrade
+from tests import make, postgres
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a migrated, empty SQLite file."""
+    path = tmp_path_factory.mktemp("template") / "empty.db"
+    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+    upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Yield a migrated PostgreSQL database."""
+    with postgres.server() as url:
+        database = Database(url, (make.SERVER_KEY,))
+        upgrade(database)
+        database.close()
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database with all tables, on each engine in turn."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_url")
+    database = Database(url, (make.SERVER_KEY,))
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with database.transaction() as session:
+        session.execute(text(f"TRUNCATE {tables}"))
+    database.close()
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Yield an empty database on each engine in turn."""
+    database = Database(database_url, (make.SERVER_KEY,), connections=8)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def app(database_url: str) -> Iterator[Flask]:
+    """Yield the application on each engine, its clock at `make.NOW`."""
+    app = create_app(make.settings(database_url=database_url), clock=lambda: make.NOW)
+    yield app
+    app.extensions["preference_center"].database.close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client that keeps no cookies."""
+    return app.test_client(use_cookies=False)

@@ -1,0 +1,97 @@
+"""Plain makers: each returns a thing that works, with what a test wants different."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import consent, subscribers, topics
+from preference_center.links import Minter
+from preference_center.settings import Settings
+from preference_center.store.tables import Subscriber, Topic
+
+NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
+LINK_KEY = "link-key-for-tests-4vB7mQ2xW9pL6sN3"
+SERVER_KEY = "server-key-for-tests-8dF1kR5tY0zH7gJ2"
+IDENTITY_KEY = "identity-key-for-tests-3cX6nM9bV2aS5"
+SECRET_KEY = "flask-key-for-tests-1qA4wE7rT0yU3iO6"
+
+_SETTINGS = Settings(
+    public_url="https://mail.example.org",
+    link_keys=(LINK_KEY,),
+    identity_key=IDENTITY_KEY,
+    database_url="sqlite:///",
+    server_keys=(SERVER_KEY,),
+    secret_key=SECRET_KEY,
+    smtp_url="smtp://localhost",
+    mail_from="letters@example.org",
+    brand_name="Northwind Letters",
+    postal_address="1 Example Street, 1000 Exampletown",
+    contact="help@example.org",
+)
+
+
+def settings(**changes: Any) -> Settings:
+    return replace(_SETTINGS, **changes)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return variables that make valid settings; `""` leaves one out."""
+    values = {
+        "DATABASE_URL": "sqlite:///test.db",
+        "PUBLIC_URL": "https://mail.example.org",
+        "LINK_KEYS": LINK_KEY,
+        "SERVER_KEYS": SERVER_KEY,
+        "IDENTITY_KEY": IDENTITY_KEY,
+        "SECRET_KEY": SECRET_KEY,
+        **changes,
+    }
+    return {f"PREFERENCE_CENTER_{name}": value for name, value in values.items() if value}
+
+
+def minter(**changes: Any) -> Minter:
+    values: dict[str, Any] = {
+        "public_url": "https://mail.example.org",
+        "link_keys": (LINK_KEY,),
+        "identity_key": IDENTITY_KEY,
+        **changes,
+    }
+    return Minter(**values)
+
+
+def person(email: str = "ada@example.org") -> UUID:
+    """Return the subscriber id of an address."""
+    return minter().fingerprint(email)
+
+
+def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
+    """Add a topic."""
+    new = topics.NewTopic(slug, changes.pop("name", topics.name_from_slug(slug)))
+    return topics.add(session, replace(new, **changes), NOW)
+
+
+def reader(
+    session: Session,
+    email: str = "ada@example.org",
+    *slugs: str,
+    since: datetime = NOW - timedelta(days=400),
+    status: str = "subscribed",
+) -> Subscriber:
+    """Return a locked subscriber whose address is known and who gets `slugs`."""
+    subscribers.fill_addresses(session, {person(email): email}, since)
+    found = subscribers.lock(session, person(email), since)
+    for slug in slugs or ("weekly-news",):
+        act = consent.Act("import", since, since)
+        subscription = consent.new_subscription(found, slug, status, act)
+        subscription.consent_at = since
+        wanted = topics.ensure(session, slug, since)
+        consent.record_subscription(session, found, wanted, subscription, act)
+    session.flush()
+    return found
+
+
+def act(source: consent.Source = "page", at: datetime = NOW, **changes: Any) -> consent.Act:
+    """Return an act done and recorded at one time."""
+    return replace(consent.Act(source, at, at), **changes)

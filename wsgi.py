@@ -1,0 +1,6 @@
+"""The WSGI application, for any server: `gunicorn wsgi:app`."""
+
+from config import settings_from_environment
+from preference_center import create_app
+
+app = create_app(settings_from_environment())
