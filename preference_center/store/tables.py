@@ -83,7 +83,7 @@ class Topic(Base):
     archived_at: Mapped[datetime | None]
 
     texts: Mapped[dict[str, "TopicText"]] = relationship(
-        collection_class=attribute_keyed_dict("locale"), lazy="selectin"
+        collection_class=attribute_keyed_dict("locale")
     )
 
 

@@ -1,0 +1,121 @@
+"""Who may import whom. Change the table and `docs/architecture.md` together."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "preference_center"
+NAME = "preference_center"
+
+# room -> (rooms it may use, libraries it may use); a room includes the modules below it.
+ROOMS: dict[str, tuple[set[str], set[str]]] = {
+    "addresses": (set(), {"idna"}),
+    "links": ({"addresses"}, {"itsdangerous"}),
+    "colours": (set(), set()),
+    "environment": ({"addresses", "colours"}, set()),
+    "settings": ({"colours", "environment"}, set()),
+    "resources": (set(), set()),
+    "logs": (set(), set()),
+    "rows": (set(), set()),
+    "i18n": (set(), {"babel", "jinja2"}),
+    "store": (set(), {"alembic", "sqlalchemy"}),
+    "core": ({"addresses", "links", "store"}, {"sqlalchemy"}),
+    "mail": ({"i18n"}, {"premailer"}),
+    "import_records": ({"addresses", "core", "links", "rows"}, set()),
+    "imports": ({"addresses", "core", "import_records", "rows", "store"}, {"sqlalchemy"}),
+    "exports": ({"rows", "store"}, {"sqlalchemy"}),
+    "mailing": ({"core", "import_records", "links", "rows", "store"}, set()),
+    "worker": ({"addresses", "core", "i18n", "links", "mail", "settings", "store"}, set()),
+    "web": (
+        {"core", "i18n", "links", "resources", "settings", "store"},
+        {"flask", "flask_wtf", "werkzeug", "wtforms"},
+    ),
+    # What wires the rest may use all of it.
+    "app": ({"*"}, {"*"}),
+    "server": ({"*"}, {"*"}),
+    "cli": ({"*"}, {"*"}),
+    "demo": ({"*"}, {"*"}),
+}
+DOORS = ("web.subscriber", "web.mail_systems")
+HIDDEN_FROM_WEB = ("store.tables", "store.queries", "store.export_queries")
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports, functions and `TYPE_CHECKING` included, as dotted names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def misplaced(module: str, tree: ast.Module) -> list[str]:
+    """Return the imports of `module` that its room's row does not allow."""
+    rooms, libraries = ROOMS[room_of(module)]
+    wrong = []
+    for name in imported(tree):
+        top, _, rest = name.partition(".")
+        if top == NAME:
+            allowed = {"*", room_of(rest)} & (rooms | {room_of(module)})
+        else:
+            allowed = {"*", top} & (libraries | {"*"} & rooms) or top in sys.stdlib_module_names
+        if not allowed:
+            wrong.append(name)
+    return wrong
+
+
+PLACED = [(name, tree) for name, tree in modules() if name not in {"__init__", "__main__"}]
+
+
+@pytest.mark.parametrize(("module", "tree"), PLACED, ids=[name for name, _ in PLACED])
+def test_a_module_imports_only_what_its_room_may(module: str, tree: ast.Module) -> None:
+    assert misplaced(module, tree) == []
+
+
+def test_every_row_names_a_room_that_exists() -> None:
+    assert set(ROOMS) == {room_of(module) for module, _ in PLACED}
+
+
+def test_an_import_out_of_place_is_found() -> None:
+    tree = ast.parse("from flask import request\nfrom preference_center.mail import compose")
+    assert misplaced("core.consent", tree) == ["flask.request", "preference_center.mail.compose"]
+
+
+def test_one_door_knows_nothing_of_another() -> None:
+    for module, tree in PLACED:
+        door = next((each for each in DOORS if module.startswith(each)), None)
+        others = [f"{NAME}.{each}" for each in DOORS if door is not None and each != door]
+        assert not [name for name in imported(tree) if name.startswith(tuple(others))]
+
+
+def test_the_web_writes_no_query_of_its_own() -> None:
+    hidden = tuple(f"{NAME}.{each}" for each in HIDDEN_FROM_WEB)
+    for module, tree in PLACED:
+        if room_of(module) == "web":
+            assert not [name for name in imported(tree) if name.startswith(hidden)]
+
+
+def test_core_never_commits() -> None:
+    for module, tree in PLACED:
+        if room_of(module) == "core":
+            called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert called.isdisjoint({"commit", "rollback"})
+
+
+def test_no_module_bears_a_standard_modules_name() -> None:
+    names = {module.rpartition(".")[2] for module, _ in PLACED if "." not in module}
+    assert names.isdisjoint(sys.stdlib_module_names)

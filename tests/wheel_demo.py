@@ -1,0 +1,45 @@
+"""Run the demo of an installed wheel in an empty folder: `python -m tests.wheel_demo COMMAND`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+
+def main(command: str) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [command, "demo", "--port", str(port)], cwd=folder, start_new_session=True
+        )
+        try:
+            inbox = _open(f"http://localhost:{port}/demo/inbox")
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+    if "Weekly news" not in inbox:
+        sys.exit("The wheel's demo shows no mail.")
+    sys.stdout.write("The wheel's demo works in an empty folder.\n")
+
+
+def _open(url: str) -> str:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urlopen(url, timeout=5) as page:
+                return str(page.read().decode())
+        except (URLError, ConnectionError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
