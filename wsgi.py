@@ -1,6 +1,7 @@
 """The WSGI application, for any server: `gunicorn wsgi:app`."""
 
 from config import settings_from_environment
-from preference_center import create_app
+from preference_center import create_app, logs
 
+logs.configure()
 app = create_app(settings_from_environment())

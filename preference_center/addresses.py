@@ -1,8 +1,7 @@
 """An address in its normal form, its fingerprint, and how it is shown.
 
 Nothing here raises: whatever stands in the address column, its owner must be able to leave.
-The rule is frozen by the vectors in `tests/test_addresses.py`; another language can follow it
-from `docs/link-format.md`.
+The rule is frozen by the vectors in `docs/link-format.md`, which another language can follow.
 """
 
 import hmac
@@ -18,6 +17,7 @@ _MAILABLE = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]{1,64}"
     r"@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
+_LONGEST_DOMAIN = 255  # RFC 1035 §2.3.4; a longer one is nobody's, and not worth converting
 _LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 
@@ -29,7 +29,9 @@ def normalise(address: str) -> str:
     """
     text = _fold(address.strip())
     local, at, domain = text.rpartition("@")
-    return f"{local}{at}{_a_labels(domain)}" if at else text
+    if not at or len(domain) > _LONGEST_DOMAIN:
+        return text
+    return f"{local}{at}{_a_labels(domain)}"
 
 
 def fingerprint(address: str, identity_key: str) -> UUID:
@@ -44,6 +46,7 @@ def is_mailable(address: str) -> bool:
     return (
         len(normal) <= _LONGEST_ADDRESS
         and _MAILABLE.fullmatch(normal) is not None
+        and "=?" not in normal  # in a header it would be decoded into another address
         and not any(unicodedata.category(char).startswith(("C", "Z")) for char in normal)
     )
 

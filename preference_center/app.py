@@ -1,28 +1,23 @@
 """The one place that wires everything."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_compress import Compress
 
 from preference_center import resources
+from preference_center.clock import utc_now
 from preference_center.i18n import Languages
 from preference_center.settings import Settings
 from preference_center.store import Database
 from preference_center.web import assets, errors, health
+from preference_center.web.bodies import LONGEST_FORM
 from preference_center.web.headers import security_headers
 from preference_center.web.mail_systems import one_click
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import leave, preferences, receipts
-
-LONGEST_FORM = 16_384  # bytes
-
-
-def utc_now() -> datetime:
-    """Return the time, with its zone."""
-    return datetime.now(UTC)
 
 
 def create_app(

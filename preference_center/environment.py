@@ -3,17 +3,22 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from email.errors import MessageError
+from email.headerregistry import Address
+from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from preference_center.addresses import is_mailable
+from preference_center.addresses import is_mailable, normalise
 from preference_center.colours import DEFAULT_ACCENT, Accent, accent
+from preference_center.lines import is_one_line
+from preference_center.links import DOMAIN, PUBLIC_URL
 
 PREFIX = "PREFERENCE_CENTER_"
 SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
 LANGUAGES = ("en", "ar-XB")  # ar-XB: English set right to left, to try every layout both ways
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
-_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
+_DATABASE = re.compile(r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/.")
 
 
 class SettingsError(Exception):
@@ -35,17 +40,21 @@ class Reader:
         if self._problems:
             raise SettingsError(self._problems)
 
-    def text(self, name: str, *, required: bool = False) -> str:
+    def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str:
         value = self._environ.get(PREFIX + name, "").strip()
         if required and not value:
             self._wrong(name, "is missing")
-        if any(not char.isprintable() for char in value):
+        if not is_one_line(value):
             self._wrong(name, "contains a line break or another control character")
+        if longest is not None and len(value) > longest:
+            self._wrong(name, f"is longer than {longest} characters")
         return value
 
     def list(self, name: str, *, required: bool = False) -> tuple[str, ...]:
-        parts = self.text(name, required=required).split(",")
-        return tuple(part.strip() for part in parts if part.strip())
+        parts = tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+        if required and not parts:
+            self._wrong(name, "is missing")
+        return parts
 
     def key(self, name: str) -> str:
         return self._strong(name, self.text(name, required=True))
@@ -66,11 +75,14 @@ class Reader:
         value = self.text(name, required=True).rstrip("/")
         if not value:
             return value
-        parts = urlsplit(value)
+        parts = _split(value)
+        if parts is None:
+            self._wrong(name, "is not a web address")
+            return ""
         local = parts.scheme == "http" and parts.hostname in _LOCAL_HOSTS
         if parts.scheme != "https" and not local:
             self._wrong(name, "must begin with https:// (http:// only for localhost)")
-        elif not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*", value):
+        elif not PUBLIC_URL.fullmatch(value):
             # Mail clients re-encode anything else: requirement M1.
             self._wrong(name, "must be a host, a port and a path of letters, digits and . _ ~ -")
         return value
@@ -95,26 +107,35 @@ class Reader:
 
     def address(self, name: str, *, required: bool = False) -> str | None:
         value = self.text(name, required=required)
-        if value and not is_mailable(value):
-            self._wrong(name, "is not an email address")
-        return value or None
+        if not value:
+            return None
+        address = f"{value.rpartition('@')[0]}@{normalise(value).rpartition('@')[2]}"
+        try:
+            Address(addr_spec=address)  # refuses what a From header could not hold
+        except (ValueError, MessageError):
+            address = ""
+        if not (address and is_mailable(value)):
+            self._wrong(name, "is not an email address, or not one of ASCII characters")
+        return address or None
 
     def domain(self, name: str) -> str | None:
         value = self.text(name).lower()
-        if value and not _HOST.fullmatch(value):
+        if value and not DOMAIN.fullmatch(value):
             self._wrong(name, "is not a domain name (write xn--… for other alphabets)")
         return value or None
 
     def database_url(self, name: str) -> str:
         value = self.text(name, required=True)
-        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            self._wrong(name, "must begin with sqlite:/// or postgresql+psycopg://")
+        if value and not _DATABASE.match(value):
+            self._wrong(name, "must look like postgresql+psycopg://… or sqlite:///file")
+        elif value.startswith("postgresql") and find_spec("psycopg") is None:
+            self._wrong(name, "needs a driver: pip install 'preference-center[postgres]'")
         return value
 
     def smtp_url(self, name: str) -> str | None:
         value = self.text(name)
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+        parts = _split(value)
+        if value and (parts is None or parts.scheme not in {"smtp", "smtps"}):
             self._wrong(name, "must look like smtp://user:password@host:587 or smtps://host")
         return value or None
 
@@ -143,7 +164,7 @@ class Reader:
         if unknown := [language for language in wanted if language not in LANGUAGES]:
             self._wrong(name, f"names {', '.join(unknown)}; there is {', '.join(LANGUAGES)}")
             return ("en",)
-        return wanted
+        return tuple(dict.fromkeys(wanted))
 
     def one_of(self, name: str, choices: tuple[str, ...]) -> str:
         value = self.text(name) or choices[0]
@@ -178,5 +199,15 @@ def _is_guessable(key: str) -> bool:
 
 
 def _is_web_address(value: str) -> bool:
-    parts = urlsplit(value)
-    return parts.scheme in {"https", "http"} and bool(parts.netloc)
+    parts = _split(value)
+    return parts is not None and parts.scheme in {"https", "http"}
+
+
+def _split(value: str) -> SplitResult | None:
+    """Return the parts of an address that names a host, and a port only if there can be one."""
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None

@@ -31,8 +31,9 @@ class Languages:
         self, offered: Sequence[str], folders: Sequence[Path], shared: Mapping[str, Any]
     ) -> None:
         self.offered = tuple(offered)
-        self._environments = {code: _environment(code, folders) for code in offered}
-        for code, environment in self._environments.items():
+        self._html = {code: _environment(code, folders, escape=True) for code in offered}
+        self._text = {code: _environment(code, folders, escape=False) for code in offered}
+        for code, environment in [*self._html.items(), *self._text.items()]:
             environment.globals.update(shared)
             environment.globals.update(lang=code, dir=direction(code), languages=self.names())
 
@@ -40,7 +41,7 @@ class Languages:
         """Return the first language of `wanted` that is offered, by itself or by its parent."""
         for code in filter(None, wanted):
             for candidate in (code, code.partition("-")[0]):
-                if candidate in self._environments:
+                if candidate in self.offered:
                     return candidate
         return self.offered[0]
 
@@ -52,8 +53,13 @@ class Languages:
         ]
 
     def render(self, code: str, template: str, /, **values: Any) -> str:
-        """Return a template filled in, in one language."""
-        return self._environments[code].get_template(template).render(**values)
+        """Return a template filled in, in one language; only in HTML are values escaped.
+
+        A macro is escaped as the template it stands in was, not as the one that calls it: hence
+        the same templates twice.
+        """
+        environments = self._html if template.endswith(".html") else self._text
+        return environments[code].get_template(template).render(**values)
 
 
 def direction(code: str) -> str:
@@ -61,10 +67,10 @@ def direction(code: str) -> str:
     return _locale(code).text_direction
 
 
-def _environment(code: str, folders: Sequence[Path]) -> Environment:
+def _environment(code: str, folders: Sequence[Path], *, escape: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folders),
-        autoescape=select_autoescape(["html"]),
+        autoescape=select_autoescape(["html"] if escape else []),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,

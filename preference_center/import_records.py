@@ -1,6 +1,5 @@
 """What a row of an import says, checked: whose it is, and what they get or have stopped."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,15 +8,15 @@ from uuid import UUID
 
 from preference_center.addresses import fingerprint, is_mailable
 from preference_center.core.consent import Source
+from preference_center.core.topics import LANGUAGE_TAG
 from preference_center.links import SLUG
-from preference_center.rows import Row, unescape_formula
+from preference_center.rows import Row
 
 STATUSES = ("subscribed", "unsubscribed", "unconfirmed", "bounced", "complained")
 STOPS = ("unsubscribed", "bounced", "complained")
 FREQUENCIES = ("every", "weekly", "monthly")
 KINDS = ("all", "address", "topic")
 LONGEST_CELL = 1000
-_LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _CLOCKS_DIFFER_BY = timedelta(days=1)
 
 
@@ -64,8 +63,8 @@ class SuppressionRecord:
 
 
 def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
-    """Return whose row it is, by `email` or by `id`; raise BadRowError."""
-    email = unescape_formula(cells.get("email", "")).strip()
+    """Return whose row it is, by the plain cells `email` or `id`; raise BadRowError."""
+    email = cells.get("email", "").strip()
     text = cells.get("id", "").strip()
     try:
         given = UUID(text) if text else None
@@ -88,7 +87,7 @@ def read_preference(
 ) -> PreferenceRecord:
     """Return a row of preferences, checked; raise BadRowError."""
     cells = _plain(row)
-    person = read_person(row.cells, identity_key)
+    person = read_person(cells, identity_key)
     status = _one_of("status", cells.get("status") or "subscribed", STATUSES)
     if status not in STOPS and person.email is not None and not is_mailable(person.email):
         raise BadRowError("not an email address that mail can be sent to")
@@ -117,7 +116,7 @@ def read_suppression(row: Row, identity_key: str, now: datetime) -> SuppressionR
     cells = _plain(row)
     kind = _one_of("kind", cells.get("kind", ""), KINDS)
     return SuppressionRecord(
-        person=read_person(row.cells, identity_key),
+        person=read_person(cells, identity_key),
         kind=kind,
         topic=_topic(cells.get("topic", "")) if kind == "topic" else "",
         since=_time("since", cells, now),
@@ -127,8 +126,10 @@ def read_suppression(row: Row, identity_key: str, now: datetime) -> SuppressionR
 
 
 def _plain(row: Row) -> dict[str, str]:
-    cells = {name: unescape_formula(value) for name, value in row.cells.items()}
-    if any(len(cell) > LONGEST_CELL or "\x00" in cell for cell in cells.values()):
+    cells = row.plain()
+    if any("\x00" in cell for cell in cells.values()):
+        raise BadRowError("a cell contains a NUL")
+    if any(len(cell) > LONGEST_CELL for cell in cells.values()):
         raise BadRowError(f"a cell is longer than {LONGEST_CELL} characters")
     return cells
 
@@ -147,9 +148,10 @@ def _topic(value: str) -> str:
 
 
 def _locale(value: str) -> str | None:
-    if value and not _LANGUAGE_TAG.fullmatch(value):
+    tag = value.replace("_", "-")
+    if tag and not LANGUAGE_TAG.fullmatch(tag):
         raise BadRowError("the locale is not a language tag, like de or pt-BR")
-    return value.replace("_", "-") or None
+    return tag or None
 
 
 def _source(value: str, default: str) -> str:

@@ -4,7 +4,7 @@ An import adds; it changes no choice on record and never undoes a stop (design 1
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import is_mailable
-from preference_center.core import consent, ledger, subscribers, topics
+from preference_center.core import consent, erasure, ledger, subscribers, topics
 from preference_center.import_records import (
     STOPS,
     BadRowError,
@@ -24,7 +24,7 @@ from preference_center.import_records import (
 )
 from preference_center.rows import RefusedRow, Row
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Subscription
+from preference_center.store.tables import Subscriber, Subscription, Topic
 
 Record = PreferenceRecord | SuppressionRecord
 
@@ -82,23 +82,100 @@ class Import:
     def _apply(self, records: Sequence[Record]) -> Counter[str]:
         now = self.clock()
         with self.database.transaction(keep=not self.dry_run) as session:
-            ids = {record.person.id for record in records}
-            people = subscribers.lock_all(session, ids, now)
-            return Counter(
-                _apply_one(session, people[record.person.id], record, now) for record in records
-            )
+            # What people share comes first and in order: two imports at once never wait for each
+            # other, and no row needs to ask for it again.
+            slugs = sorted({record.topic for record in records} - {""})
+            known = {slug: topics.ensure(session, slug, now) for slug in slugs}
+            for wording in sorted(_wordings(records)):
+                ledger.record_wording(session, wording)
+            people = subscribers.lock_all(session, {each.person.id for each in records}, now)
+            batch = _Batch(session, now, known)
+            with session.no_autoflush:
+                return Counter(batch.apply(people[each.person.id], each) for each in records)
 
 
-def _apply_one(session: Session, person: Subscriber, record: Record, now: datetime) -> str:
-    _fill(person, record)
-    if isinstance(record, SuppressionRecord):
-        return _suppress(session, person, record, now)
-    if record.status in STOPS:
-        return _stop(session, person, record, now)
-    known = person.subscriptions.get(record.topic)
-    if person.suppressions or (known is not None and known.status == "unsubscribed"):
-        return "kept"
-    return _add(session, person, record, now)
+def _wordings(records: Iterable[Record]) -> set[str]:
+    return {each.consent_wording for each in records if isinstance(each, PreferenceRecord)} - {""}
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that go into one transaction, and the topics they are about."""
+
+    session: Session
+    now: datetime
+    topics: Mapping[str, Topic]
+
+    def apply(self, person: Subscriber, record: Record) -> str:
+        """Take in one row, and return what became of it."""
+        if isinstance(record, SuppressionRecord):
+            return self._suppress(person, record)
+        _fill(person, record)
+        if record.status in STOPS:
+            return self._stop(person, record)
+        known = person.subscriptions.get(record.topic)
+        left = known is not None and known.status == "unsubscribed"
+        if left or "all" in person.suppressions or person.erased_at is not None:
+            return "kept"
+        return self._add(person, record)
+
+    def _add(self, person: Subscriber, record: PreferenceRecord) -> str:
+        at = record.changed_at or record.consent_at or self.now
+        wording = record.consent_wording or None
+        act = consent.Act("import", at, self.now, wording=wording, told=record.changed_by)
+        status = "unsubscribed" if record.status in STOPS else record.status
+        subscription = consent.new_subscription(person, record.topic, status, act)
+        _describe(subscription, record, ledger.record_wording(self.session, wording))
+        outcome = consent.record_subscription(
+            self.session, person, self.topics[record.topic], subscription, act
+        )
+        return "added" if outcome.changed else "unchanged"
+
+    def _stop(self, person: Subscriber, record: PreferenceRecord) -> str:
+        if _is_the_stop_above(person, record):
+            return "unchanged"
+        act = self._act(record.changed_at, record.changed_by)
+        changed = False
+        if record.status in _SCOPES:
+            scope = _SCOPES[record.status]
+            changed = consent.end_consent(self.session, person, scope, act).changed
+        if record.topic in person.subscriptions:
+            topic = self.topics[record.topic]
+            changed |= consent.end_consent(self.session, person, "topic", act, topic).changed
+        elif person.erased_at is None:
+            changed |= self._add(person, record) == "added"
+        return "stopped" if changed else "unchanged"
+
+    def _suppress(self, person: Subscriber, record: SuppressionRecord) -> str:
+        if record.erased_at is None:
+            _fill(person, record)
+        act = self._act(record.since, record.source)
+        if record.kind == "topic":
+            topic = self.topics[record.topic]
+            outcome = consent.end_consent(self.session, person, "topic", act, topic)
+        else:
+            scope: consent.Scope = "address" if record.kind == "address" else "all"
+            outcome = consent.end_consent(self.session, person, scope, act)
+        if record.erased_at is not None and person.erased_at is None:
+            erasure.forget(self.session, person, self._act(record.erased_at, record.source))
+            return "erased"
+        return "stopped" if outcome.changed else "unchanged"
+
+    def _act(self, at: datetime | None, told: str) -> consent.Act:
+        return consent.Act("import", at or self.now, self.now, told=told)
+
+
+_SCOPES: dict[str, consent.Scope] = {"bounced": "address", "complained": "all"}
+
+
+def _is_the_stop_above(person: Subscriber, record: PreferenceRecord) -> bool:
+    """Tell whether a row only repeats a stop of everything, as our own export writes it.
+
+    What lies beneath that stop is on record here; it must outlive an undo.
+    """
+    stops = {(stop.since, stop.source) for stop in person.suppressions.values()}
+    here = record.topic in person.subscriptions
+    return here and (record.changed_at, record.changed_by) in stops
 
 
 def _fill(person: Subscriber, record: Record) -> None:
@@ -112,18 +189,6 @@ def _fill(person: Subscriber, record: Record) -> None:
         person.locale = record.locale
 
 
-def _add(session: Session, person: Subscriber, record: PreferenceRecord, now: datetime) -> str:
-    at = record.changed_at or record.consent_at or now
-    wording = record.consent_wording or None
-    act = consent.Act("import", at, now, wording=wording, told=record.changed_by)
-    topic = topics.ensure(session, record.topic, now)
-    status = "unsubscribed" if record.status in STOPS else record.status
-    subscription = consent.new_subscription(person, record.topic, status, act)
-    _describe(subscription, record, ledger.record_wording(session, wording))
-    outcome = consent.record_subscription(session, person, topic, subscription, act)
-    return "added" if outcome.changed else "unchanged"
-
-
 def _describe(subscription: Subscription, record: PreferenceRecord, wording: bytes | None) -> None:
     subscription.frequency = record.frequency
     subscription.consent_at = record.consent_at
@@ -131,38 +196,6 @@ def _describe(subscription: Subscription, record: PreferenceRecord, wording: byt
     subscription.consent_wording = wording
     subscription.basis = record.basis
     subscription.acquired_from = record.acquired_from
-
-
-def _stop(session: Session, person: Subscriber, record: PreferenceRecord, now: datetime) -> str:
-    act = consent.Act("import", record.changed_at or now, now, told=record.changed_by)
-    changed = False
-    if record.status in _SCOPES:
-        scope = _SCOPES[record.status]
-        changed = consent.end_consent(session, person, scope, act).changed
-    if record.topic in person.subscriptions:
-        topic = topics.ensure(session, record.topic, now)
-        changed |= consent.end_consent(session, person, "topic", act, topic).changed
-    else:
-        changed |= _add(session, person, record, now) == "added"
-    return "stopped" if changed else "unchanged"
-
-
-_SCOPES: dict[str, consent.Scope] = {"bounced": "address", "complained": "all"}
-
-
-def _suppress(
-    session: Session, person: Subscriber, record: SuppressionRecord, now: datetime
-) -> str:
-    act = consent.Act("import", record.since or now, now, told=record.source)
-    if record.kind == "topic":
-        topic = topics.ensure(session, record.topic, now)
-        outcome = consent.end_consent(session, person, "topic", act, topic)
-    else:
-        scope: consent.Scope = "address" if record.kind == "address" else "all"
-        outcome = consent.end_consent(session, person, scope, act)
-    if record.erased_at is not None and person.erased_at is None:
-        subscribers.mark_erased(person, record.erased_at)
-    return "stopped" if outcome.changed else "unchanged"
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

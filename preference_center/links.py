@@ -36,12 +36,16 @@ from preference_center.addresses import fingerprint
 Purpose = Literal["unsubscribe", "preferences", "receipt"]
 
 SLUG = re.compile(r"[a-z0-9-]{1,32}")
-CAMPAIGN = re.compile(r"[a-z0-9._-]{1,40}", re.IGNORECASE)
+# Mail clients re-encode any other character in a path (requirement M1).
+PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*")
+DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+CAMPAIGN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 _VERSION = "1"
 _EPOCH = date(1970, 1, 1)
 _MAILTO_VERSION = b"\x01"
 _MAILTO_SIGNATURE_BYTES = 15
+_LONGEST_PHRASE = 200  # a header's line ends at 998 (RFC 5322 §2.1.1)
 
 
 class BadLink(ValueError):
@@ -116,6 +120,14 @@ class Minter:
         identity_key: str,
         inbound_domain: str | None = None,
     ) -> None:
+        if isinstance(link_keys, str) or not all(link_keys) or not link_keys:
+            raise ValueError("link_keys is a list of keys, oldest to newest, none of them empty")
+        if not identity_key:
+            raise ValueError("identity_key is empty: it would give wrong subscriber ids")
+        if not PUBLIC_URL.fullmatch(public_url.rstrip("/")):
+            raise ValueError("public_url is https://, a host and a path, without % , ? or spaces")
+        if inbound_domain is not None and not DOMAIN.fullmatch(inbound_domain):
+            raise ValueError("inbound_domain is not a domain name")
         self.public_url = public_url.rstrip("/")
         self.link_keys = tuple(link_keys)
         self.identity_key = identity_key
@@ -209,6 +221,8 @@ def write_mailto(subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
 def read_mailto(local_part: str, keys: Sequence[str]) -> tuple[UUID, bytes]:
     """Return the subscriber id and topic code of a mailto local part, or raise BadLink."""
     token = local_part.lower().removeprefix("u-")
+    if not local_part.isascii():  # the Kelvin sign, for one, has "k" for its lower case
+        raise BadLink
     try:
         raw = b32decode(token.upper() + "=" * (-len(token) % 8))
     except ValueError as error:
@@ -261,7 +275,8 @@ def _mailto_signature(body: bytes, key: str) -> bytes:
 def _phrase(list_name: str) -> str:
     """Return a List-Id phrase (RFC 2919 §3): plain ASCII, quoted where it is not all atoms."""
     name = " ".join(list_name.split())
-    if not name or not name.isascii() or not name.isprintable() or "=?" in name:
+    plain = name.isascii() and name.isprintable() and "=?" not in name
+    if not name or not plain or len(name) > _LONGEST_PHRASE:
         return ""
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
         return f"{name} "

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import traceback
 
 
 class _JsonLines(logging.Formatter):
@@ -18,8 +19,16 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+def log_unexpected(log: logging.Logger, what: str, error: BaseException) -> None:
+    """Log the kind of an error and where it arose, not its message: that may quote a row."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s\n%s", what, type(error).__name__, frames)
+
+
 def configure() -> None:
     """Send everything from INFO up to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # It has a line for each look at the schema, and so for each question whether we are ready.
+    logging.getLogger("alembic").setLevel(logging.WARNING)

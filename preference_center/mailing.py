@@ -54,7 +54,7 @@ class Mailing:
         for row in rows:
             person = self._person(row)
             if isinstance(row, Row) and isinstance(person, Person):
-                yield {**row.cells, **_link_cells(self._mint(person.id))}
+                yield {**row.plain(), **_link_cells(self._mint(person.id))}
             elif isinstance(person, RefusedRow):
                 yield person
 
@@ -89,7 +89,7 @@ class Mailing:
         if isinstance(row, RefusedRow):
             return row
         try:
-            return read_person(row.cells, self.minter.identity_key)
+            return read_person(row.plain(), self.minter.identity_key)
         except BadRowError as error:
             return RefusedRow(row.line, str(error))
 
@@ -104,8 +104,8 @@ class Mailing:
         links = _link_cells(self._mint(person.id)) if verdict.verdict == "allow" else {}
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **row.cells,
-            "email": row.cells.get("email") or verdict.email,
+            **row.plain(),
+            "email": row.plain().get("email") or verdict.email,
             "id": str(person.id),
             "verdict": verdict.verdict,
             "reason": verdict.reason,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, TextIO
 
-LONGEST_LINE = 1_000_000  # bytes
+LONGEST_LINE = 65_536  # bytes; a thousand rows are held at a time
 _FORMULA_STARTS = ("'", "=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -21,10 +21,20 @@ class FileRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One row's cells by column name, and the line of the file it begins on."""
+    """One row's cells by column name, and the line of the file it begins on.
+
+    Cells of CSV may be escaped against formulas; those of JSON Lines are `raw`.
+    """
 
     line: int
     cells: Mapping[str, str]
+    raw: bool = False
+
+    def plain(self) -> dict[str, str]:
+        """Return the cells as they were before any escaping."""
+        if self.raw:
+            return dict(self.cells)
+        return {name: unescape_formula(value) for name, value in self.cells.items()}
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,20 @@ class RowWriter(Protocol):
 
 
 class _Lines:
-    """The lines of a file as text. One that is too long or no UTF-8 raises; the next is read."""
+    """The lines of a file as text. One that is too long or no UTF-8 raises; the next is read.
+
+    So does a row of many lines, which are held until its end is found.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._first = True
+        self._row_began = 0
         self.number = 0
         self.bytes = 0
+
+    def begin_row(self) -> None:
+        self._row_began = self.bytes
 
     def __iter__(self) -> "_Lines":
         return self
@@ -67,6 +84,8 @@ class _Lines:
                 line = self._file.readline(LONGEST_LINE)
                 self.bytes += len(line)
             raise csv.Error(f"the line is longer than {LONGEST_LINE:,} bytes")
+        if self.bytes - self._row_began > LONGEST_LINE:
+            raise csv.Error("a quotation mark is opened here and not closed")
         if b"\x00" in line:
             raise csv.Error("the line contains a NUL")
         return line.decode("utf-8-sig" if first else "utf-8")
@@ -101,12 +120,13 @@ class CsvFile:
     def __iter__(self) -> Iterator[Row | RefusedRow]:
         while True:
             line = self._lines.number + 1
+            self._lines.begin_row()
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except (csv.Error, UnicodeDecodeError) as error:
-                yield RefusedRow(line, _why(error))
+                yield RefusedRow(line, _why(error) + self._swallowed(line))
                 continue
             if not any(cells):
                 continue
@@ -114,13 +134,19 @@ class CsvFile:
                 yield Row(line, dict(zip(self.columns, cells, strict=True)))
             else:
                 why = f"{len(cells)} cells where the header has {len(self.columns)}"
-                yield RefusedRow(line, why)
+                yield RefusedRow(line, why + self._swallowed(line))
+
+    def _swallowed(self, first: int) -> str:
+        """Say which lines a refused row took with it, where it is more than its own."""
+        last = self._lines.number
+        return f" (lines {first} to {last} were not read)" if last > first else ""
 
 
 def read_json_lines(file: BinaryIO) -> Iterator[Row | RefusedRow]:
     """Yield the rows of a JSON Lines file: an object of strings and nulls on each line."""
     lines = _Lines(file)
     while True:
+        lines.begin_row()
         try:
             cells = _json_cells(next(lines))
         except StopIteration:
@@ -131,7 +157,7 @@ def read_json_lines(file: BinaryIO) -> Iterator[Row | RefusedRow]:
             yield RefusedRow(lines.number, "not an object of strings and nulls")
         else:
             if cells:
-                yield Row(lines.number, cells)
+                yield Row(lines.number, cells, raw=True)
 
 
 def _json_cells(line: str) -> dict[str, str]:
@@ -141,6 +167,7 @@ def _json_cells(line: str) -> dict[str, str]:
     plain = {name: "" if value is None else value for name, value in cells.items()}
     if not all(isinstance(value, str) for value in plain.values()):
         raise TypeError
+    "".join(plain.values()).encode()  # half of a surrogate pair is no text: ValueError
     return plain
 
 

@@ -1,6 +1,10 @@
 """Serve the application over HTTP with granian: one process, as many threads as connections."""
 
+import os
+import time
+from collections.abc import Callable
 from functools import partial
+from threading import Thread
 
 from flask import Flask
 from granian import Granian
@@ -13,8 +17,15 @@ from preference_center.settings import Settings
 THREADS = 8
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. There is no access log: paths hold links."""
+def serve(
+    settings: Settings, host: str, port: int, beside: Callable[[], None] | None = None
+) -> None:
+    """Serve until SIGINT or SIGTERM. There is no access log: paths hold links.
+
+    The process that serves is a fork of this one, and a connection to SQLite must not cross a
+    fork: its locks would be held for ever. So whatever else is to run with the application is
+    started by `beside`, in that process.
+    """
     server = Granian(
         "preference_center",
         address=host,
@@ -26,12 +37,25 @@ def serve(settings: Settings, host: str, port: int) -> None:
         log_level=LogLevels.error,
         respawn_failed_workers=True,
     )
-    server.serve(target_loader=partial(load, settings), wrap_loader=False)
+    server.serve(target_loader=partial(load, settings, beside), wrap_loader=False)
 
 
-def load(settings: Settings) -> Flask:
+def load(settings: Settings, beside: Callable[[], None] | None = None) -> Flask:
     """Return the application, in the process that serves it."""
     from preference_center.app import create_app
 
     logs.configure()
+    Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    if beside is not None:
+        beside()
     return create_app(settings, connections=THREADS)
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process when its supervisor is gone, even by SIGKILL.
+
+    Left alone it would go on serving beside the next one, with the settings of the last.
+    """
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from preference_center.colours import DEFAULT_ACCENT, Accent
 from preference_center.environment import Reader
+from preference_center.links import Minter
 
 CONFIRMABLE_SOURCES = ("page", "one-click", "mailto")
 
@@ -23,6 +24,15 @@ class LinkSettings:
     link_keys: tuple[str, ...]
     identity_key: str
     inbound_domain: str | None = None
+
+    def minter(self) -> Minter:
+        """Return what mints this installation's links."""
+        return Minter(
+            public_url=self.public_url,
+            link_keys=self.link_keys,
+            identity_key=self.identity_key,
+            inbound_domain=self.inbound_domain,
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.public_url}>"  # the keys are nobody's to read
@@ -87,7 +97,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         smtp_url=smtp_url,
         mail_from=reader.address("MAIL_FROM", required=smtp_url is not None),
         envelope_from=reader.address("ENVELOPE_FROM") or "",
-        brand_name=reader.text("BRAND_NAME") or urlsplit(public_url).hostname or "",
+        brand_name=reader.text("BRAND_NAME", longest=100) or urlsplit(public_url).hostname or "",
         brand_accent=reader.accent("BRAND_ACCENT"),
         postal_address=reader.text("POSTAL_ADDRESS"),
         contact=reader.contact("CONTACT"),

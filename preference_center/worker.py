@@ -16,6 +16,7 @@ from preference_center.addresses import normalise
 from preference_center.core import outbox, receipts, subscribers
 from preference_center.i18n import Languages
 from preference_center.links import Receipt, write_receipt
+from preference_center.logs import log_unexpected
 from preference_center.mail.compose import Envelope, compose
 from preference_center.mail.transport import PermanentError, TemporaryError, Transport
 from preference_center.settings import Settings
@@ -54,9 +55,9 @@ class Worker:
         if mail is None:
             return False
         try:
-            message = self._compose(mail)
-            if message is not None:
-                self.transport.send(message, self.settings.envelope_from, message["To"])
+            composed = self._compose(mail)
+            if composed is not None:
+                self.transport.send(composed.message, self.settings.envelope_from, composed.to)
         except TemporaryError as error:
             log.warning("mail %s, try %d: %s", mail.id, mail.attempts, error)
             with self.database.transaction() as session:
@@ -64,15 +65,21 @@ class Worker:
         except PermanentError as error:
             log.warning("mail %s given up: %s", mail.id, error)
             self._settle(mail, "failed", str(error))
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 (one mail that cannot be made stops no other)
+            log_unexpected(log, f"mail {mail.id}, try {mail.attempts}", error)
+            with self.database.transaction() as session:
+                outbox.retry(session, mail, self.clock(), type(error).__name__)
         else:
-            self._settle(mail, "sent" if message is not None else "dropped")
+            self._settle(mail, "sent" if composed is not None else "dropped")
         return True
 
     def _settle(self, mail: outbox.ClaimedMail, state: str, why: str = "") -> None:
         with self.database.transaction() as session:
             outbox.settle(session, mail, self.clock(), state, why)
 
-    def _compose(self, mail: outbox.ClaimedMail) -> EmailMessage | None:
+    def _compose(self, mail: outbox.ClaimedMail) -> "_Composed | None":
         """Return the confirmation, or None where there is nothing left to confirm."""
         with self.database.reading() as session:
             person = subscribers.find(session, mail.subscriber_id)
@@ -82,10 +89,9 @@ class Worker:
             receipt = receipts.read(
                 session, mail.subscriber_id, mail.first_seq, mail.last_seq, locale, self.clock()
             )
-        if receipt is None:
-            return None
+        if receipt is None or receipt.state in {"undone", "superseded"}:
+            return None  # a later change has a mail of its own, and this one would contradict it
         envelope = Envelope(
-            sender=self.settings.envelope_from,
             from_name=self.settings.brand_name,
             from_address=self.settings.mail_from or "",
             to=normalise(person.email),
@@ -93,7 +99,8 @@ class Worker:
             date=self.clock(),
         )
         values = self._values(mail, receipt)
-        return compose(self.languages, locale, "confirmation", envelope, **values)
+        message = compose(self.languages, locale, "confirmation", envelope, **values)
+        return _Composed(message, envelope.to)
 
     def _values(self, mail: outbox.ClaimedMail, receipt: receipts.ShownReceipt) -> dict[str, Any]:
         signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
@@ -105,3 +112,11 @@ class Worker:
             "receipt_url": receipt_url,
             "undo_url": f"{receipt_url}/undo",
         }
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """A mail, and the stored address that it goes to."""
+
+    message: EmailMessage
+    to: str

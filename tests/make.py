@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, subscribers, topics
+from preference_center.core import consent, ledger, subscribers, topics
+from preference_center.core import undo as undoing
 from preference_center.links import Minter
 from preference_center.settings import Settings
 from preference_center.store.tables import Subscriber, Topic
@@ -95,3 +96,31 @@ def reader(
 def act(source: consent.Source = "page", at: datetime = NOW, **changes: Any) -> consent.Act:
     """Return an act done and recorded at one time."""
     return replace(consent.Act(source, at, at), **changes)
+
+
+def stop(
+    session: Session,
+    email: str = "ada@example.org",
+    slug: str | None = "weekly-news",
+    scope: consent.Scope = "all",
+    **changes: Any,
+) -> consent.Outcome:
+    """End consent to one topic, or to `scope` where `slug` is None."""
+    topic = topics.ensure(session, slug, NOW) if slug is not None else None
+    person_ = subscribers.lock(session, person(email), NOW)
+    wanted: consent.Scope = "topic" if topic is not None else scope
+    return consent.end_consent(session, person_, wanted, act(**changes), topic)
+
+
+def undo(
+    session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
+) -> consent.Outcome:
+    """Undo one person's ledger rows."""
+    person_ = subscribers.lock(session, person(email), NOW)
+    return undoing.undo(session, person_, first, last, act(**changes))
+
+
+def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
+    """Return what the ledger says happened to one person, each with its topic or its scope."""
+    found = ledger.changes(session, person(email), 1)
+    return [(change.row.event, change.row.topic or change.row.scope) for change in found]

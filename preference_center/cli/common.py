@@ -21,11 +21,6 @@ SHOWN_REFUSALS = 20
 _Read = TypeVar("_Read")
 
 
-def utc_now() -> datetime:
-    """Return the time, with its zone."""
-    return datetime.now(UTC)
-
-
 def settings_or_exit(read: Callable[[Any], _Read]) -> _Read:
     """Return settings from the environment, or say all that is wrong with them and exit 2."""
     try:
@@ -58,9 +53,9 @@ class Time(click.ParamType[datetime]):
             return value
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Refusals:

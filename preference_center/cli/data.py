@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from io import TextIOWrapper
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -17,8 +17,8 @@ from preference_center.cli.common import (
     Time,
     opened_database,
     progress,
-    utc_now,
 )
+from preference_center.clock import utc_now
 from preference_center.imports import Import
 from preference_center.rows import (
     CsvWriter,
@@ -33,9 +33,17 @@ from preference_center.rows import (
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
 @click.option("--topic", help="The topic of rows that name none.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "jsonl"]),
+    help="What FILE is; without it, JSON Lines if its name ends in .jsonl, else CSV.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
 @click.option("--report", type=click.Path(path_type=Path), help="List refused rows in this CSV.")
-def import_command(file: BinaryIO, topic: str | None, dry_run: bool, report: Path | None) -> None:
+def import_command(
+    file: BinaryIO, topic: str | None, file_format: str | None, dry_run: bool, report: Path | None
+) -> None:
     """Import people and their stops from FILE (- for standard input), CSV or JSON Lines.
 
     Columns: email or id, topic, status, frequency, locale, consent_at, consent_source,
@@ -43,7 +51,8 @@ def import_command(file: BinaryIO, topic: str | None, dry_run: bool, report: Pat
     wrote them. A file with a column `kind` holds suppressions. An import never undoes a stop,
     and running it again changes nothing.
     """
-    rows, columns = _rows(file)
+    name = getattr(file, "name", "")
+    rows, columns = _rows(file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv"))
     if not {"email", "id"} & columns:
         raise FileRefusedError("there is no column named email, and none named id")
     refusals = Refusals()
@@ -63,7 +72,8 @@ def import_command(file: BinaryIO, topic: str | None, dry_run: bool, report: Pat
     click.echo(
         f"{'Would be a' if dry_run else 'A'}dded {counts['added']:,}, "
         f"stopped {counts['stopped']:,}, unchanged {counts['unchanged']:,}, "
-        f"kept as stopped {counts['kept']:,}, refused {counts['refused']:,}."
+        f"kept as stopped {counts['kept']:,}, erased {counts['erased']:,}, "
+        f"refused {counts['refused']:,}."
     )
     refusals.exit()
 
@@ -71,7 +81,12 @@ def import_command(file: BinaryIO, topic: str | None, dry_run: bool, report: Pat
 @click.command()
 @click.argument("what", type=click.Choice(sorted(exports.KINDS)))
 @click.option(
-    "--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True
+    "--format",
+    "file_format",
+    type=click.Choice(["csv", "jsonl"]),
+    default="csv",
+    show_default=True,
+    help="CSV for spreadsheets, JSON Lines for programs.",
 )
 @click.option(
     "-o", "--output", default="-", show_default=True, help="A file; - is standard output."
@@ -107,15 +122,17 @@ def export(
             advance(1)
 
 
-def _rows(file: BinaryIO) -> tuple[Iterable[Row | RefusedRow], set[str]]:
+def _rows(file: BinaryIO, file_format: str) -> tuple[Iterable[Row | RefusedRow], set[str]]:
     """Return a file's rows, and the names of its columns."""
-    if not file.name.endswith(".jsonl"):
+    if file_format == "csv":
         table = read_csv(file)
         return table, set(table.columns)
-    rows = read_json_lines(file)
-    first = list(islice(rows, 1))
-    columns = {name for row in first if isinstance(row, Row) for name in row.cells}
-    return chain(first, rows), columns
+    rows, first = read_json_lines(file), []
+    for row in rows:
+        first.append(row)
+        if isinstance(row, Row):
+            return chain(first, rows), set(row.cells)
+    return first, {"email"}  # not one row that can be read: each is refused by itself
 
 
 @contextmanager

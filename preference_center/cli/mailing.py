@@ -13,13 +13,13 @@ from preference_center.cli.common import (
     progress,
     settings_or_exit,
     size_of,
-    utc_now,
 )
+from preference_center.clock import utc_now
 from preference_center.core import topics
-from preference_center.links import CAMPAIGN, SLUG, Minter
+from preference_center.links import CAMPAIGN, SLUG
 from preference_center.mailing import Mailing, Merged, audience_columns, links_columns
 from preference_center.rows import CsvFile, CsvWriter, RefusedRow, read_csv
-from preference_center.settings import LinkSettings, read_link_settings
+from preference_center.settings import read_link_settings
 
 
 class Matching(click.ParamType[str]):
@@ -39,46 +39,45 @@ _CAMPAIGN = Matching("campaign", CAMPAIGN, "1 to 40 of a-z, 0-9 and - _ .")
 
 
 @click.command()
-@click.option("--topic", required=True, type=_TOPIC)
-@click.option("--campaign", required=True, type=_CAMPAIGN)
+@click.option("--topic", required=True, type=_TOPIC, help="Its slug, like weekly-news.")
+@click.option("--campaign", required=True, type=_CAMPAIGN, help="Your name for this mailing.")
 @click.option("--name", default="", help="The topic's name, for the List-Id header.")
 def links(topic: str, campaign: str, name: str) -> None:
-    """Add each person's links and headers to a CSV: links … < people.csv > merged.csv
+    """Add each person's links and headers to a CSV.
 
+    \b
+    preference-center links --topic T --campaign C < people.csv > merged.csv
+
+    The CSV needs a column `email` or `id`; whatever else is in it is kept.
     It needs no database: PUBLIC_URL, LINK_KEYS and IDENTITY_KEY are enough. The output is for
     a mail program and stays raw: do not open it in a spreadsheet.
     """
-    minter = _minter(settings_or_exit(read_link_settings))
+    minter = settings_or_exit(read_link_settings).minter()
     mailing = Mailing(minter, topic, campaign, utc_now().date(), name)
     _stream("Links", links_columns, mailing.links)
 
 
 @click.command()
-@click.option("--topic", required=True, type=_TOPIC)
-@click.option("--campaign", required=True, type=_CAMPAIGN)
+@click.option("--topic", required=True, type=_TOPIC, help="Its slug, like weekly-news.")
+@click.option("--campaign", required=True, type=_CAMPAIGN, help="Your name for this mailing.")
 def audience(topic: str, campaign: str) -> None:
-    """Say who may be mailed now: audience … < people.csv > verdicts.csv
+    """Say who may be mailed now.
 
+    \b
+    preference-center audience --topic T --campaign C < people.csv > verdicts.csv
+
+    The CSV needs a column `email` or `id`; whatever else is in it is kept.
     `allow` comes with the personal links and headers, `deny` with why. Mail only whom it allows,
-    and only when it exits with 0 or 1: rows it could not read have no verdict. The output is for
-    a mail program and stays raw.
+    and only when it exits with 0, or with 1: rows it could not read have no verdict. With 3 the
+    database went away, and the output is cut short. It is for a mail program and stays raw.
     """
     with opened_database() as (settings, database):
         with database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
-        mailing = Mailing(_minter(settings), topic, campaign, utc_now().date(), name)
+        mailing = Mailing(settings.minter(), topic, campaign, utc_now().date(), name)
         _stream(
             "Audience", audience_columns, lambda rows: mailing.verdicts(rows, database, utc_now)
         )
-
-
-def _minter(settings: LinkSettings) -> Minter:
-    return Minter(
-        public_url=settings.public_url,
-        link_keys=settings.link_keys,
-        identity_key=settings.identity_key,
-        inbound_domain=settings.inbound_domain,
-    )
 
 
 def _stream(

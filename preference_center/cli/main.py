@@ -1,5 +1,6 @@
 """The group of commands, and what happens when one cannot go on."""
 
+import errno
 import sys
 
 import click
@@ -11,7 +12,7 @@ from preference_center.store import SchemaError, UnavailableError
 
 
 class Commands(click.Group):
-    """Turns what a command refuses into a sentence and a status: 1, or 2 for a wrong call."""
+    """Turns a refusal into a sentence and a status: 2 for a wrong call, 3 for a database away."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -19,9 +20,14 @@ class Commands(click.Group):
         except (FileRefusedError, Refusal, SchemaError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has enough: no trouble of ours
+            click.echo(f"Error: {error.strerror}: {error.filename}", err=True)
+            sys.exit(2)
         except UnavailableError as error:
-            click.echo(f"Error: {error}. What was written so far is not complete.", err=True)
-            sys.exit(1)
+            click.echo(f"Error: {error}. Nothing after this was done.", err=True)
+            sys.exit(3)
 
 
 @click.group(cls=Commands)

@@ -6,7 +6,8 @@ from uuid import UUID
 import click
 
 from preference_center.addresses import fingerprint
-from preference_center.cli.common import opened_database, progress, utc_now
+from preference_center.cli.common import opened_database, progress
+from preference_center.clock import utc_now
 from preference_center.core import erasure, ledger
 
 

@@ -3,12 +3,14 @@
 import signal
 import sys
 from threading import Event
+from urllib.parse import urlsplit
 
 import click
 
 from preference_center import logs, resources
 from preference_center.app import shared_values
-from preference_center.cli.common import opened_database, settings_or_exit, utc_now
+from preference_center.cli.common import opened_database, settings_or_exit
+from preference_center.clock import utc_now
 from preference_center.i18n import Languages
 from preference_center.mail.transport import SmtpTransport
 from preference_center.server import serve as serve_http
@@ -17,9 +19,11 @@ from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
 from preference_center.worker import Worker
 
+_PORT = click.IntRange(1, 65535)
+
 
 @click.command()
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=8000, show_default=True, type=_PORT, help="Where to listen.")
 def demo(port: int) -> None:
     """Try it: pages, mails and a mailing, with nothing to set up."""
     from preference_center.demo.run import run
@@ -28,8 +32,8 @@ def demo(port: int) -> None:
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=_PORT, help="The port to listen on.")
 def serve(host: str, port: int) -> None:
     """Serve the pages and the one-click address; put an HTTPS proxy in front."""
     with opened_database() as (settings, _):
@@ -47,8 +51,11 @@ def worker() -> None:
         signal.signal(each, lambda *_: stop.set())
     with opened_database() as (settings, database):
         if settings.smtp_url is None:
-            click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
+            click.echo("PREFERENCE_CENTER_SMTP_URL is missing: no mail can be sent.", err=True)
             sys.exit(2)
+        click.echo(
+            f"Sending through {urlsplit(settings.smtp_url).hostname} (Ctrl+C stops)", err=True
+        )
         folders = resources.folders("templates", settings.overrides)
         languages = Languages(settings.languages, folders, shared_values(settings))
         transport = SmtpTransport(settings.smtp_url)

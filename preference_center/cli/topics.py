@@ -2,7 +2,8 @@
 
 import click
 
-from preference_center.cli.common import opened_database, utc_now
+from preference_center.cli.common import opened_database
+from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
 

@@ -1,32 +1,24 @@
-"""End consent, and put it back: the one way, whichever door it came through.
+"""End consent, and record what a sender brings along: the one way, whichever door it came through.
 
 State, ledger row and outbox row are written together into the caller's transaction. The caller
 holds the subscriber's lock (`subscribers.lock`).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, outbox
-from preference_center.core.errors import (
-    UndoNotOfferedError,
-    UndoSupersededError,
-    UndoTooLateError,
-)
-from preference_center.core.snapshots import copy_values, put_back, subscription_key, take
-from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression, Topic
+from preference_center.core import ledger, outbox, subscribers, topics
+from preference_center.core.snapshots import copy_values, find, subscription_key, take
+from preference_center.store.tables import Subscriber, Subscription, Suppression, Topic
 
 Scope = Literal["topic", "all", "address"]
 Source = Literal[
     "one-click", "page", "mailto", "complaint", "bounce", "api", "import", "console", "cli"
 ]
-
-UNDO_DAYS = timedelta(days=30)
-OWN_SOURCES = ("page", "one-click", "mailto")
 
 
 @dataclass(frozen=True)
@@ -48,10 +40,23 @@ class Act:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The ledger row that holds the change; for a repeat, the row that first made it."""
+    """Whether anything changed, and then the ledger rows `first` to `seq` that hold it."""
 
-    seq: int
     changed: bool
+    first: int
+    seq: int
+
+
+def leave(session: Session, subscriber_id: UUID, slug: str | None, act: Act) -> Outcome:
+    """End one person's consent to a topic, or to everything where `slug` is None.
+
+    A topic that is new here is made: whoever holds a good link can leave.
+    """
+    # Topics before people, everywhere: two that wait for each other would be refused.
+    topic = topics.ensure(session, slug, act.now) if slug is not None else None
+    subscriber = subscribers.lock(session, subscriber_id, act.now)
+    scope: Scope = "topic" if topic is not None else "all"
+    return end_consent(session, subscriber, scope, act, topic)
 
 
 def end_consent(
@@ -64,14 +69,18 @@ def end_consent(
     """
     slug = topic.slug if topic is not None else None
     key = subscription_key(slug) if slug is not None else scope
-    if _has_ended(subscriber, scope, slug) or _is_overtaken(session, subscriber, act, slug):
-        return _unchanged(session, subscriber, slug)
+    standing = find(subscriber, key)
+    if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
+        _reaffirm(session, standing, scope, slug, act)
+        return _unchanged(subscriber)
+    if _is_overtaken(session, subscriber, act, slug):
+        return _unchanged(subscriber)
     before = take(subscriber, [key])
     if slug is not None:
         _end_topic(subscriber, slug, act)
     else:
         _suppress(subscriber, scope, act)
-    return _record(session, subscriber, "unsubscribed", scope, topic, act, before)
+    return record(session, subscriber, "unsubscribed", scope, topic, act, before)
 
 
 def record_subscription(
@@ -87,82 +96,39 @@ def record_subscription(
         "subscribed",
     )
     if known is not None and not confirms:
-        return Outcome(subscriber.seq, changed=False)
+        return _unchanged(subscriber)
+    ends = subscription.status == "unsubscribed"
+    if ends and _is_overtaken(session, subscriber, act, topic.slug):
+        return _unchanged(subscriber)
     before = take(subscriber, [subscription_key(topic.slug)])
     if known is not None:
         copy_values(subscription, known)
     else:
         subscriber.subscriptions[topic.slug] = subscription
-    return _record(session, subscriber, subscription.status, "topic", topic, act, before)
+    return record(session, subscriber, subscription.status, "topic", topic, act, before)
 
 
-def undo(session: Session, subscriber: Subscriber, first: int, last: int, act: Act) -> Outcome:
-    """Put back exactly what was before the ledger rows `first` to `last`, or raise UndoRefusal.
+def _reaffirm(
+    session: Session,
+    standing: Subscription | Suppression,
+    scope: Scope,
+    slug: str | None,
+    act: Act,
+) -> None:
+    """Note that a stop was said again, so that undoing the first one cannot lift it.
 
-    Undoing what is undone already succeeds and changes nothing.
+    The same door and campaign is the same act once more: a double press, a provider that posts
+    again. An import may well bring back what it had from here.
     """
-    wanted = _what_to_put_back(session, subscriber, first, last, act.now)
-    now_state = take(subscriber, wanted.before)
-    if now_state == wanted.before:
-        return Outcome(wanted.newest.seq, changed=False)
-    for key, value in wanted.before.items():
-        put_back(subscriber, key, value, act.now)
-    entry = _entry("undone", wanted.newest.scope, wanted.newest.topic, act)
-    return Outcome(_append(session, subscriber, entry, act, now_state), changed=True)
-
-
-def is_undone(
-    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
-) -> bool:
-    """Tell whether the rows `first` to `last` are undone already; raise as `undo` would."""
-    wanted = _what_to_put_back(session, subscriber, first, last, now)
-    return take(subscriber, wanted.before) == wanted.before
-
-
-@dataclass(frozen=True)
-class _Undo:
-    before: dict[str, Any]
-    newest: LedgerRow
-
-
-def _what_to_put_back(
-    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
-) -> _Undo:
-    changes = ledger.changes(session, subscriber.subscriber_id, first)
-    own = [change for change in changes if change.row.seq <= last]
-    before: dict[str, Any] = {}
-    for change in reversed(own):
-        before.update(change.before or {})
-    _refuse_undo(own, before, now)
-    newer = [change for change in changes if change.row.seq > last and _touches(change, before)]
-    if newer and take(subscriber, before) != before:
-        raise UndoSupersededError("a newer choice came after this one")
-    return _Undo(before, (newer or own)[-1].row)
-
-
-def _refuse_undo(own: list[ledger.Change], before: dict[str, Any], now: datetime) -> None:
-    if not own or not before:
-        raise UndoSupersededError("what was changed is no longer on record")
-    if any(change.row.source not in OWN_SOURCES for change in own):
-        raise UndoNotOfferedError("this was not the person's own choice")
-    if now - own[-1].row.recorded_at > UNDO_DAYS:
-        raise UndoTooLateError("the days of undo are over")
-
-
-def _touches(change: ledger.Change, keys: Iterable[str]) -> bool:
-    """Tell whether a change touched one of the same things, or stopped everything."""
-    stopped_everything = change.row.scope != "topic" and change.row.event != "undone"
-    return stopped_everything or not set(keys).isdisjoint(change.after or ())
-
-
-def _has_ended(subscriber: Subscriber, scope: Scope, slug: str | None) -> bool:
-    if slug is None:
-        return scope in subscriber.suppressions
-    subscription = subscriber.subscriptions.get(slug)
-    return subscription is not None and subscription.status == "unsubscribed"
+    if act.source == "import" and act.told not in {"complaint", "bounce"}:
+        return
+    made = ledger.last_of(session, standing.subscriber_id, scope, slug)
+    if made is None or (made.source, made.campaign) != (act.source, act.campaign):
+        standing.reaffirmed_at = act.now
 
 
 def _is_overtaken(session: Session, subscriber: Subscriber, act: Act, slug: str | None) -> bool:
+    """Tell whether the person chose anew after an act that arrives late."""
     if act.occurred_at >= act.now or subscriber.seq == 0:
         return False
     newest = ledger.last_touch(session, subscriber.subscriber_id, slug)
@@ -174,11 +140,6 @@ def _is_overtaken(session: Session, subscriber: Subscriber, act: Act, slug: str 
     )
 
 
-def _unchanged(session: Session, subscriber: Subscriber, slug: str | None) -> Outcome:
-    first = ledger.last_touch(session, subscriber.subscriber_id, slug)
-    return Outcome(first.seq if first is not None else subscriber.seq, changed=False)
-
-
 def _end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:
     subscription = subscriber.subscriptions.get(slug)
     if subscription is None:
@@ -187,7 +148,7 @@ def _end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:
     subscription.status = "unsubscribed"
     subscription.source = act.told or act.source
     subscription.changed_at = act.occurred_at
-    subscription.updated_at = act.now
+    subscription.updated_at, subscription.reaffirmed_at = act.now, None
 
 
 def _suppress(subscriber: Subscriber, kind: str, act: Act) -> None:
@@ -218,40 +179,27 @@ def new_subscription(subscriber: Subscriber, slug: str, status: str, act: Act) -
     )
 
 
-def _record(
+def record(
     session: Session,
     subscriber: Subscriber,
     event: str,
-    scope: Scope,
+    scope: str,
     topic: Topic | None,
     act: Act,
     before: dict[str, Any],
 ) -> Outcome:
-    quiet = act if topic is None or topic.confirm else _without_confirmation(act)
-    entry = _entry(event, scope, topic.slug if topic is not None else None, act)
-    return Outcome(_append(session, subscriber, entry, quiet, before), changed=True)
-
-
-def _entry(event: str, scope: str, slug: str | None, act: Act) -> ledger.Entry:
-    return ledger.Entry(
+    """Write the ledger row of a change that was just made, and the mail that tells of it."""
+    slug = topic.slug if topic is not None else None
+    entry = ledger.Entry(
         event, scope, slug, act.source, act.occurred_at, act.now, act.campaign, act.wording
     )
-
-
-def _append(
-    session: Session,
-    subscriber: Subscriber,
-    entry: ledger.Entry,
-    act: Act,
-    before: dict[str, Any],
-) -> int:
-    after = take(subscriber, before)
-    seq = ledger.append(session, subscriber, entry, before, after)
-    if act.confirm_after is not None and subscriber.email is not None:
+    seq = ledger.append(session, subscriber, entry, before, take(subscriber, before))
+    tell = subscriber.email is not None and (topic is None or topic.confirm)
+    if act.confirm_after is not None and tell:
         session.flush()
         outbox.schedule(session, subscriber.subscriber_id, seq, act.now, act.confirm_after)
-    return seq
+    return Outcome(changed=True, first=seq, seq=seq)
 
 
-def _without_confirmation(act: Act) -> Act:
-    return Act(act.source, act.occurred_at, act.now, act.campaign, act.wording)
+def _unchanged(subscriber: Subscriber) -> Outcome:
+    return Outcome(changed=False, first=subscriber.seq, seq=subscriber.seq)

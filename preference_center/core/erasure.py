@@ -1,4 +1,4 @@
-"""Erase a person: what stays is the fingerprint, the stop, and ledger rows without details.
+"""Erase a person: what stays is the fingerprint, the stop, and when and how changes came in.
 
 GDPR art. 17, with 17(3)(b): whoever asked to be forgotten must not be mailed again by mistake.
 """
@@ -6,11 +6,11 @@ GDPR art. 17, with 17(3)(b): whoever asked to be forgotten must not be mailed ag
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, ledger, subscribers
-from preference_center.store.tables import LedgerDetail, OutboxRow, Subscriber
+from preference_center.store.tables import LedgerDetail, LedgerRow, OutboxRow, Subscriber
 
 
 def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: datetime) -> bool:
@@ -19,19 +19,18 @@ def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: da
     if subscriber.erased_at is not None:
         return False
     consent.end_consent(session, subscriber, "all", consent.Act(source, now, now))
-    entry = ledger.Entry("erased", "all", None, source, now, now)
-    ledger.append(session, subscriber, entry, {}, {})
-    forget(session, subscriber, now)
+    forget(session, subscriber, consent.Act(source, now, now))
     return True
 
 
-def forget(session: Session, subscriber: Subscriber, at: datetime) -> None:
-    """Leave nothing of a locked person but fingerprint and stops: what an erasure elsewhere asks.
-
-    An import brings it along with the stops.
-    """
-    subscribers.mark_erased(subscriber, at)
+def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> None:
+    """Leave nothing of a locked person but fingerprint, stops, and when and how they came in."""
+    entry = ledger.Entry("erased", "all", None, act.source, act.occurred_at, act.now)
+    ledger.append(session, subscriber, entry, {}, {})
+    subscribers.mark_erased(subscriber, act.occurred_at)
     session.flush()
-    if subscriber.seq > 0:
-        for table in (LedgerDetail, OutboxRow):
-            session.execute(delete(table).where(table.subscriber_id == subscriber.subscriber_id))
+    person = subscriber.subscriber_id
+    for table in (LedgerDetail, OutboxRow):
+        session.execute(delete(table).where(table.subscriber_id == person))
+    rows = update(LedgerRow).where(LedgerRow.subscriber_id == person)
+    session.execute(rows.values(topic=None, campaign=None, wording=None))

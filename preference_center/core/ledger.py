@@ -1,8 +1,8 @@
 """The ledger: append-only, one chain for each subscriber, sealed with the server's keys.
 
-A row's hash is an HMAC over the hash before it and the row, which holds a salted digest of the
-details. The details lie in a table of their own: erasing them leaves the chain whole. The
-subscriber's row carries `seq` and `head`, so that a cut tail shows as well.
+A row's hash is an HMAC over the hash before it and the row, which holds a salted digest of what
+an erasure takes away: topic, campaign, wording, and the details in a table of their own. So a
+person can be erased and the chain stays whole. The subscriber's row carries `seq` and `head`.
 """
 
 import hashlib
@@ -19,9 +19,22 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from preference_center.store import queries
-from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording, row_values
+from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
 FIRST_HEAD = bytes(32)
+
+# Frozen: a column that is added later is not sealed by the rows that are there.
+_SEALED = (
+    "subscriber_id",
+    "seq",
+    "event",
+    "scope",
+    "source",
+    "occurred_at",
+    "recorded_at",
+    "digest",
+)
+_ERASABLE = ("topic", "campaign", "wording")
 
 Snapshot = Mapping[str, Any]
 
@@ -62,8 +75,8 @@ def append(
         occurred_at=entry.occurred_at,
         recorded_at=entry.recorded_at,
         wording=record_wording(session, entry.wording),
-        digest=_digest(details),
     )
+    row.digest = _digest(row, details)
     row.hash = _seal(row, subscriber.head, session.info["ledger_keys"][-1])
     session.add_all([row, details])
     subscriber.seq, subscriber.head = row.seq, row.hash
@@ -121,34 +134,40 @@ def last_touch(session: Session, subscriber_id: UUID, topic: str | None) -> Ledg
     return session.scalars(statement).first()
 
 
+def last_of(
+    session: Session, subscriber_id: UUID, scope: str, topic: str | None
+) -> LedgerRow | None:
+    """Return the newest row about exactly this scope."""
+    statement = (
+        select(LedgerRow)
+        .where(
+            LedgerRow.subscriber_id == subscriber_id,
+            LedgerRow.scope == scope,
+            LedgerRow.topic.is_not_distinct_from(topic),
+        )
+        .order_by(LedgerRow.seq.desc())
+        .limit(1)
+    )
+    return session.scalars(statement).first()
+
+
 def verify(session: Session) -> Iterator[str | None]:
     """Yield, for each subscriber in turn, None or a sentence that says where the chain breaks."""
     statement = (
-        select(
-            Subscriber.subscriber_id,
-            Subscriber.seq,
-            Subscriber.head,
-            Subscriber.erased_at,
-            LedgerRow,
-            LedgerDetail,
-        )
+        select(Subscriber, LedgerRow, LedgerDetail)
         .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
         .outerjoin(LedgerDetail, _same_row())
         .order_by(Subscriber.subscriber_id, LedgerRow.seq)
         .execution_options(yield_per=1000)
     )
     chain: _Chain | None = None
-    for subscriber_id, seq, head, erased_at, row, details in session.execute(statement):
-        if chain is None or chain.subscriber_id != subscriber_id:
+    for subscriber, row, details in session.execute(statement):
+        if chain is None or chain.subscriber.subscriber_id != subscriber.subscriber_id:
             if chain is not None:
                 yield chain.verdict()
-            chain = _Chain(subscriber_id, (seq, head), session.info["ledger_keys"])
-            chain.details_may_be_gone = erased_at is not None
+            chain = _Chain(subscriber, session.info["ledger_keys"])
         if row is not None:
             chain.follow(row, details)
-            session.expunge(row)
-            if details is not None:
-                session.expunge(details)
     if chain is not None:
         yield chain.verdict()
 
@@ -156,11 +175,8 @@ def verify(session: Session) -> Iterator[str | None]:
 class _Chain:
     """One subscriber's rows, followed from the first to the head."""
 
-    details_may_be_gone = False
-
-    def __init__(self, subscriber_id: UUID, end: tuple[int, bytes], keys: Sequence[str]) -> None:
-        self.subscriber_id = subscriber_id
-        self._end = end
+    def __init__(self, subscriber: Subscriber, keys: Sequence[str]) -> None:
+        self.subscriber = subscriber
         self._keys = keys
         self._at = (0, FIRST_HEAD)
         self._broken: str | None = None
@@ -171,19 +187,19 @@ class _Chain:
             self._break(f"row {self._at[0] + 1} is missing")
         elif row.hash not in seals:
             self._break(f"row {row.seq} was altered, or sealed with a key that is gone")
-        elif details is None and not self.details_may_be_gone:
+        elif details is None and self.subscriber.erased_at is None:
             self._break(f"the details of row {row.seq} are missing")
-        elif details is not None and _digest(details) != row.digest:
+        elif details is not None and _digest(row, details) != row.digest:
             self._break(f"the details of row {row.seq} were altered")
         self._at = (row.seq, row.hash)
 
     def verdict(self) -> str | None:
-        if self._at != self._end:
-            self._break(f"it ends at row {self._at[0]}, where {self._end[0]} were written")
+        if self._at != (self.subscriber.seq, self.subscriber.head):
+            self._break(f"it ends at row {self._at[0]}, where {self.subscriber.seq} were written")
         return self._broken
 
     def _break(self, why: str) -> None:
-        self._broken = self._broken or f"{self.subscriber_id}: {why}"
+        self._broken = self._broken or f"{self.subscriber.subscriber_id}: {why}"
 
 
 def _same_row() -> Any:
@@ -192,13 +208,14 @@ def _same_row() -> Any:
     )
 
 
-def _digest(details: LedgerDetail) -> bytes:
-    text = f"{details.before}\n{details.after}".encode()
-    return hashlib.sha256(details.salt + text).digest()
+def _digest(row: LedgerRow, details: LedgerDetail) -> bytes:
+    erasable = {name: _plain(getattr(row, name)) for name in _ERASABLE}
+    text = "\n".join((_json(erasable), details.before, details.after))
+    return hashlib.sha256(details.salt + text.encode()).digest()
 
 
 def _seal(row: LedgerRow, head: bytes, key: str) -> bytes:
-    values = {name: _plain(value) for name, value in row_values(row).items() if name != "hash"}
+    values = {name: _plain(getattr(row, name)) for name in _SEALED}
     return hmac.digest(key.encode(), b"ledger\n" + head + _json(values).encode(), "sha256")
 
 

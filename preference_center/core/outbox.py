@@ -9,10 +9,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger
+from preference_center.core.snapshots import effect
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
 CONFIRMATION = "confirmation"
+OWN_SOURCES = ("page", "one-click", "mailto")  # the doors that a person's own choices come through
 LONGEST_WAIT = timedelta(minutes=10)
 DROPPED_AFTER = timedelta(hours=24)
 # Longer than a whole conversation with a mail server whose every answer takes 20 seconds.
@@ -135,13 +137,15 @@ class NetChange:
 
 
 def net_changes(session: Session, subscriber_id: UUID, first: int, last: int) -> list[NetChange]:
-    """Return what ledger rows `first` to `last` amount to; what cancels itself out is left out."""
+    """Return what the person's own rows of `first` to `last` amount to, less what cancels out."""
     net: dict[str, NetChange] = {}
     for change in ledger.changes(session, subscriber_id, first):
-        if change.row.seq > last or change.before is None or change.after is None:
+        if change.row.seq > last or change.row.source not in OWN_SOURCES:
+            continue
+        if change.before is None or change.after is None:
             continue
         for key, after in change.after.items():
             new = NetChange(key, change.before[key], after, change.row.occurred_at)
             known = net.get(key)
             net[key] = replace(new, before=known.before) if known is not None else new
-    return [change for change in net.values() if change.before != change.after]
+    return [change for change in net.values() if effect(change.before) != effect(change.after)]

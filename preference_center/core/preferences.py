@@ -11,14 +11,17 @@ from preference_center.store.tables import Subscriber, Topic
 
 @dataclass(frozen=True)
 class TopicStanding:
-    """One topic as one person stands to it. `stopped_at` is None while mail may come."""
+    """One topic as one person stands to it. `stopped_at` is None while mail may come.
+
+    `offered` says that anybody may choose it; private and archived ones are not.
+    """
 
     slug: str
     name: str
     description: str
     archived: bool
+    offered: bool
     received: bool
-    frequency: str
     stopped_at: datetime | None
     reader_since: datetime | None
 
@@ -28,10 +31,8 @@ class Standing:
     """One person: the address if known, the stop of everything if any, and every topic."""
 
     email: str | None
-    locale: str | None
     all_stopped_at: datetime | None
     topics: dict[str, TopicStanding]
-    offered: int
 
     @property
     def masked(self) -> str:
@@ -43,21 +44,22 @@ class Standing:
         """Return what still comes."""
         return [topic for topic in self.topics.values() if topic.received]
 
+    def is_all_there_is(self, slug: str) -> bool:
+        """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
+        others = (topic for topic in self.topics.values() if topic.slug != slug)
+        return not any(topic.offered or topic.received for topic in others)
+
 
 def standing(subscriber: Subscriber | None, known: Iterable[Topic], locale: str) -> Standing:
     """Return where a person stands; one never seen gets what silence means for each topic."""
     every = list(known)
-    stops = subscriber.suppressions.values() if subscriber is not None else ()
-    all_stopped_at = min((stop.since for stop in stops), default=None)
+    stops = subscriber.suppressions if subscriber is not None else {}
     return Standing(
         email=subscriber.email if subscriber is not None else None,
-        locale=subscriber.locale if subscriber is not None else None,
-        all_stopped_at=all_stopped_at,
+        all_stopped_at=stops["all"].since if "all" in stops else None,
         topics={
-            topic.slug: _topic(topic, subscriber, locale, stopped=all_stopped_at is not None)
-            for topic in every
+            topic.slug: _topic(topic, subscriber, locale, stopped=bool(stops)) for topic in every
         },
-        offered=sum(topic.public and topic.archived_at is None for topic in every),
     )
 
 
@@ -68,18 +70,18 @@ def _topic(
     text = topics.text(topic, locale)
     archived = topic.archived_at is not None
     if subscription is None:
-        wanted, stopped_at, since, frequency = topic.policy == "opt_out", None, None, "every"
+        wanted, stopped_at, since = topic.policy == "opt_out", None, None
     else:
         wanted = subscription.status == "subscribed"
         stopped_at = subscription.changed_at if subscription.status == "unsubscribed" else None
-        since, frequency = subscription.consent_at, subscription.frequency
+        since = subscription.consent_at
     return TopicStanding(
         slug=topic.slug,
         name=text.name,
         description=text.description,
         archived=archived,
+        offered=topic.public and not archived,
         received=wanted and not archived and not stopped,
-        frequency=frequency,
         stopped_at=stopped_at,
         reader_since=since,
     )

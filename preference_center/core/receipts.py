@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, outbox, preferences, subscribers, topics
+from preference_center.core import outbox, preferences, subscribers, topics, undo
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoRefusal,
@@ -58,11 +58,11 @@ def read(
     changes = [_shown(change, standing) for change in net]
     state: State
     try:
-        undone = consent.is_undone(session, subscriber, first, last, now)
+        undone = undo.is_undone(session, subscriber, first, last, now)
         state = "undone" if undone else "standing"
     except UndoRefusal as refusal:
         state = _STATE_OF_REFUSAL[type(refusal)]
-    undo_until = max(change.at for change in changes) + consent.UNDO_DAYS
+    undo_until = undo.undo_until(max(change.at for change in changes))
     confirming = outbox.awaits(session, subscriber_id, last)
     return ShownReceipt(changes, state, undo_until, confirming, standing)
 

@@ -1,12 +1,12 @@
 """What a change touches, as plain values: taken before it, kept in the ledger, put back by undo."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from preference_center.store.tables import Subscriber, Subscription, Suppression, row_values
 
-_IDENTITY = {"subscriber_id", "topic", "kind", "updated_at"}
+_NOT_TAKEN = {"subscriber_id", "topic", "kind", "updated_at", "reaffirmed_at"}
 _TIMES = {"changed_at", "consent_at", "since"}
 _PREFIX = "topic:"
 
@@ -23,7 +23,30 @@ def topic_of(key: str) -> str | None:
 
 def take(subscriber: Subscriber, keys: Iterable[str]) -> dict[str, Any]:
     """Return what stands under each key: `topic:SLUG`, `all` or `address`; None: nothing."""
-    return {key: _values(_find(subscriber, key)) for key in keys}
+    return {key: _values(find(subscriber, key)) for key in keys}
+
+
+def is_as(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    """Tell whether things are as they were. Columns that came later than `then` do not count."""
+    return all(
+        now[key] == then[key]
+        if now[key] is None or then[key] is None
+        else all(now[key].get(name) == value for name, value in then[key].items())
+        for key in then
+    )
+
+
+def effect(value: Mapping[str, Any] | None) -> Any:
+    """Return what a person would notice of a value: what they get, not since when."""
+    return None if value is None else (value.get("status"), value.get("frequency"))
+
+
+def find(subscriber: Subscriber, key: str) -> Subscription | Suppression | None:
+    """Return what stands under a key now."""
+    slug = topic_of(key)
+    if slug is None:
+        return subscriber.suppressions.get(key)
+    return subscriber.subscriptions.get(slug)
 
 
 def put_back(subscriber: Subscriber, key: str, value: Any, now: datetime) -> None:
@@ -43,13 +66,6 @@ def copy_values(source: Subscription, target: Subscription) -> None:
         setattr(target, name, value)
 
 
-def _find(subscriber: Subscriber, key: str) -> Subscription | Suppression | None:
-    slug = topic_of(key)
-    if slug is None:
-        return subscriber.suppressions.get(key)
-    return subscriber.subscriptions.get(slug)
-
-
 def _put(held: dict[str, Any], key: str, value: Any, new: Subscription | Suppression) -> None:
     if value is None:
         held.pop(key, None)
@@ -57,7 +73,7 @@ def _put(held: dict[str, Any], key: str, value: Any, new: Subscription | Suppres
     row = held.get(key)
     if row is None:
         row = held[key] = new
-    row.updated_at = new.updated_at
+    row.updated_at, row.reaffirmed_at = new.updated_at, None
     for name, plain in value.items():
         setattr(row, name, _from_plain(name, plain))
 
@@ -66,7 +82,7 @@ def _values(row: Subscription | Suppression | None) -> dict[str, Any] | None:
     if row is None:
         return None
     values = row_values(row)
-    return {name: _to_plain(values[name]) for name in values if name not in _IDENTITY}
+    return {name: _to_plain(values[name]) for name in values if name not in _NOT_TAKEN}
 
 
 def _to_plain(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Topics: what a sender sends, each of which a person can leave by itself."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +12,13 @@ from preference_center.core.errors import (
     TopicExistsError,
     UnknownTopicError,
 )
+from preference_center.lines import is_one_line
 from preference_center.links import SLUG, topic_code
 from preference_center.store import queries
 from preference_center.store.tables import Topic, TopicText
 
 DEFAULT_LOCALE = "en"
+LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,11 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
 
 def describe(topic: Topic, locale: str, name: str, description: str) -> None:
     """Set a topic's name and description in one language."""
-    if not name.strip() or not (name + description).replace("\n", "").isprintable():
+    if not LANGUAGE_TAG.fullmatch(locale):
+        raise InvalidTopicError(f"{locale!r} is not a language tag, like de or pt-BR")
+    if not (name.strip() and is_one_line(name) and is_one_line(description.replace("\n", ""))):
         raise InvalidTopicError("a topic needs a name, without line breaks")
-    if "\n" in name or len(name) > 100 or len(description) > 1000:
+    if len(name) > 100 or len(description) > 1000:
         raise InvalidTopicError("a name has at most 100 characters, a description 1,000")
     known = topic.texts.get(locale)
     if known is None:
@@ -97,6 +102,8 @@ def ensure(session: Session, slug: str, now: datetime) -> Topic:
         "created_at": now,
     }
     queries.insert_missing(session, Topic, [values])
+    if session.get(Topic, slug) is None:  # its code is another topic's: a stop matters more
+        queries.insert_missing(session, Topic, [{**values, "code": None}])
     text = {"topic": slug, "locale": DEFAULT_LOCALE, "name": new.name, "description": ""}
     queries.insert_missing(session, TopicText, [text])
     return get(session, slug)

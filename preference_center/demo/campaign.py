@@ -4,14 +4,14 @@ from collections import Counter
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
 
 from preference_center.core import audience, topics
-from preference_center.demo.company import READER, TOPICS, minter, people
+from preference_center.demo.company import READER, TOPICS, people
 from preference_center.i18n import Languages
 from preference_center.links import Links
-from preference_center.mail.compose import POLICY
 from preference_center.mail.transport import FolderTransport
 from preference_center.settings import Settings
 from preference_center.store import Database
@@ -19,6 +19,12 @@ from preference_center.store import Database
 _SUBJECTS = {
     "weekly-news": "Weekly news: the harbour is open again",
     "product-news": "Product news: letters that write themselves",
+}
+_STORIES = {
+    "weekly-news": "the harbour is open again, the bakery on the corner has a new oven, and on "
+    "Friday there is music in the square.",
+    "product-news": "our letters now begin themselves: choose a template, add two lines of your "
+    "own, and look it over before it goes.",
 }
 
 
@@ -29,16 +35,16 @@ def send(
 
     Of some two hundred mails only the reader's own is kept: that is the inbox the demo shows.
     """
-    addresses = {minter(settings).fingerprint(email): email for email in people()}
+    addresses = {settings.minter().fingerprint(email): email for email in people()}
     with database.transaction() as session:
         found = topics.get(session, topic)
         verdicts = audience.check(session, found, addresses, now)
         name = topics.name(found, topics.DEFAULT_LOCALE)
     counts = Counter(verdict.reason or "allow" for verdict in verdicts.values())
-    reader = minter(settings).fingerprint(READER)
+    reader = settings.minter().fingerprint(READER)
     if verdicts[reader].verdict == "allow":
         campaign = f"{now:%Y-%m-%d-%H%M%S}"
-        links = minter(settings).mint(reader, topic, campaign, day=now.date(), list_name=name)
+        links = settings.minter().mint(reader, topic, campaign, day=now.date(), list_name=name)
         message = _message(languages, topic, name, links, now)
         outgoing = FolderTransport(mail_folder(settings))
         outgoing.send(message, "bounces@northwind.example", READER)
@@ -64,8 +70,8 @@ def mail_folder(settings: Settings) -> Path:
 def _message(
     languages: Languages, topic: str, name: str, links: Links, now: datetime
 ) -> EmailMessage:
-    values = {"name": name, "links": links, "subject": _SUBJECTS[topic]}
-    message = EmailMessage(policy=POLICY)
+    values = {"name": name, "links": links, "subject": _SUBJECTS[topic], "story": _STORIES[topic]}
+    message = EmailMessage(policy=SMTP)
     message["From"] = Address("Northwind Letters", addr_spec="letters@northwind.example")
     message["To"] = READER
     message["Subject"] = _SUBJECTS[topic]

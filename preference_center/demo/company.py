@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import consent, subscribers, topics
 from preference_center.core.topics import NewTopic
-from preference_center.links import Minter
 from preference_center.settings import Settings
 from preference_center.store import Database
 
@@ -46,15 +45,6 @@ def settings_in(folder: Path, port: int) -> Settings:
     )
 
 
-def minter(settings: Settings) -> Minter:
-    """Return what mints this company's links."""
-    return Minter(
-        public_url=settings.public_url,
-        link_keys=settings.link_keys,
-        identity_key=settings.identity_key,
-    )
-
-
 def people() -> list[str]:
     """Return the readers' addresses, the same at every start; the inbox belongs to the first."""
     # A fixed seed makes a believable list, not a secret one.
@@ -78,7 +68,7 @@ def fill(database: Database, settings: Settings, now: datetime) -> None:
 
 def _subscribe_everybody(session: Session, settings: Settings, now: datetime) -> None:
     chance = random.Random(2027)  # noqa: S311
-    addresses = {minter(settings).fingerprint(email): email for email in people()}
+    addresses = {settings.minter().fingerprint(email): email for email in people()}
     subscribers.fill_addresses(session, addresses, now)
     known = {topic.slug: topic for topic in topics.everything(session)}
     for subscriber_id, person in subscribers.lock_all(session, addresses, now).items():

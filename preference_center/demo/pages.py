@@ -6,6 +6,7 @@ from urllib.error import URLError
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from preference_center import resources
 from preference_center.demo import campaign, inbox
 from preference_center.demo.company import READER, TOPICS
 from preference_center.web.access import Caller, open_to
@@ -27,6 +28,14 @@ def start() -> AnyResponse:
     return redirect(url_for("demo.show_inbox"))
 
 
+@blueprint.get("/style.css")
+@open_to(Caller.ANYONE)
+def style() -> Response:
+    """Return the mail program's own sheet, so that a subscriber's pages are as they always are."""
+    sheet = resources.read("static", "demo.css", services().settings.overrides)
+    return Response(sheet, mimetype="text/css")
+
+
 @blueprint.get("/inbox")
 @open_to(Caller.ANYONE)
 def show_inbox() -> Response:
@@ -44,8 +53,9 @@ def show_mail(name: str) -> Response:
 @blueprint.get("/inbox/<name>/html")
 @open_to(Caller.ANYONE)
 def show_html(name: str) -> Response:
-    """Return a mail's HTML for the frame it is shown in."""
-    page = Response(_mail(name).html, mimetype="text/html")
+    """Return a mail's HTML for the frame it is shown in, its links leading out of that frame."""
+    html = _mail(name).html.replace("<head>", '<head><base target="_top">', 1)
+    page = Response(html, mimetype="text/html")
     page.headers["Content-Security-Policy"] = _FRAME_POLICY
     return page
 
@@ -54,7 +64,7 @@ def show_html(name: str) -> Response:
 @open_to(Caller.ANYONE)
 def show_source(name: str) -> Response:
     """Show a mail as it was sent, headers and all."""
-    return Response(_mail(name).source, mimetype="text/plain")
+    return _page("demo/source.html", mail=_mail(name))
 
 
 @blueprint.post("/inbox/<name>/unsubscribe")

@@ -2,16 +2,17 @@
 
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
 import click
 
 from preference_center import resources
-from preference_center.app import shared_values, utc_now
+from preference_center.app import shared_values
+from preference_center.clock import utc_now
 from preference_center.demo import campaign, company
 from preference_center.i18n import Languages
-from preference_center.links import Minter
 from preference_center.mail.transport import FolderTransport
 from preference_center.server import serve
 from preference_center.settings import Settings
@@ -34,18 +35,17 @@ def run(port: int) -> None:
     languages = Languages(settings.languages, templates, shared_values(settings))
     company.fill(database, settings, utc_now())
     campaign.send_first(settings, database, languages, utc_now())
+    database.close()
     _say(settings)
-    stop = Event()
+    serve(settings, "127.0.0.1", port, beside=partial(_start_worker, settings, languages))
+
+
+def _start_worker(settings: Settings, languages: Languages) -> None:
+    """Send confirmations into the folder, in a thread that ends with its process."""
+    database = Database(settings.database_url, settings.server_keys)
     transport = FolderTransport(campaign.mail_folder(settings))
     worker = Worker(database, transport, settings, languages, utc_now)
-    thread = Thread(target=worker.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        serve(settings, "127.0.0.1", port)
-    finally:
-        stop.set()
-        thread.join()
-        database.close()
+    Thread(target=worker.run, args=(Event(),), daemon=True).start()
 
 
 def _refuse_taken(port: int) -> None:
@@ -59,8 +59,9 @@ def _refuse_taken(port: int) -> None:
 
 
 def _say(settings: Settings) -> None:
-    minter: Minter = company.minter(settings)
-    links = minter.mint(company.READER, company.TOPICS[0].slug, "demo", day=utc_now().date())
+    links = settings.minter().mint(
+        company.READER, company.TOPICS[0].slug, "demo", day=utc_now().date()
+    )
     click.echo(
         f"A reader's inbox:       {settings.public_url}/demo/inbox\n"
         f"The page a link opens:  {links.unsubscribe_url}\n"

@@ -12,15 +12,13 @@ from premailer import Premailer
 
 from preference_center.i18n import Languages
 
-# A long header stays one line: the default policies would make it an RFC 2047 encoded word.
-POLICY = SMTP.clone(max_line_length=998)
+_POLICY = SMTP.clone(max_line_length=76)  # an encoded word has at most 75: RFC 2047 §2
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who writes to whom. `sender` may be "", the null sender that asks for no answer."""
+    """Who writes to whom, when, and under which Message-ID (its left half)."""
 
-    sender: str
     from_name: str
     from_address: str
     to: str
@@ -35,18 +33,27 @@ def compose(
     subject = languages.render(locale, f"mail/{template}.subject.txt", **values)
     text = languages.render(locale, f"mail/{template}.txt", **values)
     html = languages.render(locale, f"mail/{template}.html", **values)
-    message = EmailMessage(policy=POLICY)
-    message["From"] = Address(envelope.from_name, addr_spec=envelope.from_address)
-    message["To"] = envelope.to
-    message["Subject"] = " ".join(subject.split())
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = Address(_header(envelope.from_name), addr_spec=envelope.from_address)
+    message["To"] = Address(addr_spec=envelope.to)
+    message["Subject"] = _header(subject)
     message["Date"] = format_datetime(envelope.date)
     message["Message-ID"] = f"<{envelope.message_id}@{envelope.from_address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = locale
     message.set_content(_tidy(text), cte="quoted-printable")
     message.add_alternative(_inlined(html), subtype="html", cte="quoted-printable")
+    message["Content-Language"] = locale  # adding content takes away what stood here before
     return message
+
+
+def _header(text: str) -> str:
+    """Return a text that is safe in a header.
+
+    `email` decodes an encoded word in what it is given, and a line break that was hidden in one
+    would begin a header of its own.
+    """
+    return " ".join(text.split()).replace("=?", "= ?")
 
 
 def _tidy(text: str) -> str:

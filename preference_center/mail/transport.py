@@ -1,8 +1,10 @@
 """Hand a mail over: to an SMTP server, to a folder (the demo's inbox), or to a list."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +39,8 @@ class SmtpTransport:
     server's certificate is verified, except on this machine itself.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout: float = _SECONDS_FOR_AN_ANSWER) -> None:
+        self._timeout = timeout
         self._url: SplitResult = urlsplit(url)
         self._host = self._url.hostname or ""
         self._tls = ssl.create_default_context()
@@ -48,16 +51,22 @@ class SmtpTransport:
     def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Send one mail over a connection of its own."""
         try:
-            with self._connect() as server:
+            server = self._connect()
+            try:
                 self._log_in(server)
                 server.send_message(message, sender, [recipient])
+            finally:
+                _leave(server)
         except smtplib.SMTPRecipientsRefused as error:
-            code, _ = next(iter(error.recipients.values()))
-            raise _refusal(code) from None
+            raise _refusal(*next(iter(error.recipients.values()))) from None
         except smtplib.SMTPAuthenticationError as error:
             raise TemporaryError(f"the login was refused ({error.smtp_code})") from None
         except smtplib.SMTPResponseException as error:
-            raise _refusal(error.smtp_code) from None
+            raise _refusal(error.smtp_code, error.smtp_error) from None
+        except smtplib.SMTPNotSupportedError:
+            raise PermanentError("the mail server takes no such address (SMTPUTF8)") from None
+        except ssl.SSLCertVerificationError:
+            raise TemporaryError("the mail server's certificate is not trusted") from None
         except (smtplib.SMTPException, OSError) as error:
             raise TemporaryError(
                 f"no answer from the mail server ({type(error).__name__})"
@@ -68,12 +77,12 @@ class SmtpTransport:
             return smtplib.SMTP_SSL(
                 self._host,
                 self._url.port or 465,
-                timeout=_SECONDS_FOR_AN_ANSWER,
+                timeout=self._timeout,
                 context=self._tls,
             )
         default = 587 if self._url.username else 25
         port = self._url.port or default
-        return smtplib.SMTP(self._host, port, timeout=_SECONDS_FOR_AN_ANSWER)
+        return smtplib.SMTP(self._host, port, timeout=self._timeout)
 
     def _log_in(self, server: smtplib.SMTP) -> None:
         server.ehlo()
@@ -83,6 +92,8 @@ class SmtpTransport:
         elif self._url.scheme == "smtp" and (self._url.username or self._url.port == 587):
             raise TemporaryError("the mail server offers no STARTTLS, which a login needs")
         if self._url.username:
+            if not server.has_extn("auth"):
+                raise TemporaryError("the mail server offers no login")
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
 
 
@@ -107,7 +118,16 @@ class CallTransport:
         self.send = call
 
 
-def _refusal(code: int) -> DeliveryError:
-    if 400 <= code < 500:
-        return TemporaryError(f"the mail server said {code}")
-    return PermanentError(f"the mail server said {code}")
+def _leave(server: smtplib.SMTP) -> None:
+    """Say goodbye. The mail is taken or refused by now, whatever the answer to this is."""
+    with suppress(smtplib.SMTPException, OSError):
+        server.quit()
+    server.close()
+
+
+def _refusal(code: int, reply: bytes | str) -> DeliveryError:
+    """Return what a refusal means. Of the reply only its codes are kept: it may name an address."""
+    text = reply if isinstance(reply, str) else reply.decode("ascii", "replace")
+    enhanced = re.match(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}\b", text)
+    said = f"the mail server said {code}{f' {enhanced[0]}' if enhanced else ''}"
+    return TemporaryError(said) if 400 <= code < 500 else PermanentError(said)

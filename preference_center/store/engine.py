@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -87,7 +87,14 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
-        raise UnavailableError("the database cannot be used now") from error
+        # The first line alone: the ones after it may quote a row.
+        cause = str(getattr(error, "orig", error)).partition("\n")[0]
+        raise UnavailableError(f"the database cannot be used now ({cause})") from error
+    except DatabaseError as error:
+        # Its children are mistakes of ours; the plain one is a file that is damaged or none.
+        if type(error) is not DatabaseError:
+            raise
+        raise UnavailableError("the database's file cannot be read") from error
 
 
 def _engine(url: str, connections: int, *, patient: bool) -> Engine:

@@ -21,7 +21,10 @@ AnySelect = Select[*tuple[Any, ...]]
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return every subscription as it is in effect, stops of everything included."""
+    """Return every subscription as it is in effect, stops of everything included.
+
+    Whoever was erased is left out: the suppressions say all that is left of them.
+    """
     bounced = ADDRESS_STOP.source == "bounce"
     complained = ALL_STOP.source == "complaint"
     own_stop = Subscription.status == "unsubscribed"
@@ -70,6 +73,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         .outerjoin(Wording, Wording.digest == Subscription.consent_wording)
         .outerjoin(ALL_STOP, stop_of(ALL_STOP, "all"))
         .outerjoin(ADDRESS_STOP, stop_of(ADDRESS_STOP, "address"))
+        .where(Subscriber.erased_at.is_(None))
         .order_by(Subscription.subscriber_id, Subscription.topic)
     )
     if topic is not None:

@@ -10,6 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from preference_center.store.tables import (
+    PENDING,
+    UNSETTLED,
     Base,
     OutboxRow,
     Subscriber,
@@ -64,7 +66,7 @@ def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["subscriber_id", "kind"],
-            index_where=OutboxRow.state == "pending",
+            index_where=PENDING,
             set_={"last_seq": statement.excluded.last_seq, "due_at": due},
         )
     )
@@ -120,7 +122,7 @@ def take_due_mail(session: Session, now: datetime) -> OutboxRow | None:
     """Return the mail that has waited longest and is due, locked; None where there is none."""
     statement = (
         select(OutboxRow)
-        .where(OutboxRow.state.in_(("pending", "started")), OutboxRow.due_at <= now)
+        .where(UNSETTLED, OutboxRow.due_at <= now)
         .order_by(OutboxRow.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)

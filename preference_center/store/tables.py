@@ -25,8 +25,9 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-_PENDING = text("state = 'pending'")
-_DUE = text("state IN ('pending', 'started')")
+# Written out, not bound: an engine uses a partial index only where it sees the same predicate.
+PENDING = text("state = 'pending'")
+UNSETTLED = text("state IN ('pending', 'started')")
 
 # Byte order on both engines, so that an export is the same whatever the server's locale.
 Slug = String(32).with_variant(String(32, collation="C"), "postgresql")
@@ -78,7 +79,7 @@ class Topic(Base):
     opt_in: Mapped[str] = mapped_column(String(8))
     public: Mapped[bool]
     confirm: Mapped[bool]
-    code: Mapped[bytes] = mapped_column(LargeBinary(5), unique=True)
+    code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
 
@@ -130,7 +131,10 @@ class Subscriber(Base):
 
 
 class Subscription(Base):
-    """What one person gets of one topic. `updated_at` is when its effect last changed."""
+    """What one person gets of one topic. `updated_at` is when its effect last changed.
+
+    `reaffirmed_at`: a stop that stood already was said again, so undoing the first would lose it.
+    """
 
     __tablename__ = "subscriptions"
     __table_args__ = (
@@ -154,6 +158,7 @@ class Subscription(Base):
     consent_source: Mapped[str]
     consent_wording: Mapped[bytes | None] = mapped_column(ForeignKey("wordings.digest"))
     updated_at: Mapped[datetime]
+    reaffirmed_at: Mapped[datetime | None]
 
 
 class Suppression(Base):
@@ -172,6 +177,7 @@ class Suppression(Base):
     since: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(16))
     updated_at: Mapped[datetime]
+    reaffirmed_at: Mapped[datetime | None]
 
 
 class LedgerRow(Base):
@@ -227,10 +233,10 @@ class OutboxRow(Base):
             "subscriber_id",
             "kind",
             unique=True,
-            postgresql_where=_PENDING,
-            sqlite_where=_PENDING,
+            postgresql_where=PENDING,
+            sqlite_where=PENDING,
         ),
-        Index("ix_outbox_due", "due_at", postgresql_where=_DUE, sqlite_where=_DUE),
+        Index("ix_outbox_due", "due_at", postgresql_where=UNSETTLED, sqlite_where=UNSETTLED),
     )
 
     subscriber_id: Mapped[UUID] = mapped_column(

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from preference_center.store.engine import Database, SchemaError, translated
@@ -17,11 +18,17 @@ _LOCK = 7_165_117  # any number that no other program of this database takes
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Create or migrate the tables; two upgrades at once wait for each other."""
+    """Create or migrate the tables; two upgrades at once wait for each other.
+
+    Raise SchemaError where a newer version than this one has been at work.
+    """
     with translated(), _migrating(database) as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            raise SchemaError("The database was made by a newer version than this one.") from error
 
 
 def check_schema(database: Database) -> None:

@@ -13,11 +13,10 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 def style_sheet(settings: Settings) -> tuple[str, str]:
     """Return the sheet's file name and text, the accent's custom properties last."""
-    files = ["style.css"] if settings.demo_folder is None else ["style.css", "demo.css"]
     accent = settings.brand_accent
-    text = "".join(resources.read("static", file, settings.overrides) for file in files) + (
+    text = resources.read("static", "style.css", settings.overrides) + (
         f":root{{--accent:{accent.light};--on-accent:{accent.on_light}}}\n"
-        "@media(prefers-color-scheme:dark)"
+        "@media screen and (prefers-color-scheme:dark)"
         f"{{:root{{--accent:{accent.dark};--on-accent:{accent.on_dark}}}}}\n"
     )
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,6 +12,7 @@ from preference_center.core.errors import (
     UndoTooLateError,
 )
 from preference_center.links import BadLink
+from preference_center.logs import log_unexpected
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web.services import language, render
 
@@ -70,7 +71,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     # Not Flask's own report: that one holds the path, and the path holds the link.
-    log.error("endpoint %s failed", request.endpoint, exc_info=error)
+    log_unexpected(log, f"endpoint {request.endpoint}", error)
     return _respond(_Answer(500, "errors/trouble.html", "Something went wrong."))
 
 

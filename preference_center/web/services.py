@@ -38,8 +38,19 @@ def language(preferred: str | None = None) -> str:
 
 def render(template: str, locale: str, /, **values: Any) -> str:
     """Return a page. `page_url` is where its language switch leads, this page by default."""
-    values.setdefault("page_url", request.path)
+    values.setdefault("page_url", _here())
     return services().languages.render(locale, template, url_for=url, **values)
+
+
+def _here() -> str:
+    """Return the page that this request came from or asks for, to be asked for with GET.
+
+    "" is the address in the browser: a path that is no route of ours, `//host/`, would lead away.
+    A form posts to one step below its page.
+    """
+    if request.endpoint is None:
+        return ""
+    return request.path if request.method != "POST" else request.path.rpartition("/")[0]
 
 
 def url(endpoint: str, **values: Any) -> str:

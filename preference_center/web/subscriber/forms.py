@@ -6,11 +6,13 @@ knows it needs no forgery (design 5).
 
 from collections.abc import Container
 
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import RadioField, StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from preference_center.links import SLUG
+from preference_center.web.bodies import LONGEST_FORM, read_body
 
 
 class LeaveForm(FlaskForm):  # type: ignore[misc]
@@ -21,6 +23,11 @@ class LeaveForm(FlaskForm):  # type: ignore[misc]
 
     scope = RadioField(choices=["topic", "all"], validators=[InputRequired()])
     topic = StringField(validators=[Optional(), Regexp(f"^{SLUG.pattern}$")])
+
+    def __init__(self) -> None:
+        read_body(LONGEST_FORM)
+        # FlaskForm by itself would read JSON too, and fail on JSON that is no object.
+        super().__init__(formdata=request.form)
 
     @property
     def chosen_topic(self) -> str | None:

@@ -28,7 +28,8 @@ def submit(link: str) -> Response | tuple[str, int]:
     if not form.validate():
         return _page(link, signed, problem=True), 400
     topic = signed.topic if form.scope.data == "topic" else None
-    return leave(signed.subscriber_id, topic, signed.campaign)
+    already = url("leave.show", link=link)
+    return leave(signed.subscriber_id, topic, signed.campaign, already)
 
 
 def _read(link: str) -> Link:
@@ -44,7 +45,8 @@ def _page(link: str, signed: Link, *, problem: bool = False) -> str:
         standing=standing,
         topic=standing.topics.get(signed.topic),
         topic_name=topics.name_from_slug(signed.topic),
-        problem=problem,
+        single=standing.is_all_there_is(signed.topic),
+        problem=problem and standing.all_stopped_at is None,
         action=url("leave.submit", link=link),
         preferences_url=url("preferences.show", link=preferences_link),
         page_url=url("leave.show", link=link),

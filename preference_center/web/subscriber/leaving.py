@@ -19,8 +19,12 @@ def look(subscriber_id: UUID) -> tuple[Standing, str]:
         return preferences.standing(subscriber, topics.everything(session), locale), locale
 
 
-def leave(subscriber_id: UUID, topic: str | None, campaign: str | None) -> Response:
-    """End consent to `topic`, or to everything where it is None; answer 303 to the receipt."""
+def leave(subscriber_id: UUID, topic: str | None, campaign: str | None, already: str) -> Response:
+    """End consent to `topic`, or to everything where it is None; answer 303 to the receipt.
+
+    Where that had ended before, answer 303 to the page `already`: a receipt holds undo, and only
+    who made a change may undo it.
+    """
     settings, now = services().settings, services().clock()
     act = consent.Act(
         source="page",
@@ -30,17 +34,12 @@ def leave(subscriber_id: UUID, topic: str | None, campaign: str | None) -> Respo
         confirm_after=settings.confirm_after("page"),
     )
     with services().database.transaction() as session:
-        subscriber = subscribers.lock(session, subscriber_id, now)
-        if topic is None:
-            outcome = consent.end_consent(session, subscriber, "all", act)
-        else:
-            known = topics.ensure(session, topic, now)
-            outcome = consent.end_consent(session, subscriber, "topic", act, known)
-    return to_receipt(subscriber_id, outcome.seq)
+        outcome = consent.leave(session, subscriber_id, topic, act)
+    return to_receipt(subscriber_id, outcome) if outcome.changed else redirect(already, 303)
 
 
-def to_receipt(subscriber_id: UUID, seq: int) -> Response:
-    """Answer 303 to the receipt of one ledger row, which is safe to reload."""
-    receipt = Receipt(services().clock().date(), subscriber_id, seq, seq)
+def to_receipt(subscriber_id: UUID, outcome: consent.Outcome) -> Response:
+    """Answer 303 to the receipt of a change, which is safe to reload."""
+    receipt = Receipt(services().clock().date(), subscriber_id, outcome.first, outcome.seq)
     link = write_receipt(receipt, services().settings.server_keys)
     return redirect(url("receipts.show", link=link), 303)

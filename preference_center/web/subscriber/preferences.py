@@ -27,7 +27,8 @@ def submit(link: str) -> Response | tuple[str, int]:
     standing, _ = look(signed.subscriber_id)
     if not form.says_what_of(standing.topics):
         return _page(link, signed, problem=True), 400
-    return leave(signed.subscriber_id, form.chosen_topic, signed.campaign)
+    already = url("preferences.show", link=link)
+    return leave(signed.subscriber_id, form.chosen_topic, signed.campaign, already)
 
 
 def _read(link: str) -> Link:
@@ -40,7 +41,7 @@ def _page(link: str, signed: Link, *, problem: bool = False) -> str:
         "subscriber/preferences.html",
         locale,
         standing=standing,
-        problem=problem,
+        problem=problem and standing.all_stopped_at is None,
         action=url("preferences.submit", link=link),
         page_url=url("preferences.show", link=link),
     )

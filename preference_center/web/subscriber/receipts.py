@@ -1,9 +1,10 @@
 """`/r/`: the goodbye after a change, and undo (screens B and D)."""
 
-from flask import Blueprint
+from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from preference_center.core import consent, receipts, subscribers
+from preference_center.core import undo as undoing
 from preference_center.core.errors import UndoSupersededError, UndoTooLateError
 from preference_center.core.receipts import ShownReceipt
 from preference_center.links import Receipt, read_receipt
@@ -34,44 +35,48 @@ def ask_undo(link: str) -> str:
 def undo(link: str) -> Response:
     """Put everything back as it was."""
     receipt, now = _read(link), services().clock()
-    act = consent.Act(
-        source="page",
-        occurred_at=now,
-        now=now,
-        wording=render("subscriber/undo_wording.txt", language()).strip(),
-        confirm_after=services().settings.confirm_after("page"),
-    )
     with services().database.transaction() as session:
         subscriber = subscribers.lock(session, receipt.subscriber_id, now)
-        outcome = consent.undo(session, subscriber, receipt.first, receipt.last, act)
-    return to_receipt(receipt.subscriber_id, outcome.seq)
+        shown_in = language(subscriber.locale)
+        act = consent.Act(
+            source="page",
+            occurred_at=now,
+            now=now,
+            wording=render("subscriber/undo_wording.txt", shown_in).strip(),
+            confirm_after=services().settings.confirm_after("page"),
+        )
+        outcome = undoing.undo(session, subscriber, receipt.first, receipt.last, act)
+    if not outcome.changed:
+        return redirect(url("receipts.show", link=link), 303)
+    return to_receipt(receipt.subscriber_id, outcome)
 
 
 @blueprint.post("/r/<link>/leave")
 @open_to(Caller.LINK)
-def leave_again(link: str) -> Response | tuple[str, int]:
+def leave_again(link: str) -> Response:
     """Leave after all, from the page that says everything is as it was."""
     receipt, form = _read(link), LeaveForm()
-    standing, _ = look(receipt.subscriber_id)
+    standing, already = look(receipt.subscriber_id)[0], url("receipts.show", link=link)
     if not form.says_what_of(standing.topics):
-        return _page("subscriber/receipt.html", link, receipt, problem=True), 400
-    return leave(receipt.subscriber_id, form.chosen_topic, None)
+        return redirect(already, 303)
+    return leave(receipt.subscriber_id, form.chosen_topic, None, already)
 
 
 def _read(link: str) -> Receipt:
     return read_receipt(link, services().settings.server_keys)
 
 
-def _page(template: str, link: str, receipt: Receipt, *, problem: bool = False) -> str:
+def _page(template: str, link: str, receipt: Receipt) -> str:
     shown, locale = _shown(receipt)
     if template == "subscriber/undo.html":
         _refuse(shown)
+        if shown.state == "undone":
+            template = "subscriber/receipt.html"
     return render(
         template,
         locale,
         receipt=shown,
         standing=shown.standing,
-        problem=problem,
         undo_url=url("receipts.undo", link=link),
         action=url("receipts.leave_again", link=link),
         page_url=url("receipts.show", link=link),

@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("opt_in", sa.String(length=8), nullable=False),
         sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("confirm", sa.Boolean(), nullable=False),
-        sa.Column("code", sa.LargeBinary(length=5), nullable=False),
+        sa.Column("code", sa.LargeBinary(length=5), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("archived_at", TIME, nullable=True),
         sa.CheckConstraint("opt_in IN ('single', 'double')", name=op.f("ck_topics_opt_in")),
@@ -133,6 +133,7 @@ def upgrade() -> None:
         sa.Column("consent_source", sa.Text(), nullable=False),
         sa.Column("consent_wording", sa.LargeBinary(length=32), nullable=True),
         sa.Column("updated_at", TIME, nullable=False),
+        sa.Column("reaffirmed_at", TIME, nullable=True),
         sa.CheckConstraint(
             "frequency IN ('every', 'weekly', 'monthly')", name=op.f("ck_subscriptions_frequency")
         ),
@@ -163,6 +164,7 @@ def upgrade() -> None:
         sa.Column("since", TIME, nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
+        sa.Column("reaffirmed_at", TIME, nullable=True),
         sa.CheckConstraint("kind IN ('all', 'address')", name=op.f("ck_suppressions_kind")),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],

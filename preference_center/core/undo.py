@@ -1,0 +1,98 @@
+"""Undo: put back exactly what was, as long as nothing newer was said about it."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import ledger
+from preference_center.core.consent import Act, Outcome, record
+from preference_center.core.errors import (
+    UndoNotOfferedError,
+    UndoSupersededError,
+    UndoTooLateError,
+)
+from preference_center.core.outbox import OWN_SOURCES
+from preference_center.core.snapshots import find, is_as, put_back, take, topic_of
+from preference_center.store.tables import Subscriber, Topic
+
+UNDO_DAYS = timedelta(days=30)
+
+
+def undo(session: Session, subscriber: Subscriber, first: int, last: int, act: Act) -> Outcome:
+    """Put back what was before the person's own rows `first` to `last`, or raise UndoRefusal.
+
+    Each thing put back has a row of its own, so that who asks for one topic's rows sees all that
+    touched it. Undoing what is undone already succeeds and changes nothing.
+    """
+    before = _what_was(session, subscriber, first, last, act.now)
+    changed = [key for key in before if not is_as(take(subscriber, [key]), {key: before[key]})]
+    rows = [_put_back(session, subscriber, key, before[key], act).seq for key in changed]
+    if not rows:
+        return Outcome(changed=False, first=first, seq=last)
+    return Outcome(changed=True, first=rows[0], seq=rows[-1])
+
+
+def is_undone(
+    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
+) -> bool:
+    """Tell whether the rows `first` to `last` are undone already; raise as `undo` would."""
+    before = _what_was(session, subscriber, first, last, now)
+    return is_as(take(subscriber, before), before)
+
+
+def undo_until(recorded_at: datetime) -> datetime:
+    """Return the last day of undo: all of that day counts, as the page says."""
+    return recorded_at + UNDO_DAYS
+
+
+def _what_was(
+    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
+) -> dict[str, Any]:
+    """Return what stood under each key before, or raise UndoRefusal."""
+    changes = ledger.changes(session, subscriber.subscriber_id, first)
+    run = [change for change in changes if change.row.seq <= last]
+    own = [change for change in run if change.row.source in OWN_SOURCES]
+    before: dict[str, Any] = {}
+    for change in reversed(own):
+        before.update(change.before or {})
+    _refuse_what_is_not_theirs(run, own, before, now)
+    if is_as(take(subscriber, before), before):
+        return before
+    if any(_touches(change, before) for change in changes if change.row.seq > last):
+        raise UndoSupersededError("a newer choice came after this one")
+    if any(_was_said_again(subscriber, key) for key in before):
+        raise UndoNotOfferedError("the stop was said again since, elsewhere")
+    return before
+
+
+def _refuse_what_is_not_theirs(
+    run: list[ledger.Change], own: list[ledger.Change], before: dict[str, Any], now: datetime
+) -> None:
+    if run and not own:
+        raise UndoNotOfferedError("this was not the person's own choice")
+    if not before:
+        raise UndoSupersededError("what was changed is no longer on record")
+    if now.date() > undo_until(own[-1].row.recorded_at).date():
+        raise UndoTooLateError("the days of undo are over")
+
+
+def _put_back(session: Session, subscriber: Subscriber, key: str, value: Any, act: Act) -> Outcome:
+    slug = topic_of(key)
+    now_state = take(subscriber, [key])
+    put_back(subscriber, key, value, act.now)
+    topic = session.get_one(Topic, slug) if slug is not None else None
+    scope = "topic" if slug is not None else key
+    return record(session, subscriber, "undone", scope, topic, act, now_state)
+
+
+def _touches(change: ledger.Change, keys: Iterable[str]) -> bool:
+    """Tell whether a change touched one of the same things, or stopped everything."""
+    stopped_everything = change.row.scope != "topic" and change.row.event != "undone"
+    return stopped_everything or not set(keys).isdisjoint(change.after or ())
+
+
+def _was_said_again(subscriber: Subscriber, key: str) -> bool:
+    row = find(subscriber, key)
+    return row is not None and row.reaffirmed_at is not None

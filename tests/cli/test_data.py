@@ -1,0 +1,155 @@
+"""`import` and `export`: files in and out, whole or not at all."""
+
+import csv
+import json
+import os
+import pty
+import signal
+import stat
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+from preference_center.store import Database
+from tests import make, processes
+from tests.cli.command import done, run
+
+PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
+MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
+
+
+def test_an_import_counts_what_it_did_and_may_run_again(database_url: str) -> None:
+    first = done(database_url, "import", "-", stdin=PEOPLE)
+    assert first.startswith("Added 1, stopped 0, unchanged 0, kept as stopped 0, refused 0")
+    again = done(database_url, "import", "-", stdin=PEOPLE)
+    assert again.startswith("Added 0, stopped 0, unchanged 1")
+
+
+def test_a_dry_run_says_what_would_happen_and_keeps_nothing(database_url: str) -> None:
+    said = done(database_url, "import", "-", "--dry-run", stdin=PEOPLE)
+    assert said.startswith("Would be added 1")
+    assert done(database_url, "export", "preferences").count("\n") == 1
+
+
+def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: Path) -> None:
+    report = tmp_path / "refused.csv"
+    people = PEOPLE + "nobody,weekly-news,subscribed\r\nben@example.org,Weekly News,subscribed\r\n"
+    result = run(database_url, "import", "-", "--report", str(report), stdin=people)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Added 1")
+    assert "line 3: not an email address" in result.stderr
+    assert "2 rows were refused" in result.stderr
+    rows = list(csv.DictReader(report.read_text().splitlines()))
+    assert [row["line"] for row in rows] == ["3", "4"]
+    assert "nobody" not in report.read_text()
+
+
+def test_only_the_first_refused_rows_are_listed(database_url: str) -> None:
+    people = "email,topic\n" + "nobody,weekly-news\n" * 50
+    stderr = run(database_url, "import", "-", stdin=people).stderr
+    assert stderr.count("line ") == 20
+    assert "… and 30 more" in stderr
+
+
+def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_path: Path) -> None:
+    line = json.dumps({"email": "ada@example.org", "topic": "weekly-news", "locale": None})
+    file = tmp_path / "people.jsonl"
+    file.write_text(f"{line}\n")
+    assert done(database_url, "import", str(file)).startswith("Added 1")
+    again = done(database_url, "import", "-", "--format", "jsonl", stdin=f"{line}\n")
+    assert "unchanged 1" in again
+
+
+def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
+    for text, why in (("", "the file is empty"), ("name\nAda\n", "there is no column named email")):
+        result = run(database_url, "import", "-", stdin=text)
+        assert result.exit_code == 2
+        assert why in result.stderr
+
+
+def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_path: Path) -> None:
+    done(database_url, "import", "-", stdin=PEOPLE)
+    target = tmp_path / "people.csv"
+    target.write_text("an older one")
+    done(database_url, "export", "preferences", "-o", str(target))
+    rows = list(csv.DictReader(target.read_text().splitlines()))
+    assert [row["email"] for row in rows] == ["ada@example.org"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert list(tmp_path.glob("*people.csv*")) == [target]
+
+
+def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
+    done(database_url, "import", "-", stdin=PEOPLE)
+    table = list(csv.DictReader(done(database_url, "export", "preferences").splitlines()))
+    lines = done(database_url, "export", "preferences", "--format", "jsonl").splitlines()
+    plain = [{key: value or "" for key, value in json.loads(line).items()} for line in lines]
+    assert plain == table
+
+
+def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "product-news")
+        make.stop(session, at=make.NOW)
+    since = (make.NOW - timedelta(days=1)).date().isoformat()
+    rows = done(database_url, "export", "ledger", "--since", since).splitlines()
+    assert len(rows) == 2
+    assert ",unsubscribed,topic,weekly-news,page," in rows[1]
+    assert len(done(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
+    assert len(done(database_url, "export", "ledger", "--until", since).splitlines()) == 3
+
+
+def test_a_time_that_is_none_is_refused(database_url: str) -> None:
+    result = run(database_url, "export", "ledger", "--since", "yesterday")
+    assert result.exit_code == 2
+    assert "'yesterday' is not a time, like 2026-11-22" in result.stderr
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: Path) -> None:
+    result = run(database_url, "export", "ledger", "-o", str(tmp_path / "no" / "ledger.csv"))
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith("Error: No such file or directory: ")
+
+
+def test_an_export_killed_half_way_leaves_no_file_under_its_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    done(database_url, "import", "-", "--topic", "weekly-news", stdin=MANY)
+    target = tmp_path / "people.csv"
+    settings = make.environment(DATABASE_URL=database_url)
+    export = processes.start(settings, "export", "preferences", "-o", str(target))
+    processes.wait_for(lambda: any(tmp_path.iterdir()), "the export never began")
+    os.killpg(export.pid, signal.SIGKILL)
+    export.wait()
+    lines = target.read_text().count("\n") if target.exists() else 3001
+    assert lines == 3001
+
+
+def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
+    done(database_url, "import", "-", "--topic", "weekly-news", stdin=MANY)
+    settings = make.environment(DATABASE_URL=database_url)
+    export = processes.start(
+        settings, "export", "preferences", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert export.stdout is not None
+    assert export.stderr is not None
+    export.stdout.readline()
+    export.stdout.close()
+    with export.stderr as errors:
+        assert errors.read() == b""
+    export.wait()
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -> None:
+    settings = make.environment(DATABASE_URL=database_url)
+    people = tmp_path / "people.csv"
+    people.write_text(PEOPLE)
+    ours, theirs = pty.openpty()
+    command = processes.start(
+        settings, "import", str(people), stdout=subprocess.DEVNULL, stderr=theirs
+    )
+    assert command.wait() == 0
+    os.close(theirs)
+    assert b"Importing" in os.read(ours, 10_000)
+    os.close(ours)
+    assert processes.run(settings, "import", str(people)).stderr == b""

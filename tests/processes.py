@@ -1,0 +1,144 @@
+"""The real commands as processes of their own: started, waited for, and gone afterwards.
+
+    with processes.serving(make.environment(DATABASE_URL=url)) as base_url: ...
+    with processes.working(environ): ...
+
+Each runs in a process group of its own, so that nothing it started outlives the test.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+COMMAND = str(Path(sys.executable).with_name("preference-center"))
+LONGEST_START = 30.0  # seconds; a busy machine is no failure
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that runs, and all that it has said so far."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        """SIGKILL the command and whatever it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to end, as a service manager does, and return its status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LONGEST_START)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's variables with `settings` as the only ones of ours."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PREFERENCE_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **settings}
+
+
+def run(
+    settings: Mapping[str, str], *arguments: str, stdin: bytes = b"", **options: Any
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env=environment(settings),
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def start(settings: Mapping[str, str], *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own."""
+    return subprocess.Popen(
+        [COMMAND, *arguments], env=environment(settings), start_new_session=True, **options
+    )
+
+
+@contextmanager
+def running(settings: Mapping[str, str], *arguments: str, **options: Any) -> Iterator[Running]:
+    """Yield a command that runs; at the end it is stopped, by force if it must be."""
+    with tempfile.NamedTemporaryFile(prefix="preference-center-") as log:
+        process = start(settings, *arguments, stdout=log, stderr=subprocess.STDOUT, **options)
+        command = Running(process, Path(log.name))
+        try:
+            yield command
+        finally:
+            if process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.terminate()
+                    process.wait(5)
+            command.kill()
+
+
+@contextmanager
+def serving(settings: Mapping[str, str], port: int | None = None) -> Iterator[str]:
+    """Yield the base URL of a `serve` that answers."""
+    with serving_process(settings, port) as (base_url, _):
+        yield base_url
+
+
+@contextmanager
+def serving_process(
+    settings: Mapping[str, str], port: int | None = None
+) -> Iterator[tuple[str, Running]]:
+    """Yield the base URL of a `serve` that answers, and its process."""
+    port = port or free_port()
+    base_url = f"http://127.0.0.1:{port}"
+    with running(settings, "serve", "--port", str(port)) as server:
+        wait_until_answering(server, f"{base_url}/healthz")
+        yield base_url, server
+
+
+@contextmanager
+def working(settings: Mapping[str, str]) -> Iterator[Running]:
+    """Yield a `worker` that runs."""
+    with running(settings, "worker") as worker:
+        yield worker
+
+
+def wait_until_answering(server: Running, url: str) -> None:
+    """Return when `url` answers; fail with the process's own words if it ends first."""
+    give_up = time.monotonic() + LONGEST_START
+    while time.monotonic() < give_up:
+        assert server.process.poll() is None, server.output
+        with suppress(URLError, OSError), urlopen(url, timeout=5):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no answer from {url}\n{server.output}")
+
+
+def wait_for(happened: Any, what: str, seconds: float = LONGEST_START) -> None:
+    """Return when `happened()` is true; fail, naming `what`, if that takes too long."""
+    give_up = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < give_up, what
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

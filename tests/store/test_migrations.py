@@ -1,0 +1,254 @@
+"""A migrated database is that of this version, and keeps what was in it, on both engines."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, make_url, select, text
+from sqlalchemy.orm import Session
+
+from preference_center.core import ledger
+from preference_center.store import Database, SchemaError
+from preference_center.store import upgrade as upgrades
+from preference_center.store.tables import Base
+from preference_center.store.upgrade import check_schema, upgrade
+from tests import make
+
+ROOT = Path(upgrades.__file__).parent / "migrations"
+REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
+
+# A later revision that rebuilds tables with children, as SQLite makes Alembic do.
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "test2", "{head}"
+def upgrade():
+    for table in ("subscribers", "topics"):
+        with op.batch_alter_table(table, recreate="auto") as batch:
+            batch.add_column(sa.Column("extra", sa.Text(), server_default="x", nullable=False))
+            batch.create_check_constraint("extra", "extra <> ''")
+    {more}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
+    """Yield what makes a database without tables, on each engine in turn."""
+    made: list[Database] = []
+    names: list[str] = []
+
+    def database(name: str) -> Database:
+        url = f"sqlite:///{tmp_path}/{name}.db"
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_url")
+            names.append(f"{make_url(server).database}_{name}")
+            _execute(server, f"CREATE DATABASE {names[-1]}")
+            url = make_url(server).set(database=names[-1]).render_as_string(hide_password=False)
+        made.append(Database(url, (make.SERVER_KEY,), patient=True))
+        return made[-1]
+
+    yield database
+    for each in made:
+        each.close()
+    for name in names:
+        _execute(request.getfixturevalue("postgres_url"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+CATALOGUES = {
+    "columns": """
+        SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
+            collation_name, column_default
+        FROM information_schema.columns WHERE table_schema = 'public'""",
+    "indexes": "SELECT indexdef, '' FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+}
+
+
+def _catalogue(database: Database) -> dict[str, Any]:
+    """Return what the engine itself says about every table, but Alembic's own."""
+    with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            found = {name: connection.execute(text(sql)) for name, sql in CATALOGUES.items()}
+            rows = {name: sorted(map(str, result)) for name, result in found.items()}
+            return {name: [row for row in rows[name] if "alembic" not in row] for name in rows}
+        return {name: _of_sqlite(connection, name) for name in Base.metadata.tables}
+
+
+def _of_sqlite(connection: Connection, table: str) -> dict[str, Any]:
+    pragmas = ("table_xinfo", "foreign_key_list")
+    found = {
+        pragma: sorted(
+            str(row[1:]) for row in connection.exec_driver_sql(f"PRAGMA {pragma}({table})")
+        )
+        for pragma in pragmas
+    }
+    master = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
+    rows = connection.exec_driver_sql(master, (table,))
+    # The order of a table's constraints is nobody's business.
+    sql = [
+        (kind, name, sorted(part.strip(" ,\t") for part in ddl.splitlines()))
+        for kind, name, ddl in rows
+    ]
+    return {**found, "sql": sorted(sql)}
+
+
+def test_a_migrated_schema_is_the_one_the_tables_describe(bare: Callable[[str], Database]) -> None:
+    migrated, fresh = bare("migrated"), bare("fresh")
+    upgrade(migrated)
+    Base.metadata.create_all(fresh.engine)
+    assert _catalogue(migrated) == _catalogue(fresh)
+
+
+def test_the_catalogues_show_checks_predicates_and_collations(
+    bare: Callable[[str], Database],
+) -> None:
+    database = bare("one")
+    upgrade(database)
+    seen = str(_catalogue(database)).replace("\\", "")
+    assert "ck_outbox_state" in seen
+    assert "uq_outbox_pending" in seen
+    assert "state = 'pending'" in seen or "'pending'::text" in seen
+    assert database.is_sqlite or "'C'" in seen
+
+
+def _fill(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.stop(session, confirm_after=timedelta(minutes=2), wording="Unsubscribe")
+        make.stop(session, slug=None)
+
+
+def _rows(database: Database) -> dict[str, list[str]]:
+    with Session(database.engine) as session:
+        tables = Base.metadata.sorted_tables
+        return {each.name: sorted(map(str, session.execute(select(each)))) for each in tables}
+
+
+def _with_a_later_revision(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "pass"
+) -> None:
+    (folder / "versions").mkdir()
+    code = SECOND.format(head=REVISIONS[0], more=more)
+    (folder / "versions" / "test2.py").write_text(code)
+    locations = f"{ROOT / 'versions'}:{folder / 'versions'}"
+
+    def config() -> Config:
+        made = Config()
+        made.set_main_option("script_location", str(ROOT))
+        made.set_main_option("path_separator", ":")
+        made.set_main_option("version_locations", locations)
+        return made
+
+    monkeypatch.setattr(upgrades, "_config", config)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_upgrade_from_any_revision_keeps_every_row(
+    bare: Callable[[str], Database],
+    revision: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database = bare("old")
+    upgrade(database, revision)
+    _fill(database)
+    before = _rows(database)
+    assert all(before.values()), "a table without rows shows nothing"
+    _with_a_later_revision(monkeypatch, tmp_path)
+    upgrade(database)
+    assert _rows(database) == before
+    assert {column["name"] for column in inspect(database.engine).get_columns("topics")} >= {
+        "extra"
+    }
+    with database.reading() as session:
+        assert list(ledger.verify(session)) == [None]
+
+
+def test_an_upgrade_that_fails_leaves_everything_as_it_was(
+    bare: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = bare("old")
+    upgrade(database)
+    _fill(database)
+    before = (_catalogue(database), _rows(database))
+    with monkeypatch.context() as patched:
+        _with_a_later_revision(patched, tmp_path, "raise RuntimeError('half-way')")
+        with pytest.raises(RuntimeError, match="half-way"):
+            upgrade(database)
+    assert (_catalogue(database), _rows(database)) == before
+    check_schema(database)
+
+
+def test_upgrading_again_changes_nothing(bare: Callable[[str], Database]) -> None:
+    database = bare("one")
+    upgrade(database)
+    _fill(database)
+    before = (_catalogue(database), _rows(database))
+    upgrade(database)
+    assert (_catalogue(database), _rows(database)) == before
+
+
+def _upgrade_elsewhere(url: str) -> None:
+    database = Database(url, (make.SERVER_KEY,), patient=True)
+    upgrade(database)
+    database.close()
+
+
+def test_two_upgrades_at_once_wait_for_each_other(bare: Callable[[str], Database]) -> None:
+    database = bare("one")
+    url = database.engine.url.render_as_string(hide_password=False)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(_upgrade_elsewhere, [url] * 2)
+    check_schema(database)
+
+
+def test_foreign_keys_of_sqlite_are_on_after_an_upgrade(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/one.db", (make.SERVER_KEY,))
+    upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    database.close()
+
+
+def test_a_database_without_tables_says_what_to_run(bare: Callable[[str], Database]) -> None:
+    with pytest.raises(SchemaError, match=r"no tables yet\. Run: preference-center upgrade"):
+        check_schema(bare("empty"))
+
+
+def _set_revision(database: Database, revision: str) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
+def test_a_database_of_another_version_is_named(bare: Callable[[str], Database]) -> None:
+    database = bare("other")
+    upgrade(database)
+    _set_revision(database, "9999")
+    wanted = f"at revision 9999, this version needs {REVISIONS[0]}"
+    with pytest.raises(SchemaError, match=wanted):
+        check_schema(database)
+
+
+def test_a_database_of_a_newer_version_is_not_downgraded(bare: Callable[[str], Database]) -> None:
+    database = bare("newer")
+    upgrade(database)
+    _set_revision(database, "9999")
+    before = _catalogue(database)
+    with pytest.raises(SchemaError, match="newer"):
+        upgrade(database)
+    assert _catalogue(database) == before

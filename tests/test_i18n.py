@@ -1,0 +1,103 @@
+"""A page in the visitor's language: which one, which way it runs, and how it writes a date (P7)."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
+
+from preference_center.i18n import Languages, direction
+
+OVERRIDE, POP = "\N{RIGHT-TO-LEFT OVERRIDE}", "\N{POP DIRECTIONAL FORMATTING}"
+
+
+def languages(tmp_path: Path, *offered: str, **templates: str) -> Languages:
+    """Return languages whose templates are `templates`, each `.html`."""
+    for name, text in templates.items():
+        (tmp_path / f"{name}.html").write_text(text, encoding="utf-8")
+    return Languages(offered or ("en", "ar-XB"), [tmp_path], {"brand": "Northwind"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (("ar-XB", "en"), "ar-XB"),
+        ((None, None, "ar-XB"), "ar-XB"),
+        (("xx", "ar-XB"), "ar-XB"),
+        (("en-US",), "en"),
+        (("", "EN", "de"), "en"),
+        ((), "en"),
+    ],
+)
+def test_the_first_wanted_language_that_is_offered_is_chosen(
+    tmp_path: Path, wanted: tuple[str | None, ...], chosen: str
+) -> None:
+    assert languages(tmp_path).choose(*wanted) == chosen
+
+
+def test_the_first_offered_language_is_the_default(tmp_path: Path) -> None:
+    offered = languages(tmp_path, "ar-XB", "en")
+    assert offered.choose("de", None) == "ar-XB"
+    assert offered.choose("en-US") == "en"
+
+
+def test_languages_are_named_in_themselves(tmp_path: Path) -> None:
+    assert languages(tmp_path).names() == [("en", "English", "ltr"), ("ar-XB", "العربية", "rtl")]
+
+
+@pytest.mark.parametrize(("code", "way"), [("en", "ltr"), ("ar-XB", "rtl"), ("he", "rtl")])
+def test_a_language_has_a_direction(code: str, way: str) -> None:
+    assert direction(code) == way
+
+
+def test_one_language_keeps_its_words_when_another_is_rendered(tmp_path: Path) -> None:
+    both = languages(tmp_path, page="{% trans %}Undo{% endtrans %} {{ lang }} {{ dir }}")
+    rendered = [both.render(code, "page.html") for code in ("en", "ar-XB", "en")]
+    assert rendered == ["Undo en ltr", f"{OVERRIDE}Undo{POP} ar-XB rtl", "Undo en ltr"]
+
+
+def test_the_mirrored_language_leaves_tags_and_values_as_they_are(tmp_path: Path) -> None:
+    text = '{% trans url="/a b", n=2 %}Go <a href="{{ url }}">up {{ n }}</a>%{% endtrans %}'
+    page = languages(tmp_path, page=text).render("ar-XB", "page.html")
+    assert '<a href="/a b">' in page
+    assert re.sub(f"[{OVERRIDE}{POP}]", "", page) == 'Go <a href="/a b">up 2</a>%'
+
+
+def test_the_mirrored_language_has_plurals(tmp_path: Path) -> None:
+    text = "{% trans count=n %}{{ count }} day{% pluralize %}{{ count }} days{% endtrans %}"
+    both = languages(tmp_path, page=text)
+    assert both.render("ar-XB", "page.html", n=1) == f"1 {OVERRIDE}day{POP}"
+    assert both.render("ar-XB", "page.html", n=2) == f"2 {OVERRIDE}days{POP}"
+
+
+def test_a_day_and_a_moment_are_written_in_utc(tmp_path: Path) -> None:
+    late = datetime(2026, 11, 22, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
+    both = languages(tmp_path, page="{{ at|day }} · {{ at|moment }}")
+    english = both.render("en", "page.html", at=late)
+    assert english == "23 November 2026 · 23 November 2026, 01:30 UTC"
+    assert "November" not in both.render("ar-XB", "page.html", at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("code", ["en", "ar-XB"])
+def test_values_are_escaped_within_a_translated_text(tmp_path: Path, code: str) -> None:
+    text = "{% trans topic=name %}Leave {{ topic }}{% endtrans %}"
+    page = languages(tmp_path, page=text).render(code, "page.html", name="<b>&%(brand)s")
+    assert Markup.escape("<b>&%(brand)s") in page
+
+
+def test_a_template_that_names_nothing_known_fails(tmp_path: Path) -> None:
+    with pytest.raises(UndefinedError):
+        languages(tmp_path, page="{{ nothing }}").render("en", "page.html")
+
+
+def test_a_template_of_the_first_folder_wins(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+        (folder / "page.html").write_text(folder.name)
+    (ours / "other.html").write_text("ours alone")
+    both = Languages(["en"], [theirs, ours], {})
+    assert both.render("en", "page.html") == "theirs"
+    assert both.render("en", "other.html") == "ours alone"
