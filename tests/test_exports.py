@@ -265,7 +265,7 @@ def test_memory_stays_flat_whatever_the_number_of_rows(database: Database) -> No
         assert sum(1 for _ in rows) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 5_000_000  # 6,000 rows at once are more
+    assert peak < 4_000_000  # all rows at once are 6 to 7 MB, a batch at a time 2 to 2.5
 
 
 def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path: Path) -> None:

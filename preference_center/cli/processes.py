@@ -1,6 +1,7 @@
 """The commands that run: `demo`, `serve`, `worker`, and `upgrade` before them."""
 
 import signal
+import socket
 import sys
 from threading import Event
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--port", default=8000, show_default=True, type=_PORT, help="Where to listen.")
 def demo(port: int) -> None:
     """Try it: pages, mails and a mailing, with nothing to set up."""
+    _refuse_taken("127.0.0.1", port)
     from preference_center.demo.run import run
 
     run(port)
@@ -37,7 +39,7 @@ def demo(port: int) -> None:
 def serve(host: str, port: int) -> None:
     """Serve the pages and the one-click address; put an HTTPS proxy in front."""
     with opened_database() as (settings, _):
-        pass
+        _refuse_taken(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
     serve_http(settings, host, port)
 
@@ -72,3 +74,17 @@ def upgrade_command() -> None:
     finally:
         database.close()
     click.echo("The database is up to date.")
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Exit 1 with a sentence: the server itself would share the port, or end in a backtrace."""
+    try:
+        with socket.create_server((host, port), family=_family(host)):
+            pass
+    except OSError as error:
+        click.echo(f"Error: {host}:{port} cannot be used ({error.strerror}). Try --port.", err=True)
+        sys.exit(1)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,7 +1,5 @@
 """Run the demo: a folder with everything in it, the worker beside the server."""
 
-import socket
-import sys
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -25,7 +23,6 @@ FOLDER = "preference-center-demo"
 
 def run(port: int) -> None:
     """Set up what is missing, say what to open, and serve until stopped."""
-    _refuse_taken(port)
     folder = Path(FOLDER).resolve()
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
@@ -46,16 +43,6 @@ def _start_worker(settings: Settings, languages: Languages) -> None:
     transport = FolderTransport(campaign.mail_folder(settings))
     worker = Worker(database, transport, settings, languages, utc_now)
     Thread(target=worker.run, args=(Event(),), daemon=True).start()
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            click.echo(f"Port {port} is taken. Try: preference-center demo --port 8001", err=True)
-            sys.exit(1)
 
 
 def _say(settings: Settings) -> None:

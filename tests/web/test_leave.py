@@ -188,3 +188,11 @@ def test_preferences_of_somebody_unknown_still_let_them_leave_everything(site: S
     assert page.buttons == [ALL]
     site.press(page, ALL)
     assert site.stops("new@example.org") == ["all"]
+
+
+def test_somebody_whose_mail_bounced_can_still_leave(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    page = site.press_and_follow(site.page(link()), ALL)
+    assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert site.stops() == ["address", "all"]

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import consent, erasure, subscribers, topics
+from preference_center.links import Purpose
 from tests import make
 from tests.web.conftest import SiteMaker
 from tests.web.site import Page, Site, link, receipt
@@ -241,3 +242,25 @@ def test_a_reader_since_long_is_thanked_for_the_years(site: Site) -> None:
     page = site.page(link(topic="product-news", email="new@example.org"))
     goodbye = site.press_and_follow(page, "Unsubscribe from Product news")
     assert "Thank you for reading Product news." in goodbye.text
+
+
+@pytest.mark.parametrize("button", [THIS, ALL])
+@pytest.mark.parametrize("purpose", ["unsubscribe", "preferences"])
+def test_who_repeats_somebody_elses_stop_gets_no_undo(
+    site: Site, button: str, purpose: Purpose
+) -> None:
+    """A sender can mint a link, and a mail can be forwarded: neither may lift a stop (S8)."""
+    theirs = site.page(link(purpose, campaign="minted-later"))
+    left(site, button)
+    response = site.press(theirs, button)
+    assert response.location == link(purpose, campaign="minted-later")
+    assert "/r/" not in site.page(response.location).html
+
+
+def test_who_leaves_twice_after_an_undo_is_shown_where_they_stand(site: Site) -> None:
+    undone = site.press(site.page(left(site)), "Undo").location
+    page = site.page(undone)
+    site.press(page, THIS)
+    again = site.press(page, THIS)
+    assert again.location == undone
+    assert site.page(undone).heading == "Your email preferences have changed since"
