@@ -200,7 +200,7 @@ def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
 def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
     """Return what a signed receipt link says, or raise BadLink."""
     day, subscriber_id, rest = _unsign("receipt", text, keys)
-    rows = re.fullmatch(r"([1-9][0-9]{0,9})\.([1-9][0-9]{0,9})", rest)
+    rows = re.fullmatch(r"([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", rest)
     if rows is None:
         raise BadLink
     return Receipt(day, subscriber_id, int(rows[1]), int(rows[2]))

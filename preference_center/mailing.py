@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import islice
 from uuid import UUID
 
+from preference_center.addresses import is_mailable
 from preference_center.core import audience, topics
 from preference_center.import_records import BadRowError, Person, read_person
 from preference_center.links import Links, Minter
@@ -80,10 +81,10 @@ class Mailing:
                 topic = topics.get(session, self.topic)
                 verdicts = audience.check(session, topic, asked, clock())
             for row, person in people:
-                if isinstance(row, Row) and isinstance(person, Person):
-                    yield self._verdict_cells(row, person, verdicts[person.id])
-                elif isinstance(person, RefusedRow):
+                if isinstance(person, RefusedRow):
                     yield person
+                elif isinstance(row, Row):
+                    yield self._verdict_cells(row, person, verdicts[person.id])
 
     def _person(self, row: Row | RefusedRow) -> Person | RefusedRow:
         if isinstance(row, RefusedRow):
@@ -98,10 +99,11 @@ class Mailing:
             subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
         )
 
-    def _verdict_cells(
-        self, row: Row, person: Person, verdict: audience.Verdict
-    ) -> Mapping[str, str]:
-        links = _link_cells(self._mint(person.id)) if verdict.verdict == "allow" else {}
+    def _verdict_cells(self, row: Row, person: Person, verdict: audience.Verdict) -> Merged:
+        allowed = verdict.verdict == "allow"
+        if allowed and person.email is not None and not is_mailable(person.email):
+            return RefusedRow(row.line, "not an email address that mail can be sent to")
+        links = _link_cells(self._mint(person.id)) if allowed else {}
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
             **row.plain(),

@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "import_records": ({"addresses", "core", "links", "rows"}, set()),
     "imports": ({"addresses", "core", "import_records", "rows", "store"}, {"sqlalchemy"}),
     "exports": ({"rows", "store"}, {"sqlalchemy"}),
-    "mailing": ({"core", "import_records", "links", "rows", "store"}, set()),
+    "mailing": ({"addresses", "core", "import_records", "links", "rows", "store"}, set()),
     "worker": (
         {"addresses", "core", "i18n", "links", "logs", "mail", "settings", "store"},
         set(),

@@ -12,7 +12,7 @@ from preference_center.mailing import (
     audience_columns,
     links_columns,
 )
-from preference_center.rows import FileRefusedError, RefusedRow, read_csv
+from preference_center.rows import FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
 from tests import make
 
@@ -119,3 +119,13 @@ def test_nobody_gets_a_verdict_when_the_database_cannot_be_asked() -> None:
     gone = Database("sqlite:////nowhere/at/all.db", (make.SERVER_KEY,))
     with pytest.raises(UnavailableError):
         _verdicts(gone, "email\nada@example.org\n")
+
+
+def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    rows = [Row(2, {"email": "ada@example.org\r\nBcc: x@example.org"}), Row(3, {"email": "ada"})]
+    mailing = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date())
+    merged = list(mailing.verdicts(rows, database, lambda: make.NOW))
+    assert [row.line for row in merged if isinstance(row, RefusedRow)] == [2, 3]
+    assert len(merged) == 2

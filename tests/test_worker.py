@@ -14,7 +14,7 @@ from preference_center import resources
 from preference_center.app import shared_values
 from preference_center.core import consent, erasure, outbox, subscribers
 from preference_center.i18n import Languages
-from preference_center.mail.transport import CallTransport, PermanentError, TemporaryError
+from preference_center.mail.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
 from preference_center.worker import Worker
@@ -41,7 +41,7 @@ class Post:
         languages = Languages(
             wanted.languages, resources.folders("templates", None), shared_values(wanted)
         )
-        return Worker(self.database, CallTransport(self._take), wanted, languages, lambda: self.now)
+        return Worker(self.database, self, wanted, languages, lambda: self.now)
 
     def after(self, wait: timedelta, **settings: Any) -> list[str]:
         """Let the worker work at `NOW + wait`; return the subjects of all that was sent so far."""
@@ -51,7 +51,7 @@ class Post:
             pass
         return [str(message["Subject"]) for message in self.sent]
 
-    def _take(self, message: EmailMessage, _sender: str, _recipient: str) -> None:
+    def send(self, message: EmailMessage, _sender: str, _recipient: str) -> None:
         self.tries += 1
         self.on_send()
         if self.refusal is not None:

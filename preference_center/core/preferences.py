@@ -58,7 +58,14 @@ def standing(subscriber: Subscriber | None, known: Iterable[Topic], locale: str)
         email=subscriber.email if subscriber is not None else None,
         all_stopped_at=stops["all"].since if "all" in stops else None,
         topics={
-            topic.slug: _topic(topic, subscriber, locale, stopped=bool(stops)) for topic in every
+            topic.slug: _topic(
+                topic,
+                subscriber,
+                locale,
+                stopped=bool(stops)
+                or (subscriber is not None and subscriber.erased_at is not None),
+            )
+            for topic in every
         },
     )
 

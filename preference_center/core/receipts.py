@@ -59,7 +59,9 @@ def read(
     state: State
     try:
         undone = undo.is_undone(session, subscriber, first, last, now)
-        state = "undone" if undone else "standing"
+        left = changes[0].kind == "left"
+        # Who came back and left again is not "as before": that was said by an older receipt.
+        state = "standing" if not undone else "undone" if left else "superseded"
     except UndoRefusal as refusal:
         state = _STATE_OF_REFUSAL[type(refusal)]
     undo_until = undo.undo_until(max(change.at for change in changes))

@@ -1,9 +1,8 @@
-"""Hand a mail over: to an SMTP server, to a folder (the demo's inbox), or to a list."""
+"""Hand a mail over: to an SMTP server, or to a folder (the demo's inbox)."""
 
 import re
 import smtplib
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
@@ -109,13 +108,6 @@ class FolderTransport:
         part = self._folder / f"{name}.part"
         part.write_bytes(message.as_bytes())
         part.rename(self._folder / f"{name}.eml")
-
-
-class CallTransport:
-    """Hands each mail to a function: for tests, and for a program that embeds the worker."""
-
-    def __init__(self, call: Callable[[EmailMessage, str, str], None]) -> None:
-        self.send = call
 
 
 def _leave(server: smtplib.SMTP) -> None:

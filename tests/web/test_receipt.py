@@ -218,7 +218,7 @@ def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
-@pytest.mark.parametrize("rows", [(99, 99), (2, 1), (1, 99), (9_999_999_999, 9_999_999_999)])
+@pytest.mark.parametrize("rows", [(99, 99), (2, 1), (1, 99), (999_999_999, 999_999_999)])
 def test_a_receipt_of_rows_that_are_not_there_is_no_error(
     site: Site, rows: tuple[int, int]
 ) -> None:
