@@ -124,7 +124,7 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = processes.run({}, "demo", "--port", str(port), cwd=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.decode().startswith(f"Port {port} is taken. Try: preference-center demo")
+    assert done.stderr.decode().startswith(f"Error: 127.0.0.1:{port} cannot be used")
     assert not list(tmp_path.iterdir())
 
 

@@ -84,7 +84,7 @@ def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
         assert (path.parent / target).exists(), target
 
 
-def tests_named(text: str) -> list[str]:
+def cases_named(text: str) -> list[str]:
     return re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
 
 
@@ -94,7 +94,7 @@ def test_conformance_names_every_requirement_of_this_release_once() -> None:
     assert ids == wanted + [f"S{n}" for n in range(1, 10)]
 
 
-@pytest.mark.parametrize(("file", "test"), tests_named(read("docs/conformance.md")))
+@pytest.mark.parametrize(("file", "test"), cases_named(read("docs/conformance.md")))
 def test_conformance_names_tests_that_exist(file: str, test: str) -> None:
     tree = ast.parse(read(file))
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -179,7 +179,7 @@ def test_a_database_that_goes_away_ends_an_audience_with_a_sentence(
         asking.stdin.close()
         with asking.stdout, asking.stderr as errors:
             rest, said = asking.stdout.read(), errors.read()
-        assert asking.wait() == 1
+        assert asking.wait() == 3
     finally:
         database_back(database)
     assert rest.count(b"\n") == 1000

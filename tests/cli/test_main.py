@@ -93,7 +93,7 @@ def test_upgrade_makes_the_tables_and_may_run_again(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_is_a_sentence() -> None:
     url = f"postgresql+psycopg://nobody@127.0.0.1:{processes.free_port()}/nothing"
     result = run(url, "topic", "list")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.stderr.startswith("Error: the database cannot be used now")
     assert "Traceback" not in result.output
 
