@@ -20,7 +20,9 @@ MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
 
 def test_an_import_counts_what_it_did_and_may_run_again(database_url: str) -> None:
     first = done(database_url, "import", "-", stdin=PEOPLE)
-    assert first.startswith("Added 1, stopped 0, unchanged 0, kept as stopped 0, erased 0, refused 0")
+    assert first.startswith(
+        "Added 1, stopped 0, unchanged 0, kept as stopped 0, erased 0, refused 0"
+    )
     again = done(database_url, "import", "-", stdin=PEOPLE)
     assert again.startswith("Added 0, stopped 0, unchanged 1")
 
