@@ -48,7 +48,7 @@ class Import:
         self,
         rows: Iterable[Row | RefusedRow],
         on_refused: Callable[[RefusedRow], None],
-        on_progress: Callable[[int], None] = lambda count: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> Counter[str]:
         """Import `rows` and return how many were added, stopped, kept, unchanged and refused.
 
@@ -66,7 +66,7 @@ class Import:
                 else:
                     records.append(record)
             counts.update(self._apply(records))
-            on_progress(len(batch))
+            on_progress()
         return counts
 
     def _read(self, row: Row | RefusedRow) -> Record | RefusedRow:

@@ -24,14 +24,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
-from email.policy import Policy
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from itsdangerous import BadData, Signer
 
 from preference_center.addresses import fingerprint
+from preference_center.list_headers import UnfoldedHeader, phrase
 
 Purpose = Literal["unsubscribe", "preferences", "receipt"]
 
@@ -45,7 +45,6 @@ _VERSION = "1"
 _EPOCH = date(1970, 1, 1)
 _MAILTO_VERSION = b"\x01"
 _MAILTO_SIGNATURE_BYTES = 15
-_LONGEST_PHRASE = 200  # a header's line ends at 998 (RFC 5322 §2.1.1)
 
 
 class BadLink(ValueError):
@@ -99,7 +98,7 @@ class Links:
         """Give `message` exactly one of each header, whole under every policy it is sent with."""
         for name, value in self.headers.items():
             del message[name]
-            message[name] = _UnfoldedHeader(name, value)
+            message[name] = UnfoldedHeader(name, value)
 
 
 class Minter:
@@ -159,7 +158,7 @@ class Minter:
             preferences_url=preferences_url,
             list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
-            list_id=f"{_phrase(list_name)}<{topic}.lists.{self._host}>",
+            list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
         )
 
     def fingerprint(self, address: str) -> UUID:
@@ -270,38 +269,3 @@ def _signer(purpose: Purpose, keys: Sequence[str]) -> Signer:
 def _mailto_signature(body: bytes, key: str) -> bytes:
     derived = hmac.digest(key.encode(), b"mailto", "sha256")
     return hmac.digest(derived, body, "sha256")[:_MAILTO_SIGNATURE_BYTES]
-
-
-def _phrase(list_name: str) -> str:
-    """Return a List-Id phrase (RFC 2919 §3): plain ASCII, quoted where it is not all atoms."""
-    name = " ".join(list_name.split())
-    plain = name.isascii() and name.isprintable() and "=?" not in name
-    if not name or not plain or len(name) > _LONGEST_PHRASE:
-        return ""
-    if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
-        return f"{name} "
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}" '
-
-
-class _UnfoldedHeader(str):
-    """A header value that an EmailMessage writes on one line, whatever its policy.
-
-    `policy.SMTP` would turn a long List-Unsubscribe into an RFC 2047 encoded word, which no
-    mailbox provider reads. A value with a `fold` of its own is asked instead.
-    """
-
-    name: str
-    defects: tuple[Any, ...] = ()
-    max_count = 1
-
-    def __new__(cls, name: str, value: str) -> "_UnfoldedHeader":
-        header = super().__new__(cls, value)
-        header.name = name
-        return header
-
-    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
-        return self.name, str(self)
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: {self}{policy.linesep}"

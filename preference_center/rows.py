@@ -112,11 +112,6 @@ class CsvFile:
         if len(set(self.columns)) < len(self.columns):
             raise FileRefusedError("two columns have the same name")
 
-    @property
-    def bytes_read(self) -> int:
-        """Return how far the file was read."""
-        return self._lines.bytes
-
     def __iter__(self) -> Iterator[Row | RefusedRow]:
         while True:
             line = self._lines.number + 1

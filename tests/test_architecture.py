@@ -13,7 +13,8 @@ NAME = "preference_center"
 # room -> (rooms it may use, libraries it may use); a room includes the modules below it.
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "addresses": (set(), {"idna"}),
-    "links": ({"addresses"}, {"itsdangerous"}),
+    "list_headers": (set(), set()),
+    "links": ({"addresses", "list_headers"}, {"itsdangerous"}),
     "lines": (set(), set()),
     "clock": (set(), set()),
     "colours": (set(), set()),

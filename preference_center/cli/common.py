@@ -1,11 +1,11 @@
 """What the commands share: settings, the database, files, progress and what was refused."""
 
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import click
@@ -92,10 +92,24 @@ def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def size_of(file: BinaryIO) -> int | None:
-    """Return how many bytes a file has, or None for a pipe."""
+@contextmanager
+def reading_progress(label: str, file: BinaryIO) -> Iterator[Callable[[], None]]:
+    """Show how far a file was read, or of a pipe that it goes on; yield what updates it."""
+    length, done = _size_of(file), 0
+    with progress(label, length) as advance:
+
+        def update() -> None:
+            nonlocal done
+            at = file.tell() if length is not None else done + 1
+            advance(at - done)
+            done = at
+
+        yield update
+
+
+def _size_of(file: BinaryIO) -> int | None:
     try:
-        path = Path(f"/dev/fd/{file.fileno()}")
-        return path.stat().st_size if path.is_file() else None
-    except (OSError, ValueError):
+        found = os.fstat(file.fileno())
+    except OSError:  # a test's file, which is no real one
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None

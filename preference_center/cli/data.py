@@ -17,6 +17,7 @@ from preference_center.cli.common import (
     Time,
     opened_database,
     progress,
+    reading_progress,
 )
 from preference_center.clock import utc_now
 from preference_center.imports import Import
@@ -59,7 +60,7 @@ def import_command(
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database())
         on_refused = stack.enter_context(_reported(report, refusals))
-        advance = stack.enter_context(progress("Importing", None))
+        advance = stack.enter_context(reading_progress("Importing", file))
         job = Import(
             database,
             settings.identity_key,

@@ -10,9 +10,8 @@ import click
 from preference_center.cli.common import (
     Refusals,
     opened_database,
-    progress,
+    reading_progress,
     settings_or_exit,
-    size_of,
 )
 from preference_center.clock import utc_now
 from preference_center.core import topics
@@ -88,15 +87,13 @@ def _stream(
     people, refusals = read_csv(sys.stdin.buffer), Refusals()
     out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
     writer = CsvWriter(out, columns(people.columns), escape=False)
-    with progress(label, size_of(sys.stdin.buffer)) as advance:
-        done = 0
+    with reading_progress(label, sys.stdin.buffer) as advance:
         for merged in merge(people):
             if isinstance(merged, RefusedRow):
                 refusals.add(merged)
             else:
                 writer.write(merged)
-            advance(people.bytes_read - done)
-            done = people.bytes_read
+            advance()
     out.flush()
     out.detach()
     refusals.exit()
