@@ -85,17 +85,24 @@ def test_axe_finds_nothing_in_the_mail_program(
         page.goto(f"{demo}/inbox")
         inbox: Any = Axe().run(page)
         page.get_by_role("link", name="the harbour is open again").first.click()
+        page.wait_for_load_state()
         mail: Any = Axe().run(page)
         page.get_by_role("link", name="Show the source").click()
+        page.wait_for_load_state()
         source: Any = Axe().run(page)
     assert [each.generate_snapshot() for each in (inbox, mail, source)] == ["", "", ""]
 
 
 def test_the_mail_program_fits_a_phone(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
-    wide = [page.evaluate("document.documentElement.scrollWidth")]
-    page.get_by_role("link", name="the harbour is open again").first.click()
-    wide.append(page.evaluate("document.documentElement.scrollWidth"))
-    page.get_by_role("link", name="Show the source").click()
-    wide.append(page.evaluate("document.documentElement.scrollWidth"))
+    wide = [width(page)]
+    for name in ("the harbour is open again", "Show the source"):
+        page.get_by_role("link", name=name).first.click()
+        page.wait_for_load_state()
+        wide.append(width(page))
     assert wide == [320, 320, 320]
+
+
+def width(page: Page) -> int:
+    found: int = page.evaluate("document.documentElement.scrollWidth")
+    return found
