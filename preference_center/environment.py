@@ -12,10 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 from preference_center.addresses import is_mailable, normalise
 from preference_center.colours import DEFAULT_ACCENT, Accent, accent
 from preference_center.lines import is_one_line
-from preference_center.links import DOMAIN, PUBLIC_URL
+from preference_center.links import DOMAIN, PUBLIC_URL, SHORTEST_KEY
 
 PREFIX = "PREFERENCE_CENTER_"
-SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
 LANGUAGES = ("en", "ar-XB")  # ar-XB: English set right to left, to try every layout both ways
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DATABASE = re.compile(r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/.")

@@ -88,6 +88,8 @@ def read_preference(
     """Return a row of preferences, checked; raise BadRowError."""
     cells = _plain(row)
     person = read_person(cells, identity_key)
+    if cells.get("kind"):
+        raise BadRowError("this row is a suppression: put it in a file of its own")
     status = _one_of("status", cells.get("status") or "subscribed", STATUSES)
     if status not in STOPS and person.email is not None and not is_mailable(person.email):
         raise BadRowError("not an email address that mail can be sent to")

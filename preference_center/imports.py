@@ -1,6 +1,6 @@
 """Data in: people and stops from elsewhere, in batches, safe to run again.
 
-An import adds; it changes no choice on record and never undoes a stop (design 11).
+An import adds; it changes no choice on record and never undoes a stop.
 """
 
 from collections import Counter

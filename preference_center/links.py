@@ -36,8 +36,11 @@ from preference_center.list_headers import UnfoldedHeader, phrase
 Purpose = Literal["unsubscribe", "preferences", "receipt"]
 
 SLUG = re.compile(r"[a-z0-9-]{1,32}")
+SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
 # Mail clients re-encode any other character in a path (requirement M1).
-PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~-]+)*")
+PUBLIC_URL = re.compile(
+    r"(?=.{1,200}$)https?://[A-Za-z0-9.:\[\]-]+(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*"
+)
 DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 CAMPAIGN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
@@ -121,8 +124,8 @@ class Minter:
     ) -> None:
         if isinstance(link_keys, str) or not all(link_keys) or not link_keys:
             raise ValueError("link_keys is a list of keys, oldest to newest, none of them empty")
-        if not identity_key:
-            raise ValueError("identity_key is empty: it would give wrong subscriber ids")
+        if any(len(key) < SHORTEST_KEY for key in (*link_keys, identity_key)):
+            raise ValueError(f"a key is at least {SHORTEST_KEY} random characters")
         if not PUBLIC_URL.fullmatch(public_url.rstrip("/")):
             raise ValueError("public_url is https://, a host and a path, without % , ? or spaces")
         if inbound_domain is not None and not DOMAIN.fullmatch(inbound_domain):
@@ -177,7 +180,9 @@ def write_link(purpose: Purpose, link: Link, keys: Sequence[str]) -> str:
     if not SLUG.fullmatch(link.topic):
         raise ValueError(f"a topic is 1 to 32 of a-z, 0-9 and -, not {link.topic!r}")
     if not CAMPAIGN.fullmatch(link.campaign):
-        raise ValueError(f"a campaign is 1 to 40 of a-z, 0-9, - _ and ., not {link.campaign!r}")
+        raise ValueError(
+            f"a campaign is 1 to 40 of A-Z, a-z, 0-9, - _ and ., not {link.campaign!r}"
+        )
     return _sign(purpose, link.day, link.subscriber_id, f"{link.topic}.{link.campaign}", keys)
 
 

@@ -156,7 +156,7 @@ def read_json_lines(file: BinaryIO) -> Iterator[Row | RefusedRow]:
 
 
 def _json_cells(line: str) -> dict[str, str]:
-    cells = json.loads(line) if line.strip() else {}
+    cells = json.loads(line, object_pairs_hook=_once_each) if line.strip() else {}
     if not isinstance(cells, dict):
         raise TypeError
     plain = {name: "" if value is None else value for name, value in cells.items()}
@@ -164,6 +164,13 @@ def _json_cells(line: str) -> dict[str, str]:
         raise TypeError
     "".join(plain.values()).encode()  # half of a surrogate pair is no text: ValueError
     return plain
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    cells = {name.strip().lower(): value for name, value in pairs}
+    if len(cells) < len(pairs):
+        raise TypeError  # two cells of one name: neither may win
+    return cells
 
 
 class CsvWriter:

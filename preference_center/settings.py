@@ -99,7 +99,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         envelope_from=reader.address("ENVELOPE_FROM") or "",
         brand_name=reader.text("BRAND_NAME", longest=100) or urlsplit(public_url).hostname or "",
         brand_accent=reader.accent("BRAND_ACCENT"),
-        postal_address=reader.text("POSTAL_ADDRESS"),
+        postal_address=reader.text("POSTAL_ADDRESS", longest=500),
         contact=reader.contact("CONTACT"),
         privacy_url=reader.url("PRIVACY_URL"),
         sign_up_url=reader.url("SIGN_UP_URL"),

@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -103,14 +103,31 @@ def test_running_it_again_changes_nothing(database: Database, status: str) -> No
         assert make.events(session) == before
 
 
-def test_an_old_file_does_not_stop_who_came_back_since(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "status"),
+    [(-600, "unsubscribed"), (-1, "unsubscribed"), (0, "subscribed"), (1, "subscribed")],
+)
+def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
+    database: Database, minutes: int, status: str
+) -> None:
+    """An undo answers the stop that it undid, and no other (a suppression list is older)."""
     with database.transaction() as session:
         make.reader(session, ADA, "news")
         stop = make.stop(session, slug="news")
+        make.undo(session, stop.seq, stop.seq, at=make.NOW + timedelta(minutes=2))
+    at = (make.NOW + timedelta(minutes=minutes)).isoformat()
+    _import(database, f"email,topic,status,changed_at\n{ADA},news,unsubscribed,{at}\n")
+    assert _person(database).subscriptions["news"].status == status
+
+
+@pytest.mark.parametrize("status", ["complained", "bounced"])
+def test_an_undo_answers_no_complaint_and_no_bounce(database: Database, status: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "news")
+        stop = make.stop(session, slug=None)
         make.undo(session, stop.seq, stop.seq)
-    text = f"email,topic,status,changed_at\n{ADA},news,unsubscribed,2025-01-01\n"
-    assert _import(database, text)[0] == {"unchanged": 1}
-    assert _person(database).subscriptions["news"].status == "subscribed"
+    _import(database, f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n")
+    assert _person(database).suppressions
 
 
 def test_a_dry_run_counts_and_keeps_nothing(database: Database) -> None:

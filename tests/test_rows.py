@@ -171,7 +171,10 @@ def test_what_is_written_as_csv_is_read_back(pairs: list[tuple[str, str]]) -> No
     assert [row.plain() for row in rows if isinstance(row, Row)] == wanted
 
 
-@given(st.lists(st.dictionaries(TEXT, HOSTILE, min_size=1)))
+NAMES = TEXT.map(lambda name: name.lower().strip())
+
+
+@given(st.lists(st.dictionaries(NAMES, HOSTILE, min_size=1)))
 def test_what_is_written_as_json_lines_is_read_back_raw(cells: list[dict[str, str]]) -> None:
     file = io.StringIO(newline="")
     for each in cells:
@@ -219,3 +222,9 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
     assert read(read_csv)
     assert read(read_json_lines)
+
+
+def test_json_lines_columns_are_named_as_in_csv_and_only_once() -> None:
+    rows = list(read_json_lines(io.BytesIO(b'{" Status":"x"}\n{"status":"x","Status":"y"}\n')))
+    assert [row.plain() for row in rows if isinstance(row, Row)] == [{"status": "x"}]
+    assert len(rows) == 2

@@ -1,5 +1,6 @@
 """`import` and `export`."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,6 +57,7 @@ def import_command(
     rows, columns = _rows(file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv"))
     if not {"email", "id"} & columns:
         raise FileRefusedError("there is no column named email, and none named id")
+    _say_what_is_not_read(columns)
     refusals = Refusals()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database())
@@ -121,6 +123,23 @@ def export(
         for row in exports.rows(session, kind, wanted):
             writer.write(row)
             advance(1)
+
+
+def _say_what_is_not_read(columns: set[str]) -> None:
+    """Refuse a file that would be misread, and name the columns that mean nothing here."""
+    if "event" in columns:
+        raise FileRefusedError(
+            "this is an export of the ledger: import preferences and suppressions instead"
+        )
+    known = {*exports.PREFERENCES, *exports.SUPPRESSIONS}
+    unread = sorted(columns - known)
+    for name in unread:
+        if (meant := re.sub("[^a-z_]", "", name)) in known:
+            raise FileRefusedError(f"a column is named {name!r}: name it {meant}, or leave it out")
+    if unread:
+        click.echo(f"Not read: {', '.join(unread)}.", err=True)
+    if not {"status", "kind"} & columns:
+        click.echo("No column status: everybody in this file counts as subscribed.", err=True)
 
 
 def _rows(file: BinaryIO, file_format: str) -> tuple[Iterable[Row | RefusedRow], set[str]]:

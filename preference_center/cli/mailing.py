@@ -29,12 +29,12 @@ class Matching(click.ParamType[str]):
 
     def convert(self, value: str, param: object, ctx: object) -> str:
         if not self._pattern.fullmatch(value):
-            self.fail(f"{value!r} is not {self._allowed}.")
+            self.fail(f"{value!r} is not {self._allowed}")
         return value
 
 
 _TOPIC = Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -")
-_CAMPAIGN = Matching("campaign", CAMPAIGN, "1 to 40 of a-z, 0-9 and - _ .")
+_CAMPAIGN = Matching("campaign", CAMPAIGN, "1 to 40 of A-Z, a-z, 0-9, - _ and .")
 
 
 @click.command()

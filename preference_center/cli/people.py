@@ -8,7 +8,7 @@ import click
 from preference_center.addresses import fingerprint
 from preference_center.cli.common import opened_database, progress
 from preference_center.clock import utc_now
-from preference_center.core import erasure, ledger
+from preference_center.core import erasure, ledger, subscribers
 
 
 @click.command()
@@ -20,8 +20,15 @@ def erase(person: str) -> None:
     """
     with opened_database() as (settings, database), database.transaction() as session:
         subscriber_id = _id_of(person, settings.identity_key)
+        known = subscribers.find(session, subscriber_id) is not None
         done = erasure.erase(session, subscriber_id, "cli", utc_now())
-    click.echo("Erased." if done else "This person was erased before.")
+    if not known:
+        click.echo(
+            "Nobody was on record under this address or id: check the spelling. "
+            "It is suppressed now, so that no import mails it."
+        )
+    else:
+        click.echo("Erased." if done else "This person was erased before.")
 
 
 @click.command("verify-ledger")

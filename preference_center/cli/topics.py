@@ -29,7 +29,7 @@ def topic() -> None:
     type=click.Choice(["double", "single"]),
     default="double",
     show_default=True,
-    help="Whether joining takes a mailed link.",
+    help="Whether joining will take a mailed link. Kept: nothing can be joined here yet.",
 )
 @click.option("--private", is_flag=True, help="Offered on no page.")
 @click.option("--no-confirm", is_flag=True, help="Mail no confirmation when somebody leaves it.")
@@ -63,7 +63,7 @@ def list_topics() -> None:
     with opened_database() as (_, database), database.reading() as session:
         known = topics.everything(session)
         for each in known:
-            marks = [each.policy, f"{each.opt_in} opt-in", "public" if each.public else "private"]
+            marks = [each.policy, "public" if each.public else "private"]
             if each.archived_at is not None:
                 marks.append(f"archived {each.archived_at.date()}")
             name = topics.name(each, topics.DEFAULT_LOCALE)

@@ -13,12 +13,15 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, outbox, subscribers, topics
 from preference_center.core.snapshots import copy_values, find, subscription_key, take
-from preference_center.store.tables import Subscriber, Subscription, Suppression, Topic
+from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression, Topic
 
 Scope = Literal["topic", "all", "address"]
 Source = Literal[
     "one-click", "page", "mailto", "complaint", "bounce", "api", "import", "console", "cli"
 ]
+
+
+DOUBLE_PRESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def end_consent(
     """
     slug = topic.slug if topic is not None else None
     key = subscription_key(slug) if slug is not None else scope
+    if subscriber.erased_at is not None and slug is not None:
+        return _unchanged(subscriber)  # all is stopped for good, and nothing may gather again
     standing = find(subscriber, key)
     if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
         _reaffirm(session, standing, scope, slug, act)
@@ -117,27 +122,38 @@ def _reaffirm(
 ) -> None:
     """Note that a stop was said again, so that undoing the first one cannot lift it.
 
-    The same door and campaign is the same act once more: a double press, a provider that posts
-    again. An import may well bring back what it had from here.
+    Not so a double press, a provider that posts again, or an import of our own export.
     """
-    if act.source == "import" and act.told not in {"complaint", "bounce"}:
+    since = standing.since if isinstance(standing, Suppression) else standing.changed_at
+    if act.source == "import" and (act.occurred_at, act.told) == (since, standing.source):
         return
     made = ledger.last_of(session, standing.subscriber_id, scope, slug)
-    if made is None or (made.source, made.campaign) != (act.source, act.campaign):
+    if made is None or not _is_the_same_act(made, act):
         standing.reaffirmed_at = act.now
 
 
+def _is_the_same_act(made: LedgerRow, act: Act) -> bool:
+    soon = act.source != "page" or act.now - made.recorded_at <= DOUBLE_PRESS
+    return soon and (made.source, made.campaign) == (act.source, act.campaign)
+
+
 def _is_overtaken(session: Session, subscriber: Subscriber, act: Act, slug: str | None) -> bool:
-    """Tell whether the person chose anew after an act that arrives late."""
-    if act.occurred_at >= act.now or subscriber.seq == 0:
+    """Tell whether the person chose anew after an act that arrives late.
+
+    A complaint or a bounce yields to nothing. An undo says "as it was before that stop", so it
+    does not answer a still older one that an import brings along.
+    """
+    late = act.occurred_at < act.now and subscriber.seq > 0
+    if not late or {act.source, act.told} & {"complaint", "bounce"}:
         return False
-    newest = ledger.last_touch(session, subscriber.subscriber_id, slug)
-    return (
-        newest is not None
-        and newest.occurred_at > act.occurred_at
-        and newest.event in {"subscribed", "undone"}
-        and newest.source != "import"
-    )
+    rows = ledger.touching(session, subscriber.subscriber_id, slug)
+    chosen = rows[0] if rows else None
+    if chosen is None or chosen.source == "import" or chosen.occurred_at <= act.occurred_at:
+        return False
+    undid = next((row for row in rows[1:] if row.event == "unsubscribed"), None)
+    if chosen.event == "undone" and undid is not None and act.source == "import":
+        return act.occurred_at >= undid.occurred_at
+    return chosen.event in {"subscribed", "undone"}
 
 
 def _end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:

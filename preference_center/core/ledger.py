@@ -22,6 +22,7 @@ from preference_center.store import queries
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
 FIRST_HEAD = bytes(32)
+MOST_LOOKED_BACK = 100  # rows; nobody changes their mind more often
 
 # Frozen: a column that is added later is not sealed by the rows that are there.
 _SEALED = (
@@ -120,18 +121,18 @@ def changes(session: Session, subscriber_id: UUID, first: int) -> list[Change]:
     ]
 
 
-def last_touch(session: Session, subscriber_id: UUID, topic: str | None) -> LedgerRow | None:
-    """Return the newest row about `topic` or about everything; for None, about everything."""
-    touching = LedgerRow.scope != "topic"
+def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[LedgerRow]:
+    """Return the newest rows about `topic` or everything (for None: everything), newest first."""
+    about = LedgerRow.scope != "topic"
     if topic is not None:
-        touching = touching | (LedgerRow.topic == topic)
+        about = about | (LedgerRow.topic == topic)
     statement = (
         select(LedgerRow)
-        .where(LedgerRow.subscriber_id == subscriber_id, touching)
+        .where(LedgerRow.subscriber_id == subscriber_id, about)
         .order_by(LedgerRow.seq.desc())
-        .limit(1)
+        .limit(MOST_LOOKED_BACK)
     )
-    return session.scalars(statement).first()
+    return list(session.scalars(statement))
 
 
 def last_of(

@@ -53,15 +53,16 @@ def _what_was(
     """Return what stood under each key before, or raise UndoRefusal."""
     changes = ledger.changes(session, subscriber.subscriber_id, first)
     run = [change for change in changes if change.row.seq <= last]
-    own = [change for change in run if change.row.source in OWN_SOURCES]
+    own = [change for change in run if _is_own(change)]
     before: dict[str, Any] = {}
     for change in reversed(own):
         before.update(change.before or {})
     _refuse_what_is_not_theirs(run, own, before, now)
     if is_as(take(subscriber, before), before):
         return before
-    if any(_touches(change, before) for change in changes if change.row.seq > last):
-        raise UndoSupersededError("a newer choice came after this one")
+    others = (each for each in changes if each.row.seq > last or not _is_own(each))
+    if any(_touches(change, before) for change in others):
+        raise UndoSupersededError("a newer choice, or somebody else's, came after this one")
     if any(_was_said_again(subscriber, key) for key in before):
         raise UndoNotOfferedError("the stop was said again since, elsewhere")
     return before
@@ -85,6 +86,10 @@ def _put_back(session: Session, subscriber: Subscriber, key: str, value: Any, ac
     topic = session.get_one(Topic, slug) if slug is not None else None
     scope = "topic" if slug is not None else key
     return record(session, subscriber, "undone", scope, topic, act, now_state)
+
+
+def _is_own(change: ledger.Change) -> bool:
+    return change.row.source in OWN_SOURCES
 
 
 def _touches(change: ledger.Change, keys: Iterable[str]) -> bool:

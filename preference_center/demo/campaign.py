@@ -52,10 +52,11 @@ def send(
 
 
 def send_first(settings: Settings, database: Database, languages: Languages, now: datetime) -> None:
-    """Send one mailing of each topic where the inbox is still empty."""
+    """Send one mailing of each topic where no mail in the inbox leads to this server."""
     folder = mail_folder(settings)
     folder.mkdir(exist_ok=True)
-    if not any(folder.glob("*.eml")):
+    here = f"List-Unsubscribe: <{settings.public_url}/".encode()
+    if not any(here in path.read_bytes() for path in folder.glob("*.eml")):
         for new in TOPICS:
             send(settings, database, languages, new.slug, now)
 

@@ -35,11 +35,10 @@ def settings_in(folder: Path, port: int) -> Settings:
         server_keys=(keys["server"],),
         secret_key=keys["secret"],
         smtp_url="smtp://a-folder-takes-the-mail",
-        mail_from="letters@northwind.example",
+        mail_from="preferences@northwind.example",
         brand_name="Northwind Letters",
         postal_address="1 Example Street, 1000 Exampletown",
         contact="help@northwind.example",
-        sign_up_url=f"http://localhost:{port}/demo/",
         confirmation_quiet=timedelta(seconds=5),
         demo_folder=folder,
     )

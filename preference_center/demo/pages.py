@@ -1,7 +1,7 @@
 """The demo's pages: a mail program with one reader's inbox, and a button for the next mailing."""
 
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -54,7 +54,7 @@ def show_mail(name: str) -> Response:
 @open_to(Caller.ANYONE)
 def show_html(name: str) -> Response:
     """Return a mail's HTML for the frame it is shown in, its links leading out of that frame."""
-    html = _mail(name).html.replace("<head>", '<head><base target="_top">', 1)
+    html = _mail(name).html.replace("<head>", '<head><base target="_blank">', 1)
     page = Response(html, mimetype="text/html")
     page.headers["Content-Security-Policy"] = _FRAME_POLICY
     return page
@@ -76,8 +76,10 @@ def press_unsubscribe(name: str) -> AnyResponse:
         abort(404)
     try:
         status = inbox.press_unsubscribe(address)
+    except HTTPError as error:
+        status = error.code
     except URLError:
-        status = 503
+        status = 0
     return redirect(url_for("demo.show_mail", name=name, pressed=status), 303)
 
 
@@ -90,9 +92,12 @@ def next_mailing() -> AnyResponse:
         abort(404)
     wired = services()
     counts = campaign.send(wired.settings, wired.database, wired.languages, topic, wired.clock())
-    sent = counts.pop("allow", 0)
-    left_out = counts.total()
-    return redirect(url_for("demo.show_inbox", topic=topic, sent=sent, left_out=left_out), 303)
+    left = counts["unsubscribed"] + counts["suppressed"]
+    never = counts["not_subscribed"]
+    inbox_url = url_for(
+        "demo.show_inbox", topic=topic, sent=counts["allow"], left=left, never=never
+    )
+    return redirect(inbox_url, 303)
 
 
 def _said() -> dict[str, str | int] | None:
@@ -101,8 +106,8 @@ def _said() -> dict[str, str | int] | None:
     topic = names.get(request.args.get("topic", ""))
     if topic is None:
         return None
-    sent, left_out = request.args.get("sent", 0, int), request.args.get("left_out", 0, int)
-    return {"topic": topic, "sent": sent, "left_out": left_out}
+    told = {name: request.args.get(name, 0, int) for name in ("sent", "left", "never")}
+    return {"topic": topic, **told}
 
 
 def _folder() -> Path:

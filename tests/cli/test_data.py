@@ -155,3 +155,17 @@ def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -
     assert b"Importing" in os.read(ours, 10_000)
     os.close(ours)
     assert processes.run(settings, "import", str(people)).stderr == b""
+
+
+def test_a_file_that_would_be_misread_is_refused(database_url: str) -> None:
+    for header in ("id,seq,event,topic", "email,status:", "email,topic,sta-tus"):
+        result = run(database_url, "import", "-", stdin=f"{header}\r\n")
+        assert result.exit_code == 2, header
+    assert "name it status" in result.stderr
+
+
+def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
+    people = "email,topic,shoe size\r\nada@example.org,weekly-news,38\r\n"
+    result = run(database_url, "import", "-", stdin=people)
+    assert "Not read: shoe size." in result.stderr
+    assert "everybody in this file counts as subscribed" in result.stderr

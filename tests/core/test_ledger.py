@@ -156,6 +156,5 @@ def test_details_hold_what_was_before_and_after(database: Database) -> None:
 def test_the_state_agrees_with_the_newest_row(database: Database) -> None:
     _three_rows(database)
     with database.reading() as session:
-        newest = ledger.last_touch(session, make.person(), None)
-        assert newest is not None
+        newest = ledger.touching(session, make.person(), None)[0]
         assert session.query(Suppression).one().since == newest.occurred_at

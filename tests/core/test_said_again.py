@@ -6,7 +6,7 @@ import pytest
 
 from preference_center.core import audience, topics
 from preference_center.core.consent import Source
-from preference_center.core.errors import UndoNotOfferedError
+from preference_center.core.errors import UndoNotOfferedError, UndoSupersededError
 from preference_center.store import Database
 from tests import make
 
@@ -43,14 +43,15 @@ def test_a_stop_from_another_campaigns_mail_is_said_again(database: Database) ->
             make.undo(session, first.seq, first.seq, at=LATER)
 
 
-@pytest.mark.parametrize("source", ["page", "one-click"])
+@pytest.mark.parametrize(("source", "seconds"), [("page", 60), ("one-click", 300)])
 def test_a_double_press_or_a_providers_second_post_can_be_undone(
-    database: Database, source: Source
+    database: Database, source: Source, seconds: int
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, source=source, campaign="a")
-        make.stop(session, source=source, campaign="a", at=LATER)
+        again = make.NOW + timedelta(seconds=seconds)
+        make.stop(session, source=source, campaign="a", at=again)
         assert make.undo(session, first.seq, first.seq, at=LATER).changed
     assert verdict(database) == "allow"
 
@@ -59,8 +60,40 @@ def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Dat
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session)
-        make.stop(session, source="import", at=LATER)
+        make.stop(session, source="import", now=LATER, told="page")
         assert make.undo(session, first.seq, first.seq, at=LATER).changed
+
+
+def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, campaign="a")
+        make.stop(session, campaign="a", at=LATER)
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, first.seq, first.seq, at=LATER)
+
+
+def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session)
+        make.stop(session, source="import", at=LATER)
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, first.seq, first.seq, at=LATER)
+
+
+def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, slug=None)
+        make.undo(session, first.seq, first.seq)
+        make.stop(session, slug=None, source="import", told="complaint")
+        last = make.stop(session)
+        with pytest.raises(UndoSupersededError):
+            make.undo(session, first.seq, last.seq)
+    assert verdict(database) == "deny"
 
 
 def test_what_was_said_again_is_forgotten_with_the_stop(database: Database) -> None:

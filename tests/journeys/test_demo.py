@@ -48,7 +48,7 @@ def test_who_leaves_by_the_mail_program_is_left_out_of_the_next_mailing(
     page.get_by_role("link", name="Back to the inbox").click()
     arrives(page, "You’re unsubscribed from Weekly news")
     send(page, "Weekly news")
-    expect(page.get_by_role("status")).to_contain_text("left out 1")
+    expect(page.get_by_role("status")).to_contain_text("Left out: 1 who left")
     expect(page.get_by_role("link", name="the harbour is open again")).to_have_count(1)
 
 
@@ -56,13 +56,17 @@ def test_who_comes_back_by_the_confirmation_gets_the_next_mailing(demo: str, pag
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="letters that write themselves").click()
     mail = page.frame_locator("iframe")
-    mail.get_by_role("link", name="Unsubscribe").click()
-    page.get_by_role("button", name="Unsubscribe from Product news").click()
+    with page.expect_popup() as opened:
+        mail.get_by_role("link", name="Unsubscribe").click()
+    opened.value.get_by_role("button", name="Unsubscribe from Product news").click()
+    opened.value.get_by_role("button", name="Undo").wait_for()
     page.goto(f"{demo}/inbox")
     arrives(page, "You’re unsubscribed from Product news")
     page.get_by_role("link", name="You’re unsubscribed from Product news").click()
-    mail.get_by_role("link", name="Undo it").click()
-    page.get_by_role("button", name="Undo").click()
+    with page.expect_popup() as opened:
+        mail.get_by_role("link", name="Undo it").click()
+    opened.value.get_by_role("button", name="Undo").click()
+    opened.value.get_by_text("Everything is as it was").wait_for()
     page.goto(f"{demo}/inbox")
     send(page, "Product news")
     arrives(page, "letters that write themselves", times=2)
