@@ -113,9 +113,10 @@ def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
     """An undo answers the stop that it undid, and no other (a suppression list is older)."""
     with database.transaction() as session:
         make.reader(session, ADA, "news")
-        stop = make.stop(session, slug="news")
-        make.undo(session, stop.seq, stop.seq, at=make.NOW + timedelta(minutes=2))
-    at = (make.NOW + timedelta(minutes=minutes)).isoformat()
+        an_hour_ago = make.NOW - timedelta(hours=1)
+        stop = make.stop(session, slug="news", at=an_hour_ago)
+        make.undo(session, stop.seq, stop.seq, at=an_hour_ago + timedelta(minutes=2))
+    at = (an_hour_ago + timedelta(minutes=minutes)).isoformat()
     _import(database, f"email,topic,status,changed_at\n{ADA},news,unsubscribed,{at}\n")
     assert _person(database).subscriptions["news"].status == status
 

@@ -74,7 +74,7 @@ class Refusals:
         if self.count > SHOWN_REFUSALS:
             click.echo(f"… and {self.count - SHOWN_REFUSALS:,} more", err=True)
         if self.count:
-            click.echo(f"{self.count:,} row{'s' * (self.count > 1)} refused", err=True)
+            click.echo(f"Rows refused: {self.count:,}", err=True)
             sys.exit(1)
 
 

@@ -57,10 +57,10 @@ def import_command(
     rows, columns = _rows(file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv"))
     if not {"email", "id"} & columns:
         raise FileRefusedError("there is no column named email, and none named id")
-    _say_what_is_not_read(columns)
     refusals = Refusals()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database())
+        _say_what_is_not_read(columns)
         on_refused = stack.enter_context(_reported(report, refusals))
         advance = stack.enter_context(reading_progress("Importing", file))
         job = Import(

@@ -40,7 +40,7 @@ def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: P
     assert result.exit_code == 1
     assert result.stdout.startswith("Added 1")
     assert "line 3: not an email address" in result.stderr
-    assert "2 rows were refused" in result.stderr
+    assert "Rows refused: 2" in result.stderr
     rows = list(csv.DictReader(report.read_text().splitlines()))
     assert [row["line"] for row in rows] == ["3", "4"]
     assert "nobody" not in report.read_text()

@@ -69,7 +69,7 @@ def test_an_unknown_topic_has_no_audience(database_url: str) -> None:
     ("option", "value", "why"),
     [
         ("--topic", "Weekly News", "is not 1 to 32 of a-z, 0-9 and -"),
-        ("--campaign", "47 %", "is not 1 to 40 of a-z, 0-9 and - _ ."),
+        ("--campaign", "47 %", "is not 1 to 40 of A-Z, a-z, 0-9, - _ and ."),
     ],
 )
 def test_a_topic_or_campaign_that_fits_in_no_link_is_refused(
@@ -112,7 +112,7 @@ def test_a_row_that_cannot_be_read_is_refused_and_the_others_are_not(
     assert result.exit_code == 1
     assert [row["email"] for row in rows(result.stdout)] == ["ada@example.org"]
     assert result.stderr.startswith("line 3: ")
-    assert "1 rows were refused" in result.stderr
+    assert "Rows refused: 1" in result.stderr
 
 
 def test_rows_come_out_before_all_of_the_input_is_in() -> None:

@@ -9,7 +9,7 @@ def test_a_topic_that_was_added_is_listed(database_url: str) -> None:
     assert done(database_url, "topic", "add", "weekly-news") == "Added weekly-news.\n"
     listed = done(database_url, "topic", "list")
     assert listed.split("  ")[0] == "weekly-news"
-    assert listed.endswith("Weekly news  (opt_in, double opt-in, public)\n")
+    assert listed.endswith("Weekly news  (opt_in, public)\n")
 
 
 def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
