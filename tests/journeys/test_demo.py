@@ -52,21 +52,29 @@ def test_who_leaves_by_the_mail_program_is_left_out_of_the_next_mailing(
     expect(page.get_by_role("link", name="the harbour is open again")).to_have_count(1)
 
 
+def follow(page: Page, name: str) -> Page:
+    """Open a link of the mail that is shown, in a tab of its own as the mail program does."""
+    page.wait_for_load_state("networkidle")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("base")).to_have_attribute("target", "_blank")
+    href = frame.get_by_role("link", name=name).get_attribute("href")
+    opened = page.context.new_page()
+    opened.goto(href or "")
+    return opened
+
+
 def test_who_comes_back_by_the_confirmation_gets_the_next_mailing(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="letters that write themselves").click()
-    mail = page.frame_locator("iframe")
-    with page.expect_popup() as opened:
-        mail.get_by_role("link", name="Unsubscribe").click()
-    opened.value.get_by_role("button", name="Unsubscribe from Product news").click()
-    opened.value.get_by_role("button", name="Undo").wait_for()
+    opened = follow(page, "Unsubscribe")
+    opened.get_by_role("button", name="Unsubscribe from Product news").click()
+    opened.get_by_role("button", name="Undo").wait_for()
     page.goto(f"{demo}/inbox")
     arrives(page, "You’re unsubscribed from Product news")
     page.get_by_role("link", name="You’re unsubscribed from Product news").click()
-    with page.expect_popup() as opened:
-        mail.get_by_role("link", name="Undo it").click()
-    opened.value.get_by_role("button", name="Undo").click()
-    opened.value.get_by_text("Everything is as it was").wait_for()
+    opened = follow(page, "Undo it")
+    opened.get_by_role("button", name="Undo").click()
+    opened.get_by_text("Everything is as it was").wait_for()
     page.goto(f"{demo}/inbox")
     send(page, "Product news")
     arrives(page, "letters that write themselves", times=2)
