@@ -191,6 +191,7 @@ def _fill(person: Subscriber, record: Record) -> None:
 
 def _describe(subscription: Subscription, record: PreferenceRecord, wording: bytes | None) -> None:
     subscription.frequency = record.frequency
+    subscription.paused_until = record.paused_until
     subscription.consent_at = record.consent_at
     subscription.consent_source = record.consent_source
     subscription.consent_wording = wording

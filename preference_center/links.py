@@ -19,21 +19,20 @@ vectors for other languages. Sources: RFC 8058, RFC 2369, RFC 2919.
 import hashlib
 import hmac
 import re
-from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32decode, b32encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from itsdangerous import BadData, Signer
-
 from preference_center.addresses import fingerprint
 from preference_center.list_headers import UnfoldedHeader, phrase
+from preference_center.signed import BadLink, sign, unsign
 
-Purpose = Literal["unsubscribe", "preferences", "receipt"]
+Purpose = Literal["unsubscribe", "preferences"]
 
 SLUG = re.compile(r"[a-z0-9-]{1,32}")
 SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
@@ -44,17 +43,9 @@ PUBLIC_URL = re.compile(
 DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 CAMPAIGN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
-_VERSION = "1"
-_EPOCH = date(1970, 1, 1)
-_MAILTO_VERSION = b"\x01"
-_MAILTO_SIGNATURE_BYTES = 15
-
-
-class BadLink(ValueError):
-    """A link or mailto token that is malformed, wrongly signed or not in its canonical form.
-
-    Which of the three is never said: the answer would help a forger only.
-    """
+_MAIL_VERSION = b"\x01"
+_MAIL_SIGNATURE_BYTES = 15
+_MAIL_PURPOSES = {"u": b"mailto", "b": b"bounce"}
 
 
 @dataclass(frozen=True)
@@ -68,18 +59,12 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What a `receipt` link says: one person's ledger rows `first` to `last`."""
-
-    day: date
-    subscriber_id: UUID
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
 class Links:
-    """One person's links and headers for one campaign of one topic."""
+    """One person's links and headers for one campaign of one topic.
+
+    `return_path` is the envelope sender that brings bounces back to us, for one's own mail server;
+    "" where no mail is received.
+    """
 
     id: UUID
     unsubscribe_url: str
@@ -87,6 +72,7 @@ class Links:
     list_unsubscribe: str
     list_unsubscribe_post: str
     list_id: str
+    return_path: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -162,11 +148,18 @@ class Minter:
             list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
             list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
+            return_path=self._return_path(subscriber_id, topic),
         )
 
     def fingerprint(self, address: str) -> UUID:
         """Return the subscriber id of an address."""
         return fingerprint(address, self.identity_key)
+
+    def _return_path(self, subscriber_id: UUID, topic: str) -> str:
+        if self.inbound_domain is None:
+            return ""
+        token = write_return_path(subscriber_id, topic, self.link_keys)
+        return f"{token}@{self.inbound_domain}"
 
     def _mailto(self, subscriber_id: UUID, topic: str) -> str:
         if self.inbound_domain is None:
@@ -183,31 +176,16 @@ def write_link(purpose: Purpose, link: Link, keys: Sequence[str]) -> str:
         raise ValueError(
             f"a campaign is 1 to 40 of A-Z, a-z, 0-9, - _ and ., not {link.campaign!r}"
         )
-    return _sign(purpose, link.day, link.subscriber_id, f"{link.topic}.{link.campaign}", keys)
+    return sign(purpose, link.day, link.subscriber_id, f"{link.topic}.{link.campaign}", keys)
 
 
 def read_link(purpose: Purpose, text: str, keys: Sequence[str]) -> Link:
     """Return what a signed link says, or raise BadLink."""
-    day, subscriber_id, rest = _unsign(purpose, text, keys)
+    day, subscriber_id, rest = unsign(purpose, text, keys)
     topic, _, campaign = rest.partition(".")
     if not (SLUG.fullmatch(topic) and CAMPAIGN.fullmatch(campaign)):
         raise BadLink
     return Link(day, subscriber_id, topic, campaign)
-
-
-def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
-    """Return the signed text of `receipt`, without the path before it."""
-    rows = f"{receipt.first}.{receipt.last}"
-    return _sign("receipt", receipt.day, receipt.subscriber_id, rows, keys)
-
-
-def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
-    """Return what a signed receipt link says, or raise BadLink."""
-    day, subscriber_id, rest = _unsign("receipt", text, keys)
-    rows = re.fullmatch(r"([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", rest)
-    if rows is None:
-        raise BadLink
-    return Receipt(day, subscriber_id, int(rows[1]), int(rows[2]))
 
 
 def topic_code(topic: str) -> bytes:
@@ -217,60 +195,47 @@ def topic_code(topic: str) -> bytes:
 
 def write_mailto(subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
     """Return the local part of a mailto unsubscribe: 62 characters, in any case (RFC 5321)."""
-    body = _MAILTO_VERSION + subscriber_id.bytes + topic_code(topic)
-    token = b32encode(body + _mailto_signature(body, keys[-1])).decode().rstrip("=")
-    return f"u-{token.lower()}"
+    return _write_mail_token("u", subscriber_id, topic, keys)
+
+
+def write_return_path(subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
+    """Return the local part that bounces of one person's mail come back to (VERP)."""
+    return _write_mail_token("b", subscriber_id, topic, keys)
 
 
 def read_mailto(local_part: str, keys: Sequence[str]) -> tuple[UUID, bytes]:
     """Return the subscriber id and topic code of a mailto local part, or raise BadLink."""
-    token = local_part.lower().removeprefix("u-")
+    kind, subscriber_id, code = read_mail_token(local_part, keys)
+    if kind != "u":
+        raise BadLink
+    return subscriber_id, code
+
+
+def read_mail_token(local_part: str, keys: Sequence[str]) -> tuple[str, UUID, bytes]:
+    """Return what a local part is for (`u` or `b`), its person and topic code, or raise BadLink."""
     if not local_part.isascii():  # the Kelvin sign, for one, has "k" for its lower case
+        raise BadLink
+    kind, _, token = local_part.lower().partition("-")
+    if kind not in _MAIL_PURPOSES:
         raise BadLink
     try:
         raw = b32decode(token.upper() + "=" * (-len(token) % 8))
     except ValueError as error:
         raise BadLink from error
-    body, signature = raw[:-_MAILTO_SIGNATURE_BYTES], raw[-_MAILTO_SIGNATURE_BYTES:]
-    signed = any(hmac.compare_digest(_mailto_signature(body, key), signature) for key in keys)
-    canonical = f"u-{b32encode(raw).decode().rstrip('=').lower()}" == local_part.lower()
-    if not (signed and canonical and body[:1] == _MAILTO_VERSION and len(body) == 22):
+    body, signature = raw[:-_MAIL_SIGNATURE_BYTES], raw[-_MAIL_SIGNATURE_BYTES:]
+    signed = any(hmac.compare_digest(_mail_signature(kind, body, key), signature) for key in keys)
+    canonical = b32encode(raw).decode().rstrip("=").lower() == token
+    if not (signed and canonical and body[:1] == _MAIL_VERSION and len(body) == 22):
         raise BadLink
-    return UUID(bytes=body[1:17]), body[17:]
+    return kind, UUID(bytes=body[1:17]), body[17:]
 
 
-def _sign(purpose: Purpose, day: date, subscriber: UUID, rest: str, keys: Sequence[str]) -> str:
-    person = urlsafe_b64encode(subscriber.bytes).decode().rstrip("=")
-    payload = f"{_VERSION}.{(day - _EPOCH).days}.{person}.{rest}"
-    return _signer(purpose, keys).sign(payload).decode()
+def _write_mail_token(kind: str, subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
+    body = _MAIL_VERSION + subscriber_id.bytes + topic_code(topic)
+    token = b32encode(body + _mail_signature(kind, body, keys[-1])).decode().rstrip("=")
+    return f"{kind}-{token.lower()}"
 
 
-def _unsign(purpose: Purpose, text: str, keys: Sequence[str]) -> tuple[date, UUID, str]:
-    try:
-        payload = _signer(purpose, keys).unsign(text).decode()
-        version, days, person, rest = payload.split(".", 3)
-        day = _EPOCH + timedelta(days=int(days))
-        subscriber = UUID(bytes=urlsafe_b64decode(person + "=="))
-    except (BadData, ValueError, OverflowError) as error:
-        raise BadLink from error
-    # Base64 has spare bits, so more than one text verifies: only the one we wrote is accepted.
-    if version != _VERSION or text not in _all_signed(purpose, day, subscriber, rest, keys):
-        raise BadLink
-    return day, subscriber, rest
-
-
-def _all_signed(
-    purpose: Purpose, day: date, subscriber: UUID, rest: str, keys: Sequence[str]
-) -> list[str]:
-    return [_sign(purpose, day, subscriber, rest, [key]) for key in keys]
-
-
-def _signer(purpose: Purpose, keys: Sequence[str]) -> Signer:
-    return Signer(
-        list(keys), salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
-    )
-
-
-def _mailto_signature(body: bytes, key: str) -> bytes:
-    derived = hmac.digest(key.encode(), b"mailto", "sha256")
-    return hmac.digest(derived, body, "sha256")[:_MAILTO_SIGNATURE_BYTES]
+def _mail_signature(kind: str, body: bytes, key: str) -> bytes:
+    derived = hmac.digest(key.encode(), _MAIL_PURPOSES[kind], "sha256")
+    return hmac.digest(derived, body, "sha256")[:_MAIL_SIGNATURE_BYTES]

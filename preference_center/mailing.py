@@ -19,12 +19,14 @@ LINK_COLUMNS = (
     "list_unsubscribe",
     "list_unsubscribe_post",
     "list_id",
+    "return_path",
 )
 VERDICT_COLUMNS = ("verdict", "reason", "until")
 IDENTITY_COLUMNS = ("email", "id")
 PEOPLE_AT_A_TIME = 1000
 
 Merged = Mapping[str, str] | RefusedRow
+_Batch = list[tuple[Row | RefusedRow, Person | RefusedRow]]
 
 
 def links_columns(came_in: list[str]) -> list[str]:
@@ -38,6 +40,12 @@ def audience_columns(came_in: list[str]) -> list[str]:
     ours = [*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS]
     _check(came_in, (*VERDICT_COLUMNS, *LINK_COLUMNS))
     return [*ours, *(column for column in came_in if column not in ours)]
+
+
+def check_people(came_in: Iterable[str]) -> None:
+    """Raise FileRefusedError where no column says whom a row is about."""
+    if not set(came_in) & set(IDENTITY_COLUMNS):
+        raise FileRefusedError("there is no column named email, and none named id")
 
 
 @dataclass(frozen=True)
@@ -64,27 +72,57 @@ class Mailing:
         rows: Iterable[Row | RefusedRow],
         database: Database,
         clock: Callable[[], datetime],
+        *,
+        claim: bool = False,
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, where it is `allow`, its links.
 
         Asked in batches, a statement each. If the database cannot be asked, UnavailableError
-        ends it: whoever has no verdict is not mailed.
+        ends it: whoever has no verdict is not mailed. With `claim`, each mail that is allowed
+        counts towards the caps, and is committed before its row is yielded.
         """
-        iterator = iter(rows)
-        while batch := list(islice(iterator, PEOPLE_AT_A_TIME)):
-            people = [(row, self._person(row)) for row in batch]
-            asked: dict[UUID, str] = {}
-            for _, person in people:
-                if isinstance(person, Person):
-                    asked[person.id] = asked.get(person.id) or person.email or ""
-            with database.transaction() as session:
-                topic = topics.get(session, self.topic)
-                verdicts = audience.check(session, topic, asked, clock())
+        for people in self._batches(rows):
+            verdicts = self._ask(people, database, clock, claim=claim)
             for row, person in people:
                 if isinstance(person, RefusedRow):
                     yield person
                 elif isinstance(row, Row):
                     yield self._verdict_cells(row, person, verdicts[person.id])
+
+    def release(
+        self,
+        rows: Iterable[Row | RefusedRow],
+        database: Database,
+        clock: Callable[[], datetime],
+    ) -> Iterator[int | RefusedRow]:
+        """Give back the claims of people who were not mailed; yield how many, batch by batch."""
+        for people in self._batches(rows):
+            yield from (person for _, person in people if isinstance(person, RefusedRow))
+            with database.transaction() as session:
+                topic = topics.get(session, self.topic)
+                ids = _asked(people)
+                yield audience.release(session, topic, self.campaign, ids, clock())
+
+    def _ask(
+        self, people: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
+    ) -> dict[UUID, audience.Verdict]:
+        asked = _asked(people)
+        with database.transaction() as session:
+            topic = topics.get(session, self.topic)
+            verdicts = audience.check(session, topic, self.campaign, asked, clock())
+        if not claim:
+            return verdicts
+        # A transaction of its own: rows that the first one wrote came in another order, and two
+        # mailings at once would wait for each other.
+        allowed = [each for each, verdict in verdicts.items() if verdict.verdict == "allow"]
+        with database.transaction() as session:
+            topic = topics.get(session, self.topic)
+            return verdicts | audience.claim(session, topic, self.campaign, allowed, clock())
+
+    def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
+        iterator = iter(rows)
+        while batch := list(islice(iterator, PEOPLE_AT_A_TIME)):
+            yield [(row, self._person(row)) for row in batch]
 
     def _person(self, row: Row | RefusedRow) -> Person | RefusedRow:
         if isinstance(row, RefusedRow):
@@ -116,13 +154,21 @@ class Mailing:
         }
 
 
+def _asked(people: _Batch) -> dict[UUID, str]:
+    """Return each person of a batch once, with the address where one of their rows has it."""
+    asked: dict[UUID, str] = {}
+    for _, person in people:
+        if isinstance(person, Person):
+            asked[person.id] = asked.get(person.id) or person.email or ""
+    return asked
+
+
 def _link_cells(links: Links) -> dict[str, str]:
     cells = {column: str(getattr(links, column)) for column in LINK_COLUMNS}
     return {"id": str(links.id), **cells}
 
 
 def _check(came_in: list[str], ours: tuple[str, ...]) -> None:
-    if not set(came_in) & set(IDENTITY_COLUMNS):
-        raise FileRefusedError("there is no column named email, and none named id")
+    check_people(came_in)
     if taken := sorted(set(came_in) & set(ours)):
         raise FileRefusedError(f"a column is named {taken[0]}, which is ours: rename it")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, ledger, subscribers, topics
+from preference_center.core import choices, consent, ledger, subscribers, topics
 from preference_center.core import undo as undoing
 from preference_center.links import Minter
 from preference_center.settings import Settings
@@ -81,7 +81,7 @@ def reader(
     status: str = "subscribed",
 ) -> Subscriber:
     """Return a locked subscriber whose address is known and who gets `slugs`."""
-    subscribers.fill_addresses(session, {person(email): email}, since)
+    subscribers.remember(session, {person(email): email}, since)
     found = subscribers.lock(session, person(email), since)
     for slug in slugs or ("weekly-news",):
         act = consent.Act("import", since, since)
@@ -110,6 +110,26 @@ def stop(
     person_ = subscribers.lock(session, person(email), NOW)
     wanted: consent.Scope = "topic" if topic is not None else scope
     return consent.end_consent(session, person_, wanted, act(**changes), topic)
+
+
+def less(
+    session: Session,
+    choice: str,
+    email: str = "ada@example.org",
+    slug: str = "weekly-news",
+    **changes: Any,
+) -> consent.Outcome:
+    """Ask for less of one topic: one of `FREQUENCIES` or `PAUSES`."""
+    person_ = subscribers.lock(session, person(email), NOW)
+    return choices.ask_for_less(session, person_, topics.get(session, slug), choice, act(**changes))
+
+
+def join(
+    session: Session, email: str = "ada@example.org", slug: str = "weekly-news", **changes: Any
+) -> consent.Outcome:
+    """Join one topic."""
+    person_ = subscribers.lock(session, person(email), NOW)
+    return choices.join(session, person_, topics.get(session, slug), act(**changes))
 
 
 def undo(

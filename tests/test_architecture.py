@@ -14,7 +14,9 @@ NAME = "preference_center"
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "addresses": (set(), {"idna"}),
     "list_headers": (set(), set()),
-    "links": ({"addresses", "list_headers"}, {"itsdangerous"}),
+    "signed": (set(), {"itsdangerous"}),
+    "links": ({"addresses", "list_headers", "signed"}, set()),
+    "server_links": ({"links", "signed"}, set()),
     "lines": (set(), set()),
     "clock": (set(), set()),
     "colours": (set(), set()),
@@ -26,18 +28,37 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "i18n": (set(), {"babel", "jinja2"}),
     "store": (set(), {"alembic", "sqlalchemy"}),
     "core": ({"addresses", "lines", "links", "store"}, {"sqlalchemy"}),
-    "mail": ({"i18n"}, {"premailer"}),
+    "mail": ({"i18n"}, {"dkim", "premailer"}),
     "import_records": ({"addresses", "core", "links", "rows"}, set()),
     "imports": ({"addresses", "core", "import_records", "rows", "store"}, {"sqlalchemy"}),
     "exports": ({"rows", "store"}, {"sqlalchemy"}),
+    "report": ({"core", "store"}, {"sqlalchemy"}),
     "mailing": ({"addresses", "core", "import_records", "links", "rows", "store"}, set()),
-    "worker": (
-        {"addresses", "core", "i18n", "links", "logs", "mail", "settings", "store"},
-        set(),
+    "letters": (
+        {"addresses", "core", "i18n", "links", "server_links", "settings", "store"},
+        {"sqlalchemy"},
     ),
+    "doctor": ({"addresses", "links", "signed"}, {"dkim", "dns"}),
+    "receive": (
+        {"core", "links", "mail", "settings", "signed", "store"},
+        {"sqlalchemy"},
+    ),
+    "lmtp": ({"logs", "receive", "store"}, {"aiosmtpd"}),
+    "worker": ({"core", "i18n", "letters", "logs", "mail", "settings", "store"}, set()),
     "web": (
-        {"core", "i18n", "links", "logs", "resources", "settings", "store"},
-        {"flask", "flask_wtf", "werkzeug", "wtforms"},
+        {
+            "addresses",
+            "core",
+            "i18n",
+            "links",
+            "logs",
+            "resources",
+            "server_links",
+            "settings",
+            "signed",
+            "store",
+        },
+        {"flask", "flask_wtf", "limits", "werkzeug", "wtforms"},
     ),
     # What wires the rest may use all of it.
     "app": ({"*"}, {"*"}),
@@ -46,7 +67,12 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "demo": ({"*"}, {"*"}),
 }
 DOORS = ("web.subscriber", "web.mail_systems")
-HIDDEN_FROM_WEB = ("store.tables", "store.queries", "store.export_queries")
+HIDDEN_FROM_WEB = (
+    "store.tables",
+    "store.queries",
+    "store.export_queries",
+    "store.report_queries",
+)
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -42,14 +42,15 @@ def _why(database: Database, text: str, **changes: Any) -> str:
 def test_everything_a_row_says_is_kept(database: Database) -> None:
     _import(
         database,
-        "email,topic,status,frequency,locale,consent_at,consent_source,consent_wording,basis,"
-        "acquired_from\nAda@Example.org,news,subscribed,weekly,pt_BR,2026-01-02T03:04:05+01:00,"
-        "form,I agree,consent,the fair\n",
+        "email,topic,status,frequency,paused_until,locale,consent_at,consent_source,"
+        "consent_wording,basis,acquired_from\nAda@Example.org,news,subscribed,weekly,2027-02-01,"
+        "pt_BR,2026-01-02T03:04:05+01:00,form,I agree,consent,the fair\n",
     )
     ada = _person(database)
     news = ada.subscriptions["news"]
     assert (ada.email, ada.locale) == ("Ada@Example.org", "pt-BR")
     assert (news.status, news.frequency, news.basis) == ("subscribed", "weekly", "consent")
+    assert news.paused_until == datetime(2027, 2, 1, tzinfo=UTC)
     assert news.consent_at == datetime(2026, 1, 2, 2, 4, 5, tzinfo=UTC)
     assert (news.consent_source, news.acquired_from) == ("form", "the fair")
 
@@ -156,6 +157,7 @@ def test_an_import_sends_no_mail(database: Database) -> None:
         ("email\nada@example.org", "the topic is missing"),
         ("email,topic,status\nada@example.org,news,maybe", "status must be one of"),
         ("email,topic,frequency\nada@example.org,news,hourly", "frequency must be one of"),
+        ("email,topic,paused_until\nada@example.org,news,next week", "paused_until is not a time"),
         ("email,topic,locale\nada@example.org,news,english!", "not a language tag"),
         ("email,topic,consent_at\nada@example.org,news,01/02/2026", "consent_at is not a time"),
         ("email,topic,consent_at\nada@example.org,news,2031-01-01", "lies in the future"),
@@ -242,7 +244,7 @@ def test_what_one_batch_refuses_does_not_hold_up_the_rest(database: Database) ->
 CELL = st.text(max_size=30)
 COLUMNS = (
     *("id", "topic", "status", "frequency", "locale", "consent_at", "consent_wording", "basis"),
-    *("changed_at", "changed_by", "kind", "since", "source", "erased_at"),
+    *("paused_until", "changed_at", "changed_by", "kind", "since", "source", "erased_at"),
 )
 
 

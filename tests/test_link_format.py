@@ -14,8 +14,9 @@ from uuid import UUID
 
 import pytest
 
-from preference_center import links
+from preference_center import links, server_links
 from preference_center.addresses import fingerprint, normalise
+from preference_center.signed import BadLink
 from tests import make
 
 PAGE = (Path(__file__).parent.parent / "docs" / "link-format.md").read_text(encoding="utf-8")
@@ -51,7 +52,8 @@ def test_the_page_has_every_kind_of_vector() -> None:
     rows = {name: len(vector) for name, vector in VECTORS.items()}
     assert rows.keys() == {
         *("keys", "addresses", "links", "accepted", "refused", "receipts"),
-        *("mailto", "refused-mailto", "headers", "list-ids"),
+        *("confirms", "refused-confirms"),
+        *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
     assert rows["refused"] >= 10
@@ -106,19 +108,38 @@ def test_what_the_page_accepts_is_accepted(vector: Vector) -> None:
 
 @vectors("refused")
 def test_what_the_page_refuses_is_refused(vector: Vector) -> None:
-    with pytest.raises(links.BadLink):
+    with pytest.raises(BadLink):
         links.read_link("unsubscribe", vector["link"], LINK_KEYS)
 
 
 @vectors("receipts")
 def test_a_receipt_is_that_of_the_page(vector: Vector) -> None:
     first, last = vector["first"], vector["last"]
-    receipt = links.Receipt(date.fromisoformat(vector["day"]), UUID(vector["id"]), first, last)
+    receipt = server_links.Receipt(
+        date.fromisoformat(vector["day"]), UUID(vector["id"]), first, last
+    )
     key = KEYS["server_keys"][-1]
-    assert links.write_receipt(receipt, [key]) == vector["link"]
-    assert links.read_receipt(vector["link"], [key]) == receipt
+    assert server_links.write_receipt(receipt, [key]) == vector["link"]
+    assert server_links.read_receipt(vector["link"], [key]) == receipt
     minted = signed("receipt", key, vector["day"], vector["id"], f"{first}.{last}")
     assert minted == vector["link"]
+
+
+@vectors("confirms")
+def test_a_confirm_link_is_that_of_the_page(vector: Vector) -> None:
+    confirm = server_links.Confirm(
+        date.fromisoformat(vector["day"]), UUID(vector["id"]), vector["topic"]
+    )
+    key = KEYS["server_keys"][-1]
+    assert server_links.write_confirm(confirm, [key]) == vector["link"]
+    assert server_links.read_confirm(vector["link"], [key]) == confirm
+    assert signed("confirm", key, vector["day"], vector["id"], vector["topic"]) == vector["link"]
+
+
+@vectors("refused-confirms")
+def test_what_the_page_refuses_as_a_confirm_link_is_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server_links.read_confirm(vector["link"], KEYS["server_keys"])
 
 
 @vectors("mailto")
@@ -140,7 +161,7 @@ def test_the_page_says_how_a_mailto_token_is_minted(vector: Vector) -> None:
 
 @vectors("refused-mailto")
 def test_what_the_page_refuses_as_a_mailto_token_is_refused(vector: Vector) -> None:
-    with pytest.raises(links.BadLink):
+    with pytest.raises(BadLink):
         links.read_mailto(vector["local_part"], LINK_KEYS)
 
 
@@ -169,3 +190,14 @@ def test_the_headers_are_those_of_the_page() -> None:
 def test_a_list_id_is_that_of_the_page(vector: Vector) -> None:
     minted = minter().mint("ada@example.org", "weekly-news", "c", list_name=vector["list_name"])
     assert minted.list_id == vector["list_id"]
+
+
+@vectors("return-paths")
+def test_a_return_path_is_that_of_the_page(vector: Vector) -> None:
+    person = UUID(vector["id"])
+    local_part = links.write_return_path(person, vector["topic"], LINK_KEYS)
+    assert local_part == vector["local_part"]
+    code = links.topic_code(vector["topic"])
+    assert links.read_mail_token(local_part.upper(), LINK_KEYS) == ("b", person, code)
+    with pytest.raises(BadLink):
+        links.read_mailto(local_part, LINK_KEYS)

@@ -23,8 +23,9 @@ from aiosmtpd.controller import Controller
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center import links
-from preference_center.links import BadLink, Link, Purpose, Receipt, read_link, write_link
+from preference_center import links, server_links, signed
+from preference_center.links import Link, Purpose, read_link, write_link
+from preference_center.signed import BadLink
 from tests import make, processes
 
 DAY = date(2026, 11, 22)
@@ -88,8 +89,8 @@ def test_every_other_spelling_of_the_subscriber_is_refused_though_it_is_signed()
     version, day, person, rest = GOOD.rpartition(".")[0].split(".", 3)
     for last in BASE64:
         spelt = f"{version}.{day}.{person[:-1]}{last}.{rest}"
-        signed = links._signer("unsubscribe", KEYS).sign(spelt).decode()
-        assert refuses(signed) is (BASE64.index(last) % 16 != 0)
+        text = signed.signer("unsubscribe", KEYS).sign(spelt).decode()
+        assert refuses(text) is (BASE64.index(last) % 16 != 0)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +114,8 @@ def test_every_other_spelling_of_the_subscriber_is_refused_though_it_is_signed()
 )
 def test_a_payload_not_in_its_canonical_form_is_refused_though_it_is_signed(payload: str) -> None:
     person = GOOD.split(".")[2]
-    signed = links._signer("unsubscribe", KEYS).sign(payload.format(person)).decode()
-    assert refuses(signed)
+    text = signed.signer("unsubscribe", KEYS).sign(payload.format(person)).decode()
+    assert refuses(text)
 
 
 def test_every_truncation_is_refused() -> None:
@@ -144,21 +145,73 @@ def test_hostile_texts_are_refused(text: str) -> None:
 
 def test_a_link_of_one_purpose_is_refused_for_another() -> None:
     preferences = write_link("preferences", ADA, KEYS)
-    receipt = links.write_receipt(Receipt(DAY, ADA.subscriber_id, 1, 1), KEYS)
+    receipt = server_links.write_receipt(server_links.Receipt(DAY, ADA.subscriber_id, 1, 1), KEYS)
+    confirm = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
     assert refuses(preferences)
     assert refuses(receipt)
+    assert refuses(confirm)
     assert refuses(GOOD, "preferences")
     with pytest.raises(BadLink):
-        links.read_receipt(GOOD, KEYS)
+        server_links.read_receipt(GOOD, KEYS)
+    with pytest.raises(BadLink):
+        server_links.read_confirm(GOOD, KEYS)
 
 
 def test_a_receipt_names_rows_by_plain_numbers() -> None:
     person = GOOD.split(".")[2]
     for rows in ("0.1", "01.1", "1", "1.1.1", "-1.1", "٣.1", "12345678901.1"):
         payload = f"1.20779.{person}.{rows}"
-        signed = links._signer("receipt", KEYS).sign(payload).decode()
+        text = signed.signer("receipt", KEYS).sign(payload).decode()
         with pytest.raises(BadLink):
-            links.read_receipt(signed, KEYS)
+            server_links.read_receipt(text, KEYS)
+
+
+@given(st.dates(date(1970, 1, 1)), st.uuids(), slugs)
+def test_a_confirm_link_says_what_was_written(day: date, person: UUID, topic: str) -> None:
+    confirm = server_links.Confirm(day, person, topic)
+    text = server_links.write_confirm(confirm, KEYS)
+    assert server_links.read_confirm(text, KEYS) == confirm
+    assert len(f"/c/{text}") <= 160
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", text, re.ASCII)
+
+
+@given(st.text())
+def test_no_other_text_is_a_confirm_link(text: str) -> None:
+    good = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
+    for wrong in (text, good + text, text + good):
+        if wrong != good:
+            with pytest.raises(BadLink):
+                server_links.read_confirm(wrong, KEYS)
+
+
+def test_every_truncation_and_flipped_bit_of_a_confirm_link_is_refused() -> None:
+    good = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
+    flipped = (
+        (raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]).decode("latin-1")
+        for raw in [good.encode()]
+        for place in range(len(raw))
+        for bit in range(8)
+    )
+    for wrong in [*(good[:length] for length in range(len(good))), *flipped]:
+        with pytest.raises(BadLink):
+            server_links.read_confirm(wrong, KEYS)
+
+
+@pytest.mark.parametrize("topic", ["", "T", "t.c", "t" * 33, "t\n", "ä"])
+def test_a_confirm_link_names_one_topic(topic: str) -> None:
+    person = GOOD.split(".")[2]
+    text = signed.signer("confirm", KEYS).sign(f"1.20779.{person}.{topic}").decode()
+    with pytest.raises(BadLink):
+        server_links.read_confirm(text, KEYS)
+
+
+def test_a_server_key_that_is_retired_still_opens_what_it_signed() -> None:
+    new = "new-server-key-for-tests-5hD8sK2gL7"
+    confirm = server_links.Confirm(DAY, ADA.subscriber_id, "t")
+    text = server_links.write_confirm(confirm, KEYS)
+    assert server_links.read_confirm(text, [*KEYS, new]) == confirm
+    with pytest.raises(BadLink):
+        server_links.read_confirm(text, [new])
 
 
 def test_a_retired_key_is_accepted_while_it_is_listed_and_not_after() -> None:

@@ -2,10 +2,13 @@
 
 import io
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from preference_center import mailing
 from preference_center.mailing import (
     LINK_COLUMNS,
     Mailing,
@@ -14,14 +17,27 @@ from preference_center.mailing import (
 )
 from preference_center.rows import FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
+from preference_center.store.tables import Claim, Subscriber
 from tests import make
 
 MAILING = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
 
 
-def _verdicts(database: Database, content: str) -> list[Any]:
+def _verdicts(database: Database, content: str, *, claim: bool = False) -> list[Any]:
     rows = read_csv(io.BytesIO(content.encode()))
-    return list(MAILING.verdicts(rows, database, lambda: make.NOW))
+    return list(MAILING.verdicts(rows, database, lambda: make.NOW, claim=claim))
+
+
+def _claimed(database: Database) -> list[UUID]:
+    with database.reading() as session:
+        held = session.query(Claim).filter(Claim.released_at.is_(None))
+        return [claim.subscriber_id for claim in held]
+
+
+def _released(database: Database, content: str) -> int:
+    rows = read_csv(io.BytesIO(content.encode()))
+    told = MAILING.release(rows, database, lambda: make.NOW)
+    return sum(count for count in told if not isinstance(count, RefusedRow))
 
 
 def _links(content: str) -> list[Mapping[str, str] | RefusedRow]:
@@ -129,3 +145,113 @@ def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
     merged = list(mailing.verdicts(rows, database, lambda: make.NOW))
     assert [row.line for row in merged if isinstance(row, RefusedRow)] == [2, 3]
     assert len(merged) == 2
+
+
+def test_a_claim_says_what_a_question_says_and_counts_it(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.reader(session, "bob@example.org")
+        make.stop(session, "bob@example.org")
+    content = "email,name\nada@example.org,Ada\nbob@example.org,Bob\nzoe@example.org,Zoe\n"
+    asked = _verdicts(database, content)
+    assert _claimed(database) == []
+    assert _verdicts(database, content, claim=True) == asked
+    assert _claimed(database) == [make.person()]
+
+
+def test_until_when_somebody_is_deferred_is_told(database: Database) -> None:
+    until = make.NOW + timedelta(days=3)
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].paused_until = until
+    (ada,) = _verdicts(database, "email\nada@example.org\n", claim=True)
+    assert (ada["verdict"], ada["reason"], ada["until"]) == ("defer", "paused", until.isoformat())
+    assert {ada[name] for name in LINK_COLUMNS} == {""}
+
+
+def test_people_never_seen_are_counted_where_silence_allows(database: Database) -> None:
+    bob = make.person("bob@example.org")
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = f"email,id\nada@example.org,\n,{bob}\n"
+    ada, by_id = _verdicts(database, content, claim=True)
+    assert [row["verdict"] for row in (ada, by_id)] == ["allow", "allow"]
+    assert (ada["email"], by_id["email"]) == ("ada@example.org", "")
+    assert set(_claimed(database)) == {make.person(), bob}
+    with database.reading() as session:
+        people = session.query(Subscriber)
+        assert {each.email for each in people} == {"ada@example.org", None}
+
+
+def test_somebody_named_twice_is_counted_once(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+    content = f"email,id\nADA@example.org,\n,{make.person()}\n"
+    assert [row["verdict"] for row in _verdicts(database, content, claim=True)] == ["allow"] * 2
+    assert _claimed(database) == [make.person()]
+
+
+def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailing, "PEOPLE_AT_A_TIME", 10)
+    with database.transaction() as session:
+        for number in range(50):
+            reader = make.reader(session, f"p{number}@example.org")
+            reader.subscriptions["weekly-news"].frequency = "weekly"
+    content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
+    rows = read_csv(io.BytesIO(content.encode()))
+    crashes = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)
+    for _ in range(25):
+        next(crashes)
+    del crashes
+    assert len(_claimed(database)) == 30
+    assert {row["verdict"] for row in _verdicts(database, content, claim=True)} == {"allow"}
+    assert len(_claimed(database)) == 50
+
+
+def test_what_is_yielded_is_committed(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
+    next(MAILING.verdicts(rows, database, lambda: make.NOW, claim=True))
+    assert _claimed(database) == [make.person()]
+
+
+def test_a_stop_between_the_question_and_the_claim_is_honoured(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    asked: list[datetime] = []
+
+    def clock() -> datetime:
+        if asked and not database.is_sqlite:  # there, nobody comes between
+            with database.transaction() as session:
+                make.stop(session)
+        asked.append(make.NOW)
+        return make.NOW
+
+    rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
+    (row,) = MAILING.verdicts(rows, database, clock, claim=True)
+    assert isinstance(row, Mapping)
+    assert row["verdict"] == ("allow" if database.is_sqlite else "deny")
+
+
+def test_a_release_gives_back_whom_the_file_names(database: Database) -> None:
+    emails = [f"p{number}@example.org" for number in range(1200)]
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    everybody = "email\n" + "".join(f"{email}\n" for email in emails)
+    _verdicts(database, everybody, claim=True)
+    unsent = "email\n" + "".join(f"{email}\n" for email in [*emails[100:], "zoe@example.org"])
+    assert _released(database, unsent) == 1100
+    assert set(_claimed(database)) == {make.person(email) for email in emails[:100]}
+    assert _released(database, unsent) == 0
+
+
+def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    _verdicts(database, "email\nada@example.org\n", claim=True)
+    content = b"email,id,name\n,nobody,\nada@example.org,,\n,,Zoe\n"
+    told = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
+    assert [row.line for row in told if isinstance(row, RefusedRow)] == [2, 4]
+    assert [count for count in told if not isinstance(count, RefusedRow)] == [1]

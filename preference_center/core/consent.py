@@ -4,6 +4,7 @@ State, ledger row and outbox row are written together into the caller's transact
 holds the subscriber's lock (`subscribers.lock`).
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -20,7 +21,9 @@ Source = Literal[
     "one-click", "page", "mailto", "complaint", "bounce", "api", "import", "console", "cli"
 ]
 
-
+# The ledger's events that say somebody wants mail, and those that only ask for less of it.
+_ASKED_FOR_MAIL = {"subscribed", "resubscribed", "increased", "resumed", "undone"}
+_ASKED_FOR_LESS = {"reduced", "paused"}
 DOUBLE_PRESS = timedelta(minutes=1)
 
 
@@ -29,7 +32,9 @@ class Act:
     """How a change came in: the door, the campaign it answers, when it was done and recorded.
 
     `confirm_after` is how long its confirmation waits for more changes; None sends none. `told`
-    is the door that an import names for a change it brings along.
+    is the door that an import names for a change it brings along. `language` is what the person
+    read in, where that is not what everybody gets: their mails will be in it. `in_reply_to` is the
+    Message-ID of a mail that did it.
     """
 
     source: Source
@@ -39,6 +44,8 @@ class Act:
     wording: str | None = None
     confirm_after: timedelta | None = None
     told: str | None = None
+    language: str | None = None
+    in_reply_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,16 @@ def end_consent(
     slug = topic.slug if topic is not None else None
     key = subscription_key(slug) if slug is not None else scope
     if subscriber.erased_at is not None and slug is not None:
-        return _unchanged(subscriber)  # all is stopped for good, and nothing may gather again
+        return unchanged(subscriber)  # all is stopped for good, and nothing may gather again
     standing = find(subscriber, key)
     if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
         _reaffirm(session, standing, scope, slug, act)
-        return _unchanged(subscriber)
+        return unchanged(subscriber)
     if _is_overtaken(session, subscriber, act, slug):
-        return _unchanged(subscriber)
+        return unchanged(subscriber)
     before = take(subscriber, [key])
     if slug is not None:
-        _end_topic(subscriber, slug, act)
+        end_topic(subscriber, slug, act)
     else:
         _suppress(subscriber, scope, act)
     return record(session, subscriber, "unsubscribed", scope, topic, act, before)
@@ -101,10 +108,10 @@ def record_subscription(
         "subscribed",
     )
     if known is not None and not confirms:
-        return _unchanged(subscriber)
+        return unchanged(subscriber)
     ends = subscription.status == "unsubscribed"
     if ends and _is_overtaken(session, subscriber, act, topic.slug):
-        return _unchanged(subscriber)
+        return unchanged(subscriber)
     before = take(subscriber, [subscription_key(topic.slug)])
     if known is not None:
         copy_values(subscription, known)
@@ -147,21 +154,37 @@ def _is_overtaken(session: Session, subscriber: Subscriber, act: Act, slug: str 
     if not late or {act.source, act.told} & {"complaint", "bounce"}:
         return False
     rows = ledger.touching(session, subscriber.subscriber_id, slug)
-    chosen = rows[0] if rows else None
+    later = list(_answers(rows))
+    chosen = later[0] if later else None
     if chosen is None or chosen.source == "import" or chosen.occurred_at <= act.occurred_at:
         return False
-    undid = next((row for row in rows[1:] if row.event == "unsubscribed"), None)
+    undid = next((row for row in later[1:] if row.event == "unsubscribed"), None)
     if chosen.event == "undone" and undid is not None and act.source == "import":
         return act.occurred_at >= undid.occurred_at
-    return chosen.event in {"subscribed", "undone"}
+    return chosen.event in _ASKED_FOR_MAIL
 
 
-def _end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:
+def _answers(rows: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
+    """Yield, newest first, what may answer a stop: no wish for less, and nothing taken back."""
+    undone: list[LedgerRow] = []
+    for row in rows:
+        if row.event == "undone":
+            undone.append(row)
+        elif undone:
+            undoing = undone.pop()
+            if row.event == "unsubscribed":
+                yield from (undoing, row)
+        elif row.event not in _ASKED_FOR_LESS:
+            yield row
+
+
+def end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:
+    """Make a subscription say `unsubscribed`; the caller records it."""
     subscription = subscriber.subscriptions.get(slug)
     if subscription is None:
         subscription = new_subscription(subscriber, slug, "unsubscribed", act)
         subscriber.subscriptions[slug] = subscription
-    subscription.status = "unsubscribed"
+    subscription.status, subscription.paused_until = "unsubscribed", None
     subscription.source = act.told or act.source
     subscription.changed_at = act.occurred_at
     subscription.updated_at, subscription.reaffirmed_at = act.now, None
@@ -210,12 +233,16 @@ def record(
         event, scope, slug, act.source, act.occurred_at, act.now, act.campaign, act.wording
     )
     seq = ledger.append(session, subscriber, entry, before, take(subscriber, before))
+    subscriber.locale = subscriber.locale or act.language
     tell = subscriber.email is not None and (topic is None or topic.confirm)
     if act.confirm_after is not None and tell:
         session.flush()
-        outbox.schedule(session, subscriber.subscriber_id, seq, act.now, act.confirm_after)
+        outbox.schedule(
+            session, subscriber.subscriber_id, seq, act.now, act.confirm_after, act.in_reply_to
+        )
     return Outcome(changed=True, first=seq, seq=seq)
 
 
-def _unchanged(subscriber: Subscriber) -> Outcome:
+def unchanged(subscriber: Subscriber) -> Outcome:
+    """Return the outcome of an act that had nothing left to do."""
     return Outcome(changed=False, first=subscriber.seq, seq=subscriber.seq)

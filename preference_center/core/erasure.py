@@ -10,7 +10,15 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, ledger, subscribers
-from preference_center.store.tables import LedgerDetail, LedgerRow, OutboxRow, Subscriber
+from preference_center.store.tables import (
+    Claim,
+    LedgerDetail,
+    LedgerRow,
+    OutboxRow,
+    Reason,
+    SoftBounce,
+    Subscriber,
+)
 
 
 def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: datetime) -> bool:
@@ -30,7 +38,7 @@ def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> None:
     subscribers.mark_erased(subscriber, act.occurred_at)
     session.flush()
     person = subscriber.subscriber_id
-    for table in (LedgerDetail, OutboxRow):
+    for table in (LedgerDetail, OutboxRow, Claim, Reason, SoftBounce):
         session.execute(delete(table).where(table.subscriber_id == person))
     rows = update(LedgerRow).where(LedgerRow.subscriber_id == person)
     session.execute(rows.values(topic=None, campaign=None, wording=None))

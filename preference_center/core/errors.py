@@ -6,6 +6,9 @@ Refusal
 │   ├── TopicExistsError
 │   └── InvalidTopicError
 ├── UnknownSubscriberError
+├── InvalidReasonError
+├── StalePageError              a form shows what is no longer so
+├── LinkTooOldError             a link that joins a topic has had its days
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a later choice touched the same thing
@@ -31,6 +34,18 @@ class TopicExistsError(TopicRefusal):
 
 class InvalidTopicError(TopicRefusal):
     """A slug, a name or a policy could not be used."""
+
+
+class InvalidReasonError(Refusal):
+    """A reason is none of the codes, or its note is too long."""
+
+
+class StalePageError(Refusal):
+    """A form was sent from a page that is no longer true."""
+
+
+class LinkTooOldError(Refusal):
+    """A mailed link that joins a topic is more than 7 days old."""
 
 
 class UndoRefusal(Refusal):

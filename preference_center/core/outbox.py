@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger
@@ -13,7 +13,9 @@ from preference_center.core.snapshots import effect
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
-CONFIRMATION = "confirmation"
+CONFIRMATION = "confirmation"  # of what a person changed
+Request = Literal["confirm", "link"]  # a mail that joins a topic, or that holds a fresh link
+MOST_REQUESTS = 3  # of one kind and topic, for one person, in a day
 OWN_SOURCES = ("page", "one-click", "mailto")  # the doors that a person's own choices come through
 LONGEST_WAIT = timedelta(minutes=10)
 DROPPED_AFTER = timedelta(hours=24)
@@ -35,34 +37,68 @@ class ClaimedMail:
     subscriber_id: UUID
     id: UUID
     claim: UUID
+    kind: str
+    topic: str
     message_id: str
     first_seq: int
     last_seq: int
     attempts: int
     created_at: datetime
+    in_reply_to: str | None
 
 
 def schedule(
-    session: Session, subscriber_id: UUID, seq: int, now: datetime, quiet: timedelta
+    session: Session,
+    subscriber_id: UUID,
+    seq: int,
+    now: datetime,
+    quiet: timedelta,
+    in_reply_to: str | None = None,
 ) -> None:
     """Let the person's one pending confirmation cover ledger row `seq` too.
 
     It goes out after `quiet` without a further change, and `LONGEST_WAIT` after the first one.
+    Where a mail made the change, it answers that one (RFC 3834 §3.1.5).
     """
-    row = {
+    row = _new(subscriber_id, CONFIRMATION, "", seq, now)
+    row |= {"due_at": now + quiet, "latest_at": now + max(LONGEST_WAIT, quiet)}
+    row["in_reply_to"] = in_reply_to
+    queries.add_to_pending(session, row)
+
+
+def request(
+    session: Session, subscriber_id: UUID, kind: Request, now: datetime, topic: str = ""
+) -> None:
+    """Let a mail that was asked for be sent at once, `MOST_REQUESTS` a day at most.
+
+    It takes the same statements whether the person is known or not: the time that an answer
+    takes must not tell (P8). The worker drops what is for nobody.
+    """
+    statement = select(func.count()).where(
+        OutboxRow.subscriber_id == subscriber_id,
+        OutboxRow.kind == kind,
+        OutboxRow.topic == topic,
+        OutboxRow.created_at > now - timedelta(days=1),
+    )
+    if session.scalars(statement).one() < MOST_REQUESTS:
+        queries.add_to_pending(session, _new(subscriber_id, kind, topic, 0, now))
+
+
+def _new(subscriber_id: UUID, kind: str, topic: str, seq: int, now: datetime) -> dict[str, Any]:
+    return {
         "subscriber_id": subscriber_id,
         "id": uuid4(),
-        "kind": CONFIRMATION,
+        "kind": kind,
+        "topic": topic,
         "state": "pending",
         "first_seq": seq,
         "last_seq": seq,
         "message_id": uuid4().hex,
         "created_at": now,
-        "latest_at": now + max(LONGEST_WAIT, quiet),
-        "due_at": now + quiet,
+        "latest_at": now,
+        "due_at": now,
         "attempts": 0,
     }
-    queries.add_to_pending(session, row)
 
 
 def awaits(session: Session, subscriber_id: UUID, seq: int) -> bool:
@@ -90,11 +126,14 @@ def claim(session: Session, now: datetime) -> ClaimedMail | None:
             row.subscriber_id,
             row.id,
             token,
+            row.kind,
+            row.topic,
             row.message_id,
             row.first_seq,
             row.last_seq,
             row.attempts,
             row.created_at,
+            row.in_reply_to,
         )
     return None
 
@@ -133,6 +172,7 @@ class NetChange:
     key: str
     before: Any
     after: Any
+    event: str
     occurred_at: datetime
 
 
@@ -145,7 +185,18 @@ def net_changes(session: Session, subscriber_id: UUID, first: int, last: int) ->
         if change.before is None or change.after is None:
             continue
         for key, after in change.after.items():
-            new = NetChange(key, change.before[key], after, change.row.occurred_at)
+            new = NetChange(
+                key, change.before[key], after, change.row.event, change.row.occurred_at
+            )
             known = net.get(key)
             net[key] = replace(new, before=known.before) if known is not None else new
-    return [change for change in net.values() if effect(change.before) != effect(change.after)]
+    return [change for change in net.values() if _is_noticed(change, net.get("all"))]
+
+
+def _is_noticed(change: NetChange, everything: NetChange | None) -> bool:
+    """Tell whether a person would notice; so they would a topic that a stop of all lay upon."""
+    if change.event == "stayed_off" and change.before is None:
+        return False  # they had never chosen it
+    lifted = everything is not None and everything.before is not None and everything.after is None
+    joined = change.event in ("subscribed", "resubscribed")
+    return (lifted and joined) or effect(change.before) != effect(change.after)

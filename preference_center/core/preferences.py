@@ -6,14 +6,20 @@ from datetime import datetime
 
 from preference_center.addresses import mask
 from preference_center.core import topics
-from preference_center.store.tables import Subscriber, Topic
+from preference_center.store.tables import Subscriber, Subscription, Topic
+
+FREQUENCIES = ("every", "weekly", "monthly")  # each less than the one before
+_CAPS_BELOW = {"irregular": ("weekly", "monthly"), "weekly": ("monthly",), "monthly": ()}
 
 
 @dataclass(frozen=True)
 class TopicStanding:
     """One topic as one person stands to it. `stopped_at` is None while mail may come.
 
-    `offered` says that anybody may choose it; private and archived ones are not.
+    `offered` says that anybody may choose it; private and archived ones are not. `received`
+    says that mail may come: at most as `frequency` says, and from `paused_until` on where that
+    lies ahead. `caps` are the frequencies below the topic's own cadence. `double` says that
+    joining takes a mailed link.
     """
 
     slug: str
@@ -22,16 +28,36 @@ class TopicStanding:
     archived: bool
     offered: bool
     received: bool
+    frequency: str
+    paused_until: datetime | None
+    caps: tuple[str, ...]
+    double: bool
     stopped_at: datetime | None
     reader_since: datetime | None
+
+    @property
+    def state(self) -> str:
+        """Return what a form may change: `off`, or how often it comes."""
+        return self.frequency if self.received else "off"
+
+    @property
+    def smaller(self) -> list[str]:
+        """Return the caps that are less than what this person gets now."""
+        now = FREQUENCIES.index(self.frequency)
+        return [cap for cap in self.caps if FREQUENCIES.index(cap) > now]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One person: the address if known, the stop of everything if any, and every topic."""
+    """One person: the address if known, the stop of everything if any, and every topic.
+
+    `reachable` is False for an address that mail cannot be delivered to, and after erasure.
+    """
 
     email: str | None
     all_stopped_at: datetime | None
+    reachable: bool
+    locale: str | None
     topics: dict[str, TopicStanding]
 
     @property
@@ -44,51 +70,73 @@ class Standing:
         """Return what still comes."""
         return [topic for topic in self.topics.values() if topic.received]
 
+    @property
+    def shown(self) -> list[TopicStanding]:
+        """Return what a person can choose: what anybody may, and whatever comes to them."""
+        return [topic for topic in self.topics.values() if topic.offered or topic.received]
+
+    def can_join(self, topic: TopicStanding) -> bool:
+        """Tell whether a topic can be started here: if it takes a mail, there is an address."""
+        ready = self.reachable and (not topic.double or self.email is not None)
+        return ready and topic.offered and not topic.received
+
     def is_all_there_is(self, slug: str) -> bool:
         """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
         others = (topic for topic in self.topics.values() if topic.slug != slug)
         return not any(topic.offered or topic.received for topic in others)
 
 
-def standing(subscriber: Subscriber | None, known: Iterable[Topic], locale: str) -> Standing:
+def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
+    """Tell whether mail on a topic may come to somebody, now or when a pause has ended."""
+    if topic.archived_at is not None:
+        return False
+    if subscriber is None:
+        return topic.policy == "opt_out"
+    if subscriber.suppressions or subscriber.erased_at is not None:
+        return False
+    subscription = subscriber.subscriptions.get(topic.slug)
+    if subscription is None:
+        return topic.policy == "opt_out"
+    return subscription.status == "subscribed"
+
+
+def standing(
+    subscriber: Subscriber | None, known: Iterable[Topic], locale: str, now: datetime
+) -> Standing:
     """Return where a person stands; one never seen gets what silence means for each topic."""
-    every = list(known)
     stops = subscriber.suppressions if subscriber is not None else {}
     return Standing(
         email=subscriber.email if subscriber is not None else None,
         all_stopped_at=stops["all"].since if "all" in stops else None,
-        topics={
-            topic.slug: _topic(
-                topic,
-                subscriber,
-                locale,
-                stopped=bool(stops)
-                or (subscriber is not None and subscriber.erased_at is not None),
-            )
-            for topic in every
-        },
+        reachable=subscriber is None or ("address" not in stops and subscriber.erased_at is None),
+        locale=subscriber.locale if subscriber is not None else None,
+        topics={topic.slug: _topic(topic, subscriber, locale, now) for topic in known},
     )
 
 
 def _topic(
-    topic: Topic, subscriber: Subscriber | None, locale: str, *, stopped: bool
+    topic: Topic, subscriber: Subscriber | None, locale: str, now: datetime
 ) -> TopicStanding:
     subscription = subscriber.subscriptions.get(topic.slug) if subscriber is not None else None
     text = topics.text(topic, locale)
     archived = topic.archived_at is not None
-    if subscription is None:
-        wanted, stopped_at, since = topic.policy == "opt_out", None, None
-    else:
-        wanted = subscription.status == "subscribed"
-        stopped_at = subscription.changed_at if subscription.status == "unsubscribed" else None
-        since = subscription.consent_at
+    stopped = subscription is not None and subscription.status == "unsubscribed"
     return TopicStanding(
         slug=topic.slug,
         name=text.name,
         description=text.description,
         archived=archived,
         offered=topic.public and not archived,
-        received=wanted and not archived and not stopped,
-        stopped_at=stopped_at,
-        reader_since=since,
+        received=receives(subscriber, topic),
+        frequency=subscription.frequency if subscription is not None else "every",
+        paused_until=_ahead(subscription, now),
+        caps=_CAPS_BELOW[topic.cadence],
+        double=topic.opt_in == "double",
+        stopped_at=subscription.changed_at if subscription is not None and stopped else None,
+        reader_since=subscription.consent_at if subscription is not None else None,
     )
+
+
+def _ahead(subscription: Subscription | None, now: datetime) -> datetime | None:
+    until = subscription.paused_until if subscription is not None else None
+    return until if until is not None and until > now else None

@@ -1,20 +1,22 @@
 """What a receipt tells: what changed, whether it still holds, and until when it can be undone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import outbox, preferences, subscribers, topics, undo
+from preference_center.core import ledger, outbox, preferences, reasons, subscribers, topics, undo
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoRefusal,
     UndoSupersededError,
     UndoTooLateError,
 )
-from preference_center.core.preferences import Standing, TopicStanding
+from preference_center.core.outbox import OWN_SOURCES, NetChange
+from preference_center.core.preferences import FREQUENCIES, Standing, TopicStanding
 from preference_center.core.snapshots import topic_of
 
 State = Literal["standing", "undone", "superseded", "expired", "final"]
@@ -26,24 +28,39 @@ _STATE_OF_REFUSAL: dict[type[UndoRefusal], State] = {
 }
 
 
+ChangeKind = Literal["left", "back", "joined", "fewer", "more", "paused", "resumed"]
+
+
 @dataclass(frozen=True)
 class ShownChange:
-    """One change: `left` or `back`, of one topic, or of everything where `topic` is None."""
+    """One change of one topic, or of everything where `topic` is None.
 
-    kind: Literal["left", "back"]
+    `frequency` and `paused_until` are what it came to, `was` the frequency before it.
+    """
+
+    kind: ChangeKind
     topic: TopicStanding | None
     at: datetime
+    frequency: str = "every"
+    was: str = "every"
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class ShownReceipt:
-    """A receipt as a page or a mail shows it. `changes` is empty where all cancelled out."""
+    """A receipt as a page or a mail shows it.
+
+    `reason_for` is the ledger row that a reason would answer, None where nobody left; `reason`
+    the code that was given.
+    """
 
     changes: list[ShownChange]
     state: State
     undo_until: datetime
     confirming: bool
     standing: Standing
+    reason_for: int | None = None
+    reason: str | None = None
 
 
 def read(
@@ -52,26 +69,82 @@ def read(
     """Return what ledger rows `first` to `last` tell a person; None once they are erased."""
     subscriber = subscribers.find(session, subscriber_id)
     net = outbox.net_changes(session, subscriber_id, first, last)
-    if subscriber is None or not net:
+    telling = _telling(net)
+    if subscriber is None or not telling:
         return None
-    standing = preferences.standing(subscriber, topics.everything(session), locale)
-    changes = [_shown(change, standing) for change in net]
+    standing = preferences.standing(subscriber, topics.everything(session), locale, now)
+    changes = [each for change in telling for each in _shown(change, standing)]
     state: State
     try:
         undone = undo.is_undone(session, subscriber, first, last, now)
-        left = changes[0].kind == "left"
         # Who came back and left again is not "as before": that was said by an older receipt.
-        state = "standing" if not undone else "undone" if left else "superseded"
+        back = changes[0].kind == "back"
+        state = "standing" if not undone else "superseded" if back else "undone"
     except UndoRefusal as refusal:
         state = _STATE_OF_REFUSAL[type(refusal)]
     undo_until = undo.undo_until(max(change.at for change in changes))
     confirming = outbox.awaits(session, subscriber_id, last)
-    return ShownReceipt(changes, state, undo_until, confirming, standing)
+    answers = _row_left(session, subscriber_id, first, last) if _has_left(changes) else None
+    reason = reasons.given(session, subscriber_id, answers) if answers is not None else None
+    return ShownReceipt(changes, state, undo_until, confirming, standing, answers, reason)
 
 
-def _shown(change: outbox.NetChange, standing: Standing) -> ShownChange:
+def _has_left(changes: list[ShownChange]) -> bool:
+    return any(change.kind == "left" for change in changes)
+
+
+def _row_left(session: Session, subscriber_id: UUID, first: int, last: int) -> int | None:
+    rows = (change.row for change in ledger.changes(session, subscriber_id, first))
+    own = (row for row in rows if row.seq <= last and row.source in OWN_SOURCES)
+    return max((row.seq for row in own if row.event == "unsubscribed"), default=None)
+
+
+def _telling(net: list[NetChange]) -> list[NetChange]:
+    """Leave out what a person would not notice.
+
+    Under a stop of everything the topics say nothing; and who came back to one topic only has
+    not come back to everything, nor left the others a second time.
+    """
+    everything = next((change for change in net if change.key == "all"), None)
+    if everything is None:
+        return net
+    if everything.event != "resubscribed":
+        return [everything]
+    return [change for change in net if change.key != "all" and change.event != "stayed_off"]
+
+
+def _shown(change: NetChange, standing: Standing) -> list[ShownChange]:
     slug = topic_of(change.key)
     if slug is None:
-        return ShownChange("left" if change.after else "back", None, change.occurred_at)
-    ended = change.after is not None and change.after["status"] == "unsubscribed"
-    return ShownChange("left" if ended else "back", standing.topics[slug], change.occurred_at)
+        return [ShownChange("left" if change.after else "back", None, change.occurred_at)]
+    before, after = change.before or {}, change.after or {}
+    until = after.get("paused_until")
+    return [
+        ShownChange(
+            kind=kind,
+            topic=standing.topics[slug],
+            at=change.occurred_at,
+            frequency=after.get("frequency", "every"),
+            was=before.get("frequency", "every"),
+            paused_until=datetime.fromisoformat(until) if until else None,
+        )
+        for kind in _kinds(change, before, after)
+    ]
+
+
+def _kinds(
+    change: NetChange, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[ChangeKind]:
+    if after.get("status") == "unsubscribed":
+        return ["left"]
+    if change.event == "undone":
+        return ["back"]
+    if change.event in ("subscribed", "resubscribed"):
+        return ["joined"]
+    kinds: list[ChangeKind] = []
+    if before.get("paused_until") != after.get("paused_until"):
+        kinds.append("paused" if after["paused_until"] else "resumed")
+    was, now = (FREQUENCIES.index(each.get("frequency", "every")) for each in (before, after))
+    if was != now or not kinds:
+        kinds.append("fewer" if now > was else "more")
+    return kinds

@@ -7,7 +7,7 @@ from typing import Any
 from preference_center.store.tables import Subscriber, Subscription, Suppression, row_values
 
 _NOT_TAKEN = {"subscriber_id", "topic", "kind", "updated_at", "reaffirmed_at"}
-_TIMES = {"changed_at", "consent_at", "since"}
+_TIMES = {"changed_at", "consent_at", "paused_until", "since"}
 _PREFIX = "topic:"
 
 
@@ -38,7 +38,9 @@ def is_as(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
 
 def effect(value: Mapping[str, Any] | None) -> Any:
     """Return what a person would notice of a value: what they get, not since when."""
-    return None if value is None else (value.get("status"), value.get("frequency"))
+    if value is None:
+        return None
+    return tuple(value.get(name) for name in ("status", "frequency", "paused_until"))
 
 
 def find(subscriber: Subscriber, key: str) -> Subscription | Suppression | None:

@@ -1,6 +1,6 @@
 """Find or record a subscriber, and hold the lock that every change to them takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -36,9 +36,11 @@ def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
     return session.scalars(statement).first()
 
 
-def fill_addresses(session: Session, addresses: dict[UUID, str], now: datetime) -> None:
-    """Remember addresses that were seen, so that a confirmation has somewhere to go."""
-    rows = (_new(each, email, now) for each, email in addresses.items() if is_mailable(email))
+def remember(session: Session, people: Mapping[UUID, str], now: datetime) -> None:
+    """Record people who were seen, with their addresses where those are known ("": not)."""
+    rows = (
+        _new(each, email if is_mailable(email) else None, now) for each, email in people.items()
+    )
     queries.fill_addresses(session, rows)
 
 

@@ -23,13 +23,17 @@ LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 @dataclass(frozen=True)
 class NewTopic:
-    """A topic as the operator asks for it. `policy` says what silence means (design 12)."""
+    """A topic as the operator asks for it. `policy` says what silence means (design 12).
+
+    `cadence` is how often it is sent: `irregular` (daily too), `weekly` or `monthly`.
+    """
 
     slug: str
     name: str
     description: str = ""
     policy: str = "opt_in"
     opt_in: str = "double"
+    cadence: str = "irregular"
     public: bool = True
     confirm: bool = True
 
@@ -48,6 +52,7 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
         slug=new.slug,
         policy=new.policy,
         opt_in=new.opt_in,
+        cadence=new.cadence,
         public=new.public,
         confirm=new.confirm,
         code=code,
@@ -71,6 +76,11 @@ def describe(topic: Topic, locale: str, name: str, description: str) -> None:
     if known is None:
         known = topic.texts[locale] = TopicText(topic=topic.slug, locale=locale)
     known.name, known.description = name.strip(), description.strip()
+
+
+def set_cadence(topic: Topic, cadence: str) -> None:
+    """Say how often a topic is sent; caps that people chose before stay theirs."""
+    topic.cadence = cadence
 
 
 def archive(topic: Topic, now: datetime) -> None:
@@ -112,6 +122,11 @@ def ensure(session: Session, slug: str, now: datetime) -> Topic:
 def name_from_slug(slug: str) -> str:
     """Return what to call a topic that nobody has named yet."""
     return slug.replace("-", " ").strip().capitalize() or slug
+
+
+def slug_of(session: Session, code: bytes) -> str | None:
+    """Return the topic that a mail token's code stands for, or None."""
+    return session.scalars(select(Topic.slug).where(Topic.code == code)).first()
 
 
 def everything(session: Session) -> list[Topic]:

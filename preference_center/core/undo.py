@@ -1,6 +1,7 @@
 """Undo: put back exactly what was, as long as nothing newer was said about it."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,14 +25,22 @@ def undo(session: Session, subscriber: Subscriber, first: int, last: int, act: A
     """Put back what was before the person's own rows `first` to `last`, or raise UndoRefusal.
 
     Each thing put back has a row of its own, so that who asks for one topic's rows sees all that
-    touched it. Undoing what is undone already succeeds and changes nothing.
+    touched it; the campaign is that of what is undone. Undoing what is undone already succeeds
+    and changes nothing.
     """
     before = _what_was(session, subscriber, first, last, act.now)
+    act = replace(act, campaign=_campaign(session, subscriber, first, last))
     changed = [key for key in before if not is_as(take(subscriber, [key]), {key: before[key]})]
     rows = [_put_back(session, subscriber, key, before[key], act).seq for key in changed]
     if not rows:
         return Outcome(changed=False, first=first, seq=last)
     return Outcome(changed=True, first=rows[0], seq=rows[-1])
+
+
+def _campaign(session: Session, subscriber: Subscriber, first: int, last: int) -> str | None:
+    """Return the mailing that led to what is undone: a report counts both under it."""
+    rows = (change.row for change in ledger.changes(session, subscriber.subscriber_id, first))
+    return next((row.campaign for row in rows if row.seq <= last and row.campaign), None)
 
 
 def is_undone(
@@ -92,10 +101,16 @@ def _is_own(change: ledger.Change) -> bool:
     return change.row.source in OWN_SOURCES
 
 
-def _touches(change: ledger.Change, keys: Iterable[str]) -> bool:
-    """Tell whether a change touched one of the same things, or stopped everything."""
-    stopped_everything = change.row.scope != "topic" and change.row.event != "undone"
-    return stopped_everything or not set(keys).isdisjoint(change.after or ())
+def _touches(change: ledger.Change, before: Mapping[str, Any]) -> bool:
+    """Tell whether a change touched one of the same things, or everything with them.
+
+    A stop of everything that would come back would end whatever was joined since.
+    """
+    lifted = change.row.event in {"undone", "resubscribed"}
+    stopped_everything = change.row.scope != "topic" and not lifted
+    joined = _is_own(change) and change.row.event in {"subscribed", "resubscribed"}
+    ends_it = joined and before.get("all") is not None
+    return stopped_everything or ends_it or not before.keys().isdisjoint(change.after or ())
 
 
 def _was_said_again(subscriber: Subscriber, key: str) -> bool:

@@ -3,10 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, case, literal, null, or_, select, type_coerce, union_all
+from sqlalchemy import (
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 
 from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
+from preference_center.store.report_queries import Wanted, all_reasons
 from preference_center.store.tables import (
     LedgerRow,
     Slug,
@@ -18,6 +31,9 @@ from preference_center.store.tables import (
 )
 
 AnySelect = Select[*tuple[Any, ...]]
+
+# Byte order on both engines, as for slugs.
+_Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
@@ -60,6 +76,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
             Subscription.topic,
             status.label("status"),
             Subscription.frequency,
+            Subscription.paused_until,
             Subscriber.locale,
             Subscription.consent_at,
             Subscription.consent_source,
@@ -135,6 +152,14 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
     if topic is not None:
         statement = statement.where(LedgerRow.topic == topic)
     return _within(statement, LedgerRow.recorded_at, since, until)
+
+
+def reasons(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+    """Return why people left, by the week, without the people."""
+    given = all_reasons(Wanted(topic, None, since, until)).c
+    columns = (given.topic, given.campaign, given.code, given.note)
+    ordered = (cast(func.coalesce(column, ""), _Bytewise) for column in columns)
+    return select(given.week, *columns).order_by(given.week, *ordered)
 
 
 def _within(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Dialect, Table, and_, case, select
+from sqlalchemy import ColumnElement, Dialect, Table, and_, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased, selectinload
 
@@ -13,6 +13,9 @@ from preference_center.store.tables import (
     PENDING,
     UNSETTLED,
     Base,
+    BounceCount,
+    Claim,
+    Opening,
     OutboxRow,
     Subscriber,
     Subscription,
@@ -65,7 +68,7 @@ def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
     )
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["subscriber_id", "kind"],
+            index_elements=["subscriber_id", "kind", "topic"],
             index_where=PENDING,
             set_={"last_seq": statement.excluded.last_seq, "due_at": due},
         )
@@ -93,14 +96,30 @@ def stop_of(stop: type[Suppression], kind: str) -> ColumnElement[bool]:
     return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
 
 
-def standings(session: Session, topic: str, ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """Return what decides whether each of `ids` may be mailed on `topic`; absent: never seen."""
+def standings(session: Session, topic: str, campaign: str, ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """Return what decides whether each of `ids` may be mailed on `topic`; absent: never seen.
+
+    `last_claim` is that of other campaigns, asked for only where a cap wants to know it.
+    """
+    last_claim = (
+        select(func.max(Claim.claimed_at))
+        .where(
+            Claim.subscriber_id == Subscriber.subscriber_id,
+            Claim.topic == topic,
+            Claim.campaign != campaign,
+            Claim.released_at.is_(None),
+        )
+        .scalar_subquery()
+    )
     statement = (
         select(
             Subscriber.subscriber_id,
             Subscriber.email,
             Subscriber.erased_at,
             Subscription.status,
+            Subscription.frequency,
+            Subscription.paused_until,
+            case((Subscription.frequency != "every", last_claim)).label("last_claim"),
             ALL_STOP.kind.label("all_stop"),
             ADDRESS_STOP.kind.label("address_stop"),
         )
@@ -116,6 +135,52 @@ def standings(session: Session, topic: str, ids: Sequence[UUID]) -> dict[UUID, A
         .where(Subscriber.subscriber_id.in_(ids))
     )
     return {row.subscriber_id: row for row in session.execute(statement)}
+
+
+def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
+    """Lock the subscribers there are among `ids`, in that order, whatever they chose."""
+    statement = (
+        select(Subscriber.subscriber_id)
+        .where(Subscriber.subscriber_id.in_(ids))
+        .order_by(Subscriber.subscriber_id)
+        .with_for_update()
+    )
+    session.execute(statement).all()
+
+
+def claim(session: Session, topic: str, campaign: str, ids: Iterable[UUID], now: datetime) -> None:
+    """Record a mail for each of `ids`; one that is recorded and not released stays as it is."""
+    statement = insert(session, Claim)
+    statement = statement.on_conflict_do_update(
+        index_elements=["subscriber_id", "topic", "campaign"],
+        set_={"claimed_at": statement.excluded.claimed_at, "released_at": None},
+        where=Claim.released_at.is_not(None),
+    )
+    same = {"topic": topic, "campaign": campaign, "claimed_at": now}
+    if rows := [{"subscriber_id": each, **same} for each in ids]:
+        session.execute(statement, rows)
+
+
+def count_openings(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert counts, or add them to those of the same hour, topic and campaign."""
+    statement = insert(session, Opening)
+    statement = statement.on_conflict_do_update(
+        index_elements=["hour", "topic", "campaign"],
+        set_={"count": Opening.count + statement.excluded.count},
+    )
+    if rows:
+        session.execute(statement, rows)
+
+
+def count_bounce(session: Session, domain: str, now: datetime) -> None:
+    """Count one more address of a domain that failed in this hour."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    statement = insert(session, BounceCount).values(domain=domain, hour=hour, count=1)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["domain", "hour"], set_={"count": BounceCount.count + 1}
+        )
+    )
 
 
 def take_due_mail(session: Session, now: datetime) -> OutboxRow | None:

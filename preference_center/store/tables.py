@@ -1,6 +1,6 @@
 """The tables. What is written for a person is found by that person: every key says who first."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,17 +66,22 @@ class Base(DeclarativeBase):
 
 
 class Topic(Base):
-    """Something a person can leave by itself. `policy` says what silence means."""
+    """Something a person can leave by itself. `policy` says what silence means.
+
+    `cadence` is how often it is sent: only caps below it are worth offering.
+    """
 
     __tablename__ = "topics"
     __table_args__ = (
         CheckConstraint("policy IN ('opt_in', 'opt_out')", name="policy"),
         CheckConstraint("opt_in IN ('single', 'double')", name="opt_in"),
+        CheckConstraint("cadence IN ('irregular', 'weekly', 'monthly')", name="cadence"),
     )
 
     slug: Mapped[str] = mapped_column(Slug, primary_key=True)
     policy: Mapped[str] = mapped_column(String(8))
     opt_in: Mapped[str] = mapped_column(String(8))
+    cadence: Mapped[str] = mapped_column(String(16), server_default="irregular")
     public: Mapped[bool]
     confirm: Mapped[bool]
     code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
@@ -133,6 +138,8 @@ class Subscriber(Base):
 class Subscription(Base):
     """What one person gets of one topic. `updated_at` is when its effect last changed.
 
+    `frequency` caps it, `paused_until` holds it back; a stop beats both.
+
     `reaffirmed_at`: a stop that stood already was said again, so undoing the first would lose it.
     """
 
@@ -150,6 +157,7 @@ class Subscription(Base):
     topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
     status: Mapped[str] = mapped_column(String(16))
     frequency: Mapped[str] = mapped_column(String(16))
+    paused_until: Mapped[datetime | None]
     changed_at: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(16))
     basis: Mapped[str]
@@ -217,10 +225,11 @@ class LedgerDetail(Base):
 
 
 class OutboxRow(Base):
-    """A mail to be sent about the ledger rows `first_seq` to `last_seq`.
+    """A mail to be sent: about the ledger rows `first_seq` to `last_seq`, or to join `topic`.
 
     `pending` rows gather changes; a worker's claim makes a row `started`, and it ends as `sent`,
     `failed` or `dropped`. `due_at` is when the next attempt may begin, or when a claim lapses.
+    It points at no subscriber: asking for a link must look the same for an address never seen.
     """
 
     __tablename__ = "outbox"
@@ -232,18 +241,19 @@ class OutboxRow(Base):
             "uq_outbox_pending",
             "subscriber_id",
             "kind",
+            "topic",
             unique=True,
             postgresql_where=PENDING,
             sqlite_where=PENDING,
         ),
         Index("ix_outbox_due", "due_at", postgresql_where=UNSETTLED, sqlite_where=UNSETTLED),
+        Index(None, "settled_at"),
     )
 
-    subscriber_id: Mapped[UUID] = mapped_column(
-        ForeignKey("subscribers.subscriber_id"), primary_key=True
-    )
+    subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))
+    topic: Mapped[str] = mapped_column(Slug, server_default="")
     state: Mapped[str] = mapped_column(String(8))
     first_seq: Mapped[int]
     last_seq: Mapped[int]
@@ -255,6 +265,104 @@ class OutboxRow(Base):
     claim: Mapped[UUID | None]
     settled_at: Mapped[datetime | None]
     failure: Mapped[str | None]
+    in_reply_to: Mapped[str | None]
+
+
+class Claim(Base):
+    """One mail that one person may be sent: what a cap counts. A cancelled mailing releases it."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        Index(None, "subscriber_id", "topic", "claimed_at"),
+        Index(None, "claimed_at"),
+    )
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    claimed_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+
+
+class Reason(Base):
+    """Why a person left, in answer to ledger row `seq`. It loses the person after 90 days."""
+
+    __tablename__ = "reasons"
+    __table_args__ = (Index(None, "given_at"), Index(None, "campaign"))
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    given_at: Mapped[datetime]
+    week: Mapped[date]
+    topic: Mapped[str | None] = mapped_column(Slug)
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str]
+
+
+class PastReason(Base):
+    """A reason without its person: its week, and its campaign where at least five share it."""
+
+    __tablename__ = "past_reasons"
+    __table_args__ = (Index(None, "week"), Index(None, "campaign"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    week: Mapped[date]
+    topic: Mapped[str | None] = mapped_column(Slug)
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str]
+
+
+class Opening(Base):
+    """How often a mailing's links were opened in one hour: no person, no link."""
+
+    __tablename__ = "openings"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int]
+
+
+class SoftBounce(Base):
+    """A day on which mail to somebody failed, for a reason that may pass."""
+
+    __tablename__ = "soft_bounces"
+    __table_args__ = (Index(None, "day"),)
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(16))
+
+
+class BounceCount(Base):
+    """How many addresses of one domain failed for good in one hour: a jump is not believed."""
+
+    __tablename__ = "bounce_counts"
+    __table_args__ = (Index(None, "hour"),)
+
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class UnreadMail(Base):
+    """A message that came in and that nobody understood, by the SHA-256 of its bytes."""
+
+    __tablename__ = "unread_mails"
+    __table_args__ = (Index(None, "received_at"),)
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    received_at: Mapped[datetime]
+    why: Mapped[str]
+    raw: Mapped[bytes]
 
 
 def row_values(row: Base) -> dict[str, Any]:

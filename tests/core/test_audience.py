@@ -1,12 +1,13 @@
 """Who may be mailed now, and what asking leaves behind."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, erasure, subscribers, topics
+from preference_center.core import audience, choices, erasure, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.store import Database
 from tests import make
@@ -17,7 +18,7 @@ ADA = "ada@example.org"
 def _verdict(session: Session, email: str = ADA) -> audience.Verdict:
     topic = topics.get(session, "weekly-news")
     person = make.person(email)
-    return audience.check(session, topic, {person: email}, make.NOW)[person]
+    return audience.check(session, topic, "c", {person: email}, make.NOW)[person]
 
 
 def _other_topic(session: Session) -> None:
@@ -48,6 +49,29 @@ def _erased(session: Session) -> None:
     erasure.erase(session, make.person(), "cli", make.NOW)
 
 
+def _paused(session: Session) -> None:
+    ada = make.reader(session)
+    ada.subscriptions["weekly-news"].paused_until = make.NOW + timedelta(days=1)
+
+
+def _paused_till_now(session: Session) -> None:
+    ada = make.reader(session)
+    ada.subscriptions["weekly-news"].paused_until = make.NOW
+
+
+def _mailed_this_week(session: Session) -> None:
+    ada = make.reader(session)
+    ada.subscriptions["weekly-news"].frequency = "weekly"
+    session.flush()
+    topic, before = topics.get(session, "weekly-news"), make.NOW - timedelta(days=6)
+    audience.claim(session, topic, "the last one", [make.person()], before)
+
+
+def _paused_and_left(session: Session) -> None:
+    _paused(session)
+    make.stop(session)
+
+
 CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
     # what happened, then the verdict of a topic whose silence denies, and of one that allows
     (lambda _: None, "deny", "unknown", "allow"),
@@ -59,6 +83,10 @@ CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
     (_everything, "deny", "suppressed", "deny"),
     (_bounced, "deny", "suppressed", "deny"),
     (_erased, "deny", "erased", "deny"),
+    (_paused, "defer", "paused", "defer"),
+    (_paused_till_now, "allow", "", "allow"),
+    (_mailed_this_week, "defer", "frequency", "defer"),
+    (_paused_and_left, "deny", "unsubscribed", "deny"),
 ]
 
 
@@ -133,6 +161,16 @@ def test_an_address_that_is_not_one_is_not_remembered(database: Database) -> Non
         assert subscribers.find(session, make.person("ada@example.org")) is None
 
 
+def test_who_asked_for_less_where_silence_allows_is_obeyed(database: Database) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session, policy="opt_out")
+        stranger = subscribers.lock(session, make.person(), make.NOW)
+        choices.ask_for_less(session, stranger, topic, "monthly", make.act())
+        audience.claim(session, topic, "the last one", [make.person()], make.NOW)
+        found = audience.check(session, topic, "c", {make.person(): ADA}, make.NOW)
+        assert found[make.person()].reason == "frequency"
+
+
 def test_asking_about_many_takes_one_statement(database: Database) -> None:
     people = {make.person(f"p{number}@example.org"): "" for number in range(1000)}
     statements: list[str] = []
@@ -142,5 +180,5 @@ def test_asking_about_many_takes_one_statement(database: Database) -> None:
         event.listen(
             database.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
         )
-        assert len(audience.check(session, topic, people, make.NOW)) == 1000
+        assert len(audience.check(session, topic, "c", people, make.NOW)) == 1000
     assert len(statements) == 1

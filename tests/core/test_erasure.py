@@ -6,10 +6,28 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import erasure, ledger, outbox, subscribers
+from preference_center.core import (
+    audience,
+    erasure,
+    ledger,
+    outbox,
+    reasons,
+    retention,
+    subscribers,
+    topics,
+)
 from preference_center.core.errors import UndoSupersededError
 from preference_center.store import Database
-from preference_center.store.tables import Base, LedgerDetail, OutboxRow, Subscriber
+from preference_center.store.tables import (
+    Base,
+    Claim,
+    LedgerDetail,
+    OutboxRow,
+    PastReason,
+    Reason,
+    Subscriber,
+    Subscription,
+)
 from tests import make
 
 CANARY = "canary-7d1f"
@@ -92,7 +110,7 @@ def test_the_ledger_stays_whole_through_erasure_and_after(database: Database) ->
 def test_an_address_is_never_filled_in_again(database: Database) -> None:
     _erase(database)
     with database.transaction() as session:
-        subscribers.fill_addresses(session, {make.person(): "ada@example.org"}, make.NOW)
+        subscribers.remember(session, {make.person(): "ada@example.org"}, make.NOW)
     assert "ada@example.org" not in _all_values(database)
 
 
@@ -112,3 +130,45 @@ def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
     _erase(database)
     with database.transaction() as session:
         assert outbox.claim(session, make.NOW + timedelta(minutes=1)) is None
+
+
+def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "weekly")
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, CANARY, [make.person()], make.NOW)
+        stop = make.stop(session)
+        reasons.give(session, make.person(), stop.seq, "other", f"It is {CANARY}", make.NOW)
+        outbox.request(session, make.person(), "confirm", make.NOW, "offers")
+    assert _erase(database)
+    with database.reading() as session:
+        for table in (Claim, Reason, OutboxRow):
+            assert session.query(table).count() == 0
+    assert not [value for value in _all_values(database) if CANARY in str(value)]
+
+
+def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    _erase(database)
+    with database.transaction() as session:
+        topic, before = topics.get(session, "weekly-news"), make.events(session)
+        made = [make.less(session, "weekly"), make.less(session, "1-month"), make.join(session)]
+        assert not any(outcome.changed for outcome in made)
+        assert make.events(session) == before
+        found = audience.claim(session, topic, "c", [make.person()], make.NOW)
+        assert found[make.person()].reason == "erased"
+        assert session.query(Claim).count() == session.query(Subscription).count() == 0
+
+
+def test_a_reason_without_its_person_stays(database: Database) -> None:
+    later = make.NOW + timedelta(days=91)
+    with database.transaction() as session:
+        make.reader(session)
+        stop = make.stop(session)
+        reasons.give(session, make.person(), stop.seq, "too_many", "", make.NOW)
+        retention.reason_persons(session, retention.Retention(), later)
+    _erase(database)
+    with database.reading() as session:
+        assert session.query(PastReason).one().code == "too_many"

@@ -16,7 +16,9 @@ LATER = make.NOW + timedelta(minutes=5)
 def verdict(database: Database) -> str:
     with database.transaction() as session:
         topic = topics.get(session, "weekly-news")
-        return audience.check(session, topic, {make.person(): ""}, LATER)[make.person()].verdict
+        return audience.check(session, topic, "c", {make.person(): ""}, LATER)[
+            make.person()
+        ].verdict
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])

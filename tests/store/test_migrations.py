@@ -1,7 +1,9 @@
 """A migrated database is that of this version, and keeps what was in it, on both engines."""
 
 import multiprocessing
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,22 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, inspect, make_url, select, text
+from sqlalchemy import Column, Connection, create_engine, inspect, make_url, select, text
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger
+from preference_center.core import (
+    audience,
+    deliveries,
+    ledger,
+    openings,
+    reasons,
+    retention,
+    topics,
+    unread,
+)
 from preference_center.store import Database, SchemaError
 from preference_center.store import upgrade as upgrades
-from preference_center.store.tables import Base
+from preference_center.store.tables import Base, Reason
 from preference_center.store.upgrade import check_schema, upgrade
 from tests import make
 
@@ -98,12 +109,19 @@ def _of_sqlite(connection: Connection, table: str) -> dict[str, Any]:
     }
     master = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
     rows = connection.exec_driver_sql(master, (table,))
-    # The order of a table's constraints is nobody's business.
+    # The order of columns and constraints is nobody's business.
     sql = [
-        (kind, name, sorted(part.strip(" ,\t") for part in ddl.splitlines()))
-        for kind, name, ddl in rows
+        (kind, name, sorted(part.strip(" ,\t") for part in _lines(ddl))) for kind, name, ddl in rows
     ]
     return {**found, "sql": sorted(sql)}
+
+
+def _lines(ddl: str) -> list[str]:
+    """Return the parts of a table; a column that was added stands in another's line.
+
+    A table that was rebuilt has its name in quotes.
+    """
+    return re.split(r"\n|, (?=[a-z_]+ [A-Z])", ddl.replace('"', ""))
 
 
 def test_a_migrated_schema_is_the_one_the_tables_describe(bare: Callable[[str], Database]) -> None:
@@ -130,12 +148,52 @@ def _fill(database: Database) -> None:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         make.stop(session, confirm_after=timedelta(minutes=2), wording="Unsubscribe")
         make.stop(session, slug=None)
+        make.reader(session, "ben@example.org", "weekly-news", "offers")
+        ben, topic = make.person("ben@example.org"), topics.get(session, "offers")
+        audience.claim(session, topic, "first", [ben], make.NOW)
+        for seq in (1, 2):
+            reasons.give(session, ben, seq, "other", "", make.NOW)
+        openings.add(session, {(openings.hour_of(make.NOW), "offers", "first"): 2})
+        failed = deliveries.Failed(True, "5.1.1", make.NOW, "provider")
+        deliveries.record(session, make.person("cem@example.org"), failed, make.NOW)
+        make.reader(session, "dan@example.org")
+        deliveries.record(session, make.person("dan@example.org"), failed, make.NOW)
+        deliveries.record(session, ben, replace(failed, permanent=False), make.NOW)
+        unread.keep(session, b"hello", "not understood", make.NOW)
+        session.flush()
+        past = session.get_one(Reason, (ben, 2))
+        past.given_at -= timedelta(days=91)
+        session.flush()
+        retention.reason_persons(session, retention.Retention(), make.NOW)
 
 
-def _rows(database: Database) -> dict[str, list[str]]:
+def _columns(database: Database) -> dict[str, list[Column[Any]]]:
+    """Return the columns that are there of each table that is there."""
+    seen = inspect(database.engine)
+    return {
+        table.name: [table.columns[each["name"]] for each in seen.get_columns(table.name)]
+        for table in Base.metadata.sorted_tables
+        if seen.has_table(table.name)
+    }
+
+
+def _rows(
+    database: Database, columns: dict[str, list[Column[Any]]] | None = None
+) -> dict[str, list[str]]:
     with Session(database.engine) as session:
-        tables = Base.metadata.sorted_tables
-        return {each.name: sorted(map(str, session.execute(select(each)))) for each in tables}
+        return {
+            name: sorted(map(str, session.execute(select(*of_table))))
+            for name, of_table in (columns or _columns(database)).items()
+        }
+
+
+def _copy(source: Database, target: Database) -> None:
+    """Copy what the target has room for: an older version's tables and columns."""
+    with Session(source.engine) as old, target.transaction() as session:
+        # Mails last: they once pointed at their subscribers.
+        for name, columns in sorted(_columns(target).items(), key=lambda each: each[0] == "outbox"):
+            rows = [dict(row._mapping) for row in old.execute(select(*columns))]
+            session.execute(Base.metadata.tables[name].insert(), rows)
 
 
 def _with_a_later_revision(
@@ -163,19 +221,22 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    database = bare("old")
+    filled, database = bare("filled"), bare("old")
+    upgrade(filled)
+    _fill(filled)
     upgrade(database, revision)
-    _fill(database)
-    before = _rows(database)
+    _copy(filled, database)
+    columns = _columns(database)
+    before = _rows(database, columns)
     assert all(before.values()), "a table without rows shows nothing"
     _with_a_later_revision(monkeypatch, tmp_path)
     upgrade(database)
-    assert _rows(database) == before
+    assert _rows(database, columns) == before
     assert {column["name"] for column in inspect(database.engine).get_columns("topics")} >= {
         "extra"
     }
     with database.reading() as session:
-        assert list(ledger.verify(session)) == [None]
+        assert list(ledger.verify(session)) == [None] * 4
 
 
 def test_an_upgrade_that_fails_leaves_everything_as_it_was(

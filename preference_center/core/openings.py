@@ -1,0 +1,26 @@
+"""How often the pages of a mailing's links are opened: by the hour, without person or link."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from preference_center.store import queries
+
+Key = tuple[datetime, str, str]  # hour, topic, campaign
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return the hour that a time lies in, UTC."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def add(session: Session, counts: Mapping[Key, int]) -> None:
+    """Add counts to those on record, in their order, so that no two writers deadlock."""
+    queries.count_openings(
+        session,
+        [
+            {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
+            for (hour, topic, campaign), count in sorted(counts.items())
+        ],
+    )

@@ -1,0 +1,170 @@
+"""Forget what is no longer needed, table by table, in steps that are short (requirement P12)."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from preference_center.core.deliveries import HOLD_BASELINE, SOFT_WITHIN
+from preference_center.core.reasons import week_of
+from preference_center.store.tables import (
+    Base,
+    BounceCount,
+    Claim,
+    OutboxRow,
+    PastReason,
+    Reason,
+    SoftBounce,
+    UnreadMail,
+)
+
+ROWS_AT_A_TIME = 1000
+FEWEST_OF_A_CAMPAIGN = 5  # fewer reasons than that could point at somebody
+
+
+@dataclass(frozen=True)
+class Retention:
+    """For how long each thing is kept."""
+
+    outbox: timedelta = timedelta(days=30)
+    claims: timedelta = timedelta(days=396)  # 13 months
+    reason_persons: timedelta = timedelta(days=90)
+    reason_notes: timedelta = timedelta(days=365)
+    unread: timedelta = timedelta(days=14)
+
+
+Step = Callable[[Session, Retention, datetime], int]
+
+
+def mails(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget mails that were sent, failed or dropped; return how many, as each step does."""
+    keys = (OutboxRow.subscriber_id, OutboxRow.id)
+    return _forget(session, OutboxRow, keys, _old_mail(keep, now))
+
+
+def claims(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget claims that no cap counts any more."""
+    keys = (Claim.subscriber_id, Claim.topic, Claim.campaign)
+    return _forget(session, Claim, keys, _old_claim(keep, now))
+
+
+def reason_persons(session: Session, keep: Retention, now: datetime) -> int:
+    """Take the person off reasons, and the campaign where fewer than five share it."""
+    old = select(Reason).where(_old_reason(keep, now)).order_by(Reason.given_at)
+    # Of two that run at once, each row is one's alone: else it would be kept twice.
+    locked = old.limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)
+    found = list(session.scalars(locked))
+    shared = _shared_campaigns(session, {reason.campaign for reason in found} - {None})
+    for reason in found:
+        campaign = reason.campaign if reason.campaign in shared else None
+        session.add(
+            PastReason(
+                id=uuid4(),
+                week=reason.week,
+                topic=reason.topic,
+                campaign=campaign,
+                code=reason.code,
+                note=reason.note,
+            )
+        )
+        session.delete(reason)
+    session.flush()
+    return len(found)
+
+
+def reason_notes(session: Session, keep: Retention, now: datetime) -> int:
+    """Take the free text off old reasons."""
+    old = select(PastReason.id).where(_old_note(PastReason, keep, now))
+    ids = list(session.scalars(old.limit(ROWS_AT_A_TIME)))
+    session.execute(update(PastReason).where(PastReason.id.in_(ids)).values(note=""))
+    return len(ids)
+
+
+def unread(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget messages that came in and that nobody understood."""
+    return _forget(session, UnreadMail, (UnreadMail.digest,), _old_unread(keep, now))
+
+
+def bounces(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget failed deliveries that no rule counts any more."""
+    keys = (SoftBounce.subscriber_id, SoftBounce.day)
+    counts = delete(BounceCount).where(BounceCount.hour < now - HOLD_BASELINE)
+    session.execute(counts)
+    return _forget(session, SoftBounce, keys, _old_bounce(keep, now))
+
+
+STEPS: dict[str, Step] = {
+    "mails": mails,
+    "claims": claims,
+    "reasons that lost their person": reason_persons,
+    "reasons that lost their text": reason_notes,
+    "messages that nobody understood": unread,
+    "failed deliveries": bounces,
+}
+
+
+def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
+    """Return how much each of `STEPS` would forget, run to its end, and forget nothing."""
+    reason = _old_reason(keep, now)
+    # In the order of `STEPS`; what loses its person today may be old enough to lose its text.
+    counted = (
+        (_old_mail(keep, now),),
+        (_old_claim(keep, now),),
+        (reason,),
+        (_old_note(PastReason, keep, now), and_(reason, _old_note(Reason, keep, now))),
+        (_old_unread(keep, now),),
+        (_old_bounce(keep, now),),
+    )
+    counts = (
+        sum(session.scalars(select(func.count()).where(old)).one() for old in olds)
+        for olds in counted
+    )
+    return dict(zip(STEPS, counts, strict=True))
+
+
+def _old_mail(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return OutboxRow.settled_at < now - keep.outbox
+
+
+def _old_claim(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return Claim.claimed_at < now - keep.claims
+
+
+def _old_unread(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return UnreadMail.received_at < now - keep.unread
+
+
+def _old_bounce(_keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return SoftBounce.day < (now - SOFT_WITHIN).date()
+
+
+def _old_reason(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return Reason.given_at < now - keep.reason_persons
+
+
+def _old_note(
+    table: type[Reason | PastReason], keep: Retention, now: datetime
+) -> ColumnElement[bool]:
+    return and_(table.week < week_of(now - keep.reason_notes), table.note != "")
+
+
+def _forget(session: Session, table: type[Base], keys: tuple[Any, ...], old: Any) -> int:
+    found = session.execute(select(*keys).where(old).limit(ROWS_AT_A_TIME)).all()
+    rows = [tuple(row) for row in found]
+    session.execute(delete(table).where(tuple_(*keys).in_(rows)))
+    return len(rows)
+
+
+def _shared_campaigns(session: Session, campaigns: set[str | None]) -> set[str | None]:
+    """Return those of `campaigns` that at least five reasons name, with or without a person."""
+    counts: Counter[str | None] = Counter()
+    for table in (Reason, PastReason):
+        named = select(table.campaign, func.count()).where(table.campaign.in_(campaigns))
+        for name, count in session.execute(named.group_by(table.campaign)):
+            counts[name] += count
+    return {name for name, count in counts.items() if count >= FEWEST_OF_A_CAMPAIGN}

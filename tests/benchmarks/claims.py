@@ -1,0 +1,87 @@
+"""How fast a mailing claims its mails, beside asking alone.
+
+    python -m tests.benchmarks.claims [--postgres] [--people N]
+
+`audience` and then `audience --claim` for the same people, half of them with a cap and with claims
+of last week to look at; the second campaign asks while the first one's claims stand.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from preference_center.core import audience, choices, consent, subscribers, topics
+from preference_center.mailing import PEOPLE_AT_A_TIME, Mailing
+from preference_center.rows import Row
+from preference_center.store import Database
+from preference_center.store.upgrade import upgrade
+from tests import make, postgres
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgres", action="store_true", help="else SQLite")
+    parser.add_argument("--people", type=int, default=20_000)
+    chosen = parser.parse_args()
+    emails = [f"reader{number}@example.org" for number in range(chosen.people)]
+    with ExitStack() as stack:
+        if chosen.postgres:
+            url = stack.enter_context(postgres.server(durable=True))
+        else:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            url = f"sqlite:///{Path(folder) / 'bench.db'}"
+        database = Database(url, (make.SERVER_KEY,), patient=True)
+        stack.callback(database.close)
+        upgrade(database)
+        _fill(database, emails)
+        for name, campaign, claim in (
+            ("ask", "second", False),
+            ("claim", "second", True),
+            ("claim again", "second", True),
+            ("claim, capped", "third", True),
+        ):
+            _report(name, database, emails, campaign, claim=claim)
+
+
+def _fill(database: Database, emails: list[str]) -> None:
+    last_week = make.NOW - timedelta(days=7)
+    people = {make.person(email): email for email in emails}
+    with database.transaction() as session:
+        topic = make.topic(session)
+        ids = list(people)
+        for start in range(0, len(ids), PEOPLE_AT_A_TIME):
+            some = ids[start : start + PEOPLE_AT_A_TIME]
+            subscribers.remember(session, {each: people[each] for each in some}, last_week)
+            for number, person in enumerate(
+                subscribers.lock_all(session, some, last_week).values()
+            ):
+                act = consent.Act("import", last_week, last_week)
+                subscription = consent.new_subscription(person, topic.slug, "subscribed", act)
+                consent.record_subscription(session, person, topic, subscription, act)
+                if number % 2:
+                    choices.set_frequency(session, person, topic, "weekly", make.act())
+            session.flush()
+            audience.claim(session, topics.get(session, topic.slug), "first", some, last_week)
+            session.flush()
+            session.expunge_all()
+
+
+def _report(
+    name: str, database: Database, emails: list[str], campaign: str, *, claim: bool
+) -> None:
+    mailing = Mailing(make.minter(), "weekly-news", campaign, make.NOW.date())
+    rows = (Row(number, {"email": email}) for number, email in enumerate(emails))
+    begin = time.perf_counter()
+    answers = mailing.verdicts(rows, database, lambda: make.NOW, claim=claim)
+    counts = Counter(answer["verdict"] for answer in answers if isinstance(answer, dict))
+    rate = len(emails) / (time.perf_counter() - begin)
+    sys.stdout.write(f"{name:14} {rate:8.0f} people/s   {dict(counts)}\n")
+
+
+if __name__ == "__main__":
+    main()
