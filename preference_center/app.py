@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_compress import Compress
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center import resources
 from preference_center.clock import utc_now
@@ -15,9 +16,11 @@ from preference_center.store import Database
 from preference_center.web import assets, errors, health
 from preference_center.web.bodies import LONGEST_FORM
 from preference_center.web.headers import security_headers
+from preference_center.web.limits import Limits
 from preference_center.web.mail_systems import one_click
+from preference_center.web.openings import OpeningCounter
 from preference_center.web.services import EXTENSION, Services
-from preference_center.web.subscriber import leave, preferences, receipts
+from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
 
 def create_app(
@@ -40,11 +43,15 @@ def create_app(
     languages = Languages(
         settings.languages, resources.folders("templates", settings.overrides), shown
     )
-    app.extensions[EXTENSION] = Services(settings, database, languages, clock)
+    app.extensions[EXTENSION] = Services(
+        settings, database, languages, clock, OpeningCounter(database), Limits()
+    )
     blueprints = [
         assets.blueprint(style_name, style_text),
+        confirm.blueprint,
         health.blueprint,
         leave.blueprint,
+        new_link.blueprint,
         one_click.blueprint,
         preferences.blueprint,
         receipts.blueprint,
@@ -55,6 +62,8 @@ def create_app(
         from preference_center.demo import pages
 
         app.register_blueprint(pages.blueprint)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)
     app.after_request(security_headers(https=settings.public_url.startswith("https:")))
     Compress(app)
@@ -65,6 +74,7 @@ def shared_values(settings: Settings) -> dict[str, object]:
     """Return what every page and mail may show."""
     return {
         "brand": settings.brand_name,
+        "can_mail": settings.smtp_url is not None,
         "postal_address": settings.postal_address,
         "contact": settings.contact,
         "privacy_url": settings.privacy_url,

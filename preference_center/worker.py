@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from threading import Event
-from typing import Any
 
-from preference_center.addresses import normalise
-from preference_center.core import outbox, receipts, subscribers
+from preference_center import letters
+from preference_center.core import outbox
 from preference_center.i18n import Languages
-from preference_center.links import Receipt, write_receipt
 from preference_center.logs import log_unexpected
 from preference_center.mail.compose import Envelope, compose
 from preference_center.mail.transport import PermanentError, TemporaryError, Transport
@@ -80,38 +78,21 @@ class Worker:
             outbox.settle(session, mail, self.clock(), state, why)
 
     def _compose(self, mail: outbox.ClaimedMail) -> "_Composed | None":
-        """Return the confirmation, or None where there is nothing left to confirm."""
+        """Return the mail, or None where there is nothing left to say."""
         with self.database.reading() as session:
-            person = subscribers.find(session, mail.subscriber_id)
-            if person is None or person.email is None or "address" in person.suppressions:
-                return None
-            locale = self.languages.choose(person.locale)
-            receipt = receipts.read(
-                session, mail.subscriber_id, mail.first_seq, mail.last_seq, locale, self.clock()
-            )
-        if receipt is None or receipt.state in {"undone", "superseded"}:
-            return None  # a later change has a mail of its own, and this one would contradict it
+            letter = letters.write(session, mail, self.settings, self.languages, self.clock())
+        if letter is None:
+            return None
         envelope = Envelope(
             from_name=self.settings.brand_name,
             from_address=self.settings.mail_from or "",
-            to=normalise(person.email),
+            to=letter.to,
             message_id=mail.message_id,
             date=self.clock(),
+            in_reply_to=letter.in_reply_to,
         )
-        values = self._values(mail, receipt)
-        message = compose(self.languages, locale, "confirmation", envelope, **values)
-        return _Composed(message, envelope.to)
-
-    def _values(self, mail: outbox.ClaimedMail, receipt: receipts.ShownReceipt) -> dict[str, Any]:
-        signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
-        link = write_receipt(signed, self.settings.server_keys)
-        receipt_url = f"{self.settings.public_url}/r/{link}"
-        return {
-            "receipt": receipt,
-            "standing": receipt.standing,
-            "receipt_url": receipt_url,
-            "undo_url": f"{receipt_url}/undo",
-        }
+        message = compose(self.languages, letter.locale, letter.template, envelope, **letter.values)
+        return _Composed(message, letter.to)
 
 
 @dataclass(frozen=True)

@@ -1,62 +1,23 @@
 """When a confirmation goes out, how often it is tried, and what a killed worker leaves behind."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from preference_center import resources
-from preference_center.app import shared_values
 from preference_center.core import consent, erasure, outbox, subscribers
-from preference_center.i18n import Languages
 from preference_center.mail.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
-from preference_center.worker import Worker
 from tests import make, processes, smtp
+from tests.post import Post
 
+ADA = "ada@example.org"
 QUIET = timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
-
-
-@dataclass
-class Post:
-    """A worker, its clock where a test puts it, and all that it has sent."""
-
-    database: Database
-    now: datetime = make.NOW
-    refusal: Exception | None = None
-    on_send: Callable[[], None] = lambda: None
-    sent: list[EmailMessage] = field(default_factory=list)
-    tries: int = 0
-
-    def worker(self, **settings: Any) -> Worker:
-        wanted = make.settings(**settings)
-        languages = Languages(
-            wanted.languages, resources.folders("templates", None), shared_values(wanted)
-        )
-        return Worker(self.database, self, wanted, languages, lambda: self.now)
-
-    def after(self, wait: timedelta, **settings: Any) -> list[str]:
-        """Let the worker work at `NOW + wait`; return the subjects of all that was sent so far."""
-        self.now = make.NOW + wait
-        worker = self.worker(**settings)
-        while worker.send_one():
-            pass
-        return [str(message["Subject"]) for message in self.sent]
-
-    def send(self, message: EmailMessage, _sender: str, _recipient: str) -> None:
-        self.tries += 1
-        self.on_send()
-        if self.refusal is not None:
-            raise self.refusal
-        self.sent.append(message)
 
 
 @pytest.fixture
@@ -234,7 +195,7 @@ def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
     post.after(QUIET)
     take_back(post.database, outcome, QUIET + SECOND)
     post.refusal = None
-    assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news again"]
+    assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
     assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
 
 
@@ -277,6 +238,73 @@ def test_a_mail_tells_of_stops_in_the_readers_own_language(post: Post) -> None:
         subscribers.lock(session, make.person(), make.NOW).locale = "ar-XB"
     post.after(QUIET, languages=("en", "ar-XB"))
     assert post.sent[0]["Content-Language"] == "ar-XB"
+
+
+LINK = "Your link to manage Northwind Letters emails"
+JOIN = "Please confirm: would you like Product news?"
+
+
+def ask(database: Database, kind: outbox.Request, topic: str = "", email: str = ADA) -> None:
+    """Ask for a mail, for a reader of one topic."""
+    with database.transaction() as session:
+        if subscribers.find(session, make.person()) is None:
+            make.reader(session)
+            make.topic(session, "product-news")
+        outbox.request(session, make.person(email), kind, make.NOW, topic)
+
+
+def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
+    ask(post.database, "link")
+    ask(post.database, "confirm", "product-news")
+    assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
+    assert len(post.after(timedelta(days=2))) == 2
+    assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
+
+
+def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post: Post) -> None:
+    ask(post.database, "link")
+    leave(post.database)
+    assert post.after(timedelta(0)) == [LINK]
+    assert post.after(QUIET) == [LINK, LEFT]
+
+
+def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
+    with post.database.transaction() as session:
+        make.stop(session, "noted@example.org")
+        make.reader(session, "bounced@example.org")
+        make.stop(session, "bounced@example.org", slug=None, scope="address", source="bounce")
+        make.reader(session, "erased@example.org")
+        erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
+    for name in ("noted", "bounced", "erased", "unknown"):
+        ask(post.database, "link", email=f"{name}@example.org")
+        ask(post.database, "confirm", "product-news", f"{name}@example.org")
+    assert post.after(timedelta(0)) == []
+    assert post.tries == 0
+    assert outbox_rows(post.database) == [("dropped", None)] * 8
+
+
+def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
+    ask(post.database, "link")
+    with post.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert post.after(timedelta(0)) == []
+
+
+def test_who_has_left_everything_is_sent_what_they_ask_for(post: Post) -> None:
+    leave(post.database, slug=None)
+    ask(post.database, "link")
+    assert post.after(timedelta(0)) == [LINK]
+
+
+def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -> None:
+    ask(post.database, "link")
+    post.refusal = TemporaryError("the mail server said 451")
+    assert post.after(timedelta(0)) == []
+    post.refusal = None
+    assert post.after(30 * SECOND) == [LINK]
+    ask(post.database, "link")
+    assert post.after(timedelta(hours=24, seconds=1)) == [LINK]
+    assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
 
 
 def test_no_second_worker_takes_a_mail_while_it_is_being_sent(post: Post) -> None:

@@ -1,5 +1,6 @@
 """Compose a mail from three templates: subject, text and HTML with its CSS inlined."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -13,17 +14,22 @@ from premailer import Premailer
 from preference_center.i18n import Languages
 
 _POLICY = SMTP.clone(max_line_length=76)  # an encoded word has at most 75: RFC 2047 §2
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")  # printable ASCII: it was somebody else's to write
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who writes to whom, when, and under which Message-ID (its left half)."""
+    """Who writes to whom, when, and under which Message-ID (its left half).
+
+    `in_reply_to` is the Message-ID of the mail that this one answers by itself, if any.
+    """
 
     from_name: str
     from_address: str
     to: str
     message_id: str
     date: datetime
+    in_reply_to: str | None = None
 
 
 def compose(
@@ -39,7 +45,9 @@ def compose(
     message["Subject"] = _header(subject)
     message["Date"] = format_datetime(envelope.date)
     message["Message-ID"] = f"<{envelope.message_id}@{envelope.from_address.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
+    message["Auto-Submitted"] = "auto-replied" if envelope.in_reply_to else "auto-generated"
+    if envelope.in_reply_to and _MESSAGE_ID.fullmatch(envelope.in_reply_to):
+        message["In-Reply-To"] = message["References"] = envelope.in_reply_to
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(_tidy(text), cte="quoted-printable")
     message.add_alternative(_inlined(html), subtype="html", cte="quoted-printable")

@@ -3,7 +3,7 @@
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-LONGEST_FORM = 16_384  # bytes
+LONGEST_FORM = 65_536  # bytes: a note that is too long is shown again, not lost
 
 
 def read_body(longest: int) -> bytes:

@@ -7,12 +7,13 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from preference_center.core.errors import (
+    LinkTooOldError,
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
 )
-from preference_center.links import BadLink
 from preference_center.logs import log_unexpected
+from preference_center.signed import BadLink
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web.services import language, render
 
@@ -30,6 +31,7 @@ class _Answer:
 
 _ANSWERS: dict[type[Exception], _Answer] = {
     BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
+    LinkTooOldError: _Answer(410, "errors/too_old.html", "This link is too old."),
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
@@ -62,6 +64,8 @@ def _http_error(error: HTTPException) -> Response:
     answer = _Answer(error.code or 500, "errors/other.html", error.name)
     if error.code == 404:
         answer = _Answer(404, "errors/not_found.html", "There is nothing here.")
+    elif error.code == 429:
+        answer = _Answer(429, "errors/too_many.html", "Too many requests. Try again in an hour.")
     response = _respond(answer)
     for name, value in error.get_headers():
         if name == "Allow":

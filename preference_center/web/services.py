@@ -10,18 +10,22 @@ from flask import current_app, request, url_for
 from preference_center.i18n import Languages
 from preference_center.settings import Settings
 from preference_center.store import Database
+from preference_center.web.limits import Limits
+from preference_center.web.openings import OpeningCounter
 
 EXTENSION = "preference_center"
 
 
 @dataclass(frozen=True)
 class Services:
-    """The settings, the database, the languages and the clock of one application."""
+    """The settings, the database, the languages, the clock, counters of one application."""
 
     settings: Settings
     database: Database
     languages: Languages
     clock: Callable[[], datetime]
+    openings: OpeningCounter
+    limits: Limits
 
 
 def services() -> Services:
@@ -31,9 +35,9 @@ def services() -> Services:
 
 def language(preferred: str | None = None) -> str:
     """Return the page's language: the switch, else the subscriber's own, else the browser's."""
-    languages = services().languages
-    browser = request.accept_languages.best_match(languages.offered)
-    return languages.choose(request.args.get("lang"), preferred, browser)
+    # Not best_match: of "en-GB,de;q=0.5" that would take German, having no British English.
+    browser = (code for code, quality in request.accept_languages if quality > 0)
+    return services().languages.choose(request.args.get("lang"), preferred, *browser)
 
 
 def render(template: str, locale: str, /, **values: Any) -> str:
@@ -46,11 +50,12 @@ def _here() -> str:
     """Return the page that this request came from or asks for, to be asked for with GET.
 
     "" is the address in the browser: a path that is no route of ours, `//host/`, would lead away.
-    A form posts to one step below its page.
+    A form on a link's page posts to one step below it.
     """
     if request.endpoint is None:
         return ""
-    return request.path if request.method != "POST" else request.path.rpartition("/")[0]
+    below = request.method == "POST" and "link" in (request.view_args or {})
+    return request.path.rpartition("/")[0] if below else request.path
 
 
 def url(endpoint: str, **values: Any) -> str:

@@ -35,7 +35,20 @@ HOSTILE = (
 def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicStanding:
     reader_since = make.NOW - timedelta(days=365 * since) if since is not None else None
     stopped = None if received else make.NOW
-    return TopicStanding(slug, name, "", False, True, received, stopped, reader_since)
+    return TopicStanding(
+        slug=slug,
+        name=name,
+        description="",
+        archived=False,
+        offered=True,
+        received=received,
+        frequency="every",
+        paused_until=None,
+        caps=("weekly", "monthly"),
+        double=True,
+        stopped_at=stopped,
+        reader_since=reader_since,
+    )
 
 
 def mail(**changes: Any) -> EmailMessage:
@@ -52,7 +65,7 @@ def raw_mail(
     )
     left = topic("left", name, received=False, since=3)
     known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
-    standing = Standing("ada@example.org", None, {"left": left, **known})
+    standing = Standing("ada@example.org", None, True, None, {"left": left, **known})
     receipt = ShownReceipt(
         [ShownChange("left", left, make.NOW)],
         "standing",

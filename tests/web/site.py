@@ -1,28 +1,30 @@
-"""A site under test, and a page as a person sees it: its words, buttons and links.
+"""A site under test, what it has on record, and the links that lead into it.
 
-Every page that is looked at is checked on the way: valid HTML5, one heading, a title that
-repeats it, a language, no id twice, no script, nothing from elsewhere.
+page = site.page(link())
+page.choose("At most once a week")
+goodbye = site.press_and_follow(page, "Get fewer emails")
 """
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
+from email.message import EmailMessage
 from typing import Any
-from urllib.parse import urlsplit
-from xml.etree.ElementTree import Element
 
-import html5lib
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from preference_center import create_app
-from preference_center.links import Link, Minter, Purpose, Receipt, write_link, write_receipt
+from preference_center.core import subscribers, topics
+from preference_center.links import Link, Minter, Purpose, write_link
+from preference_center.server_links import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
-from preference_center.store.tables import Base
-from tests import make
+from preference_center.store.tables import Base, Opening, Subscriber
+from preference_center.web.services import Services
+from tests import make, post
+from tests.web.page import Page
 
 ORIGIN = "https://mail.example.org"
-BRAND = "Northwind Letters"
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -34,13 +36,20 @@ class Site:
         self.settings = make.settings(database_url=database_url, **settings)
         self.app = create_app(self.settings, clock=lambda: self.now)
         self.client = self.app.test_client(use_cookies=False)
+        self._first_database = self.database
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.app.extensions["preference_center"]
+        return found
 
     @property
     def database(self) -> Database:
-        found: Database = self.app.extensions["preference_center"].database
-        return found
+        return self.services.database
 
     def close(self) -> None:
+        self.services.openings.flush()  # into the first database, where a test has lost it too
+        self._first_database.close()
         self.database.close()
 
     def open(self, method: str, path: str, **request: Any) -> TestResponse:
@@ -52,20 +61,26 @@ class Site:
     def post(self, path: str, **request: Any) -> TestResponse:
         return self.open("POST", path, **request)
 
-    def page(self, path: str, status: int = 200, **request: Any) -> "Page":
+    def page(self, path: str, status: int = 200, **request: Any) -> Page:
         """Return the page at `path`, checked."""
         return Page(self.get(path, **request), status)
 
-    def press(self, page: "Page", button: str, status: int = 303) -> TestResponse:
+    def press(self, page: Page, button: str, status: int = 303) -> TestResponse:
         """Post the form of a page's button, as a browser would."""
         path, data = page.form_of(button)
         response = self.post(path, data=data)
         assert response.status_code == status, response.text
         return response
 
-    def press_and_follow(self, page: "Page", button: str) -> "Page":
+    def press_and_follow(self, page: Page, button: str) -> Page:
         """Press a button and return the page it leads to."""
         return self.page(self.press(page, button).location)
+
+    def mails(self) -> list[EmailMessage]:
+        """Let a worker send what is due now, and return it."""
+        sending = post.Post(self.database, settings=self.settings)
+        sending.after(self.now - make.NOW)
+        return sending.sent
 
     def enrol(
         self, *emails: str, topics: tuple[str, ...] = ("weekly-news", "product-news")
@@ -77,13 +92,52 @@ class Site:
             for email in emails or ("ada@example.org",):
                 make.reader(session, email, *topics)
 
+    def add_topic(self, slug: str, **changes: Any) -> None:
+        with self.database.transaction() as session:
+            make.topic(session, slug, **changes)
+
+    def archive(self, slug: str) -> None:
+        with self.database.transaction() as session:
+            topics.archive(topics.get(session, slug), self.now)
+
     def rows(self) -> Rows:
-        """Return every row of every table."""
+        """Return every row of every table; not the hourly counts of openings, which name nobody."""
         with self.database.reading() as session:
             return {
                 table.name: sorted(map(tuple, session.execute(select(table))), key=repr)
                 for table in Base.metadata.sorted_tables
+                if table.name != "openings"
             }
+
+    def openings(self) -> dict[tuple[datetime, str, str], int]:
+        """Return the openings counted so far, by hour, topic and campaign."""
+        self.services.openings.flush()
+        with self.database.reading() as session:
+            found = session.scalars(select(Opening))
+            return {(each.hour, each.topic, each.campaign): each.count for each in found}
+
+    def events(self, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
+        """Return what the ledger says happened to one person, each with its topic or scope."""
+        with self.database.reading() as session:
+            return make.events(session, email)
+
+    def subscriber(self, email: str = "ada@example.org") -> Subscriber | None:
+        """Return what is on record of one person."""
+        with self.database.reading() as session:
+            return subscribers.find(session, make.person(email))
+
+    def held(self, email: str = "ada@example.org") -> dict[str, tuple[Any, ...]]:
+        """Return what one person gets of each topic: status, frequency, end of a pause."""
+        person = self.subscriber(email)
+        return {
+            slug: (each.status, each.frequency, each.paused_until)
+            for slug, each in sorted(person.subscriptions.items() if person else ())
+        }
+
+    def locale(self, email: str = "ada@example.org") -> str | None:
+        """Return the language that is on record of one person."""
+        person = self.subscriber(email)
+        return person.locale if person else None
 
     def stops(self, email: str = "ada@example.org") -> list[Any]:
         """Return what one person's ledger says was stopped: topics, and `all`."""
@@ -112,93 +166,28 @@ def receipt(first: int, last: int | None = None, email: str = "ada@example.org")
     return f"/r/{write_receipt(rows, [make.SERVER_KEY])}"
 
 
+def confirm(
+    topic: str = "weekly-news", email: str = "ada@example.org", day: date | None = None
+) -> str:
+    """Return the path of a link that was mailed to one person, to join a topic."""
+    signed = Confirm(day or make.NOW.date(), make.person(email), topic)
+    return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
+
+
+def path_in(mail: EmailMessage, page: str, end: str = "") -> str:
+    """Return the path of the one link in a mail's text to `page`, like `/c/`, that ends so."""
+    pattern = rf"^{ORIGIN}({page}[^/#\s]+{end})$"
+    (found,) = re.findall(pattern, post.plain(mail), re.MULTILINE)
+    return str(found)
+
+
 def minter() -> Minter:
     return make.minter()
 
 
-class Page:
-    """A page as it is seen. Making one checks it."""
-
-    def __init__(self, response: TestResponse, status: int = 200) -> None:
-        assert response.status_code == status, (response.status, response.text[:2000])
-        assert response.content_type == "text/html; charset=utf-8"
-        self.html = response.text
-        parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
-        self.root: Element = parser.parse(self.html)
-        self._check()
-
-    @property
-    def lang(self) -> tuple[str | None, str | None]:
-        return self.root.get("lang"), self.root.get("dir")
-
-    @property
-    def heading(self) -> str:
-        return words(self._one("h1"))
-
-    @property
-    def title(self) -> str:
-        return words(self._one("title"))
-
-    @property
-    def text(self) -> str:
-        return words(self._one("main"))
-
-    @property
-    def all_text(self) -> str:
-        """Return everything a person reads or hears, labels included."""
-        labels = [each.get("aria-label") or each.get("alt") or "" for each in self.root.iter()]
-        return " ".join([words(self._one("body")), *labels])
-
-    @property
-    def buttons(self) -> list[str]:
-        return [words(button) for button in self._one("main").iter("button")]
-
-    @property
-    def links(self) -> dict[str, str]:
-        return {words(each): each.get("href", "") for each in self.root.iter("a")}
-
-    def form_of(self, button: str) -> tuple[str, dict[str, str]]:
-        """Return where a button posts to, and what."""
-        for form in self.root.iter("form"):
-            for each in form.iter("button"):
-                if words(each) == button:
-                    fields = [*form.iter("input"), each]
-                    named = {str(field.get("name")): field for field in fields if field.get("name")}
-                    data = {name: field.get("value", "") for name, field in named.items()}
-                    return form.get("action", ""), data
-        raise AssertionError(f"no button {button!r} among {self.buttons}")
-
-    def _one(self, tag: str) -> Element:
-        (found,) = self.root.iter(tag)
-        return found
-
-    def _check(self) -> None:
-        assert self.title.removeprefix("Error: ") == f"{self.heading} – {BRAND}" or not self._ltr
-        assert self.lang[0]
-        assert not list(self.root.iter("script"))
-        ids = [each.get("id") for each in self.root.iter() if each.get("id")]
-        assert len(ids) == len(set(ids))
-        for form in self.root.iter("form"):
-            assert form.get("method") == "post"
-        for each in self.root.iter():
-            assert not {"style", "onclick", "onload"} & set(each.attrib)
-            for source in filter(None, (each.get("src"), each.get("action"))):
-                assert not urlsplit(source).netloc
-        assert not re.search(r"\bNone\b|Undefined", self.text)
-
-    @property
-    def _ltr(self) -> bool:
-        return self.root.get("dir") == "ltr"
-
-
-def words(element: Element) -> str:
-    """Return the text of an element as it is read."""
-    return " ".join("".join(element.itertext()).split())
-
-
 def every_route(site: Site) -> Iterator[tuple[str, str]]:
     """Yield each route's path, its link a good one, and the methods it has."""
-    good = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(1)}
+    good = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(1), "/c/": confirm()}
     for rule in site.app.url_map.iter_rules():
         path = rule.rule
         for prefix, real in good.items():

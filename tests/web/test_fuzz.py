@@ -10,14 +10,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from preference_center.addresses import is_mailable
 from tests import make
-from tests.web.site import ORIGIN, Rows, Site, link, receipt
+from tests.web.site import ORIGIN, Rows, Site, confirm, link, receipt
 
-GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3)}
+GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
+# Those that say by a field what they are for; undoing and joining take no more than the link.
+FORMS = [
+    *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
+    *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/pause", f"{GOOD['/p/']}/save"),
+    *(f"{GOOD['/r/']}/reason", "/new-link"),
+]
+BUTTONS = {
+    *("all", "topic", "weekly", "monthly", "2-weeks", "1-month", "3-months"),
+    *("too_many", "other", "on", "off", "every"),
+}
 TEXT = "ABCxyz019-_.~%/ \x00\n\xff\u202e\U0001f600"
 
 paths = st.one_of(
-    st.text().map(lambda text: "/" + text),
+    st.text().map(lambda text: "/" + text).filter(lambda path: path != "/new-link"),
     st.builds("{}{}".format, st.sampled_from([*GOOD, "/", "//"]), st.text(TEXT, max_size=200)),
     st.builds(
         lambda good, place, put: good[:place] + put + good[place + 1 :],
@@ -26,7 +37,9 @@ paths = st.one_of(
         st.text(TEXT, max_size=3),
     ).filter(lambda path: path not in GOOD.values()),
 )
-tails = st.sampled_from(["", "/", "/leave", "/undo", "/x"])
+tails = st.sampled_from(
+    ["", "/", "/leave", "/undo", "/x", "/less", "/save", "/pause", "/join", "/reason"]
+)
 methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS"])
 types = st.sampled_from(
     [
@@ -51,6 +64,7 @@ def fuzzed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     site = Site(f"sqlite:///{path}", languages=("en", "ar-XB"))
     site.enrol("ada@example.org", "bob@example.org")
     with site.database.transaction() as session:
+        make.topic(session, "third")
         make.stop(session)
     yield site
     site.close()
@@ -72,7 +86,7 @@ def assert_calm(answer: TestResponse, site: Site, before: Rows) -> None:
     assert answer.status_code < 500
     assert "Traceback" not in answer.text
     assert "Set-Cookie" not in answer.headers
-    assert answer.location is None or answer.location in GOOD.values()
+    assert answer.location is None or answer.location.partition("?")[0] in GOOD.values()
     assert site.rows() == before
 
 
@@ -89,32 +103,55 @@ def test_no_path_that_is_no_link_does_anything(
 
 
 @calm
-@given(st.sampled_from(sorted(GOOD.values())), types, st.binary(max_size=500), headers)
+@given(st.sampled_from(FORMS), types, st.binary(max_size=500), headers)
 def test_no_form_that_presses_no_button_does_anything(
     fuzzed: Site,
     untouched: Rows,
-    good: str,
+    form: str,
     content_type: str | None,
     body: bytes,
     sent: dict[str, str],
 ) -> None:
     extra = {"data": body, "content_type": content_type, "headers": sent}
-    assert_calm(send(fuzzed, "POST", f"{good}/leave", **extra), fuzzed, untouched)
+    assert_calm(send(fuzzed, "POST", form, **extra), fuzzed, untouched)
 
 
 @calm
 @given(
-    st.sampled_from(sorted(GOOD.values())),
-    st.dictionaries(st.sampled_from(["scope", "topic", "x"]), st.text(), max_size=3).filter(
-        lambda form: form.get("scope") not in {"all", "topic"}
+    st.sampled_from(FORMS),
+    st.dictionaries(
+        st.sampled_from(["scope", "topic", "x", "choice", "length", "code", "email", "language"]),
+        st.text().filter(lambda text: text not in BUTTONS and not is_mailable(text)),
     ),
 )
 def test_no_field_but_a_buttons_own_does_anything(
-    fuzzed: Site, untouched: Rows, good: str, form: dict[str, str]
+    fuzzed: Site, untouched: Rows, path: str, form: dict[str, str]
 ) -> None:
     form = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
-    answer = send(fuzzed, "POST", f"{good}/leave", data=form)
+    answer = send(fuzzed, "POST", path, data=form)
     assert_calm(answer, fuzzed, untouched)
+
+
+@calm
+@given(
+    st.lists(st.sampled_from(["weekly-news", "product-news", "third", "x"]) | st.text()),
+    st.dictionaries(
+        st.builds(
+            "{}-{}".format,
+            st.sampled_from(["was", "on", "often", "resume"]),
+            st.sampled_from(["weekly-news", "product-news", "third", "x"]),
+        ),
+        st.sampled_from(["", "on", "weekly", "daily", "Every"]) | st.text(),
+    ),
+)
+def test_no_form_of_preferences_that_says_what_is_not_so_does_anything(
+    fuzzed: Site, untouched: Rows, slugs: list[str], form: dict[str, str]
+) -> None:
+    data = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
+    named = [slug.encode("utf-8", "replace").decode() for slug in slugs]
+    answer = send(fuzzed, "POST", f"{GOOD['/p/']}/save", data={**data, "topic": named})
+    assert_calm(answer, fuzzed, untouched)
+    assert answer.status_code in {400, 409}
 
 
 @calm
@@ -139,6 +176,6 @@ def test_whatever_the_body_a_one_click_post_is_answered(
 
 
 def test_the_good_links_of_these_tests_are_good(fuzzed: Site, untouched: Rows) -> None:
-    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 3
+    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
     assert len(untouched["subscribers"]) >= 2
     assert make.person() in {row[0] for row in untouched["subscribers"]}

@@ -1,7 +1,6 @@
 """The visitor's language: the switch, else the subscriber's own, else the browser's (P7)."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,8 +8,9 @@ import pytest
 from preference_center.core import subscribers, topics
 from tests import make
 from tests.web.conftest import SiteMaker
-from tests.web.site import BRAND, Page, Site, link, receipt
-from tests.web.test_one_click import lose_database
+from tests.web.page import BRAND
+from tests.web.site import Site, confirm, link
+from tests.web.tour import every_page
 
 ENGLISH, MIRRORED = ("en", "ltr"), ("ar-XB", "rtl")
 MARKED = re.compile("\u202e[^\u202c]*\u202c")
@@ -40,6 +40,9 @@ def prefer(site: Site, locale: str | None) -> None:
         ("", None, "", ENGLISH),
         ("", None, "ar-XB,en;q=0.5", MIRRORED),
         ("", None, "de,fr;q=0.9,*;q=0.1", ENGLISH),
+        ("", None, "en-GB,ar-XB;q=0.5", ENGLISH),
+        ("", None, "fr-CH,ar-XB-x-old;q=0.8,en;q=0.9", ENGLISH),
+        ("", None, "ar-XB;q=0,en;q=0.1", ENGLISH),
         ("", "ar-XB", "en", MIRRORED),
         ("", "en", "ar-XB", ENGLISH),
         ("", "pt-BR", "ar-XB", MIRRORED),
@@ -73,7 +76,9 @@ def test_the_chosen_language_is_kept_from_page_to_page(both: Site) -> None:
     assert both.page(preferences).lang == MIRRORED
 
 
-def test_with_one_language_there_is_no_switch(site: Site) -> None:
+def test_with_one_language_there_is_no_switch(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en",))
+    site.enrol()
     page = site.page(f"{link()}?lang=ar-XB")
     assert page.lang == ENGLISH
     assert not [target for target in page.links.values() if "lang=" in target]
@@ -95,52 +100,98 @@ def test_a_topic_is_named_in_the_language_of_the_page(both: Site) -> None:
     assert "Weekly news" in both.page(link()).heading
 
 
-def every_page(site: Site, query: str) -> Iterator[Page]:
-    """Yield each page in each of its states."""
-    ada, bob, eve = "ada@example.org", "bob@example.org", "eve@example.org"
+ACTS: dict[str, tuple[str, dict[str, str]]] = {
+    "leave": (f"{link()}/leave", {"scope": "topic"}),
+    "leave everything": (f"{link('preferences')}/leave", {"scope": "all"}),
+    "ask for less": (f"{link()}/less", {"choice": "weekly"}),
+    "pause": (f"{link('preferences')}/pause", {"length": "1-month"}),
+    "save": (
+        f"{link('preferences')}/save",
+        {"topic": "weekly-news", "was-weekly-news": "every"},
+    ),
+    "join": (f"{confirm('product-news')}/join", {}),
+}
 
-    def get(path: str, status: int = 200) -> Page:
-        return site.page(path + query, status)
 
-    for email in (ada, "new@example.org"):
-        yield get(link(email=email))
-        yield get(link("preferences", email=email))
-    yield Page(site.post(f"{link()}/leave{query}"), 400)
-    yield Page(site.post(f"{link('preferences')}/leave{query}"), 400)
-    topic = site.post(f"{link()}/leave", data={"scope": "topic"}).location
-    everything = site.post(f"{link(email=bob)}/leave", data={"scope": "all"}).location
-    unknown = site.post(f"{link(email='new@example.org')}/leave", data={"scope": "all"}).location
-    yield from map(get, (topic, everything, unknown, f"{topic}/undo", f"{everything}/undo"))
-    yield get(link())
-    yield from (get(link(email=bob)), get(link("preferences", email=bob)))
-    undone = site.post(f"{topic}/undo").location
-    yield from map(get, (topic, undone, f"{undone}/undo", f"{topic}/undo"))
-    undone = site.post(f"{everything}/undo").location
-    yield from map(get, (everything, undone, f"{undone}/undo"))
-    stop = site.post(f"{link(email=eve)}/leave", data={"scope": "topic"}).location
-    site.post(f"{link(email=eve)}/leave", data={"scope": "all"})
-    yield from (get(stop), get(f"{stop}/undo", 409), get(receipt(99), 409))
+@pytest.fixture
+def german(site_with: SiteMaker) -> Site:
+    """Return a site in English and German, where ada reads one topic."""
+    site = site_with(languages=("en", "de"))
+    site.enrol("bob@example.org")
     with site.database.transaction() as session:
-        topics.archive(topics.get(session, "product-news"), make.NOW)
-    yield get(link(topic="product-news"))
-    yield from (get("/u/x", 400), get("/nothing", 404), get(f"{link()}/leave", 405))
-    yield Page(site.post(f"{link()}/leave{query}", data={"scope": "x" * 20_000}), 413)
-    site.now += timedelta(days=31)
-    yield from (get(unknown), get(f"{unknown}/undo", 410))
-    lose_database(site)
-    yield get(link(), 503)
+        make.reader(session, "ada@example.org", "weekly-news")
+    return site
 
 
-def test_every_page_in_every_state_is_whole_in_both_languages(both: Site) -> None:
-    pages = list(every_page(both, "?lang=ar-XB"))
-    assert len(pages) > 25
-    assert {page.lang for page in pages} == {MIRRORED}
+@pytest.mark.parametrize("act", ACTS)
+def test_who_acts_in_another_language_is_written_to_in_it(german: Site, act: str) -> None:
+    path, form = ACTS[act]
+    german.post(path, data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "de"
+    german.now += timedelta(minutes=2)
+    (mail,) = german.mails()
+    assert mail["Content-Language"] == "de"
+
+
+def test_who_acts_in_everybodys_language_is_noted_in_none(german: Site) -> None:
+    for path, form in ACTS.values():
+        german.post(path, data=form, headers={"Accept-Language": "en-GB,de;q=0.5"})
+    assert german.locale() is None
+
+
+def test_who_switches_to_everybodys_language_keeps_it(german: Site) -> None:
+    path, form = ACTS["leave"]
+    german.post(f"{path}?lang=en", data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "en"
+
+
+def test_a_language_that_is_known_stays_when_a_page_is_read_in_another(german: Site) -> None:
+    prefer(german, "en")
+    path, form = ACTS["leave"]
+    german.post(f"{path}?lang=de", data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "en"
+
+
+def test_to_look_or_to_repeat_notes_no_language(german: Site) -> None:
+    german.post(link())
+    german.get(f"{link()}?lang=de")
+    german.get(link("preferences"), headers={"Accept-Language": "de"})
+    german.post(f"{link()}/leave?lang=de", data={"scope": "topic"})
+    assert german.locale() is None
+
+
+def test_a_mail_programs_own_button_says_no_language(german: Site) -> None:
+    german.post(link(), headers={"Accept-Language": "de"})
+    assert german.locale() is None
+
+
+def test_an_undo_is_written_of_in_the_language_it_was_done_in(german: Site) -> None:
+    path = german.post(f"{link()}/leave", data={"scope": "topic"}).location
+    german.now += timedelta(minutes=2)
+    german.mails()
+    german.post(f"{path}/undo", headers={"Accept-Language": "de"})
+    german.now += timedelta(minutes=2)
+    (mail,) = german.mails()
+    assert mail["Content-Language"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("code", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl"), ("ar-XB", "rtl")]
+)
+def test_every_page_in_every_state_is_whole_in_every_language(
+    site_with: SiteMaker, code: str, direction: str
+) -> None:
+    site = site_with(languages=("en", "de", "ar", "ar-XB"))
+    site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
+    pages = list(every_page(site, f"?lang={code}"))
+    assert len(pages) > 60
+    assert {page.lang for page in pages} == {(code, direction)}
 
 
 def test_no_text_of_ours_bypasses_the_catalogue(both: Site) -> None:
     data = [BRAND, "1 Example Street, 1000 Exampletown", "help@example.org", "Blog", "English"]
     data += ["Weekly news", "Product news", "a•••@example.org", "b•••@example.org", "UTC"]
-    data += ["e•••@example.org"]
+    data += ["e•••@example.org", "Third"]
     for page in every_page(both, "?lang=ar-XB"):
         seen = f"{page.title} {page.all_text}"
         rest = MARKED.sub("", seen)

@@ -7,25 +7,27 @@ import pytest
 from preference_center.core import subscribers
 from tests import make
 from tests.web.conftest import SiteMaker
-from tests.web.site import Site, every_route, link, receipt
+from tests.web.site import Site, confirm, every_route, link, receipt
 from tests.web.test_one_click import lose_database
 
 CANARY = "canary.bird@secret-nest.example"
 NOTE = "a-note-that-nobody-may-read"
+FORM = {"scope": "topic", "topic": "weekly-news", "note": NOTE, "code": "other", "email": CANARY}
+FORM |= {"was-weekly-news": "every", "choice": "weekly", "length": "1-month"}
 
 
 def exercise(site: Site) -> None:
     """Ask for everything there is, well and badly, as the canary."""
     good = {"/u/": link(email=CANARY), "/p/": link("preferences", CANARY)}
-    good["/r/"] = receipt(3, email=CANARY)
+    good |= {"/r/": receipt(3, email=CANARY), "/c/": confirm("third", CANARY)}
     paths = list(good.values())
     for rule in site.app.url_map.iter_rules():
         for prefix, path in good.items():
             if rule.rule.startswith(prefix):
                 paths.append(rule.rule.replace(f"{prefix}<link>", path))
-    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}"]:
+    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/new-link"]:
         for method in ("GET", "HEAD", "POST", "DELETE"):
-            for form in ({"scope": "topic", "topic": "weekly-news", "note": NOTE}, {}):
+            for form in (FORM, {}):
                 data = form if method == "POST" else None
                 site.open(method, f"{path}?note={NOTE}", data=data, headers={"X-Note": NOTE})
 
@@ -36,6 +38,8 @@ def test_nothing_logged_holds_a_link_an_address_or_a_note(
     caplog.set_level(logging.DEBUG)
     site = site_with()
     site.enrol(CANARY)
+    with site.database.transaction() as session:
+        make.topic(session, "third")
     exercise(site)
     with monkeypatch.context() as patched:
         patched.setattr("preference_center.core.preferences._topic", lambda *_, **__: 1 / 0)
@@ -53,7 +57,8 @@ def assert_silent(logged: str) -> None:
     """Find no canary, and nothing that a link of the canary is made of."""
     for secret in (CANARY, "canary.bird", NOTE, str(make.person(CANARY)), make.person(CANARY).hex):
         assert secret not in logged
-    for path in (link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)):
+    paths = [link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)]
+    for path in [*paths, confirm("third", CANARY)]:
         person, signature = path.split(".")[2], path.split(".")[-1]
         assert person not in logged
         assert signature[:-1] not in logged
@@ -65,7 +70,7 @@ def test_a_link_in_a_log_is_found() -> None:
 
 
 def test_every_route_of_a_link_is_exercised(site: Site) -> None:
-    assert sum("link" in rule.arguments for rule in site.app.url_map.iter_rules()) >= 8
+    assert sum("link" in rule.arguments for rule in site.app.url_map.iter_rules()) >= 13
     assert len(list(every_route(site))) > 8
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.site import Site, every_route, link, receipt
+from tests.web.site import Site, confirm, every_route, link, receipt
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 OTHERS = ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "CONNECT", "QUERY", "BREW")
@@ -42,7 +42,7 @@ def test_any_other_method_is_405_and_says_which_there_are(left: Site, method: st
 
 def test_a_post_where_there_is_only_a_page_is_405(left: Site) -> None:
     before = left.rows()
-    for path in (link("preferences"), receipt(3), "/healthz", "/readyz"):
+    for path in (link("preferences"), receipt(3), confirm(), "/new-link/sent", "/readyz"):
         answer = left.post(path, data={"scope": "all"})
         assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
     assert left.rows() == before
@@ -50,10 +50,16 @@ def test_a_post_where_there_is_only_a_page_is_405(left: Site) -> None:
 
 def test_a_form_does_not_act_on_a_get_with_its_fields(left: Site) -> None:
     before = left.rows()
-    for path in (f"{link()}/leave", f"{link('preferences')}/leave", f"{receipt(3)}/leave"):
-        answer = left.get(f"{path}?scope=all&topic=weekly-news")
+    fields = "scope=all&topic=weekly-news&choice=weekly&length=2-weeks&code=other&note=x"
+    for path in (
+        *(f"{link()}/leave", f"{link()}/less", f"{receipt(3)}/leave", f"{receipt(3)}/reason"),
+        *(f"{link('preferences')}/{form}" for form in ("leave", "save", "pause")),
+        f"{confirm('product-news')}/join",
+    ):
+        answer = left.get(f"{path}?{fields}&was-weekly-news=every")
         assert answer.status_code == 405
     assert left.get(f"{receipt(3)}/undo?undo=1").status_code == 200
+    assert left.get("/new-link?email=ada@example.org").status_code == 200
     assert left.rows() == before
 
 

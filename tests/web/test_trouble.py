@@ -4,7 +4,8 @@ import pytest
 
 from preference_center.store import Database
 from tests.web.conftest import SiteMaker
-from tests.web.site import Page, Site, link, receipt
+from tests.web.page import Page
+from tests.web.site import Site, confirm, link, receipt
 from tests.web.test_one_click import lose_database
 
 BROKEN = "This link doesn’t work"
@@ -12,20 +13,30 @@ BROKEN = "This link doesn’t work"
 
 @pytest.mark.parametrize(
     "path",
-    ["/u/x", "/p/x", "/r/x", "/r/x/undo", link()[:-1], f"/p/{link()[3:]}", f"/r/{link()[3:]}"],
+    [
+        *("/u/x", "/p/x", "/r/x", "/r/x/undo", "/c/x", link()[:-1]),
+        *(f"/{page}/{link()[3:]}" for page in "prc"),
+    ],
 )
 def test_a_broken_link_is_explained(site: Site, path: str) -> None:
     page = site.page(path, 400)
     assert page.heading == BROKEN
     assert "Some email programs cut long links." in page.text
     assert "help@example.org" in page.text
-    assert page.buttons == []
+    assert page.buttons == ["Email me a link"]
 
 
-@pytest.mark.parametrize("path", ["/u/x/leave", "/p/x/leave", "/r/x/leave", "/r/x/undo"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/u/x/leave", "/u/x/less", "/p/x/leave", "/p/x/save", "/p/x/pause", "/c/x/join"),
+        *("/r/x/leave", "/r/x/undo", "/r/x/reason"),
+    ],
+)
 def test_a_form_of_a_broken_link_does_nothing(site: Site, path: str) -> None:
     before = site.rows()
-    assert Page(site.post(path, data={"scope": "all"}), 400).heading == BROKEN
+    form = {"scope": "all", "choice": "weekly", "length": "2-weeks", "code": "other"}
+    assert Page(site.post(path, data=form), 400).heading == BROKEN
     assert site.rows() == before
 
 
@@ -44,7 +55,19 @@ def test_a_page_that_is_not_there_says_so(site: Site) -> None:
 def test_without_a_database_a_person_is_told_that_nothing_changed(site: Site) -> None:
     page, before, database = site.page(link()), site.rows(), site.database
     lose_database(site)
-    for answer in (site.press(page, page.buttons[0], 503), site.get(link()), site.get(receipt(1))):
+    looks = (link(), link("preferences"), receipt(1), confirm())
+    forms = {
+        f"{link()}/less": {"choice": "weekly"},
+        f"{link('preferences')}/save": {"topic": "weekly-news", "was-weekly-news": "every"},
+        f"{link('preferences')}/pause": {"length": "2-weeks"},
+        f"{receipt(3)}/undo": {},
+        f"{receipt(3)}/reason": {"code": "other"},
+        f"{confirm()}/join": {},
+        "/new-link": {"email": "ada@example.org"},
+    }
+    answers = [site.press(page, page.buttons[0], 503), *map(site.get, looks)]
+    answers += [site.post(path, data=form) for path, form in forms.items()]
+    for answer in answers:
         trouble = Page(answer, 503)
         assert trouble.heading == "Sorry, we couldn’t save that"
         assert "Nothing has changed." in trouble.text

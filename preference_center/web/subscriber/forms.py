@@ -4,30 +4,39 @@ They carry no CSRF token: nobody can forge a post to an address they do not know
 knows it needs no forgery (design 5).
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import RadioField, StringField
-from wtforms.validators import InputRequired, Optional, Regexp
+from wtforms import EmailField, RadioField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
+from preference_center.addresses import is_mailable
+from preference_center.core.choices import PAUSES
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.reasons import CODES, LONGEST_NOTE
+from preference_center.core.wishes import Wish
 from preference_center.links import SLUG
 from preference_center.web.bodies import LONGEST_FORM, read_body
 
 
-class LeaveForm(FlaskForm):  # type: ignore[misc]
-    """What to leave: one topic, or everything. The pressed button's value is the answer."""
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form of ours, read whole from the request's body."""
 
     class Meta:
         csrf = False
-
-    scope = RadioField(choices=["topic", "all"], validators=[InputRequired()])
-    topic = StringField(validators=[Optional(), Regexp(f"^{SLUG.pattern}$")])
 
     def __init__(self) -> None:
         read_body(LONGEST_FORM)
         # FlaskForm by itself would read JSON too, and fail on JSON that is no object.
         super().__init__(formdata=request.form)
+
+
+class LeaveForm(Form):
+    """What to leave: one topic, or everything. The pressed button's value is the answer."""
+
+    scope = RadioField(choices=["topic", "all"], validators=[InputRequired()])
+    topic = StringField(validators=[Optional(), Regexp(f"^{SLUG.pattern}$")])
 
     @property
     def chosen_topic(self) -> str | None:
@@ -37,3 +46,67 @@ class LeaveForm(FlaskForm):  # type: ignore[misc]
     def says_what_of(self, known: Container[str]) -> bool:
         """Tell whether a button was pressed that leaves everything or one of the topics `known`."""
         return bool(self.validate()) and (self.scope.data == "all" or self.topic.data in known)
+
+
+class LessForm(Form):
+    """How much less: a cap, or a pause."""
+
+    choice = RadioField(choices=[*FREQUENCIES[1:], *PAUSES], validators=[InputRequired()])
+
+
+class PauseForm(Form):
+    """For how long to pause everything."""
+
+    length = RadioField(choices=list(PAUSES), validators=[InputRequired()])
+
+
+class ReasonForm(Form):
+    """Why somebody left: a code, a note, or both."""
+
+    code = RadioField(choices=list(CODES), validators=[Optional()])
+    note = TextAreaField()
+
+    @property
+    def text(self) -> str:
+        """Return the note, its line breaks counted once."""
+        return str(self.note.data or "").replace("\r\n", "\n").strip()
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong: `nothing` was said, or too much (`long`)."""
+        if len(self.text) > LONGEST_NOTE:
+            return "long"
+        return "" if self.validate() and (self.code.data or self.text) else "nothing"
+
+
+class LinkForm(Form):
+    """Where to mail a fresh link."""
+
+    email = EmailField(validators=[InputRequired(), Length(max=320)])
+
+    def validate_email(self, field: EmailField) -> None:
+        if not is_mailable(str(field.data).strip()):
+            raise ValidationError
+
+
+def read_wishes(wording: Callable[[str], str]) -> list[Wish] | None:
+    """Return what the form of preferences says of each topic it showed; None if it cannot be read.
+
+    A form of a person who can choose no topic still says which language they want.
+    `wording` returns what stood beside a topic that is joined.
+    """
+    read_body(LONGEST_FORM)
+    form = request.form
+    wishes = [
+        Wish(
+            slug=slug,
+            was=form.get(f"was-{slug}", ""),
+            wants=form.get(f"often-{slug}", "every") if f"on-{slug}" in form else "off",
+            resume=f"resume-{slug}" in form,
+            wording=wording(slug),
+        )
+        for slug in dict.fromkeys(form.getlist("topic"))
+    ]
+    known = {"off", *FREQUENCIES}
+    good = all({wish.was, wish.wants} <= known and SLUG.fullmatch(wish.slug) for wish in wishes)
+    return wishes if good and (wishes or "language" in form) else None

@@ -3,15 +3,21 @@
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
-from preference_center.core import consent, receipts, subscribers
+from preference_center.core import reasons, receipts, subscribers
 from preference_center.core import undo as undoing
 from preference_center.core.errors import UndoSupersededError, UndoTooLateError
 from preference_center.core.receipts import ShownReceipt
-from preference_center.links import Receipt, read_receipt
+from preference_center.server_links import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
-from preference_center.web.subscriber.forms import LeaveForm
-from preference_center.web.subscriber.leaving import leave, look, to_receipt
+from preference_center.web.subscriber.changes import (
+    leave,
+    look,
+    own_act,
+    preferences_url,
+    to_receipt,
+)
+from preference_center.web.subscriber.forms import LeaveForm, ReasonForm
 
 blueprint = Blueprint("receipts", __name__)
 
@@ -38,17 +44,9 @@ def undo(link: str) -> Response:
     with services().database.transaction() as session:
         subscriber = subscribers.lock(session, receipt.subscriber_id, now)
         shown_in = language(subscriber.locale)
-        act = consent.Act(
-            source="page",
-            occurred_at=now,
-            now=now,
-            wording=render("subscriber/undo_wording.txt", shown_in).strip(),
-            confirm_after=services().settings.confirm_after("page"),
-        )
+        act = own_act(wording=render("subscriber/undo_wording.txt", shown_in).strip())
         outcome = undoing.undo(session, subscriber, receipt.first, receipt.last, act)
-    if not outcome.changed:
-        return redirect(url("receipts.show", link=link), 303)
-    return to_receipt(receipt.subscriber_id, outcome)
+    return to_receipt(receipt.subscriber_id, outcome, url("receipts.show", link=link))
 
 
 @blueprint.post("/r/<link>/leave")
@@ -62,11 +60,27 @@ def leave_again(link: str) -> Response:
     return leave(receipt.subscriber_id, form.chosen_topic, None, already)
 
 
+@blueprint.post("/r/<link>/reason")
+@open_to(Caller.LINK)
+def tell_why(link: str) -> Response | tuple[str, int]:
+    """Keep why somebody left; a second answer replaces the first."""
+    receipt, form = _read(link), ReasonForm()
+    shown, _ = _shown(receipt)
+    if shown.reason_for is None:
+        raise UndoSupersededError("nobody left here")
+    if form.problem:
+        return _page("subscriber/receipt.html", link, receipt, form), 400
+    code, now = form.code.data or "other", services().clock()
+    with services().database.transaction() as session:
+        reasons.give(session, receipt.subscriber_id, shown.reason_for, code, form.text, now)
+    return redirect(url("receipts.show", link=link, _anchor="why"), 303)
+
+
 def _read(link: str) -> Receipt:
     return read_receipt(link, services().settings.server_keys)
 
 
-def _page(template: str, link: str, receipt: Receipt) -> str:
+def _page(template: str, link: str, receipt: Receipt, form: ReasonForm | None = None) -> str:
     shown, locale = _shown(receipt)
     if template == "subscriber/undo.html":
         _refuse(shown)
@@ -77,10 +91,21 @@ def _page(template: str, link: str, receipt: Receipt) -> str:
         locale,
         receipt=shown,
         standing=shown.standing,
+        problem=form.problem if form is not None else "",
+        code=form.code.data if form is not None else None,
+        note=form.text if form is not None else "",
+        codes=reasons.CODES,
         undo_url=url("receipts.undo", link=link),
+        reason_url=url("receipts.tell_why", link=link),
+        preferences_url=_preferences_url(receipt, shown),
         action=url("receipts.leave_again", link=link),
         page_url=url("receipts.show", link=link),
     )
+
+
+def _preferences_url(receipt: Receipt, shown: ShownReceipt) -> str:
+    topic = shown.changes[0].topic
+    return preferences_url(receipt.subscriber_id, topic.slug if topic else "all", "receipt")
 
 
 def _shown(receipt: Receipt) -> tuple[ShownReceipt, str]:

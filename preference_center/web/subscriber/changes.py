@@ -1,0 +1,84 @@
+"""What every page does with a change: look first, record the person's own act, show a receipt."""
+
+from uuid import UUID
+
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from preference_center.core import consent, preferences, subscribers, topics
+from preference_center.core.preferences import Standing
+from preference_center.links import Link, write_link
+from preference_center.server_links import OWN_CAMPAIGNS, Receipt, write_receipt
+from preference_center.web.services import language, render, services, url
+
+
+def look(subscriber_id: UUID) -> tuple[Standing, str]:
+    """Return where a person stands, and the language to tell them in."""
+    with services().database.reading() as session:
+        subscriber = subscribers.find(session, subscriber_id)
+        locale = language(subscriber.locale if subscriber is not None else None)
+        known, now = topics.everything(session), services().clock()
+        return preferences.standing(subscriber, known, locale, now), locale
+
+
+def count_opening(signed: Link) -> None:
+    """Count that a mailing's page was opened; a HEAD shows nobody anything."""
+    if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
+        services().openings.count(signed.topic, signed.campaign, services().clock())
+
+
+def own_act(campaign: str | None = None, wording: str | None = None) -> consent.Act:
+    """Return an act that a person does on a page, now."""
+    wired, now = services(), services().clock()
+    return consent.Act(
+        source="page",
+        occurred_at=now,
+        now=now,
+        campaign=campaign,
+        wording=wording,
+        confirm_after=wired.settings.confirm_after("page"),
+        language=_language_to_keep(),
+    )
+
+
+def leave(subscriber_id: UUID, topic: str | None, campaign: str | None, already: str) -> Response:
+    """End consent to `topic`, or to everything where it is None; answer 303 to the receipt.
+
+    Where that had ended before, answer 303 to the page `already`: a receipt holds undo, and only
+    who made a change may undo it.
+    """
+    with services().database.transaction() as session:
+        outcome = consent.leave(session, subscriber_id, topic, own_act(campaign))
+    return to_receipt(subscriber_id, outcome, already)
+
+
+def to_receipt(subscriber_id: UUID, outcome: consent.Outcome, already: str) -> Response:
+    """Answer 303 to the receipt of a change, which is safe to reload; else to `already`."""
+    if not outcome.changed:
+        return redirect(already, 303)
+    return redirect(url("receipts.show", link=receipt_of(subscriber_id, outcome)), 303)
+
+
+def receipt_of(subscriber_id: UUID, outcome: consent.Outcome) -> str:
+    """Return the signed text of a change's receipt."""
+    receipt = Receipt(services().clock().date(), subscriber_id, outcome.first, outcome.seq)
+    return write_receipt(receipt, services().settings.server_keys)
+
+
+def preferences_url(subscriber_id: UUID, topic: str, campaign: str) -> str:
+    """Return the path of somebody's preferences, for a page that they opened with a good link."""
+    link = Link(services().clock().date(), subscriber_id, topic, campaign)
+    signed = write_link("preferences", link, services().settings.link_keys)
+    return url("preferences.show", link=signed)
+
+
+def joining(topic: str, locale: str) -> str:
+    """Return what the button says that joins a topic: the wording that consent is given to."""
+    return render("subscriber/join_wording.txt", locale, topic=topic).strip()
+
+
+def _language_to_keep() -> str | None:
+    """Return the language that was switched to, or one that is not the default."""
+    chosen, spoken = request.args.get("lang"), language()
+    switched = chosen in services().languages.offered
+    return spoken if switched or spoken != services().languages.offered[0] else None
