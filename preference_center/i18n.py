@@ -17,11 +17,13 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 PSEUDO = "ar-XB"
 SOURCE = "en"
 _TRANSLATIONS = Path(__file__).parent / "translations"
+_VALUE = re.compile(r'(?<!")%\(\w+\)s')
 
 
 class Languages:
@@ -81,14 +83,21 @@ def _environment(code: str, folders: Sequence[Path], *, escape: bool) -> Environ
         _translations(code), newstyle=True
     )
     locale = _locale(code)
-    environment.filters["day"] = lambda at: format_date(_utc(at).date(), "long", locale=locale)
+    environment.filters["day"] = lambda at: _day(_utc(at), locale)
     environment.filters["moment"] = lambda at: _moment(_utc(at), locale)
+    environment.filters["apart"] = _alone if direction(code) == "rtl" else str
+    environment.filters["number"] = lambda number: format_decimal(number, locale=locale)
     return environment
 
 
+def _day(at: datetime, locale: Locale) -> str:
+    # The number stays with its month: a German "24." alone at the end of a line ends a sentence.
+    return format_date(at.date(), "long", locale=locale).replace(" ", "\N{NO-BREAK SPACE}", 1)
+
+
 def _moment(at: datetime, locale: Locale) -> str:
-    day = format_date(at.date(), "long", locale=locale)
-    return f"{day}, {format_datetime(at, 'HH:mm', locale=locale)} UTC"
+    time = f"{format_datetime(at, 'HH:mm', locale=locale)} UTC"
+    return str(locale.datetime_formats["medium"]).format(time, _day(at, locale))
 
 
 def _utc(at: datetime) -> datetime:
@@ -110,7 +119,33 @@ def _translations(code: str) -> NullTranslations:
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return GNUTranslations(compiled)
+    return (_Isolating if direction(code) == "rtl" else GNUTranslations)(compiled)
+
+
+class _Isolating(GNUTranslations):
+    """Every value in a message is a run of its own, so that a Latin name moves nothing next to it.
+
+    Unicode's MessageFormat 2 does the same. What stands in an attribute is left as it is.
+    """
+
+    def gettext(self, message: str) -> str:
+        return _values_apart(super().gettext(message))
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return _values_apart(super().ngettext(one, many, count))
+
+
+def _values_apart(message: str) -> str:
+    return _VALUE.sub(lambda value: _apart(value[0]), message)
+
+
+def _apart(text: str) -> str:
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def _alone(name: str) -> str:
+    # The mark sets the line from right to left in a plain text, which has no direction of its own.
+    return f"\N{RIGHT-TO-LEFT MARK}{_apart(name)}"
 
 
 class _RightToLeft(NullTranslations):

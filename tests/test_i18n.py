@@ -11,6 +11,7 @@ from markupsafe import Markup
 from preference_center.i18n import Languages, direction
 
 OVERRIDE, POP = "\N{RIGHT-TO-LEFT OVERRIDE}", "\N{POP DIRECTIONAL FORMATTING}"
+APART, TOGETHER = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 
 
 def languages(tmp_path: Path, *offered: str, **templates: str) -> Languages:
@@ -76,8 +77,41 @@ def test_a_day_and_a_moment_are_written_in_utc(tmp_path: Path) -> None:
     late = datetime(2026, 11, 22, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
     both = languages(tmp_path, page="{{ at|day }} · {{ at|moment }}")
     english = both.render("en", "page.html", at=late)
-    assert english == "23 November 2026 · 23 November 2026, 01:30 UTC"
+    assert english == "23\xa0November 2026 · 23\xa0November 2026, 01:30 UTC"
     assert "November" not in both.render("ar-XB", "page.html", at=datetime.now(UTC))
+
+
+def test_arabic_writes_a_moment_with_its_own_comma_and_the_digits_of_its_texts(
+    tmp_path: Path,
+) -> None:
+    text = "{{ at|moment }} {% trans %}A change can be undone for 30 days.{% endtrans %}"
+    both = languages(tmp_path, "en", "ar", page=text)
+    page = both.render("ar", "page.html", at=datetime(2026, 11, 22, 14, 5, tzinfo=UTC))
+    assert page.startswith("22\xa0نوفمبر 2026، 14:05 UTC ")
+    assert re.findall(r"\d+", page) == ["22", "2026", "14", "05", "30"]
+
+
+def test_a_name_moves_nothing_next_to_it_where_text_runs_from_right_to_left(
+    tmp_path: Path,
+) -> None:
+    text = "{% trans topic=name %}Unsubscribe from {{ topic }}{% endtrans %}"
+    both = languages(tmp_path, "en", "ar", page=text)
+    assert f"«{APART}Deals!{TOGETHER}»" in both.render("ar", "page.html", name="Deals!")
+    assert both.render("en", "page.html", name="Deals!") == "Unsubscribe from Deals!"
+
+
+def test_an_address_in_an_attribute_is_left_as_it_is(tmp_path: Path) -> None:
+    text = '{% trans url="/join" %}You can <a href="{{ url }}">sign up again</a> at any time.'
+    page = languages(tmp_path, "ar", page=f"{text}{{% endtrans %}}").render("ar", "page.html")
+    assert '<a href="/join">' in page
+    assert APART not in page
+
+
+def test_a_name_alone_on_its_line_follows_the_direction_of_the_others(tmp_path: Path) -> None:
+    both = languages(tmp_path, "en", "ar", page="{{ name|apart }}")
+    mark = "\N{RIGHT-TO-LEFT MARK}"
+    assert both.render("ar", "page.html", name="R&D") == f"{mark}{APART}R&amp;D{TOGETHER}"
+    assert both.render("en", "page.html", name="R&D") == "R&amp;D"
 
 
 @pytest.mark.parametrize("code", ["en", "ar-XB"])
