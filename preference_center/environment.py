@@ -15,7 +15,9 @@ from preference_center.lines import is_one_line
 from preference_center.links import DOMAIN, PUBLIC_URL, SHORTEST_KEY
 
 PREFIX = "PREFERENCE_CENTER_"
-LANGUAGES = ("en", "ar-XB")  # ar-XB: English set right to left, to try every layout both ways
+LANGUAGES = ("en", "de", "ar")  # those there is a catalogue of
+PSEUDO = "ar-XB"  # English set right to left, to try every layout both ways
+_MOST_DAYS = 36_500  # so that a time so long ago is still a time
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DATABASE = re.compile(r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/.")
 
@@ -159,8 +161,8 @@ class Reader:
         return chosen - {"none"}
 
     def languages(self, name: str) -> tuple[str, ...]:
-        wanted = self.list(name) or ("en",)
-        if unknown := [language for language in wanted if language not in LANGUAGES]:
+        wanted = self.list(name) or LANGUAGES
+        if unknown := [each for each in wanted if each not in (*LANGUAGES, PSEUDO)]:
             self._wrong(name, f"names {', '.join(unknown)}; there is {', '.join(LANGUAGES)}")
             return ("en",)
         return tuple(dict.fromkeys(wanted))
@@ -177,6 +179,16 @@ class Reader:
             self._wrong(name, "must be a number of seconds")
             return timedelta(seconds=default)
         return timedelta(seconds=int(value))
+
+    def number(self, name: str, default: int, *, least: int = 0, most: int = 999_999) -> int:
+        value = self.text(name) or str(default)
+        if not re.fullmatch(r"[0-9]{1,6}", value) or not least <= int(value) <= most:
+            self._wrong(name, f"must be a number from {least} to {most}")
+            return default
+        return int(value)
+
+    def days(self, name: str, default: int, *, least: int = 1) -> timedelta:
+        return timedelta(days=self.number(name, default, least=least, most=_MOST_DAYS))
 
     def _strong(self, name: str, key: str) -> str:
         if key and (len(key) < SHORTEST_KEY or _is_guessable(key)):

@@ -1,6 +1,7 @@
-"""Data out: preferences, suppressions and the ledger, streamed in constant memory.
+"""Data out: preferences, suppressions, the ledger and reasons, streamed in constant memory.
 
-Rows come in the order of their keys, so the same data gives the same bytes on both engines.
+Rows come in the order of their keys (reasons, which have none, by all that they say), so the same
+data gives the same bytes on both engines.
 What somebody gets is exported as it is in effect: a person who left everything is `unsubscribed`
 from each topic, so a file that travels to another tool mails nobody who left.
 """
@@ -10,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
@@ -26,6 +27,7 @@ PREFERENCES = (
     "topic",
     "status",
     "frequency",
+    "paused_until",
     "locale",
     "consent_at",
     "consent_source",
@@ -49,6 +51,7 @@ LEDGER = (
     "wording",
     "hash",
 )
+REASONS = ("week", "topic", "campaign", "code", "note")
 
 _ROWS_AT_A_TIME = 1000
 
@@ -74,6 +77,7 @@ KINDS: Mapping[str, Kind] = {
     "preferences": Kind(PREFERENCES, export_queries.preferences),
     "suppressions": Kind(SUPPRESSIONS, export_queries.suppressions),
     "ledger": Kind(LEDGER, export_queries.ledger),
+    "reasons": Kind(REASONS, export_queries.reasons),
 }
 
 
@@ -116,6 +120,8 @@ def _plain(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
     return str(value) if isinstance(value, UUID | int) else value

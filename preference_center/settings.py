@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from preference_center.colours import DEFAULT_ACCENT, Accent
-from preference_center.environment import Reader
+from preference_center.environment import LANGUAGES, Reader
 from preference_center.links import Minter
 
 CONFIRMABLE_SOURCES = ("page", "one-click", "mailto")
@@ -59,7 +59,14 @@ class Settings(LinkSettings):
     one_click_scope: str = "topic"
     confirmations: frozenset[str] = frozenset(CONFIRMABLE_SOURCES)
     confirmation_quiet: timedelta = timedelta(minutes=2)
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = LANGUAGES
+    trusted_proxies: int = 0
+    complaint_reporters: tuple[str, ...] = ()
+    keep_outbox: timedelta = timedelta(days=30)
+    keep_claims: timedelta = timedelta(days=396)
+    keep_reason_persons: timedelta = timedelta(days=90)
+    keep_reason_texts: timedelta = timedelta(days=365)
+    keep_unread: timedelta = timedelta(days=14)
     demo_folder: Path | None = None
 
     def confirm_after(self, source: str) -> timedelta | None:
@@ -109,6 +116,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         confirmations=reader.some_of("CONFIRMATIONS", CONFIRMABLE_SOURCES),
         confirmation_quiet=reader.seconds("CONFIRMATION_QUIET", 120),
         languages=reader.languages("LANGUAGES"),
+        complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
+        trusted_proxies=reader.number("TRUSTED_PROXIES", 0, most=9),
+        keep_outbox=reader.days("KEEP_OUTBOX_DAYS", 30),
+        keep_claims=reader.days("KEEP_CLAIMS_DAYS", 396, least=31),  # a monthly cap counts them
+        keep_reason_persons=reader.days("KEEP_REASON_PERSON_DAYS", 90),
+        keep_reason_texts=reader.days("KEEP_REASON_TEXT_DAYS", 365),
+        keep_unread=reader.days("KEEP_UNREAD_DAYS", 14),
     )
     reader.distinct(
         LINK_KEYS=settings.link_keys,

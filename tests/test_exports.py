@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,11 +19,12 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from preference_center import exports
-from preference_center.core import erasure
+from preference_center.core import choices, erasure, reasons, retention
+from preference_center.core.preferences import FREQUENCIES
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
-from preference_center.store.tables import Base, Subscriber, Subscription
+from preference_center.store.tables import Base, PastReason, Subscriber, Subscription
 from tests import make
 
 HOSTILE = ["'=1+1", "''", "=cmd|' /C calc'!A0", '"a","b"\r\nc', "\tx", "\r", "\u2028", "é\u0301"]
@@ -85,6 +86,13 @@ def _people(session: Session) -> None:
     make.reader(session, "unconfirmed@example.org", status="unconfirmed")
     erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
     make.stop(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
+    for name in ("capped", "paused", "both-less", "less-then-all"):
+        make.reader(session, f"{name}@example.org")
+        if name != "paused":
+            make.less(session, "monthly", f"{name}@example.org")
+        if name != "capped":
+            make.less(session, "2-weeks", f"{name}@example.org")
+    make.stop(session, "less-then-all@example.org", None)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -129,7 +137,12 @@ STOPS = st.fixed_dictionaries(
 PEOPLE = st.lists(
     st.fixed_dictionaries(
         {"known": st.booleans(), "erased": st.booleans(), "stops": st.lists(STOPS, max_size=3)},
-        optional={"cell": TEXTS, "locale": st.sampled_from(["de", "ar", "pt-BR"])},
+        optional={
+            "cell": TEXTS,
+            "locale": st.sampled_from(["de", "ar", "pt-BR"]),
+            "frequency": st.sampled_from(FREQUENCIES),
+            "paused_until": TIMES.map(lambda at: at + timedelta(days=400)),
+        },
     ),
     max_size=4,
 )
@@ -141,7 +154,10 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
         if person["known"]:
             reader = make.reader(session, email, "weekly-news", "offers")
             reader.locale = person.get("locale")
-            reader.subscriptions["offers"].acquired_from = person.get("cell", "")
+            offers = reader.subscriptions["offers"]
+            offers.acquired_from = person.get("cell", "")
+            offers.frequency = person.get("frequency", "every")
+            offers.paused_until = person.get("paused_until")
         if person["erased"]:
             erasure.erase(session, make.person(email), "cli", make.NOW)
         for stop in person["stops"]:
@@ -210,7 +226,84 @@ def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database)
         assert ("undone",) in _cells(_export(database, "ledger", topic=slug), "event")
 
 
-@pytest.mark.parametrize("what", sorted(exports.KINDS))
+def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    rows = _cells(_export(database, "preferences"), "email", "frequency", "paused_until")
+    until = choices.paused_until("2-weeks", make.NOW).isoformat()
+    assert {row for row in rows if row[1:] != ("every", "")} == {
+        ("capped@example.org", "monthly", ""),
+        ("paused@example.org", "every", until),
+        ("both-less@example.org", "monthly", until),
+        ("less-then-all@example.org", "monthly", until),
+    }
+
+
+def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: Any) -> None:
+    email, campaign = f"p{number}@example.org", changes.get("campaign", f"2026-{number % 2}")
+    stop = make.stop(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
+    code, note = changes.get("code", "too_many"), changes.get("note", "")
+    reasons.give(session, make.person(email), stop.seq, code, note, at)
+
+
+def _age(session: Session) -> None:
+    """Take the person off every reason that is there."""
+    retention.reason_persons(session, retention.Retention(), make.NOW + timedelta(days=91))
+
+
+def test_reasons_name_no_person_and_come_in_one_order_on_both_engines(database: Database) -> None:
+    notes = ["b", "", "a_", "a-", "\u00e9", "=1+1", "B", "a"]
+    with database.transaction() as session:
+        for number, note in enumerate(notes):
+            if number == 4:
+                _age(session)
+            slug = "weekly-news" if number % 3 else None
+            code = "other" if number % 4 else "no_longer_interested"
+            _reason(session, number, slug=slug, code=code, note=note)
+    rows = _cells(_export(database, "reasons"), *exports.REASONS)
+    assert rows == sorted(rows, key=lambda row: [cell.encode() for cell in row])
+    assert sorted(row[-1] for row in rows) == sorted(notes)
+    assert {row[0] for row in rows} == {"2026-11-16"}
+    # Those without a person are four: too few to keep their campaign.
+    assert sum(row[2] == "" for row in rows) == 4
+
+
+def test_no_reason_runs_as_a_formula(database: Database) -> None:
+    with database.transaction() as session:
+        _reason(session, 1, note="=HYPERLINK(1)")
+    assert b",'=HYPERLINK(1)\r\n" in _export(database, "reasons")
+    assert b'"=HYPERLINK(1)"' in _export(database, "reasons", "jsonl")
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_reasons_are_taken_by_the_whole_weeks_of_a_time(database: Database, aged: bool) -> None:
+    monday = datetime(2026, 11, 16, tzinfo=make.NOW.tzinfo)
+    with database.transaction() as session:
+        for number in range(3):
+            _reason(session, number, monday + timedelta(weeks=number - 1, days=3), slug="news")
+        if aged:
+            _age(session)
+    week, day, moment = timedelta(weeks=1), timedelta(days=1), timedelta(microseconds=1)
+
+    def weeks(**wanted: Any) -> list[str]:
+        return [row[0] for row in _cells(_export(database, "reasons", **wanted), "week")]
+
+    assert weeks() == ["2026-11-09", "2026-11-16", "2026-11-23"]
+    assert weeks(since=monday) == weeks(since=monday + 6 * day) == ["2026-11-16", "2026-11-23"]
+    assert weeks(since=monday - moment) == weeks()
+    assert weeks(until=monday) == ["2026-11-09"]
+    assert weeks(until=monday + moment) == weeks(until=monday + week)
+    assert weeks(since=monday, until=monday + week) == ["2026-11-16"]
+
+
+def test_reasons_of_one_topic_leave_out_those_of_everything(database: Database) -> None:
+    with database.transaction() as session:
+        for number, slug in enumerate(["news", "offers", None]):
+            _reason(session, number, slug=slug)
+    assert _cells(_export(database, "reasons", topic="news"), "topic") == [("news",)]
+
+
+@pytest.mark.parametrize("what", sorted({*exports.KINDS} - {"reasons"}))
 def test_since_is_included_and_until_is_not(database: Database, what: str) -> None:
     hour = timedelta(hours=1)
     with database.transaction() as session:
@@ -255,13 +348,16 @@ def _many(database: Database, count: int) -> None:
         at = {"changed_at": make.NOW, "updated_at": make.NOW}
         ids = [{"subscriber_id": person["subscriber_id"]} for person in people]
         session.execute(insert(Subscription), [{**each, **held, **at} for each in ids])
+        given = {"week": make.NOW.date(), "code": "other", "note": "x" * 400}
+        session.execute(insert(PastReason), [{"id": uuid4(), **given} for _ in ids])
 
 
-def test_memory_stays_flat_whatever_the_number_of_rows(database: Database) -> None:
+@pytest.mark.parametrize("what", ["preferences", "reasons"])
+def test_memory_stays_flat_whatever_the_number_of_rows(database: Database, what: str) -> None:
     _many(database, 6_000)
     tracemalloc.start()
     with database.reading() as session:
-        rows = exports.rows(session, exports.KINDS["preferences"], exports.Filter())
+        rows = exports.rows(session, exports.KINDS[what], exports.Filter())
         assert sum(1 for _ in rows) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

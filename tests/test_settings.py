@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preference_center.core.audience import LEAST_GAP
 from preference_center.environment import PREFIX, SettingsError
 from preference_center.settings import LinkSettings, read_link_settings, read_settings
 from tests import make, processes
@@ -178,6 +179,11 @@ def test_a_public_url_that_mail_programs_would_spoil_is_refused(url: str) -> Non
         ("CONFIRMATION_QUIET", "-1"),
         ("CONFIRMATION_QUIET", "1e3"),
         ("LANGUAGES", "en,xx"),
+        ("KEEP_OUTBOX_DAYS", "0"),
+        ("KEEP_OUTBOX_DAYS", "a month"),
+        ("KEEP_CLAIMS_DAYS", "30"),
+        ("KEEP_REASON_PERSON_DAYS", "-1"),
+        ("KEEP_REASON_TEXT_DAYS", "1000000"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
@@ -216,6 +222,18 @@ def test_values_are_read_into_what_they_mean(tmp_path: Path) -> None:
     )
     assert (settings.overrides, settings.languages) == (tmp_path, ("en", "ar-XB"))
     assert settings.inbound_domain == "in.example.org"
+
+
+def test_what_is_kept_and_for_how_long_is_a_number_of_days() -> None:
+    settings = read_settings(make.environment(KEEP_CLAIMS_DAYS="31", KEEP_OUTBOX_DAYS="7"))
+    assert (settings.keep_claims, settings.keep_outbox) == (timedelta(days=31), timedelta(days=7))
+
+
+def test_claims_are_kept_for_as_long_as_a_cap_counts_them() -> None:
+    assert problems(KEEP_CLAIMS_DAYS="30") == [
+        f"{PREFIX}KEEP_CLAIMS_DAYS must be a number from 31 to 36500."
+    ]
+    assert timedelta(days=31) > LEAST_GAP["monthly"]
 
 
 def test_the_brand_is_the_host_until_it_has_a_name() -> None:

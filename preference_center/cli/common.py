@@ -6,10 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, TypeVar
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
+from preference_center import exports
 from preference_center.environment import SettingsError
 from preference_center.rows import RefusedRow
 from preference_center.settings import Settings, read_settings
@@ -76,6 +79,19 @@ class Refusals:
         if self.count:
             click.echo(f"Rows refused: {self.count:,}", err=True)
             sys.exit(1)
+
+
+@contextmanager
+def opened_output(target: str) -> Iterator[TextIO]:
+    """Yield a file that takes its name when it is whole; `-` is standard output."""
+    if target != "-":
+        with exports.whole_file(Path(target)) as file:
+            yield file
+        return
+    text = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
+    yield text
+    text.flush()
+    text.detach()
 
 
 @contextmanager

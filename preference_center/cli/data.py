@@ -1,14 +1,12 @@
 """`import` and `export`."""
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 import click
 
@@ -17,11 +15,13 @@ from preference_center.cli.common import (
     Refusals,
     Time,
     opened_database,
+    opened_output,
     progress,
     reading_progress,
 )
 from preference_center.clock import utc_now
 from preference_center.imports import Import
+from preference_center.mailing import check_people
 from preference_center.rows import (
     CsvWriter,
     FileRefusedError,
@@ -48,15 +48,14 @@ def import_command(
 ) -> None:
     """Import people and their stops from FILE (- for standard input), CSV or JSON Lines.
 
-    Columns: email or id, topic, status, frequency, locale, consent_at, consent_source,
-    consent_wording, basis, acquired_from; changed_at and changed_by are read where an export
-    wrote them. A file with a column `kind` holds suppressions. An import never undoes a stop,
-    and running it again changes nothing.
+    Columns: email or id, topic, status, frequency, paused_until, locale, consent_at,
+    consent_source, consent_wording, basis, acquired_from; changed_at and changed_by are read
+    where an export wrote them. A file with a column `kind` holds suppressions. An import never
+    undoes a stop, and running it again changes nothing.
     """
     name = getattr(file, "name", "")
     rows, columns = _rows(file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv"))
-    if not {"email", "id"} & columns:
-        raise FileRefusedError("there is no column named email, and none named id")
+    check_people(columns)
     refusals = Refusals()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database())
@@ -105,12 +104,12 @@ def export(
     since: datetime | None,
     until: datetime | None,
 ) -> None:
-    """Export preferences, suppressions or the ledger.
+    """Export preferences, suppressions, the ledger, or the reasons that people gave.
 
     CSV is safe to open in a spreadsheet: a cell that would run as a formula begins with an
     apostrophe, which `import` takes off again. JSON Lines is raw. A file appears under its name
     only when it is whole. Suppressions are the stops above all topics; with --topic, also the
-    stops of that topic.
+    stops of that topic. Reasons name no person, and --since and --until take their whole weeks.
     """
     kind = exports.KINDS[what]
     wanted = exports.Filter(topic, since, until)
@@ -118,7 +117,7 @@ def export(
         _, database = stack.enter_context(opened_database())
         session = stack.enter_context(database.reading())
         advance = stack.enter_context(progress(f"Exporting {what}", None))
-        file = stack.enter_context(_output(output))
+        file = stack.enter_context(opened_output(output))
         writer = exports.writer(file, kind, file_format)
         for row in exports.rows(session, kind, wanted):
             writer.write(row)
@@ -169,15 +168,3 @@ def _reported(report: Path | None, refusals: Refusals) -> Iterator[Callable[[Ref
             writer.write({"line": row.line, "why": row.why})
 
         yield add
-
-
-@contextmanager
-def _output(target: str) -> Iterator[TextIO]:
-    if target != "-":
-        with exports.whole_file(Path(target)) as file:
-            yield file
-        return
-    text = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
-    yield text
-    text.flush()
-    text.detach()

@@ -16,9 +16,16 @@ from preference_center.cli.common import (
 from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.links import CAMPAIGN, SLUG
-from preference_center.mailing import Mailing, Merged, audience_columns, links_columns
+from preference_center.mailing import (
+    Mailing,
+    Merged,
+    audience_columns,
+    check_people,
+    links_columns,
+)
 from preference_center.rows import CsvFile, CsvWriter, RefusedRow, read_csv
 from preference_center.settings import read_link_settings
+from preference_center.store import Database
 
 
 class Matching(click.ParamType[str]):
@@ -59,24 +66,55 @@ def links(topic: str, campaign: str, name: str) -> None:
 @click.command()
 @click.option("--topic", required=True, type=_TOPIC, help="Its slug, like weekly-news.")
 @click.option("--campaign", required=True, type=_CAMPAIGN, help="Your name for this mailing.")
-def audience(topic: str, campaign: str) -> None:
+@click.option("--claim", is_flag=True, help="Count each mail that is allowed towards caps.")
+@click.option("--release", is_flag=True, help="Give back what was claimed and not sent.")
+def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
     """Say who may be mailed now.
 
     \b
-    preference-center audience --topic T --campaign C < people.csv > verdicts.csv
+    preference-center audience --topic T --campaign C --claim < people.csv > verdicts.csv
 
     The CSV needs a column `email` or `id`; whatever else is in it is kept.
-    `allow` comes with the personal links and headers, `deny` with why. Mail only whom it allows,
-    and only when it exits with 0, or with 1: rows it could not read have no verdict. With 3 the
-    database went away, and the output is cut short. It is for a mail program and stays raw.
+    `allow` comes with the personal links and headers, `deny` with why, `defer` with why and
+    until when. Mail only whom it allows, and only when it exits with 0, or with 1: rows it could
+    not read have no verdict. With 3 the database went away, and the output is cut short. It is
+    for a mail program and stays raw.
+
+    With --claim, each mail it allows counts towards the caps that people chose: claim right
+    before sending. After a crash ask again under the same campaign: the answer is the same, and
+    counted once.
+
+    With --release, it reads the people who were NOT sent the mail, gives their claims back, and
+    says on standard error how many there were.
     """
+    if claim and release:
+        raise click.UsageError("--claim and --release cannot go together.")
     with opened_database() as (settings, database):
         with database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
         mailing = Mailing(settings.minter(), topic, campaign, utc_now().date(), name)
+        if release:
+            _release(mailing, database)
+            return
         _stream(
-            "Audience", audience_columns, lambda rows: mailing.verdicts(rows, database, utc_now)
+            "Audience",
+            audience_columns,
+            lambda rows: mailing.verdicts(rows, database, utc_now, claim=claim),
         )
+
+
+def _release(mailing: Mailing, database: Database) -> None:
+    people, refusals, given_back = read_csv(sys.stdin.buffer), Refusals(), 0
+    check_people(people.columns)
+    with reading_progress("Release", sys.stdin.buffer) as advance:
+        for released in mailing.release(people, database, utc_now):
+            if isinstance(released, RefusedRow):
+                refusals.add(released)
+            else:
+                given_back += released
+            advance()
+    click.echo(f"Claims given back: {given_back:,}.", err=True)
+    refusals.exit()
 
 
 def _stream(

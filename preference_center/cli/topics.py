@@ -1,4 +1,4 @@
-"""`preference-center topic`: add, list, describe, archive."""
+"""`preference-center topic`: add, list, describe, say how often it is sent, archive."""
 
 import click
 
@@ -7,10 +7,12 @@ from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
 
+_CADENCE = click.Choice(["irregular", "weekly", "monthly"])
+
 
 @click.group()
 def topic() -> None:
-    """Add, list, describe and archive topics."""
+    """Add, list, describe and archive topics, and say how often they are sent."""
 
 
 @topic.command()
@@ -29,7 +31,14 @@ def topic() -> None:
     type=click.Choice(["double", "single"]),
     default="double",
     show_default=True,
-    help="Whether joining will take a mailed link. Kept: nothing can be joined here yet.",
+    help="Joining takes a mailed link (double), or its button alone (single).",
+)
+@click.option(
+    "--cadence",
+    type=_CADENCE,
+    default="irregular",
+    show_default=True,
+    help="How often you send it; irregular is daily, or at no fixed times.",
 )
 @click.option("--private", is_flag=True, help="Offered on no page.")
 @click.option("--no-confirm", is_flag=True, help="Mail no confirmation when somebody leaves it.")
@@ -39,6 +48,7 @@ def add(
     description: str,
     policy: str,
     opt_in: str,
+    cadence: str,
     private: bool,
     no_confirm: bool,
 ) -> None:
@@ -49,6 +59,7 @@ def add(
         description,
         policy,
         opt_in,
+        cadence,
         public=not private,
         confirm=not no_confirm,
     )
@@ -63,7 +74,7 @@ def list_topics() -> None:
     with opened_database() as (_, database), database.reading() as session:
         known = topics.everything(session)
         for each in known:
-            marks = [each.policy, "public" if each.public else "private"]
+            marks = [each.policy, each.cadence, "public" if each.public else "private"]
             if each.archived_at is not None:
                 marks.append(f"archived {each.archived_at.date()}")
             name = topics.name(each, topics.DEFAULT_LOCALE)
@@ -89,6 +100,20 @@ def describe(slug: str, locale: str, name: str | None, description: str | None) 
             description if description is not None else text.description,
         )
     click.echo(f"Described {slug} in {locale}.")
+
+
+@topic.command("cadence")
+@click.argument("slug")
+@click.argument("cadence", type=_CADENCE)
+def set_cadence(slug: str, cadence: str) -> None:
+    """Say how often the topic SLUG is sent: people are offered what is less than that.
+
+    CADENCE is irregular (daily, or at no fixed times), weekly or monthly. What people chose
+    before stays theirs.
+    """
+    with opened_database() as (_, database), database.transaction() as session:
+        topics.set_cadence(topics.get(session, slug), cadence)
+    click.echo(f"{slug} is {cadence} now.")
 
 
 @topic.command()

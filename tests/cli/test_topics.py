@@ -9,7 +9,7 @@ def test_a_topic_that_was_added_is_listed(database_url: str) -> None:
     assert done(database_url, "topic", "add", "weekly-news") == "Added weekly-news.\n"
     listed = done(database_url, "topic", "list")
     assert listed.split("  ")[0] == "weekly-news"
-    assert listed.endswith("Weekly news  (opt_in, public)\n")
+    assert listed.endswith("Weekly news  (opt_in, irregular, public)\n")
 
 
 def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
@@ -29,6 +29,17 @@ def test_options_decide_what_silence_means_and_who_sees_it(
             False,
             False,
         )
+
+
+def test_how_often_a_topic_is_sent_is_said_and_changed(
+    database: Database, database_url: str
+) -> None:
+    done(database_url, "topic", "add", "weekly-news", "--cadence", "weekly")
+    assert "(opt_in, weekly, public)" in done(database_url, "topic", "list")
+    said = done(database_url, "topic", "cadence", "weekly-news", "monthly")
+    assert said == "weekly-news is monthly now.\n"
+    with database.reading() as session:
+        assert topics.get(session, "weekly-news").cadence == "monthly"
 
 
 def test_a_topic_is_described_in_one_language_at_a_time(
@@ -65,6 +76,9 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None
         ("add", "other", "--name", "a\nb"): "a topic needs a name, without line breaks",
         ("archive", "nothing"): "there is no topic 'nothing'",
         ("describe", "nothing"): "there is no topic 'nothing'",
+        ("cadence", "nothing", "weekly"): "there is no topic 'nothing'",
+        ("cadence", "weekly-news", "daily"): "'daily' is not one of",
+        ("add", "other", "--cadence", "yearly"): "'yearly' is not one of",
     }
     for arguments, why in refused.items():
         result = run(database_url, "topic", *arguments)
