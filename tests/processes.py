@@ -118,9 +118,9 @@ def working(settings: Mapping[str, str]) -> Iterator[Running]:
         yield worker
 
 
-def wait_until_answering(server: Running, url: str) -> None:
+def wait_until_answering(server: Running, url: str, seconds: float = LONGEST_START) -> None:
     """Return when `url` answers; fail with the process's own words if it ends first."""
-    give_up = time.monotonic() + LONGEST_START
+    give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         assert server.process.poll() is None, server.output
         with suppress(URLError, OSError), urlopen(url, timeout=5):

@@ -1,7 +1,11 @@
 """The demo as a new user runs it: one command in an empty folder, nothing set up."""
 
+import json
 import re
 import socket
+import subprocess
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -17,6 +21,8 @@ from preference_center.demo import inbox
 from tests import processes
 
 FOLDER = "preference-center-demo"
+PAGES = ("inbox", "mailing", "report")
+LONGEST_START = 90.0  # seconds: on a busy machine half a year takes its time
 
 
 @contextmanager
@@ -25,7 +31,7 @@ def demo(folder: Path) -> Iterator[tuple[str, processes.Running]]:
     port = processes.free_port()
     base_url = f"http://localhost:{port}"
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
-        processes.wait_until_answering(running, f"{base_url}/healthz")
+        processes.wait_until_answering(running, f"{base_url}/healthz", LONGEST_START)
         yield base_url, running
 
 
@@ -64,24 +70,47 @@ def mails(base_url: str) -> dict[str, str]:
     return {_text(match[1]): name for name, match in named.items() if match is not None}
 
 
+def newest_mailings(page: str) -> list[dict[str, int]]:
+    """Return the rows of the table of mailings, newest first, each number under its head."""
+    table = page[page.index("<table") : page.index("</table>")]
+    heads = [_text(head) for head in re.findall(r"<th scope=\"col\">(.*?)</th>", table)][1:]
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    numbers = ([_number(cell) for cell in re.findall(r"<td>(.*?)</td>", row)] for row in rows)
+    return [dict(zip(heads, each, strict=True)) for each in numbers]
+
+
 def test_it_prints_the_addresses_to_open(running: tuple[str, processes.Running]) -> None:
     base_url, process = running
     found = re.findall(r"https?://\S+", process.output)
-    assert [url.split("/")[3] for url in found[:3]] == ["demo", "u", "p"]
-    assert all(url.startswith(base_url) and get(url) for url in found[:3])
+    assert [url.removeprefix(base_url)[:6] for url in found[:3]] == ["/demo/"] * 3
+    assert [url.split("/")[3] for url in found[3:5]] == ["u", "p"]
+    assert all(url.startswith(base_url) and get(url) for url in found[:5])
 
 
 def test_its_keys_are_for_their_owner_alone(
     running: tuple[str, processes.Running], folder: Path
 ) -> None:
-    keys = folder / FOLDER / "keys.json"
-    assert keys.stat().st_mode & 0o077 == 0
+    for name in ("keys.json", "env.sh"):
+        assert (folder / FOLDER / name).stat().st_mode & 0o077 == 0
     assert "Traceback" not in running[1].output
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_leads_to_the_others(base_url: str, page: str) -> None:
+    html = get(f"{base_url}/demo/{page}")
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    paths = re.findall(r'href="([^"]+)"', nav)
+    assert paths[:3] == [f"/demo/{other}" for other in PAGES]
+    assert "Your email preferences" in get(paths[3])
+    assert nav.count("aria-current") == 1
+    assert " style=" not in html
+    assert "<script" not in html
 
 
 def test_the_inbox_shows_a_mail_of_each_topic_and_its_source(base_url: str) -> None:
     subjects = mails(base_url)
-    assert {subject.partition(":")[0] for subject in subjects} >= {"Weekly news", "Product news"}
+    topics = {subject.partition(":")[0] for subject in subjects}
+    assert topics >= {"Weekly news", "Product news", "Harbour offers"}
     source = get(f"{base_url}/demo/inbox/{next(iter(subjects.values()))}/source")
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in source
 
@@ -97,9 +126,48 @@ def test_unsubscribing_in_the_mail_program_ends_the_topic(base_url: str, folder:
     mail = inbox.mails(folder / FOLDER / "mail")[0]
     assert re.search(rf"{base_url}/r/\S+/undo", mail.text)
     _, page = post(f"{base_url}/demo/next-mailing", topic="weekly-news")
-    left_out = re.search(r"to (\d+) people. Left out: (\d+) who left", page)
+    left_out = re.search(r"to ([\d,]+) people. Left out: (\d+) who asked for less, (\d+)", page)
     assert left_out is not None
-    assert left_out.groups() == ("199", "1")
+    assert all(_number(count) for count in left_out.groups())
+    assert "ada@example.org has left it" in _text(page)
+
+
+def test_a_mailing_leaves_out_who_asked_for_less_and_has_just_had_one(base_url: str) -> None:
+    post(f"{base_url}/demo/mailing", topic="offers")
+    time.sleep(1.1)  # a mailing is named by its second
+    address, page = post(f"{base_url}/demo/mailing", topic="offers")
+    assert address == f"{base_url}/demo/mailing"
+    second, first = newest_mailings(page)[:2]
+    newly = first["Mailed"] - second["Mailed"]
+    assert newly > 0
+    assert second == first | {
+        "Mailed": first["Mailed"] - newly,
+        "Asked for fewer": first["Asked for fewer"] + newly,
+    }
+    assert sum(second.values()) == 3000
+
+
+def test_a_mailing_shows_some_of_whom_it_left_out_masked(base_url: str) -> None:
+    _, page = post(f"{base_url}/demo/mailing", topic="weekly-news")
+    reasons = _text(page[page.index("Who was left out") : page.index("The newest mailings")])
+    assert re.search(r"asked for fewer emails, .*?\w•••@\S+ until .*?, \d\d:\d\d UTC", reasons)
+    assert re.search(r"paused it \w•••@\S+ until \d+ \w+ 20\d\d", reasons)
+    for why in ("left this topic", "left everything", "never confirmed", "never asked for it"):
+        assert why in reasons
+    addresses = set(re.findall(r"\S+@\S+", reasons))
+    assert all("•••" in address for address in addresses)
+
+
+def test_the_report_is_that_of_the_command(base_url: str, folder: Path) -> None:
+    command = f". {FOLDER}/env.sh; exec {processes.COMMAND} report --format json"
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    left: Counter[str] = Counter()
+    for line in json.loads(done.stdout):
+        left[line["topic"]] += line["left"]
+    html = get(f"{base_url}/demo/report")
+    totals = re.findall(r'id="topic-([\w-]*)">.*?<dt>Left</dt><dd>([\d,]+)</dd>', html, re.DOTALL)
+    assert {slug: _number(count) for slug, count in totals} == left
+    assert html.count("<meter") > 8
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
@@ -110,7 +178,8 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         first.kill()
     with demo(tmp_path) as (base_url, second):
         _, page = post(f"{base_url}/demo/next-mailing", topic="product-news")
-        assert re.search(r"Left out: [1-9]", page)
+        assert "ada@example.org has left it" in _text(page)
+        assert "Making half a year" not in second.output
         assert (tmp_path / FOLDER / "keys.json").read_text() == before
         subjects = mails(base_url)
         assert sum("Product news:" in subject for subject in subjects) == 1
@@ -136,11 +205,25 @@ def test_a_mail_that_is_not_there_is_404(base_url: str) -> None:
         refused.value.close()
 
 
-@pytest.mark.parametrize("path", ["/demo/", "/demo/inbox", "/demo/inbox/x", "/demo/style.css"])
+@pytest.mark.parametrize("path", ["next-mailing", "mailing"])
+def test_a_topic_that_is_not_the_demos_is_404(base_url: str, path: str) -> None:
+    with pytest.raises(HTTPError) as refused:
+        post(f"{base_url}/demo/{path}", topic="nothing")
+    assert refused.value.code == 404
+    refused.value.close()
+
+
+@pytest.mark.parametrize("path", ["", "inbox", "inbox/x", "mailing", "report", "style.css"])
 def test_a_real_installation_has_no_demo(client: FlaskClient, path: str) -> None:
-    assert client.get(path).status_code == 404
-    assert client.post("/demo/next-mailing", data={"topic": "weekly-news"}).status_code == 404
+    assert client.get(f"/demo/{path}").status_code == 404
+    for press in ("next-mailing", "mailing"):
+        sent = client.post(f"/demo/{press}", data={"topic": "weekly-news"})
+        assert sent.status_code == 404
 
 
 def _text(html: str) -> str:
-    return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))

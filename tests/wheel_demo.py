@@ -21,16 +21,19 @@ def main(command: str) -> None:
         )
         try:
             inbox = _open(f"http://localhost:{port}/demo/inbox")
+            report = _open(f"http://localhost:{port}/demo/report")
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
     if "Weekly news" not in inbox:
         sys.exit("The wheel's demo shows no mail.")
+    if "Harbour offers" not in report:
+        sys.exit("The wheel's demo shows no report.")
     sys.stdout.write("The wheel's demo works in an empty folder.\n")
 
 
 def _open(url: str) -> str:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while True:
         try:
             with urlopen(url, timeout=5) as page:

@@ -1,27 +1,67 @@
-"""The demo's company: its settings and keys, its topics, and some two hundred readers."""
+"""The demo's company: its settings and keys, its topics, and its readers' addresses."""
 
 import json
 import random
 import secrets
+import shlex
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, subscribers, topics
+from preference_center.core import topics
 from preference_center.core.topics import NewTopic
+from preference_center.environment import PREFIX
 from preference_center.settings import Settings
-from preference_center.store import Database
 
+FOLDER = "preference-center-demo"
+ENVIRONMENT = "env.sh"
 READER = "ada@example.org"
 TOPICS = (
-    NewTopic("weekly-news", "Weekly news", "What happened this week, every Friday."),
-    NewTopic("product-news", "Product news", "New things we have built, about once a month."),
+    NewTopic(
+        "weekly-news", "Weekly news", "What happened this week, every Friday.", cadence="weekly"
+    ),
+    NewTopic(
+        "product-news",
+        "Product news",
+        "New things we have built, about once a month.",
+        cadence="monthly",
+    ),
+    NewTopic(
+        "offers",
+        "Harbour offers",
+        "Offers from the shops around the harbour, whenever there are some.",
+    ),
 )
-_PEOPLE = 200
-_FIRST = ("ada", "ben", "cleo", "dana", "emil", "fatima", "goran", "hana", "ines", "jonas", "kim")
-_LAST = ("adler", "brook", "costa", "diaz", "ebert", "frank", "greco", "holm", "ito", "kaya")
-_WORDING = "Yes, send me {}. I can leave at any time."
+_TEXTS = {
+    "weekly-news": {
+        "de": ("Wochenbrief", "Was in dieser Woche los war, jeden Freitag."),
+        "ar": ("أخبار الأسبوع", "ما حدث هذا الأسبوع، كل يوم جمعة."),
+    },
+    "product-news": {
+        "de": ("Produktneuheiten", "Was wir Neues gebaut haben, etwa einmal im Monat."),
+        "ar": ("أخبار المنتجات", "كل جديد نصنعه، مرة في الشهر تقريبًا."),
+    },
+    "offers": {
+        "de": ("Hafenangebote", "Angebote der Läden rund um den Hafen, wann immer es welche gibt."),
+        "ar": ("عروض الميناء", "عروض من المتاجر القريبة من الميناء، كلما توفّرت."),
+    },
+}
+_PEOPLE = 3000
+_FIRST = """
+adam aisha alma amir anna anton bela ben bruno carla chen cleo dana david dina elena elif emil emma
+erik eva farah felix finn flora freya goran greta hana hugo ida ines ivan jana jonas julia karim kim
+lara lena leo lina luis luka maja marta max mei mila mona nadia nils nina noah noor olga omar otto
+paula petra rami rosa salma samir sara sofia tariq theo tim tomas uma vera viktor yara yusuf zoe
+"""
+_LAST = """
+abbas adler aydin bauer berg brook costa dahl diaz ebert egger fischer frank garcia greco haddad
+hansen hill holm ito jansen kaya keller khan klein kovac krause lang larsen lopez maier marin meyer
+moreau nasser novak okafor olsen park petrov quinn ramos reed rossi saleh santos sato schulz silva
+singh stone svensson tanaka toth vogel walker weber winter wolf yilmaz zeman
+"""
+_HOSTS = ("example.org", "example.net", "example.com", "post.example", "mail.example")
 
 
 def settings_in(folder: Path, port: int) -> Settings:
@@ -44,41 +84,48 @@ def settings_in(folder: Path, port: int) -> Settings:
     )
 
 
-def people() -> list[str]:
+def write_environment(settings: Settings, path: Path) -> None:
+    """Write what a shell takes in (`. env.sh`), so that commands work on the demo's database."""
+    values = {
+        "DATABASE_URL": settings.database_url,
+        "PUBLIC_URL": settings.public_url,
+        "LINK_KEYS": ",".join(settings.link_keys),
+        "SERVER_KEYS": ",".join(settings.server_keys),
+        "IDENTITY_KEY": settings.identity_key,
+        "SECRET_KEY": settings.secret_key,
+        "BRAND_NAME": settings.brand_name,
+    }
+    lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
+    path.touch(mode=0o600)
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+@cache
+def people() -> tuple[str, ...]:
     """Return the readers' addresses, the same at every start; the inbox belongs to the first."""
     # A fixed seed makes a believable list, not a secret one.
     chance = random.Random(2026)  # noqa: S311
+    firsts, lasts = _FIRST.split(), _LAST.split()
     found = {READER: None}
     while len(found) < _PEOPLE:
-        name = f"{chance.choice(_FIRST)}.{chance.choice(_LAST)}{chance.randrange(1, 90)}"
-        found[f"{name}@example.{chance.choice(['org', 'net', 'com'])}"] = None
-    return list(found)
+        first, last = chance.choice(firsts), chance.choice(lasts)
+        name = chance.choice((f"{first}.{last}", f"{first[0]}.{last}", f"{first}{last[0]}", first))
+        number = chance.choice(("", "", str(chance.randrange(2, 99))))
+        found[f"{name}{number}@{chance.choice(_HOSTS)}"] = None
+    return tuple(found)
 
 
-def fill(database: Database, settings: Settings, now: datetime) -> None:
-    """Add the topics and the readers, unless they are there already."""
-    with database.transaction() as session:
-        if topics.everything(session):
-            return
-        for new in TOPICS:
-            topics.add(session, new, now)
-        _subscribe_everybody(session, settings, now)
-
-
-def _subscribe_everybody(session: Session, settings: Settings, now: datetime) -> None:
-    chance = random.Random(2027)  # noqa: S311
-    addresses = {settings.minter().fingerprint(email): email for email in people()}
-    subscribers.fill_addresses(session, addresses, now)
+def add_topics(session: Session, now: datetime) -> None:
+    """Add the topics that are missing; one that an older version made learns what is new."""
     known = {topic.slug: topic for topic in topics.everything(session)}
-    for subscriber_id, person in subscribers.lock_all(session, addresses, now).items():
-        everything = addresses[subscriber_id] == READER
-        for new in TOPICS if everything else TOPICS[: chance.randint(1, 2)]:
-            joined = now - timedelta(days=chance.randrange(40, 1200))
-            wording = _WORDING.format(new.name)
-            act = consent.Act("import", joined, now, wording=wording)
-            subscription = consent.new_subscription(person, new.slug, "subscribed", act)
-            subscription.consent_at, subscription.consent_source = joined, "sign-up form"
-            consent.record_subscription(session, person, known[new.slug], subscription, act)
+    for new in TOPICS:
+        topic = known.get(new.slug) or topics.add(session, new, now)
+        texts = _TEXTS[new.slug]
+        if set(topic.texts) >= set(texts):
+            continue
+        topics.set_cadence(topic, new.cadence)
+        for locale, text in texts.items():
+            topics.describe(topic, locale, *text)
 
 
 def _keys(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The demo's pages: a mail program with one reader's inbox, and a button for the next mailing."""
+"""The demo's pages: a reader's inbox, the sender's next mailing, and the report."""
 
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -6,11 +6,12 @@ from urllib.error import HTTPError, URLError
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from preference_center import resources
-from preference_center.demo import campaign, inbox
-from preference_center.demo.company import READER, TOPICS
+from preference_center import report, resources
+from preference_center.core import topics
+from preference_center.demo import campaign, doctor_page, inbox, mailings, summary
+from preference_center.demo.company import FOLDER, READER, TOPICS
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import language, render, services
+from preference_center.web.services import language, render, services, url
 
 blueprint = Blueprint("demo", __name__, url_prefix="/demo")
 
@@ -31,7 +32,7 @@ def start() -> AnyResponse:
 @blueprint.get("/style.css")
 @open_to(Caller.ANYONE)
 def style() -> Response:
-    """Return the mail program's own sheet, so that a subscriber's pages are as they always are."""
+    """Return the demo's own sheet, so that a subscriber's pages are as they always are."""
     sheet = resources.read("static", "demo.css", services().settings.overrides)
     return Response(sheet, mimetype="text/css")
 
@@ -39,8 +40,9 @@ def style() -> Response:
 @blueprint.get("/inbox")
 @open_to(Caller.ANYONE)
 def show_inbox() -> Response:
-    """List the reader's mails, newest first."""
-    return _page("demo/inbox.html", mails=inbox.mails(_folder()), said=_said())
+    """List the reader's mails, newest first, and what the mailing did that was sent from here."""
+    said = next((each for each in _noted() if each.campaign == request.args.get("sent")), None)
+    return _page("demo/inbox.html", mails=inbox.mails(_mail_folder()), said=said)
 
 
 @blueprint.get("/inbox/<name>")
@@ -80,47 +82,86 @@ def press_unsubscribe(name: str) -> AnyResponse:
         status = error.code
     except URLError:
         status = 0
-    return redirect(url_for("demo.show_mail", name=name, pressed=status), 303)
+    return redirect(url("demo.show_mail", name=name, pressed=status), 303)
 
 
 @blueprint.post("/next-mailing")
 @open_to(Caller.ANYONE)
 def next_mailing() -> AnyResponse:
-    """Send the next mailing of a topic, and say how many were left out."""
+    """Send the next mailing of a topic, and return to the inbox."""
+    return redirect(url("demo.show_inbox", sent=_send().campaign), 303)
+
+
+@blueprint.get("/mailing")
+@open_to(Caller.ANYONE)
+def show_mailing() -> Response:
+    """Show whom the newest mailing left out and why, and the ones before it."""
+    return _page("demo/mailing.html", sent=_noted())
+
+
+@blueprint.post("/mailing")
+@open_to(Caller.ANYONE)
+def send_mailing() -> AnyResponse:
+    """Send the next mailing of a topic, and show whom it left out."""
+    _send()
+    return redirect(url("demo.show_mailing"), 303)
+
+
+@blueprint.get("/report")
+@open_to(Caller.ANYONE)
+def show_report() -> Response:
+    """Show what the mailings led to."""
+    with services().database.reading() as session:
+        reports = summary.by_topic(report.lines(session))
+    return _page("demo/report.html", reports=reports, acts=report.ACTS, folder=FOLDER)
+
+
+@blueprint.route("/doctor", methods=["GET", "POST"])
+@open_to(Caller.ANYONE)
+def show_doctor() -> Response:
+    """Judge a message that is pasted, as `preference-center doctor` does."""
+    return _page("demo/doctor.html", **doctor_page.values(services().settings, _mail_folder()))
+
+
+def _send() -> mailings.Mailed:
     topic = request.form.get("topic", "")
     if topic not in {new.slug for new in TOPICS}:
         abort(404)
     wired = services()
-    counts = campaign.send(wired.settings, wired.database, wired.languages, topic, wired.clock())
-    left = counts["unsubscribed"] + counts["suppressed"]
-    never = counts["not_subscribed"]
-    inbox_url = url_for(
-        "demo.show_inbox", topic=topic, sent=counts["allow"], left=left, never=never
-    )
-    return redirect(inbox_url, 303)
+    sender = campaign.Sender(wired.settings, wired.database, wired.languages)
+    return sender.send(topic, wired.clock())
 
 
-def _said() -> dict[str, str | int] | None:
-    """Return what the last mailing did, as the redirect carries it."""
-    names = {new.slug: new.name for new in TOPICS}
-    topic = names.get(request.args.get("topic", ""))
-    if topic is None:
-        return None
-    told = {name: request.args.get(name, 0, int) for name in ("sent", "left", "never")}
-    return {"topic": topic, **told}
+def _noted() -> list[mailings.Mailed]:
+    return mailings.noted(campaign.demo_folder(services().settings))
 
 
-def _folder() -> Path:
+def _mail_folder() -> Path:
     return campaign.mail_folder(services().settings)
 
 
 def _mail(name: str) -> inbox.Mail:
-    return inbox.mail(_folder(), name) or abort(404)
+    return inbox.mail(_mail_folder(), name) or abort(404)
 
 
 def _page(template: str, **values: object) -> Response:
-    page = Response(
-        render(template, language(), reader=READER, topics=TOPICS, **values), mimetype="text/html"
+    wired, locale = services(), language()
+    with wired.database.reading() as session:
+        names = {topic.slug: topics.name(topic, locale) for topic in topics.everything(session)}
+    slug = TOPICS[0].slug
+    latest = campaign.latest_campaign(wired.settings, slug)
+    links = wired.settings.minter().mint(READER, slug, latest, day=wired.clock().date())
+    page = render(
+        template,
+        locale,
+        reader=READER,
+        topics=[new.slug for new in TOPICS],
+        names=names,
+        today=wired.clock().date(),
+        preferences_url=links.preferences_url,
+        endpoint=request.endpoint,
+        **values,
     )
-    page.headers["Content-Security-Policy"] = _PAGE_POLICY
-    return page
+    response = Response(page, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    return response

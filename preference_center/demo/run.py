@@ -9,7 +9,8 @@ import click
 from preference_center import resources
 from preference_center.app import shared_values
 from preference_center.clock import utc_now
-from preference_center.demo import campaign, company
+from preference_center.demo import campaign, company, history
+from preference_center.demo.company import FOLDER
 from preference_center.i18n import Languages
 from preference_center.mail.transport import FolderTransport
 from preference_center.server import serve
@@ -18,20 +19,21 @@ from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
 from preference_center.worker import Worker
 
-FOLDER = "preference-center-demo"
-
 
 def run(port: int) -> None:
     """Set up what is missing, say what to open, and serve until stopped."""
     folder = Path(FOLDER).resolve()
+    if not folder.exists():
+        click.echo("Making half a year of a company’s mail. This takes some seconds, once.")
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
-    database = Database(settings.database_url, settings.server_keys)
-    upgrade(database)
+    company.write_environment(settings, folder / company.ENVIRONMENT)
     templates = resources.folders("templates", settings.overrides)
     languages = Languages(settings.languages, templates, shared_values(settings))
-    company.fill(database, settings, utc_now())
-    campaign.send_first(settings, database, languages, utc_now())
+    database = Database(settings.database_url, settings.server_keys)
+    upgrade(database)
+    latest = history.fill(database, settings.minter(), company.people(), utc_now())
+    campaign.Sender(settings, database, languages).send_first(latest, utc_now())
     database.close()
     _say(settings)
     serve(settings, "127.0.0.1", port, beside=partial(_start_worker, settings, languages))
@@ -46,11 +48,13 @@ def _start_worker(settings: Settings, languages: Languages) -> None:
 
 
 def _say(settings: Settings) -> None:
-    links = settings.minter().mint(
-        company.READER, company.TOPICS[0].slug, "demo", day=utc_now().date()
-    )
+    topic, base = company.TOPICS[0].slug, settings.public_url
+    latest = campaign.latest_campaign(settings, topic)
+    links = settings.minter().mint(company.READER, topic, latest, day=utc_now().date())
     click.echo(
-        f"A reader's inbox:       {settings.public_url}/demo/inbox\n"
+        f"A reader's inbox:       {base}/demo/inbox\n"
+        f"The sender's mailings:  {base}/demo/mailing\n"
+        f"The report:             {base}/demo/report\n"
         f"The page a link opens:  {links.unsubscribe_url}\n"
         f"Their preferences:      {links.preferences_url}\n"
         f"Everything lies in      {FOLDER}/ (delete it to start afresh). Ctrl+C stops."

@@ -1,0 +1,156 @@
+"""Half a year of the demo's company: sign-ups, mailings and what came of them, in their order.
+
+The dice fall the same way every time. All of it goes through core, in one transaction that holds
+every reader's lock: it is there as a whole, or not at all.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import audience, consent, openings, retention, subscribers, topics
+from preference_center.demo.company import READER, TOPICS, add_topics
+from preference_center.demo.readers import Diary, Readers
+from preference_center.demo.wordings import SIGNING_UP
+from preference_center.links import Minter
+from preference_center.store import Database
+from preference_center.store.tables import Subscriber
+
+WEEKS = 26
+_HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
+_FROM_BEFORE = 0.6  # of the readers were there when the half-year began
+_LIKELY = {"weekly-news": 0.8, "product-news": 0.5, "offers": 0.55}
+_FROM_TODAY = 0.07  # of them signed up after the latest mailing
+_LANGUAGES = {None: 75, "de": 17, "ar": 8}
+_STATUSES = {"subscribed": 98, "unconfirmed": 2}
+_FREQUENCIES = {
+    "weekly-news": {"every": 90, "monthly": 10},
+    "product-news": {"every": 100},
+    "offers": {"every": 86, "weekly": 10, "monthly": 4},
+}
+
+_Choice = TypeVar("_Choice")
+
+
+def fill(
+    database: Database, minter: Minter, emails: Sequence[str], now: datetime
+) -> dict[str, datetime]:
+    """Add what is missing of the topics, the readers and their half-year.
+
+    Return when each topic was last mailed, or nothing where all was there before.
+    """
+    addresses = {minter.fingerprint(email): email for email in emails}
+    with database.transaction() as session:
+        add_topics(session, _start(now))
+        last = subscribers.find(session, list(addresses)[-1])
+        if last is not None:
+            return {}
+        return _History(session, minter.fingerprint(READER), now).make(addresses)
+
+
+def campaign_of(at: datetime) -> str:
+    """Return what a mailing of the past is called: names in their order are mailings in theirs."""
+    return f"{at:%Y-%m-%d}"
+
+
+def mailings(now: datetime) -> Iterator[tuple[datetime, str]]:
+    """Yield when which topic was mailed, in order: every Friday, every month, now and then."""
+    chance = random.Random(2028)  # noqa: S311
+    for week in range(WEEKS + 1):
+        monday = _start(now) + week * _WEEK
+        in_week = [(monday + 4 * _DAY + 9 * _HOUR, "weekly-news")]
+        if (monday + _DAY).day <= 7:
+            in_week.append((monday + _DAY + 10 * _HOUR, "product-news"))
+        for day in chance.sample(range(7), chance.choice((1, 1, 1, 1, 2))):
+            minutes = timedelta(minutes=chance.randrange(7 * 60, 18 * 60))
+            in_week.append((monday + day * _DAY + minutes, "offers"))
+        yield from ((at, slug) for at, slug in sorted(in_week) if at < now)
+
+
+def _start(now: datetime) -> datetime:
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - today.weekday() * _DAY - WEEKS * _WEEK
+
+
+class _History:
+    """One run through the half-year."""
+
+    def __init__(self, session: Session, reader: UUID, now: datetime) -> None:
+        self._session = session
+        self._reader = reader
+        self._now = now
+        # Fixed seeds make a believable history, not a secret one.
+        self._chance = random.Random(2027)  # noqa: S311
+        self._topics = {topic.slug: topic for topic in topics.everything(session)}
+        self._diary = Diary()
+        self._readers = Readers(session, self._topics, self._diary, self._chance)
+        self._lists: dict[str, dict[UUID, Subscriber]] = {new.slug: {} for new in TOPICS}
+
+    def make(self, addresses: Mapping[UUID, str]) -> dict[str, datetime]:
+        """Make it all and return when each topic was last mailed."""
+        self._plan_sign_ups(addresses)
+        latest = {}
+        for at, slug in mailings(self._now):
+            self._diary.run_until(at)
+            self._mail(slug, at)
+            latest[slug] = at
+        self._diary.run_until(self._now)
+        openings.add(self._session, self._readers.openings)
+        while retention.reason_persons(self._session, retention.Retention(), self._now):
+            pass
+        return latest
+
+    def _plan_sign_ups(self, addresses: Mapping[UUID, str]) -> None:
+        """Let most be there from the start, others come in every Monday, and the last just now."""
+        everybody, start = list(addresses), _start(self._now) + 6 * _HOUR
+        first, last = (int(len(everybody) * share) for share in (_FROM_BEFORE, 1 - _FROM_TODAY))
+        weekly = -(-(last - first) // (WEEKS - 1))
+        self._plan_import(addresses, everybody[:first], 1200 * _DAY, start)
+        for week, index in enumerate(range(first, last, weekly), 1):
+            some = everybody[index : min(index + weekly, last)]
+            self._plan_import(addresses, some, _WEEK, start + week * _WEEK)
+        self._plan_import(addresses, everybody[last:], _DAY, self._now - timedelta.resolution)
+
+    def _plan_import(
+        self, addresses: Mapping[UUID, str], some: list[UUID], within: timedelta, at: datetime
+    ) -> None:
+        known = {each: addresses[each] for each in some}
+        self._diary.plan(at, partial(self._import, known, within))
+
+    def _import(self, addresses: Mapping[UUID, str], within: timedelta, at: datetime) -> None:
+        subscribers.remember(self._session, addresses, at)
+        locked = subscribers.lock_all(self._session, addresses, at)
+        for each in addresses:  # not in the order of ids: those come from a folder's own key
+            self._sign_up(locked[each], at - within * self._chance.random(), at)
+
+    def _sign_up(self, person: Subscriber, joined: datetime, at: datetime) -> None:
+        language = self._one_of(_LANGUAGES)
+        for new in TOPICS:
+            wanted = self._chance.random() < _LIKELY[new.slug]
+            status, frequency = self._one_of(_STATUSES), self._one_of(_FREQUENCIES[new.slug])
+            if person.subscriber_id == self._reader:
+                wanted, status, frequency, language = True, "subscribed", "every", None
+            if wanted:
+                self._lists[new.slug][person.subscriber_id] = person
+                wording = SIGNING_UP.format(new.name)
+                act = consent.Act("import", joined, at, wording=wording, language=language)
+                subscription = consent.new_subscription(person, new.slug, status, act)
+                subscription.frequency, subscription.consent_source = frequency, "sign-up form"
+                subscription.consent_at = joined if status == "subscribed" else None
+                topic = self._topics[new.slug]
+                consent.record_subscription(self._session, person, topic, subscription, act)
+
+    def _one_of(self, likely: Mapping[_Choice, int]) -> _Choice:
+        return self._chance.choices(list(likely), list(likely.values()))[0]
+
+    def _mail(self, slug: str, at: datetime) -> None:
+        campaign, asked = campaign_of(at), self._lists[slug]
+        verdicts = audience.claim(self._session, self._topics[slug], campaign, asked, at)
+        mailed = {each: asked[each] for each in asked if verdicts[each].verdict == "allow"}
+        mailed.pop(self._reader, None)  # whose own choices are the visitor's
+        self._readers.get(list(mailed.values()), slug, campaign, at)

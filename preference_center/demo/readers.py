@@ -1,0 +1,194 @@
+"""What readers do with the mails they get: mostly nothing, and each act through core.
+
+Acts lead to others, days or weeks later: a reason, an undo, leaving all the same, coming back.
+"""
+
+import random
+from bisect import bisect
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from heapq import heappop, heappush
+from itertools import accumulate, count
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import choices, reasons, undo
+from preference_center.core.consent import Act, Outcome, end_consent
+from preference_center.core.errors import UndoRefusal
+from preference_center.core.openings import Key, hour_of
+from preference_center.demo.wordings import JOINING, NOTES, WHY
+from preference_center.store.tables import Subscriber, Topic
+
+# Of a thousand mails of each topic, how many lead to what.
+_HABITS = {
+    "weekly-news": {
+        "one-click": 0.8,
+        "page": 1.0,
+        "everything": 0.2,
+        "monthly": 2.2,
+        "2-weeks": 0.6,
+        "1-month": 0.5,
+        "3-months": 0.5,
+        "complaint": 0.05,
+        "bounce": 0.2,
+    },
+    "product-news": {
+        "one-click": 0.9,
+        "page": 0.8,
+        "everything": 0.2,
+        "1-month": 1.2,
+        "3-months": 2.2,
+        "complaint": 0.05,
+        "bounce": 0.2,
+    },
+    "offers": {
+        "one-click": 1.4,
+        "page": 1.8,
+        "everything": 0.4,
+        "weekly": 3.6,
+        "monthly": 2.4,
+        "2-weeks": 1.0,
+        "1-month": 0.8,
+        "3-months": 0.6,
+        "complaint": 0.1,
+        "bounce": 0.2,
+    },
+}
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+
+Deed = Callable[[datetime], None]
+
+
+class Diary:
+    """What is still to happen, in its order."""
+
+    def __init__(self) -> None:
+        self._planned: list[tuple[datetime, int, Deed]] = []
+        self._numbers = count()
+
+    def plan(self, at: datetime, deed: Deed) -> None:
+        heappush(self._planned, (at, next(self._numbers), deed))
+
+    def run_until(self, end: datetime) -> None:
+        """Do what was planned before `end`, and what that leads to."""
+        while self._planned and self._planned[0][0] < end:
+            at, _, deed = heappop(self._planned)
+            deed(at)
+
+
+class Readers:
+    """Everybody who gets mail. The caller holds the locks of all of them."""
+
+    def __init__(
+        self, session: Session, topics: Mapping[str, Topic], diary: Diary, chance: random.Random
+    ) -> None:
+        self.openings: Counter[Key] = Counter()
+        self._session = session
+        self._topics = topics
+        self._diary = diary
+        self._chance = chance
+        self._latest: dict[str, str] = {}  # each topic's latest campaign
+        self._habits = {
+            slug: (list(accumulate(habits.values())), list(habits))
+            for slug, habits in _HABITS.items()
+        }
+
+    def get(self, people: Sequence[Subscriber], slug: str, campaign: str, at: datetime) -> None:
+        """Let people get a mail, look at its pages, and do something about it within days."""
+        self._latest[slug] = campaign
+        thresholds, names = self._habits[slug]
+        for person in people:
+            found = bisect(thresholds, self._chance.random() * 1000)
+            if found < len(names):
+                deed = partial(self._do, names[found], person, slug, campaign)
+                self._diary.plan(at + _HOUR / 20 + self._hours(14), deed)
+        # Gateways that scan links look at once, people in the days after.
+        for often, hours in ((0.004, 0.5), (self._chance.uniform(0.006, 0.012), 14)):
+            for _ in range(round(len(people) * often)):
+                self._diary.plan(at + self._hours(hours), partial(self._look, slug, campaign))
+
+    def _do(self, what: str, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
+        if what == "one-click":
+            self._leave(person, slug, slug, Act("one-click", at, at, campaign))
+        elif what == "page":
+            self._leave_on_page(person, slug, campaign, at)
+        elif what == "everything":
+            self._look(slug, campaign, at)
+            self._leave(person, None, slug, Act("page", at, at, campaign))
+        elif what == "complaint":
+            end_consent(self._session, person, "all", Act("complaint", at, at, campaign))
+        elif what == "bounce":
+            end_consent(self._session, person, "address", Act("bounce", at, at, campaign))
+        else:
+            self._ask_for_less(person, slug, what, Act("page", at, at, campaign))
+
+    def _look(self, slug: str, campaign: str, at: datetime) -> None:
+        self.openings[hour_of(at), slug, campaign] += 1
+
+    def _leave_on_page(self, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
+        self._look(slug, campaign, at)
+        self._leave(person, slug, slug, Act("page", at, at, campaign))
+
+    def _leave(self, person: Subscriber, slug: str | None, about: str, act: Act) -> None:
+        """End a topic, or everything; `about` is the topic of the mail that led to it."""
+        if slug is None:
+            outcome = end_consent(self._session, person, "all", act)
+        else:
+            outcome = end_consent(self._session, person, "topic", act, self._topics[slug])
+        if not outcome.changed:
+            return
+        # Who left by the mail program is asked in the confirmation, which few answer.
+        asked, likely = (_HOUR / 30, 0.45) if act.source == "page" else (self._hours(6), 0.12)
+        self._maybe(likely, act.now + asked, self._tell_why, person, about, outcome)
+        self._maybe(0.06, act.now + self._hours(8), self._undo, person, outcome)
+        back = _DAY * self._chance.uniform(10, 80)
+        self._maybe(0.1, act.now + back, self._come_back, person, about)
+
+    def _ask_for_less(self, person: Subscriber, slug: str, choice: str, act: Act) -> None:
+        self._look(slug, act.campaign or "", act.now)
+        outcome = choices.ask_for_less(self._session, person, self._topics[slug], choice, act)
+        if not outcome.changed:
+            return
+        soon, later = self._chance.uniform(3, 30), self._chance.uniform(31, 90)
+        self._maybe(0.05, act.now + self._hours(8), self._undo, person, outcome)
+        self._maybe(0.09, act.now + _DAY * soon, self._leave_all_the_same, person, slug)
+        self._maybe(0.06, act.now + _DAY * later, self._leave_all_the_same, person, slug)
+        more = self._resume if choice in choices.PAUSES else self._want_every_mail
+        self._maybe(0.06, act.now + _DAY * soon, more, person, slug)
+
+    def _leave_all_the_same(self, person: Subscriber, slug: str, at: datetime) -> None:
+        self._leave_on_page(person, slug, self._latest[slug], at)
+
+    def _tell_why(self, person: Subscriber, slug: str, outcome: Outcome, at: datetime) -> None:
+        likely = WHY[slug]
+        (code,) = self._chance.choices(list(likely), list(likely.values()))
+        note = self._chance.choice(NOTES[code]) if self._chance.random() < 0.4 else ""
+        reasons.give(self._session, person.subscriber_id, outcome.seq, code, note, at)
+
+    def _undo(self, person: Subscriber, outcome: Outcome, at: datetime) -> None:
+        with suppress(UndoRefusal):
+            act = Act("page", at, at)
+            undo.undo(self._session, person, outcome.first, outcome.seq, act)
+
+    def _come_back(self, person: Subscriber, slug: str, at: datetime) -> None:
+        topic = self._topics[slug]
+        act = Act("page", at, at, wording=JOINING.format(topic.texts["en"].name))
+        choices.join(self._session, person, topic, act)
+
+    def _resume(self, person: Subscriber, slug: str, at: datetime) -> None:
+        choices.resume(self._session, person, self._topics[slug], Act("page", at, at))
+
+    def _want_every_mail(self, person: Subscriber, slug: str, at: datetime) -> None:
+        act = Act("page", at, at)
+        choices.set_frequency(self._session, person, self._topics[slug], "every", act)
+
+    def _hours(self, average: float) -> timedelta:
+        return _HOUR * self._chance.expovariate(1 / average)
+
+    def _maybe(self, likely: float, at: datetime, deed: Any, *arguments: object) -> None:
+        if self._chance.random() < likely:
+            self._diary.plan(at, partial(deed, *arguments))
