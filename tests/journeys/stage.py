@@ -11,14 +11,25 @@ from playwright.sync_api import Page
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, preferences, subscribers, topics
+from preference_center.core import (
+    choices,
+    consent,
+    preferences,
+    reasons,
+    subscribers,
+    topics,
+    wishes,
+)
 from preference_center.core import undo as undoing
-from preference_center.links import Receipt, write_receipt
+from preference_center.core.choices import PAUSES
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.server_links import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, Subscriber
 from preference_center.store.upgrade import upgrade
 from tests import make, processes
 
+LANGUAGES = ("en", "de", "ar")
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server tells the real time
 BOTH = ("weekly-news", "product-news")
 LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
@@ -26,7 +37,13 @@ LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
     "Donaudampfschifffahrtsgesellschaftskapitäne, the harbour and all of the old town, told in time"
 )
-WITHOUT_BUTTON = ", nothing chosen"  # ends the name of a page got by a form without its button
+# How the name of a page ends that is got by sending one of its forms with nothing chosen.
+NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
+    ", no pause chosen": "/pause",
+    ", no reason": "/reason",
+    ", nothing typed": "/new-link",
+}
+SEND = "end => [...document.forms].find(form => form.action.split('?')[0].endsWith(end)).submit()"
 
 
 @dataclass(frozen=True)
@@ -39,11 +56,13 @@ class Stage:
 
     def open(self, page: Page, name: str, language: str = "en") -> int:
         """Open a page as its reader would, and return the status it came with."""
-        answer = page.goto(f"{self.base}{self.pages[name]}?lang={language}")
-        if name.endswith(WITHOUT_BUTTON):
-            with page.expect_navigation() as waiting:
-                page.evaluate("document.forms[0].submit()")
-            answer = waiting.value
+        path = self.pages[name]
+        answer = page.goto(f"{self.base}{path}{'&' if '?' in path else '?'}lang={language}")
+        for ending, action in NOTHING_CHOSEN.items():
+            if name.endswith(ending):
+                with page.expect_navigation() as waiting:
+                    page.evaluate(SEND, action)
+                answer = waiting.value
         assert answer is not None
         return answer.status
 
@@ -57,7 +76,7 @@ class Stage:
         """Return the topics that somebody gets."""
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(email))
-            standing = preferences.standing(person, topics.everything(session), "en")
+            standing = preferences.standing(person, topics.everything(session), "en", make.NOW)
         return {topic.slug for topic in standing.received}
 
     def rows(self) -> dict[str, list[str]]:
@@ -81,7 +100,9 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 make.topic(session, slug, description=about)
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
-        pages["broken link"] = "/u/this-link-was-cut-sh"
+            pages |= {**_less(session), **_confirms(session)}
+        pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
+        pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)
@@ -147,8 +168,8 @@ def undo(session: Session, subscriber: Subscriber) -> str:
     )
 
 
-def _receipt(subscriber: Subscriber, seq: int) -> str:
-    receipt = Receipt(NOW.date(), subscriber.subscriber_id, seq, seq)
+def _receipt(subscriber: Subscriber, seq: int, first: int | None = None) -> str:
+    receipt = Receipt(NOW.date(), subscriber.subscriber_id, first or seq, seq)
     return f"/r/{write_receipt(receipt, (make.SERVER_KEY,))}"
 
 
@@ -160,7 +181,7 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
         "PUBLIC_URL": f"http://localhost:{port}",
         "SMTP_URL": "smtp://localhost:9",
         "MAIL_FROM": "letters@example.org",
-        "LANGUAGES": "en,ar-XB",
+        "LANGUAGES": ",".join(LANGUAGES),
         "BRAND_NAME": "Northwind Letters",
         "POSTAL_ADDRESS": "1 Example Street, 1000 Exampletown",
         "CONTACT": "help@example.org",
@@ -188,8 +209,39 @@ def _leave_pages(session: Session) -> dict[str, str]:
         "leave, no longer sent": link("unsubscribe", "old@example.org", "old-letter"),
         "leave, unknown address": link("unsubscribe", "nobody@example.org"),
     }
-    pages["leave" + WITHOUT_BUTTON] = pages["leave"]
+    pages["leave, nothing pressed"] = pages["leave, nothing chosen"] = pages["leave"]
     return pages
+
+
+def _less(session: Session) -> dict[str, str]:
+    """Let readers ask for less, each in another way."""
+    weekly = topics.get(session, "weekly-news")
+    pages = {}
+    for choice in (*FREQUENCIES[1:], *PAUSES[:1]):
+        email = f"{choice}@example.org"
+        person = make.reader(session, email, *BOTH)
+        act = make.act(at=NOW, confirm_after=timedelta(minutes=2))
+        done = choices.ask_for_less(session, person, weekly, choice, act)
+        pages[f"receipt, {choice}"] = _receipt(person, done.seq)
+        pages[f"leave, {choice}"] = link("unsubscribe", email)
+        pages[f"preferences, {choice}"] = link("preferences", email)
+        pages[f"undo, {choice}"] = _receipt(person, done.seq) + "/undo"
+    resting = make.reader(session, "resting@example.org", *BOTH)
+    done = wishes.pause_all(session, resting.subscriber_id, "1-month", make.act(at=NOW))
+    pages["receipt, all paused"] = _receipt(resting, done.seq, done.first)
+    saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
+    pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
+    mailed = "?said=mailed&mailed=product-news"
+    pages["preferences, mailed"] = pages["preferences, weekly"] + mailed
+    return pages
+
+
+def _confirms(session: Session) -> dict[str, str]:
+    keys = (make.SERVER_KEY,)
+    person = make.reader(session, "joins@example.org", "product-news").subscriber_id
+    fresh = write_confirm(Confirm(NOW.date(), person, "weekly-news"), keys)
+    old = write_confirm(Confirm(NOW.date() - timedelta(days=9), person, "weekly-news"), keys)
+    return {"confirm": f"/c/{fresh}", "confirm, too old": f"/c/{old}"}
 
 
 def _receipts(session: Session) -> dict[str, str]:
@@ -202,6 +254,8 @@ def _receipts(session: Session) -> dict[str, str]:
     unknown = make.reader(session, "unknown@example.org", *BOTH)
     unknown.email = None
     return {
+        "goodbye, no reason": leave(session, make.reader(session, "why@example.org")),
+        "goodbye, answered": _answered(session),
         "goodbye": (goodbye := leave(session, make.reader(session, "bea@example.org", *BOTH))),
         "goodbye to all": leave(session, make.reader(session, "cem@example.org", *BOTH), None),
         "goodbye, no address": leave(session, unknown),
@@ -215,6 +269,14 @@ def _receipts(session: Session) -> dict[str, str]:
     }
 
 
+def _answered(session: Session) -> str:
+    person = make.reader(session, "told@example.org", *BOTH)
+    receipt = leave(session, person)
+    session.flush()
+    reasons.give(session, person.subscriber_id, person.seq, "never_signed_up", "", NOW)
+    return receipt
+
+
 def _preferences(session: Session) -> dict[str, str]:
     leave(session, make.reader(session, "none@example.org"))
     pages = {
@@ -222,5 +284,6 @@ def _preferences(session: Session) -> dict[str, str]:
         "preferences, gone from all": link("preferences", "all@example.org"),
         "preferences, no topic left": link("preferences", "none@example.org"),
     }
-    pages["preferences" + WITHOUT_BUTTON] = pages["preferences"]
+    pages["preferences, nothing pressed"] = pages["preferences"]
+    pages["preferences, no pause chosen"] = pages["preferences"]
     return pages

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-from tests.journeys.stage import Stage
+from tests.journeys.stage import LANGUAGES, Stage
 
 # 30 s was tried by hand: JOURNEY_SECONDS=30 pytest -n0 tests/journeys/test_pages.py -k waits
 SECONDS = float(os.environ.get("JOURNEY_SECONDS", "3"))
 BUDGET = 5_000  # bytes on the wire, page and sheet together
 
 
-@pytest.mark.parametrize("language", ["en", "ar-XB"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
     """Nor than 640 px at 200 %, which is the same."""
     wide = {}
@@ -25,12 +25,12 @@ def test_nothing_is_wider_than_a_phone(staged: Stage, page: Page, language: str)
     assert {name: width for name, width in wide.items() if width > 320} == {}
 
 
-@pytest.mark.parametrize("language", ["en", "ar-XB"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_both_ways_to_leave_weigh_the_same_on_the_first_screen(
     letters: Stage, page: Page, language: str
 ) -> None:
     letters.open(page, "leave", language)
-    looks = page.locator("button").evaluate_all(
+    looks = page.locator("form[action*='/leave'] button").evaluate_all(
         """buttons => buttons.map(button => {
             const box = button.getBoundingClientRect(), style = getComputedStyle(button)
             return [box.width, box.height, style.backgroundColor, style.color, style.font,
@@ -79,12 +79,17 @@ def test_no_page_sets_a_cookie(staged: Stage, context: BrowserContext) -> None:
 def test_a_browser_that_opens_every_page_and_waits_changes_no_row(
     letters: Stage, browser: Browser
 ) -> None:
-    before = letters.rows()
+    before = _of_people(letters)
     with browser.new_context() as context:
         for name in letters.pages:
             letters.open(context.new_page(), name)
         context.pages[0].wait_for_timeout(SECONDS * 1000)
-    assert letters.rows() == before
+    assert _of_people(letters) == before
+
+
+def _of_people(letters: Stage) -> dict[str, list[str]]:
+    """Return every row but the hourly counts of openings, which name nobody."""
+    return {table: rows for table, rows in letters.rows().items() if table != "openings"}
 
 
 def _on_the_wire(staged: Stage, path: str, encoding: str) -> int:
