@@ -1,0 +1,177 @@
+"""Opening the link: what comes back is told, and no message makes us call our own network."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from preference_center.doctor import probe
+from preference_center.doctor.probe import is_public
+from preference_center.doctor.report import Finding, Report
+
+Asked = tuple[str, str, str, bytes]  # method, path, content type, body
+FORM = "application/x-www-form-urlencoded"
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers what a test wants, and keeps what it was asked."""
+
+    status = 200
+    headers_sent: tuple[tuple[str, str], ...] = ()
+    asked: list[Asked]
+
+    def answer(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        type_ = self.headers.get("Content-Type", "")
+        self.asked.append((self.command, self.path, type_, self.rfile.read(length)))
+        self.send_response(self.status)
+        for name, value in self.headers_sent:
+            self.send_header(name, value)
+        self.end_headers()
+
+    do_GET = do_HEAD = do_POST = answer  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(status: int = 200, **headers: str) -> Iterator[tuple[str, list[Asked]]]:
+    """Yield the address of a server of this machine, and what it was asked."""
+    sent = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    handler = type("Handler", (Answering,), {"status": status, "headers_sent": sent, "asked": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def probed(url: str, own_url: str = "", *, post: bool = False) -> dict[str, Finding]:
+    report = Report()
+    probe.check(url, own_url, post=post, report=report)
+    return {finding.check: finding for finding in report.findings}
+
+
+def levels(found: dict[str, Finding]) -> dict[str, str]:
+    return {check: finding.level for check, finding in found.items()}
+
+
+def test_a_page_is_opened_with_get_and_head_and_never_posted_to() -> None:
+    with serving() as (url, asked):
+        found = probed(f"{url}/u/x?y", url)
+    assert asked == [("GET", "/u/x?y", "", b""), ("HEAD", "/u/x?y", "", b"")]
+    assert levels(found) == {"probe-get": "pass", "probe-head": "pass"}
+    assert found["probe-get"].says.startswith("200 after ")
+    assert "must not unsubscribe" in found["probe-get"].says
+
+
+def test_the_post_is_that_of_a_mailbox_provider() -> None:
+    with serving() as (url, asked):
+        found = probed(url, url, post=True)
+    assert asked[-1] == ("POST", "/", FORM, b"List-Unsubscribe=One-Click")
+    assert found["probe-post"].level == "pass"
+    assert "is now unsubscribed" in found["probe-post"].says
+
+
+@pytest.mark.parametrize("status", [302, 308, 400, 405, 500, 204])
+def test_another_answer_than_200_takes_the_button_away(status: int) -> None:
+    with serving(status) as (url, asked):
+        found = probed(url, url, post=True)
+    assert levels(found) == {
+        "probe-get": "warning",
+        "probe-head": "warning",
+        "probe-post": "failure",
+    }
+    assert found["probe-post"].says.startswith(f"{status} after ")
+    assert len(asked) == 3
+
+
+def test_a_redirect_is_told_and_not_followed() -> None:
+    with serving(302, Location="/login\x1b[2J") as (url, asked):
+        found = probed(url, url, post=True)
+    assert r"leads to /login\x1b[2J" in found["probe-post"].says
+    assert {path for _, path, _, _ in asked} == {"/"}
+
+
+def test_cookies_are_told() -> None:
+    with serving(Set_Cookie="a=b") as (url, _):
+        found = probed(url, url, post=True)
+    assert levels(found)["probe-post"] == "warning"
+    assert "1 cookies set" in found["probe-post"].says
+
+
+def test_a_slow_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_SLOW", 0.0)
+    with serving() as (url, _):
+        assert set(levels(probed(url, url, post=True)).values()) == {"warning"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0"),
+        *("[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fd00::1]", "[fe80::1]"),
+        *("169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1"),
+    ],
+)
+def test_no_inner_address_is_called(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "create_connection", None)
+    found = probed(f"https://{host}/", "https://mail.example.org", post=True)
+    assert levels(found) == {"probe-get": "failure"}
+    assert "private network" in found["probe-get"].says
+
+
+@pytest.mark.parametrize("url", ["http://example.org/u", "https://[x/", "https://a:b/", "https://"])
+def test_what_no_mailbox_could_open_is_not_opened(url: str) -> None:
+    assert levels(probed(url)) == {"probe-get": "failure"}
+
+
+def test_a_name_is_resolved_once_and_called_by_that_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[object] = []
+
+    def connect(address: object, *_: object) -> None:
+        called.append(address)
+        raise TimeoutError
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        assert not called
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 443))]
+
+    monkeypatch.setattr(probe, "getaddrinfo", resolve)
+    monkeypatch.setattr(probe, "create_connection", connect)
+    found = probed("https://rebinding.example.org/u")["probe-get"]
+    assert called == [("93.184.215.14", 443)]
+    assert (found.level, found.unchecked) == ("warning", True)
+    assert "It cannot be reached (TimeoutError)" in found.says
+
+
+def test_a_name_that_also_leads_inside_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [(2, 1, 6, "", (address, 443)) for address in ("93.184.215.14", "10.0.0.1")]
+    monkeypatch.setattr(probe, "getaddrinfo", lambda *_, **__: addresses)
+    assert levels(probed("https://both.example.org/")) == {"probe-get": "failure"}
+
+
+def test_a_server_that_is_not_there_leaves_it_open() -> None:
+    with serving() as (url, _):
+        pass
+    found = probed(url, url)["probe-get"]
+    assert (found.level, found.unchecked) == ("warning", True)
+
+
+def test_a_certificate_is_verified() -> None:
+    with serving() as (url, _):
+        secure = url.replace("http:", "https:")
+        assert probed(secure, secure)["probe-get"].unchecked
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::6810:84e5", "64:ff9b::5db8:d70e"])
+def test_public_addresses_may_be_called(address: str) -> None:
+    assert is_public(address)
