@@ -1,16 +1,12 @@
-"""The one-click contract again, over sockets, against the server that `serve` runs (M4 to M9)."""
+"""The one-click contract over sockets: what `serve` runs, alone and behind nginx (M4 to M9)."""
 
 import json
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import func, select
@@ -19,120 +15,9 @@ from preference_center.server import THREADS
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow, Subscription
 from tests import make, processes
+from tests.web.conftest import environment
 from tests.web.site import link, receipt
-
-RFC = b"List-Unsubscribe=One-Click"
-FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
-
-
-@dataclass
-class Answer:
-    """What came back over the wire."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Wire:
-    """One connection to the server, written to byte by byte."""
-
-    def __init__(self, base_url: str) -> None:
-        parts = urlsplit(base_url)
-        self.socket = socket.create_connection((parts.hostname, parts.port or 80), timeout=30)
-        self.file = self.socket.makefile("rb")
-
-    def send(self, *parts: bytes) -> None:
-        self.socket.sendall(b"".join(parts))
-
-    def ask(self, *parts: bytes) -> Answer:
-        self.send(*parts)
-        return self.answer()
-
-    def answer(self) -> Answer:
-        """Read one answer, and no byte more."""
-        status = self.file.readline()
-        assert status.startswith(b"HTTP/1."), status
-        headers = {}
-        while (line := self.file.readline().strip()) != b"":
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
-        if headers.get("transfer-encoding") == "chunked":
-            body = b""
-            while size := int(self.file.readline(), 16):
-                body += self.file.read(size)
-                self.file.readline()
-            self.file.readline()
-        else:
-            body = self.file.read(int(headers.get("content-length", "0")))
-        return Answer(int(status.split()[1]), headers, body)
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
-
-
-@contextmanager
-def wire(base_url: str) -> Iterator[Wire]:
-    opened = Wire(base_url)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def head(path: str, *lines: bytes, method: bytes = b"POST", version: bytes = b"1.1") -> bytes:
-    """Return a request's head; each of `lines` ends in CR LF."""
-    first = method + b" " + path.encode() + b" HTTP/" + version + b"\r\n"
-    return first + b"Host: mail.example.org\r\n" + b"".join(lines) + b"\r\n"
-
-
-def length(body: bytes) -> bytes:
-    return b"Content-Length: %d\r\n" % len(body)
-
-
-def chunk(body: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(body), body)
-
-
-CHUNKED, END = b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"
-
-
-def environment(database_url: str) -> dict[str, str]:
-    return make.environment(DATABASE_URL=database_url, PUBLIC_URL="http://localhost")
-
-
-@pytest.fixture(scope="module")
-def server(
-    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, str]]:
-    """Yield the base URL of one server for this whole file, and its database's."""
-    path = tmp_path_factory.mktemp("serve") / "serve.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    url = f"sqlite:///{path}"
-    with processes.serving(environment(url)) as base_url:
-        yield base_url, url
-
-
-class Served:
-    """A running server, and somebody new to leave."""
-
-    people = 0
-
-    def __init__(self, base_url: str, database_url: str) -> None:
-        Served.people += 1
-        self.base_url, self.database_url = base_url, database_url
-        self.email = f"reader-{Served.people}@example.org"
-        self.path = link(email=self.email)
-
-    def stopped(self, email: str | None = None) -> int:
-        """Return how many stops the ledger has of one person."""
-        return stops(self.database_url).get(email or self.email, 0)
-
-
-@pytest.fixture
-def served(server: tuple[str, str]) -> Served:
-    return Served(*server)
+from tests.wire import CHUNKED, END, FORM, RFC, Served, assert_stopped, chunk, head, length, wire
 
 
 def stops(database_url: str, emails: int = 400) -> dict[str, int]:
@@ -146,12 +31,6 @@ def stops(database_url: str, emails: int = 400) -> dict[str, int]:
         found = {names[person]: count for person, count in session.execute(counted)}
     database.close()
     return found
-
-
-def assert_stopped(answer: Answer) -> None:
-    assert (answer.status, answer.body) == (200, b"You are unsubscribed.\n")
-    assert not {"location", "set-cookie", "refresh"} & set(answer.headers)
-    assert answer.headers["referrer-policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +141,7 @@ def test_a_body_over_four_kilobytes_is_refused_whole(served: Served, size: int, 
 
 
 def test_a_form_of_a_page_is_never_cut_short(served: Served) -> None:
-    form = b"scope=all&x=" + b"x" * 20_000
+    form = b"scope=all&x=" + b"x" * 70_000
     with wire(served.base_url) as connection:
         parts = [chunk(form[n : n + 4000]) for n in range(0, len(form), 4000)]
         answer = connection.ask(head(f"{served.path}/leave", FORM, CHUNKED), *parts, END)

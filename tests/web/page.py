@@ -1,0 +1,192 @@
+"""A page as a person sees it: its words, buttons, fields and links.
+
+Every page that is looked at is checked on the way: valid HTML5, one heading, a title that
+repeats it, a language, no id twice, no link within it to nowhere, a label for each field, no
+script, nothing from elsewhere.
+"""
+
+import re
+from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
+
+import html5lib
+from werkzeug.test import TestResponse
+
+BRAND = "Northwind Letters"
+FIELDS = ("input", "select", "textarea")
+
+
+class Page:
+    """A page as it is seen. Making one checks it."""
+
+    def __init__(self, response: TestResponse, status: int = 200) -> None:
+        assert response.status_code == status, (response.status, response.text[:2000])
+        assert response.content_type == "text/html; charset=utf-8"
+        self.html = response.text
+        parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+        self.root: Element = parser.parse(self.html)
+        self._check()
+
+    @property
+    def lang(self) -> tuple[str | None, str | None]:
+        return self.root.get("lang"), self.root.get("dir")
+
+    @property
+    def heading(self) -> str:
+        return words(self._one("h1"))
+
+    @property
+    def title(self) -> str:
+        return words(self._one("title"))
+
+    @property
+    def text(self) -> str:
+        return words(self._one("main"))
+
+    @property
+    def all_text(self) -> str:
+        """Return everything a person reads or hears, labels included."""
+        labels = [each.get("aria-label") or each.get("alt") or "" for each in self.root.iter()]
+        return " ".join([words(self._one("body")), *labels])
+
+    @property
+    def buttons(self) -> list[str]:
+        return [words(button) for button in self._one("main").iter("button")]
+
+    @property
+    def links(self) -> dict[str, str]:
+        return {words(each): each.get("href", "") for each in self.root.iter("a")}
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the names of all that can be chosen, ticked or filled in."""
+        return [_name(label) for label in self.root.iter("label")]
+
+    @property
+    def chosen(self) -> list[str]:
+        """Return the names of what is chosen or ticked."""
+        return [
+            _name(label)
+            for label in self.root.iter("label")
+            if self._field(label).get("checked") is not None
+        ]
+
+    def choose(self, label: str) -> None:
+        """Choose one of several, as a person would."""
+        field = self.field(label)
+        for each in self.root.iter("input"):
+            if each.get("name") == field.get("name"):
+                each.attrib.pop("checked", None)
+        field.set("checked", "")
+
+    def tick(self, label: str) -> None:
+        """Tick a checkbox that can be ticked."""
+        field = self.field(label)
+        assert field.get("disabled") is None
+        field.set("checked", "")
+
+    def untick(self, label: str) -> None:
+        del self.field(label).attrib["checked"]
+
+    def fill_in(self, label: str, text: str) -> None:
+        """Type into a field in place of what stands there."""
+        field = self.field(label)
+        if field.tag == "textarea":
+            field.text = text
+        else:
+            field.set("value", text)
+
+    def select(self, name: str, option: str) -> None:
+        """Take an option of the select of that `name`: several may have one label."""
+        select = next(each for each in self.root.iter("select") if each.get("name") == name)
+        assert option in map(words, select.iter("option"))
+        for each in select.iter("option"):
+            each.attrib.pop("selected", None)
+            if words(each) == option:
+                each.set("selected", "")
+
+    def options(self, name: str) -> dict[str, bool]:
+        """Return the options of a select, and whether each is the one taken."""
+        select = next(each for each in self.root.iter("select") if each.get("name") == name)
+        return {words(each): each.get("selected") is not None for each in select.iter("option")}
+
+    def field(self, label: str) -> Element:
+        """Return the field of a label."""
+        for each in self.root.iter("label"):
+            if _name(each) == label:
+                return self._field(each)
+        raise AssertionError(f"no field {label!r} among {self.labels}")
+
+    def form_of(self, button: str) -> tuple[str, dict[str, list[str]]]:
+        """Return where a button posts to, and what, as the fields stand now."""
+        for form in self.root.iter("form"):
+            for each in form.iter("button"):
+                if words(each) == button:
+                    data: dict[str, list[str]] = {}
+                    for field in form.iter():
+                        if field.get("name") and (field.tag != "button" or field is each):
+                            data.setdefault(str(field.get("name")), []).extend(_sent(field))
+                    return form.get("action", ""), {name: data[name] for name in data if data[name]}
+        raise AssertionError(f"no button {button!r} among {self.buttons}")
+
+    def _field(self, label: Element) -> Element:
+        """Return what a label is for: the element with its id, or the one within it."""
+        inside = [each for each in label.iter() if each.tag in FIELDS]
+        named = [each for each in self.root.iter() if each.get("id") == label.get("for")]
+        (field,) = inside or named
+        assert field.tag in FIELDS
+        return field
+
+    def _one(self, tag: str) -> Element:
+        (found,) = self.root.iter(tag)
+        return found
+
+    def _check(self) -> None:
+        assert self.title.endswith(f"{self.heading} – {BRAND}") or not self._ltr
+        assert self.lang[0]
+        assert not list(self.root.iter("script"))
+        ids = [each.get("id") for each in self.root.iter() if each.get("id")]
+        assert len(ids) == len(set(ids))
+        assert {target[1:] for target in self.links.values() if target[:1] == "#"} <= set(ids)
+        described = (each.get("aria-describedby", "").split() for each in self.root.iter())
+        assert {each for several in described for each in several} <= set(ids)
+        for form in self.root.iter("form"):
+            assert form.get("method") == "post"
+        labelled = [self._field(label) for label in self.root.iter("label")]
+        for each in self.root.iter():
+            assert each.tag not in FIELDS or each in labelled or each.get("type") == "hidden"
+        for each in self.root.iter():
+            assert not {"style", "onclick", "onload"} & set(each.attrib)
+            for source in filter(None, (each.get("src"), each.get("action"))):
+                assert not urlsplit(source).netloc
+        assert not re.search(r"\bNone\b|Undefined", self.text)
+
+    @property
+    def _ltr(self) -> bool:
+        return self.root.get("dir") == "ltr"
+
+
+def _sent(field: Element) -> list[str]:
+    """Return what a browser sends of a field: nothing of what is not ticked, or disabled."""
+    if field.get("disabled") is not None:
+        return []
+    if field.tag == "select":
+        options = list(field.iter("option"))
+        taken = [each for each in options if each.get("selected") is not None] or options[:1]
+        return [each.get("value", "") for each in taken]
+    if field.tag == "textarea":
+        return ["\r\n".join((field.text or "").splitlines())]
+    if field.get("type") in {"radio", "checkbox"}:
+        return [field.get("value", "on")] if field.get("checked") is not None else []
+    return [field.get("value", "")]
+
+
+def _name(label: Element) -> str:
+    """Return the words of a label, less its hint."""
+    hints = " ".join(words(each) for each in label.iter() if each.get("class") == "hint")
+    return words(label).removesuffix(hints).strip()
+
+
+def words(element: Element) -> str:
+    """Return the text of an element as it is read."""
+    return " ".join("".join(element.itertext()).split())

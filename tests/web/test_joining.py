@@ -1,0 +1,178 @@
+"""Screen F: joining a topic, at once or by a mailed link, also after leaving everything."""
+
+from datetime import timedelta
+
+from preference_center.core import erasure
+from tests import make
+from tests.web.conftest import SiteMaker
+from tests.web.page import Page
+from tests.web.site import Site, confirm, link, path_in
+
+ALL = "Unsubscribe from all Northwind Letters emails"
+PREFERENCES = link("preferences")
+BREAK = "Pause all emails"
+NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
+ADA = "ada@example.org"
+EVERY = ("subscribed", "every", None)
+
+
+def test_joining_takes_a_mailed_link_where_double_opt_in_holds(center: Site) -> None:
+    center.add_topic("science")
+    before = center.held(), center.events()
+    page = center.page(PREFERENCES)
+    page.tick("Science")
+    shown = center.press_and_follow(page, "Save")
+    assert "Check your email to start Science. We’ve sent a link." in shown.text
+    assert "Science" not in shown.chosen
+    assert (center.held(), center.events()) == before
+    (mail,) = center.mails()
+    assert mail["To"] == ADA
+    assert mail["Subject"] == "Please confirm: would you like Science?"
+    asked = center.page(path_in(mail, "/c/"))
+    assert (center.held(), center.events()) == before
+    assert center.press_and_follow(asked, "Yes, send me Science").heading == "You’ll get Science"
+    assert center.held()["science"] == EVERY
+
+
+def test_a_single_opt_in_topic_is_joined_at_once_and_its_wording_kept(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.tick("Town letter")
+    shown = center.press_and_follow(page, "Save")
+    assert "Saved. Town letter: every email" in shown.text
+    assert "Town letter" in shown.chosen
+    assert center.held()["town-letter"] == EVERY
+    assert center.mails() == []
+    assert "Yes, send me Town letter" in str(center.rows()["wordings"])
+
+
+def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.tick("Science")
+    page.tick("Town letter")
+    shown = center.press_and_follow(page, "Save")
+    assert "Town letter: every email" in shown.text
+    assert "Check your email to start Science." in shown.text
+
+
+def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
+    center.add_topic("science")
+    sent = 0
+    for _ in range(6):
+        page = center.page(PREFERENCES)
+        page.tick("Science")
+        assert "Check your email" in center.press_and_follow(page, "Save").text
+        sent += len(center.mails())
+        center.now += timedelta(hours=1)
+    assert sent == 3
+
+
+def test_without_an_address_nothing_is_joined_that_takes_a_mail(center: Site) -> None:
+    path = link("preferences", "new@example.org")
+    page = center.page(path)
+    assert NO_ADDRESS in page.text
+    assert page.field("Weekly news").get("disabled") is not None
+    page.tick("Town letter")
+    assert "Town letter: every email" in center.press_and_follow(page, "Save").text
+    assert center.held("new@example.org") == {"town-letter": EVERY}
+    forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
+    refused = Page(center.post(f"{path}/save", data=forged), 409)
+    assert "We can’t send Weekly news to this address" in refused.text
+    assert "weekly-news" not in center.held("new@example.org")
+    assert center.rows()["outbox"] == []
+
+
+def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
+    center.archive("town-letter")
+    page = center.page(link("preferences", "new@example.org"))
+    page.select("language", "Deutsch")
+    assert center.press_and_follow(page, "Save").lang == ("de", "ltr")
+    assert center.locale("new@example.org") == "de"
+
+
+def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en",))
+    site.enrol(ADA)
+    page = site.page(link("preferences", "new@example.org"))
+    assert page.buttons == [ALL]
+    assert NO_ADDRESS in page.text
+
+
+def test_an_address_that_mail_cannot_reach_joins_nothing(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    before = center.rows()
+    page = center.page(PREFERENCES)
+    assert page.chosen == []
+    assert page.buttons == [ALL]
+    assert "We can’t send Northwind Letters emails to this address." in page.text
+    for slug in ("weekly-news", "town-letter"):
+        forged = {"topic": slug, f"was-{slug}": "off", f"on-{slug}": "on"}
+        assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409
+    assert center.rows() == before
+
+
+def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
+    with center.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    before = center.rows()
+    page = center.page(PREFERENCES)
+    assert "You’ve been unsubscribed from everything" in page.text
+    assert page.buttons == []
+    for data in (
+        {"topic": "town-letter", "was-town-letter": "off", "on-town-letter": "on"},
+        {"language": "de"},
+    ):
+        center.post(f"{PREFERENCES}/save", data=data)
+    center.post(f"{PREFERENCES}/pause", data={"length": "2-weeks"})
+    assert center.rows() == before
+
+
+def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -> None:
+    center.press(center.page(PREFERENCES), ALL)
+    page = center.page(PREFERENCES)
+    assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
+    assert page.chosen == []
+    assert ALL not in page.buttons
+    assert BREAK not in page.buttons
+    page.tick("Weekly news")
+    assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
+    assert center.events()[-1] == ("unsubscribed", "all")
+    (mail,) = center.mails()
+    joined = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Weekly news")
+    assert joined.heading == "You’ll get Weekly news"
+    assert "What you get now: Weekly news" in joined.text
+    page = center.page(PREFERENCES)
+    assert page.chosen == ["Weekly news"]
+    assert ("stayed_off", "product-news") in center.events()
+    assert center.held()["product-news"][0] == "unsubscribed"
+
+
+def test_who_left_everything_starts_a_single_opt_in_topic_at_once(center: Site) -> None:
+    center.press(center.page(PREFERENCES), ALL)
+    page = center.page(PREFERENCES)
+    page.tick("Town letter")
+    shown = center.press_and_follow(page, "Save")
+    assert "Saved. Town letter: every email" in shown.text
+    assert shown.chosen == ["Town letter"]
+    undone = center.press_and_follow(shown, "Undo")
+    assert undone.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert center.page(PREFERENCES).chosen == []
+
+
+def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
+    center.add_topic("partners", public=False, opt_in="single")
+    before = center.rows()
+    forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
+    assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409
+    assert center.rows() == before
+
+
+def test_a_form_of_ones_own_cannot_evade_the_mailed_link(center: Site) -> None:
+    center.add_topic("science")
+    forged = {"topic": "science", "was-science": "off", "on-science": "on"}
+    for extra in ({"often-science": "weekly"}, {"resume-science": "on"}, {}):
+        center.post(f"{PREFERENCES}/save", data=forged | extra)
+    assert "science" not in center.held()
+    center.get(confirm("science"))
+    assert "science" not in center.held()
