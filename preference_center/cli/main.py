@@ -5,7 +5,17 @@ import sys
 
 import click
 
-from preference_center.cli import data, mailing, people, processes, topics
+from preference_center.cli import (
+    data,
+    doctor,
+    inbound,
+    mailing,
+    people,
+    processes,
+    purge,
+    report,
+    topics,
+)
 from preference_center.core.errors import Refusal
 from preference_center.rows import FileRefusedError
 from preference_center.store import SchemaError, UnavailableError
@@ -49,7 +59,13 @@ for command in (
     data.export,
     mailing.links,
     mailing.audience,
+    report.report,
+    doctor.doctor,
+    inbound.receive,
+    inbound.lmtp,
+    inbound.unread,
     people.erase,
     people.verify_ledger,
+    purge.purge,
 ):
     main.add_command(command)

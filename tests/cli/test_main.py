@@ -52,6 +52,8 @@ def test_help_and_version_need_no_settings() -> None:
         ("audience", *MAILING),
         ("erase", "ada@example.org"),
         ("verify-ledger",),
+        ("report",),
+        ("purge",),
     ],
 )
 def test_wrong_settings_are_all_named_at_once(arguments: tuple[str, ...]) -> None:

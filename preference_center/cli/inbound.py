@@ -1,0 +1,121 @@
+"""`receive`, `lmtp` and `unread`: mail that comes in."""
+
+import logging
+import signal
+import sys
+from threading import Event
+
+import click
+
+from preference_center import logs
+from preference_center.cli.common import opened_database
+from preference_center.clock import utc_now
+from preference_center.core import unread as unread_mails
+from preference_center.lmtp import LONGEST_MESSAGE, listening
+from preference_center.logs import log_unexpected
+from preference_center.receive import Receiver
+from preference_center.store import SchemaError, UnavailableError
+
+log = logging.getLogger(__name__)
+
+# What a mail server understands (sysexits.h): 75 is "try again later", 65 "this is no message".
+TEMPORARY_FAILURE = 75
+DATA_ERROR = 65
+
+
+@click.command()
+@click.option("--recipient", multiple=True, help="An address of its envelope; may be repeated.")
+def receive(recipient: tuple[str, ...]) -> None:
+    """Take in one message from standard input, as a mail server pipes it.
+
+    \b
+    Postfix: | preference-center receive --recipient ${recipient}
+
+    It exits with 0 when all that the message does is done, and with 75 where that is not possible
+    now: the mail server tries again later, and bounces nothing. Without --recipient, the
+    message's own headers say whom it was for.
+    """
+    logs.configure()
+    raw = sys.stdin.buffer.read(LONGEST_MESSAGE + 1)
+    if not raw or len(raw) > LONGEST_MESSAGE:
+        click.echo("no message, or one that is too large", err=True)
+        sys.exit(DATA_ERROR)
+    try:
+        with opened_database() as (settings, database):
+            click.echo(Receiver(database, settings, utc_now).take(raw, recipient))
+    except (UnavailableError, SchemaError, SystemExit) as error:
+        # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
+        click.echo(f"Error: {error}. Nothing was done.", err=True)
+        sys.exit(TEMPORARY_FAILURE)
+    except Exception as error:  # noqa: BLE001 (nor for a mistake of ours)
+        log_unexpected(log, "inbound mail", error)
+        sys.exit(TEMPORARY_FAILURE)
+
+
+@click.command()
+@click.option(
+    "--listen",
+    default="127.0.0.1:8024",
+    show_default=True,
+    help="HOST:PORT, where the mail server delivers to.",
+)
+def lmtp(listen: str) -> None:
+    """Take in messages by LMTP (RFC 2033) until stopped; Postfix or Exim delivers to it.
+
+    A message is acknowledged when what it does is committed. Where the database is away the
+    answer is 451, and the mail server tries again.
+    """
+    host, _, port = listen.rpartition(":")
+    if not (host and port.isdigit() and 0 < int(port) < 65_536):
+        raise click.BadParameter("must look like 127.0.0.1:8024", param_hint="--listen")
+    logs.configure()
+    stop = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    with opened_database() as (settings, database):
+        receiver = Receiver(database, settings, utc_now)
+        with listening(receiver, host.strip("[]"), int(port)):
+            click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
+            stop.wait()
+
+
+@click.group()
+def unread() -> None:
+    """See the messages that came in and that nobody understood; `purge` forgets them in time."""
+
+
+@unread.command("list")
+def list_unread() -> None:
+    """List them, oldest first."""
+    with opened_database() as (_, database), database.reading() as session:
+        kept = unread_mails.everything(session)
+        for mail in kept:
+            size = f"{len(mail.raw):,} bytes"
+            click.echo(
+                f"{mail.digest.hex()[:12]}  {mail.received_at:%Y-%m-%d %H:%M}  {size}  {mail.why}"
+            )
+    if not kept:
+        click.echo("There is nothing unread.")
+
+
+@unread.command()
+@click.argument("digest")
+def show(digest: str) -> None:
+    """Write the message whose digest begins with DIGEST to standard output, as it came."""
+    with opened_database() as (_, database), database.reading() as session:
+        mail = unread_mails.find(session, digest)
+        if mail is None:
+            raise click.BadParameter("there is no such message")
+        sys.stdout.buffer.write(mail.raw)
+
+
+@unread.command()
+@click.argument("digest")
+def drop(digest: str) -> None:
+    """Forget the message whose digest begins with DIGEST."""
+    with opened_database() as (_, database), database.transaction() as session:
+        mail = unread_mails.find(session, digest)
+        if mail is None:
+            raise click.BadParameter("there is no such message")
+        unread_mails.forget(session, mail)
+    click.echo("Forgotten.")

@@ -1,0 +1,138 @@
+"""Mail that comes in, and what each message does (M11 to M14).
+
+What it does is committed before it is acknowledged. The same message again does nothing more:
+a stop stands already, and a failure counts once a day. What nobody understands is kept.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import consent, deliveries, topics, unread
+from preference_center.links import read_link, read_mail_token
+from preference_center.mail import inbound, signatures
+from preference_center.mail.inbound import Incoming
+from preference_center.settings import Settings
+from preference_center.signed import BadLink
+from preference_center.store import Database
+
+log = logging.getLogger(__name__)
+
+_STOPPING = {"abuse", "fraud", "opt-out", "opt-out-list", "miscategorized", "other", "virus"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a signed token in a mail says: whose it is, of which topic, and for what it was made."""
+
+    kind: str
+    subscriber_id: UUID
+    topic: str | None
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Takes in messages, one at a time, from any number of threads."""
+
+    database: Database
+    settings: Settings
+    clock: Callable[[], datetime]
+    is_signed_by: Callable[[bytes, Iterable[str]], bool] = signatures.is_signed_by
+
+    def take(self, raw: bytes, recipients: Sequence[str] = ()) -> str:
+        """Do what a message says, and return in a word what that was.
+
+        `recipients` are those of its envelope, where they are known. Raise UnavailableError where
+        the database is away: nothing was done, and whoever brought the message keeps it.
+        """
+        incoming = inbound.read(raw)
+        trusted = incoming.complaint is not None and self.is_signed_by(
+            raw, self.settings.complaint_reporters
+        )
+        with self.database.transaction() as session:
+            effects = list(self._effects(session, incoming, recipients, trusted=trusted))
+            if not effects and not incoming.automatic:
+                unread.keep(session, raw, incoming.trouble or "not understood", self.clock())
+                effects = ["kept"]
+        effect = effects[0] if effects else "ignored"
+        log.info("inbound mail: %s", effect)
+        return effect
+
+    def _effects(
+        self, session: Session, incoming: Incoming, recipients: Sequence[str], *, trusted: bool
+    ) -> Iterator[str]:
+        if incoming.complaint is not None:
+            yield from self._complaint(session, incoming, trusted=trusted)
+            return
+        for mark in self._marks(session, recipients or incoming.recipients):
+            if mark.kind == "u":
+                yield self._leave(session, mark, incoming)
+            else:
+                yield from self._failures(session, mark, incoming)
+
+    def _leave(self, session: Session, mark: Mark, incoming: Incoming) -> str:
+        """End what the mailto token names; an automatic mail is obeyed, and never answered."""
+        now = self.clock()
+        quiet = None if incoming.automatic else self.settings.confirm_after("mailto")
+        everything = self.settings.one_click_scope == "all"
+        act = consent.Act(
+            "mailto",
+            occurred_at=now,
+            now=now,
+            confirm_after=quiet,
+            in_reply_to=incoming.message_id,
+        )
+        slug = None if everything else mark.topic
+        return (
+            "stopped" if consent.leave(session, mark.subscriber_id, slug, act).changed else "again"
+        )
+
+    def _failures(self, session: Session, mark: Mark, incoming: Incoming) -> Iterator[str]:
+        now = self.clock()
+        for failure in incoming.failures:
+            failed = deliveries.Failed(failure.permanent, failure.code, now, "return-path")
+            yield f"bounce {deliveries.record(session, mark.subscriber_id, failed, now)}"
+
+    def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
+        """End everything where a listed reporter signed it, else the topic alone; silently."""
+        complaint, original, now = incoming.complaint, incoming.original, self.clock()
+        if complaint is None or complaint.kind not in _STOPPING:
+            yield "complaint of no effect"
+            return
+        named = [complaint.mail_from, original.return_path if original is not None else ""]
+        marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
+        for mark in dict.fromkeys(marks):
+            act = consent.Act("complaint", now, now)
+            slug = None if trusted else mark.topic
+            consent.leave(session, mark.subscriber_id, slug, act)
+            yield "complaint"
+
+    def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[Mark]:
+        """Yield what is signed in the local parts of addresses."""
+        for address in addresses:
+            local_part = address.strip("<> ").rpartition("@")[0] or address
+            try:
+                kind, person, code = read_mail_token(local_part, self.settings.link_keys)
+            except BadLink:
+                continue
+            yield Mark(kind, person, topics.slug_of(session, code))
+
+    def _linked(self, session: Session, incoming: Incoming) -> Iterator[Mark]:
+        """Yield what is signed in the links of the mail that a report returns."""
+        for uri in incoming.original.list_unsubscribe if incoming.original is not None else ():
+            parts = urlsplit(uri)
+            if parts.scheme == "mailto":
+                yield from self._marks(session, [unquote(parts.path)])
+                continue
+            try:
+                link = read_link(
+                    "unsubscribe", parts.path.rpartition("/")[2], self.settings.link_keys
+                )
+            except BadLink:
+                continue
+            yield Mark("u", link.subscriber_id, link.topic)

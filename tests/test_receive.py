@@ -1,0 +1,295 @@
+"""What each kind of mail does that comes in, whatever stands around it (M11 to M14, S2)."""
+
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from preference_center.core import subscribers
+from preference_center.links import write_mailto, write_return_path
+from preference_center.receive import Receiver
+from preference_center.store import Database
+from preference_center.store.tables import OutboxRow, UnreadMail
+from tests import make
+
+KEYS = (make.LINK_KEY,)
+U = f"{write_mailto(make.person(), 'weekly-news', KEYS)}@in.example.org"
+B = f"{write_return_path(make.person(), 'weekly-news', KEYS)}@in.example.org"
+
+
+@pytest.fixture(autouse=True)
+def reader(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session)
+        make.topic(session, "offers")
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+
+
+def mail(body: str = "", **headers: str) -> bytes:
+    """Return the bytes of a mail; `Message_Id` is written Message-Id."""
+    message = EmailMessage(policy=SMTP)
+    values = {"From": "ada@example.org", "Message_ID": "<m1@example.org>", **headers}
+    for name, value in values.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(body)
+    return message.as_bytes()
+
+
+def dsn(status: str = "5.1.1", action: str = "failed", original: str = "") -> bytes:
+    """Return a delivery report as Postfix writes it."""
+    return (
+        "From: MAILER-DAEMON@mx.example (Mail Delivery System)\r\n"
+        "Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\n"
+        "MIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nI could not deliver your message.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.example\r\n\r\n"
+        f"Final-Recipient: rfc822; ada@example.org\r\nAction: {action}\r\nStatus: {status}\r\n"
+        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{original}\r\n--b--\r\n"
+    ).encode()
+
+
+def arf(kind: str = "abuse", original: str | None = None) -> bytes:
+    """Return a complaint (RFC 5965) about a mail of ours."""
+    links = make.minter().mint("ada@example.org", "weekly-news", "c")
+    headers = original if original is not None else f"List-Unsubscribe: {links.list_unsubscribe}"
+    return (
+        "From: feedback@loop.example\r\nSubject: complaint\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=feedback-report; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nThis is a complaint.\r\n"
+        "--b\r\nContent-Type: message/feedback-report\r\n\r\n"
+        f"Feedback-Type: {kind}\r\nUser-Agent: Loop/1\r\nVersion: 1\r\n"
+        "--b\r\nContent-Type: message/rfc822\r\n\r\n"
+        f"From: letters@example.org\r\nTo: redacted\r\n{headers}\r\nSubject: news\r\n\r\nhello\r\n"
+        "--b--\r\n"
+    ).encode()
+
+
+class Inbox:
+    """A receiver on one database, and what it has done to ada@example.org."""
+
+    def __init__(self, database: Database, *, trusted: bool = False, **changes: Any) -> None:
+        self.database = database
+        known = make.settings(inbound_domain="in.example.org", **changes)
+        self.receiver = Receiver(
+            database, known, lambda: make.NOW, is_signed_by=lambda raw, domains: trusted
+        )
+
+    def take(self, raw: bytes, *recipients: str) -> str:
+        return self.receiver.take(raw, recipients)
+
+    @property
+    def stops(self) -> list[str]:
+        """Return what is stopped: topics, `all`, `address`."""
+        with self.database.reading() as session:
+            person = subscribers.find(session, make.person())
+            assert person is not None
+            topics = person.subscriptions.values()
+            left = [each.topic for each in topics if each.status == "unsubscribed"]
+            return sorted([*left, *person.suppressions])
+
+    @property
+    def answers(self) -> list[str | None]:
+        """Return what each confirmation that waits would answer."""
+        with self.database.reading() as session:
+            return list(session.scalars(select(OutboxRow.in_reply_to)))
+
+    @property
+    def kept(self) -> int:
+        with self.database.reading() as session:
+            return len(session.scalars(select(UnreadMail)).all())
+
+
+@pytest.fixture
+def inbox(database: Database) -> Inbox:
+    return Inbox(database)
+
+
+MAILTOS = {
+    "as the header says": mail(Subject="unsubscribe"),
+    "Apple Mail's empty subject": mail(Subject=""),
+    "no subject": mail(),
+    "another subject": mail("please stop", Subject="Re: your letter"),
+    "from somebody else": mail(From="eve@example.net"),
+    "an automatic answer": mail(Auto_Submitted="auto-replied"),
+    "no headers at all": b"\r\nhello",
+    "nothing": b"\r\n",
+    "bytes of no charset": b"Subject: \xff\xfe\r\nContent-Type: text/plain; charset=x\r\n\r\n\x80",
+}
+
+
+@pytest.mark.parametrize("what", MAILTOS)
+def test_the_recipient_alone_says_who_leaves_what(inbox: Inbox, what: str) -> None:
+    assert inbox.take(MAILTOS[what], U) == "stopped"
+    assert inbox.stops == ["weekly-news"]
+
+
+@pytest.mark.parametrize("spelt", [U.upper(), U.capitalize(), f"<{U}>", f" {U} "])
+def test_the_case_of_the_recipient_says_nothing(inbox: Inbox, spelt: str) -> None:
+    assert inbox.take(mail(), spelt) == "stopped"
+
+
+@pytest.mark.parametrize("header", ["To", "Delivered-To", "X-Original-To", "Cc"])
+def test_without_an_envelope_the_headers_say_who(inbox: Inbox, header: str) -> None:
+    assert inbox.take(mail(**{header: U})) == "stopped"
+
+
+def test_where_one_click_means_everything_so_does_a_mail(database: Database) -> None:
+    inbox = Inbox(database, one_click_scope="all")
+    inbox.take(mail(), U)
+    assert inbox.stops == ["all"]
+
+
+def test_the_same_mail_twice_has_one_effect(inbox: Inbox) -> None:
+    assert [inbox.take(mail(), U), inbox.take(mail(), U)] == ["stopped", "again"]
+    assert len(inbox.answers) == 1
+
+
+def test_the_confirmation_answers_the_mail(inbox: Inbox) -> None:
+    inbox.take(mail(), U)
+    assert inbox.answers == ["<m1@example.org>"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto-Submitted": "auto-generated"},
+        {"Auto-Submitted": "auto-replied"},
+        {"List-Id": "<x.example.org>"},
+        {"Return-Path": "<>"},
+        {"Precedence": "bulk"},
+    ],
+    ids=str,
+)
+def test_an_automatic_mail_is_obeyed_and_never_answered(
+    inbox: Inbox, headers: dict[str, str]
+) -> None:
+    assert inbox.take(mail(**headers), U) == "stopped"
+    assert inbox.answers == []
+
+
+def _changed(address: str) -> str:
+    local_part, _, domain = address.partition("@")
+    last = "a" if local_part[-5] != "a" else "b"
+    return f"{local_part[:-5]}{last}{local_part[-4:]}@{domain}"
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        _changed(U),
+        U[2:],
+        f"u-{U}",
+        U.replace("u-", "b-", 1),
+        B.replace("b-", "u-", 1),
+        f"{write_mailto(make.person(), 'weekly-news', [make.SERVER_KEY])}@in.example.org",
+        "unsubscribe@in.example.org",
+        "@",
+        "",
+    ],
+)
+def test_a_forged_recipient_stops_nobody_and_is_kept(inbox: Inbox, recipient: str) -> None:
+    assert inbox.take(mail("stop"), recipient) == "kept"
+    assert inbox.stops == []
+    assert inbox.kept == 1
+
+
+def test_what_nobody_understands_is_kept_once(inbox: Inbox) -> None:
+    inbox.take(mail("hello"), "x@in.example.org")
+    inbox.take(mail("hello"), "x@in.example.org")
+    assert inbox.kept == 1
+
+
+def test_an_automatic_answer_to_a_mailing_is_not_kept(inbox: Inbox) -> None:
+    away = mail("I am away", Subject="Out of office", Auto_Submitted="auto-replied")
+    assert inbox.take(away, B) == "ignored"
+    assert (inbox.stops, inbox.kept) == ([], 0)
+
+
+def test_a_permanent_bounce_stops_marketing(inbox: Inbox) -> None:
+    assert inbox.take(dsn(), B) == "bounce stopped"
+    assert inbox.stops == ["all"]
+    assert inbox.answers == []
+
+
+@pytest.mark.parametrize("status", ["5.2.2", "5.7.1", "4.4.1", "5.0.0"])
+def test_any_other_bounce_is_counted(inbox: Inbox, status: str) -> None:
+    assert inbox.take(dsn(status), B) == "bounce soft"
+    assert inbox.stops == []
+
+
+def test_a_delay_stops_nothing(inbox: Inbox) -> None:
+    inbox.take(dsn("4.1.1", "delayed"), B)
+    assert inbox.stops == []
+
+
+def test_a_bounce_of_our_confirmation_stops_nobody(inbox: Inbox) -> None:
+    inbox.take(dsn(), "letters@example.org")
+    assert inbox.stops == []
+
+
+def test_a_complaint_ends_the_topic(inbox: Inbox) -> None:
+    assert inbox.take(arf(), "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
+    assert inbox.answers == []
+
+
+def test_a_listed_reporters_complaint_ends_everything(database: Database) -> None:
+    inbox = Inbox(database, trusted=True)
+    inbox.take(arf(), "fbl@in.example.org")
+    assert inbox.stops == ["all"]
+
+
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
+def test_what_is_no_complaint_does_nothing(inbox: Inbox, kind: str) -> None:
+    inbox.take(arf(kind), "fbl@in.example.org")
+    assert (inbox.stops, inbox.kept) == ([], 0)
+
+
+def test_not_spam_brings_nobody_back(inbox: Inbox) -> None:
+    inbox.take(arf(), "fbl@in.example.org")
+    inbox.take(arf("not-spam"), "fbl@in.example.org")
+    assert inbox.stops == ["weekly-news"]
+
+
+@pytest.mark.parametrize(
+    "original",
+    [
+        "",
+        "List-Unsubscribe: <https://mail.example.org/u/1.20779.forged>",
+        "List-Unsubscribe: <https://elsewhere.example/unsubscribe?id=7>",
+    ],
+)
+def test_a_complaint_about_a_mail_we_never_signed_stops_nobody(inbox: Inbox, original: str) -> None:
+    inbox.take(arf(original=original), "fbl@in.example.org")
+    assert inbox.stops == []
+
+
+def test_a_complaint_is_found_by_the_return_path_too(inbox: Inbox) -> None:
+    inbox.take(arf(original=f"Return-Path: <{B}>"), "fbl@in.example.org")
+    assert inbox.stops == ["weekly-news"]
+
+
+@given(raw=st.binary(max_size=2000), recipient=st.text(max_size=80))
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_comes_in_stops_nobody_without_a_token(
+    inbox: Inbox, raw: bytes, recipient: str
+) -> None:
+    inbox.take(raw, recipient)
+    assert inbox.stops == []
+
+
+def test_nothing_of_a_mail_is_logged(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    inbox.take(mail("canary-note"), U)
+    inbox.take(mail("canary-note"), "canary@in.example.org")
+    assert caplog.records
+    for secret in (U.partition("@")[0], "canary", "ada@"):
+        assert secret not in caplog.text
