@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 from typing import Literal
+from urllib.request import urlopen
 
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
@@ -17,6 +18,19 @@ Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
+SCREENS = {
+    "leave": "leave",
+    "goodbye": "goodbye",
+    "fewer": "receipt, weekly",
+    "paused": "receipt, 2-weeks",
+    "undo": "undo",
+    "broken-link": "broken link",
+    "preferences": "preferences",
+    "confirm": "confirm",
+}
+IN_ARABIC_AND_GERMAN = ("leave", "goodbye", "preferences")
+
+
 def main() -> None:
     """Write every picture anew."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -25,21 +39,32 @@ def main() -> None:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium(), args=QUIET) as browser,
     ):
-        with stage.letters(Path(folder), LANGUAGES="en") as letters:
-            leave, goodbye = (letters.base + letters.pages[name] for name in ("leave", "goodbye"))
-            for scheme in SCHEMES:
-                take(browser, leave, f"leave-phone-{scheme}", PHONE, scheme)
-                take(browser, leave, f"leave-desk-{scheme}", DESK, scheme)
-                take(browser, goodbye, f"goodbye-phone-{scheme}", PHONE, scheme)
-                take(browser, goodbye, f"goodbye-desk-{scheme}", DESK, scheme)
-            preferences = letters.base + letters.pages["preferences"]
-            take(browser, preferences, "preferences-desk-light", DESK, "light")
+        with stage.letters(Path(folder)) as letters:
+            for name, page in SCREENS.items():
+                take_all(browser, letters.base + letters.pages[page], name)
+            for name in IN_ARABIC_AND_GERMAN:
+                url = letters.base + letters.pages[SCREENS[name]]
+                for language in ("ar", "de"):
+                    picture = f"{name}-{language}-phone-light"
+                    take(browser, f"{url}?lang={language}", picture, PHONE, "light")
+        with stage.trouble(Path(folder)) as trouble:
+            take_all(browser, trouble.base + trouble.pages["trouble"], "trouble")
         port = processes.free_port()
         with processes.running({}, "demo", "--port", str(port), cwd=folder) as demo:
             base = f"http://localhost:{port}"
             processes.wait_until_answering(demo, f"{base}/healthz")
-            take(browser, f"{base}/demo/inbox", "demo-inbox-light", DESK, "light")
-            take(browser, f"{base}/demo/inbox", "demo-mail-light", DESK, "light", "harbour")
+            for page in ("inbox", "mailing", "report"):
+                if page == "mailing":
+                    urlopen(f"{base}/demo/mailing", b"topic=offers").close()
+                take_all(browser, f"{base}/demo/{page}", f"demo-{page}")
+            take(browser, f"{base}/demo/inbox", "demo-mail-desk-light", DESK, "light", "open again")
+
+
+def take_all(browser: Browser, url: str, name: str) -> None:
+    """Take a page on a phone and on a desk, light and dark."""
+    for scheme in SCHEMES:
+        take(browser, url, f"{name}-phone-{scheme}", PHONE, scheme)
+        take(browser, url, f"{name}-desk-{scheme}", DESK, scheme)
 
 
 def take(
