@@ -131,9 +131,9 @@ def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None
 def test_many_are_forgotten_a_thousand_at_a_time(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         session.execute(insert(OutboxRow), [mail(utc_now() - 99 * DAY) for _ in range(2_500)])
-    assert counted(done(database_url, "purge", "--dry-run")) == [2_500, 0, 0, 0]
-    assert counted(done(database_url, "purge")) == [2_500, 0, 0, 0]
-    assert rows(database) == NOTHING
+    assert counted(done(database_url, "purge", "--dry-run")) == [2_500, 0, 0, 0, 0, 0]
+    assert counted(done(database_url, "purge")) == [2_500, 0, 0, 0, 0, 0]
+    assert rows(database) == NOTHING[:4]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
