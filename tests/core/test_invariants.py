@@ -254,7 +254,7 @@ def _ledger_agrees(session: Session, person: Subscriber) -> None:
 
 @given(steps=STEPS)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_every_door_says_the_same_after_anything(
     database: Database, steps: list[tuple[Any, ...]]

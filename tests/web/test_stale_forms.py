@@ -174,6 +174,18 @@ def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
     assert center.mails() == []
 
 
+def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    center.post(f"{confirm('science')}/join")
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Science: every email (this page showed: no emails)" in again.text
+    assert again.chosen == ["Product news", "Science"]
+    center.press(again, "Save")
+    assert center.held()["science"] == EVERY
+
+
 def test_what_was_stopped_meanwhile_can_be_stopped_by_the_form_too(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
