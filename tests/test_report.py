@@ -311,10 +311,14 @@ def test_a_time_is_found_by_an_index(database: Database) -> None:
             cursor.execute(f"{kind} {statement}", parameters)
             plans.append(" ".join(str(row) for row in cursor.fetchall()))
 
+    if not database.is_sqlite:
+        with database.transaction() as session:
+            session.execute(text("ANALYZE ledger"))
     event.listen(database.engine, "before_cursor_execute", explain)
     with database.reading() as session:
         if not database.is_sqlite:
             session.execute(text("SET LOCAL enable_seqscan = off"))
-        report.lines(session, since=make.NOW, until=make.NOW + DAY)
+        # A period without rows, so that the planner's statistics of so small a table say the same.
+        report.lines(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
     assert len(plans) == 2
     assert all("ix_ledger_recorded_at" in plan for plan in plans)
