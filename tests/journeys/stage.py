@@ -80,11 +80,15 @@ class Stage:
         return {topic.slug for topic in standing.received}
 
     def rows(self) -> dict[str, list[str]]:
-        """Return every row of every table."""
+        """Return every row about a person, by table: not the counts of openings, which name none.
+
+        Those are flushed in the background, by whichever test happened to open pages before.
+        """
         with self.database.reading() as session:
             return {
                 table.name: sorted(map(repr, session.execute(select(table))))
                 for table in Base.metadata.sorted_tables
+                if table.name != "openings"
             }
 
 
