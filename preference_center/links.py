@@ -62,8 +62,9 @@ class Link:
 class Links:
     """One person's links and headers for one campaign of one topic.
 
-    `return_path` is the envelope sender that brings bounces back to us, for one's own mail server;
-    "" where no mail is received.
+    `event_token` tells a mail provider's events whose mail they are about: a custom argument of
+    the message. `return_path` is the envelope sender that brings bounces back to us, for one's own
+    mail server; "" where no mail is received.
     """
 
     id: UUID
@@ -72,6 +73,7 @@ class Links:
     list_unsubscribe: str
     list_unsubscribe_post: str
     list_id: str
+    event_token: str
     return_path: str = ""
 
     @property
@@ -141,6 +143,7 @@ class Minter:
         link = Link(day or datetime.now(UTC).date(), subscriber_id, topic, campaign)
         unsubscribe_url = f"{self.public_url}/u/{write_link('unsubscribe', link, self.link_keys)}"
         preferences_url = f"{self.public_url}/p/{write_link('preferences', link, self.link_keys)}"
+        token = write_return_path(subscriber_id, topic, self.link_keys)
         return Links(
             id=subscriber_id,
             unsubscribe_url=unsubscribe_url,
@@ -148,18 +151,13 @@ class Minter:
             list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
             list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
-            return_path=self._return_path(subscriber_id, topic),
+            event_token=token,
+            return_path=f"{token}@{self.inbound_domain}" if self.inbound_domain else "",
         )
 
     def fingerprint(self, address: str) -> UUID:
         """Return the subscriber id of an address."""
         return fingerprint(address, self.identity_key)
-
-    def _return_path(self, subscriber_id: UUID, topic: str) -> str:
-        if self.inbound_domain is None:
-            return ""
-        token = write_return_path(subscriber_id, topic, self.link_keys)
-        return f"{token}@{self.inbound_domain}"
 
     def _mailto(self, subscriber_id: UUID, topic: str) -> str:
         if self.inbound_domain is None:

@@ -19,6 +19,7 @@ LINK_COLUMNS = (
     "list_unsubscribe",
     "list_unsubscribe_post",
     "list_id",
+    "event_token",
     "return_path",
 )
 VERDICT_COLUMNS = ("verdict", "reason", "until")
