@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise
 from preference_center.core import outbox, receipts, subscribers, topics
+from preference_center.core.preferences import is_reachable
 from preference_center.i18n import Languages
 from preference_center.links import Link, write_link
 from preference_center.server_links import Confirm, Receipt, write_confirm, write_receipt
@@ -35,13 +36,19 @@ def write(
 ) -> Letter | None:
     """Return what a claimed mail says, or None where there is nothing left to say."""
     person = subscribers.find(session, mail.subscriber_id)
-    if person is None or person.email is None or "address" in person.suppressions:
+    if person is None or person.email is None or not _may_come(mail.kind, person):
         return None
     writer = _Writer(session, mail, settings, now, languages.choose(person.locale))
     values = writer.values(person)
     if values is None:
         return None
     return Letter(mail.kind, normalise(person.email), writer.locale, values, mail.in_reply_to)
+
+
+def _may_come(kind: str, person: Subscriber) -> bool:
+    """Tell whether a mail may be tried: after a bounce, only what the person asks for."""
+    asked_for = kind != outbox.CONFIRMATION
+    return "address" not in person.suppressions or (asked_for and is_reachable(person))
 
 
 @dataclass(frozen=True)

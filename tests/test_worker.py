@@ -272,7 +272,7 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
     with post.database.transaction() as session:
         make.stop(session, "noted@example.org")
         make.reader(session, "bounced@example.org")
-        make.stop(session, "bounced@example.org", slug=None, scope="address", source="bounce")
+        make.stop(session, "bounced@example.org", slug=None, scope="address", source="import")
         make.reader(session, "erased@example.org")
         erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):

@@ -19,7 +19,12 @@ from preference_center.core.consent import (
     record,
     unchanged,
 )
-from preference_center.core.preferences import FREQUENCIES, receives
+from preference_center.core.preferences import (
+    FREQUENCIES,
+    has_bounced,
+    is_reachable,
+    receives,
+)
 from preference_center.core.snapshots import subscription_key, take
 from preference_center.store.tables import Subscriber, Subscription, Topic
 
@@ -82,20 +87,23 @@ def resume(session: Session, subscriber: Subscriber, topic: Topic, act: Act) -> 
     return _change(session, subscriber, topic, "resumed", act, paused_until=None)
 
 
-def join(session: Session, subscriber: Subscriber, topic: Topic, act: Act) -> Outcome:
+def join(
+    session: Session, subscriber: Subscriber, topic: Topic, act: Act, *, proven: bool = False
+) -> Outcome:
     """Start a topic. After a stop of everything the other topics end in its place (design 6).
 
+    `proven` says that a mail has just reached the address, which ends what a bounce has stopped.
     An address that mail cannot reach, or whose person was erased, joins nothing.
     """
-    if subscriber.erased_at is not None or "address" in subscriber.suppressions:
+    if not is_reachable(subscriber) or (has_bounced(subscriber) and not proven):
         return unchanged(subscriber)
     if receives(subscriber, topic) or topic.archived_at is not None:
         return unchanged(subscriber)
     first = subscriber.seq + 1
     known = subscriber.subscriptions.get(topic.slug)
     left = known is not None and known.status == "unsubscribed"
-    if "all" in subscriber.suppressions:
-        _lift_all(session, subscriber, topic, act)
+    if subscriber.suppressions:
+        _lift_stops(session, subscriber, topic, act)
         left = True
     before = take(subscriber, [subscription_key(topic.slug)])
     subscription = known or new_subscription(subscriber, topic.slug, "subscribed", act)
@@ -106,13 +114,10 @@ def join(session: Session, subscriber: Subscriber, topic: Topic, act: Act) -> Ou
     return Outcome(changed=True, first=first, seq=outcome.seq)
 
 
-def _lift_all(session: Session, subscriber: Subscriber, joined: Topic, act: Act) -> None:
+def _lift_stops(session: Session, subscriber: Subscriber, joined: Topic, act: Act) -> None:
     """Turn a stop of everything into a stop of everything but one topic."""
-    before = take(subscriber, ["all"])
-    del subscriber.suppressions["all"]
-    for subscription in subscriber.subscriptions.values():
-        subscription.updated_at = act.now
-    record(session, subscriber, "resubscribed", "all", None, act, before)
+    for kind in sorted(subscriber.suppressions, reverse=True):
+        lift_stop(session, subscriber, kind, "resubscribed", act)
     for topic in topics.everything(session):
         # Also what they never had, and what is archived: no import or other tool may bring it.
         held = subscriber.subscriptions.get(topic.slug)
@@ -121,6 +126,15 @@ def _lift_all(session: Session, subscriber: Subscriber, joined: Topic, act: Act)
             before = take(subscriber, [subscription_key(topic.slug)])
             end_topic(subscriber, topic.slug, act)
             record(session, subscriber, "stayed_off", "topic", topic, act, before)
+
+
+def lift_stop(session: Session, subscriber: Subscriber, kind: str, event: str, act: Act) -> Outcome:
+    """Take away a stop above all topics: those beneath it are as they were."""
+    before = take(subscriber, [kind])
+    del subscriber.suppressions[kind]
+    for subscription in subscriber.subscriptions.values():
+        subscription.updated_at = act.now
+    return record(session, subscriber, event, kind, None, act, before)
 
 
 def _start(subscription: Subscription, act: Act, wording: bytes | None) -> None:

@@ -1,5 +1,6 @@
 """Mails to be sent: written with the change they tell of, claimed by a worker, then settled."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger
-from preference_center.core.snapshots import effect
+from preference_center.core.snapshots import effect, topic_of
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
@@ -190,13 +191,14 @@ def net_changes(session: Session, subscriber_id: UUID, first: int, last: int) ->
             )
             known = net.get(key)
             net[key] = replace(new, before=known.before) if known is not None else new
-    return [change for change in net.values() if _is_noticed(change, net.get("all"))]
+    return [change for change in net.values() if _is_noticed(change, net.values())]
 
 
-def _is_noticed(change: NetChange, everything: NetChange | None) -> bool:
+def _is_noticed(change: NetChange, net: Iterable[NetChange]) -> bool:
     """Tell whether a person would notice; so they would a topic that a stop of all lay upon."""
     if change.event == "stayed_off" and change.before is None:
         return False  # they had never chosen it
-    lifted = everything is not None and everything.before is not None and everything.after is None
+    of_all = (each for each in net if topic_of(each.key) is None)
+    lifted = any(each.before is not None and each.after is None for each in of_all)
     joined = change.event in ("subscribed", "resubscribed")
     return (lifted and joined) or effect(change.before) != effect(change.after)

@@ -51,12 +51,14 @@ class TopicStanding:
 class Standing:
     """One person: the address if known, the stop of everything if any, and every topic.
 
-    `reachable` is False for an address that mail cannot be delivered to, and after erasure.
+    `reachable` is False after erasure, and where the sender has stopped the address. `bounced`
+    says that mail to it has failed: what is joined takes a mailed link, to show that it arrives.
     """
 
     email: str | None
     all_stopped_at: datetime | None
     reachable: bool
+    bounced: bool
     locale: str | None
     topics: dict[str, TopicStanding]
 
@@ -77,8 +79,12 @@ class Standing:
 
     def can_join(self, topic: TopicStanding) -> bool:
         """Tell whether a topic can be started here: if it takes a mail, there is an address."""
-        ready = self.reachable and (not topic.double or self.email is not None)
+        ready = self.reachable and (self.email is not None or not self.takes_mail(topic))
         return ready and topic.offered and not topic.received
+
+    def takes_mail(self, topic: TopicStanding) -> bool:
+        """Tell whether joining a topic takes a mailed link."""
+        return topic.double or self.bounced
 
     def is_all_there_is(self, slug: str) -> bool:
         """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
@@ -100,6 +106,17 @@ def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
     return subscription.status == "subscribed"
 
 
+def has_bounced(subscriber: Subscriber) -> bool:
+    """Tell whether failed deliveries have ended mail to somebody."""
+    return any(stop.source == "bounce" for stop in subscriber.suppressions.values())
+
+
+def is_reachable(subscriber: Subscriber) -> bool:
+    """Tell whether a mail that somebody asks for may be tried: a bounce may have been passing."""
+    stop = subscriber.suppressions.get("address")
+    return subscriber.erased_at is None and (stop is None or stop.source == "bounce")
+
+
 def standing(
     subscriber: Subscriber | None, known: Iterable[Topic], locale: str, now: datetime
 ) -> Standing:
@@ -108,7 +125,8 @@ def standing(
     return Standing(
         email=subscriber.email if subscriber is not None else None,
         all_stopped_at=stops["all"].since if "all" in stops else None,
-        reachable=subscriber is None or ("address" not in stops and subscriber.erased_at is None),
+        reachable=subscriber is None or is_reachable(subscriber),
+        bounced=subscriber is not None and has_bounced(subscriber),
         locale=subscriber.locale if subscriber is not None else None,
         topics={topic.slug: _topic(topic, subscriber, locale, now) for topic in known},
     )

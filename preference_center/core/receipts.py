@@ -105,12 +105,12 @@ def _telling(net: list[NetChange]) -> list[NetChange]:
     Under a stop of everything the topics say nothing; and who came back to one topic only has
     not come back to everything, nor left the others a second time.
     """
-    everything = next((change for change in net if change.key == "all"), None)
-    if everything is None:
-        return net
-    if everything.event != "resubscribed":
-        return [everything]
-    return [change for change in net if change.key != "all" and change.event != "stayed_off"]
+    of_topics = [change for change in net if topic_of(change.key) is not None]
+    of_all = [change for change in net if topic_of(change.key) is None]
+    stopped = [change for change in of_all if change.event != "resubscribed"]
+    if stopped:
+        return stopped[:1]
+    return [change for change in of_topics if not of_all or change.event != "stayed_off"]
 
 
 def _shown(change: NetChange, standing: Standing) -> list[ShownChange]:

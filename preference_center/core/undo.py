@@ -106,7 +106,7 @@ def _touches(change: ledger.Change, before: Mapping[str, Any]) -> bool:
 
     A stop of everything that would come back would end whatever was joined since.
     """
-    lifted = change.row.event in {"undone", "resubscribed"}
+    lifted = change.row.event in {"undone", "resubscribed", "lifted"}
     stopped_everything = change.row.scope != "topic" and not lifted
     joined = _is_own(change) and change.row.event in {"subscribed", "resubscribed"}
     ends_it = joined and before.get("all") is not None

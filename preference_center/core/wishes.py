@@ -96,7 +96,7 @@ def _less_first(wishes: Iterable[Wish]) -> list[Wish]:
 
 def _is_mailed(wish: Wish, standing: preferences.Standing) -> bool:
     topic = standing.topics[wish.slug]
-    return wish.wants != "off" and not topic.received and topic.double
+    return wish.wants != "off" and not topic.received and standing.takes_mail(topic)
 
 
 def _do(session: Session, subscriber: Subscriber, topic: Topic, wish: Wish, act: Act) -> None:

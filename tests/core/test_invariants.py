@@ -14,6 +14,7 @@ from preference_center.core import (
     choices,
     erasure,
     ledger,
+    lifting,
     preferences,
     snapshots,
     subscribers,
@@ -54,6 +55,8 @@ STEPS = st.lists(
         st.tuples(st.just("cap"), _SLUG, st.sampled_from(preferences.FREQUENCIES)),
         st.tuples(st.just("resume"), _SLUG),
         st.tuples(st.just("join"), _SLUG),
+        st.tuples(st.just("prove"), _SLUG),
+        st.tuples(st.just("lift")),
         st.tuples(st.just("claim"), _SLUG, _CAMPAIGN),
         st.tuples(st.just("release"), _SLUG, _CAMPAIGN),
         st.tuples(st.just("wait"), st.sampled_from([1, 6, 6.5, 13, 27.5, 40])),
@@ -96,8 +99,11 @@ class _Life:
             assert self.seq == seq, "what changed nothing has a ledger row"
         if step[0] == "erase":
             assert self.now["all"] is not None
-        elif step[0] == "join":
+        elif step[0] in ("join", "prove"):
             self._nothing_else_came_back(was, step[1])
+            assert step[0] == "prove" or self.now["address"] == was["address"]
+        elif step[0] == "lift":
+            assert _ended(was) - _ended(self.now) <= {"address"}
         elif step[0] != "undo":
             assert _ended(was) <= _ended(self.now), "a stop was undone"
         elif refused:
@@ -105,16 +111,15 @@ class _Life:
         else:
             earlier = [was, *(self.before[number] for number in range(2, seq + 1))]
             assert all(self.now[key] in [each[key] for each in earlier] for key in KEYS)
-            assert self.now["address"] == was["address"], "an address that bounced came back"
         if step[0] == "less":
             assert all(_is_no_more(self.now[key], was[key]) for key in KEYS[:2])
 
     def _nothing_else_came_back(self, was: dict[str, Any], slug: str) -> None:
         """Check that joining ended every stop that it lifted, but that of what was joined."""
         joined = snapshots.subscription_key(slug)
-        assert _ended(was) - {"all", joined} <= _ended(self.now)
-        if was["all"] is not None and self.now["all"] is None:
-            assert {*KEYS[:2]} - _ended(self.now) == {joined}
+        assert _ended(was) - {"all", "address", joined} <= _ended(self.now)
+        if _ended(was) & {"all", "address"} - _ended(self.now):
+            assert {*KEYS} - _ended(self.now) == {"all", "address", joined}
 
     def _stop(self, slug: str | None, source: Any) -> None:
         with self.database.transaction() as session:
@@ -162,6 +167,17 @@ class _Life:
     def _join(self, slug: str) -> None:
         with self.database.transaction() as session:
             make.join(session, self.email, slug, at=self.at)
+
+    def _prove(self, slug: str) -> None:
+        with self.database.transaction() as session:
+            topic, act = topics.get(session, slug), make.act(at=self.at)
+            choices.join(session, self._lock(session), topic, act, proven=True)
+
+    def _lift(self) -> None:
+        with self.database.transaction() as session:
+            ever = lifting.Stops("example.org", make.NOW - 999 * DAY, self.at + DAY)
+            act = make.act("cli", self.at)
+            lifting.lift(session, [make.person(self.email)], ever, act)
 
     def _claim(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:

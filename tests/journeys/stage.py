@@ -283,10 +283,13 @@ def _answered(session: Session) -> str:
 
 def _preferences(session: Session) -> dict[str, str]:
     leave(session, make.reader(session, "none@example.org"))
+    make.reader(session, "bounced@example.org", *BOTH)
+    make.stop(session, "bounced@example.org", None, "address", source="bounce", at=NOW)
     pages = {
         "preferences": link("preferences", "ada@example.org"),
         "preferences, gone from all": link("preferences", "all@example.org"),
         "preferences, no topic left": link("preferences", "none@example.org"),
+        "preferences, bounced": link("preferences", "bounced@example.org"),
     }
     pages["preferences, nothing pressed"] = pages["preferences"]
     pages["preferences, no pause chosen"] = pages["preferences"]

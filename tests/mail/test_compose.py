@@ -65,7 +65,14 @@ def raw_mail(
     )
     left = topic("left", name, received=False, since=3)
     known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
-    standing = Standing("ada@example.org", None, True, None, {"left": left, **known})
+    standing = Standing(
+        email="ada@example.org",
+        all_stopped_at=None,
+        reachable=True,
+        bounced=False,
+        locale=None,
+        topics={"left": left, **known},
+    )
     receipt = ShownReceipt(
         [ShownChange("left", left, make.NOW)],
         "standing",

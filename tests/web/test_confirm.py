@@ -154,7 +154,7 @@ def test_a_newer_stop_is_lifted_by_the_person_alone(site: Site) -> None:
 def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope="address", source="import")
     before = site.rows()
     shown = site.press_and_follow(page, YES)
     assert shown.heading == "We can’t send Science to this address"

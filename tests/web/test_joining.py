@@ -1,6 +1,9 @@
 """Screen F: joining a topic, at once or by a mailed link, also after leaving everything."""
 
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from preference_center.core import erasure
 from tests import make
@@ -12,6 +15,7 @@ ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
 BREAK = "Pause all emails"
 NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
+CAME_BACK = "Our emails to this address came back, so we stopped sending them."
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
@@ -98,9 +102,29 @@ def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> N
     assert NO_ADDRESS in page.text
 
 
-def test_an_address_that_mail_cannot_reach_joins_nothing(center: Site) -> None:
+@pytest.mark.parametrize("scope", ["all", "address"])
+def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
+    center: Site, scope: Any
+) -> None:
     with center.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=scope, source="bounce")
+    page = center.page(PREFERENCES)
+    assert CAME_BACK in page.text
+    page.tick("Town letter")  # which anybody else joins without a mail
+    page = center.press_and_follow(page, "Save")
+    assert "Check your email to start Town letter." in page.text
+    (mail,) = center.mails()
+    goodbye = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Town letter")
+    assert goodbye.heading == "You’ll get Town letter"
+    statuses = {slug: each[0] for slug, each in center.held().items()}
+    assert statuses.pop("town-letter") == "subscribed"
+    assert set(statuses.values()) == {"unsubscribed"}
+    assert center.page(PREFERENCES).chosen == ["Town letter"]
+
+
+def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="import")
     before = center.rows()
     page = center.page(PREFERENCES)
     assert page.chosen == []

@@ -113,7 +113,7 @@ def test_an_address_is_known_however_it_is_spelt(site: Site, typed: str) -> None
 
 def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope="address", source="bounce")
+        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
         make.reader(session, "eve@example.org")
         erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
     found = []
@@ -127,7 +127,7 @@ def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -
 
 def test_only_readers_are_mailed(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope="address", source="bounce")
+        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
         make.reader(session, "eve@example.org")
         erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
         make.stop(session, "noted@example.org")  # by a link, its address unknown
@@ -136,6 +136,14 @@ def test_only_readers_are_mailed(site: Site) -> None:
     assert site.mails() == []
     assert [row[4] for row in site.rows()["outbox"]] == ["dropped"] * 4
     assert site.subscriber("new@example.org") is None
+
+
+def test_who_bounced_is_mailed_what_they_asked_for(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    ask(site)
+    (mail,) = site.mails()
+    assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text
 
 
 def test_who_left_everything_is_mailed_what_they_asked_for(site: Site) -> None:

@@ -55,7 +55,7 @@ def submit(link: str) -> Response:
     with services().database.transaction() as session:
         topic = topics.get(session, confirm.topic)
         person = subscribers.lock(session, confirm.subscriber_id, act.now)
-        outcome = choices.join(session, person, topic, act)
+        outcome = choices.join(session, person, topic, act, proven=True)
     return to_receipt(confirm.subscriber_id, outcome, url("confirm.show", link=link))
 
 

@@ -1,0 +1,76 @@
+"""Lift in bulk what failed deliveries have stopped, where a mail system was at fault (M13)."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.orm import Session
+
+from preference_center.addresses import normalise
+from preference_center.core import choices, subscribers
+from preference_center.core.consent import Act
+from preference_center.store.tables import Subscriber, Suppression
+
+PEOPLE_AT_A_TIME = 500
+
+
+@dataclass(frozen=True)
+class Stops:
+    """The stops by bounces of one domain's addresses, from `since` to before `until`."""
+
+    domain: str
+    since: datetime
+    until: datetime
+
+    def of(self, email: str | None) -> bool:
+        """Tell whether an address is of the domain, however either is spelt."""
+        wanted = normalise(f"x@{self.domain}")
+        return normalise(email or "").rpartition("@")[2] == wanted.rpartition("@")[2]
+
+
+def find(session: Session, stops: Stops) -> Iterator[list[UUID]]:
+    """Yield the people whom such stops hold, in batches; nothing is locked."""
+    for kind in ("all", "address"):
+        last = (stops.since, UUID(int=0))
+        while rows := session.execute(_next(kind, stops, last)).all():
+            yield [person for person, email, _ in rows if stops.of(email)]
+            last = (rows[-1].since, rows[-1].subscriber_id)
+
+
+def _next(
+    kind: str, stops: Stops, last: tuple[datetime, UUID]
+) -> Select[UUID, str | None, datetime]:
+    key = (Suppression.since, Suppression.subscriber_id)
+    return (
+        select(Suppression.subscriber_id, Subscriber.email, Suppression.since)
+        .join(Subscriber, Subscriber.subscriber_id == Suppression.subscriber_id)
+        .where(
+            Suppression.kind == kind,
+            Suppression.source == "bounce",
+            Suppression.since < stops.until,
+            tuple_(*key) > last,
+        )
+        .order_by(*key)
+        .limit(PEOPLE_AT_A_TIME)
+    )
+
+
+def lift(session: Session, ids: Iterable[UUID], stops: Stops, act: Act) -> int:
+    """Lift such stops of these people; return how many there were.
+
+    One that somebody has said again since, in another way, stays: it is theirs by now.
+    """
+    lifted = 0
+    for person in subscribers.lock_all(session, ids, act.now).values():
+        for stop in list(person.suppressions.values()):
+            if _is_liftable(stop, stops) and person.erased_at is None:
+                choices.lift_stop(session, person, stop.kind, "lifted", act)
+                lifted += 1
+    return lifted
+
+
+def _is_liftable(stop: Suppression, stops: Stops) -> bool:
+    within = stops.since <= stop.since < stops.until
+    return stop.source == "bounce" and stop.reaffirmed_at is None and within

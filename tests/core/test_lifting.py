@@ -1,0 +1,145 @@
+"""Lifting in bulk: what a mail system stopped by mistake, and nothing that a person said (M13)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import chain
+
+import pytest
+from sqlalchemy.orm import Session
+
+from preference_center.core import deliveries, erasure, ledger, lifting, subscribers
+from preference_center.core.deliveries import Failed
+from preference_center.core.lifting import Stops
+from preference_center.store import Database
+from tests import make
+
+HOUR = timedelta(hours=1)
+OURS = Stops("mail.example", make.NOW - HOUR, make.NOW + HOUR)
+ADA = "ada@mail.example"
+
+
+def bounces(
+    session: Session, email: str = ADA, authority: deliveries.Authority = "provider"
+) -> None:
+    failed = Failed(True, "5.1.1", make.NOW, authority)
+    assert deliveries.record(session, make.person(email), failed, make.NOW) == "stopped"
+
+
+def lift(session: Session, stops: Stops = OURS) -> int:
+    people = list(chain.from_iterable(lifting.find(session, stops)))
+    return lifting.lift(session, people, stops, make.act("cli", make.NOW + HOUR))
+
+
+def stops(session: Session, email: str = ADA) -> set[str]:
+    return set(subscribers.lock(session, make.person(email), make.NOW).suppressions)
+
+
+def test_what_a_bounce_stopped_is_as_it_was(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA).subscriptions["weekly-news"].frequency = "monthly"
+        bounces(session, authority="return-path")
+        bounces(session, authority="provider")
+        assert stops(session) == {"all", "address"}
+        assert lift(session) == 2
+        assert stops(session) == set()
+        person = subscribers.lock(session, make.person(ADA), make.NOW)
+        held = person.subscriptions["weekly-news"]
+        assert (held.status, held.frequency) == ("subscribed", "monthly")
+
+
+def test_the_ledger_says_so(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA)
+        bounces(session)
+        lift(session)
+        assert make.events(session, ADA)[-1] == ("lifted", "address")
+        (*_, last) = ledger.changes(session, make.person(ADA), 1)
+        assert last.row.source == "cli"
+        assert list(ledger.verify(session)) == [None]
+
+
+@pytest.mark.parametrize("domain", ["mail.example", "MAIL.Example"])
+def test_a_domain_is_known_however_it_is_spelt(database: Database, domain: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, "Ada@Mail.EXAMPLE")
+        bounces(session, "Ada@Mail.EXAMPLE")
+        assert lift(session, Stops(domain, OURS.since, OURS.until)) == 1
+
+
+def _another_domain(session: Session) -> None:
+    make.reader(session, "ada@example.mail.example")
+    bounces(session, "ada@example.mail.example")
+
+
+def _nobody_knows_the_domain(session: Session) -> None:
+    make.topic(session)
+    bounces(session)
+
+
+def _a_complaint(session: Session) -> None:
+    make.reader(session, ADA)
+    make.stop(session, ADA, None, source="complaint")
+
+
+def _their_own_choice(session: Session) -> None:
+    make.reader(session, ADA)
+    make.stop(session, ADA, None)
+
+
+def _said_again_by_the_person(session: Session) -> None:
+    make.reader(session, ADA)
+    bounces(session, authority="return-path")
+    make.stop(session, ADA, None)
+
+
+def _before(session: Session) -> None:
+    make.reader(session, ADA)
+    make.stop(session, ADA, None, "address", source="bounce", at=make.NOW - 2 * HOUR)
+
+
+def _erased(session: Session) -> None:
+    make.reader(session, ADA)
+    bounces(session)
+    erasure.erase(session, make.person(ADA), "cli", make.NOW)
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        _another_domain,
+        _nobody_knows_the_domain,
+        _a_complaint,
+        _their_own_choice,
+        _said_again_by_the_person,
+        _before,
+        _erased,
+    ],
+)
+def test_every_other_stop_stays(database: Database, happened: Callable[[Session], None]) -> None:
+    with database.transaction() as session:
+        happened(session)
+        before = stops(session) | stops(session, "ada@example.mail.example")
+        assert before
+        assert lift(session) == 0
+        assert stops(session) | stops(session, "ada@example.mail.example") == before
+
+
+def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifting, "PEOPLE_AT_A_TIME", 3)
+    emails = [f"reader{number}@mail.example" for number in range(7)]
+    with database.transaction() as session:
+        for email in emails:
+            make.reader(session, email)
+            bounces(session, email)
+        pages = list(lifting.find(session, OURS))
+        assert [len(page) for page in pages] == [3, 3, 1]
+        assert {*chain.from_iterable(pages)} == {make.person(email) for email in emails}
+
+
+def test_an_address_that_bounces_again_is_stopped_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA)
+        bounces(session)
+        lift(session)
+        bounces(session)
+        assert stops(session) == {"address"}
