@@ -10,15 +10,22 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center import resources
 from preference_center.clock import utc_now
+from preference_center.core import inbound, openings
 from preference_center.i18n import Languages
+from preference_center.providers.event import Provider
+from preference_center.providers.mailgun import Mailgun
+from preference_center.providers.postmark import Postmark
+from preference_center.providers.sendgrid import SendGrid, verification_key
+from preference_center.providers.ses import Ses
+from preference_center.providers.sns import Envelopes
 from preference_center.settings import Settings
 from preference_center.store import Database
 from preference_center.web import assets, errors, health
 from preference_center.web.bodies import LONGEST_FORM
+from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
-from preference_center.web.mail_systems import one_click
-from preference_center.web.openings import OpeningCounter
+from preference_center.web.mail_systems import hooks, one_click
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
@@ -44,12 +51,20 @@ def create_app(
         settings.languages, resources.folders("templates", settings.overrides), shown
     )
     app.extensions[EXTENSION] = Services(
-        settings, database, languages, clock, OpeningCounter(database), Limits()
+        settings=settings,
+        database=database,
+        languages=languages,
+        clock=clock,
+        openings=BackgroundCounter(database, openings.add, "openings"),
+        limits=Limits(),
+        providers=providers(settings),
+        forged=BackgroundCounter(database, inbound.add, "counts of forged events"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),
         confirm.blueprint,
         health.blueprint,
+        hooks.blueprint,
         leave.blueprint,
         new_link.blueprint,
         one_click.blueprint,
@@ -68,6 +83,20 @@ def create_app(
     app.after_request(security_headers(https=settings.public_url.startswith("https:")))
     Compress(app)
     return app
+
+
+def providers(settings: Settings) -> dict[str, Provider]:
+    """Return who reads the events of each mail provider whose secret is set, by its name."""
+    found: dict[str, Provider] = {}
+    if settings.ses_topics:
+        found["ses"] = Ses(Envelopes(settings.ses_topics))
+    if settings.sendgrid_key:
+        found["sendgrid"] = SendGrid(verification_key(settings.sendgrid_key))
+    if settings.postmark_credentials:
+        found["postmark"] = Postmark(settings.postmark_credentials)
+    if settings.mailgun_key:
+        found["mailgun"] = Mailgun(settings.mailgun_key)
+    return found
 
 
 def shared_values(settings: Settings) -> dict[str, object]:

@@ -13,10 +13,13 @@ from preference_center.addresses import is_mailable, normalise
 from preference_center.colours import DEFAULT_ACCENT, Accent, accent
 from preference_center.lines import is_one_line
 from preference_center.links import DOMAIN, PUBLIC_URL, SHORTEST_KEY
+from preference_center.providers.sendgrid import verification_key
+from preference_center.providers.sns import TOPIC_ARN
 
 PREFIX = "PREFERENCE_CENTER_"
 LANGUAGES = ("en", "de", "ar")  # those there is a catalogue of
 PSEUDO = "ar-XB"  # English set right to left, to try every layout both ways
+SHORTEST_FOREIGN_KEY = 16  # characters
 _MOST_DAYS = 36_500  # so that a time so long ago is still a time
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DATABASE = re.compile(r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/.")
@@ -62,6 +65,36 @@ class Reader:
 
     def keys(self, name: str) -> tuple[str, ...]:
         return tuple(self._strong(name, key) for key in self.list(name, required=True))
+
+    def topic_arns(self, name: str) -> tuple[str, ...]:
+        arns = self.list(name)
+        if not all(map(TOPIC_ARN.fullmatch, arns)):
+            self._wrong(name, "must look like arn:aws:sns:eu-west-1:123456789012:bounces")
+        return arns
+
+    def verification_key(self, name: str) -> str:
+        value = self.text(name)
+        try:
+            if value:
+                verification_key(value)
+        except ValueError:
+            self._wrong(name, "is not the verification key that SendGrid shows")
+        return value
+
+    def credentials(self, name: str) -> str:
+        value = self.text(name)
+        user, _, password = value.partition(":")
+        if value and not (user and password):
+            self._wrong(name, "must look like user:password")
+        self._strong(name, password)
+        return value
+
+    def foreign_key(self, name: str) -> str:
+        """Return a key that somebody else has made, of whom only a length can be asked."""
+        value = self.text(name)
+        if value and len(value) < SHORTEST_FOREIGN_KEY:
+            self._wrong(name, "is too short to be the key")
+        return value
 
     def distinct(self, **keys: Iterable[str]) -> None:
         """Refuse one key under two names: what a sender holds would open what a server guards."""

@@ -1,10 +1,12 @@
 """Mail that comes in, and what each message does (M11 to M14).
 
-What it does is committed before it is acknowledged. The same message again does nothing more:
-a stop stands already, and a failure counts once a day. What nobody understands is kept.
+What it does is committed before it is acknowledged. The same message again does nothing more.
+What nobody understands is kept, and everything is counted.
 """
 
+import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,16 +15,18 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, deliveries, topics, unread
+from preference_center.core import consent, deliveries, inbound, topics, unread
 from preference_center.links import read_link, read_mail_token
-from preference_center.mail import inbound, signatures
-from preference_center.mail.inbound import Incoming
+from preference_center.mail import signatures
+from preference_center.mail.inbound import Incoming, read
 from preference_center.settings import Settings
 from preference_center.signed import BadLink
 from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
+DOOR = "mail"
+_TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 _STOPPING = {"abuse", "fraud", "opt-out", "opt-out-list", "miscategorized", "other", "virus"}
 
 
@@ -50,18 +54,48 @@ class Receiver:
         `recipients` are those of its envelope, where they are known. Raise UnavailableError where
         the database is away: nothing was done, and whoever brought the message keeps it.
         """
-        incoming = inbound.read(raw)
+        incoming, now = read(raw), self.clock()
         trusted = incoming.complaint is not None and self.is_signed_by(
             raw, self.settings.complaint_reporters
         )
         with self.database.transaction() as session:
-            effects = list(self._effects(session, incoming, recipients, trusted=trusted))
-            if not effects and not incoming.automatic:
-                unread.keep(session, raw, incoming.trouble or "not understood", self.clock())
-                effects = ["kept"]
-        effect = effects[0] if effects else "ignored"
-        log.info("inbound mail: %s", effect)
-        return effect
+            effects = ["again"]
+            if inbound.is_new(session, DOOR, _name(raw, recipients), now):
+                effects = list(self._effects(session, incoming, recipients, trusted=trusted))
+            if not effects:
+                effects = [self._without_effect(session, raw, incoming, recipients)]
+            inbound.count(session, (inbound.key(DOOR, effect, now) for effect in effects))
+        log.info("inbound mail: %s", effects[0])
+        return effects[0]
+
+    def _without_effect(
+        self, session: Session, raw: bytes, incoming: Incoming, recipients: Sequence[str]
+    ) -> str:
+        """Keep a message for a person to see, unless a machine wrote it to nobody in particular."""
+        why = self._why_not(incoming, recipients or incoming.recipients)
+        if incoming.automatic and incoming.complaint is None:
+            return f"ignored: {why}"
+        unread.keep(session, raw, why, self.clock())
+        return f"kept: {why}"
+
+    def _why_not(self, incoming: Incoming, recipients: Iterable[str]) -> str:
+        """Return, in words that name nobody, why a message did nothing."""
+        if incoming.complaint is not None:
+            return "a complaint about no mail of ours"
+        if any(self._is_forged(_local(each)) for each in recipients):
+            return "a token that we did not sign"
+        if incoming.automatic:
+            return "an automatic message"
+        return incoming.trouble or "not understood"
+
+    def _is_forged(self, local_part: str) -> bool:
+        if not _TOKEN.fullmatch(local_part):
+            return False
+        try:
+            read_mail_token(local_part, self.settings.link_keys)
+        except BadLink:
+            return True
+        return False
 
     def _effects(
         self, session: Session, incoming: Incoming, recipients: Sequence[str], *, trusted: bool
@@ -115,9 +149,8 @@ class Receiver:
     def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[Mark]:
         """Yield what is signed in the local parts of addresses."""
         for address in addresses:
-            local_part = address.strip("<> ").rpartition("@")[0] or address
             try:
-                kind, person, code = read_mail_token(local_part, self.settings.link_keys)
+                kind, person, code = read_mail_token(_local(address), self.settings.link_keys)
             except BadLink:
                 continue
             yield Mark(kind, person, topics.slug_of(session, code))
@@ -136,3 +169,12 @@ class Receiver:
             except BadLink:
                 continue
             yield Mark("u", link.subscriber_id, link.topic)
+
+
+def _name(raw: bytes, recipients: Sequence[str]) -> str:
+    """Return what tells one delivery of a message from every other."""
+    return "\n".join((hashlib.sha256(raw).hexdigest(), *sorted(recipients)))
+
+
+def _local(address: str) -> str:
+    return address.strip("<> ").rpartition("@")[0] or address

@@ -62,11 +62,16 @@ class Settings(LinkSettings):
     languages: tuple[str, ...] = LANGUAGES
     trusted_proxies: int = 0
     complaint_reporters: tuple[str, ...] = ()
+    ses_topics: tuple[str, ...] = ()
+    sendgrid_key: str = ""
+    postmark_credentials: str = ""
+    mailgun_key: str = ""
     keep_outbox: timedelta = timedelta(days=30)
     keep_claims: timedelta = timedelta(days=396)
     keep_reason_persons: timedelta = timedelta(days=90)
     keep_reason_texts: timedelta = timedelta(days=365)
     keep_unread: timedelta = timedelta(days=14)
+    keep_seen: timedelta = timedelta(days=14)
     demo_folder: Path | None = None
 
     def confirm_after(self, source: str) -> timedelta | None:
@@ -117,12 +122,17 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         confirmation_quiet=reader.seconds("CONFIRMATION_QUIET", 120),
         languages=reader.languages("LANGUAGES"),
         complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
+        ses_topics=reader.topic_arns("SES_TOPICS"),
+        sendgrid_key=reader.verification_key("SENDGRID_KEY"),
+        postmark_credentials=reader.credentials("POSTMARK_CREDENTIALS"),
+        mailgun_key=reader.foreign_key("MAILGUN_KEY"),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, most=9),
         keep_outbox=reader.days("KEEP_OUTBOX_DAYS", 30),
         keep_claims=reader.days("KEEP_CLAIMS_DAYS", 396, least=31),  # a monthly cap counts them
         keep_reason_persons=reader.days("KEEP_REASON_PERSON_DAYS", 90),
         keep_reason_texts=reader.days("KEEP_REASON_TEXT_DAYS", 365),
         keep_unread=reader.days("KEEP_UNREAD_DAYS", 14),
+        keep_seen=reader.days("KEEP_SEEN_DAYS", 14, least=2),  # longer than an event is fresh
     )
     reader.distinct(
         LINK_KEYS=settings.link_keys,

@@ -194,7 +194,7 @@ def _changed(address: str) -> str:
     ],
 )
 def test_a_forged_recipient_stops_nobody_and_is_kept(inbox: Inbox, recipient: str) -> None:
-    assert inbox.take(mail("stop"), recipient) == "kept"
+    assert inbox.take(mail("stop"), recipient).startswith("kept: ")
     assert inbox.stops == []
     assert inbox.kept == 1
 
@@ -207,7 +207,7 @@ def test_what_nobody_understands_is_kept_once(inbox: Inbox) -> None:
 
 def test_an_automatic_answer_to_a_mailing_is_not_kept(inbox: Inbox) -> None:
     away = mail("I am away", Subject="Out of office", Auto_Submitted="auto-replied")
-    assert inbox.take(away, B) == "ignored"
+    assert inbox.take(away, B) == "ignored: an automatic message"
     assert (inbox.stops, inbox.kept) == ([], 0)
 
 
@@ -293,3 +293,28 @@ def test_nothing_of_a_mail_is_logged(inbox: Inbox, caplog: pytest.LogCaptureFixt
     assert caplog.records
     for secret in (U.partition("@")[0], "canary", "ada@"):
         assert secret not in caplog.text
+
+
+def test_the_same_mail_after_the_person_came_back_stops_nothing(inbox: Inbox) -> None:
+    inbox.take(mail(), U)
+    with inbox.database.transaction() as session:
+        make.join(session, at=make.NOW)
+    assert inbox.take(mail(), U) == "again"
+    assert inbox.stops == []
+
+
+def test_one_mail_to_two_is_two(inbox: Inbox) -> None:
+    offers = f"{write_mailto(make.person(), 'offers', KEYS)}@in.example.org"
+    assert [inbox.take(mail(), U), inbox.take(mail(), offers)] == ["stopped", "stopped"]
+    assert inbox.stops == ["offers", "weekly-news"]
+
+
+def test_a_complaint_about_no_mail_of_ours_is_kept(inbox: Inbox) -> None:
+    told = inbox.take(arf(original="Subject: hello"), "fbl@in.example.org")
+    assert told == "kept: a complaint about no mail of ours"
+    assert inbox.kept == 1
+
+
+def test_a_report_to_a_forged_return_path_is_counted_and_not_kept(inbox: Inbox) -> None:
+    assert inbox.take(dsn(), _changed(B)) == "ignored: a token that we did not sign"
+    assert (inbox.stops, inbox.kept) == ([], 0)

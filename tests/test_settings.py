@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preference_center.app import providers
 from preference_center.core.audience import LEAST_GAP
 from preference_center.environment import PREFIX, SettingsError
 from preference_center.settings import LinkSettings, read_link_settings, read_settings
 from tests import make, processes
+from tests.providers import posting
 
 ROOT = Path(__file__).parent.parent
 REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"}
@@ -271,3 +273,34 @@ def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
     assert ended.returncode == 2
     named = {line.split()[0].removeprefix(PREFIX) for line in ended.stderr.decode().splitlines()}
     assert named == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("SES_TOPICS", "arn:aws:sns:eu-west-1:1:x", "must look like arn:aws:sns:"),
+        ("SES_TOPICS", f"{posting.TOPIC},mail-events", "must look like arn:aws:sns:"),
+        ("SENDGRID_KEY", "SG.not-the-key", "is not the verification key that SendGrid shows"),
+        ("SENDGRID_KEY", posting.SENDGRID_KEY[:-8], "is not the verification key"),
+        ("POSTMARK_CREDENTIALS", "no-colon", "must look like user:password"),
+        ("POSTMARK_CREDENTIALS", "user:short", "holds a key that is too short or guessable"),
+        ("MAILGUN_KEY", "7hG2kP9s", "is too short to be the key"),
+    ],
+)
+def test_a_providers_secret_that_cannot_be_one_is_refused(name: str, value: str, why: str) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{PREFIX}{name} {why}")
+    assert value not in problem
+
+
+def test_a_providers_secrets_are_taken() -> None:
+    settings = read_settings(
+        make.environment(
+            SES_TOPICS=f"{posting.TOPIC}, {posting.TOPIC}-2",
+            SENDGRID_KEY=posting.SENDGRID_KEY,
+            POSTMARK_CREDENTIALS=posting.POSTMARK,
+            MAILGUN_KEY=posting.MAILGUN_KEY,
+        )
+    )
+    assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
+    assert settings.ses_topics == (posting.TOPIC, f"{posting.TOPIC}-2")

@@ -1,15 +1,17 @@
-"""`receive`, `lmtp` and `unread`: mail that comes in."""
+"""`receive`, `lmtp`, `inbound` and `unread`: what comes in."""
 
 import logging
 import signal
 import sys
+from datetime import datetime, timedelta
 from threading import Event
 
 import click
 
 from preference_center import logs
-from preference_center.cli.common import opened_database
+from preference_center.cli.common import Time, opened_database
 from preference_center.clock import utc_now
+from preference_center.core import inbound as arrivals
 from preference_center.core import unread as unread_mails
 from preference_center.lmtp import LONGEST_MESSAGE, listening
 from preference_center.logs import log_unexpected
@@ -77,6 +79,25 @@ def lmtp(listen: str) -> None:
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
             stop.wait()
+
+
+@click.command()
+@click.option("--since", type=Time(), help="From this day (UTC) on; by default, 30 days back.")
+@click.option("--until", type=Time(), help="Before this day.")
+def inbound(since: datetime | None, until: datetime | None) -> None:
+    """Show what came in from mail systems, and what it did: how often, by door and effect.
+
+    Mails are those of `receive`, `lmtp` and `imap`; events are those that mail providers post.
+    "forged" and "a token that we did not sign" are what did nothing because nobody proved it.
+    """
+    first = since or utc_now() - timedelta(days=30)
+    end = until or utc_now() + timedelta(days=1)
+    with opened_database() as (_, database), database.reading() as session:
+        totals = arrivals.totals(session, first.date(), end.date())
+    for door, effect, count in totals:
+        click.echo(f"{count:>12,}  {door:<10}{effect}")
+    if not totals:
+        click.echo("Nothing came in.")
 
 
 @click.group()

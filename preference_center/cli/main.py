@@ -14,6 +14,7 @@ from preference_center.cli import (
     processes,
     purge,
     report,
+    suppressions,
     topics,
 )
 from preference_center.core.errors import Refusal
@@ -63,7 +64,9 @@ for command in (
     doctor.doctor,
     inbound.receive,
     inbound.lmtp,
+    inbound.inbound,
     inbound.unread,
+    suppressions.suppressions,
     people.erase,
     people.verify_ledger,
     purge.purge,

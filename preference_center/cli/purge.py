@@ -52,4 +52,5 @@ def _retention(settings: Settings) -> Retention:
         reason_persons=min(settings.keep_reason_persons, settings.keep_reason_texts),
         reason_notes=settings.keep_reason_texts,
         unread=settings.keep_unread,
+        seen=settings.keep_seen,
     )

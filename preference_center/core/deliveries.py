@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from preference_center.addresses import normalise
 from preference_center.core import consent, subscribers
 from preference_center.store import queries
 from preference_center.store.tables import BounceCount, SoftBounce, Subscriber
@@ -34,12 +35,16 @@ Effect = Literal["stopped", "soft", "held", "nothing"]
 
 @dataclass(frozen=True)
 class Failed:
-    """One failed delivery to one person. `code` is an enhanced status code (RFC 3463) or ""."""
+    """One failed delivery to one person. `code` is an enhanced status code (RFC 3463) or "".
+
+    `domain` is that of the address, where whoever says so knows it.
+    """
 
     permanent: bool
     code: str
     occurred_at: datetime
     authority: Authority
+    domain: str = ""
 
 
 def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime) -> Effect:
@@ -48,7 +53,7 @@ def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime)
     scope: consent.Scope = "address" if failed.authority == "provider" else "all"
     if subscriber.erased_at is not None or scope in subscriber.suppressions:
         return "nothing"
-    held = failed.permanent and _is_held(session, subscriber, now)
+    held = failed.permanent and _is_held(session, subscriber, failed, now)
     lasting = (not failed.permanent or held) and _lasts(session, subscriber, failed)
     if not lasting and (held or not failed.permanent):
         return "held" if held else "soft"
@@ -73,9 +78,9 @@ def _lasts(session: Session, subscriber: Subscriber, failed: Failed) -> bool:
     return bool(count >= SOFT_DAYS and last - first >= SOFT_APART)
 
 
-def _is_held(session: Session, subscriber: Subscriber, now: datetime) -> bool:
+def _is_held(session: Session, subscriber: Subscriber, failed: Failed, now: datetime) -> bool:
     """Count a permanent failure of a domain; tell whether there are far more than usual."""
-    domain = (subscriber.email or "").rpartition("@")[2].lower()
+    domain = failed.domain or normalise(subscriber.email or "").rpartition("@")[2]
     if not domain:
         return False
     queries.count_bounce(session, domain, now)

@@ -16,6 +16,7 @@ from preference_center.store.tables import (
     Base,
     BounceCount,
     Claim,
+    InboundSeen,
     OutboxRow,
     PastReason,
     Reason,
@@ -36,6 +37,7 @@ class Retention:
     reason_persons: timedelta = timedelta(days=90)
     reason_notes: timedelta = timedelta(days=365)
     unread: timedelta = timedelta(days=14)
+    seen: timedelta = timedelta(days=14)
 
 
 Step = Callable[[Session, Retention, datetime], int]
@@ -90,6 +92,11 @@ def unread(session: Session, keep: Retention, now: datetime) -> int:
     return _forget(session, UnreadMail, (UnreadMail.digest,), _old_unread(keep, now))
 
 
+def seen(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget which mails and events came in: what is older is not believed if it comes again."""
+    return _forget(session, InboundSeen, (InboundSeen.digest,), _old_seen(keep, now))
+
+
 def bounces(session: Session, keep: Retention, now: datetime) -> int:
     """Forget failed deliveries that no rule counts any more."""
     keys = (SoftBounce.subscriber_id, SoftBounce.day)
@@ -104,6 +111,7 @@ STEPS: dict[str, Step] = {
     "reasons that lost their person": reason_persons,
     "reasons that lost their text": reason_notes,
     "messages that nobody understood": unread,
+    "digests of what came in": seen,
     "failed deliveries": bounces,
 }
 
@@ -118,6 +126,7 @@ def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
         (reason,),
         (_old_note(PastReason, keep, now), and_(reason, _old_note(Reason, keep, now))),
         (_old_unread(keep, now),),
+        (_old_seen(keep, now),),
         (_old_bounce(keep, now),),
     )
     counts = (
@@ -137,6 +146,10 @@ def _old_claim(keep: Retention, now: datetime) -> ColumnElement[bool]:
 
 def _old_unread(keep: Retention, now: datetime) -> ColumnElement[bool]:
     return UnreadMail.received_at < now - keep.unread
+
+
+def _old_seen(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return InboundSeen.seen_at < now - keep.seen
 
 
 def _old_bounce(_keep: Retention, now: datetime) -> ColumnElement[bool]:

@@ -15,6 +15,8 @@ from preference_center.store.tables import (
     Base,
     BounceCount,
     Claim,
+    InboundCount,
+    InboundSeen,
     Opening,
     OutboxRow,
     Subscriber,
@@ -170,6 +172,24 @@ def count_openings(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     )
     if rows:
         session.execute(statement, rows)
+
+
+def count_inbound(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert counts, or add them to those of the same day, door and effect."""
+    statement = insert(session, InboundCount)
+    statement = statement.on_conflict_do_update(
+        index_elements=["day", "door", "effect"],
+        set_={"count": InboundCount.count + statement.excluded.count},
+    )
+    if rows:
+        session.execute(statement, rows)
+
+
+def see(session: Session, digest: bytes, now: datetime) -> bool:
+    """Note that something came in; False where it is on record, or another one notes it first."""
+    statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
+    noted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)
+    return session.scalars(noted).first() is not None
 
 
 def count_bounce(session: Session, domain: str, now: datetime) -> None:

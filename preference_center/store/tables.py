@@ -365,6 +365,27 @@ class UnreadMail(Base):
     raw: Mapped[bytes]
 
 
+class InboundSeen(Base):
+    """A mail or a provider's event that came in, by the digest of its name: it counts once."""
+
+    __tablename__ = "inbound_seen"
+    __table_args__ = (Index(None, "seen_at"),)
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    seen_at: Mapped[datetime]
+
+
+class InboundCount(Base):
+    """How often what came in through a door on one day did a thing: no person, no message."""
+
+    __tablename__ = "inbound_counts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    door: Mapped[str] = mapped_column(String(16), primary_key=True)
+    effect: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
 def row_values(row: Base) -> dict[str, Any]:
     """Return a row's columns by name."""
     return {column.key: getattr(row, column.key) for column in row.__table__.columns}

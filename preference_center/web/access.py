@@ -12,6 +12,7 @@ class Caller(Enum):
 
     ANYONE = "anyone, and it tells nothing about a person"
     LINK = "whoever holds the signed link in the path"
+    PROVIDER = "a mail provider whose secret is set, and who proves that it knows it"
 
 
 def open_to(caller: Caller) -> Callable[[View], View]:

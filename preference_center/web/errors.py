@@ -13,13 +13,14 @@ from preference_center.core.errors import (
     UndoTooLateError,
 )
 from preference_center.logs import log_unexpected
+from preference_center.providers.event import AwayError, ForgedError, UnreadableError
 from preference_center.signed import BadLink
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)
 
-MACHINE_BLUEPRINTS = ("mail_systems", "health")
+MACHINE_BLUEPRINTS = ("mail_systems", "hooks", "health")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
+    ForgedError: _Answer(403, "errors/other.html", "This is not signed as it must be."),
+    UnreadableError: _Answer(400, "errors/other.html", "This is no event of a known form."),
+    AwayError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
     UnavailableError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
     SchemaError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
 }

@@ -1,31 +1,35 @@
 """What a view needs beside its request, wired once in `create_app`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from flask import current_app, request, url_for
 
+from preference_center.core import inbound, openings
 from preference_center.i18n import Languages
+from preference_center.providers.event import Provider
 from preference_center.settings import Settings
 from preference_center.store import Database
+from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
-from preference_center.web.openings import OpeningCounter
 
 EXTENSION = "preference_center"
 
 
 @dataclass(frozen=True)
 class Services:
-    """The settings, the database, the languages, the clock, counters of one application."""
+    """What one application has: settings, database, languages, a clock, counters, providers."""
 
     settings: Settings
     database: Database
     languages: Languages
     clock: Callable[[], datetime]
-    openings: OpeningCounter
+    openings: BackgroundCounter[openings.Key]
     limits: Limits
+    providers: Mapping[str, Provider]
+    forged: BackgroundCounter[inbound.Key]
 
 
 def services() -> Services:

@@ -155,9 +155,25 @@ def test_receive_refuses_what_is_no_message(environ: dict[str, str]) -> None:
 def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str]) -> None:
     raw = mail("please help me")
     assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
-    assert processes.run(environ, "receive", stdin=raw).stdout == b"kept\n"
+    assert processes.run(environ, "receive", stdin=raw).stdout == b"kept: not understood\n"
     digest = processes.run(environ, "unread", "list").stdout.split()[0].decode()
     assert processes.run(environ, "unread", "show", digest).stdout == raw
     assert processes.run(environ, "unread", "drop", digest).returncode == 0
     assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
     assert processes.run(environ, "unread", "show", digest).returncode == 2
+
+
+def test_what_came_in_is_counted(environ: dict[str, str]) -> None:
+    assert processes.run(environ, "inbound").stdout == b"Nothing came in.\n"
+    forged = f"{U[:10]}{'a' if U[10] != 'a' else 'b'}{U[11:]}"
+    for recipient, raw in ((U, mail()), (U, mail()), (forged, mail()), ("", mail("hello"))):
+        arguments = ["--recipient", recipient] if recipient else []
+        assert processes.run(environ, "receive", *arguments, stdin=raw).returncode == 0
+    lines = processes.run(environ, "inbound").stdout.decode().splitlines()
+    assert [line.split(maxsplit=2) for line in lines] == [
+        ["1", "mail", "again"],
+        ["1", "mail", "kept: a token that we did not sign"],
+        ["1", "mail", "kept: not understood"],
+        ["1", "mail", "stopped"],
+    ]
+    assert processes.run(environ, "inbound", "--until", "2026-01-01").stdout.startswith(b"Nothing")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     audience,
     deliveries,
+    inbound,
     outbox,
     reasons,
     retention,
@@ -213,7 +214,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
         taken = [retention.mails(session, KEEP, later) for _ in range(4)]
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
-        assert list(due.values()) == [0, 7, 7, 7, 0, 0]
+        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0]
         assert _everything_old(session, later) == due
         assert session.query(PastReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
@@ -236,6 +237,15 @@ def test_a_message_nobody_understood_is_kept_for_two_weeks(database: Database) -
         assert retention.unread(session, KEEP, make.NOW + 14 * DAY) == 0
         assert retention.unread(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
         assert unread.everything(session) == []
+
+
+def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
+    with database.transaction() as session:
+        assert inbound.is_new(session, "mail", "hello", make.NOW)
+        assert retention.seen(session, KEEP, make.NOW + 14 * DAY) == 0
+        assert not inbound.is_new(session, "mail", "hello", make.NOW + 14 * DAY)
+        assert retention.seen(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
+        assert inbound.is_new(session, "mail", "hello", make.NOW + 15 * DAY)
 
 
 def test_a_failed_delivery_is_kept_while_a_rule_counts_it(database: Database) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     audience,
     deliveries,
+    inbound,
     ledger,
     openings,
     reasons,
@@ -160,6 +161,8 @@ def _fill(database: Database) -> None:
         deliveries.record(session, make.person("dan@example.org"), failed, make.NOW)
         deliveries.record(session, ben, replace(failed, permanent=False), make.NOW)
         unread.keep(session, b"hello", "not understood", make.NOW)
+        inbound.is_new(session, "mail", "hello", make.NOW)
+        inbound.count(session, [inbound.key("mail", "kept", make.NOW)])
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)

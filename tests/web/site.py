@@ -48,7 +48,8 @@ class Site:
         return self.services.database
 
     def close(self) -> None:
-        self.services.openings.flush()  # into the first database, where a test has lost it too
+        for counter in (self.services.openings, self.services.forged):
+            counter.flush()  # into the first database, where a test has lost it too
         self._first_database.close()
         self.database.close()
 

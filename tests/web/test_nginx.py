@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from preference_center.clock import utc_now
+from preference_center.environment import PREFIX
 from preference_center.server import THREADS
 from tests import nginx, processes
+from tests.providers import posting, samples
 from tests.web.conftest import environment
-from tests.web.site import link
+from tests.web.site import Site, link
 from tests.wire import CHUNKED, FORM, RFC, Served, assert_stopped, chunk, head, length, wire
 
 NOBODY = "http://127.0.0.1:9"  # where no server listens
@@ -27,7 +30,8 @@ def behind(
     path = tmp_path_factory.mktemp("nginx") / "nginx.db"
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
-    with processes.serving(environment(url)) as base_url:
+    environ = environment(url) | {f"{PREFIX}SENDGRID_KEY": posting.SENDGRID_KEY}
+    with processes.serving(environ) as base_url:
         yield base_url, url
 
 
@@ -124,6 +128,25 @@ def test_no_body_is_ever_laid_down_in_a_file(proxy: nginx.Proxy, served: Served,
         else:
             connection.ask(head(f"{served.path}/leave", FORM, CHUNKED), chunk(note), b"0\r\n\r\n")
     assert files.stat().st_mtime_ns == before
+
+
+def test_a_long_list_of_events_comes_through_whole_and_touches_no_disk(
+    proxy: nginx.Proxy, behind: tuple[str, str]
+) -> None:
+    opened = [samples.sendgrid("open", sg_event_id=f"event-{n}") for n in range(3000)]
+    left = samples.sendgrid("unsubscribe", email="list@example.org")
+    request = posting.sendgrid(*opened, left, at=utc_now())
+    assert 500_000 < len(request.body) < 4_000_000
+    headers = [f"{name}: {value}\r\n".encode() for name, value in request.headers.items()]
+    before = (proxy.folder / "body").stat().st_mtime_ns
+    with wire(proxy.url) as connection:
+        asked = head("/hooks/sendgrid", *headers, length(request.body))
+        answer = connection.ask(asked, request.body)
+    assert (answer.status, answer.body) == (200, b"Done.\n")
+    assert (proxy.folder / "body").stat().st_mtime_ns == before
+    site = Site(behind[1])
+    assert site.stops("list@example.org") == ["all"]
+    site.close()
 
 
 def test_the_visitors_own_address_is_passed_on_and_no_other(proxy: nginx.Proxy) -> None:

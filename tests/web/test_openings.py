@@ -1,17 +1,18 @@
 """Openings are counted by hour, topic and campaign: without person, link or delay (design 4)."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import select
 
+from preference_center.core import openings
 from preference_center.store import Database
 from preference_center.store.tables import Opening
-from preference_center.web import openings
-from preference_center.web.openings import OpeningCounter
+from preference_center.web import counters
+from preference_center.web.counters import BackgroundCounter
 from tests import make, processes
 from tests.web.conftest import SiteMaker
 from tests.web.site import Site, confirm, link, receipt
@@ -20,6 +21,11 @@ from tests.web.test_trouble import put_back
 
 HOUR = make.NOW.replace(minute=0)
 WEEKLY = (HOUR, "weekly-news", "2026-47")
+OpeningCounter = BackgroundCounter[openings.Key]
+
+
+def opening_counter(database: Database) -> OpeningCounter:
+    return BackgroundCounter(database, openings.add, "openings")
 
 
 def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> None:
@@ -72,15 +78,15 @@ def test_nothing_of_a_person_is_counted(site: Site) -> None:
 def test_counts_reach_the_database_in_the_background(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openings, "SECONDS_BETWEEN_FLUSHES", 0.05)
+    monkeypatch.setattr(counters, "SECONDS_BETWEEN_FLUSHES", 0.05)
     flushed: list[int] = []
-    flush = OpeningCounter.flush
+    flush = BackgroundCounter.flush
 
     def watched(counter: OpeningCounter) -> None:
         flush(counter)
         flushed.append(threading.get_ident())
 
-    monkeypatch.setattr(OpeningCounter, "flush", watched)
+    monkeypatch.setattr(BackgroundCounter, "flush", watched)
     site.get(link())
     processes.wait_for(lambda: flushed, "no flush")
     assert flushed[0] != threading.get_ident()
@@ -103,7 +109,7 @@ def test_a_database_that_is_away_loses_no_count(
 ) -> None:
     database = site.database
     lose_database(site)
-    counter = OpeningCounter(site.database)
+    counter = opening_counter(site.database)
     count(counter, 3)
     counter.flush()
     counter.flush()
@@ -115,16 +121,16 @@ def test_a_database_that_is_away_loses_no_count(
     assert site.openings() == {WEEKLY: 4}
 
 
-def count(counter: OpeningCounter, times: int, now: datetime = make.NOW) -> None:
+def count(counter: OpeningCounter, times: int) -> None:
     for _ in range(times):
-        counter.count("weekly-news", "2026-47", now)
+        counter.count(WEEKLY)
 
 
 def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -> None:
-    counters = [OpeningCounter(database) for _ in range(2)]
+    counters = [opening_counter(database) for _ in range(2)]
     for counter in counters:
         count(counter, 5)
-        counter.count("product-news", "a", make.NOW)
+        counter.count((HOUR, "product-news", "a"))
     flushing = [threading.Thread(target=counter.flush) for counter in counters]
     for thread in flushing:
         thread.start()
@@ -134,7 +140,7 @@ def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -
 
 
 def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> None:
-    counter, stop = OpeningCounter(database), threading.Event()
+    counter, stop = opening_counter(database), threading.Event()
 
     def keep_flushing() -> None:
         while not stop.is_set():
@@ -155,7 +161,7 @@ def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> N
 
 
 def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openings, "MOST_KEYS", 3)
+    monkeypatch.setattr(counters, "MOST_KEYS", 3)
     for n in range(9):
         site.get(link(campaign=f"c{n}"))
     site.get(link(campaign="c0"))

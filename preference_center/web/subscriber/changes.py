@@ -5,7 +5,7 @@ from uuid import UUID
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import consent, preferences, subscribers, topics
+from preference_center.core import consent, openings, preferences, subscribers, topics
 from preference_center.core.preferences import Standing
 from preference_center.links import Link, write_link
 from preference_center.server_links import OWN_CAMPAIGNS, Receipt, write_receipt
@@ -24,7 +24,8 @@ def look(subscriber_id: UUID) -> tuple[Standing, str]:
 def count_opening(signed: Link) -> None:
     """Count that a mailing's page was opened; a HEAD shows nobody anything."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
-        services().openings.count(signed.topic, signed.campaign, services().clock())
+        hour = openings.hour_of(services().clock())
+        services().openings.count((hour, signed.topic, signed.campaign))
 
 
 def own_act(campaign: str | None = None, wording: str | None = None) -> consent.Act:

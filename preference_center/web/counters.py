@@ -1,12 +1,12 @@
-"""Count how often pages are opened, in memory, and add it to the database in the background."""
+"""Count in memory, and add it to the database in the background: no request waits for a count."""
 
 import logging
 import threading
 from collections import Counter
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from multiprocessing import util
+from typing import Any, Generic, TypeVar
 
-from preference_center.core import openings
 from preference_center.store import Database, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -15,19 +15,23 @@ SECONDS_BETWEEN_FLUSHES = 10
 MOST_KEYS = 10_000  # what is more than that is not counted: memory is for serving
 
 
-class OpeningCounter:
-    """Counts by hour, topic and campaign; never a person or a link (design 4)."""
+Key = TypeVar("Key")
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._counts: Counter[openings.Key] = Counter()
+
+class BackgroundCounter(Generic[Key]):
+    """Counts by key; `add` takes a session and what was counted since the last time."""
+
+    def __init__(
+        self, database: Database, add: Callable[[Any, Mapping[Key, int]], None], what: str
+    ) -> None:
+        self._database, self._add, self._what = database, add, what
+        self._counts: Counter[Key] = Counter()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._at_exit: util.Finalize | None = None
 
-    def count(self, topic: str, campaign: str, now: datetime) -> None:
-        """Count one opening; the first one after a flush starts the clock to the next."""
-        key = (openings.hour_of(now), topic, campaign)
+    def count(self, key: Key) -> None:
+        """Count one more; the first one after a flush starts the clock to the next."""
         with self._lock:
             if key in self._counts or len(self._counts) < MOST_KEYS:
                 self._counts[key] += 1
@@ -49,9 +53,9 @@ class OpeningCounter:
         try:
             if counts:
                 with self._database.transaction() as session:
-                    openings.add(session, counts)
+                    self._add(session, counts)
         except UnavailableError as error:
-            log.warning("openings wait: %s", error)
+            log.warning("%s wait: %s", self._what, error)
             with self._lock:
                 self._counts.update(counts)
             return

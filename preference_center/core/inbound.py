@@ -1,0 +1,51 @@
+"""What came in from mail systems: each thing does something once, and is counted by the day."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from preference_center.store import queries
+from preference_center.store.tables import InboundCount
+
+Key = tuple[date, str, str]  # day, door, effect
+
+
+def is_new(session: Session, door: str, name: str, now: datetime) -> bool:
+    """Note that something came in through a door; False where it came before.
+
+    `name` is unique to it there: an event's id, or a message's bytes by their digest.
+    """
+    return queries.see(session, hashlib.sha256(f"{door}\n{name}".encode()).digest(), now)
+
+
+def key(door: str, effect: str, now: datetime) -> Key:
+    """Return what an effect is counted under: the day (UTC), the door, and the effect in words."""
+    return now.astimezone(UTC).date(), door, effect
+
+
+def add(session: Session, counts: Mapping[Key, int]) -> None:
+    """Add counts to those on record, in their order, so that no two writers deadlock."""
+    rows = [
+        {"day": day, "door": door, "effect": effect, "count": count}
+        for (day, door, effect), count in sorted(counts.items())
+    ]
+    queries.count_inbound(session, rows)
+
+
+def count(session: Session, keys: Iterable[Key]) -> None:
+    """Count one more under each key; the last thing a transaction does, since others wait."""
+    add(session, dict.fromkeys(keys, 1))
+
+
+def totals(session: Session, since: date, until: date) -> list[tuple[str, str, int]]:
+    """Return door, effect and how often, of the days from `since` to before `until`."""
+    statement = (
+        select(InboundCount.door, InboundCount.effect, func.sum(InboundCount.count))
+        .where(InboundCount.day >= since, InboundCount.day < until)
+        .group_by(InboundCount.door, InboundCount.effect)
+        .order_by(InboundCount.door, InboundCount.effect)
+    )
+    return [(door, effect, int(number)) for door, effect, number in session.execute(statement)]

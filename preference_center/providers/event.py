@@ -1,0 +1,87 @@
+"""What all providers have in common: what they post, what they say, and how they are refused."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from preference_center.mail import bounce_policy
+
+CUSTOM_ARGUMENT = "preference_center"  # the name under which a mail carries its `event_token`
+# Providers that could not reach us go on trying for up to a day.
+FRESH_FOR = timedelta(hours=24)
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
+_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
+
+
+class ForgedError(Exception):
+    """It is not signed by the provider, or was signed too long ago."""
+
+
+class UnreadableError(Exception):
+    """It is signed, and no event of a form that we know."""
+
+
+class AwayError(Exception):
+    """What proves it could not be fetched now; the provider posts it again."""
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A request as it came: its body, and what a header says by its name, or ""."""
+
+    body: bytes
+    header: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to a mail to `address`.
+
+    `id` is unique at its provider. `token` is the mail's `event_token`, or "". A bounce is
+    `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "".
+    """
+
+    id: str
+    kind: Literal["bounce", "complaint", "unsubscribe"]
+    address: str
+    token: str
+    occurred_at: datetime
+    permanent: bool = False
+    code: str = ""
+
+
+class Provider(Protocol):
+    """Reads what one provider posts."""
+
+    def read(self, posted: Posted, now: datetime) -> list[Event]:
+        """Return the events that end something, other ones left out.
+
+        Raise ForgedError, UnreadableError or AwayError.
+        """
+        ...
+
+
+def bounce(
+    event_id: str, address: str, token: str, at: datetime, *, status: str = "", reason: str = ""
+) -> Event:
+    """Return a failed delivery; a mail server's code and words say whether it is permanent."""
+    verdict = bounce_policy.judge(_code(status), reason)
+    return Event(event_id, "bounce", address, token, at, verdict.permanent, verdict.code)
+
+
+def soft_bounce(event_id: str, address: str, token: str, at: datetime, code: str = "") -> Event:
+    """Return a failed delivery that may pass, whatever its code says."""
+    return Event(event_id, "bounce", address, token, at, permanent=False, code=_code(code))
+
+
+def refuse_what_is_old(signed_at: datetime | None, now: datetime) -> None:
+    """Raise ForgedError where the time under a signature is none, old, or still to come."""
+    if signed_at is None or not -CLOCKS_DIFFER_BY <= now - signed_at <= FRESH_FOR:
+        raise ForgedError
+
+
+def _code(status: str) -> str:
+    """Return an enhanced status code, or "" for what is none."""
+    return status if _CODE.fullmatch(status) else ""

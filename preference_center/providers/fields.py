@@ -1,0 +1,80 @@
+"""Read JSON that somebody else wrote: what is not there, or of another type, is empty."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from preference_center.providers.event import UnreadableError
+
+
+class Fields:
+    """One JSON object."""
+
+    def __init__(self, value: Any) -> None:
+        self._values: dict[str, Any] = value if isinstance(value, dict) else {}
+
+    def text(self, name: str) -> str:
+        """Return a string that a database can keep, or a number as one."""
+        value = self._values.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+        return value if _is_text(value) else ""
+
+    def is_true(self, name: str) -> bool:
+        return self._values.get(name) is True
+
+    def part(self, name: str) -> "Fields":
+        return Fields(self._values.get(name))
+
+    def parts(self, name: str) -> Iterator["Fields"]:
+        """Yield the objects of a list."""
+        yield from each_of(self._values.get(name))
+
+    def first(self, name: str) -> str:
+        """Return the first string of a list."""
+        value = self._values.get(name)
+        return next(filter(_is_text, value), "") if isinstance(value, list) else ""
+
+    def time(self, name: str) -> datetime | None:
+        """Return a time: seconds since 1970, or ISO 8601 with its zone; None if it is neither."""
+        text = self.text(name)
+        return from_seconds(text) or _from_iso(text)
+
+
+def from_seconds(text: str) -> datetime | None:
+    """Return the time that is so many seconds after 1970 began, UTC, or None."""
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _from_iso(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Tell whether a value is a string without NUL and lone surrogates."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+
+
+def parse(text: bytes | str) -> Any:
+    """Return what a JSON document says, or raise UnreadableError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("no JSON") from error
+
+
+def each_of(value: Any) -> Iterator[Fields]:
+    """Yield the objects of a list, whatever else is in it."""
+    for item in value if isinstance(value, list) else ():
+        if isinstance(item, dict):
+            yield Fields(item)

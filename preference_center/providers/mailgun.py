@@ -1,0 +1,70 @@
+"""Mailgun's webhooks: one event each, its signature beside it, an HMAC of a time and a token.
+
+The signature does not cover the event, so a token is good for one event alone.
+Source: Mailgun, "Securing Webhooks" and "Event Structure".
+"""
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from preference_center.providers.event import (
+    CUSTOM_ARGUMENT,
+    Event,
+    ForgedError,
+    Posted,
+    bounce,
+    refuse_what_is_old,
+    soft_bounce,
+)
+from preference_center.providers.fields import Fields, parse
+
+# Why Mailgun did not even try: these it had from the person.
+_SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint": "complained"}
+
+
+@dataclass(frozen=True)
+class Mailgun:
+    """Reads what is signed with the account's HTTP webhook signing key."""
+
+    signing_key: str
+
+    def read(self, posted: Posted, now: datetime) -> list[Event]:
+        fields = Fields(parse(posted.body))
+        signature = fields.part("signature")
+        self._verify(signature, now)
+        return list(_events(signature.text("token"), fields.part("event-data"), now))
+
+    def _verify(self, signature: Fields, now: datetime) -> None:
+        refuse_what_is_old(signature.time("timestamp"), now)
+        signed = (signature.text("timestamp") + signature.text("token")).encode()
+        expected = hmac.new(self.signing_key.encode(), signed, "sha256").hexdigest().encode()
+        # An event of a subaccount has a signature of its own key and one of its parent's.
+        given = (signature.text(name).encode() for name in ("signature", "parent-signature"))
+        if not any(hmac.compare_digest(expected, each) for each in given):
+            raise ForgedError
+
+
+def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
+    kind, address = fields.text("event"), fields.text("recipient")
+    token = fields.part("user-variables").text(CUSTOM_ARGUMENT)
+    at = fields.time("timestamp") or now
+    status = fields.part("delivery-status")
+    code = status.text("enhanced-code")
+    if kind == "failed":
+        kind = _SUPPRESSED_FOR.get(fields.text("reason"), kind)
+    if kind == "failed" and _was_refused(fields):
+        reason = f"{status.text('message')} {status.text('description')}"
+        yield bounce(event_id, address, token, at, status=code, reason=reason)
+    elif kind == "failed":
+        yield soft_bounce(event_id, address, token, at, code)
+    elif kind == "complained":
+        yield Event(event_id, "complaint", address, token, at)
+    elif kind == "unsubscribed":
+        yield Event(event_id, "unsubscribe", address, token, at)
+
+
+def _was_refused(fields: Fields) -> bool:
+    own_list = fields.text("reason").startswith("suppress-")
+    return fields.text("severity") == "permanent" and not own_list

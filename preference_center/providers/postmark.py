@@ -1,0 +1,87 @@
+"""Postmark's webhooks: one record each, proved by a password alone (HTTP basic authentication).
+
+Source: Postmark, "Bounce webhook", "Spam complaint webhook", "Subscription change webhook".
+"""
+
+import hmac
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from preference_center.providers.event import (
+    CUSTOM_ARGUMENT,
+    Event,
+    ForgedError,
+    Posted,
+    bounce,
+    soft_bounce,
+)
+from preference_center.providers.fields import Fields, parse
+
+_MAY_PASS = {"Transient", "DnsError", "SoftBounce", "SpamNotification", "Blocked", "DMARCPolicy"}
+_STOPS = {"Unsubscribe", "ManuallyDeactivated"}
+
+
+@dataclass(frozen=True)
+class Postmark:
+    """Reads what comes with `user:password`, as it stands in the webhook's own settings."""
+
+    credentials: str
+
+    def read(self, posted: Posted, now: datetime) -> list[Event]:
+        self._verify(posted)
+        return list(_events(Fields(parse(posted.body)), now))
+
+    def _verify(self, posted: Posted) -> None:
+        scheme, _, given = posted.header("Authorization").partition(" ")
+        try:
+            credentials = b64decode(given.strip(), validate=True)
+        except ValueError as error:
+            raise ForgedError from error
+        right = hmac.compare_digest(credentials, self.credentials.encode())
+        if scheme.lower() != "basic" or not right:
+            raise ForgedError
+
+
+def _events(fields: Fields, now: datetime) -> Iterator[Event]:
+    record = fields.text("RecordType")
+    token = fields.part("Metadata").text(CUSTOM_ARGUMENT)
+    if record == "SubscriptionChange":
+        yield from _subscription_change(fields, token, now)
+    elif record == "SpamComplaint":
+        at = fields.time("BouncedAt") or now
+        yield Event(_id(fields), "complaint", fields.text("Email"), token, at)
+    elif record == "Bounce":
+        yield from _bounce(fields, token, fields.time("BouncedAt") or now)
+
+
+def _bounce(fields: Fields, token: str, at: datetime) -> Iterator[Event]:
+    kind, address = fields.text("Type"), fields.text("Email")
+    if kind == "HardBounce":
+        yield bounce(_id(fields), address, token, at, reason=fields.text("Details"))
+    elif kind == "BadEmailAddress":
+        yield bounce(_id(fields), address, token, at, status="5.1.3")
+    elif kind in _MAY_PASS:
+        yield soft_bounce(_id(fields), address, token, at)
+    elif kind in _STOPS:
+        yield Event(_id(fields), "unsubscribe", address, token, at)
+
+
+def _subscription_change(fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+    """Yield what ended; `SuppressSending: false` brings nobody back."""
+    reason, address = fields.text("SuppressionReason"), fields.text("Recipient")
+    at = fields.time("ChangedAt") or now
+    event_id = "\n".join((fields.text("MessageID"), address, reason, fields.text("ChangedAt")))
+    if not fields.is_true("SuppressSending"):
+        return
+    if reason == "HardBounce":  # without the words that would say more
+        yield soft_bounce(event_id, address, token, at)
+    elif reason == "SpamComplaint":
+        yield Event(event_id, "complaint", address, token, at)
+    else:
+        yield Event(event_id, "unsubscribe", address, token, at)
+
+
+def _id(fields: Fields) -> str:
+    return f"{fields.text('RecordType')} {fields.text('ID')}"

@@ -1,0 +1,98 @@
+"""Events in the forms that the providers document, about ada@example.org."""
+
+from typing import Any
+
+from preference_center.links import write_return_path
+from tests import make
+
+ADA = "ada@example.org"
+TOKEN = write_return_path(make.person(ADA), "weekly-news", (make.LINK_KEY,))
+SECONDS = int(make.NOW.timestamp())
+ISO = "2026-11-22T14:05:00.000Z"
+GONE = "550 5.1.1 The email account that you tried to reach does not exist."
+FULL = "552 5.2.2 Mailbox full"
+
+_SES_MAIL = {
+    "timestamp": ISO,
+    "messageId": "0102018f-EXAMPLE",
+    "destination": [ADA],
+    "tags": {"ses:configuration-set": ["letters"], "preference_center": [TOKEN]},
+}
+
+
+def ses_bounce(kind: str = "Permanent", sub: str = "General", **recipient: Any) -> dict[str, Any]:
+    person = {"emailAddress": ADA, "action": "failed", "status": "5.1.1", "diagnosticCode": GONE}
+    bounce = {
+        "bounceType": kind,
+        "bounceSubType": sub,
+        "bouncedRecipients": [{**person, **recipient}],
+        "timestamp": ISO,
+        "feedbackId": "0102018f-feedback",
+    }
+    return {"eventType": "Bounce", "bounce": bounce, "mail": _SES_MAIL}
+
+
+def ses_complaint(kind: str | None = "abuse") -> dict[str, Any]:
+    complaint = {"complainedRecipients": [{"emailAddress": ADA}], "timestamp": ISO}
+    if kind is not None:
+        complaint["complaintFeedbackType"] = kind
+    return {"notificationType": "Complaint", "complaint": complaint, "mail": _SES_MAIL}
+
+
+def ses_subscription(*, everything: bool, status: str = "OptIn") -> dict[str, Any]:
+    topics = [{"topicName": "news", "subscriptionStatus": status}]
+    new = {"unsubscribeAll": everything, "topicSubscriptionStatus": topics}
+    subscription = {"timestamp": ISO, "source": "UnsubscribeHeader", "newTopicPreferences": new}
+    return {"eventType": "Subscription", "subscription": subscription, "mail": _SES_MAIL}
+
+
+def ses_delay() -> dict[str, Any]:
+    person = {"emailAddress": ADA, "status": "4.4.1", "diagnosticCode": "421 4.4.1 later"}
+    delay = {"timestamp": ISO, "delayType": "General", "delayedRecipients": [person]}
+    return {"eventType": "DeliveryDelay", "deliveryDelay": delay, "mail": _SES_MAIL}
+
+
+def sendgrid(event: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "email": ADA,
+        "timestamp": SECONDS,
+        "smtp-id": "<14c5d75ce93.dfd.64b469@ismtpd-555>",
+        "event": event,
+        "sg_event_id": f"event-{event}",
+        "sg_message_id": "14c5d75ce93.dfd.64b469.filter0001.16648.5515E0B88.0",
+        "preference_center": TOKEN,
+        **changes,
+    }
+
+
+def postmark(record: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "RecordType": record,
+        "ID": 4323372036854775807,
+        "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
+        "MessageStream": "broadcast",
+        "Email": ADA,
+        "BouncedAt": "2026-11-22T14:05:00.1234567Z",
+        "Details": f"smtp;{GONE}",
+        "Metadata": {"preference_center": TOKEN},
+        **changes,
+    }
+
+
+def postmark_change(reason: str | None, *, suppress: bool = True) -> dict[str, Any]:
+    changed = {"Recipient": ADA, "ChangedAt": "2026-11-22T14:05:00Z", "Origin": "Recipient"}
+    told = {"SuppressSending": suppress, "SuppressionReason": reason}
+    return postmark("SubscriptionChange", **changed, **told)
+
+
+def mailgun(event: str, message: str = GONE, code: str = "", **changes: Any) -> dict[str, Any]:
+    status = {"code": 550, "message": message, "description": "", "enhanced-code": code}
+    return {
+        "event": event,
+        "id": "Ase7i2zsRYeDXztHGENqRA",
+        "timestamp": SECONDS + 0.25,
+        "recipient": ADA,
+        "delivery-status": status,
+        "user-variables": {"preference_center": TOKEN},
+        **changes,
+    }

@@ -1,0 +1,263 @@
+"""`/hooks/<provider>`: what a provider proves is done, once; nobody else changes a thing (M13)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from preference_center.core import topics
+from preference_center.store.tables import InboundCount
+from tests import make
+from tests.providers import posting, samples
+from tests.providers.posting import Amazon, Request
+from tests.web.conftest import SiteMaker
+from tests.web.site import Site
+from tests.web.test_one_click import lose_database
+
+SECRETS = {
+    "ses_topics": (posting.TOPIC,),
+    "sendgrid_key": posting.SENDGRID_KEY,
+    "postmark_credentials": posting.POSTMARK,
+    "mailgun_key": posting.MAILGUN_KEY,
+}
+GONE: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_bounce()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("bounce", reason=samples.GONE)),
+    "postmark": posting.postmark(samples.postmark("Bounce", Type="HardBounce")),
+    "mailgun": posting.mailgun(samples.mailgun("failed", severity="permanent")),
+}
+COMPLAINT: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_complaint()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("spamreport")),
+    "postmark": posting.postmark(samples.postmark("SpamComplaint")),
+    "mailgun": posting.mailgun(samples.mailgun("complained")),
+}
+UNSUBSCRIBE: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_subscription(everything=True)),
+    "sendgrid": posting.sendgrid(samples.sendgrid("unsubscribe")),
+    "postmark": posting.postmark(samples.postmark_change("ManualSuppression")),
+    "mailgun": posting.mailgun(samples.mailgun("unsubscribed")),
+}
+PROVIDERS = list(GONE)
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+@pytest.fixture
+def hooked(site_with: SiteMaker) -> Site:
+    """Return a site that hears all four providers; Amazon is played by a function."""
+    site = site_with(**SECRETS)
+    site.enrol("ada@example.org", "bob@example.org")
+    heard = {**site.services.providers, "ses": posting.reader_of("ses", Amazon().fetch)}
+    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    return site
+
+
+def hook(site: Site, provider: str, request: Request) -> TestResponse:
+    return site.post(f"/hooks/{provider}", data=request.body, headers=request.headers)
+
+
+def counted(site: Site) -> dict[str, int]:
+    """Return what was counted, by door and effect."""
+    site.services.forged.flush()
+    with site.database.reading() as session:
+        found = session.scalars(select(InboundCount))
+        return {f"{each.door}: {each.effect}": each.count for each in found}
+
+
+@each_provider
+def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, GONE[provider]).status_code == 200
+    assert hooked.stops() == ["address"]
+    assert hooked.stops("bob@example.org") == []
+    assert counted(hooked) == {f"{provider}: bounce stopped": 1}
+
+
+@each_provider
+def test_a_complaint_ends_all_topics_silently(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, COMPLAINT[provider]).status_code == 200
+    assert hooked.stops() == ["all"]
+    hooked.now += timedelta(hours=1)
+    assert hooked.mails() == []
+
+
+@each_provider
+def test_an_unsubscribe_ends_the_topic_of_its_mail(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
+    assert hooked.stops() == ["weekly-news"]
+
+
+@each_provider
+def test_where_one_click_means_everything_so_does_an_unsubscribe(
+    site_with: SiteMaker, provider: str
+) -> None:
+    site = site_with(**SECRETS, one_click_scope="all")
+    site.enrol("ada@example.org")
+    heard = {provider: posting.reader_of(provider)}
+    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    hook(site, provider, UNSUBSCRIBE[provider])
+    assert site.stops() == ["all"]
+
+
+@pytest.mark.parametrize("token", ["", "b-forged", samples.TOKEN.replace("b-", "u-")])
+def test_a_mail_of_no_topic_that_we_know_ends_all_of_them(hooked: Site, token: str) -> None:
+    said = samples.sendgrid("unsubscribe", preference_center=token)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops() == ["all"]
+
+
+def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None:
+    said = samples.sendgrid("unsubscribe", email="Bob@Example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops("bob@example.org") == ["all"]
+    assert hooked.stops() == []
+
+
+def test_a_token_alone_says_who(hooked: Site) -> None:
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("unsubscribe", email=None)))
+    assert hooked.stops() == ["weekly-news"]
+
+
+def test_an_event_about_nobody_does_nothing(hooked: Site) -> None:
+    said = samples.sendgrid("unsubscribe", email="", preference_center="")
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    assert counted(hooked) == {"sendgrid: about nobody": 1}
+
+
+def test_somebody_whom_nobody_imported_is_stopped_all_the_same(hooked: Site) -> None:
+    said = samples.sendgrid("spamreport", email="new@example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops("new@example.org") == ["all"]
+
+
+def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
+    left = samples.sendgrid("unsubscribe")
+    full = samples.sendgrid("deferred", email="bob@example.org", status="4.2.2")
+    opened = samples.sendgrid("open")
+    hook(hooked, "sendgrid", posting.sendgrid(left, opened, full, left))
+    assert counted(hooked) == {
+        "sendgrid: stopped": 1,
+        "sendgrid: again": 1,
+        "sendgrid: bounce soft": 1,
+    }
+
+
+@each_provider
+def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: str) -> None:
+    hook(hooked, provider, UNSUBSCRIBE[provider])
+    hooked.now += timedelta(hours=1)
+    with hooked.database.transaction() as session:
+        make.join(session, at=hooked.now)
+    before = hooked.held()
+    assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
+    assert hooked.held() == before
+    assert counted(hooked) == {f"{provider}: stopped": 1, f"{provider}: again": 1}
+
+
+def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
+    with hooked.database.transaction() as session:
+        make.stop(session)
+        make.join(session, at=make.NOW + timedelta(hours=2))
+    hooked.now += timedelta(hours=3)
+    said = samples.sendgrid("unsubscribe")
+    hook(hooked, "sendgrid", posting.sendgrid(said, at=hooked.now))
+    assert hooked.held()["weekly-news"][0] == "subscribed"
+
+
+@each_provider
+def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provider: str) -> None:
+    before = hooked.rows()
+    forged = Request(GONE[provider].body, {"Content-Type": "text/plain"})
+    if provider == "ses":
+        eve = posting.authority("eve.example")
+        forged = posting.ses(samples.ses_bounce(), signer=eve)
+    if provider == "mailgun":
+        forged = posting.mailgun(samples.mailgun("complained"), key="not-the-key-at-all")
+    response = hook(hooked, provider, forged)
+    assert (response.status_code, response.text) == (403, "This is not signed as it must be.\n")
+    assert hooked.rows() == before
+    assert counted(hooked) == {f"{provider}: forged": 1}
+
+
+@pytest.mark.parametrize("provider", [*PROVIDERS, "mailchimp", "ses/", "", "%00"])
+def test_a_provider_without_a_secret_is_not_there(site: Site, provider: str) -> None:
+    response = hook(site, provider, GONE.get(provider, GONE["sendgrid"]))
+    assert response.status_code == 404
+    assert site.stops() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
+def test_a_hook_takes_posts_alone(hooked: Site, method: str) -> None:
+    response = hooked.open(method, "/hooks/sendgrid")
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+
+
+def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
+    request = Request(b"{", posting.postmark({}).headers)
+    response = hook(hooked, "postmark", request)
+    assert (response.status_code, response.text) == (400, "This is no event of a known form.\n")
+
+
+def test_a_body_without_end_is_refused(hooked: Site) -> None:
+    request = Request(b" " * 4_194_305, {})
+    assert hook(hooked, "sendgrid", request).status_code == 413
+
+
+def test_a_database_that_is_away_makes_the_provider_try_again(hooked: Site) -> None:
+    lose_database(hooked)
+    response = hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+
+
+def test_an_archived_topic_can_be_left(hooked: Site) -> None:
+    with hooked.database.transaction() as session:
+        topics.archive(topics.get(session, "weekly-news"), make.NOW)
+    hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
+    assert hooked.stops() == ["weekly-news"]
+
+
+def test_nothing_of_an_event_is_logged(hooked: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    for provider in PROVIDERS:
+        hook(hooked, provider, COMPLAINT[provider])
+        hook(hooked, provider, Request(b'{"email": "canary@example.org"}', {}))
+    assert caplog.records
+    for secret in (samples.TOKEN, "ada@", "canary", posting.MAILGUN_KEY):
+        assert secret not in caplog.text
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+FIELDS = sorted(
+    {
+        *samples.sendgrid("bounce", reason="", status="", type=""),
+        *samples.postmark_change("HardBounce"),
+        *samples.mailgun("failed", severity="permanent", reason=""),
+        *samples.ses_bounce(),
+        "Type",
+    }
+)
+KINDS = ["bounce", "failed", "Bounce", "Complaint", "SubscriptionChange", "HardBounce", "dropped"]
+
+
+@given(
+    provider=st.sampled_from(PROVIDERS),
+    said=st.dictionaries(st.sampled_from(FIELDS), json_values | st.sampled_from(KINDS)),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_a_provider_says_is_answered(
+    hooked: Site, provider: str, said: dict[str, Any]
+) -> None:
+    response = hook(hooked, provider, posting.SIGNED[provider](said))
+    assert response.status_code in (200, 400)
