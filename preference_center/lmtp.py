@@ -16,12 +16,11 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
 from preference_center.logs import log_unexpected
-from preference_center.receive import Receiver
+from preference_center.receive import LONGEST_MESSAGE, Receiver
 from preference_center.store import UnavailableError
 
 log = logging.getLogger(__name__)
 
-LONGEST_MESSAGE = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
 LONGEST_LINE = 1_048_576  # bytes
 THREADS = 4
 

@@ -26,6 +26,7 @@ from preference_center.store import Database
 log = logging.getLogger(__name__)
 
 DOOR = "mail"
+LONGEST_MESSAGE = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
 _TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 _STOPPING = {"abuse", "fraud", "opt-out", "opt-out-list", "miscategorized", "other", "virus"}
 

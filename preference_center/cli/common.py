@@ -1,6 +1,7 @@
 """What the commands share: settings, the database, files, progress and what was refused."""
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
@@ -44,6 +46,14 @@ def opened_database() -> Iterator[tuple[Settings, Database]]:
         yield settings, database
     finally:
         database.close()
+
+
+def asked_to_stop() -> Event:
+    """Return what is set once somebody asks this process to end (SIGTERM, Ctrl+C)."""
+    stop = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    return stop
 
 
 class Time(click.ParamType[datetime]):

@@ -1,21 +1,19 @@
 """`receive`, `lmtp`, `inbound` and `unread`: what comes in."""
 
 import logging
-import signal
 import sys
 from datetime import datetime, timedelta
-from threading import Event
 
 import click
 
 from preference_center import logs
-from preference_center.cli.common import Time, opened_database
+from preference_center.cli.common import Time, asked_to_stop, opened_database
 from preference_center.clock import utc_now
 from preference_center.core import inbound as arrivals
 from preference_center.core import unread as unread_mails
-from preference_center.lmtp import LONGEST_MESSAGE, listening
+from preference_center.lmtp import listening
 from preference_center.logs import log_unexpected
-from preference_center.receive import Receiver
+from preference_center.receive import LONGEST_MESSAGE, Receiver
 from preference_center.store import SchemaError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -71,9 +69,7 @@ def lmtp(listen: str) -> None:
     if not (host and port.isdigit() and 0 < int(port) < 65_536):
         raise click.BadParameter("must look like 127.0.0.1:8024", param_hint="--listen")
     logs.configure()
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    stop = asked_to_stop()
     with opened_database() as (settings, database):
         receiver = Receiver(database, settings, utc_now)
         with listening(receiver, host.strip("[]"), int(port)):

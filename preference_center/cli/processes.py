@@ -1,16 +1,14 @@
 """The commands that run: `demo`, `serve`, `worker`, and `upgrade` before them."""
 
-import signal
 import socket
 import sys
-from threading import Event
 from urllib.parse import urlsplit
 
 import click
 
 from preference_center import logs, resources
 from preference_center.app import shared_values
-from preference_center.cli.common import opened_database, settings_or_exit
+from preference_center.cli.common import asked_to_stop, opened_database, settings_or_exit
 from preference_center.clock import utc_now
 from preference_center.i18n import Languages
 from preference_center.mail.transport import SmtpTransport
@@ -48,9 +46,7 @@ def serve(host: str, port: int) -> None:
 def worker() -> None:
     """Send confirmations through SMTP_URL until stopped; any number may run on PostgreSQL."""
     logs.configure()
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
+    stop = asked_to_stop()
     with opened_database() as (settings, database):
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing: no mail can be sent.", err=True)
