@@ -7,7 +7,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from preference_center.addresses import is_mailable, normalise
 from preference_center.colours import DEFAULT_ACCENT, Accent, accent
@@ -173,6 +173,18 @@ class Reader:
             self._wrong(name, "must look like smtp://user:password@host:587 or smtps://host")
         return value or None
 
+    def imap_url(self, name: str) -> str | None:
+        value = self.text(name)
+        if not value:
+            return None
+        if not _is_mailbox(value):
+            self._wrong(name, "must look like imaps://user:password@host/FOLDER (%40 for @)")
+        elif not is_one_line(unquote(value)):  # it would end a command of ours, and begin another
+            self._wrong(name, "contains a line break or another control character")
+        elif re.search(r"[/.]Done/?$", unquote(value)):
+            self._wrong(name, "must name a folder other than Done, where messages go afterwards")
+        return value
+
     def accent(self, name: str) -> Accent:
         value = self.text(name)
         try:
@@ -245,6 +257,16 @@ def _is_guessable(key: str) -> bool:
 def _is_web_address(value: str) -> bool:
     parts = _split(value)
     return parts is not None and parts.scheme in {"https", "http"}
+
+
+def _is_mailbox(value: str) -> bool:
+    parts = _split(value)
+    return (
+        parts is not None
+        and parts.scheme in {"imap", "imaps"}
+        and bool(parts.username and parts.password)
+        and not (parts.query or parts.fragment)
+    )
 
 
 def _split(value: str) -> SplitResult | None:

@@ -66,6 +66,7 @@ class Settings(LinkSettings):
     sendgrid_key: str = ""
     postmark_credentials: str = ""
     mailgun_key: str = ""
+    imap_url: str | None = None
     keep_outbox: timedelta = timedelta(days=30)
     keep_claims: timedelta = timedelta(days=396)
     keep_reason_persons: timedelta = timedelta(days=90)
@@ -126,6 +127,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sendgrid_key=reader.verification_key("SENDGRID_KEY"),
         postmark_credentials=reader.credentials("POSTMARK_CREDENTIALS"),
         mailgun_key=reader.foreign_key("MAILGUN_KEY"),
+        imap_url=reader.imap_url("IMAP_URL"),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, most=9),
         keep_outbox=reader.days("KEEP_OUTBOX_DAYS", 30),
         keep_claims=reader.days("KEEP_CLAIMS_DAYS", 396, least=31),  # a monthly cap counts them

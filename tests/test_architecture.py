@@ -49,6 +49,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"sqlalchemy"},
     ),
     "lmtp": ({"logs", "receive", "store"}, {"aiosmtpd"}),
+    "imap": ({"logs", "mail", "receive", "store"}, {"imap_tools"}),
     "worker": ({"core", "i18n", "letters", "logs", "mail", "settings", "store"}, set()),
     "web": (
         {

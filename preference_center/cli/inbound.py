@@ -1,7 +1,9 @@
-"""`receive`, `lmtp`, `inbound` and `unread`: what comes in."""
+"""`receive`, `lmtp`, `imap`, `inbound` and `unread`: what comes in."""
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import click
@@ -11,6 +13,7 @@ from preference_center.cli.common import Time, asked_to_stop, opened_database
 from preference_center.clock import utc_now
 from preference_center.core import inbound as arrivals
 from preference_center.core import unread as unread_mails
+from preference_center.imap import ImapFolder
 from preference_center.lmtp import listening
 from preference_center.logs import log_unexpected
 from preference_center.receive import LONGEST_MESSAGE, Receiver
@@ -75,6 +78,47 @@ def lmtp(listen: str) -> None:
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
             stop.wait()
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once: exit 0 when all is done, 75 when not.")
+@click.option(
+    "--every",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 86_400),
+    help="How many seconds lie between two looks.",
+)
+def imap(*, once: bool, every: int) -> None:
+    """Take in messages from the folder at IMAP_URL, look after look, until stopped.
+
+    A message is moved to the folder Done beside it when what it does is committed, and stays
+    where it is until then. What came in longer than KEEP_UNREAD_DAYS ago is deleted from Done.
+    """
+    logs.configure()
+    stop = asked_to_stop()
+    try:
+        with _imap_folder() as folder:
+            if not once:
+                click.echo(f"Looking every {every} seconds (Ctrl+C stops)", err=True)
+            all_done = folder.look(stop)
+            while not once and not stop.wait(every):
+                folder.look(stop)
+    except UnavailableError as error:
+        click.echo(f"Error: {error}. Nothing was done.", err=True)
+        sys.exit(TEMPORARY_FAILURE)
+    if once and not all_done:
+        sys.exit(TEMPORARY_FAILURE)
+
+
+@contextmanager
+def _imap_folder() -> Iterator[ImapFolder]:
+    with opened_database() as (settings, database):
+        if settings.imap_url is None:
+            click.echo("PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.", err=True)
+            sys.exit(2)
+        receiver = Receiver(database, settings, utc_now)
+        yield ImapFolder(settings.imap_url, receiver, settings.keep_unread)
 
 
 @click.command()

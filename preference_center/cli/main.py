@@ -64,6 +64,7 @@ for command in (
     doctor.doctor,
     inbound.receive,
     inbound.lmtp,
+    inbound.imap,
     inbound.inbound,
     inbound.unread,
     suppressions.suppressions,

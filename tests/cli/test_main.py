@@ -54,6 +54,7 @@ def test_help_and_version_need_no_settings() -> None:
         ("verify-ledger",),
         ("report",),
         ("purge",),
+        ("imap", "--once"),
     ],
 )
 def test_wrong_settings_are_all_named_at_once(arguments: tuple[str, ...]) -> None:
