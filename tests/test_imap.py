@@ -263,10 +263,11 @@ def test_a_password_is_never_sent_in_the_clear(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("scheme", ["imaps", "imap"])
 def test_a_server_that_never_answers_is_given_up(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
+    inbox: Inbox, scheme: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert not look(f"imap://reader:word@127.0.0.1:{port}", inbox.receiver, timeout=0.2)
+        assert not look(f"{scheme}://reader:word@127.0.0.1:{port}", inbox.receiver, timeout=0.2)
     assert "no answer from the mail server (TimeoutError)" in caplog.text
