@@ -83,7 +83,8 @@ def _is_held(session: Session, subscriber: Subscriber, failed: Failed, now: date
     domain = failed.domain or normalise(subscriber.email or "").rpartition("@")[2]
     if not domain:
         return False
-    queries.count_bounce(session, domain, now)
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    queries.add_counts(session, BounceCount, [{"domain": domain, "hour": hour, "count": 1}])
     recent = _count(session, domain, now - HOLD_WINDOW, now)
     usual = _count(session, domain, now - HOLD_BASELINE, now - HOLD_WINDOW) / (
         (HOLD_BASELINE - HOLD_WINDOW) / HOLD_WINDOW

@@ -32,7 +32,7 @@ def add(session: Session, counts: Mapping[Key, int]) -> None:
         {"day": day, "door": door, "effect": effect, "count": count}
         for (day, door, effect), count in sorted(counts.items())
     ]
-    queries.count_inbound(session, rows)
+    queries.add_counts(session, InboundCount, rows)
 
 
 def count(session: Session, keys: Iterable[Key]) -> None:

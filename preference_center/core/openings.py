@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from preference_center.store import queries
+from preference_center.store.tables import Opening
 
 Key = tuple[datetime, str, str]  # hour, topic, campaign
 
@@ -17,10 +18,8 @@ def hour_of(at: datetime) -> datetime:
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:
     """Add counts to those on record, in their order, so that no two writers deadlock."""
-    queries.count_openings(
-        session,
-        [
-            {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
-            for (hour, topic, campaign), count in sorted(counts.items())
-        ],
-    )
+    rows = [
+        {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
+        for (hour, topic, campaign), count in sorted(counts.items())
+    ]
+    queries.add_counts(session, Opening, rows)

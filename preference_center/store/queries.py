@@ -163,23 +163,16 @@ def claim(session: Session, topic: str, campaign: str, ids: Iterable[UUID], now:
         session.execute(statement, rows)
 
 
-def count_openings(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert counts, or add them to those of the same hour, topic and campaign."""
-    statement = insert(session, Opening)
+def add_counts(
+    session: Session,
+    table: type[BounceCount | InboundCount | Opening],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """Insert counts, or add them to those that have the same key."""
+    statement = insert(session, table)
     statement = statement.on_conflict_do_update(
-        index_elements=["hour", "topic", "campaign"],
-        set_={"count": Opening.count + statement.excluded.count},
-    )
-    if rows:
-        session.execute(statement, rows)
-
-
-def count_inbound(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert counts, or add them to those of the same day, door and effect."""
-    statement = insert(session, InboundCount)
-    statement = statement.on_conflict_do_update(
-        index_elements=["day", "door", "effect"],
-        set_={"count": InboundCount.count + statement.excluded.count},
+        index_elements=list(table.__table__.primary_key),
+        set_={"count": table.count + statement.excluded.count},
     )
     if rows:
         session.execute(statement, rows)
@@ -190,17 +183,6 @@ def see(session: Session, digest: bytes, now: datetime) -> bool:
     statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
     noted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)
     return session.scalars(noted).first() is not None
-
-
-def count_bounce(session: Session, domain: str, now: datetime) -> None:
-    """Count one more address of a domain that failed in this hour."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    statement = insert(session, BounceCount).values(domain=domain, hour=hour, count=1)
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["domain", "hour"], set_={"count": BounceCount.count + 1}
-        )
-    )
 
 
 def take_due_mail(session: Session, now: datetime) -> OutboxRow | None:

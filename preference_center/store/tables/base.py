@@ -1,0 +1,47 @@
+"""What all tables share: times in UTC, names of constraints, how a slug is kept."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, MetaData, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase
+
+# Byte order on both engines, so that an export is the same whatever the server's locale.
+Slug = String(32).with_variant(String(32, collation="C"), "postgresql")
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware datetime in UTC. SQLite would drop the offset, so it goes in and out as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time needs its zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a later migration can find it on both engines."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Utc, str: Text}  # noqa: RUF012 (SQLAlchemy's own spelling)
+
+
+def row_values(row: Base) -> dict[str, Any]:
+    """Return a row's columns by name."""
+    return {column.key: getattr(row, column.key) for column in row.__table__.columns}

@@ -1,0 +1,168 @@
+"""Topics, people, what they chose, and the ledger of it. Every key says who first."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, attribute_keyed_dict, mapped_column, relationship
+
+from preference_center.store.tables.base import Base, Slug
+
+
+class Topic(Base):
+    """Something a person can leave by itself. `policy` says what silence means.
+
+    `cadence` is how often it is sent: only caps below it are worth offering.
+    """
+
+    __tablename__ = "topics"
+    __table_args__ = (
+        CheckConstraint("policy IN ('opt_in', 'opt_out')", name="policy"),
+        CheckConstraint("opt_in IN ('single', 'double')", name="opt_in"),
+        CheckConstraint("cadence IN ('irregular', 'weekly', 'monthly')", name="cadence"),
+    )
+
+    slug: Mapped[str] = mapped_column(Slug, primary_key=True)
+    policy: Mapped[str] = mapped_column(String(8))
+    opt_in: Mapped[str] = mapped_column(String(8))
+    cadence: Mapped[str] = mapped_column(String(16), server_default="irregular")
+    public: Mapped[bool]
+    confirm: Mapped[bool]
+    code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
+    created_at: Mapped[datetime]
+    archived_at: Mapped[datetime | None]
+
+    texts: Mapped[dict[str, "TopicText"]] = relationship(
+        collection_class=attribute_keyed_dict("locale")
+    )
+
+
+class TopicText(Base):
+    """A topic's name and description in one language."""
+
+    __tablename__ = "topic_texts"
+
+    topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str]
+    description: Mapped[str]
+
+
+class Wording(Base):
+    """What a person agreed to, word for word, found by the SHA-256 of the text."""
+
+    __tablename__ = "wordings"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    text: Mapped[str]
+
+
+class Subscriber(Base):
+    """A person, known by the fingerprint of the address. This row is the lock on all of theirs."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = (Index(None, "email"),)
+
+    subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str | None]
+    locale: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
+    seq: Mapped[int]
+    head: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+    subscriptions: Mapped[dict[str, "Subscription"]] = relationship(
+        collection_class=attribute_keyed_dict("topic"), cascade="all, delete-orphan"
+    )
+    suppressions: Mapped[dict[str, "Suppression"]] = relationship(
+        collection_class=attribute_keyed_dict("kind"), cascade="all, delete-orphan"
+    )
+
+
+class Subscription(Base):
+    """What one person gets of one topic. `updated_at` is when its effect last changed.
+
+    `frequency` caps it, `paused_until` holds it back; a stop beats both.
+
+    `reaffirmed_at`: a stop that stood already was said again, so undoing the first would lose it.
+    """
+
+    __tablename__ = "subscriptions"
+    __table_args__ = (
+        CheckConstraint("status IN ('subscribed', 'unsubscribed', 'unconfirmed')", name="status"),
+        CheckConstraint("frequency IN ('every', 'weekly', 'monthly')", name="frequency"),
+        Index(None, "topic", "subscriber_id"),
+        Index(None, "updated_at"),
+    )
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    frequency: Mapped[str] = mapped_column(String(16))
+    paused_until: Mapped[datetime | None]
+    changed_at: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(16))
+    basis: Mapped[str]
+    acquired_from: Mapped[str]
+    consent_at: Mapped[datetime | None]
+    consent_source: Mapped[str]
+    consent_wording: Mapped[bytes | None] = mapped_column(ForeignKey("wordings.digest"))
+    updated_at: Mapped[datetime]
+    reaffirmed_at: Mapped[datetime | None]
+
+
+class Suppression(Base):
+    """A stop above all topics: `all` of them, or the `address`, receipts included."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('all', 'address')", name="kind"),
+        Index(None, "kind", "since"),
+    )
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    since: Mapped[datetime]
+    source: Mapped[str] = mapped_column(String(16))
+    updated_at: Mapped[datetime]
+    reaffirmed_at: Mapped[datetime | None]
+
+
+class LedgerRow(Base):
+    """One change, never altered: its hash covers the row before it and the digest of details."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index(None, "topic", "occurred_at"), Index(None, "recorded_at"))
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    event: Mapped[str] = mapped_column(String(16))
+    scope: Mapped[str] = mapped_column(String(8))
+    topic: Mapped[str | None] = mapped_column(Slug)
+    source: Mapped[str] = mapped_column(String(16))
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    wording: Mapped[bytes | None] = mapped_column(ForeignKey("wordings.digest"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class LedgerDetail(Base):
+    """What a change touched, before and after, as canonical JSON. Erasing it breaks no chain."""
+
+    __tablename__ = "ledger_details"
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(16))
+    before: Mapped[str]
+    after: Mapped[str]

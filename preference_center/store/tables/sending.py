@@ -1,0 +1,118 @@
+"""Mails to send and mails sent, why people left, and how often pages were opened."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from preference_center.store.tables.base import Base, Slug
+
+# Written out, not bound: an engine uses a partial index only where it sees the same predicate.
+PENDING = text("state = 'pending'")
+UNSETTLED = text("state IN ('pending', 'started')")
+
+
+class OutboxRow(Base):
+    """A mail to be sent: about the ledger rows `first_seq` to `last_seq`, or to join `topic`.
+
+    `pending` rows gather changes; a worker's claim makes a row `started`, and it ends as `sent`,
+    `failed` or `dropped`. `due_at` is when the next attempt may begin, or when a claim lapses.
+    It points at no subscriber: asking for a link must look the same for an address never seen.
+    """
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'started', 'sent', 'failed', 'dropped')", name="state"
+        ),
+        Index(
+            "uq_outbox_pending",
+            "subscriber_id",
+            "kind",
+            "topic",
+            unique=True,
+            postgresql_where=PENDING,
+            sqlite_where=PENDING,
+        ),
+        Index("ix_outbox_due", "due_at", postgresql_where=UNSETTLED, sqlite_where=UNSETTLED),
+        Index(None, "settled_at"),
+    )
+
+    subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    topic: Mapped[str] = mapped_column(Slug, server_default="")
+    state: Mapped[str] = mapped_column(String(8))
+    first_seq: Mapped[int]
+    last_seq: Mapped[int]
+    message_id: Mapped[str]
+    created_at: Mapped[datetime]
+    latest_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    claim: Mapped[UUID | None]
+    settled_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    in_reply_to: Mapped[str | None]
+
+
+class Claim(Base):
+    """One mail that one person may be sent: what a cap counts. A cancelled mailing releases it."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        Index(None, "subscriber_id", "topic", "claimed_at"),
+        Index(None, "claimed_at"),
+    )
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    claimed_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+
+
+class Reason(Base):
+    """Why a person left, in answer to ledger row `seq`. It loses the person after 90 days."""
+
+    __tablename__ = "reasons"
+    __table_args__ = (Index(None, "given_at"), Index(None, "campaign"))
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    given_at: Mapped[datetime]
+    week: Mapped[date]
+    topic: Mapped[str | None] = mapped_column(Slug)
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str]
+
+
+class PastReason(Base):
+    """A reason without its person: its week, and its campaign where at least five share it."""
+
+    __tablename__ = "past_reasons"
+    __table_args__ = (Index(None, "week"), Index(None, "campaign"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    week: Mapped[date]
+    topic: Mapped[str | None] = mapped_column(Slug)
+    campaign: Mapped[str | None] = mapped_column(String(40))
+    code: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str]
+
+
+class Opening(Base):
+    """How often a mailing's links were opened in one hour: no person, no link."""
+
+    __tablename__ = "openings"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int]
