@@ -78,18 +78,23 @@ class Links:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the three headers as plain pairs, for an ESP's API."""
-        return {
+        """Return the three headers as pairs, for an ESP's API and for other mail libraries.
+
+        The values are strings which no library that writes through Python's email package folds
+        into encoded words: Flask-Mail and Django 6 do that to plain ones of this length.
+        """
+        values = {
             "List-Unsubscribe": self.list_unsubscribe,
             "List-Unsubscribe-Post": self.list_unsubscribe_post,
             "List-Id": self.list_id,
         }
+        return {name: UnfoldedHeader(name, value) for name, value in values.items()}
 
     def apply_to(self, message: EmailMessage) -> None:
         """Give `message` exactly one of each header, whole under every policy it is sent with."""
         for name, value in self.headers.items():
             del message[name]
-            message[name] = UnfoldedHeader(name, value)
+            message[name] = value
 
 
 class Minter:

@@ -345,6 +345,14 @@ def _applied(message: Message) -> Message:
     return message
 
 
+def _assigned() -> Message:
+    """Return a message as Flask-Mail and Django 6 make it."""
+    message = EmailMessage(policy.SMTP)
+    for name, value in LONG.headers.items():
+        message[name] = value
+    return message
+
+
 def _twice() -> Message:
     message = _filled(EmailMessage())
     del message["List-Id"]
@@ -363,6 +371,7 @@ SHAPES: dict[str, Build] = {
     "seven bit": _email_message(policy.SMTP.clone(cte_type="7bit")),
     "Message": lambda: _applied(Message()),
     "MIMEText": lambda: _applied(MIMEText("Hello.")),
+    "assigned": _assigned,
     "deep copy": lambda: copy.deepcopy(_filled(EmailMessage(policy.SMTP))),
     "pickle": lambda: pickle.loads(pickle.dumps(_filled(EmailMessage(policy.SMTP)))),
     "applied twice": _twice,
