@@ -26,6 +26,21 @@ def server(*, durable: bool = False) -> Iterator[str]:
 
 
 @contextmanager
+def refusing(url: str) -> Iterator[None]:
+    """Cut all connections to a database, and let nobody in until the block ends."""
+    name = make_url(url).database
+    other = make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    _execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    _execute(
+        other, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    try:
+        yield
+    finally:
+        _execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+@contextmanager
 def _any_server(*, durable: bool) -> Iterator[str]:
     if named := os.environ.get("TEST_DATABASE_URL"):
         yield named

@@ -32,7 +32,7 @@ def receive(recipient: tuple[str, ...]) -> None:
     """Take in one message from standard input, as a mail server pipes it.
 
     \b
-    Postfix: | preference-center receive --recipient ${recipient}
+    Postfix: preference-center receive --recipient=${recipient}
 
     It exits with 0 when all that the message does is done, and with 75 where that is not possible
     now: the mail server tries again later, and bounces nothing. Without --recipient, the
