@@ -56,6 +56,18 @@ def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.
             yield f"{before}{name}", command
 
 
+def groups(group: click.Group) -> Iterator[tuple[str, click.Group]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield name, command
+
+
+@pytest.mark.parametrize("group", ["", *(name for name, _ in groups(main))])
+def test_a_list_of_commands_cuts_no_sentence_short(group: str) -> None:
+    said = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=80).output
+    assert "..." not in said.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("name", [name for name, _ in commands(main)])
 def test_every_command_explains_itself(name: str) -> None:
     done = CliRunner().invoke(main, [*name.split(), "--help"])

@@ -46,7 +46,9 @@ from preference_center.rows import (
 def import_command(
     file: BinaryIO, topic: str | None, file_format: str | None, dry_run: bool, report: Path | None
 ) -> None:
-    """Import people and their stops from FILE (- for standard input), CSV or JSON Lines.
+    """Import people and their stops from a file.
+
+    FILE is CSV or JSON Lines; - is standard input.
 
     Columns: email or id, topic, status, frequency, paused_until, locale, consent_at,
     consent_source, consent_wording, basis, acquired_from; changed_at and changed_by are read
@@ -104,7 +106,7 @@ def export(
     since: datetime | None,
     until: datetime | None,
 ) -> None:
-    """Export preferences, suppressions, the ledger, or the reasons that people gave.
+    """Export preferences, suppressions, the ledger or reasons.
 
     CSV is safe to open in a spreadsheet: a cell that would run as a formula begins with an
     apostrophe, which `import` takes off again. JSON Lines is raw. A file appears under its name

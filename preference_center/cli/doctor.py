@@ -47,7 +47,7 @@ _NARROW = 70  # columns; below that a finding's words go under its name
 def doctor(
     messages: tuple[str, ...], as_json: bool, dkim_key: str | None, probe: bool, probe_post: bool
 ) -> None:
-    """Tell whether a mail that was received gets a one-click Unsubscribe button.
+    """Tell whether a received mail gets its Unsubscribe button.
 
     MESSAGE is a file as a mailbox saves it, headers and all; - is standard input. Of several, the
     topics are compared too. Settings are not needed; PUBLIC_URL, LINK_KEYS and MAIL_FROM are used

@@ -29,7 +29,7 @@ DATA_ERROR = 65
 @click.command()
 @click.option("--recipient", multiple=True, help="An address of its envelope; may be repeated.")
 def receive(recipient: tuple[str, ...]) -> None:
-    """Take in one message from standard input, as a mail server pipes it.
+    """Take in one message that a mail server pipes.
 
     \b
     Postfix: preference-center receive --recipient=${recipient}
@@ -63,7 +63,9 @@ def receive(recipient: tuple[str, ...]) -> None:
     help="HOST:PORT, where the mail server delivers to.",
 )
 def lmtp(listen: str) -> None:
-    """Take in messages by LMTP (RFC 2033) until stopped; Postfix or Exim delivers to it.
+    """Take in messages by LMTP (RFC 2033) until stopped.
+
+    Postfix or Exim delivers to it.
 
     A message is acknowledged when what it does is committed. Where the database is away the
     answer is 451, and the mail server tries again.
@@ -90,7 +92,7 @@ def lmtp(listen: str) -> None:
     help="How many seconds lie between two looks.",
 )
 def imap(*, once: bool, every: int) -> None:
-    """Take in messages from the folder at IMAP_URL, look after look, until stopped.
+    """Take in messages from an IMAP folder until stopped.
 
     A message is moved to the folder Done beside it when what it does is committed, and stays
     where it is until then. What came in longer than KEEP_UNREAD_DAYS ago is deleted from Done.
@@ -125,7 +127,7 @@ def _imap_folder() -> Iterator[ImapFolder]:
 @click.option("--since", type=Time(), help="From this day (UTC) on; by default, 30 days back.")
 @click.option("--until", type=Time(), help="Before this day.")
 def inbound(since: datetime | None, until: datetime | None) -> None:
-    """Show what came in from mail systems, and what it did: how often, by door and effect.
+    """Count what came in from mail systems, and what it did.
 
     Mails are those of `receive`, `lmtp` and `imap`; events are those that mail providers post.
     "forged" and "a token that we did not sign" are what did nothing because nobody proved it.
@@ -142,7 +144,10 @@ def inbound(since: datetime | None, until: datetime | None) -> None:
 
 @click.group()
 def unread() -> None:
-    """See the messages that came in and that nobody understood; `purge` forgets them in time."""
+    """See the messages that came in and nobody understood.
+
+    `purge` forgets them in time.
+    """
 
 
 @unread.command("list")
@@ -162,7 +167,10 @@ def list_unread() -> None:
 @unread.command()
 @click.argument("digest")
 def show(digest: str) -> None:
-    """Write the message whose digest begins with DIGEST to standard output, as it came."""
+    """Write a message to standard output, as it came.
+
+    DIGEST is what its digest, as `list` shows it, begins with.
+    """
     with opened_database() as (_, database), database.reading() as session:
         mail = unread_mails.find(session, digest)
         if mail is None:

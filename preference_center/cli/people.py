@@ -33,7 +33,10 @@ def erase(person: str) -> None:
 
 @click.command("verify-ledger")
 def verify_ledger() -> None:
-    """Check every ledger row against the ones before it; exit 1 if one was altered or is gone."""
+    """Check every ledger row against the ones before it.
+
+    Exit 1 if one was altered or is gone.
+    """
     count = broken = 0
     with (
         opened_database() as (_, database),

@@ -35,7 +35,10 @@ def demo(port: int) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=_PORT, help="The port to listen on.")
 def serve(host: str, port: int) -> None:
-    """Serve the pages and the one-click address; put an HTTPS proxy in front."""
+    """Serve the pages and the one-click address.
+
+    Put an HTTPS proxy in front.
+    """
     with opened_database() as (settings, _):
         _refuse_taken(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
@@ -44,7 +47,10 @@ def serve(host: str, port: int) -> None:
 
 @click.command()
 def worker() -> None:
-    """Send confirmations through SMTP_URL until stopped; any number may run on PostgreSQL."""
+    """Send confirmations through SMTP_URL until stopped.
+
+    Any number may run on PostgreSQL.
+    """
     logs.configure()
     stop = asked_to_stop()
     with opened_database() as (settings, database):

@@ -15,7 +15,9 @@ from preference_center.store import Database
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Count what would be forgotten, and keep it.")
 def purge(dry_run: bool) -> None:
-    """Forget what is older than the KEEP_… settings say; run it once a day.
+    """Forget what is older than the KEEP_… settings say.
+
+    Run it once a day.
 
     It goes in short steps beside everything else that runs, and where it was cut off the next
     run goes on. Stops, subscriptions and the ledger are kept.

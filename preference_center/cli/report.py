@@ -54,7 +54,9 @@ def report(
     file_format: str,
     output: str,
 ) -> None:
-    """Show who opened, left, asked for less or came back, and why, by topic and campaign.
+    """Show who left, asked for less or came back, and why.
+
+    By topic and campaign, with how often the pages were opened.
 
     Only what people did themselves counts: on the pages, by their mail program's Unsubscribe, by
     mail. Openings count by whole hours and reasons by whole weeks, those that --since and --until

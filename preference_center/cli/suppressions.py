@@ -12,7 +12,7 @@ from preference_center.core.consent import Act
 
 @click.group()
 def suppressions() -> None:
-    """Look after stops of everything, and of addresses that mail does not reach."""
+    """Look after the stops that lie above all topics."""
 
 
 @suppressions.command()
@@ -27,7 +27,9 @@ def suppressions() -> None:
 @click.option("--until", type=Time(), help="Stopped before this time; by default, now.")
 @click.option("--dry-run", is_flag=True, help="Count what would be lifted, and keep it.")
 def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_run: bool) -> None:
-    """Lift the stops that bounces made of one domain's addresses in one stretch of time.
+    """Lift the stops that bounces made by mistake.
+
+    Those of one domain's addresses, made in one stretch of time:
 
     \b
     preference-center suppressions lift --source bounce --domain gmail.com \\

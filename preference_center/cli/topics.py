@@ -12,7 +12,7 @@ _CADENCE = click.Choice(["irregular", "weekly", "monthly"])
 
 @click.group()
 def topic() -> None:
-    """Add, list, describe and archive topics, and say how often they are sent."""
+    """Add, list, describe and archive topics."""
 
 
 @topic.command()
@@ -106,7 +106,9 @@ def describe(slug: str, locale: str, name: str | None, description: str | None) 
 @click.argument("slug")
 @click.argument("cadence", type=_CADENCE)
 def set_cadence(slug: str, cadence: str) -> None:
-    """Say how often the topic SLUG is sent: people are offered what is less than that.
+    """Say how often the topic SLUG is sent.
+
+    People are offered what is less than that.
 
     CADENCE is irregular (daily, or at no fixed times), weekly or monthly. What people chose
     before stays theirs.
