@@ -5,9 +5,9 @@ else wrote, would sooner or later wait for another who holds them the other way 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -18,9 +18,12 @@ from preference_center.links import read_mail_token
 from preference_center.providers.event import Event
 from preference_center.settings import Settings
 from preference_center.signed import BadLink
-from preference_center.store import Database
+from preference_center.store import Database, UnavailableError
 
 log = logging.getLogger(__name__)
+
+OLDEST = timedelta(days=30)  # providers tell of the last day; a time before this is a mistake
+LONGEST_DOMAIN = 255  # octets (RFC 1035)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,22 @@ class Taker:
     settings: Settings
     clock: Callable[[], datetime]
 
+    def take_all(self, provider: str, events: Iterable[Event]) -> None:
+        """Take each event; one that fails unexpectedly stops no other, and is raised at the end.
+
+        What was done is known when the provider posts all of them again.
+        """
+        failed: Exception | None = None
+        for event in events:
+            try:
+                self.take(provider, event)
+            except UnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 (a stop behind it must not be lost)
+                failed = error
+        if failed is not None:
+            raise failed
+
     def take(self, provider: str, event: Event) -> str:
         """Do what an event says, once, and return in a word what that was.
 
@@ -38,7 +57,7 @@ class Taker:
         """
         now = self.clock()
         with self.database.transaction() as session:
-            if inbound.is_new(session, provider, event.id, now):
+            if inbound.is_new(session, provider, event.name, now):
                 effect = self._effect(session, event, now)
             else:
                 effect = "again"
@@ -50,10 +69,11 @@ class Taker:
         person, topic = self._whose(session, event)
         if person is None:
             return "about nobody"
-        at = min(event.occurred_at, now)
+        at = min(max(event.occurred_at, now - OLDEST), now)
         if event.kind == "bounce":
-            _, sign, domain = normalise(event.address).rpartition("@")
-            failed = deliveries.Failed(event.permanent, event.code, at, "provider", sign and domain)
+            failed = deliveries.Failed(
+                event.permanent, event.code, at, event.authority, _domain(event.address)
+            )
             return f"bounce {deliveries.record(session, person, failed, now)}"
         complaint = event.kind == "complaint"
         everything = complaint or self.settings.one_click_scope == "all"
@@ -75,3 +95,9 @@ class Taker:
         if known not in (None, person):
             return known, None
         return person, topics.slug_of(session, code)
+
+
+def _domain(address: str) -> str:
+    """Return the domain of an address, or "" where it has none that could be one."""
+    _, _, domain = normalise(address).rpartition("@")
+    return domain if "@" in address and len(domain) <= LONGEST_DOMAIN else ""

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, deliveries, inbound, topics, unread
+from preference_center.core import consent, deliveries, inbound, subscribers, topics, unread
 from preference_center.links import read_link, read_mail_token
 from preference_center.mail import signatures
 from preference_center.mail.inbound import Incoming, read
@@ -104,7 +104,10 @@ class Receiver:
         if incoming.complaint is not None:
             yield from self._complaint(session, incoming, trusted=trusted)
             return
-        for mark in self._marks(session, recipients or incoming.recipients):
+        found = self._marks(session, recipients or incoming.recipients)
+        marks = [mark for mark in found if mark.kind == "u" or incoming.failures]
+        self._lock(session, marks)
+        for mark in marks:
             if mark.kind == "u":
                 yield self._leave(session, mark, incoming)
             else:
@@ -141,11 +144,23 @@ class Receiver:
             return
         named = [complaint.mail_from, original.return_path if original is not None else ""]
         marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
+        self._lock(session, marks)
         for mark in dict.fromkeys(marks):
             act = consent.Act("complaint", now, now)
             slug = None if trusted else mark.topic
             consent.leave(session, mark.subscriber_id, slug, act)
             yield "complaint"
+
+    def _lock(self, session: Session, marks: Sequence[Mark]) -> None:
+        """Make the topics, then lock the people, each in their order.
+
+        So two mails that name the same people never wait for each other.
+        """
+        for slug in sorted({mark.topic for mark in marks if mark.topic is not None}):
+            topics.ensure(session, slug, self.clock())
+        if marks:
+            people = (mark.subscriber_id for mark in marks)
+            subscribers.lock_all(session, people, self.clock())
 
     def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[Mark]:
         """Yield what is signed in the local parts of addresses."""
@@ -159,7 +174,10 @@ class Receiver:
     def _linked(self, session: Session, incoming: Incoming) -> Iterator[Mark]:
         """Yield what is signed in the links of the mail that a report returns."""
         for uri in incoming.original.list_unsubscribe if incoming.original is not None else ():
-            parts = urlsplit(uri)
+            try:
+                parts = urlsplit(uri)
+            except ValueError:
+                continue
             if parts.scheme == "mailto":
                 yield from self._marks(session, [unquote(parts.path)])
                 continue

@@ -1,5 +1,6 @@
 """What each kind of mail does that comes in, whatever stands around it (M11 to M14, S2)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
@@ -318,3 +319,26 @@ def test_a_complaint_about_no_mail_of_ours_is_kept(inbox: Inbox) -> None:
 def test_a_report_to_a_forged_return_path_is_counted_and_not_kept(inbox: Inbox) -> None:
     assert inbox.take(dsn(), _changed(B)) == "ignored: a token that we did not sign"
     assert (inbox.stops, inbox.kept) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "broken", ["https://[", "https://a]b/u/x", "mailto:[x@y", "https://x\u2100y/"]
+)
+def test_an_address_that_is_none_hides_no_other(inbox: Inbox, broken: str) -> None:
+    real = make.minter().mint("ada@example.org", "weekly-news", "c").unsubscribe_url
+    original = f"List-Unsubscribe: <{broken}>\r\nList-Unsubscribe: <{real}>"
+    assert inbox.take(arf(original=original), "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
+
+
+def test_a_recipient_may_be_any_bytes(inbox: Inbox) -> None:
+    assert inbox.take(mail(), "u-\udcff@in.example.org") == "kept: not understood"
+
+
+def test_two_mails_that_name_the_same_people_never_wait_for_each_other(inbox: Inbox) -> None:
+    people = [make.person(f"p{number}@x.example") for number in range(30)]
+    tokens = [f"{write_mailto(each, 'offers', KEYS)}@in.example.org" for each in people]
+    mails = [(mail(str(turn)), turn) for turn in (1, -1)]
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(lambda each: inbox.take(each[0], *tokens[:: each[1]]), mails))
+    assert sorted(told) == ["again", "stopped"]

@@ -22,6 +22,7 @@ from preference_center.store import Database
 from preference_center.store.upgrade import check_schema
 
 SHOWN_REFUSALS = 20
+_EARLIEST, _LATEST = 1970, 9000  # years: a day may be added or taken away
 
 _Read = TypeVar("_Read")
 
@@ -66,9 +67,12 @@ class Time(click.ParamType[datetime]):
             return value
         try:
             at = datetime.fromisoformat(value)
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
+            at = None
+        if at is None or not _EARLIEST <= at.year <= _LATEST:
             self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")
+        return at
 
 
 class Refusals:

@@ -156,7 +156,7 @@ def list_unread() -> None:
     with opened_database() as (_, database), database.reading() as session:
         kept = unread_mails.everything(session)
         for mail in kept:
-            size = f"{len(mail.raw):,} bytes"
+            size = f"{mail.size:,} bytes"
             click.echo(
                 f"{mail.digest.hex()[:12]}  {mail.received_at:%Y-%m-%d %H:%M}  {size}  {mail.why}"
             )

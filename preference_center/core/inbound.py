@@ -18,7 +18,8 @@ def is_new(session: Session, door: str, name: str, now: datetime) -> bool:
 
     `name` is unique to it there: an event's id, or a message's bytes by their digest.
     """
-    return queries.see(session, hashlib.sha256(f"{door}\n{name}".encode()).digest(), now)
+    told = f"{door}\n{name}".encode("utf-8", "surrogateescape")  # a recipient may be any bytes
+    return queries.see(session, hashlib.sha256(told).digest(), now)
 
 
 def key(door: str, effect: str, now: datetime) -> Key:

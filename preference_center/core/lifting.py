@@ -9,8 +9,9 @@ from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise
-from preference_center.core import choices, subscribers
+from preference_center.core import choices, ledger, subscribers
 from preference_center.core.consent import Act
+from preference_center.core.outbox import OWN_SOURCES
 from preference_center.store.tables import Subscriber, Suppression
 
 PEOPLE_AT_A_TIME = 500
@@ -65,12 +66,16 @@ def lift(session: Session, ids: Iterable[UUID], stops: Stops, act: Act) -> int:
     lifted = 0
     for person in subscribers.lock_all(session, ids, act.now).values():
         for stop in list(person.suppressions.values()):
-            if _is_liftable(stop, stops) and person.erased_at is None:
+            if person.erased_at is None and _is_liftable(session, stop, stops):
                 choices.lift_stop(session, person, stop.kind, "lifted", act)
                 lifted += 1
     return lifted
 
 
-def _is_liftable(stop: Suppression, stops: Stops) -> bool:
+def _is_liftable(session: Session, stop: Suppression, stops: Stops) -> bool:
     within = stops.since <= stop.since < stops.until
-    return stop.source == "bounce" and stop.reaffirmed_at is None and within
+    if stop.source != "bounce" or stop.reaffirmed_at is not None or not within:
+        return False
+    # Who undid what had ended it has put it back: it is theirs.
+    made = ledger.last_of(session, stop.subscriber_id, stop.kind, None)
+    return made is not None and made.source not in OWN_SOURCES

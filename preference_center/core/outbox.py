@@ -17,6 +17,7 @@ from preference_center.store.tables import OutboxRow
 CONFIRMATION = "confirmation"  # of what a person changed
 Request = Literal["confirm", "link"]  # a mail that joins a topic, or that holds a fresh link
 MOST_REQUESTS = 3  # of one kind and topic, for one person, in a day
+MOST_OF_A_KIND = 20  # whatever the topic: a link's holder could ask for each of hundreds
 OWN_SOURCES = ("page", "one-click", "mailto")  # the doors that a person's own choices come through
 LONGEST_WAIT = timedelta(minutes=10)
 DROPPED_AFTER = timedelta(hours=24)
@@ -70,18 +71,18 @@ def schedule(
 def request(
     session: Session, subscriber_id: UUID, kind: Request, now: datetime, topic: str = ""
 ) -> None:
-    """Let a mail that was asked for be sent at once, `MOST_REQUESTS` a day at most.
+    """Let a mail that was asked for be sent at once, if that is not asked too often in a day.
 
     It takes the same statements whether the person is known or not: the time that an answer
     takes must not tell (P8). The worker drops what is for nobody.
     """
-    statement = select(func.count()).where(
+    asked = select(func.count(), func.count().filter(OutboxRow.topic == topic)).where(
         OutboxRow.subscriber_id == subscriber_id,
         OutboxRow.kind == kind,
-        OutboxRow.topic == topic,
         OutboxRow.created_at > now - timedelta(days=1),
     )
-    if session.scalars(statement).one() < MOST_REQUESTS:
+    of_kind, of_topic = session.execute(asked).one()
+    if of_kind < MOST_OF_A_KIND and of_topic < MOST_REQUESTS:
         queries.add_to_pending(session, _new(subscriber_id, kind, topic, 0, now))
 
 

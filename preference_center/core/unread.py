@@ -1,9 +1,10 @@
 """Mail that came in and that nobody understood: kept for a person to see, once, for two weeks."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.store import queries
@@ -23,16 +24,27 @@ def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
     queries.insert_missing(session, UnreadMail, [row])
 
 
-def everything(session: Session) -> list[UnreadMail]:
+@dataclass(frozen=True)
+class Kept:
+    """A message that is kept, but for its bytes: `digest` is the SHA-256 of them all."""
+
+    digest: bytes
+    received_at: datetime
+    why: str
+    size: int
+
+
+def everything(session: Session) -> list[Kept]:
     """Return what is kept, oldest first."""
-    return list(session.scalars(select(UnreadMail).order_by(UnreadMail.received_at)))
+    columns = (UnreadMail.digest, UnreadMail.received_at, UnreadMail.why)
+    statement = select(*columns, func.length(UnreadMail.raw)).order_by(UnreadMail.received_at)
+    return [Kept(*row) for row in session.execute(statement)]
 
 
 def find(session: Session, digest: str) -> UnreadMail | None:
     """Return the message whose digest begins with these hexadecimal digits, or None."""
-    return next(
-        (mail for mail in everything(session) if mail.digest.hex().startswith(digest)), None
-    )
+    found = (kept.digest for kept in everything(session) if kept.digest.hex().startswith(digest))
+    return session.get(UnreadMail, next(found, b""))
 
 
 def forget(session: Session, mail: UnreadMail) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from preference_center.mail import bounce_policy
 
@@ -39,8 +39,9 @@ class Posted:
 class Event:
     """One thing that happened to a mail to `address`.
 
-    `id` is unique at its provider. `token` is the mail's `event_token`, or "". A bounce is
-    `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "".
+    `id` is unique at its provider, or "". `token` is the mail's `event_token`, or "". A bounce is
+    `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "". `authority`
+    is how far the event itself is proved: see `core.deliveries`.
     """
 
     id: str
@@ -50,10 +51,21 @@ class Event:
     occurred_at: datetime
     permanent: bool = False
     code: str = ""
+    authority: Literal["provider", "return-path"] = "provider"
+
+    @property
+    def name(self) -> str:
+        """Return what tells it from every other event of its provider."""
+        return self.id or f"{self.kind} {self.address} {self.occurred_at.isoformat()}"
 
 
 class Provider(Protocol):
-    """Reads what one provider posts."""
+    """Reads what one provider posts: a body of at most `longest` bytes.
+
+    That is little where it must be parsed before it can be proved.
+    """
+
+    longest: ClassVar[int]
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
         """Return the events that end something, other ones left out.

@@ -1,13 +1,16 @@
 """Mailgun's webhooks: one event each, its signature beside it, an HMAC of a time and a token.
 
-The signature does not cover the event, so a token is good for one event alone.
+The signature does not cover the event, so a token is good for one event alone, and whoever else
+gets this account's webhooks could write another event beside it: no such event ends more than what
+the holder of a mail could end.
 Source: Mailgun, "Securing Webhooks" and "Event Structure".
 """
 
 import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
@@ -18,7 +21,7 @@ from preference_center.providers.event import (
     refuse_what_is_old,
     soft_bounce,
 )
-from preference_center.providers.fields import Fields, parse
+from preference_center.providers.fields import Fields, from_seconds, parse
 
 # Why Mailgun did not even try: these it had from the person.
 _SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint": "complained"}
@@ -28,17 +31,22 @@ _SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint":
 class Mailgun:
     """Reads what is signed with the account's HTTP webhook signing key."""
 
+    longest: ClassVar = 262_144  # bytes
     signing_key: str
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
         fields = Fields(parse(posted.body))
         signature = fields.part("signature")
         self._verify(signature, now)
-        return list(_events(signature.text("token"), fields.part("event-data"), now))
+        events = _events(signature.text("token"), fields.part("event-data"), now)
+        return [replace(event, authority="return-path") for event in events]
 
     def _verify(self, signature: Fields, now: datetime) -> None:
-        refuse_what_is_old(signature.time("timestamp"), now)
-        signed = (signature.text("timestamp") + signature.text("token")).encode()
+        timestamp = signature.text("timestamp")
+        if not (timestamp.isascii() and timestamp.isdigit()):
+            raise ForgedError  # where it ends, the token begins
+        refuse_what_is_old(from_seconds(timestamp), now)
+        signed = (timestamp + signature.text("token")).encode()
         expected = hmac.new(self.signing_key.encode(), signed, "sha256").hexdigest().encode()
         # An event of a subaccount has a signature of its own key and one of its parent's.
         given = (signature.text(name).encode() for name in ("signature", "parent-signature"))

@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
@@ -27,6 +28,7 @@ _STOPS = {"Unsubscribe", "ManuallyDeactivated"}
 class Postmark:
     """Reads what comes with `user:password`, as it stands in the webhook's own settings."""
 
+    longest: ClassVar = 4_194_304  # bytes; a bounce may hold its mail
     credentials: str
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
@@ -84,4 +86,5 @@ def _subscription_change(fields: Fields, token: str, now: datetime) -> Iterator[
 
 
 def _id(fields: Fields) -> str:
-    return f"{fields.text('RecordType')} {fields.text('ID')}"
+    number = fields.text("ID")
+    return f"{fields.text('RecordType')} {number}" if number else ""

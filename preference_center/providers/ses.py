@@ -7,6 +7,7 @@ Source: Amazon SES, "Contents of event data that Amazon SES publishes to Amazon 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
@@ -28,6 +29,7 @@ _OWN_LIST = {"Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList"
 class Ses:
     """Reads what SES says through SNS topics."""
 
+    longest: ClassVar = 1_048_576  # bytes; a message of 256 KiB, its quotes escaped
     envelopes: Envelopes
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:

@@ -52,7 +52,10 @@ _LARGEST_ANSWER = 65_536  # bytes
 
 
 def fetch(host: str, target: str) -> bytes:
-    """Return what a host answers over HTTPS, no redirect followed, or raise AwayError."""
+    """Return what a host answers over HTTPS, no redirect followed.
+
+    Raise ForgedError where it knows of nothing there, AwayError where it cannot say now.
+    """
     connection = HTTPSConnection(host, timeout=_SECONDS_FOR_AN_ANSWER)
     try:
         connection.request("GET", target)
@@ -62,6 +65,8 @@ def fetch(host: str, target: str) -> bytes:
         raise AwayError(f"{host} does not answer ({type(error).__name__})") from error
     finally:
         connection.close()
+    if 400 <= answer.status < 500:
+        raise ForgedError
     if answer.status != 200:
         raise AwayError(f"{host} answers {answer.status}")
     return body
@@ -152,7 +157,8 @@ def _path_at(url: str, host: str) -> str:
 
 
 def _string_to_sign(envelope: Fields) -> bytes:
-    names = _SIGNED[envelope.text("Type")]
-    values = ((name, envelope.text(name)) for name in names)
+    values = [(name, envelope.text(name)) for name in _SIGNED[envelope.text("Type")]]
+    if any("\n" in value for name, value in values if name != "Message"):
+        raise ForgedError  # one field could pass for two
     # A notification without a subject is signed without one.
     return "".join(f"{name}\n{value}\n" for name, value in values if value).encode()

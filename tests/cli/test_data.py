@@ -10,6 +10,8 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from preference_center.store import Database
 from tests import make, processes
 from tests.cli.command import done, run
@@ -100,10 +102,11 @@ def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database
     assert len(done(database_url, "export", "ledger", "--until", since).splitlines()) == 3
 
 
-def test_a_time_that_is_none_is_refused(database_url: str) -> None:
-    result = run(database_url, "export", "ledger", "--since", "yesterday")
+@pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_is_refused(database_url: str, since: str) -> None:
+    result = run(database_url, "export", "ledger", "--since", since)
     assert result.exit_code == 2
-    assert "'yesterday' is not a time, like 2026-11-22" in result.stderr
+    assert f"'{since}' is not a time, like 2026-11-22" in result.stderr
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: Path) -> None:

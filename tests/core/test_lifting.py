@@ -7,8 +7,17 @@ from itertools import chain
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import deliveries, erasure, ledger, lifting, subscribers
+from preference_center.core import (
+    choices,
+    deliveries,
+    erasure,
+    ledger,
+    lifting,
+    subscribers,
+    topics,
+)
 from preference_center.core.deliveries import Failed
+from preference_center.core.errors import UndoNotOfferedError
 from preference_center.core.lifting import Stops
 from preference_center.store import Database
 from tests import make
@@ -122,6 +131,33 @@ def test_every_other_stop_stays(database: Database, happened: Callable[[Session]
         assert before
         assert lift(session) == 0
         assert stops(session) | stops(session, "ada@example.mail.example") == before
+
+
+def _put_back_by_undo(session: Session) -> None:
+    make.reader(session, ADA)
+    bounces(session, authority="return-path")
+    make.stop(session, ADA, None)
+    person = subscribers.lock(session, make.person(ADA), make.NOW)
+    weekly = topics.get(session, "weekly-news")
+    joined = choices.join(session, person, weekly, make.act(), proven=True)
+    make.undo(session, joined.first, joined.seq, ADA)
+
+
+def test_what_a_person_put_back_by_undo_is_theirs(database: Database) -> None:
+    with database.transaction() as session:
+        _put_back_by_undo(session)
+        assert stops(session) == {"all"}
+        assert lift(session) == 0
+
+
+def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database) -> None:
+    with database.transaction() as session:
+        _put_back_by_undo(session)
+        failed = Failed(True, "5.1.1", make.NOW, "return-path")
+        assert deliveries.record(session, make.person(ADA), failed, make.NOW) == "nothing"
+        last = subscribers.lock(session, make.person(ADA), make.NOW).seq
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, last - 1, last, ADA)
 
 
 def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,3 +157,17 @@ def test_what_cancels_itself_out_is_no_change(database: Database) -> None:
         net = outbox.net_changes(session, make.person(), stop.seq, undone.seq)
         assert [change.key for change in net] == ["topic:offers"]
         assert net == outbox.net_changes(session, make.person(), kept.seq, kept.seq)
+
+
+def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
+    database: Database,
+) -> None:
+    asked = [f"topic-{number}" for number in range(30)]
+    with database.transaction() as session:
+        for topic in asked:
+            outbox.request(session, make.person(), "confirm", make.NOW, topic)
+        assert session.query(OutboxRow).count() == outbox.MOST_OF_A_KIND
+        outbox.request(session, make.person(), "link", make.NOW)
+        tomorrow = make.NOW + timedelta(days=1)
+        outbox.request(session, make.person(), "confirm", tomorrow, "topic-29")
+        assert session.query(OutboxRow).count() == outbox.MOST_OF_A_KIND + 2

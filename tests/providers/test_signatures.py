@@ -115,6 +115,14 @@ def test_a_mailgun_signature_of_another_key_or_for_another_token_is_refused() ->
             read("mailgun", request)
 
 
+def test_where_a_mailgun_time_ends_and_its_token_begins_is_not_for_choosing() -> None:
+    request = posting.mailgun(SAID["mailgun"], token="e0" + "a" * 48)
+    signature = json.loads(request.body)["signature"]
+    moved = changed(request, f'"{signature["timestamp"]}"', f'"{signature["timestamp"]}e0"')
+    with pytest.raises(ForgedError):
+        read("mailgun", changed(moved, signature["token"], "a" * 48))
+
+
 def test_a_mailgun_subaccount_is_known_by_its_parents_signature() -> None:
     request = posting.mailgun(SAID["mailgun"])
     parents = changed(request, '"signature": "', '"signature": "00", "parent-signature": "')
@@ -148,6 +156,14 @@ def test_both_versions_of_sns_signatures_hold(version: str) -> None:
 
 def test_a_subject_is_signed_where_there_is_one() -> None:
     assert read("ses", posting.ses(SAID["ses"], Subject="Amazon SES Email Event")) == 1
+
+
+def test_no_field_of_an_envelope_passes_for_two() -> None:
+    request = posting.ses(SAID["ses"], Subject="Event")
+    values = json.loads(request.body)
+    values["MessageId"] += f"\nSubject\n{values.pop('Subject')}"
+    with pytest.raises(ForgedError):
+        read("ses", Request(json.dumps(values).encode(), {}))
 
 
 def test_an_envelope_signed_by_another_certificate_is_refused() -> None:

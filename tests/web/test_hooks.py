@@ -1,5 +1,7 @@
 """`/hooks/<provider>`: what a provider proves is done, once; nobody else changes a thing (M13)."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import topics
-from preference_center.store.tables import InboundCount
+from preference_center.core import deliveries, topics
+from preference_center.store.tables import InboundCount, LedgerRow
 from tests import make
 from tests.providers import posting, samples
 from tests.providers.posting import Amazon, Request
@@ -72,7 +74,8 @@ def counted(site: Site) -> dict[str, int]:
 @each_provider
 def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provider: str) -> None:
     assert hook(hooked, provider, GONE[provider]).status_code == 200
-    assert hooked.stops() == ["address"]
+    # Mailgun proves that it posts, and not what: that ends no receipts.
+    assert hooked.stops() == ["all" if provider == "mailgun" else "address"]
     assert hooked.stops("bob@example.org") == []
     assert counted(hooked) == {f"{provider}: bounce stopped": 1}
 
@@ -158,6 +161,74 @@ def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: s
     assert counted(hooked) == {f"{provider}: stopped": 1, f"{provider}: again": 1}
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+00:00", -62135596800, "9999-12-31T23:59:59-14:00", 1e300, None]
+)
+@pytest.mark.parametrize("kind", ["deferred", "spamreport", "unsubscribe"])
+def test_a_time_that_cannot_be_is_no_time_of_an_event(hooked: Site, kind: str, at: Any) -> None:
+    said = samples.sendgrid(kind, timestamp=at, status="4.2.2")
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    with hooked.database.reading() as session:
+        for row in session.scalars(select(LedgerRow).where(LedgerRow.source != "import")):
+            assert row.occurred_at >= make.NOW - timedelta(days=30)
+            assert row.occurred_at <= make.NOW
+
+
+def test_an_event_that_fails_loses_none_behind_it(
+    hooked: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    request = posting.sendgrid(
+        samples.sendgrid("deferred"), samples.sendgrid("spamreport", email="bob@example.org")
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(deliveries, "record", fail)
+        assert hook(hooked, "sendgrid", request).status_code == 500
+    assert hooked.stops("bob@example.org") == ["all"]
+    assert hook(hooked, "sendgrid", request).status_code == 200
+    assert counted(hooked) == {
+        "sendgrid: again": 1,
+        "sendgrid: bounce soft": 1,
+        "sendgrid: complaint": 1,
+    }
+
+
+@pytest.mark.parametrize("domain", ["x." * 200_000, "y" * 12_000, "", "[" * 300])
+def test_a_domain_that_cannot_be_is_stopped_without_one(hooked: Site, domain: str) -> None:
+    email = f"a@{domain}"
+    said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    assert hooked.stops(email) == ["address"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "without"),
+    [
+        ("sendgrid", lambda email: samples.sendgrid("spamreport", email=email, sg_event_id=None)),
+        ("postmark", lambda email: samples.postmark("SpamComplaint", Email=email, ID=None)),
+    ],
+)
+def test_events_without_an_id_are_not_taken_for_each_other(
+    hooked: Site, provider: str, without: Callable[[str], Any]
+) -> None:
+    for email in ("ada@example.org", "bob@example.org", "ada@example.org"):
+        hook(hooked, provider, posting.SIGNED[provider](without(email)))
+    assert hooked.stops() == hooked.stops("bob@example.org") == ["all"]
+    assert counted(hooked) == {f"{provider}: complaint": 2, f"{provider}: again": 1}
+
+
+def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
+    said = [samples.sendgrid("spamreport", email=f"p{n}@x.example") for n in range(20)]
+    events = [each | {"sg_event_id": str(number)} for number, each in enumerate(said)]
+    lists = [posting.sendgrid(*events), posting.sendgrid(*reversed(events))]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda each: hook(hooked, "sendgrid", each).status_code, lists))
+    assert answers == [200, 200]
+    assert counted(hooked) == {"sendgrid: complaint": 20, "sendgrid: again": 20}
+
+
 def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
     with hooked.database.transaction() as session:
         make.stop(session)
@@ -203,9 +274,12 @@ def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
     assert (response.status_code, response.text) == (400, "This is no event of a known form.\n")
 
 
-def test_a_body_without_end_is_refused(hooked: Site) -> None:
-    request = Request(b" " * 4_194_305, {})
-    assert hook(hooked, "sendgrid", request).status_code == 413
+@pytest.mark.parametrize(
+    ("provider", "longest"), [("sendgrid", 4_194_304), ("ses", 1_048_576), ("mailgun", 262_144)]
+)
+def test_a_body_that_is_too_long_is_refused(hooked: Site, provider: str, longest: int) -> None:
+    assert hook(hooked, provider, Request(b" " * (longest + 1), {})).status_code == 413
+    assert hook(hooked, provider, Request(b" " * longest, {})).status_code in (400, 403)
 
 
 def test_a_database_that_is_away_makes_the_provider_try_again(hooked: Site) -> None:

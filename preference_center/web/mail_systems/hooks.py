@@ -13,8 +13,6 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
 
-LONGEST_BODY = 4_194_304  # bytes; SendGrid sends lists of events
-
 blueprint = Blueprint("hooks", __name__)
 
 
@@ -26,13 +24,11 @@ def take(provider: str) -> Response:
     reader = wired.providers.get(provider)
     if reader is None:
         abort(404)
-    posted = Posted(read_body(LONGEST_BODY), lambda name: request.headers.get(name, ""))
+    posted = Posted(read_body(reader.longest), lambda name: request.headers.get(name, ""))
     try:
         events = reader.read(posted, now)
     except ForgedError:
         wired.forged.count(inbound.key(provider, "forged", now))
         raise
-    taker = Taker(wired.database, wired.settings, wired.clock)
-    for event in events:
-        taker.take(provider, event)
+    Taker(wired.database, wired.settings, wired.clock).take_all(provider, events)
     return Response("Done.\n", mimetype="text/plain")
