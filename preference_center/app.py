@@ -58,7 +58,7 @@ def create_app(
         openings=BackgroundCounter(database, openings.add, "openings"),
         limits=Limits(),
         providers=providers(settings),
-        forged=BackgroundCounter(database, inbound.add, "counts of forged events"),
+        arrivals=BackgroundCounter(database, inbound.add, "counts of events"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),

@@ -13,8 +13,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import fingerprint, normalise
-from preference_center.core import consent, deliveries, inbound, topics
+from preference_center.core import consent, deliveries, inbound, subscribers, topics
 from preference_center.links import read_mail_token
+from preference_center.logs import log_unexpected
 from preference_center.providers.event import Event
 from preference_center.settings import Settings
 from preference_center.signed import BadLink
@@ -46,6 +47,7 @@ class Taker:
             except UnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 (a stop behind it must not be lost)
+                log_unexpected(log, f"event of {provider}", error)
                 failed = error
         if failed is not None:
             raise failed
@@ -57,18 +59,19 @@ class Taker:
         """
         now = self.clock()
         with self.database.transaction() as session:
+            effects = ["again"]
             if inbound.is_new(session, provider, event.name, now):
-                effect = self._effect(session, event, now)
-            else:
-                effect = "again"
-            inbound.count(session, [inbound.key(provider, effect, now)])
-        log.info("event of %s: %s", provider, effect)
-        return effect
+                people = self._whose(session, event)
+                subscribers.lock_all(session, (person for person, _ in people), now)
+                effects = [self._do(session, event, *each, now) for each in people]
+                effects = effects or ["about nobody"]
+            inbound.count(session, (inbound.key(provider, effect, now) for effect in effects))
+        log.info("event of %s: %s", provider, effects[0])
+        return effects[0]
 
-    def _effect(self, session: Session, event: Event, now: datetime) -> str:
-        person, topic = self._whose(session, event)
-        if person is None:
-            return "about nobody"
+    def _do(
+        self, session: Session, event: Event, person: UUID, topic: str | None, now: datetime
+    ) -> str:
         at = min(max(event.occurred_at, now - OLDEST), now)
         if event.kind == "bounce":
             failed = deliveries.Failed(
@@ -76,25 +79,29 @@ class Taker:
             )
             return f"bounce {deliveries.record(session, person, failed, now)}"
         complaint = event.kind == "complaint"
-        everything = complaint or self.settings.one_click_scope == "all"
+        everything = complaint or event.everything or self.settings.one_click_scope == "all"
         act = consent.Act("complaint" if complaint else "api", at, now)
         outcome = consent.leave(session, person, None if everything else topic, act)
         return "complaint" if complaint else "stopped" if outcome.changed else "again"
 
-    def _whose(self, session: Session, event: Event) -> tuple[UUID | None, str | None]:
-        """Return whom an event is about, and the topic of the mail, or None for all of them.
+    def _whose(self, session: Session, event: Event) -> list[tuple[UUID, str | None]]:
+        """Return whom an event is about, each with the mail's topic, or None for all of them.
 
-        The address says who, since that is what the provider knows; the token says of which topic,
-        where it is that person's. A token alone will do.
+        The address says who, and the token of which topic, where it is that person's. An address
+        that nobody here has may be a forwarder's, or redacted: then the token's person is meant
+        as well. A token alone will do.
         """
         known = fingerprint(event.address, self.settings.identity_key) if event.address else None
         try:
             _, person, code = read_mail_token(event.token, self.settings.link_keys)
         except BadLink:
-            return known, None
-        if known not in (None, person):
-            return known, None
-        return person, topics.slug_of(session, code)
+            return [] if known is None else [(known, None)]
+        marked = person, topics.slug_of(session, code)
+        if known in (None, person):
+            return [marked]
+        if subscribers.find(session, known) is not None:
+            return [(known, None)]
+        return [marked, (known, None)]
 
 
 def _domain(address: str) -> str:

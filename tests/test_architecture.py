@@ -45,7 +45,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "providers": ({"mail"}, {"cryptography"}),
     "provider_events": (
-        {"addresses", "core", "links", "providers", "settings", "signed", "store"},
+        {"addresses", "core", "links", "logs", "providers", "settings", "signed", "store"},
         {"sqlalchemy"},
     ),
     "lmtp": ({"logs", "receive", "store"}, {"aiosmtpd"}),

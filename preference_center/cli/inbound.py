@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import click
 
 from preference_center import logs
-from preference_center.cli.common import Time, asked_to_stop, opened_database
+from preference_center.cli.common import asked_to_stop, opened_database
 from preference_center.clock import utc_now
 from preference_center.core import inbound as arrivals
 from preference_center.core import unread as unread_mails
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # What a mail server understands (sysexits.h): 75 is "try again later", 65 "this is no message".
 TEMPORARY_FAILURE = 75
 DATA_ERROR = 65
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
@@ -124,8 +125,8 @@ def _imap_folder() -> Iterator[ImapFolder]:
 
 
 @click.command()
-@click.option("--since", type=Time(), help="From this day (UTC) on; by default, 30 days back.")
-@click.option("--until", type=Time(), help="Before this day.")
+@click.option("--since", type=_DAY, help="From this day (UTC) on; by default, 30 days back.")
+@click.option("--until", type=_DAY, help="Before this day.")
 def inbound(since: datetime | None, until: datetime | None) -> None:
     """Count what came in from mail systems, and what it did.
 

@@ -47,9 +47,9 @@ def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_
         database.reading() as reading,
         progress("Lifting", None) as advance,
     ):
-        for people in lifting.find(reading, stops):
+        for kind, people in lifting.find(reading, stops):
             with database.transaction(keep=not dry_run) as session:
-                lifted += lifting.lift(session, people, stops, Act("cli", now, now))
+                lifted += lifting.lift(session, kind, people, stops, Act("cli", now, now))
             advance(len(people))
     done = "that would be lifted" if dry_run else "lifted"
     click.echo(f"Stops by {source} at {domain} {done}: {lifted:,}")

@@ -5,7 +5,7 @@ opt-in is joined by a mailed link alone (design 3).
 """
 
 from calendar import monthrange
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,7 +21,7 @@ from preference_center.core.consent import (
 )
 from preference_center.core.preferences import (
     FREQUENCIES,
-    has_bounced,
+    bounced_at,
     is_reachable,
     receives,
 )
@@ -88,14 +88,20 @@ def resume(session: Session, subscriber: Subscriber, topic: Topic, act: Act) -> 
 
 
 def join(
-    session: Session, subscriber: Subscriber, topic: Topic, act: Act, *, proven: bool = False
+    session: Session,
+    subscriber: Subscriber,
+    topic: Topic,
+    act: Act,
+    *,
+    arrived_on: date = date.min,
 ) -> Outcome:
     """Start a topic. After a stop of everything the other topics end in its place (design 6).
 
-    `proven` says that a mail has just reached the address, which ends what a bounce has stopped.
-    An address that mail cannot reach, or whose person was erased, joins nothing.
+    `arrived_on` is the day of a mail that has reached the address: that ends what a bounce had
+    stopped by then. An address that mail cannot reach, or whose person was erased, joins nothing.
     """
-    if not is_reachable(subscriber) or (has_bounced(subscriber) and not proven):
+    bounced = bounced_at(subscriber)
+    if not is_reachable(subscriber) or (bounced is not None and bounced.date() > arrived_on):
         return unchanged(subscriber)
     if receives(subscriber, topic) or topic.archived_at is not None:
         return unchanged(subscriber)

@@ -50,8 +50,10 @@ class Failed:
 def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime) -> Effect:
     """Do what a failure to deliver to somebody means, and return what that was."""
     subscriber = subscribers.lock(session, subscriber_id, now)
-    scope: consent.Scope = "address" if failed.authority == "provider" else "all"
     act = consent.Act("bounce", failed.occurred_at, now)
+    scope: consent.Scope = "all"
+    if failed.permanent and failed.authority == "provider":
+        scope = "address"
     if subscriber.erased_at is not None:
         return "nothing"
     if scope in subscriber.suppressions:
@@ -59,9 +61,10 @@ def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime)
             consent.end_consent(session, subscriber, scope, act)  # notes that it was said again
         return "nothing"
     held = failed.permanent and _is_held(session, subscriber, failed, now)
-    lasting = (not failed.permanent or held) and _lasts(session, subscriber, failed)
-    if not lasting and (held or not failed.permanent):
-        return "held" if held else "soft"
+    if held or not failed.permanent:
+        if not _lasts(session, subscriber, failed):
+            return "held" if held else "soft"
+        scope = "all"
     consent.end_consent(session, subscriber, scope, act)
     forget = delete(SoftBounce).where(SoftBounce.subscriber_id == subscriber_id)
     session.execute(forget)

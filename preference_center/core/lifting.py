@@ -31,12 +31,12 @@ class Stops:
         return normalise(email or "").rpartition("@")[2] == wanted.rpartition("@")[2]
 
 
-def find(session: Session, stops: Stops) -> Iterator[list[UUID]]:
-    """Yield the people whom such stops hold, in batches; nothing is locked."""
+def find(session: Session, stops: Stops) -> Iterator[tuple[str, list[UUID]]]:
+    """Yield a kind of stop and people whom it holds, batch by batch; nothing is locked."""
     for kind in ("all", "address"):
         last = (stops.since, UUID(int=0))
         while rows := session.execute(_next(kind, stops, last)).all():
-            yield [person for person, email, _ in rows if stops.of(email)]
+            yield kind, [person for person, email, _ in rows if stops.of(email)]
             last = (rows[-1].since, rows[-1].subscriber_id)
 
 
@@ -58,17 +58,17 @@ def _next(
     )
 
 
-def lift(session: Session, ids: Iterable[UUID], stops: Stops, act: Act) -> int:
-    """Lift such stops of these people; return how many there were.
+def lift(session: Session, kind: str, ids: Iterable[UUID], stops: Stops, act: Act) -> int:
+    """Lift the stops of one kind of these people; return how many there were.
 
     One that somebody has said again since, in another way, stays: it is theirs by now.
     """
     lifted = 0
     for person in subscribers.lock_all(session, ids, act.now).values():
-        for stop in list(person.suppressions.values()):
-            if person.erased_at is None and _is_liftable(session, stop, stops):
-                choices.lift_stop(session, person, stop.kind, "lifted", act)
-                lifted += 1
+        stop = person.suppressions.get(kind)
+        if stop and person.erased_at is None and _is_liftable(session, stop, stops):
+            choices.lift_stop(session, person, kind, "lifted", act)
+            lifted += 1
     return lifted
 
 

@@ -51,14 +51,15 @@ class TopicStanding:
 class Standing:
     """One person: the address if known, the stop of everything if any, and every topic.
 
-    `reachable` is False after erasure, and where the sender has stopped the address. `bounced`
-    says that mail to it has failed: what is joined takes a mailed link, to show that it arrives.
+    `reachable` is False after erasure, and where the sender has stopped the address.
+    `bounced_at` is when mail to it was stopped because it had failed, or None: what is joined
+    takes a mailed link then, to show that mail arrives.
     """
 
     email: str | None
     all_stopped_at: datetime | None
     reachable: bool
-    bounced: bool
+    bounced_at: datetime | None
     locale: str | None
     topics: dict[str, TopicStanding]
 
@@ -84,7 +85,7 @@ class Standing:
 
     def takes_mail(self, topic: TopicStanding) -> bool:
         """Tell whether joining a topic takes a mailed link."""
-        return topic.double or self.bounced
+        return topic.double or self.bounced_at is not None
 
     def is_all_there_is(self, slug: str) -> bool:
         """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
@@ -106,9 +107,10 @@ def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
     return subscription.status == "subscribed"
 
 
-def has_bounced(subscriber: Subscriber) -> bool:
-    """Tell whether failed deliveries have ended mail to somebody."""
-    return any(stop.source == "bounce" for stop in subscriber.suppressions.values())
+def bounced_at(subscriber: Subscriber) -> datetime | None:
+    """Return when failed deliveries last ended mail to somebody, or None."""
+    stops = subscriber.suppressions.values()
+    return max((stop.since for stop in stops if stop.source == "bounce"), default=None)
 
 
 def is_reachable(subscriber: Subscriber) -> bool:
@@ -126,7 +128,7 @@ def standing(
         email=subscriber.email if subscriber is not None else None,
         all_stopped_at=stops["all"].since if "all" in stops else None,
         reachable=subscriber is None or is_reachable(subscriber),
-        bounced=subscriber is not None and has_bounced(subscriber),
+        bounced_at=bounced_at(subscriber) if subscriber is not None else None,
         locale=subscriber.locale if subscriber is not None else None,
         topics={topic.slug: _topic(topic, subscriber, locale, now) for topic in known},
     )

@@ -93,7 +93,7 @@ def unread(session: Session, keep: Retention, now: datetime) -> int:
 
 
 def seen(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget which mails and events came in: what is older is not believed if it comes again."""
+    """Forget which mails and events came in: one that comes again after that is a new one."""
     return _forget(session, InboundSeen, (InboundSeen.digest,), _old_seen(keep, now))
 
 

@@ -41,7 +41,8 @@ class Event:
 
     `id` is unique at its provider, or "". `token` is the mail's `event_token`, or "". A bounce is
     `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "". `authority`
-    is how far the event itself is proved: see `core.deliveries`.
+    is how far the event itself is proved: see `core.deliveries`. An unsubscribe may be from
+    `everything`, whatever the mail was about.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Event:
     permanent: bool = False
     code: str = ""
     authority: Literal["provider", "return-path"] = "provider"
+    everything: bool = False
 
     @property
     def name(self) -> str:
@@ -84,7 +86,10 @@ def bounce(
 
 
 def soft_bounce(event_id: str, address: str, token: str, at: datetime, code: str = "") -> Event:
-    """Return a failed delivery that may pass, whatever its code says."""
+    """Return a delivery that was given up for a reason that may pass, whatever its code says.
+
+    An attempt that is tried again is none: most of those end as delivered.
+    """
     return Event(event_id, "bounce", address, token, at, permanent=False, code=_code(code))
 
 

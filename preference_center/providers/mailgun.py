@@ -62,17 +62,14 @@ def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
     code = status.text("enhanced-code")
     if kind == "failed":
         kind = _SUPPRESSED_FOR.get(fields.text("reason"), kind)
-    if kind == "failed" and _was_refused(fields):
+    if kind == "failed" and fields.text("severity") != "permanent":
+        return  # it is tried again
+    if kind == "failed" and not fields.text("reason").startswith("suppress-"):
         reason = f"{status.text('message')} {status.text('description')}"
         yield bounce(event_id, address, token, at, status=code, reason=reason)
-    elif kind == "failed":
+    elif kind == "failed":  # on a list of its own
         yield soft_bounce(event_id, address, token, at, code)
     elif kind == "complained":
         yield Event(event_id, "complaint", address, token, at)
     elif kind == "unsubscribed":
         yield Event(event_id, "unsubscribe", address, token, at)
-
-
-def _was_refused(fields: Fields) -> bool:
-    own_list = fields.text("reason").startswith("suppress-")
-    return fields.text("severity") == "permanent" and not own_list

@@ -66,6 +66,8 @@ def _bounce(fields: Fields, token: str, at: datetime) -> Iterator[Event]:
         yield bounce(_id(fields), address, token, at, status="5.1.3")
     elif kind in _MAY_PASS:
         yield soft_bounce(_id(fields), address, token, at)
+    elif kind == "SpamComplaint":
+        yield Event(_id(fields), "complaint", address, token, at)
     elif kind in _STOPS:
         yield Event(_id(fields), "unsubscribe", address, token, at)
 

@@ -32,8 +32,13 @@ from preference_center.providers.fields import Fields, each_of, from_seconds, pa
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
-# Why SendGrid did not even try: these it had from the person.
-_DROPPED_FOR = {"unsubscribed address": "unsubscribe", "spam reporting address": "spamreport"}
+# Why SendGrid did not even try. The other reasons are the sender's own: a quota, a bad header.
+_DROPPED_FOR = {
+    "unsubscribed address": "unsubscribe",
+    "spam reporting address": "spamreport",
+    "bounced address": "blocked",
+    "invalid": "blocked",
+}
 
 
 def verification_key(text: str) -> EllipticCurvePublicKey:
@@ -72,12 +77,13 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
     at = fields.time("timestamp") or now
     status, reason = fields.text("status"), fields.text("reason")
     if kind == "dropped":
-        kind = _DROPPED_FOR.get(reason.lower(), "deferred")
+        kind = _DROPPED_FOR.get(reason.lower(), "")
     if kind == "bounce" and fields.text("type") != "blocked":
         yield bounce(event_id, address, token, at, status=status, reason=reason)
-    elif kind in ("bounce", "deferred"):
+    elif kind in ("bounce", "blocked"):
         yield soft_bounce(event_id, address, token, at, status)
     elif kind == "spamreport":
         yield Event(event_id, "complaint", address, token, at)
     elif kind in ("unsubscribe", "group_unsubscribe"):
-        yield Event(event_id, "unsubscribe", address, token, at)
+        everything = kind == "unsubscribe"  # from a list of all that it sends for this account
+        yield Event(event_id, "unsubscribe", address, token, at, everything=everything)

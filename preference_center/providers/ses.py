@@ -7,6 +7,7 @@ Source: Amazon SES, "Contents of event data that Amazon SES publishes to Amazon 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from typing import ClassVar
 
 from preference_center.providers.event import (
@@ -47,8 +48,6 @@ def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
     token = _token(content.part("mail"))
     if kind == "Bounce":
         yield from _bounces(message_id, content.part("bounce"), token, now)
-    elif kind == "DeliveryDelay":
-        yield from _delays(message_id, content.part("deliveryDelay"), token, now)
     elif kind == "Complaint":
         yield from _complaints(message_id, content.part("complaint"), token, now)
     elif kind == "Subscription":
@@ -56,43 +55,50 @@ def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
 
 
 def _bounces(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
-    refused = fields.text("bounceType") == "Permanent"
-    refused = refused and fields.text("bounceSubType") not in _OWN_LIST
+    kind, subtype = fields.text("bounceType"), fields.text("bounceSubType")
     at = fields.time("timestamp") or now
     for number, person in enumerate(fields.parts("bouncedRecipients")):
-        event_id, address = f"{message_id} {number}", person.text("emailAddress")
+        event_id, address = f"{message_id} {number}", _plain(person.text("emailAddress"))
         status, reason = person.text("status"), person.text("diagnosticCode")
-        if refused:
+        if kind == "Permanent" and subtype not in _OWN_LIST:
             yield bounce(event_id, address, token, at, status=status, reason=reason)
-        else:
+        elif (kind, subtype) != ("Transient", "General") or status or reason:
+            # One that no server has refused is an automatic answer: out of office.
             yield soft_bounce(event_id, address, token, at, status)
 
 
-def _delays(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
-    at = fields.time("timestamp") or now
-    for number, person in enumerate(fields.parts("delayedRecipients")):
-        event_id, address = f"{message_id} {number}", person.text("emailAddress")
-        yield soft_bounce(event_id, address, token, at, person.text("status"))
-
-
 def _complaints(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+    """Yield a complaint for each recipient; where a mailbox redacted them, for the token's."""
     if fields.text("complaintFeedbackType") in _NO_COMPLAINT:
         return
     at = fields.time("timestamp") or now
-    for number, person in enumerate(fields.parts("complainedRecipients")):
-        event_id, address = f"{message_id} {number}", person.text("emailAddress")
-        yield Event(event_id, "complaint", address, token, at)
+    people = [person.text("emailAddress") for person in fields.parts("complainedRecipients")]
+    for number, address in enumerate(people or [""]):
+        yield Event(f"{message_id} {number}", "complaint", _plain(address), token, at)
 
 
 def _unsubscribed(message_id: str, content: Fields, token: str, now: datetime) -> Iterator[Event]:
     """Yield a reader who left through SES's own subscription management."""
     fields = content.part("subscription")
-    new = fields.part("newTopicPreferences")
-    left = (each.text("subscriptionStatus") for each in new.parts("topicSubscriptionStatus"))
-    if new.is_true("unsubscribeAll") or "OptOut" in left:
+    new, old = fields.part("newTopicPreferences"), fields.part("oldTopicPreferences")
+    everything = new.is_true("unsubscribeAll")
+    if everything or _opted_out(new) - _opted_out(old):
         at = fields.time("timestamp") or now
-        address = content.part("mail").first("destination")
-        yield Event(message_id, "unsubscribe", address, token, at)
+        address = _plain(content.part("mail").first("destination"))
+        yield Event(message_id, "unsubscribe", address, token, at, everything=everything)
+
+
+def _opted_out(preferences: Fields) -> set[str]:
+    """Return the names of the topics that somebody is out of."""
+    topics = preferences.parts("topicSubscriptionStatus")
+    return {
+        each.text("topicName") for each in topics if each.text("subscriptionStatus") == "OptOut"
+    }
+
+
+def _plain(address: str) -> str:
+    """Return the address alone: SES repeats a name before it where the sender wrote one."""
+    return parseaddr(address)[1] if "<" in address else address
 
 
 def _token(mail: Fields) -> str:

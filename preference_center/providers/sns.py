@@ -5,6 +5,7 @@ named are heard, and a certificate comes only from the SNS host of such a topic'
 Source: Amazon SNS, "Verifying the signatures of Amazon SNS messages".
 """
 
+import logging
 import re
 import threading
 from base64 import b64decode
@@ -26,6 +27,8 @@ from preference_center.providers.event import (
     refuse_what_is_old,
 )
 from preference_center.providers.fields import Fields
+
+log = logging.getLogger(__name__)
 
 TOPIC_ARN = re.compile(
     r"arn:(?P<partition>aws|aws-cn|aws-us-gov):sns:(?P<region>[a-z0-9-]{5,30}):[0-9]{12}:"
@@ -94,6 +97,8 @@ class Envelopes:
         self._verify(envelope, host, now)
         if kind == "SubscriptionConfirmation":
             self._confirm(envelope, host)
+        elif kind == "UnsubscribeConfirmation":
+            log.warning("%s tells us nothing more: its subscription was ended", topic)
         return envelope.text("Message") if kind == "Notification" else ""
 
     def _verify(self, envelope: Fields, host: str, now: datetime) -> None:

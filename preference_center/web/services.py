@@ -29,7 +29,7 @@ class Services:
     openings: BackgroundCounter[openings.Key]
     limits: Limits
     providers: Mapping[str, Provider]
-    forged: BackgroundCounter[inbound.Key]
+    arrivals: BackgroundCounter[inbound.Key]
 
 
 def services() -> Services:

@@ -121,6 +121,12 @@ def test_a_jump_of_one_domains_rate_is_not_believed(database: Database) -> None:
     assert fails_for_good(database) == "stopped", "another domain is believed"
 
 
+def test_a_jump_is_held_for_people_whom_nobody_imported_too(database: Database) -> None:
+    emails = [f"reader{number}@mail.example" for number in range(25)]
+    told = [fails_for_good(database, email=email, domain="mail.example") for email in emails]
+    assert told == ["stopped"] * 19 + ["held"] * 6
+
+
 def test_a_domain_that_always_fails_a_little_is_believed(database: Database) -> None:
     emails = [f"reader{number}@mail.example" for number in range(150)]
     with database.transaction() as session:

@@ -171,13 +171,14 @@ class _Life:
     def _prove(self, slug: str) -> None:
         with self.database.transaction() as session:
             topic, act = topics.get(session, slug), make.act(at=self.at)
-            choices.join(session, self._lock(session), topic, act, proven=True)
+            choices.join(session, self._lock(session), topic, act, arrived_on=self.at.date())
 
     def _lift(self) -> None:
         with self.database.transaction() as session:
             ever = lifting.Stops("example.org", make.NOW - 999 * DAY, self.at + DAY)
             act = make.act("cli", self.at)
-            lifting.lift(session, [make.person(self.email)], ever, act)
+            for kind in ("all", "address"):
+                lifting.lift(session, kind, [make.person(self.email)], ever, act)
 
     def _claim(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:

@@ -35,8 +35,9 @@ def bounces(
 
 
 def lift(session: Session, stops: Stops = OURS) -> int:
-    people = list(chain.from_iterable(lifting.find(session, stops)))
-    return lifting.lift(session, people, stops, make.act("cli", make.NOW + HOUR))
+    act = make.act("cli", make.NOW + HOUR)
+    found = list(lifting.find(session, stops))
+    return sum(lifting.lift(session, kind, people, stops, act) for kind, people in found)
 
 
 def stops(session: Session, email: str = ADA) -> set[str]:
@@ -139,7 +140,7 @@ def _put_back_by_undo(session: Session) -> None:
     make.stop(session, ADA, None)
     person = subscribers.lock(session, make.person(ADA), make.NOW)
     weekly = topics.get(session, "weekly-news")
-    joined = choices.join(session, person, weekly, make.act(), proven=True)
+    joined = choices.join(session, person, weekly, make.act(), arrived_on=make.NOW.date())
     make.undo(session, joined.first, joined.seq, ADA)
 
 
@@ -167,9 +168,20 @@ def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.M
         for email in emails:
             make.reader(session, email)
             bounces(session, email)
-        pages = list(lifting.find(session, OURS))
+        pages = [people for _, people in lifting.find(session, OURS)]
         assert [len(page) for page in pages] == [3, 3, 1]
         assert {*chain.from_iterable(pages)} == {make.person(email) for email in emails}
+
+
+def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) -> None:
+    with database.transaction() as session:
+        _erased(session)
+        make.reader(session, "ben@mail.example")
+        late = make.NOW + 2 * HOUR
+        make.stop(session, "ben@mail.example", None, "address", source="bounce", at=late)
+        people = [make.person(ADA), make.person("ben@mail.example")]
+        for kind in ("all", "address"):
+            assert lifting.lift(session, kind, people, OURS, make.act("cli")) == 0
 
 
 def test_an_address_that_bounces_again_is_stopped_again(database: Database) -> None:

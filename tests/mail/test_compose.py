@@ -69,7 +69,7 @@ def raw_mail(
         email="ada@example.org",
         all_stopped_at=None,
         reachable=True,
-        bounced=False,
+        bounced_at=None,
         locale=None,
         topics={"left": left, **known},
     )

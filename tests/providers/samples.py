@@ -39,10 +39,24 @@ def ses_complaint(kind: str | None = "abuse") -> dict[str, Any]:
     return {"notificationType": "Complaint", "complaint": complaint, "mail": _SES_MAIL}
 
 
-def ses_subscription(*, everything: bool, status: str = "OptIn") -> dict[str, Any]:
-    topics = [{"topicName": "news", "subscriptionStatus": status}]
-    new = {"unsubscribeAll": everything, "topicSubscriptionStatus": topics}
-    subscription = {"timestamp": ISO, "source": "UnsubscribeHeader", "newTopicPreferences": new}
+def ses_subscription(
+    *, everything: bool, was: str = "OptIn", status: str = "OptIn"
+) -> dict[str, Any]:
+    """Return a change of one of two topics; somebody has long been out of the other."""
+
+    def preferences(status: str, *, everything: bool) -> dict[str, Any]:
+        topics = [
+            {"topicName": "news", "subscriptionStatus": status},
+            {"topicName": "offers", "subscriptionStatus": "OptOut"},
+        ]
+        return {"unsubscribeAll": everything, "topicSubscriptionStatus": topics}
+
+    subscription = {
+        "timestamp": ISO,
+        "source": "UnsubscribeHeader",
+        "newTopicPreferences": preferences(status, everything=everything),
+        "oldTopicPreferences": preferences(was, everything=False),
+    }
     return {"eventType": "Subscription", "subscription": subscription, "mail": _SES_MAIL}
 
 

@@ -30,26 +30,34 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("ses", ses_bounce(sub="Suppressed"), "bounce 5.1.1"),
     ("ses", ses_bounce(sub="OnAccountSuppressionList"), "bounce 5.1.1"),
     ("ses", ses_bounce(status="<5.1.1>", diagnosticCode=7), "bounce"),
-    ("ses", ses_delay(), "bounce 4.4.1"),
+    ("ses", ses_bounce("Transient", status="4.4.7", diagnosticCode=""), "bounce 4.4.7"),
+    ("ses", ses_bounce("Transient", status=None, diagnosticCode=None), ""),
+    ("ses", ses_delay(), ""),
     ("ses", ses_complaint(), "complaint"),
     ("ses", ses_complaint(None), "complaint"),
     ("ses", ses_complaint("not-spam"), ""),
     ("ses", ses_complaint("auth-failure"), ""),
-    ("ses", ses_subscription(everything=True), "unsubscribe"),
+    ("ses", ses_subscription(everything=True), "unsubscribe from everything"),
     ("ses", ses_subscription(everything=False, status="OptOut"), "unsubscribe"),
     ("ses", ses_subscription(everything=False), ""),
+    ("ses", ses_subscription(everything=False, was="OptOut"), ""),
     ("ses", {"eventType": "Delivery", "delivery": {"recipients": [ADA]}}, ""),
     ("ses", {"eventType": "Reject", "reject": {"reason": "Bad content"}}, ""),
     ("sendgrid", samples.sendgrid("bounce", reason=GONE, type="bounce"), "bounce 5.1.1!"),
     ("sendgrid", samples.sendgrid("bounce", status="5.1.1", reason=GONE), "bounce 5.1.1!"),
     ("sendgrid", samples.sendgrid("bounce", status="5.0.0", reason="500 unknown"), "bounce 5.0.0"),
     ("sendgrid", samples.sendgrid("bounce", reason=GONE, type="blocked"), "bounce"),
-    ("sendgrid", samples.sendgrid("deferred", status="4.2.2"), "bounce 4.2.2"),
+    ("sendgrid", samples.sendgrid("deferred", status="4.2.2"), ""),
     ("sendgrid", samples.sendgrid("dropped", reason="Bounced Address"), "bounce"),
-    ("sendgrid", samples.sendgrid("dropped", reason="Unsubscribed Address"), "unsubscribe"),
+    (
+        "sendgrid",
+        samples.sendgrid("dropped", reason="Unsubscribed Address"),
+        "unsubscribe from everything",
+    ),
+    ("sendgrid", samples.sendgrid("dropped", reason="Recipient List over Package Quota"), ""),
     ("sendgrid", samples.sendgrid("dropped", reason="Spam Reporting Address"), "complaint"),
     ("sendgrid", samples.sendgrid("spamreport"), "complaint"),
-    ("sendgrid", samples.sendgrid("unsubscribe"), "unsubscribe"),
+    ("sendgrid", samples.sendgrid("unsubscribe"), "unsubscribe from everything"),
     ("sendgrid", samples.sendgrid("group_unsubscribe", asm_group_id=10), "unsubscribe"),
     ("sendgrid", samples.sendgrid("group_resubscribe"), ""),
     ("sendgrid", samples.sendgrid("delivered"), ""),
@@ -59,6 +67,7 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("postmark", samples.postmark("Bounce", Type="BadEmailAddress"), "bounce 5.1.3!"),
     ("postmark", samples.postmark("Bounce", Type="SoftBounce"), "bounce"),
     ("postmark", samples.postmark("Bounce", Type="SpamNotification"), "bounce"),
+    ("postmark", samples.postmark("Bounce", Type="SpamComplaint"), "complaint"),
     ("postmark", samples.postmark("Bounce", Type="AutoResponder"), ""),
     ("postmark", samples.postmark("Bounce", Type="Subscribe"), ""),
     ("postmark", samples.postmark("Bounce", Type="Unsubscribe"), "unsubscribe"),
@@ -71,7 +80,8 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("mailgun", samples.mailgun("failed", severity="permanent", reason="bounce"), "bounce 5.1.1!"),
     ("mailgun", samples.mailgun("failed", "x", "5.1.10", severity="permanent"), "bounce 5.1.10!"),
     ("mailgun", samples.mailgun("failed", FULL, severity="permanent"), "bounce 5.2.2"),
-    ("mailgun", samples.mailgun("failed", severity="temporary", reason="generic"), "bounce"),
+    ("mailgun", samples.mailgun("failed", severity="temporary", reason="generic"), ""),
+    ("mailgun", samples.mailgun("failed", "Too old", severity="permanent", reason="old"), "bounce"),
     (
         "mailgun",
         samples.mailgun("failed", severity="permanent", reason="suppress-bounce"),
@@ -101,7 +111,7 @@ def read(provider: str, said: Any) -> list[Event]:
 
 def told(event: Event) -> str:
     code = f"{event.code}{'!' if event.permanent else ''}"
-    return f"{event.kind} {code}".strip()
+    return f"{event.kind} {code}".strip() + (" from everything" if event.everything else "")
 
 
 @pytest.mark.parametrize(("provider", "said", "meaning"), MEANINGS)
@@ -124,6 +134,18 @@ def test_a_mail_to_two_has_an_event_for_each() -> None:
     first, second = read("ses", said)
     assert (first.address, second.address) == (ADA, "ben@example.org")
     assert first.id != second.id
+
+
+@pytest.mark.parametrize("written", ["Ada <ada@example.org>", '"Ada, L." <ada@example.org>'])
+def test_a_name_before_an_address_is_none_of_it(written: str) -> None:
+    assert [event.address for event in read("ses", ses_bounce(emailAddress=written))] == [ADA]
+
+
+def test_a_complaint_whose_recipients_are_redacted_is_the_tokens() -> None:
+    said = ses_complaint()
+    said["complaint"]["complainedRecipients"] = []
+    (event,) = read("ses", said)
+    assert (event.kind, event.address, event.token) == ("complaint", "", TOKEN)
 
 
 def test_where_ses_repeats_the_headers_one_of_them_holds_the_token() -> None:

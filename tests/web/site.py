@@ -48,7 +48,7 @@ class Site:
         return self.services.database
 
     def close(self) -> None:
-        for counter in (self.services.openings, self.services.forged):
+        for counter in (self.services.openings, self.services.arrivals):
             counter.flush()  # into the first database, where a test has lost it too
         self._first_database.close()
         self.database.close()

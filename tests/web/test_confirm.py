@@ -162,6 +162,17 @@ def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
+def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    yesterday = confirm("science", day=make.NOW.date() - timedelta(days=1))
+    before = site.rows()
+    assert site.page(yesterday, 410).heading == "This link has expired"
+    assert site.post(f"{yesterday}/join").status_code == 410
+    assert site.rows() == before
+    assert site.press_and_follow(site.page(confirm("science")), YES).heading == "You’ll get Science"
+
+
 def test_somebody_erased_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:

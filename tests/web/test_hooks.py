@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import deliveries, topics
+from preference_center.core import deliveries, inbound, topics
+from preference_center.store import UnavailableError
 from preference_center.store.tables import InboundCount, LedgerRow
 from tests import make
 from tests.providers import posting, samples
@@ -40,8 +41,8 @@ COMPLAINT: dict[str, Request] = {
     "mailgun": posting.mailgun(samples.mailgun("complained")),
 }
 UNSUBSCRIBE: dict[str, Request] = {
-    "ses": posting.ses(samples.ses_subscription(everything=True)),
-    "sendgrid": posting.sendgrid(samples.sendgrid("unsubscribe")),
+    "ses": posting.ses(samples.ses_subscription(everything=False, status="OptOut")),
+    "sendgrid": posting.sendgrid(samples.sendgrid("group_unsubscribe")),
     "postmark": posting.postmark(samples.postmark_change("ManualSuppression")),
     "mailgun": posting.mailgun(samples.mailgun("unsubscribed")),
 }
@@ -65,7 +66,7 @@ def hook(site: Site, provider: str, request: Request) -> TestResponse:
 
 def counted(site: Site) -> dict[str, int]:
     """Return what was counted, by door and effect."""
-    site.services.forged.flush()
+    site.services.arrivals.flush()
     with site.database.reading() as session:
         found = session.scalars(select(InboundCount))
         return {f"{each.door}: {each.effect}": each.count for each in found}
@@ -94,6 +95,20 @@ def test_an_unsubscribe_ends_the_topic_of_its_mail(hooked: Site, provider: str) 
     assert hooked.stops() == ["weekly-news"]
 
 
+@pytest.mark.parametrize(
+    ("provider", "request_"),
+    [
+        ("ses", posting.ses(samples.ses_subscription(everything=True))),
+        ("sendgrid", posting.sendgrid(samples.sendgrid("unsubscribe"))),
+    ],
+)
+def test_an_unsubscribe_from_everything_ends_all_topics(
+    hooked: Site, provider: str, request_: Request
+) -> None:
+    assert hook(hooked, provider, request_).status_code == 200
+    assert hooked.stops() == ["all"]
+
+
 @each_provider
 def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site_with: SiteMaker, provider: str
@@ -120,9 +135,43 @@ def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None
     assert hooked.stops() == []
 
 
+@pytest.mark.parametrize("email", ["redacted@example.org", "forwarded@elsewhere.example"])
+@pytest.mark.parametrize("kind", ["spamreport", "bounce"])
+def test_an_address_that_nobody_has_may_be_redacted_or_a_forwarders(
+    hooked: Site, email: str, kind: str
+) -> None:
+    said = samples.sendgrid(kind, email=email, reason=samples.GONE)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops() == hooked.stops(email) == ["all" if kind == "spamreport" else "address"]
+
+
 def test_a_token_alone_says_who(hooked: Site) -> None:
-    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("unsubscribe", email=None)))
+    said = samples.sendgrid("group_unsubscribe", email=None)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
     assert hooked.stops() == ["weekly-news"]
+
+
+def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked: Site) -> None:
+    for week in range(6):
+        hooked.now = make.NOW + timedelta(weeks=week)
+        late = samples.sendgrid("deferred", sg_event_id=str(week), status="4.7.1")
+        arrived = samples.sendgrid("delivered", sg_event_id=f"{week} arrived")
+        hook(hooked, "sendgrid", posting.sendgrid(late, arrived, at=hooked.now))
+    assert hooked.stops() == []
+
+
+def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
+    for week in range(6):
+        hooked.now = make.NOW + timedelta(days=4 * week)
+        full = {"type": "blocked", "timestamp": int(hooked.now.timestamp())}
+        said = samples.sendgrid("bounce", sg_event_id=str(week), **full)
+        hook(hooked, "sendgrid", posting.sendgrid(said, at=hooked.now))
+    assert hooked.stops() == ["all"]
+
+
+def test_what_ends_nothing_is_counted(hooked: Site) -> None:
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("open")))
+    assert counted(hooked) == {"sendgrid: of no effect": 1}
 
 
 def test_an_event_about_nobody_does_nothing(hooked: Site) -> None:
@@ -139,7 +188,7 @@ def test_somebody_whom_nobody_imported_is_stopped_all_the_same(hooked: Site) -> 
 
 def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
     left = samples.sendgrid("unsubscribe")
-    full = samples.sendgrid("deferred", email="bob@example.org", status="4.2.2")
+    full = samples.sendgrid("bounce", type="blocked", email="bob@example.org")
     opened = samples.sendgrid("open")
     hook(hooked, "sendgrid", posting.sendgrid(left, opened, full, left))
     assert counted(hooked) == {
@@ -164,9 +213,9 @@ def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: s
 @pytest.mark.parametrize(
     "at", ["0001-01-01T00:00:00+00:00", -62135596800, "9999-12-31T23:59:59-14:00", 1e300, None]
 )
-@pytest.mark.parametrize("kind", ["deferred", "spamreport", "unsubscribe"])
+@pytest.mark.parametrize("kind", ["bounce", "spamreport", "unsubscribe"])
 def test_a_time_that_cannot_be_is_no_time_of_an_event(hooked: Site, kind: str, at: Any) -> None:
-    said = samples.sendgrid(kind, timestamp=at, status="4.2.2")
+    said = samples.sendgrid(kind, timestamp=at, type="blocked")
     assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
     with hooked.database.reading() as session:
         for row in session.scalars(select(LedgerRow).where(LedgerRow.source != "import")):
@@ -181,7 +230,8 @@ def test_an_event_that_fails_loses_none_behind_it(
         raise ZeroDivisionError
 
     request = posting.sendgrid(
-        samples.sendgrid("deferred"), samples.sendgrid("spamreport", email="bob@example.org")
+        samples.sendgrid("bounce", type="blocked"),
+        samples.sendgrid("spamreport", email="bob@example.org"),
     )
     with monkeypatch.context() as patched:
         patched.setattr(deliveries, "record", fail)
@@ -280,6 +330,21 @@ def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
 def test_a_body_that_is_too_long_is_refused(hooked: Site, provider: str, longest: int) -> None:
     assert hook(hooked, provider, Request(b" " * (longest + 1), {})).status_code == 413
     assert hook(hooked, provider, Request(b" " * longest, {})).status_code in (400, 403)
+
+
+def test_a_database_that_is_away_is_asked_once(
+    hooked: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def away(*_: Any) -> None:
+        asked.append(None)
+        raise UnavailableError("away")
+
+    monkeypatch.setattr(inbound, "is_new", away)
+    many = [samples.sendgrid("unsubscribe", sg_event_id=str(n)) for n in range(9)]
+    assert hook(hooked, "sendgrid", posting.sendgrid(*many)).status_code == 503
+    assert len(asked) == 1
 
 
 def test_a_database_that_is_away_makes_the_provider_try_again(hooked: Site) -> None:

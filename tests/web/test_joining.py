@@ -122,6 +122,17 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
     assert center.page(PREFERENCES).chosen == ["Town letter"]
 
 
+def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.enrol(ADA)
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    page = site.page(PREFERENCES)
+    assert CAME_BACK not in page.text
+    assert "mail you a link" not in page.text
+    assert "disabled" in site.get(PREFERENCES).text
+
+
 def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     with center.database.transaction() as session:
         make.stop(session, slug=None, scope="address", source="import")

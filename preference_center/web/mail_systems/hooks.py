@@ -28,7 +28,9 @@ def take(provider: str) -> Response:
     try:
         events = reader.read(posted, now)
     except ForgedError:
-        wired.forged.count(inbound.key(provider, "forged", now))
+        wired.arrivals.count(inbound.key(provider, "forged", now))
         raise
+    if not events:
+        wired.arrivals.count(inbound.key(provider, "of no effect", now))
     Taker(wired.database, wired.settings, wired.clock).take_all(provider, events)
     return Response("Done.\n", mimetype="text/plain")

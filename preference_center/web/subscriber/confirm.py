@@ -1,6 +1,6 @@
 """`/c/`: join a topic by a link that was mailed to the address (screen G)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
@@ -31,7 +31,7 @@ def show(link: str) -> str:
     confirm = _read(link)
     standing, locale = look(confirm.subscriber_id)
     topic = standing.topics.get(confirm.topic)
-    _refuse_what_is_over(confirm, topic)
+    _refuse_what_is_over(confirm, topic, standing.bounced_at)
     return render(
         "subscriber/confirm.html",
         locale,
@@ -50,12 +50,12 @@ def submit(link: str) -> Response:
     confirm = _read(link)
     standing, locale = look(confirm.subscriber_id)
     shown = standing.topics.get(confirm.topic)
-    _refuse_what_is_over(confirm, shown)
+    _refuse_what_is_over(confirm, shown, standing.bounced_at)
     act = own_act("confirm", joining(shown.name if shown else confirm.topic, locale))
     with services().database.transaction() as session:
         topic = topics.get(session, confirm.topic)
         person = subscribers.lock(session, confirm.subscriber_id, act.now)
-        outcome = choices.join(session, person, topic, act, proven=True)
+        outcome = choices.join(session, person, topic, act, arrived_on=confirm.day)
     return to_receipt(confirm.subscriber_id, outcome, url("confirm.show", link=link))
 
 
@@ -63,8 +63,12 @@ def _read(link: str) -> Confirm:
     return read_confirm(link, services().settings.server_keys)
 
 
-def _refuse_what_is_over(confirm: Confirm, topic: TopicStanding | None) -> None:
+def _refuse_what_is_over(
+    confirm: Confirm, topic: TopicStanding | None, bounced_at: datetime | None
+) -> None:
     too_old = services().clock().date() > confirm.day + LIFE
+    # It shows that mail arrived, but not that it still does.
+    bounced = bounced_at is not None and bounced_at.date() > confirm.day
     gone = topic is None or topic.archived
-    if too_old or gone:
+    if too_old or bounced or gone:
         raise LinkTooOldError
