@@ -77,6 +77,7 @@ def create_app(
         from preference_center.demo import pages
 
         app.register_blueprint(pages.blueprint)
+        app.add_url_rule("/", "demo.at_the_door", pages.start)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)

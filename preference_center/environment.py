@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from email.errors import MessageError
 from email.headerregistry import Address
 from importlib.util import find_spec
@@ -39,12 +40,23 @@ class Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._problems: list[str] = []
+        self._asked: set[str] = set()
+
+    def refuse_unknown(self) -> None:
+        """Refuse what has our prefix and was not asked for: a misspelt setting has no effect."""
+        ours = (name.removeprefix(PREFIX) for name in self._environ if name.startswith(PREFIX))
+        for name in set(ours) - self._asked:
+            near = get_close_matches(name, self._asked, 1)
+            self._wrong(
+                name, f"is no setting{f'; did you mean {PREFIX}{near[0]}?' if near else ''}"
+            )
 
     def finish(self) -> None:
         if self._problems:
             raise SettingsError(self._problems)
 
     def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str:
+        self._asked.add(name)
         value = self._environ.get(PREFIX + name, "").strip()
         if required and not value:
             self._wrong(name, "is missing")
@@ -245,7 +257,7 @@ class Reader:
         return key
 
     def _wrong(self, name: str, why: str) -> None:
-        self._problems.append(f"{PREFIX}{name} {why}.")
+        self._problems.append(f"{PREFIX}{name} {why}{'' if why.endswith('?') else '.'}")
 
 
 def _is_guessable(key: str) -> bool:

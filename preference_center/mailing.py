@@ -45,8 +45,15 @@ def audience_columns(came_in: list[str]) -> list[str]:
 
 def check_people(came_in: Iterable[str]) -> None:
     """Raise FileRefusedError where no column says whom a row is about."""
-    if not set(came_in) & set(IDENTITY_COLUMNS):
-        raise FileRefusedError("there is no column named email, and none named id")
+    columns = set(came_in)
+    if not columns & set(IDENTITY_COLUMNS):
+        hint = ": columns are divided by commas here" if _is_divided_otherwise(columns) else ""
+        raise FileRefusedError(f"there is no column named email, and none named id{hint}")
+
+
+def _is_divided_otherwise(columns: set[str]) -> bool:
+    """Tell whether a header is one column that looks like several: Excel's, in many countries."""
+    return len(columns) == 1 and any(mark in min(columns) for mark in ";\t|")
 
 
 @dataclass(frozen=True)

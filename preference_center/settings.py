@@ -142,5 +142,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         IDENTITY_KEY=(settings.identity_key,),
         SECRET_KEY=(settings.secret_key,),
     )
+    reader.refuse_unknown()
     reader.finish()
     return settings

@@ -197,6 +197,11 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_address_alone_leads_to_the_inbox(base_url: str) -> None:
+    with urlopen(base_url) as answer:
+        assert answer.url == f"{base_url}/demo/inbox"
+
+
 def test_a_mail_that_is_not_there_is_404(base_url: str) -> None:
     for path in ("/demo/inbox/nothing", "/demo/inbox/..%2Fkeys/source", "/demo/inbox/x/html"):
         with pytest.raises(HTTPError) as refused:

@@ -312,3 +312,10 @@ def test_a_providers_secrets_are_taken() -> None:
     )
     assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
     assert settings.ses_topics == (posting.TOPIC, f"{posting.TOPIC}-2")
+
+
+def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
+    assert problems(ONE_CLICK_SCOP="all") == [
+        f"{PREFIX}ONE_CLICK_SCOP is no setting; did you mean {PREFIX}ONE_CLICK_SCOPE?"
+    ]
+    assert problems(ZZZ="x") == [f"{PREFIX}ZZZ is no setting."]

@@ -20,6 +20,7 @@ from preference_center.cli.common import (
     reading_progress,
 )
 from preference_center.clock import utc_now
+from preference_center.core import topics
 from preference_center.imports import Import
 from preference_center.mailing import check_people
 from preference_center.rows import (
@@ -118,6 +119,8 @@ def export(
     with ExitStack() as stack:
         _, database = stack.enter_context(opened_database())
         session = stack.enter_context(database.reading())
+        if topic is not None:
+            topics.get(session, topic)  # a misspelled one would leave out stops, and say nothing
         advance = stack.enter_context(progress(f"Exporting {what}", None))
         file = stack.enter_context(opened_output(output))
         writer = exports.writer(file, kind, file_format)

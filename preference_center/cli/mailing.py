@@ -1,5 +1,6 @@
 """`links` and `audience`: people in on standard input, merged rows out on standard output."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
@@ -24,6 +25,7 @@ from preference_center.mailing import (
     links_columns,
 )
 from preference_center.rows import CsvFile, CsvWriter, RefusedRow, read_csv
+from preference_center.server_links import OWN_CAMPAIGNS
 from preference_center.settings import read_link_settings
 from preference_center.store import Database
 
@@ -41,7 +43,11 @@ class Matching(click.ParamType[str]):
 
 
 _TOPIC = Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -")
-_CAMPAIGN = Matching("campaign", CAMPAIGN, "1 to 40 of A-Z, a-z, 0-9, - _ and .")
+_CAMPAIGN = Matching(
+    "campaign",
+    re.compile(f"(?!({'|'.join(sorted(OWN_CAMPAIGNS))})$){CAMPAIGN.pattern}"),
+    f"1 to 40 of A-Z, a-z, 0-9, - _ and ., and none of ours ({', '.join(sorted(OWN_CAMPAIGNS))})",
+)
 
 
 @click.command()

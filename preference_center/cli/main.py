@@ -34,7 +34,8 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # whoever read our output has enough: no trouble of ours
-            click.echo(f"Error: {error.strerror}: {error.filename}", err=True)
+            what = f": {error.filename}" if error.filename else ""
+            click.echo(f"Error: {error.strerror}{what}", err=True)
             sys.exit(2)
         except UnavailableError as error:
             click.echo(f"Error: {error}. Nothing after this was done.", err=True)

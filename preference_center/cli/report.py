@@ -11,6 +11,7 @@ import click
 
 from preference_center import report as reporting
 from preference_center.cli.common import Time, opened_database, opened_output
+from preference_center.core import topics
 from preference_center.report import Line, total
 from preference_center.rows import CsvWriter
 
@@ -63,6 +64,8 @@ def report(
     fall into included. CSV is safe to open in a spreadsheet.
     """
     with opened_database() as (_, database), database.reading() as session:
+        if topic is not None:
+            topics.get(session, topic)
         lines = reporting.lines(session, topic=topic, campaign=campaign, since=since, until=until)
     if not lines:
         click.echo(_NOTHING, err=True)

@@ -30,7 +30,7 @@ HOLD_TIMES_THE_USUAL = 5
 # Whoever holds a mail can forge a report to its return path: that ends marketing alone. A
 # provider's signed event, or our own mail server's refusal, ends every mail to the address.
 Authority = Literal["return-path", "provider"]
-Effect = Literal["stopped", "soft", "held", "nothing"]
+Effect = Literal["stopped", "soft", "held", "again"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime)
     if failed.permanent and failed.authority == "provider":
         scope = "address"
     if subscriber.erased_at is not None:
-        return "nothing"
+        return "again"
     if scope in subscriber.suppressions:
         if failed.permanent:
             consent.end_consent(session, subscriber, scope, act)  # notes that it was said again
-        return "nothing"
+        return "again"
     held = failed.permanent and _is_held(session, subscriber, failed, now)
     if held or not failed.permanent:
         if not _lasts(session, subscriber, failed):

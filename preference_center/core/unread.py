@@ -42,9 +42,9 @@ def everything(session: Session) -> list[Kept]:
 
 
 def find(session: Session, digest: str) -> UnreadMail | None:
-    """Return the message whose digest begins with these hexadecimal digits, or None."""
-    found = (kept.digest for kept in everything(session) if kept.digest.hex().startswith(digest))
-    return session.get(UnreadMail, next(found, b""))
+    """Return the one message whose digest begins with these hexadecimal digits, or None."""
+    found = [kept.digest for kept in everything(session) if kept.digest.hex().startswith(digest)]
+    return session.get(UnreadMail, found[0]) if digest and len(found) == 1 else None
 
 
 def forget(session: Session, mail: UnreadMail) -> None:

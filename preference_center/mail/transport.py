@@ -6,7 +6,7 @@ import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _SECONDS_FOR_AN_ANSWER = 20
@@ -50,7 +50,7 @@ class SmtpTransport:
             server = self._connect()
             try:
                 self._log_in(server)
-                server.send_message(message, sender, [recipient])
+                _hand_over(server, message, sender, recipient)
             finally:
                 _leave(server)
         except smtplib.SMTPRecipientsRefused as error:
@@ -114,6 +114,14 @@ class FolderTransport:
         part = self._folder / f"{name}.part"
         part.write_bytes(message.as_bytes())
         part.rename(self._folder / f"{name}.eml")
+
+
+def _hand_over(server: smtplib.SMTP, message: EmailMessage, sender: str, recipient: str) -> None:
+    """Send a mail as it is; `send_message` would put ">" before a line that begins with "From "."""
+    utf8 = not (sender + recipient).isascii()
+    policy: Any = message.policy  # whose `clone` knows what it is a policy of, unlike its type
+    raw = message.as_bytes(policy=policy.clone(utf8=utf8, linesep="\r\n"))
+    server.sendmail(sender, [recipient], raw, ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [])
 
 
 def _leave(server: smtplib.SMTP) -> None:

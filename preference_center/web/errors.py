@@ -36,7 +36,7 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
-    ForgedError: _Answer(403, "errors/other.html", "This is not signed as it must be."),
+    ForgedError: _Answer(403, "errors/other.html", "Nothing proves that the provider sent this."),
     UnreadableError: _Answer(400, "errors/other.html", "This is no event of a known form."),
     AwayError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
     UnavailableError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),

@@ -65,7 +65,11 @@ def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_pa
 
 
 def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
-    for text, why in (("", "the file is empty"), ("name\nAda\n", "there is no column named email")):
+    for text, why in (
+        ("", "the file is empty"),
+        ("name\nAda\n", "there is no column named email"),
+        ("email;topic\na;b\n", "divided by commas"),
+    ):
         result = run(database_url, "import", "-", stdin=text)
         assert result.exit_code == 2
         assert why in result.stderr
@@ -172,3 +176,13 @@ def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
     result = run(database_url, "import", "-", stdin=people)
     assert "Not read: shoe size." in result.stderr
     assert "everybody in this file counts as subscribed" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["suppressions", "preferences", "ledger", "reasons"])
+def test_a_misspelt_topic_leaves_out_no_stop_in_silence(
+    database_url: str, tmp_path: Path, what: str
+) -> None:
+    target = tmp_path / "out.csv"
+    result = run(database_url, "export", what, "--topic", "weekly-new", "-o", str(target))
+    assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")
+    assert not target.exists()

@@ -158,6 +158,7 @@ def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str
     assert processes.run(environ, "receive", stdin=raw).stdout == b"kept: not understood\n"
     digest = processes.run(environ, "unread", "list").stdout.split()[0].decode()
     assert processes.run(environ, "unread", "show", digest).stdout == raw
+    assert processes.run(environ, "unread", "drop", "").returncode == 2
     assert processes.run(environ, "unread", "drop", digest).returncode == 0
     assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
     assert processes.run(environ, "unread", "show", digest).returncode == 2

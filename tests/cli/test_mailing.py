@@ -215,3 +215,10 @@ def _elsewhere(database: Database, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "confirmation"])
+def test_a_name_of_our_own_links_is_no_campaign(campaign: str) -> None:
+    result = run("sqlite:///", "links", "--topic", "t", "--campaign", campaign, stdin="email\n")
+    assert result.exit_code == 2
+    assert "none of ours" in result.stderr

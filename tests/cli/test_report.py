@@ -161,3 +161,8 @@ def test_a_report_can_be_a_file(database_url: str, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     assert done(database_url, "report", "--format", "json", "-o", str(target)) == ""
     assert len(json.loads(target.read_text())) == 6
+
+
+def test_a_misspelt_topic_is_no_empty_report(database_url: str) -> None:
+    result = run(database_url, "report", "--topic", "weekly-new")
+    assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")

@@ -106,7 +106,7 @@ def test_a_stop_forgets_the_failures_before_it(database: Database) -> None:
 
 def test_a_repeat_does_nothing(database: Database) -> None:
     fails_for_good(database)
-    assert fails_for_good(database) == "nothing"
+    assert fails_for_good(database) == "again"
     with database.reading() as session:
         assert make.events(session) == [("subscribed", "weekly-news"), ("unsubscribed", "all")]
 

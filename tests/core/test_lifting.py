@@ -155,7 +155,7 @@ def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database)
     with database.transaction() as session:
         _put_back_by_undo(session)
         failed = Failed(True, "5.1.1", make.NOW, "return-path")
-        assert deliveries.record(session, make.person(ADA), failed, make.NOW) == "nothing"
+        assert deliveries.record(session, make.person(ADA), failed, make.NOW) == "again"
         last = subscribers.lock(session, make.person(ADA), make.NOW).seq
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, last - 1, last, ADA)

@@ -42,6 +42,15 @@ def test_a_mail_goes_out_from_the_null_sender_to_one_recipient() -> None:
     assert server.mails[0].message["Subject"] == "Hello"
 
 
+def test_a_line_that_begins_with_from_goes_out_as_it_is() -> None:
+    mail = message()
+    mail.set_content("From 25 November 2026, you get it weekly.\n.\n")
+    with smtp.server() as server:
+        SmtpTransport(server.url).send(mail, "", "ada@example.org")
+    assert server.mails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
+    assert b"\n" not in server.mails[0].raw.replace(b"\r\n", b"")
+
+
 def test_an_envelope_sender_is_used_where_one_is_given() -> None:
     with smtp.server() as server:
         send(server.url, sender="bounces@example.org")

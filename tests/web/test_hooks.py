@@ -299,7 +299,10 @@ def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provide
     if provider == "mailgun":
         forged = posting.mailgun(samples.mailgun("complained"), key="not-the-key-at-all")
     response = hook(hooked, provider, forged)
-    assert (response.status_code, response.text) == (403, "This is not signed as it must be.\n")
+    assert (response.status_code, response.text) == (
+        403,
+        "Nothing proves that the provider sent this.\n",
+    )
     assert hooked.rows() == before
     assert counted(hooked) == {f"{provider}: forged": 1}
 

@@ -234,9 +234,16 @@ def test_where_no_mail_is_sent_no_link_is_offered(site_with: SiteMaker) -> None:
     assert "get a new one" not in page.text
     before = site.rows()
     assert site.page(FORM, 404).heading == "There is no page here"
+    assert site.page("/", 404).buttons == []
     for email in (ADA, "x", ""):
         assert ask(site, email).status_code == 404
     assert site.rows() == before
+
+
+def test_a_page_that_is_not_there_offers_a_link_too(site: Site) -> None:
+    page = site.page("/", 404)
+    page.fill_in("Email address", ADA)
+    assert site.press_and_follow(page, "Email me a link").heading == "Check your email"
 
 
 def test_the_language_is_kept_and_can_be_switched(site_with: SiteMaker) -> None:
