@@ -49,8 +49,11 @@ class Import:
         rows: Iterable[Row | RefusedRow],
         on_refused: Callable[[RefusedRow], None],
         on_progress: Callable[[], None] = lambda: None,
+        on_new_topic: Callable[[str], None] = lambda slug: None,
     ) -> Counter[str]:
         """Import `rows` and return how many were added, stopped, kept, unchanged and refused.
+
+        `on_new_topic` is told of each topic that a row has made; a dry run, batch by batch.
 
         Each batch is one transaction: cut off in the middle, the batches before it are in, and
         running the file again adds the rest.
@@ -65,7 +68,7 @@ class Import:
                     on_refused(record)
                 else:
                     records.append(record)
-            counts.update(self._apply(records))
+            counts.update(self._apply(records, on_new_topic))
             on_progress()
         return counts
 
@@ -79,13 +82,18 @@ class Import:
         except BadRowError as error:
             return RefusedRow(row.line, str(error))
 
-    def _apply(self, records: Sequence[Record]) -> Counter[str]:
+    def _apply(
+        self, records: Sequence[Record], on_new_topic: Callable[[str], None]
+    ) -> Counter[str]:
         now = self.clock()
         with self.database.transaction(keep=not self.dry_run) as session:
             # What people share comes first and in order: two imports at once never wait for each
             # other, and no row needs to ask for it again.
             slugs = sorted({record.topic for record in records} - {""})
             known = {slug: topics.ensure(session, slug, now) for slug in slugs}
+            for slug, topic in known.items():
+                if topic.created_at == now:
+                    on_new_topic(slug)
             for wording in sorted(_wordings(records)):
                 ledger.record_wording(session, wording)
             people = subscribers.lock_all(session, {each.person.id for each in records}, now)

@@ -73,13 +73,17 @@ def import_command(
             default_topic=topic,
             dry_run=dry_run,
         )
-        counts = job.run(rows, on_refused, advance)
+        new_topics: set[str] = set()
+        counts = job.run(rows, on_refused, advance, new_topics.add)
     click.echo(
         f"{'Would be a' if dry_run else 'A'}dded {counts['added']:,}, "
         f"stopped {counts['stopped']:,}, unchanged {counts['unchanged']:,}, "
         f"kept as stopped {counts['kept']:,}, erased {counts['erased']:,}, "
         f"refused {counts['refused']:,}."
     )
+    if new_topics:
+        # A misspelt one would be read by nobody.
+        click.echo(f"New topics, private: {', '.join(sorted(new_topics))}.")
     refusals.exit()
 
 

@@ -186,3 +186,11 @@ def test_a_misspelt_topic_leaves_out_no_stop_in_silence(
     result = run(database_url, "export", what, "--topic", "weekly-new", "-o", str(target))
     assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")
     assert not target.exists()
+
+
+def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
+    people = "email,topic\nada@example.org,weekly-news\nben@example.org,weekly-new\n"
+    dry = done(database_url, "import", "-", "--dry-run", stdin=people)
+    assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
+    assert done(database_url, "import", "-", stdin=people).endswith(dry.splitlines()[-1] + "\n")
+    assert "New topics" not in done(database_url, "import", "-", stdin=people)
