@@ -39,6 +39,17 @@ def test_a_dry_run_counts_and_lifts_nothing(database: Database, database_url: st
     assert stops(database, "ada@example.org") == {"address"}
 
 
+def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
+    database: Database, database_url: str
+) -> None:
+    bounced(database, "ada@example.org")
+    with database.transaction() as session:
+        make.stop(session, "ada@example.org", None, "all", source="bounce")
+    dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    assert dry == "Stops by bounce at example.org that would be lifted: 2\n"
+    assert done(database_url, *ARGUMENTS, *SINCE) == "Stops by bounce at example.org lifted: 2\n"
+
+
 def test_until_ends_it(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org")
     until = (make.NOW - timedelta(minutes=5)).isoformat()

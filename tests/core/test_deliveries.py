@@ -144,3 +144,13 @@ def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database)
         person = subscribers.lock(session, make.person(), make.NOW)
         topic = topics.get(session, "weekly-news")
         assert not choices.pause(session, person, topic, make.NOW, make.act()).changed
+
+
+def test_what_was_held_for_weeks_ends_no_receipts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "_is_held", lambda *_: True)
+    days = [make.NOW + timedelta(days=4 * turn) for turn in range(5)]
+    told = [fails_for_good(database, day, authority="provider") for day in days]
+    assert told == ["held"] * 4 + ["stopped"]
+    assert stops(database) == ["all"]
