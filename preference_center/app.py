@@ -43,7 +43,13 @@ def create_app(
     )
     app.url_map.merge_slashes = False  # `/u//x` is a wrong link, not a redirect
     style_name, style_text = assets.style_sheet(settings)
-    database = Database(settings.database_url, settings.server_keys, connections=connections)
+    database = Database(
+        settings.database_url,
+        settings.server_keys,
+        identity_key=settings.identity_key,
+        link_keys=settings.link_keys,
+        connections=connections,
+    )
     shown = shared_values(settings)
     prefix = urlsplit(settings.public_url).path
     shown["style_url"] = f"{prefix}/{style_name}"
@@ -81,6 +87,7 @@ def create_app(
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)
+    app.before_request(health.check_keys_first)
     app.after_request(security_headers(https=settings.public_url.startswith("https:")))
     Compress(app)
     return app

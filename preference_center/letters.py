@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from preference_center.addresses import normalise
 from preference_center.core import outbox, receipts, subscribers, topics
 from preference_center.core.preferences import is_reachable
+from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.links import Link, write_link
 from preference_center.server_links import Confirm, Receipt, write_confirm, write_receipt
@@ -74,7 +75,7 @@ class _Writer:
         if receipt is None or receipt.state in {"undone", "superseded"}:
             return None  # a later change has a mail of its own, and this one would contradict it
         signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
-        receipt_url = self._url("r", write_receipt(signed, self.settings.server_keys))
+        receipt_url = self._url("r", write_receipt(signed, self._keys(KeyKind.SERVER)))
         topic = receipt.changes[0].topic
         return {
             "receipt": receipt,
@@ -89,12 +90,16 @@ class _Writer:
         if topic.archived_at is not None:
             return None
         signed = Confirm(self.now.date(), self.mail.subscriber_id, topic.slug)
-        url = self._url("c", write_confirm(signed, self.settings.server_keys))
+        url = self._url("c", write_confirm(signed, self._keys(KeyKind.SERVER)))
         return {"topic": topics.name(topic, self.locale), "confirm_url": url}
 
     def _preferences_url(self, topic: str, campaign: str) -> str:
         link = Link(self.now.date(), self.mail.subscriber_id, topic or "all", campaign)
-        return self._url("p", write_link("preferences", link, self.settings.link_keys))
+        return self._url("p", write_link("preferences", link, self._keys(KeyKind.LINK)))
 
     def _url(self, page: str, link: str) -> str:
         return f"{self.settings.public_url}/{page}/{link}"
+
+    def _keys(self, kind: KeyKind) -> tuple[str, ...]:
+        keys: tuple[str, ...] = self.session.info["keys"][kind]
+        return keys

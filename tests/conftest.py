@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from preference_center import create_app
-from preference_center.store import Database
+from preference_center.store import Database, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests import make, postgres
@@ -20,7 +21,7 @@ from tests import make, postgres
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated, empty SQLite file."""
     path = tmp_path_factory.mktemp("template") / "empty.db"
-    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+    database = make.database(f"sqlite:///{path}")
     upgrade(database)
     database.close()
     return path
@@ -30,7 +31,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def postgres_url() -> Iterator[str]:
     """Yield a migrated PostgreSQL database."""
     with postgres.server() as url:
-        database = Database(url, (make.SERVER_KEY,))
+        database = make.database(url)
         upgrade(database)
         database.close()
         yield url
@@ -44,10 +45,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgres_url")
-    database = Database(url, (make.SERVER_KEY,))
+    database = make.database(url)
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with database.transaction() as session:
+    with Session(database.engine) as session, session.begin():
         session.execute(text(f"TRUNCATE {tables}"))
+        for kind, values in database.given_keys.items():
+            keys.add(session, kind, values, make.NOW)
     database.close()
     return url
 
@@ -55,7 +58,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """Yield an empty database on each engine in turn."""
-    database = Database(database_url, (make.SERVER_KEY,), connections=8)
+    database = make.database(database_url, connections=8)
     yield database
     database.close()
 

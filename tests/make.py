@@ -11,6 +11,7 @@ from preference_center.core import choices, consent, ledger, subscribers, topics
 from preference_center.core import undo as undoing
 from preference_center.links import Minter
 from preference_center.settings import Settings
+from preference_center.store import Database
 from preference_center.store.tables import Subscriber, Topic
 
 NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
@@ -36,6 +37,12 @@ _SETTINGS = Settings(
 
 def settings(**changes: Any) -> Settings:
     return replace(_SETTINGS, **changes)
+
+
+def database(url: str, **changes: Any) -> Database:
+    """Return the database at `url`, with the keys of `settings`."""
+    values: dict[str, Any] = {"identity_key": IDENTITY_KEY, "link_keys": (LINK_KEY,), **changes}
+    return Database(url, values.pop("server_keys", (SERVER_KEY,)), **values)
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @contextmanager
 def opened(template: Path, folder: Path) -> Iterator[Database]:
     shutil.copy(template, folder / "demo.db")
-    database = Database(f"sqlite:///{folder / 'demo.db'}", (make.SERVER_KEY,))
+    database = make.database(f"sqlite:///{folder / 'demo.db'}")
     yield database
     database.close()
 
@@ -176,7 +176,12 @@ def test_the_demo_speaks_every_language_there_is(database: Database, tmp_path: P
 
 def test_the_inbox_has_one_mail_of_each_topic_that_leads_here(tmp_path: Path) -> None:
     settings = company.settings_in(tmp_path, 8000)
-    database = Database(settings.database_url, settings.server_keys)
+    database = Database(
+        settings.database_url,
+        settings.server_keys,
+        identity_key=settings.identity_key,
+        link_keys=settings.link_keys,
+    )
     upgrade(database)
     latest = fill(database, settings.minter())
     templates = resources.folders("templates", None)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from preference_center import exports
+from preference_center.core.vocab import KeyKind
 from preference_center.environment import SettingsError
 from preference_center.rows import RefusedRow
 from preference_center.settings import Settings, read_settings
@@ -37,11 +38,26 @@ def settings_or_exit(read: Callable[[Any], _Read]) -> _Read:
         sys.exit(2)
 
 
+def database_of(settings: Settings, *uses: KeyKind) -> Database:
+    """Return the database of a command, with the keys of these kinds."""
+    return Database(
+        settings.database_url,
+        settings.server_keys if KeyKind.SERVER in uses else (),
+        identity_key=settings.identity_key if KeyKind.IDENTITY in uses else None,
+        link_keys=settings.link_keys if KeyKind.LINK in uses else (),
+        patient=True,
+    )
+
+
 @contextmanager
-def opened_database() -> Iterator[tuple[Settings, Database]]:
-    """Yield the settings and their database, which has this version's tables."""
+def opened_database(*uses: KeyKind) -> Iterator[tuple[Settings, Database]]:
+    """Yield the settings and their database, which has this version's tables.
+
+    `uses` are the kinds of keys that the command works with: the others need not be the
+    database's own, and cannot sign.
+    """
     settings = settings_or_exit(read_settings)
-    database = Database(settings.database_url, settings.server_keys, patient=True)
+    database = database_of(settings, *uses)
     try:
         check_schema(database)
         yield settings, database

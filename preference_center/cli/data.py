@@ -21,6 +21,7 @@ from preference_center.cli.common import (
 )
 from preference_center.clock import utc_now
 from preference_center.core import topics
+from preference_center.core.vocab import KeyKind
 from preference_center.imports import Import
 from preference_center.mailing import check_people
 from preference_center.rows import (
@@ -61,7 +62,7 @@ def import_command(
     check_people(columns)
     refusals = Refusals()
     with ExitStack() as stack:
-        settings, database = stack.enter_context(opened_database())
+        settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))
         _say_what_is_not_read(columns)
         on_refused = stack.enter_context(_reported(report, refusals))
         advance = stack.enter_context(reading_progress("Importing", file))

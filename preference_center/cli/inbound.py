@@ -13,6 +13,7 @@ from preference_center.cli.common import asked_to_stop, opened_database
 from preference_center.clock import utc_now
 from preference_center.core import inbound as arrivals
 from preference_center.core import unread as unread_mails
+from preference_center.core.vocab import KeyKind
 from preference_center.imap import ImapFolder
 from preference_center.lmtp import listening
 from preference_center.logs import log_unexpected
@@ -45,7 +46,7 @@ def receive(recipient: tuple[str, ...]) -> None:
         click.echo("no message, or one that is too large", err=True)
         sys.exit(DATA_ERROR)
     try:
-        with opened_database() as (settings, database):
+        with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
             click.echo(Receiver(database, settings, utc_now).take(raw, recipient))
     except (UnavailableError, SchemaError, SystemExit) as error:
         # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
@@ -76,7 +77,7 @@ def lmtp(listen: str) -> None:
         raise click.BadParameter("must look like 127.0.0.1:8024", param_hint="--listen")
     logs.configure()
     stop = asked_to_stop()
-    with opened_database() as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
         receiver = Receiver(database, settings, utc_now)
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
@@ -116,7 +117,7 @@ def imap(*, once: bool, every: int) -> None:
 
 @contextmanager
 def _imap_folder() -> Iterator[ImapFolder]:
-    with opened_database() as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
         if settings.imap_url is None:
             click.echo("PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.", err=True)
             sys.exit(2)

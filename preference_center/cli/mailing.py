@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from io import TextIOWrapper
 from re import Pattern
 
@@ -16,6 +17,7 @@ from preference_center.cli.common import (
 )
 from preference_center.clock import utc_now
 from preference_center.core import topics
+from preference_center.core.vocab import KeyKind
 from preference_center.links import CAMPAIGN, SLUG
 from preference_center.mailing import (
     Mailing,
@@ -95,10 +97,11 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
     """
     if claim and release:
         raise click.UsageError("--claim and --release cannot go together.")
-    with opened_database() as (settings, database):
+    with opened_database(KeyKind.IDENTITY, KeyKind.LINK) as (settings, database):
         with database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
-        mailing = Mailing(settings.minter(), topic, campaign, utc_now().date(), name)
+        minter = replace(settings, link_keys=database.signing_keys[KeyKind.LINK]).minter()
+        mailing = Mailing(minter, topic, campaign, utc_now().date(), name)
         if release:
             _release(mailing, database)
             return

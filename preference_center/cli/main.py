@@ -19,7 +19,7 @@ from preference_center.cli import (
 )
 from preference_center.core.errors import Refusal
 from preference_center.rows import FileRefusedError
-from preference_center.store import SchemaError, UnavailableError
+from preference_center.store import KeyCheckError, SchemaError, UnavailableError
 
 
 class Commands(click.Group):
@@ -28,7 +28,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (FileRefusedError, Refusal, SchemaError) as error:
+        except (FileRefusedError, KeyCheckError, Refusal, SchemaError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
         except OSError as error:

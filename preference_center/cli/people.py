@@ -9,6 +9,7 @@ from preference_center.addresses import fingerprint
 from preference_center.cli.common import opened_database, progress
 from preference_center.clock import utc_now
 from preference_center.core import erasure, ledger, subscribers
+from preference_center.core.vocab import KeyKind
 
 
 @click.command()
@@ -18,7 +19,8 @@ def erase(person: str) -> None:
 
     What stays is a fingerprint with the stop, so that no later import mails them again.
     """
-    with opened_database() as (settings, database), database.transaction() as session:
+    opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)
+    with opened as (settings, database), database.transaction() as session:
         subscriber_id = _id_of(person, settings.identity_key)
         known = subscribers.find(session, subscriber_id) is not None
         done = erasure.erase(session, subscriber_id, "cli", utc_now())
@@ -39,7 +41,7 @@ def verify_ledger() -> None:
     """
     count = broken = 0
     with (
-        opened_database() as (_, database),
+        opened_database(KeyKind.SERVER) as (_, database),
         database.reading() as session,
         progress("Verifying", None) as advance,
     ):

@@ -8,13 +8,19 @@ import click
 
 from preference_center import logs, resources
 from preference_center.app import shared_values
-from preference_center.cli.common import asked_to_stop, opened_database, settings_or_exit
+from preference_center.cli.common import (
+    asked_to_stop,
+    database_of,
+    opened_database,
+    settings_or_exit,
+)
 from preference_center.clock import utc_now
+from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.mail.transport import SmtpTransport
 from preference_center.server import serve as serve_http
 from preference_center.settings import read_settings
-from preference_center.store import Database
+from preference_center.store import KeyCheckError, UnavailableError
 from preference_center.store.upgrade import upgrade
 from preference_center.worker import Worker
 
@@ -39,8 +45,16 @@ def serve(host: str, port: int) -> None:
 
     Put an HTTPS proxy in front.
     """
-    with opened_database() as (settings, _):
-        _refuse_taken(host, port)
+    settings = settings_or_exit(read_settings)
+    try:
+        with opened_database(*KeyKind):
+            pass
+    except KeyCheckError:
+        raise
+    except UnavailableError as error:
+        # The pages say so, and the keys are checked before the first request is answered.
+        click.echo(f"Warning: {error}. Serving all the same.", err=True)
+    _refuse_taken(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
     serve_http(settings, host, port)
 
@@ -53,7 +67,7 @@ def worker() -> None:
     """
     logs.configure()
     stop = asked_to_stop()
-    with opened_database() as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing: no mail can be sent.", err=True)
             sys.exit(2)
@@ -68,9 +82,13 @@ def worker() -> None:
 
 @click.command("upgrade")
 def upgrade_command() -> None:
-    """Create the tables, or bring them to this version. Safe to run again."""
+    """Create the tables, or bring them to this version. Safe to run again.
+
+    It also records which keys the database is used with, and refuses keys that do not fit what
+    is stored.
+    """
     settings = settings_or_exit(read_settings)
-    database = Database(settings.database_url, settings.server_keys, patient=True)
+    database = database_of(settings, *KeyKind)
     try:
         upgrade(database)
     finally:

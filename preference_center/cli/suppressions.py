@@ -8,6 +8,7 @@ from preference_center.cli.common import Time, opened_database, progress
 from preference_center.clock import utc_now
 from preference_center.core import lifting
 from preference_center.core.consent import Act
+from preference_center.core.vocab import KeyKind
 
 
 @click.group()
@@ -43,7 +44,7 @@ def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_
     stops = lifting.Stops(domain, since, min(until or now, now))
     lifted = 0
     with (
-        opened_database() as (_, database),
+        opened_database(KeyKind.SERVER) as (_, database),
         database.reading() as reading,
         progress("Lifting", None) as advance,
     ):

@@ -6,36 +6,22 @@ person can be erased and the chain stays whole. The subscriber's row carries `se
 """
 
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from preference_center.store import queries
+from preference_center.core.vocab import KeyKind
+from preference_center.store import queries, seals
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
-FIRST_HEAD = bytes(32)
 MOST_LOOKED_BACK = 100  # rows; nobody changes their mind more often
-
-# Frozen: a column that is added later is not sealed by the rows that are there.
-_SEALED = (
-    "subscriber_id",
-    "seq",
-    "event",
-    "scope",
-    "source",
-    "occurred_at",
-    "recorded_at",
-    "digest",
-)
-_ERASABLE = ("topic", "campaign", "wording")
 
 Snapshot = Mapping[str, Any]
 
@@ -62,8 +48,8 @@ def append(
         subscriber_id=subscriber.subscriber_id,
         seq=subscriber.seq + 1,
         salt=secrets.token_bytes(16),
-        before=_json(before),
-        after=_json(after),
+        before=seals.canonical_json(before),
+        after=seals.canonical_json(after),
     )
     row = LedgerRow(
         subscriber_id=subscriber.subscriber_id,
@@ -77,8 +63,8 @@ def append(
         recorded_at=entry.recorded_at,
         wording=record_wording(session, entry.wording),
     )
-    row.digest = _digest(row, details)
-    row.hash = _seal(row, subscriber.head, session.info["ledger_keys"][-1])
+    row.digest = seals.digest(row, details)
+    row.hash = seals.seal(row, subscriber.head, session.info["keys"][KeyKind.SERVER][-1])
     session.add_all([row, details])
     subscriber.seq, subscriber.head = row.seq, row.hash
     return row.seq
@@ -166,7 +152,7 @@ def verify(session: Session) -> Iterator[str | None]:
         if chain is None or chain.subscriber.subscriber_id != subscriber.subscriber_id:
             if chain is not None:
                 yield chain.verdict()
-            chain = _Chain(subscriber, session.info["ledger_keys"])
+            chain = _Chain(subscriber, session.info["keys"][KeyKind.SERVER])
         if row is not None:
             chain.follow(row, details)
     if chain is not None:
@@ -179,18 +165,18 @@ class _Chain:
     def __init__(self, subscriber: Subscriber, keys: Sequence[str]) -> None:
         self.subscriber = subscriber
         self._keys = keys
-        self._at = (0, FIRST_HEAD)
+        self._at = (0, seals.FIRST_HEAD)
         self._broken: str | None = None
 
     def follow(self, row: LedgerRow, details: LedgerDetail | None) -> None:
-        seals = [_seal(row, self._at[1], key) for key in self._keys]
+        sealed = [seals.seal(row, self._at[1], key) for key in self._keys]
         if row.seq != self._at[0] + 1:
             self._break(f"row {self._at[0] + 1} is missing")
-        elif row.hash not in seals:
+        elif row.hash not in sealed:
             self._break(f"row {row.seq} was altered, or sealed with a key that is gone")
         elif details is None and self.subscriber.erased_at is None:
             self._break(f"the details of row {row.seq} are missing")
-        elif details is not None and _digest(row, details) != row.digest:
+        elif details is not None and seals.digest(row, details) != row.digest:
             self._break(f"the details of row {row.seq} were altered")
         self._at = (row.seq, row.hash)
 
@@ -207,26 +193,3 @@ def _same_row() -> Any:
     return and_(
         LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
     )
-
-
-def _digest(row: LedgerRow, details: LedgerDetail) -> bytes:
-    erasable = {name: _plain(getattr(row, name)) for name in _ERASABLE}
-    text = "\n".join((_json(erasable), details.before, details.after))
-    return hashlib.sha256(details.salt + text.encode()).digest()
-
-
-def _seal(row: LedgerRow, head: bytes, key: str) -> bytes:
-    values = {name: _plain(getattr(row, name)) for name in _SEALED}
-    return hmac.digest(key.encode(), b"ledger\n" + head + _json(values).encode(), "sha256")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -8,8 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from preference_center.addresses import is_mailable
-from preference_center.core import ledger
-from preference_center.store import queries
+from preference_center.store import queries, seals
 from preference_center.store.tables import Subscriber
 
 
@@ -56,5 +55,5 @@ def _new(subscriber_id: UUID, email: str | None, now: datetime) -> dict[str, obj
         "email": email,
         "created_at": now,
         "seq": 0,
-        "head": ledger.FIRST_HEAD,
+        "head": seals.FIRST_HEAD,
     }

@@ -30,7 +30,7 @@ def run(port: int) -> None:
     company.write_environment(settings, folder / company.ENVIRONMENT)
     templates = resources.folders("templates", settings.overrides)
     languages = Languages(settings.languages, templates, shared_values(settings))
-    database = Database(settings.database_url, settings.server_keys)
+    database = _database(settings)
     upgrade(database)
     latest = history.fill(database, settings.minter(), company.people(), utc_now())
     campaign.Sender(settings, database, languages).send_first(latest, utc_now())
@@ -39,9 +39,18 @@ def run(port: int) -> None:
     serve(settings, "127.0.0.1", port, beside=partial(_start_worker, settings, languages))
 
 
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.database_url,
+        settings.server_keys,
+        identity_key=settings.identity_key,
+        link_keys=settings.link_keys,
+    )
+
+
 def _start_worker(settings: Settings, languages: Languages) -> None:
     """Send confirmations into the folder, in a thread that ends with its process."""
-    database = Database(settings.database_url, settings.server_keys)
+    database = _database(settings)
     transport = FolderTransport(campaign.mail_folder(settings))
     worker = Worker(database, transport, settings, languages, utc_now)
     Thread(target=worker.run, args=(Event(),), daemon=True).start()

@@ -1,5 +1,10 @@
 """The database: one engine, `transaction()` to change it, `reading()` to look."""
 
-from preference_center.store.engine import Database, SchemaError, UnavailableError
+from preference_center.store.engine import (
+    Database,
+    KeyCheckError,
+    SchemaError,
+    UnavailableError,
+)
 
-__all__ = ["Database", "SchemaError", "UnavailableError"]
+__all__ = ["Database", "KeyCheckError", "SchemaError", "UnavailableError"]

@@ -17,6 +17,9 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, Operati
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from preference_center.core.vocab import KeyKind
+from preference_center.store import keys
+
 _CONNECT_SECONDS = 3
 _STATEMENT_MILLISECONDS = 5_000
 _POOL_SECONDS = 1
@@ -30,24 +33,44 @@ class SchemaError(Exception):
     """The database's tables are not those of this version."""
 
 
+class KeyCheckError(UnavailableError):
+    """This process does not hold the keys that the database is used with. Nothing was stored.
+
+    The message names the settings. It is a kind of UnavailableError because everything that came
+    in must be sent again once the settings are right.
+    """
+
+
 class Database:
     """The database at `url`, one of `sqlite:///…` and `postgresql+psycopg://…`.
 
-    `ledger_keys` seal the ledger's rows (oldest to newest; the last one seals). `connections` is
-    the size of the pool: one for each thread. `patient` lifts the limit on a statement's time,
-    for exports and imports; a web process never waits long.
+    Every session first checks the keys given here against the database's check values, and
+    raises KeyCheckError where they do not fit; a kind of key that is not given is not checked.
+    `server_keys` and `link_keys` are ordered from oldest to newest; `server_keys` seal the ledger.
+    `connections` is the size of the pool: one for each thread. `patient` lifts the limit on a
+    statement's time, for exports and imports; a web process never waits long.
     """
 
     def __init__(
         self,
         url: str,
-        ledger_keys: Sequence[str],
+        server_keys: Sequence[str] = (),
         *,
+        identity_key: str | None = None,
+        link_keys: Sequence[str] = (),
         connections: int = 4,
         patient: bool = False,
     ) -> None:
         self.engine = _engine(url, connections, patient=patient)
-        self._info = {"ledger_keys": tuple(ledger_keys)}
+        self.given_keys: keys.Keys = {
+            KeyKind.IDENTITY: (identity_key,) if identity_key is not None else (),
+            KeyKind.SERVER: tuple(server_keys),
+            KeyKind.LINK: tuple(link_keys),
+        }
+        self.signing_keys: keys.Keys = (
+            self.given_keys
+        )  # the last of each kind signs; set by each session
+        self.keys_are_checked = False  # whether the newest session found that they fit
         self._writer = threading.Lock() if self.is_sqlite else nullcontext()
 
     @property
@@ -58,6 +81,7 @@ class Database:
     def transaction(self, *, keep: bool = True) -> Iterator[Session]:
         """Yield a session that commits at the end; with `keep=False` (a dry run) rolls back."""
         with self._writer, translated(), self._session("BEGIN IMMEDIATE") as session:
+            self._check_keys(session)
             yield session
             session.flush()
             if keep:
@@ -71,6 +95,7 @@ class Database:
         with translated(), self._session("BEGIN") as session:
             if not self.is_sqlite:
                 session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            self._check_keys(session)
             yield session
 
     def close(self) -> None:
@@ -78,7 +103,17 @@ class Database:
 
     def _session(self, begin: str) -> Session:
         bind = self.engine.execution_options(begin=begin)
-        return Session(bind, info=dict(self._info), expire_on_commit=False)
+        return Session(bind, expire_on_commit=False)
+
+    def _check_keys(self, session: Session) -> None:
+        """Check the given keys, and put them into `session.info["keys"]` in signing order."""
+        known = keys.known(session)
+        problems = keys.problems(known, self.given_keys)
+        self.keys_are_checked = not problems
+        if problems:
+            raise KeyCheckError(" ".join(problems))
+        self.signing_keys = keys.in_signing_order(known, self.given_keys)
+        session.info["keys"] = self.signing_keys
 
 
 @contextmanager

@@ -11,16 +11,21 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 
-from preference_center.store.engine import Database, SchemaError, translated
+from preference_center.clock import utc_now
+from preference_center.store import keys
+from preference_center.store.engine import Database, KeyCheckError, SchemaError, translated
 
 _LOCK = 7_165_117  # any number that no other program of this database takes
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Create or migrate the tables; two upgrades at once wait for each other.
+    """Create or migrate the tables, and record the check values of the database's keys.
 
-    Raise SchemaError where a newer version than this one has been at work.
+    Keys that are not on record yet are first verified against the data. Two upgrades at once wait
+    for each other. Raise SchemaError where a newer version than this one has been at work, and
+    KeyCheckError where a key is not the database's own; nothing is changed then.
     """
     with translated(), _migrating(database) as connection:
         config = _config()
@@ -29,10 +34,28 @@ def upgrade(database: Database, revision: str = "head") -> None:
             command.upgrade(config, revision)
         except CommandError as error:
             raise SchemaError("The database was made by a newer version than this one.") from error
+        if revision == "head":
+            with Session(connection) as session:
+                _record_keys(session, database.given_keys)
+
+
+def _record_keys(session: Session, given: keys.Keys) -> None:
+    """Record the keys of each kind that has none on record, unless a kind does not fit."""
+    known = keys.known(session)
+    new = {kind: values for kind, values in given.items() if values and kind not in known}
+    on_record = {kind: values for kind, values in given.items() if kind in known}
+    if problems := [*keys.problems(known, on_record), *keys.misfits(session, new)]:
+        raise KeyCheckError(" ".join(problems))
+    for kind, values in new.items():
+        keys.add(session, kind, values, utc_now())
+    session.flush()
 
 
 def check_schema(database: Database) -> None:
-    """Raise SchemaError unless the database has exactly the tables of this version."""
+    """Raise SchemaError unless the database has exactly the tables of this version.
+
+    Raise KeyCheckError unless it is used with the keys that `database` was given.
+    """
     with translated(), database.engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
@@ -43,6 +66,8 @@ def check_schema(database: Database) -> None:
             f"The database is at revision {found}, this version needs {wanted}. "
             "Run: preference-center upgrade (with the newer of the two versions)"
         )
+    with database.reading():
+        pass  # a session checks the keys as it begins
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def main() -> None:
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        database = Database(url, (make.SERVER_KEY,), patient=True)
+        database = make.database(url, patient=True)
         stack.callback(database.close)
         upgrade(database)
         _fill(database, emails)

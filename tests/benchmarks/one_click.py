@@ -21,7 +21,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
 from tests import make, postgres
 from tests.processes import serving
@@ -42,7 +41,7 @@ def main() -> None:
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        database = Database(url, (make.SERVER_KEY,))
+        database = make.database(url)
         upgrade(database)
         with database.transaction() as session:
             make.topic(session)

@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy import delete, update
 
 from preference_center.core import erasure, ledger
-from preference_center.store import Database
+from preference_center.core.vocab import KeyKind
+from preference_center.store import Database, keys
 from preference_center.store.tables import (
+    KeyCheck,
     LedgerDetail,
     LedgerRow,
     Subscriber,
@@ -118,7 +120,10 @@ def test_a_changed_head_is_found(database: Database) -> None:
 
 def test_rows_stay_whole_when_the_key_is_rotated(database: Database, database_url: str) -> None:
     _three_rows(database)
-    rotated = Database(database_url, (make.SERVER_KEY, "a-newer-key-of-32-characters-or-more"))
+    newer = "a-newer-key-of-32-characters-or-more"
+    rotated = Database(database_url, (make.SERVER_KEY, newer))
+    with rotated.transaction() as session:
+        keys.add(session, KeyKind.SERVER, [newer], make.NOW)
     with rotated.transaction() as session:
         make.stop(session, slug="offers")
     assert _problems(rotated) == []
@@ -127,9 +132,16 @@ def test_rows_stay_whole_when_the_key_is_rotated(database: Database, database_ur
 
 
 def test_nobody_without_the_key_can_seal_a_row(database: Database, database_url: str) -> None:
-    forger = Database(database_url, ("the-key-of-somebody-with-a-backup-1",))
+    forged = "the-key-of-somebody-with-a-backup-1"
+    forger = Database(database_url, (forged,))
+    with database.transaction() as session:
+        keys.add(session, KeyKind.SERVER, [forged], make.NOW)
     with forger.transaction() as session:
         make.stop(session)
+    with database.transaction() as session:
+        session.execute(
+            delete(KeyCheck).where(KeyCheck.check_value == keys.check_value(KeyKind.SERVER, forged))
+        )
     forger.close()
     assert len(_problems(database)) == 1
 

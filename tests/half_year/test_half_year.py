@@ -68,7 +68,7 @@ def lines(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> li
     """Return the log of a small half-year, line by line."""
     folder = tmp_path_factory.mktemp("half-year")
     shutil.copy(sqlite_template, folder / "test.db")
-    database = Database(f"sqlite:///{folder / 'test.db'}", (make.SERVER_KEY,))
+    database = make.database(f"sqlite:///{folder / 'test.db'}")
     _play(database, folder / "log", 40)
     database.close()
     return [json.loads(line) for line in (folder / "log").read_text().splitlines()]

@@ -192,7 +192,7 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
         "PRIVACY_URL": "https://example.org/privacy",
         "SIGN_UP_URL": "https://example.org/sign-up",
     }
-    database = Database(values["DATABASE_URL"], (make.SERVER_KEY,))
+    database = make.database(values["DATABASE_URL"])
     try:
         upgrade(database)
         with processes.serving(make.environment(**{**values, **changes}), port) as base:

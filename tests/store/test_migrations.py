@@ -192,7 +192,7 @@ def _rows(
 
 def _copy(source: Database, target: Database) -> None:
     """Copy what the target has room for: an older version's tables and columns."""
-    with Session(source.engine) as old, target.transaction() as session:
+    with Session(source.engine) as old, Session(target.engine) as session, session.begin():
         # Mails last: they once pointed at their subscribers.
         for name, columns in sorted(_columns(target).items(), key=lambda each: each[0] == "outbox"):
             rows = [dict(row._mapping) for row in old.execute(select(*columns))]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure, subscribers, topics
+from preference_center.core.vocab import KeyKind
 from preference_center.links import write_link
-from preference_center.store import Database
+from preference_center.store import Database, keys
 from tests import make
 from tests.web.conftest import SiteMaker
 from tests.web.site import Site, link
@@ -218,7 +219,10 @@ def test_a_path_beside_the_route_is_no_redirect(site: Site, path: str) -> None:
 
 def test_a_link_of_a_retired_key_works_while_the_key_is_listed(site_with: SiteMaker) -> None:
     new = "new-link-key-for-tests-5hD8sK2gL7jF"
-    assert send(site_with(link_keys=(make.LINK_KEY, new)), link()).status_code == 200
+    site = site_with(link_keys=(make.LINK_KEY, new))
+    assert send(site, link()).status_code == 200
+    with site.database.transaction() as session:
+        keys.add(session, KeyKind.LINK, [new], make.NOW)
     assert send(site_with(link_keys=(new,)), link()).status_code == 400
 
 

@@ -8,6 +8,7 @@ from preference_center.store.tables.inbound import (
     SoftBounce,
     UnreadMail,
 )
+from preference_center.store.tables.keys import KeyCheck
 from preference_center.store.tables.people import (
     LedgerDetail,
     LedgerRow,
@@ -36,6 +37,7 @@ __all__ = [
     "Claim",
     "InboundCount",
     "InboundSeen",
+    "KeyCheck",
     "LedgerDetail",
     "LedgerRow",
     "Opening",

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import consent, openings, preferences, subscribers, topics
 from preference_center.core.preferences import Standing
+from preference_center.core.vocab import KeyKind
 from preference_center.links import Link, write_link
 from preference_center.server_links import OWN_CAMPAIGNS, Receipt, write_receipt
 from preference_center.web.services import language, render, services, url
@@ -63,13 +64,13 @@ def to_receipt(subscriber_id: UUID, outcome: consent.Outcome, already: str) -> R
 def receipt_of(subscriber_id: UUID, outcome: consent.Outcome) -> str:
     """Return the signed text of a change's receipt."""
     receipt = Receipt(services().clock().date(), subscriber_id, outcome.first, outcome.seq)
-    return write_receipt(receipt, services().settings.server_keys)
+    return write_receipt(receipt, services().database.signing_keys[KeyKind.SERVER])
 
 
 def preferences_url(subscriber_id: UUID, topic: str, campaign: str) -> str:
     """Return the path of somebody's preferences, for a page that they opened with a good link."""
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
-    signed = write_link("preferences", link, services().settings.link_keys)
+    signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
     return url("preferences.show", link=signed)
 
 

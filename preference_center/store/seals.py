@@ -1,0 +1,55 @@
+"""The seal of a ledger row: an HMAC over the hash before it and the row.
+
+The row holds a salted digest of what an erasure takes away: topic, campaign, wording and details.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from preference_center.store.tables import LedgerDetail, LedgerRow
+
+FIRST_HEAD = bytes(32)
+
+# Frozen: a column that is added later is not sealed by the rows that exist already.
+_SEALED = (
+    "subscriber_id",
+    "seq",
+    "event",
+    "scope",
+    "source",
+    "occurred_at",
+    "recorded_at",
+    "digest",
+)
+_ERASABLE = ("topic", "campaign", "wording")
+
+
+def seal(row: LedgerRow, head: bytes, key: str) -> bytes:
+    """Return the hash of `row` after the row whose hash is `head`, 32 bytes."""
+    values = {name: _plain(getattr(row, name)) for name in _SEALED}
+    return hmac.digest(key.encode(), b"ledger\n" + head + canonical_json(values).encode(), "sha256")
+
+
+def digest(row: LedgerRow, details: LedgerDetail) -> bytes:
+    """Return the salted digest of what an erasure takes away from `row`, 32 bytes."""
+    erasable = {name: _plain(getattr(row, name)) for name in _ERASABLE}
+    text = "\n".join((canonical_json(erasable), details.before, details.after))
+    return hashlib.sha256(details.salt + text.encode()).digest()
+
+
+def canonical_json(value: Mapping[str, Any]) -> str:
+    """Return the one JSON text of `value` that seals and details are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return str(value) if isinstance(value, UUID) else value
