@@ -18,7 +18,7 @@ from preference_center.imap import ImapFolder
 from preference_center.lmtp import listening
 from preference_center.logs import log_unexpected
 from preference_center.receive import LONGEST_MESSAGE, Receiver
-from preference_center.store import SchemaError, UnavailableError
+from preference_center.store import KeyCheckError, SchemaError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ def imap(*, once: bool, every: int) -> None:
             all_done = folder.look(stop)
             while not once and not stop.wait(every):
                 folder.look(stop)
+    except KeyCheckError:
+        raise  # a wrong setting: to try again would not help
     except UnavailableError as error:
         click.echo(f"Error: {error}. Nothing was done.", err=True)
         sys.exit(TEMPORARY_FAILURE)

@@ -9,6 +9,7 @@ from preference_center.cli import (
     data,
     doctor,
     inbound,
+    keys,
     mailing,
     people,
     processes,
@@ -72,5 +73,6 @@ for command in (
     people.erase,
     people.verify_ledger,
     purge.purge,
+    keys.keys_group,
 ):
     main.add_command(command)

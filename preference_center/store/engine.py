@@ -111,7 +111,7 @@ class Database:
         problems = keys.problems(known, self.given_keys)
         self.keys_are_checked = not problems
         if problems:
-            raise KeyCheckError(" ".join(problems))
+            raise KeyCheckError("; ".join(problems))
         self.signing_keys = keys.in_signing_order(known, self.given_keys)
         session.info["keys"] = self.signing_keys
 

@@ -23,9 +23,9 @@ SETTINGS = {
     KeyKind.LINK: "PREFERENCE_CENTER_LINK_KEYS",
 }
 _MISMATCH = {
-    KeyKind.IDENTITY: "is not the key this database was filled with.",
-    KeyKind.SERVER: "holds none of the keys that this database is used with.",
-    KeyKind.LINK: "holds none of the keys that this database is used with.",
+    KeyKind.IDENTITY: "is not the key this database was filled with",
+    KeyKind.SERVER: "holds none of the keys that this database is used with",
+    KeyKind.LINK: "holds none of the keys that this database is used with",
 }
 _MAX_SAMPLE = 1000  # rows
 
@@ -58,7 +58,9 @@ def problems(on_record: Known, keys: Keys) -> list[str]:
     found = []
     for kind, values in keys.items():
         if values and kind not in on_record:
-            found.append(f"{SETTINGS[kind]} has no check value yet. Run: preference-center upgrade")
+            found.append(
+                f"{SETTINGS[kind]} has no check value yet (run: preference-center upgrade)"
+            )
         elif values and not _on_record(on_record, kind, values):
             found.append(f"{SETTINGS[kind]} {_MISMATCH[kind]}")
     return found

@@ -45,7 +45,7 @@ def _record_keys(session: Session, given: keys.Keys) -> None:
     new = {kind: values for kind, values in given.items() if values and kind not in known}
     on_record = {kind: values for kind, values in given.items() if kind in known}
     if problems := [*keys.problems(known, on_record), *keys.misfits(session, new)]:
-        raise KeyCheckError(" ".join(problems))
+        raise KeyCheckError("; ".join(problems))
     for kind, values in new.items():
         keys.add(session, kind, values, utc_now())
     session.flush()

@@ -25,7 +25,7 @@ from preference_center.core import (
     topics,
     unread,
 )
-from preference_center.store import Database, SchemaError
+from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.tables import Base, Reason
 from preference_center.store.upgrade import check_schema, upgrade
@@ -316,3 +316,22 @@ def test_a_database_of_a_newer_version_is_not_downgraded(bare: Callable[[str], D
     with pytest.raises(SchemaError, match="newer"):
         upgrade(database)
     assert _catalogue(database) == before
+
+
+def test_an_upgrade_with_a_wrong_key_changes_nothing(bare: Callable[[str], Database]) -> None:
+    filled, database = bare("filled"), bare("old")
+    upgrade(filled)
+    _fill(filled)
+    upgrade(database, "0004")
+    _copy(filled, database)
+    before = (_catalogue(database), _rows(database))
+    url = database.engine.url.render_as_string(hide_password=False)
+    wrong = make.database(url, identity_key="another-identity-key-9zX3cV6bN1mK8")
+    with pytest.raises(KeyCheckError, match="IDENTITY_KEY"):
+        upgrade(wrong)
+    wrong.close()
+    assert (_catalogue(database), _rows(database)) == before
+    right = make.database(url)
+    upgrade(right)
+    check_schema(right)
+    right.close()
