@@ -49,6 +49,8 @@ LEDGER = (
     "occurred_at",
     "recorded_at",
     "wording",
+    "status",
+    "original_source",
     "hash",
 )
 REASONS = ("week", "topic", "campaign", "code", "note")

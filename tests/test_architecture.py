@@ -33,6 +33,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "import_records": ({"addresses", "core", "links", "rows"}, set()),
     "imports": ({"addresses", "core", "import_records", "rows", "store"}, {"sqlalchemy"}),
     "exports": ({"rows", "store"}, {"sqlalchemy"}),
+    "replay": ({"core", "links", "rows", "store"}, {"sqlalchemy"}),
     "report": ({"core", "store"}, {"sqlalchemy"}),
     "mailing": ({"addresses", "core", "import_records", "links", "rows", "store"}, set()),
     "letters": (

@@ -14,6 +14,7 @@ from preference_center.cli import (
     people,
     processes,
     purge,
+    replay,
     report,
     suppressions,
     topics,
@@ -74,5 +75,6 @@ for command in (
     people.verify_ledger,
     purge.purge,
     keys.keys_group,
+    replay.replay,
 ):
     main.add_command(command)

@@ -8,7 +8,7 @@ person can be erased and the chain stays whole. The subscriber's row carries `se
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -136,6 +136,16 @@ def last_of(
         .limit(1)
     )
     return session.scalars(statement).first()
+
+
+def find_hashes(
+    session: Session, subscriber_ids: Iterable[UUID], hashes: Iterable[bytes]
+) -> set[tuple[UUID, bytes]]:
+    """Return which of these hashes are of rows on record, each with its subscriber."""
+    statement = select(LedgerRow.subscriber_id, LedgerRow.hash).where(
+        LedgerRow.subscriber_id.in_(list(subscriber_ids)), LedgerRow.hash.in_(list(hashes))
+    )
+    return {(row.subscriber_id, row.hash) for row in session.execute(statement)}
 
 
 def verify(session: Session) -> Iterator[str | None]:

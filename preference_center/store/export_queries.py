@@ -1,11 +1,15 @@
 """What the exports ask: each a stream in the order of its key, with an index behind its filter."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Dialect,
     Select,
     Text,
+    TypeDecorator,
+    and_,
     case,
     cast,
     func,
@@ -21,6 +25,7 @@ from sqlalchemy.orm import aliased
 from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
 from preference_center.store.report_queries import Wanted, all_reasons
 from preference_center.store.tables import (
+    LedgerDetail,
     LedgerRow,
     Slug,
     Subscriber,
@@ -129,6 +134,29 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
     return select(both).order_by(both.c.id, both.c.kind)
 
 
+class _After(TypeDecorator[str]):
+    """One cell of what stood after a change: its `status`, or the `source` of what ended.
+
+    A row's details hold the one subscription or suppression that it touched, or None.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, cell: str) -> None:
+        super().__init__()
+        self.cell = cell
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        after = next(iter(json.loads(value or "{}").values()), None)
+        if after is None:
+            return None
+        status: str = after.get("status", "unsubscribed")  # a suppression has no status
+        if self.cell == "status":
+            return status
+        return str(after["source"]) if status == "unsubscribed" else None
+
+
 def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
     """Return every change, each person's in the order they were made."""
     wording = aliased(Wording)
@@ -144,9 +172,18 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
             LedgerRow.occurred_at,
             LedgerRow.recorded_at,
             wording.text.label("wording"),
+            type_coerce(LedgerDetail.after, _After("status")).label("status"),
+            type_coerce(LedgerDetail.after, _After("source")).label("original_source"),
             LedgerRow.hash,
         )
         .outerjoin(wording, wording.digest == LedgerRow.wording)
+        .outerjoin(
+            LedgerDetail,
+            and_(
+                LedgerDetail.subscriber_id == LedgerRow.subscriber_id,
+                LedgerDetail.seq == LedgerRow.seq,
+            ),
+        )
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )
     if topic is not None:

@@ -1,0 +1,334 @@
+"""Re-apply the unsubscribes and erasures that a restored backup has lost.
+
+The input is exports of the ledger that were kept elsewhere. A replay ends consent and erases; it
+never starts or restores consent, and it leaves alone what a later row of the same subscriber and
+scope, or a newer choice on record, has started again. Where the order of two rows is in doubt, it
+ends consent.
+"""
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import consent, erasure, ledger, snapshots, subscribers, topics
+from preference_center.links import CAMPAIGN, SLUG
+from preference_center.rows import RefusedRow, Row
+from preference_center.store import Database
+from preference_center.store.tables import Subscriber, Suppression, Topic
+
+COLUMNS = ("id", "seq", "event", "scope", "topic", "recorded_at", "status", "hash")
+ENTRIES_AT_A_TIME = 1000
+
+_ENDING_EVENTS = ("unsubscribed", "stayed_off", "erased")
+_MAX_SEQ = 2**62
+_SOURCE = re.compile(r"[a-z-]{1,16}")
+
+Scope = Literal["topic", "all", "address", "erased"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the ledger, by what it says of one subscriber and scope.
+
+    `ends` tells whether consent had ended after it. `topic` is "" but for the scope `topic`.
+    """
+
+    subscriber_id: UUID
+    scope: Scope
+    topic: str
+    seq: int
+    ends: bool
+    source: str
+    campaign: str
+    occurred_at: datetime
+    recorded_at: datetime
+    hash: bytes
+
+
+class _Doubts:
+    """What could not be read in one row. It is no reason to lose an unsubscribe."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, what: str) -> None:
+        self.found.append(f"the {what} cannot be read")
+
+    def time(self, name: str, text: str, now: datetime) -> datetime:
+        try:
+            at = datetime.fromisoformat(text)
+            if at.tzinfo is not None and at.astimezone(UTC) <= now:
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        self.add(name)
+        return now
+
+
+def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
+    """Return what a row says, None where it says nothing that matters, and what is wrong with it.
+
+    A row that ends consent is taken as the stricter one where a cell of it cannot be read, as
+    long as it says whose it is; any other row must be whole.
+    """
+    cells, doubts = row.plain(), _Doubts()
+    event, status = cells.get("event", ""), cells.get("status", "")
+    ends = event in _ENDING_EVENTS or status == "unsubscribed"
+    try:
+        subscriber_id = UUID(cells.get("id", ""))
+    except ValueError:
+        return None, "the id is not a subscriber id"
+    if not event:
+        return None, "this is not a row of the ledger"
+    scope, topic = _scope(cells, event, doubts)
+    if not ends and scope == "topic" and not topic:
+        return None, ""  # of a person who was erased since
+    recorded_at = doubts.time("recorded_at", cells.get("recorded_at", ""), now)
+    entry = Entry(
+        subscriber_id=subscriber_id,
+        scope="all" if scope == "topic" and not topic else scope,
+        topic=topic,
+        seq=_seq(cells.get("seq", ""), doubts),
+        ends=ends,
+        source=_source(cells),
+        campaign=cells.get("campaign", "") if CAMPAIGN.fullmatch(cells.get("campaign", "")) else "",
+        occurred_at=doubts.time("occurred_at", cells.get("occurred_at", ""), now),
+        recorded_at=recorded_at,
+        hash=_hash(cells.get("hash", ""), doubts),
+    )
+    problem = "; ".join(doubts.found)
+    if problem and not ends:
+        return None, problem
+    return entry, f"{problem}: consent is ended all the same" if problem else ""
+
+
+def _scope(cells: dict[str, str], event: str, doubts: _Doubts) -> tuple[Scope, str]:
+    """Return a row's scope and topic. An unsubscribe without a readable topic ends everything."""
+    topic = cells.get("topic", "")
+    if event == "erased":
+        return "erased", ""
+    match cells.get("scope", ""):
+        case "topic" if SLUG.fullmatch(topic):
+            return "topic", topic
+        case "topic":
+            if topic:
+                doubts.add("topic")
+            return "topic", ""
+        case "all":
+            return "all", ""
+        case "address":
+            return "address", ""
+    doubts.add("scope")
+    return "all", ""
+
+
+def _seq(text: str, doubts: _Doubts) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return int(text)
+    doubts.add("seq")
+    return _MAX_SEQ
+
+
+def _hash(text: str, doubts: _Doubts) -> bytes:
+    if re.fullmatch(r"[0-9a-f]{64}", text):
+        return bytes.fromhex(text)
+    doubts.add("hash")
+    return b""
+
+
+def _source(cells: dict[str, str]) -> str:
+    source = cells.get("original_source") or cells.get("source", "")
+    return source if _SOURCE.fullmatch(source) else "import"
+
+
+class Newest:
+    """The newest entry of each subscriber and scope, in a temporary file: files may be long.
+
+    There are two: the newest by number, and the newest by time. They differ where the clocks of
+    two hosts do, and where the file holds rows from before and after an earlier restore.
+    """
+
+    def __init__(self) -> None:
+        self._file = sqlite3.connect("", isolation_level=None)  # a temporary file of SQLite's
+        self._file.execute(
+            "CREATE TABLE newest (id BLOB, scope TEXT, topic TEXT, by TEXT, rank TEXT, "
+            "ends INTEGER, source TEXT, campaign TEXT, occurred_at TEXT, hash BLOB, "
+            "PRIMARY KEY (id, scope, topic, by)) WITHOUT ROWID"
+        )
+        self._file.execute(
+            "CREATE VIEW ending AS SELECT DISTINCT id, scope, topic, source, campaign, "
+            "occurred_at, hash FROM newest WHERE ends"
+        )
+        self._file.execute("BEGIN")
+
+    def add(self, entry: Entry) -> None:
+        """Keep an entry unless a newer one is known."""
+        at = entry.recorded_at.isoformat(timespec="microseconds")
+        key = (entry.subscriber_id.bytes, entry.scope, entry.topic)
+        said = (
+            entry.ends,
+            entry.source,
+            entry.campaign,
+            entry.occurred_at.isoformat(timespec="microseconds"),
+            entry.hash,
+        )
+        ranks = (("seq", f"{entry.seq:020} {at}"), ("time", f"{at} {entry.seq:020}"))
+        self._file.executemany(
+            "INSERT INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "rank = excluded.rank, ends = excluded.ends, source = excluded.source, "
+            "campaign = excluded.campaign, occurred_at = excluded.occurred_at, "
+            "hash = excluded.hash WHERE excluded.rank > rank",
+            [(*key, by, rank, *said) for by, rank in ranks],
+        )
+
+    def count(self) -> int:
+        """Return how many entries `ending` yields."""
+        (found,) = self._file.execute("SELECT count(*) FROM ending").fetchone()
+        return int(found)
+
+    def ending(self) -> Iterator["Ending"]:
+        """Yield what has ended, by subscriber: topics first, an erasure last."""
+        rows = self._file.execute(
+            "SELECT * FROM ending ORDER BY id, scope = 'erased', scope <> 'topic', occurred_at"
+        )
+        for subscriber_id, scope, topic, source, campaign, at, digest in rows:
+            occurred_at = datetime.fromisoformat(at)
+            yield Ending(
+                UUID(bytes=subscriber_id), scope, topic, source, campaign, occurred_at, digest
+            )
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Consent that one subscriber ended to one scope, and in which row of the ledger."""
+
+    subscriber_id: UUID
+    scope: Scope
+    topic: str
+    source: str
+    campaign: str
+    occurred_at: datetime
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One replay into one database. With `dry_run`, all is tried and nothing is kept."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    dry_run: bool = False
+
+    def run(
+        self,
+        rows: Iterable[Row | RefusedRow],
+        on_problem: Callable[[RefusedRow], None],
+        *,
+        on_read: Callable[[], None] = lambda: None,
+        on_applying: Callable[[int], Callable[[int], None]] = lambda count: lambda done: None,
+        on_new_topic: Callable[[str], None] = lambda slug: None,
+    ) -> Counter[str]:
+        """Replay `rows` and return how many were stopped, erased, unchanged and left alone.
+
+        `on_problem` gets each row that was refused, or applied although a cell of it could not be
+        read. `on_read` is called now and then; `on_applying` gets how many entries are to be
+        applied, and returns what is told of each batch. Each batch is one transaction.
+        """
+        counts: Counter[str] = Counter()
+        with closing(Newest()) as newest:
+            for number, row in enumerate(rows):
+                self._take(row, newest, on_problem)
+                if number % ENTRIES_AT_A_TIME == 0:
+                    on_read()
+            advance = on_applying(newest.count())
+            ending = newest.ending()
+            while batch := list(islice(ending, ENTRIES_AT_A_TIME)):
+                counts.update(self._apply(batch, on_new_topic))
+                advance(len(batch))
+        return counts
+
+    def _take(
+        self, row: Row | RefusedRow, newest: Newest, on_problem: Callable[[RefusedRow], None]
+    ) -> None:
+        if isinstance(row, RefusedRow):
+            on_problem(row)
+            return
+        entry, problem = read(row, self.clock())
+        if problem:
+            on_problem(RefusedRow(row.line, problem))
+        if entry is not None:
+            newest.add(entry)
+
+    def _apply(self, batch: list[Ending], on_new_topic: Callable[[str], None]) -> Counter[str]:
+        now = self.clock()
+        with self.database.transaction(keep=not self.dry_run) as session:
+            on_record = ledger.find_hashes(
+                session, {each.subscriber_id for each in batch}, {each.hash for each in batch}
+            )
+            lost = [each for each in batch if (each.subscriber_id, each.hash) not in on_record]
+            known = {slug: topics.ensure(session, slug, now) for slug in _slugs(lost)}
+            for slug, topic in known.items():
+                if topic.created_at == now:
+                    on_new_topic(slug)
+            people = subscribers.lock_all(session, {each.subscriber_id for each in lost}, now)
+            with session.no_autoflush:
+                counts = Counter(
+                    _end(session, people[each.subscriber_id], each, known.get(each.topic), now)
+                    for each in lost
+                )
+        counts["unchanged"] += len(batch) - len(lost)
+        return counts
+
+
+def _slugs(lost: Iterable[Ending]) -> list[str]:
+    return sorted({each.topic for each in lost} - {""})
+
+
+def _end(
+    session: Session, person: Subscriber, ending: Ending, topic: Topic | None, now: datetime
+) -> str:
+    """Re-apply one entry to a locked subscriber, and return what became of it."""
+    act = consent.Act(
+        "import",
+        ending.occurred_at,
+        now,
+        campaign=ending.campaign or None,
+        told=ending.source,
+    )
+    if ending.scope == "erased":
+        return _erase(session, person, act)
+    key = snapshots.subscription_key(ending.topic) if topic is not None else ending.scope
+    held = snapshots.find(person, key)
+    if held is not None and _has_ended(person, key) and held.reaffirmed_at is not None:
+        return "unchanged"
+    if consent.end_consent(session, person, ending.scope, act, topic).changed:
+        return "stopped"
+    return "unchanged" if person.erased_at or _has_ended(person, key) else "newer"
+
+
+def _has_ended(person: Subscriber, key: str) -> bool:
+    held = snapshots.find(person, key)
+    return isinstance(held, Suppression) or (held is not None and held.status == "unsubscribed")
+
+
+def _erase(session: Session, person: Subscriber, act: consent.Act) -> str:
+    if person.erased_at is not None:
+        return "unchanged"
+    at_once = consent.Act("import", act.now, act.now, told=act.told)  # yields to no newer choice
+    for each in (act, at_once):
+        if "all" not in person.suppressions:
+            consent.end_consent(session, person, "all", each)
+    erasure.forget(session, person, act)
+    return "erased"
