@@ -10,7 +10,7 @@ from preference_center.store import keys
 
 @click.group("keys")
 def keys_group() -> None:
-    """See which keys the database is used with, and let a new key sign."""
+    """List the keys of the database; let a new one sign."""
 
 
 @keys_group.command("list")

@@ -23,10 +23,10 @@ from preference_center.rows import FileRefusedError, RefusedRow, Row, read_csv, 
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
 def replay(file: BinaryIO, file_format: str | None, dry_run: bool) -> None:
-    """Re-apply unsubscribes and erasures from an export of the ledger.
+    """Re-apply unsubscribes that a restored backup has lost.
 
-    FILE is one or more exports of the ledger, in any order; - is standard input. Use it after
-    a database was restored from a backup, before anything else runs.
+    FILE is one or more exports of the ledger, in any order; - is standard input. Erasures are
+    re-applied as well. Use it after a database was restored, before anything else runs.
 
     It ends consent and erases, and keeps the times and sources of the rows. It never starts or
     restores consent. What a person has started again later, in the file or in this database,
