@@ -33,7 +33,8 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "import_records": ({"addresses", "core", "links", "rows"}, set()),
     "imports": ({"addresses", "core", "import_records", "rows", "store"}, {"sqlalchemy"}),
     "exports": ({"rows", "store"}, {"sqlalchemy"}),
-    "replay": ({"core", "links", "rows", "store"}, {"sqlalchemy"}),
+    "replay": ({"core", "replay_records", "rows", "store"}, {"sqlalchemy"}),
+    "replay_records": ({"links", "rows"}, set()),
     "report": ({"core", "store"}, {"sqlalchemy"}),
     "mailing": ({"addresses", "core", "import_records", "links", "rows", "store"}, set()),
     "letters": (

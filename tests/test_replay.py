@@ -230,6 +230,23 @@ def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> 
     assert ended(filled) == set()
 
 
+def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    file = export(filled)
+    restore(filled, backup)
+    with filled.transaction() as session:
+        make.stop(session, slug=None, at=make.NOW + HOUR)
+        make.join(session, slug="offers", at=make.NOW + 2 * HOUR)
+    replay(filled, file)
+    with filled.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert (ada.erased_at, set(ada.suppressions)) == (make.NOW, {"all"})
+    assert is_whole(filled)
+
+
 def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
     filled: Database,
 ) -> None:
