@@ -27,7 +27,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "logs": (set(), set()),
     "rows": (set(), set()),
     "i18n": (set(), {"babel", "jinja2"}),
-    "store": ({"addresses", "clock", "core.vocab"}, {"alembic", "sqlalchemy"}),
+    "store": ({"addresses", "clock", "core.vocab"}, {"alembic", "psycopg", "sqlalchemy"}),
     "core": ({"addresses", "lines", "links", "store"}, {"sqlalchemy"}),
     "mail": ({"core.vocab", "i18n"}, {"dkim", "premailer"}),
     "import_records": ({"addresses", "core", "links", "rows"}, set()),

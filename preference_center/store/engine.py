@@ -9,7 +9,7 @@ deferred transaction that turns into a writer fails at once, whatever the busy t
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -20,13 +20,23 @@ from sqlalchemy.orm import Session
 from preference_center.core.vocab import KeyKind
 from preference_center.store import keys
 
-_CONNECT_SECONDS = 3
-_STATEMENT_MILLISECONDS = 5_000
+_STATEMENT_SECONDS = 5
+_PATIENT_STATEMENT_SECONDS = 3600
+_GRACE_SECONDS = 1  # a server that can answer ends a statement itself, before the client gives up
 _POOL_SECONDS = 1
+_BUSY_SECONDS = 5
 
 
 class UnavailableError(Exception):
-    """The database could not be asked, or could not keep what it was told. Nothing was stored."""
+    """The database cannot be used now.
+
+    The transaction left nothing behind, unless its COMMIT was sent and not answered: then it is
+    not known whether it took effect, and the caller asks again.
+    """
+
+
+class SilentError(UnavailableError):
+    """The database did not answer in time."""
 
 
 class SchemaError(Exception):
@@ -47,8 +57,11 @@ class Database:
     Every session first checks the keys given here against the database's check values, and
     raises KeyCheckError where they do not fit; a kind of key that is not given is not checked.
     `server_keys` and `link_keys` are ordered from oldest to newest; `server_keys` seal the ledger.
-    `connections` is the size of the pool: one for each thread. `patient` lifts the limit on a
-    statement's time, for exports and imports; a web process never waits long.
+    `connections` is the size of the pool: one for each thread. A statement may take 5 seconds, or
+    an hour where `patient`, for commands that read or write a lot. The client enforces both.
+
+    While the database is silent, one thread at a time waits for it; the others are refused at once,
+    so that they can serve what needs no database.
     """
 
     def __init__(
@@ -67,11 +80,12 @@ class Database:
             KeyKind.SERVER: tuple(server_keys),
             KeyKind.LINK: tuple(link_keys),
         }
-        self.signing_keys: keys.Keys = (
-            self.given_keys
-        )  # the last of each kind signs; set by each session
+        # The last of each kind signs. Each session sets it.
+        self.signing_keys: keys.Keys = self.given_keys
         self.keys_are_checked = False  # whether the newest session found that they fit
-        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+        self._writer = threading.Lock()
+        self._silent = False
+        self._probe = threading.RLock()
 
     @property
     def is_sqlite(self) -> bool:
@@ -80,7 +94,7 @@ class Database:
     @contextmanager
     def transaction(self, *, keep: bool = True) -> Iterator[Session]:
         """Yield a session that commits at the end; with `keep=False` (a dry run) rolls back."""
-        with self._writer, translated(), self._session("BEGIN IMMEDIATE") as session:
+        with self._write_turn(), self.asked(), self._session("BEGIN IMMEDIATE") as session:
             self._check_keys(session)
             yield session
             session.flush()
@@ -92,7 +106,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Yield a session that sees one moment and writes nothing."""
-        with translated(), self._session("BEGIN") as session:
+        with self.asked(), self._session("BEGIN") as session:
             if not self.is_sqlite:
                 session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             self._check_keys(session)
@@ -100,6 +114,36 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _write_turn(self) -> Iterator[None]:
+        """On SQLite, wait for this process's other writers, as long as for another process's."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writer.acquire(timeout=_BUSY_SECONDS):
+            raise UnavailableError("the database is busy")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Notice whether the database is silent, and let one thread at a time ask while it is."""
+        probing = self._silent
+        if probing and not self._probe.acquire(blocking=False):
+            raise SilentError("the database is silent")
+        try:
+            with translated():
+                yield
+            self._silent = False
+        except SilentError:
+            self._silent = True
+            raise
+        finally:
+            if probing:
+                self._probe.release()
 
     def _session(self, begin: str) -> Session:
         bind = self.engine.execution_options(begin=begin)
@@ -123,8 +167,10 @@ def translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
         # The first line alone: the ones after it may quote a row.
-        cause = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise UnavailableError(f"the database cannot be used now ({cause})") from error
+        cause = getattr(error, "orig", error)
+        kind = SilentError if isinstance(cause, TimeoutError) else UnavailableError
+        line = str(cause).partition("\n")[0]
+        raise kind(f"the database cannot be used now ({line})") from error
     except DatabaseError as error:
         # Its children are mistakes of ours; the plain one is a file that is damaged or none.
         if type(error) is not DatabaseError:
@@ -135,23 +181,28 @@ def translated() -> Iterator[None]:
 def _engine(url: str, connections: int, *, patient: bool) -> Engine:
     # hide_parameters: an error report must hold no address.
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 5})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    timeout = 0 if patient else _STATEMENT_MILLISECONDS
-    return create_engine(
+    from preference_center.store import postgres  # psycopg may not be installed
+
+    seconds = _PATIENT_STATEMENT_SECONDS if patient else _STATEMENT_SECONDS
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": _CONNECT_SECONDS,
-            "options": f"-c statement_timeout={timeout} -c timezone=UTC",
-        },
+        connect_args=postgres.arguments(seconds),
     )
+
+    def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+        return postgres.connect(seconds + _GRACE_SECONDS, *args, **kwargs)
+
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -56,7 +56,7 @@ def check_schema(database: Database) -> None:
 
     Raise KeyCheckError unless it is used with the keys that `database` was given.
     """
-    with translated(), database.engine.connect() as connection:
+    with database.asked(), database.engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found is None:

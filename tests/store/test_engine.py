@@ -151,7 +151,7 @@ def test_more_threads_than_connections_are_told_so(postgres_url: str) -> None:
 def test_a_statement_that_takes_too_long_is_cut_off(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("preference_center.store.engine._STATEMENT_MILLISECONDS", 50)
+    monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
     database = Database(postgres_url, (make.SERVER_KEY,))
     with pytest.raises(UnavailableError), database.transaction() as session:
         session.execute(text("SELECT pg_sleep(5)"))

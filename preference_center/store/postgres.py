@@ -1,0 +1,108 @@
+"""Connections to PostgreSQL on which nothing waits without end, and a COMMIT is never in doubt.
+
+`statement_timeout` is enforced by the server, so it does not help when the server is silent: a dead
+host, a network partition, a stopped process, a proxy that forwards nothing. TCP's own timeouts do
+not help where the kernel still acknowledges. So each wait has a deadline of its own here.
+"""
+
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import waiting
+from psycopg.abc import PQGen
+from psycopg.errors import ConnectionTimeout, Diagnostic, InFailedSqlTransaction, _WaitTimeout
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+CONNECT_SECONDS = 3
+MIN_IDLE_SECONDS = 60
+_WAKE_SECONDS = 0.1  # how often a wait looks at its deadline and at signals
+# A dead host ends a connection within 30 seconds, also where a statement may take longer.
+_TCP = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 10,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+
+_Result = TypeVar("_Result")
+
+
+class NoAnswerError(psycopg.OperationalError, TimeoutError):
+    """The server did not answer in time."""
+
+
+def arguments(seconds: float) -> dict[str, Any]:
+    """Return psycopg's connection arguments where a statement may take `seconds`.
+
+    The server ends a statement, and a transaction left open by a client that it can no longer
+    reach: the locks of such a transaction would stop others.
+    """
+    options = {
+        "statement_timeout": int(seconds * 1000),
+        "idle_in_transaction_session_timeout": int(max(seconds, MIN_IDLE_SECONDS) * 1000),
+        "client_min_messages": "warning",  # `commit` needs the warnings, whatever the role says
+        "timezone": "UTC",
+    }
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        **_TCP,
+    }
+
+
+def connect(deadline: float, *args: Any, **kwargs: Any) -> "Connection":
+    """Connect; each wait for the server ends after `deadline` seconds. Raise NoAnswerError."""
+    try:
+        connection = Connection.connect(*args, **kwargs)
+    except ConnectionTimeout as error:
+        raise NoAnswerError(str(error)) from error
+    connection.deadline = deadline
+    return connection
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection that is closed when the server does not answer within `deadline` seconds."""
+
+    deadline: float | None = None
+
+    def wait(
+        self, gen: PQGen[_Result], interval: float = _WAKE_SECONDS, timeout: float | None = None
+    ) -> _Result:
+        """Wait for one answer: of a statement, a COMMIT, a ROLLBACK, a ping.
+
+        Where the wait ends without one, the socket is closed. psycopg would send a cancel request
+        on Ctrl+C, and a COMMIT that waits for a synchronous standby answers that with success,
+        although a failover would lose it.
+        """
+        limit = self.deadline if timeout is None else timeout
+        try:
+            return waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=limit)
+        except _WaitTimeout as error:
+            self.pgconn.finish()
+            raise NoAnswerError(f"no answer within {limit:g} seconds") from error
+        except (KeyboardInterrupt, SystemExit):
+            self.pgconn.finish()
+            raise
+
+    def commit(self) -> None:
+        """Commit, or raise unless the server says without reserve that it did.
+
+        A failed transaction answers COMMIT by rolling back. A warning says that the commit may not
+        last: "canceling wait for synchronous replication due to user request".
+        """
+        if self.info.transaction_status == TransactionStatus.INERROR:
+            raise InFailedSqlTransaction("a statement failed, so nothing can be committed")
+        warnings: list[str] = []
+
+        def note(notice: Diagnostic) -> None:
+            if notice.severity_nonlocalized == "WARNING":
+                warnings.append(notice.message_primary or "")
+
+        self.add_notice_handler(note)
+        try:
+            super().commit()
+        finally:
+            self.remove_notice_handler(note)
+        if warnings:
+            raise psycopg.OperationalError(f"COMMIT came with a warning: {warnings[0]}")
