@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,15 +15,18 @@ from sqlalchemy import create_engine, make_url, text
 
 
 @contextmanager
-def server(*, durable: bool = False) -> Iterator[str]:
-    """Yield the URL of a database that is empty and ours alone; `durable` waits for the disk."""
-    with _any_server(durable=durable) as url:
+def server(*, durable: bool = False, ours: bool = False) -> Iterator[str]:
+    """Yield the URL of a database that is empty and ours alone; `durable` waits for the disk.
+
+    `ours` starts a server even where one is named, so that a test may stop or configure it.
+    """
+    with _any_server(durable=durable, ours=ours) as url:
         name = f"preference_center_{uuid4().hex[:12]}"
-        _execute(url, f"CREATE DATABASE {name}")
+        execute(url, f"CREATE DATABASE {name}")
         try:
             yield make_url(url).set(database=name).render_as_string(hide_password=False)
         finally:
-            _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+            execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -30,19 +34,56 @@ def refusing(url: str) -> Iterator[None]:
     """Cut all connections to a database, and let nobody in until the block ends."""
     name = make_url(url).database
     other = make_url(url).set(database="postgres").render_as_string(hide_password=False)
-    _execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-    _execute(
+    execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(
         other, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     )
     try:
         yield
     finally:
-        _execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 @contextmanager
-def _any_server(*, durable: bool) -> Iterator[str]:
-    if named := os.environ.get("TEST_DATABASE_URL"):
+def stopped(url: str) -> Iterator[None]:
+    """Stop all processes of a server until the block ends: connections stay, nothing answers."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    engine.dispose()
+    stat = Path(f"/proc/{backend}/stat").read_text("ascii")
+    main = int(stat.rpartition(")")[2].split()[1])
+    children = Path(f"/proc/{main}/task/{main}/children").read_text("ascii")
+    processes = [main, *map(int, children.split())]
+    _send(signal.SIGSTOP, processes)
+    try:
+        yield
+    finally:
+        _send(signal.SIGCONT, processes)
+
+
+def _send(sent: signal.Signals, processes: list[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, sent)
+
+
+@contextmanager
+def missing_standby(url: str) -> Iterator[None]:
+    """Let each COMMIT wait for a synchronous standby that is not there, until the block ends."""
+    execute(url, "ALTER SYSTEM SET synchronous_standby_names = 'missing'")
+    execute(url, "SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        execute(url, "ALTER SYSTEM RESET synchronous_standby_names")
+        execute(url, "SELECT pg_reload_conf()")
+
+
+@contextmanager
+def _any_server(*, durable: bool, ours: bool) -> Iterator[str]:
+    named = os.environ.get("TEST_DATABASE_URL")
+    if named and not ours:
         yield named
     elif (binaries := _binaries()) is not None:
         with _own_server(binaries, durable=durable) as url:
@@ -91,7 +132,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _execute(url: str, statement: str) -> None:
+def execute(url: str, statement: str) -> None:
+    """Run one statement outside a transaction."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))

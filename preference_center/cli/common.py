@@ -38,26 +38,27 @@ def settings_or_exit(read: Callable[[Any], _Read]) -> _Read:
         sys.exit(2)
 
 
-def database_of(settings: Settings, *uses: KeyKind) -> Database:
+def database_of(settings: Settings, *uses: KeyKind, patient: bool = True) -> Database:
     """Return the database of a command, with the keys of these kinds."""
     return Database(
         settings.database_url,
         settings.server_keys if KeyKind.SERVER in uses else (),
         identity_key=settings.identity_key if KeyKind.IDENTITY in uses else None,
         link_keys=settings.link_keys if KeyKind.LINK in uses else (),
-        patient=True,
+        patient=patient,
     )
 
 
 @contextmanager
-def opened_database(*uses: KeyKind) -> Iterator[tuple[Settings, Database]]:
+def opened_database(*uses: KeyKind, patient: bool = True) -> Iterator[tuple[Settings, Database]]:
     """Yield the settings and their database, which has this version's tables.
 
     `uses` are the kinds of keys that the command works with: the others need not be the
-    database's own, and cannot sign.
+    database's own, and cannot sign. `patient` lets a statement take an hour: not for what answers
+    others, or runs all the time.
     """
     settings = settings_or_exit(read_settings)
-    database = database_of(settings, *uses)
+    database = database_of(settings, *uses, patient=patient)
     try:
         check_schema(database)
         yield settings, database

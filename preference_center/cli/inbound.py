@@ -46,11 +46,11 @@ def receive(recipient: tuple[str, ...]) -> None:
         click.echo("no message, or one that is too large", err=True)
         sys.exit(DATA_ERROR)
     try:
-        with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
+        with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
             click.echo(Receiver(database, settings, utc_now).take(raw, recipient))
     except (UnavailableError, SchemaError, SystemExit) as error:
         # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
-        click.echo(f"Error: {error}. Nothing was done.", err=True)
+        click.echo(f"Error: {error}. Try again later.", err=True)
         sys.exit(TEMPORARY_FAILURE)
     except Exception as error:  # noqa: BLE001 (nor for a mistake of ours)
         log_unexpected(log, "inbound mail", error)
@@ -77,7 +77,7 @@ def lmtp(listen: str) -> None:
         raise click.BadParameter("must look like 127.0.0.1:8024", param_hint="--listen")
     logs.configure()
     stop = asked_to_stop()
-    with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
         receiver = Receiver(database, settings, utc_now)
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
@@ -111,7 +111,7 @@ def imap(*, once: bool, every: int) -> None:
     except KeyCheckError:
         raise  # a wrong setting: to try again would not help
     except UnavailableError as error:
-        click.echo(f"Error: {error}. Nothing was done.", err=True)
+        click.echo(f"Error: {error}. Try again later.", err=True)
         sys.exit(TEMPORARY_FAILURE)
     if once and not all_done:
         sys.exit(TEMPORARY_FAILURE)
@@ -119,7 +119,7 @@ def imap(*, once: bool, every: int) -> None:
 
 @contextmanager
 def _imap_folder() -> Iterator[ImapFolder]:
-    with opened_database(KeyKind.SERVER, KeyKind.LINK) as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
         if settings.imap_url is None:
             click.echo("PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.", err=True)
             sys.exit(2)

@@ -4,7 +4,8 @@ from preference_center.store.engine import (
     Database,
     KeyCheckError,
     SchemaError,
+    SilentError,
     UnavailableError,
 )
 
-__all__ = ["Database", "KeyCheckError", "SchemaError", "UnavailableError"]
+__all__ = ["Database", "KeyCheckError", "SchemaError", "SilentError", "UnavailableError"]

@@ -39,7 +39,7 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     ForgedError: _Answer(403, "errors/other.html", "Nothing proves that the provider sent this."),
     UnreadableError: _Answer(400, "errors/other.html", "This is no event of a known form."),
     AwayError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
-    UnavailableError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
+    UnavailableError: _Answer(503, "errors/trouble.html", "This may not be stored. Try again."),
     SchemaError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
 }
 

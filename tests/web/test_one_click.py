@@ -245,7 +245,7 @@ def test_without_a_database_the_answer_is_503_and_nothing_is_stored(site: Site) 
     before, database = site.rows(), site.database
     lose_database(site)
     answer = send(site, link())
-    assert (answer.status_code, answer.text) == (503, "Nothing was stored. Try again.\n")
+    assert (answer.status_code, answer.text) == (503, "This may not be stored. Try again.\n")
     assert int(answer.headers["Retry-After"]) > 0
     object.__setattr__(site.app.extensions["preference_center"], "database", database)
     assert site.rows() == before
