@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
+from typing import Any
 
 from flask import Flask
 from granian import Granian
@@ -15,6 +16,7 @@ from preference_center import logs
 from preference_center.settings import Settings
 
 THREADS = 8
+_STOP_SECONDS = 20  # more than a request takes, also one that waits for a silent database
 
 
 def serve(
@@ -26,7 +28,7 @@ def serve(
     fork: its locks would be held for ever. So whatever else is to run with the application is
     started by `beside`, in that process.
     """
-    server = Granian(
+    server = _Server(
         "preference_center",
         address=host,
         port=port,
@@ -36,16 +38,32 @@ def serve(
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
     )
-    server.serve(target_loader=partial(load, settings, beside), wrap_loader=False)
+    loader = partial(load, settings, os.getpid(), beside)
+    server.serve(target_loader=loader, wrap_loader=False)
 
 
-def load(settings: Settings, beside: Callable[[], None] | None = None) -> Flask:
-    """Return the application, in the process that serves it."""
+class _Server(Granian):  # type: ignore[misc, valid-type] # an alias of the kind that this build has
+    """Granian, whose processes can be stopped from their first moment on."""
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """Stop the server; in a process that is not serving yet, end it.
+
+        Such a process has inherited this handler. Granian's own only sets a flag there, which
+        nothing reads, and then waits for that process without end.
+        """
+        if os.getpid() != self.pid:
+            os._exit(0)
+        super().signal_handler_interrupt(*args, **kwargs)
+
+
+def load(settings: Settings, parent: int, beside: Callable[[], None] | None = None) -> Flask:
+    """Return the application, in the process that serves it; `parent` is its supervisor's id."""
     from preference_center.app import create_app
 
     logs.configure()
-    Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     if beside is not None:
         beside()
     return create_app(settings, connections=THREADS)

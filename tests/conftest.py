@@ -37,6 +37,16 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def own_postgres_url() -> Iterator[str]:
+    """Yield a migrated database on a server that a test may stop and configure."""
+    with postgres.server(ours=True) as url:
+        database = Database(url, (make.SERVER_KEY,), patient=True)
+        upgrade(database)
+        database.close()
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an empty database with all tables, on each engine in turn."""

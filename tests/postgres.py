@@ -50,20 +50,20 @@ def stopped(url: str) -> Iterator[None]:
     engine = create_engine(url)
     with engine.connect() as connection:
         backend = connection.scalar(text("SELECT pg_backend_pid()"))
+        stat = Path(f"/proc/{backend}/stat").read_text("ascii")
     engine.dispose()
-    stat = Path(f"/proc/{backend}/stat").read_text("ascii")
     main = int(stat.rpartition(")")[2].split()[1])
+    os.kill(main, signal.SIGSTOP)  # first, so that it starts no other
     children = Path(f"/proc/{main}/task/{main}/children").read_text("ascii")
-    processes = [main, *map(int, children.split())]
-    _send(signal.SIGSTOP, processes)
+    _send(signal.SIGSTOP, children)
     try:
         yield
     finally:
-        _send(signal.SIGCONT, processes)
+        _send(signal.SIGCONT, f"{children} {main}")
 
 
-def _send(sent: signal.Signals, processes: list[int]) -> None:
-    for process in processes:
+def _send(sent: signal.Signals, processes: str) -> None:
+    for process in map(int, processes.split()):
         with suppress(ProcessLookupError):
             os.kill(process, sent)
 

@@ -36,6 +36,19 @@ class Running:
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
+    @property
+    def members(self) -> list[int]:
+        """Return the ids of the command and of what it has started, as long as they run."""
+        found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+        return [pid for pid in found if self._has(pid)]
+
+    def _has(self, pid: int) -> bool:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+            return os.getpgid(pid) == self.process.pid and state != "Z"
+        except OSError:
+            return False  # it has ended meanwhile
+
     def kill(self) -> None:
         """SIGKILL the command and whatever it has started."""
         with suppress(ProcessLookupError):

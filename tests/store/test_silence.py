@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 
 from preference_center.store import Database, SilentError, UnavailableError
 from preference_center.store.tables import Subscriber
-from preference_center.store.upgrade import upgrade
 from tests import make, postgres, proxy
 from tests.processes import wait_for
 
@@ -19,21 +18,13 @@ WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 MOMENTS = ["ping", "statement", "commit", "rollback"]
 
 
-@pytest.fixture(scope="module")
-def server_url() -> Iterator[str]:
-    """Yield a migrated database on a server that these tests may stop and configure."""
-    with postgres.server(ours=True) as url:
-        database = Database(url, (make.SERVER_KEY,), patient=True)
-        upgrade(database)
-        database.close()
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def _short_deadlines(server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return an empty database on a server of its own; deadlines are short."""
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
-    postgres.execute(server_url, "TRUNCATE subscribers CASCADE")
+    postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
+    return own_postgres_url
 
 
 @pytest.fixture

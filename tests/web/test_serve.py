@@ -257,3 +257,36 @@ def test_a_web_process_that_dies_alone_is_started_again(
         served = Served(base_url, f"sqlite:///{path}")
         with wire(base_url) as connection:
             assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+
+
+# Seconds after the process that serves was started: it is loading at first, later it serves.
+@pytest.mark.parametrize("after", [0, 0.1, 0.5, 1.5])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_during_the_start_ends_every_process(
+    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, after: float
+) -> None:
+    path = tmp_path / "serve.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    arguments = ("serve", "--port", str(processes.free_port()))
+    with processes.running(environment(f"sqlite:///{path}"), *arguments) as server:
+        processes.wait_for(lambda: len(server.members) > 1, "a process that serves")
+        time.sleep(after)
+        server.process.send_signal(sent)
+        server.process.wait(10)  # less than what granian leaves a process that does not stop
+        processes.wait_for(lambda: not server.members, "the end of all processes")
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("after", [0, 0.4])
+def test_a_signal_before_the_server_is_up_ends_it(
+    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, after: float
+) -> None:
+    path = tmp_path / "serve.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    arguments = ("serve", "--port", str(processes.free_port()))
+    with processes.running(environment(f"sqlite:///{path}"), *arguments) as server:
+        time.sleep(after)
+        server.process.send_signal(sent)
+        server.process.wait(10)
+        processes.wait_for(lambda: not server.members, "the end of all processes")
