@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from preference_center.core import erasure
+from preference_center.web.limits import counted_as
 from tests import make
 from tests.web.conftest import SiteMaker
 from tests.web.page import Page
@@ -202,6 +203,33 @@ def test_each_origin_has_its_own_ten(site: Site) -> None:
     origin = {"REMOTE_ADDR": "192.0.2.1"}
     assert ask(site, environ_overrides=origin).status_code == 429
     assert ask(site, environ_overrides={"REMOTE_ADDR": "192.0.2.2"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
+        ("2001:db8:1:2::1", "2001:0DB8:1:2:0:0:0:2", "2001:db8:1:1:ffff:ffff:ffff:ffff"),
+        ("fe80::1%eth0", "fe80::2%eth1", "fe80:0:0:1::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+        ("192.0.2.1:4711", "192.0.2.1", "192.0.2.2:4711"),
+        ("[2001:db8::1]:4711", "2001:db8::2", "[2001:db8:0:1::1]:4711"),
+        ("[::ffff:c000:201]:4711", "192.0.2.1:80", "192.0.2.3"),
+        ("unknown", "unknown", "_hidden"),
+        ("", "", "2001:db8::1"),
+    ],
+)
+def test_one_network_is_one_origin(one: str, same: str, other: str) -> None:
+    assert counted_as(one) == counted_as(same) != counted_as(other)
+
+
+def test_a_network_of_ipv6_has_ten_in_all(site_with: SiteMaker) -> None:
+    site = site_with(trusted_proxies=1)
+    for n in range(10):
+        headers = {"X-Forwarded-For": f"2001:db8:1:2::{n}"}
+        assert ask(site, f"reader{n}@example.org", headers=headers).status_code == 303
+    assert ask(site, headers={"X-Forwarded-For": "2001:db8:1:2:a:b:c:d"}).status_code == 429
+    assert ask(site, headers={"X-Forwarded-For": "2001:db8:1:3::1"}).status_code == 303
 
 
 def test_a_header_makes_nobody_another_origin(site: Site) -> None:
