@@ -5,7 +5,6 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from flask import Flask
-from flask_compress import Compress
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center import resources
@@ -22,6 +21,7 @@ from preference_center.settings import Settings
 from preference_center.store import Database
 from preference_center.web import assets, errors, health
 from preference_center.web.bodies import LONGEST_FORM
+from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
@@ -88,8 +88,8 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)
     app.before_request(health.check_keys_first)
-    app.after_request(security_headers(https=settings.public_url.startswith("https:")))
-    Compress(app)
+    app.after_request(security_headers(settings))
+    PageCompression(app)
     return app
 
 

@@ -69,7 +69,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
             "signed",
             "store",
         },
-        {"flask", "flask_wtf", "limits", "werkzeug", "wtforms"},
+        {"flask", "flask_compress", "flask_wtf", "limits", "werkzeug", "wtforms"},
     ),
     # What wires the rest may use all of it.
     "app": ({"*"}, {"*"}),

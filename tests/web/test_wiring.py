@@ -2,14 +2,19 @@
 
 import gzip
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import brotli  # type: ignore[import-untyped]
 import pytest
+from werkzeug.test import TestResponse
 
 from preference_center.colours import accent
 from tests import make
 from tests.web.conftest import SiteMaker
 from tests.web.site import Site, confirm, link
+from tests.web.test_one_click import lose_database
 
 THIS = "Unsubscribe from Weekly news"
 
@@ -91,11 +96,42 @@ def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
         style = site.get(sheet, headers=headers)
         sent = sum(len(each.data) + len(str(each.headers)) for each in (page, style))
         packed = {each.headers.get("Content-Encoding") for each in (page, style)}
-        assert None not in packed or page.status_code == 400  # short, and sent as it is
+        assert None not in packed
         assert sent < 5 * 1024
         assert not re.search(
             r"<(?:img|script|iframe|video|font)|@import|url\(", html + site.get(sheet).text
         )
+
+
+@pytest.mark.parametrize(
+    ("coding", "unpack"), [("gzip", gzip.decompress), ("br", brotli.decompress)]
+)
+def test_a_page_of_an_error_is_compressed(
+    site_with: SiteMaker, coding: str, unpack: Callable[[bytes], bytes]
+) -> None:
+    site = site_with()
+    headers, too_long = {"Accept-Encoding": coding}, {"scope": "x" * 70_000}
+
+    def answers(**options: Any) -> list[TestResponse]:
+        found = [site.get(path, **options) for path in ("/u/x", "/nothing")]
+        found.append(site.open("DELETE", "/new-link", **options))
+        found.append(site.post(f"{link()}/leave", data=too_long, **options))
+        return [*found, site.get(link(), **options)]
+
+    lose_database(site)
+    plain, packed = answers(), answers(headers=headers)
+    assert [each.status_code for each in packed] == [400, 404, 405, 413, 503]
+    for whole, small in zip(plain, packed, strict=True):
+        assert small.status == whole.status
+        assert small.headers["Content-Encoding"] == coding
+        assert unpack(small.data) == whole.data
+        assert len(small.data) == int(small.headers["Content-Length"]) < len(whole.data)
+        assert "Accept-Encoding" in small.headers["Vary"]
+
+
+def test_a_line_for_a_machine_is_not_compressed(site: Site) -> None:
+    answer = site.post("/u/x", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer.text) == (400, "This link does not work.\n")
 
 
 def test_a_compressed_page_says_that_it_varies_and_is_the_same(site: Site) -> None:
