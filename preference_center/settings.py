@@ -61,6 +61,7 @@ class Settings(LinkSettings):
     confirmation_quiet: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
     trusted_proxies: int = 0
+    hsts_scope: str = "host"
     complaint_reporters: tuple[str, ...] = ()
     ses_topics: tuple[str, ...] = ()
     sendgrid_key: str = ""
@@ -129,6 +130,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         mailgun_key=reader.foreign_key("MAILGUN_KEY"),
         imap_url=reader.imap_url("IMAP_URL"),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, most=9),
+        hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
         keep_outbox=reader.days("KEEP_OUTBOX_DAYS", 30),
         keep_claims=reader.days("KEEP_CLAIMS_DAYS", 396, least=31),  # a monthly cap counts them
         keep_reason_persons=reader.days("KEEP_REASON_PERSON_DAYS", 90),

@@ -185,6 +185,7 @@ def test_a_public_url_that_mail_programs_would_spoil_is_refused(url: str) -> Non
         ("GOODBYE_LINKS", "=https://example.org"),
         ("OVERRIDES", "/no/such/folder"),
         ("ONE_CLICK_SCOPE", "everything"),
+        ("HSTS_SCOPE", "yes"),
         ("CONFIRMATIONS", "page,carrier-pigeon"),
         ("CONFIRMATION_QUIET", "-1"),
         ("CONFIRMATION_QUIET", "1e3"),

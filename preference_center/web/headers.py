@@ -4,14 +4,20 @@ from collections.abc import Callable
 
 from flask import Response
 
+from preference_center.settings import Settings
+
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
+_HSTS = {"host": "max-age=31536000", "subdomains": "max-age=31536000; includeSubDomains"}
 
 
-def security_headers(*, https: bool) -> Callable[[Response], Response]:
-    """Return an `after_request` that sets them; a view's own value stays."""
+def security_headers(settings: Settings) -> Callable[[Response], Response]:
+    """Return an `after_request` that sets them; a view's own value stays.
+
+    `Strict-Transport-Security` (RFC 6797) is for HTTPS alone.
+    """
     fixed = {
         "Content-Security-Policy": _POLICY,
         "Referrer-Policy": "no-referrer",
@@ -19,8 +25,8 @@ def security_headers(*, https: bool) -> Callable[[Response], Response]:
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }
-    if https:
-        fixed["Strict-Transport-Security"] = "max-age=31536000"
+    if settings.public_url.startswith("https:"):
+        fixed["Strict-Transport-Security"] = _HSTS[settings.hsts_scope]
 
     def add(response: Response) -> Response:
         for name, value in fixed.items():

@@ -87,6 +87,13 @@ def test_without_https_browsers_are_not_told_to_insist_on_it(site_with: SiteMake
     assert "Strict-Transport-Security" not in site.get("/healthz").headers
 
 
+def test_browsers_can_be_told_to_insist_on_it_for_subdomains_too(site_with: SiteMaker) -> None:
+    site = site_with(hsts_scope="subdomains")
+    for path in ("/healthz", "/u/x"):
+        sent = site.get(path).headers["Strict-Transport-Security"]
+        assert sent == "max-age=31536000; includeSubDomains"
+
+
 def test_the_health_routes_tell_up_from_ready(site: Site) -> None:
     assert site.get("/healthz").status_code == site.get("/readyz").status_code == 200
     lose_database(site)
