@@ -2,11 +2,12 @@
 
 import json
 import re
+import signal
 import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
@@ -184,6 +185,24 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         subjects = mails(base_url)
         assert sum("Product news:" in subject for subject in subjects) == 1
         assert second.stop() == 0
+
+
+def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
+    arguments = ("demo", "--port", str(processes.free_port()))
+    folder = tmp_path / FOLDER
+
+    def stop_when(happened: Callable[[processes.Running], bool], sent: signal.Signals) -> None:
+        with processes.running({}, *arguments, cwd=tmp_path) as running:
+            processes.wait_for(lambda: happened(running), "that moment", LONGEST_START)
+            running.process.send_signal(sent)
+            running.process.wait(10)
+            processes.wait_for(lambda: not running.members, "the end of all processes")
+
+    stop_when(lambda _: folder.exists(), signal.SIGTERM)
+    stop_when(lambda _: (folder / "preferences.db").exists(), signal.SIGINT)
+    stop_when(lambda running: len(running.members) > 1, signal.SIGTERM)
+    with demo(tmp_path) as (base_url, _):
+        assert "ada@example.org" in get(f"{base_url}/demo/inbox")
 
 
 def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:

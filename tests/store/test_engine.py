@@ -202,3 +202,31 @@ def test_times_compare_as_times_on_sqlite() -> None:
     assert bind is not None
     east = make.NOW.astimezone(timezone(timedelta(hours=9)))
     assert bind(east) == bind(make.NOW)
+
+
+def test_a_writer_of_this_process_that_does_not_finish_keeps_no_other_waiting_without_end(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preference_center.store.engine._BUSY_SECONDS", 0.05)
+    path = tmp_path / "test.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+
+    def write() -> None:
+        with database.transaction() as session:
+            make.stop(session)
+
+    def refused() -> None:
+        with pytest.raises(UnavailableError, match="busy"):
+            write()
+        answered.append(True)
+
+    answered: list[bool] = []
+    with database.transaction() as session:
+        make.stop(session)
+        other = threading.Thread(target=refused)
+        other.start()
+        other.join(30)
+    assert answered == [True]
+    write()
+    database.close()
