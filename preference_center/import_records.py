@@ -130,7 +130,7 @@ def read_suppression(row: Row, identity_key: str, now: datetime) -> SuppressionR
 
 
 def _plain(row: Row) -> dict[str, str]:
-    cells = row.plain()
+    cells = dict(row.cells)
     if any("\x00" in cell for cell in cells.values()):
         raise BadRowError("a cell contains a NUL")
     if any(len(cell) > LONGEST_CELL for cell in cells.values()):

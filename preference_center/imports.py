@@ -4,11 +4,9 @@ An import adds; it changes no choice on record and never undoes a stop.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -22,15 +20,13 @@ from preference_center.import_records import (
     read_preference,
     read_suppression,
 )
-from preference_center.rows import RefusedRow, Row
+from preference_center.rows import RefusedRow, Row, batches
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber, Subscription, Topic
 
 Record = PreferenceRecord | SuppressionRecord
 
 ROWS_AT_A_TIME = 1000
-
-_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Import:
         running the file again adds the rest.
         """
         counts: Counter[str] = Counter()
-        for batch in _batches(rows, ROWS_AT_A_TIME):
+        for batch in batches(rows, ROWS_AT_A_TIME):
             records = []
             for row in batch:
                 record = self._read(row)
@@ -78,9 +74,11 @@ class Import:
         try:
             if self.suppressions:
                 return read_suppression(row, self.identity_key, self.clock())
-            return read_preference(row, self.identity_key, self.clock(), self.default_topic)
+            record = read_preference(row, self.identity_key, self.clock(), self.default_topic)
         except BadRowError as error:
-            return RefusedRow(row.line, str(error))
+            return row.refused(str(error))
+        # Only what ends consent is applied from a row that has something wrong with it.
+        return row.refused() if row.problems and record.status not in STOPS else record
 
     def _apply(
         self, records: Sequence[Record], on_new_topic: Callable[[str], None]
@@ -205,9 +203,3 @@ def _describe(subscription: Subscription, record: PreferenceRecord, wording: byt
     subscription.consent_wording = wording
     subscription.basis = record.basis
     subscription.acquired_from = record.acquired_from
-
-
-def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

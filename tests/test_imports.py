@@ -180,7 +180,7 @@ def test_a_row_with_a_nul_or_half_a_character_is_refused(database: Database) -> 
     refused: list[RefusedRow] = []
     cells = {"email": ADA, "topic": "news", "basis": "a\0b"}
     job = Import(database, make.IDENTITY_KEY, lambda: make.NOW)
-    job.run([Row(1, cells, raw=True)], refused.append)
+    job.run([Row(1, cells)], refused.append)
     assert [row.why for row in refused] == ["a cell contains a NUL"]
 
 
@@ -262,6 +262,6 @@ def test_any_cells_are_taken_or_refused(
     row = {"topic": "news", "kind": "all", **cells}
     refused: list[RefusedRow] = []
     job = Import(database, make.IDENTITY_KEY, lambda: make.NOW, suppressions=stops)
-    counts = job.run([Row(1, row, raw=True)], refused.append)
+    counts = job.run([Row(1, row)], refused.append)
     assert counts.total() == 1
     assert counts["refused"] == len(refused)

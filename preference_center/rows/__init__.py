@@ -1,0 +1,27 @@
+"""Rows in and out of files: CSV as spreadsheets and other tools write it, and JSON Lines.
+
+Files come from anywhere, so nothing in them is trusted. A row with a fault is read as far as it
+can be, and says what is wrong with it; a row that cannot be read is refused by its line, and the
+rows after it are read all the same. Memory stays flat whatever the length of a line or a file.
+"""
+
+from preference_center.rows.csv_file import CsvFile, read_csv
+from preference_center.rows.json_lines import JsonLinesFile, read_json_lines
+from preference_center.rows.lines import MAX_LINE
+from preference_center.rows.row import FileRefusedError, RefusedRow, Row, batches
+from preference_center.rows.writers import CsvWriter, JsonLinesWriter, RowWriter
+
+__all__ = [
+    "MAX_LINE",
+    "CsvFile",
+    "CsvWriter",
+    "FileRefusedError",
+    "JsonLinesFile",
+    "JsonLinesWriter",
+    "RefusedRow",
+    "Row",
+    "RowWriter",
+    "batches",
+    "read_csv",
+    "read_json_lines",
+]
