@@ -1,16 +1,17 @@
 """What a sender merges into a mailing: each person's links, and whether they may be mailed now."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 from uuid import UUID
 
 from preference_center.addresses import is_mailable
 from preference_center.core import audience, topics
 from preference_center.import_records import BadRowError, Person, read_person
 from preference_center.links import Links, Minter
-from preference_center.rows import FileRefusedError, RefusedRow, Row
+from preference_center.rows import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
 
 LINK_COLUMNS = (
@@ -45,15 +46,11 @@ def audience_columns(came_in: list[str]) -> list[str]:
 
 def check_people(came_in: Iterable[str]) -> None:
     """Raise FileRefusedError where no column says whom a row is about."""
-    columns = set(came_in)
-    if not columns & set(IDENTITY_COLUMNS):
-        hint = ": columns are divided by commas here" if _is_divided_otherwise(columns) else ""
-        raise FileRefusedError(f"there is no column named email, and none named id{hint}")
-
-
-def _is_divided_otherwise(columns: set[str]) -> bool:
-    """Tell whether a header is one column that looks like several: Excel's, in many countries."""
-    return len(columns) == 1 and any(mark in min(columns) for mark in ";\t|")
+    if not set(came_in) & set(IDENTITY_COLUMNS):
+        raise FileRefusedError(
+            "there is no column named email, and none named id: "
+            "the first line of the file must name the columns"
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Mailing:
         for row in rows:
             person = self._person(row)
             if isinstance(row, Row) and isinstance(person, Person):
-                yield {**row.plain(), **_link_cells(self._mint(person.id))}
+                yield {**row.cells, **_link_cells(self._mint(person.id))}
             elif isinstance(person, RefusedRow):
                 yield person
 
@@ -85,17 +82,21 @@ class Mailing:
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, where it is `allow`, its links.
 
+        A person is allowed once: each later row of theirs is `deny` with reason `duplicate`. A row
+        that is refused does not count, so that the next one is allowed.
+
         Asked in batches, a statement each. If the database cannot be asked, UnavailableError
         ends it: whoever has no verdict is not mailed. With `claim`, each mail that is allowed
         counts towards the caps, and is committed before its row is yielded.
         """
-        for people in self._batches(rows):
-            verdicts = self._ask(people, database, clock, claim=claim)
-            for row, person in people:
-                if isinstance(person, RefusedRow):
-                    yield person
-                elif isinstance(row, Row):
-                    yield self._verdict_cells(row, person, verdicts[person.id])
+        with closing(_Allowed()) as allowed:
+            for people in self._batches(rows):
+                verdicts = self._ask(people, database, clock, claim=claim)
+                for row, person in people:
+                    if isinstance(person, RefusedRow):
+                        yield person
+                    elif isinstance(row, Row):
+                        yield self._merged(row, person, verdicts[person.id], allowed)
 
     def release(
         self,
@@ -103,8 +104,11 @@ class Mailing:
         database: Database,
         clock: Callable[[], datetime],
     ) -> Iterator[int | RefusedRow]:
-        """Give back the claims of people who were not mailed; yield how many, batch by batch."""
-        for people in self._batches(rows):
+        """Give back the claims of people who were not mailed; yield how many, batch by batch.
+
+        Where a row has a verdict it counts only if that is `allow`.
+        """
+        for people in self._batches(filter(_may_be_claimed, rows)):
             yield from (person for _, person in people if isinstance(person, RefusedRow))
             with database.transaction() as session:
                 topic = topics.get(session, self.topic)
@@ -128,38 +132,71 @@ class Mailing:
             return verdicts | audience.claim(session, topic, self.campaign, allowed, clock())
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
-        iterator = iter(rows)
-        while batch := list(islice(iterator, PEOPLE_AT_A_TIME)):
+        for batch in batches(rows, PEOPLE_AT_A_TIME):
             yield [(row, self._person(row)) for row in batch]
 
     def _person(self, row: Row | RefusedRow) -> Person | RefusedRow:
         if isinstance(row, RefusedRow):
             return row
         try:
-            return read_person(row.plain(), self.minter.identity_key)
+            person = read_person(row.cells, self.minter.identity_key)
         except BadRowError as error:
-            return RefusedRow(row.line, str(error))
+            return row.refused(str(error))
+        return row.refused() if row.problems else person
 
     def _mint(self, subscriber_id: UUID) -> Links:
         return self.minter.mint(
             subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
         )
 
-    def _verdict_cells(self, row: Row, person: Person, verdict: audience.Verdict) -> Merged:
-        allowed = verdict.verdict == "allow"
-        if allowed and person.email is not None and not is_mailable(person.email):
-            return RefusedRow(row.line, "not an email address that mail can be sent to")
-        links = _link_cells(self._mint(person.id)) if allowed else {}
+    def _merged(
+        self, row: Row, person: Person, verdict: audience.Verdict, allowed: "_Allowed"
+    ) -> Merged:
+        if verdict.verdict == "allow" and person.id in allowed:
+            verdict = audience.Verdict("deny", "duplicate", email=verdict.email)
+        links = {}
+        if verdict.verdict == "allow":
+            if person.email is not None and not is_mailable(person.email):
+                return row.refused("not an email address that email can be sent to")
+            allowed.add(person.id)
+            links = _link_cells(self._mint(person.id))
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **row.plain(),
-            "email": row.plain().get("email") or verdict.email,
+            **row.cells,
+            "email": person.email or verdict.email,
             "id": str(person.id),
             "verdict": verdict.verdict,
             "reason": verdict.reason,
             "until": verdict.until.isoformat() if verdict.until is not None else "",
             **links,
         }
+
+
+class _Allowed:
+    """The people whom a request has allowed so far, in a file that is deleted when it is closed.
+
+    SQLite keeps a database without a name in a temporary file, and some of it in memory.
+    """
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("CREATE TABLE allowed (id BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def __contains__(self, subscriber_id: UUID) -> bool:
+        query = "SELECT 1 FROM allowed WHERE id = ?"
+        return self._database.execute(query, (subscriber_id.bytes,)).fetchone() is not None
+
+    def add(self, subscriber_id: UUID) -> None:
+        self._database.execute("INSERT INTO allowed VALUES (?)", (subscriber_id.bytes,))
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _may_be_claimed(row: Row | RefusedRow) -> bool:
+    return isinstance(row, RefusedRow) or row.cells.get("verdict", "allow").strip() == "allow"
 
 
 def _asked(people: _Batch) -> dict[UUID, str]:

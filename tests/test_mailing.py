@@ -15,7 +15,7 @@ from preference_center.mailing import (
     audience_columns,
     links_columns,
 )
-from preference_center.rows import FileRefusedError, RefusedRow, Row, read_csv
+from preference_center.rows import CsvWriter, FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import Claim, Subscriber
 from tests import make
@@ -105,17 +105,64 @@ def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> No
     assert (row["email"], row["verdict"]) == ("ada@example.org", "allow")
 
 
-def test_each_row_of_somebody_named_twice_gets_the_same_verdict(database: Database) -> None:
+@pytest.mark.parametrize("claim", [False, True])
+@pytest.mark.parametrize("people_at_a_time", [1, 2, 1000])
+def test_a_repeat_after_an_allow_is_a_duplicate(
+    database: Database, monkeypatch: pytest.MonkeyPatch, claim: bool, people_at_a_time: int
+) -> None:
+    monkeypatch.setattr(mailing, "PEOPLE_AT_A_TIME", people_at_a_time)
     with database.transaction() as session:
         make.reader(session)
-    content = f"email,id\nADA@example.org,\n,{make.person()}\nada@example.org ,\n"
-    assert [row["verdict"] for row in _verdicts(database, content)] == ["allow"] * 3
+        make.reader(session, "bob@example.org")
+        make.stop(session, "bob@example.org")
+    content = (
+        f"email,id\nADA@example.org,\nbob@example.org,\n,{make.person()}\n"
+        "bob@example.org,\nada@example.org ,\nzoe@example.org,\nzoe@example.org,\n"
+    )
+    rows = _verdicts(database, content, claim=claim)
+    assert [(row["verdict"], row["reason"]) for row in rows] == [
+        ("allow", ""),
+        ("deny", "unsubscribed"),
+        ("deny", "duplicate"),
+        ("deny", "unsubscribed"),
+        ("deny", "duplicate"),
+        ("deny", "unknown"),
+        ("deny", "unknown"),
+    ]
+    assert {rows[2][name] for name in LINK_COLUMNS} == {""}
+    assert rows[2]["email"] == "ada@example.org"
+    # It is a matter of one request: the next one allows the person again.
+    assert _verdicts(database, content, claim=claim) == rows
+
+
+@pytest.mark.parametrize("people_at_a_time", [1, 1000])
+def test_a_row_that_is_refused_uses_up_no_allow(
+    database: Database, monkeypatch: pytest.MonkeyPatch, people_at_a_time: int
+) -> None:
+    monkeypatch.setattr(mailing, "PEOPLE_AT_A_TIME", people_at_a_time)
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    nobody = make.person("nobody")
+    content = f"email,id\nnobody,\n,{nobody}\n,{nobody}\n"
+    refused, allowed, repeated = _verdicts(database, content)
+    assert isinstance(refused, RefusedRow)
+    assert refused.raw == b"nobody,\n"
+    assert (allowed["verdict"], repeated["reason"]) == ("allow", "duplicate")
+
+
+def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    content = 'email,name\nada@example.org\nada@example.org,A,B\n"ada@example.org,A\n'
+    assert [isinstance(row, RefusedRow) for row in _verdicts(database, content)] == [True] * 3
+    assert [isinstance(row, RefusedRow) for row in _links(content)] == [True] * 3
 
 
 def test_a_refused_row_stands_between_the_verdicts_of_the_others(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-    rows = _verdicts(database, "email\nada@example.org\n\xff\x00\nada@example.org\n")
+        make.reader(session, "bob@example.org")
+    rows = _verdicts(database, "email\nada@example.org\n\xff\x00\nbob@example.org\n")
     assert [isinstance(row, RefusedRow) for row in rows] == [False, True, False]
 
 
@@ -186,7 +233,8 @@ def test_somebody_named_twice_is_counted_once(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
     content = f"email,id\nADA@example.org,\n,{make.person()}\n"
-    assert [row["verdict"] for row in _verdicts(database, content, claim=True)] == ["allow"] * 2
+    rows = _verdicts(database, content, claim=True)
+    assert [row["verdict"] for row in rows] == ["allow", "deny"]
     assert _claimed(database) == [make.person()]
 
 
@@ -255,3 +303,27 @@ def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None
     told = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
     assert [row.line for row in told if isinstance(row, RefusedRow)] == [2, 4]
     assert [count for count in told if not isinstance(count, RefusedRow)] == [1]
+
+
+def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database) -> None:
+    with database.transaction() as session:
+        for name in ("ada", "bob", "cyd"):
+            make.reader(session, f"{name}@example.org")
+    people = ["ada@example.org", "bob@example.org", "cyd@example.org"]
+    _verdicts(database, "email\n" + "\n".join(people), claim=True)
+    content = "email,verdict\nada@example.org,allow\nbob@example.org,deny\ncyd@example.org,\n"
+    assert _released(database, content) == 1
+    assert set(_claimed(database)) == {make.person(person) for person in people[1:]}
+    assert _released(database, "email\nbob@example.org\n") == 1
+
+
+def test_the_verdicts_of_a_request_release_all_that_it_claimed(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = "email\n" + "ada@example.org\nbob@example.org\n" * 2
+    file = io.StringIO(newline="")
+    writer = CsvWriter(file, audience_columns(["email"]), escape=False)
+    for row in _verdicts(database, content, claim=True):
+        writer.write(row)
+    assert _released(database, file.getvalue()) == 2
+    assert _claimed(database) == []

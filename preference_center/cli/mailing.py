@@ -20,6 +20,7 @@ from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
 from preference_center.links import CAMPAIGN, SLUG
 from preference_center.mailing import (
+    IDENTITY_COLUMNS,
     Mailing,
     Merged,
     audience_columns,
@@ -92,8 +93,11 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
     before sending. After a crash ask again under the same campaign: the answer is the same, and
     counted once.
 
-    With --release, it reads the people who were NOT sent the mail, gives their claims back, and
-    says on standard error how many there were.
+    A person on several rows is allowed once; the other rows are denied with reason `duplicate`.
+
+    With --release, it reads the people who were NOT sent the email, gives their claims back, and
+    says on standard error how many there were. If the file has a column `verdict`, only its rows
+    with `allow` count.
     """
     if claim and release:
         raise click.UsageError("--claim and --release cannot go together.")
@@ -114,6 +118,7 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
 
 def _release(mailing: Mailing, database: Database) -> None:
     people, refusals, given_back = read_csv(sys.stdin.buffer), Refusals(), 0
+    people.refuse_repeated((*IDENTITY_COLUMNS, "verdict"))
     check_people(people.columns)
     with reading_progress("Release", sys.stdin.buffer) as advance:
         for released in mailing.release(people, database, utc_now):
@@ -132,6 +137,7 @@ def _stream(
     merge: Callable[[CsvFile], Iterable[Merged]],
 ) -> None:
     people, refusals = read_csv(sys.stdin.buffer), Refusals()
+    people.refuse_repeated(IDENTITY_COLUMNS)
     out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
     writer = CsvWriter(out, columns(people.columns), escape=False)
     with reading_progress(label, sys.stdin.buffer) as advance:

@@ -85,15 +85,46 @@ def test_a_topic_or_campaign_that_fits_in_no_link_is_refused(
     [
         (b"", "the file is empty"),
         (b"name\nAda\n", "there is no column named email"),
-        (b"email,email\n", "two columns have the same name"),
+        (b"email,note,Email\n", "two columns are named email"),
         (b"email,list_id\n", "a column is named list_id, which is ours"),
-        ("email\nada@example.org\n".encode("utf-16"), "the file is UTF-16"),
+        ("email\na@b.c\n".encode("utf-16-le"), "the first line is not a header"),
     ],
 )
 def test_a_file_that_cannot_be_merged_is_refused_whole(people: bytes, why: str) -> None:
     result = run("", "links", *MAILING, stdin=people)
     assert (result.exit_code, result.stdout) == (2, "")
     assert why in result.stderr
+
+
+def test_columns_that_are_not_used_may_have_one_name_or_none() -> None:
+    people = "email;name;Name;;city;\nada@example.org;a;b;c;d;\n"
+    (row,) = rows(done("", "links", *MAILING, stdin=people))
+    assert list(row)[:5] == ["email", "name", "name (2)", "column 4", "city"]
+    assert list(row.values())[:5] == ["ada@example.org", "a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("options", [[], ["--claim"]])
+def test_a_person_on_several_rows_gets_one_email(
+    database: Database, database_url: str, options: list[str]
+) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    people = "email,name\nada@example.org,A\nAda@Example.com,B\nADA@example.org,C\n"
+    said = done(database_url, "audience", *MAILING, *options, stdin=people)
+    found = [(row["name"], row["verdict"], row["reason"]) for row in rows(said)]
+    assert found == [("A", "allow", ""), ("B", "allow", ""), ("C", "deny", "duplicate")]
+
+
+def test_the_verdicts_release_those_who_were_allowed(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.reader(session, "ben@example.org")
+        make.stop(session, "ben@example.org")
+    people = "email\nada@example.org\nben@example.org\nada@example.org\n"
+    verdicts = done(database_url, "audience", *MAILING, "--claim", stdin=people)
+    released = run(database_url, "audience", *MAILING, "--release", stdin=verdicts)
+    assert (released.exit_code, released.stdout) == (0, "")
+    assert "Claims given back: 1." in released.stderr
 
 
 @pytest.mark.parametrize("command", ["links", "audience"])
