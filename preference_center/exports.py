@@ -6,13 +6,9 @@ What somebody gets is exported as it is in effect: a person who left everything 
 from each topic, so a file that travels to another tool mails nobody who left.
 """
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
@@ -91,30 +87,15 @@ def rows(session: Session, kind: Kind, wanted: Filter) -> Iterator[dict[str, str
         yield {column: _plain(row[column]) for column in kind.columns}
 
 
-def writer(file: TextIO, kind: Kind, file_format: str) -> RowWriter:
-    """Return what writes `csv` (safe to open in a spreadsheet) or `jsonl` (raw)."""
+def writer(file: TextIO, kind: Kind, file_format: str, *, mark: bool = False) -> RowWriter:
+    """Return what writes `csv` (safe to open in a spreadsheet) or `jsonl` (raw).
+
+    With `mark`, CSV begins with a byte order mark, by which Excel takes it as UTF-8.
+    """
     if file_format == "csv":
+        file.write("\ufeff" if mark else "")
         return CsvWriter(file, kind.columns, escape=True)
     return JsonLinesWriter(file)
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[TextIO]:
-    """Yield a file beside `target` that takes its name only when all of it is on the disk.
-
-    It can be read by its owner alone, since it holds addresses.
-    """
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
 
 
 def _plain(value: Any) -> str:

@@ -25,6 +25,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "settings": ({"colours", "environment", "links"}, set()),
     "resources": (set(), set()),
     "logs": (set(), set()),
+    "output_files": (set(), set()),
     "rows": (set(), set()),
     "i18n": (set(), {"babel", "jinja2"}),
     "store": ({"addresses", "clock", "core.vocab"}, {"alembic", "psycopg", "sqlalchemy"}),

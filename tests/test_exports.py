@@ -1,14 +1,10 @@
 """What goes out comes in again as it was, in either order; files appear whole or not at all."""
 
+import csv
 import io
-import os
-import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,7 +23,20 @@ from preference_center.store import Database
 from preference_center.store.tables import Base, KeyCheck, PastReason, Subscriber, Subscription
 from tests import make
 
-HOSTILE = ["'=1+1", "''", "=cmd|' /C calc'!A0", '"a","b"\r\nc', "\tx", "\r", "\u2028", "é\u0301"]
+HOSTILE = [
+    "'=1+1",
+    "''",
+    "bye;=cmd",
+    "a;'b",
+    'x,"=1',
+    "＝1",
+    "=cmd|' /C calc'!A0",
+    '"a","b"\r\nc',
+    "\tx",
+    "\r",
+    "\u2028",
+    "é\u0301",
+]
 FORMATS = ["csv", "jsonl"]
 ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
 
@@ -60,7 +69,7 @@ def _empty(database: Database) -> None:
 def _cells(content: bytes, *columns: str) -> list[tuple[str, ...]]:
     rows = read_csv(io.BytesIO(content))
     return [
-        tuple(row.plain()[name] for name in columns)
+        tuple(row.cells[name] for name in columns)
         for row in rows
         if not isinstance(row, RefusedRow)
     ]
@@ -196,10 +205,21 @@ def test_who_left_everything_is_unsubscribed_from_each_topic(database: Database)
 def test_no_cell_of_a_csv_runs_as_a_formula(database: Database) -> None:
     with database.transaction() as session:
         _people(session)
-    rows = read_csv(io.BytesIO(_export(database, "preferences")))
-    cells = [cell for row in rows if not isinstance(row, RefusedRow) for cell in row.cells.values()]
-    assert cells
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+    file = _export(database, "preferences").decode()
+    for separator in ",;\t|":
+        rows = csv.reader(io.StringIO(file, newline=""), delimiter=separator)
+        cells = [cell for row in rows for cell in row]
+        assert cells
+        assert not [cell for cell in cells if cell.lstrip("\r\n").startswith(tuple("=+-@＝\t"))]
+
+
+def test_a_csv_for_excel_is_the_same_with_a_mark(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    file = io.StringIO(newline="")
+    exports.writer(file, exports.KINDS["preferences"], "csv", mark=True)
+    header = _export(database, "preferences").split(b"\n")[0]
+    assert file.getvalue().encode() == b"\xef\xbb\xbf" + header + b"\n"
 
 
 @pytest.mark.parametrize("what", sorted(exports.KINDS))
@@ -363,39 +383,3 @@ def test_memory_stays_flat_whatever_the_number_of_rows(database: Database, what:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_000_000  # all rows at once are 6 to 7 MB, a batch at a time 2 to 2.5
-
-
-def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
-    target = tmp_path / "people.csv"
-    target.write_text("old")
-
-    def write_half() -> None:
-        with exports.whole_file(target) as file:
-            file.write("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_half()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
-    target = tmp_path / "people.csv"
-    with exports.whole_file(target) as file:
-        file.write("new")
-    assert target.read_text() == "new"
-    assert target.stat().st_mode & 0o777 == 0o600
-
-
-def test_killed_in_the_middle_it_leaves_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "people.csv"
-    target.write_text("old")
-    program = (
-        "import os, signal, sys; from pathlib import Path; from preference_center import exports\n"
-        "with exports.whole_file(Path(sys.argv[1])) as file:\n"
-        "    file.write('half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", program, os.fspath(target)], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert target.read_text() == "old"

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
-from preference_center import exports
 from preference_center.core.vocab import KeyKind
 from preference_center.environment import SettingsError
+from preference_center.output_files import text_file
 from preference_center.rows import RefusedRow
 from preference_center.settings import Settings, read_settings
 from preference_center.store import Database
@@ -114,9 +114,9 @@ class Refusals:
 
 @contextmanager
 def opened_output(target: str) -> Iterator[TextIO]:
-    """Yield a file that takes its name when it is whole; `-` is standard output."""
+    """Yield a text file that takes its name when it is whole; `-` is standard output."""
     if target != "-":
-        with exports.whole_file(Path(target)) as file:
+        with text_file(Path(target)) as file:
             yield file
         return
     text = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)

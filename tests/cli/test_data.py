@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.store import Database
+from preference_center.core import subscribers
+from preference_center.store import Database, UnavailableError
 from tests import make, processes
 from tests.cli.command import done, run
 
@@ -48,6 +49,63 @@ def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: P
     assert "nobody" not in report.read_text()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_refused_rows_are_written_as_they_came_and_can_be_imported_again(
+    database_url: str, tmp_path: Path, encoding: str
+) -> None:
+    target = tmp_path / "refused.csv"
+    lines = ["sep=;", '"Email"; topic;status;note', "ada@example.org;news;unsubscribed;é"]
+    bad = ['"nobody, né";news;subscribed;"a\r\nb"', "ben@example.org;news;subscribed;x;y", '"']
+    content = "\r\n".join([*lines, *bad, ""]).encode(encoding)
+    result = run(database_url, "import", "-", "--refused", str(target), stdin=content)
+    assert (result.exit_code, result.stdout[:18]) == (1, "Added 0, stopped 1")
+    assert "nobody" not in result.output
+    assert target.read_bytes() == "\r\n".join([*lines[:2], *bad, ""]).encode(encoding)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    again = tmp_path / "again.csv"
+    result = run(database_url, "import", str(target), "--refused", str(again))
+    assert result.stdout.startswith("Added 0, stopped 0")
+    assert again.read_bytes() == target.read_bytes()
+
+
+def test_refused_json_lines_are_written_as_they_came(database_url: str, tmp_path: Path) -> None:
+    target = tmp_path / "refused.jsonl"
+    bad = '[1]\n{"email":"nobody" , "topic":"news"}\n'
+    people = '{"email":"ada@example.org","topic":"news","status":"unsubscribed"}\n' + bad
+    result = run(
+        database_url, "import", "-", "--format", "jsonl", "--refused", str(target), stdin=people
+    )
+    assert (result.exit_code, target.read_text()) == (1, bad)
+
+
+def test_refused_rows_are_kept_where_an_import_is_cut_short(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "refused.csv"
+
+    def gone(*_: object) -> None:
+        raise UnavailableError("the database cannot be used now")
+
+    monkeypatch.setattr(subscribers, "lock_all", gone)
+    people = "email,topic,status\nnobody,news,subscribed\nada@example.org,news,unsubscribed\n"
+    result = run(database_url, "import", "-", "--refused", str(target), stdin=people)
+    assert result.exit_code == 3
+    assert target.read_text() == "email,topic,status\nnobody,news,subscribed\n"
+
+
+def test_refused_rows_never_replace_the_file_they_come_from(
+    database_url: str, tmp_path: Path
+) -> None:
+    people, link = tmp_path / "people.csv", tmp_path / "link.csv"
+    people.write_text(PEOPLE)
+    link.symlink_to(people)
+    for target in (people, link):
+        result = run(database_url, "import", str(people), "--refused", str(target))
+        assert result.exit_code == 2
+        assert "--refused must name another file" in result.stderr
+    assert people.read_text() == PEOPLE.replace("\r\n", "\n")
+
+
 def test_only_the_first_refused_rows_are_listed(database_url: str) -> None:
     people = "email,topic\n" + "nobody,weekly-news\n" * 50
     stderr = run(database_url, "import", "-", stdin=people).stderr
@@ -68,7 +126,7 @@ def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> No
     for text, why in (
         ("", "the file is empty"),
         ("name\nAda\n", "there is no column named email"),
-        ("email;topic\na;b\n", "divided by commas"),
+        ("ada@example.org,Ada\n", "the first line of the file must name the columns"),
     ):
         result = run(database_url, "import", "-", stdin=text)
         assert result.exit_code == 2
@@ -79,11 +137,33 @@ def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_pa
     done(database_url, "import", "-", stdin=PEOPLE)
     target = tmp_path / "people.csv"
     target.write_text("an older one")
+    target.chmod(0o640)
     done(database_url, "export", "preferences", "-o", str(target))
     rows = list(csv.DictReader(target.read_text().splitlines()))
     assert [row["email"] for row in rows] == ["ada@example.org"]
-    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert list(tmp_path.glob("*people.csv*")) == [target]
+    target.unlink()
+    done(database_url, "export", "preferences", "-o", str(target))
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) -> None:
+    done(database_url, "import", "-", stdin=PEOPLE)
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    done(database_url, "export", "preferences", "-o", str(link))
+    assert link.is_symlink()
+    assert stat.S_ISCHR(link.stat().st_mode)
+
+
+def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
+    done(database_url, "import", "-", stdin=PEOPLE)
+    plain = done(database_url, "export", "preferences")
+    assert done(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
+    assert done(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
+    wrong = run(database_url, "export", "preferences", "--excel", "--format", "jsonl")
+    assert (wrong.exit_code, "--excel is for CSV" in wrong.stderr) == (2, True)
 
 
 def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
