@@ -1,6 +1,7 @@
 """What a row of an exported ledger says: whose consent it ended or started, and when."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -64,7 +65,7 @@ def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
     A row that ends consent is taken as the stricter one where a cell of it cannot be read, as
     long as it says whose it is; any other row must be whole.
     """
-    cells, doubts = row.plain(), _Doubts()
+    cells, doubts = row.cells, _Doubts()
     event, status = cells.get("event", ""), cells.get("status", "")
     ends = event in _ENDING_EVENTS or status == "unsubscribed"
     try:
@@ -95,7 +96,7 @@ def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
     return entry, f"{problem}: consent is ended all the same" if problem else ""
 
 
-def _scope(cells: dict[str, str], event: str, doubts: _Doubts) -> tuple[Scope, str]:
+def _scope(cells: Mapping[str, str], event: str, doubts: _Doubts) -> tuple[Scope, str]:
     """Return a row's scope and topic. An unsubscribe without a readable topic ends everything."""
     topic = cells.get("topic", "")
     if event == "erased":
@@ -129,6 +130,6 @@ def _hash(text: str, doubts: _Doubts) -> bytes:
     return b""
 
 
-def _source(cells: dict[str, str]) -> str:
+def _source(cells: Mapping[str, str]) -> str:
     source = cells.get("original_source") or cells.get("source", "")
     return source if _SOURCE.fullmatch(source) else "import"
