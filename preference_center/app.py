@@ -19,7 +19,7 @@ from preference_center.providers.ses import Ses
 from preference_center.providers.sns import Envelopes
 from preference_center.settings import Settings
 from preference_center.store import Database
-from preference_center.web import assets, errors, health
+from preference_center.web import assets, errors, health, link_paths
 from preference_center.web.bodies import LONGEST_FORM
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
@@ -42,6 +42,7 @@ def create_app(
         COMPRESS_MIN_SIZE=200,
     )
     app.url_map.merge_slashes = False  # `/u//x` is a wrong link, not a redirect
+    link_paths.register(app)
     style_name, style_text = assets.style_sheet(settings)
     database = Database(
         settings.database_url,

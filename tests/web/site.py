@@ -192,5 +192,5 @@ def every_route(site: Site) -> Iterator[tuple[str, str]]:
     for rule in site.app.url_map.iter_rules():
         path = rule.rule
         for prefix, real in good.items():
-            path = path.replace(f"{prefix}<link>", real)
+            path = path.replace(f"{prefix}<signed:link>", real)
         yield path, ",".join(sorted(rule.methods or ()))

@@ -51,7 +51,7 @@ def test_a_route_for_link_holders_refuses_every_other_link(site: Site) -> None:
     before = site.rows()
     for rule in site.app.url_map.iter_rules():
         if "link" in rule.arguments:
-            path = rule.rule.replace("<link>", "1.20779.AAAAAAAAAAAAAAAAAAAAAA.a.b.forged")
+            path = rule.rule.replace("<signed:link>", "1.20779.AAAAAAAAAAAAAAAAAAAAAA.a.b.forged")
             for method in (rule.methods or set()) - {"OPTIONS"}:
                 assert site.open(method, path, data={"scope": "all"}).status_code == 400
     assert site.rows() == before

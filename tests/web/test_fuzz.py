@@ -35,7 +35,7 @@ paths = st.one_of(
         st.sampled_from(list(GOOD.values())),
         st.integers(3, 90),
         st.text(TEXT, max_size=3),
-    ).filter(lambda path: path not in GOOD.values()),
+    ).filter(lambda path: not path.startswith(tuple(GOOD.values()))),  # what sticks to one is cut
 )
 tails = st.sampled_from(
     ["", "/", "/leave", "/undo", "/x", "/less", "/save", "/pause", "/join", "/reason"]

@@ -24,7 +24,7 @@ def exercise(site: Site) -> None:
     for rule in site.app.url_map.iter_rules():
         for prefix, path in good.items():
             if rule.rule.startswith(prefix):
-                paths.append(rule.rule.replace(f"{prefix}<link>", path))
+                paths.append(rule.rule.replace(f"{prefix}<signed:link>", path))
     for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/new-link"]:
         for method in ("GET", "HEAD", "POST", "DELETE"):
             for form in (FORM, {}):

@@ -21,7 +21,7 @@ blueprint = Blueprint("mail_systems", __name__)
 LONGEST_BODY = 4096  # bytes
 
 
-@blueprint.post("/u/<link>")
+@blueprint.post("/u/<signed:link>")
 @open_to(Caller.LINK)
 def one_click(link: str) -> Response:
     """End consent to the mail's topic, or to everything where `ONE_CLICK_SCOPE=all`."""

@@ -24,7 +24,7 @@ LIFE = timedelta(days=7)
 blueprint = Blueprint("confirm", __name__)
 
 
-@blueprint.get("/c/<link>")
+@blueprint.get("/c/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
     """Ask before joining: looking changes nothing."""
@@ -43,7 +43,7 @@ def show(link: str) -> str:
     )
 
 
-@blueprint.post("/c/<link>/join")
+@blueprint.post("/c/<signed:link>/join")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response:
     """Start the topic; whoever gets it already keeps getting it."""

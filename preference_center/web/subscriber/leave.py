@@ -23,7 +23,7 @@ from preference_center.web.subscriber.forms import LeaveForm, LessForm
 blueprint = Blueprint("leave", __name__)
 
 
-@blueprint.get("/u/<link>")
+@blueprint.get("/u/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
     """Show what can be left; look, and change nothing."""
@@ -32,7 +32,7 @@ def show(link: str) -> str:
     return _page(link, signed)
 
 
-@blueprint.post("/u/<link>/leave")
+@blueprint.post("/u/<signed:link>/leave")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response | tuple[str, int]:
     """Do what the pressed button says."""
@@ -44,7 +44,7 @@ def submit(link: str) -> Response | tuple[str, int]:
     return leave(signed.subscriber_id, topic, signed.campaign, already)
 
 
-@blueprint.post("/u/<link>/less")
+@blueprint.post("/u/<signed:link>/less")
 @open_to(Caller.LINK)
 def ask_for_less(link: str) -> Response | tuple[str, int]:
     """Cap or pause the topic; whoever gets none of it now keeps getting none."""

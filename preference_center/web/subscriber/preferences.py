@@ -27,7 +27,7 @@ from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_wi
 blueprint = Blueprint("preferences", __name__)
 
 
-@blueprint.get("/p/<link>")
+@blueprint.get("/p/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
     """Show every topic and what comes of it; look, and change nothing."""
@@ -36,7 +36,7 @@ def show(link: str) -> str:
     return _page(link, signed)
 
 
-@blueprint.post("/p/<link>/leave")
+@blueprint.post("/p/<signed:link>/leave")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response | tuple[str, int]:
     """Do what the pressed button says."""
@@ -48,7 +48,7 @@ def submit(link: str) -> Response | tuple[str, int]:
     return leave(signed.subscriber_id, form.chosen_topic, signed.campaign, already)
 
 
-@blueprint.post("/p/<link>/pause")
+@blueprint.post("/p/<signed:link>/pause")
 @open_to(Caller.LINK)
 def pause(link: str) -> Response | tuple[str, int]:
     """Pause every topic that comes."""
@@ -62,7 +62,7 @@ def pause(link: str) -> Response | tuple[str, int]:
     return to_receipt(signed.subscriber_id, outcome, _here(link, said="nothing"))
 
 
-@blueprint.post("/p/<link>/save")
+@blueprint.post("/p/<signed:link>/save")
 @open_to(Caller.LINK)
 def save(link: str) -> Response | tuple[str, int]:
     """Do all that the form says, or show what is no longer as the page had it."""

@@ -22,21 +22,22 @@ from preference_center.web.subscriber.forms import LeaveForm, ReasonForm
 blueprint = Blueprint("receipts", __name__)
 
 
-@blueprint.get("/r/<link>")
+@blueprint.get("/r/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
     """Tell what changed and whether it still holds; safe to reload for ever."""
     return _page("subscriber/receipt.html", link, _read(link))
 
 
-@blueprint.get("/r/<link>/undo")
+@blueprint.get("/r/<signed:link>/undo")
+@blueprint.get("/r/<signed:link>/undo<stuck:stuck>")
 @open_to(Caller.LINK)
-def ask_undo(link: str) -> str:
+def ask_undo(link: str, stuck: str = "") -> str:
     """Ask before undoing: the mail's link comes here, and looking changes nothing."""
     return _page("subscriber/undo.html", link, _read(link))
 
 
-@blueprint.post("/r/<link>/undo")
+@blueprint.post("/r/<signed:link>/undo")
 @open_to(Caller.LINK)
 def undo(link: str) -> Response:
     """Put everything back as it was."""
@@ -49,7 +50,7 @@ def undo(link: str) -> Response:
     return to_receipt(receipt.subscriber_id, outcome, url("receipts.show", link=link))
 
 
-@blueprint.post("/r/<link>/leave")
+@blueprint.post("/r/<signed:link>/leave")
 @open_to(Caller.LINK)
 def leave_again(link: str) -> Response:
     """Leave after all, from the page that says everything is as it was."""
@@ -60,7 +61,7 @@ def leave_again(link: str) -> Response:
     return leave(receipt.subscriber_id, form.chosen_topic, None, already)
 
 
-@blueprint.post("/r/<link>/reason")
+@blueprint.post("/r/<signed:link>/reason")
 @open_to(Caller.LINK)
 def tell_why(link: str) -> Response | tuple[str, int]:
     """Keep why somebody left; a second answer replaces the first."""
