@@ -5,7 +5,7 @@ holds the subscriber's lock (`subscribers.lock`).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -74,8 +74,9 @@ def end_consent(
 ) -> Outcome:
     """End consent to one topic, to all of them (also those to come) or to any mail at all.
 
-    A repeat succeeds: it keeps the first time, adds no ledger row and sends no mail. An act that
-    arrives late yields to a newer choice of the person's own.
+    A repeat succeeds: it keeps the first time, adds no ledger row and sends no mail. Only where it
+    weighs more than what made the stop does it take that one's place, with a ledger row. An act
+    that arrives late yields to a newer choice of the person's own.
     """
     slug = topic.slug if topic is not None else None
     key = subscription_key(slug) if slug is not None else scope
@@ -83,7 +84,10 @@ def end_consent(
         return unchanged(subscriber)  # all is stopped for good, and nothing may gather again
     standing = find(subscriber, key)
     if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
-        _reaffirm(session, standing, scope, slug, act)
+        if subscriber.erased_at is None and _weighs_more(act, scope, standing.source):
+            _take_over(session, subscriber, standing, scope, topic, act)
+        else:
+            _reaffirm(session, standing, scope, slug, act)
         return unchanged(subscriber)
     if _is_overtaken(session, subscriber, act, slug):
         return unchanged(subscriber)
@@ -118,6 +122,34 @@ def record_subscription(
     else:
         subscriber.subscriptions[topic.slug] = subscription
     return record(session, subscriber, subscription.status, "topic", topic, act, before)
+
+
+def _weighs_more(act: Act, scope: Scope, made_by: str) -> bool:
+    """Return True if a repeat is harder to lift than the stop that it repeats.
+
+    After a complaint no page starts a topic, whoever had left before. A bounce's stop of the
+    address can be lifted by a confirm link; the sender's own cannot.
+    """
+    source = act.told or act.source
+    if source == "complaint":
+        return made_by != "complaint"
+    return scope == "address" and made_by == "bounce" and source != "bounce"
+
+
+def _take_over(
+    session: Session,
+    subscriber: Subscriber,
+    standing: Subscription | Suppression,
+    scope: Scope,
+    topic: Topic | None,
+    act: Act,
+) -> None:
+    """Let a stop count as made by `act` from now on; it keeps its first time. No email is sent."""
+    before = take(subscriber, [subscription_key(topic.slug) if topic is not None else scope])
+    standing.source = act.told or act.source
+    standing.reaffirmed_at = standing.updated_at = act.now
+    quiet = replace(act, confirm_after=None)
+    record(session, subscriber, "unsubscribed", scope, topic, quiet, before)
 
 
 def _reaffirm(
