@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise
-from preference_center.core import outbox, receipts, subscribers, topics
+from preference_center.core import joining, outbox, receipts, subscribers, topics
 from preference_center.core.preferences import is_reachable
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import ConfirmState, KeyKind
 from preference_center.i18n import Languages
 from preference_center.links import Link, write_link
 from preference_center.server_links import Confirm, Receipt, write_confirm, write_receipt
@@ -64,7 +64,7 @@ class _Writer:
         if self.mail.kind == outbox.CONFIRMATION:
             return self._confirmation()
         if self.mail.kind == "confirm":
-            return self._confirm()
+            return self._confirm(person)
         return {"address": person.email, "preferences_url": self._preferences_url("", "link")}
 
     def _confirmation(self) -> dict[str, Any] | None:
@@ -72,7 +72,9 @@ class _Writer:
         receipt = receipts.read(
             self.session, mail.subscriber_id, mail.first_seq, mail.last_seq, self.locale, self.now
         )
-        if receipt is None or receipt.state in {"undone", "superseded"}:
+        if receipt is None or receipt.state == "undone":
+            return None
+        if receipt.state == "superseded" and not receipt.gives_more:
             return None  # a later change has a mail of its own, and this one would contradict it
         signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
         receipt_url = self._url("r", write_receipt(signed, self._keys(KeyKind.SERVER)))
@@ -85,11 +87,11 @@ class _Writer:
             "preferences_url": self._preferences_url(topic.slug if topic else "", "confirmation"),
         }
 
-    def _confirm(self) -> dict[str, Any] | None:
-        topic = topics.get(self.session, self.mail.topic)
-        if topic.archived_at is not None:
-            return None
-        signed = Confirm(self.now.date(), self.mail.subscriber_id, topic.slug)
+    def _confirm(self, person: Subscriber) -> dict[str, Any] | None:
+        topic, asked_at = topics.get(self.session, self.mail.topic), self.mail.created_at
+        if joining.confirm_state(person, topic, asked_at) is not ConfirmState.READY:
+            return None  # the link would start nothing
+        signed = Confirm(self.now.date(), self.mail.subscriber_id, topic.slug, asked_at)
         url = self._url("c", write_confirm(signed, self._keys(KeyKind.SERVER)))
         return {"topic": topics.name(topic, self.locale), "confirm_url": url}
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import choices, consent, ledger, subscribers, topics
+from preference_center.core import choices, consent, joining, ledger, subscribers, topics
 from preference_center.core import undo as undoing
 from preference_center.links import Minter
 from preference_center.settings import Settings
@@ -132,11 +132,16 @@ def less(
 
 
 def join(
-    session: Session, email: str = "ada@example.org", slug: str = "weekly-news", **changes: Any
+    session: Session,
+    email: str = "ada@example.org",
+    slug: str = "weekly-news",
+    asked_at: datetime | None = None,
+    **changes: Any,
 ) -> consent.Outcome:
-    """Join one topic."""
-    person_ = subscribers.lock(session, person(email), NOW)
-    return choices.join(session, person_, topics.get(session, slug), act(**changes))
+    """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
+    person_, topic = subscribers.lock(session, person(email), NOW), topics.get(session, slug)
+    done = act(**changes)
+    return joining.join(session, person_, topic, done, asked_at=asked_at or done.now)
 
 
 def undo(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import choices, consent, outbox, subscribers, topics, wishes
 from preference_center.links import read_link
-from preference_center.server_links import read_confirm, read_receipt
+from preference_center.server_links import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
 from tests import make, post
@@ -58,7 +58,7 @@ def join(slug: str = "weekly-news") -> Change:
 
 
 def save(*wanted: wishes.Wish) -> Change:
-    return lambda session: wishes.save(session, make.person(), wanted, asked())
+    return lambda session: wishes.save(session, make.person(), wanted, asked(), smtp=True)
 
 
 def break_(session: Session) -> None:
@@ -353,11 +353,7 @@ def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> No
     ]
     (link,) = post.links(message)
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
-    assert (found.day, found.subscriber_id, found.topic) == (
-        make.NOW.date(),
-        make.person(),
-        "science",
-    )
+    assert found == Confirm(make.NOW.date(), make.person(), "science", make.NOW)
 
 
 def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
@@ -415,6 +411,7 @@ def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Datab
     (link,) = post.links(sending.sent[0])
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
     assert found.day == (make.NOW + timedelta(hours=20)).date()
+    assert found.asked_at == make.NOW  # what was stopped in between stays so
 
 
 def test_an_address_is_written_as_it_is_in_its_normal_form(reader: Database) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import unicodedata
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -128,12 +128,17 @@ def test_a_receipt_is_that_of_the_page(vector: Vector) -> None:
 @vectors("confirms")
 def test_a_confirm_link_is_that_of_the_page(vector: Vector) -> None:
     confirm = server_links.Confirm(
-        date.fromisoformat(vector["day"]), UUID(vector["id"]), vector["topic"]
+        date.fromisoformat(vector["day"]),
+        UUID(vector["id"]),
+        vector["topic"],
+        datetime.fromisoformat(vector["asked_at"]),
     )
     key = KEYS["server_keys"][-1]
     assert server_links.write_confirm(confirm, [key]) == vector["link"]
     assert server_links.read_confirm(vector["link"], [key]) == confirm
-    assert signed("confirm", key, vector["day"], vector["id"], vector["topic"]) == vector["link"]
+    asked = datetime.fromisoformat(vector["asked_at"]) - datetime(1970, 1, 1, tzinfo=UTC)
+    rest = f"{vector['topic']}.{asked // timedelta(microseconds=1)}"
+    assert signed("confirm", key, vector["day"], vector["id"], rest) == vector["link"]
 
 
 @vectors("refused-confirms")

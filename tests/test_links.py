@@ -9,7 +9,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from email import policy
 from email.generator import BytesGenerator
 from email.message import EmailMessage, Message
@@ -31,6 +31,8 @@ from tests import make, processes
 DAY = date(2026, 11, 22)
 KEYS = [make.LINK_KEY]
 ADA = Link(DAY, make.person(), "weekly-news", "2026-47")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CONFIRM = server_links.Confirm(DAY, ADA.subscriber_id, "t", make.NOW)
 GOOD = write_link("unsubscribe", ADA, KEYS)
 TOKEN = links.write_mailto(ADA.subscriber_id, "weekly-news", KEYS)
 BASE64 = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -146,7 +148,9 @@ def test_hostile_texts_are_refused(text: str) -> None:
 def test_a_link_of_one_purpose_is_refused_for_another() -> None:
     preferences = write_link("preferences", ADA, KEYS)
     receipt = server_links.write_receipt(server_links.Receipt(DAY, ADA.subscriber_id, 1, 1), KEYS)
-    confirm = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
+    confirm = server_links.write_confirm(
+        server_links.Confirm(DAY, ADA.subscriber_id, "t", make.NOW), KEYS
+    )
     assert refuses(preferences)
     assert refuses(receipt)
     assert refuses(confirm)
@@ -166,9 +170,16 @@ def test_a_receipt_names_rows_by_plain_numbers() -> None:
             server_links.read_receipt(text, KEYS)
 
 
-@given(st.dates(date(1970, 1, 1)), st.uuids(), slugs)
-def test_a_confirm_link_says_what_was_written(day: date, person: UUID, topic: str) -> None:
-    confirm = server_links.Confirm(day, person, topic)
+@given(
+    st.dates(date(1970, 1, 1)),
+    st.uuids(),
+    slugs,
+    st.integers(1, 32_503_680_000_000_000).map(lambda us: EPOCH + timedelta(microseconds=us)),
+)
+def test_a_confirm_link_says_what_was_written(
+    day: date, person: UUID, topic: str, asked_at: datetime
+) -> None:
+    confirm = server_links.Confirm(day, person, topic, asked_at)
     text = server_links.write_confirm(confirm, KEYS)
     assert server_links.read_confirm(text, KEYS) == confirm
     assert len(f"/c/{text}") <= 160
@@ -177,7 +188,9 @@ def test_a_confirm_link_says_what_was_written(day: date, person: UUID, topic: st
 
 @given(st.text())
 def test_no_other_text_is_a_confirm_link(text: str) -> None:
-    good = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
+    good = server_links.write_confirm(
+        server_links.Confirm(DAY, ADA.subscriber_id, "t", make.NOW), KEYS
+    )
     for wrong in (text, good + text, text + good):
         if wrong != good:
             with pytest.raises(BadLink):
@@ -185,7 +198,9 @@ def test_no_other_text_is_a_confirm_link(text: str) -> None:
 
 
 def test_every_truncation_and_flipped_bit_of_a_confirm_link_is_refused() -> None:
-    good = server_links.write_confirm(server_links.Confirm(DAY, ADA.subscriber_id, "t"), KEYS)
+    good = server_links.write_confirm(
+        server_links.Confirm(DAY, ADA.subscriber_id, "t", make.NOW), KEYS
+    )
     flipped = (
         (raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]).decode("latin-1")
         for raw in [good.encode()]
@@ -200,16 +215,24 @@ def test_every_truncation_and_flipped_bit_of_a_confirm_link_is_refused() -> None
 @pytest.mark.parametrize("topic", ["", "T", "t.c", "t" * 33, "t\n", "ä"])
 def test_a_confirm_link_names_one_topic(topic: str) -> None:
     person = GOOD.split(".")[2]
-    text = signed.signer("confirm", KEYS).sign(f"1.20779.{person}.{topic}").decode()
+    text = signed.signer("confirm", KEYS).sign(f"1.20779.{person}.{topic}.1").decode()
     with pytest.raises(BadLink):
         server_links.read_confirm(text, KEYS)
 
 
+@pytest.mark.parametrize("asked", ["", "0", "01", "-1", "+1", "1.0", "1e9", "٣", "1" * 18, "1\n"])
+def test_a_confirm_link_says_when_it_was_asked_for(asked: str) -> None:
+    person = GOOD.split(".")[2]
+    for rest in (f"t.{asked}", "t"):
+        text = signed.signer("confirm", KEYS).sign(f"1.20779.{person}.{rest}").decode()
+        with pytest.raises(BadLink):
+            server_links.read_confirm(text, KEYS)
+
+
 def test_a_server_key_that_is_retired_still_opens_what_it_signed() -> None:
     new = "new-server-key-for-tests-5hD8sK2gL7"
-    confirm = server_links.Confirm(DAY, ADA.subscriber_id, "t")
-    text = server_links.write_confirm(confirm, KEYS)
-    assert server_links.read_confirm(text, [*KEYS, new]) == confirm
+    text = server_links.write_confirm(CONFIRM, KEYS)
+    assert server_links.read_confirm(text, [*KEYS, new]) == CONFIRM
     with pytest.raises(BadLink):
         server_links.read_confirm(text, [new])
 

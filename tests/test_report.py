@@ -89,8 +89,7 @@ def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str |
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
         make.stop(session, slug=slug, campaign="47")
-        person, topic = _person(session), topics.get(session, "weekly-news")
-        choices.join(session, person, topic, make.act(at=make.NOW + DAY))
+        make.join(session, ADA, at=make.NOW + DAY)
     counted = _report(database)
     assert counted.pop((slug or "", "47")) == {"left": 1}
     assert counted == {("weekly-news", ""): {"came_back": 1}}

@@ -27,13 +27,6 @@ def topic() -> None:
     help="What silence means: deny, or (consent is kept elsewhere) allow.",
 )
 @click.option(
-    "--opt-in",
-    type=click.Choice(["double", "single"]),
-    default="double",
-    show_default=True,
-    help="Joining takes a mailed link (double), or its button alone (single).",
-)
-@click.option(
     "--cadence",
     type=_CADENCE,
     default="irregular",
@@ -47,7 +40,6 @@ def add(
     name: str | None,
     description: str,
     policy: str,
-    opt_in: str,
     cadence: str,
     private: bool,
     no_confirm: bool,
@@ -58,7 +50,6 @@ def add(
         name or topics.name_from_slug(slug),
         description,
         policy,
-        opt_in,
         cadence,
         public=not private,
         confirm=not no_confirm,

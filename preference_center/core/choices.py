@@ -1,32 +1,24 @@
-"""Ask for less, or for more of it again: caps, pauses, and topics joined.
+"""Change how much comes of a topic that is received: caps and pauses.
 
-Less needs no proof. More does: the caller has seen to it that a topic which asks for double
-opt-in is joined by a mailed link alone (design 3).
+Less needs no proof. Where more is asked for, the caller makes sure that the subscriber is told.
 """
 
 from calendar import monthrange
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, topics
 from preference_center.core.consent import (
     Act,
     Outcome,
-    end_topic,
     new_subscription,
     record,
     unchanged,
 )
-from preference_center.core.preferences import (
-    FREQUENCIES,
-    bounced_at,
-    is_reachable,
-    receives,
-)
+from preference_center.core.preferences import FREQUENCIES, receives
 from preference_center.core.snapshots import subscription_key, take
-from preference_center.store.tables import Subscriber, Subscription, Topic
+from preference_center.store.tables import Subscriber, Topic
 
 PAUSES = ("2-weeks", "1-month", "3-months")
 
@@ -87,53 +79,6 @@ def resume(session: Session, subscriber: Subscriber, topic: Topic, act: Act) -> 
     return _change(session, subscriber, topic, "resumed", act, paused_until=None)
 
 
-def join(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    act: Act,
-    *,
-    arrived_on: date = date.min,
-) -> Outcome:
-    """Start a topic. After a stop of everything the other topics end in its place (design 6).
-
-    `arrived_on` is the day of a mail that has reached the address: that ends what a bounce had
-    stopped by then. An address that mail cannot reach, or whose person was erased, joins nothing.
-    """
-    bounced = bounced_at(subscriber)
-    if not is_reachable(subscriber) or (bounced is not None and bounced.date() > arrived_on):
-        return unchanged(subscriber)
-    if receives(subscriber, topic) or topic.archived_at is not None:
-        return unchanged(subscriber)
-    first = subscriber.seq + 1
-    known = subscriber.subscriptions.get(topic.slug)
-    left = known is not None and known.status == "unsubscribed"
-    if subscriber.suppressions:
-        _lift_stops(session, subscriber, topic, act)
-        left = True
-    before = take(subscriber, [subscription_key(topic.slug)])
-    subscription = known or new_subscription(subscriber, topic.slug, "subscribed", act)
-    subscriber.subscriptions[topic.slug] = subscription
-    _start(subscription, act, ledger.record_wording(session, act.wording))
-    event = "resubscribed" if left else "subscribed"
-    outcome = record(session, subscriber, event, "topic", topic, act, before)
-    return Outcome(changed=True, first=first, seq=outcome.seq)
-
-
-def _lift_stops(session: Session, subscriber: Subscriber, joined: Topic, act: Act) -> None:
-    """Turn a stop of everything into a stop of everything but one topic."""
-    for kind in sorted(subscriber.suppressions, reverse=True):
-        lift_stop(session, subscriber, kind, "resubscribed", act)
-    for topic in topics.everything(session):
-        # Also what they never had, and what is archived: no import or other tool may bring it.
-        held = subscriber.subscriptions.get(topic.slug)
-        ended = held is not None and held.status == "unsubscribed"
-        if topic.slug != joined.slug and not ended:
-            before = take(subscriber, [subscription_key(topic.slug)])
-            end_topic(subscriber, topic.slug, act)
-            record(session, subscriber, "stayed_off", "topic", topic, act, before)
-
-
 def lift_stop(session: Session, subscriber: Subscriber, kind: str, event: str, act: Act) -> Outcome:
     """Take away a stop above all topics: those beneath it are as they were."""
     before = take(subscriber, [kind])
@@ -141,15 +86,6 @@ def lift_stop(session: Session, subscriber: Subscriber, kind: str, event: str, a
     for subscription in subscriber.subscriptions.values():
         subscription.updated_at = act.now
     return record(session, subscriber, event, kind, None, act, before)
-
-
-def _start(subscription: Subscription, act: Act, wording: bytes | None) -> None:
-    subscription.status, subscription.frequency = "subscribed", "every"
-    subscription.paused_until, subscription.reaffirmed_at = None, None
-    subscription.source, subscription.basis = act.source, "consent"
-    subscription.changed_at = subscription.consent_at = act.occurred_at
-    subscription.consent_source, subscription.consent_wording = "preference page", wording
-    subscription.updated_at = act.now
 
 
 def _change(

@@ -8,13 +8,13 @@ person can be erased and the chain stays whole. The subscriber's row carries `se
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.vocab import KeyKind
@@ -119,6 +119,21 @@ def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[L
         .limit(MOST_LOOKED_BACK)
     )
     return list(session.scalars(statement))
+
+
+def count_acts(
+    session: Session, subscriber_id: UUID, events: Collection[str], since: datetime
+) -> int:
+    """Return how often a subscriber did any of `events` after `since`.
+
+    What was done at once is one act: its rows share the time at which they were recorded.
+    """
+    statement = select(func.count(LedgerRow.recorded_at.distinct())).where(
+        LedgerRow.subscriber_id == subscriber_id,
+        LedgerRow.event.in_(events),
+        LedgerRow.recorded_at > since,
+    )
+    return session.scalars(statement).one()
 
 
 def last_of(

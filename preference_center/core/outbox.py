@@ -68,6 +68,16 @@ def schedule(
     queries.add_to_pending(session, row)
 
 
+def tell_now(session: Session, subscriber_id: UUID, first: int, last: int, now: datetime) -> None:
+    """Let ledger rows `first` to `last` have an email of their own, due at once.
+
+    It covers no other change, and no later one is added to it: what is undone from it is exactly
+    these rows.
+    """
+    row = _new(subscriber_id, CONFIRMATION, "", first, now)
+    session.add(OutboxRow(**row | {"last_seq": last, "state": "started"}))
+
+
 def request(
     session: Session, subscriber_id: UUID, kind: Request, now: datetime, topic: str = ""
 ) -> None:

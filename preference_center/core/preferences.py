@@ -18,8 +18,7 @@ class TopicStanding:
 
     `offered` says that anybody may choose it; private and archived ones are not. `received`
     says that mail may come: at most as `frequency` says, and from `paused_until` on where that
-    lies ahead. `caps` are the frequencies below the topic's own cadence. `double` says that
-    joining takes a mailed link.
+    lies ahead. `caps` are the frequencies below the topic's own cadence.
     """
 
     slug: str
@@ -31,7 +30,6 @@ class TopicStanding:
     frequency: str
     paused_until: datetime | None
     caps: tuple[str, ...]
-    double: bool
     stopped_at: datetime | None
     reader_since: datetime | None
 
@@ -52,14 +50,15 @@ class Standing:
     """One person: the address if known, the stop of everything if any, and every topic.
 
     `reachable` is False after erasure, and where the sender has stopped the address.
-    `bounced_at` is when mail to it was stopped because it had failed, or None: what is joined
-    takes a mailed link then, to show that mail arrives.
+    `bounced_at` is when email to it was stopped because it had failed, or None. `complained` says
+    that a spam complaint stands: no page starts a topic then.
     """
 
     email: str | None
     all_stopped_at: datetime | None
     reachable: bool
     bounced_at: datetime | None
+    complained: bool
     locale: str | None
     topics: dict[str, TopicStanding]
 
@@ -78,14 +77,10 @@ class Standing:
         """Return what a person can choose: what anybody may, and whatever comes to them."""
         return [topic for topic in self.topics.values() if topic.offered or topic.received]
 
-    def can_join(self, topic: TopicStanding) -> bool:
-        """Tell whether a topic can be started here: if it takes a mail, there is an address."""
-        ready = self.reachable and (self.email is not None or not self.takes_mail(topic))
+    def can_start(self, topic: TopicStanding) -> bool:
+        """Return True if a confirm link may be emailed for a topic that is not received."""
+        ready = self.email is not None and self.reachable and not self.complained
         return ready and topic.offered and not topic.received
-
-    def takes_mail(self, topic: TopicStanding) -> bool:
-        """Tell whether joining a topic takes a mailed link."""
-        return topic.double or self.bounced_at is not None
 
     def is_all_there_is(self, slug: str) -> bool:
         """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
@@ -108,15 +103,52 @@ def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
 
 
 def bounced_at(subscriber: Subscriber) -> datetime | None:
-    """Return when failed deliveries last ended mail to somebody, or None."""
-    stops = subscriber.suppressions.values()
-    return max((stop.since for stop in stops if stop.source == "bounce"), default=None)
+    """Return when failed deliveries last stopped email to a subscriber, or None."""
+    stops = [stop for stop in subscriber.suppressions.values() if stop.source == "bounce"]
+    # A bounce repeated stops nothing new; of a stop of all topics it may be a person's repeat.
+    return _latest(
+        [(stop.since, stop.reaffirmed_at if stop.kind == "address" else None) for stop in stops]
+    )
+
+
+def complained_at(subscriber: Subscriber) -> datetime | None:
+    """Return when the last spam complaint that still stops anything came, or None."""
+    stops = [stop for stop in subscriber.suppressions.values() if stop.source == "complaint"]
+    ended = [
+        each
+        for each in subscriber.subscriptions.values()
+        if (each.status, each.source) == ("unsubscribed", "complaint")
+    ]
+    return _latest(
+        [
+            *((stop.since, stop.reaffirmed_at) for stop in stops),
+            *((each.changed_at, each.reaffirmed_at) for each in ended),
+        ]
+    )
+
+
+def stopped_at(subscriber: Subscriber, slug: str) -> datetime | None:
+    """Return when the last stop came that covers a topic, repeats included, or None."""
+    times = [(stop.since, stop.reaffirmed_at) for stop in subscriber.suppressions.values()]
+    held = subscriber.subscriptions.get(slug)
+    if held is not None and held.status == "unsubscribed":
+        times.append((held.changed_at, held.reaffirmed_at))
+    return _latest(times)
+
+
+def _latest(times: Iterable[tuple[datetime, datetime | None]]) -> datetime | None:
+    return max((at for pair in times for at in pair if at is not None), default=None)
 
 
 def is_reachable(subscriber: Subscriber) -> bool:
-    """Tell whether a mail that somebody asks for may be tried: a bounce may have been passing."""
+    """Return True if an email that was asked for may be tried: a bounce may have been passing."""
     stop = subscriber.suppressions.get("address")
     return subscriber.erased_at is None and (stop is None or stop.source == "bounce")
+
+
+def can_be_emailed(subscriber: Subscriber) -> bool:
+    """Return True if the address is known, and an email that was asked for may be tried."""
+    return subscriber.email is not None and is_reachable(subscriber)
 
 
 def standing(
@@ -129,6 +161,7 @@ def standing(
         all_stopped_at=stops["all"].since if "all" in stops else None,
         reachable=subscriber is None or is_reachable(subscriber),
         bounced_at=bounced_at(subscriber) if subscriber is not None else None,
+        complained=subscriber is not None and complained_at(subscriber) is not None,
         locale=subscriber.locale if subscriber is not None else None,
         topics={topic.slug: _topic(topic, subscriber, locale, now) for topic in known},
     )
@@ -151,7 +184,6 @@ def _topic(
         frequency=subscription.frequency if subscription is not None else "every",
         paused_until=_ahead(subscription, now),
         caps=_CAPS_BELOW[topic.cadence],
-        double=topic.opt_in == "double",
         stopped_at=subscription.changed_at if subscription is not None and stopped else None,
         reader_since=subscription.consent_at if subscription is not None else None,
     )

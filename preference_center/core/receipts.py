@@ -62,6 +62,11 @@ class ShownReceipt:
     reason_for: int | None = None
     reason: str | None = None
 
+    @property
+    def gives_more(self) -> bool:
+        """Return True if a cap was lifted or loosened or a pause ended: that is always told."""
+        return any(change.kind in ("more", "resumed") for change in self.changes)
+
 
 def read(
     session: Session, subscriber_id: UUID, first: int, last: int, locale: str, now: datetime

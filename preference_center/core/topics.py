@@ -32,7 +32,6 @@ class NewTopic:
     name: str
     description: str = ""
     policy: str = "opt_in"
-    opt_in: str = "double"
     cadence: str = "irregular"
     public: bool = True
     confirm: bool = True
@@ -51,7 +50,6 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
     topic = Topic(
         slug=new.slug,
         policy=new.policy,
-        opt_in=new.opt_in,
         cadence=new.cadence,
         public=new.public,
         confirm=new.confirm,
@@ -105,7 +103,6 @@ def ensure(session: Session, slug: str, now: datetime) -> Topic:
     values = {
         "slug": slug,
         "policy": new.policy,
-        "opt_in": new.opt_in,
         "public": new.public,
         "confirm": new.confirm,
         "code": topic_code(slug),

@@ -18,3 +18,22 @@ class KeyKind(StrEnum):
     IDENTITY = "identity"  # Turns an address into a subscriber id; it never changes.
     SERVER = "server"  # Signs receipts and confirm links, and seals the ledger.
     LINK = "link"  # Signs the links in campaigns, and return paths.
+
+
+class ConfirmState(StrEnum):
+    """What pressing the button behind an emailed confirm link would do now."""
+
+    READY = "ready"  # Start the topic.
+    RECEIVED = "received"  # Nothing: the subscriber receives the topic.
+    UNREACHABLE = "unreachable"  # Nothing: erased, or the sender has stopped the address.
+    EXPIRED = "expired"  # Nothing: the topic is gone, or the address has bounced since.
+    COMPLAINED = "complained"  # Nothing: a complaint came after the link was asked for.
+    UNSUBSCRIBED = "unsubscribed"  # Nothing: an unsubscribe came after the link was asked for.
+
+
+class NotSaved(StrEnum):
+    """Why a preferences page refuses to start a topic or to send more of one."""
+
+    NO_EMAIL = "no_email"  # We cannot send the email that it takes.
+    TOO_OFTEN = "too_often"  # More was asked for too often within a day.
+    COMPLAINED = "complained"  # An email of ours was reported as spam.

@@ -1,29 +1,44 @@
-"""What a whole form of preferences asks for, done at once, or refused where it is out of date."""
+"""Save a whole form of preferences at once, or refuse it where it is out of date.
 
-from collections.abc import Iterable, Sequence
+What ends or reduces is always done. More of a topic that is received is done and told to the
+owner by an email of its own; a topic that is not received takes an emailed confirm link. A form
+comes from a link that a sender can mint and that a forwarded email holds: it starts nothing.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import choices, outbox, preferences, subscribers, topics
+from preference_center.core import (
+    choices,
+    joining,
+    ledger,
+    outbox,
+    preferences,
+    subscribers,
+    topics,
+)
 from preference_center.core.consent import Act, Outcome, end_consent
 from preference_center.core.errors import StalePageError
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.vocab import NotSaved
 from preference_center.store.tables import Subscriber, Topic
+
+MAX_INCREASES = 3  # forms that asked for more, of one subscriber within a day
+INCREASES = ("increased", "resumed")
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a form says of one topic: what it showed and what is wanted, `off` or a frequency.
-
-    `wording` is what the person read beside a topic that they join.
-    """
+    """What a form says of one topic: what it showed and what is wanted, `off` or a frequency."""
 
     slug: str
     was: str
     wants: str
     resume: bool = False
-    wording: str | None = None
 
     @property
     def changes(self) -> bool:
@@ -33,10 +48,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Saved:
-    """The ledger rows of what changed, if any did, and the topics whose joining was mailed."""
+    """The ledger rows of what changed, if any did.
+
+    `mailed` are the topics whose confirm link was emailed, `refused` those for which nothing
+    could be done, each with the reason.
+    """
 
     outcome: Outcome
     mailed: list[str]
+    refused: dict[str, NotSaved]
 
 
 def save(
@@ -45,27 +65,40 @@ def save(
     wishes: Sequence[Wish],
     act: Act,
     locale: str | None = None,
+    *,
+    smtp: bool,
 ) -> Saved:
-    """Do all that the form says, or raise StalePageError and do none of it.
+    """Do what the form says, or raise StalePageError and do none of it.
 
-    `locale` is the language that somebody chose for their pages and mails.
+    `locale` is the language that was chosen for pages and emails. `smtp` says whether this
+    installation sends email.
     """
     known = {topic.slug: topic for topic in topics.everything(session)}
     subscriber = subscribers.lock(session, subscriber_id, act.now)
     standing = preferences.standing(subscriber, known.values(), topics.DEFAULT_LOCALE, act.now)
     if not all(fits(wish, standing) for wish in wishes):
         raise StalePageError("the page shows what is no longer so")
+    more = [wish for wish in wishes if _asks_for_more(wish, standing)]
+    why_not = _why_not_more(session, subscriber, act, smtp=smtp) if more else None
+    refused = {wish.slug: why_not for wish in more} if why_not is not None else {}
+    if more and why_not is None:
+        act = replace(act, confirm_after=None)  # one email tells of the whole form
     first, mailed = subscriber.seq + 1, []
-    for wish in _less_first(wishes):
-        if _is_mailed(wish, standing):
-            outbox.request(session, subscriber_id, "confirm", act.now, wish.slug)
-            mailed.append(wish.slug)
+    for wish in wishes:
+        if _starts(wish, standing):
+            answer = joining.ask(session, subscriber, wish.slug, act.now, smtp=smtp)
+            if answer is None:
+                mailed.append(wish.slug)
+            else:
+                refused[wish.slug] = answer
         else:
-            _do(session, subscriber, known[wish.slug], wish, replace(act, wording=wish.wording))
+            _do(session, subscriber, known[wish.slug], wish, act, less_only=wish.slug in refused)
+    if more and why_not is None:
+        outbox.tell_now(session, subscriber_id, first, subscriber.seq, act.now)
     if locale is not None and subscriber.erased_at is None:
         subscriber.locale = locale
     changed = subscriber.seq >= first
-    return Saved(Outcome(changed, first, subscriber.seq), mailed)
+    return Saved(Outcome(changed, first, subscriber.seq), mailed, refused)
 
 
 def pause_all(session: Session, subscriber_id: UUID, length: str, act: Act) -> Outcome:
@@ -86,24 +119,47 @@ def fits(wish: Wish, standing: preferences.Standing) -> bool:
     topic = standing.topics.get(wish.slug)
     if topic is None or topic.state not in (wish.was, wish.wants):
         return False
-    return wish.wants == "off" or topic.received or standing.can_join(topic)
+    return wish.wants == "off" or topic.received or topic.offered
 
 
-def _less_first(wishes: Iterable[Wish]) -> list[Wish]:
-    """Put what joins a topic last: it may lift a stop of everything."""
-    return sorted(wishes, key=lambda wish: wish.was == "off")
+def _starts(wish: Wish, standing: preferences.Standing) -> bool:
+    return wish.wants != "off" and not standing.topics[wish.slug].received
 
 
-def _is_mailed(wish: Wish, standing: preferences.Standing) -> bool:
+def _asks_for_more(wish: Wish, standing: preferences.Standing) -> bool:
+    """Return True if a wish lifts or loosens a cap or ends a pause of a topic that is received."""
     topic = standing.topics[wish.slug]
-    return wish.wants != "off" and not topic.received and standing.takes_mail(topic)
+    if wish.wants == "off" or not topic.received:
+        return False
+    resumes = wish.resume and topic.paused_until is not None
+    return resumes or FREQUENCIES.index(wish.wants) < FREQUENCIES.index(topic.frequency)
 
 
-def _do(session: Session, subscriber: Subscriber, topic: Topic, wish: Wish, act: Act) -> None:
+def _why_not_more(
+    session: Session, subscriber: Subscriber, act: Act, *, smtp: bool
+) -> NotSaved | None:
+    """Return why a form may not ask for more: its owner could not be told, or too often."""
+    if not (smtp and preferences.can_be_emailed(subscriber)):
+        return NotSaved.NO_EMAIL
+    day_ago = act.now - timedelta(days=1)
+    if ledger.count_acts(session, subscriber.subscriber_id, INCREASES, day_ago) >= MAX_INCREASES:
+        return NotSaved.TOO_OFTEN
+    return None
+
+
+def _do(
+    session: Session,
+    subscriber: Subscriber,
+    topic: Topic,
+    wish: Wish,
+    act: Act,
+    *,
+    less_only: bool,
+) -> None:
     if wish.wants == "off" and wish.was != "off":
         end_consent(session, subscriber, "topic", act, topic)
-    elif wish.was == "off" and wish.wants != "off":
-        choices.join(session, subscriber, topic, act)
+    elif wish.wants != "off" and less_only:
+        choices.ask_for_less(session, subscriber, topic, wish.wants, act)
     elif wish.wants != "off":
         choices.set_frequency(session, subscriber, topic, wish.wants, act)
         if wish.resume:

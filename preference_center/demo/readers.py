@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import choices, reasons, undo
+from preference_center.core import choices, joining, reasons, undo
 from preference_center.core.consent import Act, Outcome, end_consent
 from preference_center.core.errors import UndoRefusal
 from preference_center.core.openings import Key, hour_of
@@ -177,7 +177,7 @@ class Readers:
     def _come_back(self, person: Subscriber, slug: str, at: datetime) -> None:
         topic = self._topics[slug]
         act = Act("page", at, at, wording=JOINING.format(topic.texts["en"].name))
-        choices.join(self._session, person, topic, act)
+        joining.join(self._session, person, topic, act, asked_at=at)
 
     def _resume(self, person: Subscriber, slug: str, at: datetime) -> None:
         choices.resume(self._session, person, self._topics[slug], Act("page", at, at))

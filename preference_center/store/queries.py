@@ -61,7 +61,8 @@ def lock_subscribers(session: Session, ids: Sequence[UUID]) -> list[Subscriber]:
 def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
     """Insert a pending mail, or let the one already pending cover this change too.
 
-    One statement, so that a worker's claim falls before it or after it, never between.
+    It counts as created anew: a confirm link counts from when it was last asked for. One statement,
+    so that a worker's claim falls before it or after it, never between.
     """
     statement = insert(session, OutboxRow).values(**row)
     due = case(
@@ -72,7 +73,11 @@ def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
         statement.on_conflict_do_update(
             index_elements=["subscriber_id", "kind", "topic"],
             index_where=PENDING,
-            set_={"last_seq": statement.excluded.last_seq, "due_at": due},
+            set_={
+                "last_seq": statement.excluded.last_seq,
+                "created_at": statement.excluded.created_at,
+                "due_at": due,
+            },
         )
     )
 

@@ -19,16 +19,11 @@ def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
 def test_options_decide_what_silence_means_and_who_sees_it(
     database: Database, database_url: str
 ) -> None:
-    options = ("--policy", "opt_out", "--opt-in", "single", "--private", "--no-confirm")
+    options = ("--policy", "opt_out", "--private", "--no-confirm")
     done(database_url, "topic", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
-        assert (topic.policy, topic.opt_in, topic.public, topic.confirm) == (
-            "opt_out",
-            "single",
-            False,
-            False,
-        )
+        assert (topic.policy, topic.public, topic.confirm) == ("opt_out", False, False)
 
 
 def test_how_often_a_topic_is_sent_is_said_and_changed(

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, preferences, subscribers, topics
+from preference_center.core import erasure, joining, preferences, subscribers, topics
+from preference_center.core.errors import UndoSupersededError
+from preference_center.core.vocab import ConfirmState
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Subscription
+from preference_center.store.tables import OutboxRow, Subscriber, Subscription, Suppression
 from tests import make
 
 ADA = "ada@example.org"
 LATER = make.NOW + timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def _ada(session: Session) -> Subscriber:
@@ -36,7 +40,7 @@ def test_joining_starts_a_topic_afresh(database: Database) -> None:
         held = _gets(session)
         assert outcome.changed
         assert (held.status, held.frequency, held.paused_until) == ("subscribed", "every", None)
-        assert (held.consent_at, held.consent_source) == (make.NOW, "preference page")
+        assert (held.consent_at, held.consent_source) == (make.NOW, "confirm link")
         assert (held.basis, held.source) == ("consent", "page")
         assert held.consent_wording is not None
         assert make.events(session)[-1] == ("subscribed", "weekly-news")
@@ -154,9 +158,53 @@ def _left_everything(session: Session) -> None:
     make.stop(session, slug=None)
 
 
-def _bounced(session: Session) -> None:
+def _bounced_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="bounce", at=LATER)
+
+
+def _stopped_by_the_sender(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="import")
+
+
+def _stopped_by_the_sender_after_a_bounce(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None, scope="address", source="bounce")
+    make.stop(session, slug=None, scope="address", source="cli")
+
+
+def _left_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, at=LATER)
+
+
+def _left_again_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, source="one-click")
+    make.stop(session, at=LATER)
+
+
+def _left_everything_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, at=LATER)
+
+
+def _complained_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, source="complaint", at=LATER)
+
+
+def _complained_since_of_another_topic(session: Session) -> None:
+    make.reader(session, ADA, "offers")
+    make.topic(session)
+    make.stop(session, slug="offers", source="complaint", at=LATER)
+
+
+def _left_and_complained_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None)
+    make.stop(session, slug=None, source="complaint", at=LATER)
 
 
 def _archived(session: Session) -> None:
@@ -169,21 +217,100 @@ def _erased(session: Session) -> None:
     erasure.erase(session, make.person(), "cli", make.NOW)
 
 
-@pytest.mark.parametrize("happened", [_bounced, _archived, _erased])
-def test_there_is_no_joining_where_no_mail_may_come(
+SINCE: dict[Callable[[Session], None], ConfirmState] = {
+    _archived: ConfirmState.EXPIRED,
+    _bounced_since: ConfirmState.EXPIRED,
+    _erased: ConfirmState.UNREACHABLE,
+    _stopped_by_the_sender: ConfirmState.UNREACHABLE,
+    _stopped_by_the_sender_after_a_bounce: ConfirmState.UNREACHABLE,
+    _left_since: ConfirmState.UNSUBSCRIBED,
+    _left_again_since: ConfirmState.UNSUBSCRIBED,
+    _left_everything_since: ConfirmState.UNSUBSCRIBED,
+    _complained_since: ConfirmState.COMPLAINED,
+    _complained_since_of_another_topic: ConfirmState.COMPLAINED,
+    _left_and_complained_since: ConfirmState.COMPLAINED,
+}
+
+
+@pytest.mark.parametrize("happened", SINCE)
+def test_a_link_that_something_has_overtaken_starts_nothing(
     database: Database, happened: Callable[[Session], None]
 ) -> None:
     with database.transaction() as session:
         happened(session)
-        seq = _ada(session).seq
-        assert not make.join(session, at=LATER).changed
+        seq, topic = _ada(session).seq, topics.get(session, "weekly-news")
+        assert joining.confirm_state(_ada(session), topic, make.NOW) is SINCE[happened]
+        assert not make.join(session, at=LATER, asked_at=make.NOW).changed
         assert _ada(session).seq == seq
-        assert _received(session) == set()
+        assert "weekly-news" not in _received(session)
 
 
-def test_who_bounced_and_left_everything_stays_stopped(database: Database) -> None:
+@pytest.mark.parametrize("happened", [_left_since, _left_everything_since, _bounced_since])
+def test_a_link_newer_than_every_stop_starts_the_topic(
+    database: Database, happened: Callable[[Session], None]
+) -> None:
     with database.transaction() as session:
-        _left_everything(session)
-        make.stop(session, slug=None, scope="address", source="bounce")
-        assert not make.join(session, at=LATER).changed
-        assert set(_ada(session).suppressions) == {"all", "address"}
+        happened(session)
+        assert make.join(session, at=LATER).changed
+        assert _received(session) == {"weekly-news"}
+        assert not _ada(session).suppressions
+
+
+def test_nobody_seen_before_and_no_such_topic_have_a_state_too(database: Database) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session)
+        assert joining.confirm_state(None, topic, make.NOW) is ConfirmState.READY
+        assert joining.confirm_state(None, None, make.NOW) is ConfirmState.EXPIRED
+
+
+def test_another_topic_that_was_left_since_does_not_matter(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "offers")
+        make.topic(session)
+        make.stop(session, slug="offers", at=LATER)
+        assert make.join(session, at=LATER, asked_at=make.NOW).changed
+        assert _received(session) == {"weekly-news"}
+
+
+# A complaint weighs more than any other stop that it repeats.
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+@pytest.mark.parametrize("source", ["page", "one-click", "import", "bounce", "cli"])
+def test_a_complaint_after_a_stop_is_on_record(
+    database: Database, slug: str | None, source: Any
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, slug=slug, source=source)
+        assert preferences.complained_at(_ada(session)) is None
+        repeat = make.stop(session, slug=slug, source="complaint", at=LATER, confirm_after=DAY)
+        assert not repeat.changed
+        assert preferences.complained_at(_ada(session)) == LATER
+        held = _gets(session) if slug else _ada(session).suppressions["all"]
+        assert isinstance(held, Suppression) or held.changed_at == make.NOW
+        assert isinstance(held, Subscription) or held.since == make.NOW
+        assert make.events(session)[-1] == ("unsubscribed", slug or "all")
+        assert session.query(OutboxRow).count() == 0
+        seq = _ada(session).seq
+        make.stop(session, slug=slug, source="complaint", at=LATER + DAY)
+        make.stop(session, slug=slug, source="page", at=LATER + DAY)
+        assert _ada(session).seq == seq
+        assert preferences.complained_at(_ada(session)) == LATER + DAY
+
+
+def test_a_stop_that_a_complaint_has_taken_over_is_not_undone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        left = make.stop(session)
+        make.stop(session, source="complaint", at=LATER)
+        with pytest.raises(UndoSupersededError):
+            make.undo(session, left.first, left.seq, at=LATER)
+
+
+def test_a_complaint_of_somebody_erased_gathers_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        _erased(session)
+        seq = _ada(session).seq
+        make.stop(session, slug=None, source="complaint", at=LATER)
+        assert _ada(session).seq == seq

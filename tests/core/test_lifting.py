@@ -8,13 +8,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
-    choices,
     deliveries,
     erasure,
     ledger,
     lifting,
     subscribers,
-    topics,
 )
 from preference_center.core.deliveries import Failed
 from preference_center.core.errors import UndoNotOfferedError
@@ -138,9 +136,7 @@ def _put_back_by_undo(session: Session) -> None:
     make.reader(session, ADA)
     bounces(session, authority="return-path")
     make.stop(session, ADA, None)
-    person = subscribers.lock(session, make.person(ADA), make.NOW)
-    weekly = topics.get(session, "weekly-news")
-    joined = choices.join(session, person, weekly, make.act(), arrived_on=make.NOW.date())
+    joined = make.join(session, ADA)
     make.undo(session, joined.first, joined.seq, ADA)
 
 

@@ -17,7 +17,15 @@ from typing import Any, TextIO
 from uuid import UUID
 
 from preference_center import mailing
-from preference_center.core import choices, consent, erasure, subscribers, topics, undo
+from preference_center.core import (
+    choices,
+    consent,
+    erasure,
+    joining,
+    subscribers,
+    topics,
+    undo,
+)
 from preference_center.core.errors import UndoRefusal
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, Row
@@ -118,7 +126,7 @@ class Stage:
                 case "resume":
                     return choices.resume(session, person, topic, act)
                 case "join":
-                    return choices.join(session, person, topic, act)
+                    return joining.join(session, person, topic, act, asked_at=self.now)
                 case "bounce":
                     bounced = replace(act, source="bounce")
                     return consent.end_consent(session, person, "address", bounced)

@@ -31,6 +31,7 @@ from tests import make, processes
 
 LANGUAGES = ("en", "de", "ar")
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server tells the real time
+HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
 LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
 LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
@@ -243,9 +244,18 @@ def _less(session: Session) -> dict[str, str]:
 def _confirms(session: Session) -> dict[str, str]:
     keys = (make.SERVER_KEY,)
     person = make.reader(session, "joins@example.org", "product-news").subscriber_id
-    fresh = write_confirm(Confirm(NOW.date(), person, "weekly-news"), keys)
-    old = write_confirm(Confirm(NOW.date() - timedelta(days=9), person, "weekly-news"), keys)
-    return {"confirm": f"/c/{fresh}", "confirm, too old": f"/c/{old}"}
+    fresh = write_confirm(Confirm(NOW.date(), person, "weekly-news", NOW), keys)
+    long_ago = NOW - timedelta(days=9)
+    old = write_confirm(Confirm(long_ago.date(), person, "weekly-news", long_ago), keys)
+    leave(session, make.reader(session, "left-since@example.org"))
+    gone = Confirm(NOW.date(), make.person("left-since@example.org"), "weekly-news", NOW - HOUR)
+    spam = Confirm(NOW.date(), make.person("reported@example.org"), "weekly-news", NOW - HOUR)
+    return {
+        "confirm": f"/c/{fresh}",
+        "confirm, too old": f"/c/{old}",
+        "confirm, unsubscribed since": f"/c/{write_confirm(gone, keys)}",
+        "confirm, reported since": f"/c/{write_confirm(spam, keys)}",
+    }
 
 
 def _receipts(session: Session) -> dict[str, str]:
@@ -285,7 +295,12 @@ def _preferences(session: Session) -> dict[str, str]:
     leave(session, make.reader(session, "none@example.org"))
     make.reader(session, "bounced@example.org", *BOTH)
     make.stop(session, "bounced@example.org", None, "address", source="bounce", at=NOW)
+    make.reader(session, "reported@example.org", *BOTH)
+    make.stop(session, "reported@example.org", None, source="complaint", at=NOW)
     pages = {
+        "preferences, reported": link("preferences", "reported@example.org"),
+        "preferences, not saved": link("preferences", "ada@example.org")
+        + "?said=nothing&no_email=weekly-news&too_often=product-news",
         "preferences": link("preferences", "ada@example.org"),
         "preferences, gone from all": link("preferences", "all@example.org"),
         "preferences, no topic left": link("preferences", "none@example.org"),

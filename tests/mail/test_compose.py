@@ -45,7 +45,6 @@ def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> 
         frequency="every",
         paused_until=None,
         caps=("weekly", "monthly"),
-        double=True,
         stopped_at=stopped,
         reader_since=reader_since,
     )
@@ -70,6 +69,7 @@ def raw_mail(
         all_stopped_at=None,
         reachable=True,
         bounced_at=None,
+        complained=False,
         locale=None,
         topics={"left": left, **known},
     )

@@ -46,10 +46,10 @@ def environment(database_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def center(site_with: SiteMaker) -> Site:
-    """Return a site of three topics; ada reads two, the third takes no mailed link to join."""
+    """Return a site of three topics; ada reads two of them."""
     center = site_with(languages=("en", "de", "ar"))
     center.enrol("ada@example.org")
-    center.add_topic("town-letter", opt_in="single")
+    center.add_topic("town-letter")
     return center
 
 

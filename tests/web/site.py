@@ -7,7 +7,7 @@ goodbye = site.press_and_follow(page, "Get fewer emails")
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
@@ -168,10 +168,10 @@ def receipt(first: int, last: int | None = None, email: str = "ada@example.org")
 
 
 def confirm(
-    topic: str = "weekly-news", email: str = "ada@example.org", day: date | None = None
+    topic: str = "weekly-news", email: str = "ada@example.org", asked_at: datetime = make.NOW
 ) -> str:
-    """Return the path of a link that was mailed to one person, to join a topic."""
-    signed = Confirm(day or make.NOW.date(), make.person(email), topic)
+    """Return the path of a link that was emailed to one person, to start a topic."""
+    signed = Confirm(asked_at.date(), make.person(email), topic, asked_at)
     return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
 
 

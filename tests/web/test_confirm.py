@@ -8,7 +8,7 @@ from preference_center.core import erasure, topics
 from preference_center.server_links import Confirm, write_confirm
 from tests import make
 from tests.web.page import Page
-from tests.web.site import Site, confirm, link, receipt
+from tests.web.site import Site, confirm, link, path_in, receipt
 
 YES = "Yes, send me Science"
 ADA = "ada@example.org"
@@ -53,7 +53,7 @@ def test_what_was_agreed_to_is_kept_word_for_word(site: Site) -> None:
     (wording,) = site.rows()["wordings"]
     assert wording[1] == YES
     (row,) = [row for row in site.rows()["subscriptions"] if "science" in row]
-    assert {make.NOW, "preference page", wording[0], "consent"} <= set(row)
+    assert {make.NOW, "confirm link", wording[0], "consent"} <= set(row)
 
 
 def test_the_wording_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
@@ -142,13 +142,92 @@ def test_who_gets_the_topic_already_has_nothing_to_press(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_a_newer_stop_is_lifted_by_the_person_alone(site: Site) -> None:
-    """A link mailed before a stop is still the person's own to press after it."""
+HOUR = timedelta(hours=1)
+OVERTAKEN = "This link no longer starts Science"
+AGAIN = "Email me a new link"
+
+
+def test_a_link_newer_than_a_stop_of_everything_starts_one_topic(site: Site) -> None:
     site.post(f"{link()}/leave", data={"scope": "all"})
     joined = site.press_and_follow(site.page(confirm("science")), YES)
     assert joined.heading == "You’ll get Science"
     assert set(statuses(site).values()) == {"subscribed", "unsubscribed"}
     assert site.page(link("preferences")).chosen == ["Science"]
+
+
+def test_an_unsubscribe_since_asks_again_by_a_new_link(site: Site) -> None:
+    page = site.page(confirm("science"))
+    site.now += HOUR
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    site.now += HOUR
+    before = site.rows()
+    shown = site.press_and_follow(page, YES)
+    assert shown.heading == OVERTAKEN
+    assert "This address was unsubscribed after you asked for this email, so" in shown.text
+    assert shown.buttons == [AGAIN]
+    assert site.rows() == before
+    asked = site.press_and_follow(shown, AGAIN)
+    assert asked.heading == "Your email preferences"
+    assert "Check your email to start Science. We’ve sent a link." in asked.text
+    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    site.now += HOUR
+    joined = site.press_and_follow(site.page(path_in(mail, "/c/")), YES)
+    assert joined.heading == "You’ll get Science"
+
+
+def test_a_complaint_since_starts_nothing_and_sends_nothing(site: Site) -> None:
+    page = site.page(confirm("science"))
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=make.NOW + HOUR)
+    before = site.rows()
+    shown = site.press_and_follow(page, YES)
+    assert shown.heading == OVERTAKEN
+    assert "reported as spam" in shown.text
+    assert shown.links["help@example.org"] == "mailto:help@example.org"
+    assert shown.buttons == []
+    assert site.post(f"{confirm('science')}/again").location == confirm("science")
+    assert site.rows() == before
+
+
+def test_an_unsubscribe_after_a_complaint_sends_no_new_link(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=make.NOW - HOUR)
+        make.stop(session, slug="weekly-news", at=make.NOW + HOUR)
+        make.stop(session, slug=None, at=make.NOW + HOUR)
+    before = site.rows()
+    shown = site.page(confirm("science"))
+    assert (shown.heading, shown.buttons) == (OVERTAKEN, [])
+    site.post(f"{confirm('science')}/again")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_looking_asks_for_no_new_link(site: Site, method: str) -> None:
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    before = site.rows()
+    site.open(method, f"{confirm('science', asked_at=make.NOW - HOUR)}/again")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("state", ["ready", "received", "expired"])
+def test_a_new_link_takes_the_place_of_one_that_was_overtaken_only(site: Site, state: str) -> None:
+    topic = "weekly-news" if state == "received" else "science"
+    if state == "expired":
+        site.now += timedelta(days=9)
+    before = site.rows()
+    answer = site.post(f"{confirm(topic)}/again")
+    assert answer.status_code == (410 if state == "expired" else 303)
+    assert site.rows() == before
+
+
+def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    site.now += timedelta(minutes=1)
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=site.now)
+    assert site.mails() == []
 
 
 def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
@@ -165,7 +244,7 @@ def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
 def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
     with site.database.transaction() as session:
         make.stop(session, slug=None, scope="address", source="bounce")
-    yesterday = confirm("science", day=make.NOW.date() - timedelta(days=1))
+    yesterday = confirm("science", asked_at=make.NOW - timedelta(days=1))
     before = site.rows()
     assert site.page(yesterday, 410).heading == "This link has expired"
     assert site.post(f"{yesterday}/join").status_code == 410
@@ -196,7 +275,7 @@ def test_a_link_of_another_purpose_starts_nothing(site: Site) -> None:
 @pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY, make.SECRET_KEY])
 def test_no_sender_can_mint_one(site: Site, key: str) -> None:
     before = site.rows()
-    forged = write_confirm(Confirm(make.NOW.date(), make.person(), "science"), [key])
+    forged = write_confirm(Confirm(make.NOW.date(), make.person(), "science", make.NOW), [key])
     assert site.get(f"/c/{forged}").status_code == 400
     assert site.post(f"/c/{forged}/join").status_code == 400
     assert site.rows() == before

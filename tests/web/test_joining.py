@@ -1,4 +1,4 @@
-"""Screen F: joining a topic, at once or by a mailed link, also after leaving everything."""
+"""Screen F: a topic is started by an emailed link alone, also after leaving everything."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,6 @@ import pytest
 from preference_center.core import erasure
 from tests import make
 from tests.web.conftest import SiteMaker
-from tests.web.page import Page
 from tests.web.site import Site, confirm, link, path_in
 
 ALL = "Unsubscribe from all Northwind Letters emails"
@@ -20,7 +19,7 @@ ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
 
-def test_joining_takes_a_mailed_link_where_double_opt_in_holds(center: Site) -> None:
+def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
     center.add_topic("science")
     before = center.held(), center.events()
     page = center.page(PREFERENCES)
@@ -38,25 +37,16 @@ def test_joining_takes_a_mailed_link_where_double_opt_in_holds(center: Site) -> 
     assert center.held()["science"] == EVERY
 
 
-def test_a_single_opt_in_topic_is_joined_at_once_and_its_wording_kept(center: Site) -> None:
-    page = center.page(PREFERENCES)
-    page.tick("Town letter")
-    shown = center.press_and_follow(page, "Save")
-    assert "Saved. Town letter: every email" in shown.text
-    assert "Town letter" in shown.chosen
-    assert center.held()["town-letter"] == EVERY
-    assert center.mails() == []
-    assert "Yes, send me Town letter" in str(center.rows()["wordings"])
-
-
 def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.tick("Science")
     page.tick("Town letter")
+    page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
-    assert "Town letter: every email" in shown.text
+    assert "Weekly news: no emails" in shown.text
     assert "Check your email to start Science." in shown.text
+    assert "Check your email to start Town letter." in shown.text
 
 
 def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
@@ -71,18 +61,16 @@ def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
     assert sent == 3
 
 
-def test_without_an_address_nothing_is_joined_that_takes_a_mail(center: Site) -> None:
+def test_without_an_address_nothing_is_started(center: Site) -> None:
     path = link("preferences", "new@example.org")
     page = center.page(path)
     assert NO_ADDRESS in page.text
     assert page.field("Weekly news").get("disabled") is not None
-    page.tick("Town letter")
-    assert "Town letter: every email" in center.press_and_follow(page, "Save").text
-    assert center.held("new@example.org") == {"town-letter": EVERY}
     forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
-    refused = Page(center.post(f"{path}/save", data=forged), 409)
-    assert "We can’t send Weekly news to this address" in refused.text
-    assert "weekly-news" not in center.held("new@example.org")
+    refused = center.page(center.post(f"{path}/save", data=forged).location)
+    assert "We can’t email you, so this stays as it was: Weekly news" in refused.text
+    assert "Nothing has changed." in refused.text
+    assert center.held("new@example.org") == {}
     assert center.rows()["outbox"] == []
 
 
@@ -110,7 +98,7 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
         make.stop(session, slug=None, scope=scope, source="bounce")
     page = center.page(PREFERENCES)
     assert CAME_BACK in page.text
-    page.tick("Town letter")  # which anybody else joins without a mail
+    page.tick("Town letter")
     page = center.press_and_follow(page, "Save")
     assert "Check your email to start Town letter." in page.text
     (mail,) = center.mails()
@@ -130,7 +118,12 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
     page = site.page(PREFERENCES)
     assert CAME_BACK not in page.text
     assert "mail you a link" not in page.text
+    assert "To start a topic, we’d have to email you a link" in page.text
     assert "disabled" in site.get(PREFERENCES).text
+    forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
+    shown = site.page(site.post(f"{PREFERENCES}/save", data=forged).location)
+    assert "We can’t email you, so this stays as it was: Weekly news" in shown.text
+    assert site.rows()["outbox"] == []
 
 
 def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
@@ -143,7 +136,8 @@ def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     assert "We can’t send Northwind Letters emails to this address." in page.text
     for slug in ("weekly-news", "town-letter"):
         forged = {"topic": slug, f"was-{slug}": "off", f"on-{slug}": "on"}
-        assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409
+        shown = center.page(center.post(f"{PREFERENCES}/save", data=forged).location)
+        assert "We can’t email you, so this stays as it was:" in shown.text
     assert center.rows() == before
 
 
@@ -183,20 +177,8 @@ def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -
     assert center.held()["product-news"][0] == "unsubscribed"
 
 
-def test_who_left_everything_starts_a_single_opt_in_topic_at_once(center: Site) -> None:
-    center.press(center.page(PREFERENCES), ALL)
-    page = center.page(PREFERENCES)
-    page.tick("Town letter")
-    shown = center.press_and_follow(page, "Save")
-    assert "Saved. Town letter: every email" in shown.text
-    assert shown.chosen == ["Town letter"]
-    undone = center.press_and_follow(shown, "Undo")
-    assert undone.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert center.page(PREFERENCES).chosen == []
-
-
 def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
-    center.add_topic("partners", public=False, opt_in="single")
+    center.add_topic("partners", public=False)
     before = center.rows()
     forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
     assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409

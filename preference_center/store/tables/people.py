@@ -12,7 +12,8 @@ from preference_center.store.tables.base import Base, Slug
 class Topic(Base):
     """Something a person can leave by itself. `policy` says what silence means.
 
-    `cadence` is how often it is sent: only caps below it are worth offering.
+    `cadence` is how often it is sent: only caps below it are worth offering. `opt_in` is not read:
+    starting a topic always takes an emailed link.
     """
 
     __tablename__ = "topics"
@@ -24,7 +25,7 @@ class Topic(Base):
 
     slug: Mapped[str] = mapped_column(Slug, primary_key=True)
     policy: Mapped[str] = mapped_column(String(8))
-    opt_in: Mapped[str] = mapped_column(String(8))
+    opt_in: Mapped[str] = mapped_column(String(8), default="double")
     cadence: Mapped[str] = mapped_column(String(16), server_default="irregular")
     public: Mapped[bool]
     confirm: Mapped[bool]

@@ -16,9 +16,10 @@ UNSETTLED = text("state IN ('pending', 'started')")
 class OutboxRow(Base):
     """A mail to be sent: about the ledger rows `first_seq` to `last_seq`, or to join `topic`.
 
-    `pending` rows gather changes; a worker's claim makes a row `started`, and it ends as `sent`,
-    `failed` or `dropped`. `due_at` is when the next attempt may begin, or when a claim lapses.
-    It points at no subscriber: asking for a link must look the same for an address never seen.
+    `pending` rows gather changes; a worker's claim makes a row `started` (one that gathers none is
+    written so), and it ends as `sent`, `failed` or `dropped`. `due_at` is when the next attempt may
+    begin, or when a claim lapses. It points at no subscriber: asking for a link must look the same
+    for an address never seen.
     """
 
     __tablename__ = "outbox"

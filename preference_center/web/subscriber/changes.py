@@ -67,16 +67,24 @@ def receipt_of(subscriber_id: UUID, outcome: consent.Outcome) -> str:
     return write_receipt(receipt, services().database.signing_keys[KeyKind.SERVER])
 
 
-def preferences_url(subscriber_id: UUID, topic: str, campaign: str) -> str:
-    """Return the path of somebody's preferences, for a page that they opened with a good link."""
+def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **told: list[str]) -> str:
+    """Return the path of somebody's preferences, for a page that they opened with a good link.
+
+    `told` is what the page says has just been done, as its own forms would put it.
+    """
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
     signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
-    return url("preferences.show", link=signed)
+    return url("preferences.show", link=signed, **told)
 
 
-def joining(topic: str, locale: str) -> str:
-    """Return what the button says that joins a topic: the wording that consent is given to."""
+def join_wording(topic: str, locale: str) -> str:
+    """Return what the button says that starts a topic: the wording that consent is given to."""
     return render("subscriber/join_wording.txt", locale, topic=topic).strip()
+
+
+def smtp() -> bool:
+    """Return True if this installation sends email."""
+    return services().settings.smtp_url is not None
 
 
 def _language_to_keep() -> str | None:

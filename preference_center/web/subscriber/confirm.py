@@ -1,21 +1,22 @@
-"""`/c/`: join a topic by a link that was mailed to the address (screen G)."""
+"""`/c/`: start a topic by a link that was emailed to the address (screen G)."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from flask import Blueprint
+from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
-from preference_center.core import choices, subscribers, topics
+from preference_center.core import joining, preferences, subscribers, topics
 from preference_center.core.errors import LinkTooOldError
-from preference_center.core.preferences import TopicStanding
+from preference_center.core.preferences import Standing
+from preference_center.core.vocab import ConfirmState
 from preference_center.server_links import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import render, services, url
+from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
-    joining,
-    look,
+    join_wording,
     own_act,
     preferences_url,
+    smtp,
     to_receipt,
 )
 
@@ -29,15 +30,17 @@ blueprint = Blueprint("confirm", __name__)
 def show(link: str) -> str:
     """Ask before joining: looking changes nothing."""
     confirm = _read(link)
-    standing, locale = look(confirm.subscriber_id)
-    topic = standing.topics.get(confirm.topic)
-    _refuse_what_is_over(confirm, topic, standing.bounced_at)
+    standing, state, locale = _look(confirm)
+    if state is ConfirmState.EXPIRED:
+        raise LinkTooOldError
     return render(
         "subscriber/confirm.html",
         locale,
         standing=standing,
-        topic=topic,
+        state=state,
+        topic=standing.topics[confirm.topic],
         action=url("confirm.submit", link=link),
+        again_url=url("confirm.ask_again", link=link),
         preferences_url=preferences_url(confirm.subscriber_id, confirm.topic, "confirm"),
         page_url=url("confirm.show", link=link),
     )
@@ -46,29 +49,50 @@ def show(link: str) -> str:
 @blueprint.post("/c/<signed:link>/join")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response:
-    """Start the topic; whoever gets it already keeps getting it."""
+    """Start the topic, or answer with the page that says why this link does not."""
     confirm = _read(link)
-    standing, locale = look(confirm.subscriber_id)
-    shown = standing.topics.get(confirm.topic)
-    _refuse_what_is_over(confirm, shown, standing.bounced_at)
-    act = own_act("confirm", joining(shown.name if shown else confirm.topic, locale))
+    standing, state, locale = _look(confirm)
+    if state is ConfirmState.EXPIRED:
+        raise LinkTooOldError
+    act = own_act("confirm", join_wording(standing.topics[confirm.topic].name, locale))
     with services().database.transaction() as session:
         topic = topics.get(session, confirm.topic)
         person = subscribers.lock(session, confirm.subscriber_id, act.now)
-        outcome = choices.join(session, person, topic, act, arrived_on=confirm.day)
+        outcome = joining.join(session, person, topic, act, asked_at=confirm.asked_at)
     return to_receipt(confirm.subscriber_id, outcome, url("confirm.show", link=link))
 
 
-def _read(link: str) -> Confirm:
-    return read_confirm(link, services().settings.server_keys)
-
-
-def _refuse_what_is_over(
-    confirm: Confirm, topic: TopicStanding | None, bounced_at: datetime | None
-) -> None:
-    too_old = services().clock().date() > confirm.day + LIFE
-    # It shows that mail arrived, but not that it still does.
-    bounced = bounced_at is not None and bounced_at.date() > confirm.day
-    gone = topic is None or topic.archived
-    if too_old or bounced or gone:
+@blueprint.post("/c/<signed:link>/again")
+@open_to(Caller.LINK)
+def ask_again(link: str) -> Response:
+    """Email a newer link in place of one that an unsubscribe has overtaken."""
+    confirm = _read(link)
+    standing, state, _ = _look(confirm)
+    if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
+    if state is not ConfirmState.UNSUBSCRIBED:
+        return redirect(url("confirm.show", link=link), 303)
+    person, topic, now = confirm.subscriber_id, standing.topics[confirm.topic], services().clock()
+    with services().database.transaction() as session:
+        refused = joining.ask_again(session, person, topic.slug, now, smtp=smtp())
+    told = {refused.value: [topic.slug]} if refused is not None else {"mailed": [topic.slug]}
+    return redirect(preferences_url(person, topic.slug, "confirm", **told), 303)
+
+
+def _read(link: str) -> Confirm:
+    """Return what a link says, or raise BadLink, or LinkTooOldError after its 7 days."""
+    confirm = read_confirm(link, services().settings.server_keys)
+    if services().clock().date() > confirm.day + LIFE:
+        raise LinkTooOldError
+    return confirm
+
+
+def _look(confirm: Confirm) -> tuple[Standing, ConfirmState, str]:
+    """Return where a person stands, what the link can do now, and the language to say it in."""
+    with services().database.reading() as session:
+        subscriber = subscribers.find(session, confirm.subscriber_id)
+        locale = language(subscriber.locale if subscriber is not None else None)
+        known, now = topics.everything(session), services().clock()
+        wanted = next((topic for topic in known if topic.slug == confirm.topic), None)
+        state = joining.confirm_state(subscriber, wanted, confirm.asked_at)
+        return preferences.standing(subscriber, known, locale, now), state, locale

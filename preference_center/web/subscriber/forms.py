@@ -4,7 +4,7 @@ They carry no CSRF token: nobody can forge a post to an address they do not know
 knows it needs no forgery (design 5).
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 
 from flask import request
 from flask_wtf import FlaskForm
@@ -89,11 +89,10 @@ class LinkForm(Form):
             raise ValidationError
 
 
-def read_wishes(wording: Callable[[str], str]) -> list[Wish] | None:
+def read_wishes() -> list[Wish] | None:
     """Return what the form of preferences says of each topic it showed; None if it cannot be read.
 
     A form of a person who can choose no topic still says which language they want.
-    `wording` returns what stood beside a topic that is joined.
     """
     read_body(LONGEST_FORM)
     form = request.form
@@ -103,7 +102,6 @@ def read_wishes(wording: Callable[[str], str]) -> list[Wish] | None:
             was=form.get(f"was-{slug}", ""),
             wants=form.get(f"often-{slug}", "every") if f"on-{slug}" in form else "off",
             resume=f"resume-{slug}" in form,
-            wording=wording(slug),
         )
         for slug in dict.fromkeys(form.getlist("topic"))
     ]

@@ -7,6 +7,7 @@ from preference_center.core import choices, receipts, wishes
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import Standing, TopicStanding
 from preference_center.core.receipts import ShownReceipt
+from preference_center.core.vocab import NotSaved
 from preference_center.core.wishes import Wish
 from preference_center.links import Link, read_link
 from preference_center.server_links import read_receipt
@@ -15,11 +16,11 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
     count_opening,
-    joining,
     leave,
     look,
     own_act,
     receipt_of,
+    smtp,
     to_receipt,
 )
 from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_wishes
@@ -68,23 +69,30 @@ def save(link: str) -> Response | tuple[str, int]:
     """Do all that the form says, or show what is no longer as the page had it."""
     signed = _read(link)
     standing, locale = look(signed.subscriber_id)
-    names = {slug: topic.name for slug, topic in standing.topics.items()}
-    asked = read_wishes(lambda slug: joining(names.get(slug, slug), locale))
+    asked = read_wishes()
     if asked is None:
         return _page(link, signed, problem="leave"), 400
     spoken = _spoken()
     act = own_act(signed.campaign)
     try:
         with services().database.transaction() as session:
-            saved = wishes.save(session, signed.subscriber_id, asked, act, spoken)
+            saved = wishes.save(session, signed.subscriber_id, asked, act, spoken, smtp=smtp())
     except StalePageError:
         return _page(link, signed, problem="stale", asked=asked), 409
     if saved.outcome.changed:
         receipt = receipt_of(signed.subscriber_id, saved.outcome)
-        return redirect(_here(link, saved=receipt, mailed=saved.mailed), 303)
+        return redirect(_here(link, saved=receipt, **_told(saved)), 303)
     switched = spoken is not None and spoken != (standing.locale or locale)
     said = "mailed" if saved.mailed else "language" if switched else "nothing"
-    return redirect(_here(link, said=said, mailed=saved.mailed), 303)
+    return redirect(_here(link, said=said, **_told(saved)), 303)
+
+
+def _told(saved: wishes.Saved) -> dict[str, list[str]]:
+    """Return the topics to name in the address of the page: those mailed, and those refused."""
+    refused = {
+        why.value: [slug for slug, each in saved.refused.items() if each is why] for why in NotSaved
+    }
+    return {"mailed": saved.mailed, **refused}
 
 
 def _spoken() -> str | None:
@@ -107,7 +115,6 @@ def _page(link: str, signed: Link, problem: str = "", asked: list[Wish] | None =
     standing, locale = look(signed.subscriber_id)
     now = services().clock()
     saved, saved_link = _saved(signed, locale)
-    mailed = request.args.getlist("mailed")
     return render(
         "subscriber/preferences.html",
         locale,
@@ -120,12 +127,19 @@ def _page(link: str, signed: Link, problem: str = "", asked: list[Wish] | None =
         said=request.args.get("said", "") if not problem else "",
         saved=saved if not problem else None,
         saved_undo_url=url("receipts.undo", link=saved_link) if saved_link else "",
-        mailed=[topic.name for topic in standing.topics.values() if topic.slug in mailed],
+        mailed=_named(standing, "mailed"),
+        refused={why: names for why in NotSaved if (names := _named(standing, why))},
         action=url("preferences.submit", link=link),
         save_url=url("preferences.save", link=link),
         pause_url=url("preferences.pause", link=link),
         page_url=url("preferences.show", link=link),
     )
+
+
+def _named(standing: Standing, what: str) -> list[str]:
+    """Return the names of the topics that the address of the page lists under `what`."""
+    slugs = request.args.getlist(what)
+    return [topic.name for topic in standing.topics.values() if topic.slug in slugs]
 
 
 def _differing(standing: Standing, asked: list[Wish]) -> list[tuple[TopicStanding, str]]:
