@@ -296,3 +296,20 @@ def test_joining_is_confirmed_by_mail(site: Site) -> None:
     site.now += timedelta(minutes=2)
     (mail,) = site.mails()
     assert mail["Subject"] == "You’ll get Science"
+
+
+def test_asking_again_after_a_stop_sends_a_link_that_works(site: Site) -> None:
+    """Also where the first email is still to be sent: it counts as asked for anew."""
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    site.now += HOUR
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    site.now += HOUR
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    assert site.press_and_follow(site.page(path_in(mail, "/c/")), YES).heading == (
+        "You’ll get Science"
+    )

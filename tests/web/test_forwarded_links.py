@@ -227,7 +227,7 @@ def test_eight_topics_are_no_email_to_who_complained(site_with: Any) -> None:
     page = site.page(link("preferences"))
     assert page.chosen == []
     assert "reported as spam, so no topic can be started here." in page.text
-    assert "Write to help@example.org and we’ll help." in page.text
+    assert "If you still want this, write to help@example.org and we’ll help." in page.text
     assert page.buttons == ["Save"]  # the language
     form = {f"was-{slug}": "off" for slug in slugs} | {f"on-{slug}": "on" for slug in slugs}
     answer = site.post(f"{link('preferences')}/save", data=form | {"topic": slugs})

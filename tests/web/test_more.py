@@ -123,7 +123,7 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
     shown = site.press_and_follow(page, "Save")
     assert "Saved. Product news: at most once a month (was: every email)" in shown.text
     assert NO_EMAIL in shown.text
-    assert "Write to help@example.org and we’ll help." in shown.text
+    assert "If you still want this, write to help@example.org and we’ll help." in shown.text
     assert site.held()["weekly-news"][1] == "monthly"
     assert site.held()["product-news"][1] == "monthly"
     assert [event for event, _ in site.events()].count("increased") == 0
@@ -185,6 +185,12 @@ def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
     assert len(Page(site.get(answer.location)).text.split("started again")) == 7
     (mail,) = site.mails()
     assert mail["Subject"] == "Your email preferences have changed"
+    with site.database.transaction() as session:
+        make.less(session, "monthly", slug="topic-0")
+    path, data = site.page(PREFERENCES).form_of("Save")
+    site.now += HOUR
+    site.post(path, data=data | {"often-topic-0": "every"})
+    assert site.held()["topic-0"][1] == "every"
 
 
 @pytest.mark.parametrize("what", ["no_email", "too_often", "complained"])
