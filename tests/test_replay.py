@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center import exports
-from preference_center.core import choices, erasure, ledger, lifting, snapshots, subscribers, topics
+from preference_center.core import erasure, ledger, lifting, snapshots, subscribers, topics
 from preference_center.core.errors import UndoRefusal
 from preference_center.replay import Replay
 from preference_center.rows import RefusedRow, read_csv, read_json_lines
@@ -96,7 +96,7 @@ def is_whole(database: Database) -> bool:
 def filled(database: Database) -> Database:
     with database.transaction() as session:
         for slug in SLUGS:
-            make.topic(session, slug, opt_in="single")
+            make.topic(session, slug)
         for email in (ADA, "ben@example.org"):
             make.reader(session, email, *SLUGS)
     return database
@@ -401,9 +401,7 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                 first = max(2, seq - back)
                 make.undo(session, first, min(seq, first + more), at=at)
             case ("join", slug):
-                topic = topics.get(session, slug)
-                ada = subscribers.lock(session, make.person(), at)
-                choices.join(session, ada, topic, make.act(at=at), arrived_on=at.date())
+                make.join(session, slug=slug, at=at)
             case ("lift",):
                 ever = lifting.Stops("example.org", make.NOW - HOUR, at + HOUR)
                 for kind in ("all", "address"):
