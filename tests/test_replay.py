@@ -455,3 +455,37 @@ def test_everything_that_had_ended_has_ended_again(
     replay(filled, content, LATER + HOUR)
     assert back_up(filled) == after
     restore(filled, start)
+
+
+@pytest.mark.parametrize(
+    ("stop", "join", "stopped"),
+    [
+        ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
+        ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
+        ((5, 1), (6, 2), 0),
+        ((6, 2), (5, 1), 1),
+    ],
+)
+def test_where_the_order_is_in_doubt_consent_ends(
+    filled: Database, stop: tuple[int, int], join: tuple[int, int], stopped: int
+) -> None:
+    events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
+    rows = [
+        {
+            "id": str(make.person()),
+            "seq": str(seq),
+            "event": event,
+            "scope": "topic",
+            "topic": "offers",
+            "source": "page",
+            "occurred_at": (make.NOW + seconds * timedelta(seconds=1)).isoformat(),
+            "recorded_at": (make.NOW + seconds * timedelta(seconds=1)).isoformat(),
+            "status": status,
+            "hash": f"{seq:064}",
+        }
+        for event, status, seq, seconds in events
+    ]
+    for order in (rows, rows[::-1]):
+        file = "\n".join(map(json.dumps, order)).encode()
+        counts, problems = replay(filled, file, dry_run=True)
+        assert (counts.get("stopped", 0), problems) == (stopped, [])
