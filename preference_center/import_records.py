@@ -1,27 +1,49 @@
-"""What a row of an import says, checked: whose it is, and what they get or have stopped."""
+"""What a row of an import says, checked: who it is about, and what they get or have ended.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+A row that ends consent is read leniently: whatever else is wrong in it is a warning. A row that
+starts something is refused for any fault.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import TypeVar, get_args
 from uuid import UUID
 
-from preference_center.addresses import fingerprint, is_mailable
+from preference_center.addresses import (
+    UnclearAddressError,
+    clean,
+    fingerprint,
+    is_mailable,
+    normalise,
+    split,
+)
 from preference_center.core.consent import Source
 from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.topics import LANGUAGE_TAG
+from preference_center.core.vocab import ImportStatus
+from preference_center.import_columns import Columns
 from preference_center.links import SLUG
 from preference_center.rows import Row
 
-STATUSES = ("subscribed", "unsubscribed", "unconfirmed", "bounced", "complained")
-STOPS = ("unsubscribed", "bounced", "complained")
 KINDS = ("all", "address", "topic")
-LONGEST_CELL = 1000
+MAX_CELL = 1000  # characters
 _CLOCKS_DIFFER_BY = timedelta(days=1)
+_IMPLIED_SOURCES = {ImportStatus.BOUNCED: "bounce", ImportStatus.COMPLAINED: "complaint"}
+
+_Value = TypeVar("_Value")
 
 
 class BadRowError(ValueError):
     """A row cannot be used; the message says why, and holds nothing of the row."""
+
+
+class UnknownWordError(BadRowError):
+    """A cell has a word that is none of the column's; `column` and `word` say which."""
+
+    def __init__(self, message: str, column: str, word: str) -> None:
+        super().__init__(message)
+        self.column, self.word = column, word
 
 
 @dataclass(frozen=True)
@@ -34,11 +56,14 @@ class Person:
 
 @dataclass(frozen=True)
 class PreferenceRecord:
-    """A row of preferences: one person, one topic."""
+    """One person and one topic; an empty topic is every topic, and only ends consent.
+
+    `stated_source` is how an unsubscribe came about, in the words of the file.
+    """
 
     person: Person
     topic: str
-    status: str
+    status: ImportStatus
     frequency: str
     paused_until: datetime | None
     locale: str | None
@@ -49,11 +74,12 @@ class PreferenceRecord:
     acquired_from: str
     changed_at: datetime | None
     changed_by: str
+    stated_source: str = ""
 
 
 @dataclass(frozen=True)
 class SuppressionRecord:
-    """A row of suppressions: one person, one stop."""
+    """One person and one suppression."""
 
     person: Person
     kind: str
@@ -61,20 +87,53 @@ class SuppressionRecord:
     since: datetime | None
     source: str
     erased_at: datetime | None
+    stated_source: str = ""
+
+
+Record = PreferenceRecord | SuppressionRecord
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the rows of one import are read.
+
+    `topic` and `status` are what rows get that name none; `ignored` are columns not to look at.
+    """
+
+    identity_key: str
+    topic: str | None = None
+    status: ImportStatus | None = None
+    ignored: frozenset[str] = frozenset()
+
+
+@dataclass
+class Reading:
+    """What a row says. `twins` are the same unsubscribes under other ids of the same people."""
+
+    records: list[Record] = field(default_factory=list)
+    twins: list[Record] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    cleaned: bool = False
+    foreign_id: bool = False
 
 
 def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
-    """Return whose row it is, by the plain cells `email` or `id`; raise BadRowError."""
-    email = cells.get("email", "").strip()
-    text = cells.get("id", "").strip()
-    try:
-        given = UUID(text) if text else None
-    except ValueError:
-        raise BadRowError("the id is not a subscriber id") from None
+    """Return whose row it is, by the cells `email` or `id`; raise BadRowError.
+
+    An id that is not a UUID is another system's: it is not looked at where there is an email.
+    """
+    email, given = cells.get("email", "").strip(), _subscriber_id(cells)
     if not email:
         if given is None:
-            raise BadRowError("neither an email nor an id")
+            foreign = cells.get("id", "").strip()
+            raise BadRowError(
+                "the id is not a subscriber id" if foreign else "neither an email nor an id"
+            )
         return Person(given, None)
+    try:
+        email = clean(email)
+    except UnclearAddressError as error:
+        raise BadRowError(f"the email is not clear: {error}") from None
     found = fingerprint(email, identity_key)
     if given not in (None, found):
         raise BadRowError(
@@ -83,97 +142,239 @@ def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
     return Person(found, email)
 
 
-def read_preference(
-    row: Row, identity_key: str, now: datetime, default_topic: str | None
+def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading:
+    """Return what a row says; raise BadRowError."""
+    given = row.plain()
+    ours = {name: given[theirs] for name, theirs in columns.read.items()}
+    faults = [fault for name, cell in given.items() for fault in _faults(name, cell)]
+    if ours.get("kind", "").strip():
+        cells = _Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
+        reading = _read_suppression(cells, rules)
+    else:
+        status = _status(ours.get("status", ""), rules.status)
+        if status.ends_consent:
+            cells = _Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
+            reading = _read_unsubscribe(cells, status, rules)
+        else:
+            if row.problems or faults:
+                raise BadRowError("; ".join(faults))  # Row.refused adds the row's own problems.
+            _refuse_suspects(columns, given)
+            reading = _read_start(_Cells(ours, now, lenient=False), status, rules)
+    reading.foreign_id = bool(ours.get("id", "").strip()) and _subscriber_id(ours) is None
+    return reading
+
+
+@dataclass
+class _Cells:
+    """A row's cells by our names. A bad one raises; where `lenient`, it is a warning and empty."""
+
+    given: Mapping[str, str]
+    now: datetime
+    lenient: bool
+    warnings: list[str] = field(default_factory=list)
+
+    def text(self, column: str) -> str:
+        return self.given.get(column, "").replace("\0", "")[:MAX_CELL]
+
+    def read(self, column: str, parse: Callable[[str, str], _Value | None]) -> _Value | None:
+        text = self.text(column).strip()
+        try:
+            return parse(column, text) if text else None
+        except BadRowError as error:
+            if not self.lenient:
+                raise
+            self.warnings.append(str(error))
+            return None
+
+    def past(self, column: str) -> datetime | None:
+        """Return a time that is not in the future."""
+        return self.read(column, lambda name, text: _past(name, text, self.now))
+
+
+def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
+    suspect = columns.suspects[0] if columns.suspects else columns.opted_out(cells)
+    if suspect is not None:
+        raise BadRowError(
+            f"the column {suspect} may say that this person opted out: "
+            "put that into a column named status, or use --ignore-column"
+        )
+
+
+def _read_start(cells: _Cells, status: ImportStatus, rules: Rules) -> Reading:
+    person = read_person(cells.given, rules.identity_key)
+    if person.email is not None and not is_mailable(person.email):
+        raise BadRowError("not an email address that email can be sent to")
+    topic = _topic("topic", cells.text("topic").strip() or rules.topic or "")
+    record = _preference(cells, person, topic, status)
+    came = normalise(cells.text("email"))
+    return Reading([record], cleaned=person.email is not None and came != normalise(person.email))
+
+
+def _read_unsubscribe(cells: _Cells, status: ImportStatus, rules: Rules) -> Reading:
+    people, twins = _everyone(cells, rules.identity_key)
+    topic = _topic_or_everything(cells, rules.topic or "", status is ImportStatus.UNSUBSCRIBED)
+    record = _preference(cells, people[0], topic, status)
+    stated = _stated(cells, "changed_by", "consent_source")
+    return _reading(cells, replace(record, stated_source=stated), people, twins)
+
+
+def _read_suppression(cells: _Cells, rules: Rules) -> Reading:
+    kind = _one_of("kind", cells.text("kind"), KINDS)
+    people, twins = _everyone(cells, rules.identity_key)
+    topic = _topic_or_everything(cells, "", needed=True) if kind == "topic" else ""
+    record = SuppressionRecord(
+        person=people[0],
+        kind=kind if topic or kind != "topic" else "all",
+        topic=topic,
+        since=cells.past("since"),
+        source=cells.read("source", _known_source) or "import",
+        erased_at=cells.past("erased_at"),
+        stated_source=_stated(cells, "source"),
+    )
+    return _reading(cells, record, people, twins)
+
+
+def _reading(
+    cells: _Cells, record: Record, people: Sequence[Person], twins: Sequence[UUID]
+) -> Reading:
+    """Return the records of an unsubscribe: one for each address, and the twins."""
+    return Reading(
+        records=[replace(record, person=person) for person in people],
+        twins=[replace(record, person=Person(twin, None)) for twin in twins],
+        warnings=cells.warnings,
+        cleaned=bool(twins),
+    )
+
+
+def _preference(
+    cells: _Cells, person: Person, topic: str, status: ImportStatus
 ) -> PreferenceRecord:
-    """Return a row of preferences, checked; raise BadRowError."""
-    cells = _plain(row)
-    person = read_person(cells, identity_key)
-    if cells.get("kind"):
-        raise BadRowError("this row is a suppression: put it in a file of its own")
-    status = _one_of("status", cells.get("status") or "subscribed", STATUSES)
-    if status not in STOPS and person.email is not None and not is_mailable(person.email):
-        raise BadRowError("not an email address that mail can be sent to")
-    consent_at = _time("consent_at", cells, now)
     return PreferenceRecord(
         person=person,
-        topic=_topic(cells.get("topic") or default_topic or ""),
+        topic=topic,
         status=status,
-        frequency=_one_of("frequency", cells.get("frequency") or "every", FREQUENCIES),
-        paused_until=_time("paused_until", cells),
-        locale=_locale(cells.get("locale", "")),
-        consent_at=consent_at,
-        consent_source=cells.get("consent_source", ""),
-        consent_wording=cells.get("consent_wording", ""),
-        basis=cells.get("basis", ""),
-        acquired_from=cells.get("acquired_from", ""),
-        changed_at=_time("changed_at", cells, now),
-        changed_by=_source(cells.get("changed_by", ""), _IMPLIED.get(status, "import")),
+        frequency=cells.read("frequency", _frequency) or "every",
+        paused_until=cells.read("paused_until", _time),
+        locale=cells.read("locale", _locale),
+        consent_at=cells.past("consent_at"),
+        consent_source=cells.text("consent_source"),
+        consent_wording=cells.text("consent_wording"),
+        basis=cells.text("basis"),
+        acquired_from=cells.text("acquired_from"),
+        changed_at=cells.past("changed_at"),
+        changed_by=cells.read("changed_by", _known_source)
+        or _IMPLIED_SOURCES.get(status, "import"),
     )
 
 
-_IMPLIED = {"bounced": "bounce", "complained": "complaint"}
+def _everyone(cells: _Cells, identity_key: str) -> tuple[list[Person], list[UUID]]:
+    """Return whose unsubscribe it is, and other ids under which they may be known.
+
+    Links may have been minted for the text as it came, and an id may be right where the email
+    is not: both are ended as well.
+    """
+    text, given = cells.given.get("email", "").strip(), _subscriber_id(cells.given)
+    try:
+        found = {fingerprint(each, identity_key): each for each in split(text)} if text else {}
+    except UnclearAddressError as error:
+        if given is None:
+            raise BadRowError(f"the email is not clear: {error}") from None
+        cells.warnings.append(f"the email is not clear ({error}): only the id is unsubscribed")
+        found = {}
+    if not found:
+        return [read_person({"id": cells.given.get("id", "")}, identity_key)], []
+    twins = {fingerprint(text, identity_key)} - found.keys()
+    if given is not None and given not in found:
+        cells.warnings.append("the id is not that of the email: both are unsubscribed")
+        twins.add(given)
+    if len(found) > 1:
+        cells.warnings.append(f"it has {len(found)} addresses: each is unsubscribed")
+    return [Person(each, email) for each, email in found.items()], sorted(twins)
 
 
-def read_suppression(row: Row, identity_key: str, now: datetime) -> SuppressionRecord:
-    """Return a row of suppressions, checked; raise BadRowError."""
-    cells = _plain(row)
-    kind = _one_of("kind", cells.get("kind", ""), KINDS)
-    return SuppressionRecord(
-        person=read_person(cells, identity_key),
-        kind=kind,
-        topic=_topic(cells.get("topic", "")) if kind == "topic" else "",
-        since=_time("since", cells, now),
-        source=_source(cells.get("source", ""), "import"),
-        erased_at=_time("erased_at", cells, now),
-    )
+def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:
+    """Return the UUID in the column `id`, in the one form that `export` writes, or None."""
+    text = cells.get("id", "").strip().lower()
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    return found if str(found) == text else None
 
 
-def _plain(row: Row) -> dict[str, str]:
-    cells = row.plain()
-    if any("\x00" in cell for cell in cells.values()):
-        raise BadRowError("a cell contains a NUL")
-    if any(len(cell) > LONGEST_CELL for cell in cells.values()):
-        raise BadRowError(f"a cell is longer than {LONGEST_CELL} characters")
-    return cells
+def _status(text: str, default: ImportStatus | None) -> ImportStatus:
+    if text.strip():
+        return ImportStatus(_one_of("status", text, tuple(ImportStatus)))
+    if default is None:
+        raise BadRowError("the status is empty, and --status does not say what that means")
+    return default
 
 
-def _one_of(column: str, value: str, choices: tuple[str, ...]) -> str:
-    plain = value.strip().lower()
+def _topic_or_everything(cells: _Cells, default: str, needed: bool) -> str:
+    """Return the topic that a row ends, or "" for every topic."""
+    text = cells.text("topic").strip()
+    try:
+        return _topic("topic", text or default)
+    except BadRowError:
+        if text or needed:
+            cells.warnings.append("it has no topic that can be read: every topic is ended")
+        return ""
+
+
+def _stated(cells: _Cells, *columns: str) -> str:
+    """Return what the row says of how an unsubscribe came about, in its own words."""
+    given = {column: cells.text(column).strip() for column in columns}
+    return "; ".join(f"{column}: {text}" for column, text in given.items() if text)
+
+
+def _faults(name: str, cell: str) -> list[str]:
+    """Return what is wrong with a cell whatever its column is."""
+    too_long = [f"{name} is longer than {MAX_CELL:,} characters"] if len(cell) > MAX_CELL else []
+    return [*too_long, f"{name} contains a NUL"] if "\0" in cell else too_long
+
+
+def _one_of(column: str, text: str, choices: Sequence[str]) -> str:
+    plain = text.strip().lower()
     if plain not in choices:
-        raise BadRowError(f"{column} must be one of {', '.join(choices)}")
+        message = f"{column} must be one of {', '.join(choices)}"
+        raise UnknownWordError(message, column, text.strip())
     return plain
 
 
-def _topic(value: str) -> str:
-    if not SLUG.fullmatch(value.strip()):
-        raise BadRowError("the topic is missing, or not 1 to 32 of a-z, 0-9 and -")
-    return value.strip()
+def _frequency(column: str, text: str) -> str:
+    return _one_of(column, text, FREQUENCIES)
 
 
-def _locale(value: str) -> str | None:
-    tag = value.replace("_", "-")
-    if tag and not LANGUAGE_TAG.fullmatch(tag):
-        raise BadRowError("the locale is not a language tag, like de or pt-BR")
-    return tag or None
+def _topic(column: str, text: str) -> str:
+    slug = text.lower()
+    if not SLUG.fullmatch(slug):
+        raise BadRowError(f"the {column} is missing, or not 1 to 32 of a-z, 0-9 and -")
+    return slug
 
 
-def _source(value: str, default: str) -> str:
-    return value if value in get_args(Source) else default
+def _locale(column: str, text: str) -> str:
+    tag = text.replace("_", "-")
+    if not LANGUAGE_TAG.fullmatch(tag):
+        raise BadRowError(f"the {column} is not a language tag, like de or pt-BR")
+    return tag
 
 
-def _time(column: str, cells: Mapping[str, str], now: datetime | None = None) -> datetime | None:
-    """Return the time in a column, which lies before `now` where that is given."""
-    text = cells.get(column, "").strip()
-    if not text:
-        return None
+def _known_source(_: str, text: str) -> str | None:
+    return text if text in get_args(Source) else None
+
+
+def _time(column: str, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
-        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise BadRowError(
             f"{column} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z"
         ) from None
-    if now is not None and at > now + _CLOCKS_DIFFER_BY:
-        raise BadRowError(f"{column} lies in the future")
+
+
+def _past(column: str, text: str, now: datetime) -> datetime:
+    at = _time(column, text)
+    if at > now + _CLOCKS_DIFFER_BY:
+        raise BadRowError(f"{column} is in the future")
     return at

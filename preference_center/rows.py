@@ -29,6 +29,11 @@ class Row:
     line: int
     cells: Mapping[str, str]
     raw: bool = False
+    problems: tuple[str, ...] = ()
+
+    def refused(self, why: str = "") -> "RefusedRow":
+        """Return this row as refused, for `why` and for its own problems."""
+        return RefusedRow(self.line, "; ".join(filter(None, (why, *self.problems))))
 
     def plain(self) -> dict[str, str]:
         """Return the cells as they were before any escaping."""

@@ -10,3 +10,17 @@ class BounceSeverity(StrEnum):
     PROBABLE = "probable"  # Usually permanent, sometimes wrong: a second one, days later, ends it.
     SOFT = "soft"  # It may pass: only a series of them ends email to the address.
     IGNORED = "ignored"  # It is about the sender or the message: it counts for nothing.
+
+
+class ImportStatus(StrEnum):
+    """What a row of an import says about a person and a topic."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    UNCONFIRMED = "unconfirmed"
+    BOUNCED = "bounced"  # It also ends all email to the address.
+    COMPLAINED = "complained"  # It also ends every topic.
+
+    @property
+    def ends_consent(self) -> bool:
+        return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)
