@@ -49,6 +49,7 @@ LEDGER = (
     "occurred_at",
     "recorded_at",
     "wording",
+    "stated_source",
     "hash",
 )
 REASONS = ("week", "topic", "campaign", "code", "note")

@@ -210,6 +210,16 @@ def test_an_empty_database_makes_an_empty_file(
     assert _export(database, what, file_format) == header.encode()
 
 
+def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database) -> None:
+    text = "email,topic,status,changed_by\nada@example.org,news,unsubscribed,phone\n"
+    _import(database, text.encode(), "csv")
+    cells = _cells(_export(database, "ledger"), "source", "stated_source")
+    assert cells == [("import", "changed_by: phone")]
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
+
+
 @pytest.mark.parametrize("what", ["preferences", "ledger"])
 def test_a_topic_alone_can_be_exported(database: Database, what: str) -> None:
     with database.transaction() as session:

@@ -515,7 +515,7 @@ def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
     )
     rows = "".join(f"<p{n}@example.org>; q{n}@example.org,news,unsubscribed\n" for n in range(1000))
     assert _import(database, "email,topic,status\n" + rows)[0] == {"stopped": 2000}
-    assert counted.total() < 20
+    assert counted.total() < 30
 
 
 CELL = st.text(max_size=30)

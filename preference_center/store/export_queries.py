@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Select,
     Text,
+    and_,
     case,
     cast,
     func,
@@ -16,11 +18,13 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import aliased
 
 from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
 from preference_center.store.report_queries import Wanted, all_reasons
 from preference_center.store.tables import (
+    LedgerDetail,
     LedgerRow,
     Slug,
     Subscriber,
@@ -34,6 +38,7 @@ AnySelect = Select[*tuple[Any, ...]]
 
 # Byte order on both engines, as for slugs.
 _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
+_Json = Text().with_variant(postgresql.JSON(), "postgresql")  # SQLite reads JSON from a text.
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
@@ -132,6 +137,7 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
 def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
     """Return every change, each person's in the order they were made."""
     wording = aliased(Wording)
+    details = type_coerce(cast(LedgerDetail.after, _Json), JSON)
     statement: AnySelect = (
         select(
             LedgerRow.subscriber_id.label("id"),
@@ -144,7 +150,15 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
             LedgerRow.occurred_at,
             LedgerRow.recorded_at,
             wording.text.label("wording"),
+            details["stated_source"].as_string().label("stated_source"),
             LedgerRow.hash,
+        )
+        .outerjoin(
+            LedgerDetail,
+            and_(
+                LedgerDetail.subscriber_id == LedgerRow.subscriber_id,
+                LedgerDetail.seq == LedgerRow.seq,
+            ),
         )
         .outerjoin(wording, wording.digest == LedgerRow.wording)
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
