@@ -222,14 +222,15 @@ def _read_suppression(cells: _Cells, rules: Rules) -> Reading:
     kind = _one_of("kind", cells.text("kind"), KINDS)
     people, twins = _everyone(cells, rules.identity_key)
     topic = _topic_or_everything(cells, "", needed=True) if kind == "topic" else ""
+    source = cells.read("source", _known_source) or cells.read("changed_by", _known_source)
     record = SuppressionRecord(
         person=people[0],
         kind=kind if topic or kind != "topic" else "all",
         topic=topic,
         since=cells.past("since"),
-        source=cells.read("source", _known_source) or "import",
+        source=source or "import",
         erased_at=cells.past("erased_at"),
-        stated_source=_stated(cells, "source"),
+        stated_source=_stated(cells, "source", "changed_by", "consent_source"),
     )
     return _reading(cells, record, people, twins)
 

@@ -544,3 +544,11 @@ def test_any_cells_are_taken_or_refused(database: Database, cells: dict[str, str
     assert counts["refused"] == len(refused)
     if counts["added"]:
         assert cells["status"].strip().lower() in ("subscribed", "unconfirmed")
+
+
+@pytest.mark.parametrize("column", ["source", "changed_by", "consent_source"])
+def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, column: str) -> None:
+    _import(database, f"email,kind,{column}\n{ADA},all,phone\n")
+    with database.reading() as session:
+        change = ledger.changes(session, make.person(), 1)[-1]
+        assert change.stated_source == f"{column}: phone"
