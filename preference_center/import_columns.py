@@ -26,16 +26,16 @@ _ALIASES = {"emailaddress": "email", "subscriberid": "id"}
 # Parts of a name, without accents, that are about opting out.
 _ABOUT_OPTING_OUT = re.compile(
     "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
-    "|abuse|donot|dontcontact|noe?mail|disabled|deleted|removed|excluded|invalid|undeliver|unreach"
+    "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
     "|inactive|revoked|withdr|status|abmeld|abgemeld|abbestell|widerr|gesperrt|desabonn|desinscr"
     "|disiscr|afgemeld|uitgeschr"
 )
 # Parts that are about a consent which can also be missing, unless the name is that of a time.
 _ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accepts|preference"
-    "|confirmed|einwilligung"
+    "|confirmed|allow|receive|wants|einwilligung"
 )
-_WORDS = {"clean", "cleaned", "dnc", "active", "enabled", "subscribe"}
+_WORDS = {"stop", "stopped", "clean", "cleaned", "dnc", "active", "enabled", "subscribe"}
 _TIMES = {"at", "date", "ip", "on", "since", "time", "timestamp"}
 _MAX_WORD = 40  # characters of a cell that may be one of the words below
 

@@ -28,6 +28,7 @@ from preference_center.rows import Row
 
 KINDS = ("all", "address", "topic")
 MAX_CELL = 1000  # characters
+MAX_WORD = 100  # characters of an unknown word that are kept for the report
 _CLOCKS_DIFFER_BY = timedelta(days=1)
 _IMPLIED_SOURCES = {ImportStatus.BOUNCED: "bounce", ImportStatus.COMPLAINED: "complaint"}
 
@@ -338,7 +339,7 @@ def _one_of(column: str, text: str, choices: Sequence[str]) -> str:
     plain = text.strip().lower()
     if plain not in choices:
         message = f"{column} must be one of {', '.join(choices)}"
-        raise UnknownWordError(message, column, text.strip())
+        raise UnknownWordError(message, column, text.strip()[:MAX_WORD])
     return plain
 
 

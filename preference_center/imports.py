@@ -218,7 +218,9 @@ class _Batch:
     topics: Mapping[str, Topic]
 
     def apply(self, person: Subscriber, record: Record) -> str:
-        """Take in one row, and return what became of it."""
+        """Apply one record, and return what became of it."""
+        if person.erased_at is not None:
+            record = replace(record, stated_source="")  # nothing may be gathered about them again
         if isinstance(record, SuppressionRecord):
             return self._suppress(person, record)
         if record.status.ends_consent:
@@ -295,7 +297,8 @@ def _is_the_stop_above(person: Subscriber, record: PreferenceRecord) -> bool:
 
 def _fill(person: Subscriber, record: Record) -> None:
     """Remember an address or a language that is not on record yet; never after erasure."""
-    if person.erased_at is not None or getattr(record, "erased_at", None) is not None:
+    erases = isinstance(record, SuppressionRecord) and record.erased_at is not None
+    if erases or person.erased_at is not None:
         return
     email = record.person.email
     if person.email is None and email is not None and is_mailable(email):

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from preference_center.addresses import fingerprint
 from preference_center.core import audience, erasure, ledger, subscribers, topics
 from preference_center.core.vocab import ImportStatus
-from preference_center.import_records import Rules
+from preference_center.import_records import BadRowError, Rules, read_person
 from preference_center.imports import Findings, Import
 from preference_center.rows import RefusedRow, Row, read_csv
 from preference_center.store import Database
@@ -248,6 +248,15 @@ def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status:
     ada = _person(database)
     assert (ada.email, ada.locale, dict(ada.subscriptions)) == (None, None, {})
     assert "all" in ada.suppressions
+
+
+def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
+    assert counts == {"stopped": 1}
+    with database.reading() as session:
+        assert [each.stated_source for each in ledger.changes(session, make.person(), 1)][-1] == ""
 
 
 @pytest.mark.parametrize("kind", ["all", "topic"])
@@ -516,6 +525,16 @@ def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
     rows = "".join(f"<p{n}@example.org>; q{n}@example.org,news,unsubscribed\n" for n in range(1000))
     assert _import(database, "email,topic,status\n" + rows)[0] == {"stopped": 2000}
     assert counted.total() < 30
+
+
+@given(st.text() | st.sampled_from(UNCLEAN))
+def test_the_library_and_a_file_mean_the_same_person(text: str) -> None:
+    """A link that is minted offline must be that of the person whom the audience check allows."""
+    try:
+        person = read_person({"email": text}, make.IDENTITY_KEY)
+    except BadRowError:
+        return
+    assert person.id == make.minter().mint(text, "news", "c").id
 
 
 CELL = st.text(max_size=30)

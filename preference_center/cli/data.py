@@ -19,6 +19,7 @@ from preference_center.cli.common import (
     progress,
     reading_progress,
 )
+from preference_center.cli.mailing import Matching
 from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.vocab import ImportStatus
@@ -39,15 +40,13 @@ from preference_center.rows import (
 MAX_SHOWN = 40  # characters of a word that a report shows
 
 
-def _slug(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not SLUG.fullmatch(value):
-        raise click.BadParameter("a topic is 1 to 32 of a-z, 0-9 and -")
-    return value
-
-
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
-@click.option("--topic", callback=_slug, help="The topic of rows that name none.")
+@click.option(
+    "--topic",
+    type=Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -"),
+    help="The topic of rows that name none.",
+)
 @click.option(
     "--status",
     type=click.Choice([status.value for status in ImportStatus]),

@@ -268,7 +268,7 @@ def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
 def test_a_topic_for_all_rows_must_be_one(database_url: str) -> None:
     result = run(database_url, "import", "-", "--topic", "Weekly News", stdin=PEOPLE)
     assert result.exit_code == 2
-    assert "a topic is 1 to 32" in result.stderr
+    assert "'Weekly News' is not 1 to 32" in result.stderr
 
 
 @pytest.mark.parametrize("what", ["suppressions", "preferences", "ledger", "reasons"])
