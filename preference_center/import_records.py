@@ -4,10 +4,9 @@ A row that ends consent is read leniently: whatever else is wrong in it is a war
 starts something is refused for any fault.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar, get_args
+from datetime import datetime
 from uuid import UUID
 
 from preference_center.addresses import (
@@ -18,33 +17,23 @@ from preference_center.addresses import (
     normalise,
     split,
 )
-from preference_center.core.consent import Source
-from preference_center.core.preferences import FREQUENCIES
-from preference_center.core.topics import LANGUAGE_TAG
 from preference_center.core.vocab import ImportStatus
+from preference_center.import_cells import (
+    BadRowError,
+    Cells,
+    faults_of,
+    known_source,
+    one_of,
+    read_frequency,
+    read_locale,
+    read_time,
+    read_topic,
+)
 from preference_center.import_columns import Columns
-from preference_center.links import SLUG
 from preference_center.rows import Row
 
 KINDS = ("all", "address", "topic")
-MAX_CELL = 1000  # characters
-MAX_WORD = 100  # characters of an unknown word that are kept for the report
-_CLOCKS_DIFFER_BY = timedelta(days=1)
 _IMPLIED_SOURCES = {ImportStatus.BOUNCED: "bounce", ImportStatus.COMPLAINED: "complaint"}
-
-_Value = TypeVar("_Value")
-
-
-class BadRowError(ValueError):
-    """A row cannot be used; the message says why, and holds nothing of the row."""
-
-
-class UnknownWordError(BadRowError):
-    """A cell has a word that is none of the column's; `column` and `word` say which."""
-
-    def __init__(self, message: str, column: str, word: str) -> None:
-        super().__init__(message)
-        self.column, self.word = column, word
 
 
 @dataclass(frozen=True)
@@ -77,6 +66,10 @@ class PreferenceRecord:
     changed_by: str
     stated_source: str = ""
 
+    @property
+    def ends_consent(self) -> bool:
+        return self.status.ends_consent
+
 
 @dataclass(frozen=True)
 class SuppressionRecord:
@@ -89,6 +82,10 @@ class SuppressionRecord:
     source: str
     erased_at: datetime | None
     stated_source: str = ""
+
+    @property
+    def ends_consent(self) -> bool:
+        return True
 
 
 Record = PreferenceRecord | SuppressionRecord
@@ -147,49 +144,22 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading
     """Return what a row says; raise BadRowError."""
     given = row.plain()
     ours = {name: given[theirs] for name, theirs in columns.read.items()}
-    faults = [fault for name, cell in given.items() for fault in _faults(name, cell)]
+    faults = [fault for name, cell in given.items() for fault in faults_of(name, cell)]
     if ours.get("kind", "").strip():
-        cells = _Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
+        cells = Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
         reading = _read_suppression(cells, rules)
     else:
         status = _status(ours.get("status", ""), rules.status)
         if status.ends_consent:
-            cells = _Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
+            cells = Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
             reading = _read_unsubscribe(cells, status, rules)
         else:
             if row.problems or faults:
                 raise BadRowError("; ".join(faults))  # Row.refused adds the row's own problems.
             _refuse_suspects(columns, given)
-            reading = _read_start(_Cells(ours, now, lenient=False), status, rules)
+            reading = _read_start(Cells(ours, now, lenient=False), status, rules)
     reading.foreign_id = bool(ours.get("id", "").strip()) and _subscriber_id(ours) is None
     return reading
-
-
-@dataclass
-class _Cells:
-    """A row's cells by our names. A bad one raises; where `lenient`, it is a warning and empty."""
-
-    given: Mapping[str, str]
-    now: datetime
-    lenient: bool
-    warnings: list[str] = field(default_factory=list)
-
-    def text(self, column: str) -> str:
-        return self.given.get(column, "").replace("\0", "")[:MAX_CELL]
-
-    def read(self, column: str, parse: Callable[[str, str], _Value | None]) -> _Value | None:
-        text = self.text(column).strip()
-        try:
-            return parse(column, text) if text else None
-        except BadRowError as error:
-            if not self.lenient:
-                raise
-            self.warnings.append(str(error))
-            return None
-
-    def past(self, column: str) -> datetime | None:
-        """Return a time that is not in the future."""
-        return self.read(column, lambda name, text: _past(name, text, self.now))
 
 
 def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
@@ -201,31 +171,31 @@ def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
         )
 
 
-def _read_start(cells: _Cells, status: ImportStatus, rules: Rules) -> Reading:
+def _read_start(cells: Cells, status: ImportStatus, rules: Rules) -> Reading:
     person = read_person(cells.given, rules.identity_key)
     if person.email is not None and not is_mailable(person.email):
         raise BadRowError("not an email address that email can be sent to")
-    topic = _topic("topic", cells.text("topic").strip() or rules.topic or "")
+    topic = read_topic("topic", cells.text("topic").strip() or rules.topic or "")
     record = _preference(cells, person, topic, status)
     came = normalise(cells.text("email"))
     return Reading([record], cleaned=person.email is not None and came != normalise(person.email))
 
 
-def _read_unsubscribe(cells: _Cells, status: ImportStatus, rules: Rules) -> Reading:
-    people, twins = _everyone(cells, rules.identity_key)
+def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> Reading:
+    everyone = _everyone(cells, rules.identity_key)
     topic = _topic_or_everything(cells, rules.topic or "", status is ImportStatus.UNSUBSCRIBED)
-    record = _preference(cells, people[0], topic, status)
+    record = _preference(cells, everyone.people[0], topic, status)
     stated = _stated(cells, "changed_by", "consent_source")
-    return _reading(cells, replace(record, stated_source=stated), people, twins)
+    return _reading(cells, replace(record, stated_source=stated), everyone)
 
 
-def _read_suppression(cells: _Cells, rules: Rules) -> Reading:
-    kind = _one_of("kind", cells.text("kind"), KINDS)
-    people, twins = _everyone(cells, rules.identity_key)
+def _read_suppression(cells: Cells, rules: Rules) -> Reading:
+    kind = one_of("kind", cells.text("kind"), KINDS)
+    everyone = _everyone(cells, rules.identity_key)
     topic = _topic_or_everything(cells, "", needed=True) if kind == "topic" else ""
-    source = cells.read("source", _known_source) or cells.read("changed_by", _known_source)
+    source = cells.read("source", known_source) or cells.read("changed_by", known_source)
     record = SuppressionRecord(
-        person=people[0],
+        person=everyone.people[0],
         kind=kind if topic or kind != "topic" else "all",
         topic=topic,
         since=cells.past("since"),
@@ -233,47 +203,51 @@ def _read_suppression(cells: _Cells, rules: Rules) -> Reading:
         erased_at=cells.past("erased_at"),
         stated_source=_stated(cells, "source", "changed_by", "consent_source"),
     )
-    return _reading(cells, record, people, twins)
+    return _reading(cells, record, everyone)
 
 
-def _reading(
-    cells: _Cells, record: Record, people: Sequence[Person], twins: Sequence[UUID]
-) -> Reading:
+def _reading(cells: Cells, record: Record, everyone: "_Everyone") -> Reading:
     """Return the records of an unsubscribe: one for each address, and the twins."""
     return Reading(
-        records=[replace(record, person=person) for person in people],
-        twins=[replace(record, person=Person(twin, None)) for twin in twins],
+        records=[replace(record, person=person) for person in everyone.people],
+        twins=[replace(record, person=Person(twin, None)) for twin in everyone.twins],
         warnings=cells.warnings,
-        cleaned=bool(twins),
+        cleaned=everyone.cleaned,
     )
 
 
-def _preference(
-    cells: _Cells, person: Person, topic: str, status: ImportStatus
-) -> PreferenceRecord:
+def _preference(cells: Cells, person: Person, topic: str, status: ImportStatus) -> PreferenceRecord:
     return PreferenceRecord(
         person=person,
         topic=topic,
         status=status,
-        frequency=cells.read("frequency", _frequency) or "every",
-        paused_until=cells.read("paused_until", _time),
-        locale=cells.read("locale", _locale),
+        frequency=cells.read("frequency", read_frequency) or "every",
+        paused_until=cells.read("paused_until", read_time),
+        locale=cells.read("locale", read_locale),
         consent_at=cells.past("consent_at"),
         consent_source=cells.text("consent_source"),
         consent_wording=cells.text("consent_wording"),
         basis=cells.text("basis"),
         acquired_from=cells.text("acquired_from"),
         changed_at=cells.past("changed_at"),
-        changed_by=cells.read("changed_by", _known_source)
-        or _IMPLIED_SOURCES.get(status, "import"),
+        changed_by=cells.read("changed_by", known_source) or _IMPLIED_SOURCES.get(status, "import"),
     )
 
 
-def _everyone(cells: _Cells, identity_key: str) -> tuple[list[Person], list[UUID]]:
-    """Return whose unsubscribe it is, and other ids under which they may be known.
+@dataclass(frozen=True)
+class _Everyone:
+    """The people of an unsubscribe, and other ids under which they may be known."""
+
+    people: list[Person]
+    twins: list[UUID] = field(default_factory=list)
+    cleaned: bool = False
+
+
+def _everyone(cells: Cells, identity_key: str) -> _Everyone:
+    """Return whose unsubscribe it is; raise BadRowError.
 
     Links may have been minted for the text as it came, and an id may be right where the email
-    is not: both are ended as well.
+    is not: both are unsubscribed as well.
     """
     text, given = cells.given.get("email", "").strip(), _subscriber_id(cells.given)
     try:
@@ -284,14 +258,16 @@ def _everyone(cells: _Cells, identity_key: str) -> tuple[list[Person], list[UUID
         cells.warnings.append(f"the email is not clear ({error}): only the id is unsubscribed")
         found = {}
     if not found:
-        return [read_person({"id": cells.given.get("id", "")}, identity_key)], []
+        return _Everyone([read_person({"id": cells.given.get("id", "")}, identity_key)])
     twins = {fingerprint(text, identity_key)} - found.keys()
+    cleaned = bool(twins)
     if given is not None and given not in found:
         cells.warnings.append("the id is not that of the email: both are unsubscribed")
         twins.add(given)
     if len(found) > 1:
         cells.warnings.append(f"it has {len(found)} addresses: each is unsubscribed")
-    return [Person(each, email) for each, email in found.items()], sorted(twins)
+    people = [Person(each, email) for each, email in found.items()]
+    return _Everyone(people, sorted(twins), cleaned)
 
 
 def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:
@@ -305,78 +281,30 @@ def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:
 
 
 def _status(text: str, default: ImportStatus | None) -> ImportStatus:
+    """Return the status that a cell has. One that ends consent may have stray marks in it."""
     if text.strip():
-        return ImportStatus(_one_of("status", text, tuple(ImportStatus)))
+        letters = "".join(filter(str.isalpha, text)).lower()
+        ending = next(
+            (each for each in ImportStatus if each.ends_consent and each == letters), None
+        )
+        return ending or ImportStatus(one_of("status", text, tuple(ImportStatus)))
     if default is None:
         raise BadRowError("the status is empty, and --status does not say what that means")
     return default
 
 
-def _topic_or_everything(cells: _Cells, default: str, needed: bool) -> str:
+def _topic_or_everything(cells: Cells, default: str, needed: bool) -> str:
     """Return the topic that a row ends, or "" for every topic."""
     text = cells.text("topic").strip()
     try:
-        return _topic("topic", text or default)
+        return read_topic("topic", text or default)
     except BadRowError:
         if text or needed:
             cells.warnings.append("it has no topic that can be read: every topic is ended")
         return ""
 
 
-def _stated(cells: _Cells, *columns: str) -> str:
+def _stated(cells: Cells, *columns: str) -> str:
     """Return what the row says of how an unsubscribe came about, in its own words."""
     given = {column: cells.text(column).strip() for column in columns}
     return "; ".join(f"{column}: {text}" for column, text in given.items() if text)
-
-
-def _faults(name: str, cell: str) -> list[str]:
-    """Return what is wrong with a cell whatever its column is."""
-    too_long = [f"{name} is longer than {MAX_CELL:,} characters"] if len(cell) > MAX_CELL else []
-    return [*too_long, f"{name} contains a NUL"] if "\0" in cell else too_long
-
-
-def _one_of(column: str, text: str, choices: Sequence[str]) -> str:
-    plain = text.strip().lower()
-    if plain not in choices:
-        message = f"{column} must be one of {', '.join(choices)}"
-        raise UnknownWordError(message, column, text.strip()[:MAX_WORD])
-    return plain
-
-
-def _frequency(column: str, text: str) -> str:
-    return _one_of(column, text, FREQUENCIES)
-
-
-def _topic(column: str, text: str) -> str:
-    slug = text.lower()
-    if not SLUG.fullmatch(slug):
-        raise BadRowError(f"the {column} is missing, or not 1 to 32 of a-z, 0-9 and -")
-    return slug
-
-
-def _locale(column: str, text: str) -> str:
-    tag = text.replace("_", "-")
-    if not LANGUAGE_TAG.fullmatch(tag):
-        raise BadRowError(f"the {column} is not a language tag, like de or pt-BR")
-    return tag
-
-
-def _known_source(_: str, text: str) -> str | None:
-    return text if text in get_args(Source) else None
-
-
-def _time(column: str, text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise BadRowError(
-            f"{column} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z"
-        ) from None
-
-
-def _past(column: str, text: str, now: datetime) -> datetime:
-    at = _time(column, text)
-    if at > now + _CLOCKS_DIFFER_BY:
-        raise BadRowError(f"{column} is in the future")
-    return at

@@ -5,30 +5,21 @@ An import adds: it changes no choice on record, and never undoes an unsubscribe.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import flag_modified
 
-from preference_center.addresses import is_mailable
-from preference_center.core import consent, erasure, ledger, subscribers, topics
-from preference_center.core.vocab import ImportStatus
+from preference_center.core import ledger, subscribers, topics
+from preference_center.import_batch import Batch, fill, update_together
+from preference_center.import_cells import BadRowError, UnknownWordError
 from preference_center.import_columns import match
-from preference_center.import_records import (
-    BadRowError,
-    PreferenceRecord,
-    Record,
-    Rules,
-    SuppressionRecord,
-    UnknownWordError,
-    read_row,
-)
+from preference_center.import_records import PreferenceRecord, Record, Rules, read_row
 from preference_center.rows import FileRefusedError, RefusedRow, Row
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Subscription, Topic
+from preference_center.store.tables import Topic
 
 ROWS_AT_A_TIME = 1000
 RECORDS_AT_A_TIME = 5000  # in one transaction: a row may have several addresses, each with twins
@@ -142,17 +133,17 @@ class Import:
             for wording in sorted(_wordings(each.record for each in usable)):
                 ledger.record_wording(session, wording)
             people = subscribers.lock_all(session, {each.record.person.id for each in usable}, now)
-            batch = _Batch(session, now, known)
+            batch = Batch(session, now, known)
             with session.no_autoflush:
                 for each in usable:
                     person = people[each.record.person.id]
                     if each.counts:
-                        _fill(person, each.record)
+                        fill(person, each.record)
                     outcome = batch.apply(person, each.record)
                     counts[outcome] += each.counts
                     is_new = outcome == "stopped" and person.created_at == now
                     self.findings.not_on_record += each.counts and is_new
-            _update_together(session, people.values())
+            update_together(session, people.values())
         return +counts
 
     def _usable(
@@ -169,7 +160,9 @@ class Import:
         made = set() if self.create_topics else self.findings.new_topics
         usable = []
         for each in entries:
-            if _ends(each.record) or (each.record.topic in known and each.record.topic not in made):
+            if each.record.ends_consent or (
+                each.record.topic in known and each.record.topic not in made
+            ):
                 usable.append(each)
             else:
                 _note(self.findings.missing_topics, each.record.topic)
@@ -181,23 +174,12 @@ class Import:
     ) -> dict[str, Topic]:
         """Return the topics that exist, by slug; make those that are missing and may be made."""
         named = {record.topic for record in records} - {""}
-        ended = {record.topic for record in records if _ends(record)} - {""}
+        ended = {record.topic for record in records if record.ends_consent} - {""}
         known = topics.known(session, named)
         for slug in sorted((named if self.create_topics else ended) - known.keys()):
             known[slug] = topics.ensure(session, slug, now)
             self.findings.new_topics.add(slug)
         return known
-
-
-def _update_together(session: Session, people: Iterable[Subscriber]) -> None:
-    """Have all who were changed updated in the same columns, and so in one statement."""
-    for person in filter(session.is_modified, people):
-        for column in ("email", "locale", "seq", "head"):
-            flag_modified(person, column)
-
-
-def _ends(record: Record) -> bool:
-    return isinstance(record, SuppressionRecord) or record.status.ends_consent
 
 
 def _note(words: set[_Item], word: _Item) -> None:
@@ -207,114 +189,6 @@ def _note(words: set[_Item], word: _Item) -> None:
 
 def _wordings(records: Iterable[Record]) -> set[str]:
     return {each.consent_wording for each in records if isinstance(each, PreferenceRecord)} - {""}
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Rows that go into one transaction, and the topics they are about."""
-
-    session: Session
-    now: datetime
-    topics: Mapping[str, Topic]
-
-    def apply(self, person: Subscriber, record: Record) -> str:
-        """Apply one record, and return what became of it."""
-        if person.erased_at is not None:
-            record = replace(record, stated_source="")  # nothing may be gathered about them again
-        if isinstance(record, SuppressionRecord):
-            return self._suppress(person, record)
-        if record.status.ends_consent:
-            return self._stop(person, record)
-        known = person.subscriptions.get(record.topic)
-        left = known is not None and known.status == "unsubscribed"
-        if left or "all" in person.suppressions or person.erased_at is not None:
-            return "kept"
-        return self._add(person, record)
-
-    def _add(self, person: Subscriber, record: PreferenceRecord) -> str:
-        at = record.changed_at or record.consent_at or self.now
-        wording = record.consent_wording or None
-        act = replace(self._act(at, record.changed_by, record.stated_source), wording=wording)
-        status = "unsubscribed" if record.status.ends_consent else record.status.value
-        subscription = consent.new_subscription(person, record.topic, status, act)
-        _describe(subscription, record, ledger.record_wording(self.session, wording))
-        outcome = consent.record_subscription(
-            self.session, person, self.topics[record.topic], subscription, act
-        )
-        return "added" if outcome.changed else "unchanged"
-
-    def _stop(self, person: Subscriber, record: PreferenceRecord) -> str:
-        if _is_the_stop_above(person, record):
-            return "unchanged"
-        act = self._act(record.changed_at, record.changed_by, record.stated_source)
-        changed = False
-        if record.status in _SCOPES or not record.topic:
-            scope = _SCOPES.get(record.status, "all")
-            changed = consent.end_consent(self.session, person, scope, act).changed
-        if not record.topic:
-            return "stopped" if changed else "unchanged"
-        if record.topic in person.subscriptions:
-            topic = self.topics[record.topic]
-            changed |= consent.end_consent(self.session, person, "topic", act, topic).changed
-        elif person.erased_at is None:
-            changed |= self._add(person, record) == "added"
-        return "stopped" if changed else "unchanged"
-
-    def _suppress(self, person: Subscriber, record: SuppressionRecord) -> str:
-        act = self._act(record.since, record.source, record.stated_source)
-        if record.kind == "topic":
-            topic = self.topics[record.topic]
-            outcome = consent.end_consent(self.session, person, "topic", act, topic)
-        else:
-            scope: consent.Scope = "address" if record.kind == "address" else "all"
-            outcome = consent.end_consent(self.session, person, scope, act)
-        if record.erased_at is not None and person.erased_at is None:
-            erasure.forget(self.session, person, replace(act, occurred_at=record.erased_at))
-            return "erased"
-        return "stopped" if outcome.changed else "unchanged"
-
-    def _act(self, at: datetime | None, told: str, stated_source: str) -> consent.Act:
-        return consent.Act(
-            "import", at or self.now, self.now, told=told, stated_source=stated_source
-        )
-
-
-_SCOPES: Mapping[ImportStatus, consent.Scope] = {
-    ImportStatus.BOUNCED: "address",
-    ImportStatus.COMPLAINED: "all",
-}
-
-
-def _is_the_stop_above(person: Subscriber, record: PreferenceRecord) -> bool:
-    """Tell whether a row only repeats a stop of everything, as our own export writes it.
-
-    What lies beneath that stop is on record here; it must outlive an undo.
-    """
-    stops = {(stop.since, stop.source) for stop in person.suppressions.values()}
-    here = record.topic in person.subscriptions
-    return here and (record.changed_at, record.changed_by) in stops
-
-
-def _fill(person: Subscriber, record: Record) -> None:
-    """Remember an address or a language that is not on record yet; never after erasure."""
-    erases = isinstance(record, SuppressionRecord) and record.erased_at is not None
-    if erases or person.erased_at is not None:
-        return
-    email = record.person.email
-    if person.email is None and email is not None and is_mailable(email):
-        person.email = email
-    if person.locale is None and isinstance(record, PreferenceRecord):
-        person.locale = record.locale
-
-
-def _describe(subscription: Subscription, record: PreferenceRecord, wording: bytes | None) -> None:
-    subscription.frequency = record.frequency
-    subscription.paused_until = record.paused_until
-    subscription.consent_at = record.consent_at
-    subscription.consent_source = record.consent_source
-    subscription.consent_wording = wording
-    subscription.basis = record.basis
-    subscription.acquired_from = record.acquired_from
 
 
 def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

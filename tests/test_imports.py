@@ -14,7 +14,8 @@ from sqlalchemy import event
 from preference_center.addresses import fingerprint
 from preference_center.core import audience, erasure, ledger, subscribers, topics
 from preference_center.core.vocab import ImportStatus
-from preference_center.import_records import BadRowError, Rules, read_person
+from preference_center.import_cells import BadRowError
+from preference_center.import_records import Rules, read_person
 from preference_center.imports import Findings, Import
 from preference_center.rows import RefusedRow, Row, read_csv
 from preference_center.store import Database
@@ -412,6 +413,19 @@ def test_an_empty_or_unknown_status_subscribes_nobody(database: Database, word: 
     ran = Ran(database, f"email,topic,status\n{ADA},news,{word}\n", status=None)
     assert ran.counts == {"refused": 1}
     assert ran.findings.unknown_words == ({("status", word)} if word else set())
+
+
+@pytest.mark.parametrize("word", ["UNSUBSCRIBED", " Un-subscribed.", "\u200bunsubscribed\u00a0"])
+def test_a_status_that_ends_consent_may_have_stray_marks(database: Database, word: str) -> None:
+    assert Ran(database, f"email,topic,status\n{ADA},news,{word}\n").counts == {"stopped": 1}
+
+
+@pytest.mark.parametrize(
+    "word", ["!subscribed", "un subscribed?", "subscribed\u200b", "not-subscribed"]
+)
+def test_a_status_that_starts_something_has_none(database: Database, word: str) -> None:
+    ran = Ran(database, f"email,topic,status\n{ADA},news,{word}\n")
+    assert ran.counts["added"] == 0
 
 
 @pytest.mark.parametrize("status", [*ImportStatus])
