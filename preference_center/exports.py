@@ -47,6 +47,7 @@ LEDGER = (
     "wording",
     "status",
     "original_source",
+    "stated_source",
     "hash",
 )
 REASONS = ("week", "topic", "campaign", "code", "note")

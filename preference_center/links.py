@@ -28,7 +28,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from preference_center.addresses import fingerprint
+from preference_center.addresses import subscriber_id
 from preference_center.list_headers import UnfoldedHeader, phrase
 from preference_center.signed import BadLink, sign, unsign
 
@@ -144,16 +144,16 @@ class Minter:
         List-Id where it is plain ASCII. Raises ValueError for a topic or campaign whose
         characters could not stand in a link.
         """
-        subscriber_id = person if isinstance(person, UUID) else self.fingerprint(person)
-        link = Link(day or datetime.now(UTC).date(), subscriber_id, topic, campaign)
+        person_id = person if isinstance(person, UUID) else self.fingerprint(person)
+        link = Link(day or datetime.now(UTC).date(), person_id, topic, campaign)
         unsubscribe_url = f"{self.public_url}/u/{write_link('unsubscribe', link, self.link_keys)}"
         preferences_url = f"{self.public_url}/p/{write_link('preferences', link, self.link_keys)}"
-        token = write_return_path(subscriber_id, topic, self.link_keys)
+        token = write_return_path(person_id, topic, self.link_keys)
         return Links(
-            id=subscriber_id,
+            id=person_id,
             unsubscribe_url=unsubscribe_url,
             preferences_url=preferences_url,
-            list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
+            list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(person_id, topic)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
             list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
             event_token=token,
@@ -161,8 +161,11 @@ class Minter:
         )
 
     def fingerprint(self, address: str) -> UUID:
-        """Return the subscriber id of an address."""
-        return fingerprint(address, self.identity_key)
+        """Return the subscriber id of an address: `Ada <ada@example.org>` is ada@example.org.
+
+        It never raises: a text that is not clearly one address has an id of its own.
+        """
+        return subscriber_id(address, self.identity_key)
 
     def _mailto(self, subscriber_id: UUID, topic: str) -> str:
         if self.inbound_domain is None:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from preference_center.addresses import is_mailable
 from preference_center.core import audience, topics
-from preference_center.import_records import BadRowError, Person, read_person
+from preference_center.import_cells import BadRowError
+from preference_center.import_records import Person, read_person
 from preference_center.links import Links, Minter
 from preference_center.rows import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.addresses import fingerprint, normalise
+from preference_center.addresses import normalise, subscriber_id
 from preference_center.core import consent, deliveries, inbound, subscribers, topics
 from preference_center.links import read_mail_token
 from preference_center.logs import log_unexpected
@@ -91,7 +91,8 @@ class Taker:
         that nobody here has may be a forwarder's, or redacted: then the token's person is meant
         as well. A token alone will do.
         """
-        known = fingerprint(event.address, self.settings.identity_key) if event.address else None
+        key = self.settings.identity_key
+        known = subscriber_id(event.address, key) if event.address else None
         try:
             _, person, code = read_mail_token(event.token, self.settings.link_keys)
         except BadLink:

@@ -1,10 +1,19 @@
-"""Whose an address is, whether mail can go to it, and how a page shows it."""
+"""Cleaning an address, its subscriber id, whether it can be mailed, and how a page shows it."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.addresses import fingerprint, is_mailable, mask, normalise
+from preference_center.addresses import (
+    UnclearAddressError,
+    clean,
+    fingerprint,
+    is_mailable,
+    mask,
+    normalise,
+    split,
+    subscriber_id,
+)
 from tests import make
 
 domains = st.text(st.characters() | st.sampled_from(".-xnßİΣ。＠\u0301\u00ad"), max_size=40)
@@ -89,6 +98,8 @@ def test_mail_can_go_to_it(address: str) -> None:
     "address",
     [
         "",
+        "“ada@example.org",
+        "ad\ufffda@example.org",
         "ada",
         "@example.org",
         "ada@",
@@ -121,3 +132,135 @@ def test_mail_cannot_go_to_it(address: str) -> None:
 )
 def test_a_mask_shows_the_first_character_and_the_domain(address: str, shown: str) -> None:
     assert mask(address) == shown
+
+
+ADA = "ada@example.org"
+CLEANED = [
+    *((ADA, ADA), (" \u00a0Ada@Example.org\u3000\r\n", "Ada@Example.org")),
+    *((f"{ADA}{mark}", ADA) for mark in ".,;)>:!?\"'”»。"),
+    *((f"{mark}{ADA}", ADA) for mark in '<([" “„«‘'),
+    *((f"a{chr(code)}da@exam{chr(code)}ple.org", ADA) for code in (0xFEFF, 0x200B, 0x200E, 0x200F)),
+    *((f"{chr(code)}{ADA}{chr(code)}", ADA) for code in (0x2060, 0xAD, 0x061C, 0x180E)),
+    *((f"{chr(code)}{ADA}", ADA) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+    *((f"{ADA}\u200b,\u00a0", ADA), ("“ada@example.org”.", ADA), ("'ada@example.org',", ADA)),
+    *(("`ada@example.org`", ADA), ("*ada@example.org*", ADA), ("{ada@example.org}", ADA)),
+    *(("Ada Lovelace <ada@example.org>", ADA), ('"Ada" <ada@example.org>', ADA)),
+    *(("Lovelace, Ada <ada@example.org>", ADA), ("'Ada'<ada@example.org>", ADA)),
+    *(("Ada (ada@example.org)", ADA), ("ada@example.org (Ada, at home)", ADA)),
+    *(("(Ada) ada@example.org", ADA), ("<ada@example.org", ADA), ("ada@example.org -", ADA)),
+    *(("mailto:ada@example.org", ADA), ("MailTo: ada@example.org", ADA)),
+    ("<mailto:ada%2Bnews@example.org?subject=Please%20stop&body=x>", "ada+news@example.org"),
+    *(("'mailto:ada@example.org?subject=x'", ADA), ("mailto:mailto%3Aada%40example.org", ADA)),
+    *(
+        ("ada@example.org <mailto:Ada@Example.org>", ADA),
+        ('"ada@example.org" <ada@example.org>', ADA),
+    ),
+    *(("[ada@example.org](mailto:ada@example.org)", ADA), ("ada@example.org;ADA@example.org", ADA)),
+    *(("&lt;ada@example.org&gt;", ADA), ("ada&#64;example&#x2e;org", ADA), (f"&nbsp;{ADA}", ADA)),
+    *(("&amp;lt;ada@example.org", ADA), ("o&#39;hara@example.org", "o'hara@example.org")),
+    *(
+        ("ada＠example.org", ADA),
+        ("ａｄａ＠ｅｘａｍｐｌｅ．ｏｒｇ", ADA),
+        ("ada﹫example.org", ADA),
+    ),
+    *(("ada @example.org", ADA), ("ada @ example.org", ADA), ("ada@\n example.org", ADA)),
+    *(('"a  b"@example.org', '"a  b"@example.org'), ('<"a@b"@example.org>', '"a@b"@example.org')),
+    *(("user@[192.0.2.1]", "user@[192.0.2.1]"), ("{ada@example.org", "{ada@example.org")),
+    *(("'ada@example.org", "'ada@example.org"), ("a/b@example.org", "a/b@example.org")),
+    ("ada@نامه\u200cای.com", "ada@نامه\u200cای.com"),  # IDNA 2008 permits the joiner here.
+]
+UNCLEAR = [
+    *(("", "no @"), ("Ada", "no @"), ("ada (at) example.org", "no @"), ("n/a", "no @")),
+    *(("a\u200cda@example.org", "joiner"), ("a\u200dda@example.org", "joiner")),
+    *(("a&zwnj;da@example.org", "joiner"), ("ada@exam\u200cple.org", "joiner")),
+    *(("ada@example.org, ben@example.org", "more than one"), (f"{ADA} ben@x.org", "more than one")),
+    *(
+        ("ada@old.example <ada@example.org>", "more than one"),
+        (f"{ADA}/ben@x.org", "more than one"),
+    ),
+    *(("ada lovelace@example.org", "other text"), ("Ada ada@example.org", "other text")),
+    *(("ada@exam ple.org", "other text"), ("E-mail: ada@example.org", "other text")),
+    *(("ada@example.org (new: ben@example.org)", "other text"), (f"{ADA} (Ada) Ltd", "other text")),
+    *(
+        ("ada@", "not an address"),
+        ("@example.org", "not an address"),
+        (f"b@{ADA}", "not an address"),
+    ),
+    *(("ada@exa!mple.org", "not an address"), ("https://x.org/?e=ada@x.org", "not an address")),
+    *(("mailto:ada@example.org?cc=ben@x.org", "not an address"), ("ada:b@x.org", "not an address")),
+    *(
+        ("ada\0@example.org", "control"),
+        ("ad\ufffda@x.org", "damaged"),
+        ("\ud800@x.org", "control"),
+    ),
+    *(("mailto:ad%E9@example.org", "damaged"), ("a" * 990 + ADA, "longer than 1,000")),
+]
+
+
+@pytest.mark.parametrize(("text", "address"), CLEANED)
+def test_what_has_one_meaning_is_cleaned(text: str, address: str) -> None:
+    assert normalise(clean(text)) == normalise(address)
+    assert split(text) == [clean(text)]
+    assert subscriber_id(text, make.IDENTITY_KEY) == make.person(address)
+
+
+@pytest.mark.parametrize(("text", "why"), UNCLEAR)
+def test_what_has_no_single_meaning_is_refused_by_name(text: str, why: str) -> None:
+    with pytest.raises(UnclearAddressError, match=why) as refused:
+        clean(text)
+    assert not text or text not in str(refused.value)
+    assert subscriber_id(text, make.IDENTITY_KEY) == fingerprint(text, make.IDENTITY_KEY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada@example.org,ben@example.org",
+        "ada@example.org; ben@example.org;",
+        "ada@example.org/ben@example.org",
+        "ada@example.org|ben@example.org",
+        "ada@example.org，ben@example.org",
+        "ada@example.org ben@example.org",
+        "ada@example.org\r\nben@example.org",
+        "ada@example.org & ben@example.org",
+        "Lovelace, Ada <ada@example.org>; Ben <mailto:ben@example.org>",
+        "ada@example.org <ben@example.org>",
+        "ada@example.org (Ada), ben@example.org (Ben), Ada@Example.org",
+    ],
+)
+def test_a_cell_of_two_addresses_can_be_split(text: str) -> None:
+    assert split(text) == ["ada@example.org", "ben@example.org"]
+
+
+@pytest.mark.parametrize("text", ["ada@example.org, ben", "ada@example.org and ben@example.org"])
+def test_a_cell_is_not_split_where_a_part_of_it_is_unclear(text: str) -> None:
+    with pytest.raises(UnclearAddressError):
+        split(text)
+
+
+marks = [
+    *"<>()[]{}\"'`*“”«»’.,;:/|&#@＠ \n\u00a0\u200b\u200c\ufeff\u00ad?!%=\\_-+$\ufffdßİΣ。．",
+    *("mailto:", "&lt;", "&amp;", "&#64;", "ada", "Ada <", "example.org", "%40", "%3A"),
+]
+cells = st.lists(st.sampled_from(marks), max_size=14).map("".join) | addresses
+
+
+@given(cells)
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    try:
+        cleaned = clean(text)
+    except UnclearAddressError:
+        assert not is_mailable(text)
+    else:
+        assert clean(cleaned) == cleaned
+        assert not is_mailable(text) or normalise(cleaned) == normalise(text)
+
+
+@given(
+    st.text("abz0.!#$%&'*+/=?^_`{|}~-äß“（＠，；", min_size=1, max_size=8),
+    st.text("ab-.ßx。．ｅ\u00ad\u200c\u2060", max_size=8),
+)
+def test_an_address_that_can_be_mailed_is_clean_already(local: str, domain: str) -> None:
+    address = f" {local}@{domain}"
+    if is_mailable(address):
+        assert normalise(clean(address)) == normalise(address)

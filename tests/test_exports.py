@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from preference_center import exports
 from preference_center.core import choices, erasure, reasons, retention
 from preference_center.core.preferences import FREQUENCIES
+from preference_center.import_records import Rules
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
@@ -50,11 +51,10 @@ def _export(database: Database, what: str, file_format: str = "csv", **wanted: A
     return file.getvalue().encode()
 
 
-def _import(database: Database, content: bytes, file_format: str, what: str) -> None:
+def _import(database: Database, content: bytes, file_format: str) -> None:
     refused: list[RefusedRow] = []
     read: Callable[..., Any] = read_csv if file_format == "csv" else read_json_lines
-    stops = what == "suppressions"
-    job = Import(database, make.IDENTITY_KEY, lambda: make.NOW, suppressions=stops)
+    job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW, create_topics=True)
     job.run(read(io.BytesIO(content)), refused.append)
     assert refused == []
 
@@ -115,10 +115,10 @@ def test_a_round_trip_through_an_empty_database_changes_no_byte(
     files = {what: _export(database, what, file_format) for what in order}
     _empty(database)
     for what in order:
-        _import(database, files[what], file_format, what)
+        _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
     for what in order:
-        _import(database, files[what], file_format, what)
+        _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
 
 
@@ -127,7 +127,7 @@ def test_stops_of_a_topic_travel_with_its_suppressions(database: Database) -> No
         _people(session)
     file = _export(database, "suppressions", topic="offers")
     _empty(database)
-    _import(database, file, "csv", "suppressions")
+    _import(database, file, "csv")
     assert _export(database, "suppressions", topic="offers") == file
 
 
@@ -187,7 +187,7 @@ def test_any_people_make_the_round_trip(
     files = {what: _export(database, what, file_format) for what in order}
     _empty(database)
     for what in order:
-        _import(database, files[what], file_format, what)
+        _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
 
 
@@ -229,6 +229,16 @@ def test_an_empty_database_makes_an_empty_file(
 ) -> None:
     header = ",".join(exports.KINDS[what].columns) + "\r\n" if file_format == "csv" else ""
     assert _export(database, what, file_format) == header.encode()
+
+
+def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database) -> None:
+    text = "email,topic,status,changed_by\nada@example.org,news,unsubscribed,phone\n"
+    _import(database, text.encode(), "csv")
+    cells = _cells(_export(database, "ledger"), "source", "stated_source")
+    assert cells == [("import", "changed_by: phone")]
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
 
 
 @pytest.mark.parametrize("what", ["preferences", "ledger"])

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from preference_center import links, server_links
-from preference_center.addresses import fingerprint, normalise
+from preference_center.addresses import UnclearAddressError, clean, fingerprint, normalise
 from preference_center.signed import BadLink
 from tests import make
 
@@ -51,12 +51,22 @@ def signed(purpose: str, key: str, day: str, subscriber: str, rest: str) -> str:
 def test_the_page_has_every_kind_of_vector() -> None:
     rows = {name: len(vector) for name, vector in VECTORS.items()}
     assert rows.keys() == {
-        *("keys", "addresses", "links", "accepted", "refused", "receipts"),
+        *("keys", "cleaned", "addresses", "links", "accepted", "refused", "receipts"),
         *("confirms", "refused-confirms"),
         *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
     assert rows["refused"] >= 10
+
+
+@vectors("cleaned")
+def test_a_text_is_cleaned_as_the_page_says(vector: Vector) -> None:
+    cleaned: str | None
+    try:
+        cleaned = clean(vector["text"])
+    except UnclearAddressError:
+        cleaned = None
+    assert cleaned == vector["address"]
 
 
 @vectors("addresses")

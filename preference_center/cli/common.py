@@ -17,7 +17,7 @@ import click
 from preference_center.core.vocab import KeyKind
 from preference_center.environment import SettingsError
 from preference_center.output_files import text_file
-from preference_center.rows import RefusedRow
+from preference_center.rows import RefusedRow, Row
 from preference_center.settings import Settings, read_settings
 from preference_center.store import Database
 from preference_center.store.upgrade import check_schema
@@ -90,6 +90,25 @@ class Time(click.ParamType[datetime]):
         if at is None or not _EARLIEST <= at.year <= _LATEST:
             self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")
         return at
+
+
+class Warnings:
+    """Says on standard error what was wrong in rows that were applied all the same."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, row: Row, why: str) -> None:
+        self.count += 1
+        if self.count <= SHOWN_REFUSALS:
+            click.echo(f"line {row.line}: warning: {why}", err=True)
+
+    def close(self) -> None:
+        """Say how many there were, if any."""
+        if self.count > SHOWN_REFUSALS:
+            click.echo(f"… and {self.count - SHOWN_REFUSALS:,} more warnings", err=True)
+        if self.count:
+            click.echo(f"Warnings about unsubscribes that were applied: {self.count:,}", err=True)
 
 
 class Refusals:

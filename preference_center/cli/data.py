@@ -1,7 +1,6 @@
 """`import` and `export`."""
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -15,15 +14,27 @@ from preference_center import exports
 from preference_center.cli.common import (
     Refusals,
     Time,
+    Warnings,
     opened_database,
     opened_output,
     progress,
     reading_progress,
 )
+from preference_center.cli.mailing import Matching
 from preference_center.clock import utc_now
 from preference_center.core import topics
-from preference_center.core.vocab import KeyKind
-from preference_center.imports import Import
+from preference_center.core.vocab import ImportStatus, KeyKind
+from preference_center.import_columns import (
+    PREFERENCES,
+    SUPPRESSIONS,
+    Columns,
+    check,
+    listed,
+    match,
+)
+from preference_center.import_records import Rules
+from preference_center.imports import Findings, Import
+from preference_center.links import SLUG
 from preference_center.mailing import check_people
 from preference_center.output_files import text_file, whole_file
 from preference_center.rows import (
@@ -35,10 +46,29 @@ from preference_center.rows import (
     read_json_lines,
 )
 
+MAX_SHOWN = 40  # characters of a word that a report shows
+
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
-@click.option("--topic", help="The topic of rows that name none.")
+@click.option(
+    "--topic",
+    type=Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -"),
+    help="The topic of rows that name none.",
+)
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in ImportStatus]),
+    help="The status of rows that name none.",
+)
+@click.option(
+    "--ignore-column",
+    "ignored",
+    multiple=True,
+    metavar="NAME",
+    help="Do not read this column: it is not about opting out. May be given several times.",
+)
+@click.option("--create-topics", is_flag=True, help="Create topics that do not exist, as private.")
 @click.option(
     "--format",
     "file_format",
@@ -55,51 +85,57 @@ from preference_center.rows import (
 def import_command(
     file: BinaryIO,
     topic: str | None,
+    status: str | None,
+    ignored: tuple[str, ...],
+    create_topics: bool,
     file_format: str | None,
     dry_run: bool,
     report: Path | None,
     refused: Path | None,
 ) -> None:
-    """Import people and their stops from a file.
+    """Import people and unsubscribes from a file.
 
     FILE is CSV or JSON Lines; - is standard input.
 
     Columns: email or id, topic, status, frequency, paused_until, locale, consent_at,
-    consent_source, consent_wording, basis, acquired_from; changed_at and changed_by are read
-    where an export wrote them. A file with a column `kind` holds suppressions. An import never
-    undoes a stop, and running it again changes nothing.
+    consent_source, consent_wording, basis, acquired_from, changed_at, changed_by. A file with a
+    column `kind` holds suppressions. Other columns are not read; if one of them may say who opted
+    out, the file is refused.
+
+    A status is subscribed, unconfirmed, unsubscribed, bounced or complained. Nobody is subscribed
+    without one. A row that ends consent is applied whenever its address can be read, and other
+    faults in it are reported; a row that starts something is refused for any fault.
+
+    An import never undoes an unsubscribe, and running it again changes nothing. It exits with 1 if
+    rows were refused.
     """
     name = getattr(file, "name", "")
-    rows, columns, header = _rows(
+    rows, names, header = _rows(
         file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv")
     )
-    check_people(columns)
-    refusals = Refusals()
+    default = None if status is None else ImportStatus(status)
+    ignore = frozenset(each.strip().lower() for each in ignored)
+    columns = _checked(names, ignore, default)
+    refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))
-        _say_what_is_not_read(columns)
+        if unread := listed(columns.unread):
+            click.echo(f"Not read: {unread}.", err=True)
         on_refused = stack.enter_context(_reported(report, refusals))
         on_refused = stack.enter_context(_kept(refused, file, header, on_refused))
         advance = stack.enter_context(reading_progress("Importing", file))
-        job = Import(
-            database,
-            settings.identity_key,
-            utc_now,
-            suppressions="kind" in columns,
-            default_topic=topic,
-            dry_run=dry_run,
-        )
-        new_topics: set[str] = set()
-        counts = job.run(rows, on_refused, advance, new_topics.add)
+        rules = Rules(settings.identity_key, topic, default, ignore)
+        job = Import(database, rules, utc_now, create_topics=create_topics, dry_run=dry_run)
+        counts = job.run(rows, on_refused, warnings.add, advance)
+    warnings.close()
     click.echo(
         f"{'Would be a' if dry_run else 'A'}dded {counts['added']:,}, "
         f"stopped {counts['stopped']:,}, unchanged {counts['unchanged']:,}, "
         f"kept as stopped {counts['kept']:,}, erased {counts['erased']:,}, "
         f"refused {counts['refused']:,}."
     )
-    if new_topics:
-        # A misspelt one would be read by nobody.
-        click.echo(f"New topics, private: {', '.join(sorted(new_topics))}.")
+    for sentence in _sentences(job.findings):
+        click.echo(sentence)
     refusals.exit()
 
 
@@ -154,36 +190,66 @@ def export(
             advance(1)
 
 
-def _say_what_is_not_read(columns: set[str]) -> None:
-    """Refuse a file that would be misread, and name the columns that mean nothing here."""
-    if "event" in columns:
+def _checked(
+    names: tuple[str, ...], ignored: frozenset[str], status: ImportStatus | None
+) -> Columns:
+    """Return how a file's columns are read, or refuse a file that would be misread."""
+    columns = match(names, ignored)
+    check_people({*names, *columns.read})
+    if {"event", "seq", "hash"} <= set(names):
         raise FileRefusedError(
-            "this is an export of the ledger: import preferences and suppressions instead"
+            "this is an export of the ledger: use preference-center replay, or import preferences "
+            "and suppressions"
         )
-    known = {*exports.PREFERENCES, *exports.SUPPRESSIONS}
-    unread = sorted(columns - known)
-    for name in unread:
-        if (meant := re.sub("[^a-z_]", "", name)) in known:
-            raise FileRefusedError(f"a column is named {name!r}: name it {meant}, or leave it out")
-    if unread:
-        click.echo(f"Not read: {', '.join(unread)}.", err=True)
-    if not {"status", "kind"} & columns:
-        click.echo("No column status: everybody in this file counts as subscribed.", err=True)
+    check(columns, status)
+    return columns
 
 
-def _rows(file: BinaryIO, file_format: str) -> tuple[Iterable[Row | RefusedRow], set[str], bytes]:
+def _sentences(findings: Findings) -> Iterator[str]:
+    """Yield what an import has found that its counts do not say."""
+    if findings.cleaned:
+        yield f"Rows with an address that had to be cleaned: {findings.cleaned:,}."
+    if findings.not_on_record:
+        yield (
+            f"Of those stopped, {findings.not_on_record:,} were not on record: "
+            "if you expected them to be, check how their addresses are spelled."
+        )
+    if findings.foreign_ids:
+        yield "Not read: id, where it is not a subscriber id."
+    if findings.new_topics:
+        # Nobody would notice a misspelled one.
+        yield f"New topics, private: {', '.join(sorted(findings.new_topics))}."
+    if findings.missing_topics:
+        yield (
+            f"Topics that do not exist: {', '.join(sorted(findings.missing_topics))}. "
+            "Add them with `topic add`, or use --create-topics."
+        )
+    for column in sorted({column for column, _ in findings.unknown_words}):
+        words = sorted(_shown(word) for name, word in findings.unknown_words if name == column)
+        yield f"Unknown words in {column}: {', '.join(words)}."
+
+
+def _shown(word: str) -> str:
+    """Return a word of a file as a terminal may show it; an address is not shown."""
+    return "(an address)" if "@" in word else repr(word[:MAX_SHOWN])
+
+
+def _rows(
+    file: BinaryIO, file_format: str
+) -> tuple[Iterable[Row | RefusedRow], tuple[str, ...], bytes]:
     """Return a file's rows, the names of its columns, and its header as it came."""
     if file_format == "csv":
         table = read_csv(file)
-        table.refuse_repeated({*exports.PREFERENCES, *exports.SUPPRESSIONS})
-        return table, set(table.columns), table.header
+        table.refuse_repeated({*PREFERENCES, *SUPPRESSIONS})
+        return table, tuple(table.columns), table.header
     lines, first = read_json_lines(file), []
     rows = iter(lines)
     for row in rows:
         first.append(row)
         if isinstance(row, Row):
-            return chain(first, rows), set(row.cells), lines.header
-    return first, {"email"}, lines.header  # no row can be read: each is refused by itself
+            return chain(first, rows), tuple(row.cells), lines.header
+    # No row can be read: each is refused by itself.
+    return first, ("email", "status"), lines.header
 
 
 @contextmanager

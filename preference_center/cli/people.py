@@ -1,11 +1,12 @@
 """Commands about single people and the ledger of all of them."""
 
 import sys
+from contextlib import suppress
 from uuid import UUID
 
 import click
 
-from preference_center.addresses import fingerprint
+from preference_center.addresses import UnclearAddressError, clean, fingerprint
 from preference_center.cli.common import opened_database, progress
 from preference_center.clock import utc_now
 from preference_center.core import erasure, ledger, subscribers
@@ -17,20 +18,20 @@ from preference_center.core.vocab import KeyKind
 def erase(person: str) -> None:
     """Erase PERSON, an address or a subscriber id, for good.
 
-    What stays is a fingerprint with the stop, so that no later import mails them again.
+    What stays is a fingerprint with the suppression, so that no later import emails them again.
     """
     opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)
     with opened as (settings, database), database.transaction() as session:
-        subscriber_id = _id_of(person, settings.identity_key)
-        known = subscribers.find(session, subscriber_id) is not None
-        done = erasure.erase(session, subscriber_id, "cli", utc_now())
+        ids = _ids_of(person, settings.identity_key)
+        known = any(subscribers.find(session, each) is not None for each in ids)
+        erased = [erasure.erase(session, each, "cli", utc_now()) for each in ids]
     if not known:
         click.echo(
-            "Nobody was on record under this address or id: check the spelling. "
-            "It is suppressed now, so that no import mails it."
+            "This address or id was not on record: check how it is spelled. "
+            "It is suppressed now, so that no import emails it."
         )
     else:
-        click.echo("Erased." if done else "This person was erased before.")
+        click.echo("Erased." if any(erased) else "This person was erased before.")
 
 
 @click.command("verify-ledger")
@@ -55,10 +56,15 @@ def verify_ledger() -> None:
     sys.exit(1 if broken else 0)
 
 
-def _id_of(person: str, identity_key: str) -> UUID:
-    if "@" in person:
-        return fingerprint(person, identity_key)
+def _ids_of(person: str, identity_key: str) -> list[UUID]:
+    """Return the subscriber ids of an address: also that of the text as it came, if it was unclean.
+
+    A list that held the address in that form may have been imported before addresses were cleaned.
+    """
+    with suppress(ValueError):
+        return [UUID(person)]
     try:
-        return UUID(person)
-    except ValueError:
-        raise click.BadParameter("neither an address nor a subscriber id") from None
+        texts = (clean(person), person)
+    except UnclearAddressError as error:
+        raise click.BadParameter(f"neither an address nor a subscriber id: {error}") from None
+    return sorted({fingerprint(text, identity_key) for text in texts})

@@ -34,7 +34,8 @@ class Act:
     `confirm_after` is how long its confirmation waits for more changes; None sends none. `told`
     is the door that an import names for a change it brings along. `language` is what the person
     read in, where that is not what everybody gets: their mails will be in it. `in_reply_to` is the
-    Message-ID of a mail that did it.
+    Message-ID of a mail that did it. `stated_source` is how an unsubscribe came about, in the words
+    of the file that brought it: the ledger's details keep it.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class Act:
     told: str | None = None
     language: str | None = None
     in_reply_to: str | None = None
+    stated_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,15 @@ def record(
     """Write the ledger row of a change that was just made, and the mail that tells of it."""
     slug = topic.slug if topic is not None else None
     entry = ledger.Entry(
-        event, scope, slug, act.source, act.occurred_at, act.now, act.campaign, act.wording
+        event,
+        scope,
+        slug,
+        act.source,
+        act.occurred_at,
+        act.now,
+        act.campaign,
+        act.wording,
+        act.stated_source,
     )
     seq = ledger.append(session, subscriber, entry, before, take(subscriber, before))
     subscriber.locale = subscriber.locale or act.language

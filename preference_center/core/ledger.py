@@ -38,18 +38,20 @@ class Entry:
     recorded_at: datetime
     campaign: str | None = None
     wording: str | None = None
+    stated_source: str = ""
 
 
 def append(
     session: Session, subscriber: Subscriber, entry: Entry, before: Snapshot, after: Snapshot
 ) -> int:
     """Write one row at the end of a locked subscriber's chain and return its number."""
+    stated = {seals.STATED_SOURCE: entry.stated_source} if entry.stated_source else {}
     details = LedgerDetail(
         subscriber_id=subscriber.subscriber_id,
         seq=subscriber.seq + 1,
         salt=secrets.token_bytes(16),
         before=seals.canonical_json(before),
-        after=seals.canonical_json(after),
+        after=seals.canonical_json({**after, **stated}),
     )
     row = LedgerRow(
         subscriber_id=subscriber.subscriber_id,
@@ -84,11 +86,15 @@ def record_wording(session: Session, text: str | None) -> bytes | None:
 
 @dataclass(frozen=True)
 class Change:
-    """One ledger row with its details; `before` and `after` are None once erased."""
+    """One ledger row with its details; `before` and `after` are None once erased.
+
+    `stated_source` is how it came about, in the words of the file that brought it.
+    """
 
     row: LedgerRow
     before: Snapshot | None
     after: Snapshot | None
+    stated_source: str = ""
 
 
 def changes(session: Session, subscriber_id: UUID, first: int) -> list[Change]:
@@ -99,12 +105,15 @@ def changes(session: Session, subscriber_id: UUID, first: int) -> list[Change]:
         .where(LedgerRow.subscriber_id == subscriber_id, LedgerRow.seq >= first)
         .order_by(LedgerRow.seq)
     )
-    return [
-        Change(row, json.loads(details.before), json.loads(details.after))
-        if details is not None
-        else Change(row, None, None)
-        for row, details in session.execute(statement)
-    ]
+    return [_change(row, details) for row, details in session.execute(statement)]
+
+
+def _change(row: LedgerRow, details: LedgerDetail | None) -> Change:
+    if details is None:
+        return Change(row, None, None)
+    after = json.loads(details.after)
+    stated_source = after.pop(seals.STATED_SOURCE, "")
+    return Change(row, json.loads(details.before), after, stated_source)
 
 
 def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[LedgerRow]:

@@ -1,6 +1,7 @@
 """Topics: what a sender sends, each of which a person can leave by itself."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,6 +93,11 @@ def get(session: Session, slug: str) -> Topic:
     if topic is None:
         raise UnknownTopicError(f"there is no topic {slug!r}")
     return topic
+
+
+def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
+    """Return the topics among `slugs` that exist, by slug."""
+    return {each.slug: each for each in session.scalars(select(Topic).where(Topic.slug.in_(slugs)))}
 
 
 def ensure(session: Session, slug: str, now: datetime) -> Topic:

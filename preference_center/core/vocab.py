@@ -37,3 +37,17 @@ class NotSaved(StrEnum):
     NO_EMAIL = "no_email"  # We cannot send the email that it takes.
     TOO_OFTEN = "too_often"  # More was asked for too often within a day.
     COMPLAINED = "complained"  # An email of ours was reported as spam.
+
+
+class ImportStatus(StrEnum):
+    """What a row of an import says about a person and a topic."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    UNCONFIRMED = "unconfirmed"
+    BOUNCED = "bounced"  # It also ends all email to the address.
+    COMPLAINED = "complained"  # It also ends every topic.
+
+    @property
+    def ends_consent(self) -> bool:
+        return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)

@@ -24,6 +24,7 @@ from sqlalchemy.orm import aliased
 
 from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
 from preference_center.store.report_queries import Wanted, all_reasons
+from preference_center.store.seals import STATED_SOURCE
 from preference_center.store.tables import (
     LedgerDetail,
     LedgerRow,
@@ -135,9 +136,10 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
 
 
 class _After(TypeDecorator[str]):
-    """One cell of what stood after a change: its `status`, or the `source` of what ended.
+    """One cell of a row's details: the `status` after it, the `source` of what ended, or the source
+    that an imported file stated.
 
-    A row's details hold the one subscription or suppression that it touched, or None.
+    The details hold the one subscription or suppression that the row touched, or None.
     """
 
     impl = Text
@@ -148,9 +150,11 @@ class _After(TypeDecorator[str]):
         self.cell = cell
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        after = next(iter(json.loads(value or "{}").values()), None)
-        if after is None:
-            return None
+        details = json.loads(value or "{}")
+        stated: str | None = details.pop(STATED_SOURCE, None)
+        after = next(iter(details.values()), None)
+        if self.cell == STATED_SOURCE or after is None:
+            return stated if self.cell == STATED_SOURCE else None
         status: str = after.get("status", "unsubscribed")  # a suppression has no status
         if self.cell == "status":
             return status
@@ -174,9 +178,9 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
             wording.text.label("wording"),
             type_coerce(LedgerDetail.after, _After("status")).label("status"),
             type_coerce(LedgerDetail.after, _After("source")).label("original_source"),
+            type_coerce(LedgerDetail.after, _After(STATED_SOURCE)).label("stated_source"),
             LedgerRow.hash,
         )
-        .outerjoin(wording, wording.digest == LedgerRow.wording)
         .outerjoin(
             LedgerDetail,
             and_(
@@ -184,6 +188,7 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
                 LedgerDetail.seq == LedgerRow.seq,
             ),
         )
+        .outerjoin(wording, wording.digest == LedgerRow.wording)
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )
     if topic is not None:

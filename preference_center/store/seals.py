@@ -27,6 +27,7 @@ _SEALED = (
     "digest",
 )
 _ERASABLE = ("topic", "campaign", "wording")
+STATED_SOURCE = "stated_source"  # beside the keys of a snapshot, in the details' `after`
 
 
 def seal(row: LedgerRow, head: bytes, key: str) -> bytes:

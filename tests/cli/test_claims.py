@@ -16,7 +16,7 @@ from tests import make, processes
 from tests.cli.command import done, run
 
 ADA = "email\nada@example.org\n"
-WEEKLY = "email,topic,frequency\n"
+WEEKLY = "email,topic,status,frequency\n"
 
 
 def mailing(campaign: str, *options: str) -> tuple[str, ...]:
@@ -31,8 +31,8 @@ def verdicts(text_of_csv: str) -> list[tuple[str, str]]:
 def weekly_readers(database_url: str, count: int = 1) -> str:
     """Import people who want one letter a week, and return them as a file."""
     people = ["ada@example.org", *(f"r{number}@example.org" for number in range(1, count))]
-    rows = "".join(f"{each},weekly-news,weekly\n" for each in people)
-    done(database_url, "import", "-", stdin=WEEKLY + rows)
+    rows = "".join(f"{each},weekly-news,subscribed,weekly\n" for each in people)
+    done(database_url, "import", "-", "--create-topics", stdin=WEEKLY + rows)
     return "email\n" + "\n".join(people) + "\n"
 
 

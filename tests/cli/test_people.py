@@ -2,6 +2,7 @@
 
 from sqlalchemy import delete, update
 
+from preference_center.addresses import fingerprint
 from preference_center.core import subscribers
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
@@ -27,6 +28,38 @@ def test_somebody_is_erased_by_address_in_any_spelling(
         assert "all" in found.suppressions
 
 
+def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
+    database: Database, database_url: str
+) -> None:
+    unclean = "Ada <ada@example.org>"
+    with database.transaction() as session:
+        make.reader(session)
+        subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
+    assert done(database_url, "erase", unclean) == "Erased.\n"
+    with database.reading() as session:
+        for each in (make.person(), fingerprint(unclean, make.IDENTITY_KEY)):
+            found = subscribers.find(session, each)
+            assert found is not None
+            assert found.erased_at is not None
+
+
+def test_erasing_what_is_not_on_record_says_so_and_holds(
+    database: Database, database_url: str
+) -> None:
+    said = done(database_url, "erase", "ada@example.org")
+    assert said.startswith("This address or id was not on record")
+    with database.reading() as session:
+        found = subscribers.find(session, make.person())
+        assert found is not None
+        assert "all" in found.suppressions
+
+
+def test_two_addresses_are_not_erased_at_once(database_url: str) -> None:
+    result = run(database_url, "erase", "ada@example.org, ben@example.org")
+    assert result.exit_code == 2
+    assert "more than one address" in result.stderr
+
+
 def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> None:
     leave(database)
     done(database_url, "erase", "ada@example.org")
@@ -41,8 +74,8 @@ def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> Non
 
 
 def test_an_erased_person_stays_suppressed_after_an_import(database_url: str) -> None:
-    people = "email,topic\nada@example.org,weekly-news\n"
-    done(database_url, "import", "-", stdin=people)
+    people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
+    done(database_url, "import", "-", "--create-topics", stdin=people)
     done(database_url, "erase", "ada@example.org")
     done(database_url, "import", "-", stdin=people)
     asked = ("audience", "--topic", "weekly-news", "--campaign", "47")

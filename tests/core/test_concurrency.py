@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from preference_center.core import ledger, subscribers
+from preference_center.core.vocab import ImportStatus
+from preference_center.import_records import Rules
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, read_csv
 from preference_center.store import Database
@@ -63,7 +65,8 @@ def test_imports_in_opposite_orders_do_not_block_each_other(database: Database) 
     def run(lines: list[str]) -> int:
         refused: list[RefusedRow] = []
         file = io.BytesIO(("email,topic,consent_wording\n" + "".join(lines)).encode())
-        job = Import(database, make.IDENTITY_KEY, lambda: make.NOW)
+        rules = Rules(make.IDENTITY_KEY, status=ImportStatus.SUBSCRIBED)
+        job = Import(database, rules, lambda: make.NOW, create_topics=True)
         return job.run(read_csv(file), refused.append)["added"]
 
     with ThreadPoolExecutor(4) as threads:

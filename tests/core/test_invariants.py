@@ -21,6 +21,7 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.errors import UndoRefusal
+from preference_center.import_records import Rules
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, Row
 from preference_center.store import Database
@@ -140,7 +141,7 @@ class _Life:
 
     def _import(self, slug: str, status: str) -> None:
         refused: list[RefusedRow] = []
-        job = Import(self.database, make.IDENTITY_KEY, lambda: self.at)
+        job = Import(self.database, Rules(make.IDENTITY_KEY), lambda: self.at, create_topics=True)
         cells = {"email": self.email, "topic": slug, "status": status}
         job.run([Row(1, cells)], refused.append)
         assert refused == []

@@ -27,6 +27,7 @@ from preference_center.core import (
     undo,
 )
 from preference_center.core.errors import UndoRefusal
+from preference_center.import_records import Rules
 from preference_center.imports import Import
 from preference_center.rows import RefusedRow, Row
 from preference_center.store import Database
@@ -90,7 +91,7 @@ class Stage:
                 self._tell("topic", slug=slug, silence=silence, start=START, comes_every_days=every)
         known = list(beginnings(self.people, self.lot))
         refused: list[RefusedRow] = []
-        job = Import(self.database, make.IDENTITY_KEY, lambda: self.now)
+        job = Import(self.database, Rules(make.IDENTITY_KEY), lambda: self.now)
         job.run((Row(line, _cells(each)) for line, each in enumerate(known)), refused.append)
         assert refused == []
         for each in known:

@@ -63,7 +63,9 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
         )
         _command(environ, "upgrade")
         _command(environ, "topic", "add", "weekly-news")
-        _command(environ, "import", "-", "--topic", "weekly-news", stdin=people)
+        _command(
+            environ, "import", "-", "--topic", "weekly-news", "--status", "subscribed", stdin=people
+        )
         public_key = _send(server.url, _audience(environ, "2026-47", people))
         mails = list(server.mails)
         server.mails.clear()

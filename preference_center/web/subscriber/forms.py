@@ -11,7 +11,7 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
-from preference_center.addresses import is_mailable
+from preference_center.addresses import UnclearAddressError, clean, is_mailable
 from preference_center.core.choices import PAUSES
 from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.reasons import CODES, LONGEST_NOTE
@@ -85,7 +85,11 @@ class LinkForm(Form):
     email = EmailField(validators=[InputRequired(), Length(max=320)])
 
     def validate_email(self, field: EmailField) -> None:
-        if not is_mailable(str(field.data).strip()):
+        try:
+            mailable = is_mailable(clean(str(field.data)))
+        except UnclearAddressError:
+            mailable = False
+        if not mailable:
             raise ValidationError
 
 

@@ -6,7 +6,7 @@ It answers the same, in the same time, for addresses that are known and those th
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.addresses import fingerprint
+from preference_center.addresses import subscriber_id
 from preference_center.core import outbox
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
@@ -33,7 +33,7 @@ def submit() -> Response | tuple[str, int]:
         return _page(str(form.email.data or ""), problem=True), 400
     if not wired.limits.allow(request.remote_addr or ""):
         abort(429)
-    person = fingerprint(str(form.email.data), wired.settings.identity_key)
+    person = subscriber_id(str(form.email.data), wired.settings.identity_key)
     with wired.database.transaction() as session:
         outbox.request(session, person, "link", wired.clock())
     return redirect(url("new_link.sent"), 303)
