@@ -152,7 +152,7 @@ def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_pa
 
 
 def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) -> None:
-    done(database_url, "import", "-", stdin=PEOPLE)
+    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     link = tmp_path / "null"
     link.symlink_to("/dev/null")
     done(database_url, "export", "preferences", "-o", str(link))
@@ -161,7 +161,7 @@ def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) 
 
 
 def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
-    done(database_url, "import", "-", stdin=PEOPLE)
+    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     plain = done(database_url, "export", "preferences")
     assert done(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
     assert done(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
