@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import fingerprint, normalise
-from preference_center.core import consent, deliveries, inbound, subscribers, topics
+from preference_center.core import bounces, consent, inbound, subscribers, topics
+from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_mail_token
 from preference_center.logs import log_unexpected
 from preference_center.providers.event import Event
@@ -74,10 +75,14 @@ class Taker:
     ) -> str:
         at = min(max(event.occurred_at, now - OLDEST), now)
         if event.kind == "bounce":
-            failed = deliveries.Failed(
-                event.permanent, event.code, at, event.authority, _domain(event.address)
+            bounce = bounces.Bounce(
+                BounceSeverity.PERMANENT if event.permanent else BounceSeverity.SOFT,
+                event.code,
+                at,
+                event.authority,
+                _domain(event.address),
             )
-            return f"bounce {deliveries.record(session, person, failed, now)}"
+            return f"bounce {bounces.record(session, person, bounce, now)}"
         complaint = event.kind == "complaint"
         everything = complaint or event.everything or self.settings.one_click_scope == "all"
         act = consent.Act("complaint" if complaint else "api", at, now)

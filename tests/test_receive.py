@@ -213,7 +213,7 @@ def test_an_automatic_answer_to_a_mailing_is_not_kept(inbox: Inbox) -> None:
 
 
 def test_a_permanent_bounce_stops_marketing(inbox: Inbox) -> None:
-    assert inbox.take(dsn(), B) == "bounce stopped"
+    assert inbox.take(dsn(), B) == "bounce suppressed"
     assert inbox.stops == ["all"]
     assert inbox.answers == []
 

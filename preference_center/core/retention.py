@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core.deliveries import HOLD_BASELINE, SOFT_WITHIN
+from preference_center.core.bounces import HOLD_BASELINE, SOFT_WITHIN
 from preference_center.core.reasons import week_of
 from preference_center.store.tables import (
     Base,

@@ -10,3 +10,12 @@ class BounceSeverity(StrEnum):
     PROBABLE = "probable"  # Usually permanent, sometimes wrong: a second one, days later, ends it.
     SOFT = "soft"  # It may pass: only a series of them ends email to the address.
     IGNORED = "ignored"  # It is about the sender or the message: it counts for nothing.
+
+
+class BounceEffect(StrEnum):
+    """What a recorded bounce did."""
+
+    SUPPRESSED = "suppressed"
+    SOFT = "soft"  # It was counted.
+    QUARANTINED = "quarantined"  # It was counted; a second one, days later, would suppress.
+    DUPLICATE = "duplicate"  # Email to the address had ended before.

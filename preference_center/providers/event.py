@@ -41,7 +41,7 @@ class Event:
 
     `id` is unique at its provider, or "". `token` is the mail's `event_token`, or "". A bounce is
     `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "". `authority`
-    is how far the event itself is proved: see `core.deliveries`. An unsubscribe may be from
+    is how far the event itself is proved: see `core.bounces`. An unsubscribe may be from
     `everything`, whatever the mail was about.
     """
 

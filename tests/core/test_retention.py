@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import (
     audience,
-    deliveries,
+    bounces,
     inbound,
     outbox,
     reasons,
@@ -18,6 +18,7 @@ from preference_center.core import (
     unread,
 )
 from preference_center.core.retention import Retention
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import (
     BounceCount,
@@ -249,18 +250,18 @@ def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
 
 
 def test_a_failed_delivery_is_kept_while_a_rule_counts_it(database: Database) -> None:
-    failed = deliveries.Failed(False, "4.2.2", make.NOW, "return-path")
+    bounce = bounces.Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
     with database.transaction() as session:
-        deliveries.record(session, make.person(), failed, make.NOW)
+        bounces.record(session, make.person(), bounce, make.NOW)
         assert retention.bounces(session, KEEP, make.NOW + 30 * DAY) == 0
         assert retention.bounces(session, KEEP, make.NOW + 31 * DAY) == 1
 
 
 def test_how_often_a_domain_failed_is_forgotten_too(database: Database) -> None:
-    failed = deliveries.Failed(True, "5.1.1", make.NOW, "return-path")
+    bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
     with database.transaction() as session:
         make.topic(session)
         make.reader(session)
-        deliveries.record(session, make.person(), failed, make.NOW)
+        bounces.record(session, make.person(), bounce, make.NOW)
         retention.bounces(session, KEEP, make.NOW + 15 * DAY)
         assert session.scalars(select(BounceCount)).all() == []

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import (
     audience,
-    deliveries,
+    bounces,
     inbound,
     ledger,
     openings,
@@ -25,6 +25,7 @@ from preference_center.core import (
     topics,
     unread,
 )
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.tables import Base, Reason
@@ -155,11 +156,11 @@ def _fill(database: Database) -> None:
         for seq in (1, 2):
             reasons.give(session, ben, seq, "other", "", make.NOW)
         openings.add(session, {(openings.hour_of(make.NOW), "offers", "first"): 2})
-        failed = deliveries.Failed(True, "5.1.1", make.NOW, "provider")
-        deliveries.record(session, make.person("cem@example.org"), failed, make.NOW)
+        bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
+        bounces.record(session, make.person("cem@example.org"), bounce, make.NOW)
         make.reader(session, "dan@example.org")
-        deliveries.record(session, make.person("dan@example.org"), failed, make.NOW)
-        deliveries.record(session, ben, replace(failed, permanent=False), make.NOW)
+        bounces.record(session, make.person("dan@example.org"), bounce, make.NOW)
+        bounces.record(session, ben, replace(bounce, severity=BounceSeverity.SOFT), make.NOW)
         unread.keep(session, b"hello", "not understood", make.NOW)
         inbound.is_new(session, "mail", "hello", make.NOW)
         inbound.count(session, [inbound.key("mail", "kept", make.NOW)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import deliveries, inbound, topics
+from preference_center.core import bounces, inbound, topics
 from preference_center.store import UnavailableError
 from preference_center.store.tables import InboundCount, LedgerRow
 from tests import make
@@ -78,7 +78,7 @@ def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provide
     # Mailgun proves that it posts, and not what: that ends no receipts.
     assert hooked.stops() == ["all" if provider == "mailgun" else "address"]
     assert hooked.stops("bob@example.org") == []
-    assert counted(hooked) == {f"{provider}: bounce stopped": 1}
+    assert counted(hooked) == {f"{provider}: bounce suppressed": 1}
 
 
 @each_provider
@@ -234,7 +234,7 @@ def test_an_event_that_fails_loses_none_behind_it(
         samples.sendgrid("spamreport", email="bob@example.org"),
     )
     with monkeypatch.context() as patched:
-        patched.setattr(deliveries, "record", fail)
+        patched.setattr(bounces, "record", fail)
         assert hook(hooked, "sendgrid", request).status_code == 500
     assert hooked.stops("bob@example.org") == ["all"]
     assert hook(hooked, "sendgrid", request).status_code == 200

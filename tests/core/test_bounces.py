@@ -1,4 +1,4 @@
-"""What failed deliveries do: the table of `docs/bounces.md`, row by row (M13)."""
+"""What bounces do: the rules of `docs/bounces.md`, one by one (M13)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from preference_center.core import audience, choices, deliveries, subscribers, topics
+from preference_center.core import audience, bounces, choices, subscribers, topics
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import SoftBounce
 from tests import make
@@ -26,18 +27,18 @@ def fails(
 ) -> str:
     """Let a delivery to somebody fail, and return what came of it."""
     values: dict[str, Any] = {
-        "permanent": False,
+        "severity": BounceSeverity.SOFT,
         "code": "4.2.2",
         "occurred_at": at,
         "authority": "return-path",
         **changes,
     }
     with database.transaction() as session:
-        return deliveries.record(session, make.person(email), deliveries.Failed(**values), at)
+        return bounces.record(session, make.person(email), bounces.Bounce(**values), at)
 
 
 def fails_for_good(database: Database, at: datetime = make.NOW, **changes: Any) -> str:
-    return fails(database, at, permanent=True, code=GONE, **changes)
+    return fails(database, at, severity=BounceSeverity.PERMANENT, code=GONE, **changes)
 
 
 def stops(database: Database, email: str = "ada@example.org") -> list[str]:
@@ -47,7 +48,7 @@ def stops(database: Database, email: str = "ada@example.org") -> list[str]:
 
 
 def test_one_permanent_failure_ends_marketing(database: Database) -> None:
-    assert fails_for_good(database) == "stopped"
+    assert fails_for_good(database) == "suppressed"
     assert stops(database) == ["all"]
     with database.reading() as session:
         topic = topics.get(session, "weekly-news")
@@ -57,13 +58,13 @@ def test_one_permanent_failure_ends_marketing(database: Database) -> None:
 
 
 def test_a_providers_word_ends_every_mail_to_the_address(database: Database) -> None:
-    assert fails_for_good(database, authority="provider") == "stopped"
+    assert fails_for_good(database, authority="provider") == "suppressed"
     assert stops(database) == ["address"]
 
 
 def test_a_provider_can_say_more_than_a_return_path_did(database: Database) -> None:
     fails_for_good(database)
-    assert fails_for_good(database, authority="provider") == "stopped"
+    assert fails_for_good(database, authority="provider") == "suppressed"
     assert stops(database) == ["address", "all"]
 
 
@@ -75,7 +76,7 @@ def test_a_failure_that_may_pass_ends_nothing(database: Database) -> None:
 def test_five_days_in_two_weeks_are_too_many(database: Database) -> None:
     days = [make.NOW + timedelta(days=each) for each in (0, 3, 6, 10)]
     assert [fails(database, day) for day in days] == ["soft"] * 4
-    assert fails(database, make.NOW + timedelta(days=14)) == "stopped"
+    assert fails(database, make.NOW + timedelta(days=14)) == "suppressed"
     assert stops(database) == ["all"]
 
 
@@ -106,7 +107,7 @@ def test_a_stop_forgets_the_failures_before_it(database: Database) -> None:
 
 def test_a_repeat_does_nothing(database: Database) -> None:
     fails_for_good(database)
-    assert fails_for_good(database) == "again"
+    assert fails_for_good(database) == "duplicate"
     with database.reading() as session:
         assert make.events(session) == [("subscribed", "weekly-news"), ("unsubscribed", "all")]
 
@@ -117,14 +118,14 @@ def test_a_jump_of_one_domains_rate_is_not_believed(database: Database) -> None:
         for email in emails:
             make.reader(session, email)
     told = [fails_for_good(database, email=email) for email in emails]
-    assert told == ["stopped"] * 19 + ["held"] * 11
-    assert fails_for_good(database) == "stopped", "another domain is believed"
+    assert told == ["suppressed"] * 19 + ["quarantined"] * 11
+    assert fails_for_good(database) == "suppressed", "another domain is believed"
 
 
 def test_a_jump_is_held_for_people_whom_nobody_imported_too(database: Database) -> None:
     emails = [f"reader{number}@mail.example" for number in range(25)]
     told = [fails_for_good(database, email=email, domain="mail.example") for email in emails]
-    assert told == ["stopped"] * 19 + ["held"] * 6
+    assert told == ["suppressed"] * 19 + ["quarantined"] * 6
 
 
 def test_a_domain_that_always_fails_a_little_is_believed(database: Database) -> None:
@@ -135,7 +136,7 @@ def test_a_domain_that_always_fails_a_little_is_believed(database: Database) -> 
     for number, email in enumerate(emails[:130]):
         fails_for_good(database, make.NOW + timedelta(days=number // 10), email=email)
     day = make.NOW + timedelta(days=13)
-    assert {fails_for_good(database, day, email=email) for email in emails[130:]} == {"stopped"}
+    assert {fails_for_good(database, day, email=email) for email in emails[130:]} == {"suppressed"}
 
 
 def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database) -> None:
@@ -149,8 +150,8 @@ def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database)
 def test_what_was_held_for_weeks_ends_no_receipts(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "_is_held", lambda *_: True)
+    monkeypatch.setattr(bounces, "_is_held", lambda *_: True)
     days = [make.NOW + timedelta(days=4 * turn) for turn in range(5)]
     told = [fails_for_good(database, day, authority="provider") for day in days]
-    assert told == ["held"] * 4 + ["stopped"]
+    assert told == ["quarantined"] * 4 + ["suppressed"]
     assert stops(database) == ["all"]

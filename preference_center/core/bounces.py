@@ -1,7 +1,8 @@
-"""What a failed delivery does (M13). What counts as permanent is told by `mail.bounce_policy`.
+"""Record bounces, and end email to addresses that keep bouncing (M13).
 
-One permanent failure of an address ends the mail to it. Every other failure is counted by the day,
-and ends it when it goes on for weeks. `docs/bounces.md` says the same in words.
+One permanent bounce suppresses the address. Other bounces are counted by the day, and suppress it
+when they go on for weeks. `mail.bounce_policy` decides how severe a bounce is, and
+`docs/bounces.md` describes the rules.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise
 from preference_center.core import consent, subscribers
+from preference_center.core.vocab import BounceEffect, BounceSeverity
 from preference_center.store import queries
 from preference_center.store.tables import BounceCount, SoftBounce, Subscriber
 
@@ -27,54 +29,55 @@ HOLD_BASELINE = timedelta(days=14)
 HOLD_AT_LEAST = 20
 HOLD_TIMES_THE_USUAL = 5
 
-# Whoever holds a mail can forge a report to its return path: that ends marketing alone. A
-# provider's signed event, or our own mail server's refusal, ends every mail to the address.
+# Anyone who received one of our emails can forge a bounce to its return path, so such a bounce only
+# stops marketing email. A provider's signed event stops all email to the address.
 Authority = Literal["return-path", "provider"]
-Effect = Literal["stopped", "soft", "held", "again"]
 
 
 @dataclass(frozen=True)
-class Failed:
-    """One failed delivery to one person. `code` is an enhanced status code (RFC 3463) or "".
+class Bounce:
+    """One email to one subscriber that finally bounce.
 
-    `domain` is that of the address, where whoever says so knows it.
+    `severity` is never IGNORED. `code` is an enhanced status code (RFC 3463) or "". `domain` is the
+    recipient's domain if the reporter included it, else "".
     """
 
-    permanent: bool
+    severity: BounceSeverity
     code: str
     occurred_at: datetime
     authority: Authority
     domain: str = ""
 
 
-def record(session: Session, subscriber_id: UUID, failed: Failed, now: datetime) -> Effect:
-    """Do what a failure to deliver to somebody means, and return what that was."""
+def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime) -> BounceEffect:
+    """Record a bounce, suppress the subscriber if it says so, and return what was done."""
+    permanent = bounce.severity is BounceSeverity.PERMANENT
     subscriber = subscribers.lock(session, subscriber_id, now)
-    act = consent.Act("bounce", failed.occurred_at, now)
+    act = consent.Act("bounce", bounce.occurred_at, now)
     scope: consent.Scope = "all"
-    if failed.permanent and failed.authority == "provider":
+    if permanent and bounce.authority == "provider":
         scope = "address"
     if subscriber.erased_at is not None:
-        return "again"
+        return BounceEffect.DUPLICATE
     if scope in subscriber.suppressions:
-        if failed.permanent:
-            consent.end_consent(session, subscriber, scope, act)  # notes that it was said again
-        return "again"
-    held = failed.permanent and _is_held(session, subscriber, failed, now)
-    if held or not failed.permanent:
-        if not _lasts(session, subscriber, failed):
-            return "held" if held else "soft"
+        if permanent:
+            consent.end_consent(session, subscriber, scope, act)  # notes that it was repeated
+        return BounceEffect.DUPLICATE
+    held = permanent and _is_held(session, subscriber, bounce, now)
+    if held or not permanent:
+        if not _lasts(session, subscriber, bounce):
+            return BounceEffect.QUARANTINED if held else BounceEffect.SOFT
         scope = "all"
     consent.end_consent(session, subscriber, scope, act)
     forget = delete(SoftBounce).where(SoftBounce.subscriber_id == subscriber_id)
     session.execute(forget)
-    return "stopped"
+    return BounceEffect.SUPPRESSED
 
 
-def _lasts(session: Session, subscriber: Subscriber, failed: Failed) -> bool:
+def _lasts(session: Session, subscriber: Subscriber, bounce: Bounce) -> bool:
     """Note a failure that may pass, once a day; tell whether it has gone on for too long."""
-    day, person = failed.occurred_at.date(), subscriber.subscriber_id
-    row = {"subscriber_id": person, "day": day, "code": failed.code}
+    day, person = bounce.occurred_at.date(), subscriber.subscriber_id
+    row = {"subscriber_id": person, "day": day, "code": bounce.code}
     queries.insert_missing(session, SoftBounce, [row])
     days = select(func.count(), func.min(SoftBounce.day), func.max(SoftBounce.day)).where(
         SoftBounce.subscriber_id == person,
@@ -85,9 +88,9 @@ def _lasts(session: Session, subscriber: Subscriber, failed: Failed) -> bool:
     return bool(count >= SOFT_DAYS and last - first >= SOFT_APART)
 
 
-def _is_held(session: Session, subscriber: Subscriber, failed: Failed, now: datetime) -> bool:
+def _is_held(session: Session, subscriber: Subscriber, bounce: Bounce, now: datetime) -> bool:
     """Count a permanent failure of a domain; tell whether there are far more than usual."""
-    domain = failed.domain or normalise(subscriber.email or "").rpartition("@")[2]
+    domain = bounce.domain or normalise(subscriber.email or "").rpartition("@")[2]
     if not domain:
         return False
     hour = now.replace(minute=0, second=0, microsecond=0)
