@@ -1,6 +1,7 @@
 """What bounces do: the rules of `docs/bounces.md`, one by one (M13)."""
 
-from datetime import datetime, timedelta
+import multiprocessing
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 from preference_center.core import audience, bounces, choices, subscribers, topics
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
-from preference_center.store.tables import SoftBounce
+from preference_center.store.tables import FailedMailing
 from tests import make
 
 GONE = "5.1.1"
@@ -73,7 +74,7 @@ def test_a_failure_that_may_pass_ends_nothing(database: Database) -> None:
     assert stops(database) == []
 
 
-def test_five_days_in_two_weeks_are_too_many(database: Database) -> None:
+def test_five_failed_mailings_in_two_weeks_are_too_many(database: Database) -> None:
     days = [make.NOW + timedelta(days=each) for each in (0, 3, 6, 10)]
     assert [fails(database, day) for day in days] == ["soft"] * 4
     assert fails(database, make.NOW + timedelta(days=14)) == "suppressed"
@@ -85,24 +86,119 @@ def test_five_days_in_a_row_are_one_trouble(database: Database) -> None:
     assert told == ["soft"] * 6
 
 
-def test_what_lies_a_month_back_does_not_count(database: Database) -> None:
-    for each in (0, 8, 16, 24):
-        fails(database, make.NOW + timedelta(days=each))
-    assert fails(database, make.NOW + timedelta(days=31)) == "soft"
+@pytest.mark.parametrize(
+    ("cadence", "topic", "told"),
+    [
+        ("irregular", "weekly-news", "soft"),
+        ("monthly", "weekly-news", "suppressed"),
+        # Without a topic, the shortest window of all that the subscriber receives.
+        ("monthly", None, "suppressed"),
+        ("irregular", None, "soft"),
+    ],
+)
+def test_the_cadence_of_the_failed_topic_sets_the_window(
+    database: Database, cadence: str, topic: str | None, told: str
+) -> None:
+    with database.transaction() as session:
+        topics.get(session, "weekly-news").cadence = cadence
+    days = [make.NOW + timedelta(days=30 * turn) for turn in range(5)]
+    assert [fails(database, day, topic=topic) for day in days][-1] == told
+
+
+def test_an_unknown_topic_may_be_the_most_frequent_one(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, "monthly-news", cadence="monthly")
+        make.reader(session, "ada@example.org", "weekly-news", "monthly-news")
+    days = [make.NOW + timedelta(days=30 * turn) for turn in range(5)]
+    assert [fails(database, day) for day in days][-1] == "soft"
+    assert fails(database, days[-1], topic="monthly-news") == "soft"
+    more = [days[-1] + timedelta(days=30 * turn) for turn in range(1, 5)]
+    told = [fails(database, day, topic="monthly-news") for day in more]
+    assert told == ["soft"] * 3 + ["suppressed"]
+
+
+def _claim(
+    database: Database, *days: int, slug: str = "weekly-news", release: bool = False
+) -> None:
+    with database.transaction() as session:
+        topic, ids = topics.get(session, slug), [make.person()]
+        for number in days:
+            at = make.NOW + timedelta(days=number)
+            audience.claim(session, topic, f"{slug} {number}", ids, at)
+            if release:
+                audience.release(session, topic, f"{slug} {number}", ids, at)
+
+
+MONTHS = [0, 30, 60, 90, 120]
+
+
+def _fails_monthly(database: Database) -> str:
+    return [fails(database, make.NOW + timedelta(days=each)) for each in MONTHS][-1]
+
+
+def test_claims_make_failures_count_for_half_a_year(database: Database) -> None:
+    _claim(database, *MONTHS)
+    assert _fails_monthly(database) == "suppressed"
+
+
+def test_a_claim_of_any_topic_without_a_failure_resets(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "offers")
+    _claim(database, *MONTHS)
+    _claim(database, 45, slug="offers")
+    assert _fails_monthly(database) == "soft"
+
+
+def test_a_released_claim_resets_nothing(database: Database) -> None:
+    _claim(database, *MONTHS)
+    _claim(database, 45, release=True)
+    assert _fails_monthly(database) == "suppressed"
+
+
+def test_a_failure_of_another_time_zone_is_of_its_utc_day(database: Database) -> None:
+    tokyo = timezone(timedelta(hours=9))
+    at = datetime(2026, 11, 23, 8, 0, tzinfo=tokyo)
+    fails(database, at.astimezone(UTC) + timedelta(hours=1), occurred_at=at)
+    with database.reading() as session:
+        assert session.scalars(select(FailedMailing.day)).one() == date(2026, 11, 22)
+
+
+def test_a_failure_of_tomorrow_is_todays(database: Database) -> None:
+    fails(database, occurred_at=make.NOW + timedelta(days=3))
+    with database.reading() as session:
+        assert session.scalars(select(FailedMailing.day)).one() == make.NOW.date()
+
+
+@pytest.mark.parametrize("order", [(0, 7, 14, 21, 28), (28, 21, 14, 7, 0), (14, 0, 28, 7, 21)])
+def test_reports_may_come_in_any_order(database: Database, order: tuple[int, ...]) -> None:
+    at = make.NOW + timedelta(days=29)
+    days = [make.NOW + timedelta(days=each) for each in order]
+    told = [fails(database, at, occurred_at=day) for day in days for _ in range(2)]
+    assert told == ["soft"] * 8 + ["suppressed", "duplicate"]
 
 
 def test_the_same_day_counts_once(database: Database) -> None:
     for _ in range(9):
         assert fails(database) == "soft"
     with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(SoftBounce)) == 1
+        assert session.scalar(select(func.count()).select_from(FailedMailing)) == 1
 
 
-def test_a_stop_forgets_the_failures_before_it(database: Database) -> None:
+def test_a_suppression_forgets_the_failures_before_it(database: Database) -> None:
     fails(database)
-    fails_for_good(database)
+    fails_for_good(database, make.NOW + timedelta(days=1))
     with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(SoftBounce)) == 0
+        row = session.scalars(select(FailedMailing)).one()
+        assert (row.severity, row.ended_domain) == ("permanent", "example.org")
+
+
+def test_after_a_return_the_count_begins_anew(database: Database) -> None:
+    fails_for_good(database)
+    with database.transaction() as session:
+        person = subscribers.lock(session, make.person(), make.NOW)
+        choices.lift_stop(session, person, "all", "lifted", make.act("cli"))
+    later = make.NOW + timedelta(days=20)
+    assert fails(database, later, severity=BounceSeverity.PROBABLE) == "quarantined"
 
 
 def test_a_repeat_does_nothing(database: Database) -> None:
@@ -112,31 +208,13 @@ def test_a_repeat_does_nothing(database: Database) -> None:
         assert make.events(session) == [("subscribed", "weekly-news"), ("unsubscribed", "all")]
 
 
-def test_a_jump_of_one_domains_rate_is_not_believed(database: Database) -> None:
-    emails = [f"reader{number}@mail.example" for number in range(30)]
-    with database.transaction() as session:
-        for email in emails:
-            make.reader(session, email)
-    told = [fails_for_good(database, email=email) for email in emails]
-    assert told == ["suppressed"] * 19 + ["quarantined"] * 11
-    assert fails_for_good(database) == "suppressed", "another domain is believed"
-
-
-def test_a_jump_is_held_for_people_whom_nobody_imported_too(database: Database) -> None:
-    emails = [f"reader{number}@mail.example" for number in range(25)]
-    told = [fails_for_good(database, email=email, domain="mail.example") for email in emails]
-    assert told == ["suppressed"] * 19 + ["quarantined"] * 6
-
-
-def test_a_domain_that_always_fails_a_little_is_believed(database: Database) -> None:
-    emails = [f"reader{number}@mail.example" for number in range(150)]
-    with database.transaction() as session:
-        for email in emails:
-            make.reader(session, email)
-    for number, email in enumerate(emails[:130]):
-        fails_for_good(database, make.NOW + timedelta(days=number // 10), email=email)
-    day = make.NOW + timedelta(days=13)
-    assert {fails_for_good(database, day, email=email) for email in emails[130:]} == {"suppressed"}
+def test_what_is_probably_permanent_ends_at_a_second_failed_mailing(database: Database) -> None:
+    days = [make.NOW + timedelta(days=each) for each in (0, 6, 7)]
+    told = [
+        fails(database, day, severity=BounceSeverity.PROBABLE, authority="provider") for day in days
+    ]
+    assert told == ["quarantined", "quarantined", "suppressed"]
+    assert stops(database) == ["all"]
 
 
 def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database) -> None:
@@ -147,11 +225,17 @@ def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database)
         assert not choices.pause(session, person, topic, make.NOW, make.act()).changed
 
 
-def test_what_was_held_for_weeks_ends_no_receipts(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounces, "_is_held", lambda *_: True)
-    days = [make.NOW + timedelta(days=4 * turn) for turn in range(5)]
-    told = [fails_for_good(database, day, authority="provider") for day in days]
-    assert told == ["quarantined"] * 4 + ["suppressed"]
-    assert stops(database) == ["all"]
+def _report_in_a_process(url: str, turn: int) -> None:
+    database = Database(url, (make.SERVER_KEY,))
+    for number in (0, 3, 6, 10, 14):
+        at = make.NOW + timedelta(days=number)
+        fails(database, make.NOW + timedelta(days=20), occurred_at=at + timedelta(minutes=turn))
+    database.close()
+
+
+def test_several_processes_report_the_same_failures(database: Database, database_url: str) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.starmap(_report_in_a_process, [(database_url, turn) for turn in range(3)])
+    with database.reading() as session:
+        assert make.events(session) == [("subscribed", "weekly-news"), ("unsubscribed", "all")]
+        assert session.scalar(select(func.count()).select_from(FailedMailing)) == 0

@@ -3,9 +3,10 @@
 from preference_center.store.tables.base import Base, Slug, Utc, row_values
 from preference_center.store.tables.inbound import (
     BounceCount,
+    ClaimCount,
+    FailedMailing,
     InboundCount,
     InboundSeen,
-    SoftBounce,
     UnreadMail,
 )
 from preference_center.store.tables.people import (
@@ -34,6 +35,8 @@ __all__ = [
     "Base",
     "BounceCount",
     "Claim",
+    "ClaimCount",
+    "FailedMailing",
     "InboundCount",
     "InboundSeen",
     "LedgerDetail",
@@ -43,7 +46,6 @@ __all__ = [
     "PastReason",
     "Reason",
     "Slug",
-    "SoftBounce",
     "Subscriber",
     "Subscription",
     "Suppression",
