@@ -7,7 +7,7 @@ else wrote, would sooner or later wait for another who holds them the other way 
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -42,7 +42,11 @@ class Taker:
         What was done is known when the provider posts all of them again.
         """
         failed: Exception | None = None
+        deliveries: list[Event] = []
         for event in events:
+            if event.kind == "delivered":
+                deliveries.append(event)
+                continue
             try:
                 self.take(provider, event)
             except UnavailableError:
@@ -50,8 +54,30 @@ class Taker:
             except Exception as error:  # noqa: BLE001 (a stop behind it must not be lost)
                 log_unexpected(log, f"event of {provider}", error)
                 failed = error
+        if deliveries:
+            self._take_deliveries(provider, deliveries)
         if failed is not None:
             raise failed
+
+    def _take_deliveries(self, provider: str, events: list[Event]) -> None:
+        """Note who was reached, all at once; a repeat changes nothing but the count."""
+        now, days = self.clock(), dict[UUID, date]()
+        for event in events:
+            day = _within_reason(event.occurred_at, now).astimezone(UTC).date()
+            if (reached := self._reached(event)) is not None:
+                days[reached] = max(day, days.get(reached, day))
+        with self.database.transaction() as session:
+            bounces.record_deliveries(session, days)
+            inbound.add(session, {inbound.key(provider, "delivered", now): len(events)})
+
+    def _reached(self, event: Event) -> UUID | None:
+        """Return whom an email reached, or None: the address says who, else the token."""
+        if event.address:
+            return fingerprint(event.address, self.settings.identity_key)
+        try:
+            return read_mail_token(event.token, self.settings.link_keys)[1]
+        except BadLink:
+            return None
 
     def take(self, provider: str, event: Event) -> str:
         """Do what an event says, once, and return in a word what that was.
@@ -73,7 +99,7 @@ class Taker:
     def _do(
         self, session: Session, event: Event, person: UUID, topic: str | None, now: datetime
     ) -> str:
-        at = min(max(event.occurred_at, now - OLDEST), now)
+        at = _within_reason(event.occurred_at, now)
         if event.kind == "bounce":
             bounce = bounces.Bounce(
                 BounceSeverity.PERMANENT if event.permanent else BounceSeverity.SOFT,
@@ -107,6 +133,10 @@ class Taker:
         if subscribers.find(session, known) is not None:
             return [(known, None)]
         return [marked, (known, None)]
+
+
+def _within_reason(at: datetime, now: datetime) -> datetime:
+    return min(max(at, now - OLDEST), now)
 
 
 def _domain(address: str) -> str:

@@ -4,13 +4,13 @@
 means, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` has it in words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, consent, domain_hold, lifting, subscribers
@@ -61,6 +61,22 @@ def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime)
             consent.end_consent(session, subscriber, scope, act)  # notes that it was repeated
         return BounceEffect.DUPLICATE
     return _count(session, subscriber, bounce, scope, now)
+
+
+def record_deliveries(session: Session, days: Mapping[UUID, date]) -> None:
+    """Note the day (UTC) on which an email was delivered to each subscriber who is on record."""
+    table = Subscriber.__table__.c
+    newest = (
+        update(Subscriber.__table__)  # type: ignore[arg-type]
+        .where(
+            table.subscriber_id == bindparam("id"),
+            table.erased_at.is_(None),
+            or_(table.delivered_on.is_(None), table.delivered_on < bindparam("on")),
+        )
+        .values(delivered_on=bindparam("on"))
+    )
+    if days:
+        session.execute(newest, [{"id": each, "on": days[each]} for each in sorted(days)])
 
 
 def _count(

@@ -46,7 +46,7 @@ class Event:
     """
 
     id: str
-    kind: Literal["bounce", "complaint", "unsubscribe"]
+    kind: Literal["bounce", "complaint", "delivered", "unsubscribe"]
     address: str
     token: str
     occurred_at: datetime
@@ -70,7 +70,7 @@ class Provider(Protocol):
     longest: ClassVar[int]
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
-        """Return the events that end something, other ones left out.
+        """Return the events that end something, and deliveries; other ones are left out.
 
         Raise ForgedError, UnreadableError or AwayError.
         """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from preference_center.core import audience, bounces, choices, subscribers, topics
+from preference_center.core import audience, bounces, choices, erasure, subscribers, topics
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import FailedMailing
@@ -153,6 +153,36 @@ def test_a_released_claim_resets_nothing(database: Database) -> None:
     _claim(database, *MONTHS)
     _claim(database, 45, release=True)
     assert _fails_monthly(database) == "suppressed"
+
+
+def _deliver(database: Database, *days: int) -> None:
+    with database.transaction() as session:
+        for number in days:
+            day = (make.NOW + timedelta(days=number)).date()
+            bounces.record_deliveries(session, {make.person(): day})
+
+
+def test_a_delivery_resets(database: Database) -> None:
+    days = [make.NOW + timedelta(days=each) for each in (0, 3, 6, 10, 14, 18, 22, 24)]
+    assert [fails(database, day) for day in days[:3]] == ["soft"] * 3
+    _deliver(database, 9, 8)
+    assert [fails(database, day) for day in days[3:]] == ["soft"] * 4 + ["suppressed"]
+
+
+def test_a_known_delivery_makes_failures_count_for_half_a_year(database: Database) -> None:
+    _deliver(database, -30)
+    assert _fails_monthly(database) == "suppressed"
+
+
+def test_of_who_was_erased_no_delivery_is_noted(database: Database) -> None:
+    _deliver(database, 0)
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    _deliver(database, 1)
+    with database.reading() as session:
+        person = subscribers.find(session, make.person())
+        assert person is not None
+        assert person.delivered_on is None
 
 
 def test_a_failure_of_another_time_zone_is_of_its_utc_day(database: Database) -> None:

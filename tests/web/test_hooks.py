@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import bounces, inbound, topics
+from preference_center.core import bounces, inbound, subscribers, topics
 from preference_center.store import UnavailableError
 from preference_center.store.tables import InboundCount, LedgerRow
 from tests import make
@@ -46,6 +46,12 @@ UNSUBSCRIBE: dict[str, Request] = {
     "postmark": posting.postmark(samples.postmark_change("ManualSuppression")),
     "mailgun": posting.mailgun(samples.mailgun("unsubscribed")),
 }
+DELIVERED: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_delivery()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("delivered")),
+    "postmark": posting.postmark(samples.postmark_delivery()),
+    "mailgun": posting.mailgun(samples.mailgun("delivered")),
+}
 PROVIDERS = list(GONE)
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
@@ -70,6 +76,46 @@ def counted(site: Site) -> dict[str, int]:
     with site.database.reading() as session:
         found = session.scalars(select(InboundCount))
         return {f"{each.door}: {each.effect}": each.count for each in found}
+
+
+def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
+    with site.database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return person.delivered_on
+
+
+@each_provider
+def test_a_delivery_is_noted_and_ends_nothing(hooked: Site, provider: str) -> None:
+    for _ in range(2):
+        assert hook(hooked, provider, DELIVERED[provider]).status_code == 200
+    assert delivered_on(hooked) == make.NOW.date()
+    assert delivered_on(hooked, "bob@example.org") is None
+    assert hooked.stops() == []
+    assert counted(hooked) == {f"{provider}: delivered": 2}
+
+
+def test_the_latest_delivery_counts_in_whatever_order_they_are_told(hooked: Site) -> None:
+    days = [make.NOW - timedelta(days=each) for each in (3, 1, 2)]
+    for chunk in (days, days[:1]):
+        said = [samples.sendgrid("delivered", timestamp=at.timestamp()) for at in chunk]
+        hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert delivered_on(hooked) == (make.NOW - timedelta(days=1)).date()
+
+
+def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
+    said = samples.sendgrid("delivered", email="eve@example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    with hooked.database.reading() as session:
+        assert subscribers.find(session, make.person("eve@example.org")) is None
+    assert delivered_on(hooked) is None
+
+
+def test_a_stop_beside_deliveries_is_done(hooked: Site) -> None:
+    said = [samples.sendgrid("delivered", email="bob@example.org"), samples.sendgrid("spamreport")]
+    hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert hooked.stops() == ["all"]
+    assert delivered_on(hooked, "bob@example.org") == make.NOW.date()
 
 
 @each_provider
