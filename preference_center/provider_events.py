@@ -107,6 +107,7 @@ class Taker:
                 at,
                 event.authority,
                 _domain(event.address),
+                topic,
             )
             return f"bounce {bounces.record(session, person, bounce, now)}"
         complaint = event.kind == "complaint"

@@ -139,6 +139,7 @@ class Receiver:
                 failure.code,
                 now,
                 "return-path",
+                topic=mark.topic,
             )
             yield f"bounce {bounces.record(session, mark.subscriber_id, bounce, now)}"
 

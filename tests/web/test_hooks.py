@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from preference_center.core import bounces, inbound, subscribers, topics
 from preference_center.store import UnavailableError
-from preference_center.store.tables import InboundCount, LedgerRow
+from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow
 from tests import make
 from tests.providers import posting, samples
 from tests.providers.posting import Amazon, Request
@@ -204,6 +204,16 @@ def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked
         arrived = samples.sendgrid("delivered", sg_event_id=f"{week} arrived")
         hook(hooked, "sendgrid", posting.sendgrid(late, arrived, at=hooked.now))
     assert hooked.stops() == []
+
+
+def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
+    bob = {"email": "Bob@Example.org", "sg_event_id": "another"}
+    full = samples.sendgrid("bounce", type="blocked", **bob)
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("bounce", type="blocked"), full))
+    with hooked.database.reading() as session:
+        found = {each.subscriber_id: each.topic for each in session.scalars(select(FailedMailing))}
+    # The token is another person's, so it does not say of which topic this email was.
+    assert found == {make.person(): "weekly-news", make.person("bob@example.org"): ""}
 
 
 def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
