@@ -25,7 +25,7 @@ CADENCE_WINDOWS = {
 CLAIM_SETTLES_AFTER = timedelta(days=6)
 # A dead address fails every time. A healthy reader of a daily topic may go for weeks without six
 # days in a row that are free of transient failures.
-MIN_FAILED_SHARE = 3 / 4  # of the days with a claim
+MIN_FAILED_SHARE = 4 / 5  # of the days with a claim
 # Gmail refused live accounts as unknown for two days in December 2020.
 MIN_CONFIRMATION_GAP = timedelta(days=7)
 ABOUT_THE_MAILBOX = frozenset({BounceSeverity.PERMANENT, BounceSeverity.PROBABLE})
@@ -69,10 +69,10 @@ def after_reset(failures: Iterable[Failure], evidence: Evidence, today: date) ->
     """Return the failures that are newer than the last sign that the address works."""
     found = list(failures)
     failed_days = {failure.day for failure in found}
-    works = {day for day in evidence.claims if _arrived(day, failed_days, today)}
-    if evidence.delivered is not None:
-        works.add(evidence.delivered)
-    return [failure for failure in found if not works or failure.day > max(works)]
+    newest_first = sorted(evidence.claims, reverse=True)
+    arrived = next((day for day in newest_first if _arrived(day, failed_days, today)), date.min)
+    works = max(arrived, evidence.delivered or date.min)
+    return [failure for failure in found if failure.day > works]
 
 
 def _arrived(claim: date, failed_days: Collection[date], today: date) -> bool:
