@@ -1,5 +1,6 @@
 """A domain that suddenly reports many addresses missing is held (M13)."""
 
+import multiprocessing
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -100,6 +101,24 @@ def test_a_fault_of_two_days_ends_nobody_who_is_mailed_daily(database: Database)
     for hours in (0, 24, 47, 6 * 24):
         fail(database, at=make.NOW + timedelta(hours=hours), authority="provider")
         assert suppressed(database) == 0
+
+
+def _fail_elsewhere(url: str, emails: list[str]) -> None:
+    database = Database(url, (make.SERVER_KEY,))
+    for _ in range(2):
+        fail(database, emails)
+    database.close()
+
+
+def test_bounces_that_several_processes_record_are_held(
+    database: Database, database_url: str
+) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        pool.starmap(_fail_elsewhere, [(database_url, MANY[each::3]) for each in range(3)])
+    assert suppressed(database) == 0
+    with database.reading() as session:
+        assert session.scalars(select(BounceCount.count)).one() == 30
+        assert set(ledger.verify(session)) == {None}
 
 
 def test_what_probably_does_not_exist_counts_towards_a_hold(database: Database) -> None:
