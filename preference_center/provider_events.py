@@ -7,13 +7,14 @@ else wrote, would sooner or later wait for another who holds them the other way 
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise, subscriber_id
-from preference_center.core import consent, deliveries, inbound, subscribers, topics
+from preference_center.core import bounces, consent, inbound, subscribers, topics
+from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_mail_token
 from preference_center.logs import log_unexpected
 from preference_center.providers.event import Event
@@ -41,7 +42,11 @@ class Taker:
         What was done is known when the provider posts all of them again.
         """
         failed: Exception | None = None
+        deliveries: list[Event] = []
         for event in events:
+            if event.kind == "delivered":
+                deliveries.append(event)
+                continue
             try:
                 self.take(provider, event)
             except UnavailableError:
@@ -49,8 +54,30 @@ class Taker:
             except Exception as error:  # noqa: BLE001 (a stop behind it must not be lost)
                 log_unexpected(log, f"event of {provider}", error)
                 failed = error
+        if deliveries:
+            self._take_deliveries(provider, deliveries)
         if failed is not None:
             raise failed
+
+    def _take_deliveries(self, provider: str, events: list[Event]) -> None:
+        """Note who was reached, all at once; a repeat changes nothing but the count."""
+        now, days = self.clock(), dict[UUID, date]()
+        for event in events:
+            day = _within_reason(event.occurred_at, now).astimezone(UTC).date()
+            if (reached := self._reached(event)) is not None:
+                days[reached] = max(day, days.get(reached, day))
+        with self.database.transaction() as session:
+            bounces.record_deliveries(session, days)
+            inbound.add(session, {inbound.key(provider, "delivered", now): len(events)})
+
+    def _reached(self, event: Event) -> UUID | None:
+        """Return whom an email reached, or None: the address says who, else the token."""
+        if event.address:
+            return subscriber_id(event.address, self.settings.identity_key)
+        try:
+            return read_mail_token(event.token, self.settings.link_keys)[1]
+        except BadLink:
+            return None
 
     def take(self, provider: str, event: Event) -> str:
         """Do what an event says, once, and return in a word what that was.
@@ -72,12 +99,17 @@ class Taker:
     def _do(
         self, session: Session, event: Event, person: UUID, topic: str | None, now: datetime
     ) -> str:
-        at = min(max(event.occurred_at, now - OLDEST), now)
+        at = _within_reason(event.occurred_at, now)
         if event.kind == "bounce":
-            failed = deliveries.Failed(
-                event.permanent, event.code, at, event.authority, _domain(event.address)
+            bounce = bounces.Bounce(
+                BounceSeverity.PERMANENT if event.permanent else BounceSeverity.SOFT,
+                event.code,
+                at,
+                event.authority,
+                _domain(event.address),
+                topic,
             )
-            return f"bounce {deliveries.record(session, person, failed, now)}"
+            return f"bounce {bounces.record(session, person, bounce, now)}"
         complaint = event.kind == "complaint"
         everything = complaint or event.everything or self.settings.one_click_scope == "all"
         act = consent.Act("complaint" if complaint else "api", at, now)
@@ -103,6 +135,10 @@ class Taker:
         if subscribers.find(session, known) is not None:
             return [(known, None)]
         return [marked, (known, None)]
+
+
+def _within_reason(at: datetime, now: datetime) -> datetime:
+    return min(max(at, now - OLDEST), now)
 
 
 def _domain(address: str) -> str:

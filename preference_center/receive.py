@@ -15,7 +15,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, deliveries, inbound, subscribers, topics, unread
+from preference_center.core import bounces, consent, inbound, subscribers, topics, unread
+from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_link, read_mail_token
 from preference_center.mail import signatures
 from preference_center.mail.inbound import Incoming, read
@@ -133,8 +134,14 @@ class Receiver:
     def _failures(self, session: Session, mark: Mark, incoming: Incoming) -> Iterator[str]:
         now = self.clock()
         for failure in incoming.failures:
-            failed = deliveries.Failed(failure.permanent, failure.code, now, "return-path")
-            yield f"bounce {deliveries.record(session, mark.subscriber_id, failed, now)}"
+            bounce = bounces.Bounce(
+                BounceSeverity.PERMANENT if failure.permanent else BounceSeverity.SOFT,
+                failure.code,
+                now,
+                "return-path",
+                topic=mark.topic,
+            )
+            yield f"bounce {bounces.record(session, mark.subscriber_id, bounce, now)}"
 
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
         """End everything where a listed reporter signed it, else the topic alone; silently."""

@@ -74,6 +74,7 @@ class Settings(LinkSettings):
     keep_reason_texts: timedelta = timedelta(days=365)
     keep_unread: timedelta = timedelta(days=14)
     keep_seen: timedelta = timedelta(days=14)
+    keep_domain_counts: timedelta = timedelta(days=14)
     demo_folder: Path | None = None
 
     def confirm_after(self, source: str) -> timedelta | None:
@@ -137,6 +138,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keep_reason_texts=reader.days("KEEP_REASON_TEXT_DAYS", 365),
         keep_unread=reader.days("KEEP_UNREAD_DAYS", 14),
         keep_seen=reader.days("KEEP_SEEN_DAYS", 14, least=2),  # longer than an event is fresh
+        # A hold looks back so far; with less, it would take every failure for a jump.
+        keep_domain_counts=reader.days("KEEP_DOMAIN_COUNTS_DAYS", 14, least=14),
     )
     reader.distinct(
         LINK_KEYS=settings.link_keys,

@@ -14,7 +14,7 @@ from preference_center.core import subscribers
 from preference_center.links import write_mailto, write_return_path
 from preference_center.receive import Receiver
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, UnreadMail
+from preference_center.store.tables import FailedMailing, OutboxRow, UnreadMail
 from tests import make
 
 KEYS = (make.LINK_KEY,)
@@ -213,7 +213,7 @@ def test_an_automatic_answer_to_a_mailing_is_not_kept(inbox: Inbox) -> None:
 
 
 def test_a_permanent_bounce_stops_marketing(inbox: Inbox) -> None:
-    assert inbox.take(dsn(), B) == "bounce stopped"
+    assert inbox.take(dsn(), B) == "bounce suppressed"
     assert inbox.stops == ["all"]
     assert inbox.answers == []
 
@@ -227,6 +227,12 @@ def test_any_other_bounce_is_counted(inbox: Inbox, status: str) -> None:
 def test_a_delay_stops_nothing(inbox: Inbox) -> None:
     inbox.take(dsn("4.1.1", "delayed"), B)
     assert inbox.stops == []
+
+
+def test_a_bounce_is_counted_for_the_topic_of_its_email(inbox: Inbox) -> None:
+    inbox.take(dsn("4.2.2"), B)
+    with inbox.database.reading() as session:
+        assert session.scalars(select(FailedMailing.topic)).one() == "weekly-news"
 
 
 def test_a_bounce_of_our_confirmation_stops_nobody(inbox: Inbox) -> None:

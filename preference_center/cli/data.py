@@ -25,8 +25,6 @@ from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.import_columns import (
-    PREFERENCES,
-    SUPPRESSIONS,
     Columns,
     check,
     listed,
@@ -240,7 +238,7 @@ def _rows(
     """Return a file's rows, the names of its columns, and its header as it came."""
     if file_format == "csv":
         table = read_csv(file)
-        table.refuse_repeated({*PREFERENCES, *SUPPRESSIONS})
+        table.refuse_repeated(match(tuple(table.columns)).read.values())
         return table, tuple(table.columns), table.header
     lines, first = read_json_lines(file), []
     rows = iter(lines)

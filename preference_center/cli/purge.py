@@ -55,4 +55,5 @@ def _retention(settings: Settings) -> Retention:
         reason_notes=settings.keep_reason_texts,
         unread=settings.keep_unread,
         seen=settings.keep_seen,
+        domain_counts=settings.keep_domain_counts,
     )

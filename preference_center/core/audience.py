@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from preference_center.core import subscribers
+from preference_center.core import domain_hold, subscribers
 from preference_center.core.errors import TopicRefusal
 from preference_center.store import queries
 from preference_center.store.tables import Claim, Topic
@@ -62,7 +62,8 @@ def claim(
     queries.lock_ids(session, ordered)
     verdicts = _verdicts(session, topic, campaign, ordered, now)
     allowed = [each for each in ordered if verdicts[each].verdict == "allow"]
-    queries.claim(session, topic.slug, campaign, allowed, now)
+    claimed = queries.claim(session, topic.slug, campaign, allowed, now)
+    domain_hold.count_claims(session, (verdicts[each].email for each in claimed), now)
     return verdicts
 
 

@@ -9,14 +9,14 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, ledger, subscribers
+from preference_center.core import consent, domain_hold, ledger, subscribers
 from preference_center.store.tables import (
     Claim,
+    FailedMailing,
     LedgerDetail,
     LedgerRow,
     OutboxRow,
     Reason,
-    SoftBounce,
     Subscriber,
 )
 
@@ -33,12 +33,14 @@ def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: da
 
 def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> None:
     """Leave nothing of a locked person but fingerprint, stops, and when and how they came in."""
+    if domain := domain_hold.domain_of(subscriber.email or ""):
+        domain_hold.forget_rare(session, domain)
     entry = ledger.Entry("erased", "all", None, act.source, act.occurred_at, act.now)
     ledger.append(session, subscriber, entry, {}, {})
     subscribers.mark_erased(subscriber, act.occurred_at)
     session.flush()
     person = subscriber.subscriber_id
-    for table in (LedgerDetail, OutboxRow, Claim, Reason, SoftBounce):
+    for table in (LedgerDetail, OutboxRow, Claim, Reason, FailedMailing):
         session.execute(delete(table).where(table.subscriber_id == person))
     rows = update(LedgerRow).where(LedgerRow.subscriber_id == person)
     session.execute(rows.values(topic=None, campaign=None, wording=None))

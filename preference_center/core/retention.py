@@ -10,17 +10,18 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core.deliveries import HOLD_BASELINE, SOFT_WITHIN
+from preference_center.core import bounce_rule, domain_hold
 from preference_center.core.reasons import week_of
 from preference_center.store.tables import (
     Base,
     BounceCount,
     Claim,
+    ClaimCount,
+    FailedMailing,
     InboundSeen,
     OutboxRow,
     PastReason,
     Reason,
-    SoftBounce,
     UnreadMail,
 )
 
@@ -38,6 +39,7 @@ class Retention:
     reason_notes: timedelta = timedelta(days=365)
     unread: timedelta = timedelta(days=14)
     seen: timedelta = timedelta(days=14)
+    domain_counts: timedelta = domain_hold.BASELINE
 
 
 Step = Callable[[Session, Retention, datetime], int]
@@ -98,11 +100,26 @@ def seen(session: Session, keep: Retention, now: datetime) -> int:
 
 
 def bounces(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget failed deliveries that no rule counts any more."""
-    keys = (SoftBounce.subscriber_id, SoftBounce.day)
-    counts = delete(BounceCount).where(BounceCount.hour < now - HOLD_BASELINE)
-    session.execute(counts)
-    return _forget(session, SoftBounce, keys, _old_bounce(keep, now))
+    """Forget failed mailings that no rule counts any more."""
+    keys = (
+        FailedMailing.subscriber_id,
+        FailedMailing.day,
+        FailedMailing.severity,
+        FailedMailing.topic,
+    )
+    return _forget(session, FailedMailing, keys, _old_bounce(keep, now))
+
+
+def bounce_counts(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget how many addresses of each domain bounced."""
+    keys = (BounceCount.domain, BounceCount.hour)
+    return _forget(session, BounceCount, keys, _old_bounce_count(keep, now))
+
+
+def claim_counts(session: Session, keep: Retention, now: datetime) -> int:
+    """Forget how many emails were claimed for each domain."""
+    keys = (ClaimCount.domain, ClaimCount.day)
+    return _forget(session, ClaimCount, keys, _old_claim_count(keep, now))
 
 
 STEPS: dict[str, Step] = {
@@ -112,7 +129,9 @@ STEPS: dict[str, Step] = {
     "reasons that lost their text": reason_notes,
     "messages that nobody understood": unread,
     "digests of what came in": seen,
-    "failed deliveries": bounces,
+    "failed mailings": bounces,
+    "bounces counted by domain": bounce_counts,
+    "claims counted by domain": claim_counts,
 }
 
 
@@ -128,6 +147,8 @@ def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
         (_old_unread(keep, now),),
         (_old_seen(keep, now),),
         (_old_bounce(keep, now),),
+        (_old_bounce_count(keep, now),),
+        (_old_claim_count(keep, now),),
     )
     counts = (
         sum(session.scalars(select(func.count()).where(old)).one() for old in olds)
@@ -153,7 +174,15 @@ def _old_seen(keep: Retention, now: datetime) -> ColumnElement[bool]:
 
 
 def _old_bounce(_keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return SoftBounce.day < (now - SOFT_WITHIN).date()
+    return FailedMailing.day <= (now - bounce_rule.WINDOW).date()
+
+
+def _old_bounce_count(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return BounceCount.hour <= now - keep.domain_counts
+
+
+def _old_claim_count(keep: Retention, now: datetime) -> ColumnElement[bool]:
+    return ClaimCount.day < (now - keep.domain_counts).date()
 
 
 def _old_reason(keep: Retention, now: datetime) -> ColumnElement[bool]:

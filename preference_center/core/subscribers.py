@@ -44,9 +44,10 @@ def remember(session: Session, people: Mapping[UUID, str], now: datetime) -> Non
 
 
 def mark_erased(subscriber: Subscriber, at: datetime) -> None:
-    """Forget address, language and subscriptions, and that an address may be filled in again."""
+    """Forget address, language, subscriptions, deliveries, and that it may be filled in again."""
     subscriber.subscriptions.clear()
-    subscriber.email, subscriber.locale, subscriber.erased_at = None, None, at
+    subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
+    subscriber.erased_at = at
 
 
 def _new(subscriber_id: UUID, email: str | None, now: datetime) -> dict[str, object]:

@@ -51,3 +51,12 @@ class ImportStatus(StrEnum):
     @property
     def ends_consent(self) -> bool:
         return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)
+
+
+class BounceEffect(StrEnum):
+    """What a recorded bounce did."""
+
+    SUPPRESSED = "suppressed"
+    SOFT = "soft"  # It was counted.
+    QUARANTINED = "quarantined"  # It was counted; a second one, days later, would suppress.
+    DUPLICATE = "duplicate"  # Email to the address had ended before.

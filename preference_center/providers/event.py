@@ -41,12 +41,12 @@ class Event:
 
     `id` is unique at its provider, or "". `token` is the mail's `event_token`, or "". A bounce is
     `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "". `authority`
-    is how far the event itself is proved: see `core.deliveries`. An unsubscribe may be from
+    is how far the event itself is proved: see `core.bounces`. An unsubscribe may be from
     `everything`, whatever the mail was about.
     """
 
     id: str
-    kind: Literal["bounce", "complaint", "unsubscribe"]
+    kind: Literal["bounce", "complaint", "delivered", "unsubscribe"]
     address: str
     token: str
     occurred_at: datetime
@@ -70,7 +70,7 @@ class Provider(Protocol):
     longest: ClassVar[int]
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
-        """Return the events that end something, other ones left out.
+        """Return the events that end something, and deliveries; other ones are left out.
 
         Raise ForgedError, UnreadableError or AwayError.
         """

@@ -69,6 +69,8 @@ def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
         yield bounce(event_id, address, token, at, status=code, reason=reason)
     elif kind == "failed":  # on a list of its own
         yield soft_bounce(event_id, address, token, at, code)
+    elif kind == "delivered":
+        yield Event(event_id, "delivered", address, token, at)
     elif kind == "complained":
         yield Event(event_id, "complaint", address, token, at)
     elif kind == "unsubscribed":

@@ -1,6 +1,7 @@
 """Postmark's webhooks: one record each, proved by a password alone (HTTP basic authentication).
 
-Source: Postmark, "Bounce webhook", "Spam complaint webhook", "Subscription change webhook".
+Source: Postmark, "Bounce webhook", "Delivery webhook", "Spam complaint webhook",
+"Subscription change webhook".
 """
 
 import hmac
@@ -54,6 +55,9 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
     elif record == "SpamComplaint":
         at = fields.time("BouncedAt") or now
         yield Event(_id(fields), "complaint", fields.text("Email"), token, at)
+    elif record == "Delivery":
+        address, at = fields.text("Recipient"), fields.time("DeliveredAt") or now
+        yield Event(f"{fields.text('MessageID')} {address}", "delivered", address, token, at)
     elif record == "Bounce":
         yield from _bounce(fields, token, fields.time("BouncedAt") or now)
 

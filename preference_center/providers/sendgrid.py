@@ -82,6 +82,8 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
         yield bounce(event_id, address, token, at, status=status, reason=reason)
     elif kind in ("bounce", "blocked"):
         yield soft_bounce(event_id, address, token, at, status)
+    elif kind == "delivered":
+        yield Event(event_id, "delivered", address, token, at)
     elif kind == "spamreport":
         yield Event(event_id, "complaint", address, token, at)
     elif kind in ("unsubscribe", "group_unsubscribe"):

@@ -50,6 +50,11 @@ def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
         yield from _bounces(message_id, content.part("bounce"), token, now)
     elif kind == "Complaint":
         yield from _complaints(message_id, content.part("complaint"), token, now)
+    elif kind == "Delivery":
+        delivery = content.part("delivery")
+        at = delivery.time("timestamp") or now
+        for number, address in enumerate(delivery.texts("recipients")):
+            yield Event(f"{message_id} {number}", "delivered", _plain(address), token, at)
     elif kind == "Subscription":
         yield from _unsubscribed(message_id, content, token, now)
 

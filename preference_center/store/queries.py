@@ -15,6 +15,7 @@ from preference_center.store.tables import (
     Base,
     BounceCount,
     Claim,
+    ClaimCount,
     InboundCount,
     InboundSeen,
     Opening,
@@ -155,8 +156,24 @@ def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
     session.execute(statement).all()
 
 
-def claim(session: Session, topic: str, campaign: str, ids: Iterable[UUID], now: datetime) -> None:
-    """Record a mail for each of `ids`; one that is recorded and not released stays as it is."""
+def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
+    """Lock those of `ids` that no other transaction holds, without waiting; return them."""
+    statement = (
+        select(Subscriber.subscriber_id)
+        .where(Subscriber.subscriber_id.in_(ids))
+        .order_by(Subscriber.subscriber_id)
+        .with_for_update(skip_locked=True)
+    )
+    return list(session.scalars(statement)) if ids else []
+
+
+def claim(
+    session: Session, topic: str, campaign: str, ids: Iterable[UUID], now: datetime
+) -> list[UUID]:
+    """Record an email for each of `ids`; return those for which none was recorded so far.
+
+    One that is recorded and not released stays as it is.
+    """
     statement = insert(session, Claim)
     statement = statement.on_conflict_do_update(
         index_elements=["subscriber_id", "topic", "campaign"],
@@ -164,13 +181,14 @@ def claim(session: Session, topic: str, campaign: str, ids: Iterable[UUID], now:
         where=Claim.released_at.is_not(None),
     )
     same = {"topic": topic, "campaign": campaign, "claimed_at": now}
-    if rows := [{"subscriber_id": each, **same} for each in ids]:
-        session.execute(statement, rows)
+    rows = [{"subscriber_id": each, **same} for each in ids]
+    returning = statement.returning(Claim.subscriber_id)
+    return list(session.scalars(returning, rows)) if rows else []
 
 
 def add_counts(
     session: Session,
-    table: type[BounceCount | InboundCount | Opening],
+    table: type[BounceCount | ClaimCount | InboundCount | Opening],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """Insert counts, or add them to those that have the same key."""

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from preference_center.core import (
     audience,
+    bounces,
     erasure,
     ledger,
     outbox,
@@ -17,10 +18,14 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.errors import UndoSupersededError
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import (
     Base,
+    BounceCount,
     Claim,
+    ClaimCount,
+    FailedMailing,
     LedgerDetail,
     OutboxRow,
     PastReason,
@@ -31,6 +36,7 @@ from preference_center.store.tables import (
 from tests import make
 
 CANARY = "canary-7d1f"
+OWN_DOMAIN = f"ada@{CANARY}.example"
 
 
 def _erase(database: Database) -> bool:
@@ -146,6 +152,24 @@ def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> No
         for table in (Claim, Reason, OutboxRow):
             assert session.query(table).count() == 0
     assert not [value for value in _all_values(database) if CANARY in str(value)]
+
+
+def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
+    others = [f"reader{number}@mail.example" for number in range(20)]
+    with database.transaction() as session:
+        for email in (OWN_DOMAIN, *others):
+            make.reader(session, email)
+        topic = topics.get(session, "weekly-news")
+        ids = [make.person(email) for email in (OWN_DOMAIN, *others)]
+        audience.claim(session, topic, "c", ids, make.NOW)
+        bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
+        bounces.record(session, ids[0], bounce, make.NOW)
+        for email in (OWN_DOMAIN, others[0]):
+            erasure.erase(session, make.person(email), "cli", make.NOW)
+    assert not [value for value in _all_values(database) if CANARY in str(value)]
+    with database.reading() as session:
+        assert session.query(ClaimCount).one().count == 20
+        assert session.query(FailedMailing).count() == session.query(BounceCount).count() == 0
 
 
 def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Database) -> None:

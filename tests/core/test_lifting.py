@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
-    deliveries,
+    bounces,
     erasure,
     ledger,
     lifting,
     subscribers,
 )
-from preference_center.core.deliveries import Failed
+from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
 from preference_center.core.lifting import Stops
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from tests import make
 
@@ -25,11 +26,11 @@ OURS = Stops("mail.example", make.NOW - HOUR, make.NOW + HOUR)
 ADA = "ada@mail.example"
 
 
-def bounces(
-    session: Session, email: str = ADA, authority: deliveries.Authority = "provider"
+def let_bounce(
+    session: Session, email: str = ADA, authority: bounces.Authority = "provider"
 ) -> None:
-    failed = Failed(True, "5.1.1", make.NOW, authority)
-    assert deliveries.record(session, make.person(email), failed, make.NOW) == "stopped"
+    bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, authority)
+    assert bounces.record(session, make.person(email), bounce, make.NOW) == "suppressed"
 
 
 def lift(session: Session, stops: Stops = OURS) -> int:
@@ -45,8 +46,8 @@ def stops(session: Session, email: str = ADA) -> set[str]:
 def test_what_a_bounce_stopped_is_as_it_was(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA).subscriptions["weekly-news"].frequency = "monthly"
-        bounces(session, authority="return-path")
-        bounces(session, authority="provider")
+        let_bounce(session, authority="return-path")
+        let_bounce(session, authority="provider")
         assert stops(session) == {"all", "address"}
         assert lift(session) == 2
         assert stops(session) == set()
@@ -58,7 +59,7 @@ def test_what_a_bounce_stopped_is_as_it_was(database: Database) -> None:
 def test_the_ledger_says_so(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA)
-        bounces(session)
+        let_bounce(session)
         lift(session)
         assert make.events(session, ADA)[-1] == ("lifted", "address")
         (*_, last) = ledger.changes(session, make.person(ADA), 1)
@@ -70,18 +71,18 @@ def test_the_ledger_says_so(database: Database) -> None:
 def test_a_domain_is_known_however_it_is_spelt(database: Database, domain: str) -> None:
     with database.transaction() as session:
         make.reader(session, "Ada@Mail.EXAMPLE")
-        bounces(session, "Ada@Mail.EXAMPLE")
+        let_bounce(session, "Ada@Mail.EXAMPLE")
         assert lift(session, Stops(domain, OURS.since, OURS.until)) == 1
 
 
 def _another_domain(session: Session) -> None:
     make.reader(session, "ada@example.mail.example")
-    bounces(session, "ada@example.mail.example")
+    let_bounce(session, "ada@example.mail.example")
 
 
 def _nobody_knows_the_domain(session: Session) -> None:
     make.topic(session)
-    bounces(session)
+    let_bounce(session)
 
 
 def _a_complaint(session: Session) -> None:
@@ -96,7 +97,7 @@ def _their_own_choice(session: Session) -> None:
 
 def _said_again_by_the_person(session: Session) -> None:
     make.reader(session, ADA)
-    bounces(session, authority="return-path")
+    let_bounce(session, authority="return-path")
     make.stop(session, ADA, None)
 
 
@@ -107,7 +108,7 @@ def _before(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.reader(session, ADA)
-    bounces(session)
+    let_bounce(session)
     erasure.erase(session, make.person(ADA), "cli", make.NOW)
 
 
@@ -134,7 +135,7 @@ def test_every_other_stop_stays(database: Database, happened: Callable[[Session]
 
 def _put_back_by_undo(session: Session) -> None:
     make.reader(session, ADA)
-    bounces(session, authority="return-path")
+    let_bounce(session, authority="return-path")
     make.stop(session, ADA, None)
     joined = make.join(session, ADA)
     make.undo(session, joined.first, joined.seq, ADA)
@@ -150,8 +151,8 @@ def test_what_a_person_put_back_by_undo_is_theirs(database: Database) -> None:
 def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database) -> None:
     with database.transaction() as session:
         _put_back_by_undo(session)
-        failed = Failed(True, "5.1.1", make.NOW, "return-path")
-        assert deliveries.record(session, make.person(ADA), failed, make.NOW) == "again"
+        bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
+        assert bounces.record(session, make.person(ADA), bounce, make.NOW) == "duplicate"
         last = subscribers.lock(session, make.person(ADA), make.NOW).seq
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, last - 1, last, ADA)
@@ -163,7 +164,7 @@ def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.M
     with database.transaction() as session:
         for email in emails:
             make.reader(session, email)
-            bounces(session, email)
+            let_bounce(session, email)
         pages = [people for _, people in lifting.find(session, OURS)]
         assert [len(page) for page in pages] == [3, 3, 1]
         assert {*chain.from_iterable(pages)} == {make.person(email) for email in emails}
@@ -183,7 +184,7 @@ def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) 
 def test_an_address_that_bounces_again_is_stopped_again(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA)
-        bounces(session)
+        let_bounce(session)
         lift(session)
-        bounces(session)
+        let_bounce(session)
         assert stops(session) == {"address"}

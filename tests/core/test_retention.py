@@ -4,12 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
     audience,
-    deliveries,
+    bounces,
     inbound,
     outbox,
     reasons,
@@ -18,10 +17,12 @@ from preference_center.core import (
     unread,
 )
 from preference_center.core.retention import Retention
+from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import (
     BounceCount,
     Claim,
+    ClaimCount,
     LedgerRow,
     OutboxRow,
     PastReason,
@@ -214,7 +215,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
         taken = [retention.mails(session, KEEP, later) for _ in range(4)]
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
-        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0]
+        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 1]
         assert _everything_old(session, later) == due
         assert session.query(PastReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
@@ -248,19 +249,30 @@ def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
         assert inbound.is_new(session, "mail", "hello", make.NOW + 15 * DAY)
 
 
-def test_a_failed_delivery_is_kept_while_a_rule_counts_it(database: Database) -> None:
-    failed = deliveries.Failed(False, "4.2.2", make.NOW, "return-path")
+def test_a_failed_mailing_is_kept_while_a_rule_counts_it(database: Database) -> None:
+    bounce = bounces.Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
     with database.transaction() as session:
-        deliveries.record(session, make.person(), failed, make.NOW)
-        assert retention.bounces(session, KEEP, make.NOW + 30 * DAY) == 0
-        assert retention.bounces(session, KEEP, make.NOW + 31 * DAY) == 1
+        bounces.record(session, make.person(), bounce, make.NOW)
+        assert retention.bounces(session, KEEP, make.NOW + 179 * DAY) == 0
+        assert retention.bounces(session, KEEP, make.NOW + 180 * DAY) == 1
 
 
-def test_how_often_a_domain_failed_is_forgotten_too(database: Database) -> None:
-    failed = deliveries.Failed(True, "5.1.1", make.NOW, "return-path")
+def test_how_often_a_domain_failed_is_forgotten(database: Database) -> None:
+    bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
+    hour = make.NOW.replace(minute=0)
     with database.transaction() as session:
-        make.topic(session)
         make.reader(session)
-        deliveries.record(session, make.person(), failed, make.NOW)
-        retention.bounces(session, KEEP, make.NOW + 15 * DAY)
-        assert session.scalars(select(BounceCount)).all() == []
+        bounces.record(session, make.person(), bounce, make.NOW)
+        assert retention.bounce_counts(session, KEEP, hour + 14 * DAY - SECOND) == 0
+        assert retention.bounce_counts(session, KEEP, hour + 14 * DAY) == 1
+        assert session.query(BounceCount).count() == 0
+
+
+def test_how_much_was_claimed_for_a_domain_is_forgotten(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, "one", [make.person()], make.NOW)
+        assert retention.claim_counts(session, KEEP, make.NOW + 14 * DAY) == 0
+        assert retention.claim_counts(session, KEEP, make.NOW + 15 * DAY) == 1
+        assert session.query(ClaimCount).count() == 0

@@ -66,6 +66,11 @@ def ses_delay() -> dict[str, Any]:
     return {"eventType": "DeliveryDelay", "deliveryDelay": delay, "mail": _SES_MAIL}
 
 
+def ses_delivery() -> dict[str, Any]:
+    delivery = {"timestamp": ISO, "recipients": [ADA], "smtpResponse": "250 2.6.0 Message received"}
+    return {"eventType": "Delivery", "delivery": delivery, "mail": _SES_MAIL}
+
+
 def sendgrid(event: str, **changes: Any) -> dict[str, Any]:
     return {
         "email": ADA,
@@ -97,6 +102,20 @@ def postmark_change(reason: str | None, *, suppress: bool = True) -> dict[str, A
     changed = {"Recipient": ADA, "ChangedAt": "2026-11-22T14:05:00Z", "Origin": "Recipient"}
     told = {"SuppressSending": suppress, "SuppressionReason": reason}
     return postmark("SubscriptionChange", **changed, **told)
+
+
+def postmark_delivery() -> dict[str, Any]:
+    """Return what Postmark's documentation shows, with our token."""
+    return {
+        "RecordType": "Delivery",
+        "ServerID": 23,
+        "MessageID": "883953f4-6105-42a2-a16a-77a8eac79483",
+        "Recipient": ADA,
+        "DeliveredAt": "2026-11-22T14:05:00Z",
+        "Details": "Test delivery webhook details",
+        "MessageStream": "broadcast",
+        "Metadata": {"preference_center": TOKEN},
+    }
 
 
 def mailgun(event: str, message: str = GONE, code: str = "", **changes: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import deliveries, inbound, topics
+from preference_center.core import bounces, inbound, subscribers, topics
 from preference_center.store import UnavailableError
-from preference_center.store.tables import InboundCount, LedgerRow
+from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow
 from tests import make
 from tests.providers import posting, samples
 from tests.providers.posting import Amazon, Request
@@ -46,6 +46,12 @@ UNSUBSCRIBE: dict[str, Request] = {
     "postmark": posting.postmark(samples.postmark_change("ManualSuppression")),
     "mailgun": posting.mailgun(samples.mailgun("unsubscribed")),
 }
+DELIVERED: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_delivery()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("delivered")),
+    "postmark": posting.postmark(samples.postmark_delivery()),
+    "mailgun": posting.mailgun(samples.mailgun("delivered")),
+}
 PROVIDERS = list(GONE)
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
@@ -72,13 +78,53 @@ def counted(site: Site) -> dict[str, int]:
         return {f"{each.door}: {each.effect}": each.count for each in found}
 
 
+def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
+    with site.database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return person.delivered_on
+
+
+@each_provider
+def test_a_delivery_is_noted_and_ends_nothing(hooked: Site, provider: str) -> None:
+    for _ in range(2):
+        assert hook(hooked, provider, DELIVERED[provider]).status_code == 200
+    assert delivered_on(hooked) == make.NOW.date()
+    assert delivered_on(hooked, "bob@example.org") is None
+    assert hooked.stops() == []
+    assert counted(hooked) == {f"{provider}: delivered": 2}
+
+
+def test_the_latest_delivery_counts_in_whatever_order_they_are_told(hooked: Site) -> None:
+    days = [make.NOW - timedelta(days=each) for each in (3, 1, 2)]
+    for chunk in (days, days[:1]):
+        said = [samples.sendgrid("delivered", timestamp=at.timestamp()) for at in chunk]
+        hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert delivered_on(hooked) == (make.NOW - timedelta(days=1)).date()
+
+
+def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
+    said = samples.sendgrid("delivered", email="eve@example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    with hooked.database.reading() as session:
+        assert subscribers.find(session, make.person("eve@example.org")) is None
+    assert delivered_on(hooked) is None
+
+
+def test_a_stop_beside_deliveries_is_done(hooked: Site) -> None:
+    said = [samples.sendgrid("delivered", email="bob@example.org"), samples.sendgrid("spamreport")]
+    hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert hooked.stops() == ["all"]
+    assert delivered_on(hooked, "bob@example.org") == make.NOW.date()
+
+
 @each_provider
 def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provider: str) -> None:
     assert hook(hooked, provider, GONE[provider]).status_code == 200
     # Mailgun proves that it posts, and not what: that ends no receipts.
     assert hooked.stops() == ["all" if provider == "mailgun" else "address"]
     assert hooked.stops("bob@example.org") == []
-    assert counted(hooked) == {f"{provider}: bounce stopped": 1}
+    assert counted(hooked) == {f"{provider}: bounce suppressed": 1}
 
 
 @each_provider
@@ -160,6 +206,16 @@ def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked
     assert hooked.stops() == []
 
 
+def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
+    bob = {"email": "Bob@Example.org", "sg_event_id": "another"}
+    full = samples.sendgrid("bounce", type="blocked", **bob)
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("bounce", type="blocked"), full))
+    with hooked.database.reading() as session:
+        found = {each.subscriber_id: each.topic for each in session.scalars(select(FailedMailing))}
+    # The token is another person's, so it does not say of which topic this email was.
+    assert found == {make.person(): "weekly-news", make.person("bob@example.org"): ""}
+
+
 def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
     for week in range(6):
         hooked.now = make.NOW + timedelta(days=4 * week)
@@ -234,7 +290,7 @@ def test_an_event_that_fails_loses_none_behind_it(
         samples.sendgrid("spamreport", email="bob@example.org"),
     )
     with monkeypatch.context() as patched:
-        patched.setattr(deliveries, "record", fail)
+        patched.setattr(bounces, "record", fail)
         assert hook(hooked, "sendgrid", request).status_code == 500
     assert hooked.stops("bob@example.org") == ["all"]
     assert hook(hooked, "sendgrid", request).status_code == 200

@@ -3,9 +3,10 @@
 from preference_center.store.tables.base import Base, Slug, Utc, row_values
 from preference_center.store.tables.inbound import (
     BounceCount,
+    ClaimCount,
+    FailedMailing,
     InboundCount,
     InboundSeen,
-    SoftBounce,
     UnreadMail,
 )
 from preference_center.store.tables.keys import KeyCheck
@@ -35,6 +36,8 @@ __all__ = [
     "Base",
     "BounceCount",
     "Claim",
+    "ClaimCount",
+    "FailedMailing",
     "InboundCount",
     "InboundSeen",
     "KeyCheck",
@@ -45,7 +48,6 @@ __all__ = [
     "PastReason",
     "Reason",
     "Slug",
-    "SoftBounce",
     "Subscriber",
     "Subscription",
     "Suppression",

@@ -3,33 +3,64 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.store.tables.base import Base
+from preference_center.store.tables.base import Base, Slug
+
+# Written out, not bound: an engine uses a partial index only where it sees the same predicate.
+ENDED = text("ended_domain IS NOT NULL")
 
 
-class SoftBounce(Base):
-    """A day on which mail to somebody failed, for a reason that may pass."""
+class FailedMailing(Base):
+    """A UTC day on which an email to a subscriber finally failed. `topic` is "" where unknown.
 
-    __tablename__ = "soft_bounces"
-    __table_args__ = (Index(None, "day"),)
+    `ended_domain` is set where this failure ended the address: should the domain turn out to be
+    held, the suppression is taken back and the failure counts as quarantined.
+    """
+
+    __tablename__ = "failed_mailings"
+    __table_args__ = (
+        CheckConstraint("severity IN ('permanent', 'probable', 'soft')", name="severity"),
+        Index(None, "day"),
+        Index(
+            "ix_failed_mailings_ended",
+            "ended_domain",
+            "day",
+            postgresql_where=ENDED,
+            sqlite_where=ENDED,
+        ),
+    )
 
     subscriber_id: Mapped[UUID] = mapped_column(
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     day: Mapped[date] = mapped_column(primary_key=True)
+    severity: Mapped[str] = mapped_column(String(16), primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
     code: Mapped[str] = mapped_column(String(16))
+    ended_domain: Mapped[str | None]
 
 
 class BounceCount(Base):
-    """How many addresses of one domain failed for good in one hour: a jump is not believed."""
+    """How many addresses of one domain were newly reported missing in one hour."""
 
     __tablename__ = "bounce_counts"
     __table_args__ = (Index(None, "hour"),)
 
     domain: Mapped[str] = mapped_column(primary_key=True)
     hour: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class ClaimCount(Base):
+    """How many emails to one domain were claimed on one UTC day. Released ones stay counted."""
+
+    __tablename__ = "claim_counts"
+    __table_args__ = (Index(None, "day"),)
+
+    domain: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     count: Mapped[int]
 
 

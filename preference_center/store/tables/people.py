@@ -1,6 +1,6 @@
 """Topics, people, what they chose, and the ledger of it. Every key says who first."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
@@ -59,7 +59,10 @@ class Wording(Base):
 
 
 class Subscriber(Base):
-    """A person, known by the fingerprint of the address. This row is the lock on all of theirs."""
+    """A person, known by the fingerprint of the address. This row is the lock on all of theirs.
+
+    `delivered_on` is the latest day on which a provider said that an email was delivered.
+    """
 
     __tablename__ = "subscribers"
     __table_args__ = (Index(None, "email"),)
@@ -67,6 +70,7 @@ class Subscriber(Base):
     subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str | None]
     locale: Mapped[str | None] = mapped_column(String(16))
+    delivered_on: Mapped[date | None]
     created_at: Mapped[datetime]
     erased_at: Mapped[datetime | None]
     seq: Mapped[int]

@@ -1,0 +1,92 @@
+"""Hold a domain that suddenly reports many addresses missing: some of them are alive (M13).
+
+Gmail answered 5.1.1 for live accounts on 14 and 15 December 2020. `docs/bounces.md` describes the
+rule in words.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import case, delete, func, select
+from sqlalchemy.orm import Session
+
+from preference_center.addresses import normalise
+from preference_center.store import queries
+from preference_center.store.tables import BounceCount, ClaimCount
+
+# The bounces of one mailing come in over days; those of a weekly mailing must not meet the next.
+WINDOW = timedelta(days=3)
+MIN_FAILURES = 20
+# Amazon SES may pause an account at 10 % bounces. A first mailing to an old list has 5 to 15 %. A
+# false hold costs one more email to each dead address, a missed one ends living subscribers.
+MAX_SHARE_OF_CLAIMS = 0.1
+CLAIMS_WINDOW = timedelta(days=7)
+# Without claims, failures are compared with those of the days before.
+BASELINE = timedelta(days=14)
+MAX_TIMES_USUAL = 5
+
+
+def domain_of(email: str) -> str:
+    """Return the domain of an address in its normal form, or "" if it has none."""
+    _, at, domain = email.rpartition("@")
+    return normalise(f"x@{domain}").rpartition("@")[2] if at else ""
+
+
+def count_failure(session: Session, domain: str, now: datetime) -> None:
+    """Count an address of a domain that is newly reported missing."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    queries.add_counts(session, BounceCount, [{"domain": domain, "hour": hour, "count": 1}])
+
+
+def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None:
+    """Count emails that are about to be sent, by domain; those without an address are skipped.
+
+    Call it last in a transaction: other writers wait for the rows of the large domains.
+    """
+    spelt = Counter(email.rpartition("@")[2] for email in emails)
+    counts: Counter[str] = Counter()
+    for domain, count in spelt.items():
+        counts[domain_of(f"x@{domain}")] += count
+    counts.pop("", None)
+    day = now.astimezone(UTC).date()
+    rows = [{"domain": each, "day": day, "count": counts[each]} for each in sorted(counts)]
+    queries.add_counts(session, ClaimCount, rows)
+
+
+def is_held(session: Session, domain: str, now: datetime) -> bool:
+    """Return True if too many addresses of a domain were reported missing lately."""
+    recent = case((BounceCount.hour > now - WINDOW, BounceCount.count), else_=0)
+    claims = select(func.max(ClaimCount.count)).where(
+        ClaimCount.domain == domain,
+        ClaimCount.day > (now - CLAIMS_WINDOW).astimezone(UTC).date(),
+    )
+    counts = select(
+        func.coalesce(func.sum(recent), 0),
+        func.coalesce(func.sum(BounceCount.count), 0),
+        claims.scalar_subquery(),
+    ).where(
+        BounceCount.domain == domain, BounceCount.hour > now - BASELINE, BounceCount.hour <= now
+    )
+    failures, total, claimed = session.execute(counts).one()
+    return exceeds(int(failures), int(total - failures), claimed)
+
+
+def exceeds(failures: int, before: int, claimed: int | None) -> bool:
+    """Return True if `failures` within WINDOW are too many to be believed.
+
+    `before` are those of the rest of BASELINE. `claimed` are the emails claimed for the domain on
+    the busiest day of CLAIMS_WINDOW, or None: a daily sender's week would hide a fault of one day.
+    """
+    if failures < MIN_FAILURES:
+        return False
+    if claimed:
+        return failures > MAX_SHARE_OF_CLAIMS * claimed
+    return failures > MAX_TIMES_USUAL * before * (WINDOW / (BASELINE - WINDOW))
+
+
+def forget_rare(session: Session, domain: str) -> None:
+    """Forget the counts of a domain with so few emails that it may be one person's own."""
+    for table in (BounceCount, ClaimCount):
+        total = select(func.sum(table.count)).where(table.domain == domain).scalar_subquery()
+        session.execute(delete(table).where(table.domain == domain, total < MIN_FAILURES))
