@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -176,11 +175,14 @@ def test_a_fifo_is_written_to(tmp_path: Path, linked: bool) -> None:
     if linked:
         target = tmp_path / "link"
         target.symlink_to(fifo)
-    writer = Thread(target=_write, args=(target, b"x" * 200_000))
-    writer.start()
-    with fifo.open("rb") as reader:
-        assert reader.read() == b"x" * 200_000
-    writer.join()
+    copy = tmp_path / "copy"
+    with copy.open("wb") as out, subprocess.Popen(["cat", os.fspath(fifo)], stdout=out) as reader:
+        try:
+            _write(target, b"x" * 200_000)
+            assert reader.wait(timeout=30) == 0
+        finally:
+            reader.kill()
+    assert copy.read_bytes() == b"x" * 200_000
     assert stat.S_ISFIFO(fifo.stat().st_mode)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -197,12 +199,14 @@ def test_standard_output_by_its_path_is_written_to(
     )
     out = tmp_path / "out"
     with out.open("wb") as redirected:
+        before = os.fstat(redirected.fileno()).st_ino
         done = subprocess.run(
             [sys.executable, "-c", program, target],
             check=True,
             stdout=subprocess.PIPE if piped else redirected,
         )
     assert (done.stdout if piped else out.read_bytes()) == b"new"
+    assert out.stat().st_ino == before
 
 
 def test_a_folder_is_an_error(tmp_path: Path) -> None:
