@@ -64,8 +64,9 @@ class ShownReceipt:
 
     @property
     def gives_more(self) -> bool:
-        """Return True if a cap was lifted or loosened or a pause ended: that is always told."""
-        return any(change.kind in ("more", "resumed") for change in self.changes)
+        """Return True if more comes of a topic that is still received: that is always told."""
+        more = (change.topic for change in self.changes if change.kind in ("more", "resumed"))
+        return any(topic is not None and topic.received for topic in more)
 
 
 def read(

@@ -78,25 +78,29 @@ def save(
     standing = preferences.standing(subscriber, known.values(), topics.DEFAULT_LOCALE, act.now)
     if not all(fits(wish, standing) for wish in wishes):
         raise StalePageError("the page shows what is no longer so")
-    more = [wish for wish in wishes if _asks_for_more(wish, standing)]
+    first, more = (
+        subscriber.seq + 1,
+        [wish.slug for wish in wishes if _asks_for_more(wish, standing)],
+    )
     why_not = _why_not_more(session, subscriber, act, smtp=smtp) if more else None
-    refused = {wish.slug: why_not for wish in more} if why_not is not None else {}
-    if more and why_not is None:
+    tells = bool(more) and why_not is None
+    if tells:
         act = replace(act, confirm_after=None)  # one email tells of the whole form
-    first, mailed = subscriber.seq + 1, []
     for wish in wishes:
-        if _starts(wish, standing):
-            answer = joining.ask(session, subscriber, wish.slug, act.now, smtp=smtp)
-            if answer is None:
-                mailed.append(wish.slug)
-            else:
-                refused[wish.slug] = answer
-        else:
-            _do(session, subscriber, known[wish.slug], wish, act, less_only=wish.slug in refused)
-    if more and why_not is None:
+        if not _starts(wish, standing):
+            _do(session, subscriber, known[wish.slug], wish, act, less_only=why_not is not None)
+    if tells:
         outbox.tell_now(session, subscriber_id, first, subscriber.seq, act.now)
     if locale is not None and subscriber.erased_at is None:
         subscriber.locale = locale
+    asked = {
+        wish.slug: joining.ask(session, subscriber, wish.slug, act.now, smtp=smtp)
+        for wish in wishes
+        if _starts(wish, standing)
+    }
+    mailed = [slug for slug, refusal in asked.items() if refusal is None]
+    refusals = {**dict.fromkeys(more, why_not), **asked}
+    refused = {slug: refusal for slug, refusal in refusals.items() if refusal is not None}
     changed = subscriber.seq >= first
     return Saved(Outcome(changed, first, subscriber.seq), mailed, refused)
 

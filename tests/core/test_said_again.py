@@ -31,7 +31,8 @@ def test_who_undoes_the_first_stop_lifts_no_other(
         first = make.stop(session, slug=slug, campaign="a")
     with database.transaction() as session:
         make.stop(session, slug=slug, source=source, campaign="a", at=LATER)
-    with pytest.raises(UndoNotOfferedError), database.transaction() as session:
+    refusal = UndoSupersededError if source == "complaint" else UndoNotOfferedError
+    with pytest.raises(refusal), database.transaction() as session:
         make.undo(session, first.seq, first.seq, at=LATER)
     assert verdict(database) == "deny"
 

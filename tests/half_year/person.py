@@ -118,10 +118,11 @@ class Person:
             self.said_again.add(key)
 
     def _join(self, topic: str, at: datetime) -> None:
-        """Start a topic; after a stop of everything, all others end in its place."""
-        if self.receives(topic) or "address" in self.stands:
+        """Start a topic by a link newer than any stop; after one of everything, the others end."""
+        if self.receives(topic):
             return
-        if self.stands.pop("all", None) is not None:
+        lifted = [self.stands.pop(key, None) for key in ("all", "address")]
+        if any(stop is not None for stop in lifted):
             for other in {*self.silence} - {topic}:
                 if other not in self.stands or self.stands[other].status != "unsubscribed":
                     self._leave(other, at, at)

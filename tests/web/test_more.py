@@ -90,6 +90,15 @@ def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
     assert "Undo" not in post.plain(mail)
 
 
+def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> None:
+    capped(center)
+    save(center)
+    center.post(link())
+    center.now += HOUR
+    (mail,) = center.mails()
+    assert mail["Subject"] == "You’re unsubscribed from Weekly news"
+
+
 def test_one_form_is_told_by_one_email(center: Site) -> None:
     capped(center)
     page = center.page(PREFERENCES)
