@@ -5,7 +5,7 @@ means, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -51,6 +51,7 @@ class Bounce:
 def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime) -> BounceEffect:
     """Record a bounce, suppress the subscriber if it says so, and return what was done."""
     subscriber = subscribers.lock(session, subscriber_id, now)
+    bounce = replace(bounce, occurred_at=min(bounce.occurred_at, now))  # clocks differ
     if subscriber.erased_at is not None:
         return BounceEffect.DUPLICATE
     permanent = bounce.severity is BounceSeverity.PERMANENT
@@ -83,20 +84,22 @@ def _count(
     session: Session, subscriber: Subscriber, bounce: Bounce, scope: consent.Scope, now: datetime
 ) -> BounceEffect:
     """Count a failed mailing, or suppress the subscriber if it is one too many."""
-    rows, new = _recorded(session, subscriber, now), _row(subscriber, bounce, now)
+    rows, new = _recorded(session, subscriber, now), _row(subscriber, bounce)
     earlier, failure, evidence = _history(session, subscriber, rows, new, now)
     domain, held = "", False
     if bounce.severity in ABOUT_THE_MAILBOX:
         domain = bounce.domain or domain_hold.domain_of(subscriber.email or "")
         if domain and _is_newly_missing(rows, earlier, evidence, now):
             domain_hold.count_failure(session, domain, now)
-        held = domain != "" and _holds(session, domain, now)
+        held = domain != "" and domain_hold.is_held(session, domain, now)
+        if held:
+            _take_back(session, domain, now)
     scope = "all" if held else scope
     ended = bounce_rule.ends(earlier, failure, evidence, _day(now), held=held)
     if not ended or scope in subscriber.suppressions:
         queries.insert_missing(session, FailedMailing, [new])
-        soft = bounce.severity is BounceSeverity.SOFT
-        return BounceEffect.SOFT if soft else BounceEffect.QUARANTINED
+        missing = bounce.severity in ABOUT_THE_MAILBOX
+        return BounceEffect.QUARANTINED if missing else BounceEffect.SOFT
     consent.end_consent(session, subscriber, scope, consent.Act("bounce", bounce.occurred_at, now))
     if rows:
         person = FailedMailing.subscriber_id == subscriber.subscriber_id
@@ -110,10 +113,10 @@ def _day(at: datetime) -> date:
     return at.astimezone(UTC).date()
 
 
-def _row(subscriber: Subscriber, bounce: Bounce, now: datetime) -> dict[str, Any]:
+def _row(subscriber: Subscriber, bounce: Bounce) -> dict[str, Any]:
     return {
         "subscriber_id": subscriber.subscriber_id,
-        "day": _day(min(bounce.occurred_at, now)),
+        "day": _day(bounce.occurred_at),
         "severity": bounce.severity,
         "topic": bounce.topic or "",
         "code": bounce.code,
@@ -204,23 +207,19 @@ def _is_newly_missing(
     return not reported and all(row.ended_domain is None for row in rows)
 
 
-def _holds(session: Session, domain: str, now: datetime) -> bool:
-    """Return True if a domain is held; then take back what its bounces ended before it was."""
-    if not domain_hold.is_held(session, domain, now):
-        return False
+def _take_back(session: Session, domain: str, now: datetime) -> None:
+    """Lift what bounces ended before their domain was held; those failures are quarantined."""
     since = _day(now - domain_hold.WINDOW)
-    ended = select(FailedMailing.subscriber_id).where(
-        FailedMailing.ended_domain == domain, FailedMailing.day >= since
-    )
+    recent = FailedMailing.ended_domain == domain, FailedMailing.day >= since
+    ended = select(FailedMailing.subscriber_id).where(*recent)
     found = session.scalars(ended.order_by(FailedMailing.subscriber_id).limit(MAX_TAKEN_BACK))
-    # This transaction holds a subscriber already, so it must not wait for others.
+    # This transaction holds a subscriber already, so it must not wait for others. A subscriber
+    # whom another transaction holds is left to the next bounce.
     ids = queries.lock_available(session, found.all())
+    if not ids:
+        return
     within = Stops(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)
-    for kind in ("all", "address") if ids else ():
+    for kind in ("all", "address"):
         lifting.lift(session, kind, ids, within, consent.Act("bounce", now, now))
-    taken_back = update(FailedMailing).where(
-        FailedMailing.subscriber_id.in_(ids), FailedMailing.ended_domain == domain
-    )
-    if ids:
-        session.execute(taken_back.values(ended_domain=None))
-    return True
+    quarantined = update(FailedMailing).where(FailedMailing.subscriber_id.in_(ids), *recent)
+    session.execute(quarantined.values(ended_domain=None))
