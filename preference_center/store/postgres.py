@@ -91,7 +91,7 @@ class Connection(psycopg.Connection[TupleRow]):
         A failed transaction answers COMMIT by rolling back. A warning says that the commit may not
         last: "canceling wait for synchronous replication due to user request".
         """
-        if self.info.transaction_status == TransactionStatus.INERROR:
+        if self.pgconn.transaction_status == TransactionStatus.INERROR:
             raise InFailedSqlTransaction("a statement failed, so nothing can be committed")
         warnings: list[str] = []
 
