@@ -103,9 +103,16 @@ def _joining(visit: _Visit) -> Iterator[Page]:
     undone = visit.do(f"{joined}/undo")
     yield from map(visit.get, (joined, undone))
     yield visit.get(confirm("no-such-topic"), 410)
+    overtaken = confirm(email=EVE, asked_at=make.NOW - timedelta(hours=1))
+    yield visit.get(overtaken)
+    why = "too_often=weekly-news&no_email=weekly-news&complained=weekly-news"
+    yield visit.get(f"{path}?{why}")
     with site.database.transaction() as session:
         make.stop(session, EVE, slug=None, scope="address", source="bounce")
     yield from map(visit.get, (asked, path))
+    with site.database.transaction() as session:
+        make.stop(session, EVE, source="complaint")
+    yield from map(visit.get, (overtaken, path))
 
 
 def _leaving(visit: _Visit) -> Iterator[Page]:
