@@ -31,10 +31,19 @@ class Fields:
         """Yield the objects of a list."""
         yield from each_of(self._values.get(name))
 
+    def texts(self, name: str) -> list[str]:
+        """Return the strings of a list."""
+        value = self._values.get(name)
+        return list(filter(_is_text, value)) if isinstance(value, list) else []
+
     def first(self, name: str) -> str:
         """Return the first string of a list."""
-        value = self._values.get(name)
-        return next(filter(_is_text, value), "") if isinstance(value, list) else ""
+        return next(iter(self.texts(name)), "")
+
+    def argument(self, field: str, name: str) -> str:
+        """Return the value of a name in a field: an object, or a list of keys and values."""
+        pairs = (each.text("value") for each in self.parts(field) if each.text("key") == name)
+        return self.part(field).text(name) or next(pairs, "")
 
     def time(self, name: str) -> datetime | None:
         """Return a time: seconds since 1970, or ISO 8601 with its zone; None if it is neither."""
