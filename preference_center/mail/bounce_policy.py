@@ -156,7 +156,7 @@ def _after(command: Command, verdict: Verdict, where: str, *, by_words: bool) ->
         return verdict
     if command == "MAIL":
         return Verdict(BounceSeverity.IGNORED, "" if by_words else verdict.code)
-    severity = verdict.severity
+    severity: BounceSeverity = verdict.severity
     if _FILTERS_AFTER_DATA.search(where):
         if command == "DATA":
             severity = BounceSeverity.SOFT

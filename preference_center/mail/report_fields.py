@@ -10,6 +10,7 @@ Action = Literal["failed", "delayed", ""]
 MAX_STATUS = 128 * 1024  # bytes
 MAX_BLOCKS = 200
 _KEYS = {"final-recipient", "original-recipient", "action", "status"}
+_OUTCOME = {"action", "status"}
 _RECIPIENT = {"final-recipient", "original-recipient"}
 _IN_TEXT = re.compile(r"(?im)^(?:reporting-mta|original-recipient|final-recipient): ?[a-z0-9]+;")
 _REACHED = ("deliver", "relay", "expand")  # RFC 3464 §2.3.3
@@ -81,7 +82,9 @@ def _pieces(block: bytes) -> Iterator[list[tuple[str, str]]]:
     for lines in re.split(rb"\n[ \t]*\n", block[:MAX_STATUS], maxsplit=MAX_BLOCKS):
         piece: list[tuple[str, str]] = []
         for name, value in parse_headers(lines).fields:
-            if name in _RECIPIENT and name in {key for key, _ in piece}:
+            here = {key for key, _ in piece}
+            told = bool(here & _RECIPIENT and here & _OUTCOME)
+            if name in _RECIPIENT and (name in here or told):
                 yield piece
                 piece = []
             piece.append((name, value))

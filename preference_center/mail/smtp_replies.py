@@ -11,15 +11,17 @@ from typing import Literal
 Command = Literal["MAIL", "RCPT", "DATA", ""]
 
 MAX_SEARCHED = 16_000  # characters
-_COMMAND = r"(?P<{}>mail\b|rcpt\b|(?:pipelined )?(?:end of )?data\b)"
+# Each may be wrapped at any space.
+_COMMAND = r"(mail(?=\s{1,9}from)|rcpt\b|(?:pipelined\s{1,9})?(?:end\s{1,9}of\s{1,9})?data\b)"
 _REFUSED = re.compile(
-    # Postfix: "(in reply to end of DATA command)"; Exim: "after RCPT TO:<x>", "after end of data";
-    # others: "(Error following RCPT command)"
-    rf"(?:in reply to|after|following|during) (?:the |sending )?(?:initial )?{_COMMAND.format('a')}"
+    # Postfix: "(in reply to end of DATA command)"; Exim: "after RCPT TO:<x>", "after
+    # end of data"; others: "(Error following RCPT command)"
+    rf"(?:in\s{{1,9}}reply\s{{1,9}}to|after)\s{{1,9}}{_COMMAND}"
+    rf"|following\s{{1,9}}(?:the\s{{1,9}})?{_COMMAND}\s{{1,9}}command"
     # sendmail, Courier, InterScan: ">>> DATA" and "<<< 550 …", or "Sent <<<" and "Received >>>"
-    rf"|(?:>>>|<<<)[ \t]*{_COMMAND.format('b')}[^\n]{{0,400}}\n[^\n0-9]{{0,20}}[45]\d\d"
-    rf"|smtp command\s{{1,9}}{_COMMAND.format('c')}"  # m-FILTER
-    r"|failed after i sent the (?P<d>message)",  # qmail
+    rf"|(?:>>>|<<<)[ \t]*{_COMMAND}[^\n]{{0,400}}\n[^\n0-9]{{0,20}}[45]\d\d"
+    rf"|smtp command\s{{1,9}}{_COMMAND}"  # m-FILTER
+    r"|failed after i sent the (message)",  # qmail
     re.IGNORECASE,
 )
 # With pipelining, DATA is sent before the answer to RCPT has come. A server that had accepted no
@@ -32,7 +34,7 @@ _REPLY = re.compile(
     r"(?=[245]\d\d[ -])",
     re.IGNORECASE | re.MULTILINE,
 )
-_END = re.compile(r"\n\s*\n|\]\s|\(in reply to ", re.IGNORECASE)
+_END = re.compile(r"\n\s*\n|\]\s|\(in\s{1,9}reply\s", re.IGNORECASE)
 
 
 def command_in(text: str) -> Command:

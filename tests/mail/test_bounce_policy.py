@@ -304,6 +304,13 @@ def test_a_host_whose_name_only_looks_like_it_is_another(host: str) -> None:
     assert judge("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
 
 
+@pytest.mark.parametrize(
+    "text", ["The following mail could not be delivered:", "a week after mail was sent, "]
+)
+def test_other_words_are_not_a_command(text: str) -> None:
+    assert judge("", f"{text} 550 5.1.1 user unknown").severity is PERMANENT
+
+
 def test_a_refusal_of_mail_from_is_about_the_sender() -> None:
     where = "SMTP error from remote mail server after MAIL FROM:<b@x>: host y: 550 user unknown"
     assert judge("5.1.1", "550 user unknown", where=where).severity is IGNORED
