@@ -6,14 +6,14 @@ else wrote, would sooner or later wait for another who holds them the other way 
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.addresses import normalise, subscriber_id
-from preference_center.core import bounces, consent, inbound, subscribers, topics
+from preference_center.core import bounces, consent, inbound, subscribers, topics, unread
 from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_mail_token
 from preference_center.logs import log_unexpected
@@ -88,21 +88,27 @@ class Taker:
         with self.database.transaction() as session:
             effects = ["again"]
             if inbound.is_new(session, provider, event.name, now):
-                people = self._whose(session, event)
-                subscribers.lock_all(session, (person for person, _ in people), now)
-                effects = [self._do(session, event, *each, now) for each in people]
-                effects = effects or ["about nobody"]
+                effects = self._effects(session, event, now)
             inbound.count(session, (inbound.key(provider, effect, now) for effect in effects))
         log.info("event of %s: %s", provider, effects[0])
         return effects[0]
 
-    def _do(
-        self, session: Session, event: Event, person: UUID, topic: str | None, now: datetime
-    ) -> str:
+    def _effects(self, session: Session, event: Event, now: datetime) -> list[str]:
+        if event.kind == "unread":
+            unread.keep(session, event.raw, "a provider's event of another form", now)
+            return ["kept"]
+        people = self._whose(session, event)
+        subscribers.lock_all(session, (each.subscriber_id for each in people), now)
+        return [self._do(session, each, now) for each in people] or ["about nobody"]
+
+    def _do(self, session: Session, target: "Target", now: datetime) -> str:
+        event, person, topic = target.event, target.subscriber_id, target.topic
         at = _within_reason(event.occurred_at, now)
         if event.kind == "bounce":
+            if event.severity is BounceSeverity.IGNORED:
+                return "bounce ignored"
             bounce = bounces.Bounce(
-                BounceSeverity.PERMANENT if event.permanent else BounceSeverity.SOFT,
+                event.severity,
                 event.code,
                 at,
                 event.authority,
@@ -116,25 +122,50 @@ class Taker:
         outcome = consent.leave(session, person, None if everything else topic, act)
         return "complaint" if complaint else "stopped" if outcome.changed else "again"
 
-    def _whose(self, session: Session, event: Event) -> list[tuple[UUID, str | None]]:
-        """Return whom an event is about, each with the mail's topic, or None for all of them.
+    def _whose(self, session: Session, event: Event) -> list["Target"]:
+        """Return whom an event is about.
 
-        The address says who, and the token of which topic, where it is that person's. An address
-        that nobody here has may be a forwarder's, or redacted: then the token's person is meant
-        as well. A token alone will do.
+        The address says who, and the token says of which topic, where it is that person's. A token
+        without an address is enough. Where the two differ:
+
+        - A bounce is the address's alone. Where the provider did not send to that address, it is a
+          forwarder's, and counts as soft for the token's subscriber.
+        - A complaint or an unsubscribe is the address's alone where it is on record, or where the
+          provider sent to it (a cc). Else it may be redacted or a forwarder's: then it is meant for
+          the token's subscriber as well.
         """
         key = self.settings.identity_key
         known = subscriber_id(event.address, key) if event.address else None
         try:
             _, person, code = read_mail_token(event.token, self.settings.link_keys)
         except BadLink:
-            return [] if known is None else [(known, None)]
-        marked = person, topics.slug_of(session, code)
+            return [] if known is None else [Target(known, None, event)]
+        marked = Target(person, topics.slug_of(session, code), event)
         if known in (None, person):
             return [marked]
-        if subscribers.find(session, known) is not None:
-            return [(known, None)]
-        return [marked, (known, None)]
+        named = Target(known, None, event)
+        if event.kind == "bounce":
+            forwarded = event.sent_to_address is False
+            return [_soft_at_most(marked), named] if forwarded else [named]
+        if event.sent_to_address or subscribers.find(session, known) is not None:
+            return [named]
+        return [marked, named]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A subscriber whom an event is about, and the topic of the email, or None for all of them."""
+
+    subscriber_id: UUID
+    topic: str | None
+    event: Event
+
+
+def _soft_at_most(target: Target) -> Target:
+    """Return a bounce that counts as soft, or as nothing if it does already."""
+    if target.event.severity is BounceSeverity.IGNORED:
+        return target
+    return replace(target, event=replace(target.event, severity=BounceSeverity.SOFT))
 
 
 def _within_reason(at: datetime, now: datetime) -> datetime:

@@ -15,10 +15,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from preference_center.addresses import normalise
 from preference_center.core import bounces, consent, inbound, subscribers, topics, unread
 from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_link, read_mail_token
 from preference_center.mail import signatures
+from preference_center.mail.delivery_reports import Failure
 from preference_center.mail.inbound import Incoming, read
 from preference_center.settings import Settings
 from preference_center.signed import BadLink
@@ -73,9 +75,17 @@ class Receiver:
     def _without_effect(
         self, session: Session, raw: bytes, incoming: Incoming, recipients: Sequence[str]
     ) -> str:
-        """Keep a message for a person to see, unless a machine wrote it to nobody in particular."""
+        """Keep a message for a person to see, unless it is an automatic one.
+
+        A mail system's report about our own email is kept all the same.
+        """
         why = self._why_not(incoming, recipients or incoming.recipients)
-        if incoming.automatic and incoming.complaint is None:
+        about_ours = any(map(self._is_return_path, recipients or incoming.recipients))
+        if incoming.unread_report and about_ours:
+            why = "a report that is not understood"
+        elif incoming.challenge and about_ours:
+            return "ignored: an automatic message"
+        elif incoming.automatic and incoming.complaint is None:
             return f"ignored: {why}"
         unread.keep(session, raw, why, self.clock())
         return f"kept: {why}"
@@ -89,6 +99,13 @@ class Receiver:
         if incoming.automatic:
             return "an automatic message"
         return incoming.trouble or "not understood"
+
+    def _is_return_path(self, address: str) -> bool:
+        """Return whether an address is the envelope sender of an email of ours."""
+        try:
+            return read_mail_token(_local(address), self.settings.link_keys)[0] == "b"
+        except BadLink:
+            return False
 
     def _is_forged(self, local_part: str) -> bool:
         if not _TOKEN.fullmatch(local_part):
@@ -132,15 +149,16 @@ class Receiver:
         )
 
     def _failures(self, session: Session, mark: Mark, incoming: Incoming) -> Iterator[str]:
+        """Record what a report says about the subscriber that its return path names."""
         now = self.clock()
+        subscriber = subscribers.find(session, mark.subscriber_id)
+        email = None if subscriber is None else subscriber.email
         for failure in incoming.failures:
-            bounce = bounces.Bounce(
-                BounceSeverity.PERMANENT if failure.permanent else BounceSeverity.SOFT,
-                failure.code,
-                now,
-                "return-path",
-                topic=mark.topic,
-            )
+            severity = _severity_for(email, failure)
+            if severity is BounceSeverity.IGNORED:
+                yield "bounce ignored"
+                continue
+            bounce = bounces.Bounce(severity, failure.code, now, "return-path", topic=mark.topic)
             yield f"bounce {bounces.record(session, mark.subscriber_id, bounce, now)}"
 
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
@@ -149,7 +167,9 @@ class Receiver:
         if complaint is None or complaint.kind not in _STOPPING:
             yield "complaint of no effect"
             return
-        named = [complaint.mail_from, original.return_path if original is not None else ""]
+        named = [complaint.mail_from]
+        if original is not None:
+            named += [original.return_path, *original.feedback_ids]
         marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
         self._lock(session, marks)
         for mark in dict.fromkeys(marks):
@@ -195,6 +215,24 @@ class Receiver:
             except BadLink:
                 continue
             yield Mark("u", link.subscriber_id, link.topic)
+
+
+def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
+    """Return what a failed recipient means for the subscriber with an address (None: unknown).
+
+    An alias or a list behind the address may lead to mailboxes that are not the subscriber's. A
+    dead one says nothing about the address where another one was reached, else little. A plain
+    forwarder names the subscriber as the original recipient: that counts in full.
+    """
+    if email is None or not failure.recipient:
+        return failure.severity
+    ours = normalise(email)
+    if normalise(failure.final_recipient or failure.recipient) == ours:
+        return failure.severity
+    if failure.another_reached:
+        return BounceSeverity.IGNORED
+    counts = normalise(failure.recipient) == ours or failure.severity is BounceSeverity.IGNORED
+    return failure.severity if counts else BounceSeverity.SOFT
 
 
 def _name(raw: bytes, recipients: Sequence[str]) -> str:

@@ -61,10 +61,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "doctor": ({"addresses", "links", "signed"}, {"dkim", "dns"}),
     "receive": (
-        {"core", "links", "mail", "settings", "signed", "store"},
+        {"addresses", "core", "links", "mail", "settings", "signed", "store"},
         {"sqlalchemy"},
     ),
-    "providers": ({"core.vocab", "mail"}, {"cryptography"}),
+    "providers": ({"addresses", "core.vocab", "mail"}, {"cryptography"}),
     "provider_events": (
         {"addresses", "core", "links", "logs", "providers", "settings", "signed", "store"},
         {"sqlalchemy"},

@@ -40,8 +40,19 @@ def mail(body: str = "", **headers: str) -> bytes:
     return message.as_bytes()
 
 
-def dsn(status: str = "5.1.1", action: str = "failed", original: str = "") -> bytes:
-    """Return a delivery report as Postfix writes it."""
+def dsn(
+    status: str = "5.1.1",
+    action: str = "failed",
+    original: str = "",
+    *,
+    recipient: str = "ada@example.org",
+    original_recipient: str = "",
+    another: bool = False,
+) -> bytes:
+    """Return a delivery report as Postfix writes it; `another` recipient was reached."""
+    named = f"Original-Recipient: rfc822; {original_recipient}\r\n" if original_recipient else ""
+    named += f"Final-Recipient: rfc822; {recipient}\r\n" if recipient else ""
+    reached = "Final-Recipient: rfc822; ben@inside.example\r\nAction: relayed\r\n\r\n"
     return (
         "From: MAILER-DAEMON@mx.example (Mail Delivery System)\r\n"
         "Subject: Undelivered Mail Returned to Sender\r\nAuto-Submitted: auto-replied\r\n"
@@ -50,7 +61,7 @@ def dsn(status: str = "5.1.1", action: str = "failed", original: str = "") -> by
         "--b\r\nContent-Type: text/plain\r\n\r\nI could not deliver your message.\r\n"
         "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
         "Reporting-MTA: dns; mx.example\r\n\r\n"
-        f"Final-Recipient: rfc822; ada@example.org\r\nAction: {action}\r\nStatus: {status}\r\n"
+        f"{reached if another else ''}{named}Action: {action}\r\nStatus: {status}\r\n"
         f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{original}\r\n--b--\r\n"
     ).encode()
 
@@ -99,6 +110,12 @@ class Inbox:
         """Return what each confirmation that waits would answer."""
         with self.database.reading() as session:
             return list(session.scalars(select(OutboxRow.in_reply_to)))
+
+    @property
+    def soft(self) -> int:
+        """Return on how many days a failure that may pass is on record."""
+        with self.database.reading() as session:
+            return len(session.scalars(select(FailedMailing)).all())
 
     @property
     def kept(self) -> int:
@@ -218,15 +235,71 @@ def test_a_permanent_bounce_stops_marketing(inbox: Inbox) -> None:
     assert inbox.answers == []
 
 
-@pytest.mark.parametrize("status", ["5.2.2", "5.7.1", "4.4.1", "5.0.0"])
+@pytest.mark.parametrize("status", ["5.2.2", "4.4.1", "5.0.0"])
 def test_any_other_bounce_is_counted(inbox: Inbox, status: str) -> None:
     assert inbox.take(dsn(status), B) == "bounce soft"
     assert inbox.stops == []
 
 
-def test_a_delay_stops_nothing(inbox: Inbox) -> None:
-    inbox.take(dsn("4.1.1", "delayed"), B)
-    assert inbox.stops == []
+@pytest.mark.parametrize(
+    ("status", "action"), [("4.1.1", "delayed"), ("5.7.1", "failed"), ("5.7.515", "failed")]
+)
+def test_a_delay_and_a_verdict_on_the_sender_count_for_nothing(
+    inbox: Inbox, status: str, action: str
+) -> None:
+    assert inbox.take(dsn(status, action), B) == "bounce ignored"
+    assert (inbox.stops, inbox.soft, inbox.kept) == ([], 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("final", "original", "another", "told"),
+    [
+        ("ada@example.org", "", False, "bounce suppressed"),
+        ("Ada@Example.ORG", "", True, "bounce suppressed"),
+        ("dead@inside.example", "ada@example.org", False, "bounce suppressed"),
+        ("dead@inside.example", "ada@example.org", True, "bounce ignored"),
+        ("dead@inside.example", "", True, "bounce ignored"),
+        ("dead@inside.example", "", False, "bounce soft"),
+        ("dead@inside.example", "list@inside.example", False, "bounce soft"),
+        ("", "", False, "bounce suppressed"),
+    ],
+)
+def test_a_dead_mailbox_behind_an_address_does_not_end_the_address(
+    inbox: Inbox, final: str, original: str, another: bool, told: str
+) -> None:
+    raw = dsn(recipient=final, original_recipient=original, another=another)
+    assert inbox.take(raw, B) == told
+    assert inbox.stops == (["all"] if told == "bounce suppressed" else [])
+
+
+def test_a_subscriber_whose_address_is_not_known_is_the_one_who_failed(inbox: Inbox) -> None:
+    unknown = make.person("not-on-record@example.org")
+    token = f"{write_return_path(unknown, 'weekly-news', KEYS)}@in.example.org"
+    assert inbox.take(dsn(recipient="dead@inside.example"), token) == "bounce suppressed"
+
+
+def test_a_report_about_our_own_email_counts_whatever_its_from_says(inbox: Inbox) -> None:
+    raw = dsn(original="From: System Administrator Weekly <postmaster@example.org>")
+    assert inbox.take(raw, B) == "bounce suppressed"
+
+
+def test_a_report_about_our_own_email_that_is_not_understood_is_kept(inbox: Inbox) -> None:
+    raw = mail("Maintenance tonight.", From="MAILER-DAEMON@mx.example", Auto_Submitted="no")
+    assert inbox.take(raw, B) == "kept: a report that is not understood"
+    assert (inbox.stops, inbox.kept) == ([], 1)
+    assert inbox.take(raw, "letters@example.org") == "ignored: an automatic message"
+
+
+def test_a_challenge_is_nothing(inbox: Inbox) -> None:
+    raw = mail("Please verify that you are a person: https://x.example/1")
+    assert inbox.take(raw, B) == "ignored: an automatic message"
+    assert (inbox.stops, inbox.soft, inbox.kept) == ([], 0, 0)
+
+
+def test_a_reader_who_writes_like_a_challenge_leaves_or_is_kept(inbox: Inbox) -> None:
+    raw = mail("Stop. To confirm your message I clicked on https://x.example/1")
+    assert inbox.take(raw, "letters@example.org") == "kept: not understood"
+    assert inbox.take(raw, U) == "stopped"
 
 
 def test_a_bounce_is_counted_for_the_topic_of_its_email(inbox: Inbox) -> None:
@@ -275,6 +348,15 @@ def test_not_spam_brings_nobody_back(inbox: Inbox) -> None:
 def test_a_complaint_about_a_mail_we_never_signed_stops_nobody(inbox: Inbox, original: str) -> None:
     inbox.take(arf(original=original), "fbl@in.example.org")
     assert inbox.stops == []
+
+
+@pytest.mark.parametrize("header", ["CFBL-Feedback-ID", "X-Preference-Center"])
+def test_a_complaint_is_found_by_what_we_wrote_to_know_the_email_by(
+    inbox: Inbox, header: str
+) -> None:
+    raw = arf(original=f"To: [redacted]\r\n{header}: {B.partition('@')[0]}")
+    assert inbox.take(raw, "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
 
 
 def test_a_complaint_is_found_by_the_return_path_too(inbox: Inbox) -> None:

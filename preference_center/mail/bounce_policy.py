@@ -1,142 +1,176 @@
-"""What a failure means: is it a permanent failure of an address? If in doubt, it is not.
+"""What a refusal means for an address. In doubt, the address is not at fault.
 
-A permanent one ends the mails to somebody; every other one is counted. The codes decide (RFC 3463).
-Words decide only where there is no code, or one that says nothing; and words that tell of anything
-but a missing mailbox outweigh a code, since a mail server that was refused for another reason often
-writes 5.1.1 all the same (sendmail does so for every 550 after RCPT).
+Status codes decide (RFC 3463), and words where there is no code or one that says nothing. Words
+that tell of anything but a missing mailbox outweigh a code, since a mail server that was refused
+for another reason often writes 5.1.1 all the same (sendmail does so for every 550 after RCPT).
+
+A refusal after DATA may be a filter's, which has seen the message. NTT DOCOMO and KDDI answer
+"user unknown" there to messages that a reader's own filter refuses. Yahoo's answer is true. Of
+others it is not known: words alone are then `PROBABLE`, a code is believed.
 """
 
 import re
 from dataclasses import dataclass
 
+from preference_center.core.vocab import BounceSeverity
+from preference_center.mail import bounce_phrases as phrases
 from preference_center.mail.mime import addresses
+from preference_center.mail.smtp_replies import MAX_SEARCHED, Command, command_in, reply_in
 
 PERMANENT = {
-    "5.1.1": "there is no such mailbox",
-    "5.1.3": "the address is no address",
-    "5.1.6": "the mailbox has moved, and nobody says where to",
-    "5.1.10": "the domain takes no mail (RFC 7505)",
-    "5.2.1": "the mailbox is switched off",
+    "5.1.1": "the mailbox does not exist",
+    "5.1.3": "the address is not well formed",
+    "5.1.6": "the mailbox has moved and left no new address",
+    "5.1.10": "the domain accepts no email (RFC 7505)",
+    "5.1.351": "Exchange Online: the remote server does not know the recipient",
+    "5.2.1": "the mailbox is disabled",
 }
-LONGEST_REASON = 2000  # characters that are searched for words
-_UNDEFINED = re.compile(r"5\.[0123]\.0")  # "other or undefined": what a relay writes without a code
+# Codes about the sender or the message. 4.7 and 5.7 (security, policy) are added below.
+_SENDER_OR_MESSAGE = re.compile(r"[45]\.(?:6\.\d+|1\.[78]|2\.3|3\.4)")
+_FULL_OR_NETWORK = re.compile(r"[45]\.(?:2\.2|4\.\d+)")  # whatever the words beside them
+_POLICY = re.compile(r"[45]\.7\.\d+")
+# Microsoft and Google about the sender's authentication and reputation, and about rates: 5.7.23,
+# 5.7.26, 5.7.509, 5.7.515 … No words beside these can tell of a mailbox.
+_SENDER_AUTHENTICATION = re.compile(r"5\.7\.(?:[789]|[23]\d|[5-9]\d\d)")
+_UNDEFINED = re.compile(r"5\.[0-57]\.0")  # "other or undefined": what a relay writes without a code
+# What a server says to the commands after a refusal ("503 5.5.2 Need RCPT").
+_AFTERMATH = {"5.5.1", "5.5.2"}
+MAX_REASON = 2000  # characters that are searched for words
 _CODE = re.compile(r"(?:^|(?<=[\s(#:;'\"<-]))([45]\.\d{1,3}\.\d{1,3})(?=[\s):;,'\">-]|\.?$|\.\s)")
 _HOST = re.compile(r"\bhost [^ .]{0,80}\.[^ ]+(?: \[[^\]]*\])?")  # may be "spam-filter.example.net"
+_URL = re.compile(r"\b[a-z]{3,6}://[^ ]+")
 _TEMPORARY_REPLY = re.compile(r"(?:^|(?<=[\s:;'\"(]))4[0-5]\d(?=[ -])")
-
-# Words that say that there is no such mailbox, by the mail systems that write them. They are
-# searched in lower case, with "@" for every address.
-_NAME = r"(?: [^ ]{1,80})?"
-_NO_SUCH_MAILBOX = (
-    r"user (?:is )?unknown|unknown (?:local )?user",  # sendmail, Postfix, Exim, T-Online
-    r"unknown or illegal (?:user|alias)",  # iPlanet, Oracle, Apple
-    r"unknown local[- ]part",  # Exim 3
-    r"user not known",  # Mercury, Dado
-    r"(?:recipient|mailbox|addressee)(?: name)? (?:is )?unknown",  # Sonic, Communigate
-    r"unknown (?:recipient|mailbox|addressee|e-?mail address)",  # Exchange 5.5, Courier
-    r"no such (?:user|recipient|mailbox|person|account|local user)",  # qmail, Gmail, Barracuda
-    r"no (?:mail-?box|account) (?:here )?by that name",  # qmail, vpopmail, Everyone.net
-    r"mail-? ?box not found|no mailbox found",  # AOL, QQ
-    r"no mail ?box available for this user",  # MailEnable
-    rf"(?:user|recipient|mailbox|account|address|rcpt){_NAME} (?:does not|doesn't|not) exist",
-    rf"(?:user|recipient|mailbox|account){_NAME} (?:was |could )?not (?:be )?found",  # 163, mail.ru
-    r"not a (?:known|valid) (?:user|mailbox|recipient)",  # Exim's and Postfix's own texts of many
-    r"not an active address",  # FreeUK
-    r"doesn't have an? [^ ]{1,80} account",  # Yahoo
-    r"not listed in (?:the )?(?:domino directory|public name)",  # Lotus Domino and Notes
-    r"recipient name is not recogni[sz]ed",  # Exchange 5.5
-    r"e-?mail account does not exist",  # Exchange 2000 and 2003
-    r"account that you tried to reach does not exist",  # Gmail
-    r"invalid (?:recipient|mailbox\b|final delivery userid)",  # Mimecast, mail.ru, IMail
-    r"address is wrong or no longer valid|recipient no longer on server",  # IFOM, Apple
-    # German: T-Online, GMX, Exchange
-    r"(?:empf(?:ä|ae)nger|benutzer) unbekannt|unbekannter (?:empf(?:ä|ae)nger|benutzer)",
-    r"(?:empf(?:ä|ae)nger(?:adresse)?|benutzer|adresse) existiert nicht",
-    # French: Orange, Free, Exchange
-    r"(?:utilisateur|destinataire|adresse) inconnue?|(?:utilisateur|destinataire) inexistant",
-    r"l'adresse .{0,60}n'existe pas",
-    # Spanish, Italian, Portuguese: Terra, Telefónica, Libero, Tiscali, UOL, Locaweb
-    r"(?:usuario|destinatario|usuário|destinatário) (?:desconocido|desconhecido|inexistente)",
-    r"no existe (?:el|ese|dicho) (?:usuario|buz[oó]n|destinatario)",
-    r"(?:utente|destinatario) (?:sconosciuto|inesistente)|(?:utente|casella) non trovat[oa]",
-    r"(?:caixa postal|conta) inexistente",
-    # Dutch, Polish, Czech, Swedish, Turkish
-    r"onbekende (?:gebruiker|ontvanger)|(?:gebruiker|ontvanger) (?:is )?onbekend",
-    r"nie ma takiego (?:u[zż]ytkownika|konta)|odbiorca .{0,40}nie istnieje|nieznany odbiorca",
-    r"nezn[aá]m[yý] (?:u[zž]ivatel|p[rř][ií]jemce)|ok[aä]nd (?:mottagare|anv[aä]ndare)",
-    r"kullan[iı]c[iı] bulunamad[iı]",
-    # Russian: Mail.Ru, Yandex, Rambler
-    r"пользователь не (?:найден|существует)|(?:неизвестный|нет такого|такого) пользовател",
-    r"(?:почтовый )?ящик .{0,40}не (?:найден|существует)",
-    # Japanese, Chinese, Korean
-    r"宛先.{0,10}(?:見つかりません|存在しません)|ユーザーが(?:見つかりません|存在しません)",
-    r"(?:用户|用戶|收件人|邮箱|郵箱)(?:帐号|地址)?(?:不存在|未找到)|(?:无此|無此|没有该)(?:用户|用戶)",
-    r"(?:수신자|사용자).{0,10}(?:존재하지 않|없습니다)",
+# Hosts and domains, in texts where only these stand beside words: `example.jp` in "mx.example.jp".
+_FILTERS_AFTER_DATA = re.compile(
+    r"(?i)(?<![\w-])(?:docomo\.ne\.jp|mopera\.net"  # NTT DOCOMO
+    r"|au\.com|(?:[a-z]\d?\.)?ezweb\.ne\.jp|ido\.ne\.jp|mineo\.jp|uqmobile\.jp)(?!\.?[\w-])"  # KDDI
 )
-_SWITCHED_OFF = (
-    r"account has been (?:disabled|deactivated|discontinued|closed|deleted|terminated)",  # Yahoo
-    r"(?:mailbox|account) is (?:disabled|deactivated|inactive)",  # Yahoo, Zoho, QQ
-    r"deactivated mailbox|inactive (?:mailbox|account|user)",  # mail2world, Rackspace
-    r"account that you tried to reach is (?:disabled|inactive)",  # Gmail
+_TRUE_AFTER_DATA = re.compile(
+    r"(?i)(?<![\w-])(?:yahoodns\.net|yahoo\.com|yahoo\.co\.jp)(?!\.?[\w-])"
 )
-# Not in either: "mailbox unavailable" (RFC 5321 writes it for a busy one, a policy and a missing
-# one alike), "recipient rejected", "access denied", "unrouteable address", "bad recipient".
-
-# Words that tell of something else, or of something that passes.
-_SOMETHING_ELSE = (
-    r"spam|junk|unsolicited|\bbulk\b|\bube\b|phish|virus|malware|infected|suspicious|abus[ei]",
-    r"\bblock|black-?list|deny-?list|\bdnsbl\b|\brbl\b|barracuda|reputation|polic(?:y|ies)",
-    r"content|dmarc|dkim|\bspf\b|sender policy|authenticat|authori[sz]ed|permi(?:ssion|tted)",
-    r"not allowed|denied|prohibited|restricted|rcpthosts|relay(?:ing)? (?:not|is not)",
-    r"preference|not accepting (?:mail|messages) (?:from|with)",  # Facebook, AOL: one sender's
-    r"will not accept delivery|\((?:hvu|rly|dyn|con|snd|rtr):",  # AOL, with 5.2.1
-    r"batv|backscatter|null sender|\bsender\b|mail from|return[- ]path|call-?out",
-    r"verif(?:y|ication) fail|\bhelo\b|\bptr\b",  # cPanel: "no such user" about the sender
-    r"gr[ea]y-?list|temporar|try (?:again )?later|\blater\b|delayed|postponed|retr(?:y|ied|ies)\b",
-    r"quota|\bfull\b|too (?:much|many|large|big|long|quickly|fast)|insufficient|exceed|\bsize\b",
-    r"disk space|storage|\blimit|\brate\b|throttl",
-    r"time-?d?[ -]?out|\bconnection\b|connect to|unreachable|not respond|\bhops?\b|\bloop",
-    r"(?:no such|unknown|invalid|bad|non-?existent) (?:mail |recipient )?(?:domain|host)",
-    r"(?:domain|host)(?: name)?(?: [^ .]{0,80}\.[^ ]{1,80})? (?:not found|unknown|invalid)",
-    r"domain(?: name)?(?: [^ .]{0,80}\.[^ ]{1,80})? does(?: not|n't) exist",
-    r"name ?server|name service|name or service",
-    r"suspend|\blocked\b|frozen|archived|vacation|out of (?:the )?office",
-    # The same in German, French, Spanish, Italian, Portuguese, Russian, Chinese, Japanese
-    r"\bvoll\b|zu ?viele|überf|ueberf|abgelehnt|pleine?\b|\bllen[ao]\b|\bpiena\b|\bchei[ao]\b",
-    r"переполнен|квот|спам|已满|容量|垃圾|拒绝|スパム|拒否|一杯",
-)
-_MAILBOX = re.compile("|".join(_NO_SUCH_MAILBOX))
-_OFF = re.compile("|".join(_SWITCHED_OFF))
-_ELSE = re.compile("|".join(_SOMETHING_ELSE))
+_OUTLOOK = re.compile(r"(?i)(?<![\w-])(?:outlook|hotmail)\.com(?!\.?[\w-])")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an address has failed for good, and the enhanced status code that says so, or ""."""
+    """What a refusal says about an address, and the status code that says so, or ""."""
 
-    permanent: bool
+    severity: BounceSeverity
     code: str
 
 
-def judge(status: str, reason: str) -> Verdict:
-    """Return what a status code (or "") and a mail server's words for it mean together."""
-    words = _plain(reason)
-    # 5.5.1 is what a server says to the commands that come after a refusal.
-    codes = [code for code in (status, *_CODE.findall(words)) if code and code != "5.5.1"]
-    telling = [code for code in codes if not _UNDEFINED.fullmatch(code)]
-    against = next((code for code in telling if code not in PERMANENT), None)
-    if against is not None:
-        return Verdict(permanent=False, code=against)
-    if _ELSE.search(words) or _TEMPORARY_REPLY.search(words):
-        return Verdict(permanent=False, code=next(iter(codes), ""))
-    deduced = "5.1.1" if _MAILBOX.search(words) else "5.2.1" if _OFF.search(words) else ""
-    code = next(iter(telling), deduced)
-    return Verdict(permanent=bool(code), code=code or next(iter(codes), ""))
+def judge(
+    status: str,
+    *reasons: str,
+    where: str = "",
+    otherwise: BounceSeverity = BounceSeverity.SOFT,
+) -> Verdict:
+    """Return what a status code (or "") and a mail server's words mean together.
+
+    `reasons` go from the most to the least authoritative: the first that tells anything decides.
+    `where` is a text with the names of the hosts and the SMTP command. `otherwise` is the severity
+    where neither the code nor the words tell anything.
+    """
+    said = "\n".join((*reasons, where))[:MAX_SEARCHED]
+    command = command_in(said)
+    for reason in reasons or ("",):
+        for text in filter(None, (reply_in(reason), reason or status)):
+            words = _plain(text)
+            verdict = _tell(status, words, said)
+            if verdict is not None:
+                by_words = PERMANENT.keys().isdisjoint([status, *_CODE.findall(words)])
+                return _after(command, verdict, said, by_words=by_words)
+    codes = [code for code in (status, *_CODE.findall(_plain("\n".join(reasons)))) if code]
+    return Verdict(otherwise, next(iter(codes), ""))
+
+
+def _tell(status: str, words: str, where: str) -> Verdict | None:
+    """Return what a code and words tell, or None where they tell nothing."""
+    codes = [code for code in (status, *_CODE.findall(words)) if code]
+    codes = [code for code in codes if code not in _AFTERMATH] or codes
+    missing = _missing(_URL.sub("", words))
+    if missing:  # a link to an explanation tells nothing more
+        words = _URL.sub("", words)
+    probable = None if missing else _usually_missing(codes, words, where)
+    if probable is not None:
+        return probable
+    known = [code for code in codes if not _UNDEFINED.fullmatch(code)]
+    against = [code for code in known if code not in PERMANENT]
+    if against:
+        return _against(against[0], missing, words)
+    other = _something_else(words)
+    if other is not None:
+        return Verdict(other, next(iter(codes), ""))
+    policy = next(filter(_POLICY.fullmatch, codes), "")
+    if policy and not missing:
+        return Verdict(BounceSeverity.IGNORED, policy)
+    code = next(iter(known), missing)
+    return Verdict(BounceSeverity.PERMANENT, code) if code else None
+
+
+def _against(code: str, missing: str, words: str) -> Verdict:
+    """Return what a code means that does not tell of a missing mailbox."""
+    other = _something_else(words)
+    policy = _POLICY.fullmatch(code)
+    if policy and missing and not _SENDER_AUTHENTICATION.fullmatch(code):
+        temporary = None if code.startswith("5") else BounceSeverity.SOFT
+        severity = other or temporary or BounceSeverity.PERMANENT
+        return Verdict(severity, missing if severity is BounceSeverity.PERMANENT else code)
+    if _FULL_OR_NETWORK.fullmatch(code):
+        return Verdict(BounceSeverity.SOFT, code)
+    about_sender = policy or _SENDER_OR_MESSAGE.fullmatch(code) or other is BounceSeverity.IGNORED
+    return Verdict(BounceSeverity.IGNORED if about_sender else BounceSeverity.SOFT, code)
+
+
+def _usually_missing(codes: list[str], words: str, where: str) -> Verdict | None:
+    """Return the verdict on words that are sometimes written about mailboxes that exist."""
+    known = {*codes, "5.5.0"} if _OUTLOOK.search(where) else {*codes}
+    for code, pattern in phrases.USUALLY_MISSING.items():
+        bare = _URL.sub("", words)
+        rest = pattern.sub("", bare, count=1)
+        if (not code or code in known) and rest != bare and _something_else(rest) is None:
+            return Verdict(BounceSeverity.PROBABLE, code or "5.1.1")
+    return None
+
+
+def _missing(words: str) -> str:
+    """Return the code that words stand for which tell of a missing mailbox, or ""."""
+    if phrases.MAILBOX_MISSING.search(words):
+        return "5.1.1"
+    return "5.2.1" if phrases.MAILBOX_DISABLED.search(words) else ""
+
+
+def _something_else(words: str) -> BounceSeverity | None:
+    """Return the severity of words that tell of anything but a missing mailbox, or None."""
+    if phrases.MAILBOX_FULL.search(words):
+        return BounceSeverity.SOFT
+    if phrases.SENDER_OR_MESSAGE.search(words):
+        return BounceSeverity.IGNORED
+    passes = phrases.MAY_PASS.search(words) or _TEMPORARY_REPLY.search(words)
+    return BounceSeverity.SOFT if passes else None
+
+
+def _after(command: Command, verdict: Verdict, where: str, *, by_words: bool) -> Verdict:
+    """Return a verdict in the light of the command that was refused, and by whom."""
+    if verdict.severity not in (BounceSeverity.PERMANENT, BounceSeverity.PROBABLE):
+        return verdict
+    if command == "MAIL":
+        return Verdict(BounceSeverity.IGNORED, "" if by_words else verdict.code)
+    severity: BounceSeverity = verdict.severity
+    if _FILTERS_AFTER_DATA.search(where):
+        if command == "DATA":
+            severity = BounceSeverity.SOFT
+        elif not command:
+            severity = BounceSeverity.PROBABLE
+    elif command == "DATA" and by_words and not _TRUE_AFTER_DATA.search(where):
+        severity = BounceSeverity.PROBABLE
+    return Verdict(severity, verdict.code)
 
 
 def _plain(reason: str) -> str:
-    """Return a reason in lower case, on one line, without addresses and the names of hosts."""
-    text = " ".join(reason[:LONGEST_REASON].split())
+    """Return a reason in lower case, on one line, without addresses and names of hosts."""
+    text = " ".join(reason[:MAX_REASON].split())
     for address in set(addresses(text)):
         text = text.replace(address, "@")
-    return _HOST.sub("host", text).lower().replace("’", "'")
+    lower = _HOST.sub("host", text).lower().replace("’", "'")
+    return lower.replace("<@>", "@")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from preference_center.mail.mime import Headers, Message, addresses, parse_headers
-from preference_center.mail.original import MOST_ADDRESSES, Original
+from preference_center.mail.original import MOST_ADDRESSES, OUTLOOK_RECIPIENT, Original
 
 LONGEST_WORD = 200  # characters
 
@@ -37,17 +37,22 @@ def read(message: Message, returned: Original | None) -> Complaint | None:
             return _complaint(message, fields)
     if returned is not None and _is_from_outlook(message, returned):
         who = (("feedback-type", "abuse"), ("user-agent", "JMRP"))
-        original = returned.headers.all("x-hmxmroriginalrecipient")
+        original = returned.headers.all(OUTLOOK_RECIPIENT)
         fields = Headers((*who, *(("original-rcpt-to", value) for value in original)))
         return _complaint(message, fields)
     return None
 
 
 def _is_from_outlook(message: Message, returned: Original) -> bool:
-    """Return whether this is Outlook's feedback loop (JMRP), which sends the mail alone."""
+    """Return whether this is Outlook's feedback loop (JMRP), which sends the message alone.
+
+    Some mail systems on the way merge that message and the one around it into one.
+    """
+    if message.headers.first(OUTLOOK_RECIPIENT):
+        return True
     subject = message.headers.first("subject").lower()
     return message.type == "multipart/mixed" and (
-        bool(returned.headers.first("x-hmxmroriginalrecipient"))
+        bool(returned.headers.first(OUTLOOK_RECIPIENT))
         or ("staff@hotmail.com" in message.headers.first("from") and "complaint about" in subject)
     )
 

@@ -34,13 +34,16 @@ class Incoming:
     """What a mail says, whatever its bytes are.
 
     `automatic` mail is never answered (RFC 3834 §2). `recipients` are addresses as they are
-    written, those that a mail server added first. `trouble` says why a part was not read, or "".
+    written, those that a mail server added first. `unread_report` and `challenge` are those of
+    `delivery_reports.Report`. `trouble` says why a part was not read, or "".
     """
 
     message_id: str
     automatic: bool
     recipients: tuple[str, ...]
     failures: tuple[Failure, ...]
+    unread_report: bool
+    challenge: bool
     complaint: Complaint | None
     original: Original | None
     trouble: str
@@ -56,13 +59,15 @@ def read(raw: bytes) -> Incoming:
     message = parse(raw)
     returned = original.find(message)
     complaint = complaints.read(message, returned)
-    failures = delivery_reports.read(message, returned)
+    report = delivery_reports.read(message, returned)
     recipients = dict.fromkeys(_recipients(message.headers))
     return Incoming(
         message_id=message.headers.first("message-id")[:LONGEST_MESSAGE_ID],
-        automatic=bool(complaint or failures) or _is_automatic(message),
+        automatic=bool(complaint or report.failures) or _is_automatic(message),
         recipients=tuple(islice(recipients, MOST_RECIPIENTS)),
-        failures=failures,
+        failures=report.failures,
+        unread_report=report.unread,
+        challenge=report.challenge,
         complaint=complaint,
         original=returned,
         trouble=message.trouble,

@@ -58,9 +58,13 @@ class Part:
 
     def parameter(self, name: str) -> str:
         """Return a parameter of the content type, or ""."""
+        return self.header_parameter("content-type", name)
+
+    def header_parameter(self, header: str, name: str) -> str:
+        """Return a parameter of a header, or ""."""
         found = re.search(
             rf';\s*{name}\s*=\s*(?:"([^"]*)"|([^\s;"]+))',
-            self.headers.first("content-type"),
+            self.headers.first(header),
             re.IGNORECASE,
         )
         return (found[1] or found[2] or "") if found else ""

@@ -18,7 +18,17 @@ from preference_center.mail.mime import (
 
 MOST_LINKS = 10
 MOST_ADDRESSES = 50
-_EMBEDDED = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/global")
+# Some reporters write "header" for the "headers" of RFC 3462.
+_EMBEDDED = (
+    "message/rfc822",
+    "text/rfc822-headers",
+    "text/rfc822-header",
+    "message/rfc822-headers",
+    "message/global",
+    "message/global-headers",
+)
+# Outlook's feedback loop adds it to the message that a reader complains about.
+OUTLOOK_RECIPIENT = "x-hmxmroriginalrecipient"
 # The line before a copy of the mail, as text. Each is one that some mail system writes.
 _MARKER = re.compile(
     r"""(?imx)^ (?:
@@ -35,6 +45,7 @@ _MARKER = re.compile(
     | (?= >? (?: received: [ ]? (?:from|by|\() | return-path: [ ]? < ) )
     )"""
 )
+_PLAIN = ("text/plain", "text")
 _MOST_TEXTS = 3
 _LONGEST_PREFACE = 12  # lines between the marker and the copy
 
@@ -44,13 +55,15 @@ class Original:
     """What a report returns of the mail that it is about.
 
     Nothing in it is proved: whoever sends a report can write it. `return_path` is its envelope
-    sender; `headers` are all that there are.
+    sender. `feedback_ids` are what its sender wrote to know it by (CFBL-Feedback-ID, RFC 9477 §3.2,
+    and our own header). `headers` are all that there are.
     """
 
     list_unsubscribe: tuple[str, ...]
     list_id: str
     message_id: str
     return_path: str
+    feedback_ids: tuple[str, ...]
     to: tuple[str, ...]
     headers: Headers
 
@@ -61,6 +74,8 @@ def find(message: Message) -> Original | None:
         inner = part_of(part.content().lstrip(b"\n"))
         if inner.headers.fields:
             return _original(inner.headers)
+    if message.headers.first(OUTLOOK_RECIPIENT):
+        return _original(message.headers)
     for text in texts(message):
         headers = _pasted(text)
         if headers is not None:
@@ -70,7 +85,11 @@ def find(message: Message) -> Original | None:
 
 def texts(message: Message) -> list[str]:
     """Return what a person is to read: the plain parts, or HTML where there is no other."""
-    plain = [part.text() for part in message.of("text/plain", "text")[:_MOST_TEXTS]]
+    # A multipart is among the parts only where its boundary is nowhere in its body.
+    readable = [
+        part for part in message.parts if part.type in _PLAIN or part.type.startswith("multipart/")
+    ]
+    plain = [part.text() for part in readable[:_MOST_TEXTS]]
     html = [_without_tags(part) for part in message.of("text/html")[:_MOST_TEXTS]]
     return plain if any(text.strip() for text in plain) else html
 
@@ -106,6 +125,7 @@ def _original(headers: Headers) -> Original:
         list_id=_bracketed(headers.first("list-id")),
         message_id=_bracketed(headers.first("message-id")),
         return_path=path,
+        feedback_ids=tuple(headers.all("cfbl-feedback-id", "x-preference-center")[:MOST_LINKS]),
         to=tuple(islice(_recipients(headers), MOST_ADDRESSES)),
         headers=headers,
     )
@@ -123,7 +143,7 @@ def _links(headers: Headers) -> Iterator[str]:
 
 def _recipients(headers: Headers) -> Iterator[str]:
     # JMRP is Outlook's feedback loop: X-HmXmrOriginalRecipient is who complains.
-    for value in headers.all("x-hmxmroriginalrecipient", "x-original-to", "delivered-to", "to"):
+    for value in headers.all(OUTLOOK_RECIPIENT, "x-original-to", "delivered-to", "to"):
         yield from addresses(value)
 
 

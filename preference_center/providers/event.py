@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
+from preference_center.core.vocab import BounceSeverity
 from preference_center.mail import bounce_policy
 
 CUSTOM_ARGUMENT = "preference_center"  # the name under which a mail carries its `event_token`
@@ -37,23 +38,27 @@ class Posted:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to a mail to `address`.
+    """One thing that happened to an email to `address`.
 
-    `id` is unique at its provider, or "". `token` is the mail's `event_token`, or "". A bounce is
-    `permanent` or not, with the enhanced status code (RFC 3463) that says so, or "". `authority`
-    is how far the event itself is proved: see `core.bounces`. An unsubscribe may be from
-    `everything`, whatever the mail was about.
+    `id` is unique at its provider, or "". `token` is the email's `event_token`, or "". A bounce has
+    a `severity`, and the enhanced status code (RFC 3463) that says so, or "". `authority` is how
+    far the event itself is proved: see `core.bounces`. An unsubscribe may be from `everything`,
+    whatever the email was about. `sent_to_address` is whether the provider itself sent to
+    `address`, or None where it does not say. An event of the kind `unread` is only kept, with the
+    request as it came in `raw`.
     """
 
     id: str
-    kind: Literal["bounce", "complaint", "delivered", "unsubscribe"]
+    kind: Literal["bounce", "complaint", "delivered", "unsubscribe", "unread"]
     address: str
     token: str
     occurred_at: datetime
-    permanent: bool = False
+    severity: BounceSeverity = BounceSeverity.SOFT
     code: str = ""
     authority: Literal["provider", "return-path"] = "provider"
     everything: bool = False
+    sent_to_address: bool | None = None
+    raw: bytes = b""
 
     @property
     def name(self) -> str:
@@ -78,19 +83,40 @@ class Provider(Protocol):
 
 
 def bounce(
+    event_id: str,
+    address: str,
+    token: str,
+    at: datetime,
+    *,
+    status: str = "",
+    reason: str = "",
+    otherwise: BounceSeverity = BounceSeverity.SOFT,
+) -> Event:
+    """Return a failed delivery as a mail server's code and words judge it.
+
+    `otherwise` is the provider's own verdict: it counts where the code and the words tell nothing.
+    """
+    verdict = bounce_policy.judge(_code(status), reason, otherwise=otherwise)
+    severity, code = verdict.severity, verdict.code
+    return Event(event_id, "bounce", address, token, at, severity=severity, code=code)
+
+
+def soft_bounce(
     event_id: str, address: str, token: str, at: datetime, *, status: str = "", reason: str = ""
 ) -> Event:
-    """Return a failed delivery; a mail server's code and words say whether it is permanent."""
-    verdict = bounce_policy.judge(_code(status), reason)
-    return Event(event_id, "bounce", address, token, at, verdict.permanent, verdict.code)
-
-
-def soft_bounce(event_id: str, address: str, token: str, at: datetime, code: str = "") -> Event:
-    """Return a delivery that was given up for a reason that may pass, whatever its code says.
+    """Return a delivery that the provider gave up for a reason that may pass: SOFT at most.
 
     An attempt that is tried again is none: most of those end as delivered.
     """
-    return Event(event_id, "bounce", address, token, at, permanent=False, code=_code(code))
+    event = bounce(event_id, address, token, at, status=status, reason=reason)
+    if event.severity is BounceSeverity.IGNORED:
+        return event
+    return replace(event, severity=BounceSeverity.SOFT, code=_code(status))
+
+
+def ignored_bounce(event_id: str, address: str, token: str, at: datetime) -> Event:
+    """Return a delivery that failed because of the sender or the message."""
+    return Event(event_id, "bounce", address, token, at, severity=BounceSeverity.IGNORED)
 
 
 def refuse_what_is_old(signed_at: datetime | None, now: datetime) -> None:

@@ -40,6 +40,11 @@ class Fields:
         """Return the first string of a list."""
         return next(iter(self.texts(name)), "")
 
+    def argument(self, field: str, name: str) -> str:
+        """Return the value of a name in a field: an object, or a list of keys and values."""
+        pairs = (each.text("value") for each in self.parts(field) if each.text("key") == name)
+        return self.part(field).text(name) or next(pairs, "")
+
     def time(self, name: str) -> datetime | None:
         """Return a time: seconds since 1970, or ISO 8601 with its zone; None if it is neither."""
         text = self.text(name)

@@ -11,18 +11,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
+from urllib.parse import parse_qsl
 
+from preference_center.core.vocab import BounceSeverity
+from preference_center.mail.mime import parse as parse_mime
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
     ForgedError,
     Posted,
+    UnreadableError,
     bounce,
     refuse_what_is_old,
     soft_bounce,
 )
 from preference_center.providers.fields import Fields, from_seconds, parse
 
+MAX_FORM_FIELDS = 100
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 # Why Mailgun did not even try: these it had from the person.
 _SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint": "complained"}
 
@@ -35,11 +41,20 @@ class Mailgun:
     signing_key: str
 
     def read(self, posted: Posted, now: datetime) -> list[Event]:
+        if posted.header("Content-Type").partition(";")[0].strip().lower() in _FORMS:
+            return self._read_form(posted, now)
         fields = Fields(parse(posted.body))
         signature = fields.part("signature")
         self._verify(signature, now)
         events = _events(signature.text("token"), fields.part("event-data"), now)
         return [replace(event, authority="return-path") for event in events]
+
+    def _read_form(self, posted: Posted, now: datetime) -> list[Event]:
+        """Return a form of a legacy webhook as it came, once its signature is verified."""
+        form = Fields(_form_fields(posted))
+        self._verify(form, now)
+        event_id = f"form {form.text('token')}"
+        return [Event(event_id, "unread", "", "", now, raw=posted.body)]
 
     def _verify(self, signature: Fields, now: datetime) -> None:
         timestamp = signature.text("timestamp")
@@ -66,12 +81,30 @@ def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
         return  # it is tried again
     if kind == "failed" and not fields.text("reason").startswith("suppress-"):
         reason = f"{status.text('message')} {status.text('description')}"
-        yield bounce(event_id, address, token, at, status=code, reason=reason)
+        hard = fields.text("reason") == "bounce" and status.text("bounce-type") != "soft"
+        verdict = BounceSeverity.PERMANENT if hard else BounceSeverity.SOFT
+        yield bounce(event_id, address, token, at, status=code, reason=reason, otherwise=verdict)
     elif kind == "failed":  # on a list of its own
-        yield soft_bounce(event_id, address, token, at, code)
+        yield soft_bounce(event_id, address, token, at, status=code)
     elif kind == "delivered":
         yield Event(event_id, "delivered", address, token, at)
     elif kind == "complained":
         yield Event(event_id, "complaint", address, token, at)
     elif kind == "unsubscribed":
         yield Event(event_id, "unsubscribe", address, token, at)
+
+
+def _form_fields(posted: Posted) -> dict[str, str]:
+    """Return the text fields of a form; raise UnreadableError where it is not a form."""
+    kind = posted.header("Content-Type")
+    if kind.lower().startswith("multipart/"):
+        message = parse_mime(b"Content-Type: " + kind.encode() + b"\n\n" + posted.body)
+        return {
+            part.header_parameter("content-disposition", "name"): part.text().strip()
+            for part in message.parts
+        }
+    try:
+        pairs = parse_qsl(posted.body.decode(), max_num_fields=MAX_FORM_FIELDS)
+    except ValueError as error:
+        raise UnreadableError("not a form") from error
+    return dict(pairs)

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from preference_center.core.vocab import BounceSeverity
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
     ForgedError,
     Posted,
     bounce,
+    ignored_bounce,
     soft_bounce,
 )
 from preference_center.providers.fields import Fields, parse
 
-_MAY_PASS = {"Transient", "DnsError", "SoftBounce", "SpamNotification", "Blocked", "DMARCPolicy"}
+_MAY_PASS = {"Transient", "DnsError", "SoftBounce"}
+_ABOUT_THE_SENDER = {"SpamNotification", "Blocked", "DMARCPolicy", "VirusNotification"}
 _STOPS = {"Unsubscribe", "ManuallyDeactivated"}
 
 
@@ -65,11 +68,14 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
 def _bounce(fields: Fields, token: str, at: datetime) -> Iterator[Event]:
     kind, address = fields.text("Type"), fields.text("Email")
     if kind == "HardBounce":
-        yield bounce(_id(fields), address, token, at, reason=fields.text("Details"))
+        words, verdict = fields.text("Details"), BounceSeverity.PERMANENT
+        yield bounce(_id(fields), address, token, at, reason=words, otherwise=verdict)
     elif kind == "BadEmailAddress":
         yield bounce(_id(fields), address, token, at, status="5.1.3")
     elif kind in _MAY_PASS:
         yield soft_bounce(_id(fields), address, token, at)
+    elif kind in _ABOUT_THE_SENDER:
+        yield ignored_bounce(_id(fields), address, token, at)
     elif kind == "SpamComplaint":
         yield Event(_id(fields), "complaint", address, token, at)
     elif kind in _STOPS:
@@ -83,8 +89,8 @@ def _subscription_change(fields: Fields, token: str, now: datetime) -> Iterator[
     event_id = "\n".join((fields.text("MessageID"), address, reason, fields.text("ChangedAt")))
     if not fields.is_true("SuppressSending"):
         return
-    if reason == "HardBounce":  # without the words that would say more
-        yield soft_bounce(event_id, address, token, at)
+    if reason == "HardBounce":
+        yield bounce(event_id, address, token, at, otherwise=BounceSeverity.PERMANENT)
     elif reason == "SpamComplaint":
         yield Event(event_id, "complaint", address, token, at)
     else:

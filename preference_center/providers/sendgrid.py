@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from preference_center.core.vocab import BounceSeverity
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
@@ -32,6 +33,16 @@ from preference_center.providers.fields import Fields, each_of, from_seconds, pa
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
+# Custom arguments stand beside the event's own fields, or in a field of their own.
+_ARGUMENTS = ("custom_args", "unique_args")
+# What SendGrid classes a bounce as that is not about the address.
+_CLASSIFIED = {
+    "content": BounceSeverity.IGNORED,
+    "reputation": BounceSeverity.IGNORED,
+    "frequency or volume too high": BounceSeverity.IGNORED,
+    "technical failure": BounceSeverity.SOFT,
+    "mailbox unavailable": BounceSeverity.SOFT,
+}
 # Why SendGrid did not even try. The other reasons are the sender's own: a quota, a bad header.
 _DROPPED_FOR = {
     "unsubscribed address": "unsubscribe",
@@ -73,15 +84,16 @@ class SendGrid:
 
 def _events(fields: Fields, now: datetime) -> Iterator[Event]:
     kind, address = fields.text("event"), fields.text("email")
-    event_id, token = fields.text("sg_event_id"), fields.text(CUSTOM_ARGUMENT)
+    event_id, token = fields.text("sg_event_id"), _token(fields)
     at = fields.time("timestamp") or now
     status, reason = fields.text("status"), fields.text("reason")
     if kind == "dropped":
         kind = _DROPPED_FOR.get(reason.lower(), "")
     if kind == "bounce" and fields.text("type") != "blocked":
-        yield bounce(event_id, address, token, at, status=status, reason=reason)
+        verdict = _verdict(fields)
+        yield bounce(event_id, address, token, at, status=status, reason=reason, otherwise=verdict)
     elif kind in ("bounce", "blocked"):
-        yield soft_bounce(event_id, address, token, at, status)
+        yield soft_bounce(event_id, address, token, at, status=status, reason=reason)
     elif kind == "delivered":
         yield Event(event_id, "delivered", address, token, at)
     elif kind == "spamreport":
@@ -89,3 +101,16 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
     elif kind in ("unsubscribe", "group_unsubscribe"):
         everything = kind == "unsubscribe"  # from a list of all that it sends for this account
         yield Event(event_id, "unsubscribe", address, token, at, everything=everything)
+
+
+def _verdict(fields: Fields) -> BounceSeverity:
+    """Return SendGrid's own verdict on a bounce; its type `bounce` is a permanent one."""
+    classified = _CLASSIFIED.get(fields.text("bounce_classification").lower())
+    permanent = fields.text("type") == "bounce"
+    return classified or (BounceSeverity.PERMANENT if permanent else BounceSeverity.SOFT)
+
+
+def _token(fields: Fields) -> str:
+    """Return the token among the custom arguments, wherever they stand."""
+    inner = (fields.argument(name, CUSTOM_ARGUMENT) for name in _ARGUMENTS)
+    return fields.text(CUSTOM_ARGUMENT) or next(filter(None, inner), "")

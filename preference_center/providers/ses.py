@@ -5,25 +5,30 @@ Source: Amazon SES, "Contents of event data that Amazon SES publishes to Amazon 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parseaddr
 from typing import ClassVar
 
+from preference_center.addresses import normalise
+from preference_center.core.vocab import BounceSeverity
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
     Posted,
     UnreadableError,
     bounce,
+    ignored_bounce,
     soft_bounce,
 )
 from preference_center.providers.fields import Fields, parse
 from preference_center.providers.sns import Envelopes
 
 _NO_COMPLAINT = {"not-spam", "auth-failure"}
-# SES did not even try: the address stands on a list of its own.
-_OWN_LIST = {"Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList"}
+# Permanent by SES's own verdict. The other subtypes say that SES did not even try, since the
+# address is on a list of its own: Suppressed, OnAccountSuppressionList, OnTenantSuppressionList.
+_TRIED = {"", "General", "NoEmail"}
+_ABOUT_THE_MESSAGE = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,14 @@ class Ses:
 
 def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
     kind = content.text("eventType") or content.text("notificationType")
-    token = _token(content.part("mail"))
+    mail = content.part("mail")
+    token = _token(mail)
     if kind == "Bounce":
-        yield from _bounces(message_id, content.part("bounce"), token, now)
+        events = _bounces(message_id, content.part("bounce"), token, now)
+        yield from _with_destinations(mail, events)
     elif kind == "Complaint":
-        yield from _complaints(message_id, content.part("complaint"), token, now)
+        events = _complaints(message_id, content.part("complaint"), token, now)
+        yield from _with_destinations(mail, events)
     elif kind == "Delivery":
         delivery = content.part("delivery")
         at = delivery.time("timestamp") or now
@@ -59,17 +67,31 @@ def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
         yield from _unsubscribed(message_id, content, token, now)
 
 
+def _with_destinations(mail: Fields, events: Iterator[Event]) -> Iterator[Event]:
+    """Yield events that say whether SES sent to their address, or a forwarder did."""
+    sent_to = {normalise(_plain(address)) for address in mail.texts("destination")}
+    for event in events:
+        known = bool(sent_to) and bool(event.address)
+        yield replace(event, sent_to_address=normalise(event.address) in sent_to if known else None)
+
+
 def _bounces(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
     kind, subtype = fields.text("bounceType"), fields.text("bounceSubType")
     at = fields.time("timestamp") or now
     for number, person in enumerate(fields.parts("bouncedRecipients")):
         event_id, address = f"{message_id} {number}", _plain(person.text("emailAddress"))
         status, reason = person.text("status"), person.text("diagnosticCode")
-        if kind == "Permanent" and subtype not in _OWN_LIST:
-            yield bounce(event_id, address, token, at, status=status, reason=reason)
+        if kind == "Permanent" and subtype in _TRIED:
+            verdict = BounceSeverity.PERMANENT
+            yield bounce(
+                event_id, address, token, at, status=status, reason=reason, otherwise=verdict
+            )
+        elif kind == "Transient" and subtype in _ABOUT_THE_MESSAGE:
+            yield ignored_bounce(event_id, address, token, at)
         elif (kind, subtype) != ("Transient", "General") or status or reason:
             # One that no server has refused is an automatic answer: out of office.
-            yield soft_bounce(event_id, address, token, at, status)
+            words = "" if kind == "Permanent" else reason
+            yield soft_bounce(event_id, address, token, at, status=status, reason=words)
 
 
 def _complaints(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:

@@ -2,7 +2,11 @@
 
 import pytest
 
-from preference_center.mail.bounce_policy import PERMANENT, Verdict, judge
+from preference_center.core.vocab import BounceSeverity
+from preference_center.mail import bounce_policy
+from preference_center.mail.bounce_policy import Verdict, judge
+
+PERMANENT, PROBABLE, SOFT, IGNORED = BounceSeverity
 
 PERMANENT_BY_WORDS = [
     "550 User unknown",
@@ -72,41 +76,132 @@ IN_DOUBT = [
     "550 you said <user.unknown@example.net>",
     "550 see https://example.net/why",
 ]
-OTHER_CODES = ["5.0.0", "5.1.2", "5.1.7", "5.1.8", "5.2.0", "5.2.2", "5.2.3", "5.3.4", "5.4.1"]
-OTHER_CODES += ["5.4.4", "5.4.6", "5.5.0", "5.6.0", "5.7.0", "5.7.1", "5.7.26", "5.1.11", "5.2.10"]
-PASSING_CODES = ["4.0.0", "4.1.1", "4.2.1", "4.2.2", "4.4.1", "4.4.7", "4.7.1"]
+# Codes that do not tell of a missing mailbox, with what they say.
+ADDRESS_OR_PATH = ["5.1.2", "5.2.2", "5.4.1", "5.4.4", "5.4.6", "5.1.11", "5.2.10", "5.3.2"]
+ADDRESS_OR_PATH += ["4.0.0", "4.1.1", "4.2.1", "4.2.2", "4.4.1", "4.4.7"]
+SENDER_OR_MESSAGE = ["5.1.7", "5.1.8", "5.2.3", "5.3.4", "5.6.0", "5.6.1", "5.7.0", "5.7.1"]
+SENDER_OR_MESSAGE += ["4.7.0", "4.7.1", "4.7.26", "4.7.28", "5.7.23", "5.7.26", "5.7.509"]
+SENDER_OR_MESSAGE += ["5.7.511", "5.7.515", "5.7.606", "5.7.708", "5.7.9"]
+AUTHENTICATION = ["5.7.23", "5.7.26", "5.7.509", "5.7.515", "5.7.9"]
 
 
-@pytest.mark.parametrize("code", PERMANENT)
-def test_five_codes_are_a_permanent_failure(code: str) -> None:
-    assert judge(code, "") == Verdict(permanent=True, code=code)
-    assert judge("", f"550 {code} whatever they say") == Verdict(permanent=True, code=code)
+@pytest.mark.parametrize("code", bounce_policy.PERMANENT)
+def test_some_codes_are_a_permanent_failure(code: str) -> None:
+    assert judge(code, "") == Verdict(PERMANENT, code)
+    assert judge("", f"550 {code} whatever they say") == Verdict(PERMANENT, code)
 
 
-@pytest.mark.parametrize("code", OTHER_CODES + PASSING_CODES)
-def test_no_other_code_is(code: str) -> None:
-    assert judge(code, "") == Verdict(permanent=False, code=code)
-    assert not judge("", f"550 {code} whatever they say").permanent
+@pytest.mark.parametrize("code", ADDRESS_OR_PATH)
+def test_a_code_about_the_path_may_pass(code: str) -> None:
+    assert judge(code, "") == Verdict(SOFT, code)
+    assert judge("", f"550 {code} whatever they say") == Verdict(SOFT, code)
+    assert judge(code, "550 user unknown") == Verdict(SOFT, code)
+    assert judge("5.1.1", f"550 {code} user unknown") == Verdict(SOFT, code)
 
 
-@pytest.mark.parametrize("code", OTHER_CODES[1:4] + OTHER_CODES[5:] + PASSING_CODES)
-def test_a_code_that_says_something_else_outweighs_the_words(code: str) -> None:
-    assert judge(code, "550 user unknown") == Verdict(permanent=False, code=code)
-    assert judge("5.1.1", f"550 {code} user unknown") == Verdict(permanent=False, code=code)
+@pytest.mark.parametrize("code", SENDER_OR_MESSAGE)
+def test_a_code_about_the_sender_or_the_message_is_ignored(code: str) -> None:
+    assert judge(code, "") == Verdict(IGNORED, code)
+    assert judge("", f"550 {code} whatever they say") == Verdict(IGNORED, code)
+    assert judge("5.1.1", f"550 {code} whatever they say") == Verdict(IGNORED, code)
 
 
-@pytest.mark.parametrize("status", ["", "5.0.0", "5.1.0", "5.3.0"])
+@pytest.mark.parametrize("code", AUTHENTICATION)
+def test_no_words_beside_a_code_about_authentication_tell_of_a_mailbox(code: str) -> None:
+    assert judge(code, f"550 {code} no such user").severity is IGNORED
+
+
+@pytest.mark.parametrize("code", ["5.7.0", "5.7.1", "5.7.133"])
+@pytest.mark.parametrize("words", ["no such user", "<ada@example.net>: User unknown in table"])
+def test_a_policy_code_counts_where_the_words_name_a_missing_mailbox(code: str, words: str) -> None:
+    assert judge(code, f"550 {code} {words}") == Verdict(PERMANENT, "5.1.1")
+    assert judge(f"4{code[1:]}", f"450 4{code[1:]} {words}").severity is SOFT
+    assert judge(code, f"550 {code} {words}: blocked as spam") == Verdict(IGNORED, code)
+
+
+@pytest.mark.parametrize("status", ["", "5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.5.0"])
 @pytest.mark.parametrize("words", PERMANENT_BY_WORDS)
 def test_words_decide_where_the_code_says_nothing(status: str, words: str) -> None:
     told = judge(status, words)
-    assert told.permanent
+    assert told.severity is PERMANENT
     assert told.code in {"5.1.1", "5.2.1"}
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0"])
 @pytest.mark.parametrize("words", IN_DOUBT)
 def test_in_doubt_nothing_is_permanent(status: str, words: str) -> None:
-    assert judge(status, words) == Verdict(permanent=False, code=status)
+    told = judge(status, words)
+    assert told.severity in (SOFT, IGNORED)
+    assert told.code in ("", status)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "550 Message rejected as spam",
+        "554 Blocked using bl.example.net",
+        "550 Rejected by the policy of this site",
+        "550 DMARC check failed",
+        "550 Sender address rejected",
+        "552 Message size exceeds the maximum",
+        "554 Too many connections",
+        "450 rate limit exceeded",
+        "550 see https://www.example.net/spam-blocked",
+    ],
+)
+def test_words_about_the_sender_or_the_message_are_ignored(words: str) -> None:
+    assert judge("", words).severity is IGNORED
+    assert judge("5.0.0", words).severity is IGNORED
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "552 Mailbox full",
+        "452 Mailbox size limit exceeded",
+        "552 User has too many messages on the server",
+        "450 try again later",
+        "Connection timed out",
+        "550 Host unknown",
+        "550 Relaying denied",
+        "(0) I'm not going to try again; in the queue too long. (#4.4.1)",
+        "552 5.2.2 Too much mail data",
+    ],
+)
+def test_words_about_what_passes_are_soft(words: str) -> None:
+    assert judge("", words).severity is SOFT
+    assert judge("5.0.0", words).severity is SOFT
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("5.4.1", "550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [x.example]"),
+        ("5.4.1", "550 5.4.1 [ada@example.net]: Recipient address rejected: Access denied"),
+        ("5.5.0", "550 Requested action not taken: mailbox unavailable (-2147467259)"),
+        ("", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)."),
+        ("", "host mx3.hotmail.com[192.0.2.7] said: 550 action not taken: mailbox unavailable"),
+        ("5.0.0", "550 #5.1.0 Address rejected."),
+        ("5.1.0", "550 #5.1.0 Address rejected ada@example.net"),
+        ("5.0.0", "542 ada@example.net Rejected"),
+    ],
+)
+def test_what_is_usually_a_missing_mailbox_is_probable(status: str, words: str) -> None:
+    assert judge(status, words).severity is PROBABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("5.4.1", "541 5.4.1 Mail rejected by destination domain"),
+        ("5.5.0", "550 5.5.0 mailbox unavailable: over quota"),
+        ("5.1.0", "550 5.1.0 <news@example.org>: Sender address rejected: Domain not found"),
+        ("5.1.0", "550 5.1.0 Recipient address rejected: Access denied"),
+        ("5.0.0", "550 Requested action not taken: mailbox unavailable"),
+    ],
+)
+def test_words_like_these_in_another_context_are_not(status: str, words: str) -> None:
+    assert judge(status, words).severity in (SOFT, IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -120,24 +215,135 @@ def test_in_doubt_nothing_is_permanent(status: str, words: str) -> None:
         "521 5.2.1 : This server will not accept delivery of this message.",
         "554 5.2.1 : (HVU:B1) https://postmaster.example.net/errors/554hvub1.html",
         "550-5.2.1 The user is receiving mail at a rate that 550-5.2.1 prevents delivery",
+        "553 5.1.3 https://www.example.net/spam/query?ip=192.0.2.1",
     ],
 )
 def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None:
-    assert not judge("5.1.1", words).permanent
+    assert judge("5.1.1", words).severity in (SOFT, IGNORED)
 
 
-def test_what_a_server_says_after_its_refusal_does_not_count() -> None:
-    words = "550 5.1.1 <ada@example.net>... User unknown 554 5.5.1 Error: no valid recipients"
-    assert judge("", words) == Verdict(permanent=True, code="5.1.1")
+@pytest.mark.parametrize(
+    "aftermath", ["554 5.5.1 Error: no valid recipients", "503 5.5.2 Need Rcpt command."]
+)
+def test_what_a_server_says_after_its_refusal_does_not_count(aftermath: str) -> None:
+    words = f"550 5.1.1 <ada@example.net>... User unknown {aftermath}"
+    assert judge("", words) == Verdict(PERMANENT, "5.1.1")
+    assert judge("5.5.2", words) == Verdict(PERMANENT, "5.1.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please check the contents of your message.\n\n550 5.1.1 User unknown",
+        "It responded: [550 5.1.1 User unknown] The attachment has the original content.",
+        "no SMTP connection got far enough; 192.0.2.7 said: 550 Unknown user ada@x.example",
+        "<<< 550 <ada@example.net>, User Unknown\n421 example.net... Deferred: timed out",
+    ],
+)
+def test_a_servers_own_reply_outweighs_the_words_around_it(text: str) -> None:
+    assert judge("", text) == Verdict(PERMANENT, "5.1.1")
+
+
+def test_the_first_reason_that_tells_anything_decides() -> None:
+    assert judge("5.0.0", "550 rejected", "user unknown", "spam") == Verdict(PERMANENT, "5.1.1")
+    assert judge("5.0.0", "552 over quota", "user unknown").severity is SOFT
+
+
+DOCOMO = "mfsmax.docomo.ne.jp"
+KDDI = "lsean.ezweb.ne.jp"
+AFTER_DATA = [
+    "host {}[192.0.2.7] said: 550 Unknown user ada@{} (in reply to end of DATA command)",
+    "... while talking to {}.:\n>>> DATA\n<<< 550 Unknown user ada@{}\n554 5.0.0 Unavailable",
+    "remote mail server after end of data: host {} [192.0.2.7]: 550 @{} User unknown",
+    "after pipelined end of data: host {} [192.0.2.7]: 550 @{} User unknown",
+    "{} failed after I sent the message.\nRemote host said: 550 @{} User unknown",
+    "{}:\n>>> DATA\n<<< 550 ada@{} user unknown",
+    "{}\n-------server message\n550 unknown user <ada@{}>\n\n-------SMTP command\nDATA\n",
+]
+AFTER_RCPT = [
+    "host {}[192.0.2.7] said: 550 Unknown user ada@{} (in reply to RCPT TO command)",
+    "while talking to {}.:\n>>> RCPT To:<ada@example.net>\n<<< 550 Unknown user ada@{}",
+    "talking to {}.:\n>>> DATA\n<<< 550 Unknown user ada@{}\n<<< 503 5.5.2 Need Rcpt command.",
+    "remote mail server after RCPT TO:<ada@x>: host {} [192.0.2.7]: 550 @{} User unknown",
+]
+
+
+@pytest.mark.parametrize("where", AFTER_DATA)
+@pytest.mark.parametrize(
+    ("host", "severity"),
+    [(DOCOMO, SOFT), (KDDI, SOFT), ("msmx.au.com", SOFT), ("mta6.am0.yahoodns.net", PERMANENT)],
+)
+def test_after_data_it_depends_on_the_host(where: str, host: str, severity: BounceSeverity) -> None:
+    text = where.format(host, host.partition(".")[2])
+    assert judge("", text).severity is severity
+    assert judge("5.0.0", "550 user unknown", where=text).severity is severity
+
+
+@pytest.mark.parametrize("where", AFTER_DATA)
+def test_after_data_from_another_host_a_code_is_believed_and_words_are_probable(where: str) -> None:
+    text = where.format("mx.example.net", "example.net")
+    assert judge("5.0.0", "550 user unknown", where=text).severity is PROBABLE
+    assert judge("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
+
+
+@pytest.mark.parametrize("where", AFTER_RCPT)
+@pytest.mark.parametrize("host", [DOCOMO, KDDI, "mx.example.net"])
+def test_after_rcpt_it_is_about_the_recipient(where: str, host: str) -> None:
+    text = where.format(host, host.partition(".")[2])
+    assert judge("5.0.0", "550 user unknown", where=text).severity is PERMANENT
+
+
+@pytest.mark.parametrize("host", [DOCOMO, KDDI])
+def test_a_host_that_filters_is_doubted_where_the_command_is_not_known(host: str) -> None:
+    assert judge("5.1.1", "550 user unknown", where=host).severity is PROBABLE
+
+
+@pytest.mark.parametrize("host", ["docomo.ne.jp.example.net", "not-au.com", "tableau.com"])
+def test_a_host_whose_name_only_looks_like_it_is_another(host: str) -> None:
+    text = AFTER_DATA[0].format(host, "example.net")
+    assert judge("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
+
+
+@pytest.mark.parametrize(
+    "text", ["The following mail could not be delivered:", "a week after mail was sent, "]
+)
+def test_other_words_are_not_a_command(text: str) -> None:
+    assert judge("", f"{text} 550 5.1.1 user unknown").severity is PERMANENT
+
+
+def test_a_refusal_of_mail_from_is_about_the_sender() -> None:
+    where = "SMTP error from remote mail server after MAIL FROM:<b@x>: host y: 550 user unknown"
+    assert judge("5.1.1", "550 user unknown", where=where).severity is IGNORED
+
+
+@pytest.mark.parametrize("otherwise", BounceSeverity)
+def test_a_providers_own_verdict_counts_where_nothing_else_tells(otherwise: BounceSeverity) -> None:
+    assert judge("", "", otherwise=otherwise) == Verdict(otherwise, "")
+    assert judge("5.0.0", "500 failed", otherwise=otherwise) == Verdict(otherwise, "5.0.0")
+    assert judge("", "552 Mailbox full", otherwise=otherwise).severity is SOFT
+    assert judge("", "550 blocked as spam", otherwise=otherwise).severity is IGNORED
 
 
 @pytest.mark.parametrize(
     "address", ["spam@example.net", "quota.full@example.net", "limit@x.example"]
 )
 def test_the_address_itself_is_not_among_the_words(address: str) -> None:
-    assert judge("5.1.1", f"550 5.1.1 <{address}>: User unknown").permanent
+    assert judge("5.1.1", f"550 5.1.1 <{address}>: User unknown").severity is PERMANENT
+
+
+def test_an_address_of_a_page_is_not_among_the_words_that_name_a_mailbox() -> None:
+    words = "550 5.1.1 User unknown. See https://example.net/policy/blocked-spam.html"
+    assert judge("5.1.1", words).severity is PERMANENT
 
 
 @pytest.mark.parametrize("words", ["550 see 5.1.1.7", "550 [5.1.1]", "550 v5.1.1", "550 15.1.1"])
 def test_a_code_is_not_read_out_of_other_numbers(words: str) -> None:
-    assert not judge("", words).permanent
+    assert judge("", words).severity is SOFT
+
+
+@pytest.mark.parametrize(
+    "piece", ["host a.", "a.b ", ">>> data ", "said: 550", "\n550 ", "[", "5.1.1 ", "http://", " "]
+)
+def test_no_pattern_backtracks_for_long_on_hostile_words(piece: str) -> None:
+    hostile = piece * 40_000
+    assert judge("5.0.0", hostile, hostile, where=hostile).severity in BounceSeverity

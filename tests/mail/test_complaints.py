@@ -80,3 +80,31 @@ def test_a_person_who_forwards_a_complaint_does_not_complain() -> None:
     body = f"--fwd\nContent-Type: message/rfc822\n\n{inner}\n--fwd--\n"
     raw = received.mail(body, Content_Type="multipart/mixed; boundary=fwd")
     assert read(raw).complaint is None
+
+
+@pytest.mark.parametrize("part", ["text/rfc822-headers", "text/rfc822-header", "message/rfc822"])
+def test_the_headers_alone_are_an_original(part: str) -> None:
+    fields = f"Feedback-Type: abuse\n\n--edge\nContent-Type: {part}\n\nCFBL-Feedback-ID: b-token"
+    fields += f"\nX-Preference-Center: b-other\nList-Unsubscribe: <{received.LINK}>"
+    original = read(feedback(fields)).original
+    assert original is not None
+    assert original.list_unsubscribe == (received.LINK,)
+    assert original.feedback_ids == ("b-token", "b-other")
+
+
+def test_outlooks_message_may_be_merged_with_the_one_around_it() -> None:
+    raw = received.mail(
+        Return_Path="staff@hotmail.com",
+        X_HmXmrOriginalRecipient="ada@hotmail.example",
+        From="news@example.org",
+        List_Unsubscribe=f"<{received.LINK}>",
+        Content_Type="text/html",
+    )
+    incoming = read(raw)
+    assert incoming.complaint is not None
+    assert (incoming.complaint.kind, incoming.complaint.recipients) == (
+        "abuse",
+        ("ada@hotmail.example",),
+    )
+    assert incoming.original is not None
+    assert incoming.original.list_unsubscribe == (received.LINK,)

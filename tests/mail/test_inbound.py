@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from preference_center.core.vocab import BounceSeverity
 from preference_center.mail.inbound import MOST_RECIPIENTS, read
 from tests.mail import received
 
@@ -34,7 +35,6 @@ GONE = {
     "yahoo-no-account": "5.1.1",
 }
 FAILED_OTHERWISE = {
-    "challenge-report": "4.7.0",
     "expired": "4.4.1",
     "gmail-dmarc": "5.7.26",
     "gmail-rate": "5.2.1",
@@ -46,14 +46,14 @@ FAILED_OTHERWISE = {
     "outlook-blocked": "5.7.1",
     "refused-by-preference": "5.1.1",
     "sender-verify": "5.0.0",
-    "sendmail-spf": "5.1.1",
+    "sendmail-spf": "",
     "unknown-but-spam": "5.1.1",
     "yahoo-over-quota": "",
 }
 DELAYED = ("exim-delayed", "postfix-delayed")
 NO_REPORT = (
     "apple-unsubscribe",
-    "bounce-of-a-bounce",
+    "challenge-report",
     "challenge-text",
     "mailbox-full-as-receipt",
     "out-of-office",
@@ -76,13 +76,21 @@ COMPLAINTS = {
 }
 PEOPLE = ("apple-unsubscribe", "challenge-text", "person-forwards-bounce", "person-quotes-bounce")
 SEVERAL = "three-recipients"
-REPORTS = (*GONE, *FAILED_OTHERWISE, *COMPLAINTS, "postfix-delayed", "read-receipt", "relayed")
+REPORTS = (
+    "challenge-report",
+    *GONE,
+    *FAILED_OTHERWISE,
+    *COMPLAINTS,
+    "postfix-delayed",
+    "read-receipt",
+    "relayed",
+)
 
 
 @pytest.mark.parametrize("name", GONE)
 def test_a_mailbox_that_does_not_exist_is_a_permanent_failure(name: str) -> None:
     (failure,) = received.message(name).failures
-    assert failure.permanent
+    assert failure.severity is BounceSeverity.PERMANENT
     assert (failure.action, failure.recipient) == ("failed", "ada@example.net")
     assert failure.code == GONE[name]
 
@@ -91,14 +99,14 @@ def test_a_mailbox_that_does_not_exist_is_a_permanent_failure(name: str) -> None
 def test_another_failure_is_not_the_addresss(name: str) -> None:
     failures = received.message(name).failures
     assert failures[0].code == FAILED_OTHERWISE[name]
-    assert not any(failure.permanent for failure in failures)
+    assert not any(failure.severity is BounceSeverity.PERMANENT for failure in failures)
     assert {failure.action for failure in failures} == {"failed"}
 
 
 @pytest.mark.parametrize("name", DELAYED)
 def test_a_delay_is_reported_as_one(name: str) -> None:
     (failure,) = received.message(name).failures
-    assert (failure.permanent, failure.action) == (False, "delayed")
+    assert (failure.severity, failure.action) == (BounceSeverity.IGNORED, "delayed")
 
 
 @pytest.mark.parametrize("name", NO_REPORT)
@@ -126,10 +134,10 @@ def test_the_mail_that_a_report_is_about_is_found_by_its_link(name: str) -> None
 
 def test_each_recipient_of_several_has_an_outcome_of_its_own() -> None:
     failures = received.message(SEVERAL).failures
-    assert [(each.recipient, each.permanent, each.action) for each in failures] == [
-        ("gone@example.net", True, "failed"),
-        ("full@example.net", False, "failed"),
-        ("slow@example.net", False, "delayed"),
+    assert [(each.recipient, each.severity, each.action) for each in failures] == [
+        ("gone@example.net", BounceSeverity.PERMANENT, "failed"),
+        ("full@example.net", BounceSeverity.SOFT, "failed"),
+        ("slow@example.net", BounceSeverity.IGNORED, "delayed"),
     ]
 
 

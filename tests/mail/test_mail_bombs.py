@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preference_center.core.vocab import BounceSeverity
 from preference_center.mail import mime
 from preference_center.mail.bounce_policy import PERMANENT
-from preference_center.mail.delivery_reports import LONGEST_DIAGNOSTIC, MOST_FAILURES
+from preference_center.mail.delivery_reports import MAX_DIAGNOSTIC, MAX_FAILURES
 from preference_center.mail.inbound import MOST_RECIPIENTS, read
 from tests.mail import received
 
@@ -64,7 +65,7 @@ def test_a_mail_bomb_takes_little_memory_and_few_parts(
     tracemalloc.stop()
     assert peak < 8 * mime.LOOKED_AT
     assert taken_apart <= mime.MOST_PARTS
-    assert len(incoming.failures) <= MOST_FAILURES
+    assert len(incoming.failures) <= MAX_FAILURES
 
 
 @pytest.mark.parametrize(("name", "says"), [("levels", "deep"), ("siblings", "100 parts")])
@@ -104,11 +105,11 @@ PIECES = st.sampled_from(
 def test_any_bytes_are_a_mail_within_limits(made: bytes | list[bytes]) -> None:
     incoming = read(made if isinstance(made, bytes) else b"".join(made))
     assert len(incoming.recipients) <= MOST_RECIPIENTS
-    assert len(incoming.failures) <= MOST_FAILURES
+    assert len(incoming.failures) <= MAX_FAILURES
     for failure in incoming.failures:
-        assert len(failure.diagnostic) <= LONGEST_DIAGNOSTIC
-        assert not failure.permanent or failure.code in PERMANENT
-        assert not failure.permanent or failure.action == "failed"
+        assert len(failure.diagnostic) <= MAX_DIAGNOSTIC
+        assert failure.severity is not BounceSeverity.PERMANENT or failure.code in PERMANENT
+        assert failure.severity is not BounceSeverity.PERMANENT or failure.action == "failed"
     assert "\\x00" not in repr(incoming)
     assert repr(incoming).encode()
 
@@ -119,4 +120,8 @@ def test_a_torn_report_is_a_mail_all_the_same(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(raw)))
     end = data.draw(st.integers(start, min(len(raw), start + 200)))
     incoming = read(raw[:start] + data.draw(st.binary(max_size=50)) + raw[end:])
-    assert all(each.code in PERMANENT for each in incoming.failures if each.permanent)
+    assert all(
+        each.code in PERMANENT
+        for each in incoming.failures
+        if each.severity is BounceSeverity.PERMANENT
+    )

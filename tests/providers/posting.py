@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -89,6 +90,24 @@ def mailgun(
     signature = {"timestamp": timestamp, "token": token, "signature": signed}
     body = json.dumps({"signature": signature, "event-data": event}).encode()
     return Request(body, {"Content-Type": "application/json"})
+
+
+MAILGUN_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def mailgun_form(kind: str, *, key: str = MAILGUN_KEY, **fields: str) -> Request:
+    """Return the form that a legacy webhook posts, with its signature among the fields."""
+    signature = json.loads(mailgun({}, key=key).body)["signature"]
+    fields = {**fields, **signature}
+    if kind == MAILGUN_FORMS[0]:
+        return Request(urlencode(fields).encode(), {"Content-Type": kind})
+    parts = (
+        f'--edge\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    return Request(
+        f"{''.join(parts)}--edge--\r\n".encode(), {"Content-Type": f"{kind}; boundary=edge"}
+    )
 
 
 def postmark(record: Any, credentials: str = POSTMARK) -> Request:

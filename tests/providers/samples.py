@@ -32,8 +32,9 @@ def ses_bounce(kind: str = "Permanent", sub: str = "General", **recipient: Any) 
     return {"eventType": "Bounce", "bounce": bounce, "mail": _SES_MAIL}
 
 
-def ses_complaint(kind: str | None = "abuse") -> dict[str, Any]:
-    complaint = {"complainedRecipients": [{"emailAddress": ADA}], "timestamp": ISO}
+def ses_complaint(kind: str | None = "abuse", **recipient: Any) -> dict[str, Any]:
+    people = [{"emailAddress": ADA, **recipient}]
+    complaint: dict[str, Any] = {"complainedRecipients": people, "timestamp": ISO}
     if kind is not None:
         complaint["complaintFeedbackType"] = kind
     return {"notificationType": "Complaint", "complaint": complaint, "mail": _SES_MAIL}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.providers.event import Event
+from preference_center.providers.event import Event, ForgedError
 from tests import make
 from tests.providers import posting, samples
 from tests.providers.samples import (
@@ -19,17 +19,32 @@ from tests.providers.samples import (
     ses_subscription,
 )
 
-# Provider, what it says, and what that is: a bounce's code with ! where it is permanent.
+# Provider, what it says, and what that is: a bounce's code with a sign for its severity.
+SIGNS = {"permanent": "!", "probable": "?", "soft": "", "ignored": "-"}
 MEANINGS: list[tuple[str, Any, str]] = [
     ("ses", ses_bounce(), "bounce 5.1.1!"),
     ("ses", ses_bounce(sub="NoEmail"), "bounce 5.1.1!"),
     ("ses", ses_bounce(status="5.2.2", diagnosticCode=FULL), "bounce 5.2.2"),
-    ("ses", ses_bounce(status="5.7.1", diagnosticCode="550 5.7.1 blocked"), "bounce 5.7.1"),
+    ("ses", ses_bounce(status="5.7.1", diagnosticCode="550 5.7.1 blocked"), "bounce 5.7.1-"),
+    ("ses", ses_bounce(status="", diagnosticCode=""), "bounce !"),
+    ("ses", ses_bounce(sub="NoEmail", status=None, diagnosticCode=None), "bounce !"),
+    ("ses", ses_bounce(status="5.0.0", diagnosticCode="smtp; 554 refused"), "bounce 5.0.0!"),
+    ("ses", ses_bounce(status="", diagnosticCode="smtp; 550 no such user"), "bounce 5.1.1!"),
+    ("ses", ses_bounce(status="", diagnosticCode="smtp; 554 spam"), "bounce -"),
+    ("ses", ses_bounce("Transient", "MessageTooLarge"), "bounce -"),
+    (
+        "ses",
+        ses_bounce("Transient", status="4.7.0", diagnosticCode="421 4.7.0 rate"),
+        "bounce 4.7.0-",
+    ),
     ("ses", ses_bounce("Transient", "MailboxFull"), "bounce 5.1.1"),
     ("ses", ses_bounce("Undetermined"), "bounce 5.1.1"),
     ("ses", ses_bounce(sub="Suppressed"), "bounce 5.1.1"),
     ("ses", ses_bounce(sub="OnAccountSuppressionList"), "bounce 5.1.1"),
-    ("ses", ses_bounce(status="<5.1.1>", diagnosticCode=7), "bounce"),
+    ("ses", ses_bounce(sub="OnTenantSuppressionList"), "bounce 5.1.1"),
+    ("ses", ses_bounce(sub="Suppressed", status="", diagnosticCode="on a block list"), "bounce"),
+    ("ses", ses_bounce(sub="OnAnotherSuppressionList", status=""), "bounce"),
+    ("ses", ses_bounce(status="<5.1.1>", diagnosticCode=7), "bounce !"),
     ("ses", ses_bounce("Transient", status="4.4.7", diagnosticCode=""), "bounce 4.4.7"),
     ("ses", ses_bounce("Transient", status=None, diagnosticCode=None), ""),
     ("ses", ses_delay(), ""),
@@ -46,7 +61,33 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("sendgrid", samples.sendgrid("bounce", reason=GONE, type="bounce"), "bounce 5.1.1!"),
     ("sendgrid", samples.sendgrid("bounce", status="5.1.1", reason=GONE), "bounce 5.1.1!"),
     ("sendgrid", samples.sendgrid("bounce", status="5.0.0", reason="500 unknown"), "bounce 5.0.0"),
+    (
+        "sendgrid",
+        samples.sendgrid("bounce", status="5.0.0", reason="x", type="bounce"),
+        "bounce 5.0.0!",
+    ),
+    ("sendgrid", samples.sendgrid("bounce", reason="552 mailbox full", type="bounce"), "bounce"),
+    (
+        "sendgrid",
+        samples.sendgrid("bounce", type="bounce", bounce_classification="Invalid Address"),
+        "bounce !",
+    ),
+    (
+        "sendgrid",
+        samples.sendgrid("bounce", type="bounce", bounce_classification="Reputation"),
+        "bounce -",
+    ),
+    (
+        "sendgrid",
+        samples.sendgrid("bounce", type="bounce", bounce_classification="Technical Failure"),
+        "bounce",
+    ),
     ("sendgrid", samples.sendgrid("bounce", reason=GONE, type="blocked"), "bounce"),
+    (
+        "sendgrid",
+        samples.sendgrid("bounce", reason="554 blocked: spam", type="blocked"),
+        "bounce -",
+    ),
     ("sendgrid", samples.sendgrid("deferred", status="4.2.2"), ""),
     ("sendgrid", samples.sendgrid("dropped", reason="Bounced Address"), "bounce"),
     (
@@ -64,9 +105,12 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("sendgrid", samples.sendgrid("click"), ""),
     ("postmark", samples.postmark("Bounce", Type="HardBounce"), "bounce 5.1.1!"),
     ("postmark", samples.postmark("Bounce", Type="HardBounce", Details=FULL), "bounce 5.2.2"),
+    ("postmark", samples.postmark("Bounce", Type="HardBounce", Details=""), "bounce !"),
+    ("postmark", samples.postmark("Bounce", Type="HardBounce", Details="550 spam"), "bounce -"),
+    ("postmark", samples.postmark("Bounce", Type="Blocked"), "bounce -"),
     ("postmark", samples.postmark("Bounce", Type="BadEmailAddress"), "bounce 5.1.3!"),
     ("postmark", samples.postmark("Bounce", Type="SoftBounce"), "bounce"),
-    ("postmark", samples.postmark("Bounce", Type="SpamNotification"), "bounce"),
+    ("postmark", samples.postmark("Bounce", Type="SpamNotification"), "bounce -"),
     ("postmark", samples.postmark("Bounce", Type="SpamComplaint"), "complaint"),
     ("postmark", samples.postmark("Bounce", Type="AutoResponder"), ""),
     ("postmark", samples.postmark("Bounce", Type="Subscribe"), ""),
@@ -74,13 +118,16 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("postmark", samples.postmark("SpamComplaint", Type="SpamComplaint"), "complaint"),
     ("postmark", samples.postmark_change("ManualSuppression"), "unsubscribe"),
     ("postmark", samples.postmark_change("SpamComplaint"), "complaint"),
-    ("postmark", samples.postmark_change("HardBounce"), "bounce"),
+    ("postmark", samples.postmark_change("HardBounce"), "bounce !"),
+    ("postmark", samples.postmark_change("HardBounce", suppress=False), ""),
     ("postmark", samples.postmark_change(None, suppress=False), ""),
     ("postmark", samples.postmark_delivery(), "delivered"),
     ("postmark", samples.postmark("Open"), ""),
     ("mailgun", samples.mailgun("failed", severity="permanent", reason="bounce"), "bounce 5.1.1!"),
     ("mailgun", samples.mailgun("failed", "x", "5.1.10", severity="permanent"), "bounce 5.1.10!"),
     ("mailgun", samples.mailgun("failed", FULL, severity="permanent"), "bounce 5.2.2"),
+    ("mailgun", samples.mailgun("failed", "", severity="permanent", reason="bounce"), "bounce !"),
+    ("mailgun", samples.mailgun("failed", "", severity="permanent", reason="generic"), "bounce"),
     ("mailgun", samples.mailgun("failed", severity="temporary", reason="generic"), ""),
     ("mailgun", samples.mailgun("failed", "Too old", severity="permanent", reason="old"), "bounce"),
     (
@@ -111,7 +158,7 @@ def read(provider: str, said: Any) -> list[Event]:
 
 
 def told(event: Event) -> str:
-    code = f"{event.code}{'!' if event.permanent else ''}"
+    code = f"{event.code}{SIGNS[event.severity] if event.kind == 'bounce' else ''}"
     return f"{event.kind} {code}".strip() + (" from everything" if event.everything else "")
 
 
@@ -154,6 +201,50 @@ def test_where_ses_repeats_the_headers_one_of_them_holds_the_token() -> None:
     headers = [{"name": "Subject", "value": "x"}, {"name": "X-Preference-Center", "value": TOKEN}]
     said["mail"] = {"destination": [ADA], "headers": headers}
     assert [event.token for event in read("ses", said)] == [TOKEN]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"custom_args": {"preference_center": TOKEN}},
+        {"unique_args": {"preference_center": TOKEN}},
+        {"custom_args": [{"key": "x", "value": "y"}, {"key": "preference_center", "value": TOKEN}]},
+        {"unique_args": [{"key": "preference_center", "value": TOKEN}]},
+    ],
+)
+def test_sendgrids_custom_arguments_are_read_wherever_they_stand(held: dict[str, Any]) -> None:
+    said = samples.sendgrid("unsubscribe", preference_center=None, **held)
+    assert [event.token for event in read("sendgrid", said)] == [TOKEN]
+
+
+@pytest.mark.parametrize("held", [[], {}, "x", [{"key": 7}], [["preference_center", TOKEN]], None])
+def test_other_custom_arguments_are_not_a_token(held: Any) -> None:
+    said = samples.sendgrid("unsubscribe", preference_center=None, custom_args=held)
+    assert [event.token for event in read("sendgrid", said)] == [""]
+
+
+@pytest.mark.parametrize(
+    ("address", "sent_to"), [(ADA, True), ("ADA@example.org", True), ("far@x.example", False)]
+)
+def test_ses_says_whether_it_sent_to_the_address_that_failed(address: str, sent_to: bool) -> None:
+    said = ses_bounce(emailAddress=address)
+    assert [event.sent_to_address for event in read("ses", said)] == [sent_to]
+    said["mail"] = {"tags": {}}
+    assert [event.sent_to_address for event in read("ses", said)] == [None]
+
+
+@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+def test_a_signed_form_of_a_legacy_webhook_of_mailgun_is_left_to_a_person(form: str) -> None:
+    request = posting.mailgun_form(form, event="unsubscribed", recipient=ADA)
+    (event,) = posting.reader_of("mailgun").read(request.posted, make.NOW)
+    assert (event.kind, event.raw, event.address) == ("unread", request.body, "")
+
+
+@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+def test_a_form_that_is_not_signed_is_forged(form: str) -> None:
+    request = posting.mailgun_form(form, key="not-the-key-at-all", event="unsubscribed")
+    with pytest.raises(ForgedError):
+        posting.reader_of("mailgun").read(request.posted, make.NOW)
 
 
 def test_amazons_own_greeting_is_no_event() -> None:

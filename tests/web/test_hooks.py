@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from preference_center.core import bounces, inbound, subscribers, topics
 from preference_center.store import UnavailableError
-from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow
+from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, UnreadMail
 from tests import make
 from tests.providers import posting, samples
 from tests.providers.posting import Amazon, Request
@@ -182,13 +182,62 @@ def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None
 
 
 @pytest.mark.parametrize("email", ["redacted@example.org", "forwarded@elsewhere.example"])
-@pytest.mark.parametrize("kind", ["spamreport", "bounce"])
-def test_an_address_that_nobody_has_may_be_redacted_or_a_forwarders(
-    hooked: Site, email: str, kind: str
+def test_a_complaint_of_an_unknown_address_may_be_redacted_or_a_forwarders(
+    hooked: Site, email: str
 ) -> None:
-    said = samples.sendgrid(kind, email=email, reason=samples.GONE)
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("spamreport", email=email)))
+    assert hooked.stops() == hooked.stops(email) == ["all"]
+
+
+@pytest.mark.parametrize("email", ["cc@elsewhere.example", "bob@example.org"])
+def test_a_bounce_of_another_address_is_that_addresss_alone(hooked: Site, email: str) -> None:
+    said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
     hook(hooked, "sendgrid", posting.sendgrid(said))
-    assert hooked.stops() == hooked.stops(email) == ["all" if kind == "spamreport" else "address"]
+    assert (hooked.stops(), hooked.stops(email)) == ([], ["address"])
+
+
+def ses_about(said: dict[str, Any], *destination: str) -> Request:
+    """Return an event of SES about an email to some addresses, with the token of ada's."""
+    return posting.ses({**said, "mail": {**said["mail"], "destination": list(destination)}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        samples.ses_bounce(emailAddress="cc@other.example"),
+        samples.ses_complaint(emailAddress="cc@other.example"),
+    ],
+)
+def test_a_cc_that_ses_sent_to_never_touches_the_tokens_subscriber(
+    hooked: Site, said: dict[str, Any]
+) -> None:
+    hook(hooked, "ses", ses_about(said, samples.ADA, "cc@other.example"))
+    assert hooked.stops() == []
+    assert len(hooked.stops("cc@other.example")) == 1
+    assert len(counted(hooked)) == 1
+
+
+def test_a_bounce_of_a_forwarders_address_is_soft_for_the_tokens_subscriber(hooked: Site) -> None:
+    said = samples.ses_bounce(emailAddress="far@other.example")
+    hook(hooked, "ses", ses_about(said, samples.ADA))
+    assert hooked.stops() == []
+    assert counted(hooked) == {"ses: bounce soft": 1, "ses: bounce suppressed": 1}
+
+
+@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) -> None:
+    request = posting.mailgun_form(form, event="unsubscribed", recipient=samples.ADA)
+    for _ in range(2):
+        assert hook(hooked, "mailgun", request).status_code == 200
+    assert counted(hooked) == {"mailgun: kept": 1, "mailgun: again": 1}
+    with hooked.database.reading() as session:
+        assert [each.raw for each in session.scalars(select(UnreadMail))] == [request.body]
+
+
+def test_an_event_about_the_sender_or_the_message_counts_for_nobody(hooked: Site) -> None:
+    said = samples.sendgrid("bounce", status="5.7.1", reason="550 5.7.1 blocked", type="bounce")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert (hooked.stops(), counted(hooked)) == ([], {"sendgrid: bounce ignored": 1})
 
 
 def test_a_token_alone_says_who(hooked: Site) -> None:
