@@ -113,10 +113,10 @@ def import_command(
     )
     default = None if status is None else ImportStatus(status)
     ignore = frozenset(each.strip().lower() for each in ignored)
-    columns = _checked(names, ignore, default)
     refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))
+        columns = _checked(names, ignore, default)
         if unread := listed(columns.unread):
             click.echo(f"Not read: {unread}.", err=True)
         on_refused = stack.enter_context(_reported(report, refusals))
