@@ -67,13 +67,18 @@ class Columns:
 
 
 @lru_cache(maxsize=64)
-def match(names: tuple[str, ...], ignored: frozenset[str] = frozenset()) -> Columns:
+def match(
+    names: tuple[str, ...],
+    ignored: frozenset[str] = frozenset(),
+    columns: tuple[str, ...] = PREFERENCES,
+) -> Columns:
     """Return how columns with these names are read; raise FileRefusedError.
 
     `ignored` are names that the operator declares not to be about opting out, in lower case.
+    `columns` are those of ours that are read.
     """
     wanted = [name for name in names if name.strip().lower() not in ignored]
-    ours = {_fold(name): name for name in PREFERENCES} | _ALIASES
+    ours = {_fold(name): name for name in columns} | _ALIASES
     if any(_fold(name) == "kind" for name in wanted):
         ours |= {_fold(name): name for name in SUPPRESSIONS}
     read: dict[str, str] = {}

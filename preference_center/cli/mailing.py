@@ -18,6 +18,7 @@ from preference_center.cli.common import (
 from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
+from preference_center.import_columns import match
 from preference_center.links import CAMPAIGN, SLUG
 from preference_center.mailing import (
     IDENTITY_COLUMNS,
@@ -117,8 +118,8 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
 
 
 def _release(mailing: Mailing, database: Database) -> None:
-    people, refusals, given_back = read_csv(sys.stdin.buffer), Refusals(), 0
-    people.refuse_repeated((*IDENTITY_COLUMNS, "verdict"))
+    people, refusals, given_back = _people(), Refusals(), 0
+    people.refuse_repeated(["verdict"])
     check_people(people.columns)
     with reading_progress("Release", sys.stdin.buffer) as advance:
         for released in mailing.release(people, database, utc_now):
@@ -131,13 +132,21 @@ def _release(mailing: Mailing, database: Database) -> None:
     refusals.exit()
 
 
+def _people() -> CsvFile:
+    """Return the CSV on standard input; what says who a row is about is named as we name it."""
+    people = read_csv(sys.stdin.buffer)
+    found = match(tuple(people.columns), columns=IDENTITY_COLUMNS).read
+    people.rename({theirs: ours for ours, theirs in found.items()})
+    people.refuse_repeated(IDENTITY_COLUMNS)
+    return people
+
+
 def _stream(
     label: str,
     columns: Callable[[list[str]], list[str]],
     merge: Callable[[CsvFile], Iterable[Merged]],
 ) -> None:
-    people, refusals = read_csv(sys.stdin.buffer), Refusals()
-    people.refuse_repeated(IDENTITY_COLUMNS)
+    people, refusals = _people(), Refusals()
     out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
     writer = CsvWriter(out, columns(people.columns), escape=False)
     with reading_progress(label, sys.stdin.buffer) as advance:

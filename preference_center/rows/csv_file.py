@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from preference_center.rows.formulas import unescape_formula
@@ -60,6 +60,11 @@ class CsvFile:
         for name, times in Counter(self._names).items():
             if times > 1 and _plain(name) in plain:
                 raise FileRefusedError(f"two columns are named {name}: rename or remove one")
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give columns other names in the rows still to come: `names` maps old to new."""
+        self.columns = [names.get(name, name) for name in self.columns]
+        self._names = [names.get(name, name) for name in self._names]
 
     def __iter__(self) -> Iterator[Row | RefusedRow]:
         while True:

@@ -35,7 +35,7 @@ USES: dict[tuple[str, ...], set[KeyKind]] = {
     ("keys", "list"): set(KeyKind),
     ("keys", "rotate"): set(KeyKind),
 }
-REFUSED = [(command, kind) for command, uses in USES.items() for kind in uses]
+REFUSED = [(command, kind) for command, uses in USES.items() for kind in sorted(uses)]
 IGNORED = [
     (command, kind)
     for command, uses in USES.items()

@@ -38,6 +38,13 @@ def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
     assert (link.subscriber_id, link.campaign) == (make.person(), "2026-47")
 
 
+@pytest.mark.parametrize("name", ["E-mail", "EMAIL ADDRESS", "email_address"])
+def test_the_column_with_the_address_may_be_spelled_as_other_tools_do(name: str) -> None:
+    (row,) = rows(done("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
+    assert list(row)[:3] == ["email", "name", "id"]
+    assert row["id"] == str(make.person())
+
+
 def test_an_audience_allows_with_links_and_denies_with_why(
     database: Database, database_url: str
 ) -> None:
