@@ -177,7 +177,10 @@ def _by_words(message: Message, notice: str) -> Iterator[Failure]:
     found = []
     for recipient, reason in islice(reasons.items(), MAX_FAILURES):
         where = f"{recipient}\n{notice if len(reasons) == 1 else reason}"
-        verdict = bounce_policy.judge("", reason, before, where=where)
+        verdict = bounce_policy.judge("", notices.first_paragraph(reason), where=where)
+        if verdict.severity is not BounceSeverity.PERMANENT:
+            # The next paragraphs may tell more; a disclaimer there does not outweigh the first.
+            verdict = bounce_policy.judge("", reason, before, where=where)
         found.append(
             _failure(
                 verdict,

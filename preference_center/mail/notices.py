@@ -53,6 +53,11 @@ def reasons(notice: str, ours: frozenset[str]) -> dict[str, str]:
     return {address: "\n".join(lines) for address, lines in found.items()}
 
 
+def first_paragraph(text: str) -> str:
+    """Return a text up to its first blank line."""
+    return re.split(r"\n[ \t]*\n", text, maxsplit=1)[0]
+
+
 def preface(notice: str, ours: frozenset[str]) -> str:
     """Return the lines before the first address, where Notes and MailMarshal give the reason."""
     lines: list[str] = []

@@ -354,6 +354,11 @@ GOOGLE = """\
 
 Your message wasn't delivered to ada@example.net because the address couldn't be found.
 """
+DISCLAIMER = """\
+<ada@example.net>: User unknown
+
+This email was scanned for viruses. Its content may be confidential: see our policy.
+"""
 QUOTING = """\
 Your message about "Fight spam: our new policy" could not be delivered.
 
@@ -364,7 +369,8 @@ The message subject was: Fight spam: our new policy
 
 
 @pytest.mark.parametrize(
-    "text", [SENDMAIL, NOTES, MAIL_MARSHAL, QMAIL, FLATTENED, INTER_SCAN, GOOGLE, QUOTING]
+    "text",
+    [SENDMAIL, NOTES, MAIL_MARSHAL, QMAIL, FLATTENED, INTER_SCAN, GOOGLE, DISCLAIMER, QUOTING],
 )
 def test_a_report_in_words_is_read_wherever_it_says_why(text: str) -> None:
     raw = received.mail(text, From="MAILER-DAEMON@mx.example.net", To="b-token@in.example.org")
