@@ -12,8 +12,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.addresses import normalise, subscriber_id
-from preference_center.core import bounces, consent, inbound, subscribers, topics, unread
+from preference_center.addresses import subscriber_id
+from preference_center.core import (
+    bounces,
+    consent,
+    domain_hold,
+    inbound,
+    subscribers,
+    topics,
+    unread,
+)
 from preference_center.core.vocab import BounceSeverity
 from preference_center.links import read_mail_token
 from preference_center.logs import log_unexpected
@@ -25,7 +33,6 @@ from preference_center.store import Database, UnavailableError
 log = logging.getLogger(__name__)
 
 OLDEST = timedelta(days=30)  # providers tell of the last day; a time before this is a mistake
-LONGEST_DOMAIN = 255  # octets (RFC 1035)
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ class Taker:
                 event.code,
                 at,
                 event.authority,
-                _domain(event.address),
+                domain_hold.domain_of(event.address),
                 topic,
             )
             return f"bounce {bounces.record(session, person, bounce, now)}"
@@ -170,9 +177,3 @@ def _soft_at_most(target: Target) -> Target:
 
 def _within_reason(at: datetime, now: datetime) -> datetime:
     return min(max(at, now - OLDEST), now)
-
-
-def _domain(address: str) -> str:
-    """Return the domain of an address, or "" where it has none that could be one."""
-    _, _, domain = normalise(address).rpartition("@")
-    return domain if "@" in address and len(domain) <= LONGEST_DOMAIN else ""

@@ -25,12 +25,14 @@ CLAIMS_WINDOW = timedelta(days=7)
 # Without claims, failures are compared with those of the days before.
 BASELINE = timedelta(days=14)
 MAX_TIMES_USUAL = 5
+MAX_DOMAIN = 255  # octets (RFC 1035 §2.3.4)
 
 
 def domain_of(email: str) -> str:
-    """Return the domain of an address in its normal form, or "" if it has none."""
+    """Return the domain of an address in its normal form, or "" if it has none that could exist."""
     _, at, domain = email.rpartition("@")
-    return normalise(f"x@{domain}").rpartition("@")[2] if at else ""
+    normal = normalise(f"x@{domain}").rpartition("@")[2] if at else ""
+    return normal if len(normal) <= MAX_DOMAIN else ""
 
 
 def count_failure(session: Session, domain: str, now: datetime) -> None:
