@@ -108,11 +108,10 @@ def import_command(
     rows were refused.
     """
     name = getattr(file, "name", "")
-    rows, names, header = _rows(
-        file, file_format or ("jsonl" if name.endswith(".jsonl") else "csv")
-    )
     default = None if status is None else ImportStatus(status)
     ignore = frozenset(each.strip().lower() for each in ignored)
+    kind = file_format or ("jsonl" if name.endswith(".jsonl") else "csv")
+    rows, names, header = _rows(file, kind, ignore)
     refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))
@@ -233,12 +232,12 @@ def _shown(word: str) -> str:
 
 
 def _rows(
-    file: BinaryIO, file_format: str
+    file: BinaryIO, file_format: str, ignored: frozenset[str]
 ) -> tuple[Iterable[Row | RefusedRow], tuple[str, ...], bytes]:
     """Return a file's rows, the names of its columns, and its header as it came."""
     if file_format == "csv":
         table = read_csv(file)
-        table.refuse_repeated(match(tuple(table.columns)).read.values())
+        table.refuse_repeated(match(tuple(table.columns), ignored).read.values())
         return table, tuple(table.columns), table.header
     lines, first = read_json_lines(file), []
     rows = iter(lines)
