@@ -127,9 +127,7 @@ def _wraps_a_report(returned: original.Original | None, notice: str) -> bool:
     """Return whether a gateway (InterScan) has put another report into its own message."""
     if returned is None or notices.reasons(notice, frozenset()):
         return False
-    return Part(returned.headers, b"").type == "multipart/report" or _is_from_machine(
-        returned.headers
-    )
+    return Part(returned.headers, b"").type == "multipart/report"
 
 
 def _is_challenge(groups: list[Headers], notice: str, failures: tuple[Failure, ...]) -> bool:

@@ -266,6 +266,9 @@ def test_a_failure_tells_which_address_failed_in_the_end() -> None:
 def test_a_message_whose_own_from_looks_like_a_machine_can_fail(sender: str) -> None:
     raw = received.report(UNKNOWN, returned=f"From: {sender}\nSubject: Weekly news")
     assert read(raw).failures[0].severity is PERMANENT
+    text = f"It could not be delivered: user unknown.\n\n--- Below is a copy\nFrom: {sender}\n"
+    raw = received.mail(text, From="MAILER-DAEMON@mx.example")
+    assert read(raw).failures[0].severity is PERMANENT
 
 
 @pytest.mark.parametrize("host", ["mfsmax.docomo.ne.jp", "lsean.ezweb.ne.jp"])
