@@ -30,12 +30,21 @@ _LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 _OTHER_TEXT = "it holds other text beside the address"
 
-# Removed wherever they occur: nobody sees them, and they come along when text is copied.
+# Removed wherever they occur: they are invisible, and are copied along with text. These are
+# Unicode's Default_Ignorable_Code_Point but the joiners, with the blank Braille pattern and the
+# interlinear marks.
 _INVISIBLE = dict.fromkeys(
     (
-        *(0x00AD, 0x061C, 0x180E, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF),
+        *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x200B, 0x200E, 0x200F),
+        *(0x2800, 0x3164, 0xFEFF, 0xFFA0),
+        *range(0x180B, 0x1810),
         *range(0x202A, 0x202F),
-        *range(0x2066, 0x206A),
+        *range(0x2060, 0x2070),
+        *range(0xFE00, 0xFE10),
+        *range(0xFFF0, 0xFFFD),
+        *range(0x1BCA0, 0x1BCA4),
+        *range(0x1D173, 0x1D17B),
+        *range(0xE0000, 0xE1000),
     )
 )
 _JOINERS = {"\u200c", "\u200d"}  # Some scripts tell words apart by them, so they are not removed.
@@ -46,8 +55,10 @@ _OPENING = f'<(["{_QUOTES}'
 _CLOSING = f'.,;:!?)>"{_QUOTES}。．｡，、；：'
 _PAIRS = {"'": "'", "`": "`", "*": "*", "}": "{"}  # The first of a pair may begin a local part.
 
+_MARKS = "'`*=+-/#?!^~}|"
+
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
-_MAILTO = re.compile(r"mailto:\s*([^\s<>\",;?]+)(?:\?[^\s<>\"',;@]*)?", re.IGNORECASE)
+_MAILTO = re.compile(r"mailto:(?://)?\s*([^\s<>\",;?]+)(?:\?[^\s<>\"',;@]*)?", re.IGNORECASE)
 _QUOTED = r'"(?:[^"\\]|\\.){1,64}"'
 _PIECE = re.compile(
     rf"(?P<address>{_QUOTED}@[^\s,;<>()\"@]+)|(?P<comment>\([^()@]*\))"
@@ -110,8 +121,7 @@ def _unwrap(text: str) -> str:
         before = text
         text = _ENTITY.sub(lambda found: html.unescape(found[0]), text.translate(_INVISIBLE))
         text = _MAILTO.sub(lambda found: unquote(found[1]), text)
-        if "@" not in text:
-            text = text.translate(_FULL_WIDTH)
+        text = text.translate(_FULL_WIDTH)
     return text
 
 
@@ -150,9 +160,19 @@ def _checked(word: str) -> str:
         raise UnclearAddressError("it holds a control character, or one that was damaged")
     if _JOINERS & set(normalise(address)):
         raise UnclearAddressError("it holds an invisible joiner (U+200C or U+200D)")
-    if not _ADDRESS.fullmatch(address):
+    if not _ADDRESS.fullmatch(address) or ".." in address.rpartition("@")[2]:
         raise UnclearAddressError("it is not an address")
+    if not all(map(_is_of_an_address, normalise(address))):
+        raise UnclearAddressError("it holds a character that no address has")
     return address
+
+
+def _is_of_an_address(char: str) -> bool:
+    """Return True for ASCII and for letters, digits and marks that `clean` does not take off."""
+    if char.isascii() or char in _JOINERS:
+        return True
+    plain = ord(char) not in _INVISIBLE and ord(char) not in _FULL_WIDTH
+    return plain and unicodedata.category(char)[0] in "LNM"
 
 
 def _bare(word: str) -> str:
@@ -167,6 +187,17 @@ def _bare(word: str) -> str:
         if word[-1:] in _PAIRS:
             word = word[:-1].removeprefix(_PAIRS[word[-1]])
     return word
+
+
+def lookalikes(address: str) -> set[str]:
+    """Return other addresses that `address` may mean: one mark in front may not be part of it.
+
+    An apostrophe is how Excel marks text, and each of these marks may begin a local part. Only an
+    unsubscribe may use this: it stops all of them.
+    """
+    local, _, domain = unquote(address).rpartition("@")
+    plain = local[1:-1] if local.startswith('"') and local.endswith('"') else local
+    return {f"{each}@{domain}" for each in (plain, plain.lstrip(_MARKS)) if each} - {address}
 
 
 def normalise(address: str) -> str:
@@ -195,7 +226,8 @@ def is_mailable(address: str) -> bool:
         len(normal) <= _LONGEST_ADDRESS
         and _MAILABLE.fullmatch(normal) is not None
         and "=?" not in normal  # in a header it would be decoded into another address
-        and not any(unicodedata.category(char).startswith(("C", "Z")) for char in normal)
+        and all(map(_is_of_an_address, normal))
+        and not _JOINERS & set(normal)
     )
 
 

@@ -27,15 +27,30 @@ _ALIASES = {"emailaddress": "email", "subscriberid": "id"}
 _ABOUT_OPTING_OUT = re.compile(
     "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
     "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
-    "|inactive|revoked|withdr|status|abmeld|abgemeld|abbestell|widerr|gesperrt|desabonn|desinscr"
+    "|inactive|inaktiv|inactif|statut|estado|stato|deactiv|deaktiv|desactiv|cancel|gekundig|kundigung"
+    "|austritt|ausgetrag|sperre|sperrlist|werbung|robinson|geloscht|unzustell|beschwerde|opposition"
+    "|refus|resili|listenoire|baja|suspend|undeliver|objection|churn"
+    "|revoked|withdr|status|abmeld|abgemeld|abbestell|widerr|gesperrt|desabonn|desinscr"
     "|disiscr|afgemeld|uitgeschr"
 )
 # Parts that are about a consent which can also be missing, unless the name is that of a time.
 _ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accepts|preference"
-    "|confirmed|allow|receive|wants|einwilligung"
+    "|confirm|allow|receive|wants|einwilligung|zustimm|abonn|angemeldet|inscrit|iscritt|suscri"
+    "|emailable|mailable|contactable|activated"
 )
-_WORDS = {"stop", "stopped", "clean", "cleaned", "dnc", "active", "enabled", "subscribe"}
+_WORDS = {
+    "stop",
+    "stopped",
+    "clean",
+    "cleaned",
+    "dnc",
+    "active",
+    "enabled",
+    "subscribe",
+    "aktiv",
+    "actif",
+}
 _TIMES = {"at", "date", "ip", "on", "since", "time", "timestamp"}
 _MAX_WORD = 40  # characters of a cell that may be one of the words below
 
@@ -45,6 +60,14 @@ _OPTED_OUT = {
     *("blocklisted", "suppressed", "bounced", "bounce", "hardbounce", "cleaned", "complained"),
     *("complaint", "spam", "spamcomplaint", "spamreport", "undeliverable", "unreachable"),
     *("cancelled", "canceled", "donotcontact", "donotemail", "usersuppressed", "invalidemail"),
+    *("inactive", "unconfirmed", "unactivated", "removed", "deleted", "nomail", "desabonne"),
+    *(
+        "abgemeldet",
+        "disiscritto",
+        "dadodebaja",
+        "naunsubscribedbyadmin",
+        "naunsubscribedbyanadmin",
+    ),
 }
 
 
@@ -63,7 +86,12 @@ class Columns:
     def opted_out(self, cells: Mapping[str, str]) -> str | None:
         """Return the first column that is not read and says that this person opted out."""
         short = (name for name in self.unread if len(cells[name]) <= _MAX_WORD)
-        return next((name for name in short if _fold(cells[name]) in _OPTED_OUT), None)
+        return next((name for name in short if _says_so(cells[name])), None)
+
+
+def _says_so(cell: str) -> bool:
+    """Return True if a cell, or a word in a list such as one of tags, says that a person left."""
+    return any(_fold(each) in _OPTED_OUT for each in (cell, *re.split("[,;|]", cell)))
 
 
 @lru_cache(maxsize=64)

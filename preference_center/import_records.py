@@ -14,6 +14,7 @@ from preference_center.addresses import (
     clean,
     fingerprint,
     is_mailable,
+    lookalikes,
     normalise,
     split,
 )
@@ -145,7 +146,11 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading
     given = row.cells
     ours = {name: given[theirs] for name, theirs in columns.read.items()}
     faults = [fault for name, cell in given.items() for fault in faults_of(name, cell)]
-    if ours.get("kind", "").strip():
+    kind = ours.get("kind", "").strip().lower()
+    if kind and kind not in KINDS and _ends_consent(ours, rules):
+        faults.append(f"kind is none of {', '.join(KINDS)}: the status counts")
+        kind = ""
+    if kind:
         cells = Cells(ours, now, lenient=True, warnings=[*row.problems, *faults])
         reading = _read_suppression(cells, rules)
     else:
@@ -160,6 +165,13 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading
             reading = _read_start(Cells(ours, now, lenient=False), status, rules)
     reading.foreign_id = bool(ours.get("id", "").strip()) and _subscriber_id(ours) is None
     return reading
+
+
+def _ends_consent(cells: Mapping[str, str], rules: Rules) -> bool:
+    try:
+        return _status(cells.get("status", ""), rules.status).ends_consent
+    except BadRowError:
+        return False
 
 
 def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
@@ -261,6 +273,8 @@ def _everyone(cells: Cells, identity_key: str) -> _Everyone:
         return _Everyone([read_person({"id": cells.given.get("id", "")}, identity_key)])
     twins = {fingerprint(text, identity_key)} - found.keys()
     cleaned = bool(twins)
+    similar = {other for email in found.values() for other in lookalikes(email)}
+    twins |= {fingerprint(other, identity_key) for other in similar} - found.keys()
     if given is not None and given not in found:
         cells.warnings.append("the id is not that of the email: both are unsubscribed")
         twins.add(given)

@@ -197,7 +197,9 @@ class _Allowed:
 
 
 def _may_be_claimed(row: Row | RefusedRow) -> bool:
-    return isinstance(row, RefusedRow) or row.cells.get("verdict", "allow").strip() == "allow"
+    return (
+        isinstance(row, RefusedRow) or row.cells.get("verdict", "allow").strip().lower() == "allow"
+    )
 
 
 def _asked(people: _Batch) -> dict[UUID, str]:

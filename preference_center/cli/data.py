@@ -1,5 +1,6 @@
 """`import` and `export`."""
 
+import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -71,7 +72,7 @@ MAX_SHOWN = 40  # characters of a word that a report shows
     "--format",
     "file_format",
     type=click.Choice(["csv", "jsonl"]),
-    help="What FILE is; without it, JSON Lines if its name ends in .jsonl, else CSV.",
+    help="What FILE is; without it, JSON Lines if its name ends in .jsonl or .ndjson, else CSV.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
 @click.option("--report", type=click.Path(path_type=Path), help="List refused rows in this CSV.")
@@ -100,17 +101,20 @@ def import_command(
     column `kind` holds suppressions. Other columns are not read; if one of them may say who opted
     out, the file is refused.
 
-    A status is subscribed, unconfirmed, unsubscribed, bounced or complained. Nobody is subscribed
-    without one. A row that ends consent is applied whenever its address can be read, and other
-    faults in it are reported; a row that starts something is refused for any fault.
+    A status is subscribed, unconfirmed, unsubscribed, bounced or complained; a row without one is
+    refused. A row that ends consent is applied whenever its address can be read, and other faults
+    in it are reported. A row that starts something is refused for any fault.
 
-    An import never undoes an unsubscribe, and running it again changes nothing. It exits with 1 if
+    An import never undoes an unsubscribe, and it is safe to run again. It exits with 1 if
     rows were refused.
     """
     name = getattr(file, "name", "")
     default = None if status is None else ImportStatus(status)
     ignore = frozenset(each.strip().lower() for each in ignored)
-    kind = file_format or ("jsonl" if name.endswith(".jsonl") else "csv")
+    if refused is not None and report is not None and refused.resolve() == report.resolve():
+        raise click.UsageError("--refused and --report must name two files.")
+    lines = name.lower().endswith((".jsonl", ".ndjson"))
+    kind = file_format or ("jsonl" if lines else "csv")
     rows, names, header = _rows(file, kind, ignore)
     refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
@@ -214,7 +218,7 @@ def _sentences(findings: Findings) -> Iterator[str]:
     if findings.foreign_ids:
         yield "Not read: id, where it is not a subscriber id."
     if findings.new_topics:
-        # Nobody would notice a misspelled one.
+        # A misspelled one would go unnoticed.
         yield f"New topics, private: {', '.join(sorted(findings.new_topics))}."
     if findings.missing_topics:
         yield (
@@ -280,9 +284,20 @@ def _kept(
 
         def keep(row: RefusedRow) -> None:
             file.write(row.raw)
+            if not row.raw.endswith(_line_ends(header)):  # the last row of the file may have none
+                file.write(_line_ends(header)[0])
             on_refused(row)
 
         yield keep
+
+
+def _line_ends(header: bytes) -> tuple[bytes, bytes]:
+    """Return LF and CR in the encoding of a file that begins with `header`."""
+    if header.startswith(codecs.BOM_UTF16_LE):
+        return b"\n\0", b"\r\0"
+    if header.startswith(codecs.BOM_UTF16_BE):
+        return b"\0\n", b"\0\r"
+    return b"\n", b"\r"
 
 
 def _is_same_file(source: BinaryIO, target: Path) -> bool:

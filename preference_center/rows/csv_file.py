@@ -35,7 +35,7 @@ class CsvFile:
     def __init__(self, file: BinaryIO) -> None:
         self._lines = Lines(file)
         self.header = self._lines.mark
-        separator = self._separator()
+        separator = self._separator_used = self._separator()
         self._row = _RowLines(self._lines)
         self._reader = csv.reader(self._row, delimiter=separator, strict=True)
         self._alone = _OneLine(separator)
@@ -97,6 +97,9 @@ class CsvFile:
         lines, width = self._row.taken, len(self.columns)
         problems = [problem for line in lines for problem in line.problems] + problems
         _fit(cells, width)
+        if any(self._is_like_a_row(line) for line in lines[1:]):
+            last = lines[-1].number
+            problems.append(f"lines {lines[0].number} to {last} are one row, by quotation marks")
         if len(cells) != width:
             last = lines[-1].number
             where = f" (lines {lines[0].number} to {last})" if len(lines) > 1 else ""
@@ -108,6 +111,10 @@ class CsvFile:
             tuple(dict.fromkeys(problems)) if problems else (),
             b"".join([line.raw for line in lines]),
         )
+
+    def _is_like_a_row(self, line: Line) -> bool:
+        """Return True if a line within a row looks like a row: a stray quotation mark hides it."""
+        return "@" in line.text and line.text.count(self._separator_used) >= len(self.columns) - 1
 
 
 class _RowLines:

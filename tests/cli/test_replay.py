@@ -48,7 +48,7 @@ def test_rows_that_cannot_be_read_are_named_by_line(database: Database, database
     assert result.exit_code == 1
     assert result.stderr.splitlines()[:2] == [
         "line 1: the id is not a subscriber id",
-        "line 2: not an object of strings and nulls",
+        "line 2: the line is not a JSON object",
     ]
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests import make, postgres, processes, smtp
 from tests.web.conftest import environment
@@ -69,7 +68,7 @@ def status(base_url: str, path: str) -> int:
 
 
 def test_a_worker_whose_database_falls_silent_goes_on_when_it_is_back(empty_url: str) -> None:
-    database = Database(empty_url, (make.SERVER_KEY,))
+    database = make.database(empty_url)
     with smtp.server() as mail_server:
         settings = make.environment(
             DATABASE_URL=empty_url, SMTP_URL=mail_server.url, MAIL_FROM="letters@example.org"

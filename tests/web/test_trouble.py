@@ -14,7 +14,7 @@ BROKEN = "This link doesn’t work"
 @pytest.mark.parametrize(
     "path",
     [
-        *("/u/x", "/p/x", "/r/x", "/r/x/undo", "/c/x", link()[:-1]),
+        *("/u/", "/u/x", "/p/x", "/r/x", "/r/x/undo", "/c/x", link()[:-1]),
         *(f"/{page}/{link()[3:]}" for page in "prc"),
     ],
 )
@@ -48,7 +48,7 @@ def test_without_a_contact_none_is_promised(site_with: SiteMaker) -> None:
 
 
 def test_a_page_that_is_not_there_says_so(site: Site) -> None:
-    for path in ("/", "/nothing", "/u", "/u/", "/u//x", f"{link()}/", "/static/style.css"):
+    for path in ("/", "/nothing", "/u", "/u//x", f"{link()}/nothing", "/static/style.css"):
         assert site.page(path, 404).heading.startswith("There is no")
 
 
