@@ -55,6 +55,7 @@ _OPENING = f'<(["{_QUOTES}'
 _CLOSING = f'.,;:!?)>"{_QUOTES}。．｡，、；：'
 _PAIRS = {"'": "'", "`": "`", "*": "*", "}": "{"}  # The first of a pair may begin a local part.
 
+_FULL_STOPS = dict.fromkeys((0x3002, 0xFF0E, 0xFF61), ".")  # They divide a domain (UTS 46).
 _MARKS = "'`*=+-/#?!^~}|"
 
 _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
@@ -162,9 +163,15 @@ def _checked(word: str) -> str:
         raise UnclearAddressError("it holds an invisible joiner (U+200C or U+200D)")
     if not _ADDRESS.fullmatch(address) or ".." in address.rpartition("@")[2]:
         raise UnclearAddressError("it is not an address")
-    if not all(map(_is_of_an_address, normalise(address))):
+    if not _is_plain(address):
         raise UnclearAddressError("it holds a character that no address has")
     return address
+
+
+def _is_plain(address: str) -> bool:
+    """Return True if neither a text nor its normal form has a character that no address has."""
+    text = address.strip().translate(_FULL_STOPS)
+    return all(map(_is_of_an_address, text)) and all(map(_is_of_an_address, normalise(address)))
 
 
 def _is_of_an_address(char: str) -> bool:
@@ -226,7 +233,7 @@ def is_mailable(address: str) -> bool:
         len(normal) <= _LONGEST_ADDRESS
         and _MAILABLE.fullmatch(normal) is not None
         and "=?" not in normal  # in a header it would be decoded into another address
-        and all(map(_is_of_an_address, normal))
+        and _is_plain(address)
         and not _JOINERS & set(normal)
     )
 

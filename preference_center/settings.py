@@ -138,7 +138,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         keep_reason_texts=reader.days("KEEP_REASON_TEXT_DAYS", 365),
         keep_unread=reader.days("KEEP_UNREAD_DAYS", 14),
         keep_seen=reader.days("KEEP_SEEN_DAYS", 14, least=2),  # longer than an event is fresh
-        # A hold looks back so far; with less, it would take every failure for a jump.
+        # A hold looks back this far; with less, every failure would look like a jump.
         keep_domain_counts=reader.days("KEEP_DOMAIN_COUNTS_DAYS", 14, least=14),
     )
     reader.distinct(

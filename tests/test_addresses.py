@@ -264,3 +264,17 @@ def test_an_address_that_can_be_mailed_is_clean_already(local: str, domain: str)
     address = f" {local}@{domain}"
     if is_mailable(address):
         assert normalise(clean(address)) == normalise(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u2062da@x.de", "ada@x.de\ufe0f", "\u2800ada@x.de", "mailto://ada@x.de", "ａda@x.de"]
+)
+def test_more_that_is_taken_off(text: str) -> None:
+    assert clean(text) == "ada@x.de"
+
+
+@pytest.mark.parametrize("text", ["•ada@x.de", "ada@x.de™", "ada@x.de…", "ada@x..de", "📧ada@x.de"])
+def test_a_symbol_stuck_to_an_address_is_refused(text: str) -> None:
+    with pytest.raises(UnclearAddressError):
+        clean(text)
+    assert not is_mailable(text)

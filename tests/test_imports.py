@@ -585,3 +585,18 @@ def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, colu
     with database.reading() as session:
         change = ledger.changes(session, make.person(), 1)[-1]
         assert change.stated_source == f"{column}: phone"
+
+
+@pytest.mark.parametrize(
+    "cell", [f"'{ADA}", f"*{ADA}", f"={ADA}", "%61da@example.org", '"""ada""@example.org"']
+)
+def test_an_unsubscribe_ends_what_an_odd_address_may_mean(database: Database, cell: str) -> None:
+    _import(database, f"email,topic,status\n{cell},news,unsubscribed\n")
+    with database.reading() as session:
+        assert make.events(session, ADA) == [("unsubscribed", "news")]
+
+
+def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:
+    _import(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
+    with database.reading() as session:
+        assert make.events(session, ADA) == [("unsubscribed", "news")]

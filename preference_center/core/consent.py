@@ -34,8 +34,8 @@ class Act:
     `confirm_after` is how long its confirmation waits for more changes; None sends none. `told`
     is the door that an import names for a change it brings along. `language` is what the person
     read in, where that is not what everybody gets: their mails will be in it. `in_reply_to` is the
-    Message-ID of a mail that did it. `stated_source` is how an unsubscribe came about, in the words
-    of the file that brought it: the ledger's details keep it.
+    Message-ID of the email that did it. `stated_source` is how an unsubscribe came about, in the
+    words of the file that brought it: the ledger's details keep it.
     """
 
     source: Source
@@ -129,8 +129,8 @@ def record_subscription(
 def _weighs_more(act: Act, scope: Scope, made_by: str) -> bool:
     """Return True if a repeat is harder to lift than the stop that it repeats.
 
-    After a complaint no page starts a topic, whoever had left before. A bounce's stop of the
-    address can be lifted by a confirm link; the sender's own cannot.
+    After a complaint no page starts a topic, even if it had been left before. A bounce's stop of
+    the address can be lifted by a confirm link; the sender's own cannot.
     """
     source = act.told or act.source
     if source == "complaint":

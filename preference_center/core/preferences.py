@@ -51,7 +51,7 @@ class Standing:
 
     `reachable` is False after erasure, and where the sender has stopped the address.
     `bounced_at` is when email to it was stopped because it had failed, or None. `complained` says
-    that a spam complaint stands: no page starts a topic then.
+    that a spam complaint is in force: no page starts a topic then.
     """
 
     email: str | None

@@ -111,6 +111,6 @@ def _verdict(fields: Fields) -> BounceSeverity:
 
 
 def _token(fields: Fields) -> str:
-    """Return the token among the custom arguments, wherever they stand."""
+    """Return the token among the custom arguments, wherever they are."""
     inner = (fields.argument(name, CUSTOM_ARGUMENT) for name in _ARGUMENTS)
     return fields.text(CUSTOM_ARGUMENT) or next(filter(None, inner), "")

@@ -15,7 +15,7 @@ from preference_center.rows.row import FileRefusedError
 
 MAX_LINE = 1_048_576  # bytes of UTF-8; Excel's longest cell has 32,767 characters
 _CHUNK = 65_536  # bytes
-_LONGEST_MARK = 4  # bytes
+_MAX_MARK = 4  # bytes
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -48,7 +48,7 @@ class Lines:
     def __init__(self, file: BinaryIO) -> None:
         chunks = _chunks(file)
         start = b""
-        while len(start) < _LONGEST_MARK and (chunk := next(chunks, b"")):
+        while len(start) < _MAX_MARK and (chunk := next(chunks, b"")):
             start += chunk
         if start.startswith(_ZIP):
             raise FileRefusedError(

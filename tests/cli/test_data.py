@@ -368,3 +368,13 @@ def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
     assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
     assert done(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
     assert "New topics" not in done(database_url, *IMPORT, stdin=people)
+
+
+def test_refused_rows_keep_a_line_each_without_a_last_line_end(
+    database_url: str, tmp_path: Path
+) -> None:
+    people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
+    people.write_bytes(b"email,topic,status\na@x.de,missing,subscribed\nnone,news,subscribed")
+    run(database_url, "import", str(people), "--refused", str(target))
+    rows = [b"a@x.de,missing,subscribed", b"none,news,subscribed"]
+    assert sorted(target.read_bytes().splitlines()[1:]) == rows

@@ -68,7 +68,7 @@ def receipt_of(subscriber_id: UUID, outcome: consent.Outcome) -> str:
 
 
 def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **told: list[str]) -> str:
-    """Return the path of somebody's preferences, for a page that they opened with a good link.
+    """Return the path of a preferences page, for a page that was opened with a good link.
 
     `told` is what the page says has just been done, as its own forms would put it.
     """
