@@ -1,6 +1,7 @@
 """A PostgreSQL that gives no answer costs a bounded time, and a COMMIT in doubt is no success."""
 
 import _thread
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ MOMENTS = ["ping", "statement", "commit", "rollback"]
 def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return an empty database on a server of its own; deadlines are short."""
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
+    monkeypatch.setattr("preference_center.store.engine._PATIENT_STATEMENT_SECONDS", 60)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
     postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
     return own_postgres_url
@@ -35,6 +37,14 @@ def through(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
         ask(database)
         yield database, between
         database.close()
+
+
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Let Python handle SIGINT, which a shell's background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def ask(database: Database) -> None:
@@ -177,6 +187,7 @@ def test_a_commit_that_no_standby_confirms_is_not_acknowledged_and_never_cancell
     database.close()
 
 
+@pytest.mark.usefixtures("sigint")
 def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,), patient=True)
     ask(database)
