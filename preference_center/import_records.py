@@ -34,7 +34,6 @@ from preference_center.import_columns import Columns
 from preference_center.rows import Row
 
 KINDS = ("all", "address", "topic")
-_IMPLIED_SOURCES = {ImportStatus.BOUNCED: "bounce", ImportStatus.COMPLAINED: "complaint"}
 
 
 @dataclass(frozen=True)
@@ -242,8 +241,16 @@ def _preference(cells: Cells, person: Person, topic: str, status: ImportStatus) 
         basis=cells.text("basis"),
         acquired_from=cells.text("acquired_from"),
         changed_at=cells.past("changed_at"),
-        changed_by=cells.read("changed_by", known_source) or _IMPLIED_SOURCES.get(status, "import"),
+        changed_by=_changed_by(cells, status),
     )
+
+
+def _changed_by(cells: Cells, status: ImportStatus) -> str:
+    """Return who or what made the change. A complaint is one, whatever entered it into a file."""
+    given = cells.read("changed_by", known_source)
+    if status is ImportStatus.COMPLAINED:
+        return "complaint"
+    return given or ("bounce" if status is ImportStatus.BOUNCED else "import")
 
 
 @dataclass(frozen=True)

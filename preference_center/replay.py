@@ -31,6 +31,9 @@ class Newest:
 
     There are two: the newest by number, and the newest by time. They differ where the clocks of
     two hosts do, and where the file holds rows from before and after an earlier restore.
+
+    A third is the newest of the rows that weigh most and of those that end nothing. After an
+    earlier restore, a lighter unsubscribe may have followed a complaint that was lost by then.
     """
 
     def __init__(self) -> None:
@@ -57,7 +60,10 @@ class Newest:
             entry.occurred_at.isoformat(timespec="microseconds"),
             entry.hash,
         )
-        ranks = (("seq", f"{entry.seq:020} {at}"), ("time", f"{at} {entry.seq:020}"))
+        by_time = f"{at} {entry.seq:020}"
+        ranks = [("seq", f"{entry.seq:020} {at}"), ("time", by_time)]
+        if not entry.ends or _is_grave(entry):
+            ranks.append(("weight", by_time))
         self._file.executemany(
             "INSERT INTO newest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "rank = excluded.rank, ends = excluded.ends, source = excluded.source, "
@@ -168,6 +174,12 @@ class Replay:
         return counts
 
 
+def _is_grave(entry: Entry) -> bool:
+    """Return True if nothing weighs more than an entry (`consent.weighs_more`)."""
+    lasts = entry.scope == "address" and entry.source != "bounce"
+    return lasts or entry.source == "complaint"
+
+
 def _slugs(lost: Iterable[Ending]) -> list[str]:
     return sorted({each.topic for each in lost} - {""})
 
@@ -187,8 +199,9 @@ def _end(
         return _erase(session, person, act)
     key = snapshots.subscription_key(ending.topic) if topic is not None else ending.scope
     held = snapshots.find(person, key)
-    if held is not None and _has_ended(person, key) and held.reaffirmed_at is not None:
-        return "unchanged"
+    repeated = held is not None and _has_ended(person, key) and held.reaffirmed_at is not None
+    if held is not None and repeated and not consent.weighs_more(act, ending.scope, held.source):
+        return "unchanged"  # so that a second replay is not one more repeat
     if consent.end_consent(session, person, ending.scope, act, topic).changed:
         return "stopped"
     return "unchanged" if person.erased_at or _has_ended(person, key) else "newer"

@@ -125,6 +125,19 @@ def test_bounces_and_complaints_stop_more_than_the_topic(
     assert ada.subscriptions["news"].status == "unsubscribed"
 
 
+@pytest.mark.parametrize("changed_by", ["import", "page", "console"])
+def test_a_complaint_is_one_whatever_entered_it_into_the_file(
+    database: Database, changed_by: str
+) -> None:
+    with database.transaction() as session:
+        make.stop(session, slug=None)
+        make.stop(session, slug="news")
+    _import(database, f"email,topic,status,changed_by\n{ADA},news,complained,{changed_by}\n")
+    ada = _person(database)
+    assert ada.suppressions["all"].source == "complaint"
+    assert ada.subscriptions["news"].source == "complaint"
+
+
 @pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "bounced", "complained"])
 def test_running_it_again_changes_nothing(database: Database, status: str) -> None:
     text = f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n"

@@ -13,8 +13,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center import exports
-from preference_center.core import erasure, ledger, lifting, snapshots, subscribers, topics
+from preference_center.core import (
+    erasure,
+    joining,
+    ledger,
+    lifting,
+    preferences,
+    snapshots,
+    subscribers,
+    topics,
+)
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.vocab import NotSaved
 from preference_center.replay import Replay
 from preference_center.rows import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
@@ -85,6 +95,20 @@ def held(database: Database, key: str, email: str = ADA) -> Any:
         person = subscribers.find(session, make.person(email))
         assert person is not None
         return snapshots.take(person, [key])[key]
+
+
+def complained(database: Database, email: str = ADA) -> bool:
+    with database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return preferences.complained_at(person) is not None
+
+
+def can_ask_for_a_link(database: Database, email: str = ADA) -> NotSaved | None:
+    """Return why a page would email no confirm link, or None; nothing is kept."""
+    with database.transaction(keep=False) as session:
+        person = subscribers.lock(session, make.person(email), LATER)
+        return joining.ask(session, person, "weekly-news", LATER, smtp=True)
 
 
 def is_whole(database: Database) -> bool:
@@ -266,6 +290,97 @@ def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
     assert back_up(filled) == after
 
 
+COMPLAINT: dict[str, Any] = {"source": "complaint", "at": make.NOW + 2 * HOUR}
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
+    filled: Database, slug: str | None
+) -> None:
+    with filled.transaction() as session:
+        make.stop(session, slug=slug, at=make.NOW)
+        make.stop(session, slug=slug, source="one-click", at=make.NOW + HOUR)
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug=slug, **COMPLAINT)
+    file = export(filled)
+    restore(filled, backup)
+    assert complained(filled) is False
+    replay(filled, file)
+    assert complained(filled) is True
+    assert can_ask_for_a_link(filled) is NotSaved.COMPLAINED
+    after = back_up(filled)
+    assert replay(filled, file, LATER + HOUR)[0] == {"unchanged": 1}
+    assert back_up(filled) == after
+    assert is_whole(filled)
+
+
+def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled: Database) -> None:
+    address: dict[str, Any] = {"slug": None, "scope": "address"}
+    with filled.transaction() as session:
+        make.stop(session, **address, source="bounce", at=make.NOW)
+        make.stop(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
+        ada = subscribers.lock(session, make.person(), make.NOW)
+        assert ada.suppressions["address"].reaffirmed_at is not None
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, **address, source="cli", at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    assert can_ask_for_a_link(filled) is None
+    replay(filled, file)
+    assert can_ask_for_a_link(filled) is NotSaved.NO_EMAIL
+
+
+@pytest.mark.parametrize("in_one_go", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize(
+    ("grave", "light"),
+    [
+        ({"slug": "offers", "source": "complaint"}, {"slug": "offers"}),
+        ({"slug": None, "source": "complaint"}, {"slug": None, "source": "one-click"}),
+        (
+            {"slug": None, "scope": "address", "source": "cli"},
+            {"slug": None, "scope": "address", "source": "bounce"},
+        ),
+    ],
+)
+def test_what_weighs_more_survives_two_losses(
+    filled: Database,
+    grave: dict[str, Any],
+    light: dict[str, Any],
+    reverse: bool,
+    in_one_go: bool,
+) -> None:
+    """After the first loss, which nobody mended, a lighter unsubscribe came for the same thing."""
+    backup = back_up(filled)
+    files = []
+    for hours, stop in enumerate((grave, light)):
+        restore(filled, backup)
+        with filled.transaction() as session:
+            make.stop(session, **stop, at=make.NOW + hours * HOUR)
+        files.append(export(filled))
+    restore(filled, backup)
+    files = files[::-1] if reverse else files
+    for file in [b"".join(files)] if in_one_go else files:
+        replay(filled, file)
+    key = "topic:offers" if grave["slug"] else grave.get("scope", "all")
+    assert held(filled, key)["source"] == grave["source"]
+    assert is_whole(filled)
+
+
+def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", source="complaint", at=make.NOW)
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.stop(session, slug="offers", at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    replay(filled, file)
+    assert held(filled, "topic:offers")["source"] == "page"
+
+
 def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
     with database.transaction() as session:
         make.stop(session, "eve@example.org", "town-letter", at=make.NOW)
@@ -434,7 +549,7 @@ def test_everything_that_had_ended_has_ended_again(
     _live(filled, make.NOW, earlier)
     in_backup, backup = ended(filled), back_up(filled)
     files = _live(filled, make.NOW + 20 * HOUR, lost)
-    before = ended(filled)
+    before, complained_before = ended(filled), complained(filled)
     with filled.reading() as session:
         erased_at = session.get_one(Subscriber, make.person()).erased_at
     content = b"".join(reversed(files) if reverse else files)
@@ -443,6 +558,7 @@ def test_everything_that_had_ended_has_ended_again(
     assert problems == []
     if erased_at is None:
         assert before <= ended(filled) <= before | in_backup
+        assert complained(filled) or not complained_before
     else:
         assert "all" in ended(filled)
     with filled.reading() as session:

@@ -86,7 +86,7 @@ def end_consent(
         return unchanged(subscriber)  # all is stopped for good, and nothing may gather again
     standing = find(subscriber, key)
     if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
-        if subscriber.erased_at is None and _weighs_more(act, scope, standing.source):
+        if subscriber.erased_at is None and weighs_more(act, scope, standing.source):
             _take_over(session, subscriber, standing, scope, topic, act)
         else:
             _reaffirm(session, standing, scope, slug, act)
@@ -126,8 +126,8 @@ def record_subscription(
     return record(session, subscriber, subscription.status, "topic", topic, act, before)
 
 
-def _weighs_more(act: Act, scope: Scope, made_by: str) -> bool:
-    """Return True if a repeat is harder to lift than the stop that it repeats.
+def weighs_more(act: Act, scope: Scope, made_by: str) -> bool:
+    """Return True if a repeat is harder to lift than a stop with the source `made_by`.
 
     After a complaint no page starts a topic, even if it had been left before. A bounce's stop of
     the address can be lifted by a confirm link; the sender's own cannot.
