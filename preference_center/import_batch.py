@@ -1,7 +1,7 @@
 """What the records of one batch do to their people, in one transaction."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -16,11 +16,15 @@ from preference_center.store.tables import Subscriber, Subscription, Topic
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that go into one transaction, and the topics they are about."""
+    """Rows that go into one transaction, and the topics they are about.
+
+    `erased_domains` are those of erased subscribers, for `domain_hold.forget_rare`.
+    """
 
     session: Session
     now: datetime
     topics: Mapping[str, Topic]
+    erased_domains: set[str] = field(default_factory=set)
 
     def apply(self, person: Subscriber, record: Record) -> str:
         """Apply one record, and return what became of it."""
@@ -74,7 +78,8 @@ class Batch:
             scope: consent.Scope = "address" if record.kind == "address" else "all"
             outcome = consent.end_consent(self.session, person, scope, act)
         if record.erased_at is not None and person.erased_at is None:
-            erasure.forget(self.session, person, replace(act, occurred_at=record.erased_at))
+            act = replace(act, occurred_at=record.erased_at)
+            self.erased_domains.add(erasure.forget(self.session, person, act))
             return "erased"
         return "stopped" if outcome.changed else "unchanged"
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, subscribers, topics
+from preference_center.core import domain_hold, ledger, subscribers, topics
 from preference_center.import_batch import Batch, fill, update_together
 from preference_center.import_cells import BadRowError, UnknownWordError
 from preference_center.import_columns import match
@@ -143,6 +143,7 @@ class Import:
                     is_new = outcome == "stopped" and person.created_at == now
                     self.findings.not_on_record += each.counts and is_new
             update_together(session, people.values())
+            domain_hold.forget_rare(session, batch.erased_domains)
         return +counts
 
     def _usable(

@@ -17,7 +17,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, erasure, ledger, snapshots, subscribers, topics
+from preference_center.core import (
+    consent,
+    domain_hold,
+    erasure,
+    ledger,
+    snapshots,
+    subscribers,
+    topics,
+)
 from preference_center.replay_records import Entry, Scope, read
 from preference_center.rows import RefusedRow, Row
 from preference_center.store import Database
@@ -165,11 +173,19 @@ class Replay:
                 if topic.created_at == now:
                     on_new_topic(slug)
             people = subscribers.lock_all(session, {each.subscriber_id for each in lost}, now)
+            counts, domains = Counter[str](), set[str]()
             with session.no_autoflush:
-                counts = Counter(
-                    _end(session, people[each.subscriber_id], each, known.get(each.topic), now)
-                    for each in lost
-                )
+                for each in lost:
+                    person, act = people[each.subscriber_id], _act(each, now)
+                    if each.scope != "erased":
+                        ended = _end(session, person, each.scope, act, known.get(each.topic))
+                        counts[ended] += 1
+                    elif person.erased_at is None:
+                        domains.add(_erase(session, person, act))
+                        counts["erased"] += 1
+                    else:
+                        counts["unchanged"] += 1
+            domain_hold.forget_rare(session, domains)
         counts["unchanged"] += len(batch) - len(lost)
         return counts
 
@@ -184,25 +200,30 @@ def _slugs(lost: Iterable[Ending]) -> list[str]:
     return sorted({each.topic for each in lost} - {""})
 
 
-def _end(
-    session: Session, person: Subscriber, ending: Ending, topic: Topic | None, now: datetime
-) -> str:
-    """Re-apply one entry to a locked subscriber, and return what became of it."""
-    act = consent.Act(
+def _act(ending: Ending, now: datetime) -> consent.Act:
+    return consent.Act(
         "import",
         ending.occurred_at,
         now,
         campaign=ending.campaign or None,
         told=ending.source,
     )
-    if ending.scope == "erased":
-        return _erase(session, person, act)
-    key = snapshots.subscription_key(ending.topic) if topic is not None else ending.scope
+
+
+def _end(
+    session: Session,
+    person: Subscriber,
+    scope: consent.Scope,
+    act: consent.Act,
+    topic: Topic | None,
+) -> str:
+    """Re-apply an unsubscribe to a locked subscriber, and return what became of it."""
+    key = snapshots.subscription_key(topic.slug) if topic is not None else scope
     held = snapshots.find(person, key)
     repeated = held is not None and _has_ended(person, key) and held.reaffirmed_at is not None
-    if held is not None and repeated and not consent.weighs_more(act, ending.scope, held.source):
+    if held is not None and repeated and not consent.weighs_more(act, scope, held.source):
         return "unchanged"  # so that a second replay is not one more repeat
-    if consent.end_consent(session, person, ending.scope, act, topic).changed:
+    if consent.end_consent(session, person, scope, act, topic).changed:
         return "stopped"
     return "unchanged" if person.erased_at or _has_ended(person, key) else "newer"
 
@@ -213,11 +234,9 @@ def _has_ended(person: Subscriber, key: str) -> bool:
 
 
 def _erase(session: Session, person: Subscriber, act: consent.Act) -> str:
-    if person.erased_at is not None:
-        return "unchanged"
+    """Erase a locked subscriber again, and return the domain of the address, or ""."""
     at_once = consent.Act("import", act.now, act.now, told=act.told)  # yields to no newer choice
     for each in (act, at_once):
         if "all" not in person.suppressions:
             consent.end_consent(session, person, "all", each)
-    erasure.forget(session, person, act)
-    return "erased"
+    return erasure.forget(session, person, act)

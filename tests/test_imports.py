@@ -12,14 +12,20 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from preference_center.addresses import fingerprint
-from preference_center.core import audience, erasure, ledger, subscribers, topics
+from preference_center.core import audience, domain_hold, erasure, ledger, subscribers, topics
 from preference_center.core.vocab import ImportStatus
 from preference_center.import_cells import BadRowError
 from preference_center.import_records import Rules, read_person
 from preference_center.imports import Findings, Import
 from preference_center.rows import RefusedRow, Row, read_csv
 from preference_center.store import Database
-from preference_center.store.tables import LedgerDetail, LedgerRow, OutboxRow, Subscriber
+from preference_center.store.tables import (
+    ClaimCount,
+    LedgerDetail,
+    LedgerRow,
+    OutboxRow,
+    Subscriber,
+)
 from tests import make
 
 ADA = "ada@example.org"
@@ -277,6 +283,7 @@ def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
 def test_an_erasure_elsewhere_erases_here(database: Database, kind: str) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "offers")
+        domain_hold.count_claims(session, [ADA], make.NOW)
     text = f"email,id,kind,topic,erased_at\n,{make.person()},{kind},news,2026-01-01\n"
     counts, _ = _import(database, text)
     ada = _person(database)
@@ -284,7 +291,7 @@ def test_an_erasure_elsewhere_erases_here(database: Database, kind: str) -> None
     assert (ada.email, "offers" in ada.subscriptions) == (None, False)
     assert ada.erased_at == datetime(2026, 1, 1, tzinfo=UTC)
     with database.reading() as session:
-        assert session.query(LedgerDetail).count() == 0
+        assert session.query(LedgerDetail).count() == session.query(ClaimCount).count() == 0
         assert list(ledger.verify(session)) == [None]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from preference_center import exports
 from preference_center.core import (
+    domain_hold,
     erasure,
     joining,
     ledger,
@@ -28,7 +29,7 @@ from preference_center.core.vocab import NotSaved
 from preference_center.replay import Replay
 from preference_center.rows import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
-from preference_center.store.tables import Base, LedgerRow, Subscriber
+from preference_center.store.tables import Base, ClaimCount, LedgerRow, Subscriber
 from tests import make
 
 HOUR = timedelta(hours=1)
@@ -164,9 +165,12 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
         erasure.erase(session, make.person(), "cli", make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
+    with filled.transaction() as session:
+        domain_hold.count_claims(session, [ADA], make.NOW)
     counts, problems = replay(filled, file)
     assert (counts["erased"], problems) == (1, [])
     with filled.reading() as session:
+        assert session.query(ClaimCount).count() == 0
         ada = subscribers.find(session, make.person())
         assert ada is not None
         assert (ada.email, ada.subscriptions) == (None, {})

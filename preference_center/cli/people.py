@@ -24,14 +24,14 @@ def erase(person: str) -> None:
     with opened as (settings, database), database.transaction() as session:
         ids = _ids_of(person, settings.identity_key)
         known = any(subscribers.find(session, each) is not None for each in ids)
-        erased = [erasure.erase(session, each, "cli", utc_now()) for each in ids]
+        erased = erasure.erase_all(session, ids, "cli", utc_now())
     if not known:
         click.echo(
             "This address or id was not on record: check how it is spelled. "
             "It is suppressed now, so that no import emails it."
         )
     else:
-        click.echo("Erased." if any(erased) else "This person was erased before.")
+        click.echo("Erased." if erased else "This person was erased before.")
 
 
 @click.command("verify-ledger")

@@ -7,6 +7,7 @@ rule in words.
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
@@ -87,8 +88,21 @@ def exceeds(failures: int, before: int, claimed: int | None) -> bool:
     return failures > MAX_TIMES_USUAL * before * (WINDOW / (BASELINE - WINDOW))
 
 
-def forget_rare(session: Session, domain: str) -> None:
-    """Forget the counts of a domain with so few emails that it may be one person's own."""
-    for table in (BounceCount, ClaimCount):
-        total = select(func.sum(table.count)).where(table.domain == domain).scalar_subquery()
-        session.execute(delete(table).where(table.domain == domain, total < MIN_FAILURES))
+def forget_rare(session: Session, domains: Iterable[str]) -> None:
+    """Forget the counts of those domains with so few emails that each may be one person's own.
+
+    Call it once and last in a transaction, as `count_claims`: both lock the domains in order.
+    """
+    for domain in sorted(set(domains) - {""}):
+        _forget_if_rare(session, BounceCount, BounceCount.hour, domain)
+        _forget_if_rare(session, ClaimCount, ClaimCount.day, domain)
+
+
+def _forget_if_rare(
+    session: Session, table: type[BounceCount | ClaimCount], period: Any, domain: str
+) -> None:
+    counts = select(period, table.count).where(table.domain == domain)
+    locked = session.execute(counts.order_by(period).with_for_update()).all()
+    if sum(count for _, count in locked) < MIN_FAILURES:
+        periods = [each for each, _ in locked]
+        session.execute(delete(table).where(table.domain == domain, period.in_(periods)))

@@ -3,6 +3,7 @@
 GDPR art. 17, with 17(3)(b): whoever asked to be forgotten must not be mailed again by mistake.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -23,18 +24,29 @@ from preference_center.store.tables import (
 
 def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: datetime) -> bool:
     """End all consent, then forget the person; False where that was done before."""
-    subscriber = subscribers.lock(session, subscriber_id, now)
-    if subscriber.erased_at is not None:
-        return False
-    consent.end_consent(session, subscriber, "all", consent.Act(source, now, now))
-    forget(session, subscriber, consent.Act(source, now, now))
-    return True
+    return erase_all(session, [subscriber_id], source, now) == 1
 
 
-def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> None:
-    """Leave nothing of a locked person but fingerprint, stops, and when and how they came in."""
-    if domain := domain_hold.domain_of(subscriber.email or ""):
-        domain_hold.forget_rare(session, domain)
+def erase_all(
+    session: Session, subscriber_ids: Iterable[UUID], source: consent.Source, now: datetime
+) -> int:
+    """Erase subscribers as `erase` does, and return how many were not erased before."""
+    act, domains = consent.Act(source, now, now), []
+    for subscriber in subscribers.lock_all(session, subscriber_ids, now).values():
+        if subscriber.erased_at is None:
+            consent.end_consent(session, subscriber, "all", act)
+            domains.append(forget(session, subscriber, act))
+    domain_hold.forget_rare(session, domains)
+    return len(domains)
+
+
+def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> str:
+    """Leave nothing of a locked person but fingerprint, stops, and when and how they came in.
+
+    Return the domain of the address, or "". The caller must pass the domains of all subscribers
+    that a transaction erases to `domain_hold.forget_rare` together.
+    """
+    domain = domain_hold.domain_of(subscriber.email or "")
     entry = ledger.Entry("erased", "all", None, act.source, act.occurred_at, act.now)
     ledger.append(session, subscriber, entry, {}, {})
     subscribers.mark_erased(subscriber, act.occurred_at)
@@ -44,3 +56,4 @@ def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> None:
         session.execute(delete(table).where(table.subscriber_id == person))
     rows = update(LedgerRow).where(LedgerRow.subscriber_id == person)
     session.execute(rows.values(topic=None, campaign=None, wording=None))
+    return domain

@@ -84,7 +84,7 @@ def reason_persons(session: Session, keep: Retention, now: datetime) -> int:
 def reason_notes(session: Session, keep: Retention, now: datetime) -> int:
     """Take the free text off old reasons."""
     old = select(PastReason.id).where(_old_note(PastReason, keep, now))
-    ids = list(session.scalars(old.limit(ROWS_AT_A_TIME)))
+    ids = list(session.scalars(old.limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)))
     session.execute(update(PastReason).where(PastReason.id.in_(ids)).values(note=""))
     return len(ids)
 
@@ -196,7 +196,9 @@ def _old_note(
 
 
 def _forget(session: Session, table: type[Base], keys: tuple[Any, ...], old: Any) -> int:
-    found = session.execute(select(*keys).where(old).limit(ROWS_AT_A_TIME)).all()
+    # What another transaction holds is left to the next run: this one waits for nothing.
+    wanted = select(*keys).where(old).limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)
+    found = session.execute(wanted).all()
     rows = [tuple(row) for row in found]
     session.execute(delete(table).where(tuple_(*keys).in_(rows)))
     return len(rows)

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from preference_center.clock import utc_now
-from preference_center.core import reasons, retention
+from preference_center.core import domain_hold, reasons, retention
 from preference_center.store import Database
 from preference_center.store.tables import Claim, LedgerRow, OutboxRow, PastReason, Reason
 from tests import make
@@ -144,6 +144,24 @@ def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
         taken = [retention.reason_persons(session, keep, now) for session in (one, other)]
     assert taken == [3, 0]
     assert rows(database)[2:] == [1, 3]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Database) -> None:
+    one_of_each_age(database)
+    now = utc_now()
+    keep = retention.Retention(reason_persons=400 * DAY)
+    with database.transaction() as session:
+        domain_hold.count_claims(session, ["ada@own.example"], now - 99 * DAY)
+        domain_hold.count_failure(session, "own.example", now - 99 * DAY)
+        week = reasons.week_of(now - 999 * DAY)
+        past = {"id": uuid4(), "week": week, "topic": "weekly-news", "code": "other"}
+        session.execute(insert(PastReason), [{**past, "note": "Too many."}])
+    steps = ("mails", "claims", "reasons that lost their text")
+    with database.transaction() as one, database.transaction() as other:
+        for step in (*steps, "bounces counted by domain", "claims counted by domain"):
+            taken = [retention.STEPS[step](session, keep, now) for session in (one, other)]
+            assert (step, taken) == (step, [1, 0])
 
 
 def test_stops_and_the_ledger_are_kept(database: Database, database_url: str) -> None:

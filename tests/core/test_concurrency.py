@@ -1,17 +1,20 @@
 """Many at once: no stop is lost, no chain forks, one mail is pending, nobody waits for ever."""
 
 import io
+import json
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from preference_center.core import ledger, subscribers
+from preference_center.core import domain_hold, erasure, ledger, subscribers
 from preference_center.core.vocab import ImportStatus
 from preference_center.import_records import Rules
 from preference_center.imports import Import
-from preference_center.rows import RefusedRow, read_csv
+from preference_center.replay import Replay
+from preference_center.rows import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, Subscriber
+from preference_center.store.tables import BounceCount, OutboxRow, Subscriber
 from tests import make
 
 PROCESSES, ROUNDS = 3, 6
@@ -74,3 +77,73 @@ def test_imports_in_opposite_orders_do_not_block_each_other(database: Database) 
     assert sum(added) == len(rows)
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None] * len(rows)
+
+
+ERASED_AT_ONCE = 120
+
+
+def _erase_directly(database: Database, emails: list[str]) -> int:
+    with database.transaction() as session:
+        return erasure.erase_all(session, map(make.person, emails), "cli", make.NOW)
+
+
+def _erase_by_import(database: Database, emails: list[str]) -> int:
+    rows = [f"{email},all,{make.NOW.isoformat()}\n" for email in reversed(emails)]
+    file = io.BytesIO(f"email,kind,erased_at\n{''.join(rows)}".encode())
+    job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW)
+    return job.run(read_csv(file), lambda row: None)["erased"]
+
+
+def _erase_by_replay(database: Database, emails: list[str]) -> int:
+    entry = {
+        "seq": "9",
+        "event": "erased",
+        "scope": "all",
+        "source": "cli",
+        "occurred_at": make.NOW.isoformat(),
+        "recorded_at": make.NOW.isoformat(),
+    }
+    people = [str(make.person(email)) for email in emails]
+    lines = [
+        json.dumps({**entry, "id": each, "hash": each.replace("-", "") * 2}) for each in people
+    ]
+    file = io.BytesIO("\n".join(lines).encode())
+    return Replay(database, lambda: make.NOW).run(read_json_lines(file), lambda row: None)["erased"]
+
+
+def _count_claims(database: Database, emails: list[str]) -> int:
+    with database.transaction() as session:
+        domain_hold.count_claims(session, emails, make.NOW)
+    return len(emails)
+
+
+def _for_the_same_domains(url: str, job: Callable[[Database, list[str]], int], name: str) -> int:
+    database = make.database(url, patient=True)
+    done = job(database, _addresses(name))
+    database.close()
+    return done
+
+
+def _addresses(name: str) -> list[str]:
+    return [f"{name}@own-{number}.example" for number in range(ERASED_AT_ONCE)]
+
+
+def test_erasures_and_claims_for_the_same_domains_do_not_block_each_other(
+    database: Database, database_url: str
+) -> None:
+    """All lock the counts of all domains; no subscriber is erased by two."""
+    jobs = [_erase_directly, _erase_by_import, _erase_by_replay, _count_claims]
+    with database.transaction() as session:
+        for job in jobs[:3]:
+            people = {make.person(each): each for each in _addresses(job.__name__)}
+            subscribers.remember(session, people, make.NOW)
+        domain_hold.count_claims(session, _addresses("ada"), make.NOW)
+        for email in _addresses("ada"):
+            domain_hold.count_failure(session, domain_hold.domain_of(email), make.NOW)
+    with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
+        work = [(database_url, job, job.__name__) for job in jobs]
+        done = pool.starmap(_for_the_same_domains, work, chunksize=1)
+    assert done == [ERASED_AT_ONCE] * len(jobs)
+    with database.reading() as session:
+        assert session.query(BounceCount).count() == 0
+        assert list(ledger.verify(session)) == [None] * 3 * ERASED_AT_ONCE
