@@ -1,6 +1,7 @@
 """A database is used with its own keys, or not at all."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -57,6 +58,19 @@ def test_no_session_begins_with_another_key(
     with pytest.raises(KeyCheckError):
         check_schema(other)
     other.close()
+
+
+def test_whether_the_keys_fit_is_known_anew_with_each_session(database: Database) -> None:
+    known = []
+    for key in (make.IDENTITY_KEY, OTHER, make.IDENTITY_KEY):
+        with Session(database.engine) as session, session.begin():
+            session.execute(delete(KeyCheck).where(KeyCheck.kind == KeyKind.IDENTITY))
+            keys.add(session, KeyKind.IDENTITY, [key], make.NOW)
+        known.append(database.keys_are_checked)
+        with suppress(KeyCheckError), database.reading():
+            pass
+        known.append(database.keys_are_checked)
+    assert known == [False, True, True, False, False, True]
 
 
 def test_all_keys_that_do_not_fit_are_named(database: Database, database_url: str) -> None:

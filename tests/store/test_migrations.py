@@ -1,8 +1,10 @@
 """A migrated database is that of this version, and keeps what was in it, on both engines."""
 
-import multiprocessing
 import re
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
@@ -301,18 +304,27 @@ def test_upgrading_again_changes_nothing(bare: Callable[[str], Database]) -> Non
     assert (_catalogue(database), _rows(database)) == before
 
 
-def _upgrade_elsewhere(url: str) -> None:
-    database = Database(url, (make.SERVER_KEY,), patient=True)
-    upgrade(database)
-    database.close()
-
-
-def test_two_upgrades_at_once_wait_for_each_other(bare: Callable[[str], Database]) -> None:
+def test_two_upgrades_at_once_wait_for_each_other(
+    bare: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = bare("one")
     url = database.engine.url.render_as_string(hide_password=False)
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(_upgrade_elsewhere, [url] * 2)
+    both = Database(url, (make.SERVER_KEY,), patient=True), database
+    migrate, met = command.upgrade, threading.Barrier(2)
+    at_once: list[Any] = []
+
+    def upgrade_slowly(*arguments: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            met.wait(1)
+            at_once.append(arguments)  # both had begun
+        migrate(*arguments)
+
+    monkeypatch.setattr(upgrades.command, "upgrade", upgrade_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(upgrade, both))
+    assert at_once == []
     check_schema(database)
+    both[0].close()
 
 
 def test_foreign_keys_of_sqlite_are_on_after_an_upgrade(tmp_path: Path) -> None:
