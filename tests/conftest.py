@@ -1,6 +1,7 @@
 """Fixtures: a fresh database on both engines, and the application on it."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +86,11 @@ def app(database_url: str) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """Return a client that keeps no cookies."""
     return app.test_client(use_cookies=False)
+
+
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """Let Python, and the processes that it starts, not ignore SIGINT as a shell's jobs may."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -1,7 +1,6 @@
 """A PostgreSQL that gives no answer costs a bounded time, and a COMMIT in doubt is no success."""
 
 import _thread
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -37,14 +36,6 @@ def through(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
         ask(database)
         yield database, between
         database.close()
-
-
-@pytest.fixture
-def sigint() -> Iterator[None]:
-    """Let Python handle SIGINT, which a shell's background jobs ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 def ask(database: Database) -> None:

@@ -260,6 +260,7 @@ def test_a_web_process_that_dies_alone_is_started_again(
 
 
 # Seconds after the process that serves was started: it is loading at first, later it serves.
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("after", [0, 0.1, 0.5, 1.5])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_during_the_start_ends_every_process(
@@ -277,16 +278,17 @@ def test_a_signal_during_the_start_ends_every_process(
         assert "Traceback" not in server.output
 
 
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("after", [0, 0.4])
+@pytest.mark.parametrize("said", ["", "Serving"])
 def test_a_signal_before_the_server_is_up_ends_it(
-    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, after: float
+    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, said: str
 ) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     arguments = ("serve", "--port", str(processes.free_port()))
     with processes.running(environment(f"sqlite:///{path}"), *arguments) as server:
-        time.sleep(after)
+        processes.wait_for(lambda: said in server.output, said)
         server.process.send_signal(sent)
         server.process.wait(10)
         processes.wait_for(lambda: not server.members, "the end of all processes")
