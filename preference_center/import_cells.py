@@ -9,6 +9,7 @@ from preference_center.core.consent import Source
 from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.topics import LANGUAGE_TAG
 from preference_center.links import SLUG
+from preference_center.rows import fold_letters
 
 MAX_CELL = 1000  # characters
 MAX_WORD = 100  # characters of an unknown word that are kept for the report
@@ -63,11 +64,16 @@ def faults_of(name: str, cell: str) -> list[str]:
 
 
 def one_of(column: str, text: str, choices: Sequence[str]) -> str:
-    plain = text.strip().lower()
-    if plain not in choices:
-        message = f"{column} must be one of {', '.join(choices)}"
-        raise UnknownWordError(message, column, text.strip()[:MAX_WORD])
-    return plain
+    """Return the choice that has the letters of a cell: marks around a word do not change it."""
+    letters = fold_letters(text)
+    if letters not in choices:
+        raise unknown_word(column, text, choices)
+    return letters
+
+
+def unknown_word(column: str, text: str, choices: Sequence[str]) -> UnknownWordError:
+    message = f"{column} must be one of {', '.join(choices)}"
+    return UnknownWordError(message, column, text.strip()[:MAX_WORD])
 
 
 def read_frequency(column: str, text: str) -> str:

@@ -6,13 +6,21 @@ in it would be subscribed.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.rows import FileRefusedError
+from preference_center.import_words import (
+    ABOUT_CONSENT,
+    ABOUT_EITHER,
+    ABOUT_OPTING_OUT,
+    EMAIL_NAMES,
+    OPTED_OUT,
+    OTHER_EMAIL_NAMES,
+    TIMES,
+)
+from preference_center.rows import FileRefusedError, fold
 
 PREFERENCES = (
     *("email", "id", "topic", "status", "frequency", "paused_until", "locale"),
@@ -21,54 +29,10 @@ PREFERENCES = (
 )
 SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 
-_ALIASES = {"emailaddress": "email", "subscriberid": "id"}
+_NAMES: Mapping[str, str] = dict.fromkeys(EMAIL_NAMES, "email") | {"subscriberid": "id"}
+_OTHER_NAMES: Mapping[str, str] = dict.fromkeys(OTHER_EMAIL_NAMES, "email")
 
-# Parts of a name, without accents, that are about opting out.
-_ABOUT_OPTING_OUT = re.compile(
-    "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
-    "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
-    "|inactive|inaktiv|inactif|statut|estado|stato|deactiv|deaktiv|desactiv|cancel|gekundig|kundigung"
-    "|austritt|ausgetrag|sperre|sperrlist|werbung|robinson|geloscht|unzustell|beschwerde|opposition"
-    "|refus|resili|listenoire|baja|suspend|undeliver|objection|churn"
-    "|revoked|withdr|status|abmeld|abgemeld|abbestell|widerr|gesperrt|desabonn|desinscr"
-    "|disiscr|afgemeld|uitgeschr"
-)
-# Parts that are about a consent which can also be missing, unless the name is that of a time.
-_ABOUT_CONSENT = re.compile(
-    "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accepts|preference"
-    "|confirm|allow|receive|wants|einwilligung|zustimm|abonn|angemeldet|inscrit|iscritt|suscri"
-    "|emailable|mailable|contactable|activated"
-)
-_WORDS = {
-    "stop",
-    "stopped",
-    "clean",
-    "cleaned",
-    "dnc",
-    "active",
-    "enabled",
-    "subscribe",
-    "aktiv",
-    "actif",
-}
-_TIMES = {"at", "date", "ip", "on", "since", "time", "timestamp"}
-_MAX_WORD = 40  # characters of a cell that may be one of the words below
-
-# What a cell of a column that is not read must not say of a person who is to be subscribed.
-_OPTED_OUT = {
-    *("unsubscribe", "unsubscribed", "unsub", "optout", "optedout", "blocked", "blacklisted"),
-    *("blocklisted", "suppressed", "bounced", "bounce", "hardbounce", "cleaned", "complained"),
-    *("complaint", "spam", "spamcomplaint", "spamreport", "undeliverable", "unreachable"),
-    *("cancelled", "canceled", "donotcontact", "donotemail", "usersuppressed", "invalidemail"),
-    *("inactive", "unconfirmed", "unactivated", "removed", "deleted", "nomail", "desabonne"),
-    *(
-        "abgemeldet",
-        "disiscritto",
-        "dadodebaja",
-        "naunsubscribedbyadmin",
-        "naunsubscribedbyanadmin",
-    ),
-}
+_MAX_WORD = 40  # characters of a cell that may be a word
 
 
 @dataclass(frozen=True)
@@ -91,36 +55,45 @@ class Columns:
 
 def _says_so(cell: str) -> bool:
     """Return True if a cell, or a word in a list such as one of tags, says that a person left."""
-    return any(_fold(each) in _OPTED_OUT for each in (cell, *re.split("[,;|]", cell)))
+    return any(fold(each) in OPTED_OUT for each in (cell, *re.split("[,;|]", cell)))
 
 
 @lru_cache(maxsize=64)
 def match(
     names: tuple[str, ...],
-    ignored: frozenset[str] = frozenset(),
+    ignored: frozenset[str] | None = None,
     columns: tuple[str, ...] = PREFERENCES,
 ) -> Columns:
     """Return how columns with these names are read; raise FileRefusedError.
 
-    `ignored` are names that the operator declares not to be about opting out, in lower case.
-    `columns` are those of ours that are read.
+    `ignored` are names that the operator declares not to be about opting out, in lower case, or
+    None where a command cannot be told so. `columns` are those of ours that are read.
     """
-    wanted = [name for name in names if name.strip().lower() not in ignored]
-    ours = {_fold(name): name for name in columns} | _ALIASES
-    if any(_fold(name) == "kind" for name in wanted):
-        ours |= {_fold(name): name for name in SUPPRESSIONS}
+    wanted = [name for name in names if name.strip().lower() not in (ignored or ())]
+    ours = {fold(name): name for name in columns} | _NAMES
+    if any(fold(name) == "kind" for name in wanted):
+        ours |= {fold(name): name for name in SUPPRESSIONS}
+    hint = ", or use --ignore-column for it" if ignored is not None else ""
+    read = _find(wanted, ours, hint)
+    if "email" not in read:
+        read |= _find(wanted, _OTHER_NAMES, hint)
+    unread = tuple(name for name in wanted if name not in read.values())
+    return Columns(read, unread, tuple(filter(_is_suspect, unread)))
+
+
+def _find(names: Iterable[str], ours: Mapping[str, str], hint: str) -> dict[str, str]:
+    """Return the file's name for each of our columns; raise FileRefusedError where two mean one."""
     read: dict[str, str] = {}
-    for name in wanted:
-        meant = ours.get(_fold(name))
+    for name in names:
+        meant = ours.get(fold(name))
         if meant in read:
             raise FileRefusedError(
                 f"the columns {read[meant]!r} and {name!r} could both be {meant}: "
-                "remove one, or use --ignore-column for it"
+                f"rename or remove one{hint}"
             )
         if meant is not None:
             read[meant] = name
-    unread = tuple(name for name in wanted if name not in read.values())
-    return Columns(read, unread, tuple(filter(_is_suspect, unread)))
+    return read
 
 
 def check(columns: Columns, status: ImportStatus | None) -> None:
@@ -152,13 +125,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _is_suspect(name: str) -> bool:
-    folded, words = _fold(name), set(re.findall("[a-z0-9]+", name.lower()))
-    if _ABOUT_OPTING_OUT.search(folded) or words & _WORDS:
+    folded, words = fold(name), {fold(word) for word in re.findall(r"[^\W_]+", name)}
+    if ABOUT_OPTING_OUT.search(folded) or words & ABOUT_EITHER:
         return True
-    return bool(_ABOUT_CONSENT.search(folded)) and not words & _TIMES
-
-
-def _fold(text: str) -> str:
-    """Return the letters and digits of a text, in lower case and without accents."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(char for char in plain if char.isalnum())
+    return bool(ABOUT_CONSENT.search(folded)) and not words & TIMES

@@ -29,9 +29,11 @@ from preference_center.import_cells import (
     read_locale,
     read_time,
     read_topic,
+    unknown_word,
 )
 from preference_center.import_columns import Columns
-from preference_center.rows import Row
+from preference_center.import_words import ENDING_WORDS
+from preference_center.rows import Row, fold_letters
 
 KINDS = ("all", "address", "topic")
 
@@ -135,7 +137,8 @@ def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
     found = fingerprint(email, identity_key)
     if given not in (None, found):
         raise BadRowError(
-            "the id is not that of this email: was it made with another identity key?"
+            "the id is not that of this email: was it made with another identity key, or is it "
+            "another system's?"
         )
     return Person(found, email)
 
@@ -145,8 +148,8 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading
     given = row.cells
     ours = {name: given[theirs] for name, theirs in columns.read.items()}
     faults = [fault for name, cell in given.items() for fault in faults_of(name, cell)]
-    kind = ours.get("kind", "").strip().lower()
-    if kind and kind not in KINDS and _ends_consent(ours, rules):
+    kind = ours.get("kind", "").strip()
+    if kind and fold_letters(kind) not in KINDS and _ends_consent(ours, rules):
         faults.append(f"kind is none of {', '.join(KINDS)}: the status counts")
         kind = ""
     if kind:
@@ -302,13 +305,13 @@ def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:
 
 
 def _status(text: str, default: ImportStatus | None) -> ImportStatus:
-    """Return the status that a cell has. One that ends consent may have stray marks in it."""
-    if text.strip():
-        letters = "".join(filter(str.isalpha, text)).lower()
-        ending = next(
-            (each for each in ImportStatus if each.ends_consent and each == letters), None
-        )
-        return ending or ImportStatus(one_of("status", text, tuple(ImportStatus)))
+    """Return the status that a cell has. Only one that ends consent may have stray marks in it."""
+    word = text.strip().lower()
+    if word:
+        ending = ENDING_WORDS.get(fold_letters(word))
+        if ending is None and word not in tuple(ImportStatus):
+            raise unknown_word("status", text, tuple(ImportStatus))
+        return ending or ImportStatus(word)
     if default is None:
         raise BadRowError("the status is empty, and --status does not say what that means")
     return default

@@ -12,7 +12,7 @@ from preference_center.core import audience, topics
 from preference_center.import_cells import BadRowError
 from preference_center.import_records import Person, read_person
 from preference_center.links import Links, Minter
-from preference_center.rows import FileRefusedError, RefusedRow, Row, batches
+from preference_center.rows import FileRefusedError, RefusedRow, Row, batches, fold_letters
 from preference_center.store import Database
 
 LINK_COLUMNS = (
@@ -26,6 +26,7 @@ LINK_COLUMNS = (
 )
 VERDICT_COLUMNS = ("verdict", "reason", "until")
 IDENTITY_COLUMNS = ("email", "id")
+ORIGINAL_ID = "original_id"  # a column `id` as it came: it may be another system's
 PEOPLE_AT_A_TIME = 1000
 
 Merged = Mapping[str, str] | RefusedRow
@@ -33,16 +34,16 @@ _Batch = list[tuple[Row | RefusedRow, Person | RefusedRow]]
 
 
 def links_columns(came_in: list[str]) -> list[str]:
-    """Return the columns of `links`: what came in, then the id and the links."""
+    """Return the columns of `links`: what came in, then the id, the id that came and the links."""
     _check(came_in, LINK_COLUMNS)
-    return [*came_in, *(["id"] if "id" not in came_in else []), *LINK_COLUMNS]
+    return list(dict.fromkeys((*came_in, "id", *_original_id(came_in), *LINK_COLUMNS)))
 
 
 def audience_columns(came_in: list[str]) -> list[str]:
     """Return the columns of `audience`: who, the verdict, the links, then what else came in."""
-    ours = [*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS]
+    ours = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
     _check(came_in, (*VERDICT_COLUMNS, *LINK_COLUMNS))
-    return [*ours, *(column for column in came_in if column not in ours)]
+    return list(dict.fromkeys((*ours, *_original_id(came_in), *came_in)))
 
 
 def check_people(came_in: Iterable[str]) -> None:
@@ -69,7 +70,7 @@ class Mailing:
         for row in rows:
             person = self._person(row)
             if isinstance(row, Row) and isinstance(person, Person):
-                yield {**row.cells, **_link_cells(self._mint(person.id))}
+                yield {**_cells(row), **_link_cells(self._mint(person.id))}
             elif isinstance(person, RefusedRow):
                 yield person
 
@@ -127,7 +128,8 @@ class Mailing:
             return verdicts
         # A transaction of its own: rows that the first one wrote came in another order, and two
         # mailings at once would wait for each other.
-        allowed = [each for each, verdict in verdicts.items() if verdict.verdict == "allow"]
+        usable = {each.id for _, each in people if isinstance(each, Person) and _is_usable(each)}
+        allowed = [each for each in usable if verdicts[each].verdict == "allow"]
         with database.transaction() as session:
             topic = topics.get(session, self.topic)
             return verdicts | audience.claim(session, topic, self.campaign, allowed, clock())
@@ -157,13 +159,13 @@ class Mailing:
             verdict = audience.Verdict("deny", "duplicate", email=verdict.email)
         links = {}
         if verdict.verdict == "allow":
-            if person.email is not None and not is_mailable(person.email):
+            if not _is_usable(person):
                 return row.refused("not an email address that email can be sent to")
             allowed.add(person.id)
             links = _link_cells(self._mint(person.id))
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **row.cells,
+            **_cells(row),
             "email": person.email or verdict.email,
             "id": str(person.id),
             "verdict": verdict.verdict,
@@ -197,9 +199,12 @@ class _Allowed:
 
 
 def _may_be_claimed(row: Row | RefusedRow) -> bool:
-    return (
-        isinstance(row, RefusedRow) or row.cells.get("verdict", "allow").strip().lower() == "allow"
-    )
+    return isinstance(row, RefusedRow) or fold_letters(row.cells.get("verdict", "allow")) == "allow"
+
+
+def _is_usable(person: Person) -> bool:
+    """Return False where a row names an address that email cannot be sent to."""
+    return person.email is None or is_mailable(person.email)
 
 
 def _asked(people: _Batch) -> dict[UUID, str]:
@@ -211,6 +216,15 @@ def _asked(people: _Batch) -> dict[UUID, str]:
     return asked
 
 
+def _cells(row: Row) -> dict[str, str]:
+    """Return the cells that came in, with the id that came under another name."""
+    return {**row.cells, **({ORIGINAL_ID: row.cells["id"]} if "id" in row.cells else {})}
+
+
+def _original_id(came_in: Iterable[str]) -> tuple[str, ...]:
+    return (ORIGINAL_ID,) if "id" in came_in else ()
+
+
 def _link_cells(links: Links) -> dict[str, str]:
     cells = {column: str(getattr(links, column)) for column in LINK_COLUMNS}
     return {"id": str(links.id), **cells}
@@ -218,5 +232,5 @@ def _link_cells(links: Links) -> dict[str, str]:
 
 def _check(came_in: list[str], ours: tuple[str, ...]) -> None:
     check_people(came_in)
-    if taken := sorted(set(came_in) & set(ours)):
+    if taken := sorted(set(came_in) & {*ours, *_original_id(came_in)}):
         raise FileRefusedError(f"a column is named {taken[0]}, which is ours: rename it")

@@ -31,9 +31,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "store": ({"addresses", "clock", "core.vocab"}, {"alembic", "psycopg", "sqlalchemy"}),
     "core": ({"addresses", "lines", "links", "store"}, {"sqlalchemy"}),
     "mail": ({"core.vocab", "i18n"}, {"dkim", "premailer"}),
-    "import_columns": ({"core.vocab", "rows"}, set()),
-    "import_cells": ({"core", "links"}, set()),
-    "import_records": ({"addresses", "core", "import_cells", "import_columns", "rows"}, set()),
+    "import_words": ({"core.vocab"}, set()),
+    "import_columns": ({"core.vocab", "import_words", "rows"}, set()),
+    "import_cells": ({"core", "links", "rows"}, set()),
+    "import_records": (
+        {"addresses", "core", "import_cells", "import_columns", "import_words", "rows"},
+        set(),
+    ),
     "import_batch": ({"addresses", "core", "import_records", "store"}, {"sqlalchemy"}),
     "imports": (
         {

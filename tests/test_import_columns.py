@@ -3,7 +3,15 @@
 import pytest
 
 from preference_center.import_columns import PREFERENCES, SUPPRESSIONS, match
-from preference_center.rows import FileRefusedError
+from preference_center.import_words import (
+    ABOUT_EITHER,
+    EMAIL_NAMES,
+    ENDING_WORDS,
+    OPTED_OUT,
+    OTHER_EMAIL_NAMES,
+    TIMES,
+)
+from preference_center.rows import FileRefusedError, fold
 
 ABOUT_OPTING_OUT = [
     *("unsub_time", "UNSUB_REASON", "unsubscribed_at", "unsubscribeAll", "Portal Unsubscribe"),
@@ -19,7 +27,12 @@ ABOUT_OPTING_OUT = [
     *("OPT_IN", "DOUBLE_OPT-IN", "optedin", "confirmed", "is_active", "enabled", "receive emails"),
     *("List status", "Global status", "subscription_status", "Marketing contact status"),
     *("topicPreferences.Sports", "_cio_subscription_preferences_computed", "verdict", "status (2)"),
-    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt"),
+    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt", "Werbung erlaubt"),
+    *("Kein Newsletter", "Nicht kontaktieren", "Zugestimmt", "Bestätigt", "Bestaetigt"),
+    *("Kontakt ja/nein", "Mailing (oui/non)", "Freigabe", "Ungültig", "Rückläufer", "Gelöscht"),
+    *("Accepte les e-mails", "Souhaite recevoir", "Autorisation", "Bloqué", "Supprimé le", "NPAI"),
+    *("Ne pas contacter", "RGPD", "Exclu", "Acepta correos", "Rechazado", "Accetta", "Cancellato"),
+    *("Toestemming", "Niet mailen", "Nieuwsbrief", "Uitgeschreven op", "Actief", "Withdrawn"),
 ]
 ABOUT_OTHER_THINGS = [
     *("name", "First Name", "Company", "ZIP Code", "Country", "State", "Phone", "shoe size"),
@@ -27,6 +40,9 @@ ABOUT_OTHER_THINGS = [
     *("NOTES", "TAGS", "labels", "tiers", "created_at", "created", "Date Subscribed"),
     *("Subscribed at", "Customer ID", "Klaviyo ID", "stripe_customer_id", "expiry", "plan"),
     *("Source", "reason", "ip", "Last Open", "abandoned cart", "Title", "column 3", ""),
+    *("Vorname", "Nachname", "Anrede", "PLZ", "Ort", "Straße", "Kundennummer", "Angemeldet am"),
+    *("Prénom", "Nom", "Code postal", "Ville", "Société", "Numéro", "Pays", "Téléphone", "Nombre"),
+    *("Apellidos", "Ciudad", "Cognome", "Città", "Voornaam", "Woonplaats", "Order No.", "Address"),
 ]
 
 
@@ -49,9 +65,31 @@ def test_our_own_columns_are_read(names: tuple[str, ...]) -> None:
     assert columns.unread == ()
 
 
-@pytest.mark.parametrize("name", ["E-mail", "Email Address", "EMAIL_ADDRESS", "e-mail-address"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("E-mail", "Email Address", "EMAIL_ADDRESS", "e-mail-address", "emailAddress", "Email ID"),
+        *("E-Mail-Adresse", "Deine E-Mail Adresse", "Adresse e-mail", "Adresse mail", "Courriel"),
+        *("Adresse de courriel", "Correo electrónico", "Dirección de correo electrónico"),
+        *("Indirizzo e-mail", "Posta elettronica", "E-mailadres", "Endereço de e-mail", "E-post"),
+        *("address", "Adresse", "Mail", "recipient", "Primary Email"),
+    ],
+)
 def test_an_email_has_many_names(name: str) -> None:
     assert match((name, "Opt-in time")).read == {"email": name}
+
+
+@pytest.mark.parametrize("name", ["address", "Adresse", "Mail", "recipient", "Contact email"])
+def test_a_name_with_other_meanings_is_the_email_only_if_no_other_is(name: str) -> None:
+    assert match((name, "E-Mail-Adresse", "status")).read["email"] == "E-Mail-Adresse"
+    assert match((name, "E-Mail-Adresse", "status")).unread == (name,)
+    with pytest.raises(FileRefusedError, match="could both be email"):
+        match((name, "direccion", "status"))
+
+
+def test_each_word_is_written_as_it_is_compared() -> None:
+    for words in (EMAIL_NAMES, OTHER_EMAIL_NAMES, ENDING_WORDS, OPTED_OUT, ABOUT_EITHER, TIMES):
+        assert [word for word in words if word != fold(word)] == []
 
 
 def test_two_columns_that_mean_the_same_are_refused_until_one_is_ignored() -> None:
@@ -61,13 +99,25 @@ def test_two_columns_that_mean_the_same_are_refused_until_one_is_ignored() -> No
     assert match(names, frozenset({"e-mail"})).read["email"] == "email"
 
 
+def test_only_an_import_names_its_option() -> None:
+    for ignored, named in ((None, False), (frozenset(), True)):
+        with pytest.raises(FileRefusedError) as refusal:
+            match(("email", "e-mail"), ignored)
+        assert ("--ignore-column" in str(refusal.value)) is named
+
+
 def test_columns_of_suppressions_are_read_only_in_suppressions() -> None:
     assert match(("email", "status", "source", "since")).unread == ("source", "since")
     assert match(("email", "kind", "source", "since")).unread == ()
 
 
 @pytest.mark.parametrize(
-    ("cell", "says_so"), [("Unsubscribed", True), ("opt-out", True), ("Ada", False), ("", False)]
+    ("cell", "says_so"),
+    [
+        *((cell, True) for cell in ("Unsubscribed", "opt-out", "VIP; Abgemeldet", "désabonnée")),
+        *((cell, True) for cell in ("Keine Werbung!", "GELÖSCHT", "ne pas contacter", "baja")),
+        *((cell, False) for cell in ("Ada", "", "no", "nein", "oui")),
+    ],
 )
 def test_a_cell_can_say_that_a_person_opted_out(cell: str, says_so: bool) -> None:
     columns = match(("email", "type"))

@@ -435,7 +435,13 @@ def test_an_empty_or_unknown_status_subscribes_nobody(database: Database, word: 
     assert ran.findings.unknown_words == ({("status", word)} if word else set())
 
 
-@pytest.mark.parametrize("word", ["UNSUBSCRIBED", " Un-subscribed.", "\u200bunsubscribed\u00a0"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("UNSUBSCRIBED", " Un-subscribed.", "\u200bunsubscribed\u00a0", "opt-out", "Unsubscribe"),
+        *("abgemeldet", "Désabonnée", "DESINSCRIT", "Dado de baja", "disiscritto", "Uitgeschreven"),
+    ],
+)
 def test_a_status_that_ends_consent_may_have_stray_marks(database: Database, word: str) -> None:
     assert Ran(database, f"email,topic,status\n{ADA},news,{word}\n").counts == {"stopped": 1}
 
@@ -614,6 +620,28 @@ def test_an_unsubscribe_ends_what_an_odd_address_may_mean(database: Database, ce
     _import(database, f"email,topic,status\n{cell},news,unsubscribed\n")
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
+
+
+@pytest.mark.parametrize("cell", ["all", " ALL.", '"""all"""', "“all”", "(all)", "\u200ball"])
+def test_a_kind_may_have_stray_marks(database: Database, cell: str) -> None:
+    _import(database, f"email,kind\n{ADA},{cell}\n")
+    assert set(_person(database).suppressions) == {"all"}
+
+
+def test_a_frequency_may_have_stray_marks(database: Database) -> None:
+    _import(database, f"email,topic,frequency\n{ADA},news,“Weekly”.\n")
+    assert _person(database).subscriptions["news"].frequency == "weekly"
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("Hard bounce", "address"), ("spam-complaint", "all"), ("Spam report", "all")],
+)
+def test_a_status_of_another_system_ends_as_much_as_ours(
+    database: Database, word: str, kind: str
+) -> None:
+    _import(database, f"email,topic,status\n{ADA},news,{word}\n")
+    assert set(_person(database).suppressions) == {kind}
 
 
 def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:

@@ -1,7 +1,7 @@
 """What a sender merges: each row with its links, and a verdict for each person."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -148,6 +148,39 @@ def test_a_row_that_is_refused_uses_up_no_allow(
     assert isinstance(refused, RefusedRow)
     assert refused.raw == b"nobody,\n"
     assert (allowed["verdict"], repeated["reason"]) == ("allow", "duplicate")
+
+
+def test_a_row_whose_address_cannot_be_used_claims_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    bob = "bob@-x.example.org"
+    content = f"email,id\nada@-x.example.org,\n{bob},\n,{make.person(bob)}\n"
+    rows = _verdicts(database, content, claim=True)
+    assert [isinstance(row, RefusedRow) for row in rows] == [True, True, False]
+    assert rows[2]["verdict"] == "allow"
+    assert _claimed(database) == [make.person(bob)]
+
+
+@pytest.mark.parametrize("original", ["42", "", str(make.person()), " 7 "])
+def test_an_id_that_came_in_is_kept(database: Database, original: str) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = f"id,email,name\n{original},ada@example.org,Ada\n"
+    (linked,), (asked,) = _links(content), _verdicts(database, content)
+    assert isinstance(linked, Mapping)
+    for row, columns in ((linked, links_columns), (asked, audience_columns)):
+        assert sorted(row) == sorted(columns(["id", "email", "name"]))
+        assert (row["id"], row["original_id"]) == (str(make.person()), original)
+
+
+@pytest.mark.parametrize("columns", [links_columns, audience_columns])
+def test_no_column_for_an_id_that_did_not_come_in(
+    columns: Callable[[list[str]], list[str]],
+) -> None:
+    assert "original_id" not in columns(["email"])
+    assert columns(["email", "original_id"]).count("original_id") == 1
+    with pytest.raises(FileRefusedError, match="original_id, which is ours: rename it"):
+        columns(["email", "id", "original_id"])
 
 
 def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> None:
@@ -311,7 +344,7 @@ def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database)
             make.reader(session, f"{name}@example.org")
     people = ["ada@example.org", "bob@example.org", "cyd@example.org"]
     _verdicts(database, "email\n" + "\n".join(people), claim=True)
-    content = "email,verdict\nada@example.org,allow\nbob@example.org,deny\ncyd@example.org,\n"
+    content = 'email,verdict\nada@example.org,"Allow."\nbob@example.org,deny\ncyd@example.org,\n'
     assert _released(database, content) == 1
     assert set(_claimed(database)) == {make.person(person) for person in people[1:]}
     assert _released(database, "email\nbob@example.org\n") == 1

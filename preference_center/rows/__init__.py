@@ -8,6 +8,7 @@ rows after it are read all the same. Memory stays flat whatever the length of a 
 from preference_center.rows.csv_file import CsvFile, read_csv
 from preference_center.rows.json_lines import JsonLinesFile, read_json_lines
 from preference_center.rows.lines import MAX_LINE
+from preference_center.rows.names import fold, fold_letters
 from preference_center.rows.row import FileRefusedError, RefusedRow, Row, batches
 from preference_center.rows.writers import CsvWriter, JsonLinesWriter, RowWriter
 
@@ -22,6 +23,8 @@ __all__ = [
     "Row",
     "RowWriter",
     "batches",
+    "fold",
+    "fold_letters",
     "read_csv",
     "read_json_lines",
 ]

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from preference_center.rows.formulas import unescape_formula
 from preference_center.rows.lines import MAX_LINE, Line, Lines
+from preference_center.rows.names import fold
 from preference_center.rows.row import FileRefusedError, RefusedRow, Row
 
 _MAX_COLUMNS = 16_384  # as many as Excel has
@@ -56,9 +57,9 @@ class CsvFile:
 
         Names are compared by their letters and digits alone.
         """
-        plain = {_plain(name) for name in used}
+        plain = {fold(name) for name in used}
         for name, times in Counter(self._names).items():
-            if times > 1 and _plain(name) in plain:
+            if times > 1 and fold(name) in plain:
                 raise FileRefusedError(f"two columns are named {name}: rename or remove one")
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -184,7 +185,3 @@ def _each_once(names: Sequence[str]) -> list[str]:
             column = f"{name} ({times[name] + 1})"
         columns[column] = None
     return list(columns)
-
-
-def _plain(name: str) -> str:
-    return "".join(char for char in name.casefold() if char.isalnum())

@@ -1,0 +1,127 @@
+"""The names and words by which other systems' files say who a row is about, and who opted out.
+
+English, German, French, Spanish, Italian, Dutch and Portuguese, by their letters and digits alone:
+in lower case, without accents, spaces and punctuation.
+"""
+
+import re
+from collections.abc import Mapping
+
+from preference_center.core.vocab import ImportStatus
+
+EMAIL_NAMES = frozenset(
+    {
+        *("email", "emailaddress", "emailaddresses", "emailaddr", "emailid", "mailaddress"),
+        *("emailadresse", "mailadresse", "deineemailadresse", "ihreemailadresse", "emailanschrift"),
+        *("adresseemail", "adressemail", "adressemel", "adresseelectronique", "courriel"),
+        *("adressecourriel", "adressedecourriel", "courrielelectronique", "votreemail"),
+        *("correo", "correoelectronico", "direcciondecorreo", "direcciondecorreoelectronico"),
+        *("direccionemail", "direcciondeemail", "direccionelectronica"),
+        *("indirizzoemail", "indirizzodiemail", "indirizzomail", "postaelettronica"),
+        *("indirizzodipostaelettronica", "indirizzoelettronico"),
+        *("emailadres", "mailadres", "emailadress"),
+        *("enderecoemail", "enderecodeemail", "correioeletronico", "enderecoeletronico"),
+        *("epost", "epostadress", "epostadresse", "adresemail"),
+    }
+)
+# Names that have other meanings too: they count where no column has one of the names above.
+OTHER_EMAIL_NAMES = frozenset(
+    {
+        *("address", "adresse", "direccion", "indirizzo", "adres", "endereco", "mail", "mel"),
+        *("recipient", "primaryemail", "contactemail", "customeremail", "useremail"),
+        *("subscriberemail", "memberemail", "email1", "email1value", "primaryemailaddress"),
+    }
+)
+
+# Words of a status that ends consent. What may have several meanings is not among them.
+ENDING_WORDS: Mapping[str, ImportStatus] = {
+    **{each.value: each for each in ImportStatus if each.ends_consent},
+    **dict.fromkeys(
+        (
+            *("unsubscribe", "unsub", "optout", "optedout", "naunsubscribedbyadmin"),
+            *("naunsubscribedbyanadmin", "abgemeldet", "abbestellt", "ausgetragen"),
+            *("desabonne", "desabonnee", "desinscrit", "desinscrite"),
+            *("dadodebaja", "dadadebaja", "desuscrito", "desuscrita"),
+            *("disiscritto", "disiscritta", "afgemeld", "uitgeschreven", "descadastrado"),
+        ),
+        ImportStatus.UNSUBSCRIBED,
+    ),
+    **dict.fromkeys(("hardbounce", "hardbounced"), ImportStatus.BOUNCED),
+    **dict.fromkeys(("complaint", "spamcomplaint", "spamreport"), ImportStatus.COMPLAINED),
+}
+
+# What a cell of a column that is not read must not say of a person who is to be subscribed.
+OPTED_OUT = frozenset(
+    {
+        *ENDING_WORDS,
+        *("blocked", "blacklisted", "blocklisted", "suppressed", "bounce", "cleaned", "spam"),
+        *("undeliverable", "unreachable", "cancelled", "canceled", "donotcontact", "donotemail"),
+        *("usersuppressed", "invalidemail", "inactive", "unconfirmed", "unactivated", "removed"),
+        *("deleted", "nomail", "noemail", "noemails", "neversubscribed", "rejected", "stop"),
+        *("inaktiv", "gekundigt", "gekuendigt", "gesperrt", "geloscht", "geloescht", "widerrufen"),
+        *("unzustellbar", "abgelehnt", "verweigert", "deaktiviert", "keinewerbung", "keinemail"),
+        *("keineemail", "keinemails", "keineemails", "keinnewsletter", "nichtkontaktieren"),
+        *("nichtangemeldet", "nichtabonniert", "nichtbestatigt", "nichtbestaetigt", "unbestatigt"),
+        *("werbesperre", "mailsperre", "neindanke", "blockiert", "storniert", "rucklaufer"),
+        *("inactif", "resilie", "resiliee", "refuse", "refusee", "bloque", "bloquee"),
+        *("nonabonne", "nonabonnee", "noninscrit", "noninscrite", "noncontactable", "npai"),
+        *("nepascontacter", "pasdemail", "pasdemails", "pasdenewsletter", "desactive", "supprime"),
+        *("desactivee", "supprimee", "opposition", "oppose", "opposee", "nonmerci", "rejete"),
+        *("nonconfirme", "nonconfirmee", "injoignable", "listenoire", "annule", "annulee"),
+        *("baja", "cancelado", "cancelada", "inactivo", "inactiva", "bloqueado", "bloqueada"),
+        *("nosuscrito", "nosuscrita", "rechazado", "rechazada", "nocontactar", "rebotado"),
+        *("annullato", "annullata", "cancellato", "cancellata", "inattivo", "inattiva"),
+        *("bloccato", "bloccata", "noniscritto", "noniscritta", "noncontattare", "rimbalzato"),
+        *("inactief", "geblokkeerd", "opgezegd", "verwijderd", "nietmailen", "nietaangemeld"),
+        *("inativo", "inativa", "removido", "removida", "naoinscrito"),
+    }
+)
+
+# Parts of a column's name that are about opting out.
+ABOUT_OPTING_OUT = re.compile(
+    "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
+    "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
+    "|inactiv|deactiv|cancel|suspend|undeliver|objection|churn|revok|withdr|status|reject|mailstop"
+    # German
+    "|inaktiv|deaktiv|gek(u|ue)ndigt|k(u|ue)ndigung|austritt|austrag|ausgetrag|sperre|sperrlist"
+    "|gesperrt|werbung|robinson|gel(o|oe)scht|unzustell|beschwerde|abmeld|abgemeld|abbestell|widerr"
+    "|ausgeschl|blockier|verweiger|abgelehn|ablehn|kein(e|en)?(e?mail|newsletter|post)"
+    "|nicht(kontakt|anschreib|e?mail|erw(u|ue)nscht)|unerw(u|ue)nscht|stopp|entfernt|ung(u|ue)ltig"
+    "|r(u|ue)ckl(a|ae)ufer|storn|zur(u|ue)ckgezogen"
+    # French
+    "|inactif|statut|desactiv|opposition|refus|resili|listenoire|desabonn|desinscr|bloqu|rejet"
+    "|supprim|rebond|injoignable|plainte|npai|nepas|pasdee?mail|pasdecourriel|pasdenewsletter"
+    # Spanish, Italian, Dutch, Portuguese
+    "|estado|stato|baja|desuscri|rebot|eliminad|noenviar|nocontactar|queja|rechaz|disiscr|disattiv"
+    "|inattiv|annullat|rimoss|rimbalz|noncontatt|bloccat|revoc|rifiut|afgemeld|afmeld|uitgeschr"
+    "|uitschr|geblokk|verwijderd|opgezegd|nietmail|geweigerd|ongeldig|klacht|descadastr|removid"
+    "|inativ"
+)
+# Parts that are about a consent which can also be missing, unless the name is that of a time.
+ABOUT_CONSENT = re.compile(
+    "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accept|preference"
+    "|confirm|allow|receive|wants|emailable|mailable|contactable|activated|authori[sz]|agreed|gdpr"
+    # German
+    "|einwillig|eingewilligt|zustimm|zugestimmt|abonn|angemeldet|erlaub|freigab|freigegeben"
+    "|best(a|ae)tigt|einverstand|genehmig|kontaktierbar|erreichbar|w(u|ue)nscht|rundbrief|infobrief"
+    "|infopost|infomail|dsgvo"
+    # French
+    "|inscrit|autoris|souhait|recevoir|recoit|lettredinfo|infolettre|rgpd"
+    # Spanish, Italian, Dutch, Portuguese
+    "|iscritt|iscrizion|suscri|acepta|acepto|permiso|autoriz|boletin|recibir|consens|accett"
+    "|ricever|toestemming|akkoord|ingeschreven|aangemeld|nieuwsbrief|ontvang"
+)
+# Whole words of a name that are about either.
+ABOUT_EITHER = frozenset(
+    {
+        *("stop", "stopped", "clean", "cleaned", "dnc", "active", "enabled", "subscribe"),
+        *("aktiv", "passiv", "ja", "nein", "doi", "actif", "oui", "non", "exclu", "exclus"),
+        *("exclue", "retire", "radie", "accord", "activo", "attivo", "actief", "nee", "ativo"),
+    }
+)
+TIMES = frozenset(
+    {
+        *("at", "date", "ip", "on", "since", "time", "timestamp"),
+        *("am", "datum", "zeit", "zeitpunkt", "seit", "uhrzeit"),
+    }
+)

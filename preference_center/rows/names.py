@@ -1,0 +1,14 @@
+"""What a name or a word is compared by, wherever a file has one."""
+
+import unicodedata
+
+
+def fold(text: str) -> str:
+    """Return the letters and digits of a text, in lower case and without accents."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(char for char in plain if char.isalnum())
+
+
+def fold_letters(text: str) -> str:
+    """Return the letters of a text, in lower case and without accents."""
+    return "".join(filter(str.isalpha, fold(text)))
