@@ -81,7 +81,11 @@ _SENDER_OR_MESSAGE = (
     r"content|dmarc|dkim|\bspf\b|sender policy|authenticat|authori[sz]ed",
     r"preference|not accepting (?:mail|messages) (?:from|with)",  # Facebook, AOL: one sender's
     r"will not accept delivery|\((?:hvu|rly|dyn|con|snd|rtr):",  # AOL, with 5.2.1
-    r"batv|backscatter|null sender|\bsender\b|mail from|return[- ]path|call-?out",
+    r"batv|backscatter|null sender|\bsender\b|mail from|(?:return|reverse)[- ]path|call-?out",
+    r"reverse dns|\brdns\b|dynamic ip|envelope from",
+    r"(?:white|allow|safe)-?list|\b(?:sur|uri|d)bl\b|quarantin|opted[- ]out|does not want",
+    r"scam|fraud|impersonat|spoof|forge[dr]|forbidden|undesir|unwanted|\bcountry\b|newsletter",
+    r"marketing|advertis(?:ing|ement)|mailing lists?\b|\byour (?:ip|host|server|network|domain)\b",
     r"verif(?:y|ication) fail|\bhelo\b|\bptr\b",  # cPanel: "no such user" about the sender
     r"too (?:much|many|large|big|quickly|fast)|(?:message|line) too long|\bsize\b|\brate\b",
     r"throttl",
@@ -92,7 +96,13 @@ _MAY_PASS = (
     r"not allowed|denied|prohibited|restricted|rcpthosts|relay(?:ing)? (?:not|is not)",
     r"permi(?:ssion|tted)|exceed|\blimit|couldn't create|procmail",
     r"gr[ea]y-?list|temporar|try (?:again )?later|\blater\b|delayed|postponed|retr(?:y|ied|ies)\b",
-    r"time-?d?[ -]?out|\bconnection\b|connect to|unreachable|not respond",
+    r"time-?d?[ -]?out|\bconnection\b|connect to|unreachable|not respond|\bbusy\b|maintenance",
+    r"\bldap\b|look-?up (?:recipient|address|fail|err|did not)|verification could not",
+    r"(?:internal|system|server|database|configuration|dns|i/o) error|configuration problem",
+    r"no space|read-only|\bcapacity\b|allotted|reached (?:its |the )?max|domain expired",
+    r"(?:unable to|cannot|could not) (?:relay|open|write|create|process|look)|relaying disabled",
+    r"(?<!disabled, )not accepting (?:any|new|e-?mail|messages)|shutting down|at this time",
+    r"on hold|paused|no route\b|payment|encryption (?:is )?required|\btls\b",
     r"(?:no such|unknown|invalid|bad|non-?existent) (?:mail |recipient )?(?:domain|host)",
     r"(?:domain|host)(?: name)?(?: [^ .]{0,80}\.[^ ]{1,80})? (?:not found|unknown|invalid)",
     r"domain(?: name)?(?: [^ .]{0,80}\.[^ ]{1,80})? (?:does(?: not|n't) exist|couldn't be found)",
@@ -101,11 +111,21 @@ _MAY_PASS = (
     r"überf|ueberf|abgelehnt|拒绝|拒否",  # German, Chinese, Japanese
 )
 
+# The refusal gives no reason, or one that may be anything. It outweighs a code, but not words that
+# name a missing mailbox: mail servers write such lines below those.
+_REFUSED = (
+    r"(?:message|mail|delivery|transaction) (?:was |is |has been )?(?:rejected|refused|discarded)",
+    r"transaction failed|\b(?:service|server|backend|resources?) (?:is )?unavailable|refuses",
+    r"rejected by|\bfilter|attachment|\bheader|\bbad message",
+)
+
 MAILBOX_MISSING = re.compile("|".join(_NO_SUCH_MAILBOX))
+NULL_MX = re.compile(r"\bnull ?mx\b")  # RFC 7505; Postfix, with 5.1.0
 MAILBOX_DISABLED = re.compile("|".join(_SWITCHED_OFF))
 MAILBOX_FULL = re.compile("|".join(_FULL))
 SENDER_OR_MESSAGE = re.compile("|".join(_SENDER_OR_MESSAGE))
 MAY_PASS = re.compile("|".join(_MAY_PASS))
+REFUSED = re.compile("|".join(_REFUSED))
 # A code and the words beside it that are usually true, and sometimes false: see `bounce_policy`.
 USUALLY_MISSING = {
     "5.1.0": re.compile(r"address rejected"),  # IronPort: its list of recipients may be stale

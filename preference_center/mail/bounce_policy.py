@@ -2,7 +2,8 @@
 
 Status codes decide (RFC 3463), and words where there is no code or one that says nothing. Words
 that tell of anything but a missing mailbox outweigh a code, since a mail server that was refused
-for another reason often writes 5.1.1 all the same (sendmail does so for every 550 after RCPT).
+for another reason often writes 5.1.1 all the same (sendmail does so for every 550 after RCPT). So
+does a refusal in general terms ("message rejected"), unless other words name a missing mailbox.
 
 A refusal after DATA may be a filter's, which has seen the message. NTT DOCOMO and KDDI answer
 "user unknown" there to messages that a reader's own filter refuses. Yahoo's answer is true. Of
@@ -101,6 +102,8 @@ def _tell(status: str, words: str, where: str) -> Verdict | None:
     other = _something_else(words)
     if other is not None:
         return Verdict(other, next(iter(codes), ""))
+    if known and not missing and phrases.REFUSED.search(words):
+        return Verdict(BounceSeverity.SOFT, known[0])
     policy = next(filter(_POLICY.fullmatch, codes), "")
     if policy and not missing:
         return Verdict(BounceSeverity.IGNORED, policy)
@@ -135,6 +138,8 @@ def _usually_missing(codes: list[str], words: str, where: str) -> Verdict | None
 
 def _missing(words: str) -> str:
     """Return the code that words stand for which tell of a missing mailbox, or ""."""
+    if phrases.NULL_MX.search(words):
+        return "5.1.10"
     if phrases.MAILBOX_MISSING.search(words):
         return "5.1.1"
     return "5.2.1" if phrases.MAILBOX_DISABLED.search(words) else ""

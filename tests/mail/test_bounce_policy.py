@@ -216,10 +216,75 @@ def test_words_like_these_in_another_context_are_not(status: str, words: str) ->
         "554 5.2.1 : (HVU:B1) https://postmaster.example.net/errors/554hvub1.html",
         "550-5.2.1 The user is receiving mail at a rate that 550-5.2.1 prevents delivery",
         "553 5.1.3 https://www.example.net/spam/query?ip=192.0.2.1",
+        "553 5.1.3 Invalid reverse-path",
+        "550 5.1.1 Address rejected: unable to look up recipient: LDAP server unavailable",
+        "550 5.1.1 Recipient verification could not be completed",
+        "550 5.1.1 Internal error",
+        "550 5.1.1 Server configuration error",
+        "550 5.1.1 DNS lookup failure",
+        "550 5.1.1 No route to host",
+        "550 5.1.1 Cannot create maildir",
+        "550 5.1.1 Cannot write to mailbox: read-only file system",
+        "550 5.1.1 The mailbox is over its allotted space",
+        "550 5.1.1 Mailbox not accepting new messages",
+        "550 5.1.1 The account is on hold: payment required",
+        "550 5.1.1 Encryption required",
+        "550 5.2.1 Mailbox busy",
+        "550 5.2.1 Mailbox closed for maintenance",
+        "550 5.1.1 Domain expired",
+        "550 5.1.1 No reverse DNS for 192.0.2.1",
+        "550 5.1.1 You are not on the whitelist of this recipient",
+        "550 5.1.1 A URL in the message is listed by SURBL",
+        "550 5.1.1 The recipient has opted out",
+        "550 5.1.1 Newsletter refused",
+        "550 5.1.1 Suspected scam",
+        "550 5.2.1 Mail not accepted from dynamic IP",
+        "550 5.1.1 Unknown user, or your IP is on a list",
+        "550 No such user - your host is on our list",
     ],
 )
 def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None:
     assert judge("5.1.1", words).severity in (SOFT, IGNORED)
+    assert judge("", words).severity in (SOFT, IGNORED)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "Message rejected",
+        "Message refused by the recipient",
+        "Transaction failed",
+        "Service unavailable",
+        "Rejected by a Sieve filter",
+        "Message-ID header invalid",
+        "Recipient refuses mail with attachments",
+    ],
+)
+def test_a_refusal_in_general_terms_outweighs_a_code_but_not_a_missing_mailbox(
+    refusal: str,
+) -> None:
+    assert judge("5.1.1", f"550 5.1.1 {refusal}") == Verdict(SOFT, "5.1.1")
+    assert judge("", f"550 5.1.1 {refusal}") == Verdict(SOFT, "5.1.1")
+    assert judge("5.1.1", f"550 5.1.1 User unknown. {refusal}") == Verdict(PERMANENT, "5.1.1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "(mailbox disabled, not accepting messages) 550 5.2.1 <ada@x.example>... User Unknown",
+        "550 5.1.1 Account not available",
+        "550 5.1.1 Not our customer",
+    ],
+)
+def test_other_words_beside_a_code_leave_it_permanent(words: str) -> None:
+    assert judge("", words).severity is PERMANENT
+
+
+@pytest.mark.parametrize("status", ["", "5.1.0", "5.1.10"])
+def test_a_domain_that_accepts_no_email_is_permanent(status: str) -> None:
+    words = "Domain example.net does not accept mail (nullMX)"
+    assert judge(status, words) == Verdict(PERMANENT, "5.1.10")
+    assert judge(status, f"Sender address rejected: {words}").severity is IGNORED
 
 
 @pytest.mark.parametrize(
