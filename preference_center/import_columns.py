@@ -70,7 +70,7 @@ def match(
     None where a command cannot be told so. `columns` are those of ours that are read.
     """
     wanted = [name for name in names if name.strip().lower() not in (ignored or ())]
-    ours = {fold(name): name for name in columns} | _NAMES
+    ours = {**{fold(name): name for name in columns}, **_NAMES}
     if any(fold(name) == "kind" for name in wanted):
         ours |= {fold(name): name for name in SUPPRESSIONS}
     hint = ", or use --ignore-column for it" if ignored is not None else ""

@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain, repeat
 from typing import BinaryIO, cast
@@ -26,7 +27,7 @@ from tests.texts import HOSTILE
 ADA, BOB = "ada@example.org", "bob@example.org"
 QUOTE = "a quotation mark is not closed, or is in the middle of a cell"
 LEGACY = "the line is not UTF-8 and was read as Windows-1252"
-TOO_LONG = "the line is longer than 1,048,576 bytes: its end is lost"
+TOO_LONG = "the line is longer than 1,048,576 bytes: its end is not read"
 
 
 def _read(content: bytes) -> list[Row]:
@@ -183,6 +184,25 @@ def test_a_line_that_is_cut_ends_with_a_whole_cell() -> None:
     start, email = b"x" * (MAX_LINE - 11), b"ada@example.community"
     (row,) = _read(b"note,email,status\n" + start + b"," + email + b",unsubscribed\n")
     assert (row.cells["note"], row.cells["email"]) == (start.decode(), "")
+
+
+@pytest.mark.parametrize("read", [read_csv, read_json_lines])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ""])
+@pytest.mark.parametrize("size", [MAX_LINE, MAX_LINE + 2, 2 * MAX_LINE])
+def test_no_byte_of_a_long_line_is_lost(
+    read: Callable[[BinaryIO], Iterable[Row | RefusedRow]],
+    encoding: str,
+    end: str,
+    size: int,
+) -> None:
+    start = "\ufeff" * (encoding == "utf-16-be") + "email,note" + (end or "\n")
+    long = "ada@b.c,é" + "ü" * (size // 2 - 5) + end
+    content = (start + long).encode(encoding)
+    *_, row = read(cast(BinaryIO, _Slow(content, 65_537)))
+    refused = row if isinstance(row, RefusedRow) else row.refused()
+    came = long.encode("utf-16-le" if encoding == "utf-16" else encoding.removesuffix("-sig"))
+    assert b"".join(refused.pieces()) == came
 
 
 def test_an_open_quotation_mark_costs_no_other_row() -> None:

@@ -37,12 +37,15 @@ from preference_center.links import SLUG
 from preference_center.mailing import check_people
 from preference_center.output_files import text_file, whole_file
 from preference_center.rows import (
+    CsvFile,
     CsvWriter,
     FileRefusedError,
+    JsonLinesFile,
     RefusedRow,
     Row,
     read_csv,
     read_json_lines,
+    read_rows,
 )
 
 MAX_SHOWN = 40  # characters of a word that a report shows
@@ -72,7 +75,8 @@ MAX_SHOWN = 40  # characters of a word that a report shows
     "--format",
     "file_format",
     type=click.Choice(["csv", "jsonl"]),
-    help="What FILE is; without it, JSON Lines if its name ends in .jsonl or .ndjson, else CSV.",
+    help="What FILE is; without it, JSON Lines if its name ends in .jsonl or .ndjson, or if its "
+    "first line begins with {, else CSV.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
 @click.option("--report", type=click.Path(path_type=Path), help="List refused rows in this CSV.")
@@ -108,14 +112,11 @@ def import_command(
     An import never undoes an unsubscribe, and it is safe to run again. It exits with 1 if
     rows were refused.
     """
-    name = getattr(file, "name", "")
     default = None if status is None else ImportStatus(status)
     ignore = frozenset(each.strip().lower() for each in ignored)
     if refused is not None and report is not None and refused.resolve() == report.resolve():
         raise click.UsageError("--refused and --report must name two files.")
-    lines = name.lower().endswith((".jsonl", ".ndjson"))
-    kind = file_format or ("jsonl" if lines else "csv")
-    rows, names, header = _rows(file, kind, ignore)
+    rows, names, header = _rows(file, file_format, ignore)
     refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))
@@ -235,22 +236,35 @@ def _shown(word: str) -> str:
     return "(an address)" if "@" in word else repr(word[:MAX_SHOWN])
 
 
+def _opened(file: BinaryIO, file_format: str | None) -> CsvFile | JsonLinesFile:
+    if file_format == "csv":
+        return read_csv(file)
+    named_so = str(getattr(file, "name", "")).lower().endswith((".jsonl", ".ndjson"))
+    return read_json_lines(file) if file_format or named_so else read_rows(file)
+
+
 def _rows(
-    file: BinaryIO, file_format: str, ignored: frozenset[str]
+    file: BinaryIO, file_format: str | None, ignored: frozenset[str]
 ) -> tuple[Iterable[Row | RefusedRow], tuple[str, ...], bytes]:
     """Return a file's rows, the names of its columns, and its header as it came."""
-    if file_format == "csv":
-        table = read_csv(file)
-        table.refuse_repeated(match(tuple(table.columns), ignored).read.values())
-        return table, tuple(table.columns), table.header
-    lines, first = read_json_lines(file), []
-    rows = iter(lines)
+    source = _opened(file, file_format)
+    if isinstance(source, CsvFile):
+        names = tuple(source.columns)
+        if unknown := sorted(ignored.difference(names)):
+            raise click.UsageError(
+                f"--ignore-column: there is no column {unknown[0]!r}. "
+                f"The columns are {listed(names)}."
+            )
+        source.refuse_repeated(match(names, ignored).read.values())
+        return source, names, source.header
+    first: list[Row | RefusedRow] = []
+    rows = iter(source)
     for row in rows:
         first.append(row)
         if isinstance(row, Row):
-            return chain(first, rows), tuple(row.cells), lines.header
+            return chain(first, rows), tuple(row.cells), source.header
     # No row can be read: each is refused by itself.
-    return first, ("email", "status"), lines.header
+    return first, ("email", "status"), source.header
 
 
 @contextmanager
@@ -283,8 +297,10 @@ def _kept(
         file.write(header)
 
         def keep(row: RefusedRow) -> None:
-            file.write(row.raw)
-            if not row.raw.endswith(_line_ends(header)):  # the last row of the file may have none
+            last = b""
+            for last in row.pieces():
+                file.write(last)
+            if not last.endswith(_line_ends(header)):  # the last row of the file may have none
                 file.write(_line_ends(header)[0])
             on_refused(row)
 

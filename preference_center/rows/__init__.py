@@ -5,12 +5,25 @@ can be, and says what is wrong with it; a row that cannot be read is refused by 
 rows after it are read all the same. Memory stays flat whatever the length of a line or a file.
 """
 
+from typing import BinaryIO
+
 from preference_center.rows.csv_file import CsvFile, read_csv
 from preference_center.rows.json_lines import JsonLinesFile, read_json_lines
-from preference_center.rows.lines import MAX_LINE
+from preference_center.rows.lines import MAX_LINE, Lines
 from preference_center.rows.names import fold, fold_letters
 from preference_center.rows.row import FileRefusedError, RefusedRow, Row, batches
 from preference_center.rows.writers import CsvWriter, JsonLinesWriter, RowWriter
+
+
+def read_rows(file: BinaryIO) -> CsvFile | JsonLinesFile:
+    """Return the rows of a file: JSON Lines if its first line has JSON, else CSV.
+
+    Raises FileRefusedError.
+    """
+    lines = Lines(file)
+    is_json = lines.peek().lstrip().startswith(("{", "[{"))
+    return JsonLinesFile(lines) if is_json else CsvFile(lines)
+
 
 __all__ = [
     "MAX_LINE",
@@ -27,4 +40,5 @@ __all__ = [
     "fold_letters",
     "read_csv",
     "read_json_lines",
+    "read_rows",
 ]

@@ -22,7 +22,7 @@ csv.field_size_limit(2 * MAX_LINE)  # ours on lines is lower, and comes first
 
 def read_csv(file: BinaryIO) -> "CsvFile":
     """Return the rows of a CSV file; raise FileRefusedError."""
-    return CsvFile(file)
+    return CsvFile(Lines(file))
 
 
 class CsvFile:
@@ -33,9 +33,9 @@ class CsvFile:
     rows, with its byte order mark, as it came.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._lines = Lines(file)
-        self.header = self._lines.mark
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.header = lines.mark
         separator = self._separator_used = self._separator()
         self._row = _RowLines(self._lines)
         self._reader = csv.reader(self._row, delimiter=separator, strict=True)
@@ -82,15 +82,15 @@ class CsvFile:
 
     def _separator(self) -> str:
         """Return what separates cells, by a line `sep=;` or by the header, which is put back."""
-        try:
-            first = next(line for line in self._lines if line.text.strip())
-            if found := _SEP_LINE.fullmatch(first.text):
-                self.header += first.raw
-                first = next(self._lines)
-        except StopIteration:
-            raise FileRefusedError("the file is empty") from None
-        self._lines.put_back([first])
-        outside_quotes = _QUOTED.sub("", first.text)
+        first = self._lines.peek()
+        if found := _SEP_LINE.fullmatch(first):
+            self.header += next(self._lines).raw
+            first = self._lines.peek()
+        if not first:
+            raise FileRefusedError("the file is empty")
+        if first.lstrip().startswith("{"):
+            raise FileRefusedError("the first line is JSON: it is not the header of a CSV file")
+        outside_quotes = _QUOTED.sub("", first)
         return found[1] if found else max(_SEPARATORS, key=outside_quotes.count)
 
     def _whole(self, cells: list[str], problems: list[str]) -> Row:
@@ -111,6 +111,7 @@ class CsvFile:
             dict(zip(self.columns, map(unescape_formula, cells), strict=False)),
             tuple(dict.fromkeys(problems)) if problems else (),
             b"".join([line.raw for line in lines]),
+            lines[-1].rest,  # A line that is cut is a row of its own.
         )
 
     def _is_like_a_row(self, line: Line) -> bool:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from preference_center.rows.lines import Line, Lines
-from preference_center.rows.row import RefusedRow, Row
+from preference_center.rows.row import FileRefusedError, RefusedRow, Row
 
+_LIST_OF_OBJECTS = re.compile(r"\s*\[\s*(\{|$)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_json_lines(file: BinaryIO) -> "JsonLinesFile":
     """Return the rows of a JSON Lines file; raise FileRefusedError."""
-    return JsonLinesFile(file)
+    return JsonLinesFile(Lines(file))
 
 
 class JsonLinesFile:
@@ -23,9 +24,13 @@ class JsonLinesFile:
     that is there twice, with two values, is an empty cell. `header` is the byte order mark.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._lines = Lines(file)
-        self.header = self._lines.mark
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.header = lines.mark
+        if _LIST_OF_OBJECTS.match(lines.peek()):
+            raise FileRefusedError(
+                "this is JSON, not JSON Lines: it must have one object on each line"
+            )
 
     def __iter__(self) -> Iterator[Row | RefusedRow]:
         for line in self._lines:
@@ -44,7 +49,7 @@ class _Object(dict[str, Any]):
 def _row(line: Line) -> Row | RefusedRow | None:
     """Return the row of a line, or None where its object is empty."""
     if line.cut:
-        return RefusedRow(line.number, line.problems[-1], line.raw)
+        return RefusedRow(line.number, line.problems[-1], line.raw, line.rest)
     problems = list(line.problems)
     try:
         cells = _cells(_parsed(line.text), problems)

@@ -5,12 +5,12 @@ line that is not UTF-8 is read as Windows-1252, line by line, so that memory sta
 """
 
 import codecs
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import BinaryIO, NamedTuple
 
+from preference_center.rows.rest import HALF_A_CHARACTER, Rest
 from preference_center.rows.row import FileRefusedError
 
 MAX_LINE = 1_048_576  # bytes of UTF-8; Excel's longest cell has 32,767 characters
@@ -21,7 +21,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_HALF_A_CHARACTER = re.compile(rb"[\xc0-\xff][\x80-\xbf]*(?=[\r\n]*\Z)")
 _ZIP = b"PK\x03\x04"
 # As browsers read it: the five bytes that Windows-1252 leaves undefined are control characters.
 _WINDOWS_1252 = {
@@ -30,13 +29,17 @@ _WINDOWS_1252 = {
 
 
 class Line(NamedTuple):
-    """One line as text, its end included, and as it came. A `cut` line lacks its end."""
+    """One line as text, its end included, and as it came.
+
+    Of a `cut` line `text` and `raw` are only the beginning; `rest` is what came after `raw`.
+    """
 
     number: int
     text: str
     raw: bytes
     problems: tuple[str, ...] = ()
     cut: bool = False
+    rest: Rest | None = None
 
 
 class Lines:
@@ -71,20 +74,32 @@ class Lines:
             return self._put_back.popleft()
         return self._read(*next(self._numbered))
 
+    def peek(self) -> str:
+        """Return the text of the first line that is not empty, or "": the next to be read."""
+        for line in self:
+            if line.text.strip():
+                self.put_back([line])
+                return line.text
+        return ""
+
     def put_back(self, lines: Iterable[Line]) -> None:
         """Have `lines`, which were read last, read again."""
         self._put_back.extendleft(reversed(list(lines)))
 
-    def _read(self, number: int, line: bytes) -> Line:
+    def _read(self, number: int, found: tuple[bytes, Rest | None]) -> Line:
+        line, rest = found
         cut = len(line) > MAX_LINE
+        text, problems = _decoded(HALF_A_CHARACTER.sub(b"", line) if cut else line, self._encoding)
         if cut:
-            line = _HALF_A_CHARACTER.sub(b"", line)
-        text, problems = _decoded(line, self._encoding)
-        if cut:
-            problems = (*problems, f"the line is longer than {MAX_LINE:,} bytes: its end is lost")
+            problems = (
+                *problems,
+                f"the line is longer than {MAX_LINE:,} bytes: its end is not read",
+            )
+        if rest is not None:
+            line = rest.finish(line, self._encoding)
         if self._encoding != "utf-8":
             line = line.decode("utf-8", "surrogatepass").encode(self._encoding, "surrogatepass")
-        return Line(number, text, line, problems, cut)
+        return Line(number, text, line, problems, cut, rest)
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
@@ -101,24 +116,32 @@ def _as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield "\ufffd".encode()  # the file ends within a character
 
 
-def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines with their ends. One that is longer than MAX_LINE has a byte more than that."""
-    held = b""
+def _split(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Rest | None]]:
+    """Yield lines with their ends. Of one that is longer than MAX_LINE, the rest is apart.
+
+    Its beginning has a byte more than MAX_LINE, then the line's end.
+    """
+    held, rest = b"", None
     for chunk in chunks:
         lines = (held + chunk).splitlines(keepends=True)
         # A CR at the end of a chunk may be half of a CR LF.
         held = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
-        yield from map(_shortened, lines)
-        held = _shortened(held)
+        for line in lines:
+            yield _shortened(line, rest)
+            rest = None
+        held, rest = _shortened(held, rest)
     if held:
-        yield held
+        yield held, rest
 
 
-def _shortened(line: bytes) -> bytes:
-    if len(line) <= MAX_LINE:
-        return line
+def _shortened(line: bytes, rest: Rest | None) -> tuple[bytes, Rest | None]:
+    """Return a line, or its beginning and the rest."""
     content = line.rstrip(b"\r\n")
-    return content[: MAX_LINE + 1] + line[len(content) :]
+    if len(content) <= MAX_LINE + 1:
+        return line, rest
+    rest = rest or Rest()
+    rest.write(content[MAX_LINE + 1 :])
+    return content[: MAX_LINE + 1] + line[len(content) :], rest
 
 
 def _decoded(line: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from preference_center.rows.rest import Rest
+
 _MAX_BATCH_BYTES = 16_777_216
 _BYTES_A_CELL = 64  # what a cell takes in memory beside its text
 
@@ -15,12 +17,19 @@ class FileRefusedError(Exception):
 class RefusedRow:
     """A row that cannot be used: its line and why. `why` holds nothing of the row itself.
 
-    `raw` is the row as it came, in the encoding of its file.
+    `raw` is the row as it came, in the encoding of its file; of a very long line it is the
+    beginning, and `rest` is what follows.
     """
 
     line: int
     why: str
     raw: bytes = field(default=b"", repr=False, compare=False)
+    rest: Rest | None = field(default=None, repr=False, compare=False)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the row as it came, piece by piece."""
+        yield self.raw
+        yield from self.rest or ()
 
 
 @dataclass(frozen=True)
@@ -35,10 +44,12 @@ class Row:
     cells: Mapping[str, str]
     problems: tuple[str, ...] = ()
     raw: bytes = field(default=b"", repr=False, compare=False)
+    rest: Rest | None = field(default=None, repr=False, compare=False)
 
     def refused(self, why: str = "") -> RefusedRow:
         """Return this row as refused, for `why` and for its own problems."""
-        return RefusedRow(self.line, "; ".join(filter(None, (why, *self.problems))), self.raw)
+        all_of_it = "; ".join(filter(None, (why, *self.problems)))
+        return RefusedRow(self.line, all_of_it, self.raw, self.rest)
 
 
 def batches(

@@ -69,6 +69,17 @@ def test_refused_rows_are_written_as_they_came_and_can_be_imported_again(
     assert again.read_bytes() == target.read_bytes()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_long_line_that_is_refused_is_written_whole(
+    database_url: str, tmp_path: Path, encoding: str
+) -> None:
+    target = tmp_path / "refused.csv"
+    content = ("email;note\r\nada;" + "é" * 2_000_000 + "\r\n").encode(encoding)
+    options = ("--status", "unsubscribed", "--refused", str(target))
+    assert run(database_url, "import", "-", *options, stdin=content).exit_code == 1
+    assert target.read_bytes() == content
+
+
 def test_refused_json_lines_are_written_as_they_came(database_url: str, tmp_path: Path) -> None:
     target = tmp_path / "refused.jsonl"
     bad = '[1]\n{"email":"nobody" , "topic":"news"}\n'
@@ -121,8 +132,25 @@ def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_pa
     file.write_text(f"{line}\n")
     added = done(database_url, "import", str(file), "--create-topics")
     assert added.startswith("Added 1")
-    again = done(database_url, "import", "-", "--format", "jsonl", stdin=f"{line}\n")
-    assert "unchanged 1" in again
+    for options in (["--format", "jsonl"], []):
+        again = done(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
+        assert "unchanged 1" in again
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "why"),
+    [
+        ('{"email":"ada@x.org"}\n', ["--format", "csv"], "the first line is JSON"),
+        ('[{"email":"ada@x.org"}]\n', [], "one object on each line"),
+        ('[\n{"email":"ada@x.org"}\n]\n', ["--format", "jsonl"], "one object on each line"),
+    ],
+)
+def test_json_that_is_not_json_lines_is_refused_in_a_sentence(
+    database_url: str, text: str, options: list[str], why: str
+) -> None:
+    result = run(database_url, "import", "-", "--status", "unsubscribed", *options, stdin=text)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr
 
 
 def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
@@ -288,6 +316,25 @@ def test_a_column_can_be_declared_not_to_be_about_opting_out(database_url: str) 
     people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
     assert "these columns may say who opted out" in run(database_url, *IMPORT, stdin=people).stderr
     done(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
+
+
+@pytest.mark.parametrize("name", ["Bounce-Rate", "bounce", ""])
+def test_a_column_to_ignore_must_be_there(database_url: str, name: str) -> None:
+    people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
+    result = run(database_url, *IMPORT, "--ignore-column", name, stdin=people)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"there is no column {name.lower()!r}" in result.stderr
+    assert "The columns are email, topic, status, bounce rate." in result.stderr
+
+
+def test_a_column_of_json_lines_to_ignore_may_come_late(database_url: str) -> None:
+    rows = [
+        {"email": "ada@example.org", "status": "subscribed"},
+        {"email": "ben@example.org", "status": "subscribed", "bounce rate": 38},
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    options = ("--topic", "weekly-news", "--ignore-column", "Bounce Rate")
+    assert done(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
 
 
 @pytest.mark.parametrize("header", ["email,created", "Email Address,UNSUB_TIME,UNSUB_REASON"])
