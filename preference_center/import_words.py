@@ -28,7 +28,7 @@ EMAIL_NAMES = frozenset(
 OTHER_EMAIL_NAMES = frozenset(
     {
         *("address", "adresse", "direccion", "indirizzo", "adres", "endereco", "mail", "mel"),
-        *("recipient", "primaryemail", "contactemail", "customeremail", "useremail"),
+        *("recipient", "subscriber", "primaryemail", "contactemail", "customeremail", "useremail"),
         *("subscriberemail", "memberemail", "email1", "email1value", "primaryemailaddress"),
     }
 )

@@ -72,7 +72,7 @@ def test_our_own_columns_are_read(names: tuple[str, ...]) -> None:
         *("E-Mail-Adresse", "Deine E-Mail Adresse", "Adresse e-mail", "Adresse mail", "Courriel"),
         *("Adresse de courriel", "Correo electrónico", "Dirección de correo electrónico"),
         *("Indirizzo e-mail", "Posta elettronica", "E-mailadres", "Endereço de e-mail", "E-post"),
-        *("address", "Adresse", "Mail", "recipient", "Primary Email"),
+        *("address", "Adresse", "Mail", "recipient", "Primary Email", "Subscriber"),
     ],
 )
 def test_an_email_has_many_names(name: str) -> None:
