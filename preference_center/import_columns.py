@@ -37,7 +37,7 @@ _ABOUT_OPTING_OUT = re.compile(
 _ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accepts|preference"
     "|confirm|allow|receive|wants|einwilligung|zustimm|abonn|angemeldet|inscrit|iscritt|suscri"
-    "|emailable|mailable|contactable|activated"
+    "|mailable|contactable|activated"
 )
 _WORDS = {
     "stop",

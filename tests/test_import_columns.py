@@ -19,7 +19,13 @@ ABOUT_OPTING_OUT = [
     *("OPT_IN", "DOUBLE_OPT-IN", "optedin", "confirmed", "is_active", "enabled", "receive emails"),
     *("List status", "Global status", "subscription_status", "Marketing contact status"),
     *("topicPreferences.Sports", "_cio_subscription_preferences_computed", "verdict", "status (2)"),
-    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt"),
+    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt", "Inaktiv seit"),
+    *("Inactif depuis", "Statut", "Estado", "Stato", "Deactivation", "Deaktiviert", "Désactivé"),
+    *("Cancelled", "Gekündigt", "Kündigungsdatum", "Austrittsdatum", "Ausgetragen am", "Sperre"),
+    *("Sperrliste", "Keine Werbung", "Robinsonliste", "Gelöscht", "Unzustellbar", "Beschwerde"),
+    *("Opposition", "Refus", "Résilié le", "Liste noire", "Fecha de baja", "Suspended"),
+    *("Undelivered", "Objection", "Churned", "Zustimmung", "Abonné", "Angemeldet", "Inscrit"),
+    *("Iscritto", "Suscrito", "Mailable", "Contactable", "Activated", "Aktiv", "Actif"),
 ]
 ABOUT_OTHER_THINGS = [
     *("name", "First Name", "Company", "ZIP Code", "Country", "State", "Phone", "shoe size"),
@@ -66,8 +72,17 @@ def test_columns_of_suppressions_are_read_only_in_suppressions() -> None:
     assert match(("email", "kind", "source", "since")).unread == ()
 
 
+OPTED_OUT = [
+    *("Unsubscribed", "opt-out", "Inactive", "unconfirmed", "Unactivated", "removed", "deleted"),
+    *("no mail", "Désabonné", "Abgemeldet", "disiscritto", "Dado de baja"),
+    *("N/A - Unsubscribed by admin", "N/A (unsubscribed by an admin)"),
+    *("vip, unsubscribed", "vip;opt-out", "bounced | vip"),
+]
+
+
 @pytest.mark.parametrize(
-    ("cell", "says_so"), [("Unsubscribed", True), ("opt-out", True), ("Ada", False), ("", False)]
+    ("cell", "says_so"),
+    [*((cell, True) for cell in OPTED_OUT), ("Ada", False), ("", False), ("vip, reader", False)],
 )
 def test_a_cell_can_say_that_a_person_opted_out(cell: str, says_so: bool) -> None:
     columns = match(("email", "type"))

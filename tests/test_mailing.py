@@ -311,7 +311,7 @@ def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database)
             make.reader(session, f"{name}@example.org")
     people = ["ada@example.org", "bob@example.org", "cyd@example.org"]
     _verdicts(database, "email\n" + "\n".join(people), claim=True)
-    content = "email,verdict\nada@example.org,allow\nbob@example.org,deny\ncyd@example.org,\n"
+    content = "email,verdict\nada@example.org, Allow\nbob@example.org,deny\ncyd@example.org,\n"
     assert _released(database, content) == 1
     assert set(_claimed(database)) == {make.person(person) for person in people[1:]}
     assert _released(database, "email\nbob@example.org\n") == 1
