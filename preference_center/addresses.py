@@ -169,9 +169,8 @@ def _checked(word: str) -> str:
 
 
 def _is_plain(address: str) -> bool:
-    """Return True if neither a text nor its normal form has a character that no address has."""
-    text = address.strip().translate(_FULL_STOPS)
-    return all(map(_is_of_an_address, text)) and all(map(_is_of_an_address, normalise(address)))
+    """Return True if a text has no character that no address has."""
+    return all(map(_is_of_an_address, address.strip().translate(_FULL_STOPS)))
 
 
 def _is_of_an_address(char: str) -> bool:

@@ -9,6 +9,7 @@ from preference_center.addresses import (
     clean,
     fingerprint,
     is_mailable,
+    lookalikes,
     mask,
     normalise,
     split,
@@ -278,3 +279,37 @@ def test_a_symbol_stuck_to_an_address_is_refused(text: str) -> None:
     with pytest.raises(UnclearAddressError):
         clean(text)
     assert not is_mailable(text)
+
+
+INVISIBLE = [
+    *(0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180F, 0x200B, 0x200F),
+    *(0x202A, 0x202E, 0x2060, 0x206F, 0x2800, 0x3164, 0xFE00, 0xFE0F, 0xFEFF, 0xFFA0, 0xFFF0),
+    *(0xFFFC, 0x1BCA0, 0x1BCA3, 0x1D173, 0x1D17A, 0xE0000, 0xE0FFF),
+]
+
+
+@pytest.mark.parametrize("code", INVISIBLE, ids=hex)
+def test_invisible_characters_are_taken_off_and_cannot_be_mailed(code: int) -> None:
+    text = f"a{chr(code)}da@x.de"
+    assert clean(text) == "ada@x.de"
+    assert not is_mailable(text)
+
+
+@pytest.mark.parametrize("text", ["a\u0301da@x.de", "क\u093fa@x.de", "ad\u0661a@x.de"])
+def test_letters_digits_and_marks_of_any_script_are_part_of_an_address(text: str) -> None:
+    assert clean(text) == text
+    assert is_mailable(text)
+
+
+@pytest.mark.parametrize("text", ["ada@x。de", "\u00a0ada@x.de"])
+def test_what_the_normal_form_takes_off_can_be_mailed(text: str) -> None:
+    assert is_mailable(text)
+
+
+@pytest.mark.parametrize("text", ["ｂda@x.de", "a\u200cda@x.de", "a\u200dda@x.de"])
+def test_what_the_normal_form_keeps_cannot_be_mailed(text: str) -> None:
+    assert not is_mailable(text)
+
+
+def test_a_local_part_of_marks_alone_looks_like_no_other() -> None:
+    assert lookalikes("'@x.de") == set()

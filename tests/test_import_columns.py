@@ -33,6 +33,13 @@ ABOUT_OPTING_OUT = [
     *("Accepte les e-mails", "Souhaite recevoir", "Autorisation", "Bloqué", "Supprimé le", "NPAI"),
     *("Ne pas contacter", "RGPD", "Exclu", "Acepta correos", "Rechazado", "Accetta", "Cancellato"),
     *("Toestemming", "Niet mailen", "Nieuwsbrief", "Uitgeschreven op", "Actief", "Withdrawn"),
+    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt", "Inaktiv seit"),
+    *("Inactif depuis", "Statut", "Estado", "Stato", "Deactivation", "Deaktiviert", "Désactivé"),
+    *("Cancelled", "Gekündigt", "Kündigungsdatum", "Austrittsdatum", "Ausgetragen am", "Sperre"),
+    *("Sperrliste", "Keine Werbung", "Robinsonliste", "Gelöscht", "Unzustellbar", "Beschwerde"),
+    *("Opposition", "Refus", "Résilié le", "Liste noire", "Fecha de baja", "Suspended"),
+    *("Undelivered", "Objection", "Churned", "Zustimmung", "Abonné", "Angemeldet", "Inscrit"),
+    *("Iscritto", "Suscrito", "Mailable", "Contactable", "Activated", "Aktiv", "Actif"),
 ]
 ABOUT_OTHER_THINGS = [
     *("name", "First Name", "Company", "ZIP Code", "Country", "State", "Phone", "shoe size"),
@@ -111,12 +118,22 @@ def test_columns_of_suppressions_are_read_only_in_suppressions() -> None:
     assert match(("email", "kind", "source", "since")).unread == ()
 
 
+OPTED_OUT_CELLS = [
+    *("Unsubscribed", "opt-out", "Inactive", "unconfirmed", "Unactivated", "removed", "deleted"),
+    *("no mail", "Désabonné", "Abgemeldet", "disiscritto", "Dado de baja"),
+    *("N/A - Unsubscribed by admin", "N/A (unsubscribed by an admin)"),
+    *("vip, unsubscribed", "vip;opt-out", "bounced | vip"),
+]
+
+
 @pytest.mark.parametrize(
     ("cell", "says_so"),
     [
         *((cell, True) for cell in ("Unsubscribed", "opt-out", "VIP; Abgemeldet", "désabonnée")),
         *((cell, True) for cell in ("Keine Werbung!", "GELÖSCHT", "ne pas contacter", "baja")),
         *((cell, False) for cell in ("Ada", "", "no", "nein", "oui")),
+        *((cell, True) for cell in OPTED_OUT_CELLS),
+        ("vip, reader", False),
     ],
 )
 def test_a_cell_can_say_that_a_person_opted_out(cell: str, says_so: bool) -> None:

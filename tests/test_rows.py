@@ -341,3 +341,14 @@ def test_what_is_written_as_csv_is_read_back(pairs: list[tuple[str, str]]) -> No
         writer.write({"email": email, "note": note})
     wanted = [[email, note] for email, note in pairs if email or note]
     assert _cells(file.getvalue().encode()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_reported"),
+    [("x\nbob@b.c,y", True), ("x\nbob@b.c", False), ("x\none, two", False), ("x, a@b.c", False)],
+)
+def test_a_row_that_may_hold_another_one_is_reported(cell: str, is_reported: bool) -> None:
+    (row,) = _read(f'email,note\nada@b.c,"{cell}"\n'.encode())
+    merged = "lines 2 to 3 are one row, by quotation marks"
+    assert row.problems == ((merged,) if is_reported else ())
+    assert row.cells["note"] == cell

@@ -425,3 +425,28 @@ def test_refused_rows_keep_a_line_each_without_a_last_line_end(
     run(database_url, "import", str(people), "--refused", str(target))
     rows = [b"a@x.de,missing,subscribed", b"none,news,subscribed"]
     assert sorted(target.read_bytes().splitlines()[1:]) == rows
+
+
+def test_refused_rows_of_utf_16_keep_a_line_each(database_url: str, tmp_path: Path) -> None:
+    people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = "\ufeffemail,topic,status\nnone,news,subscribed"
+        people.write_bytes(text.encode(encoding))
+        run(database_url, "import", str(people), "--refused", str(target))
+        assert target.read_bytes() == f"{text}\n".encode(encoding)
+
+
+@pytest.mark.parametrize("name", ["people.ndjson", "PEOPLE.JSONL"])
+def test_json_lines_have_two_names(database_url: str, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text('{"email": "ada@example.org", "topic": "news", "status": "unsubscribed"}\n')
+    assert done(database_url, "import", str(file)).startswith("Added 0, stopped 1")
+
+
+def test_the_report_and_the_refused_rows_are_two_files(database_url: str, tmp_path: Path) -> None:
+    people, target = tmp_path / "people.csv", str(tmp_path / "refused.csv")
+    people.write_text("email,topic,status\nnone,news,subscribed\n")
+    told = ("--refused", target, "--report", f"{tmp_path}/./refused.csv")
+    result = run(database_url, "import", str(people), *told)
+    assert result.exit_code == 2
+    assert "--refused and --report must name two files." in result.stderr
