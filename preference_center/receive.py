@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 DOOR = "mail"
 LONGEST_MESSAGE = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
 _TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
-_STOPPING = {"abuse", "fraud", "opt-out", "opt-out-list", "miscategorized", "other", "virus"}
+# Feedback types that are not a complaint. Any other type is one, also a type that is not registered
+# ("spam", "xarf"): the recipient of the email has objected to it.
+_NO_COMPLAINT = {"not-spam", "auth-failure"}
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,10 @@ class Receiver:
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
         """End everything where a listed reporter signed it, else the topic alone; silently."""
         complaint, original, now = incoming.complaint, incoming.original, self.clock()
-        if complaint is None or complaint.kind not in _STOPPING:
+        if complaint is None or complaint.kind in _NO_COMPLAINT:
             yield "complaint of no effect"
             return
-        named = [complaint.mail_from]
+        named = [complaint.mail_from, *complaint.feedback_ids]
         if original is not None:
             named += [original.return_path, *original.feedback_ids]
         marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
@@ -241,4 +243,5 @@ def _name(raw: bytes, recipients: Sequence[str]) -> str:
 
 
 def _local(address: str) -> str:
-    return address.strip("<> ").rpartition("@")[0] or address
+    bare = address.strip("<> ")
+    return bare.rpartition("@")[0] or bare

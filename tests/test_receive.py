@@ -331,6 +331,43 @@ def test_what_is_no_complaint_does_nothing(inbox: Inbox, kind: str) -> None:
     assert (inbox.stops, inbox.kept) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    "kind", ["Abuse;", "abuse (spam)", "(x) abuse", "spam", "complaint", "unsubscribe", "xarf", ""]
+)
+def test_every_other_kind_is_a_complaint(inbox: Inbox, kind: str) -> None:
+    assert inbox.take(arf(kind), "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
+
+
+@pytest.mark.parametrize("kind", ["not-spam (x)", "Not-Spam;", "auth-failure (dkim)"])
+def test_a_comment_makes_no_complaint_of_another_kind(inbox: Inbox, kind: str) -> None:
+    inbox.take(arf(kind), "fbl@in.example.org")
+    assert inbox.stops == []
+
+
+@pytest.mark.parametrize("written", ["{}", "<{}>", "{}@in.example.org"])
+def test_a_complaint_is_found_by_the_feedback_id_in_the_report_itself(
+    inbox: Inbox, written: str
+) -> None:
+    token = written.format(B.partition("@")[0])
+    raw = arf(f"abuse\r\nCFBL-Feedback-ID: {token}", original="To: [redacted]")
+    assert inbox.take(raw, "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
+
+
+def test_a_complaint_whose_fields_are_sent_as_plain_text_is_found(inbox: Inbox) -> None:
+    raw = arf().replace(b"message/feedback-report", b"text/plain; charset=us-ascii")
+    assert inbox.take(raw, "fbl@in.example.org") == "complaint"
+    assert inbox.stops == ["weekly-news"]
+
+
+def test_a_report_of_another_type_is_not_a_complaint_for_its_words(inbox: Inbox) -> None:
+    raw = arf().replace(b"message/feedback-report", b"text/plain")
+    raw = raw.replace(b"report-type=feedback-report", b"report-type=delivery-status")
+    inbox.take(raw, "fbl@in.example.org")
+    assert inbox.stops == []
+
+
 def test_not_spam_brings_nobody_back(inbox: Inbox) -> None:
     inbox.take(arf(), "fbl@in.example.org")
     inbox.take(arf("not-spam"), "fbl@in.example.org")

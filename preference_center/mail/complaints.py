@@ -1,12 +1,21 @@
 """Complaints: what a feedback loop sends when somebody presses "This is spam" (RFC 5965)."""
 
+import re
 from dataclasses import dataclass
 from itertools import islice
 
-from preference_center.mail.mime import Headers, Message, addresses, parse_headers
+from preference_center.mail.mime import (
+    Headers,
+    Message,
+    addresses,
+    parse_headers,
+    without_encoded_words,
+)
 from preference_center.mail.original import MOST_ADDRESSES, OUTLOOK_RECIPIENT, Original
 
 LONGEST_WORD = 200  # characters
+_COMMENT = re.compile(r"\([^()]*\)")  # RFC 5965's grammar has CFWS around the word
+_FEEDBACK = re.compile(rb"(?im)^feedback-type[ \t]*:")
 
 
 @dataclass(frozen=True)
@@ -14,10 +23,11 @@ class Complaint:
     """What a reporter says; nothing of it is proved.
 
     `kind` is the Feedback-Type in lower case: abuse, fraud, virus, other, not-spam, auth-failure,
-    opt-out, opt-out-list, miscategorized, or a word that nobody has heard of. `from_domain`,
-    `reporting_mta` and `user_agent` say who reports, or are "". `recipients` are who complains,
-    whom many reporters leave out or garble, `removals` whom they want removed, and `mail_from` is
-    the envelope sender of the mail that they complain about.
+    opt-out, opt-out-list, miscategorized, or an unregistered word. `from_domain`, `reporting_mta`
+    and `user_agent` say who reports, or are "". `recipients` are who complains, whom many reporters
+    leave out or garble, `removals` whom they want removed, and `mail_from` is the envelope sender
+    of the email that they complain about. `feedback_ids` are the CFBL-Feedback-ID fields of the
+    report itself.
     """
 
     kind: str
@@ -27,12 +37,13 @@ class Complaint:
     recipients: tuple[str, ...]
     removals: tuple[str, ...]
     mail_from: str
+    feedback_ids: tuple[str, ...] = ()
 
 
 def read(message: Message, returned: Original | None) -> Complaint | None:
     """Return the complaint that a message is, or None."""
-    for part in message.of("message/feedback-report"):
-        fields = parse_headers(part.content().strip(b"\n"))
+    for block in _feedback(message):
+        fields = parse_headers(block.strip(b"\n"))
         if fields.fields:
             return _complaint(message, fields)
     if returned is not None and _is_from_outlook(message, returned):
@@ -43,6 +54,15 @@ def read(message: Message, returned: Original | None) -> Complaint | None:
     return None
 
 
+def _feedback(message: Message) -> list[bytes]:
+    """Return the parts with the fields of a report, also where they are sent as plain text."""
+    blocks = [part.content() for part in message.of("message/feedback-report")]
+    if blocks or message.parameter("report-type").lower() != "feedback-report":
+        return blocks
+    texts = [part.content() for part in message.of("text/plain")]
+    return [text[found.start() :] for text in texts if (found := _FEEDBACK.search(text))]
+
+
 def _is_from_outlook(message: Message, returned: Original) -> bool:
     """Return whether this is Outlook's feedback loop (JMRP), which sends the message alone.
 
@@ -50,24 +70,32 @@ def _is_from_outlook(message: Message, returned: Original) -> bool:
     """
     if message.headers.first(OUTLOOK_RECIPIENT):
         return True
-    subject = message.headers.first("subject").lower()
-    return message.type == "multipart/mixed" and (
-        bool(returned.headers.first(OUTLOOK_RECIPIENT))
-        or ("staff@hotmail.com" in message.headers.first("from") and "complaint about" in subject)
-    )
+    subject = without_encoded_words(message.headers.first("subject")).lower()
+    staff = "staff@hotmail.com" in message.headers.first("from").lower()
+    mixed = message.type == "multipart/mixed"
+    if returned.headers.first(OUTLOOK_RECIPIENT):
+        return mixed or staff
+    return mixed and staff and "complaint about" in subject
 
 
 def _complaint(message: Message, fields: Headers) -> Complaint:
     sender = next(addresses(message.headers.first("from")), "")
     return Complaint(
-        kind=fields.first("feedback-type").lower()[:LONGEST_WORD] or "other",
+        kind=_kind(fields.first("feedback-type")),
         from_domain=sender.rpartition("@")[2].lower(),
         reporting_mta=fields.first("reporting-mta").rpartition(";")[2].strip()[:LONGEST_WORD],
         user_agent=fields.first("user-agent")[:LONGEST_WORD],
         recipients=_addresses(fields, "original-rcpt-to"),
         removals=_addresses(fields, "removal-recipient"),
         mail_from=next(addresses(fields.first("original-mail-from")), ""),
+        feedback_ids=tuple(fields.all("cfbl-feedback-id")[:MOST_ADDRESSES]),
     )
+
+
+def _kind(value: str) -> str:
+    """Return the first word of a Feedback-Type in lower case, or "other"."""
+    words = _COMMENT.sub(" ", value.lower()).strip(" ;.,\"'").split()
+    return next(iter(words), "other").rstrip(";,")[:LONGEST_WORD] or "other"
 
 
 def _addresses(fields: Headers, name: str) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ _MARKER = re.compile(
         | first [ ] \d+ [ ] lines [ ] of | old [ ] message: | your [ ] message [ ] reads ) [^\n]*
       # A part's or a mail's own beginning, where there is no marker
     | content-type: [ ] message/rfc822 [^\n]*
-    | (?= >? (?: received: [ ]? (?:from|by|\() | return-path: [ ]? < ) )
+    | (?= >? (?: received: [ ]? (?:from|by|\() | return-path: [ ]? <
+        | x-hmxmroriginalrecipient: ) )
     )"""
 )
 _PLAIN = ("text/plain", "text")

@@ -22,7 +22,8 @@ class Fields:
         return value if _is_text(value) else ""
 
     def is_true(self, name: str) -> bool:
-        return self._values.get(name) is True
+        """Return whether a value is true, also where it is written as a string."""
+        return self._values.get(name) is True or self.text(name).lower() == "true"
 
     def part(self, name: str) -> "Fields":
         return Fields(self._values.get(name))

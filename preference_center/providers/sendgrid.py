@@ -88,7 +88,7 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
     at = fields.time("timestamp") or now
     status, reason = fields.text("status"), fields.text("reason")
     if kind == "dropped":
-        kind = _DROPPED_FOR.get(reason.lower(), "")
+        kind = _DROPPED_FOR.get(reason.strip().lower(), "")
     if kind == "bounce" and fields.text("type") != "blocked":
         verdict = _verdict(fields)
         yield bounce(event_id, address, token, at, status=status, reason=reason, otherwise=verdict)

@@ -108,3 +108,26 @@ def test_outlooks_message_may_be_merged_with_the_one_around_it() -> None:
     )
     assert incoming.original is not None
     assert incoming.original.list_unsubscribe == (received.LINK,)
+
+
+def test_outlooks_message_may_be_flattened_to_text() -> None:
+    body = f"X-HmXmrOriginalRecipient: ada@hotmail.example\nList-Unsubscribe: <{received.LINK}>\n"
+    incoming = read(received.mail(body, From="staff@hotmail.com", Subject="complaint about x"))
+    assert incoming.complaint is not None
+    assert incoming.complaint.recipients == ("ada@hotmail.example",)
+    assert incoming.original is not None
+    assert incoming.original.list_unsubscribe == (received.LINK,)
+    assert read(received.mail(body, From="bob@example.net")).complaint is None
+
+
+def test_outlooks_subject_may_be_an_encoded_word() -> None:
+    body = (
+        f"--edge\nContent-Type: message/rfc822\n\nList-Unsubscribe: <{received.LINK}>\n--edge--\n"
+    )
+    raw = received.mail(
+        body,
+        From="staff@hotmail.com",
+        Subject="=?utf-8?Q?complaint_about_message_from_192.0.2.1?=",
+        Content_Type="multipart/mixed; boundary=edge",
+    )
+    assert read(raw).complaint is not None

@@ -41,11 +41,11 @@ def ses_complaint(kind: str | None = "abuse", **recipient: Any) -> dict[str, Any
 
 
 def ses_subscription(
-    *, everything: bool, was: str = "OptIn", status: str = "OptIn"
+    *, everything: bool | str, was: str = "OptIn", status: str = "OptIn"
 ) -> dict[str, Any]:
     """Return a change of one of two topics; somebody has long been out of the other."""
 
-    def preferences(status: str, *, everything: bool) -> dict[str, Any]:
+    def preferences(status: str, *, everything: bool | str) -> dict[str, Any]:
         topics = [
             {"topicName": "news", "subscriptionStatus": status},
             {"topicName": "offers", "subscriptionStatus": "OptOut"},

@@ -54,6 +54,8 @@ MEANINGS: list[tuple[str, Any, str]] = [
     ("ses", ses_complaint("auth-failure"), ""),
     ("ses", ses_subscription(everything=True), "unsubscribe from everything"),
     ("ses", ses_subscription(everything=False, status="OptOut"), "unsubscribe"),
+    ("ses", ses_subscription(everything="True"), "unsubscribe from everything"),
+    ("ses", ses_subscription(everything="false"), ""),
     ("ses", ses_subscription(everything=False), ""),
     ("ses", ses_subscription(everything=False, was="OptOut"), ""),
     ("ses", samples.ses_delivery(), "delivered"),
@@ -93,6 +95,11 @@ MEANINGS: list[tuple[str, Any, str]] = [
     (
         "sendgrid",
         samples.sendgrid("dropped", reason="Unsubscribed Address"),
+        "unsubscribe from everything",
+    ),
+    (
+        "sendgrid",
+        samples.sendgrid("dropped", reason=" unsubscribed address\n"),
         "unsubscribe from everything",
     ),
     ("sendgrid", samples.sendgrid("dropped", reason="Recipient List over Package Quota"), ""),
