@@ -319,7 +319,7 @@ def test_two_upgrades_at_once_wait_for_each_other(
             at_once.append(arguments)  # both had begun
         migrate(*arguments)
 
-    monkeypatch.setattr("preference_center.store.upgrade.command.upgrade", upgrade_slowly)
+    monkeypatch.setattr(command, "upgrade", upgrade_slowly)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(upgrade, both))
     assert at_once == []
