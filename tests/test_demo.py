@@ -195,7 +195,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
         with processes.running({}, *arguments, cwd=tmp_path) as running:
             processes.wait_for(lambda: happened(running), "that moment", 3 * LONGEST_START)
             running.process.send_signal(sent)
-            running.process.wait(10)
+            running.process.wait(60)
             processes.wait_for(lambda: not running.members, "the end of all processes")
 
     stop_when(lambda _: folder.exists(), signal.SIGTERM)

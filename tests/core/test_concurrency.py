@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+
 from preference_center.core import domain_hold, erasure, ledger, subscribers
 from preference_center.core.vocab import ImportStatus
 from preference_center.import_records import Rules
@@ -128,6 +130,7 @@ def _addresses(name: str) -> list[str]:
     return [f"{name}@own-{number}.example" for number in range(ERASED_AT_ONCE)]
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_erasures_and_claims_for_the_same_domains_do_not_block_each_other(
     database: Database, database_url: str
 ) -> None:
