@@ -3,8 +3,8 @@
 import os
 import sys
 
-from preference_center.environment import SettingsError
-from preference_center.settings import Settings, read_settings
+from preference_center.settings.env import SettingsError
+from preference_center.settings.settings import Settings, read_settings
 
 
 def settings_from_environment() -> Settings:

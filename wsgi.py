@@ -1,7 +1,8 @@
 """The WSGI application, for any server: `gunicorn wsgi:app`."""
 
 from config import settings_from_environment
-from preference_center import create_app, logs
+from preference_center import create_app
+from preference_center.util import logs
 
 logs.configure()
 app = create_app(settings_from_environment())

@@ -1,7 +1,7 @@
 """A self-hosted unsubscribe and preference center.
 
-`preference_center.links` stands alone: a sender's own program imports it without Flask or a
-database. That is why `create_app` is looked up only when somebody asks for it.
+`preference_center.links` can be imported alone, without Flask or a database. For that reason
+`create_app` is imported only when it is used.
 """
 
 from importlib import import_module

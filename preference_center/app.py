@@ -7,25 +7,24 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from preference_center import resources
-from preference_center.clock import utc_now
-from preference_center.core import inbound, openings
+from preference_center.core import inbound_counts, page_views
 from preference_center.i18n import Languages
 from preference_center.providers.event import Provider
-from preference_center.providers.mailgun import Mailgun
-from preference_center.providers.postmark import Postmark
-from preference_center.providers.sendgrid import SendGrid, verification_key
-from preference_center.providers.ses import Ses
-from preference_center.providers.sns import Envelopes
-from preference_center.settings import Settings
+from preference_center.providers.mailgun.events import Mailgun
+from preference_center.providers.postmark.events import Postmark
+from preference_center.providers.sendgrid.events import SendGrid, verification_key
+from preference_center.providers.ses.events import Ses
+from preference_center.providers.ses.sns import Envelopes
+from preference_center.settings.settings import Settings
 from preference_center.store import Database
-from preference_center.web import assets, errors, health, link_paths
+from preference_center.util import resources
+from preference_center.util.clock import utc_now
+from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
 from preference_center.web.bodies import LONGEST_FORM
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
-from preference_center.web.mail_systems import hooks, one_click
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
@@ -62,16 +61,16 @@ def create_app(
         database=database,
         languages=languages,
         clock=clock,
-        openings=BackgroundCounter(database, openings.add, "openings"),
+        openings=BackgroundCounter(database, page_views.add, "openings"),
         limits=Limits(),
         providers=providers(settings),
-        arrivals=BackgroundCounter(database, inbound.add, "counts of events"),
+        arrivals=BackgroundCounter(database, inbound_counts.add, "counts of events"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),
         confirm.blueprint,
         health.blueprint,
-        hooks.blueprint,
+        provider_webhooks.blueprint,
         leave.blueprint,
         new_link.blueprint,
         one_click.blueprint,

@@ -12,8 +12,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from preference_center import logs
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
+from preference_center.util import logs
 
 THREADS = 8
 _STOP_SECONDS = 20  # more than a request takes, also one that waits for a silent database

@@ -15,7 +15,7 @@ from preference_center import create_app
 from preference_center.store import Database, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
-from tests import make, postgres
+from tests.support import make, postgres
 
 
 @pytest.fixture(scope="session")

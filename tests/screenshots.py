@@ -7,9 +7,9 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from tests import processes
-from tests.journeys import stage
-from tests.journeys.conftest import QUIET, chromium
+from tests.integration.journeys import stage
+from tests.integration.journeys.conftest import QUIET, chromium
+from tests.support import processes
 
 FOLDER = Path(__file__).parent.parent / "docs" / "screenshots"
 PHONE: ViewportSize = {"width": 390, "height": 720}

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, TextIO, TypeVar
 import click
 
 from preference_center.core.vocab import KeyKind
-from preference_center.environment import SettingsError
-from preference_center.output_files import text_file
-from preference_center.rows import RefusedRow, Row
-from preference_center.settings import Settings, read_settings
+from preference_center.data.output_files import text_file
+from preference_center.data.tabular import RefusedRow, Row
+from preference_center.settings.env import SettingsError
+from preference_center.settings.settings import Settings, read_settings
 from preference_center.store import Database
 from preference_center.store.upgrade import check_schema
 

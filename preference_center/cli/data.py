@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import click
 
-from preference_center import exports
+from preference_center.cli.audience import Matching
 from preference_center.cli.common import (
     Refusals,
     Time,
@@ -21,22 +21,15 @@ from preference_center.cli.common import (
     progress,
     reading_progress,
 )
-from preference_center.cli.mailing import Matching
-from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.vocab import ImportStatus, KeyKind
-from preference_center.import_columns import (
-    Columns,
-    check,
-    listed,
-    match,
-)
-from preference_center.import_records import Rules
-from preference_center.imports import Findings, Import
-from preference_center.links import SLUG
-from preference_center.mailing import check_people
-from preference_center.output_files import text_file, whole_file
-from preference_center.rows import (
+from preference_center.data import exports
+from preference_center.data.campaign_csv import check_people
+from preference_center.data.import_columns import Columns, check, listed, match
+from preference_center.data.import_records import Rules
+from preference_center.data.imports import Findings, Import
+from preference_center.data.output_files import text_file, whole_file
+from preference_center.data.tabular import (
     CsvFile,
     CsvWriter,
     FileRefusedError,
@@ -47,6 +40,8 @@ from preference_center.rows import (
     read_json_lines,
     read_rows,
 )
+from preference_center.links.minter import SLUG
+from preference_center.util.clock import utc_now
 
 MAX_SHOWN = 40  # characters of a word that a report shows
 

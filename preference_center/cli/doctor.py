@@ -17,7 +17,7 @@ from preference_center.doctor.judge import Judged, compare, judge, try_link
 from preference_center.doctor.message import LONGEST_MESSAGE
 from preference_center.doctor.our_link import Ours
 from preference_center.doctor.report import CHECKS, Finding, Report, shown, verdict
-from preference_center.environment import PREFIX, Reader
+from preference_center.settings.env import PREFIX, Reader
 
 _MARKS = {"pass": "✓", "note": "·", "warning": "!", "failure": "✗"}
 _COLOURS = {"pass": "green", "note": None, "warning": "yellow", "failure": "red"}

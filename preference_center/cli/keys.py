@@ -3,9 +3,9 @@
 import click
 
 from preference_center.cli.common import opened_database
-from preference_center.clock import utc_now
 from preference_center.core.vocab import KeyKind
 from preference_center.store import keys
+from preference_center.util.clock import utc_now
 
 
 @click.group("keys")

@@ -6,21 +6,21 @@ import sys
 import click
 
 from preference_center.cli import (
+    audience,
     data,
     doctor,
-    inbound,
     keys,
-    mailing,
-    people,
     processes,
     purge,
+    receive,
     replay,
     report,
+    subscribers,
     suppressions,
     topics,
 )
 from preference_center.core.errors import Refusal
-from preference_center.rows import FileRefusedError
+from preference_center.data.tabular import FileRefusedError
 from preference_center.store import KeyCheckError, SchemaError, UnavailableError
 
 
@@ -61,18 +61,18 @@ for command in (
     topics.topic,
     data.import_command,
     data.export,
-    mailing.links,
-    mailing.audience,
+    audience.links,
+    audience.audience,
     report.report,
     doctor.doctor,
-    inbound.receive,
-    inbound.lmtp,
-    inbound.imap,
-    inbound.inbound,
-    inbound.unread,
+    receive.receive,
+    receive.lmtp,
+    receive.imap,
+    receive.inbound,
+    receive.unread,
     suppressions.suppressions,
-    people.erase,
-    people.verify_ledger,
+    subscribers.erase,
+    subscribers.verify_ledger,
     purge.purge,
     keys.keys_group,
     replay.replay,

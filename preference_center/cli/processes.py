@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from preference_center import logs, resources
 from preference_center.app import shared_values
 from preference_center.cli.common import (
     asked_to_stop,
@@ -14,15 +13,16 @@ from preference_center.cli.common import (
     opened_database,
     settings_or_exit,
 )
-from preference_center.clock import utc_now
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
-from preference_center.mail.transport import SmtpTransport
+from preference_center.outbound.transport import SmtpTransport
+from preference_center.outbound.worker import Worker
 from preference_center.server import serve as serve_http
-from preference_center.settings import read_settings
+from preference_center.settings.settings import read_settings
 from preference_center.store import KeyCheckError, UnavailableError
 from preference_center.store.upgrade import upgrade
-from preference_center.worker import Worker
+from preference_center.util import logs, resources
+from preference_center.util.clock import utc_now
 
 _PORT = click.IntRange(1, 65535)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import click
 
 from preference_center.cli.common import opened_database, progress
-from preference_center.clock import utc_now
 from preference_center.core import retention
 from preference_center.core.retention import Retention, Step
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
 from preference_center.store import Database
+from preference_center.util.clock import utc_now
 
 
 @click.command()

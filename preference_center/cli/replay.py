@@ -7,11 +7,17 @@ from typing import BinaryIO
 import click
 
 from preference_center.cli.common import Refusals, opened_database, progress, reading_progress
-from preference_center.clock import utc_now
 from preference_center.core.vocab import KeyKind
-from preference_center.replay import Replay
-from preference_center.replay_records import COLUMNS
-from preference_center.rows import FileRefusedError, RefusedRow, Row, read_csv, read_json_lines
+from preference_center.data.replay import Replay
+from preference_center.data.replay_records import COLUMNS
+from preference_center.data.tabular import (
+    FileRefusedError,
+    RefusedRow,
+    Row,
+    read_csv,
+    read_json_lines,
+)
+from preference_center.util.clock import utc_now
 
 
 @click.command()

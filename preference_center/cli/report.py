@@ -9,11 +9,11 @@ from textwrap import wrap
 
 import click
 
-from preference_center import report as reporting
 from preference_center.cli.common import Time, opened_database, opened_output
 from preference_center.core import topics
-from preference_center.report import Line, total
-from preference_center.rows import CsvWriter
+from preference_center.data import report as reporting
+from preference_center.data.report import Line, total
+from preference_center.data.tabular import CsvWriter
 
 _NOTHING = "Nothing was recorded for this."
 _NOTE = (

@@ -5,10 +5,10 @@ from datetime import datetime
 import click
 
 from preference_center.cli.common import Time, opened_database, progress
-from preference_center.clock import utc_now
-from preference_center.core import lifting
+from preference_center.core import recovery
 from preference_center.core.consent import Act
 from preference_center.core.vocab import KeyKind
+from preference_center.util.clock import utc_now
 
 
 @click.group()
@@ -41,16 +41,16 @@ def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_
     Addresses that are not on record have no domain that we know: their stops stay.
     """
     now = utc_now()
-    stops = lifting.Stops(domain, since, min(until or now, now))
+    stops = recovery.Stops(domain, since, min(until or now, now))
     lifted = 0
     with (
         opened_database(KeyKind.SERVER) as (_, database),
         database.reading() as reading,
         progress("Lifting", None) as advance,
     ):
-        for kind, people in lifting.find(reading, stops):
+        for kind, people in recovery.find(reading, stops):
             with database.transaction(keep=not dry_run) as session:
-                lifted += lifting.lift(session, kind, people, stops, Act("cli", now, now))
+                lifted += recovery.lift(session, kind, people, stops, Act("cli", now, now))
             advance(len(people))
     done = "that would be lifted" if dry_run else "lifted"
     click.echo(f"Stops by {source} at {domain} {done}: {lifted:,}")

@@ -3,9 +3,9 @@
 import click
 
 from preference_center.cli.common import opened_database
-from preference_center.clock import utc_now
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
+from preference_center.util.clock import utc_now
 
 _CADENCE = click.Choice(["irregular", "weekly", "monthly"])
 

@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, consent, domain_hold, lifting, subscribers
+from preference_center.core import bounce_rule, consent, domain_hold, recovery, subscribers
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
-from preference_center.core.lifting import Stops
+from preference_center.core.recovery import Stops
 from preference_center.core.vocab import BounceEffect, BounceSeverity
 from preference_center.store import queries
 from preference_center.store.tables import Claim, FailedMailing, Subscriber, Topic
@@ -220,6 +220,6 @@ def _take_back(session: Session, domain: str, now: datetime) -> None:
         return
     within = Stops(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)
     for kind in ("all", "address"):
-        lifting.lift(session, kind, ids, within, consent.Act("bounce", now, now))
+        recovery.lift(session, kind, ids, within, consent.Act("bounce", now, now))
     quarantined = update(FailedMailing).where(FailedMailing.subscriber_id.in_(ids), *recent)
     session.execute(quarantined.values(ended_domain=None))

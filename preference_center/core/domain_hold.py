@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
-from preference_center.addresses import normalise
+from preference_center.links.addresses import normalise
 from preference_center.store import queries
 from preference_center.store.tables import BounceCount, ClaimCount
 

@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, outbox, subscribers, topics
-from preference_center.core.choices import lift_stop
 from preference_center.core.consent import (
     Act,
     Outcome,
@@ -28,6 +27,7 @@ from preference_center.core.preferences import (
     stopped_at,
 )
 from preference_center.core.snapshots import subscription_key, take
+from preference_center.core.subscriptions import lift_stop
 from preference_center.core.vocab import ConfirmState, NotSaved
 from preference_center.store.tables import Subscriber, Subscription, Topic
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from preference_center.addresses import mask
 from preference_center.core import topics
+from preference_center.links.addresses import mask
 from preference_center.store.tables import Subscriber, Subscription, Topic
 
 FREQUENCIES = ("every", "weekly", "monthly")  # each less than the one before

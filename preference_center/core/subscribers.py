@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from preference_center.addresses import is_mailable
+from preference_center.links.addresses import is_mailable
 from preference_center.store import queries, seals
 from preference_center.store.tables import Subscriber
 

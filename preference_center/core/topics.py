@@ -13,10 +13,10 @@ from preference_center.core.errors import (
     TopicExistsError,
     UnknownTopicError,
 )
-from preference_center.lines import is_one_line
-from preference_center.links import SLUG, topic_code
+from preference_center.links.minter import SLUG, topic_code
 from preference_center.store import queries
 from preference_center.store.tables import Topic, TopicText
+from preference_center.util.text import is_one_line
 
 DEFAULT_LOCALE = "en"
 LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")

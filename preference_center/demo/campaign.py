@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from preference_center.core import topics
+from preference_center.data.campaign_csv import Mailing
+from preference_center.data.tabular import RefusedRow, Row
 from preference_center.demo import mailings
 from preference_center.demo.company import READER, TOPICS, people
 from preference_center.demo.history import campaign_of
 from preference_center.demo.mailings import Mailed
 from preference_center.demo.wordings import MAILS
 from preference_center.i18n import Languages
-from preference_center.links import Links
-from preference_center.mail.transport import FolderTransport
-from preference_center.mailing import Mailing
-from preference_center.rows import RefusedRow, Row
-from preference_center.settings import Settings
+from preference_center.links.minter import Links
+from preference_center.outbound.transport import FolderTransport
+from preference_center.settings.settings import Settings
 from preference_center.store import Database
 
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
-from preference_center.environment import PREFIX
-from preference_center.settings import Settings
+from preference_center.settings.env import PREFIX
+from preference_center.settings.settings import Settings
 
 FOLDER = "preference-center-demo"
 ENVIRONMENT = "env.sh"

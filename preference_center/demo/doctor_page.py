@@ -9,7 +9,7 @@ from preference_center.doctor.judge import judge
 from preference_center.doctor.keys import DnsKeys
 from preference_center.doctor.our_link import Ours
 from preference_center.doctor.report import CHECKS
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
 from preference_center.web.bodies import read_body
 
 LONGEST_PASTE = 1024 * 1024  # bytes

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, consent, openings, retention, subscribers, topics
+from preference_center.core import audience, consent, page_views, retention, subscribers, topics
 from preference_center.demo.company import READER, TOPICS, add_topics
 from preference_center.demo.readers import Diary, Readers
 from preference_center.demo.wordings import SIGNING_UP
-from preference_center.links import Minter
+from preference_center.links.minter import Minter
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber
 
@@ -100,7 +100,7 @@ class _History:
             self._mail(slug, at)
             latest[slug] = at
         self._diary.run_until(self._now)
-        openings.add(self._session, self._readers.openings)
+        page_views.add(self._session, self._readers.openings)
         while retention.reason_persons(self._session, retention.Retention(), self._now):
             pass
         return latest

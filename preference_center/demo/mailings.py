@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from preference_center.addresses import mask
+from preference_center.links.addresses import mask
 
 MOST_SHOWN = 8
 _EXAMPLES = 4

@@ -6,10 +6,11 @@ from urllib.error import HTTPError, URLError
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from preference_center import report, resources
 from preference_center.core import topics
+from preference_center.data import report
 from preference_center.demo import campaign, doctor_page, inbox, mailings, summary
 from preference_center.demo.company import FOLDER, READER, TOPICS
+from preference_center.util import resources
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 

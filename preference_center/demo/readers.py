@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import choices, joining, reasons, undo
+from preference_center.core import joining, reasons, subscriptions, undo
 from preference_center.core.consent import Act, Outcome, end_consent
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.openings import Key, hour_of
+from preference_center.core.page_views import Key, hour_of
 from preference_center.demo.wordings import JOINING, NOTES, WHY
 from preference_center.store.tables import Subscriber, Topic
 
@@ -150,14 +150,14 @@ class Readers:
 
     def _ask_for_less(self, person: Subscriber, slug: str, choice: str, act: Act) -> None:
         self._look(slug, act.campaign or "", act.now)
-        outcome = choices.ask_for_less(self._session, person, self._topics[slug], choice, act)
+        outcome = subscriptions.ask_for_less(self._session, person, self._topics[slug], choice, act)
         if not outcome.changed:
             return
         soon, later = self._chance.uniform(3, 30), self._chance.uniform(31, 90)
         self._maybe(0.05, act.now + self._hours(8), self._undo, person, outcome)
         self._maybe(0.09, act.now + _DAY * soon, self._leave_all_the_same, person, slug)
         self._maybe(0.06, act.now + _DAY * later, self._leave_all_the_same, person, slug)
-        more = self._resume if choice in choices.PAUSES else self._want_every_mail
+        more = self._resume if choice in subscriptions.PAUSES else self._want_every_mail
         self._maybe(0.06, act.now + _DAY * soon, more, person, slug)
 
     def _leave_all_the_same(self, person: Subscriber, slug: str, at: datetime) -> None:
@@ -180,11 +180,11 @@ class Readers:
         joining.join(self._session, person, topic, act, asked_at=at)
 
     def _resume(self, person: Subscriber, slug: str, at: datetime) -> None:
-        choices.resume(self._session, person, self._topics[slug], Act("page", at, at))
+        subscriptions.resume(self._session, person, self._topics[slug], Act("page", at, at))
 
     def _want_every_mail(self, person: Subscriber, slug: str, at: datetime) -> None:
         act = Act("page", at, at)
-        choices.set_frequency(self._session, person, self._topics[slug], "every", act)
+        subscriptions.set_frequency(self._session, person, self._topics[slug], "every", act)
 
     def _hours(self, average: float) -> timedelta:
         return _HOUR * self._chance.expovariate(1 / average)

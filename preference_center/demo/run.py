@@ -6,18 +6,18 @@ from threading import Event, Thread
 
 import click
 
-from preference_center import resources
 from preference_center.app import shared_values
-from preference_center.clock import utc_now
 from preference_center.demo import campaign, company, history
 from preference_center.demo.company import FOLDER
 from preference_center.i18n import Languages
-from preference_center.mail.transport import FolderTransport
+from preference_center.outbound.transport import FolderTransport
+from preference_center.outbound.worker import Worker
 from preference_center.server import serve
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
-from preference_center.worker import Worker
+from preference_center.util import resources
+from preference_center.util.clock import utc_now
 
 
 def run(port: int) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from preference_center.data.report import ACTS, REASONS, Line, total
 from preference_center.demo.company import TOPICS
-from preference_center.report import ACTS, REASONS, Line, total
 
 NEWEST = 12
 

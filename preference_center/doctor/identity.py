@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from preference_center.addresses import normalise
 from preference_center.doctor.message import Message
 from preference_center.doctor.report import Report, shown
+from preference_center.links.addresses import normalise
 
 _LONGEST_FROM = 2000
 _LIST_ID = re.compile(rb"[^<>]*<([^<>]*)>\s*")

@@ -13,8 +13,8 @@ from functools import cache
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
-from preference_center.addresses import fingerprint
 from preference_center.core.vocab import KeyKind
+from preference_center.links.addresses import fingerprint
 from preference_center.store import queries, seals
 from preference_center.store.tables import KeyCheck, LedgerRow, Subscriber
 

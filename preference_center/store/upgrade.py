@@ -13,9 +13,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from preference_center.clock import utc_now
 from preference_center.store import keys
 from preference_center.store.engine import Database, KeyCheckError, SchemaError, translated
+from preference_center.util.clock import utc_now
 
 _LOCK = 7_165_117  # any number that no other program of this database takes
 

@@ -4,8 +4,8 @@ import hashlib
 
 from flask import Blueprint, Response
 
-from preference_center import resources
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
+from preference_center.util import resources
 from preference_center.web.access import Caller, open_to
 
 _A_YEAR = "public, max-age=31536000, immutable"

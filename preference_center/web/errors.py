@@ -12,10 +12,10 @@ from preference_center.core.errors import (
     UndoSupersededError,
     UndoTooLateError,
 )
-from preference_center.logs import log_unexpected
+from preference_center.links.signing import BadLink
 from preference_center.providers.event import AwayError, ForgedError, UnreadableError
-from preference_center.signed import BadLink
 from preference_center.store import SchemaError, UnavailableError
+from preference_center.util.logs import log_unexpected
 from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)

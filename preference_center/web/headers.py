@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Response
 
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "

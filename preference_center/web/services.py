@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from flask import current_app, request, url_for
 
-from preference_center.core import inbound, openings
+from preference_center.core import inbound_counts, page_views
 from preference_center.i18n import Languages
 from preference_center.providers.event import Provider
-from preference_center.settings import Settings
+from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
@@ -26,10 +26,10 @@ class Services:
     database: Database
     languages: Languages
     clock: Callable[[], datetime]
-    openings: BackgroundCounter[openings.Key]
+    openings: BackgroundCounter[page_views.Key]
     limits: Limits
     providers: Mapping[str, Provider]
-    arrivals: BackgroundCounter[inbound.Key]
+    arrivals: BackgroundCounter[inbound_counts.Key]
 
 
 def services() -> Services:

@@ -15,12 +15,12 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-from preference_center.core import audience, choices, consent, subscribers, topics
-from preference_center.mailing import PEOPLE_AT_A_TIME, Mailing
-from preference_center.rows import Row
+from preference_center.core import audience, consent, subscribers, subscriptions, topics
+from preference_center.data.campaign_csv import PEOPLE_AT_A_TIME, Mailing
+from preference_center.data.tabular import Row
 from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
-from tests import make, postgres
+from tests.support import make, postgres
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def _fill(database: Database, emails: list[str]) -> None:
                 subscription = consent.new_subscription(person, topic.slug, "subscribed", act)
                 consent.record_subscription(session, person, topic, subscription, act)
                 if number % 2:
-                    choices.set_frequency(session, person, topic, "weekly", make.act())
+                    subscriptions.set_frequency(session, person, topic, "weekly", make.act())
             session.flush()
             audience.claim(session, topics.get(session, topic.slug), "first", some, last_week)
             session.flush()

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from preference_center.store.upgrade import upgrade
-from tests import make, postgres
-from tests.processes import serving
+from tests.support import make, postgres
+from tests.support.processes import serving
 
 CLIENTS = 8
 SIZED_FOR = 50  # stops a second and process: four million a day

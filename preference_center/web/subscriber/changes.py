@@ -5,11 +5,11 @@ from uuid import UUID
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import consent, openings, preferences, subscribers, topics
+from preference_center.core import consent, page_views, preferences, subscribers, topics
 from preference_center.core.preferences import Standing
 from preference_center.core.vocab import KeyKind
-from preference_center.links import Link, write_link
-from preference_center.server_links import OWN_CAMPAIGNS, Receipt, write_receipt
+from preference_center.links.minter import Link, write_link
+from preference_center.links.server import OWN_CAMPAIGNS, Receipt, write_receipt
 from preference_center.web.services import language, render, services, url
 
 
@@ -25,7 +25,7 @@ def look(subscriber_id: UUID) -> tuple[Standing, str]:
 def count_opening(signed: Link) -> None:
     """Count that a mailing's page was opened; a HEAD shows nobody anything."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
-        hour = openings.hour_of(services().clock())
+        hour = page_views.hour_of(services().clock())
         services().openings.count((hour, signed.topic, signed.campaign))
 
 

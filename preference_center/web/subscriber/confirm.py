@@ -9,7 +9,7 @@ from preference_center.core import joining, preferences, subscribers, topics
 from preference_center.core.errors import LinkTooOldError
 from preference_center.core.preferences import Standing
 from preference_center.core.vocab import ConfirmState
-from preference_center.server_links import Confirm, read_confirm
+from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (

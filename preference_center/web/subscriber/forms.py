@@ -11,12 +11,12 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
-from preference_center.addresses import UnclearAddressError, clean, is_mailable
-from preference_center.core.choices import PAUSES
 from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.preferences_form import Wish
 from preference_center.core.reasons import CODES, LONGEST_NOTE
-from preference_center.core.wishes import Wish
-from preference_center.links import SLUG
+from preference_center.core.subscriptions import PAUSES
+from preference_center.links.addresses import UnclearAddressError, clean, is_mailable
+from preference_center.links.minter import SLUG
 from preference_center.web.bodies import LONGEST_FORM, read_body
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from preference_center.core import choices, subscribers, topics
+from preference_center.core import subscribers, subscriptions, topics
 from preference_center.core.preferences import TopicStanding
-from preference_center.links import Link, read_link
+from preference_center.links.minter import Link, read_link
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
@@ -55,7 +55,7 @@ def ask_for_less(link: str) -> Response | tuple[str, int]:
     with services().database.transaction() as session:
         topic = topics.ensure(session, signed.topic, act.now)
         person = subscribers.lock(session, signed.subscriber_id, act.now)
-        outcome = choices.ask_for_less(session, person, topic, form.choice.data, act)
+        outcome = subscriptions.ask_for_less(session, person, topic, form.choice.data, act)
     return to_receipt(signed.subscriber_id, outcome, url("leave.show", link=link))
 
 
@@ -84,7 +84,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
 
 def _options(topic: TopicStanding, now: datetime) -> list[tuple[str, datetime | None]]:
     """Return what is less than now: caps, and pauses with when they end."""
-    ends = {length: choices.paused_until(length, now) for length in choices.PAUSES}
+    ends = {length: subscriptions.paused_until(length, now) for length in subscriptions.PAUSES}
     longer = [
         (length, end)
         for length, end in ends.items()

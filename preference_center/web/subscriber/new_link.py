@@ -6,8 +6,8 @@ It answers the same, in the same time, for addresses that are known and those th
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.addresses import subscriber_id
 from preference_center.core import outbox
+from preference_center.links.addresses import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.forms import LinkForm

@@ -3,15 +3,15 @@
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import choices, receipts, wishes
+from preference_center.core import preferences_form, receipts, subscriptions
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import Standing, TopicStanding
+from preference_center.core.preferences_form import Wish
 from preference_center.core.receipts import ShownReceipt
 from preference_center.core.vocab import NotSaved
-from preference_center.core.wishes import Wish
-from preference_center.links import Link, read_link
-from preference_center.server_links import read_receipt
-from preference_center.signed import BadLink
+from preference_center.links.minter import Link, read_link
+from preference_center.links.server import read_receipt
+from preference_center.links.signing import BadLink
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
@@ -57,7 +57,7 @@ def pause(link: str) -> Response | tuple[str, int]:
     if not form.validate():
         return _page(link, signed, problem="pause"), 400
     with services().database.transaction() as session:
-        outcome = wishes.pause_all(
+        outcome = preferences_form.pause_all(
             session, signed.subscriber_id, form.length.data, own_act(signed.campaign)
         )
     return to_receipt(signed.subscriber_id, outcome, _here(link, said="nothing"))
@@ -76,7 +76,9 @@ def save(link: str) -> Response | tuple[str, int]:
     act = own_act(signed.campaign)
     try:
         with services().database.transaction() as session:
-            saved = wishes.save(session, signed.subscriber_id, asked, act, spoken, smtp=smtp())
+            saved = preferences_form.save(
+                session, signed.subscriber_id, asked, act, spoken, smtp=smtp()
+            )
     except StalePageError:
         return _page(link, signed, problem="stale", asked=asked), 409
     if saved.outcome.changed:
@@ -87,7 +89,7 @@ def save(link: str) -> Response | tuple[str, int]:
     return redirect(_here(link, said=said, **_told(saved)), 303)
 
 
-def _told(saved: wishes.Saved) -> dict[str, list[str]]:
+def _told(saved: preferences_form.Saved) -> dict[str, list[str]]:
     """Return the topics to name in the address of the page: those mailed, and those refused."""
     refused = {
         why.value: [slug for slug, each in saved.refused.items() if each is why] for why in NotSaved
@@ -119,7 +121,7 @@ def _page(link: str, signed: Link, problem: str = "", asked: list[Wish] | None =
         "subscriber/preferences.html",
         locale,
         standing=standing,
-        pauses={length: choices.paused_until(length, now) for length in choices.PAUSES},
+        pauses={length: subscriptions.paused_until(length, now) for length in subscriptions.PAUSES},
         problem=problem if standing.all_stopped_at is None or problem == "stale" else "",
         asked={wish.slug: wish for wish in asked or () if wish.changes},
         differing=_differing(standing, asked or []),
@@ -147,7 +149,7 @@ def _differing(standing: Standing, asked: list[Wish]) -> list[tuple[TopicStandin
     return [
         (standing.topics[wish.slug], wish.was)
         for wish in asked
-        if wish.slug in standing.topics and not wishes.fits(wish, standing)
+        if wish.slug in standing.topics and not preferences_form.fits(wish, standing)
     ]
 
 

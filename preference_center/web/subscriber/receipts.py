@@ -7,7 +7,7 @@ from preference_center.core import reasons, receipts, subscribers
 from preference_center.core import undo as undoing
 from preference_center.core.errors import UndoSupersededError, UndoTooLateError
 from preference_center.core.receipts import ShownReceipt
-from preference_center.server_links import Receipt, read_receipt
+from preference_center.links.server import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (

@@ -1,0 +1,170 @@
+"""Save a whole form of preferences at once, or refuse it where it is out of date.
+
+What ends or reduces is always done. More of a topic that is received is done and told to the
+owner by an email of its own; a topic that is not received takes an emailed confirm link. A form
+comes from a link that a sender can mint and that a forwarded email holds: it starts nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    joining,
+    ledger,
+    outbox,
+    preferences,
+    subscribers,
+    subscriptions,
+    topics,
+)
+from preference_center.core.consent import Act, Outcome, end_consent
+from preference_center.core.errors import StalePageError
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.vocab import NotSaved
+from preference_center.store.tables import Subscriber, Topic
+
+MAX_INCREASES = 3  # forms that asked for more, of one subscriber within a day
+INCREASES = ("increased", "resumed")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a form says of one topic: what it showed and what is wanted, `off` or a frequency."""
+
+    slug: str
+    was: str
+    wants: str
+    resume: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether it asks for anything but what the form showed."""
+        return self.wants != self.was or self.resume
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The ledger rows of what changed, if any did.
+
+    `mailed` are the topics whose confirm link was emailed, `refused` those for which nothing
+    could be done, each with the reason.
+    """
+
+    outcome: Outcome
+    mailed: list[str]
+    refused: dict[str, NotSaved]
+
+
+def save(
+    session: Session,
+    subscriber_id: UUID,
+    wishes: Sequence[Wish],
+    act: Act,
+    locale: str | None = None,
+    *,
+    smtp: bool,
+) -> Saved:
+    """Do what the form says, or raise StalePageError and do none of it.
+
+    `locale` is the language that was chosen for pages and emails. `smtp` says whether this
+    installation sends email.
+    """
+    known = {topic.slug: topic for topic in topics.everything(session)}
+    subscriber = subscribers.lock(session, subscriber_id, act.now)
+    standing = preferences.standing(subscriber, known.values(), topics.DEFAULT_LOCALE, act.now)
+    if not all(fits(wish, standing) for wish in wishes):
+        raise StalePageError("the page shows what is no longer so")
+    first, more = (
+        subscriber.seq + 1,
+        [wish.slug for wish in wishes if _asks_for_more(wish, standing)],
+    )
+    why_not = _why_not_more(session, subscriber, act, smtp=smtp) if more else None
+    tells = bool(more) and why_not is None
+    if tells:
+        act = replace(act, confirm_after=None)  # one email tells of the whole form
+    for wish in wishes:
+        if not _starts(wish, standing):
+            _do(session, subscriber, known[wish.slug], wish, act, less_only=why_not is not None)
+    if tells:
+        outbox.tell_now(session, subscriber_id, first, subscriber.seq, act.now)
+    if locale is not None and subscriber.erased_at is None:
+        subscriber.locale = locale
+    asked = {
+        wish.slug: joining.ask(session, subscriber, wish.slug, act.now, smtp=smtp)
+        for wish in wishes
+        if _starts(wish, standing)
+    }
+    mailed = [slug for slug, refusal in asked.items() if refusal is None]
+    refusals = {**dict.fromkeys(more, why_not), **asked}
+    refused = {slug: refusal for slug, refusal in refusals.items() if refusal is not None}
+    changed = subscriber.seq >= first
+    return Saved(Outcome(changed, first, subscriber.seq), mailed, refused)
+
+
+def pause_all(session: Session, subscriber_id: UUID, length: str, act: Act) -> Outcome:
+    """Pause every topic that somebody gets."""
+    known = topics.everything(session)
+    subscriber = subscribers.lock(session, subscriber_id, act.now)
+    first, until = subscriber.seq + 1, subscriptions.paused_until(length, act.now)
+    for topic in known:
+        subscriptions.pause(session, subscriber, topic, until, act)
+    return Outcome(subscriber.seq >= first, first, subscriber.seq)
+
+
+def fits(wish: Wish, standing: preferences.Standing) -> bool:
+    """Tell whether a topic is as the form showed it and can become what it asks for, or is so.
+
+    The latter is what a second press of the same button finds.
+    """
+    topic = standing.topics.get(wish.slug)
+    if topic is None or topic.state not in (wish.was, wish.wants):
+        return False
+    return wish.wants == "off" or topic.received or topic.offered
+
+
+def _starts(wish: Wish, standing: preferences.Standing) -> bool:
+    return wish.wants != "off" and not standing.topics[wish.slug].received
+
+
+def _asks_for_more(wish: Wish, standing: preferences.Standing) -> bool:
+    """Return True if a wish lifts or loosens a cap or ends a pause of a topic that is received."""
+    topic = standing.topics[wish.slug]
+    if wish.wants == "off" or not topic.received:
+        return False
+    resumes = wish.resume and topic.paused_until is not None
+    return resumes or FREQUENCIES.index(wish.wants) < FREQUENCIES.index(topic.frequency)
+
+
+def _why_not_more(
+    session: Session, subscriber: Subscriber, act: Act, *, smtp: bool
+) -> NotSaved | None:
+    """Return why a form may not ask for more: its owner could not be told, or too often."""
+    if not (smtp and preferences.can_be_emailed(subscriber)):
+        return NotSaved.NO_EMAIL
+    day_ago = act.now - timedelta(days=1)
+    if ledger.count_acts(session, subscriber.subscriber_id, INCREASES, day_ago) >= MAX_INCREASES:
+        return NotSaved.TOO_OFTEN
+    return None
+
+
+def _do(
+    session: Session,
+    subscriber: Subscriber,
+    topic: Topic,
+    wish: Wish,
+    act: Act,
+    *,
+    less_only: bool,
+) -> None:
+    if wish.wants == "off" and wish.was != "off":
+        end_consent(session, subscriber, "topic", act, topic)
+    elif wish.wants != "off" and less_only:
+        subscriptions.ask_for_less(session, subscriber, topic, wish.wants, act)
+    elif wish.wants != "off":
+        subscriptions.set_frequency(session, subscriber, topic, wish.wants, act)
+        if wish.resume:
+            subscriptions.resume(session, subscriber, topic, act)

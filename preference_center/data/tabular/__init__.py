@@ -1,0 +1,44 @@
+"""Rows in and out of files: CSV as spreadsheets and other tools write it, and JSON Lines.
+
+Files come from anywhere, so nothing in them is trusted. A row with a fault is read as far as it
+can be, and says what is wrong with it; a row that cannot be read is refused by its line, and the
+rows after it are read all the same. Memory stays flat whatever the length of a line or a file.
+"""
+
+from typing import BinaryIO
+
+from preference_center.data.tabular.csv_file import CsvFile, read_csv
+from preference_center.data.tabular.json_lines import JsonLinesFile, read_json_lines
+from preference_center.data.tabular.lines import MAX_LINE, Lines
+from preference_center.data.tabular.names import fold, fold_letters
+from preference_center.data.tabular.row import FileRefusedError, RefusedRow, Row, batches
+from preference_center.data.tabular.writers import CsvWriter, JsonLinesWriter, RowWriter
+
+
+def read_rows(file: BinaryIO) -> CsvFile | JsonLinesFile:
+    """Return the rows of a file: JSON Lines if its first line has JSON, else CSV.
+
+    Raises FileRefusedError.
+    """
+    lines = Lines(file)
+    is_json = lines.peek().lstrip().startswith(("{", "[{"))
+    return JsonLinesFile(lines) if is_json else CsvFile(lines)
+
+
+__all__ = [
+    "MAX_LINE",
+    "CsvFile",
+    "CsvWriter",
+    "FileRefusedError",
+    "JsonLinesFile",
+    "JsonLinesWriter",
+    "RefusedRow",
+    "Row",
+    "RowWriter",
+    "batches",
+    "fold",
+    "fold_letters",
+    "read_csv",
+    "read_json_lines",
+    "read_rows",
+]

@@ -1,0 +1,92 @@
+"""Read a mail that came in: bytes in, plain values out. It decides nothing and answers nobody.
+
+What a message claims is a claim: the links and recipients in it are checked by their signatures,
+and its `From` proves nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from preference_center.mail import arf, dsn, original
+from preference_center.mail.arf import Complaint
+from preference_center.mail.dsn import Failure
+from preference_center.mail.mime import Headers, Message, addresses, parse
+from preference_center.mail.original import Original
+
+MOST_RECIPIENTS = 50
+LONGEST_MESSAGE_ID = 998
+# The mail server's own come first: To and Cc are what the sender wrote.
+_RECIPIENTS = (
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "x-delivered-to",
+    "to",
+    "cc",
+    "apparently-to",
+)
+_BULK = {"bulk", "list", "junk", "auto_reply"}
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What a mail says, whatever its bytes are.
+
+    `automatic` mail is never answered (RFC 3834 §2). `recipients` are addresses as they are
+    written, those that a mail server added first. `unread_report` and `challenge` are those of
+    `delivery_reports.Report`. `trouble` says why a part was not read, or "".
+    """
+
+    message_id: str
+    automatic: bool
+    recipients: tuple[str, ...]
+    failures: tuple[Failure, ...]
+    unread_report: bool
+    challenge: bool
+    complaint: Complaint | None
+    original: Original | None
+    trouble: str
+
+    @property
+    def readable(self) -> bool:
+        """Return whether all of the message that was looked at could be read."""
+        return not self.trouble
+
+
+def read(raw: bytes) -> Incoming:
+    """Return what a mail says. Never raises; at most the first `mime.LOOKED_AT` bytes are read."""
+    message = parse(raw)
+    returned = original.find(message)
+    complaint = arf.read(message, returned)
+    report = dsn.read(message, returned)
+    recipients = dict.fromkeys(_recipients(message.headers))
+    return Incoming(
+        message_id=message.headers.first("message-id")[:LONGEST_MESSAGE_ID],
+        automatic=bool(complaint or report.failures) or _is_automatic(message),
+        recipients=tuple(islice(recipients, MOST_RECIPIENTS)),
+        failures=report.failures,
+        unread_report=report.unread,
+        challenge=report.challenge,
+        complaint=complaint,
+        original=returned,
+        trouble=message.trouble,
+    )
+
+
+def _recipients(headers: Headers) -> Iterator[str]:
+    for value in headers.all(*_RECIPIENTS):
+        yield from addresses(value)
+
+
+def _is_automatic(message: Message) -> bool:
+    headers = message.headers
+    submitted = [value.partition(";")[0].strip().lower() for value in headers.all("auto-submitted")]
+    return (
+        any(value != "no" for value in submitted)
+        or any(name.startswith("list-") for name, _ in headers.fields)
+        or any(value.replace(" ", "") == "<>" for value in headers.all("return-path"))
+        or any(value.lower() in _BULK for value in headers.all("precedence"))
+        or any(value.lower() != "none" for value in headers.all("x-auto-response-suppress"))
+        or dsn.is_from_machine(message)
+    )

@@ -1,0 +1,138 @@
+"""Amazon SES, over SNS: both of its formats, event publishing and feedback notifications.
+
+Source: Amazon SES, "Contents of event data that Amazon SES publishes to Amazon SNS" and
+"Amazon SNS notification contents for Amazon SES".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import parseaddr
+from typing import ClassVar
+
+from preference_center.core.vocab import BounceSeverity
+from preference_center.links.addresses import normalise
+from preference_center.providers.event import (
+    CUSTOM_ARGUMENT,
+    Event,
+    Posted,
+    UnreadableError,
+    bounce,
+    ignored_bounce,
+    soft_bounce,
+)
+from preference_center.providers.fields import Fields, parse
+from preference_center.providers.ses.sns import Envelopes
+
+_NO_COMPLAINT = {"not-spam", "auth-failure"}
+# Permanent by SES's own verdict. The other subtypes say that SES did not even try, since the
+# address is on a list of its own: Suppressed, OnAccountSuppressionList, OnTenantSuppressionList.
+_TRIED = {"", "General", "NoEmail"}
+_ABOUT_THE_MESSAGE = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"}
+
+
+@dataclass(frozen=True)
+class Ses:
+    """Reads what SES says through SNS topics."""
+
+    longest: ClassVar = 1_048_576  # bytes; a message of 256 KiB, its quotes escaped
+    envelopes: Envelopes
+
+    def read(self, posted: Posted, now: datetime) -> list[Event]:
+        envelope = Fields(parse(posted.body))
+        message = self.envelopes.open(envelope, now)
+        try:
+            content = Fields(parse(message))
+        except UnreadableError:
+            return []  # "Successfully validated SNS topic …", which is no event
+        return list(_events(envelope.text("MessageId"), content, now))
+
+
+def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
+    kind = content.text("eventType") or content.text("notificationType")
+    mail = content.part("mail")
+    token = _token(mail)
+    if kind == "Bounce":
+        events = _bounces(message_id, content.part("bounce"), token, now)
+        yield from _with_destinations(mail, events)
+    elif kind == "Complaint":
+        events = _complaints(message_id, content.part("complaint"), token, now)
+        yield from _with_destinations(mail, events)
+    elif kind == "Delivery":
+        delivery = content.part("delivery")
+        at = delivery.time("timestamp") or now
+        for number, address in enumerate(delivery.texts("recipients")):
+            yield Event(f"{message_id} {number}", "delivered", _plain(address), token, at)
+    elif kind == "Subscription":
+        yield from _unsubscribed(message_id, content, token, now)
+
+
+def _with_destinations(mail: Fields, events: Iterator[Event]) -> Iterator[Event]:
+    """Yield events that say whether SES sent to their address, or a forwarder did."""
+    sent_to = {normalise(_plain(address)) for address in mail.texts("destination")}
+    for event in events:
+        known = bool(sent_to) and bool(event.address)
+        yield replace(event, sent_to_address=normalise(event.address) in sent_to if known else None)
+
+
+def _bounces(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+    kind, subtype = fields.text("bounceType"), fields.text("bounceSubType")
+    at = fields.time("timestamp") or now
+    for number, person in enumerate(fields.parts("bouncedRecipients")):
+        event_id, address = f"{message_id} {number}", _plain(person.text("emailAddress"))
+        status, reason = person.text("status"), person.text("diagnosticCode")
+        if kind == "Permanent" and subtype in _TRIED:
+            verdict = BounceSeverity.PERMANENT
+            yield bounce(
+                event_id, address, token, at, status=status, reason=reason, otherwise=verdict
+            )
+        elif kind == "Transient" and subtype in _ABOUT_THE_MESSAGE:
+            yield ignored_bounce(event_id, address, token, at)
+        elif (kind, subtype) != ("Transient", "General") or status or reason:
+            # One that no server has refused is an automatic answer: out of office.
+            words = "" if kind == "Permanent" else reason
+            yield soft_bounce(event_id, address, token, at, status=status, reason=words)
+
+
+def _complaints(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+    """Yield a complaint for each recipient; where a mailbox redacted them, for the token's."""
+    if fields.text("complaintFeedbackType") in _NO_COMPLAINT:
+        return
+    at = fields.time("timestamp") or now
+    people = [person.text("emailAddress") for person in fields.parts("complainedRecipients")]
+    for number, address in enumerate(people or [""]):
+        yield Event(f"{message_id} {number}", "complaint", _plain(address), token, at)
+
+
+def _unsubscribed(message_id: str, content: Fields, token: str, now: datetime) -> Iterator[Event]:
+    """Yield a reader who left through SES's own subscription management."""
+    fields = content.part("subscription")
+    new, old = fields.part("newTopicPreferences"), fields.part("oldTopicPreferences")
+    everything = new.is_true("unsubscribeAll")
+    if everything or _opted_out(new) - _opted_out(old):
+        at = fields.time("timestamp") or now
+        address = _plain(content.part("mail").first("destination"))
+        yield Event(message_id, "unsubscribe", address, token, at, everything=everything)
+
+
+def _opted_out(preferences: Fields) -> set[str]:
+    """Return the names of the topics that somebody is out of."""
+    topics = preferences.parts("topicSubscriptionStatus")
+    return {
+        each.text("topicName") for each in topics if each.text("subscriptionStatus") == "OptOut"
+    }
+
+
+def _plain(address: str) -> str:
+    """Return the address alone: SES repeats a name before it where the sender wrote one."""
+    return parseaddr(address)[1] if "<" in address else address
+
+
+def _token(mail: Fields) -> str:
+    """Return the token of a mail, from a message tag or, where SES repeats them, a header."""
+    tag = mail.part("tags").first(CUSTOM_ARGUMENT)
+    wanted = f"x-{CUSTOM_ARGUMENT.replace('_', '-')}"
+    headers = (
+        each.text("value") for each in mail.parts("headers") if each.text("name").lower() == wanted
+    )
+    return tag or next(headers, "")

@@ -1,0 +1,272 @@
+"""Plays the story on a real database, as senders and subscribers would, and logs what happened.
+
+Mailings go through what the command `audience` uses; each line of the log is one event, in plain
+JSON, for `tally` to follow.
+"""
+
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Any, TextIO
+from uuid import UUID
+
+from preference_center.core import (
+    consent,
+    erasure,
+    joining,
+    subscribers,
+    subscriptions,
+    topics,
+    undo,
+)
+from preference_center.core.errors import UndoRefusal
+from preference_center.data import campaign_csv
+from preference_center.data.import_records import Rules
+from preference_center.data.imports import Import
+from preference_center.data.tabular import RefusedRow, Row
+from preference_center.store import Database
+from tests.integration.half_year.story import (
+    DAY,
+    MINUTE,
+    START,
+    TOPICS,
+    Act,
+    Beginning,
+    Letter,
+    acts,
+    beginnings,
+    letters,
+)
+from tests.support import make
+
+_SECOND = timedelta(seconds=1)
+_COMES_EVERY = {"weekly": 7, "monthly": 28}
+
+
+class Stage:
+    """The half-year of `people` people, drawn by lot from `seed`, told to `log`."""
+
+    def __init__(self, database: Database, log: TextIO, people: int, seed: int = 1) -> None:
+        self.database, self.log, self.people, self.lot = database, log, people, Random(seed)
+        self.now = START - DAY
+        self.outcomes: dict[int, list[consent.Outcome]] = defaultdict(list)
+        self.sent: dict[str, set[int]] = defaultdict(set)
+        self._events: list[tuple[datetime, int, Act | Letter]] = []
+        self._numbers = count()
+        self._ids = [make.person(_email(person)) for person in range(people)]
+
+    def play(self) -> None:
+        """Play it all."""
+        self._begin()
+        mailings = letters(self.lot)
+        events: list[Act | Letter] = [*mailings, *acts(self.people, mailings, self.lot)]
+        for each in events:
+            self._plan(each)
+        while self._events:
+            at, _, event = heapq.heappop(self._events)
+            self.now = max(self.now + _SECOND, at)
+            if isinstance(event, Act):
+                self._act(event)
+            else:
+                self._mail(event)
+
+    def _plan(self, event: Act | Letter) -> None:
+        heapq.heappush(self._events, (event.at, next(self._numbers), event))
+
+    def _tell(self, do: str, **values: Any) -> None:
+        event = {"do": do, "at": self.now, **values}
+        self.log.write(json.dumps(event, default=_plain, separators=(",", ":")) + "\n")
+
+    def _begin(self) -> None:
+        with self.database.transaction() as session:
+            for slug, (silence, cadence, _) in TOPICS.items():
+                make.topic(session, slug, policy=silence, cadence=cadence)
+                every = _COMES_EVERY.get(cadence)
+                self._tell("topic", slug=slug, silence=silence, start=START, comes_every_days=every)
+        known = list(beginnings(self.people, self.lot))
+        refused: list[RefusedRow] = []
+        job = Import(self.database, Rules(make.IDENTITY_KEY), lambda: self.now)
+        job.run((Row(line, _cells(each)) for line, each in enumerate(known)), refused.append)
+        assert refused == []
+        for each in known:
+            self._tell("begins", **asdict(each))
+
+    def _act(self, event: Act) -> None:
+        outcomes = self.outcomes[event.person]
+        if event.act == "undo" and len(outcomes) < int(event.choice):
+            return
+        event = replace(event, at=self.now)
+        late = event.said_at is not None and event.said_at < self.now - MINUTE
+        act = consent.Act("page", event.said_at if event.said_at and late else self.now, self.now)
+        outcome = self._do(event, act)
+        if outcome.changed and event.act not in ("undo", "bounce", "erase"):
+            outcomes.append(outcome)
+        values = {**asdict(event), "said_at": act.occurred_at, "changed": outcome.changed}
+        self._tell("act", **values)
+
+    def _do(self, event: Act, act: consent.Act) -> consent.Outcome:
+        who, unchanged = self._ids[event.person], consent.Outcome(changed=False, first=0, seq=0)
+        with self.database.transaction() as session:
+            if event.act in ("leave", "leave all"):
+                return consent.leave(
+                    session, who, event.topic if event.act == "leave" else None, act
+                )
+            topic = topics.get(session, event.topic or "letter")
+            person = subscribers.lock(session, who, self.now)
+            match event.act:
+                case "less":
+                    return subscriptions.ask_for_less(session, person, topic, event.choice, act)
+                case "cap":
+                    return subscriptions.set_frequency(session, person, topic, event.choice, act)
+                case "resume":
+                    return subscriptions.resume(session, person, topic, act)
+                case "join":
+                    return joining.join(session, person, topic, act, asked_at=self.now)
+                case "bounce":
+                    bounced = replace(act, source="bounce")
+                    return consent.end_consent(session, person, "address", bounced)
+                case "erase":
+                    erasure.erase(session, who, "cli", self.now)
+                    return unchanged
+            made = self.outcomes[event.person][-int(event.choice)]
+            try:
+                return undo.undo(session, person, made.first, made.seq, act)
+            except UndoRefusal:
+                return unchanged
+
+    def _mail(self, letter: Letter) -> None:
+        match letter.fate:
+            case "at once":
+                self._at_once(letter, f"{letter.campaign}-too")
+            case "twice at once":
+                self._at_once(letter, letter.campaign)
+            case "crashed":
+                self._send(letter, crash_after=self.lot.randrange(self.people))
+            case "cancelled":
+                self._send(letter, send_first=0)
+                self._release(letter, list(range(self.people)))
+            case "half cancelled":
+                self._send(letter, send_first=self.people // 2)
+                sent = self.sent[letter.campaign]
+                self._release(letter, [each for each in range(self.people) if each not in sent])
+            case _:
+                self._send(letter)
+        if letter.fate in ("crashed", "cancelled", "half cancelled"):
+            self._plan(replace(letter, at=letter.again_at, fate="sent"))
+
+    def _send(
+        self, letter: Letter, crash_after: int | None = None, send_first: int | None = None
+    ) -> None:
+        """Ask about everybody, and send to whom it allows as their rows come."""
+        order = self._order()
+        answers = self._ask(letter.topic, letter.campaign, order)
+        read = self.people if crash_after is None else crash_after
+        for start in range(0, read, campaign_csv.PEOPLE_AT_A_TIME):
+            batch = order[start : start + campaign_csv.PEOPLE_AT_A_TIME]
+            self.now += _SECOND
+            got = [next(answers) for _ in batch[: read - start]]
+            self._tell(
+                "asked", topic=letter.topic, campaign=letter.campaign, people=batch, answers=got
+            )
+            if send_first is None or start < send_first:
+                self._sent(letter.topic, letter.campaign, batch, got)
+            self._meanwhile(letter)
+
+    def _meanwhile(self, letter: Letter) -> None:
+        """Let some of those who act during this mailing act now, the others later in it."""
+        for _ in range(1 + self.people // 500):
+            at, _, event = self._events[0]
+            if isinstance(event, Letter) or at > letter.at + 2 * MINUTE:
+                return
+            heapq.heappop(self._events)
+            self.now += _SECOND
+            self._act(event)
+
+    def _at_once(self, letter: Letter, other: str) -> None:
+        """Let two mailings of a topic ask at the same time, each in its own order."""
+        campaigns, orders = (letter.campaign, other), (self._order(), self._order())
+        with ThreadPoolExecutor(2) as threads:
+            both = list(
+                threads.map(
+                    lambda campaign, order: list(self._ask(letter.topic, campaign, order)),
+                    campaigns,
+                    orders,
+                )
+            )
+        asked = [
+            {
+                "at": self.now,
+                "topic": letter.topic,
+                "campaign": campaign,
+                "people": order,
+                "answers": answers,
+            }
+            for campaign, order, answers in zip(campaigns, orders, both, strict=True)
+        ]
+        self._tell("asked at once", asked=asked)
+        for campaign, order, answers in zip(campaigns, orders, both, strict=True):
+            self._sent(letter.topic, campaign, order, answers)
+
+    def _ask(self, topic: str, campaign: str, order: list[int]) -> Iterator[str]:
+        """Yield each answer of a claiming `audience`, in one line."""
+        merged = self._mailing(topic, campaign).verdicts(
+            self._rows(order), self.database, lambda: self.now, claim=True
+        )
+        for row in merged:
+            assert not isinstance(row, RefusedRow)
+            yield " ".join(filter(None, (row["verdict"], row["reason"], row["until"])))
+
+    def _sent(self, topic: str, campaign: str, people: list[int], answers: list[str]) -> None:
+        before = self.sent[campaign]
+        read = zip(people, answers, strict=False)
+        sent = [each for each, answer in read if answer == "allow" and each not in before]
+        before.update(sent)
+        self._tell("sent", topic=topic, campaign=campaign, people=sent)
+
+    def _release(self, letter: Letter, people: list[int]) -> None:
+        released = self._mailing(letter.topic, letter.campaign).release(
+            self._rows(people), self.database, lambda: self.now
+        )
+        given_back = sum(each for each in released if not isinstance(each, RefusedRow))
+        self._tell(
+            "released",
+            topic=letter.topic,
+            campaign=letter.campaign,
+            people=people,
+            given_back=given_back,
+        )
+
+    def _mailing(self, topic: str, campaign: str) -> campaign_csv.Mailing:
+        return campaign_csv.Mailing(make.minter(), topic, campaign, self.now.date())
+
+    def _order(self) -> list[int]:
+        return self.lot.sample(range(self.people), self.people)
+
+    def _rows(self, people: list[int]) -> Iterator[Row]:
+        for line, person in enumerate(people):
+            by_id = person % 8 == 7
+            yield Row(line, {"id": str(self._ids[person])} if by_id else {"email": _email(person)})
+
+
+def _email(person: int) -> str:
+    return f"p{person}@example.org"
+
+
+def _cells(each: Beginning) -> dict[str, str]:
+    return {
+        "email": _email(each.person),
+        "topic": each.topic,
+        "status": each.status,
+        "frequency": each.frequency,
+        "paused_until": each.paused_until.isoformat() if each.paused_until else "",
+    }
+
+
+def _plain(value: datetime | UUID) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,138 @@
+"""Half a year of mailings, followed by a tally that uses nothing of ours.
+
+No mail breaks a stop, a pause or a cap; nobody who may be mailed is left out; a weekly letter
+reaches a weekly reader every week. People come with every mix of topics, caps and pauses, and
+change them; some 200 mailings are on time, early or late by minutes, some concurrent, some
+crashed and asked for again, some cancelled and released.
+
+    HALF_YEAR_PEOPLE=20000 pytest -n0 --basetemp=/tmp/half-year tests/half_year
+
+plays it with as many people, in an hour or less for each engine, and keeps the log and what was
+counted (`counts.json`).
+"""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preference_center.core import ledger
+from preference_center.data import campaign_csv
+from preference_center.store import Database
+from tests.integration.half_year import tally
+from tests.integration.half_year.stage import Stage
+from tests.support import make
+
+PEOPLE = int(os.environ.get("HALF_YEAR_PEOPLE", "200"))
+ROOT = Path(__file__).parents[3]
+HAPPENED = {
+    *(f"changed by {act}" for act in ("leave", "leave all", "less", "cap", "resume", "join")),
+    *(f"changed by {act}" for act in ("undo", "bounce", "erase")),
+    *(f"deny {why}" for why in ("unsubscribed", "not_subscribed", "unconfirmed", "suppressed")),
+    *("deny erased", "defer paused", "defer frequency", "allow"),
+    "people whom two mailings wanted at once",
+    "claims given back",
+    "regular letters due",
+}
+
+
+def _play(database: Database, log: Path, people: int) -> None:
+    with log.open("w", encoding="utf-8") as file:
+        Stage(database, file, people).play()
+
+
+def test_every_mail_of_half_a_year_was_right(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", max(60, PEOPLE // 20))
+    log = tmp_path / "half-year.jsonl"
+    _play(database, log, PEOPLE)
+    command = [sys.executable, "-m", "tests.integration.half_year.tally", str(log)]
+    followed = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    assert json.loads(followed.stdout).keys() >= HAPPENED
+    with database.reading() as session:
+        assert not [problem for problem in ledger.verify(session) if problem]
+    (tmp_path / "counts.json").write_text(followed.stdout)
+
+
+@pytest.fixture(scope="module")
+def lines(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the log of a small half-year, line by line."""
+    folder = tmp_path_factory.mktemp("half-year")
+    shutil.copy(sqlite_template, folder / "test.db")
+    database = make.database(f"sqlite:///{folder / 'test.db'}")
+    _play(database, folder / "log", 40)
+    database.close()
+    return [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+
+
+def _followed(lines: list[dict[str, Any]]) -> list[str]:
+    followed = tally.Tally()
+    followed.follow(json.dumps(line) for line in lines)
+    return followed.wrong
+
+
+def _change_answer(lines: list[dict[str, Any]], was: str, becomes: str) -> None:
+    line = next(
+        line
+        for line in lines
+        if line["do"] == "asked" and any(answer.startswith(was) for answer in line["answers"])
+    )
+    place = [answer.startswith(was) for answer in line["answers"]].index(True)
+    line["answers"][place] = becomes
+
+
+def _only(lines: list[dict[str, Any]], do: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line["do"] == do]
+
+
+def _send_to_everybody(lines: list[dict[str, Any]]) -> None:
+    _only(lines, "sent")[-1]["people"] = list(range(40))
+
+
+def _lose_a_letter(lines: list[dict[str, Any]]) -> None:
+    line = next(line for line in _only(lines, "sent") if line["campaign"] == "letter-9")
+    line["people"] = line["people"][1:]
+
+
+def _release_nothing(lines: list[dict[str, Any]]) -> None:
+    for line in _only(lines, "released"):
+        line["given_back"] = 0
+
+
+def _send_at_once_to_both(lines: list[dict[str, Any]]) -> None:
+    for line in _only(lines, "asked at once"):
+        for asked in line["asked"]:
+            asked["answers"] = ["allow" for _ in asked["answers"]]
+
+
+TAMPERING: list[Callable[[list[dict[str, Any]]], None]] = [
+    lambda lines: _change_answer(lines, "allow", "deny unsubscribed"),
+    lambda lines: _change_answer(lines, "deny suppressed", "allow"),
+    lambda lines: _change_answer(lines, "deny unsubscribed", "deny unknown"),
+    lambda lines: _change_answer(lines, "defer paused", "allow"),
+    lambda lines: _change_answer(lines, "defer frequency", "defer frequency 2026-03-01T00:00:00"),
+    lambda lines: _only(lines, "act")[5].update(changed=not _only(lines, "act")[5]["changed"]),
+    _release_nothing,
+    _send_to_everybody,
+    _lose_a_letter,
+    _send_at_once_to_both,
+]
+
+
+@pytest.mark.parametrize("tamper", TAMPERING)
+def test_the_tally_notices(
+    lines: list[dict[str, Any]], tamper: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    assert _followed(lines) == []
+    changed = copy.deepcopy(lines)
+    tamper(changed)
+    assert _followed(changed) != []

@@ -1,0 +1,311 @@
+"""Readers in every state, and the page that each of them would see."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    consent,
+    preferences,
+    preferences_form,
+    reasons,
+    subscribers,
+    subscriptions,
+    topics,
+)
+from preference_center.core import undo as undoing
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.subscriptions import PAUSES
+from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.store import Database
+from preference_center.store.tables import Base, Subscriber
+from preference_center.store.upgrade import upgrade
+from tests.support import make, processes
+
+LANGUAGES = ("en", "de", "ar")
+NOW = datetime.now(UTC).replace(microsecond=0)  # a real server tells the real time
+HOUR = timedelta(hours=1)
+BOTH = ("weekly-news", "product-news")
+LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
+LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
+LONG_TOPIC = (
+    "Donaudampfschifffahrtsgesellschaftskapitäne, the harbour and all of the old town, told in time"
+)
+# How the name of a page ends that is got by sending one of its forms with nothing chosen.
+NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
+    ", no pause chosen": "/pause",
+    ", no reason": "/reason",
+    ", nothing typed": "/new-link",
+}
+SEND = "end => [...document.forms].find(form => form.action.split('?')[0].endsWith(end)).submit()"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A server that runs, its database, and the path of each page by its name."""
+
+    base: str
+    database: Database
+    pages: dict[str, str]
+
+    def open(self, page: Page, name: str, language: str = "en") -> int:
+        """Open a page as its reader would, and return the status it came with."""
+        path = self.pages[name]
+        answer = page.goto(f"{self.base}{path}{'&' if '?' in path else '?'}lang={language}")
+        for ending, action in NOTHING_CHOSEN.items():
+            if name.endswith(ending):
+                with page.expect_navigation() as waiting:
+                    page.evaluate(SEND, action)
+                answer = waiting.value
+        assert answer is not None
+        return answer.status
+
+    def join(self, email: str) -> str:
+        """Add a reader of both topics, and return the address of the link in their mail."""
+        with self.database.transaction() as session:
+            make.reader(session, email, *BOTH)
+        return self.base + link("unsubscribe", email)
+
+    def comes(self, email: str) -> set[str]:
+        """Return the topics that somebody gets."""
+        with self.database.reading() as session:
+            person = subscribers.find(session, make.person(email))
+            standing = preferences.standing(person, topics.everything(session), "en", make.NOW)
+        return {topic.slug for topic in standing.received}
+
+    def rows(self) -> dict[str, list[str]]:
+        """Return every row about a person, by table: not the counts of openings, which name none.
+
+        Those are flushed in the background, by whichever test happened to open pages before.
+        """
+        with self.database.reading() as session:
+            return {
+                table.name: sorted(map(repr, session.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+                if table.name != "openings"
+            }
+
+
+@contextmanager
+def letters(folder: Path, **changes: str) -> Iterator[Stage]:
+    """Yield a company with two topics, and a third that it no longer sends."""
+    with _serving(folder / "letters.db", **changes) as (base, database):
+        with database.transaction() as session:
+            for slug, about in (
+                ("weekly-news", "What happened this week, every Friday."),
+                ("product-news", "New things we have built, about once a month."),
+            ):
+                make.topic(session, slug, description=about)
+            topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
+            pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
+            pages |= {**_less(session), **_confirms(session)}
+        pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
+        pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
+        pages["not found"] = "/nothing"
+        pages["wrong method"] = f"{pages['leave']}/leave"
+        yield Stage(base, database, pages)
+
+
+@contextmanager
+def long_names(folder: Path) -> Iterator[Stage]:
+    """Yield a company with one topic, where every name is as long as may be."""
+    changes = {
+        "BRAND_NAME": LONG_BRAND,
+        "CONTACT": f"help@{LONG_DOMAIN}",
+        "GOODBYE_LINKS": "our blog=https://example.org/blog, RSS=https://example.org/rss",
+    }
+    with _serving(folder / "long.db", **changes) as (base, database):
+        with database.transaction() as session:
+            make.topic(session, "harbour", name=LONG_TOPIC)
+            make.reader(session, f"ada@{LONG_DOMAIN}", "harbour")
+            gone = make.reader(session, f"bea@{LONG_DOMAIN}", "harbour")
+            late = make.reader(session, f"cem@{LONG_DOMAIN}", "harbour")
+            pages = {
+                "leave, one topic": link("unsubscribe", f"ada@{LONG_DOMAIN}", "harbour"),
+                "preferences, long": link("preferences", f"ada@{LONG_DOMAIN}", "harbour"),
+                "goodbye, long": leave(session, gone, "harbour"),
+                "too late to undo": leave(session, late, "harbour", days_ago=40) + "/undo",
+            }
+            pages["undo, long"] = pages["goodbye, long"] + "/undo"
+            pages["broken link, long"] = "/u/x"
+        yield Stage(base, database, pages)
+
+
+@contextmanager
+def trouble(folder: Path) -> Iterator[Stage]:
+    """Yield a company whose database has failed."""
+    with _serving(folder / "trouble.db") as (base, database):
+        with database.transaction() as session:
+            session.execute(text("DROP TABLE subscribers"))
+        yield Stage(base, database, {"trouble": link("unsubscribe", "ada@example.org")})
+
+
+def link(kind: str, email: str, topic: str = "weekly-news") -> str:
+    """Return the path of somebody's link, as a mail holds it."""
+    links = make.minter().mint(email, topic, "campaign-7", day=NOW.date())
+    return str(urlsplit(getattr(links, f"{kind}_url")).path)
+
+
+def leave(
+    session: Session, subscriber: Subscriber, slug: str | None = "weekly-news", *, days_ago: int = 0
+) -> str:
+    """Let somebody leave a topic, or everything, and return the path of the receipt."""
+    at = NOW - timedelta(days=days_ago)
+    act = make.act(at=at, confirm_after=timedelta(minutes=2) if subscriber.email else None)
+    topic = topics.get(session, slug) if slug is not None else None
+    scope: consent.Scope = "all" if topic is None else "topic"
+    seq = consent.end_consent(session, subscriber, scope, act, topic).seq
+    return _receipt(subscriber, seq)
+
+
+def undo(session: Session, subscriber: Subscriber) -> str:
+    """Undo somebody's newest change, and return the path of that receipt."""
+    act = make.act(at=NOW)
+    return _receipt(
+        subscriber, undoing.undo(session, subscriber, subscriber.seq, subscriber.seq, act).seq
+    )
+
+
+def _receipt(subscriber: Subscriber, seq: int, first: int | None = None) -> str:
+    receipt = Receipt(NOW.date(), subscriber.subscriber_id, first or seq, seq)
+    return f"/r/{write_receipt(receipt, (make.SERVER_KEY,))}"
+
+
+@contextmanager
+def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
+    port = processes.free_port()
+    values = {
+        "DATABASE_URL": f"sqlite:///{path}",
+        "PUBLIC_URL": f"http://localhost:{port}",
+        "SMTP_URL": "smtp://localhost:9",
+        "MAIL_FROM": "letters@example.org",
+        "LANGUAGES": ",".join(LANGUAGES),
+        "BRAND_NAME": "Northwind Letters",
+        "POSTAL_ADDRESS": "1 Example Street, 1000 Exampletown",
+        "CONTACT": "help@example.org",
+        "PRIVACY_URL": "https://example.org/privacy",
+        "SIGN_UP_URL": "https://example.org/sign-up",
+    }
+    database = make.database(values["DATABASE_URL"])
+    try:
+        upgrade(database)
+        with processes.serving(make.environment(**{**values, **changes}), port) as base:
+            yield base, database
+    finally:
+        database.close()
+
+
+def _leave_pages(session: Session) -> dict[str, str]:
+    make.reader(session, "ada@example.org", *BOTH)
+    leave(session, make.reader(session, "gone@example.org", *BOTH), days_ago=20)
+    leave(session, make.reader(session, "all@example.org", *BOTH), None, days_ago=20)
+    make.reader(session, "old@example.org", "old-letter")
+    pages = {
+        "leave": link("unsubscribe", "ada@example.org"),
+        "leave, already gone": link("unsubscribe", "gone@example.org"),
+        "leave, gone from all": link("unsubscribe", "all@example.org"),
+        "leave, no longer sent": link("unsubscribe", "old@example.org", "old-letter"),
+        "leave, unknown address": link("unsubscribe", "nobody@example.org"),
+    }
+    pages["leave, nothing pressed"] = pages["leave, nothing chosen"] = pages["leave"]
+    return pages
+
+
+def _less(session: Session) -> dict[str, str]:
+    """Let readers ask for less, each in another way."""
+    weekly = topics.get(session, "weekly-news")
+    pages = {}
+    for choice in (*FREQUENCIES[1:], *PAUSES[:1]):
+        email = f"{choice}@example.org"
+        person = make.reader(session, email, *BOTH)
+        act = make.act(at=NOW, confirm_after=timedelta(minutes=2))
+        done = subscriptions.ask_for_less(session, person, weekly, choice, act)
+        pages[f"receipt, {choice}"] = _receipt(person, done.seq)
+        pages[f"leave, {choice}"] = link("unsubscribe", email)
+        pages[f"preferences, {choice}"] = link("preferences", email)
+        pages[f"undo, {choice}"] = _receipt(person, done.seq) + "/undo"
+    resting = make.reader(session, "resting@example.org", *BOTH)
+    done = preferences_form.pause_all(session, resting.subscriber_id, "1-month", make.act(at=NOW))
+    pages["receipt, all paused"] = _receipt(resting, done.seq, done.first)
+    saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
+    pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
+    mailed = "?said=mailed&mailed=product-news"
+    pages["preferences, mailed"] = pages["preferences, weekly"] + mailed
+    return pages
+
+
+def _confirms(session: Session) -> dict[str, str]:
+    keys = (make.SERVER_KEY,)
+    person = make.reader(session, "joins@example.org", "product-news").subscriber_id
+    fresh = write_confirm(Confirm(NOW.date(), person, "weekly-news", NOW), keys)
+    long_ago = NOW - timedelta(days=9)
+    old = write_confirm(Confirm(long_ago.date(), person, "weekly-news", long_ago), keys)
+    leave(session, make.reader(session, "left-since@example.org"))
+    gone = Confirm(NOW.date(), make.person("left-since@example.org"), "weekly-news", NOW - HOUR)
+    spam = Confirm(NOW.date(), make.person("reported@example.org"), "weekly-news", NOW - HOUR)
+    return {
+        "confirm": f"/c/{fresh}",
+        "confirm, too old": f"/c/{old}",
+        "confirm, unsubscribed since": f"/c/{write_confirm(gone, keys)}",
+        "confirm, reported since": f"/c/{write_confirm(spam, keys)}",
+    }
+
+
+def _receipts(session: Session) -> dict[str, str]:
+    back = make.reader(session, "back@example.org", *BOTH)
+    undone = leave(session, back)
+    done = undo(session, back)
+    newer = make.reader(session, "newer@example.org", *BOTH)
+    superseded = leave(session, newer, days_ago=1)
+    leave(session, newer, None)
+    unknown = make.reader(session, "unknown@example.org", *BOTH)
+    unknown.email = None
+    return {
+        "goodbye, no reason": leave(session, make.reader(session, "why@example.org")),
+        "goodbye, answered": _answered(session),
+        "goodbye": (goodbye := leave(session, make.reader(session, "bea@example.org", *BOTH))),
+        "goodbye to all": leave(session, make.reader(session, "cem@example.org", *BOTH), None),
+        "goodbye, no address": leave(session, unknown),
+        "goodbye, long ago": leave(session, make.reader(session, "dan@example.org"), days_ago=40),
+        "goodbye, newer choice": superseded,
+        "everything as it was": done,
+        "receipt of what is undone": undone,
+        "undo": f"{goodbye}/undo",
+        "undo, done already": f"{undone}/undo",
+        "undo, newer choice": f"{superseded}/undo",
+    }
+
+
+def _answered(session: Session) -> str:
+    person = make.reader(session, "told@example.org", *BOTH)
+    receipt = leave(session, person)
+    session.flush()
+    reasons.give(session, person.subscriber_id, person.seq, "never_signed_up", "", NOW)
+    return receipt
+
+
+def _preferences(session: Session) -> dict[str, str]:
+    leave(session, make.reader(session, "none@example.org"))
+    make.reader(session, "bounced@example.org", *BOTH)
+    make.stop(session, "bounced@example.org", None, "address", source="bounce", at=NOW)
+    make.reader(session, "reported@example.org", *BOTH)
+    make.stop(session, "reported@example.org", None, source="complaint", at=NOW)
+    pages = {
+        "preferences, reported": link("preferences", "reported@example.org"),
+        "preferences, not saved": link("preferences", "ada@example.org")
+        + "?said=nothing&no_email=weekly-news&too_often=product-news",
+        "preferences": link("preferences", "ada@example.org"),
+        "preferences, gone from all": link("preferences", "all@example.org"),
+        "preferences, no topic left": link("preferences", "none@example.org"),
+        "preferences, bounced": link("preferences", "bounced@example.org"),
+    }
+    pages["preferences, nothing pressed"] = pages["preferences"]
+    pages["preferences, no pause chosen"] = pages["preferences"]
+    return pages

@@ -1,0 +1,34 @@
+"""axe finds nothing on any page in any state, light and dark, in both directions."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.integration.journeys.stage import LANGUAGES, Stage
+
+# WCAG 2.2's target size (24 px) is a rule that axe leaves off by itself.
+EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+# All that a change from light to dark can change.
+COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_axe_finds_nothing(staged: Stage, browser: Browser, language: str) -> None:
+    found = {}
+    with browser.new_context(bypass_csp=True) as context:
+        page = context.new_page()
+        for name in staged.pages:
+            page.emulate_media(color_scheme="light")
+            staged.open(page, name, language)
+            found[name] = report(page, EVERY_RULE)
+            page.emulate_media(color_scheme="dark")
+            found[f"{name}, dark"] = report(page, COLOURS)
+    assert {name: text for name, text in found.items() if text} == {}
+
+
+def report(page: Page, options: dict[str, Any]) -> str:
+    results: Any = Axe().run(page, options=options)
+    text: str = results.generate_report() if results.violations_count else ""
+    return text

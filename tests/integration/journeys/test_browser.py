@@ -1,0 +1,18 @@
+"""Where there is no browser."""
+
+import pytest
+
+from tests.integration.journeys.conftest import chromium
+
+Skipped, Failed = pytest.skip.Exception, pytest.fail.Exception
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", Failed), ("", Skipped)])
+def test_a_missing_browser_fails_in_ci_alone(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises((Skipped, Failed), match="no Chromium") as found:
+        chromium()
+    assert found.type is outcome

@@ -1,0 +1,170 @@
+"""The demo, from its inbox to the next mailing."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support import processes
+
+LONGEST_WAIT = 30  # seconds for a confirmation to arrive
+LONGEST_START = 90.0  # seconds: on a busy machine half a year takes its time
+READER = "ada@example.org"
+PAGES = ("inbox", "mail", "source", "mailing", "report")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a demo that runs."""
+    port = processes.free_port()
+    folder = tmp_path_factory.mktemp("demo")
+    with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
+        base = f"http://localhost:{port}"
+        processes.wait_until_answering(running, f"{base}/healthz", LONGEST_START)
+        yield f"{base}/demo"
+
+
+def arrives(page: Page, subject: str, times: int = 1) -> None:
+    """Check for new mail until `subject` is there as often as it should."""
+    for _ in range(LONGEST_WAIT):
+        page.get_by_role("link", name="Check for new mail").click()
+        if page.get_by_role("link", name=subject).count() >= times:
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail(f"no mail {subject!r}")
+
+
+def send(page: Page, topic: str) -> None:
+    page.get_by_role("button", name=f"Send {topic}").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{topic} went to ")
+
+
+def test_who_leaves_by_the_mail_program_is_left_out_of_the_next_mailing(
+    demo: str, page: Page
+) -> None:
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("link", name="the harbour is open again").click()
+    page.get_by_role("button", name="Unsubscribe").click()
+    expect(page.get_by_role("status")).to_contain_text("the sender answered 200")
+    page.get_by_role("link", name="Back to the inbox").click()
+    arrives(page, "You’re unsubscribed from Weekly news")
+    send(page, "Weekly news")
+    expect(page.get_by_role("status")).to_contain_text(f"{READER} has left it")
+    expect(page.get_by_role("link", name="Weekly news: ")).to_have_count(1)
+
+
+def follow(page: Page, name: str) -> Page:
+    """Open a link of the mail that is shown, in a tab of its own as the mail program does."""
+    page.wait_for_load_state("networkidle")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("base")).to_have_attribute("target", "_blank")
+    href = frame.get_by_role("link", name=name).get_attribute("href")
+    opened = page.context.new_page()
+    opened.goto(href or "")
+    return opened
+
+
+def test_who_comes_back_by_the_confirmation_gets_the_next_mailing(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("link", name="letters that write themselves").click()
+    opened = follow(page, "Unsubscribe")
+    opened.get_by_role("button", name="Unsubscribe from Product news").click()
+    opened.get_by_role("button", name="Undo").wait_for()
+    page.goto(f"{demo}/inbox")
+    arrives(page, "You’re unsubscribed from Product news")
+    page.get_by_role("link", name="You’re unsubscribed from Product news").click()
+    opened = follow(page, "Undo it")
+    opened.get_by_role("button", name="Undo").click()
+    opened.get_by_text("Everything is as it was").wait_for()
+    page.goto(f"{demo}/inbox")
+    send(page, "Product news")
+    expect(page.get_by_role("status")).to_contain_text(f"{READER} got it")
+    arrives(page, "a calendar for your readers")
+
+
+def test_who_asks_for_less_is_left_out_of_the_next_mailing(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("link", name="two coffees for one").click()
+    opened = follow(page, "Unsubscribe")
+    opened.locator("input[value=weekly]").check()
+    opened.locator("form[action*='/less'] button").click()
+    opened.get_by_role("button", name="Undo").wait_for()
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("navigation").get_by_role("link", name="Next mailing").click()
+    page.get_by_role("button", name="Send Harbour offers").click()
+    said = page.get_by_role("status")
+    # Whether the latest offers came within the week is a matter of the day.
+    expect(said).to_contain_text("Harbour offers went to ")
+    page.wait_for_timeout(1100)  # a mailing is named by its second
+    page.get_by_role("button", name="Send Harbour offers").click()
+    expect(said).to_contain_text(f"{READER} asked for fewer emails, and may have the next one from")
+    expect(page.get_by_role("row").filter(has_text="Harbour offers")).to_have_count(2)
+
+
+def test_the_report_counts_what_was_just_done(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/report")
+    paused = page.locator("#topic-product-news + dl div", has_text="Paused").locator("dd")
+    before = int(paused.inner_text())
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("link", name="letters that write themselves").click()
+    opened = follow(page, "Unsubscribe")
+    opened.locator("input[value='2-weeks']").check()
+    opened.locator("form[action*='/less'] button").click()
+    opened.get_by_role("button", name="Undo").wait_for()
+    page.get_by_role("navigation").get_by_role("link", name="Report").click()
+    expect(paused).to_have_text(str(before + 1))
+
+
+def test_the_readers_preferences_are_one_press_away(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/report")
+    page.get_by_role("link", name="The reader’s preferences").click()
+    page.get_by_role("heading", name="Your email preferences").wait_for()
+
+
+def test_the_source_of_a_mail_is_one_press_away(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/inbox")
+    page.get_by_role("link", name="the harbour is open again").first.click()
+    page.get_by_role("link", name="Show the source").click()
+    source = page.get_by_role("region", name="Source")
+    expect(source).to_contain_text("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_demo(
+    demo: str, browser: Browser, scheme: Literal["light", "dark"]
+) -> None:
+    with browser.new_context(color_scheme=scheme, bypass_csp=True) as context:
+        page, found = context.new_page(), {}
+        for name in PAGES:
+            open_page(demo, page, name)
+            results: Any = Axe().run(page)
+            found[name] = results.generate_snapshot()
+    assert found == dict.fromkeys(PAGES, "")
+
+
+@pytest.mark.parametrize("wide", [320, 768, 1280])
+def test_the_demo_fits_a_phone_a_tablet_and_a_desk(demo: str, page: Page, wide: int) -> None:
+    page.set_viewport_size({"width": wide, "height": 640})
+    for name in PAGES:
+        open_page(demo, page, name)
+        assert (name, width(page)) == (name, wide)
+
+
+def open_page(demo: str, page: Page, name: str) -> None:
+    """Open one of `PAGES`; that of mailings after one was sent."""
+    page.goto(f"{demo}/{name if name in ('mailing', 'report') else 'inbox'}")
+    if name in ("mail", "source"):
+        page.get_by_role("link", name="the harbour is open again").first.click()
+    if name == "source":
+        page.get_by_role("link", name="Show the source").click()
+    if name == "mailing" and not page.get_by_role("table").count():
+        page.get_by_role("button", name="Send Product news").click()
+        page.get_by_role("table").wait_for()
+    page.wait_for_load_state()
+
+
+def width(page: Page) -> int:
+    found: int = page.evaluate("document.documentElement.scrollWidth")
+    return found

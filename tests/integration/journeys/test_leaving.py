@@ -1,0 +1,150 @@
+"""From the link in a mail to having left, and back again."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.journeys import stage
+from tests.integration.journeys.stage import BOTH, Stage
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def expect_heading(page: Page, words: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(words)
+
+
+def test_one_press_leaves_a_topic(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("press@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    expect(page.get_by_role("listitem")).to_have_text(["Product news"])
+    expect(page.get_by_text("Thank you for reading Weekly news since 20")).to_be_visible()
+    assert letters.comes("press@journeys.example") == {"product-news"}
+
+
+def test_one_press_leaves_everything(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("everything@journeys.example"))
+    press(page, "Unsubscribe from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    expect(page.get_by_text("You won’t get any more newsletters from us.")).to_be_visible()
+    assert letters.comes("everything@journeys.example") == set()
+
+
+def test_reloading_the_goodbye_does_nothing_again(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("reload@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    before = letters.rows()
+    page.reload()
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    assert letters.rows() == before
+
+
+def test_undo_puts_everything_back(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("undo@journeys.example"))
+    press(page, "Unsubscribe from all Northwind Letters emails")
+    press(page, "Undo")
+    expect_heading(page, "Everything is as it was")
+    expect(page.get_by_role("listitem")).to_have_text(["Product news", "Weekly news"])
+    assert letters.comes("undo@journeys.example") == set(BOTH)
+
+
+def test_who_has_undone_can_leave_after_all(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("after-all@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    press(page, "Undo")
+    press(page, "Unsubscribe from Weekly news")
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    assert letters.comes("after-all@journeys.example") == {"product-news"}
+
+
+def test_the_undo_link_of_the_mail_asks_first(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("mailed@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    page.goto(f"{page.url}/undo")
+    expect_heading(page, "Undo your change?")
+    assert letters.comes("mailed@journeys.example") == {"product-news"}
+    press(page, "Undo")
+    expect_heading(page, "Everything is as it was")
+    page.go_back()
+    page.reload()
+    expect_heading(page, "Everything is as it was")
+
+
+def test_the_link_of_a_topic_left_says_since_when(letters: Stage, page: Page) -> None:
+    link = letters.join("already@journeys.example")
+    page.goto(link)
+    press(page, "Unsubscribe from Weekly news")
+    page.goto(link)
+    expect_heading(page, "You’re already unsubscribed from Weekly news")
+    expect(page.get_by_text("There is nothing more to do.")).to_contain_text("Since ")
+    press(page, "Unsubscribe from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    assert letters.comes("already@journeys.example") == set()
+
+
+def test_topics_can_be_left_from_the_preferences(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("topics@journeys.example"))
+    page.get_by_role("link", name="Choose topics").click()
+    expect_heading(page, "Your email preferences")
+    page.get_by_role("checkbox", name="Product news").uncheck()
+    press(page, "Save")
+    expect(page.get_by_role("status")).to_contain_text("Product news: no emails")
+    assert letters.comes("topics@journeys.example") == {"weekly-news"}
+
+
+def test_an_address_never_seen_can_leave(letters: Stage, page: Page) -> None:
+    page.goto(letters.base + stage.link("unsubscribe", "stranger@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    expect(page.get_by_text("We have no address on file")).to_be_visible()
+
+
+def test_a_failing_database_is_admitted(trouble: Stage, page: Page) -> None:
+    assert trouble.open(page, "trouble") == 503
+    expect_heading(page, "Sorry, we couldn’t save that")
+    expect(page.get_by_role("main").get_by_role("link")).to_have_text("help@example.org")
+
+
+def test_a_form_without_an_answer_focuses_the_problem(letters: Stage, page: Page) -> None:
+    assert letters.open(page, "leave, nothing pressed") == 400
+    expect(page).to_have_title("Error: Unsubscribe from Weekly news – Northwind Letters")
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#choose")).to_be_focused()
+
+
+def test_the_language_chosen_stays_to_the_end(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("language@journeys.example"))
+    page.get_by_role("link", name="العربية").click()
+    page.get_by_role("button").first.click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    page.get_by_role("link", name="English").click()
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+
+
+def test_the_keyboard_is_enough(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("keyboard@journeys.example"))
+    for heading in ("You’re unsubscribed from Weekly news", "Everything is as it was"):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus-visible")
+        expect(focused).to_have_css("outline-style", "solid")
+        expect(focused).to_have_css("outline-width", "3px")
+        page.keyboard.press("Enter")
+        expect_heading(page, heading)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_neither_scripts_nor_cookies_are_needed(
+    letters: Stage, browser: Browser, scripts: bool
+) -> None:
+    with browser.new_context(java_script_enabled=scripts) as context:
+        page = context.new_page()
+        page.goto(letters.join(f"scripts-{scripts}@journeys.example"))
+        press(page, "Unsubscribe from Weekly news")
+        press(page, "Undo")
+        expect_heading(page, "Everything is as it was")
+        assert context.cookies() == []

@@ -1,0 +1,134 @@
+"""Asking for less on a phone, in each language: found by place and shape, not by a known word."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from preference_center.core import audience, topics
+from tests.integration.journeys import stage
+from tests.integration.journeys.stage import LANGUAGES, Stage
+from tests.support import make
+
+pytestmark = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def form(page: Page, action: str) -> Locator:
+    return page.locator(f"form[action*='/{action}']")
+
+
+def press(page: Page, action: str, button: int = -1) -> None:
+    form(page, action).locator("button").nth(button).click()
+
+
+def verdict(letters: Stage, email: str, days: int = 0, topic: str = "weekly-news") -> str:
+    """Return what the next mailing would hear about somebody some days from now."""
+    now, person = stage.NOW + timedelta(days=days, minutes=5), make.person(email)
+    with letters.database.reading() as session:
+        found = topics.get(session, topic)
+        told = audience.check(session, found, "next", {person: ""}, now)[person]
+    return f"{told.verdict} {told.reason}".strip()
+
+
+def start(letters: Stage, page: Page, name: str, language: str) -> str:
+    """Open the leave page of a new reader, in one language, and return their address."""
+    email = f"{name}-{language}@journeys.example"
+    page.goto(f"{letters.join(email)}?lang={language}")
+    assert page.locator("html").get_attribute("lang") == language
+    return email
+
+
+def test_a_weekly_reader_gets_one_mail_a_week(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "weekly", language)
+    page.locator("input[value=weekly]").check()
+    press(page, "less")
+    expect(page.locator(".tick")).to_be_visible()
+    with letters.database.transaction() as session:
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, "this-week", [make.person(email)], stage.NOW)
+    assert verdict(letters, email, days=1) == "defer frequency"
+    assert verdict(letters, email, days=7) == "allow"
+
+
+def test_a_pause_holds_and_ends_by_itself(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "pause", language)
+    page.locator("input[value='2-weeks']").check()
+    press(page, "less")
+    expect(page.locator(".tick")).to_be_visible()
+    assert verdict(letters, email, days=1) == "defer paused"
+    assert verdict(letters, email, days=15) == "allow"
+
+
+def test_who_changes_their_mind_undoes_it(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "undo", language)
+    page.locator("input[value='1-month']").check()
+    press(page, "less")
+    press(page, "undo")
+    expect(page.locator(".tick")).to_be_visible()
+    assert verdict(letters, email) == "allow"
+
+
+def test_who_wanted_less_can_still_leave(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "leave", language)
+    page.locator("input[value=monthly]").check()
+    press(page, "less")
+    press(page, "leave")
+    expect(page.locator("#why")).to_be_visible()
+    assert verdict(letters, email) == "deny unsubscribed"
+
+
+def test_who_leaves_can_say_why(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "why", language)
+    press(page, "leave")
+    page.locator("input[value=too_many]").check()
+    page.locator("textarea").fill("Every day! Write to me@example.org")
+    press(page, "reason")
+    expect(page.locator("#why textarea")).to_have_count(0)
+    expect(page.locator("#why h2")).to_be_visible()
+    reasons = [row for row in letters.rows()["reasons"] if make.person(email).hex[:8] in row]
+    assert len(reasons) == 1
+    assert "[address]" in reasons[0]
+
+
+def test_an_answer_that_says_nothing_is_asked_again(
+    letters: Stage, page: Page, language: str
+) -> None:
+    start(letters, page, "silent", language)
+    press(page, "leave")
+    press(page, "reason")
+    expect(page.locator(".problem")).to_be_focused()
+    page.locator(".problem a").click()
+    expect(page.locator("input[value=too_many]")).to_be_focused()
+
+
+def test_preferences_are_saved_and_undone_at_once(
+    letters: Stage, page: Page, language: str
+) -> None:
+    email = start(letters, page, "save", language)
+    page.locator("main section a").first.click()
+    page.locator("input[name=on-product-news]").uncheck()
+    page.locator("select[name=often-weekly-news]").select_option("monthly")
+    press(page, "save")
+    expect(page.locator(".said li")).to_have_count(2)
+    assert verdict(letters, email, topic="product-news") == "deny unsubscribed"
+    press(page, "undo")
+    expect(page.locator(".tick")).to_be_visible()
+    assert verdict(letters, email, topic="product-news") == "allow"
+
+
+def test_everything_can_rest(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "rest", language)
+    page.locator("main section a").first.click()
+    page.locator("input[value='3-months']").check()
+    press(page, "pause")
+    expect(page.locator(".tick")).to_be_visible()
+    assert verdict(letters, email) == verdict(letters, email, topic="product-news")
+    assert verdict(letters, email) == "defer paused"
+
+
+def test_a_lost_link_is_asked_for_by_mail(letters: Stage, page: Page, language: str) -> None:
+    page.goto(f"{letters.base}/u/cut-sho?lang={language}")
+    page.locator("input[type=email]").fill(f"lost-{language}@journeys.example")
+    press(page, "new-link")
+    expect(page.locator("h1")).to_be_visible()
+    assert page.url.split("?")[0].endswith("/new-link/sent")

@@ -1,0 +1,98 @@
+"""What holds for every page in every state: it fits, it is light, and looking changes nothing."""
+
+import os
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request
+
+from tests.integration.journeys.stage import LANGUAGES, Stage
+
+# 30 s was tried by hand: JOURNEY_SECONDS=30 pytest -n0 tests/journeys/test_pages.py -k waits
+SECONDS = float(os.environ.get("JOURNEY_SECONDS", "3"))
+BUDGET = 5_000  # bytes on the wire, page and sheet together
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
+    """Nor than 640 px at 200 %, which is the same."""
+    wide = {}
+    for name in staged.pages:
+        staged.open(page, name, language)
+        wide[name] = page.evaluate("document.documentElement.scrollWidth")
+    assert {name: width for name, width in wide.items() if width > 320} == {}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_ways_to_leave_weigh_the_same_on_the_first_screen(
+    letters: Stage, page: Page, language: str
+) -> None:
+    letters.open(page, "leave", language)
+    looks = page.locator("form[action*='/leave'] button").evaluate_all(
+        """buttons => buttons.map(button => {
+            const box = button.getBoundingClientRect(), style = getComputedStyle(button)
+            return [box.width, box.height, style.backgroundColor, style.color, style.font,
+                    style.borderColor, box.bottom <= innerHeight]
+        })"""
+    )
+    assert len(looks) == 2
+    assert looks[0] == looks[1]
+    assert looks[0][-1] is True
+
+
+def test_a_page_asks_for_its_sheet_and_nothing_else(staged: Stage, page: Page) -> None:
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    for name in staged.pages:
+        asked.clear()
+        staged.open(page, name)
+        once = ["document", "stylesheet"]
+        assert [request.resource_type for request in asked] in (once, once * 2), name
+        assert all(request.url.startswith(staged.base) for request in asked), name
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a_page_and_its_sheet_fit_in_5_kilobytes(staged: Stage, page: Page, encoding: str) -> None:
+    staged.open(page, next(iter(staged.pages)))
+    sheet = page.get_attribute("link[rel=stylesheet]", "href") or ""
+    sizes = {
+        name: _on_the_wire(staged, path, encoding) + _on_the_wire(staged, sheet, encoding)
+        for name, path in staged.pages.items()
+    }
+    assert {name: size for name, size in sizes.items() if size > BUDGET} == {}
+
+
+def test_no_page_sets_a_cookie(staged: Stage, context: BrowserContext) -> None:
+    page = context.new_page()
+    headers: list[str] = []
+    page.on("response", lambda response: headers.extend(response.all_headers()))
+    for name in staged.pages:
+        staged.open(page, name)
+        assert page.evaluate("document.cookie") == ""
+    assert "content-security-policy" in headers
+    assert "set-cookie" not in headers
+    assert context.cookies() == []
+
+
+def test_a_browser_that_opens_every_page_and_waits_changes_no_row(
+    letters: Stage, browser: Browser
+) -> None:
+    before = letters.rows()
+    with browser.new_context() as context:
+        for name in letters.pages:
+            letters.open(context.new_page(), name)
+        context.pages[0].wait_for_timeout(SECONDS * 1000)
+    assert letters.rows() == before
+
+
+def _on_the_wire(staged: Stage, path: str, encoding: str) -> int:
+    """Return the bytes of an answer, status line and headers included."""
+    with closing(HTTPConnection(urlsplit(staged.base).netloc, timeout=10)) as connection:
+        connection.request("GET", path, headers={"Accept-Encoding": encoding})
+        answer = connection.getresponse()
+        assert answer.getheader("Content-Encoding") == encoding
+        lines = [f"HTTP/1.1 {answer.status} {answer.reason}", ""]
+        lines += [f"{name}: {value}" for name, value in answer.getheaders()]
+        return sum(len(line) + 2 for line in lines) + len(answer.read())

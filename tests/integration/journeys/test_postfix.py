@@ -1,0 +1,149 @@
+"""Mail that comes in through a real Postfix, while what is behind it comes and goes (M11, M13).
+
+Postfix is set up with the lines of `docs/bounces.md`. What cannot be done now stays in its queue,
+and is done once.
+"""
+
+import smtplib
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+from preference_center.links.minter import write_mailto
+from preference_center.store import Database
+from tests.support import make, postfix, postgres, processes, smtp
+from tests.unit.inbound.test_mail import mail
+
+# Who delivers is no friend: only the documented lines let its mail in.
+STRANGER = "mynetworks = 192.0.2.1\n"
+LATER = "451 4.3.0 Try again later"
+LEFT = [("unsubscribed", "weekly-news")]
+
+
+def address(email: str) -> str:
+    token = write_mailto(make.person(email), "weekly-news", (make.LINK_KEY,))
+    return f"{token}@in.example.org"
+
+
+# email -> what its mail program sends, and to whom
+WAYS = {
+    "ada@example.org": (mail(Subject=""), address("ada@example.org")),  # Apple Mail
+    "ben@example.org": (mail(Subject="Fwd: unsubscribe"), address("ben@example.org")),
+    "cleo@example.org": (mail("Bitte abmelden"), address("cleo@example.org")),
+    "dora@example.org": (mail(Subject="unsubscribe"), address("dora@example.org").upper()),
+}
+
+
+@pytest.fixture
+def environ(database: Database) -> dict[str, str]:
+    """Return the settings of a company with four readers."""
+    with database.transaction() as session:
+        make.topic(session)
+        for email in WAYS:
+            make.reader(session, email)
+    url = database.engine.url.render_as_string(hide_password=False)
+    return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[postfix.Mta, int]]:
+    """Yield a Postfix, and the port that it delivers our mail to; all other mail is refused."""
+    port = processes.free_port()
+    main = postfix.documented("bounces.md", "main.cf", {"127.0.0.1:8024": f"127.0.0.1:{port}"})
+    with smtp.server(replies={"RCPT": "550 5.1.1 no such mailbox"}) as elsewhere:
+        relay = f"relayhost = [127.0.0.1]:{elsewhere.url.rpartition(':')[2]}\n"
+        with postfix.running(STRANGER + relay + main) as mta:
+            yield mta, port
+
+
+@pytest.fixture
+def mta(running: tuple[postfix.Mta, int]) -> postfix.Mta:
+    running[0].forget()
+    return running[0]
+
+
+@pytest.fixture
+def port(running: tuple[postfix.Mta, int]) -> int:
+    return running[1]
+
+
+@contextmanager
+def lmtp(environ: dict[str, str], port: int) -> Iterator[processes.Running]:
+    """Take in what Postfix delivers to a port."""
+    with processes.running(environ, "lmtp", "--listen", f"127.0.0.1:{port}") as command:
+        processes.wait_for(lambda: "Listening" in command.output, "an lmtp that listens")
+        yield command
+
+
+@contextmanager
+def away(database: Database) -> Iterator[None]:
+    """Keep everybody out of a database: PostgreSQL refuses, SQLite's file is locked."""
+    if not database.is_sqlite:
+        with postgres.refusing(database.engine.url.render_as_string(hide_password=False)):
+            yield
+        return
+    with closing(sqlite3.connect(str(database.engine.url.database))) as locked:
+        locked.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def send_all(mta: postfix.Mta) -> None:
+    for email, (raw, recipient) in WAYS.items():
+        mta.send(raw, email, recipient)
+
+
+def changes(database: Database) -> dict[str, Any]:
+    """Return what the ledger says of each reader, besides that they once subscribed."""
+    with database.reading() as session:
+        return {email: make.events(session, email)[1:] for email in WAYS}
+
+
+def test_what_comes_while_the_database_is_away_is_done_afterwards_and_once(
+    database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
+) -> None:
+    with lmtp(environ, port):
+        with away(database):
+            send_all(mta)
+            mta.wait_for(LATER)
+            assert mta.queued()
+        mta.wait_until_delivered()
+        assert changes(database) == dict.fromkeys(WAYS, LEFT)
+        send_all(mta)  # again, as a server does that did not hear our answer
+        mta.wait_for("status=sent", 2 * len(WAYS))
+    assert changes(database) == dict.fromkeys(WAYS, LEFT)
+
+
+def test_what_comes_while_we_are_killed_and_gone_is_done_afterwards_and_once(
+    database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
+) -> None:
+    with lmtp(environ, port) as command:
+        mta.send(mail(), "ada@example.org", address("ada@example.org"))
+        command.kill()
+    send_all(mta)
+    mta.wait_for("status=deferred", len(WAYS))
+    with lmtp(environ, port):
+        mta.wait_until_delivered()
+    assert changes(database) == dict.fromkeys(WAYS, LEFT)
+
+
+def test_what_postfix_cannot_deliver_comes_back_to_us(
+    database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
+) -> None:
+    minter = make.minter(inbound_domain="in.example.org")
+    sender = minter.mint("ada@example.org", "weekly-news", "2026-47").return_path
+    command = ["sendmail", "-i", "-f", sender, "ada@example.org"]
+    with lmtp(environ, port):
+        subprocess.run(command, input=mail(), env=mta.variables, check=True)
+        mta.wait_for("status=bounced")
+        mta.wait_for("status=sent")
+    assert changes(database)["ada@example.org"] == [("unsubscribed", "all")]
+
+
+def test_nothing_else_is_let_in(mta: postfix.Mta) -> None:
+    with pytest.raises(smtplib.SMTPRecipientsRefused):
+        mta.send(mail(), "ada@example.org", "ada@elsewhere.example")
+    assert not mta.queued()

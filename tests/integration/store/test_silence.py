@@ -1,0 +1,243 @@
+"""A PostgreSQL that gives no answer costs a bounded time, and a COMMIT in doubt is no success."""
+
+import _thread
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+from sqlalchemy import create_engine, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from preference_center.store import Database, SilentError, UnavailableError
+from preference_center.store.tables import Subscriber
+from tests.support import make, postgres, proxy
+from tests.support.processes import wait_for
+
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+MOMENTS = ["ping", "statement", "commit", "rollback"]
+
+
+@pytest.fixture
+def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return an empty database on a server of its own; deadlines are short."""
+    monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
+    monkeypatch.setattr("preference_center.store.engine._PATIENT_STATEMENT_SECONDS", 60)
+    monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
+    postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
+    return own_postgres_url
+
+
+@pytest.fixture
+def through(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
+    """Yield a database behind a proxy, with a connection in its pool, and the proxy."""
+    with proxy.before(server_url) as (url, between):
+        database = Database(url, (make.SERVER_KEY,))
+        ask(database)
+        yield database, between
+        database.close()
+
+
+def ask(database: Database) -> None:
+    with database.reading() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+
+
+def stop(database: Database) -> None:
+    with database.transaction() as session:
+        make.stop(session)
+
+
+def count(url: str) -> int:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.scalar(select(func.count()).select_from(Subscriber))
+    engine.dispose()
+    return found or 0
+
+
+def waiting(url: str) -> list[int]:
+    """Return the servers' processes that wait for the standby."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = list(connection.scalars(text(WAITING)))
+    engine.dispose()
+    return found
+
+
+def test_a_stopped_server_is_unavailable_until_it_goes_on(server_url: str) -> None:
+    database = Database(server_url, (make.SERVER_KEY,))
+    ask(database)
+    with postgres.stopped(server_url):
+        with pytest.raises(SilentError):
+            stop(database)
+        with pytest.raises(SilentError):
+            ask(database)
+    stop(database)
+    assert count(server_url) == 1
+    database.close()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_proxy_that_forwards_nothing_is_noticed_at_every_moment(
+    server_url: str, through: tuple[Database, proxy.Proxy], moment: str
+) -> None:
+    database, between = through
+    with ExitStack() as stack:
+
+        def fall_silent_at(now: str) -> None:
+            if now == moment:
+                stack.enter_context(between.silent())
+
+        def change() -> None:
+            fall_silent_at("ping")
+            with database.transaction(keep=moment != "rollback") as session:
+                session.scalar(text("SELECT 1"))
+                fall_silent_at("statement")
+                make.stop(session)
+                session.flush()
+                fall_silent_at("commit")
+                fall_silent_at("rollback")
+
+        with pytest.raises(SilentError):
+            change()
+    ask(database)
+    assert count(server_url) == 0
+
+
+def test_a_commit_whose_answer_is_lost_is_not_acknowledged_and_can_be_repeated(
+    server_url: str, through: tuple[Database, proxy.Proxy]
+) -> None:
+    database, between = through
+
+    def change() -> None:
+        with database.transaction() as session:
+            make.stop(session)
+            session.flush()
+            stack.enter_context(between.silent(requests=False))
+
+    with ExitStack() as stack, pytest.raises(SilentError):
+        change()
+    assert count(server_url) == 1
+    stop(database)
+    assert count(server_url) == 1
+
+
+def test_while_one_thread_waits_the_others_are_refused(
+    through: tuple[Database, proxy.Proxy],
+) -> None:
+    database, between = through
+    answers: list[str] = []
+
+    def probe() -> None:
+        with pytest.raises(SilentError) as error:
+            ask(database)
+        answers.append(str(error.value))
+
+    with between.silent():
+        probe()
+        before = between.accepted
+        waiting_thread = threading.Thread(target=probe)
+        waiting_thread.start()
+        wait_for(lambda: between.accepted > before, "a second try to connect")
+        for refused in (stop, ask):
+            with pytest.raises(SilentError, match="the database is silent"):
+                refused(database)
+        assert waiting_thread.is_alive()
+        waiting_thread.join()
+    assert ["timeout expired" in answer for answer in answers] == [True, True]
+    stop(database)
+    ask(database)
+
+
+def test_a_patient_statement_may_take_longer_but_not_without_end(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
+    monkeypatch.setattr("preference_center.store.engine._PATIENT_STATEMENT_SECONDS", 2)
+    with proxy.before(server_url) as (url, between):
+        database = Database(url, (make.SERVER_KEY,), patient=True)
+        with database.reading() as session:
+            session.execute(text("SELECT pg_sleep(0.2)"))
+        with between.silent(), pytest.raises(SilentError):
+            ask(database)
+        database.close()
+
+
+def test_a_commit_that_no_standby_confirms_is_not_acknowledged_and_never_cancelled(
+    server_url: str,
+) -> None:
+    database = Database(server_url, (make.SERVER_KEY,))
+    ask(database)
+    with postgres.missing_standby(server_url):
+        with pytest.raises(SilentError):
+            stop(database)
+        assert len(waiting(server_url)) == 1  # a cancel request would have ended it
+        ask(database)
+    stop(database)
+    database.close()
+
+
+@pytest.mark.usefixtures("sigint")
+def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> None:
+    database = Database(server_url, (make.SERVER_KEY,), patient=True)
+    ask(database)
+
+    def interrupt() -> None:
+        wait_for(lambda: waiting(server_url), "a COMMIT that waits")
+        _thread.interrupt_main()
+
+    with postgres.missing_standby(server_url):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            stop(database)
+        thread.join()
+        assert len(waiting(server_url)) == 1
+    database.close()
+
+
+@pytest.mark.parametrize("level", ["notice", "error"])
+def test_a_commit_with_a_warning_is_not_acknowledged(server_url: str, level: str) -> None:
+    postgres.execute(server_url, f"ALTER ROLE CURRENT_USER SET client_min_messages = {level}")
+    database = Database(server_url, (make.SERVER_KEY,), patient=True)
+    ask(database)
+
+    def cancel() -> None:
+        wait_for(lambda: waiting(server_url), "a COMMIT that waits")
+        postgres.execute(server_url, f"SELECT pg_cancel_backend({waiting(server_url)[0]})")
+
+    with postgres.missing_standby(server_url):
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        with pytest.raises(UnavailableError, match="canceling wait for synchronous replication"):
+            stop(database)
+        thread.join()
+    postgres.execute(server_url, "ALTER ROLE CURRENT_USER RESET client_min_messages")
+    stop(database)
+    database.close()
+
+
+def test_a_commit_after_a_statement_that_failed_is_not_acknowledged(server_url: str) -> None:
+    database = Database(server_url, (make.SERVER_KEY,))
+
+    def change() -> None:
+        with database.transaction() as session:
+            make.stop(session)
+            session.flush()
+            with suppress(DBAPIError):
+                session.connection().exec_driver_sql("SELECT 1 / 0")
+
+    with pytest.raises(UnavailableError):
+        change()
+    assert count(server_url) == 0
+    database.close()
+
+
+def test_a_notice_in_a_transaction_is_no_reason_to_refuse_it(server_url: str) -> None:
+    database = Database(server_url, (make.SERVER_KEY,))
+    with database.transaction() as session:
+        make.stop(session)
+        session.execute(text("DO $$ BEGIN RAISE WARNING 'no trouble of COMMIT'; END $$"))
+    assert count(server_url) == 1
+    database.close()

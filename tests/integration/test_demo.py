@@ -1,0 +1,253 @@
+"""The demo as a new user runs it: one command in an empty folder, nothing set up."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import unescape
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import pytest
+from flask.testing import FlaskClient
+
+from preference_center.demo import inbox
+from tests.support import processes
+
+FOLDER = "preference-center-demo"
+PAGES = ("inbox", "mailing", "report")
+LONGEST_START = 90.0  # seconds: on a busy machine half a year takes its time
+
+
+@contextmanager
+def demo(folder: Path) -> Iterator[tuple[str, processes.Running]]:
+    """Yield the address of a demo that runs in `folder`, and its process."""
+    port = processes.free_port()
+    base_url = f"http://localhost:{port}"
+    with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
+        processes.wait_until_answering(running, f"{base_url}/healthz", LONGEST_START)
+        yield base_url, running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[tuple[str, processes.Running]]:
+    with demo(folder) as started:
+        yield started
+
+
+@pytest.fixture
+def base_url(running: tuple[str, processes.Running]) -> str:
+    return running[0]
+
+
+def get(url: str) -> str:
+    with urlopen(url, timeout=30) as page:
+        return str(page.read().decode())
+
+
+def post(url: str, **form: str) -> tuple[str, str]:
+    """Press a button; return the address it leads to, and the page there."""
+    with urlopen(Request(url, urlencode(form).encode(), method="POST"), timeout=30) as page:
+        return page.url, page.read().decode()
+
+
+def mails(base_url: str) -> dict[str, str]:
+    """Return the inbox: each mail's subject and its name."""
+    page = get(f"{base_url}/demo/inbox")
+    found = re.findall(r'href="/demo/inbox/([^"/]+)">(.*?)</a>', page, re.DOTALL)
+    named = {name: re.search(r"<b>(.*?)</b>", inner, re.DOTALL) for name, inner in found}
+    return {_text(match[1]): name for name, match in named.items() if match is not None}
+
+
+def newest_mailings(page: str) -> list[dict[str, int]]:
+    """Return the rows of the table of mailings, newest first, each number under its head."""
+    table = page[page.index("<table") : page.index("</table>")]
+    heads = [_text(head) for head in re.findall(r"<th scope=\"col\">(.*?)</th>", table)][1:]
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    numbers = ([_number(cell) for cell in re.findall(r"<td>(.*?)</td>", row)] for row in rows)
+    return [dict(zip(heads, each, strict=True)) for each in numbers]
+
+
+def test_it_prints_the_addresses_to_open(running: tuple[str, processes.Running]) -> None:
+    base_url, process = running
+    found = re.findall(r"https?://\S+", process.output)
+    assert [url.removeprefix(base_url)[:6] for url in found[:3]] == ["/demo/"] * 3
+    assert [url.split("/")[3] for url in found[3:5]] == ["u", "p"]
+    assert all(url.startswith(base_url) and get(url) for url in found[:5])
+
+
+def test_its_keys_are_for_their_owner_alone(
+    running: tuple[str, processes.Running], folder: Path
+) -> None:
+    for name in ("keys.json", "env.sh"):
+        assert (folder / FOLDER / name).stat().st_mode & 0o077 == 0
+    assert "Traceback" not in running[1].output
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_leads_to_the_others(base_url: str, page: str) -> None:
+    html = get(f"{base_url}/demo/{page}")
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    paths = re.findall(r'href="([^"]+)"', nav)
+    assert paths[:3] == [f"/demo/{other}" for other in PAGES]
+    assert "Your email preferences" in get(paths[3])
+    assert nav.count("aria-current") == 1
+    assert " style=" not in html
+    assert "<script" not in html
+
+
+def test_the_inbox_shows_a_mail_of_each_topic_and_its_source(base_url: str) -> None:
+    subjects = mails(base_url)
+    topics = {subject.partition(":")[0] for subject in subjects}
+    assert topics >= {"Weekly news", "Product news", "Harbour offers"}
+    source = get(f"{base_url}/demo/inbox/{next(iter(subjects.values()))}/source")
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in source
+
+
+def test_unsubscribing_in_the_mail_program_ends_the_topic(base_url: str, folder: Path) -> None:
+    name = next(name for subject, name in mails(base_url).items() if "Weekly" in subject)
+    address, page = post(f"{base_url}/demo/inbox/{name}/unsubscribe")
+    assert address.endswith("?pressed=200")
+    assert "200" in page
+    processes.wait_for(
+        lambda: "You’re unsubscribed from Weekly news" in mails(base_url), "no confirmation came"
+    )
+    mail = inbox.mails(folder / FOLDER / "mail")[0]
+    assert re.search(rf"{base_url}/r/\S+/undo", mail.text)
+    _, page = post(f"{base_url}/demo/next-mailing", topic="weekly-news")
+    left_out = re.search(r"to ([\d,]+) people. Left out: (\d+) who asked for less, (\d+)", page)
+    assert left_out is not None
+    assert all(_number(count) for count in left_out.groups())
+    assert "ada@example.org has left it" in _text(page)
+
+
+def test_a_mailing_leaves_out_who_asked_for_less_and_has_just_had_one(base_url: str) -> None:
+    post(f"{base_url}/demo/mailing", topic="offers")
+    time.sleep(1.1)  # a mailing is named by its second
+    address, page = post(f"{base_url}/demo/mailing", topic="offers")
+    assert address == f"{base_url}/demo/mailing"
+    second, first = newest_mailings(page)[:2]
+    newly = first["Mailed"] - second["Mailed"]
+    assert newly > 0
+    assert second == first | {
+        "Mailed": first["Mailed"] - newly,
+        "Asked for fewer": first["Asked for fewer"] + newly,
+    }
+    assert sum(second.values()) == 3000
+
+
+def test_a_mailing_shows_some_of_whom_it_left_out_masked(base_url: str) -> None:
+    _, page = post(f"{base_url}/demo/mailing", topic="weekly-news")
+    reasons = _text(page[page.index("Who was left out") : page.index("The newest mailings")])
+    assert re.search(r"asked for fewer emails, .*?\w•••@\S+ until .*?, \d\d:\d\d UTC", reasons)
+    assert re.search(r"paused it \w•••@\S+ until \d+ \w+ 20\d\d", reasons)
+    for why in ("left this topic", "left everything", "never confirmed", "never asked for it"):
+        assert why in reasons
+    addresses = set(re.findall(r"\S+@\S+", reasons))
+    assert all("•••" in address for address in addresses)
+
+
+def test_the_report_is_that_of_the_command(base_url: str, folder: Path) -> None:
+    command = f". {FOLDER}/env.sh; exec {processes.COMMAND} report --format json"
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    left: Counter[str] = Counter()
+    for line in json.loads(done.stdout):
+        left[line["topic"]] += line["left"]
+    html = get(f"{base_url}/demo/report")
+    totals = re.findall(r'id="topic-([\w-]*)">.*?<dt>Left</dt><dd>([\d,]+)</dd>', html, re.DOTALL)
+    assert {slug: _number(count) for slug, count in totals} == left
+    assert html.count("<meter") > 8
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    with demo(tmp_path) as (base_url, first):
+        name = next(name for subject, name in mails(base_url).items() if "Product" in subject)
+        post(f"{base_url}/demo/inbox/{name}/unsubscribe")
+        before = (tmp_path / FOLDER / "keys.json").read_text()
+        first.kill()
+    with demo(tmp_path) as (base_url, second):
+        _, page = post(f"{base_url}/demo/next-mailing", topic="product-news")
+        assert "ada@example.org has left it" in _text(page)
+        assert "Making half a year" not in second.output
+        assert (tmp_path / FOLDER / "keys.json").read_text() == before
+        subjects = mails(base_url)
+        assert sum("Product news:" in subject for subject in subjects) == 1
+        assert second.stop() == 0
+
+
+def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
+    arguments = ("demo", "--port", str(processes.free_port()))
+    folder = tmp_path / FOLDER
+
+    def stop_when(happened: Callable[[processes.Running], bool], sent: signal.Signals) -> None:
+        with processes.running({}, *arguments, cwd=tmp_path) as running:
+            processes.wait_for(lambda: happened(running), "that moment", 3 * LONGEST_START)
+            running.process.send_signal(sent)
+            running.process.wait(60)
+            processes.wait_for(lambda: not running.members, "the end of all processes")
+
+    stop_when(lambda _: folder.exists(), signal.SIGTERM)
+    stop_when(lambda _: (folder / "preferences.db").exists(), signal.SIGINT)
+    stop_when(lambda running: len(running.members) > 1, signal.SIGTERM)
+    with demo(tmp_path) as (base_url, _):
+        assert "ada@example.org" in get(f"{base_url}/demo/inbox")
+
+
+def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = processes.run({}, "demo", "--port", str(port), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"Error: 127.0.0.1:{port} cannot be used")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_address_alone_leads_to_the_inbox(base_url: str) -> None:
+    with urlopen(base_url) as answer:
+        assert answer.url == f"{base_url}/demo/inbox"
+
+
+def test_a_mail_that_is_not_there_is_404(base_url: str) -> None:
+    for path in ("/demo/inbox/nothing", "/demo/inbox/..%2Fkeys/source", "/demo/inbox/x/html"):
+        with pytest.raises(HTTPError) as refused:
+            get(base_url + path)
+        assert refused.value.code == 404
+        refused.value.close()
+
+
+@pytest.mark.parametrize("path", ["next-mailing", "mailing"])
+def test_a_topic_that_is_not_the_demos_is_404(base_url: str, path: str) -> None:
+    with pytest.raises(HTTPError) as refused:
+        post(f"{base_url}/demo/{path}", topic="nothing")
+    assert refused.value.code == 404
+    refused.value.close()
+
+
+@pytest.mark.parametrize("path", ["", "inbox", "inbox/x", "mailing", "report", "style.css"])
+def test_a_real_installation_has_no_demo(client: FlaskClient, path: str) -> None:
+    assert client.get(f"/demo/{path}").status_code == 404
+    for press in ("next-mailing", "mailing"):
+        sent = client.post(f"/demo/{press}", data={"topic": "weekly-news"})
+        assert sent.status_code == 404
+
+
+def _text(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))

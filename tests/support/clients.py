@@ -1,0 +1,316 @@
+"""What each mail client sends when somebody presses its unsubscribe button (M10).
+
+Read in its source, named beside it, and in that of the HTTP library beneath; where it says
+"captured", that library was run and listened to. Versions in user agents are examples. What the
+closed ones send, nobody outside can read: for Proton and Yahoo it is RFC 8058's form, no more.
+"""
+
+from dataclasses import dataclass
+
+from tests.support import make
+from tests.support.wire import END, HOST, RFC, chunk
+
+# A header of our own mails, which some send as they find it.
+HEADER = make.minter().mint("ada@example.org", "weekly-news", "2026-47").list_unsubscribe_post
+VERBATIM = HEADER.encode()
+PARTS = (
+    b'--x8058\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\n'
+    b"One-Click\r\n--x8058--\r\n"
+)
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101"
+PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client's request, and for how many seconds it waits for the answer."""
+
+    request: bytes
+    patience: float
+
+    def to(self, path: str) -> bytes:
+        """Return the request for one link."""
+        return self.request.replace(b" PATH ", f" {path} ".encode(), 1)
+
+
+def client(lines: str, body: bytes = b"", patience: float = 30) -> Client:
+    """Return a client that sends these lines, without their margin, and then `body`."""
+    head = "\r\n".join(line.strip() for line in lines.strip().splitlines())
+    return Client(f"{head}\r\n\r\n".encode() + body, patience)
+
+
+# Each takes any 2xx for success, FairEmail all below 300, Amunak's whatever is answered at all.
+POSTING = {
+    # support.google.com/a/answer/81126
+    "Gmail": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Content-Type: application/x-www-form-urlencoded
+        Content-Length: 26
+        """,
+        RFC,
+    ),
+    # nextcloud/mail lib/Controller/ListController.php, nextcloud/server
+    # lib/private/Http/Client/Client.php, guzzle/guzzle src/Handler/CurlFactory.php; captured from
+    # curl. It follows redirects, and with a GET where it is told 301 or 302.
+    "Nextcloud Mail": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        User-Agent: Nextcloud-Server-Crawler/31.0.5
+        Accept-Encoding: gzip
+        Content-Type: application/x-www-form-urlencoded
+        Content-Length: 26
+        """,
+        RFC,
+    ),
+    # M66B/FairEmail app/src/main/java/eu/faircode/email/FragmentDialogUnsubscribe.java, over
+    # Android's HttpsURLConnection. It posts again wherever a redirect leads.
+    "FairEmail": client(
+        f"""
+        POST PATH HTTP/1.1
+        User-Agent: Mozilla/5.0 (Linux; Android 14; wv) {CHROME} Mobile Safari/537.36
+        Content-Length: 26
+        Content-Type: application/x-www-form-urlencoded
+        Host: {HOST}
+        Connection: Keep-Alive
+        Accept-Encoding: gzip
+        """,
+        RFC,
+        patience=20,
+    ),
+    # Foundry376/Mailspring app/internal_packages/list-unsubscribe/lib/unsubscribe-service.ts;
+    # captured from Chromium. `redirect: error`. Its page may read any answer, without CORS:
+    # electron/electron shell/browser/electron_browser_client.cc.
+    "Mailspring": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Connection: keep-alive
+        Content-Length: 26
+        sec-ch-ua-platform: "Linux"
+        User-Agent: Mozilla/5.0 (X11; Linux x86_64) {CHROME} Electron/39.2.0 Safari/537.36
+        sec-ch-ua: "Not_A Brand";v="99", "Chromium";v="142"
+        Content-Type: application/x-www-form-urlencoded
+        sec-ch-ua-mobile: ?0
+        Accept: */*
+        Origin: file://
+        Sec-Fetch-Site: cross-site
+        Sec-Fetch-Mode: cors
+        Sec-Fetch-Dest: empty
+        Accept-Encoding: gzip, deflate, br, zstd
+        Accept-Language: en-US
+        """,
+        RFC,
+    ),
+    # Amunak/thunderbird-list-unsubscribe-addon popup.js: a body, and nothing said of it
+    "Amunak's add-on": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        User-Agent: {FIREFOX} Thunderbird/144.0
+        Accept: */*
+        Accept-Language: en-US,en;q=0.5
+        Accept-Encoding: gzip, deflate, br, zstd
+        Content-Type: text/plain;charset=UTF-8
+        Content-Length: {len(VERBATIM)}
+        Origin: moz-extension://5c1f3f0a-1d0e-4b6e-9a41-2f6d6c0d8d3b
+        Connection: keep-alive
+        Sec-Fetch-Dest: empty
+        Sec-Fetch-Mode: cors
+        Sec-Fetch-Site: same-origin
+        Priority: u=4
+        """,
+        VERBATIM,
+    ),
+    # the same since its pull request 9
+    "Amunak's add-on of today": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        User-Agent: {FIREFOX} Thunderbird/144.0
+        Accept: */*
+        Accept-Language: en-US,en;q=0.5
+        Accept-Encoding: gzip, deflate, br, zstd
+        Content-Type: application/x-www-form-urlencoded
+        Content-Length: {len(VERBATIM)}
+        Origin: moz-extension://5c1f3f0a-1d0e-4b6e-9a41-2f6d6c0d8d3b
+        Connection: keep-alive
+        Sec-Fetch-Dest: empty
+        Sec-Fetch-Mode: cors
+        Sec-Fetch-Site: same-origin
+        Priority: u=4
+        """,
+        VERBATIM,
+    ),
+    # tutao/tutanota src/common/desktop/DesktopCommonSystemFacade.ts, over node:https; captured
+    "Tuta for the desktop": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Connection: keep-alive
+        Transfer-Encoding: chunked
+        """,
+        chunk(RFC) + END,
+    ),
+    # tutao/tutanota app-android/…/AndroidCommonSystemFacade.kt, square/okhttp
+    # okhttp/src/main/kotlin/okhttp3/internal/http/BridgeInterceptor.kt
+    "Tuta for Android": client(
+        f"""
+        POST PATH HTTP/1.1
+        Content-Length: 26
+        Host: {HOST}
+        Connection: Keep-Alive
+        Accept-Encoding: gzip
+        User-Agent: okhttp/4.12.0
+        """,
+        RFC,
+        patience=5,
+    ),
+    # tutao/tutanota app-ios/…/IosCommonSystemFacade.swift; what URLSession adds to it is from
+    # what others have logged
+    "Tuta for iOS": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Content-Type: text/plain
+        Connection: keep-alive
+        Accept: */*
+        User-Agent: tutanota/1 CFNetwork/1568.300.101 Darwin/24.2.0
+        Content-Length: 26
+        Accept-Language: en-GB,en;q=0.9
+        Accept-Encoding: gzip, deflate, br
+        """,
+        RFC,
+        patience=60,
+    ),
+    # bkaankose/Wino-Mail Wino.Services/UnsubscriptionService.cs, dotnet/runtime
+    # src/libraries/System.Net.Http/src/System/Net/Http/SocketsHttpHandler/HttpConnection.cs
+    "Wino": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Content-Type: application/x-www-form-urlencoded; charset=utf-8
+        Content-Length: 26
+        """,
+        RFC,
+        patience=100,
+    ),
+    # from its servers, not from the reader's machine: Notifuse/notifuse issue 136
+    "Proton": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Connection: close
+        Content-Type: application/x-www-form-urlencoded
+        Content-Length: 26
+        """,
+        RFC,
+    ),
+    # senders.yahooinc.com asks for RFC 8058, and says no more
+    "Yahoo": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Connection: keep-alive
+        Content-Type: application/x-www-form-urlencoded
+        Content-Length: 26
+        """,
+        RFC,
+    ),
+    # RFC 8058, section 3.2: a form may also come in parts
+    "whoever sends parts": client(
+        f"""
+        POST PATH HTTP/1.1
+        Host: {HOST}
+        Content-Type: multipart/form-data; boundary=x8058
+        Content-Length: {len(PARTS)}
+        """,
+        PARTS,
+    ),
+}
+
+# They know nothing of one-click: they open the link in the reader's browser.
+OPENING = {
+    # thunderbird/thunderbird-android
+    # legacy/ui/legacy/src/main/java/com/fsck/k9/ui/messageview/MessageViewFragment.kt
+    "Thunderbird for Android": client(
+        f"""
+        GET PATH HTTP/1.1
+        Host: {HOST}
+        Connection: keep-alive
+        sec-ch-ua: "Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"
+        sec-ch-ua-mobile: ?1
+        sec-ch-ua-platform: "Android"
+        Upgrade-Insecure-Requests: 1
+        User-Agent: Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36
+        Accept: {PAGE},image/avif,image/webp,image/apng,*/*;q=0.8
+        Sec-Fetch-Site: none
+        Sec-Fetch-Mode: navigate
+        Sec-Fetch-User: ?1
+        Sec-Fetch-Dest: document
+        Accept-Encoding: gzip, deflate, br, zstd
+        Accept-Language: en-US,en;q=0.9
+        """
+    ),
+    # the-djmaze/snappymail snappymail/v/0.0.0/app/templates/Views/User/MailMessageView.html: the
+    # first URI of the header, in a new tab
+    "SnappyMail": client(
+        f"""
+        GET PATH HTTP/1.1
+        Host: {HOST}
+        User-Agent: {FIREFOX} Firefox/144.0
+        Accept: {PAGE},*/*;q=0.8
+        Accept-Language: en-US,en;q=0.5
+        Accept-Encoding: gzip, deflate, br, zstd
+        Connection: keep-alive
+        Upgrade-Insecure-Requests: 1
+        Sec-Fetch-Dest: document
+        Sec-Fetch-Mode: navigate
+        Sec-Fetch-Site: cross-site
+        Sec-Fetch-User: ?1
+        Priority: u=0, i
+        """
+    ),
+    # cypht-org/cypht modules/imap/functions.php, format_list_headers
+    "Cypht": client(
+        f"""
+        GET PATH HTTP/1.1
+        Host: {HOST}
+        Connection: keep-alive
+        sec-ch-ua: "Chromium";v="142", "Not_A Brand";v="99"
+        sec-ch-ua-mobile: ?0
+        sec-ch-ua-platform: "Linux"
+        Upgrade-Insecure-Requests: 1
+        User-Agent: Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36
+        Accept: {PAGE},image/avif,image/webp,image/apng,*/*;q=0.8
+        Sec-Fetch-Site: cross-site
+        Sec-Fetch-Mode: navigate
+        Sec-Fetch-User: ?1
+        Sec-Fetch-Dest: document
+        Referer: https://webmail.example.org/
+        Accept-Encoding: gzip, deflate, br, zstd
+        Accept-Language: en-US,en;q=0.9
+        """
+    ),
+    # Alinto/sogo, whose reader has the header's link before them like any other of the mail
+    "SOGo": client(
+        f"""
+        GET PATH HTTP/1.1
+        Host: {HOST}
+        User-Agent: Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0
+        Accept: {PAGE},image/avif,image/webp,*/*;q=0.8
+        Accept-Language: en-GB,en;q=0.5
+        Accept-Encoding: gzip, deflate, br, zstd
+        Referer: https://sogo.example.org/
+        Connection: keep-alive
+        Upgrade-Insecure-Requests: 1
+        Sec-Fetch-Dest: document
+        Sec-Fetch-Mode: navigate
+        Sec-Fetch-Site: cross-site
+        Sec-Fetch-User: ?1
+        """
+    ),
+}

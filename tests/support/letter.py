@@ -1,0 +1,116 @@
+"""A letter that gets its button, DKIM-signed, with whatever a test wants different.
+
+letter(List_Id=None)  # without the header
+letter(List_Id=["<a.example.org>", "<b.example.org>"])  # with two of them
+letter(html="<p>Hello</p>", signed=("from",))
+"""
+
+from base64 import b64encode
+from datetime import date
+from functools import cache
+
+import dkim
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from preference_center.doctor.judge import Judged, judge
+from preference_center.doctor.keys import Keys, OneKey
+from preference_center.doctor.our_link import Ours
+from preference_center.doctor.report import Finding
+from preference_center.links.minter import Links
+from tests.support import make
+
+SIGNED = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post", "list-id")
+OURS = Ours("https://mail.example.org", (make.LINK_KEY,), "service@example.org")
+Changed = str | list[str] | None
+
+
+def links(topic: str = "weekly-news", key: str = make.LINK_KEY) -> Links:
+    minter = make.minter(inbound_domain="in.example.org", link_keys=(key,))
+    return minter.mint("ada@example.org", topic, "2026-47", day=date(2026, 11, 22))
+
+
+LINK = links().unsubscribe_url
+TEXT = f"The harbour is open again.\n\nUnsubscribe: {LINK}\n"
+HTML = f'<p>The harbour is open again.</p><p><a href="{LINK}">Unsubscribe</a></p>\n'
+
+
+@cache
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 1024)  # dkimpy computes in Python
+
+
+def record(of: rsa.RSAPrivateKey | None = None) -> bytes:
+    """Return a public key as its DKIM record in the DNS."""
+    der = (
+        (of or key())
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return b"v=DKIM1; k=rsa; p=" + b64encode(der)
+
+
+def letter(
+    *,
+    text: str | None = TEXT,
+    html: str | None = HTML,
+    signed: tuple[str, ...] | None = SIGNED,
+    domain: str = "example.org",
+    length: bool = False,
+    **headers: Changed,
+) -> bytes:
+    """Return a letter as bytes; a header is named with _ for -, and None leaves it out."""
+    given = links()
+    values: dict[str, Changed] = {
+        "From": "Northwind <letters@example.org>",
+        "To": "ada@example.org",
+        "Subject": "Weekly news",
+        "List-Unsubscribe": given.list_unsubscribe,
+        "List-Unsubscribe-Post": given.list_unsubscribe_post,
+        "List-Id": "Weekly news <weekly-news.lists.mail.example.org>",
+        "MIME-Version": "1.0",
+        "Content-Type": 'multipart/alternative; boundary="b1"',
+    }
+    values.update((name.replace("_", "-"), value) for name, value in headers.items())
+    lines = [f"{name}: {value}" for name, each in values.items() for value in _all(each)]
+    parts = [
+        f"--b1\nContent-Type: text/{kind}; charset=utf-8\n\n{content}\n"
+        for kind, content in (("plain", text), ("html", html))
+        if content is not None
+    ]
+    whole = "\n".join([*lines, "", *parts, "--b1--", ""])
+    raw = whole.encode("utf-8", "surrogateescape").replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return raw if signed is None else sign(raw, signed, domain=domain, length=length) + raw
+
+
+def sign(raw: bytes, names: tuple[str, ...], domain: str, length: bool = False) -> bytes:
+    """Return the DKIM-Signature header of a message."""
+    private = key().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    named = [name.encode() for name in names]
+    signature: bytes = dkim.sign(
+        raw, b"s1", domain.encode(), private, include_headers=named, length=length
+    )
+    return signature
+
+
+def judged(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> Judged:
+    return judge(raw, ours, keys or OneKey(record()))
+
+
+def findings(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> dict[str, Finding]:
+    """Return what is found in a message, by check."""
+    return {finding.check: finding for finding in judged(raw, ours, keys).report.findings}
+
+
+def trouble(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> dict[str, str]:
+    """Return the warnings and failures, each by its check."""
+    found = findings(raw, ours, keys).values()
+    return {each.check: each.level for each in found if each.level in {"warning", "failure"}}
+
+
+def _all(value: Changed) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else value

@@ -1,0 +1,160 @@
+"""Plain makers: each returns a thing that works, with what a test wants different."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import consent, joining, ledger, subscribers, subscriptions, topics
+from preference_center.core import undo as undoing
+from preference_center.links.minter import Minter
+from preference_center.settings.settings import Settings
+from preference_center.store import Database
+from preference_center.store.tables import Subscriber, Topic
+
+NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
+LINK_KEY = "link-key-for-tests-4vB7mQ2xW9pL6sN3"
+SERVER_KEY = "server-key-for-tests-8dF1kR5tY0zH7gJ2"
+IDENTITY_KEY = "identity-key-for-tests-3cX6nM9bV2aS5"
+SECRET_KEY = "flask-key-for-tests-1qA4wE7rT0yU3iO6"
+
+_SETTINGS = Settings(
+    public_url="https://mail.example.org",
+    link_keys=(LINK_KEY,),
+    identity_key=IDENTITY_KEY,
+    database_url="sqlite:///",
+    server_keys=(SERVER_KEY,),
+    secret_key=SECRET_KEY,
+    smtp_url="smtp://localhost",
+    mail_from="letters@example.org",
+    brand_name="Northwind Letters",
+    postal_address="1 Example Street, 1000 Exampletown",
+    contact="help@example.org",
+)
+
+
+def settings(**changes: Any) -> Settings:
+    return replace(_SETTINGS, **changes)
+
+
+def database(url: str, **changes: Any) -> Database:
+    """Return the database at `url`, with the keys of `settings`."""
+    values: dict[str, Any] = {"identity_key": IDENTITY_KEY, "link_keys": (LINK_KEY,), **changes}
+    return Database(url, values.pop("server_keys", (SERVER_KEY,)), **values)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Return variables that make valid settings; `""` leaves one out."""
+    values = {
+        "DATABASE_URL": "sqlite:///test.db",
+        "PUBLIC_URL": "https://mail.example.org",
+        "LINK_KEYS": LINK_KEY,
+        "SERVER_KEYS": SERVER_KEY,
+        "IDENTITY_KEY": IDENTITY_KEY,
+        "SECRET_KEY": SECRET_KEY,
+        **changes,
+    }
+    return {f"PREFERENCE_CENTER_{name}": value for name, value in values.items() if value}
+
+
+def minter(**changes: Any) -> Minter:
+    values: dict[str, Any] = {
+        "public_url": "https://mail.example.org",
+        "link_keys": (LINK_KEY,),
+        "identity_key": IDENTITY_KEY,
+        **changes,
+    }
+    return Minter(**values)
+
+
+def person(email: str = "ada@example.org") -> UUID:
+    """Return the subscriber id of an address."""
+    return minter().fingerprint(email)
+
+
+def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
+    """Add a topic."""
+    new = topics.NewTopic(slug, changes.pop("name", topics.name_from_slug(slug)))
+    return topics.add(session, replace(new, **changes), NOW)
+
+
+def reader(
+    session: Session,
+    email: str = "ada@example.org",
+    *slugs: str,
+    since: datetime = NOW - timedelta(days=400),
+    status: str = "subscribed",
+) -> Subscriber:
+    """Return a locked subscriber whose address is known and who gets `slugs`."""
+    subscribers.remember(session, {person(email): email}, since)
+    found = subscribers.lock(session, person(email), since)
+    for slug in slugs or ("weekly-news",):
+        act = consent.Act("import", since, since)
+        subscription = consent.new_subscription(found, slug, status, act)
+        subscription.consent_at = since
+        wanted = topics.ensure(session, slug, since)
+        consent.record_subscription(session, found, wanted, subscription, act)
+    session.flush()
+    return found
+
+
+def act(source: consent.Source = "page", at: datetime = NOW, **changes: Any) -> consent.Act:
+    """Return an act done and recorded at one time."""
+    return replace(consent.Act(source, at, at), **changes)
+
+
+def stop(
+    session: Session,
+    email: str = "ada@example.org",
+    slug: str | None = "weekly-news",
+    scope: consent.Scope = "all",
+    **changes: Any,
+) -> consent.Outcome:
+    """End consent to one topic, or to `scope` where `slug` is None."""
+    topic = topics.ensure(session, slug, NOW) if slug is not None else None
+    person_ = subscribers.lock(session, person(email), NOW)
+    wanted: consent.Scope = "topic" if topic is not None else scope
+    return consent.end_consent(session, person_, wanted, act(**changes), topic)
+
+
+def less(
+    session: Session,
+    choice: str,
+    email: str = "ada@example.org",
+    slug: str = "weekly-news",
+    **changes: Any,
+) -> consent.Outcome:
+    """Ask for less of one topic: one of `FREQUENCIES` or `PAUSES`."""
+    person_ = subscribers.lock(session, person(email), NOW)
+    return subscriptions.ask_for_less(
+        session, person_, topics.get(session, slug), choice, act(**changes)
+    )
+
+
+def join(
+    session: Session,
+    email: str = "ada@example.org",
+    slug: str = "weekly-news",
+    asked_at: datetime | None = None,
+    **changes: Any,
+) -> consent.Outcome:
+    """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
+    person_, topic = subscribers.lock(session, person(email), NOW), topics.get(session, slug)
+    done = act(**changes)
+    return joining.join(session, person_, topic, done, asked_at=asked_at or done.now)
+
+
+def undo(
+    session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
+) -> consent.Outcome:
+    """Undo one person's ledger rows."""
+    person_ = subscribers.lock(session, person(email), NOW)
+    return undoing.undo(session, person_, first, last, act(**changes))
+
+
+def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
+    """Return what the ledger says happened to one person, each with its topic or its scope."""
+    found = ledger.changes(session, person(email), 1)
+    return [(change.row.event, change.row.topic or change.row.scope) for change in found]

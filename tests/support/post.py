@@ -1,0 +1,78 @@
+"""A worker that hands its mails to a test in place of a mail server."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import html5lib
+
+from preference_center.app import shared_values
+from preference_center.i18n import Languages
+from preference_center.outbound.worker import Worker
+from preference_center.settings.settings import Settings
+from preference_center.store import Database
+from preference_center.util import resources
+from tests.support import make
+
+
+@dataclass
+class Post:
+    """A worker, its clock where a test puts it, and all that it has sent."""
+
+    database: Database
+    now: datetime = make.NOW
+    settings: Settings = field(default_factory=make.settings)
+    refusal: Exception | None = None
+    on_send: Callable[[], None] = lambda: None
+    sent: list[EmailMessage] = field(default_factory=list)
+    tries: int = 0
+
+    def worker(self) -> Worker:
+        languages = Languages(
+            self.settings.languages,
+            resources.folders("templates", self.settings.overrides),
+            shared_values(self.settings),
+        )
+        return Worker(self.database, self, self.settings, languages, lambda: self.now)
+
+    def after(self, wait: timedelta, **settings: Any) -> list[str]:
+        """Let the worker work at `NOW + wait`; return the subjects of all that was sent so far."""
+        self.now, self.settings = make.NOW + wait, replace(self.settings, **settings)
+        worker = self.worker()
+        while worker.send_one():
+            pass
+        return [str(message["Subject"]) for message in self.sent]
+
+    def send(self, message: EmailMessage, _sender: str, _recipient: str) -> None:
+        self.tries += 1
+        self.on_send()
+        if self.refusal is not None:
+            raise self.refusal
+        self.sent.append(message)
+
+
+def plain(message: EmailMessage) -> str:
+    """Return the text of a mail."""
+    return _body(message, "plain")
+
+
+def html(message: EmailMessage) -> Any:
+    """Return the HTML of a mail as a tree, checked for being HTML."""
+    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
+    return parser.parse(_body(message, "html"))
+
+
+def links(message: EmailMessage) -> list[str]:
+    """Return where the text of a mail leads; its HTML leads to the same, in the same order."""
+    found = re.findall(r"https?://\S+", plain(message))
+    assert [each.get("href") for each in html(message).iter("a")] == found
+    return found
+
+
+def _body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())

@@ -1,0 +1,196 @@
+"""A site under test, what it has on record, and the links that lead into it.
+
+page = site.page(link())
+page.choose("At most once a week")
+goodbye = site.press_and_follow(page, "Get fewer emails")
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from preference_center import create_app
+from preference_center.core import subscribers, topics
+from preference_center.links.minter import Link, Minter, Purpose, write_link
+from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.store import Database
+from preference_center.store.tables import Base, Opening, Subscriber
+from preference_center.web.services import Services
+from tests.support import make, post
+from tests.support.page import Page
+
+ORIGIN = "https://mail.example.org"
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class Site:
+    """The application on one database, with a clock that a test can set."""
+
+    def __init__(self, database_url: str, **settings: Any) -> None:
+        self.now: datetime = make.NOW
+        self.settings = make.settings(database_url=database_url, **settings)
+        self.app = create_app(self.settings, clock=lambda: self.now)
+        self.client = self.app.test_client(use_cookies=False)
+        self._first_database = self.database
+
+    @property
+    def services(self) -> Services:
+        found: Services = self.app.extensions["preference_center"]
+        return found
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+    def close(self) -> None:
+        for counter in (self.services.openings, self.services.arrivals):
+            counter.flush()  # into the first database, where a test has lost it too
+        self._first_database.close()
+        self.database.close()
+
+    def open(self, method: str, path: str, **request: Any) -> TestResponse:
+        return self.client.open(path, method=method, base_url=ORIGIN, **request)
+
+    def get(self, path: str, **request: Any) -> TestResponse:
+        return self.open("GET", path, **request)
+
+    def post(self, path: str, **request: Any) -> TestResponse:
+        return self.open("POST", path, **request)
+
+    def page(self, path: str, status: int = 200, **request: Any) -> Page:
+        """Return the page at `path`, checked."""
+        return Page(self.get(path, **request), status)
+
+    def press(self, page: Page, button: str, status: int = 303) -> TestResponse:
+        """Post the form of a page's button, as a browser would."""
+        path, data = page.form_of(button)
+        response = self.post(path, data=data)
+        assert response.status_code == status, response.text
+        return response
+
+    def press_and_follow(self, page: Page, button: str) -> Page:
+        """Press a button and return the page it leads to."""
+        return self.page(self.press(page, button).location)
+
+    def mails(self) -> list[EmailMessage]:
+        """Let a worker send what is due now, and return it."""
+        sending = post.Post(self.database, settings=self.settings)
+        sending.after(self.now - make.NOW)
+        return sending.sent
+
+    def enrol(
+        self, *emails: str, topics: tuple[str, ...] = ("weekly-news", "product-news")
+    ) -> None:
+        """Add the topics, public, and let each person read all of them."""
+        with self.database.transaction() as session:
+            for slug in topics:
+                make.topic(session, slug)
+            for email in emails or ("ada@example.org",):
+                make.reader(session, email, *topics)
+
+    def add_topic(self, slug: str, **changes: Any) -> None:
+        with self.database.transaction() as session:
+            make.topic(session, slug, **changes)
+
+    def archive(self, slug: str) -> None:
+        with self.database.transaction() as session:
+            topics.archive(topics.get(session, slug), self.now)
+
+    def rows(self) -> Rows:
+        """Return every row of every table; not the hourly counts of openings, which name nobody."""
+        with self.database.reading() as session:
+            return {
+                table.name: sorted(map(tuple, session.execute(select(table))), key=repr)
+                for table in Base.metadata.sorted_tables
+                if table.name != "openings"
+            }
+
+    def openings(self) -> dict[tuple[datetime, str, str], int]:
+        """Return the openings counted so far, by hour, topic and campaign."""
+        self.services.openings.flush()
+        with self.database.reading() as session:
+            found = session.scalars(select(Opening))
+            return {(each.hour, each.topic, each.campaign): each.count for each in found}
+
+    def events(self, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
+        """Return what the ledger says happened to one person, each with its topic or scope."""
+        with self.database.reading() as session:
+            return make.events(session, email)
+
+    def subscriber(self, email: str = "ada@example.org") -> Subscriber | None:
+        """Return what is on record of one person."""
+        with self.database.reading() as session:
+            return subscribers.find(session, make.person(email))
+
+    def held(self, email: str = "ada@example.org") -> dict[str, tuple[Any, ...]]:
+        """Return what one person gets of each topic: status, frequency, end of a pause."""
+        person = self.subscriber(email)
+        return {
+            slug: (each.status, each.frequency, each.paused_until)
+            for slug, each in sorted(person.subscriptions.items() if person else ())
+        }
+
+    def locale(self, email: str = "ada@example.org") -> str | None:
+        """Return the language that is on record of one person."""
+        person = self.subscriber(email)
+        return person.locale if person else None
+
+    def stops(self, email: str = "ada@example.org") -> list[Any]:
+        """Return what one person's ledger says was stopped: topics, and `all`."""
+        table = Base.metadata.tables["ledger"]
+        columns = select(table.c.topic, table.c.scope).where(
+            table.c.subscriber_id == make.person(email), table.c.event == "unsubscribed"
+        )
+        with self.database.reading() as session:
+            return [topic or scope for topic, scope in session.execute(columns)]
+
+
+def link(
+    purpose: Purpose = "unsubscribe",
+    email: str = "ada@example.org",
+    topic: str = "weekly-news",
+    campaign: str = "2026-47",
+) -> str:
+    """Return the path of a link of one person."""
+    signed = Link(make.NOW.date(), make.person(email), topic, campaign)
+    return f"/{purpose[0]}/{write_link(purpose, signed, [make.LINK_KEY])}"
+
+
+def receipt(first: int, last: int | None = None, email: str = "ada@example.org") -> str:
+    """Return the path of the receipt of some ledger rows of one person."""
+    rows = Receipt(make.NOW.date(), make.person(email), first, last or first)
+    return f"/r/{write_receipt(rows, [make.SERVER_KEY])}"
+
+
+def confirm(
+    topic: str = "weekly-news", email: str = "ada@example.org", asked_at: datetime = make.NOW
+) -> str:
+    """Return the path of a link that was emailed to one person, to start a topic."""
+    signed = Confirm(asked_at.date(), make.person(email), topic, asked_at)
+    return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
+
+
+def path_in(mail: EmailMessage, page: str, end: str = "") -> str:
+    """Return the path of the one link in a mail's text to `page`, like `/c/`, that ends so."""
+    pattern = rf"^{ORIGIN}({page}[^/#\s]+{end})$"
+    (found,) = re.findall(pattern, post.plain(mail), re.MULTILINE)
+    return str(found)
+
+
+def minter() -> Minter:
+    return make.minter()
+
+
+def every_route(site: Site) -> Iterator[tuple[str, str]]:
+    """Yield each route's path, its link a good one, and the methods it has."""
+    good = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(1), "/c/": confirm()}
+    for rule in site.app.url_map.iter_rules():
+        path = rule.rule
+        for prefix, real in good.items():
+            path = path.replace(f"{prefix}<signed:link>", real)
+        yield path, ",".join(sorted(rule.methods or ()))

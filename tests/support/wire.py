@@ -1,0 +1,145 @@
+"""A server as a socket sees it: what is sent is written byte by byte, what comes back is read so.
+
+    with wire(base_url) as connection:
+        assert_stopped(connection.ask(head(path, FORM, length(RFC)), RFC))
+
+Over HTTPS the certificate is not checked: a test has made it.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+
+from preference_center.store import Database
+from preference_center.store.tables import Base, LedgerRow
+from tests.support import make
+from tests.support.site import link
+
+HOST = "mail.example.org"
+RFC = b"List-Unsubscribe=One-Click"
+FORM = b"Content-Type: application/x-www-form-urlencoded\r\n"
+CHUNKED, END = b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"
+
+
+@dataclass
+class Answer:
+    """What came back over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Wire:
+    """One connection to a server, written to byte by byte."""
+
+    def __init__(self, base_url: str, timeout: float = 30, source: str = "") -> None:
+        """Connect from the address `source`, any by default; give up after `timeout` seconds."""
+        parts = urlsplit(base_url)
+        address = parts.hostname, parts.port or 80
+        self.socket = socket.create_connection(address, timeout, (source, 0))
+        if parts.scheme == "https":
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            self.socket = context.wrap_socket(self.socket, server_hostname=HOST)
+        self.file = self.socket.makefile("rb")
+
+    def send(self, *parts: bytes) -> None:
+        self.socket.sendall(b"".join(parts))
+
+    def ask(self, *parts: bytes) -> Answer:
+        self.send(*parts)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """Read one answer, and no byte more."""
+        status = self.file.readline()
+        assert status.startswith(b"HTTP/1."), status
+        headers = {}
+        while (line := self.file.readline().strip()) != b"":
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        if headers.get("transfer-encoding") == "chunked":
+            body = b""
+            while size := int(self.file.readline(), 16):
+                body += self.file.read(size)
+                self.file.readline()
+            self.file.readline()
+        else:
+            body = self.file.read(int(headers.get("content-length", "0")))
+        return Answer(int(status.split()[1]), headers, body)
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+
+@contextmanager
+def wire(base_url: str, timeout: float = 30, source: str = "") -> Iterator[Wire]:
+    opened = Wire(base_url, timeout, source)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def head(path: str, *lines: bytes, method: bytes = b"POST", version: bytes = b"1.1") -> bytes:
+    """Return a request's head; each of `lines` ends in CR LF."""
+    first = method + b" " + path.encode() + b" HTTP/" + version + b"\r\n"
+    return first + f"Host: {HOST}\r\n".encode() + b"".join(lines) + b"\r\n"
+
+
+def length(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n" % len(body)
+
+
+def chunk(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+def assert_stopped(answer: Answer) -> None:
+    assert (answer.status, answer.body) == (200, b"You are unsubscribed.\n")
+    assert not {"location", "set-cookie", "refresh"} & set(answer.headers)
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+class Served:
+    """A running server, and somebody new to leave."""
+
+    people = 0
+
+    def __init__(self, base_url: str, database_url: str) -> None:
+        Served.people += 1
+        self.base_url, self.database_url = base_url, database_url
+        self.email = f"reader-{Served.people}@example.org"
+        self.path = link(email=self.email)
+
+    def ledger(self) -> list[LedgerRow]:
+        """Return what the ledger has of this person."""
+        mine = LedgerRow.subscriber_id == make.person(self.email)
+        database = Database(self.database_url, (make.SERVER_KEY,))
+        with database.reading() as session:
+            rows = list(session.scalars(select(LedgerRow).where(mine).order_by(LedgerRow.seq)))
+        database.close()
+        return rows
+
+    def rows(self) -> dict[str, list[str]]:
+        """Return every row of every table; not the hourly counts of openings, which name nobody."""
+        database = Database(self.database_url, (make.SERVER_KEY,))
+        with database.reading() as session:
+            found = {
+                table.name: sorted(map(repr, session.execute(select(table))))
+                for table in Base.metadata.sorted_tables
+                if table.name != "openings"
+            }
+        database.close()
+        return found
+
+    def stopped(self) -> int:
+        """Return how many stops the ledger has of this person."""
+        return [row.event for row in self.ledger()].count("unsubscribed")

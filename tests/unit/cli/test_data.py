@@ -1,0 +1,452 @@
+"""`import` and `export`: files in and out, whole or not at all."""
+
+import csv
+import json
+import os
+import pty
+import signal
+import stat
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from preference_center.core import subscribers
+from preference_center.store import Database, UnavailableError
+from tests.support import make, processes
+from tests.support.command import done, run
+
+PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
+IMPORT = ("import", "-", "--create-topics")
+MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
+
+
+def test_an_import_counts_what_it_did_and_may_run_again(database_url: str) -> None:
+    first = done(database_url, *IMPORT, stdin=PEOPLE)
+    assert first.startswith(
+        "Added 1, stopped 0, unchanged 0, kept as stopped 0, erased 0, refused 0"
+    )
+    again = done(database_url, *IMPORT, stdin=PEOPLE)
+    assert again.startswith("Added 0, stopped 0, unchanged 1")
+
+
+def test_a_dry_run_says_what_would_happen_and_keeps_nothing(database_url: str) -> None:
+    said = done(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
+    assert said.startswith("Would be added 1")
+    assert done(database_url, "export", "preferences").count("\n") == 1
+
+
+def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: Path) -> None:
+    report = tmp_path / "refused.csv"
+    people = PEOPLE + "nobody,weekly-news,subscribed\r\nben@example.org,Weekly News,subscribed\r\n"
+    result = run(database_url, *IMPORT, "--report", str(report), stdin=people)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Added 1")
+    assert "line 3: the email is not clear: it has no @" in result.stderr
+    assert "Rows refused: 2" in result.stderr
+    rows = list(csv.DictReader(report.read_text().splitlines()))
+    assert [row["line"] for row in rows] == ["3", "4"]
+    assert "nobody" not in report.read_text()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_refused_rows_are_written_as_they_came_and_can_be_imported_again(
+    database_url: str, tmp_path: Path, encoding: str
+) -> None:
+    target = tmp_path / "refused.csv"
+    lines = ["sep=;", '"Email"; topic;status;note', "ada@example.org;news;unsubscribed;é"]
+    bad = ['"nobody, né";news;subscribed;"a\r\nb"', "ben@example.org;news;subscribed;x;y", '"']
+    content = "\r\n".join([*lines, *bad, ""]).encode(encoding)
+    result = run(database_url, "import", "-", "--refused", str(target), stdin=content)
+    assert (result.exit_code, result.stdout[:18]) == (1, "Added 0, stopped 1")
+    assert "nobody" not in result.output
+    assert target.read_bytes() == "\r\n".join([*lines[:2], *bad, ""]).encode(encoding)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    again = tmp_path / "again.csv"
+    result = run(database_url, "import", str(target), "--refused", str(again))
+    assert result.stdout.startswith("Added 0, stopped 0")
+    assert again.read_bytes() == target.read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_long_line_that_is_refused_is_written_whole(
+    database_url: str, tmp_path: Path, encoding: str
+) -> None:
+    target = tmp_path / "refused.csv"
+    content = ("email;note\r\nada;" + "é" * 2_000_000 + "\r\n").encode(encoding)
+    options = ("--status", "unsubscribed", "--refused", str(target))
+    assert run(database_url, "import", "-", *options, stdin=content).exit_code == 1
+    assert target.read_bytes() == content
+
+
+def test_refused_json_lines_are_written_as_they_came(database_url: str, tmp_path: Path) -> None:
+    target = tmp_path / "refused.jsonl"
+    bad = '[1]\n{"email":"nobody" , "topic":"news"}\n'
+    people = '{"email":"ada@example.org","topic":"news","status":"unsubscribed"}\n' + bad
+    result = run(
+        database_url, "import", "-", "--format", "jsonl", "--refused", str(target), stdin=people
+    )
+    assert (result.exit_code, target.read_text()) == (1, bad)
+
+
+def test_refused_rows_are_kept_where_an_import_is_cut_short(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "refused.csv"
+
+    def gone(*_: object) -> None:
+        raise UnavailableError("the database cannot be used now")
+
+    monkeypatch.setattr(subscribers, "lock_all", gone)
+    people = "email,topic,status\nnobody,news,subscribed\nada@example.org,news,unsubscribed\n"
+    result = run(database_url, "import", "-", "--refused", str(target), stdin=people)
+    assert result.exit_code == 3
+    assert target.read_text() == "email,topic,status\nnobody,news,subscribed\n"
+
+
+def test_refused_rows_never_replace_the_file_they_come_from(
+    database_url: str, tmp_path: Path
+) -> None:
+    people, link = tmp_path / "people.csv", tmp_path / "link.csv"
+    people.write_text(PEOPLE)
+    link.symlink_to(people)
+    for target in (people, link):
+        result = run(database_url, "import", str(people), "--refused", str(target))
+        assert result.exit_code == 2
+        assert "--refused must name another file" in result.stderr
+    assert people.read_text() == PEOPLE.replace("\r\n", "\n")
+
+
+def test_only_the_first_refused_rows_are_listed(database_url: str) -> None:
+    people = "email,topic,status\n" + "nobody,weekly-news,subscribed\n" * 50
+    stderr = run(database_url, "import", "-", stdin=people).stderr
+    assert stderr.count("line ") == 20
+    assert "… and 30 more" in stderr
+
+
+def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_path: Path) -> None:
+    row = {"email": "ada@example.org", "topic": "weekly-news", "status": "subscribed"}
+    line = json.dumps({**row, "locale": None})
+    file = tmp_path / "people.jsonl"
+    file.write_text(f"{line}\n")
+    added = done(database_url, "import", str(file), "--create-topics")
+    assert added.startswith("Added 1")
+    for options in (["--format", "jsonl"], []):
+        again = done(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
+        assert "unchanged 1" in again
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "why"),
+    [
+        ('{"email":"ada@x.org"}\n', ["--format", "csv"], "the first line is JSON"),
+        ('[{"email":"ada@x.org"}]\n', [], "one object on each line"),
+        ('[\n{"email":"ada@x.org"}\n]\n', ["--format", "jsonl"], "one object on each line"),
+    ],
+)
+def test_json_that_is_not_json_lines_is_refused_in_a_sentence(
+    database_url: str, text: str, options: list[str], why: str
+) -> None:
+    result = run(database_url, "import", "-", "--status", "unsubscribed", *options, stdin=text)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in result.stderr
+
+
+def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
+    for text, why in (
+        ("", "the file is empty"),
+        ("name\nAda\n", "there is no column named email"),
+        ("ada@example.org,Ada\n", "the first line of the file must name the columns"),
+    ):
+        result = run(database_url, "import", "-", stdin=text)
+        assert result.exit_code == 2
+        assert why in result.stderr
+
+
+def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_path: Path) -> None:
+    done(database_url, *IMPORT, stdin=PEOPLE)
+    target = tmp_path / "people.csv"
+    target.write_text("an older one")
+    target.chmod(0o640)
+    done(database_url, "export", "preferences", "-o", str(target))
+    rows = list(csv.DictReader(target.read_text().splitlines()))
+    assert [row["email"] for row in rows] == ["ada@example.org"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert list(tmp_path.glob("*people.csv*")) == [target]
+    target.unlink()
+    done(database_url, "export", "preferences", "-o", str(target))
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) -> None:
+    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    done(database_url, "export", "preferences", "-o", str(link))
+    assert link.is_symlink()
+    assert stat.S_ISCHR(link.stat().st_mode)
+
+
+def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
+    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    plain = done(database_url, "export", "preferences")
+    assert done(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
+    assert done(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
+    wrong = run(database_url, "export", "preferences", "--excel", "--format", "jsonl")
+    assert (wrong.exit_code, "--excel is for CSV" in wrong.stderr) == (2, True)
+
+
+def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
+    done(database_url, *IMPORT, stdin=PEOPLE)
+    table = list(csv.DictReader(done(database_url, "export", "preferences").splitlines()))
+    lines = done(database_url, "export", "preferences", "--format", "jsonl").splitlines()
+    plain = [{key: value or "" for key, value in json.loads(line).items()} for line in lines]
+    assert plain == table
+
+
+def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "product-news")
+        make.stop(session, at=make.NOW)
+    since = (make.NOW - timedelta(days=1)).date().isoformat()
+    rows = done(database_url, "export", "ledger", "--since", since).splitlines()
+    assert len(rows) == 2
+    assert ",unsubscribed,topic,weekly-news,page," in rows[1]
+    assert len(done(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
+    assert len(done(database_url, "export", "ledger", "--until", since).splitlines()) == 3
+
+
+@pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_is_none_is_refused(database_url: str, since: str) -> None:
+    result = run(database_url, "export", "ledger", "--since", since)
+    assert result.exit_code == 2
+    assert f"'{since}' is not a time, like 2026-11-22" in result.stderr
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: Path) -> None:
+    result = run(database_url, "export", "ledger", "-o", str(tmp_path / "no" / "ledger.csv"))
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert result.stderr.startswith("Error: No such file or directory: ")
+
+
+def test_an_export_killed_half_way_leaves_no_file_under_its_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    target = tmp_path / "people.csv"
+    settings = make.environment(DATABASE_URL=database_url)
+    export = processes.start(settings, "export", "preferences", "-o", str(target))
+    processes.wait_for(lambda: any(tmp_path.iterdir()), "the export never began")
+    os.killpg(export.pid, signal.SIGKILL)
+    export.wait()
+    lines = target.read_text().count("\n") if target.exists() else 3001
+    assert lines == 3001
+
+
+def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
+    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    settings = make.environment(DATABASE_URL=database_url)
+    export = processes.start(
+        settings, "export", "preferences", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert export.stdout is not None
+    assert export.stderr is not None
+    export.stdout.readline()
+    export.stdout.close()
+    with export.stderr as errors:
+        assert errors.read() == b""
+    export.wait()
+
+
+def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -> None:
+    settings = make.environment(DATABASE_URL=database_url)
+    people = tmp_path / "people.csv"
+    people.write_text(PEOPLE)
+    ours, theirs = pty.openpty()
+    command = processes.start(
+        settings,
+        *("import", str(people), "--create-topics"),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    assert command.wait() == 0
+    os.close(theirs)
+    assert b"Importing" in os.read(ours, 10_000)
+    os.close(ours)
+    assert processes.run(settings, "import", str(people)).stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("id,seq,event,topic,hash", "this is an export of the ledger"),
+        ("email,topic", "the file does not say who is subscribed"),
+        ("email,created", "use --status unsubscribed"),
+        ("email,name,note,subscribed_to_emails,labels,created_at", ": subscribed_to_emails. Put"),
+        ("email,status,UNSUB_TIME,UNSUB_REASON,MEMBER_RATING", ": unsub_time, unsub_reason. Put"),
+        ("Email,Accepts Email Marketing,status", ": accepts email marketing. Put"),
+        ("E-mail,Email Address,status", "'e-mail' and 'email address' could both be email"),
+    ],
+)
+def test_a_file_that_would_be_misread_is_refused(database_url: str, header: str, why: str) -> None:
+    result = run(database_url, *IMPORT, stdin=f"{header}\r\n")
+    assert result.exit_code == 2
+    assert why in result.stderr
+
+
+@pytest.mark.parametrize("name", ["E-mail", "Email Address", "EMAIL_ADDRESS", " e-mail-address "])
+def test_columns_are_found_by_their_letters_and_digits(database_url: str, name: str) -> None:
+    people = (
+        f"{name},Topic,STATUS,Changed At\r\nada@example.org,weekly-news,subscribed,2026-01-02\r\n"
+    )
+    result = run(database_url, *IMPORT, stdin=people)
+    assert result.stdout.startswith("Added 1")
+    assert "Not read" not in result.stderr
+    assert "2026-01-02T00:00:00" in done(database_url, "export", "preferences")
+
+
+def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
+    people = "email,topic,status,shoe size\r\nada@example.org,weekly-news,subscribed,38\r\n"
+    assert "Not read: shoe size." in run(database_url, *IMPORT, stdin=people).stderr
+
+
+def test_a_column_can_be_declared_not_to_be_about_opting_out(database_url: str) -> None:
+    people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
+    assert "these columns may say who opted out" in run(database_url, *IMPORT, stdin=people).stderr
+    done(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
+
+
+@pytest.mark.parametrize("name", ["Bounce-Rate", "bounce", ""])
+def test_a_column_to_ignore_must_be_there(database_url: str, name: str) -> None:
+    people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
+    result = run(database_url, *IMPORT, "--ignore-column", name, stdin=people)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"there is no column {name.lower()!r}" in result.stderr
+    assert "The columns are email, topic, status, bounce rate." in result.stderr
+
+
+def test_a_column_of_json_lines_to_ignore_may_come_late(database_url: str) -> None:
+    rows = [
+        {"email": "ada@example.org", "status": "subscribed"},
+        {"email": "ben@example.org", "status": "subscribed", "bounce rate": 38},
+    ]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    options = ("--topic", "weekly-news", "--ignore-column", "Bounce Rate")
+    assert done(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
+
+
+@pytest.mark.parametrize("header", ["email,created", "Email Address,UNSUB_TIME,UNSUB_REASON"])
+def test_a_file_of_people_who_opted_out_needs_only_a_status(database_url: str, header: str) -> None:
+    done(database_url, *IMPORT, stdin=PEOPLE)
+    cells = "1443651154" if header.count(",") == 1 else "2026-10-01 10:00:00,NORMAL"
+    said = done(
+        database_url,
+        *("import", "-", "--status", "unsubscribed", "--topic", "weekly-news"),
+        stdin=f"{header}\r\nada@example.org,{cells}\r\n",
+    )
+    assert said.startswith("Added 0, stopped 1")
+    assert ",unsubscribed," in done(database_url, "export", "preferences")
+
+
+def test_a_late_line_of_json_that_may_say_they_opted_out_is_refused(database_url: str) -> None:
+    row = {"email": "ada@example.org", "topic": "weekly-news", "status": "subscribed"}
+    late = {**row, "email": "ben@example.org", "unsubscribed_at": None}
+    lines = f"{json.dumps(row)}\n{json.dumps(late)}\n"
+    result = run(database_url, *IMPORT, "--format", "jsonl", stdin=lines)
+    assert (result.exit_code, result.stdout[:8]) == (1, "Added 1,")
+    assert "line 2: the column unsubscribed_at may say" in result.stderr
+    first = run(database_url, *IMPORT, "--format", "jsonl", stdin=f"{json.dumps(late)}\n")
+    assert first.exit_code == 2
+
+
+def test_warnings_are_listed_and_the_import_succeeds(database_url: str) -> None:
+    row = "ada@example.org,weekly-news,unsubscribed,22/11/2026\n"
+    people = "email,topic,status,changed_at\n" + row * 25
+    result = run(database_url, "import", "-", stdin=people)
+    assert result.exit_code == 0
+    assert result.stderr.count(": warning: changed_at is not a time") == 20
+    assert "… and 5 more warnings" in result.stderr
+    assert "22/11" not in result.output
+
+
+def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
+    people = (
+        "id,email,topic,status\n"
+        "7,<ada@example.org>,weekly-news,unsubscribed\n"
+        "8,ben@example.org,weekly-new,subscribed\n"
+        "9,cem@example.org,weekly-news,cleaned\n"
+        "9,cem@example.org,weekly-news,dan@example.org\n"
+    )
+    said = run(database_url, "import", "-", stdin=people).stdout.splitlines()
+    assert said == [
+        "Added 0, stopped 1, unchanged 0, kept as stopped 0, erased 0, refused 3.",
+        "Rows with an address that had to be cleaned: 1.",
+        "Of those stopped, 1 were not on record: if you expected them to be, "
+        "check how their addresses are spelled.",
+        "Not read: id, where it is not a subscriber id.",
+        "New topics, private: weekly-news.",
+        "Topics that do not exist: weekly-new. Add them with `topic add`, or use --create-topics.",
+        "Unknown words in status: 'cleaned', (an address).",
+    ]
+
+
+def test_a_topic_for_all_rows_must_be_one(database_url: str) -> None:
+    result = run(database_url, "import", "-", "--topic", "Weekly News", stdin=PEOPLE)
+    assert result.exit_code == 2
+    assert "'Weekly News' is not 1 to 32" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["suppressions", "preferences", "ledger", "reasons"])
+def test_a_misspelt_topic_leaves_out_no_stop_in_silence(
+    database_url: str, tmp_path: Path, what: str
+) -> None:
+    target = tmp_path / "out.csv"
+    result = run(database_url, "export", what, "--topic", "weekly-new", "-o", str(target))
+    assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")
+    assert not target.exists()
+
+
+def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
+    rows = ("ada@example.org,weekly-news,subscribed", "ben@example.org,weekly-new,subscribed")
+    people = "\n".join(("email,topic,status", *rows))
+    dry = done(database_url, *IMPORT, "--dry-run", stdin=people)
+    assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
+    assert done(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
+    assert "New topics" not in done(database_url, *IMPORT, stdin=people)
+
+
+def test_refused_rows_keep_a_line_each_without_a_last_line_end(
+    database_url: str, tmp_path: Path
+) -> None:
+    people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
+    people.write_bytes(b"email,topic,status\na@x.de,missing,subscribed\nnone,news,subscribed")
+    run(database_url, "import", str(people), "--refused", str(target))
+    rows = [b"a@x.de,missing,subscribed", b"none,news,subscribed"]
+    assert sorted(target.read_bytes().splitlines()[1:]) == rows
+
+
+def test_refused_rows_of_utf_16_keep_a_line_each(database_url: str, tmp_path: Path) -> None:
+    people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = "\ufeffemail,topic,status\nnone,news,subscribed"
+        people.write_bytes(text.encode(encoding))
+        run(database_url, "import", str(people), "--refused", str(target))
+        assert target.read_bytes() == f"{text}\n".encode(encoding)
+
+
+@pytest.mark.parametrize("name", ["people.ndjson", "PEOPLE.JSONL"])
+def test_json_lines_have_two_names(database_url: str, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text('{"email": "ada@example.org", "topic": "news", "status": "unsubscribed"}\n')
+    assert done(database_url, "import", str(file)).startswith("Added 0, stopped 1")
+
+
+def test_the_report_and_the_refused_rows_are_two_files(database_url: str, tmp_path: Path) -> None:
+    people, target = tmp_path / "people.csv", str(tmp_path / "refused.csv")
+    people.write_text("email,topic,status\nnone,news,subscribed\n")
+    told = ("--refused", target, "--report", f"{tmp_path}/./refused.csv")
+    result = run(database_url, "import", str(people), *told)
+    assert result.exit_code == 2
+    assert "--refused and --report must name two files." in result.stderr

@@ -1,0 +1,133 @@
+"""Wrong keys are refused by name before a command does anything; `keys` rotates them."""
+
+import pytest
+
+from preference_center.core.vocab import KeyKind
+from preference_center.store import Database, keys
+from tests.support import make, processes
+from tests.support.command import done, run
+
+OTHER = "another-key-for-tests-7gQ2mB5xK8wZ"
+NAMES = {
+    KeyKind.IDENTITY: "IDENTITY_KEY",
+    KeyKind.SERVER: "SERVER_KEYS",
+    KeyKind.LINK: "LINK_KEYS",
+}
+PEOPLE = b"email,status\r\nada@example.org,unsubscribed\r\n"
+MAILING = ("--topic", "weekly-news", "--campaign", "47")
+SMTP = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "a@example.org"}
+
+# Which keys each command works with.
+USES: dict[tuple[str, ...], set[KeyKind]] = {
+    ("serve", "--port", "1"): set(KeyKind),
+    ("upgrade",): set(KeyKind),
+    ("worker",): {KeyKind.SERVER, KeyKind.LINK},
+    ("lmtp",): {KeyKind.SERVER, KeyKind.LINK},
+    ("imap", "--once"): {KeyKind.SERVER, KeyKind.LINK},
+    ("import", "-", "--topic", "weekly-news"): {KeyKind.IDENTITY, KeyKind.SERVER},
+    ("audience", *MAILING): {KeyKind.IDENTITY, KeyKind.LINK},
+    ("erase", "ada@example.org"): {KeyKind.IDENTITY, KeyKind.SERVER},
+    ("verify-ledger",): {KeyKind.SERVER},
+    ("export", "ledger"): set(),
+    ("report",): set(),
+    ("purge",): set(),
+    ("topic", "list"): set(),
+    ("keys", "list"): set(KeyKind),
+    ("keys", "rotate"): set(KeyKind),
+}
+REFUSED = [(command, kind) for command, uses in USES.items() for kind in sorted(uses)]
+IGNORED = [
+    (command, kind)
+    for command, uses in USES.items()
+    for kind in KeyKind
+    if kind not in uses and command[0] not in ("worker", "lmtp", "imap")  # they would go on
+]
+
+
+@pytest.fixture
+def filled(database: Database, database_url: str) -> str:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news")
+    return database_url
+
+
+@pytest.mark.parametrize(("command", "kind"), REFUSED, ids=str)
+def test_a_wrong_key_is_refused_by_name(
+    filled: str, database: Database, command: tuple[str, ...], kind: KeyKind
+) -> None:
+    result = run(filled, *command, stdin=PEOPLE, **{**SMTP, NAMES[kind]: OTHER})
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"Error: PREFERENCE_CENTER_{NAMES[kind]} ")
+    assert OTHER not in result.output
+    with database.reading() as session:
+        assert make.events(session) == [("subscribed", "weekly-news")]
+
+
+@pytest.mark.parametrize(("command", "kind"), IGNORED, ids=str)
+def test_a_key_that_a_command_does_not_use_may_be_any(
+    filled: str, command: tuple[str, ...], kind: KeyKind
+) -> None:
+    result = run(filled, *command, stdin=PEOPLE, **{NAMES[kind]: OTHER})
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_a_message_that_is_piped_in_waits_for_the_right_keys(filled: str, kind: KeyKind) -> None:
+    result = run(filled, "receive", stdin=b"Subject: x\n\nx", **{NAMES[kind]: OTHER})
+    assert result.exit_code == (0 if kind is KeyKind.IDENTITY else 75)
+
+
+def test_a_suppressed_reader_is_not_allowed_under_another_identity_key(
+    database: Database, database_url: str
+) -> None:
+    with database.transaction() as session:
+        make.topic(session, "offers", policy="opt_out")
+        make.stop(session, slug=None, source="complaint")
+    settings = make.environment(DATABASE_URL=database_url, IDENTITY_KEY=OTHER)
+    asked = ("audience", "--topic", "offers", "--campaign", "47")
+    result = processes.run(settings, *asked, stdin=b"email\nada@example.org\n")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr == (
+        b"Error: PREFERENCE_CENTER_IDENTITY_KEY is not the key this database was filled with\n"
+    )
+
+
+def test_upgrade_refuses_a_filled_database_with_another_key(filled: str) -> None:
+    settings = make.environment(DATABASE_URL=filled, SERVER_KEYS=OTHER)
+    result = processes.run(settings, "upgrade")
+    assert result.returncode == 2
+    assert b"PREFERENCE_CENTER_SERVER_KEYS" in result.stderr
+
+
+def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
+    both = {"SERVER_KEYS": f"{make.SERVER_KEY},{OTHER}", "LINK_KEYS": f"{make.LINK_KEY},{OTHER}x"}
+    people = b"email\nada@example.org\n"
+    before = done(filled, "audience", *MAILING, stdin=people)
+    assert done(filled, "audience", *MAILING, stdin=people, **both) == before
+    assert done(filled, "keys", "rotate", **both) == (
+        "PREFERENCE_CENTER_SERVER_KEYS: its newest key signs from now on.\n"
+        "PREFERENCE_CENTER_LINK_KEYS: its newest key signs from now on.\n"
+    )
+    assert "signs already" in done(filled, "keys", "rotate", **both)
+    assert done(filled, "audience", *MAILING, stdin=people, **both) != before
+    newest = {"SERVER_KEYS": OTHER, "LINK_KEYS": f"{OTHER}x"}
+    assert done(filled, "audience", *MAILING, stdin=people, **newest) != before
+    assert done(filled, "audience", *MAILING, stdin=people) == before, "an old process goes on"
+
+
+def test_the_list_shows_which_keys_are_held_and_sign_and_no_key(filled: str) -> None:
+    both = {"SERVER_KEYS": f"{make.SERVER_KEY},{OTHER}"}
+    done(filled, "keys", "rotate", **both)
+    listed = done(filled, "keys", "list", LINK_KEYS=f"{make.LINK_KEY},{OTHER}x")
+    states = sorted((line.split()[0], line.rpartition("  ")[2]) for line in listed.splitlines())
+    assert states == [
+        ("identity", "signs"),
+        ("link", "signs"),
+        ("link", "verifies; run: preference-center keys rotate"),
+        ("server", "not in these settings"),
+        ("server", "signs"),
+    ]
+    assert keys.check_value(KeyKind.SERVER, OTHER).hex()[:8] in listed
+    for key in (OTHER, make.SERVER_KEY, make.LINK_KEY, make.IDENTITY_KEY):
+        assert key not in listed

@@ -1,0 +1,106 @@
+"""`erase` and `verify-ledger`."""
+
+from sqlalchemy import delete, update
+
+from preference_center.core import subscribers
+from preference_center.links.addresses import fingerprint
+from preference_center.store import Database
+from preference_center.store.tables import LedgerRow
+from tests.support import make
+from tests.support.command import done, run
+
+
+def leave(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session)
+
+
+def test_somebody_is_erased_by_address_in_any_spelling(
+    database: Database, database_url: str
+) -> None:
+    leave(database)
+    assert done(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
+    with database.reading() as session:
+        found = subscribers.find(session, make.person())
+        assert found is not None
+        assert found.email is None
+        assert "all" in found.suppressions
+
+
+def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
+    database: Database, database_url: str
+) -> None:
+    unclean = "Ada <ada@example.org>"
+    with database.transaction() as session:
+        make.reader(session)
+        subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
+    assert done(database_url, "erase", unclean) == "Erased.\n"
+    with database.reading() as session:
+        for each in (make.person(), fingerprint(unclean, make.IDENTITY_KEY)):
+            found = subscribers.find(session, each)
+            assert found is not None
+            assert found.erased_at is not None
+
+
+def test_erasing_what_is_not_on_record_says_so_and_holds(
+    database: Database, database_url: str
+) -> None:
+    said = done(database_url, "erase", "ada@example.org")
+    assert said.startswith("This address or id was not on record")
+    with database.reading() as session:
+        found = subscribers.find(session, make.person())
+        assert found is not None
+        assert "all" in found.suppressions
+
+
+def test_two_addresses_are_not_erased_at_once(database_url: str) -> None:
+    result = run(database_url, "erase", "ada@example.org, ben@example.org")
+    assert result.exit_code == 2
+    assert "more than one address" in result.stderr
+
+
+def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> None:
+    leave(database)
+    done(database_url, "erase", "ada@example.org")
+    again = done(database_url, "erase", str(make.person()))
+    assert again == "This person was erased before.\n"
+
+
+def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> None:
+    result = run(database_url, "erase", "ada")
+    assert result.exit_code == 2
+    assert "neither an address nor a subscriber id" in result.stderr
+
+
+def test_an_erased_person_stays_suppressed_after_an_import(database_url: str) -> None:
+    people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
+    done(database_url, "import", "-", "--create-topics", stdin=people)
+    done(database_url, "erase", "ada@example.org")
+    done(database_url, "import", "-", stdin=people)
+    asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
+    assert "deny,erased" in done(database_url, *asked, stdin="email\nada@example.org\n")
+
+
+def test_a_ledger_that_is_whole_verifies(database: Database, database_url: str) -> None:
+    leave(database)
+    assert done(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
+
+
+def test_a_row_that_was_altered_is_found(database: Database, database_url: str) -> None:
+    leave(database)
+    with database.transaction() as session:
+        session.execute(update(LedgerRow).where(LedgerRow.seq == 2).values(source="complaint"))
+    result = run(database_url, "verify-ledger")
+    assert result.exit_code == 1
+    assert f"{make.person()}: row 2 was altered" in result.stderr
+    assert result.stdout == "1 subscribers checked, 1 broken.\n"
+
+
+def test_a_row_that_is_gone_from_the_end_is_found(database: Database, database_url: str) -> None:
+    leave(database)
+    with database.transaction() as session:
+        session.execute(delete(LedgerRow).where(LedgerRow.seq == 2))
+    result = run(database_url, "verify-ledger")
+    assert result.exit_code == 1
+    assert "it ends at row 1, where 2 were written" in result.stderr

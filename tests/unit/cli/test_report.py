@@ -1,0 +1,168 @@
+"""`report`: a table that can be read on any terminal, and the same numbers for programs."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preference_center.core import page_views, reasons
+from preference_center.data import report
+from preference_center.store import Database
+from tests.support import make
+from tests.support.command import done, run
+
+WIDE = {"COLUMNS": "80"}
+
+
+def fill(database: Database) -> None:
+    with database.transaction() as session:
+        for number in range(12):
+            email, campaign = f"r{number}@example.org", f"2026-{46 + number % 2}"
+            make.reader(session, email, "weekly-news", "offers")
+            slug = ("weekly-news", "weekly-news", "offers", None)[number // 3]
+            stop = make.stop(session, email, slug, campaign=campaign)
+            code = ("too_many", "too_many", "prefer_not_say")[number % 3]
+            reasons.give(session, make.person(email), stop.seq, code, "", make.NOW)
+        hour = page_views.hour_of(make.NOW)
+        page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})
+
+
+@pytest.fixture
+def filled(database: Database) -> None:
+    fill(database)
+
+
+def report_in(width: int, database_url: str, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    return done(database_url, "report", *options)
+
+
+TABLE = """\
+offers
+                                                   came  left after
+  campaign  opened  left  reduced  paused  undone  back        less
+  2026-46        -     2        -       -       -     -           -
+  2026-47        -     1        -       -       -     -           -
+  total          -     3        -       -       -     -           -
+  why people left
+  2026-46   too many 1, prefer not to say 1
+  2026-47   too many 1
+  total     too many 2, prefer not to say 1
+
+weekly-news
+                                                   came  left after
+  campaign  opened  left  reduced  paused  undone  back        less
+  2026-46    1,234     3        -       -       -     -           -
+  2026-47        -     3        -       -       -     -           -
+  total      1,234     6        -       -       -     -           -
+  why people left
+  2026-46   too many 2, prefer not to say 1
+  2026-47   too many 2, prefer not to say 1
+  total     too many 4, prefer not to say 2
+
+(everything)
+"""
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_table_is_aligned_with_a_total_for_each_topic(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = report_in(80, database_url, monkeypatch)
+    assert table.startswith(TABLE)
+    assert max(map(len, table.splitlines())) <= 80
+    assert "opened: how often" in table
+    assert "mail gateways" in table
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("width", [24, 40, 60])
+def test_on_a_narrow_terminal_it_is_a_list(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    said = report_in(width, database_url, monkeypatch)
+    assert max(map(len, said.splitlines())) <= width
+    words = " ".join(said.split())
+    assert "weekly-news 2026-46 opened 1,234, left 3 too many 2, prefer not to say 1" in words
+    assert "total left 3 too many 2, prefer not to say 1 weekly-news" in words
+
+
+def test_what_has_no_campaign_is_said_in_words(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session)
+    lines = report_in(80, database_url, monkeypatch).splitlines()
+    assert lines[3].split() == ["(no", "campaign)", "-", "1", *"-----"]
+    assert "total" not in lines[4]  # one line is its own total
+
+
+@pytest.mark.usefixtures("filled")
+def test_json_is_a_list_of_objects_whose_numbers_are_numbers(database_url: str) -> None:
+    rows: list[dict[str, Any]] = json.loads(done(database_url, "report", "--format", "json"))
+    assert all(tuple(row) == report.COLUMNS for row in rows)
+    assert [(row["topic"], row["campaign"]) for row in rows[-2:]] == [
+        ("", "2026-46"),
+        ("", "2026-47"),
+    ]
+    (news, _) = (row for row in rows if row["topic"] == "weekly-news")
+    assert (news["opened"], news["left"], news["reason_too_many"], news["paused"]) == (
+        1234,
+        3,
+        2,
+        0,
+    )
+
+
+@pytest.mark.usefixtures("filled")
+def test_csv_holds_the_same_numbers(database_url: str) -> None:
+    rows = json.loads(done(database_url, "report", "--format", "json"))
+    text = done(database_url, "report", "--format", "csv")
+    assert list(csv.DictReader(text.splitlines())) == [
+        {name: str(value) for name, value in row.items()} for row in rows
+    ]
+
+
+def test_no_cell_of_a_csv_runs_as_a_formula(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "-1")
+        make.stop(session, slug="-1", campaign="-2-3")
+    (row,) = csv.reader(done(database_url, "report", "--format", "csv").splitlines()[1:])
+    assert row[:2] == ["'-1", "'-2-3"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_options_choose_a_topic_a_campaign_and_a_time(database_url: str) -> None:
+    def keys(*options: str) -> list[tuple[str, str]]:
+        rows = json.loads(done(database_url, "report", "--format", "json", *options))
+        return [(row["topic"], row["campaign"]) for row in rows]
+
+    assert keys("--topic", "offers") == [("offers", "2026-46"), ("offers", "2026-47")]
+    assert keys("--topic", "offers", "--campaign", "2026-47") == [("offers", "2026-47")]
+    assert len(keys("--since", "2026-11-22", "--until", "2026-11-23")) == 6
+    assert keys("--until", "2026-11-09") == []
+
+
+@pytest.mark.parametrize(
+    ("file_format", "written"),
+    [("table", ""), ("json", "[]\n"), ("csv", ",".join(report.COLUMNS) + "\r\n")],
+)
+def test_an_empty_time_says_so(database_url: str, file_format: str, written: str) -> None:
+    result = run(database_url, "report", "--format", file_format, "--since", "2020-01-01")
+    assert (result.exit_code, result.stdout_bytes.decode()) == (0, written)
+    assert result.stderr == "Nothing was recorded for this.\n"
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_report_can_be_a_file(database_url: str, tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    assert done(database_url, "report", "--format", "json", "-o", str(target)) == ""
+    assert len(json.loads(target.read_text())) == 6
+
+
+def test_a_misspelt_topic_is_no_empty_report(database_url: str) -> None:
+    result = run(database_url, "report", "--topic", "weekly-new")
+    assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")

@@ -1,0 +1,234 @@
+"""A year or two of mailings: no healthy reader ends, every dead address does (M13).
+
+The rule is simulated on plain values for many readers, then through the database for a few.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from preference_center.core import audience, bounces, topics
+from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failure, ends
+from preference_center.core.bounces import Bounce
+from preference_center.core.vocab import BounceSeverity
+from preference_center.store import Database
+from preference_center.store.tables import Suppression
+from tests.support import make
+
+DAY = timedelta(days=1)
+START = date(2026, 1, 5)
+TWO_YEARS = 730
+PERMANENT, PROBABLE, SOFT = (
+    BounceSeverity.PERMANENT,
+    BounceSeverity.PROBABLE,
+    BounceSeverity.SOFT,
+)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Mails one topic every `step` days. `evidence` is what it lets us know of arrivals."""
+
+    step: int
+    cadence: str
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"every {self.step} days, {self.cadence}, {self.evidence}"
+
+
+# A fortnightly topic counts as weekly: five of its mailings fit into 60 days.
+SENDERS = [
+    Sender(step, cadence, evidence)
+    for step, cadence in ((1, "irregular"), (7, "weekly"), (14, "weekly"), (30, "monthly"))
+    for evidence in ("claims", "deliveries", "neither")
+    if (step, evidence) != (1, "neither")
+]
+READERS = {1: 150, 7: 600, 14: 1000, 30: 1500}
+
+
+def troubles(chance: random.Random, until: int) -> dict[int, BounceSeverity]:
+    """Return the days on which an email to a healthy reader would fail, and how."""
+    share = chance.choice([0.01, 0.02, 0.03])
+    found = {day: SOFT for day in range(until) if chance.random() < share}
+    for year in range(0, until, 365):  # a mailbox that is full over a long weekend
+        first = year + chance.randrange(361)
+        found |= dict.fromkeys(range(first, first + 4), SOFT)
+    found |= dict.fromkeys(range(150, 157), SOFT)  # a week on a blocklist
+    found |= dict.fromkeys(range(350, 357), SOFT)  # a week without an answer: 4.4.1
+    return found | dict.fromkeys((550, 551), PERMANENT)  # two days of 5.1.1
+
+
+def ended_after(
+    sender: Sender, failing: dict[int, BounceSeverity], until: int, *, offset: int = 0
+) -> int | None:
+    """Return on which day an address ends, given on which days an email to it would fail."""
+    window = CADENCE_WINDOWS[sender.cadence]
+    failures: list[Failure] = []
+    claims: list[date] = []
+    delivered: date | None = None
+    for number in range(offset, until, sender.step):
+        today = START + number * DAY
+        claims.append(today)
+        if number not in failing:
+            delivered = today
+            continue
+        new = Failure(today, failing[number], window)
+        evidence = Evidence(
+            claims[-200:] if sender.evidence == "claims" else (),
+            delivered if sender.evidence == "deliveries" else None,
+        )
+        if ends(failures[-200:], new, evidence, today, held=failing[number] is not SOFT):
+            return number
+        failures.append(new)
+    return None
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=str)
+def test_no_healthy_reader_ends(sender: Sender) -> None:
+    chance = random.Random(8)
+    ended = [
+        ended_after(sender, troubles(chance, TWO_YEARS), TWO_YEARS, offset=turn % sender.step)
+        for turn in range(READERS[sender.step])
+    ]
+    assert [each for each in ended if each is not None] == []
+
+
+# How long it takes to end an address that refuses every email, in days.
+DEAD = {1: 14, 7: 28, 14: 56, 30: 120}
+
+
+@pytest.mark.parametrize("sender", [*SENDERS, Sender(1, "irregular", "neither")], ids=str)
+def test_every_dead_address_ends(sender: Sender) -> None:
+    for seed in range(40):
+        chance = random.Random(seed)
+        died = 365 - 365 % sender.step
+        failing = troubles(chance, died) if sender.step > 1 else {}
+        failing = {day: how for day, how in failing.items() if day < died - 180}
+        failing |= dict.fromkeys(range(died, TWO_YEARS), SOFT)
+        ended = ended_after(sender, failing, TWO_YEARS)
+        assert ended is not None
+        assert ended - died == DEAD[sender.step]
+
+
+@pytest.mark.parametrize(("step", "after"), [(1, 7), (7, 7), (14, 14), (30, 30)])
+def test_what_is_probably_dead_ends_at_the_next_mailing_a_week_later(step: int, after: int) -> None:
+    failures: list[Failure] = []
+    for number in range(0, 60, step):
+        new = Failure(START + number * DAY, PROBABLE)
+        if ends(failures, new, Evidence(), new.day, held=False):
+            break
+        failures.append(new)
+    assert number == after
+
+
+def test_a_daily_sender_without_evidence_loses_healthy_readers() -> None:
+    """Show why `docs/bounces.md` asks daily senders for claims or delivered events."""
+    ended = {
+        evidence: sum(
+            ended_after(Sender(1, "irregular", evidence), _at_three_percent(seed), 365) is not None
+            for seed in range(200)
+        )
+        for evidence in ("neither", "claims", "deliveries")
+    }
+    assert ended["neither"] > 0
+    assert (ended["claims"], ended["deliveries"]) == (0, 0)
+
+
+def _at_three_percent(seed: int) -> dict[int, BounceSeverity]:
+    chance = random.Random(seed)
+    return {day: SOFT for day in range(365) if chance.random() < 0.03}
+
+
+@dataclass
+class Stage:
+    """One sender, its mailings, and a large domain with living, full and vanished mailboxes."""
+
+    database: Database
+    step: int
+    claims: bool
+    living: list[str] = field(default_factory=lambda: _emails("living", 25))
+    full: list[str] = field(default_factory=lambda: _emails("full", 2))
+    gone: list[str] = field(default_factory=lambda: _emails("gone", 2))
+    unlikely: list[str] = field(default_factory=lambda: _emails("unlikely", 2))
+    ended: dict[str, int] = field(default_factory=dict)
+
+    def prepare(self, cadence: str) -> None:
+        with self.database.transaction() as session:
+            make.topic(session, cadence=cadence)
+            for email in (*self.living, *self.full, *self.gone, *self.unlikely):
+                make.reader(session, email)
+
+    def mail(self, number: int, failing: dict[str, BounceSeverity]) -> None:
+        """Send one mailing; those who fail bounce an hour later."""
+        at = make.NOW + number * self.step * DAY
+        everybody = [*self.living, *self.full, *self.gone, *self.unlikely]
+        ids = {make.person(email): email for email in everybody}
+        with self.database.transaction() as session:
+            topic = topics.get(session, "weekly-news")
+            verdicts = audience.check(session, topic, str(number), ids, at)
+            if self.claims:
+                verdicts = audience.claim(session, topic, str(number), ids, at)
+        for person, email in ids.items():
+            if verdicts[person].verdict == "allow" and email in failing:
+                bounce = Bounce(failing[email], "", at, "provider", topic="weekly-news")
+                with self.database.transaction() as session:
+                    bounces.record(session, person, bounce, at + timedelta(hours=1))
+        with self.database.reading() as session:
+            for person in session.scalars(select(Suppression.subscriber_id)):
+                self.ended.setdefault(ids[person], number)
+
+
+def _emails(kind: str, many: int) -> list[str]:
+    return [f"{kind}{number}@mail.example" for number in range(many)]
+
+
+def _failing(stage: Stage, number: int, faulty: range) -> Iterator[tuple[str, BounceSeverity]]:
+    chance = random.Random(number)
+    for email in stage.living:
+        if number in faulty:
+            yield email, PERMANENT
+        elif number == 5 or chance.random() < 0.02:
+            yield email, SOFT
+    yield from dict.fromkeys(stage.full, SOFT).items()
+    yield from dict.fromkeys(stage.gone, PERMANENT).items()
+    yield from dict.fromkeys(stage.unlikely, PROBABLE).items()
+
+
+@pytest.mark.parametrize(
+    ("step", "cadence", "mailings", "claims"),
+    [
+        (1, "irregular", 15, True),
+        (7, "weekly", 6, False),
+        (14, "weekly", 6, True),
+        (30, "monthly", 6, False),
+    ],
+)
+def test_through_the_database(
+    database: Database, step: int, cadence: str, mailings: int, claims: bool
+) -> None:
+    stage = Stage(database, step, claims)
+    stage.prepare(cadence)
+    faulty = range(3, 5 if step == 1 else 4)  # the domain refuses everybody for two days
+    for number in range(mailings):
+        stage.mail(number, dict(_failing(stage, number, faulty)))
+    assert not set(stage.ended) & set(stage.living)
+    assert {stage.ended[email] for email in stage.gone} == {0}
+    second = 7 if step == 1 else 1
+    assert {stage.ended[email] for email in stage.unlikely} == {second}
+    assert {stage.ended[email] for email in stage.full} == {14 if step == 1 else 4}
+
+
+@pytest.mark.parametrize(("step", "claims"), [(7, False), (30, True)])
+def test_a_domain_of_dead_addresses_ends_with_the_second_mailing(
+    database: Database, step: int, claims: bool
+) -> None:
+    stage = Stage(database, step, claims, [], [], _emails("gone", 50), [])
+    stage.prepare("monthly")
+    for number in range(2):
+        stage.mail(number, dict.fromkeys(stage.gone, PERMANENT))
+    assert [stage.ended[email] for email in stage.gone] == [1] * 50

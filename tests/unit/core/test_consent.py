@@ -1,0 +1,153 @@
+"""Ending consent, on both engines: what is kept, what a repeat does, and what comes too late."""
+
+from datetime import timedelta
+
+import pytest
+
+from preference_center.core import consent, subscribers, topics
+from preference_center.store import Database
+from preference_center.store.tables import OutboxRow, Subscriber
+from tests.support import make
+
+QUIET = timedelta(minutes=2)
+EARLIER = make.NOW - timedelta(days=3)
+
+
+def _found(database: Database, email: str = "ada@example.org") -> Subscriber:
+    with database.reading() as session:
+        found = subscribers.find(session, make.person(email))
+        assert found is not None
+        return found
+
+
+def test_a_stop_ends_the_topic(database: Database) -> None:
+    with database.transaction() as session:
+        ada = make.reader(session)
+        topic = topics.get(session, "weekly-news")
+        assert consent.end_consent(session, ada, "topic", make.act(), topic).changed
+    assert _found(database).subscriptions["weekly-news"].status == "unsubscribed"
+
+
+def test_a_stop_leaves_the_other_topics_alone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.stop(session)
+    held = _found(database).subscriptions
+    assert {slug: held[slug].status for slug in held} == {
+        "weekly-news": "unsubscribed",
+        "offers": "subscribed",
+    }
+
+
+def test_a_stop_for_somebody_never_seen_is_kept(database: Database) -> None:
+    with database.transaction() as session:
+        assert make.stop(session, "stranger@example.org", "never-heard-of").changed
+    stranger = _found(database, "stranger@example.org")
+    assert stranger.email is None
+    assert stranger.subscriptions["never-heard-of"].status == "unsubscribed"
+
+
+def test_a_stop_of_everything_leaves_the_subscriptions_as_they_were(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, slug=None)
+    ada = _found(database)
+    assert set(ada.suppressions) == {"all"}
+    assert ada.suppressions["all"].since == make.NOW
+    assert ada.subscriptions["weekly-news"].status == "subscribed"
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_a_repeat_keeps_the_first_time_and_writes_nothing(
+    database: Database, slug: str | None
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, slug=slug, confirm_after=QUIET)
+    later = make.NOW + timedelta(hours=1)
+    with database.transaction() as session:
+        repeat = make.stop(session, slug=slug, at=later, source="one-click", confirm_after=QUIET)
+        assert not repeat.changed
+        assert len(make.events(session)) == 2
+        assert session.query(OutboxRow).one().last_seq == first.seq
+    ada = _found(database)
+    subscription = ada.subscriptions["weekly-news"]
+    since = ada.suppressions["all"].since if slug is None else subscription.changed_at
+    assert since == make.NOW
+
+
+def test_a_topic_can_still_be_left_after_everything_was(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, slug=None)
+        assert make.stop(session).changed
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
+    database: Database, slug: str | None
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        stop = make.stop(session, slug=slug)
+        make.undo(session, stop.seq, stop.seq)
+        late = consent.Act("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        ada = subscribers.lock(session, make.person(), make.NOW)
+        topic = topics.get(session, slug) if slug else None
+        outcome = consent.end_consent(session, ada, "topic" if topic else "all", late, topic)
+        assert not outcome.changed
+
+
+def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Database) -> None:
+    with database.transaction() as session:
+        ada = make.reader(session, since=make.NOW - timedelta(days=1))
+        late = consent.Act("mailto", EARLIER, make.NOW)
+        topic = topics.get(session, "weekly-news")
+        assert consent.end_consent(session, ada, "topic", late, topic).changed
+        assert ada.subscriptions["weekly-news"].changed_at == EARLIER
+
+
+def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        ada = make.reader(session, "ada@example.org", "a", "b", "c")
+        first = make.stop(session, slug="a").seq
+        last = make.stop(session, slug="b").seq
+        make.undo(session, first, last)
+        late = consent.Act("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        ended = [
+            consent.end_consent(session, ada, "topic", late, topics.get(session, slug)).changed
+            for slug in "abc"
+        ]
+        assert ended == [False, False, True]
+
+
+def test_a_sender_cannot_bring_back_who_left(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session)
+        ada = make.reader(session)
+        assert ada.subscriptions["weekly-news"].status == "unsubscribed"
+        assert len(make.events(session)) == 2
+
+
+def test_who_was_unconfirmed_can_become_subscribed(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, status="unconfirmed")
+        ada = make.reader(session, status="subscribed")
+        assert ada.subscriptions["weekly-news"].status == "subscribed"
+        assert [event for event, _ in make.events(session)] == ["unconfirmed", "subscribed"]
+
+
+def test_a_transaction_that_fails_leaves_no_part_of_a_stop(database: Database) -> None:
+    def stop_and_fail() -> None:
+        with database.transaction() as session:
+            make.stop(session, confirm_after=QUIET)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        stop_and_fail()
+    with database.reading() as session:
+        assert subscribers.find(session, make.person()) is None
+        assert session.query(OutboxRow).count() == 0

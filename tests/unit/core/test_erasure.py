@@ -1,0 +1,198 @@
+"""Erasure: what stays is the fingerprint with the stop, whatever comes in afterwards."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from preference_center.core import (
+    audience,
+    bounces,
+    erasure,
+    ledger,
+    outbox,
+    reasons,
+    retention,
+    subscribers,
+    topics,
+)
+from preference_center.core.errors import UndoSupersededError
+from preference_center.core.vocab import BounceSeverity
+from preference_center.store import Database
+from preference_center.store.tables import (
+    Base,
+    BounceCount,
+    Claim,
+    ClaimCount,
+    FailedMailing,
+    LedgerDetail,
+    OutboxRow,
+    PastReason,
+    Reason,
+    Subscriber,
+    Subscription,
+)
+from tests.support import make
+
+CANARY = "canary-7d1f"
+OWN_DOMAIN = f"ada@{CANARY}.example"
+
+
+def _erase(database: Database) -> bool:
+    with database.transaction() as session:
+        return erasure.erase(session, make.person(), "cli", make.NOW)
+
+
+def _all_values(database: Database) -> list[Any]:
+    with database.reading() as session:
+        tables = Base.metadata.sorted_tables
+        return [
+            value for table in tables for row in session.execute(select(table)) for value in row
+        ]
+
+
+def test_nothing_they_told_us_stays(database: Database) -> None:
+    with database.transaction() as session:
+        ada = make.reader(session, "ada@example.org")
+        ada.locale = "de"
+        ada.subscriptions["weekly-news"].acquired_from = CANARY
+        make.stop(session, confirm_after=timedelta(minutes=2))
+    assert "ada@example.org" in _all_values(database)
+    assert _erase(database)
+    assert not {"ada@example.org", CANARY, "de"} & {str(value) for value in _all_values(database)}
+    with database.reading() as session:
+        assert session.query(LedgerDetail).count() == session.query(OutboxRow).count() == 0
+
+
+def test_the_stop_stays(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    _erase(database)
+    with database.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert set(ada.suppressions) == {"all"}
+        assert ada.erased_at == make.NOW
+
+
+def test_an_earlier_stop_keeps_its_date(database: Database) -> None:
+    before = make.NOW - timedelta(days=8)
+    with database.transaction() as session:
+        make.stop(session, slug=None, at=before)
+    _erase(database)
+    with database.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert ada.suppressions["all"].since == before
+
+
+def test_somebody_never_seen_can_be_erased(database: Database) -> None:
+    assert _erase(database)
+    with database.reading() as session:
+        assert session.query(Subscriber).one().erased_at == make.NOW
+
+
+def test_erasing_twice_writes_nothing(database: Database) -> None:
+    _erase(database)
+    with database.reading() as session:
+        before = make.events(session)
+    assert not _erase(database)
+    with database.reading() as session:
+        assert make.events(session) == before
+
+
+def test_the_ledger_stays_whole_through_erasure_and_after(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session)
+    _erase(database)
+    with database.transaction() as session:
+        make.stop(session, source="one-click")
+    with database.reading() as session:
+        assert list(ledger.verify(session)) == [None]
+
+
+def test_an_address_is_never_filled_in_again(database: Database) -> None:
+    _erase(database)
+    with database.transaction() as session:
+        subscribers.remember(session, {make.person(): "ada@example.org"}, make.NOW)
+    assert "ada@example.org" not in _all_values(database)
+
+
+def test_what_was_erased_cannot_be_undone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        stop = make.stop(session)
+    _erase(database)
+    with database.transaction() as session, pytest.raises(UndoSupersededError):
+        make.undo(session, stop.seq, stop.seq)
+
+
+def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, confirm_after=timedelta(0))
+    _erase(database)
+    with database.transaction() as session:
+        assert outbox.claim(session, make.NOW + timedelta(minutes=1)) is None
+
+
+def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "weekly")
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, CANARY, [make.person()], make.NOW)
+        stop = make.stop(session)
+        reasons.give(session, make.person(), stop.seq, "other", f"It is {CANARY}", make.NOW)
+        outbox.request(session, make.person(), "confirm", make.NOW, "offers")
+    assert _erase(database)
+    with database.reading() as session:
+        for table in (Claim, Reason, OutboxRow):
+            assert session.query(table).count() == 0
+    assert not [value for value in _all_values(database) if CANARY in str(value)]
+
+
+def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
+    others = [f"reader{number}@mail.example" for number in range(20)]
+    with database.transaction() as session:
+        for email in (OWN_DOMAIN, *others):
+            make.reader(session, email)
+        topic = topics.get(session, "weekly-news")
+        ids = [make.person(email) for email in (OWN_DOMAIN, *others)]
+        audience.claim(session, topic, "c", ids, make.NOW)
+        bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
+        bounces.record(session, ids[0], bounce, make.NOW)
+        for email in (OWN_DOMAIN, others[0]):
+            erasure.erase(session, make.person(email), "cli", make.NOW)
+    assert not [value for value in _all_values(database) if CANARY in str(value)]
+    with database.reading() as session:
+        assert session.query(ClaimCount).one().count == 20
+        assert session.query(FailedMailing).count() == session.query(BounceCount).count() == 0
+
+
+def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    _erase(database)
+    with database.transaction() as session:
+        topic, before = topics.get(session, "weekly-news"), make.events(session)
+        made = [make.less(session, "weekly"), make.less(session, "1-month"), make.join(session)]
+        assert not any(outcome.changed for outcome in made)
+        assert make.events(session) == before
+        found = audience.claim(session, topic, "c", [make.person()], make.NOW)
+        assert found[make.person()].reason == "erased"
+        assert session.query(Claim).count() == session.query(Subscription).count() == 0
+
+
+def test_a_reason_without_its_person_stays(database: Database) -> None:
+    later = make.NOW + timedelta(days=91)
+    with database.transaction() as session:
+        make.reader(session)
+        stop = make.stop(session)
+        reasons.give(session, make.person(), stop.seq, "too_many", "", make.NOW)
+        retention.reason_persons(session, retention.Retention(), later)
+    _erase(database)
+    with database.reading() as session:
+        assert session.query(PastReason).one().code == "too_many"

@@ -1,0 +1,316 @@
+"""Joining: one topic comes again, and nothing else does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from preference_center.core import erasure, joining, preferences, subscribers, topics
+from preference_center.core.errors import UndoSupersededError
+from preference_center.core.vocab import ConfirmState
+from preference_center.store import Database
+from preference_center.store.tables import OutboxRow, Subscriber, Subscription, Suppression
+from tests.support import make
+
+ADA = "ada@example.org"
+LATER = make.NOW + timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def _ada(session: Session) -> Subscriber:
+    return subscribers.lock(session, make.person(), make.NOW)
+
+
+def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
+    return _ada(session).subscriptions[slug]
+
+
+def _received(session: Session) -> set[str]:
+    ada = _ada(session)
+    return {topic.slug for topic in topics.everything(session) if preferences.receives(ada, topic)}
+
+
+def test_joining_starts_a_topic_afresh(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "offers")
+        make.topic(session)
+        outcome = make.join(session, wording="Send me Weekly news.")
+        held = _gets(session)
+        assert outcome.changed
+        assert (held.status, held.frequency, held.paused_until) == ("subscribed", "every", None)
+        assert (held.consent_at, held.consent_source) == (make.NOW, "confirm link")
+        assert (held.basis, held.source) == ("consent", "page")
+        assert held.consent_wording is not None
+        assert make.events(session)[-1] == ("subscribed", "weekly-news")
+
+
+def test_who_left_a_topic_can_join_it_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+        make.stop(session)
+        assert make.join(session, at=LATER).changed
+        assert _gets(session).changed_at == LATER
+        assert _gets(session).frequency == "every"
+        assert make.events(session)[-1] == ("resubscribed", "weekly-news")
+
+
+def test_who_was_unconfirmed_can_join(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, status="unconfirmed")
+        assert make.join(session).changed
+        assert make.events(session)[-1] == ("subscribed", "weekly-news")
+
+
+def test_joining_what_comes_already_changes_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "monthly")
+        make.less(session, "3-months")
+        assert not make.join(session, at=LATER).changed
+        assert _gets(session).frequency == "monthly"
+
+
+def _reader_of_three_who_left_everything(session: Session) -> None:
+    make.topic(session, "silence", policy="opt_out")
+    make.topic(session, "never-had")
+    make.reader(session, ADA, "weekly-news", "offers", "events")
+    make.stop(session, slug="events")
+    make.stop(session, slug=None)
+
+
+def test_who_left_everything_gets_only_what_they_join(database: Database) -> None:
+    with database.transaction() as session:
+        _reader_of_three_who_left_everything(session)
+        assert make.join(session, at=LATER).changed
+        assert _received(session) == {"weekly-news"}
+    with database.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert not ada.suppressions
+        assert {slug: ada.subscriptions[slug].status for slug in ada.subscriptions} == {
+            "weekly-news": "subscribed",
+            "offers": "unsubscribed",
+            "events": "unsubscribed",
+            "silence": "unsubscribed",
+            "never-had": "unsubscribed",
+        }
+
+
+@pytest.mark.parametrize("status", ["subscribed", "unconfirmed"])
+@pytest.mark.parametrize("slug", ["never-had", "asked-once", "archived"])
+def test_no_import_brings_back_the_rest_of_what_was_left(
+    database: Database, slug: str, status: str
+) -> None:
+    with database.transaction() as session:
+        make.topic(session, "never-had")
+        make.reader(session, ADA, "weekly-news", "archived")
+        make.reader(session, ADA, "asked-once", status="unconfirmed")
+        topics.archive(topics.get(session, "archived"), make.NOW)
+        make.stop(session, slug=None)
+        make.join(session, at=LATER)
+        make.reader(session, ADA, slug, status=status)
+        assert _gets(session, slug).status == "unsubscribed"
+
+
+def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
+    with database.transaction() as session:
+        _reader_of_three_who_left_everything(session)
+        seq = _ada(session).seq
+        outcome = make.join(session, at=LATER)
+        assert make.events(session)[seq:] == [
+            ("resubscribed", "all"),
+            ("stayed_off", "never-had"),
+            ("stayed_off", "offers"),
+            ("stayed_off", "silence"),
+            ("resubscribed", "weekly-news"),
+        ]
+        assert (outcome.first, outcome.seq) == (seq + 1, seq + 5)
+
+
+def test_a_topic_left_before_keeps_its_date_when_another_is_joined(database: Database) -> None:
+    with database.transaction() as session:
+        _reader_of_three_who_left_everything(session)
+        make.join(session, at=LATER)
+        assert _gets(session, "events").changed_at == make.NOW
+        assert _gets(session, "offers").changed_at == LATER
+
+
+def test_who_left_everything_can_join_what_they_never_had(database: Database) -> None:
+    with database.transaction() as session:
+        _reader_of_three_who_left_everything(session)
+        make.join(session, slug="never-had", at=LATER)
+        assert _received(session) == {"never-had"}
+        assert make.events(session)[-1] == ("resubscribed", "never-had")
+
+
+def test_a_complaint_is_lifted_by_joining(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.stop(session, slug=None, source="complaint")
+        assert make.join(session, at=LATER).changed
+        assert _received(session) == {"weekly-news"}
+
+
+def _left_everything(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None)
+
+
+def _bounced_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="bounce", at=LATER)
+
+
+def _stopped_by_the_sender(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="import")
+
+
+def _stopped_by_the_sender_after_a_bounce(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="bounce")
+    make.stop(session, slug=None, scope="address", source="cli")
+
+
+def _left_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, at=LATER)
+
+
+def _left_again_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, source="one-click")
+    make.stop(session, at=LATER)
+
+
+def _left_everything_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, at=LATER)
+
+
+def _complained_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, source="complaint", at=LATER)
+
+
+def _complained_since_of_another_topic(session: Session) -> None:
+    make.reader(session, ADA, "offers")
+    make.topic(session)
+    make.stop(session, slug="offers", source="complaint", at=LATER)
+
+
+def _left_and_complained_since(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None)
+    make.stop(session, slug=None, source="complaint", at=LATER)
+
+
+def _archived(session: Session) -> None:
+    make.reader(session)
+    topics.archive(topics.get(session, "weekly-news"), make.NOW)
+
+
+def _erased(session: Session) -> None:
+    make.reader(session)
+    erasure.erase(session, make.person(), "cli", make.NOW)
+
+
+SINCE: dict[Callable[[Session], None], ConfirmState] = {
+    _archived: ConfirmState.EXPIRED,
+    _bounced_since: ConfirmState.EXPIRED,
+    _erased: ConfirmState.UNREACHABLE,
+    _stopped_by_the_sender: ConfirmState.UNREACHABLE,
+    _stopped_by_the_sender_after_a_bounce: ConfirmState.UNREACHABLE,
+    _left_since: ConfirmState.UNSUBSCRIBED,
+    _left_again_since: ConfirmState.UNSUBSCRIBED,
+    _left_everything_since: ConfirmState.UNSUBSCRIBED,
+    _complained_since: ConfirmState.COMPLAINED,
+    _complained_since_of_another_topic: ConfirmState.COMPLAINED,
+    _left_and_complained_since: ConfirmState.COMPLAINED,
+}
+
+
+@pytest.mark.parametrize("happened", SINCE)
+def test_a_link_that_something_has_overtaken_starts_nothing(
+    database: Database, happened: Callable[[Session], None]
+) -> None:
+    with database.transaction() as session:
+        happened(session)
+        seq, topic = _ada(session).seq, topics.get(session, "weekly-news")
+        assert joining.confirm_state(_ada(session), topic, make.NOW) is SINCE[happened]
+        assert not make.join(session, at=LATER, asked_at=make.NOW).changed
+        assert _ada(session).seq == seq
+        assert "weekly-news" not in _received(session)
+
+
+@pytest.mark.parametrize("happened", [_left_since, _left_everything_since, _bounced_since])
+def test_a_link_newer_than_every_stop_starts_the_topic(
+    database: Database, happened: Callable[[Session], None]
+) -> None:
+    with database.transaction() as session:
+        happened(session)
+        assert make.join(session, at=LATER).changed
+        assert _received(session) == {"weekly-news"}
+        assert not _ada(session).suppressions
+
+
+def test_nobody_seen_before_and_no_such_topic_have_a_state_too(database: Database) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session)
+        assert joining.confirm_state(None, topic, make.NOW) is ConfirmState.READY
+        assert joining.confirm_state(None, None, make.NOW) is ConfirmState.EXPIRED
+
+
+def test_another_topic_that_was_left_since_does_not_matter(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "offers")
+        make.topic(session)
+        make.stop(session, slug="offers", at=LATER)
+        assert make.join(session, at=LATER, asked_at=make.NOW).changed
+        assert _received(session) == {"weekly-news"}
+
+
+# A complaint weighs more than any other stop that it repeats.
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+@pytest.mark.parametrize("source", ["page", "one-click", "import", "bounce", "cli"])
+def test_a_complaint_after_a_stop_is_on_record(
+    database: Database, slug: str | None, source: Any
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, slug=slug, source=source)
+        assert preferences.complained_at(_ada(session)) is None
+        repeat = make.stop(session, slug=slug, source="complaint", at=LATER, confirm_after=DAY)
+        assert not repeat.changed
+        assert preferences.complained_at(_ada(session)) == LATER
+        held = _gets(session) if slug else _ada(session).suppressions["all"]
+        assert isinstance(held, Suppression) or held.changed_at == make.NOW
+        assert isinstance(held, Subscription) or held.since == make.NOW
+        assert make.events(session)[-1] == ("unsubscribed", slug or "all")
+        assert session.query(OutboxRow).count() == 0
+        seq = _ada(session).seq
+        make.stop(session, slug=slug, source="complaint", at=LATER + DAY)
+        make.stop(session, slug=slug, source="page", at=LATER + DAY)
+        assert _ada(session).seq == seq
+        assert preferences.complained_at(_ada(session)) == LATER + DAY
+
+
+def test_a_stop_that_a_complaint_has_taken_over_is_not_undone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        left = make.stop(session)
+        make.stop(session, source="complaint", at=LATER)
+        with pytest.raises(UndoSupersededError):
+            make.undo(session, left.first, left.seq, at=LATER)
+
+
+def test_a_complaint_of_somebody_erased_gathers_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        _erased(session)
+        seq = _ada(session).seq
+        make.stop(session, slug=None, source="complaint", at=LATER)
+        assert _ada(session).seq == seq

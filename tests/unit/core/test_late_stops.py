@@ -1,0 +1,100 @@
+"""A stop that arrives late: what a person chose since answers it, or does not."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from preference_center.core import consent, preferences, subscribers, subscriptions, topics
+from preference_center.core.consent import Outcome
+from preference_center.store import Database
+from preference_center.store.tables import Subscriber
+from tests.support import make
+
+ADA = "ada@example.org"
+HOUR = timedelta(hours=1)
+LATER = make.NOW + HOUR
+
+
+def _ada(session: Session) -> Subscriber:
+    return subscribers.lock(session, make.person(), make.NOW)
+
+
+def _received(session: Session) -> set[str]:
+    ada = _ada(session)
+    return {topic.slug for topic in topics.everything(session) if preferences.receives(ada, topic)}
+
+
+def _late_stop(session: Session, slug: str | None = "weekly-news") -> Outcome:
+    """Bring a stop that was made before everything else in a test."""
+    act = consent.Act("mailto", make.NOW - HOUR, make.NOW + 2 * HOUR)
+    topic = topics.get(session, slug) if slug is not None else None
+    scope: consent.Scope = "topic" if slug is not None else "all"
+    return consent.end_consent(session, _ada(session), scope, act, topic)
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+@pytest.mark.parametrize("choice", ["weekly", "1-month"])
+def test_asking_for_less_does_not_answer_a_stop_that_arrives_late(
+    database: Database, slug: str | None, choice: str
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, choice)
+        assert _late_stop(session, slug).changed
+        assert _received(session) == set()
+
+
+@pytest.mark.parametrize("choice", ["weekly", "1-month"])
+def test_to_take_back_a_wish_for_less_does_not_answer_a_stop_that_arrives_late(
+    database: Database, choice: str
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        less = make.less(session, choice)
+        make.undo(session, less.seq, less.seq)
+        assert _late_stop(session).changed
+
+
+def test_to_take_back_having_joined_does_not_answer_a_stop_that_arrives_late(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "offers")
+        make.topic(session)
+        joined = make.join(session)
+        make.undo(session, joined.seq, joined.seq)
+        assert _late_stop(session).changed
+        make.reader(session)
+        assert _received(session) == {"offers"}, "an import brought back who had stopped"
+
+
+def test_asking_for_more_answers_a_stop_that_arrives_late(database: Database) -> None:
+    with database.transaction() as session:
+        ada = make.reader(session)
+        ada.subscriptions["weekly-news"].frequency = "monthly"
+        subscriptions.set_frequency(
+            session, ada, topics.get(session, "weekly-news"), "weekly", make.act()
+        )
+        assert not _late_stop(session).changed
+        make.less(session, "1-month")
+        subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.act(at=LATER))
+        assert not _late_stop(session).changed
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_joining_answers_a_stop_that_arrives_late(database: Database, slug: str | None) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, slug=slug)
+        make.join(session, at=LATER)
+        assert not _late_stop(session, slug).changed
+        assert _received(session) == {"weekly-news"}
+
+
+def test_joining_one_topic_does_not_answer_a_late_stop_of_another(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.stop(session, slug="offers")
+        make.join(session, slug="offers", at=LATER)
+        assert _late_stop(session, "weekly-news").changed

@@ -1,0 +1,172 @@
+"""The ledger's chain: whole after any use, and broken by whatever alters it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from preference_center.core import erasure, ledger
+from preference_center.core.vocab import KeyKind
+from preference_center.store import Database, keys
+from preference_center.store.tables import (
+    KeyCheck,
+    LedgerDetail,
+    LedgerRow,
+    Subscriber,
+    Suppression,
+    Wording,
+)
+from tests.support import make
+
+ALTERED: dict[str, Any] = {
+    "event": "subscribed",
+    "scope": "all",
+    "topic": "offers",
+    "source": "cli",
+    "campaign": "2026-48",
+    "occurred_at": make.NOW - timedelta(microseconds=1),
+    "recorded_at": datetime(2020, 1, 1, tzinfo=UTC),
+    "wording": None,
+    "digest": bytes(32),
+    "hash": bytes(32),
+}
+
+
+def _problems(database: Database) -> list[str]:
+    with database.reading() as session:
+        return [problem for problem in ledger.verify(session) if problem is not None]
+
+
+def _three_rows(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.stop(session, wording="Unsubscribe", campaign="2026-47")
+        make.stop(session, slug=None)
+
+
+def test_a_chain_is_whole_and_counted_once_a_person(database: Database) -> None:
+    _three_rows(database)
+    with database.transaction() as session:
+        make.reader(session, "bob@example.org")
+    with database.reading() as session:
+        assert list(ledger.verify(session)) == [None, None]
+
+
+@pytest.mark.parametrize("column", sorted(ALTERED))
+def test_an_altered_column_is_found(database: Database, column: str) -> None:
+    _three_rows(database)
+    with database.transaction() as session:
+        second = update(LedgerRow).where(LedgerRow.seq == 2)
+        session.execute(second.values({column: ALTERED[column]}))
+    (problem,) = _problems(database)
+    assert problem.startswith(f"{make.person()}: ")
+    assert "row 2 w" in problem
+
+
+@pytest.mark.parametrize("column", ["salt", "before", "after"])
+def test_altered_details_are_found(database: Database, column: str) -> None:
+    _three_rows(database)
+    altered: Any = bytes(16) if column == "salt" else "{}"
+    with database.transaction() as session:
+        second = update(LedgerDetail).where(LedgerDetail.seq == 2)
+        session.execute(second.values({column: altered}))
+    assert _problems(database) == [f"{make.person()}: the details of row 2 were altered"]
+
+
+@pytest.mark.parametrize(
+    ("seq", "why"),
+    [
+        (1, "row 1 is missing"),
+        (2, "row 2 is missing"),
+        (3, "it ends at row 2, where 3 were written"),
+    ],
+)
+def test_a_removed_row_is_found(database: Database, seq: int, why: str) -> None:
+    _three_rows(database)
+    with database.transaction() as session:
+        session.execute(delete(LedgerRow).where(LedgerRow.seq == seq))
+    assert _problems(database) == [f"{make.person()}: {why}"]
+
+
+def test_removed_details_are_found_unless_the_person_was_erased(database: Database) -> None:
+    _three_rows(database)
+    with database.transaction() as session:
+        session.execute(delete(LedgerDetail).where(LedgerDetail.seq == 2))
+    assert _problems(database) == [f"{make.person()}: the details of row 2 are missing"]
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert _problems(database) == []
+
+
+def test_a_row_moved_to_another_person_is_found(database: Database) -> None:
+    with database.transaction() as session:
+        make.stop(session, "ada@example.org")
+        make.stop(session, "bob@example.org")
+    with database.transaction() as session:
+        ada, bob = make.person("ada@example.org"), make.person("bob@example.org")
+        session.execute(delete(LedgerRow).where(LedgerRow.subscriber_id == ada))
+        moved = update(LedgerRow).where(LedgerRow.subscriber_id == bob)
+        session.execute(moved.values(subscriber_id=ada))
+    assert len(_problems(database)) == 2
+
+
+def test_a_changed_head_is_found(database: Database) -> None:
+    _three_rows(database)
+    with database.transaction() as session:
+        session.execute(update(Subscriber).values(head=bytes(32)))
+    assert _problems(database) == [f"{make.person()}: it ends at row 3, where 3 were written"]
+
+
+def test_rows_stay_whole_when_the_key_is_rotated(database: Database, database_url: str) -> None:
+    _three_rows(database)
+    newer = "a-newer-key-of-32-characters-or-more"
+    rotated = Database(database_url, (make.SERVER_KEY, newer))
+    with rotated.transaction() as session:
+        keys.add(session, KeyKind.SERVER, [newer], make.NOW)
+    with rotated.transaction() as session:
+        make.stop(session, slug="offers")
+    assert _problems(rotated) == []
+    rotated.close()
+    assert len(_problems(database)) == 1
+
+
+def test_nobody_without_the_key_can_seal_a_row(database: Database, database_url: str) -> None:
+    forged = "the-key-of-somebody-with-a-backup-1"
+    forger = Database(database_url, (forged,))
+    with database.transaction() as session:
+        keys.add(session, KeyKind.SERVER, [forged], make.NOW)
+    with forger.transaction() as session:
+        make.stop(session)
+    with database.transaction() as session:
+        session.execute(
+            delete(KeyCheck).where(KeyCheck.check_value == keys.check_value(KeyKind.SERVER, forged))
+        )
+    forger.close()
+    assert len(_problems(database)) == 1
+
+
+def test_a_wording_is_kept_once_however_many_agreed_to_it(database: Database) -> None:
+    with database.transaction() as session:
+        make.stop(session, "ada@example.org", wording="Unsubscribe")
+        make.stop(session, "bob@example.org", wording="Unsubscribe")
+    with database.transaction() as session:
+        make.stop(session, "eve@example.org", wording="Unsubscribe")
+        assert [wording.text for wording in session.query(Wording)] == ["Unsubscribe"]
+
+
+def test_details_hold_what_was_before_and_after(database: Database) -> None:
+    with database.transaction() as session:
+        stop = make.stop(session, slug=None)
+    with database.reading() as session:
+        (change,) = ledger.changes(session, make.person(), stop.seq)
+        since = make.NOW.isoformat()
+        assert change.before == {"all": None}
+        assert change.after == {"all": {"since": since, "source": "page"}}
+
+
+def test_the_state_agrees_with_the_newest_row(database: Database) -> None:
+    _three_rows(database)
+    with database.reading() as session:
+        newest = ledger.touching(session, make.person(), None)[0]
+        assert session.query(Suppression).one().since == newest.occurred_at

@@ -1,0 +1,74 @@
+"""Openings: counted by the hour, and whoever counts at the same time adds up."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from preference_center.core import page_views
+from preference_center.store import Database
+from preference_center.store.tables import Opening, row_values
+from tests.support import make
+
+HOUR = page_views.hour_of(make.NOW)
+
+
+def _counts(database: Database) -> dict[page_views.Key, int]:
+    with database.reading() as session:
+        return {(row.hour, row.topic, row.campaign): row.count for row in session.query(Opening)}
+
+
+def test_counts_are_kept_apart_by_hour_topic_and_campaign(database: Database) -> None:
+    counts: dict[page_views.Key, int] = {
+        (HOUR, "weekly-news", "a"): 3,
+        (HOUR, "weekly-news", "b"): 1,
+        (HOUR, "offers", "a"): 2,
+        (HOUR + timedelta(hours=1), "weekly-news", "a"): 4,
+    }
+    with database.transaction() as session:
+        page_views.add(session, counts)
+    assert _counts(database) == counts
+
+
+def test_what_is_counted_later_is_added(database: Database) -> None:
+    key = (HOUR, "weekly-news", "a")
+    for count in (3, 4):
+        with database.transaction() as session:
+            page_views.add(session, {key: count})
+    assert _counts(database) == {key: 7}
+
+
+def test_nothing_is_added_where_nothing_was_opened(database: Database) -> None:
+    with database.transaction() as session:
+        page_views.add(session, {})
+    assert _counts(database) == {}
+
+
+def test_two_that_count_at_once_add_up(database: Database) -> None:
+    keys = [(HOUR, f"topic-{number}", "a") for number in range(30)]
+
+    def write(ordered: list[page_views.Key]) -> None:
+        for _ in range(20):
+            with database.transaction() as session:
+                page_views.add(session, dict.fromkeys(ordered, 1))
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, [keys, keys[::-1]] * 2))
+    assert _counts(database) == dict.fromkeys(keys, 80)
+
+
+def test_an_opening_says_nothing_of_a_person(database: Database) -> None:
+    assert set(row_values(Opening())) == {"hour", "topic", "campaign", "count"}
+
+
+@pytest.mark.parametrize(
+    ("at", "hour"),
+    [
+        ("2026-11-22T14:00:00+00:00", 14),
+        ("2026-11-22T14:59:59.999999+00:00", 14),
+        ("2026-11-22T14:30:00+05:30", 9),
+    ],
+)
+def test_an_hour_is_one_of_utc(at: str, hour: int) -> None:
+    found = page_views.hour_of(datetime.fromisoformat(at))
+    assert found == datetime(2026, 11, 22, hour, tzinfo=UTC)

@@ -1,0 +1,188 @@
+"""Why people leave: one answer for each change, and nothing in it that points at somebody."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from preference_center.core import reasons
+from preference_center.core.errors import InvalidReasonError
+from preference_center.store import Database
+from preference_center.store.tables import Reason
+from tests.support import make
+
+LATER = make.NOW + timedelta(days=8)
+ADDRESSES = [
+    "ada@example.org",
+    "Ada.Lovelace+news@mail.example.org",
+    "ada@work@example.org",
+    "mailto:ada@example.org",
+    "ada@example.org,bob@example.org",
+    '"ada"@example.org',
+    "ada@[192.0.2.1]",
+    "ada＠example.org",
+    "ada @ example.org",
+    "ada @example.org",
+    "ada(at)example.org",
+    "ada [AT] example.org",
+    "ada@münchen.de",
+    "أحمد@مثال.مصر",
+    "ada@example",
+]
+NUMBERS = [
+    "12345",
+    "0123456789",
+    "+49 30 123456",
+    "+49 (0) 30 / 12 34 56",
+    "030–12 34 56",
+    "01-23-45-67-89",
+    "01.23.45.67.89",
+    "4111 1111 1111 1111",
+    "12,345",
+    "1'234'567",
+    "1 2 3 4 5",
+    "12‑34‑56",
+    "12\u200e34\u200e56",
+    "1\u00ad2345",
+    "١٢٣٤٥٦",
+    "１２３４５",
+    "2026-11-22",
+]
+WORDS = st.text("abcdefghijklmnopqrstuvwxyzäöüñéأبتث", min_size=1, max_size=8)
+
+
+def _left(session: Session, campaign: str | None = None) -> int:
+    make.reader(session)
+    return make.stop(session, campaign=campaign).seq
+
+
+def _give(session: Session, seq: int, code: str, note: str = "", at: datetime = make.NOW) -> Reason:
+    reasons.give(session, make.person(), seq, code, note, at)
+    session.flush()
+    return session.query(Reason).one()
+
+
+def test_a_reason_keeps_what_it_answers(database: Database) -> None:
+    with database.transaction() as session:
+        reason = _give(session, _left(session, campaign="2026-47"), "too_many", "Daily is a lot")
+        assert (reason.topic, reason.campaign) == ("weekly-news", "2026-47")
+        assert (reason.code, reason.note) == ("too_many", "Daily is a lot")
+        assert (reason.week, reason.given_at) == (date(2026, 11, 16), make.NOW)
+
+
+def test_a_reason_for_leaving_everything_names_no_topic(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        stop = make.stop(session, slug=None)
+        assert _give(session, stop.seq, "other").topic is None
+
+
+def test_a_second_answer_replaces_the_first(database: Database) -> None:
+    with database.transaction() as session:
+        seq = _left(session)
+        _give(session, seq, "too_many", "Every day!")
+    with database.transaction() as session:
+        reason = _give(session, seq, "other", at=LATER)
+        assert (reason.code, reason.note, reason.given_at) == ("other", "", LATER)
+
+
+def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        one, two = make.stop(session), make.stop(session, slug="offers")
+        for seq, code in ((one.seq, "too_many"), (two.seq, "not_relevant")):
+            reasons.give(session, make.person(), seq, code, "", make.NOW)
+        assert reasons.given(session, make.person(), one.seq) == "too_many"
+        assert reasons.given(session, make.person(), two.seq) == "not_relevant"
+        assert reasons.given(session, make.person(), two.seq + 1) is None
+
+
+@pytest.mark.parametrize("code", reasons.CODES)
+def test_each_code_is_taken(database: Database, code: str) -> None:
+    with database.transaction() as session:
+        assert _give(session, _left(session), code).code == code
+
+
+@pytest.mark.parametrize(("code", "note"), [("", ""), ("spam", ""), ("other", "x" * 501)])
+def test_another_code_or_a_longer_note_is_refused(database: Database, code: str, note: str) -> None:
+    with database.transaction() as session:
+        seq = _left(session)
+        with pytest.raises(InvalidReasonError):
+            reasons.give(session, make.person(), seq, code, note, make.NOW)
+        assert session.query(Reason).count() == 0
+
+
+def test_the_longest_note_is_kept_whole(database: Database) -> None:
+    with database.transaction() as session:
+        assert _give(session, _left(session), "other", "x" * 500).note == "x" * 500
+
+
+def test_a_note_is_masked_before_it_is_written(database: Database) -> None:
+    with database.transaction() as session:
+        note = "Write to ada@example.org\x00 or\r\n call 030 123456"
+        reason = _give(session, _left(session), "other", note)
+        assert reason.note == "Write to [address] or call [number]"
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_address_survives(address: str) -> None:
+    assert reasons.masked(f"It is {address} now") == "It is [address] now"
+    assert reasons.masked(f"<{address}>") == "<[address]>"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_no_number_survives(number: str) -> None:
+    assert reasons.masked(f"Call {number} now") == "Call [number] now"
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["5 mails a day, 35 a week", "In 2024 and 2025", "100 %", "@home", "me @ work", "1234", "a@"],
+)
+def test_what_points_at_nobody_stays(note: str) -> None:
+    assert reasons.masked(note) == note
+
+
+@given(st.emails(), WORDS, WORDS)
+def test_no_address_of_any_kind_survives(address: str, before: str, after: str) -> None:
+    masked = reasons.masked(f"{before} {address} {after}")
+    assert "@" not in masked
+    assert address.rpartition("@")[2].lower() not in masked.lower()
+    assert "[address]" in masked or "[number]" in masked
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=5, max_size=20),
+    st.sampled_from(["", " ", "-", ".", " / ", ") ", "–", "\u202f", ", "]),
+    WORDS,
+    WORDS,
+)
+def test_no_number_of_five_digits_or_more_survives(
+    digits: list[int], between: str, before: str, after: str
+) -> None:
+    number = between.join(map(str, digits))
+    assert reasons.masked(f"{before} {number} {after}") == f"{before} [number] {after}"
+
+
+@given(st.text(max_size=reasons.LONGEST_NOTE))
+def test_of_any_text_no_address_and_no_number_is_left(note: str) -> None:
+    masked = reasons.masked(note)
+    assert not re.search(r"(?:\d\W?){5}", masked)
+    assert not re.search(r"\w@\w", masked)
+    assert masked == reasons.masked(masked), "it says nothing new the second time"
+
+
+@pytest.mark.parametrize(
+    ("at", "week"),
+    [
+        (datetime(2026, 11, 23, tzinfo=UTC), date(2026, 11, 23)),
+        (datetime(2026, 11, 22, 23, 59, tzinfo=UTC), date(2026, 11, 16)),
+        (datetime.fromisoformat("2026-11-23T00:30:00+02:00"), date(2026, 11, 16)),
+        (datetime(2027, 1, 1, tzinfo=UTC), date(2026, 12, 28)),
+    ],
+)
+def test_a_week_begins_on_monday_utc(at: datetime, week: date) -> None:
+    assert reasons.week_of(at) == week

@@ -1,0 +1,109 @@
+"""A stop that is said again holds, whoever undoes the first one."""
+
+from datetime import timedelta
+
+import pytest
+
+from preference_center.core import audience, topics
+from preference_center.core.consent import Source
+from preference_center.core.errors import UndoNotOfferedError, UndoSupersededError
+from preference_center.store import Database
+from tests.support import make
+
+LATER = make.NOW + timedelta(minutes=5)
+
+
+def verdict(database: Database) -> str:
+    with database.transaction() as session:
+        topic = topics.get(session, "weekly-news")
+        return audience.check(session, topic, "c", {make.person(): ""}, LATER)[
+            make.person()
+        ].verdict
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+@pytest.mark.parametrize("source", ["one-click", "complaint", "api"])
+def test_who_undoes_the_first_stop_lifts_no_other(
+    database: Database, slug: str | None, source: Source
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, slug=slug, campaign="a")
+    with database.transaction() as session:
+        make.stop(session, slug=slug, source=source, campaign="a", at=LATER)
+    refusal = UndoSupersededError if source == "complaint" else UndoNotOfferedError
+    with pytest.raises(refusal), database.transaction() as session:
+        make.undo(session, first.seq, first.seq, at=LATER)
+    assert verdict(database) == "deny"
+
+
+def test_a_stop_from_another_campaigns_mail_is_said_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, source="one-click", campaign="a")
+        make.stop(session, source="one-click", campaign="b", at=LATER)
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, first.seq, first.seq, at=LATER)
+
+
+@pytest.mark.parametrize(("source", "seconds"), [("page", 60), ("one-click", 300)])
+def test_a_double_press_or_a_providers_second_post_can_be_undone(
+    database: Database, source: Source, seconds: int
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, source=source, campaign="a")
+        again = make.NOW + timedelta(seconds=seconds)
+        make.stop(session, source=source, campaign="a", at=again)
+        assert make.undo(session, first.seq, first.seq, at=LATER).changed
+    assert verdict(database) == "allow"
+
+
+def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session)
+        make.stop(session, source="import", now=LATER, told="page")
+        assert make.undo(session, first.seq, first.seq, at=LATER).changed
+
+
+def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, campaign="a")
+        make.stop(session, campaign="a", at=LATER)
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, first.seq, first.seq, at=LATER)
+
+
+def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session)
+        make.stop(session, source="import", at=LATER)
+        with pytest.raises(UndoNotOfferedError):
+            make.undo(session, first.seq, first.seq, at=LATER)
+
+
+def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, slug=None)
+        make.undo(session, first.seq, first.seq)
+        make.stop(session, slug=None, source="import", told="complaint")
+        last = make.stop(session)
+        with pytest.raises(UndoSupersededError):
+            make.undo(session, first.seq, last.seq)
+    assert verdict(database) == "deny"
+
+
+def test_what_was_said_again_is_forgotten_with_the_stop(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        first = make.stop(session, campaign="a")
+        make.undo(session, first.seq, first.seq)
+        second = make.stop(session, campaign="b", at=LATER)
+        assert make.undo(session, second.seq, second.seq, at=LATER).changed
+    assert verdict(database) == "allow"

@@ -1,0 +1,253 @@
+"""Asking for less, and for more of it again: what changes, and what never does."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from preference_center.core import erasure, preferences, subscribers, subscriptions, topics
+from preference_center.core.consent import Outcome
+from preference_center.core.snapshots import take
+from preference_center.store import Database
+from preference_center.store.tables import OutboxRow, Subscriber, Subscription
+from tests.support import make
+
+ADA = "ada@example.org"
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LATER = make.NOW + HOUR
+EVERY_CHOICE = (*preferences.FREQUENCIES, *subscriptions.PAUSES)
+
+
+def _ada(session: Session) -> Subscriber:
+    return subscribers.lock(session, make.person(), make.NOW)
+
+
+def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
+    return _ada(session).subscriptions[slug]
+
+
+def _cap(session: Session, frequency: str, slug: str = "weekly-news", **changes: Any) -> Outcome:
+    topic = topics.get(session, slug)
+    return subscriptions.set_frequency(
+        session, _ada(session), topic, frequency, make.act(**changes)
+    )
+
+
+def _resume(session: Session, **changes: Any) -> Outcome:
+    topic = topics.get(session, "weekly-news")
+    return subscriptions.resume(session, _ada(session), topic, make.act(**changes))
+
+
+@pytest.mark.parametrize("now", preferences.FREQUENCIES)
+@pytest.mark.parametrize("choice", preferences.FREQUENCIES)
+def test_asking_for_less_never_gives_more(database: Database, now: str, choice: str) -> None:
+    order = preferences.FREQUENCIES
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = now
+        outcome = make.less(session, choice)
+        assert outcome.changed == (order.index(choice) > order.index(now))
+        assert _gets(session).frequency == max(now, choice, key=order.index)
+
+
+@pytest.mark.parametrize(
+    ("was", "wanted", "event"),
+    [
+        ("every", "weekly", "reduced"),
+        ("weekly", "monthly", "reduced"),
+        ("monthly", "weekly", "increased"),
+        ("weekly", "every", "increased"),
+    ],
+)
+def test_a_cap_can_be_set_and_lifted(database: Database, was: str, wanted: str, event: str) -> None:
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = was
+        assert _cap(session, wanted).changed
+        assert _gets(session).frequency == wanted
+        assert make.events(session)[-1] == (event, "weekly-news")
+
+
+def test_a_cap_leaves_status_pause_and_the_other_topics_alone(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.less(session, "1-month")
+        before = take(_ada(session), ["topic:weekly-news", "topic:offers", "all"])
+        make.less(session, "monthly")
+        after = take(_ada(session), before)
+        before["topic:weekly-news"]["frequency"] = "monthly"
+        assert after == before
+
+
+def test_the_same_wish_twice_writes_nothing_and_mails_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        for choice in ("monthly", "3-months"):
+            first = make.less(session, choice, confirm_after=HOUR)
+            again = make.less(session, choice, at=LATER, confirm_after=HOUR)
+            assert (first.changed, again.changed) == (True, False)
+            assert session.query(OutboxRow).one().last_seq == first.seq
+        assert len(make.events(session)) == 3
+
+
+def _unconfirmed(session: Session) -> None:
+    make.reader(session, status="unconfirmed")
+
+
+def _left(session: Session) -> None:
+    make.reader(session)
+    make.stop(session)
+
+
+def _left_everything(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None)
+
+
+def _bounced(session: Session) -> None:
+    make.reader(session)
+    make.stop(session, slug=None, scope="address", source="bounce")
+
+
+def _archived(session: Session) -> None:
+    make.reader(session)
+    topics.archive(topics.get(session, "weekly-news"), make.NOW)
+
+
+def _erased(session: Session) -> None:
+    make.reader(session)
+    erasure.erase(session, make.person(), "cli", make.NOW)
+
+
+def _never_seen(session: Session) -> None:
+    make.topic(session)
+
+
+GETS_NOTHING = [
+    _unconfirmed,
+    _left,
+    _left_everything,
+    _bounced,
+    _archived,
+    _erased,
+    _never_seen,
+]
+
+
+@pytest.mark.parametrize("happened", GETS_NOTHING)
+def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
+    database: Database, happened: Any
+) -> None:
+    with database.transaction() as session:
+        happened(session)
+        before = take(_ada(session), ["topic:weekly-news", "all", "address"])
+        seq = _ada(session).seq
+        for choice in EVERY_CHOICE:
+            assert not make.less(session, choice, at=LATER).changed
+        assert not _cap(session, "monthly", at=LATER).changed
+        assert not _resume(session, at=LATER).changed
+        assert take(_ada(session), before) == before
+        assert _ada(session).seq == seq
+
+
+def test_who_never_chose_can_ask_for_less_where_silence_allows(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+        assert not make.less(session, "every").changed
+        assert make.less(session, "monthly").changed
+        held = _gets(session)
+        assert (held.status, held.frequency, held.source) == ("subscribed", "monthly", "page")
+        assert held.consent_at is None, "asking for less is not consent"
+        assert make.events(session) == [("reduced", "weekly-news")]
+
+
+@pytest.mark.parametrize(
+    ("today", "length", "ends"),
+    [
+        ("2026-11-22", "2-weeks", "2026-12-06"),
+        ("2026-12-20", "2-weeks", "2027-01-03"),
+        ("2028-02-20", "2-weeks", "2028-03-05"),
+        ("2026-11-22", "1-month", "2026-12-22"),
+        ("2026-12-31", "1-month", "2027-01-31"),
+        ("2027-01-29", "1-month", "2027-02-28"),
+        ("2028-01-30", "1-month", "2028-02-29"),
+        ("2026-08-31", "1-month", "2026-09-30"),
+        ("2026-11-30", "3-months", "2027-02-28"),
+        ("2026-10-01", "3-months", "2027-01-01"),
+        ("2026-09-30", "3-months", "2026-12-30"),
+        ("2027-12-31", "3-months", "2028-03-31"),
+    ],
+)
+@pytest.mark.parametrize("hour", ["00:00:00", "23:59:59"])
+def test_a_pause_ends_as_a_day_begins(today: str, length: str, ends: str, hour: str) -> None:
+    now = datetime.fromisoformat(f"{today}T{hour}+00:00")
+    assert subscriptions.paused_until(length, now).isoformat() == f"{ends}T00:00:00+00:00"
+
+
+def test_the_days_of_a_pause_are_those_of_utc() -> None:
+    now = datetime.fromisoformat("2026-11-30T23:30:00-05:00")
+    assert subscriptions.paused_until("1-month", now) == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_a_pause_keeps_the_cap_and_is_in_the_ledger(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = "weekly"
+        assert make.less(session, "1-month").changed
+        held = _gets(session)
+        assert (held.status, held.frequency) == ("subscribed", "weekly")
+        assert held.paused_until == datetime(2026, 12, 22, tzinfo=UTC)
+        assert make.events(session)[-1] == ("paused", "weekly-news")
+
+
+def test_a_longer_pause_stays(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "3-months")
+        until = _gets(session).paused_until
+        assert not make.less(session, "2-weeks", at=LATER).changed
+        assert _gets(session).paused_until == until
+
+
+def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "2-weeks")
+        assert make.less(session, "1-month", at=LATER).changed
+        assert _gets(session).paused_until == subscriptions.paused_until("1-month", LATER)
+
+
+def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "3-months")
+        later = make.NOW + 100 * DAY
+        assert make.less(session, "2-weeks", at=later).changed
+        assert _gets(session).paused_until == subscriptions.paused_until("2-weeks", later)
+
+
+def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "monthly")
+        make.less(session, "1-month")
+        assert _resume(session, at=LATER).changed
+        assert (_gets(session).paused_until, _gets(session).frequency) == (None, "monthly")
+        assert make.events(session)[-1] == ("resumed", "weekly-news")
+        assert not _resume(session, at=LATER).changed
+
+
+def test_there_is_nothing_to_resume_when_a_pause_has_ended(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "2-weeks")
+        until = _gets(session).paused_until
+        assert until is not None
+        assert not _resume(session, at=until).changed
+        assert _resume(session, at=until - timedelta(minutes=1)).changed
+
+
+def test_a_stop_ends_a_pause(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.less(session, "3-months")
+        make.stop(session)
+        assert _gets(session).paused_until is None

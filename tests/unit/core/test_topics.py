@@ -1,0 +1,106 @@
+"""Topics: added, described, found in the reader's language, archived."""
+
+import pytest
+
+from preference_center.core import topics
+from preference_center.core.errors import (
+    InvalidTopicError,
+    TopicExistsError,
+    UnknownTopicError,
+)
+from preference_center.store import Database
+from tests.support import make
+
+
+@pytest.mark.parametrize("slug", ["", "Weekly", "weekly news", "x" * 33, "é", "a_b", "news\n"])
+def test_a_slug_that_cannot_stand_in_a_link_is_refused(database: Database, slug: str) -> None:
+    with database.transaction() as session, pytest.raises(InvalidTopicError):
+        make.topic(session, slug, name="News")
+
+
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [("", ""), (" ", ""), ("a\nb", ""), ("a\rb", ""), ("x" * 101, ""), ("a", "x" * 1001)],
+)
+def test_a_text_that_cannot_be_shown_is_refused(
+    database: Database, name: str, description: str
+) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session)
+        with pytest.raises(InvalidTopicError):
+            topics.describe(topic, "en", name, description)
+
+
+def test_a_topic_cannot_be_added_twice(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session)
+        with pytest.raises(TopicExistsError):
+            make.topic(session)
+
+
+def test_two_topics_cannot_share_a_mailto_code(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics, "topic_code", lambda slug: b"\0\0\0\0\0")
+    with database.transaction() as session:
+        make.topic(session)
+        with pytest.raises(TopicExistsError, match="take another"):
+            make.topic(session, "offers")
+
+
+def test_a_topic_can_be_described_again(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session)
+    with database.transaction() as session:
+        topics.describe(topics.get(session, "weekly-news"), "en", " The week ", "Every Friday.")
+    with database.reading() as session:
+        text = topics.text(topics.get(session, "weekly-news"), "en")
+        assert (text.name, text.description) == ("The week", "Every Friday.")
+
+
+@pytest.mark.parametrize(
+    ("locale", "name"), [("de", "Woche"), ("de-AT", "Woche"), ("fr", "Week"), ("en", "Week")]
+)
+def test_a_name_is_found_in_the_nearest_language(
+    database: Database, locale: str, name: str
+) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session, name="Week")
+        topics.describe(topic, "de", "Woche", "")
+        assert topics.name(topic, locale) == name
+
+
+def test_an_unknown_topic_is_refused_by_name(database: Database) -> None:
+    with database.reading() as session, pytest.raises(UnknownTopicError, match="offers"):
+        topics.get(session, "offers")
+
+
+def test_a_slug_nobody_added_becomes_a_private_topic_that_denies(database: Database) -> None:
+    with database.transaction() as session:
+        made = topics.ensure(session, "spring-sale", make.NOW)
+        assert (made.public, made.policy, made.opt_in) == (False, "opt_in", "double")
+        assert topics.name(made, "en") == "Spring sale"
+
+
+def test_a_topic_that_is_there_is_left_as_it_is(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out", name="The week")
+    with database.transaction() as session:
+        found = topics.ensure(session, "weekly-news", make.NOW)
+        assert (found.policy, topics.name(found, "en")) == ("opt_out", "The week")
+
+
+def test_archiving_again_keeps_the_first_day(database: Database) -> None:
+    with database.transaction() as session:
+        topic = make.topic(session)
+        topics.archive(topic, make.NOW)
+        topics.archive(topic, make.NOW.replace(year=2030))
+        assert topic.archived_at == make.NOW
+
+
+def test_topics_come_in_the_order_of_their_bytes(database: Database) -> None:
+    with database.transaction() as session:
+        for slug in ("b-1", "a", "b", "b1", "-", "0"):
+            make.topic(session, slug, name=slug)
+        slugs = [topic.slug for topic in topics.everything(session)]
+        assert slugs == sorted(slugs)

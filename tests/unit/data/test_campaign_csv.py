@@ -1,0 +1,362 @@
+"""What a sender merges: each row with its links, and a verdict for each person."""
+
+import io
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from preference_center.data import campaign_csv
+from preference_center.data.campaign_csv import (
+    LINK_COLUMNS,
+    Mailing,
+    audience_columns,
+    links_columns,
+)
+from preference_center.data.tabular import CsvWriter, FileRefusedError, RefusedRow, Row, read_csv
+from preference_center.store import Database, UnavailableError
+from preference_center.store.tables import Claim, Subscriber
+from tests.support import make
+
+MAILING = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
+
+
+def _verdicts(database: Database, content: str, *, claim: bool = False) -> list[Any]:
+    rows = read_csv(io.BytesIO(content.encode()))
+    return list(MAILING.verdicts(rows, database, lambda: make.NOW, claim=claim))
+
+
+def _claimed(database: Database) -> list[UUID]:
+    with database.reading() as session:
+        held = session.query(Claim).filter(Claim.released_at.is_(None))
+        return [claim.subscriber_id for claim in held]
+
+
+def _released(database: Database, content: str) -> int:
+    rows = read_csv(io.BytesIO(content.encode()))
+    told = MAILING.release(rows, database, lambda: make.NOW)
+    return sum(count for count in told if not isinstance(count, RefusedRow))
+
+
+def _links(content: str) -> list[Mapping[str, str] | RefusedRow]:
+    return list(MAILING.links(read_csv(io.BytesIO(content.encode()))))
+
+
+def test_links_keep_what_came_in_and_add_ours() -> None:
+    (row,) = _links("email,name\nada@example.org,Ada\n")
+    assert isinstance(row, Mapping)
+    wanted = make.minter().mint(
+        "ada@example.org", "weekly-news", "2026-47", day=make.NOW.date(), list_name="Weekly news"
+    )
+    assert list(row) == links_columns(["email", "name"])
+    assert (row["name"], row["id"]) == ("Ada", str(wanted.id))
+    assert {name: row[name] for name in LINK_COLUMNS} == {
+        name: getattr(wanted, name) for name in LINK_COLUMNS
+    }
+
+
+def test_links_for_an_id_are_those_of_its_address() -> None:
+    (by_email,) = _links("email\nada@example.org\n")
+    (by_id,) = _links(f"id\n{make.person()}\n")
+    assert isinstance(by_email, Mapping)
+    assert isinstance(by_id, Mapping)
+    assert by_id["unsubscribe_url"] == by_email["unsubscribe_url"]
+
+
+def test_an_escaped_address_of_an_export_is_the_same_person() -> None:
+    (row,) = _links("email\n'+ada@example.org\n")
+    assert isinstance(row, Mapping)
+    assert row["id"] == str(make.person("+ada@example.org"))
+
+
+def test_rows_that_cannot_be_read_are_passed_on_as_refused() -> None:
+    _, empty, short = _links("email,name\na@b.c,x\n,x\nx\n")
+    assert isinstance(empty, RefusedRow)
+    assert isinstance(short, RefusedRow)
+    assert (empty.line, empty.why, short.line) == (3, "neither an email nor an id", 4)
+
+
+@pytest.mark.parametrize("columns", [["name"], ["email", "list_id"], ["id", "unsubscribe_url"]])
+def test_a_file_without_people_or_with_our_columns_is_refused(columns: list[str]) -> None:
+    for check in (links_columns, audience_columns):
+        with pytest.raises(FileRefusedError):
+            check(columns)
+
+
+def test_who_may_be_mailed_gets_links_and_who_may_not_gets_none(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org")
+        make.reader(session, "bob@example.org")
+        make.stop(session, "bob@example.org")
+    ada, bob = _verdicts(database, "email,name\nada@example.org,Ada\nbob@example.org,Bob\n")
+    assert (ada["verdict"], ada["reason"], ada["name"]) == ("allow", "", "Ada")
+    assert ada["list_unsubscribe"].startswith("<https://mail.example.org/u/")
+    assert (bob["verdict"], bob["reason"]) == ("deny", "unsubscribed")
+    assert {bob[name] for name in LINK_COLUMNS} == {""}
+    assert set(ada) == set(audience_columns(["email", "name"]))
+
+
+def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    (row,) = _verdicts(database, f"id\n{make.person()}\n")
+    assert (row["email"], row["verdict"]) == ("ada@example.org", "allow")
+
+
+@pytest.mark.parametrize("claim", [False, True])
+@pytest.mark.parametrize("people_at_a_time", [1, 2, 1000])
+def test_a_repeat_after_an_allow_is_a_duplicate(
+    database: Database, monkeypatch: pytest.MonkeyPatch, claim: bool, people_at_a_time: int
+) -> None:
+    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", people_at_a_time)
+    with database.transaction() as session:
+        make.reader(session)
+        make.reader(session, "bob@example.org")
+        make.stop(session, "bob@example.org")
+    content = (
+        f"email,id\nADA@example.org,\nbob@example.org,\n,{make.person()}\n"
+        "bob@example.org,\nada@example.org ,\nzoe@example.org,\nzoe@example.org,\n"
+    )
+    rows = _verdicts(database, content, claim=claim)
+    assert [(row["verdict"], row["reason"]) for row in rows] == [
+        ("allow", ""),
+        ("deny", "unsubscribed"),
+        ("deny", "duplicate"),
+        ("deny", "unsubscribed"),
+        ("deny", "duplicate"),
+        ("deny", "unknown"),
+        ("deny", "unknown"),
+    ]
+    assert {rows[2][name] for name in LINK_COLUMNS} == {""}
+    assert rows[2]["email"] == "ada@example.org"
+    # It is a matter of one request: the next one allows the person again.
+    assert _verdicts(database, content, claim=claim) == rows
+
+
+@pytest.mark.parametrize("people_at_a_time", [1, 1000])
+def test_a_row_that_is_refused_uses_up_no_allow(
+    database: Database, monkeypatch: pytest.MonkeyPatch, people_at_a_time: int
+) -> None:
+    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", people_at_a_time)
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    nobody = make.person("nobody")
+    content = f"email,id\nnobody,\n,{nobody}\n,{nobody}\n"
+    refused, allowed, repeated = _verdicts(database, content)
+    assert isinstance(refused, RefusedRow)
+    assert refused.raw == b"nobody,\n"
+    assert (allowed["verdict"], repeated["reason"]) == ("allow", "duplicate")
+
+
+def test_a_row_whose_address_cannot_be_used_claims_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    bob = "bob@-x.example.org"
+    content = f"email,id\nada@-x.example.org,\n{bob},\n,{make.person(bob)}\n"
+    rows = _verdicts(database, content, claim=True)
+    assert [isinstance(row, RefusedRow) for row in rows] == [True, True, False]
+    assert rows[2]["verdict"] == "allow"
+    assert _claimed(database) == [make.person(bob)]
+
+
+@pytest.mark.parametrize("original", ["42", "", str(make.person()), " 7 "])
+def test_an_id_that_came_in_is_kept(database: Database, original: str) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = f"id,email,name\n{original},ada@example.org,Ada\n"
+    (linked,), (asked,) = _links(content), _verdicts(database, content)
+    assert isinstance(linked, Mapping)
+    for row, columns in ((linked, links_columns), (asked, audience_columns)):
+        assert sorted(row) == sorted(columns(["id", "email", "name"]))
+        assert (row["id"], row["original_id"]) == (str(make.person()), original)
+
+
+@pytest.mark.parametrize("columns", [links_columns, audience_columns])
+def test_no_column_for_an_id_that_did_not_come_in(
+    columns: Callable[[list[str]], list[str]],
+) -> None:
+    assert "original_id" not in columns(["email"])
+    assert columns(["email", "original_id"]).count("original_id") == 1
+    with pytest.raises(FileRefusedError, match="original_id, which is ours: rename it"):
+        columns(["email", "id", "original_id"])
+
+
+def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    content = 'email,name\nada@example.org\nada@example.org,A,B\n"ada@example.org,A\n'
+    assert [isinstance(row, RefusedRow) for row in _verdicts(database, content)] == [True] * 3
+    assert [isinstance(row, RefusedRow) for row in _links(content)] == [True] * 3
+
+
+def test_a_refused_row_stands_between_the_verdicts_of_the_others(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.reader(session, "bob@example.org")
+    rows = _verdicts(database, "email\nada@example.org\n\xff\x00\nbob@example.org\n")
+    assert [isinstance(row, RefusedRow) for row in rows] == [False, True, False]
+
+
+def test_a_stop_made_between_two_batches_is_honoured(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    people = "".join(f"p{number}@example.org\n" for number in range(1000))
+    file = io.BytesIO(f"email\n{people}ada@example.org\n".encode())
+    verdicts = MAILING.verdicts(read_csv(file), database, lambda: make.NOW)
+    next(verdicts)
+    with database.transaction() as session:
+        make.stop(session)
+    assert [row["reason"] for row in verdicts if isinstance(row, Mapping)][-1] == "unsubscribed"
+
+
+def test_nobody_gets_a_verdict_when_the_database_cannot_be_asked() -> None:
+    gone = Database("sqlite:////nowhere/at/all.db", (make.SERVER_KEY,))
+    with pytest.raises(UnavailableError):
+        _verdicts(gone, "email\nada@example.org\n")
+
+
+def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    rows = [Row(2, {"email": "ada@example.org\r\nBcc: x@example.org"}), Row(3, {"email": "ada"})]
+    mailing = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date())
+    merged = list(mailing.verdicts(rows, database, lambda: make.NOW))
+    assert [row.line for row in merged if isinstance(row, RefusedRow)] == [2, 3]
+    assert len(merged) == 2
+
+
+def test_a_claim_says_what_a_question_says_and_counts_it(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        make.reader(session, "bob@example.org")
+        make.stop(session, "bob@example.org")
+    content = "email,name\nada@example.org,Ada\nbob@example.org,Bob\nzoe@example.org,Zoe\n"
+    asked = _verdicts(database, content)
+    assert _claimed(database) == []
+    assert _verdicts(database, content, claim=True) == asked
+    assert _claimed(database) == [make.person()]
+
+
+def test_until_when_somebody_is_deferred_is_told(database: Database) -> None:
+    until = make.NOW + timedelta(days=3)
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].paused_until = until
+    (ada,) = _verdicts(database, "email\nada@example.org\n", claim=True)
+    assert (ada["verdict"], ada["reason"], ada["until"]) == ("defer", "paused", until.isoformat())
+    assert {ada[name] for name in LINK_COLUMNS} == {""}
+
+
+def test_people_never_seen_are_counted_where_silence_allows(database: Database) -> None:
+    bob = make.person("bob@example.org")
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = f"email,id\nada@example.org,\n,{bob}\n"
+    ada, by_id = _verdicts(database, content, claim=True)
+    assert [row["verdict"] for row in (ada, by_id)] == ["allow", "allow"]
+    assert (ada["email"], by_id["email"]) == ("ada@example.org", "")
+    assert set(_claimed(database)) == {make.person(), bob}
+    with database.reading() as session:
+        people = session.query(Subscriber)
+        assert {each.email for each in people} == {"ada@example.org", None}
+
+
+def test_somebody_named_twice_is_counted_once(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+    content = f"email,id\nADA@example.org,\n,{make.person()}\n"
+    rows = _verdicts(database, content, claim=True)
+    assert [row["verdict"] for row in rows] == ["allow", "deny"]
+    assert _claimed(database) == [make.person()]
+
+
+def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", 10)
+    with database.transaction() as session:
+        for number in range(50):
+            reader = make.reader(session, f"p{number}@example.org")
+            reader.subscriptions["weekly-news"].frequency = "weekly"
+    content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
+    rows = read_csv(io.BytesIO(content.encode()))
+    crashes = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)
+    for _ in range(25):
+        next(crashes)
+    del crashes
+    assert len(_claimed(database)) == 30
+    assert {row["verdict"] for row in _verdicts(database, content, claim=True)} == {"allow"}
+    assert len(_claimed(database)) == 50
+
+
+def test_what_is_yielded_is_committed(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
+    next(MAILING.verdicts(rows, database, lambda: make.NOW, claim=True))
+    assert _claimed(database) == [make.person()]
+
+
+def test_a_stop_between_the_question_and_the_claim_is_honoured(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    asked: list[datetime] = []
+
+    def clock() -> datetime:
+        if asked and not database.is_sqlite:  # there, nobody comes between
+            with database.transaction() as session:
+                make.stop(session)
+        asked.append(make.NOW)
+        return make.NOW
+
+    rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
+    (row,) = MAILING.verdicts(rows, database, clock, claim=True)
+    assert isinstance(row, Mapping)
+    assert row["verdict"] == ("allow" if database.is_sqlite else "deny")
+
+
+def test_a_release_gives_back_whom_the_file_names(database: Database) -> None:
+    emails = [f"p{number}@example.org" for number in range(1200)]
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    everybody = "email\n" + "".join(f"{email}\n" for email in emails)
+    _verdicts(database, everybody, claim=True)
+    unsent = "email\n" + "".join(f"{email}\n" for email in [*emails[100:], "zoe@example.org"])
+    assert _released(database, unsent) == 1100
+    assert set(_claimed(database)) == {make.person(email) for email in emails[:100]}
+    assert _released(database, unsent) == 0
+
+
+def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+    _verdicts(database, "email\nada@example.org\n", claim=True)
+    content = b"email,id,name\n,nobody,\nada@example.org,,\n,,Zoe\n"
+    told = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
+    assert [row.line for row in told if isinstance(row, RefusedRow)] == [2, 4]
+    assert [count for count in told if not isinstance(count, RefusedRow)] == [1]
+
+
+def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database) -> None:
+    with database.transaction() as session:
+        for name in ("ada", "bob", "cyd"):
+            make.reader(session, f"{name}@example.org")
+    people = ["ada@example.org", "bob@example.org", "cyd@example.org"]
+    _verdicts(database, "email\n" + "\n".join(people), claim=True)
+    content = 'email,verdict\nada@example.org,"Allow."\nbob@example.org,deny\ncyd@example.org,\n'
+    assert _released(database, content) == 1
+    assert set(_claimed(database)) == {make.person(person) for person in people[1:]}
+    assert _released(database, "email\nbob@example.org\n") == 1
+
+
+def test_the_verdicts_of_a_request_release_all_that_it_claimed(database: Database) -> None:
+    with database.transaction() as session:
+        make.topic(session, policy="opt_out")
+    content = "email\n" + "ada@example.org\nbob@example.org\n" * 2
+    file = io.StringIO(newline="")
+    writer = CsvWriter(file, audience_columns(["email"]), escape=False)
+    for row in _verdicts(database, content, claim=True):
+        writer.write(row)
+    assert _released(database, file.getvalue()) == 2
+    assert _claimed(database) == []

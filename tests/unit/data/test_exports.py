@@ -1,0 +1,395 @@
+"""What goes out comes in again as it was, in either order; files appear whole or not at all."""
+
+import csv
+import io
+import tracemalloc
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+
+from preference_center.core import erasure, reasons, retention, subscriptions
+from preference_center.core.preferences import FREQUENCIES
+from preference_center.data import exports
+from preference_center.data.import_records import Rules
+from preference_center.data.imports import Import
+from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
+from preference_center.store import Database
+from preference_center.store.tables import Base, KeyCheck, PastReason, Subscriber, Subscription
+from tests.support import make
+
+HOSTILE = [
+    "'=1+1",
+    "''",
+    "bye;=cmd",
+    "a;'b",
+    'x,"=1',
+    "＝1",
+    "=cmd|' /C calc'!A0",
+    '"a","b"\r\nc',
+    "\tx",
+    "\r",
+    "\u2028",
+    "é\u0301",
+]
+FORMATS = ["csv", "jsonl"]
+ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
+
+
+def _export(database: Database, what: str, file_format: str = "csv", **wanted: Any) -> bytes:
+    file, kind = io.StringIO(newline=""), exports.KINDS[what]
+    with database.reading() as session:
+        writer = exports.writer(file, kind, file_format)
+        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+            writer.write(row)
+    return file.getvalue().encode()
+
+
+def _import(database: Database, content: bytes, file_format: str) -> None:
+    refused: list[RefusedRow] = []
+    read: Callable[..., Any] = read_csv if file_format == "csv" else read_json_lines
+    job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW, create_topics=True)
+    job.run(read(io.BytesIO(content)), refused.append)
+    assert refused == []
+
+
+def _empty(database: Database) -> None:
+    with database.transaction() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            if table.name != KeyCheck.__tablename__:
+                session.execute(delete(table))
+
+
+def _cells(content: bytes, *columns: str) -> list[tuple[str, ...]]:
+    rows = read_csv(io.BytesIO(content))
+    return [
+        tuple(row.cells[name] for name in columns)
+        for row in rows
+        if not isinstance(row, RefusedRow)
+    ]
+
+
+def _people(session: Session) -> None:
+    """Add one person of each kind."""
+    for number, cell in enumerate(HOSTILE):
+        held = make.reader(session, f"'+{number}=h@example.org").subscriptions["weekly-news"]
+        held.acquired_from = held.consent_source = held.basis = cell
+    for name in ("left", "all", "bounced", "complained", "both", "erased", "twice"):
+        make.reader(session, f"{name}@example.org", "weekly-news", "offers").locale = "pt-BR"
+    make.stop(session, "left@example.org", source="one-click", campaign="2026-47")
+    make.stop(session, "all@example.org", None)
+    make.stop(session, "bounced@example.org", None, "address", source="bounce")
+    make.stop(session, "complained@example.org", None, source="complaint")
+    make.stop(session, "both@example.org", source="mailto")
+    make.stop(session, "both@example.org", None, source="complaint")
+    make.stop(session, "both@example.org", None, "address", at=make.NOW + timedelta(hours=1))
+    make.stop(session, "twice@example.org", None, at=make.NOW - timedelta(days=9))
+    make.stop(session, "twice@example.org", "offers", at=make.NOW - timedelta(days=2))
+    make.stop(session, "stranger@example.org")  # known by id alone
+    make.stop(session, "nobody@example.org", None)
+    make.reader(session, "unconfirmed@example.org", status="unconfirmed")
+    erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
+    make.stop(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
+    for name in ("capped", "paused", "both-less", "less-then-all"):
+        make.reader(session, f"{name}@example.org")
+        if name != "paused":
+            make.less(session, "monthly", f"{name}@example.org")
+        if name != "capped":
+            make.less(session, "2-weeks", f"{name}@example.org")
+    make.stop(session, "less-then-all@example.org", None)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_round_trip_through_an_empty_database_changes_no_byte(
+    database: Database, file_format: str, order: tuple[str, str]
+) -> None:
+    with database.transaction() as session:
+        _people(session)
+    files = {what: _export(database, what, file_format) for what in order}
+    _empty(database)
+    for what in order:
+        _import(database, files[what], file_format)
+    assert {what: _export(database, what, file_format) for what in order} == files
+    for what in order:
+        _import(database, files[what], file_format)
+    assert {what: _export(database, what, file_format) for what in order} == files
+
+
+def test_stops_of_a_topic_travel_with_its_suppressions(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    file = _export(database, "suppressions", topic="offers")
+    _empty(database)
+    _import(database, file, "csv")
+    assert _export(database, "suppressions", topic="offers") == file
+
+
+TEXT = st.text(max_size=12) | st.sampled_from(HOSTILE)
+TEXTS = TEXT.filter(lambda text: "\0" not in text)
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2026, 11, 22)).map(  # noqa: DTZ001
+    lambda at: at.replace(tzinfo=make.NOW.tzinfo)
+)
+STOPS = st.fixed_dictionaries(
+    {
+        "slug": st.sampled_from(["weekly-news", "offers", None]),
+        "scope": st.sampled_from(["all", "address"]),
+        "source": st.sampled_from(["page", "one-click", "bounce", "complaint", "cli", "import"]),
+        "occurred_at": TIMES,
+    }
+)
+PEOPLE = st.lists(
+    st.fixed_dictionaries(
+        {"known": st.booleans(), "erased": st.booleans(), "stops": st.lists(STOPS, max_size=3)},
+        optional={
+            "cell": TEXTS,
+            "locale": st.sampled_from(["de", "ar", "pt-BR"]),
+            "frequency": st.sampled_from(FREQUENCIES),
+            "paused_until": TIMES.map(lambda at: at + timedelta(days=400)),
+        },
+    ),
+    max_size=4,
+)
+
+
+def _build(session: Session, people: list[dict[str, Any]]) -> None:
+    for number, person in enumerate(people):
+        email = f"p{number}@example.org"
+        if person["known"]:
+            reader = make.reader(session, email, "weekly-news", "offers")
+            reader.locale = person.get("locale")
+            offers = reader.subscriptions["offers"]
+            offers.acquired_from = person.get("cell", "")
+            offers.frequency = person.get("frequency", "every")
+            offers.paused_until = person.get("paused_until")
+        if person["erased"]:
+            erasure.erase(session, make.person(email), "cli", make.NOW)
+        for stop in person["stops"]:
+            make.stop(session, email, **stop)
+
+
+@given(people=PEOPLE, file_format=st.sampled_from(FORMATS), order=st.sampled_from(ORDERS))
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_people_make_the_round_trip(
+    database: Database, people: list[dict[str, Any]], file_format: str, order: tuple[str, str]
+) -> None:
+    _empty(database)
+    with database.transaction() as session:
+        _build(session, people)
+    files = {what: _export(database, what, file_format) for what in order}
+    _empty(database)
+    for what in order:
+        _import(database, files[what], file_format)
+    assert {what: _export(database, what, file_format) for what in order} == files
+
+
+def test_who_left_everything_is_unsubscribed_from_each_topic(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.stop(session, slug=None)
+    file = _export(database, "preferences")
+    assert _cells(file, "topic", "status", "changed_at", "changed_by") == [
+        ("offers", "unsubscribed", make.NOW.isoformat(), "page"),
+        ("weekly-news", "unsubscribed", make.NOW.isoformat(), "page"),
+    ]
+
+
+def test_no_cell_of_a_csv_runs_as_a_formula(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    file = _export(database, "preferences").decode()
+    for separator in ",;\t|":
+        rows = csv.reader(io.StringIO(file, newline=""), delimiter=separator)
+        cells = [cell for row in rows for cell in row]
+        assert cells
+        assert not [cell for cell in cells if cell.lstrip("\r\n").startswith(tuple("=+-@＝\t"))]
+
+
+def test_a_csv_for_excel_is_the_same_with_a_mark(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    file = io.StringIO(newline="")
+    exports.writer(file, exports.KINDS["preferences"], "csv", mark=True)
+    header = _export(database, "preferences").split(b"\n")[0]
+    assert file.getvalue().encode() == b"\xef\xbb\xbf" + header + b"\n"
+
+
+@pytest.mark.parametrize("what", sorted(exports.KINDS))
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_an_empty_database_makes_an_empty_file(
+    database: Database, what: str, file_format: str
+) -> None:
+    header = ",".join(exports.KINDS[what].columns) + "\r\n" if file_format == "csv" else ""
+    assert _export(database, what, file_format) == header.encode()
+
+
+def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database) -> None:
+    text = "email,topic,status,changed_by\nada@example.org,news,unsubscribed,phone\n"
+    _import(database, text.encode(), "csv")
+    cells = _cells(_export(database, "ledger"), "source", "stated_source")
+    assert cells == [("import", "changed_by: phone")]
+    with database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
+
+
+@pytest.mark.parametrize("what", ["preferences", "ledger"])
+def test_a_topic_alone_can_be_exported(database: Database, what: str) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+    assert _cells(_export(database, what, topic="offers"), "topic") == [("offers",)]
+
+
+def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        first, last = make.stop(session), make.stop(session, slug="offers")
+        make.undo(session, first.seq, last.seq)
+    for slug in ("weekly-news", "offers"):
+        assert ("undone",) in _cells(_export(database, "ledger", topic=slug), "event")
+
+
+def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -> None:
+    with database.transaction() as session:
+        _people(session)
+    rows = _cells(_export(database, "preferences"), "email", "frequency", "paused_until")
+    until = subscriptions.paused_until("2-weeks", make.NOW).isoformat()
+    assert {row for row in rows if row[1:] != ("every", "")} == {
+        ("capped@example.org", "monthly", ""),
+        ("paused@example.org", "every", until),
+        ("both-less@example.org", "monthly", until),
+        ("less-then-all@example.org", "monthly", until),
+    }
+
+
+def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: Any) -> None:
+    email, campaign = f"p{number}@example.org", changes.get("campaign", f"2026-{number % 2}")
+    stop = make.stop(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
+    code, note = changes.get("code", "too_many"), changes.get("note", "")
+    reasons.give(session, make.person(email), stop.seq, code, note, at)
+
+
+def _age(session: Session) -> None:
+    """Take the person off every reason that is there."""
+    retention.reason_persons(session, retention.Retention(), make.NOW + timedelta(days=91))
+
+
+def test_reasons_name_no_person_and_come_in_one_order_on_both_engines(database: Database) -> None:
+    notes = ["b", "", "a_", "a-", "\u00e9", "=1+1", "B", "a"]
+    with database.transaction() as session:
+        for number, note in enumerate(notes):
+            if number == 4:
+                _age(session)
+            slug = "weekly-news" if number % 3 else None
+            code = "other" if number % 4 else "no_longer_interested"
+            _reason(session, number, slug=slug, code=code, note=note)
+    rows = _cells(_export(database, "reasons"), *exports.REASONS)
+    assert rows == sorted(rows, key=lambda row: [cell.encode() for cell in row])
+    assert sorted(row[-1] for row in rows) == sorted(notes)
+    assert {row[0] for row in rows} == {"2026-11-16"}
+    # Those without a person are four: too few to keep their campaign.
+    assert sum(row[2] == "" for row in rows) == 4
+
+
+def test_no_reason_runs_as_a_formula(database: Database) -> None:
+    with database.transaction() as session:
+        _reason(session, 1, note="=HYPERLINK(1)")
+    assert b",'=HYPERLINK(1)\r\n" in _export(database, "reasons")
+    assert b'"=HYPERLINK(1)"' in _export(database, "reasons", "jsonl")
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_reasons_are_taken_by_the_whole_weeks_of_a_time(database: Database, aged: bool) -> None:
+    monday = datetime(2026, 11, 16, tzinfo=make.NOW.tzinfo)
+    with database.transaction() as session:
+        for number in range(3):
+            _reason(session, number, monday + timedelta(weeks=number - 1, days=3), slug="news")
+        if aged:
+            _age(session)
+    week, day, moment = timedelta(weeks=1), timedelta(days=1), timedelta(microseconds=1)
+
+    def weeks(**wanted: Any) -> list[str]:
+        return [row[0] for row in _cells(_export(database, "reasons", **wanted), "week")]
+
+    assert weeks() == ["2026-11-09", "2026-11-16", "2026-11-23"]
+    assert weeks(since=monday) == weeks(since=monday + 6 * day) == ["2026-11-16", "2026-11-23"]
+    assert weeks(since=monday - moment) == weeks()
+    assert weeks(until=monday) == ["2026-11-09"]
+    assert weeks(until=monday + moment) == weeks(until=monday + week)
+    assert weeks(since=monday, until=monday + week) == ["2026-11-16"]
+
+
+def test_reasons_of_one_topic_leave_out_those_of_everything(database: Database) -> None:
+    with database.transaction() as session:
+        for number, slug in enumerate(["news", "offers", None]):
+            _reason(session, number, slug=slug)
+    assert _cells(_export(database, "reasons", topic="news"), "topic") == [("news",)]
+
+
+@pytest.mark.parametrize("what", sorted({*exports.KINDS} - {"reasons"}))
+def test_since_is_included_and_until_is_not(database: Database, what: str) -> None:
+    hour = timedelta(hours=1)
+    with database.transaction() as session:
+        for number in range(3):
+            email, at = f"p{number}@example.org", make.NOW + number * hour
+            make.reader(session, email, since=at)
+            make.stop(session, email, None, at=at)
+    everything = len(_cells(_export(database, what), "id"))
+    wanted = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
+    assert set(_cells(wanted, "id")) == {(str(make.person("p1@example.org")),)}
+    assert len(_cells(wanted, "id")) == everything / 3
+
+
+def test_a_stop_of_everything_makes_each_topic_new_for_an_export_since(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+    assert _cells(_export(database, "preferences", since=make.NOW), "topic") == []
+    with database.transaction() as session:
+        make.stop(session, slug=None)
+    assert len(_cells(_export(database, "preferences", since=make.NOW), "topic")) == 2
+
+
+def test_both_engines_write_the_same_bytes_in_the_order_of_ids(database: Database) -> None:
+    with database.transaction() as session:
+        for slug in ("b-1", "b", "b1", "-b", "0"):
+            make.reader(session, "ada@example.org", slug)
+            make.reader(session, "bob@example.org", slug)
+    keys = _cells(_export(database, "preferences"), "id", "topic")
+    assert keys == sorted(keys)
+
+
+def _many(database: Database, count: int) -> None:
+    with database.transaction() as session:
+        make.topic(session, "news")
+        people = [
+            {"subscriber_id": UUID(int=number), "seq": 0, "head": bytes(32), "created_at": make.NOW}
+            for number in range(count)
+        ]
+        session.execute(insert(Subscriber), people)
+        held = {"topic": "news", "status": "subscribed", "frequency": "every", "source": "import"}
+        held |= {"basis": "x" * 200, "acquired_from": "", "consent_source": ""}
+        at = {"changed_at": make.NOW, "updated_at": make.NOW}
+        ids = [{"subscriber_id": person["subscriber_id"]} for person in people]
+        session.execute(insert(Subscription), [{**each, **held, **at} for each in ids])
+        given = {"week": make.NOW.date(), "code": "other", "note": "x" * 400}
+        session.execute(insert(PastReason), [{"id": uuid4(), **given} for _ in ids])
+
+
+@pytest.mark.parametrize("what", ["preferences", "reasons"])
+def test_memory_stays_flat_whatever_the_number_of_rows(database: Database, what: str) -> None:
+    _many(database, 6_000)
+    tracemalloc.start()
+    with database.reading() as session:
+        rows = exports.rows(session, exports.KINDS[what], exports.Filter())
+        assert sum(1 for _ in rows) == 6_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000  # all rows at once are 6 to 7 MB, a batch at a time 2 to 2.5

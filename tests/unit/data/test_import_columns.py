@@ -1,0 +1,142 @@
+"""Which columns an import reads, and which it must not pass over in silence."""
+
+import pytest
+
+from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS, match
+from preference_center.data.import_words import (
+    ABOUT_EITHER,
+    EMAIL_NAMES,
+    ENDING_WORDS,
+    OPTED_OUT,
+    OTHER_EMAIL_NAMES,
+    TIMES,
+)
+from preference_center.data.tabular import FileRefusedError, fold
+
+ABOUT_OPTING_OUT = [
+    *("unsub_time", "UNSUB_REASON", "unsubscribed_at", "unsubscribeAll", "Portal Unsubscribe"),
+    *("Unsubscribed from all email", "Opt out", "opted-out", "Opted out of email: News"),
+    *("hs_email_optout_12", "blacklisted", "_BLOCKLISTED", "EMAIL_BLACKLISTED", "blocked"),
+    *("email_disabled", "Emails disabled?", "disabled", "deleted_at", "inactive", "removed"),
+    *("cleaned", "CLEAN_TIME", "CLEAN_CAMPAIGN_ID", "bounced", "Global Bounce", "bouncecount"),
+    *("Marketing emails bounced", "Email hard bounce reason", "invalid_email", "undeliverable"),
+    *("suppressed", "Email Suppressions", "spam_complaint", "Portal Spam Report", "complained"),
+    *("do not email", "doNotEmail", "Do-Not-Contact", "DNC", "no_email", "don't email"),
+    *("consent", "Email Marketing Consent", "Accepts Email Marketing", "accepts_marketing"),
+    *("subscribed", "_SUBSCRIBED", "subscribed_to_emails", "active_subscription", "newsletter"),
+    *("OPT_IN", "DOUBLE_OPT-IN", "optedin", "confirmed", "is_active", "enabled", "receive emails"),
+    *("List status", "Global status", "subscription_status", "Marketing contact status"),
+    *("topicPreferences.Sports", "_cio_subscription_preferences_computed", "verdict", "status (2)"),
+    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt", "Werbung erlaubt"),
+    *("Kein Newsletter", "Nicht kontaktieren", "Zugestimmt", "Bestätigt", "Bestaetigt"),
+    *("Kontakt ja/nein", "Mailing (oui/non)", "Freigabe", "Ungültig", "Rückläufer", "Gelöscht"),
+    *("Accepte les e-mails", "Souhaite recevoir", "Autorisation", "Bloqué", "Supprimé le", "NPAI"),
+    *("Ne pas contacter", "RGPD", "Exclu", "Acepta correos", "Rechazado", "Accetta", "Cancellato"),
+    *("Toestemming", "Niet mailen", "Nieuwsbrief", "Uitgeschreven op", "Actief", "Withdrawn"),
+    *("Abgemeldet", "Newsletter-Einwilligung", "Désinscrit", "Gesperrt", "Inaktiv seit"),
+    *("Inactif depuis", "Statut", "Estado", "Stato", "Deactivation", "Deaktiviert", "Désactivé"),
+    *("Cancelled", "Gekündigt", "Kündigungsdatum", "Austrittsdatum", "Ausgetragen am", "Sperre"),
+    *("Sperrliste", "Keine Werbung", "Robinsonliste", "Gelöscht", "Unzustellbar", "Beschwerde"),
+    *("Opposition", "Refus", "Résilié le", "Liste noire", "Fecha de baja", "Suspended"),
+    *("Undelivered", "Objection", "Churned", "Zustimmung", "Abonné", "Angemeldet", "Inscrit"),
+    *("Iscritto", "Suscrito", "Mailable", "Contactable", "Activated", "Aktiv", "Actif"),
+]
+ABOUT_OTHER_THINGS = [
+    *("name", "First Name", "Company", "ZIP Code", "Country", "State", "Phone", "shoe size"),
+    *("MEMBER_RATING", "OPTIN_TIME", "OPTIN_IP", "CONFIRM_TIME", "LAST_CHANGED", "LEID", "EUID"),
+    *("NOTES", "TAGS", "labels", "tiers", "created_at", "created", "Date Subscribed"),
+    *("Subscribed at", "Customer ID", "Klaviyo ID", "stripe_customer_id", "expiry", "plan"),
+    *("Source", "reason", "ip", "Last Open", "abandoned cart", "Title", "column 3", ""),
+    *("Vorname", "Nachname", "Anrede", "PLZ", "Ort", "Straße", "Kundennummer", "Angemeldet am"),
+    *("Prénom", "Nom", "Code postal", "Ville", "Société", "Numéro", "Pays", "Téléphone", "Nombre"),
+    *("Apellidos", "Ciudad", "Cognome", "Città", "Voornaam", "Woonplaats", "Order No.", "Address"),
+]
+
+
+@pytest.mark.parametrize("name", ABOUT_OPTING_OUT)
+def test_a_column_that_may_say_who_opted_out_is_a_suspect(name: str) -> None:
+    assert match(("email", "status", name)).suspects == (name,)
+    assert match(("email", "status", name), frozenset({name.lower()})).suspects == ()
+
+
+@pytest.mark.parametrize("name", ABOUT_OTHER_THINGS)
+def test_another_column_is_only_not_read(name: str) -> None:
+    columns = match(("email", "status", name))
+    assert (columns.unread, columns.suspects) == ((name,), ())
+
+
+@pytest.mark.parametrize("names", [PREFERENCES, SUPPRESSIONS])
+def test_our_own_columns_are_read(names: tuple[str, ...]) -> None:
+    columns = match(names)
+    assert columns.read == {name: name for name in names}
+    assert columns.unread == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("E-mail", "Email Address", "EMAIL_ADDRESS", "e-mail-address", "emailAddress", "Email ID"),
+        *("E-Mail-Adresse", "Deine E-Mail Adresse", "Adresse e-mail", "Adresse mail", "Courriel"),
+        *("Adresse de courriel", "Correo electrónico", "Dirección de correo electrónico"),
+        *("Indirizzo e-mail", "Posta elettronica", "E-mailadres", "Endereço de e-mail", "E-post"),
+        *("address", "Adresse", "Mail", "recipient", "Primary Email", "Subscriber"),
+    ],
+)
+def test_an_email_has_many_names(name: str) -> None:
+    assert match((name, "Opt-in time")).read == {"email": name}
+
+
+@pytest.mark.parametrize("name", ["address", "Adresse", "Mail", "recipient", "Contact email"])
+def test_a_name_with_other_meanings_is_the_email_only_if_no_other_is(name: str) -> None:
+    assert match((name, "E-Mail-Adresse", "status")).read["email"] == "E-Mail-Adresse"
+    assert match((name, "E-Mail-Adresse", "status")).unread == (name,)
+    with pytest.raises(FileRefusedError, match="could both be email"):
+        match((name, "direccion", "status"))
+
+
+def test_each_word_is_written_as_it_is_compared() -> None:
+    for words in (EMAIL_NAMES, OTHER_EMAIL_NAMES, ENDING_WORDS, OPTED_OUT, ABOUT_EITHER, TIMES):
+        assert [word for word in words if word != fold(word)] == []
+
+
+def test_two_columns_that_mean_the_same_are_refused_until_one_is_ignored() -> None:
+    names = ("email", "e-mail", "status")
+    with pytest.raises(FileRefusedError, match="'email' and 'e-mail' could both be email"):
+        match(names)
+    assert match(names, frozenset({"e-mail"})).read["email"] == "email"
+
+
+def test_only_an_import_names_its_option() -> None:
+    for ignored, named in ((None, False), (frozenset(), True)):
+        with pytest.raises(FileRefusedError) as refusal:
+            match(("email", "e-mail"), ignored)
+        assert ("--ignore-column" in str(refusal.value)) is named
+
+
+def test_columns_of_suppressions_are_read_only_in_suppressions() -> None:
+    assert match(("email", "status", "source", "since")).unread == ("source", "since")
+    assert match(("email", "kind", "source", "since")).unread == ()
+
+
+OPTED_OUT_CELLS = [
+    *("Unsubscribed", "opt-out", "Inactive", "unconfirmed", "Unactivated", "removed", "deleted"),
+    *("no mail", "Désabonné", "Abgemeldet", "disiscritto", "Dado de baja"),
+    *("N/A - Unsubscribed by admin", "N/A (unsubscribed by an admin)"),
+    *("vip, unsubscribed", "vip;opt-out", "bounced | vip"),
+]
+
+
+@pytest.mark.parametrize(
+    ("cell", "says_so"),
+    [
+        *((cell, True) for cell in ("Unsubscribed", "opt-out", "VIP; Abgemeldet", "désabonnée")),
+        *((cell, True) for cell in ("Keine Werbung!", "GELÖSCHT", "ne pas contacter", "baja")),
+        *((cell, False) for cell in ("Ada", "", "no", "nein", "oui")),
+        *((cell, True) for cell in OPTED_OUT_CELLS),
+        ("vip, reader", False),
+    ],
+)
+def test_a_cell_can_say_that_a_person_opted_out(cell: str, says_so: bool) -> None:
+    columns = match(("email", "type"))
+    found = columns.opted_out({"email": "ada@example.org", "type": cell})
+    assert found == ("type" if says_so else None)

@@ -1,0 +1,108 @@
+"""JSON Lines from anywhere: each line is read, or refused by its number."""
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preference_center.data.tabular import (
+    MAX_LINE,
+    FileRefusedError,
+    JsonLinesWriter,
+    RefusedRow,
+    Row,
+    read_json_lines,
+)
+from tests.support.texts import HOSTILE, TEXT
+
+NAMES = TEXT.map(lambda name: name.lower().strip())
+
+
+def _read(content: bytes) -> list[Row | RefusedRow]:
+    return list(read_json_lines(io.BytesIO(content)))
+
+
+@given(st.lists(st.dictionaries(NAMES, HOSTILE, min_size=1)))
+def test_what_is_written_as_json_lines_is_read_back_raw(cells: list[dict[str, str]]) -> None:
+    file = io.StringIO(newline="")
+    for each in cells:
+        JsonLinesWriter(file).write(each)
+    rows = _read(file.getvalue().encode())
+    assert [row.cells for row in rows if isinstance(row, Row)] == cells
+    assert b"".join(row.raw for row in rows) == file.getvalue().encode()
+
+
+@pytest.mark.parametrize(
+    "line", [b"[1]", b"{", b'"text"', b"1", b"null", b"[" * 100_000, b"\0", b"x" * (MAX_LINE + 1)]
+)
+def test_a_line_that_is_not_an_object_is_refused_and_the_next_is_read(line: bytes) -> None:
+    refused, row = _read(line + b'\n{"email": "a@b.c", "locale": null}\n')
+    assert isinstance(refused, RefusedRow)
+    assert refused.line == 1
+    assert refused.raw[:100] == line[:100] + b"\n" * (len(line) < 100)
+    assert row == Row(2, {"email": "a@b.c", "locale": ""})
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("1", "1"),
+        ("1e400", "1e400"),
+        ("9" * 5_000, "9" * 5_000),
+        ("true", "true"),
+        ("NaN", "NaN"),
+        ('["a", null]', '["a", null]'),
+        ('{"a": {"b": "é"}}', '{"a": {"b": "é"}}'),
+        ("null", ""),
+        ('"\'=1"', "'=1"),
+    ],
+)
+def test_a_value_that_is_not_a_text_is_a_cell(value: str, cell: str) -> None:
+    (row,) = _read(f'{{"email": "a@b.c", "X ": {value}}}'.encode())
+    assert row == Row(1, {"email": "a@b.c", "x": cell})
+
+
+@pytest.mark.parametrize(
+    ("line", "cells", "problem"),
+    [
+        (
+            b'{"email": "a@b.c", "x": "\\ud800"}',
+            {"email": "a@b.c", "x": "\ufffd"},
+            "a character of the line is damaged",
+        ),
+        (
+            b'{"email": "a@b.c", "x": "\xe9"}',
+            {"email": "a@b.c", "x": "é"},
+            "the line is not UTF-8 and was read as Windows-1252",
+        ),
+        (
+            b'{"email": "a@b.c", "x": "1", "X": "2", "x": "2"}',
+            {"email": "a@b.c", "x": ""},
+            "two values have the same name",
+        ),
+    ],
+)
+def test_a_line_with_a_fault_is_read(line: bytes, cells: dict[str, str], problem: str) -> None:
+    (row,) = _read(line + b"\n")
+    assert row == Row(1, cells, (problem,))
+
+
+def test_the_same_value_twice_is_one() -> None:
+    assert _read(b'{" Status":"x","status":"x"}\n') == [Row(1, {"status": "x"})]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_json_lines_are_read_as_other_programs_write_them(encoding: str, end: str) -> None:
+    content = end.join([json.dumps({"email": "a@b.c"}), "", "{}", "not JSON", ""]).encode(encoding)
+    file = read_json_lines(io.BytesIO(content))
+    row, refused = file
+    assert row == Row(1, {"email": "a@b.c"})
+    assert (refused.line, file.header + refused.raw) == (4, ("not JSON" + end).encode(encoding))
+
+
+def test_a_workbook_is_refused_as_a_file() -> None:
+    with pytest.raises(FileRefusedError, match="Excel workbook"):
+        read_json_lines(io.BytesIO(b"PK\x03\x04"))

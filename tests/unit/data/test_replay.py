@@ -1,0 +1,611 @@
+"""What a restored backup has lost of unsubscribes and erasures comes back from the ledger."""
+
+import io
+import json
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    domain_hold,
+    erasure,
+    joining,
+    ledger,
+    preferences,
+    recovery,
+    snapshots,
+    subscribers,
+    topics,
+)
+from preference_center.core.errors import UndoRefusal
+from preference_center.core.vocab import NotSaved
+from preference_center.data import exports
+from preference_center.data.replay import Replay
+from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
+from preference_center.store import Database
+from preference_center.store.tables import Base, ClaimCount, LedgerRow, Subscriber
+from tests.support import make
+
+HOUR = timedelta(hours=1)
+LATER = make.NOW + 100 * HOUR
+SLUGS = ("weekly-news", "offers")
+KEYS = (*map(snapshots.subscription_key, SLUGS), "all", "address")
+ADA = "ada@example.org"
+
+Backup = dict[str, list[dict[str, Any]]]
+
+
+def back_up(database: Database) -> Backup:
+    """Return every row of every table."""
+    with database.reading() as session:
+        return {
+            table.name: [dict(row._mapping) for row in session.execute(select(table))]
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def restore(database: Database, backup: Backup) -> None:
+    """Make the database hold exactly the rows of a backup."""
+    with Session(database.engine) as session, session.begin():
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+        for table in Base.metadata.sorted_tables:
+            if backup[table.name]:
+                session.execute(table.insert(), backup[table.name])
+
+
+def export(database: Database, file_format: str = "jsonl", **wanted: Any) -> bytes:
+    file, kind = io.StringIO(newline=""), exports.KINDS["ledger"]
+    with database.reading() as session:
+        writer = exports.writer(file, kind, file_format)
+        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+            writer.write(row)
+    return file.getvalue().encode()
+
+
+def replay(
+    database: Database, content: bytes, now: datetime = LATER, **options: Any
+) -> tuple[dict[str, int], list[RefusedRow]]:
+    """Replay JSON Lines and return the counts that are not 0, and the problems."""
+    problems: list[RefusedRow] = []
+    job = Replay(database, lambda: now, **options)
+    counts = job.run(read_json_lines(io.BytesIO(content)), problems.append)
+    return {name: count for name, count in counts.items() if count}, problems
+
+
+def ended(database: Database, email: str = ADA) -> set[str]:
+    with database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        state = snapshots.take(person, KEYS)
+    return {
+        key
+        for key, value in state.items()
+        if value is not None and value.get("status", "unsubscribed") == "unsubscribed"
+    }
+
+
+def held(database: Database, key: str, email: str = ADA) -> Any:
+    with database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return snapshots.take(person, [key])[key]
+
+
+def complained(database: Database, email: str = ADA) -> bool:
+    with database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return preferences.complained_at(person) is not None
+
+
+def can_ask_for_a_link(database: Database, email: str = ADA) -> NotSaved | None:
+    """Return why a page would email no confirm link, or None; nothing is kept."""
+    with database.transaction(keep=False) as session:
+        person = subscribers.lock(session, make.person(email), LATER)
+        return joining.ask(session, person, "weekly-news", LATER, smtp=True)
+
+
+def is_whole(database: Database) -> bool:
+    with database.reading() as session:
+        return not [problem for problem in ledger.verify(session) if problem]
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    with database.transaction() as session:
+        for slug in SLUGS:
+            make.topic(session, slug)
+        for email in (ADA, "ben@example.org"):
+            make.reader(session, email, *SLUGS)
+    return database
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        {"slug": "offers", "source": "one-click", "campaign": "2026-47"},
+        {"slug": None, "source": "page"},
+        {"slug": None, "source": "complaint"},
+        {"slug": None, "scope": "address", "source": "bounce"},
+    ],
+)
+def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict[str, Any]) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, at=make.NOW + HOUR, **stop)
+    key = "topic:offers" if stop["slug"] else stop.get("scope", "all")
+    before, file = held(filled, key), export(filled)
+    restore(filled, backup)
+    assert ended(filled) == set()
+    assert replay(filled, file) == ({"stopped": 1}, [])
+    assert held(filled, key) == before
+    assert ended(filled, "ben@example.org") == set()
+    assert is_whole(filled)
+    with filled.reading() as session:
+        row = ledger.changes(session, make.person(), 1)[-1].row
+        assert (row.source, row.occurred_at) == ("import", make.NOW + HOUR)
+        assert (row.recorded_at, row.campaign) == (LATER, stop.get("campaign"))
+    after = back_up(filled)
+    assert replay(filled, file, LATER + HOUR)[0] == {"unchanged": 1}
+    assert back_up(filled) == after
+
+
+def test_a_lost_erasure_is_made_again(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+    with filled.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW + HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    with filled.transaction() as session:
+        domain_hold.count_claims(session, [ADA], make.NOW)
+    counts, problems = replay(filled, file)
+    assert (counts["erased"], problems) == (1, [])
+    with filled.reading() as session:
+        assert session.query(ClaimCount).count() == 0
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert (ada.email, ada.subscriptions) == (None, {})
+        assert ada.erased_at == make.NOW + HOUR
+        assert set(ada.suppressions) == {"all"}
+        changes = ledger.changes(session, make.person(), 1)
+        assert {(each.row.topic, each.after is None) for each in changes} == {(None, True)}
+    assert is_whole(filled)
+    after = back_up(filled)
+    assert replay(filled, file, LATER + HOUR)[0].keys() == {"unchanged"}
+    assert back_up(filled) == after
+
+
+def test_what_was_started_again_is_not_ended(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        stop = make.stop(session, slug="offers", at=make.NOW)
+        make.undo(session, stop.seq, stop.seq, at=make.NOW + HOUR)
+        make.stop(session, "ben@example.org", slug="offers", at=make.NOW)
+        make.join(session, "ben@example.org", "offers", at=make.NOW + HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    assert replay(filled, file) == ({}, [])
+    assert ended(filled) == ended(filled, "ben@example.org") == set()
+
+
+def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+        joined = make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.undo(session, joined.seq, joined.seq, at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    replay(filled, file)
+    assert ended(filled) == {"topic:offers"}
+
+
+def test_after_everything_was_left_only_what_was_joined_stays(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug=None, at=make.NOW)
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    replay(filled, file)
+    assert ended(filled) == {"topic:weekly-news"}
+
+
+def test_a_replay_restores_no_consent(filled: Database) -> None:
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    assert replay(filled, file) == ({}, [])
+    assert ended(filled) == {"topic:offers"}
+
+
+def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
+    """A file that ends before a suppression was lifted does not bring it back."""
+    with filled.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce", at=make.NOW)
+    file = export(filled)
+    with filled.transaction() as session:
+        ever = recovery.Stops("example.org", make.NOW - HOUR, make.NOW + HOUR)
+        act = make.act("cli", make.NOW + HOUR)
+        assert recovery.lift(session, "address", [make.person()], ever, act) == 1
+    assert replay(filled, file) == ({"unchanged": 1}, [])
+    assert ended(filled) == set()
+
+
+def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+    file = export(filled)
+    restore(filled, backup)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW + HOUR)
+        make.join(session, slug="offers", at=make.NOW + 2 * HOUR)
+    assert replay(filled, file) == ({"newer": 1}, [])
+    assert ended(filled) == set()
+
+
+def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    file = export(filled)
+    restore(filled, backup)
+    with filled.transaction() as session:
+        make.stop(session, slug=None, at=make.NOW + HOUR)
+        make.join(session, slug="offers", at=make.NOW + 2 * HOUR)
+    replay(filled, file)
+    with filled.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert (ada.erased_at, set(ada.suppressions)) == (make.NOW, {"all"})
+    assert is_whole(filled)
+
+
+def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
+    filled: Database,
+) -> None:
+    with filled.transaction() as session:
+        stop = make.stop(session, slug=None, at=make.NOW)
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.undo(session, stop.seq, stop.seq, at=make.NOW + HOUR)
+        make.stop(session, slug=None, source="complaint", at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    replay(filled, file)
+    with pytest.raises(UndoRefusal), filled.transaction() as session:
+        make.undo(session, stop.seq, stop.seq, at=LATER + HOUR)
+    after = back_up(filled)
+    replay(filled, file, LATER + 2 * HOUR)
+    assert back_up(filled) == after
+
+
+COMPLAINT: dict[str, Any] = {"source": "complaint", "at": make.NOW + 2 * HOUR}
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
+    filled: Database, slug: str | None
+) -> None:
+    with filled.transaction() as session:
+        make.stop(session, slug=slug, at=make.NOW)
+        make.stop(session, slug=slug, source="one-click", at=make.NOW + HOUR)
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug=slug, **COMPLAINT)
+    file = export(filled)
+    restore(filled, backup)
+    assert complained(filled) is False
+    replay(filled, file)
+    assert complained(filled) is True
+    assert can_ask_for_a_link(filled) is NotSaved.COMPLAINED
+    after = back_up(filled)
+    assert replay(filled, file, LATER + HOUR)[0] == {"unchanged": 1}
+    assert back_up(filled) == after
+    assert is_whole(filled)
+
+
+def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled: Database) -> None:
+    address: dict[str, Any] = {"slug": None, "scope": "address"}
+    with filled.transaction() as session:
+        make.stop(session, **address, source="bounce", at=make.NOW)
+        make.stop(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
+        ada = subscribers.lock(session, make.person(), make.NOW)
+        assert ada.suppressions["address"].reaffirmed_at is not None
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, **address, source="cli", at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    assert can_ask_for_a_link(filled) is None
+    replay(filled, file)
+    assert can_ask_for_a_link(filled) is NotSaved.NO_EMAIL
+
+
+@pytest.mark.parametrize("in_one_go", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+@pytest.mark.parametrize(
+    ("grave", "light"),
+    [
+        ({"slug": "offers", "source": "complaint"}, {"slug": "offers"}),
+        ({"slug": None, "source": "complaint"}, {"slug": None, "source": "one-click"}),
+        (
+            {"slug": None, "scope": "address", "source": "cli"},
+            {"slug": None, "scope": "address", "source": "bounce"},
+        ),
+    ],
+)
+def test_what_weighs_more_survives_two_losses(
+    filled: Database,
+    grave: dict[str, Any],
+    light: dict[str, Any],
+    reverse: bool,
+    in_one_go: bool,
+) -> None:
+    """After the first loss, which nobody mended, a lighter unsubscribe came for the same thing."""
+    backup = back_up(filled)
+    files = []
+    for hours, stop in enumerate((grave, light)):
+        restore(filled, backup)
+        with filled.transaction() as session:
+            make.stop(session, **stop, at=make.NOW + hours * HOUR)
+        files.append(export(filled))
+    restore(filled, backup)
+    files = files[::-1] if reverse else files
+    for file in [b"".join(files)] if in_one_go else files:
+        replay(filled, file)
+    key = "topic:offers" if grave["slug"] else grave.get("scope", "all")
+    assert held(filled, key)["source"] == grave["source"]
+    assert is_whole(filled)
+
+
+def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", source="complaint", at=make.NOW)
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.stop(session, slug="offers", at=make.NOW + 2 * HOUR)
+    file = export(filled)
+    restore(filled, backup)
+    replay(filled, file)
+    assert held(filled, "topic:offers")["source"] == "page"
+
+
+def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
+    with database.transaction() as session:
+        make.stop(session, "eve@example.org", "town-letter", at=make.NOW)
+    file = export(database)
+    everything = back_up(database)
+    restore(database, {name: [] for name in everything} | {"key_checks": everything["key_checks"]})
+    made: list[str] = []
+    refused: list[RefusedRow] = []
+    job = Replay(database, lambda: LATER)
+    job.run(read_json_lines(io.BytesIO(file)), refused.append, on_new_topic=made.append)
+    assert (made, refused) == (["town-letter"], [])
+    with database.reading() as session:
+        assert topics.get(session, "town-letter").public is False
+        assert make.events(session, "eve@example.org") == [("unsubscribed", "town-letter")]
+
+
+def test_a_dry_run_keeps_nothing(filled: Database) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, at=make.NOW)
+    file = export(filled)
+    restore(filled, backup)
+    assert replay(filled, file, dry_run=True) == ({"stopped": 1}, [])
+    assert back_up(filled) == backup
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl"])
+def test_both_formats_and_any_order_and_repeats_do(filled: Database, file_format: str) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.stop(session, slug="weekly-news", at=make.NOW + HOUR)
+    file = export(filled, file_format)
+    restore(filled, backup)
+    head, *lines = file.splitlines(keepends=True)
+    lines = [*reversed(lines), *lines]
+    stream = io.BytesIO(b"".join([head, *lines]))
+    rows = read_csv(stream) if file_format == "csv" else read_json_lines(stream)
+    refused: list[RefusedRow] = []
+    Replay(filled, lambda: LATER).run(rows, refused.append)
+    assert refused == []
+    assert ended(filled) == {"topic:weekly-news"}
+
+
+def test_the_export_of_a_replay_replays_the_same(filled: Database) -> None:
+    """A second loss: the rows of the first replay are the only ones left of a complaint."""
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=make.NOW)
+    before = held(filled, "all")
+    for now in (LATER, LATER + HOUR):
+        file = export(filled)
+        restore(filled, backup)
+        replay(filled, file, now)
+    assert held(filled, "all") == before
+
+
+CELLS: dict[str, Any] = {
+    "seq": "x",
+    "topic": "Offers!",
+    "scope": "",
+    "occurred_at": "yesterday",
+    "recorded_at": "9999-01-01T00:00:00+00:00",
+    "hash": "x",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
+    filled: Database, cell: str
+) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+        make.join(session, slug="weekly-news", at=make.NOW)
+    rows = map(json.loads, export(filled).splitlines())
+    row = next(each for each in rows if each["event"] == "unsubscribed")
+    damaged = json.dumps({**row, cell: CELLS[cell]}).encode()
+    file = b"\n".join([b"{not json", damaged, b'{"id": "x", "event": "unsubscribed"}'])
+    restore(filled, backup)
+    counts, problems = replay(filled, file)
+    assert counts == {"stopped": 1}
+    assert [problem.line for problem in problems] == [1, 2, 3]
+    assert ended(filled) == {"all" if cell in ("topic", "scope") else "topic:offers"}
+    assert cell in problems[1].why
+
+
+def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
+    filled: Database,
+) -> None:
+    backup = back_up(filled)
+    with filled.transaction() as session:
+        make.stop(session, slug="offers", at=make.NOW)
+        make.join(session, slug="offers", at=make.NOW + HOUR)
+    rows = [json.loads(line) for line in export(filled).splitlines()]
+    for row in rows:
+        if row["event"] == "resubscribed":
+            row["seq"] = "four"
+    lines = [json.dumps(row).encode() + b"\n" for row in rows]
+    restore(filled, backup)
+    counts, problems = replay(filled, b"".join(lines))
+    assert (counts, len(problems)) == ({"stopped": 1}, 1)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("stop"),
+            st.sampled_from([*SLUGS, None]),
+            st.sampled_from(["page", "one-click", "complaint", "mailto"]),
+        ),
+        st.tuples(st.just("bounce")),
+        st.tuples(st.just("undo"), st.integers(0, 4), st.integers(0, 1)),
+        st.tuples(st.just("join"), st.sampled_from(SLUGS)),
+        st.tuples(st.just("lift")),
+        st.tuples(st.just("erase")),
+        st.tuples(st.just("export")),
+    ),
+    max_size=8,
+)
+
+
+def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
+    with database.transaction() as session:
+        match step:
+            case ("stop", slug, source):
+                make.stop(session, slug=slug, source=source, at=at)
+            case ("bounce",):
+                make.stop(session, slug=None, scope="address", source="bounce", at=at)
+            case ("undo", back, more):
+                seq = session.get_one(Subscriber, make.person()).seq
+                first = max(2, seq - back)
+                make.undo(session, first, min(seq, first + more), at=at)
+            case ("join", slug):
+                make.join(session, slug=slug, at=at)
+            case ("lift",):
+                ever = recovery.Stops("example.org", make.NOW - HOUR, at + HOUR)
+                for kind in ("all", "address"):
+                    act = make.act("cli", at)
+                    recovery.lift(session, kind, [make.person()], ever, act)
+            case ("erase",):
+                erasure.erase(session, make.person(), "cli", at)
+
+
+def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:
+    """Let things happen, an hour apart; return the exports that were made on the way."""
+    files = []
+    for hours, step in enumerate(steps, 1):
+        with suppress(UndoRefusal):
+            _happens(database, since + hours * HOUR, step)
+        if step[0] == "export":
+            files.append(export(database, since=since))
+    return [*files, export(database, since=since)]
+
+
+@given(earlier=STEPS, lost=STEPS, reverse=st.booleans())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_everything_that_had_ended_has_ended_again(
+    filled: Database, earlier: list[Any], lost: list[Any], reverse: bool
+) -> None:
+    """It errs one way: what had ended before the backup, and was started since, stays ended."""
+    start = back_up(filled)
+    _live(filled, make.NOW, earlier)
+    in_backup, backup = ended(filled), back_up(filled)
+    files = _live(filled, make.NOW + 20 * HOUR, lost)
+    before, complained_before = ended(filled), complained(filled)
+    with filled.reading() as session:
+        erased_at = session.get_one(Subscriber, make.person()).erased_at
+    content = b"".join(reversed(files) if reverse else files)
+    restore(filled, backup)
+    _, problems = replay(filled, content)
+    assert problems == []
+    if erased_at is None:
+        assert before <= ended(filled) <= before | in_backup
+        assert complained(filled) or not complained_before
+    else:
+        assert "all" in ended(filled)
+    with filled.reading() as session:
+        ada = session.get_one(Subscriber, make.person())
+        assert (ada.erased_at, ada.email) == (erased_at, None if erased_at else ADA)
+        rows = session.scalars(select(LedgerRow).where(LedgerRow.recorded_at == LATER))
+        assert {row.event for row in rows} <= {"unsubscribed", "erased"}
+    assert is_whole(filled)
+    after = back_up(filled)
+    replay(filled, content, LATER + HOUR)
+    assert back_up(filled) == after
+    restore(filled, start)
+
+
+@pytest.mark.parametrize(
+    ("stop", "join", "stopped"),
+    [
+        ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
+        ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
+        ((5, 1), (6, 2), 0),
+        ((6, 2), (5, 1), 1),
+    ],
+)
+def test_where_the_order_is_in_doubt_consent_ends(
+    filled: Database, stop: tuple[int, int], join: tuple[int, int], stopped: int
+) -> None:
+    events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
+    rows = [
+        {
+            "id": str(make.person()),
+            "seq": str(seq),
+            "event": event,
+            "scope": "topic",
+            "topic": "offers",
+            "source": "page",
+            "occurred_at": (make.NOW + seconds * timedelta(seconds=1)).isoformat(),
+            "recorded_at": (make.NOW + seconds * timedelta(seconds=1)).isoformat(),
+            "status": status,
+            "hash": f"{seq:064}",
+        }
+        for event, status, seq, seconds in events
+    ]
+    for order in (rows, rows[::-1]):
+        file = "\n".join(map(json.dumps, order)).encode()
+        counts, problems = replay(filled, file, dry_run=True)
+        assert (counts.get("stopped", 0), problems) == (stopped, [])

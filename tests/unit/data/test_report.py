@@ -1,0 +1,323 @@
+"""The report counts what people did themselves, under the topic and campaign it was done on."""
+
+import tracemalloc
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    erasure,
+    page_views,
+    reasons,
+    retention,
+    subscribers,
+    subscriptions,
+    topics,
+)
+from preference_center.core.consent import Source
+from preference_center.data import report
+from preference_center.store import Database
+from preference_center.store.tables import LedgerRow, Subscriber
+from tests.support import make
+
+ADA = "ada@example.org"
+DAY = timedelta(days=1)
+
+
+def _report(database: Database, **wanted: Any) -> dict[tuple[str, str], dict[str, int]]:
+    """Return what is not zero, by topic and campaign."""
+    with database.reading() as session:
+        lines = report.lines(session, **wanted)
+    return {(line.topic, line.campaign): +line.counts for line in lines}
+
+
+def _person(session: Session, email: str = ADA) -> Subscriber:
+    return subscribers.lock(session, make.person(email), make.NOW)
+
+
+def _less(session: Session, choice: str, email: str = ADA, **changes: Any) -> None:
+    assert make.less(session, choice, email, **{"campaign": "47"} | changes).changed
+
+
+def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.reader(session, "ben@example.org", "weekly-news", "offers")
+        _less(session, "weekly")
+        _less(session, "2-weeks")
+        _less(session, "2-weeks", slug="offers", campaign="48")
+        make.stop(session, slug="offers", campaign="49", source="one-click")
+        make.stop(session, "ben@example.org", None, campaign="47", source="mailto")
+        page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
+    assert _report(database) == {
+        ("offers", "47"): {"opened": 7},
+        ("offers", "48"): {"paused": 1, "left_after_less": 1},
+        ("offers", "49"): {"left": 1},
+        ("weekly-news", "47"): {"reduced": 1, "paused": 1},
+        ("", "47"): {"left": 1},
+    }
+
+
+def test_more_again_is_not_less(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        _less(session, "monthly", campaign="1")
+        person, topic = _person(session), topics.get(session, "weekly-news")
+        act = make.act(campaign="2")
+        assert subscriptions.set_frequency(session, person, topic, "weekly", act).changed
+    assert _report(database) == {("weekly-news", "1"): {"reduced": 1}}
+
+
+def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        for campaign, slug in (("47", "weekly-news"), ("48", None)):
+            stop = make.stop(session, slug=slug, campaign=campaign)
+            make.undo(session, stop.seq, stop.seq)
+    assert _report(database) == {
+        ("weekly-news", "47"): {"left": 1, "undone": 1},
+        ("", "48"): {"left": 1, "undone": 1},
+    }
+
+
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str | None) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.stop(session, slug=slug, campaign="47")
+        make.join(session, ADA, at=make.NOW + DAY)
+    counted = _report(database)
+    assert counted.pop((slug or "", "47")) == {"left": 1}
+    assert counted == {("weekly-news", ""): {"came_back": 1}}
+
+
+@pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
+def test_what_others_did_does_not_count(database: Database, source: Source) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        make.stop(session, source=source, campaign="47")
+        make.stop(session, slug=None, source=source, campaign="47")
+    assert _report(database) == {}
+
+
+def test_what_an_erased_person_did_is_of_no_topic(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        _less(session, "2-weeks")
+        make.stop(session, campaign="47")
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert _report(database) == {}
+
+
+Happens = Callable[[Session], object]
+LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
+    ("the topic", lambda s: make.stop(s, at=make.NOW + 3 * DAY), 1),
+    ("everything", lambda s: make.stop(s, slug=None, at=make.NOW + 3 * DAY), 1),
+    ("on another campaign", lambda s: make.stop(s, at=make.NOW + DAY, campaign="99"), 1),
+    ("on the last day", lambda s: make.stop(s, at=make.NOW + 30 * DAY), 1),
+    ("a moment later", lambda s: make.stop(s, at=make.NOW + 30 * DAY + DAY / 86400), 0),
+    ("another topic", lambda s: make.stop(s, slug="offers", at=make.NOW + DAY), 0),
+    ("by a complaint", lambda s: make.stop(s, source="complaint", at=make.NOW + DAY), 0),
+    ("not", lambda _: None, 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("left", "count"), [case[1:] for case in LEFT_AFTER_LESS], ids=[c[0] for c in LEFT_AFTER_LESS]
+)
+def test_who_left_after_asking_for_less(database: Database, left: Happens, count: int) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        _less(session, "2-weeks")
+        left(session)
+    assert _report(database)["weekly-news", "47"].get("left_after_less", 0) == count
+
+
+def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        _less(session, "2-weeks")
+        earlier = make.NOW - DAY
+        assert make.stop(session, source="mailto", campaign="46", occurred_at=earlier).changed
+    counted = _report(database)
+    assert counted["weekly-news", "46"] == {"left": 1}
+    assert counted["weekly-news", "47"] == {"paused": 1}
+
+
+def test_a_person_who_left_after_less_counts_once_for_each_campaign(database: Database) -> None:
+    with database.transaction() as session:
+        for email in (ADA, "ben@example.org"):
+            make.reader(session, email)
+            _less(session, "weekly", email)
+            _less(session, "2-weeks", email)
+            _less(session, "monthly", email, campaign="48")
+            stop = make.stop(session, email, at=make.NOW + DAY)
+            make.undo(session, stop.seq, stop.seq, email, at=make.NOW + 2 * DAY)
+            make.stop(session, email, None, at=make.NOW + 3 * DAY)
+    counted = _report(database)
+    assert counted["weekly-news", "47"] == {"reduced": 2, "paused": 2, "left_after_less": 2}
+    assert counted["weekly-news", "48"] == {"reduced": 2, "left_after_less": 2}
+
+
+def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
+    people = (ADA, "ben@example.org")
+    with database.transaction() as session:
+        for email in people:
+            make.reader(session, email)
+        for hour, choice in enumerate(("weekly", "monthly", "2-weeks")):
+            for email in people:
+                _less(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
+        for email in people:
+            make.stop(session, email, at=make.NOW + DAY, campaign="48")
+    counted = _report(database, since=make.NOW)  # found by the time, so not person by person
+    assert counted["weekly-news", "47"] == {"reduced": 4, "paused": 2, "left_after_less": 2}
+
+
+def test_whoever_asked_for_less_in_a_time_may_leave_after_it(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session)
+        _less(session, "2-weeks")
+        make.stop(session, at=make.NOW + 5 * DAY, campaign="48")
+    before = _report(database, until=make.NOW + DAY)
+    assert before == {("weekly-news", "47"): {"paused": 1, "left_after_less": 1}}
+    assert _report(database, since=make.NOW + DAY) == {("weekly-news", "48"): {"left": 1}}
+
+
+def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "weekly-news", "offers")
+        for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
+            stop = make.stop(session, slug=slug, campaign=campaign)
+            reasons.give(session, make.person(), stop.seq, "other", "", make.NOW)
+            page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
+        make.stop(session, slug=None, campaign="48")
+    one = {"left": 1, "reason_other": 1, "opened": 1}
+    assert _report(database, topic="weekly-news") == {("weekly-news", "47"): one}
+    assert _report(database, campaign="48") == {("offers", "48"): one, ("", "48"): {"left": 1}}
+    assert _report(database, topic="offers", campaign="47") == {}
+
+
+def test_a_time_takes_what_was_recorded_in_it(database: Database) -> None:
+    with database.transaction() as session:
+        for number in range(3):
+            email, at = f"p{number}@example.org", make.NOW + number * DAY
+            make.reader(session, email)
+            earlier = make.NOW - 9 * DAY
+            make.stop(session, email, at=at, occurred_at=earlier, campaign=str(number))
+    wanted = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
+    assert wanted == {("weekly-news", "1"): {"left": 1}}
+
+
+def test_openings_count_by_the_hours_that_a_time_touches(database: Database) -> None:
+    with database.transaction() as session:
+        hours = [page_views.hour_of(make.NOW) + number * timedelta(hours=1) for number in range(3)]
+        page_views.add(session, {(hour, "news", "47"): 1 for hour in hours})
+
+    def opened(**wanted: datetime) -> int:
+        return sum(counts["opened"] for counts in _report(database, **wanted).values())
+
+    middle = hours[1] + timedelta(minutes=30)
+    assert (opened(since=middle), opened(until=middle), opened(since=hours[1])) == (2, 2, 2)
+    assert opened(until=hours[1]) == opened(since=hours[2]) == 1
+    assert opened(since=hours[1], until=hours[2]) == 1
+
+
+@pytest.mark.parametrize("aged", [False, True])
+def test_reasons_count_by_their_weeks_with_or_without_a_person(
+    database: Database, aged: bool
+) -> None:
+    with database.transaction() as session:
+        for number in range(6):
+            email = f"p{number}@example.org"
+            make.reader(session, email)
+            stop = make.stop(session, email, campaign="47", at=make.NOW - 60 * DAY)
+            code = reasons.CODES[number % 2]
+            reasons.give(session, make.person(email), stop.seq, code, "", make.NOW)
+        if aged:
+            retention.reason_persons(session, retention.Retention(), make.NOW + 91 * DAY)
+    wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
+    monday = reasons.week_of(make.NOW)
+    assert _report(database, since=make.NOW + timedelta(hours=1)) == wanted
+    assert monday == (make.NOW - 6 * DAY).date()
+    assert _report(database, since=make.NOW + 2 * DAY) == {}
+
+
+def test_every_line_has_every_column_and_topics_come_in_order(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, ADA, "b", "a-b", "a")
+        for slug in ("b", "a-b", "a", None):
+            for campaign in ("2", "1"):
+                stop = make.stop(session, slug=slug, campaign=campaign)
+                make.undo(session, stop.seq, stop.seq)
+    with database.reading() as session:
+        cells = [line.cells() for line in report.lines(session)]
+    assert {tuple(row) for row in cells} == {report.COLUMNS}
+    keys = [(row["topic"], row["campaign"]) for row in cells]
+    assert keys == [(slug, campaign) for slug in ("a", "a-b", "b", "") for campaign in "12"]
+
+
+def _many(database: Database, people: int) -> None:
+    """Add people who each paused, left, and came from many campaigns' mails."""
+    with database.transaction() as session:
+        make.topic(session)
+        ids = [make.person(f"{number}@example.org") for number in range(people)]
+        known = {"seq": 2, "head": bytes(32), "created_at": make.NOW}
+        session.execute(insert(Subscriber), [{"subscriber_id": each, **known} for each in ids])
+        same: dict[str, Any] = {
+            "scope": "topic",
+            "topic": "weekly-news",
+            "source": "page",
+            "digest": bytes(32),
+        }
+        same |= {"occurred_at": make.NOW, "recorded_at": make.NOW, "hash": bytes(32)}
+        rows = [
+            {"subscriber_id": each, "seq": seq, "event": what, "campaign": str(at % 20), **same}
+            for at, each in enumerate(ids)
+            for seq, what in ((1, "paused"), (2, "unsubscribed"))
+        ]
+        session.execute(insert(LedgerRow), rows)
+
+
+def test_four_statements_and_flat_memory_whatever_the_number_of_people(database: Database) -> None:
+    _many(database, 6_000)
+    statements: list[str] = []
+    with database.reading() as session:
+        event.listen(
+            database.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
+        )
+        tracemalloc.start()
+        lines = report.lines(session)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert [line.counts["left_after_less"] for line in lines] == [300] * 20
+    assert sum(statement.startswith("SELECT") for statement in statements) == 4
+    assert peak < 2_000_000  # a batch of rows at a time
+
+
+def test_a_time_is_found_by_an_index(database: Database) -> None:
+    _many(database, 50)
+    plans: list[str] = []
+
+    def explain(*args: Any) -> None:
+        connection, _, statement, parameters = args[:4]
+        if "ledger" in statement:
+            kind = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            cursor = connection.connection.cursor()
+            cursor.execute(f"{kind} {statement}", parameters)
+            plans.append(" ".join(str(row) for row in cursor.fetchall()))
+
+    if not database.is_sqlite:
+        with database.transaction() as session:
+            session.execute(text("ANALYZE ledger"))
+    event.listen(database.engine, "before_cursor_execute", explain)
+    with database.reading() as session:
+        if not database.is_sqlite:
+            session.execute(text("SET LOCAL enable_seqscan = off"))
+        # A period without rows, so that the planner's statistics of so small a table say the same.
+        report.lines(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
+    assert len(plans) == 2
+    assert all("ix_ledger_recorded_at" in plan for plan in plans)

@@ -1,0 +1,234 @@
+"""The demo's half-year: the same every time, whole, in the past, and as the product keeps it."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from preference_center.app import shared_values
+from preference_center.core import audience, consent, ledger, subscribers, topics
+from preference_center.core.retention import Retention
+from preference_center.data import report
+from preference_center.demo import campaign, company, history, readers
+from preference_center.demo.summary import NEWEST, by_topic
+from preference_center.i18n import Languages
+from preference_center.links.minter import Minter
+from preference_center.settings.env import LANGUAGES
+from preference_center.store import Database
+from preference_center.store.tables import Base, Claim, LedgerRow, OutboxRow, Reason
+from preference_center.store.upgrade import upgrade
+from preference_center.util import resources
+from tests.support import make
+
+SLUGS = [new.slug for new in company.TOPICS]
+FEW = company.people()[:100]
+
+
+@pytest.fixture
+def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """Yield an empty database of the demo's kind."""
+    with opened(sqlite_template, tmp_path) as empty:
+        yield empty
+
+
+@pytest.fixture(scope="module")
+def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Yield the half-year of many, for looking at."""
+    with opened(sqlite_template, tmp_path_factory.mktemp("made")) as database:
+        history.fill(database, make.minter(), company.people()[:900], make.NOW)
+        yield database
+
+
+@contextmanager
+def opened(template: Path, folder: Path) -> Iterator[Database]:
+    shutil.copy(template, folder / "demo.db")
+    database = make.database(f"sqlite:///{folder / 'demo.db'}")
+    yield database
+    database.close()
+
+
+def fill(database: Database, minter: Minter | None = None) -> dict[str, datetime]:
+    return history.fill(database, minter or make.minter(), FEW, make.NOW)
+
+
+def count(database: Database, table: type[Base]) -> int:
+    with database.reading() as session:
+        return session.scalars(select(func.count()).select_from(table)).one()
+
+
+def all_lines(database: Database) -> list[report.Line]:
+    with database.reading() as session:
+        return report.lines(session)
+
+
+def test_it_is_the_same_with_every_folders_own_keys(
+    database: Database, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fill(database)
+    with opened(sqlite_template, tmp_path_factory.mktemp("other")) as other:
+        fill(other, make.minter(identity_key="another-identity-key-9zX3cV6bN1mK8"))
+        assert all_lines(database) == all_lines(other)
+
+
+def test_it_is_there_as_a_whole_or_not_at_all(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, calls = audience.claim, Counter[str]()
+
+    def failing(*arguments: Any) -> Any:
+        calls["claim"] += 1
+        if calls["claim"] == 20:
+            raise KeyboardInterrupt
+        return claim(*arguments)
+
+    monkeypatch.setattr(audience, "claim", failing)
+    with pytest.raises(KeyboardInterrupt):
+        fill(database)
+    assert count(database, LedgerRow) == 0
+    assert fill(database)
+
+
+def test_another_start_adds_nothing(database: Database) -> None:
+    assert set(fill(database)) == set(SLUGS)
+    before = [count(database, table) for table in (LedgerRow, Claim)]
+    later = make.NOW + timedelta(days=40)
+    assert history.fill(database, make.minter(), FEW, later) == {}
+    assert [count(database, table) for table in (LedgerRow, Claim)] == before
+
+
+def test_everything_lies_in_the_half_year(made: Database) -> None:
+    begin = make.NOW - timedelta(weeks=history.WEEKS + 1)
+    with made.reading() as session:
+        for column in (LedgerRow.recorded_at, Claim.claimed_at):
+            oldest, newest = session.execute(select(func.min(column), func.max(column))).one()
+            assert begin < oldest < newest < make.NOW
+        assert set(ledger.verify(session)) == {None}
+
+
+def test_nothing_of_the_past_is_mailed_now(made: Database) -> None:
+    assert count(made, OutboxRow) == 0
+
+
+def test_old_reasons_have_lost_their_person(made: Database) -> None:
+    with made.reading() as session:
+        oldest = session.scalars(select(func.min(Reason.given_at))).one()
+    assert oldest is None or oldest >= make.NOW - Retention().reason_persons
+
+
+def test_all_that_people_do_happens(made: Database) -> None:
+    happened = report.total(all_lines(made))
+    assert {act for act in report.ACTS if not happened[act]} == set()
+    with made.reading() as session:
+        events = set(session.scalars(select(LedgerRow.event).distinct()))
+        sources = set(session.scalars(select(LedgerRow.source).distinct()))
+    assert events >= {"subscribed", "unconfirmed", "unsubscribed", "reduced", "paused", "undone"}
+    assert events >= {"resubscribed", "resumed"}
+    assert sources >= {"import", "page", "one-click", "bounce"}
+
+
+def test_the_reader_gets_everything_at_first(made: Database) -> None:
+    with made.reading() as session:
+        for slug in SLUGS:
+            found = topics.get(session, slug)
+            told = audience.check(session, found, "next", {make.person(): ""}, make.NOW)
+            assert told[make.person()].verdict == "allow"
+
+
+def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> None:
+    """It had two topics without a cadence or a German name, and a reader who had left one."""
+    with database.transaction() as session:
+        make.reader(session, company.READER, "weekly-news", "product-news")
+        make.stop(session, company.READER, "weekly-news")
+    fill(database)
+    with database.reading() as session:
+        known = {topic.slug: topic for topic in topics.everything(session)}
+        reader = subscribers.find(session, make.person())
+    assert known["weekly-news"].cadence == "weekly"
+    assert topics.name(known["weekly-news"], "de") == "Wochenbrief"
+    assert reader is not None
+    status = {slug: each.status for slug, each in reader.subscriptions.items()}
+    assert status == dict.fromkeys(SLUGS, "subscribed") | {"weekly-news": "unsubscribed"}
+
+
+def test_what_somebody_renamed_keeps_its_name(database: Database) -> None:
+    fill(database)
+    with database.transaction() as session:
+        topics.describe(topics.get(session, "offers"), "de", "Schnäppchen", "")
+    fill(database)
+    with database.reading() as session:
+        assert topics.name(topics.get(session, "offers"), "de") == "Schnäppchen"
+
+
+def test_the_demo_speaks_every_language_there_is(database: Database, tmp_path: Path) -> None:
+    assert company.settings_in(tmp_path, 8000).languages == LANGUAGES
+    fill(database)
+    with database.reading() as session:
+        for topic in topics.everything(session):
+            assert set(topic.texts) == set(LANGUAGES)
+            assert all(text.description for text in topic.texts.values())
+
+
+def test_the_inbox_has_one_mail_of_each_topic_that_leads_here(tmp_path: Path) -> None:
+    settings = company.settings_in(tmp_path, 8000)
+    database = Database(
+        settings.database_url,
+        settings.server_keys,
+        identity_key=settings.identity_key,
+        link_keys=settings.link_keys,
+    )
+    upgrade(database)
+    latest = fill(database, settings.minter())
+    templates = resources.folders("templates", None)
+    languages = Languages(("en",), templates, shared_values(settings))
+    sender = campaign.Sender(settings, database, languages)
+    mails = campaign.mail_folder(settings)
+    sender.send_first(latest, make.NOW)
+    first = {f"{slug}-{latest[slug]:%Y-%m-%d}" for slug in SLUGS}
+    assert {path.stem for path in mails.iterdir()} == first
+    sender.send_first({}, make.NOW)
+    assert {path.stem for path in mails.iterdir()} == first
+    elsewhere = replace(settings, public_url="http://localhost:8001")
+    campaign.Sender(elsewhere, database, languages).send_first({}, make.NOW)
+    assert {path.stem for path in mails.iterdir()} == first | {
+        f"{slug}-{make.NOW:%Y-%m-%d}" for slug in SLUGS
+    }
+    database.close()
+
+
+def test_what_is_planned_happens_in_its_order() -> None:
+    diary, done = readers.Diary(), []
+    for hours in (3, 1, 2):
+        diary.plan(make.NOW + timedelta(hours=hours), lambda at: done.append(at))
+    diary.plan(make.NOW, lambda at: diary.plan(at + timedelta(hours=1.5), done.append))
+    diary.run_until(make.NOW + timedelta(hours=3))
+    assert done == [make.NOW + timedelta(hours=hours) for hours in (1, 1.5, 2)]
+
+
+def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
+    days = [f"2026-{month:02}-{day:02}" for month in (9, 10) for day in range(1, 9)]
+    named = [report.Line("offers", day, Counter(left=1)) for day in days]
+    lines = [report.Line("offers", "", Counter(came_back=2)), *named]
+    everything = report.Line("", "2026-10-08", Counter(left=1, reason_too_many=1))
+    offers, last = by_topic([*lines, everything])
+    assert [line.campaign for line in offers.newest] == days[::-1][:NEWEST]
+    assert (offers.older, offers.older_counts) == (4, Counter(left=4))
+    assert (offers.acts, offers.total) == (["left", "came_back"], Counter(left=16, came_back=2))
+    assert offers.without == Counter(came_back=2)
+    assert (last.slug, last.reasons) == ("", [("too_many", 1)])
+
+
+def test_a_complaint_or_a_bounce_is_nobodys_choice(made: Database) -> None:
+    """They stop mail, and do not count as people who left."""
+    own: tuple[consent.Source, ...] = ("page", "one-click")
+    with made.reading() as session:
+        left = select(func.count()).where(LedgerRow.event == "unsubscribed")
+        everybody = session.scalars(left).one()
+        people = session.scalars(left.where(LedgerRow.source.in_(own))).one()
+    assert report.total(all_lines(made))["left"] == people < everybody

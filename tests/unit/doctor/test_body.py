@@ -1,0 +1,124 @@
+"""The body: which links count as a way out, and which of them are wrapped."""
+
+import pytest
+
+from preference_center.doctor.body import CLIPPED_AT
+from preference_center.doctor.providers import is_redirector
+from tests.support.letter import HTML, LINK, TEXT, findings, letter, trouble
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<A class="x" HREF="https://example.org/x">Unsubscribe</A>',
+        "<a href='https://example.org/x'><img alt=''><b>Opt out</b></a>",
+        "<a href=https://example.org/unsubscribe>here</a>",
+        '<a href="https://example.org/preferences?x=1&amp;y=unsub">here</a>',
+        '<a href="https://example.org/x">Newsletter abbestellen</a>',
+        '<a href="https://example.org/x">Se d&eacute;sabonner</a>',
+        '<a href="https://example.org/x">إلغاء الاشتراك</a>',
+        f'<a href="{LINK}">No more of this</a>',
+        '<a href="https://example.org/x">Unsubscribe',
+    ],
+)
+def test_a_way_out_of_the_html_is_found(link: str) -> None:
+    assert trouble(letter(html=f"<p>News</p>{link}<a href='https://example.org/'>Home</a>")) == {}
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "Write to us to unsubscribe",
+        '<a name="unsubscribe">here</a>',
+        '<a href="https://example.org/news">Our news</a> unsubscribe',
+        '<a href="">Unsubscribe</a>',
+    ],
+)
+def test_what_is_no_link_to_leave_by_is_none(html: str) -> None:
+    assert trouble(letter(html=html)) == {"body-link": "warning"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unsubscribe: https://example.org/x",
+        "To unsubscribe, open\nhttps://example.org/x",
+        "https://example.org/unsubscribe",
+        f"No more of this: {LINK}",
+    ],
+)
+def test_a_way_out_of_the_text_is_found(text: str) -> None:
+    assert trouble(letter(text=text)) == {}
+
+
+def test_the_part_that_lacks_a_link_is_named() -> None:
+    assert "in the text." in findings(letter(text="Hello"))["body-link"].says
+    both = findings(letter(text="Hello", html="Hello"))["body-link"].says
+    assert both == "There is no link to unsubscribe in the text nor the HTML."
+
+
+def test_a_mail_of_text_alone_is_no_trouble() -> None:
+    assert trouble(letter(html=None)) == {}
+    assert "html-size" not in findings(letter(html=None))
+
+
+def test_a_mail_without_any_text_is_judged_by_its_headers() -> None:
+    found = trouble(letter(text=None, html=None))
+    assert found == {"body-link": "warning", "text-part": "warning"}
+
+
+def test_the_html_is_measured_as_it_is_decoded() -> None:
+    encoded = letter(html="=61" * 50_000 + HTML.replace("=", "=3D")).replace(
+        b"text/html;", b"text/html; x=y\r\nContent-Transfer-Encoding: quoted-printable\r\nX:"
+    )
+    assert len(encoded) > CLIPPED_AT
+    assert findings(encoded)["html-size"].says == "49 KB of the 102 KB that Gmail shows."
+
+
+@pytest.mark.parametrize(
+    ("size", "found"), [(CLIPPED_AT, {}), (CLIPPED_AT + 1, {"html-size": "warning"})]
+)
+def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -> None:
+    html = HTML.strip().ljust(size - len("\r\n"), "x")
+    assert trouble(letter(html=html)) == found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u1.ct.sendgrid.net/ls/click?upn=u001.x",
+        "https://company.us6.list-manage.com/track/click?u=1&id=2",
+        "https://mandrillapp.com/track/click/1/example.org",
+        "https://email.example.net/c/eJwUy1EOgyAM",
+        "https://x.r.eu-west-1.awstrack.me/L0/https:%2F%2Fexample.org",
+        "https://click.pstmrk.it/3s/example.org%2Fx/abc/def",
+        "https://6fbj4.r.bh.d.sendibt3.com/mk/cl/f/x",
+        "https://info.example.net/e3t/Ctc/LX+113/cJhC404",
+        "https://ctrk.klclick1.com/l/A_35",
+        "https://click.example.net/x",
+        "https://example.net/go?url=https%3A%2F%2Fexample.org",
+    ],
+)
+def test_click_tracking_is_known_by_host_or_path(url: str) -> None:
+    assert is_redirector(url)
+    assert trouble(letter(text=f"Unsubscribe: {url}")) == {"click-tracking": "warning"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        LINK,
+        "https://example.org/unsubscribe",
+        "https://clickhouse.example/unsubscribe",
+        "https://links",
+        "https://[",
+    ],
+)
+def test_an_ordinary_link_is_no_redirector(url: str) -> None:
+    assert not is_redirector(url)
+
+
+def test_a_tracker_that_is_the_headers_own_host_wraps_nothing() -> None:
+    url = "https://click.example.org/u/abc"
+    raw = letter(List_Unsubscribe=f"<{url}>", text=TEXT.replace(LINK, url))
+    assert "click-tracking" not in trouble(raw)

@@ -1,0 +1,94 @@
+"""The demo's page: a message is pasted, judged and kept nowhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dns import resolver
+from flask.testing import FlaskClient
+
+from preference_center import create_app
+from preference_center.demo.doctor_page import LONGEST_PASTE
+from tests.support import make
+from tests.support.letter import letter, record
+
+PAGE = "/demo/doctor"
+
+
+@pytest.fixture
+def client(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FlaskClient]:
+    """Yield a client of the demo, whose DNS knows one key."""
+    monkeypatch.setattr(resolver, "resolve", lambda *_, **__: [Record()])
+    database = tmp_path / "demo.db"
+    database.write_bytes(sqlite_template.read_bytes())
+    url = f"sqlite:///{database}"
+    app = create_app(make.settings(database_url=url, demo_folder=tmp_path), clock=lambda: make.NOW)
+    yield app.test_client(use_cookies=False)
+    app.extensions["preference_center"].database.close()
+
+
+class Record:
+    """An answer of the DNS."""
+
+    strings = (record()[:200], record()[200:])
+
+
+def paste(client: FlaskClient, message: str) -> tuple[int, str]:
+    field = 'Content-Disposition: form-data; name="message"'
+    body = f"--form\r\n{field}\r\n\r\n{message}\r\n--form--\r\n"
+    answer = client.post(PAGE, data=body, content_type="multipart/form-data; boundary=form")
+    return answer.status_code, answer.text
+
+
+def test_a_letter_that_is_pasted_is_judged(client: FlaskClient) -> None:
+    status, page = paste(client, letter(From="news@example.org").decode())
+    assert status == 200
+    assert "A mailbox provider would show the one-click button. Failures: 0." in page
+    assert "It is yours: topic weekly-news" in page
+
+
+def test_what_is_wrong_stands_beside_what_to_do(client: FlaskClient) -> None:
+    _, page = paste(client, letter(List_Unsubscribe_Post=None).decode())
+    assert "would show no button" in page
+    assert "✗</span> failure</span> List-Unsubscribe-Post" in page
+    assert "<b>Send exactly one List-Unsubscribe-Post.</b>" in page
+
+
+@pytest.mark.parametrize("message", ["", "hello", "\x00\x1b[31m\r\n\r\n", "List-Id: <b>&\n\n"])
+def test_whatever_is_pasted_is_judged(client: FlaskClient, message: str) -> None:
+    status, page = paste(client, message)
+    assert status == 200
+    assert "would show no button" in page
+
+
+def test_nothing_of_a_message_becomes_markup(client: FlaskClient) -> None:
+    raw = letter(List_Id="<script>", From="<img src=x>@x").decode() + "</textarea><script>"
+    _, page = paste(client, raw)
+    assert "<script" not in page
+    assert "<img" not in page
+
+
+def test_a_message_up_to_1_megabyte_is_taken_and_a_larger_one_refused(client: FlaskClient) -> None:
+    assert paste(client, "x" * LONGEST_PASTE)[0] == 200
+    assert paste(client, "x" * (LONGEST_PASTE + 2000))[0] == 413
+
+
+def test_nothing_is_stored(client: FlaskClient, tmp_path: Path) -> None:
+    _, page = paste(client, letter(List_Id="<canary.example.org>").decode())
+    assert "canary.example.org" in page
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not any(b"canary" in each for each in files)
+
+
+def test_the_page_begins_with_a_mail_of_the_demo(client: FlaskClient, tmp_path: Path) -> None:
+    assert client.get(PAGE).status_code == 200
+    folder = tmp_path / "mail"
+    folder.mkdir(exist_ok=True)
+    raw = letter(Date="Sun, 22 Nov 2026 14:05:00 +0000", signed=None)
+    (folder / "weekly-news-2026-47.eml").write_bytes(raw)
+    page = client.get(PAGE).text
+    assert "List-Unsubscribe=One-Click" in page
+    assert 'aria-current="page">Doctor</a>' in page

@@ -1,0 +1,318 @@
+"""A good letter, then one thing wrong at a time: exactly that finding changes."""
+
+from dataclasses import replace
+
+import pytest
+
+from preference_center.doctor.judge import compare
+from preference_center.doctor.our_link import Ours
+from preference_center.doctor.report import CHECKS
+from tests.support.letter import HTML, LINK, OURS, SIGNED, findings, judged, letter, links, trouble
+
+URL, MAILTO = links().list_unsubscribe.split(", ")
+ELSEWHERE = "https://news.example.net/leave/abc"
+STRANGER = Ours()
+OTHER_KEY = "another-link-key-for-tests-7hJ2kL5mN8pQ"
+NOT_PROBED = {"probe-get", "probe-head", "probe-post", "topics-apart"}
+
+BROKEN = [
+    # what is wrong, the letter, what is found
+    ("no header", letter(List_Unsubscribe=None), {"list-unsubscribe": "failure"}),
+    ("two headers", letter(List_Unsubscribe=[URL, URL]), {"list-unsubscribe": "failure"}),
+    ("no post", letter(List_Unsubscribe_Post=None), {"list-unsubscribe-post": "failure"}),
+    (
+        "two posts",
+        letter(List_Unsubscribe_Post=["List-Unsubscribe=One-Click"] * 2),
+        {"list-unsubscribe-post": "failure"},
+    ),
+    *(
+        (
+            f"post is {value}",
+            letter(List_Unsubscribe_Post=value),
+            {"list-unsubscribe-post": "failure"},
+        )
+        for value in (
+            "One-Click",
+            '"List-Unsubscribe=One-Click"',
+            "List-Unsubscribe=One-Click;",
+            "list-unsubscribe=one-click",
+            "List-Unsubscribe = One-Click",
+        )
+    ),
+    (
+        "encoded word",
+        letter(List_Unsubscribe="=?utf-8?q?=3Chttps=3A//mail=2Eexample=2Eorg/u/x=3E?="),
+        {"encoding": "failure"},
+    ),
+    ("not ASCII", letter(List_Unsubscribe="<https://exämple.org/u>"), {"encoding": "failure"}),
+    ("control character", letter(List_Unsubscribe=f"{URL}\x07"), {"encoding": "failure"}),
+    ("no brackets", letter(List_Unsubscribe=LINK), {"syntax": "failure"}),
+    ("no comma", letter(List_Unsubscribe=f"{URL} {MAILTO}"), {"syntax": "failure"}),
+    ("words around it", letter(List_Unsubscribe=f"click {URL}"), {"syntax": "failure"}),
+    ("mailto alone", letter(List_Unsubscribe=MAILTO), {"https": "failure"}),
+    (
+        "http",
+        letter(List_Unsubscribe=URL.replace("https", "http")),
+        {"https": "failure"},
+    ),
+    ("no host", letter(List_Unsubscribe="<https:///u/x>"), {"https": "failure"}),
+    ("capitals", letter(List_Unsubscribe=URL.replace("https", "HTTPS")), {"https": "warning"}),
+    ("two addresses", letter(List_Unsubscribe=f"{URL}, {URL}"), {"https": "warning"}),
+    ("mailto first", letter(List_Unsubscribe=f"{MAILTO}, {URL}"), {"order": "warning"}),
+    (
+        "folded inside the address",
+        letter(List_Unsubscribe=URL.replace("/u/", "/u/\r\n ")),
+        {"folding": "warning"},
+    ),
+    (
+        "a line over 998 octets",
+        letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * 900}@example.org>"),
+        {"folding": "warning"},
+    ),
+    (
+        "another mailto",
+        letter(List_Unsubscribe=f"{URL}, {links('offers').list_unsubscribe.split(', ')[1]}"),
+        {"mailto": "warning"},
+    ),
+    (
+        "a preferences link",
+        letter(List_Unsubscribe=f"<{links().preferences_url}>"),
+        {"link": "failure"},
+    ),
+    (
+        "a preferences link under /u/",
+        letter(List_Unsubscribe=f"<{links().preferences_url.replace('/p/', '/u/')}>"),
+        {"link": "failure"},
+    ),
+    (
+        "a key we do not hold",
+        letter(List_Unsubscribe=f"<{links(key=OTHER_KEY).unsubscribe_url}>"),
+        {"link": "failure"},
+    ),
+    ("a link cut short", letter(List_Unsubscribe=f"{URL[:-3]}>"), {"link": "failure"}),
+    (
+        "another installation",
+        letter(List_Unsubscribe=URL.replace("mail.", "other.")),
+        {"link": "warning"},
+    ),
+    ("no List-Id", letter(List_Id=None), {"list-id": "warning"}),
+    ("two List-Ids", letter(List_Id=["<a.example.org>"] * 2), {"list-id": "warning"}),
+    *(
+        (f"List-Id is {value}", letter(List_Id=value), {"list-id": "warning"})
+        for value in (
+            "weekly-news.example.org",
+            "<weekly-news>",
+            "<weekly news.example.org>",
+            "=?utf-8?q?W=C3=B6chentlich?= <=?utf-8?q?w?=.example.org>",
+            "<news-2026-11-22.example.org>",
+            "<20261122.example.org>",
+            "<mailing-1763999999.example.org>",
+            "<ada=example.com.lists.example.org>",
+        )
+    ),
+    ("no From", letter(From=None), {"from": "failure"}),
+    (
+        "two Froms",
+        letter(From=["a@example.org", "b@example.org"], signed=("from", *SIGNED)),
+        {"from": "failure"},
+    ),
+    ("two senders", letter(From="<a@example.org>, <b@example.org>"), {"from": "failure"}),
+    ("From is a name", letter(From="Northwind"), {"from": "failure"}),
+    ("From is MAIL_FROM", letter(From="Us <Service@Example.org>"), {"mail-from": "warning"}),
+    ("not signed", letter(signed=None), {"dkim": "failure"}),
+    (
+        "List-Unsubscribe not signed",
+        letter(signed=("from", "subject", "list-unsubscribe-post")),
+        {"dkim": "failure"},
+    ),
+    (
+        "List-Unsubscribe-Post not signed",
+        letter(signed=("from", "subject", "list-unsubscribe")),
+        {"dkim": "failure"},
+    ),
+    ("signed in part", letter(length=True), {"dkim": "warning"}),
+    ("body altered", letter().replace(b"open again", b"shut again"), {"dkim": "failure"}),
+    (
+        "header altered",
+        letter().replace(b"Subject: Weekly", b"Subject: Daily"),
+        {"dkim": "failure"},
+    ),
+    ("another domain signs", letter(domain="esp.example"), {"alignment": "warning"}),
+    ("no link in the text", letter(text="Hello."), {"body-link": "warning"}),
+    ("no link in the HTML", letter(html="<p>Hello.</p>"), {"body-link": "warning"}),
+    (
+        "a tracked link in the HTML",
+        letter(html=HTML.replace(LINK, "https://u1.ct.example.net/ls/click?upn=abc")),
+        {"click-tracking": "warning"},
+    ),
+    (
+        "a tracked link in the text",
+        letter(text="Unsubscribe: https://x.awstrack.me/L0/https:%2F%2Fmail.example.org%2Fu"),
+        {"click-tracking": "warning"},
+    ),
+    ("no text part", letter(text=None), {"text-part": "warning"}),
+    ("an empty text part", letter(text=" \n"), {"text-part": "warning", "body-link": "warning"}),
+    ("large HTML", letter(html=HTML + "<p>news</p>\n" * 9000), {"html-size": "warning"}),
+    (
+        "no such header",
+        letter().replace(b"To: ada", b"To ada"),
+        {"message": "warning", "dkim": "failure"},
+    ),
+    ("cut off", letter(signed=None)[:-8], {"message": "warning", "dkim": "failure"}),
+]
+
+
+def test_a_good_letter_passes_everything() -> None:
+    found = findings(letter())
+    assert {each.level for each in found.values()} == {"pass"}
+    assert set(found) == set(CHECKS) - NOT_PROBED
+    assert judged(letter()).report.button is True
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
+)
+def test_what_is_wrong_is_found_and_nothing_else(raw: bytes, found: dict[str, str]) -> None:
+    assert trouble(raw) == found
+    assert judged(raw).report.button is ("failure" not in found.values())
+
+
+def test_every_failure_and_warning_says_what_to_do() -> None:
+    found = [finding for _, raw, _ in BROKEN for finding in findings(raw).values()]
+    assert all(finding.do for finding in found if finding.level in {"warning", "failure"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"{URL},\r\n {MAILTO}",
+        f"\r\n {URL},\r\n\t{MAILTO}",
+        f"{URL} (leave the list), {MAILTO}",
+        f" {URL},{MAILTO} ",
+    ],
+)
+def test_what_the_standards_allow_is_no_trouble(value: str) -> None:
+    assert trouble(letter(List_Unsubscribe=value)) == {}
+
+
+@pytest.mark.parametrize(("length", "found"), [(998, {}), (999, {"folding": "warning"})])
+def test_a_line_ends_at_998_octets(length: int, found: dict[str, str]) -> None:
+    room = length - len(f"List-Unsubscribe: {URL}, <mailto:@example.org>")
+    raw = letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * room}@example.org>")
+    assert trouble(raw) == found
+
+
+def test_a_header_without_mailto_is_only_noted() -> None:
+    found = findings(letter(List_Unsubscribe=URL))
+    assert found["mailto"].level == "note"
+    assert trouble(letter(List_Unsubscribe=URL)) == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        (f"{ELSEWHERE}%20x", "%"),
+        (f"{ELSEWHERE},x", "a comma"),
+        (f"{ELSEWHERE} x", "a space"),
+        (f"{ELSEWHERE}?x", "a query"),
+        (f"{ELSEWHERE}#x", "a fragment"),
+    ],
+)
+def test_characters_that_clients_rewrite_are_named(url: str, named: str) -> None:
+    raw = letter(List_Unsubscribe=f"<{url}>", html=HTML.replace(LINK, ELSEWHERE))
+    assert trouble(raw, STRANGER) == {"characters": "warning"}
+    assert named in findings(raw, STRANGER)["characters"].says
+
+
+def test_a_strangers_mail_is_judged_without_keys_or_settings() -> None:
+    raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>", text=f"Unsubscribe: {ELSEWHERE}")
+    assert trouble(raw, STRANGER) == {}
+    found = findings(raw, STRANGER)
+    assert found["link"].level == "note"
+    assert "mail-from" not in found
+
+
+def test_a_strangers_link_in_our_own_mail_is_a_warning() -> None:
+    raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>")
+    assert trouble(raw) == {"link": "warning"}
+
+
+def test_our_link_is_known_by_its_form_where_there_is_no_key() -> None:
+    link = findings(letter(), STRANGER)["link"]
+    assert link.level == "note"
+    assert "topic weekly-news" in link.says
+
+
+def test_a_preferences_link_is_known_by_its_path_where_there_is_no_key() -> None:
+    raw = letter(List_Unsubscribe=f"<{links().preferences_url}>")
+    assert trouble(raw, STRANGER) == {"link": "failure"}
+
+
+def test_a_link_says_topic_campaign_and_day() -> None:
+    says = findings(letter())["link"].says
+    assert says == "It is yours: topic weekly-news, campaign 2026-47, minted on 2026-11-22."
+
+
+def test_a_link_of_ours_on_another_host_than_ours_is_a_warning() -> None:
+    assert trouble(letter(), replace(OURS, public_url="https://example.org")) == {"link": "warning"}
+
+
+def test_a_path_under_our_own_url_that_is_no_link_is_a_failure() -> None:
+    raw = letter(List_Unsubscribe="<https://mail.example.org/r/1.20779.x.1.2.sig>")
+    assert trouble(raw) == {"link": "failure"}
+
+
+PROVIDERS_SEEN = [
+    ("SendGrid", "<https://u1.ct.sendgrid.net/wf/unsubscribe>"),
+    ("SendGrid", "<https://links.example.net/asm/unsubscribe/abc>"),
+    ("Mailchimp", "<https://company.us6.list-manage.com/unsubscribe>"),
+    ("Mailchimp Transactional (Mandrill)", f"<{ELSEWHERE}>, <mailto:unsubscribe-md_9@m.mcsv.net>"),
+    ("Mailgun", "<https://email.example.net/u/eJwUy1EOgyAMANDT>"),
+    (
+        "Mailgun",
+        f"<{ELSEWHERE}>, <mailto:u+{'na6tmy3ege4tgnldmyytqojqmfsdembyme3tmy3c'}@example.net>",
+    ),
+    ("SparkPost", f"<{ELSEWHERE}>, <mailto:unsubscribe@unsub.spmta.com>"),
+    ("Amazon SES", f"<{ELSEWHERE}>, <mailto:x@unsubscribe.us-east-1.amazonses.com>"),
+    ("Postmark", "<https://subscriptions.pstmrk.it/demo/unsubscribe>"),
+    ("Brevo", "<https://6fbj4.r.bh.d.sendibt3.com/mk/un/T9KR>"),
+    ("HubSpot", f"<{ELSEWHERE}>, <mailto:1ax@bf02.na2.hubspotemail.net>"),
+    ("Klaviyo", "<https://manage.kmail-lists.com/subscriptions/unsubscribe>"),
+]
+
+
+@pytest.mark.parametrize(("name", "header"), PROVIDERS_SEEN)
+def test_a_providers_own_header_is_named_with_what_to_do(name: str, header: str) -> None:
+    found = findings(letter(List_Unsubscribe=header), STRANGER)["provider"]
+    assert found.level == "warning"
+    assert f"{name}'s own" in found.says
+    assert len(found.do.split()) > 3
+
+
+def test_topics_that_share_list_id_and_from_are_named() -> None:
+    both = [judged(letter()), judged(letter(List_Unsubscribe=links("offers").list_unsubscribe))]
+    (found,) = compare(both).findings
+    assert (found.check, found.level) == ("topics-apart", "warning")
+    assert found.says.startswith("offers and weekly-news share From (letters@example.org)")
+
+
+def test_topics_with_a_from_or_a_list_id_of_their_own_are_apart() -> None:
+    offers = links("offers").list_unsubscribe
+    others = (
+        letter(List_Unsubscribe=offers, List_Id="<offers.example.org>"),
+        letter(List_Unsubscribe=offers, From="offers@example.org"),
+    )
+    for other in others:
+        (found,) = compare([judged(letter()), judged(other)]).findings
+        assert (found.check, found.level) == ("topics-apart", "pass")
+
+
+def test_a_list_id_that_changes_within_a_topic_is_named() -> None:
+    both = [judged(letter()), judged(letter(List_Id="<news-48.lists.example.org>"))]
+    (found,) = compare(both).findings
+    assert found.says.startswith("weekly-news has several List-Ids: news-48")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_letters_of_one_topic_need_no_comparing(count: int) -> None:
+    assert compare([judged(letter())] * count).findings == []

@@ -1,0 +1,133 @@
+"""Complaints of feedback loops: whole ones, and those whose reporters leave most of it out."""
+
+import pytest
+
+from preference_center.mail.arf import Complaint
+from preference_center.mail.incoming import read
+from tests.support import received
+
+
+def complaint(name: str) -> Complaint:
+    found = received.message(name).complaint
+    assert found is not None
+    return found
+
+
+def feedback(fields: str, sender: str = "fbl@example.net") -> bytes:
+    body = f"--edge\nContent-Type: message/feedback-report\n\n{fields}\n--edge--\n"
+    kind = "multipart/report; report-type=feedback-report; boundary=edge"
+    return received.mail(body, From=sender, Content_Type=kind)
+
+
+def test_a_complaint_says_who_reports_and_who_complains() -> None:
+    assert complaint("yahoo-complaint") == Complaint(
+        kind="abuse",
+        from_domain="arf.mail.yahoo.example",
+        reporting_mta="",
+        user_agent="Yahoo!-Mail-Feedback/2.0",
+        recipients=("ada@yahoo.example",),
+        removals=(),
+        mail_from="b-token@in.example.org",
+    )
+
+
+def test_a_recipient_who_was_left_out_or_garbled_is_nobody() -> None:
+    assert complaint("comcast-complaint").recipients == ()
+    assert complaint("mailru-complaint").recipients == ()
+
+
+def test_the_reporting_mail_server_is_named_without_its_kind() -> None:
+    assert complaint("comcast-complaint").reporting_mta == "fbl.comcast.example"
+
+
+def test_outlook_sends_the_mail_alone_with_a_header_of_its_own() -> None:
+    found = complaint("outlook-complaint")
+    assert (found.kind, found.from_domain) == ("abuse", "hotmail.com")
+    assert found.recipients == ("ada@outlook.example",)
+    original = received.message("outlook-complaint").original
+    assert original is not None
+    assert original.to == ("ada@outlook.example",)
+
+
+def test_an_opt_out_names_who_wants_to_be_removed() -> None:
+    assert complaint("opt-out").removals == ("ada@aol.example", "ada.l@aol.example")
+
+
+@pytest.mark.parametrize("kind", ["fraud", "virus", "other", "Miscategorized", "x-new"])
+def test_a_kind_stays_as_it_is(kind: str) -> None:
+    found = read(feedback(f"Feedback-Type: {kind}\nUser-Agent: x\nVersion: 1")).complaint
+    assert found is not None
+    assert found.kind == kind.lower()
+
+
+def test_a_complaint_without_a_kind_is_another_one() -> None:
+    found = read(feedback("User-Agent: x\nVersion: 1")).complaint
+    assert found is not None
+    assert found.kind == "other"
+
+
+def test_an_empty_report_is_no_complaint() -> None:
+    assert read(feedback("")).complaint is None
+
+
+def test_a_complaint_that_could_not_be_delivered_is_no_complaint() -> None:
+    raw = received.report("Action: failed", returned="X-HmXmrOriginalRecipient: ada@example.net")
+    assert read(raw).complaint is None
+
+
+def test_a_person_who_forwards_a_complaint_does_not_complain() -> None:
+    inner = received.raw("yahoo-complaint").decode()
+    body = f"--fwd\nContent-Type: message/rfc822\n\n{inner}\n--fwd--\n"
+    raw = received.mail(body, Content_Type="multipart/mixed; boundary=fwd")
+    assert read(raw).complaint is None
+
+
+@pytest.mark.parametrize("part", ["text/rfc822-headers", "text/rfc822-header", "message/rfc822"])
+def test_the_headers_alone_are_an_original(part: str) -> None:
+    fields = f"Feedback-Type: abuse\n\n--edge\nContent-Type: {part}\n\nCFBL-Feedback-ID: b-token"
+    fields += f"\nX-Preference-Center: b-other\nList-Unsubscribe: <{received.LINK}>"
+    original = read(feedback(fields)).original
+    assert original is not None
+    assert original.list_unsubscribe == (received.LINK,)
+    assert original.feedback_ids == ("b-token", "b-other")
+
+
+def test_outlooks_message_may_be_merged_with_the_one_around_it() -> None:
+    raw = received.mail(
+        Return_Path="staff@hotmail.com",
+        X_HmXmrOriginalRecipient="ada@hotmail.example",
+        From="news@example.org",
+        List_Unsubscribe=f"<{received.LINK}>",
+        Content_Type="text/html",
+    )
+    incoming = read(raw)
+    assert incoming.complaint is not None
+    assert (incoming.complaint.kind, incoming.complaint.recipients) == (
+        "abuse",
+        ("ada@hotmail.example",),
+    )
+    assert incoming.original is not None
+    assert incoming.original.list_unsubscribe == (received.LINK,)
+
+
+def test_outlooks_message_may_be_flattened_to_text() -> None:
+    body = f"X-HmXmrOriginalRecipient: ada@hotmail.example\nList-Unsubscribe: <{received.LINK}>\n"
+    incoming = read(received.mail(body, From="staff@hotmail.com", Subject="complaint about x"))
+    assert incoming.complaint is not None
+    assert incoming.complaint.recipients == ("ada@hotmail.example",)
+    assert incoming.original is not None
+    assert incoming.original.list_unsubscribe == (received.LINK,)
+    assert read(received.mail(body, From="bob@example.net")).complaint is None
+
+
+def test_outlooks_subject_may_be_an_encoded_word() -> None:
+    body = (
+        f"--edge\nContent-Type: message/rfc822\n\nList-Unsubscribe: <{received.LINK}>\n--edge--\n"
+    )
+    raw = received.mail(
+        body,
+        From="staff@hotmail.com",
+        Subject="=?utf-8?Q?complaint_about_message_from_192.0.2.1?=",
+        Content_Type="multipart/mixed; boundary=edge",
+    )
+    assert read(raw).complaint is not None

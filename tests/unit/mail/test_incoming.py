@@ -1,0 +1,270 @@
+"""Mails of many mail systems, each read whole: who failed, who complains, who may be answered."""
+
+from collections.abc import Callable
+
+import pytest
+
+from preference_center.core.vocab import BounceSeverity
+from preference_center.mail.incoming import MOST_RECIPIENTS, read
+from tests.support import received
+
+GONE = {
+    "apple-moved": "5.1.6",
+    "bad-address": "5.1.3",
+    "domino": "5.1.1",
+    "exchange-2003": "5.1.1",
+    "exchange-5.5": "5.1.1",
+    "exim-dsn": "5.1.1",
+    "exim-text": "5.1.1",
+    "gmail-disabled": "5.2.1",
+    "gmail-no-such-account": "5.1.1",
+    "groupwise": "5.1.1",
+    "imail": "5.1.1",
+    "kundenserver-german": "5.1.1",
+    "mailru": "5.1.1",
+    "netease-html": "5.1.1",
+    "null-mx": "5.1.10",
+    "office365-text": "5.1.10",
+    "opensmtpd": "5.1.1",
+    "orange-french": "5.1.1",
+    "postfix-no-code": "5.1.1",
+    "postfix-unknown": "5.1.1",
+    "qmail-no-mailbox": "5.1.1",
+    "sendmail-unknown": "5.1.1",
+    "terra-spanish": "5.1.1",
+    "yahoo-no-account": "5.1.1",
+}
+FAILED_OTHERWISE = {
+    "expired": "4.4.1",
+    "gmail-dmarc": "5.7.26",
+    "gmail-rate": "5.2.1",
+    "greylisted": "4.7.1",
+    "host-unknown": "5.4.4",
+    "mailbox-full": "5.2.2",
+    "mailbox-unavailable": "5.0.0",
+    "nested-block": "5.7.1",
+    "outlook-blocked": "5.7.1",
+    "refused-by-preference": "5.1.1",
+    "sender-verify": "5.0.0",
+    "sendmail-spf": "",
+    "unknown-but-spam": "5.1.1",
+    "yahoo-over-quota": "",
+}
+DELAYED = ("exim-delayed", "postfix-delayed")
+NO_REPORT = (
+    "apple-unsubscribe",
+    "challenge-report",
+    "challenge-text",
+    "mailbox-full-as-receipt",
+    "out-of-office",
+    "person-forwards-bounce",
+    "person-quotes-bounce",
+    "read-receipt",
+    "relayed",
+    "subscription-confirmation",
+    "vacation-of-old",
+)
+COMPLAINTS = {
+    "auth-failure": "auth-failure",
+    "comcast-complaint": "abuse",
+    "fastmail-complaint": "abuse",
+    "mailru-complaint": "abuse",
+    "not-spam": "not-spam",
+    "opt-out": "opt-out",
+    "outlook-complaint": "abuse",
+    "yahoo-complaint": "abuse",
+}
+PEOPLE = ("apple-unsubscribe", "challenge-text", "person-forwards-bounce", "person-quotes-bounce")
+SEVERAL = "three-recipients"
+REPORTS = (
+    "challenge-report",
+    *GONE,
+    *FAILED_OTHERWISE,
+    *COMPLAINTS,
+    "postfix-delayed",
+    "read-receipt",
+    "relayed",
+)
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_mailbox_that_does_not_exist_is_a_permanent_failure(name: str) -> None:
+    (failure,) = received.message(name).failures
+    assert failure.severity is BounceSeverity.PERMANENT
+    assert (failure.action, failure.recipient) == ("failed", "ada@example.net")
+    assert failure.code == GONE[name]
+
+
+@pytest.mark.parametrize("name", FAILED_OTHERWISE)
+def test_another_failure_is_not_the_addresss(name: str) -> None:
+    failures = received.message(name).failures
+    assert failures[0].code == FAILED_OTHERWISE[name]
+    assert not any(failure.severity is BounceSeverity.PERMANENT for failure in failures)
+    assert {failure.action for failure in failures} == {"failed"}
+
+
+@pytest.mark.parametrize("name", DELAYED)
+def test_a_delay_is_reported_as_one(name: str) -> None:
+    (failure,) = received.message(name).failures
+    assert (failure.severity, failure.action) == (BounceSeverity.IGNORED, "delayed")
+
+
+@pytest.mark.parametrize("name", NO_REPORT)
+def test_what_is_no_report_has_no_failure(name: str) -> None:
+    incoming = received.message(name)
+    assert incoming.failures == ()
+    assert incoming.complaint is None
+
+
+@pytest.mark.parametrize("name", COMPLAINTS)
+def test_a_complaint_is_found_and_is_no_failure(name: str) -> None:
+    incoming = received.message(name)
+    assert incoming.complaint is not None
+    assert incoming.complaint.kind == COMPLAINTS[name]
+    assert incoming.failures == ()
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_mail_that_a_report_is_about_is_found_by_its_link(name: str) -> None:
+    original = received.message(name).original
+    assert original is not None
+    assert original.list_unsubscribe == (received.LINK, received.MAILTO)
+    assert original.return_path == "b-token@in.example.org"
+
+
+def test_each_recipient_of_several_has_an_outcome_of_its_own() -> None:
+    failures = received.message(SEVERAL).failures
+    assert [(each.recipient, each.severity, each.action) for each in failures] == [
+        ("gone@example.net", BounceSeverity.PERMANENT, "failed"),
+        ("full@example.net", BounceSeverity.SOFT, "failed"),
+        ("slow@example.net", BounceSeverity.IGNORED, "delayed"),
+    ]
+
+
+def test_every_message_in_the_folder_is_expected_to_be_something() -> None:
+    named = {*GONE, *FAILED_OTHERWISE, *DELAYED, *NO_REPORT, *COMPLAINTS, SEVERAL}
+    assert named == {path.stem for path in received.FOLDER.glob("*.eml")}
+
+
+def test_every_message_in_the_folder_can_be_read_whole() -> None:
+    assert all(received.message(path.stem).readable for path in received.FOLDER.glob("*.eml"))
+
+
+@pytest.mark.parametrize(
+    "mangle",
+    [
+        lambda raw: raw.replace(b"\n", b"\r\n"),
+        lambda raw: raw.replace(b"\n", b"\r"),
+        lambda raw: b"From MAILER-DAEMON Sun Nov 22 14:05:03 2026\n" + raw,
+        lambda raw: b"\xef\xbb\xbf" + raw,
+        lambda raw: b"\n\n" + raw,
+        lambda raw: b"a line without a colon\n" + raw,
+        lambda raw: b"X-Filler: " + b"x" * 100_000 + b"\n" + raw,
+        lambda raw: raw.replace(b"message/delivery-status", b"MESSAGE/Delivery-Status ; x=y"),
+        lambda raw: raw.rpartition(b"--4Xy1z")[0],
+        lambda raw: raw.replace(b"us-ascii", b"x-no-such-charset"),
+        lambda raw: raw + b"x" * 5_000_000,
+    ],
+    ids=[
+        "crlf",
+        "cr",
+        "mbox",
+        "mark",
+        "blank",
+        "broken",
+        "giant",
+        "case",
+        "cut",
+        "charset",
+        "long",
+    ],
+)
+def test_a_report_is_read_however_a_relay_has_mangled_it(mangle: Callable[[bytes], bytes]) -> None:
+    incoming = read(mangle(received.raw("postfix-unknown")))
+    assert incoming.failures == received.message("postfix-unknown").failures
+    assert incoming.original == received.message("postfix-unknown").original
+
+
+@pytest.mark.parametrize("name", [*GONE, *FAILED_OTHERWISE, *DELAYED, *COMPLAINTS, SEVERAL])
+def test_a_report_is_never_answered(name: str) -> None:
+    assert received.message(name).automatic
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_a_person_may_be_answered(name: str) -> None:
+    assert not received.message(name).automatic
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Auto_Submitted", "auto-replied"),
+        ("Auto_Submitted", "auto-generated (failure)"),
+        ("Auto_Submitted", ""),
+        ("List_Id", "<weekly.example.net>"),
+        ("LIST_HELP", "<https://example.net/help>"),
+        ("Return_Path", "<>"),
+        ("Return_Path", "< >"),
+        ("Precedence", "Bulk"),
+        ("Precedence", "list"),
+        ("Precedence", "junk"),
+        ("X_Auto_Response_Suppress", "OOF, AutoReply"),
+        ("From", "MAILER-DAEMON@example.net"),
+    ],
+)
+def test_mail_of_a_machine_is_never_answered(header: str, value: str) -> None:
+    assert read(received.mail(**{header: value})).automatic
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Auto_Submitted", "no"),
+        ("Auto_Submitted", "No; by=a-person"),
+        ("Return_Path", "<ada@example.net>"),
+        ("Precedence", "first-class"),
+        ("X_Auto_Response_Suppress", "None"),
+        ("From", "Ada <ada@example.net>"),
+    ],
+)
+def test_mail_of_a_person_may_be_answered(header: str, value: str) -> None:
+    assert not read(received.mail(**{header: value})).automatic
+
+
+def test_one_header_of_several_is_enough() -> None:
+    assert read(b"Auto-Submitted: no\nAuto-Submitted: auto-replied\n\n").automatic
+
+
+def test_recipients_come_from_the_mail_server_before_the_sender() -> None:
+    raw = received.mail(
+        To="Letters <news@example.org>, u-TOKEN@in.example.org",
+        Cc="cc@example.org",
+        Delivered_To="b-Token@in.example.org",
+        X_Original_To="alias@example.org",
+    )
+    assert read(raw).recipients == (
+        "b-Token@in.example.org",
+        "alias@example.org",
+        "news@example.org",
+        "u-TOKEN@in.example.org",
+        "cc@example.org",
+    )
+
+
+def test_a_recipient_named_twice_is_one() -> None:
+    assert read(received.mail(Delivered_To="a@b.example", To="<a@b.example>")).recipients == (
+        "a@b.example",
+    )
+
+
+def test_of_very_many_recipients_the_first_are_read() -> None:
+    everybody = ", ".join(f"a{n}@example.net" for n in range(500))
+    recipients = read(received.mail(Delivered_To="b-token@in.example.org", To=everybody)).recipients
+    assert len(recipients) == MOST_RECIPIENTS
+    assert recipients[0] == "b-token@in.example.org"
+
+
+def test_headers_that_stand_twice_are_read_once() -> None:
+    head, _, body = received.raw("postfix-unknown").partition(b"\n\n")
+    twice = b"\n".join([head, head, b"", body])
+    assert read(twice) == received.message("postfix-unknown")

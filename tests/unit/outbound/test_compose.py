@@ -1,0 +1,206 @@
+"""The confirmation mail: its headers, its two bodies, and names that try to break out of them."""
+
+import re
+from datetime import timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import html5lib
+import pytest
+
+from preference_center.app import shared_values
+from preference_center.core.preferences import Standing, TopicStanding
+from preference_center.core.receipts import ShownChange, ShownReceipt
+from preference_center.i18n import Languages
+from preference_center.outbound.compose import Envelope, compose
+from preference_center.util import resources
+from tests.support import make
+
+UNDO = "https://mail.example.org/r/1.signed-receipt/undo"
+HOSTILE = (
+    "Tom & \"Jerry\" <script>alert(1)</script> 'n' co",
+    "News\r\nBcc: eve@example.net",
+    "=?utf-8?q?News=0D=0ABcc:_eve@example.net?=",
+    'Eve" <eve@example.net>, "Ada',
+    "</title></style><img src=https://example.net/pixel>",
+    "{{ 7 * 7 }} %(address)s {% raw %}",
+    "🎉" * 100,
+    "x" * 100,
+    "\N{RIGHT-TO-LEFT OVERRIDE}\N{HEBREW LETTER ALEF}",
+)
+
+
+def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicStanding:
+    reader_since = make.NOW - timedelta(days=365 * since) if since is not None else None
+    stopped = None if received else make.NOW
+    return TopicStanding(
+        slug=slug,
+        name=name,
+        description="",
+        archived=False,
+        offered=True,
+        received=received,
+        frequency="every",
+        paused_until=None,
+        caps=("weekly", "monthly"),
+        stopped_at=stopped,
+        reader_since=reader_since,
+    )
+
+
+def mail(**changes: Any) -> EmailMessage:
+    """Return the confirmation of leaving a topic, read back from its bytes."""
+    return message_from_bytes(raw_mail(**changes), policy=default)
+
+
+def raw_mail(
+    *, name: str = "Weekly news", locale: str = "en", others: int = 1, **changes: Any
+) -> bytes:
+    """Return the bytes of the same."""
+    settings = make.settings(
+        languages=("en", "ar-XB"), sign_up_url="https://example.org/join", **changes
+    )
+    left = topic("left", name, received=False, since=3)
+    known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
+    standing = Standing(
+        email="ada@example.org",
+        all_stopped_at=None,
+        reachable=True,
+        bounced_at=None,
+        complained=False,
+        locale=None,
+        topics={"left": left, **known},
+    )
+    receipt = ShownReceipt(
+        [ShownChange("left", left, make.NOW)],
+        "standing",
+        make.NOW + timedelta(days=30),
+        confirming=False,
+        standing=standing,
+    )
+    templates = resources.folders("templates", None)
+    message = compose(
+        Languages(settings.languages, templates, shared_values(settings)),
+        locale,
+        "confirmation",
+        Envelope(settings.brand_name, "letters@example.org", "ada@example.org", "a1", make.NOW),
+        receipt=receipt,
+        standing=standing,
+        receipt_url=UNDO.removesuffix("/undo"),
+        undo_url=UNDO,
+    )
+    return message.as_bytes()
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def tree(message: EmailMessage) -> Any:
+    return html5lib.parse(body(message, "html"), namespaceHTMLElements=False)
+
+
+def test_no_machine_answers_it() -> None:
+    message = mail()
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "All"
+    assert message["Message-ID"] == "<a1@example.org>"
+
+
+def test_it_says_who_writes_to_whom_and_about_what() -> None:
+    message = mail()
+    assert message["From"] == "Northwind Letters <letters@example.org>"
+    assert message["To"] == "ada@example.org"
+    assert message["Subject"] == "You’re unsubscribed from Weekly news"
+    assert message["Date"] == "Sun, 22 Nov 2026 14:05:00 +0000"
+
+
+def test_text_comes_before_html_and_names_the_same_links() -> None:
+    message = mail()
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    in_html = [link.get("href") for link in tree(message).iter("a")]
+    in_text = re.findall(r"https?://\S+", body(message, "plain"))
+    assert in_html == in_text == [UNDO, "https://example.org/join"]
+
+
+def test_the_style_stands_in_the_elements_and_nothing_is_fetched() -> None:
+    document = tree(mail())
+    assert "font-size" in document.find(".//h1").get("style")
+    fetching = {"link", "img", "script", "iframe", "object", "video"}
+    assert not fetching & {element.tag for element in document.iter()}
+    assert not re.search(r"url\(|@import", body(mail(), "html"))
+
+
+def test_dark_colours_stay_in_a_style_element() -> None:
+    style = tree(mail()).find(".//style").text
+    assert "prefers-color-scheme: dark" in style
+
+
+def test_every_table_is_for_layout_alone() -> None:
+    tables = list(tree(mail()).iter("table"))
+    assert tables
+    assert {table.get("role") for table in tables} == {"presentation"}
+
+
+@pytest.mark.parametrize(("locale", "direction"), [("en", "ltr"), ("ar-XB", "rtl")])
+def test_it_names_its_language_and_direction(locale: str, direction: str) -> None:
+    message = mail(locale=locale)
+    document = tree(message)
+    assert (document.get("lang"), document.get("dir")) == (locale, direction)
+    assert message["Content-Language"] == locale
+
+
+def test_every_text_of_it_can_be_translated() -> None:
+    words = body(mail(locale="ar-XB"), "plain")
+    mirrored = re.sub("\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*", "", words)
+    ours = ("Weekly", "news", "Northwind", "Letters", "Example", "Street", "Exampletown", "ada")
+    left_over = re.sub(r"https?://\S+|ada@example\.org", "", mirrored)
+    assert set(re.findall(r"[A-Za-z]{3,}", left_over)) <= set(ours)
+
+
+def test_it_stays_small_with_many_long_names() -> None:
+    assert len(raw_mail(name="🎉" * 100, others=25)) < 90_000
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_adds_no_header(name: str) -> None:
+    plain = mail()
+    hostile = mail(name=name, brand_name=name)
+    assert hostile.keys() == plain.keys()
+    assert [each.addr_spec for each in hostile["From"].addresses] == ["letters@example.org"]
+    assert hostile["To"] == plain["To"]
+    assert not hostile.defects
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_name_is_text_in_the_html(name: str) -> None:
+    document, plain = tree(mail(name=name, brand_name=name)), tree(mail())
+    assert [each.tag for each in document.iter()] == [each.tag for each in plain.iter()]
+    heading = "".join(document.find(".//h1").itertext())
+    assert heading.split() == f"You’re unsubscribed from {name}".split()
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_name_is_written_as_it_is_in_subject_and_text(name: str) -> None:
+    message = mail(name=name, brand_name=name)
+    on_one_line = " ".join(name.split())
+    assert on_one_line in " ".join(body(message, "plain").split())
+    shown = on_one_line.replace("=?", "= ?")  # an encoded word must not be decoded
+    assert str(message["Subject"]) == f"You’re unsubscribed from {shown}"
+    # Python reads a space between two encoded words where RFC 2047 §6.2 has none.
+    written = message["From"].addresses[0].display_name
+    assert written.replace(" ", "") == shown.replace(" ", "")
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_its_bytes_obey_the_limits_of_mail(name: str) -> None:
+    raw = raw_mail(name=name, brand_name=name)
+    headers, _, _ = raw.partition(b"\r\n\r\n")
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?\S*?\?=", headers))  # RFC 2047 §2
+    assert raw.replace(b"\r\n", b"").count(b"\n") == 0
+    assert raw.isascii()

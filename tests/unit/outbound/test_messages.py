@@ -1,0 +1,427 @@
+"""The words of our own mails: of every change, the link to confirm, and the fresh link."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    consent,
+    outbox,
+    preferences_form,
+    subscribers,
+    subscriptions,
+    topics,
+)
+from preference_center.links.minter import read_link
+from preference_center.links.server import Confirm, read_confirm, read_receipt
+from preference_center.store import Database
+from preference_center.store.tables import OutboxRow, Subscriber
+from tests.support import make, post
+from tests.support.post import Post
+
+ADA = "ada@example.org"
+QUIET = timedelta(minutes=2)
+DATE = "22 November 2026"
+FOOT = "Northwind Letters, 1 Example Street, 1000 Exampletown"
+
+# The words are the same on both engines.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+Change = Callable[[Session], object]
+
+
+def asked(at: Any = make.NOW) -> consent.Act:
+    """Return an act on a page, which is confirmed by mail."""
+    return make.act(at=at, confirm_after=QUIET)
+
+
+def stop(slug: str | None = "weekly-news") -> Change:
+    return lambda session: make.stop(session, slug=slug, confirm_after=QUIET)
+
+
+def less(choice: str, slug: str = "weekly-news") -> Change:
+    return lambda session: make.less(session, choice, slug=slug, confirm_after=QUIET)
+
+
+def cap(frequency: str) -> Change:
+    def change(session: Session) -> None:
+        ada, topic = lock(session), topics.get(session, "weekly-news")
+        subscriptions.set_frequency(session, ada, topic, frequency, asked())
+
+    return change
+
+
+def resume(session: Session) -> None:
+    subscriptions.resume(session, lock(session), topics.get(session, "weekly-news"), asked())
+
+
+def join(slug: str = "weekly-news") -> Change:
+    return lambda session: make.join(session, slug=slug, confirm_after=QUIET)
+
+
+def save(*wanted: preferences_form.Wish) -> Change:
+    return lambda session: preferences_form.save(session, make.person(), wanted, asked(), smtp=True)
+
+
+def break_(session: Session) -> None:
+    preferences_form.pause_all(session, make.person(), "2-weeks", asked())
+
+
+def undo(session: Session) -> None:
+    """Undo the last change."""
+    seq = lock(session).seq
+    make.undo(session, seq, seq, confirm_after=QUIET)
+
+
+def lock(session: Session) -> Subscriber:
+    return subscribers.lock(session, make.person(), make.NOW)
+
+
+@pytest.fixture
+def reader(database: Database) -> Database:
+    """Return a database where ada reads two topics of three."""
+    with database.transaction() as session:
+        for slug in ("product-news", "science", "weekly-news"):
+            make.topic(session, slug)
+        make.reader(session, ADA, "weekly-news", "product-news")
+    return database
+
+
+def letter(database: Database, *changes: Change, **settings: Any) -> EmailMessage:
+    """Make the changes one after another, and return the mail that tells of the last."""
+    post_ = Post(database)
+    for n, change in enumerate(changes):
+        with database.transaction() as session:
+            change(session)
+            if n < len(changes) - 1:
+                session.query(OutboxRow).delete()
+    post_.after(QUIET, **settings)
+    (message,) = post_.sent
+    return message
+
+
+def lines(message: EmailMessage) -> list[str]:
+    """Return the lines of a mail's text, its links named by their pages."""
+    named = re.sub(r"https://mail\.example\.org/(\w)/[^/#\s]+", r"LINK /\1/", post.plain(message))
+    return [line for line in named.splitlines() if line]
+
+
+WISH = preferences_form.Wish
+KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
+    "leaving a topic": (
+        [stop()],
+        "You’re unsubscribed from Weekly news",
+        [f"{ADA} is unsubscribed from Weekly news from {DATE}."],
+        ["You still get:", "- Product news"],
+    ),
+    "leaving everything": (
+        [stop(None)],
+        "You’re unsubscribed from all Northwind Letters emails",
+        [f"{ADA} is unsubscribed from all Northwind Letters emails from {DATE}."],
+        ["You won’t get any more newsletters from us."],
+    ),
+    "fewer, by the week": (
+        [less("weekly")],
+        "You’ll get Weekly news at most once a week",
+        [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
+        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+    ),
+    "fewer, by the month": (
+        [less("monthly")],
+        "You’ll get Weekly news at most once a month",
+        [f"From {DATE}, {ADA} gets Weekly news at most once a month."],
+        ["What you get now:", "- Product news", "- Weekly news, at most once a month"],
+    ),
+    "more": (
+        [less("monthly"), cap("every")],
+        "You’ll get every email of Weekly news",
+        [f"From {DATE}, {ADA} gets every email of Weekly news."],
+        ["What you get now:", "- Product news", "- Weekly news"],
+    ),
+    "more, up to a cap": (
+        [less("monthly"), cap("weekly")],
+        "You’ll get Weekly news at most once a week",
+        [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
+        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+    ),
+    "a pause": (
+        [less("1-month")],
+        "Weekly news is paused until 22 December 2026",
+        [
+            f"Weekly news to {ADA} is paused until 22 December 2026. "
+            "It starts again by itself that day."
+        ],
+        ["What you get now:", "- Product news", "- Weekly news (paused until 22 December 2026)"],
+    ),
+    "a pause of what is capped": (
+        [less("weekly"), less("1-month")],
+        "Weekly news is paused until 22 December 2026",
+        [
+            f"Weekly news to {ADA} is paused until 22 December 2026. "
+            "It starts again by itself that day."
+        ],
+        [
+            *("What you get now:", "- Product news"),
+            "- Weekly news, at most once a week (paused until 22 December 2026)",
+        ],
+    ),
+    "a break": (
+        [break_],
+        "Your emails are paused until 6 December 2026",
+        [
+            f"{name} to {ADA} is paused until 6 December 2026. It starts again by itself that day."
+            for name in ("Product news", "Weekly news")
+        ],
+        [
+            "What you get now:",
+            *(
+                f"- {name} (paused until 6 December 2026)"
+                for name in ("Product news", "Weekly news")
+            ),
+        ],
+    ),
+    "resuming": (
+        [less("1-month"), resume],
+        "Weekly news has started again",
+        [f"Weekly news to {ADA} has started again."],
+        ["What you get now:", "- Product news", "- Weekly news"],
+    ),
+    "joining": (
+        [join("science")],
+        "You’ll get Science",
+        [f"{ADA} gets Science from {DATE}."],
+        ["What you get now:", "- Product news", "- Science", "- Weekly news"],
+    ),
+    "joining one after leaving everything": (
+        [stop(None), join()],
+        "You’ll get Weekly news",
+        [f"{ADA} gets Weekly news from {DATE}."],
+        ["What you get now:", "- Weekly news"],
+    ),
+    "coming back to a topic": (
+        [stop(), undo],
+        "You’ll get Weekly news as before",
+        [f"{ADA} gets Weekly news as before."],
+        ["What you get now:", "- Product news", "- Weekly news"],
+    ),
+    "coming back to everything": (
+        [stop(None), undo],
+        "You’ll get Northwind Letters emails again",
+        [f"{ADA} gets Northwind Letters emails again, as before."],
+        ["What you get now:", "- Product news", "- Weekly news"],
+    ),
+    "several changes": (
+        [
+            save(
+                WISH("product-news", "every", "monthly"),
+                WISH("weekly-news", "every", "off"),
+            )
+        ],
+        "Your email preferences have changed",
+        [
+            f"From {DATE}, {ADA} gets Product news at most once a month.",
+            f"{ADA} is unsubscribed from Weekly news from {DATE}.",
+        ],
+        ["What you get now:", "- Product news, at most once a month"],
+    ),
+    "resuming with a cap": (
+        [less("1-month"), save(WISH("weekly-news", "every", "weekly", resume=True))],
+        "Your email preferences have changed",
+        [
+            f"Weekly news to {ADA} has started again.",
+            f"From {DATE}, {ADA} gets Weekly news at most once a week.",
+        ],
+        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+    ),
+}
+
+
+@pytest.fixture(params=KINDS)
+def told(request: pytest.FixtureRequest, reader: Database) -> tuple[Any, EmailMessage]:
+    """Return each kind of change in turn, with the mail that tells of it."""
+    kind = KINDS[request.param]
+    return kind, letter(reader, *kind[0])
+
+
+def test_a_mail_says_what_changed_and_what_comes_now(told: tuple[Any, EmailMessage]) -> None:
+    (_, subject, changes, now), message = told
+    assert message["Subject"] == subject
+    assert lines(message)[: 1 + len(changes) + len(now)] == ["Hello,", *changes, *now]
+    assert lines(message)[-1] == FOOT
+
+
+def test_its_html_says_the_same(told: tuple[Any, EmailMessage]) -> None:
+    (_, subject, changes, now), message = told
+    document = post.html(message)
+    seen = " ".join("".join(document.itertext()).split())
+    assert " ".join("".join(document.find(".//h1").itertext()).split()) == subject
+    for line in [*changes, *now, FOOT]:
+        assert line.removeprefix("- ") in seen
+    assert post.links(message)
+
+
+def test_it_can_be_undone_from_the_mail(told: tuple[Any, EmailMessage]) -> None:
+    _, message = told
+    asked_about = lines(message).index(
+        "Not what you wanted, or not you? Undo it by 22 December 2026:"
+    )
+    assert lines(message)[asked_about + 1] == "LINK /r//undo"
+
+
+def test_no_machine_answers_it_and_it_is_no_mailing(told: tuple[Any, EmailMessage]) -> None:
+    _, message = told
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "All"
+    assert not [name for name in message if name.lower().startswith(("list-", "precedence"))]
+    assert (message["From"], message["To"]) == (
+        "Northwind Letters <letters@example.org>",
+        "ada@example.org",
+    )
+
+
+def test_the_whole_mail_of_leaving_reads_as_one(reader: Database) -> None:
+    assert lines(letter(reader, stop())) == [
+        "Hello,",
+        f"{ADA} is unsubscribed from Weekly news from {DATE}.",
+        *("You still get:", "- Product news"),
+        "Not what you wanted, or not you? Undo it by 22 December 2026:",
+        "LINK /r//undo",
+        "If you’d like to tell us why:",
+        "LINK /r/#why",
+        "If you change your mind later:",
+        "LINK /p/",
+        "Thank you for reading Weekly news since 2025.",
+        FOOT,
+    ]
+
+
+def test_its_links_are_those_of_the_change(reader: Database) -> None:
+    undo_, why, choose = post.links(letter(reader, stop()))
+    signed = undo_.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
+    found = read_receipt(signed, [make.SERVER_KEY])
+    assert (found.subscriber_id, found.first, found.last) == (make.person(), 3, 3)
+    assert why == f"https://mail.example.org/r/{signed}#why"
+    link = read_link("preferences", choose.rpartition("/")[2], [make.LINK_KEY])
+    assert (link.subscriber_id, link.topic) == (make.person(), "weekly-news")
+
+
+def test_where_people_sign_up_elsewhere_the_way_back_leads_there(reader: Database) -> None:
+    message = letter(reader, stop(), sign_up_url="https://example.org/join?a=1&b=2")
+    assert post.links(message)[-1] == "https://example.org/join?a=1&b=2"
+
+
+def test_only_who_left_is_asked_why_and_thanked(told: tuple[Any, EmailMessage]) -> None:
+    (_, subject, *_), message = told
+    said = post.plain(message)
+    assert ("tell us why" in said) is ("is unsubscribed from" in said)
+    assert ("Thank you for reading" in said) is subject.startswith("You’re unsubscribed")
+
+
+def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Database) -> None:
+    def describe(session: Session) -> None:
+        topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
+        lock(session).locale = "ar-XB"
+
+    message = letter(reader, describe, less("weekly"), languages=("en", "ar-XB"))
+    assert "أخبار" in message["Subject"]
+    assert message["Content-Language"] == "ar-XB"
+    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+
+
+# What is asked for.
+
+
+def request(database: Database, kind: outbox.Request, topic: str = "") -> None:
+    with database.transaction() as session:
+        outbox.request(session, make.person(), kind, make.NOW, topic)
+
+
+def requested(database: Database, kind: outbox.Request, topic: str = "", **settings: Any) -> Any:
+    request(database, kind, topic)
+    sending = Post(database)
+    sending.after(timedelta(0), **settings)
+    return sending.sent[0] if sending.sent else None
+
+
+def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> None:
+    message = requested(reader, "confirm", "science")
+    assert message["Subject"] == "Please confirm: would you like Science?"
+    assert lines(message) == [
+        "Hello,",
+        "Open this link to confirm that you would like Science. It works for 7 days:",
+        "LINK /c/",
+        "If you didn’t ask, ignore this email. Nothing will come.",
+        FOOT,
+    ]
+    (link,) = post.links(message)
+    found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
+    assert found == Confirm(make.NOW.date(), make.person(), "science", make.NOW)
+
+
+def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
+    message = requested(reader, "link")
+    assert message["Subject"] == "Your link to manage Northwind Letters emails"
+    assert lines(message) == [
+        "Hello,",
+        "Someone asked for a link for this address. Choose what you get, or leave:",
+        "LINK /p/",
+        "If it wasn’t you, do nothing; nothing will change.",
+        FOOT,
+    ]
+    (link,) = post.links(message)
+    found = read_link("preferences", link.rpartition("/")[2], [make.LINK_KEY])
+    assert (found.day, found.subscriber_id) == (make.NOW.date(), make.person())
+
+
+@pytest.mark.parametrize("kind", ["confirm", "link"])
+def test_no_machine_answers_what_was_asked_for(reader: Database, kind: outbox.Request) -> None:
+    message = requested(reader, kind, "science" if kind == "confirm" else "")
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "All"
+    assert (message["From"], message["To"]) == (
+        "Northwind Letters <letters@example.org>",
+        "ada@example.org",
+    )
+
+
+@pytest.mark.parametrize("kind", ["confirm", "link"])
+def test_what_was_asked_for_is_written_in_the_readers_language(
+    reader: Database, kind: outbox.Request
+) -> None:
+    with reader.transaction() as session:
+        lock(session).locale = "ar-XB"
+    topic = "science" if kind == "confirm" else ""
+    message = requested(reader, kind, topic, languages=("en", "ar-XB"))
+    assert message["Content-Language"] == "ar-XB"
+    mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"
+    names = "Northwind|Letters|Street|Exampletown|Example|Science"
+    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", post.plain(message))
+    assert not re.search("[A-Za-z]", rest)
+    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+
+
+def test_an_archived_topic_is_not_offered_by_mail(reader: Database) -> None:
+    with reader.transaction() as session:
+        topics.archive(topics.get(session, "science"), make.NOW)
+    assert requested(reader, "confirm", "science") is None
+
+
+def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Database) -> None:
+    request(reader, "confirm", "science")
+    sending = Post(reader)
+    sending.after(timedelta(hours=20))
+    (link,) = post.links(sending.sent[0])
+    found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
+    assert found.day == (make.NOW + timedelta(hours=20)).date()
+    assert found.asked_at == make.NOW  # what was stopped in between stays so
+
+
+def test_an_address_is_written_as_it_is_in_its_normal_form(reader: Database) -> None:
+    with reader.transaction() as session:
+        lock(session).email = "Ada@EXAMPLE.org"
+    assert requested(reader, "link")["To"] == "ada@example.org"

@@ -1,0 +1,171 @@
+"""SMTP against a real server: TLS, login, refusals, dropped connections, other alphabets."""
+
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from preference_center.outbound.transport import (
+    DeliveryError,
+    PermanentError,
+    SmtpTransport,
+    TemporaryError,
+)
+from tests.support import processes, smtp
+
+STEPS = ("MAIL", "RCPT", "DATA", "MESSAGE")
+
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
+def message(to: str = "ada@example.org") -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "letters@example.org", to, "Hello"
+    mail.set_content("Hello")
+    return mail
+
+
+def send(url: str, to: str = "ada@example.org", sender: str = "", timeout: float = 10) -> None:
+    SmtpTransport(url, timeout=timeout).send(message(to), sender, to)
+
+
+def refusal(url: str, to: str = "ada@example.org") -> DeliveryError:
+    with pytest.raises(DeliveryError) as refused:
+        send(url, to)
+    return refused.value
+
+
+def test_a_mail_goes_out_from_the_null_sender_to_one_recipient() -> None:
+    with smtp.server() as server:
+        send(server.url)
+    assert [(mail.sender, mail.recipients) for mail in server.mails] == [("", ["ada@example.org"])]
+    assert server.mails[0].message["Subject"] == "Hello"
+
+
+def test_a_line_that_begins_with_from_goes_out_as_it_is() -> None:
+    mail = message()
+    mail.set_content("From 25 November 2026, you get it weekly.\n.\n")
+    with smtp.server() as server:
+        SmtpTransport(server.url).send(mail, "", "ada@example.org")
+    assert server.mails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
+    assert b"\n" not in server.mails[0].raw.replace(b"\r\n", b"")
+
+
+def test_an_envelope_sender_is_used_where_one_is_given() -> None:
+    with smtp.server() as server:
+        send(server.url, sender="bounces@example.org")
+    assert server.mails[0].sender == "bounces@example.org"
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_mail_goes_out_encrypted(tls: str) -> None:
+    with smtp.server(tls=tls) as server:
+        send(server.url)
+    assert server.mails[0].over_tls
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_login_works_over_tls_whatever_the_password_holds(tls: str) -> None:
+    with smtp.server(tls=tls, login=True) as server:
+        send(server.url_with_login(smtp.PASSWORD))
+    assert server.mails[0].logged_in
+
+
+def test_a_wrong_password_is_tried_again_later() -> None:
+    with smtp.server(tls="starttls", login=True) as server:
+        error = refusal(server.url_with_login("wrong"))
+    assert isinstance(error, TemporaryError)
+    assert str(error) == "the login was refused (535)"
+
+
+def test_a_password_is_never_sent_in_the_clear() -> None:
+    with smtp.server() as server:
+        error = refusal(server.url_with_login(smtp.PASSWORD))
+    assert isinstance(error, TemporaryError)
+    assert "offers no STARTTLS" in str(error)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_certificate_of_another_machine_is_verified(tls: str) -> None:
+    with smtp.server(tls=tls, host=smtp.ELSEWHERE) as server:
+        error = refusal(server.url)
+    assert isinstance(error, TemporaryError)
+    assert str(error) == "the mail server's certificate is not trusted"
+    assert not server.mails
+
+
+def test_a_certificate_of_ones_own_authority_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.write_bytes(smtp.certificate()[0])
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with smtp.server(tls="starttls", host=smtp.ELSEWHERE) as server:
+        send(server.url)
+    assert server.mails[0].over_tls
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("reply", ["451 4.3.0 later", "421 closing"])
+def test_a_4xx_is_temporary(step: str, reply: str) -> None:
+    with smtp.server(replies={step: reply}) as server:
+        error = refusal(server.url)
+    assert isinstance(error, TemporaryError)
+    assert str(error).startswith(f"the mail server said {reply[:3]}")
+    assert not server.mails
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_5xx_is_permanent_and_its_codes_are_kept_without_the_address(step: str) -> None:
+    with smtp.server(replies={step: "550 5.1.1 <ada@example.org> is unknown"}) as server:
+        error = refusal(server.url)
+    assert isinstance(error, PermanentError)
+    assert str(error) == "the mail server said 550 5.1.1"
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "MAIL", "RCPT", "DATA", "BODY", "MESSAGE"])
+def test_a_dropped_connection_is_temporary(step: str) -> None:
+    with smtp.server(replies={step: smtp.DROP}) as server:
+        error = refusal(server.url)
+    assert isinstance(error, TemporaryError)
+    assert not server.mails
+
+
+@pytest.mark.parametrize("reply", [smtp.DROP, "421 too slow", "550 no goodbye"])
+def test_a_mail_that_was_taken_is_sent_whatever_follows_the_goodbye(reply: str) -> None:
+    with smtp.server(replies={"QUIT": reply}) as server:
+        send(server.url)
+    assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("step", ["MAIL", "MESSAGE"])
+def test_a_server_that_never_answers_is_given_up_for_now(step: str) -> None:
+    with smtp.server(replies={step: smtp.SILENCE}) as server, pytest.raises(TemporaryError):
+        send(server.url, timeout=0.2)
+
+
+def test_no_server_at_all_is_temporary() -> None:
+    error = refusal(f"smtp://127.0.0.1:{processes.free_port()}")
+    assert isinstance(error, TemporaryError)
+    assert str(error) == "no answer from the mail server (ConnectionRefusedError)"
+
+
+def test_a_server_that_refuses_the_null_sender_takes_another() -> None:
+    with smtp.server(replies={"NULL SENDER": "550 5.1.7 no"}) as server:
+        assert isinstance(refusal(server.url), PermanentError)
+        send(server.url, sender="bounces@example.org")
+    assert len(server.mails) == 1
+
+
+def test_an_address_in_another_alphabet_is_written_as_it_is() -> None:
+    with smtp.server() as server:
+        send(server.url, "jörg@xn--bcher-kva.example")
+    assert server.mails[0].recipients == ["jörg@xn--bcher-kva.example"]
+    assert "To: jörg@xn--bcher-kva.example".encode() in server.mails[0].raw
+
+
+def test_a_server_that_knows_no_other_alphabets_refuses_such_an_address_for_good() -> None:
+    with smtp.server(smtputf8=False) as server:
+        error = refusal(server.url, "jörg@xn--bcher-kva.example")
+    assert isinstance(error, PermanentError)
+    assert "SMTPUTF8" in str(error)

@@ -1,0 +1,395 @@
+"""When a confirmation goes out, how often it is tried, and what a killed worker leaves behind."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from preference_center.core import consent, erasure, outbox, subscribers
+from preference_center.outbound.transport import PermanentError, TemporaryError
+from preference_center.store import Database, UnavailableError
+from preference_center.store.tables import OutboxRow
+from tests.support import make, processes, smtp
+from tests.support.post import Post
+
+ADA = "ada@example.org"
+QUIET = timedelta(minutes=2)
+MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def post(database: Database) -> Post:
+    return Post(database)
+
+
+def leave(
+    database: Database, after: timedelta = timedelta(0), slug: str | None = "weekly-news"
+) -> consent.Outcome:
+    """Let the reader leave on the page, `after` the usual time."""
+    with database.transaction() as session:
+        if subscribers.find(session, make.person()) is None:
+            make.reader(session, "ada@example.org", "weekly-news", "product-news")
+        return make.stop(session, slug=slug, at=make.NOW + after, confirm_after=QUIET)
+
+
+def take_back(database: Database, outcome: consent.Outcome, after: timedelta) -> None:
+    with database.transaction() as session:
+        at = make.NOW + after
+        make.undo(session, outcome.first, outcome.seq, at=at, confirm_after=QUIET)
+
+
+def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
+    with database.reading() as session:
+        rows = session.scalars(select(OutboxRow).order_by(OutboxRow.first_seq))
+        return [(row.state, row.failure) for row in rows]
+
+
+LEFT = "You’re unsubscribed from Weekly news"
+
+
+def test_a_confirmation_goes_out_after_the_quiet_time_and_once(post: Post) -> None:
+    leave(post.database)
+    assert post.after(QUIET - SECOND) == []
+    assert post.after(QUIET) == [LEFT]
+    assert post.after(timedelta(days=2)) == [LEFT]
+    assert outbox_rows(post.database) == [("sent", None)]
+
+
+def test_it_goes_to_the_stored_address_with_a_link_that_undoes_it(post: Post) -> None:
+    leave(post.database)
+    post.after(QUIET)
+    assert post.sent[0]["To"] == "ada@example.org"
+    assert "https://mail.example.org/r/1." in post.sent[0].as_string()
+    assert "/undo" in post.sent[0].as_string()
+
+
+def test_a_stop_undone_in_the_quiet_time_sends_nothing(post: Post) -> None:
+    outcome = leave(post.database)
+    take_back(post.database, outcome, MINUTE)
+    assert post.after(timedelta(hours=1)) == []
+    assert post.tries == 0
+    assert outbox_rows(post.database) == [("dropped", None)]
+
+
+def test_several_changes_make_one_mail(post: Post) -> None:
+    leave(post.database)
+    leave(post.database, MINUTE, slug="product-news")
+    assert post.after(MINUTE + QUIET - SECOND) == []
+    assert post.after(MINUTE + QUIET) == ["Your email preferences have changed"]
+
+
+def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
+    for minute in range(10):
+        outcome = leave(post.database, minute * MINUTE)
+        if minute % 2:
+            take_back(post.database, outcome, minute * MINUTE + SECOND)
+    leave(post.database, 9 * MINUTE + 30 * SECOND)
+    assert post.after(10 * MINUTE - SECOND) == []
+    assert post.after(10 * MINUTE) == [LEFT]
+
+
+@pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
+def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: Any) -> None:
+    with post.database.transaction() as session:
+        make.reader(session)
+        wait = make.settings().confirm_after(source)
+        make.stop(session, source=source, confirm_after=wait)
+    assert wait is None
+    assert outbox_rows(post.database) == []
+
+
+def test_a_topic_can_go_without_confirmations(post: Post) -> None:
+    with post.database.transaction() as session:
+        make.topic(session, "weekly-news", confirm=False)
+        make.reader(session)
+        make.stop(session, confirm_after=QUIET)
+    assert outbox_rows(post.database) == []
+
+
+def test_confirmations_can_be_switched_off_for_each_door() -> None:
+    settings = make.settings(confirmations=frozenset({"page"}))
+    assert settings.confirm_after("page") == QUIET
+    assert settings.confirm_after("one-click") is None
+    assert make.settings(smtp_url=None).confirm_after("page") is None
+
+
+def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
+    with post.database.transaction() as session:
+        make.stop(session, confirm_after=QUIET)
+    assert outbox_rows(post.database) == []
+
+
+def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
+    leave(post.database)
+    with post.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert post.after(timedelta(hours=1)) == []
+    assert outbox_rows(post.database) == []
+
+
+def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> None:
+    leave(post.database)
+    post.refusal = TemporaryError("the mail server said 451")
+    post.after(QUIET)
+    with post.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW + QUIET)
+    post.refusal = None
+    assert post.after(timedelta(hours=1)) == []
+
+
+def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
+    leave(post.database)
+    with post.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    assert post.after(QUIET) == []
+    assert outbox_rows(post.database) == [("dropped", None)]
+
+
+def test_what_fails_for_now_is_tried_again_by_the_table_and_then_given_up(post: Post) -> None:
+    leave(post.database)
+    post.refusal = TemporaryError("the mail server said 451")
+    at = QUIET
+    post.after(at)
+    for tries, wait in enumerate(outbox.RETRY_AFTER, 1):
+        post.after(at + wait - SECOND)
+        assert post.tries == tries
+        at += wait
+        post.after(at)
+    assert [wait.total_seconds() for wait in outbox.RETRY_AFTER] == [30, 120, 600, 3600, 21600]
+    assert outbox_rows(post.database) == [("failed", "the mail server said 451")]
+
+
+def test_a_mail_that_succeeds_later_keeps_its_message_id(post: Post) -> None:
+    leave(post.database)
+    with post.database.reading() as session:
+        wanted = session.scalars(select(OutboxRow.message_id)).one()
+    post.refusal = TemporaryError("no answer")
+    post.after(QUIET)
+    post.refusal = None
+    post.after(QUIET + 30 * SECOND)
+    assert post.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
+
+
+def test_a_5xx_is_given_up_at_once_and_recorded(post: Post) -> None:
+    leave(post.database)
+    post.refusal = PermanentError("the mail server said 550 5.1.1")
+    post.after(QUIET)
+    post.after(timedelta(hours=1))
+    assert post.tries == 1
+    assert outbox_rows(post.database) == [("failed", "the mail server said 550 5.1.1")]
+
+
+def test_a_mail_unsent_after_a_day_is_dropped(post: Post) -> None:
+    leave(post.database)
+    assert post.after(timedelta(hours=24, seconds=1)) == []
+    assert post.tries == 0
+    assert outbox_rows(post.database) == [("dropped", None)]
+
+
+def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
+    outcome = leave(post.database)
+    post.refusal = TemporaryError("the mail server said 451")
+    post.after(QUIET)
+    take_back(post.database, outcome, QUIET + SECOND)
+    post.refusal = None
+    assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
+    assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
+
+
+def test_a_mail_that_cannot_be_made_stops_no_other(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(post.database)
+    with post.database.transaction() as session:
+        make.reader(session, "ben@example.org")
+        make.stop(session, "ben@example.org", at=make.NOW + SECOND, confirm_after=QUIET)
+    failures = iter([ValueError("ada@example.org has no mailbox")])
+    post.on_send = lambda: _raise(next(failures, None))
+    assert post.after(QUIET + SECOND) == [LEFT]
+    assert post.sent[0]["To"] == "ben@example.org"
+    assert "ValueError" in caplog.text
+    assert "ada@example.org" not in caplog.text
+    assert post.after(QUIET + 31 * SECOND) == [LEFT, LEFT]
+
+
+def test_a_worker_waits_for_a_database_that_is_away(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, claims = Event(), []
+
+    def claim(*_: Any) -> None:
+        claims.append(1)
+        if len(claims) == 1:
+            raise UnavailableError("the database cannot be used now")
+        stop.set()
+
+    monkeypatch.setattr("preference_center.outbound.worker._SECONDS_BETWEEN_LOOKS", 0)
+    monkeypatch.setattr(outbox, "claim", claim)
+    post.worker().run(stop)
+    assert len(claims) == 2
+
+
+def test_a_mail_tells_of_stops_in_the_readers_own_language(post: Post) -> None:
+    leave(post.database)
+    with post.database.transaction() as session:
+        subscribers.lock(session, make.person(), make.NOW).locale = "ar-XB"
+    post.after(QUIET, languages=("en", "ar-XB"))
+    assert post.sent[0]["Content-Language"] == "ar-XB"
+
+
+LINK = "Your link to manage Northwind Letters emails"
+JOIN = "Please confirm: would you like Product news?"
+
+
+def ask(database: Database, kind: outbox.Request, topic: str = "", email: str = ADA) -> None:
+    """Ask for a mail, for a reader of one topic."""
+    with database.transaction() as session:
+        if subscribers.find(session, make.person()) is None:
+            make.reader(session)
+            make.topic(session, "product-news")
+        outbox.request(session, make.person(email), kind, make.NOW, topic)
+
+
+def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
+    ask(post.database, "link")
+    ask(post.database, "confirm", "product-news")
+    assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
+    assert len(post.after(timedelta(days=2))) == 2
+    assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
+
+
+def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post: Post) -> None:
+    ask(post.database, "link")
+    leave(post.database)
+    assert post.after(timedelta(0)) == [LINK]
+    assert post.after(QUIET) == [LINK, LEFT]
+
+
+def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
+    with post.database.transaction() as session:
+        make.stop(session, "noted@example.org")
+        make.reader(session, "bounced@example.org")
+        make.stop(session, "bounced@example.org", slug=None, scope="address", source="import")
+        make.reader(session, "erased@example.org")
+        erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
+    for name in ("noted", "bounced", "erased", "unknown"):
+        ask(post.database, "link", email=f"{name}@example.org")
+        ask(post.database, "confirm", "product-news", f"{name}@example.org")
+    assert post.after(timedelta(0)) == []
+    assert post.tries == 0
+    assert outbox_rows(post.database) == [("dropped", None)] * 8
+
+
+def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
+    ask(post.database, "link")
+    with post.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert post.after(timedelta(0)) == []
+
+
+def test_who_has_left_everything_is_sent_what_they_ask_for(post: Post) -> None:
+    leave(post.database, slug=None)
+    ask(post.database, "link")
+    assert post.after(timedelta(0)) == [LINK]
+
+
+def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -> None:
+    ask(post.database, "link")
+    post.refusal = TemporaryError("the mail server said 451")
+    assert post.after(timedelta(0)) == []
+    post.refusal = None
+    assert post.after(30 * SECOND) == [LINK]
+    ask(post.database, "link")
+    assert post.after(timedelta(hours=24, seconds=1)) == [LINK]
+    assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
+
+
+def test_no_second_worker_takes_a_mail_while_it_is_being_sent(post: Post) -> None:
+    leave(post.database)
+    other = Post(post.database, now=make.NOW + QUIET)
+    post.on_send = lambda: assert_idle(other)
+    assert post.after(QUIET) == [LEFT]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_mail_that_another_worker_is_claiming_is_passed_over(database: Database) -> None:
+    due_now(database, 2)
+    now = datetime.now(UTC)
+    with database.transaction() as one, database.transaction() as two:
+        claimed = [outbox.claim(one, now), outbox.claim(two, now)]
+        assert len({mail.id for mail in claimed if mail is not None}) == 2
+        assert outbox.claim(two, now) is None
+
+
+def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) -> None:
+    leave(post.database)
+    other = Post(post.database, refusal=PermanentError("the mail server said 550"))
+    lapsed = QUIET + outbox.CLAIM_LAPSES_AFTER
+    post.on_send = lambda: _ignore(other.after(lapsed))
+    post.after(QUIET)
+    assert outbox_rows(post.database) == [("failed", "the mail server said 550")]
+
+
+def test_a_worker_killed_before_it_could_settle_loses_nothing(
+    database: Database, database_url: str
+) -> None:
+    running: list[processes.Running] = []
+    with smtp.server(on_mail=lambda _: running[0].kill()) as server:
+        due_now(database, 1)
+        environ = mail_environment(database_url, server)
+        with processes.working(environ) as worker:
+            running.append(worker)
+            processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
+        first = server.mails[0].message["Message-ID"]
+        post, lapsed = Post(database), datetime.now(UTC) - make.NOW + outbox.CLAIM_LAPSES_AFTER
+        assert post.after(lapsed - MINUTE) == []
+        assert post.after(lapsed) == [LEFT]
+    assert [message["Message-ID"] for message in post.sent] == [first]
+    assert outbox_rows(database) == [("sent", None)]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_two_workers_at_once_send_each_mail_once(database: Database, database_url: str) -> None:
+    due_now(database, 24)
+    with smtp.server() as server:
+        environ = mail_environment(database_url, server)
+        with processes.working(environ) as one, processes.working(environ) as two:
+            processes.wait_for(lambda: _settled(database) == 24, "not all was sent")
+            assert (one.stop(), two.stop()) == (0, 0)
+    recipients = [mail.recipients[0] for mail in server.mails]
+    assert sorted(recipients) == sorted({f"reader{n}@example.org" for n in range(24)})
+
+
+def due_now(database: Database, count: int) -> None:
+    """Let `count` readers leave, each with a confirmation that is due by the real clock."""
+    emails = [f"reader{n}@example.org" for n in range(count)] if count > 1 else ["ada@example.org"]
+    with database.transaction() as session:
+        for email in emails:
+            make.reader(session, email)
+            make.stop(session, email, at=datetime.now(UTC), confirm_after=timedelta(0))
+
+
+def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
+    return make.environment(
+        DATABASE_URL=database_url, SMTP_URL=server.url, MAIL_FROM="letters@example.org"
+    )
+
+
+def assert_idle(post: Post) -> None:
+    assert not post.worker().send_one()
+
+
+def _settled(database: Database) -> int:
+    return sum(state == "sent" for state, _ in outbox_rows(database))
+
+
+def _raise(error: Exception | None) -> None:
+    if error is not None:
+        raise error
+
+
+def _ignore(_: object) -> None:
+    pass

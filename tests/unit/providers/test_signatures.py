@@ -1,0 +1,288 @@
+"""Only a provider's own events are read: each way to prove it, and each way to fail to."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from preference_center.providers.event import (
+    AwayError,
+    ForgedError,
+    Posted,
+    UnreadableError,
+)
+from preference_center.providers.sendgrid.events import (
+    SIGNATURE,
+    TIMESTAMP,
+    SendGrid,
+    verification_key,
+)
+from preference_center.providers.ses.events import Ses
+from preference_center.providers.ses.sns import Envelopes, host_of
+from tests.support import make, posting, samples
+from tests.support.posting import CERTIFICATE, HOST, TOPIC, Amazon, Request, authority, envelope
+
+SAID: dict[str, Any] = {
+    "ses": samples.ses_complaint(),
+    "sendgrid": samples.sendgrid("spamreport"),
+    "postmark": samples.postmark("SpamComplaint"),
+    "mailgun": samples.mailgun("complained"),
+}
+DAY = timedelta(days=1)
+MINUTES = timedelta(minutes=11)
+
+# A request that SendGrid recorded, from the tests of its own library for Python.
+RECORDED_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw"
+    "+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+)
+RECORDED = Request(
+    b'[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address","sg_event_id":'
+    b'"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA","sg_message_id":"LRzXl_NHStOGhQ4kofSm'
+    b'_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0","smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@'
+    b'ismtpd0039p1iad1.sendgrid.net>","timestamp":1600112492}]\r\n',
+    {
+        SIGNATURE: "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0JuG+luQAbPIq"
+        "Hh89M15TluLtEZtM=",
+        TIMESTAMP: "1600112502",
+    },
+)
+RECORDED_AT = datetime.fromtimestamp(1600112502, UTC)
+
+
+def read(provider: str, request: Request, now: datetime = make.NOW) -> int:
+    """Return how many events a request holds."""
+    return len(posting.reader_of(provider).read(request.posted, now))
+
+
+def changed(request: Request, old: str, new: str) -> Request:
+    assert old.encode() in request.body
+    return Request(request.body.replace(old.encode(), new.encode()), request.headers)
+
+
+@pytest.mark.parametrize("provider", list(SAID))
+def test_what_a_provider_signs_is_read(provider: str) -> None:
+    assert read(provider, posting.SIGNED[provider](SAID[provider])) == 1
+
+
+def test_what_sendgrid_really_signed_is_read() -> None:
+    reader = SendGrid(verification_key(RECORDED_KEY))
+    (event,) = reader.read(RECORDED.posted, RECORDED_AT)
+    assert event.address == "hello@world.com"
+    with pytest.raises(ForgedError):
+        reader.read(changed(RECORDED, "hello@", "hallo@").posted, RECORDED_AT)
+
+
+@pytest.mark.parametrize("provider", ["ses", "sendgrid"])
+def test_a_change_under_the_signature_is_found(provider: str) -> None:
+    request = posting.SIGNED[provider](SAID[provider])
+    with pytest.raises(ForgedError):
+        read(provider, changed(request, "ada@", "eve@"))
+
+
+@pytest.mark.parametrize("provider", list(SAID))
+def test_what_nobody_signed_is_refused(provider: str) -> None:
+    with pytest.raises(ForgedError):
+        read(provider, Request(json.dumps(SAID[provider]).encode(), {}))
+
+
+@pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
+@pytest.mark.parametrize("later", [DAY + MINUTES, -MINUTES])
+def test_what_was_signed_too_long_ago_or_is_still_to_come_is_refused(
+    provider: str, later: timedelta
+) -> None:
+    request = posting.SIGNED[provider](SAID[provider])
+    with pytest.raises(ForgedError):
+        read(provider, request, make.NOW + later)
+
+
+@pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
+def test_what_a_provider_tries_again_for_a_day_is_read(provider: str) -> None:
+    request = posting.SIGNED[provider](SAID[provider])
+    assert read(provider, request, make.NOW + DAY) == 1
+
+
+def test_a_mailgun_signature_of_another_key_or_for_another_token_is_refused() -> None:
+    other_key = posting.mailgun(SAID["mailgun"], key="another-key-7hG2kP9sQ4vX")
+    other_token = changed(posting.mailgun(SAID["mailgun"]), "t" * 50, "u" * 50)
+    for request in (other_key, other_token):
+        with pytest.raises(ForgedError):
+            read("mailgun", request)
+
+
+def test_where_a_mailgun_time_ends_and_its_token_begins_is_not_for_choosing() -> None:
+    request = posting.mailgun(SAID["mailgun"], token="e0" + "a" * 48)
+    signature = json.loads(request.body)["signature"]
+    moved = changed(request, f'"{signature["timestamp"]}"', f'"{signature["timestamp"]}e0"')
+    with pytest.raises(ForgedError):
+        read("mailgun", changed(moved, signature["token"], "a" * 48))
+
+
+def test_a_mailgun_subaccount_is_known_by_its_parents_signature() -> None:
+    request = posting.mailgun(SAID["mailgun"])
+    parents = changed(request, '"signature": "', '"signature": "00", "parent-signature": "')
+    assert read("mailgun", parents) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Basic", "Basic !", "Basic cG9zdG1hcms6", "Bearer cG9zdG1hcms6", "Basic \ud800"],
+)
+def test_a_postmark_password_that_is_another_is_refused(header: str) -> None:
+    request = posting.postmark(SAID["postmark"])
+    with pytest.raises(ForgedError):
+        read("postmark", Request(request.body, {"Authorization": header}))
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [(SIGNATURE, ""), (SIGNATURE, "AA=="), (SIGNATURE, "é"), (TIMESTAMP, ""), (TIMESTAMP, "nan")],
+)
+def test_a_sendgrid_header_that_is_none_is_refused(header: str, value: str) -> None:
+    request = posting.sendgrid(SAID["sendgrid"])
+    with pytest.raises(ForgedError):
+        read("sendgrid", Request(request.body, {**request.headers, header: value}))
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_both_versions_of_sns_signatures_hold(version: str) -> None:
+    assert read("ses", posting.ses(SAID["ses"], version=version)) == 1
+
+
+def test_a_subject_is_signed_where_there_is_one() -> None:
+    assert read("ses", posting.ses(SAID["ses"], Subject="Amazon SES Email Event")) == 1
+
+
+def test_no_field_of_an_envelope_passes_for_two() -> None:
+    request = posting.ses(SAID["ses"], Subject="Event")
+    values = json.loads(request.body)
+    values["MessageId"] += f"\nSubject\n{values.pop('Subject')}"
+    with pytest.raises(ForgedError):
+        read("ses", Request(json.dumps(values).encode(), {}))
+
+
+def test_an_envelope_signed_by_another_certificate_is_refused() -> None:
+    with pytest.raises(ForgedError):
+        read("ses", posting.ses(SAID["ses"], signer=authority("eve.example")))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://sns.us-east-1.amazonaws.com{CERTIFICATE}",
+        f"https://sns.s3.amazonaws.com{CERTIFICATE}",
+        f"http://{HOST}{CERTIFICATE}",
+        f"https://{HOST}.eve.example{CERTIFICATE}",
+        f"https://{HOST}@eve.example{CERTIFICATE}",
+        f"https://{HOST}/eve.pem",
+        f"https://{HOST}{CERTIFICATE}?x",
+        f"https://{HOST}/..{CERTIFICATE}",
+        "",
+    ],
+)
+def test_a_certificate_comes_from_amazons_host_of_the_region_alone(url: str) -> None:
+    amazon, request = Amazon(), posting.ses(SAID["ses"])
+    request = changed(request, f"https://{HOST}{CERTIFICATE}", url)
+    with pytest.raises(ForgedError):
+        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.asked == []
+
+
+@pytest.mark.parametrize(
+    "topic", [TOPIC.replace("123456789012", "999999999999"), "arn:aws:sns:eu-west-1:1:x", ""]
+)
+def test_somebody_elses_topic_is_not_heard(topic: str) -> None:
+    amazon, request = Amazon(), posting.ses(SAID["ses"], TopicArn=topic)
+    with pytest.raises(ForgedError):
+        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.asked == []
+
+
+def test_a_certificate_is_fetched_once() -> None:
+    amazon = Amazon()
+    reader = posting.reader_of("ses", amazon.fetch)
+    for _ in range(3):
+        assert reader.read(posting.ses(SAID["ses"]).posted, make.NOW)
+    assert amazon.asked == [(HOST, CERTIFICATE)]
+
+
+def test_while_a_certificate_is_fetched_no_other_thread_waits_for_one() -> None:
+    request = posting.ses(SAID["ses"]).posted
+
+    def fetch(host: str, target: str) -> bytes:
+        with pytest.raises(AwayError):
+            reader.read(request, make.NOW)
+        return Amazon().fetch(host, target)
+
+    reader = Ses(Envelopes((TOPIC,), fetch))
+    assert len(reader.read(request, make.NOW)) == 1
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
+def test_a_certificate_that_is_none_proves_nothing(answer: bytes) -> None:
+    reader = Ses(Envelopes((TOPIC,), lambda _host, _target: answer))
+    with pytest.raises(ForgedError):
+        reader.read(posting.ses(SAID["ses"]).posted, make.NOW)
+
+
+def test_a_certificate_that_has_had_its_time_proves_nothing() -> None:
+    later = make.NOW + timedelta(days=31)
+    with pytest.raises(ForgedError):
+        read("ses", posting.ses(SAID["ses"], at=later), later)
+
+
+def subscribe(url: str, **changes: Any) -> tuple[Amazon, Request]:
+    request = envelope(
+        "You have chosen to subscribe",
+        Type="SubscriptionConfirmation",
+        Token="2336412f37",
+        SubscribeURL=url,
+        **changes,
+    )
+    return Amazon(), request
+
+
+CONFIRM = f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
+
+
+def test_a_subscription_is_confirmed_where_amazon_says() -> None:
+    amazon, request = subscribe(f"https://{HOST}{CONFIRM}")
+    assert posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW) == []
+    assert amazon.asked == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://eve.example/?Action=ConfirmSubscription", f"https://{HOST}/?Action=Delete", ""]
+)
+def test_a_subscription_is_confirmed_nowhere_else(url: str) -> None:
+    amazon, request = subscribe(url)
+    with pytest.raises(ForgedError):
+        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.asked == [(HOST, CERTIFICATE)]
+
+
+def test_a_subscription_of_somebody_elses_topic_is_not_confirmed() -> None:
+    amazon, request = subscribe(f"https://{HOST}{CONFIRM}", TopicArn=TOPIC + "x")
+    with pytest.raises(ForgedError):
+        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.asked == []
+
+
+def test_each_partition_has_hosts_of_its_own() -> None:
+    assert host_of(TOPIC) == HOST
+    china = "arn:aws-cn:sns:cn-north-1:123456789012:x"
+    assert host_of(china) == "sns.cn-north-1.amazonaws.com.cn"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
+@pytest.mark.parametrize("provider", ["ses", "postmark", "mailgun"])
+def test_what_is_no_json_is_refused(provider: str, body: bytes) -> None:
+    headers = posting.postmark({}).headers
+    with pytest.raises((UnreadableError, ForgedError)):
+        posting.reader_of(provider).read(Request(body, headers).posted, make.NOW)
+
+
+def test_a_header_that_is_not_there_is_empty() -> None:
+    with pytest.raises(ForgedError):
+        posting.reader_of("sendgrid").read(Posted(b"[]", lambda _name: ""), make.NOW)

@@ -1,0 +1,323 @@
+"""Settings are read from the environment, and all that is wrong with them is said at once (S8)."""
+
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preference_center.app import providers
+from preference_center.core.audience import LEAST_GAP
+from preference_center.settings.env import PREFIX, SettingsError
+from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
+from tests.support import make, posting, processes
+
+ROOT = Path(__file__).parents[3]
+REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"}
+NAMES = re.findall(
+    r'reader\.\w+\("(\w+)"', (ROOT / "preference_center/settings/settings.py").read_text()
+)
+
+
+def problems(**changes: str) -> list[str]:
+    """Return what is said about a valid environment with `changes`."""
+    try:
+        read_settings(make.environment(**changes))
+    except SettingsError as error:
+        return error.problems
+    return []
+
+
+def test_nothing_is_wrong_with_a_valid_environment() -> None:
+    assert problems() == []
+
+
+def test_every_missing_setting_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({})
+    assert {problem.split()[0] for problem in caught.value.problems} == {
+        PREFIX + name for name in REQUIRED
+    }
+    assert len(caught.value.problems) == len(REQUIRED)
+
+
+@pytest.mark.parametrize("nothing", ["", " ", ",", " , ,"])
+def test_a_list_without_a_key_is_missing(nothing: str) -> None:
+    environ = make.environment() | {f"{PREFIX}LINK_KEYS": nothing}
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    assert caught.value.problems == [f"{PREFIX}LINK_KEYS is missing."]
+
+
+def test_several_weak_values_are_named_at_once() -> None:
+    found = problems(LINK_KEYS="short", BRAND_ACCENT="pink", CONTACT="nobody", SMTP_URL="x")
+    named = {problem.split()[0].removeprefix(PREFIX) for problem in found}
+    assert named == {"LINK_KEYS", "BRAND_ACCENT", "CONTACT", "SMTP_URL", "MAIL_FROM"}
+
+
+@pytest.mark.parametrize("name", ["LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        make.LINK_KEY[:31],
+        "x" * 64,
+        "abcabcabc" * 8,
+        "an-example-key-of-32-characters-or-more",
+        "please-CHANGE-me-4vB7mQ2xW9pL6sN3kT8d",
+        "0123456789abcdef0123456789abcdef",
+        "my-password-4vB7mQ2xW9pL6sN3kT8dRt",
+    ],
+)
+def test_a_short_or_guessable_key_is_refused_by_name_and_never_shown(name: str, key: str) -> None:
+    found = problems(**{name: key})
+    assert len(found) == 1
+    assert found[0].startswith(f"{PREFIX}{name} holds a key that is too short or guessable")
+    assert key not in found[0]
+
+
+def test_one_weak_key_in_a_list_is_refused() -> None:
+    assert len(problems(LINK_KEYS=f"old,{make.LINK_KEY}")) == 1
+    assert len(problems(SERVER_KEYS=f"{make.SERVER_KEY}, new")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("SERVER_KEYS", make.LINK_KEY),
+        ("IDENTITY_KEY", make.LINK_KEY),
+        ("SECRET_KEY", make.SERVER_KEY),
+        ("SERVER_KEYS", f"{make.SERVER_KEY},{make.IDENTITY_KEY}"),
+    ],
+)
+def test_one_key_under_two_names_is_refused(name: str, key: str) -> None:
+    assert "each needs its own" in " ".join(problems(**{name: key}))
+
+
+def test_keys_are_lists_from_oldest_to_newest() -> None:
+    newer = "link-key-for-tests-newer-5hD8sK2gL7jF"
+    settings = read_settings(make.environment(LINK_KEYS=f"{make.LINK_KEY}, {newer},"))
+    assert settings.link_keys == (make.LINK_KEY, newer)
+
+
+def test_settings_show_no_key_when_they_are_printed() -> None:
+    settings = read_settings(make.environment())
+    for key in (make.LINK_KEY, make.SERVER_KEY, make.IDENTITY_KEY, make.SECRET_KEY):
+        assert key not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://mail.example.org",
+        "https://mail.example.org:8443/preferences/",
+        "https://example.org/~mail/a.b-c_d",
+        "http://localhost:8000",
+        "http://127.0.0.1",
+        "http://[::1]:8000",
+    ],
+)
+def test_a_public_url_is_taken_without_a_slash_at_its_end(url: str) -> None:
+    assert read_settings(make.environment(PUBLIC_URL=url)).public_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.org",
+        "http://mail.example.org",
+        "http://localhost.example.org",
+        "HTTPS://mail.example.org",
+        "https://",
+        "https://:443",
+        "https://[bad",
+        "https://mail.example.org:99999",
+        "https://mail.example.org:port",
+        "https://user:word@mail.example.org",
+        "https://mail.example.org/a b",
+        "https://mail.example.org/a,b",
+        "https://mail.example.org/a%20b",
+        "https://mail.example.org//a",
+        "https://mail.example.org/?a=b",
+        "https://mail.example.org/#a",
+        "https://straße.de",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_public_url_that_mail_programs_would_spoil_is_refused(url: str) -> None:
+    found = problems(PUBLIC_URL=url)
+    assert len(found) == 1
+    assert found[0].startswith(f"{PREFIX}PUBLIC_URL ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://localhost/x"),
+        ("DATABASE_URL", "mysql://localhost/x"),
+        ("INBOUND_DOMAIN", "in example.org"),
+        ("INBOUND_DOMAIN", "straße.de"),
+        ("INBOUND_DOMAIN", "in.example.org>, <mailto:eve@example.org"),
+        ("SMTP_URL", "http://mail.example.org"),
+        ("SMTP_URL", "smtp://mail.example.org:notaport"),
+        ("IMAP_URL", "pop3://me:word@mail.example.org"),
+        ("IMAP_URL", "imaps://mail.example.org/INBOX"),
+        ("IMAP_URL", "imaps://me@mail.example.org"),
+        ("IMAP_URL", "imaps://me:word@"),
+        ("IMAP_URL", "imaps://me:wo#rd@mail.example.org"),
+        ("IMAP_URL", "imaps://me:word@mail.example.org/?folder"),
+        ("IMAP_URL", "imaps://me:word%0d%0aA1 NOOP@mail.example.org"),
+        ("IMAP_URL", "imaps://me:word@mail.example.org/Mail/Done"),
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "a@example.org\r\nBcc: b@example.org"),
+        ("ENVELOPE_FROM", "nobody"),
+        ("BRAND_NAME", "Two\nlines"),
+        ("BRAND_ACCENT", "#ffff00"),
+        ("POSTAL_ADDRESS", "a\x00b"),
+        ("CONTACT", "javascript:alert(1)"),
+        ("PRIVACY_URL", "javascript:alert(1)"),
+        ("PRIVACY_URL", "https://[bad"),
+        ("SIGN_UP_URL", "//example.org"),
+        ("GOODBYE_LINKS", "Blog"),
+        ("GOODBYE_LINKS", "Blog=javascript:alert(1)"),
+        ("GOODBYE_LINKS", "=https://example.org"),
+        ("OVERRIDES", "/no/such/folder"),
+        ("ONE_CLICK_SCOPE", "everything"),
+        ("HSTS_SCOPE", "yes"),
+        ("CONFIRMATIONS", "page,carrier-pigeon"),
+        ("CONFIRMATION_QUIET", "-1"),
+        ("CONFIRMATION_QUIET", "1e3"),
+        ("LANGUAGES", "en,xx"),
+        ("KEEP_OUTBOX_DAYS", "0"),
+        ("KEEP_OUTBOX_DAYS", "a month"),
+        ("KEEP_CLAIMS_DAYS", "30"),
+        ("KEEP_REASON_PERSON_DAYS", "-1"),
+        ("KEEP_REASON_TEXT_DAYS", "1000000"),
+    ],
+)
+def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
+    found = problems(**{"MAIL_FROM": "letters@example.org", name: value})
+    assert {problem.split()[0] for problem in found} == {PREFIX + name}
+
+
+@given(st.sampled_from(NAMES), st.text(st.characters(blacklist_characters="\0"), min_size=1))
+def test_whatever_stands_in_a_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    for problem in problems(**{name: value}):
+        assert re.match(rf"{PREFIX}({name}|MAIL_FROM) ", problem)
+
+
+def test_mail_needs_a_sender() -> None:
+    assert problems(SMTP_URL="smtp://localhost") == [f"{PREFIX}MAIL_FROM is missing."]
+    assert problems(SMTP_URL="smtp://localhost", MAIL_FROM="letters@example.org") == []
+
+
+def test_values_are_read_into_what_they_mean(tmp_path: Path) -> None:
+    settings = read_settings(
+        make.environment(
+            GOODBYE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
+            CONFIRMATIONS="none",
+            CONFIRMATION_QUIET="5",
+            OVERRIDES=str(tmp_path),
+            LANGUAGES="en, ar-XB, en",
+            INBOUND_DOMAIN="In.Example.Org",
+        )
+    )
+    blog, rss = settings.goodbye_links
+    assert blog == ("Blog", "https://example.org/blog?a=b")
+    assert rss == ("RSS", "https://example.org/rss")
+    assert (settings.confirmations, settings.confirmation_quiet) == (
+        frozenset(),
+        timedelta(seconds=5),
+    )
+    assert (settings.overrides, settings.languages) == (tmp_path, ("en", "ar-XB"))
+    assert settings.inbound_domain == "in.example.org"
+
+
+def test_what_is_kept_and_for_how_long_is_a_number_of_days() -> None:
+    settings = read_settings(make.environment(KEEP_CLAIMS_DAYS="31", KEEP_OUTBOX_DAYS="7"))
+    assert (settings.keep_claims, settings.keep_outbox) == (timedelta(days=31), timedelta(days=7))
+
+
+def test_claims_are_kept_for_as_long_as_a_cap_counts_them() -> None:
+    assert problems(KEEP_CLAIMS_DAYS="30") == [
+        f"{PREFIX}KEEP_CLAIMS_DAYS must be a number from 31 to 36500."
+    ]
+    assert timedelta(days=31) > LEAST_GAP["monthly"]
+
+
+def test_the_brand_is_the_host_until_it_has_a_name() -> None:
+    assert read_settings(make.environment()).brand_name == "mail.example.org"
+
+
+def test_a_sender_needs_the_link_settings_alone() -> None:
+    environ = make.environment(DATABASE_URL="", SERVER_KEYS="", SECRET_KEY="")
+    assert read_link_settings(environ) == LinkSettings(
+        public_url="https://mail.example.org",
+        link_keys=(make.LINK_KEY,),
+        identity_key=make.IDENTITY_KEY,
+    )
+
+
+@pytest.mark.parametrize(
+    "program", ["import wsgi", "import config; config.settings_from_environment()"]
+)
+def test_a_web_server_started_without_settings_ends_with_2_and_says_why(program: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=processes.environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert {line.split()[0].removeprefix(PREFIX) for line in ended.stderr.splitlines()} == REQUIRED
+
+
+def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
+    ended = processes.run({}, "serve")
+    assert ended.returncode == 2
+    named = {line.split()[0].removeprefix(PREFIX) for line in ended.stderr.decode().splitlines()}
+    assert named == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("SES_TOPICS", "arn:aws:sns:eu-west-1:1:x", "must look like arn:aws:sns:"),
+        ("SES_TOPICS", f"{posting.TOPIC},mail-events", "must look like arn:aws:sns:"),
+        ("SENDGRID_KEY", "SG.not-the-key", "is not the verification key that SendGrid shows"),
+        ("SENDGRID_KEY", posting.SENDGRID_KEY[:-8], "is not the verification key"),
+        ("POSTMARK_CREDENTIALS", "no-colon", "must look like user:password"),
+        ("POSTMARK_CREDENTIALS", "user:short", "holds a key that is too short or guessable"),
+        ("MAILGUN_KEY", "7hG2kP9s", "is too short to be the key"),
+    ],
+)
+def test_a_providers_secret_that_cannot_be_one_is_refused(name: str, value: str, why: str) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{PREFIX}{name} {why}")
+    assert value not in problem
+
+
+def test_a_providers_secrets_are_taken() -> None:
+    settings = read_settings(
+        make.environment(
+            SES_TOPICS=f"{posting.TOPIC}, {posting.TOPIC}-2",
+            SENDGRID_KEY=posting.SENDGRID_KEY,
+            POSTMARK_CREDENTIALS=posting.POSTMARK,
+            MAILGUN_KEY=posting.MAILGUN_KEY,
+        )
+    )
+    assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
+    assert settings.ses_topics == (posting.TOPIC, f"{posting.TOPIC}-2")
+
+
+def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
+    assert problems(ONE_CLICK_SCOP="all") == [
+        f"{PREFIX}ONE_CLICK_SCOP is no setting; did you mean {PREFIX}ONE_CLICK_SCOPE?"
+    ]
+    assert problems(ZZZ="x") == [f"{PREFIX}ZZZ is no setting."]

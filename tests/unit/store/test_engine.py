@@ -1,0 +1,232 @@
+"""Transactions that lose nothing, a database that is gone, and times that keep their zone."""
+
+import multiprocessing
+import sqlite3
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, func, insert, make_url, select, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError, StatementError
+
+from preference_center.core import subscribers
+from preference_center.store import Database, UnavailableError
+from preference_center.store.tables import Subscriber, Utc
+from tests.support import make
+
+UPDATES = 25
+
+
+def _count_up(database: Database) -> None:
+    for _ in range(UPDATES):
+        with database.transaction() as session:
+            ada = subscribers.lock(session, make.person(), make.NOW)
+            ada.seq = ada.seq + 1
+
+
+def _count_up_elsewhere(url: str) -> None:
+    database = Database(url, (make.SERVER_KEY,))
+    _count_up(database)
+    database.close()
+
+
+def _counted(database: Database) -> int:
+    with database.reading() as session:
+        return session.scalars(select(Subscriber.seq)).one()
+
+
+def test_threads_lose_no_update(database: Database) -> None:
+    threads = [threading.Thread(target=_count_up, args=(database,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _counted(database) == 4 * UPDATES
+
+
+def test_processes_lose_no_update(database: Database, database_url: str) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(_count_up_elsewhere, [database_url] * 2)
+    assert _counted(database) == 2 * UPDATES
+
+
+def test_reading_sees_one_moment(database: Database) -> None:
+    with database.transaction() as session:
+        make.stop(session)
+    with database.reading() as reader:
+        before = reader.scalars(select(Subscriber.seq)).one()
+        with database.transaction() as session:
+            make.stop(session, slug="offers")
+        reader.expire_all()
+        assert reader.scalars(select(Subscriber.seq)).one() == before
+
+
+def test_a_dry_run_meets_every_rule_and_keeps_nothing(database: Database) -> None:
+    with database.transaction(keep=False) as session:
+        make.stop(session)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
+
+
+def test_reading_writes_nothing_on_postgresql(database: Database) -> None:
+    if database.is_sqlite:
+        return  # a deferred transaction there may write; nothing of ours does
+    with pytest.raises(UnavailableError), database.reading() as session:
+        make.stop(session)
+
+
+def _gone(tmp_path: Path, engine: str) -> Database:
+    urls = {
+        "sqlite": f"sqlite:///{tmp_path}/no/such/folder.db",
+        "postgresql": "postgresql+psycopg://nobody@127.0.0.1:1/none",
+    }
+    return Database(urls[engine], (make.SERVER_KEY,))
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_database_that_is_gone_is_unavailable(tmp_path: Path, engine: str) -> None:
+    gone = _gone(tmp_path, engine)
+    with pytest.raises(UnavailableError), gone.transaction() as session:
+        make.stop(session)
+    with pytest.raises(UnavailableError), gone.reading() as session:
+        subscribers.find(session, make.person())
+
+
+def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    path.write_bytes(b"not a database, " * 500)
+    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+    with pytest.raises(UnavailableError), database.transaction() as session:
+        make.stop(session)
+
+
+def test_a_file_locked_by_another_program_is_unavailable(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnavailableError), database.transaction() as session:
+        make.stop(session)
+    other.close()
+    database.close()
+
+
+def test_a_connection_cut_off_in_the_middle_is_unavailable_and_the_next_works(
+    postgres_url: str,
+) -> None:
+    database = Database(postgres_url, (make.SERVER_KEY,))
+    admin = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
+
+    def cut_off() -> None:
+        with database.transaction() as session:
+            backend = session.scalar(text("SELECT pg_backend_pid()"))
+            with admin.connect() as connection:
+                connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+            make.stop(session)
+
+    with pytest.raises(UnavailableError):
+        cut_off()
+    with database.reading() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    database.close()
+    admin.dispose()
+
+
+def test_more_threads_than_connections_are_told_so(postgres_url: str) -> None:
+    database = Database(postgres_url, (make.SERVER_KEY,), connections=1)
+    with database.reading() as first:
+        first.scalar(text("SELECT 1"))
+        with pytest.raises(UnavailableError), database.reading() as second:
+            second.scalar(text("SELECT 1"))
+    database.close()
+
+
+def test_a_statement_that_takes_too_long_is_cut_off(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
+    database = Database(postgres_url, (make.SERVER_KEY,))
+    with pytest.raises(UnavailableError), database.transaction() as session:
+        session.execute(text("SELECT pg_sleep(5)"))
+    database.close()
+
+
+def test_an_error_report_holds_no_address(database: Database) -> None:
+    def fail() -> None:
+        with database.transaction() as session:
+            make.reader(session, "canary@example.org")
+            bad = {"subscriber_id": make.person("canary@example.org"), "email": "canary@x.org"}
+            session.execute(insert(Subscriber).values(**bad))
+
+    with pytest.raises(DBAPIError) as error:
+        fail()
+    assert "hidden" in str(error.value)
+    assert "canary" not in str(error.value).partition("DETAIL")[0]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        make.NOW,
+        datetime(2026, 7, 1, 0, 30, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=45))),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+    ],
+)
+def test_a_time_comes_back_as_the_same_moment_in_utc(database: Database, at: datetime) -> None:
+    with database.transaction() as session:
+        make.stop(session)
+        session.get_one(Subscriber, make.person()).erased_at = at
+    with database.reading() as session:
+        found = session.get_one(Subscriber, make.person()).erased_at
+        assert found == at
+        assert found is not None
+        assert found.tzinfo == UTC
+
+
+def test_a_time_without_a_zone_is_refused(database: Database) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001
+    with pytest.raises(StatementError, match="needs its zone"), database.reading() as session:
+        session.execute(select(Subscriber).where(Subscriber.created_at == naive))
+
+
+def test_times_compare_as_times_on_sqlite() -> None:
+    bind = Utc().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+    assert bind is not None
+    east = make.NOW.astimezone(timezone(timedelta(hours=9)))
+    assert bind(east) == bind(make.NOW)
+
+
+def test_a_writer_of_this_process_that_does_not_finish_keeps_no_other_waiting_without_end(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("preference_center.store.engine._BUSY_SECONDS", 0.05)
+    path = tmp_path / "test.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
+
+    def write() -> None:
+        with database.transaction() as session:
+            make.stop(session)
+
+    def refused() -> None:
+        with pytest.raises(UnavailableError, match="busy"):
+            write()
+        answered.append(True)
+
+    answered: list[bool] = []
+    with database.transaction() as session:
+        make.stop(session)
+        other = threading.Thread(target=refused)
+        other.start()
+        other.join(30)
+    assert answered == [True]
+    write()
+    database.close()

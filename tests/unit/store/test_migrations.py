@@ -1,0 +1,384 @@
+"""A migrated database is that of this version, and keeps what was in it, on both engines."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    Column,
+    Connection,
+    MetaData,
+    create_engine,
+    inspect,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session
+
+from preference_center.core import (
+    audience,
+    bounces,
+    inbound_counts,
+    ledger,
+    page_views,
+    quarantine,
+    reasons,
+    retention,
+    topics,
+)
+from preference_center.core.vocab import BounceSeverity
+from preference_center.store import Database, KeyCheckError, SchemaError
+from preference_center.store import upgrade as upgrades
+from preference_center.store.tables import Base, FailedMailing, Reason
+from preference_center.store.upgrade import check_schema, upgrade
+from tests.support import make
+
+ROOT = Path(upgrades.__file__).parent / "migrations"
+REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
+
+# A later revision that rebuilds tables with children, as SQLite makes Alembic do.
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "test2", "{head}"
+def upgrade():
+    for table in ("subscribers", "topics"):
+        with op.batch_alter_table(table, recreate="auto") as batch:
+            batch.add_column(sa.Column("extra", sa.Text(), server_default="x", nullable=False))
+            batch.create_check_constraint("extra", "extra <> ''")
+    {more}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
+    """Yield what makes a database without tables, on each engine in turn."""
+    made: list[Database] = []
+    names: list[str] = []
+
+    def database(name: str) -> Database:
+        url = f"sqlite:///{tmp_path}/{name}.db"
+        if request.param == "postgresql":
+            server = request.getfixturevalue("postgres_url")
+            names.append(f"{make_url(server).database}_{name}")
+            _execute(server, f"CREATE DATABASE {names[-1]}")
+            url = make_url(server).set(database=names[-1]).render_as_string(hide_password=False)
+        made.append(Database(url, (make.SERVER_KEY,), patient=True))
+        return made[-1]
+
+    yield database
+    for each in made:
+        each.close()
+    for name in names:
+        _execute(request.getfixturevalue("postgres_url"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+CATALOGUES = {
+    "columns": """
+        SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
+            collation_name, column_default
+        FROM information_schema.columns WHERE table_schema = 'public'""",
+    "indexes": "SELECT indexdef, '' FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+}
+
+
+def _catalogue(database: Database) -> dict[str, Any]:
+    """Return what the engine itself says about every table, but Alembic's own."""
+    with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            found = {name: connection.execute(text(sql)) for name, sql in CATALOGUES.items()}
+            rows = {name: sorted(map(str, result)) for name, result in found.items()}
+            return {name: [row for row in rows[name] if "alembic" not in row] for name in rows}
+        return {name: _of_sqlite(connection, name) for name in Base.metadata.tables}
+
+
+def _of_sqlite(connection: Connection, table: str) -> dict[str, Any]:
+    pragmas = ("table_xinfo", "foreign_key_list")
+    found = {
+        pragma: sorted(
+            str(row[1:]) for row in connection.exec_driver_sql(f"PRAGMA {pragma}({table})")
+        )
+        for pragma in pragmas
+    }
+    master = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
+    rows = connection.exec_driver_sql(master, (table,))
+    # The order of columns and constraints is nobody's business.
+    sql = [
+        (kind, name, sorted(part.strip(" ,\t") for part in _lines(ddl))) for kind, name, ddl in rows
+    ]
+    return {**found, "sql": sorted(sql)}
+
+
+def _lines(ddl: str) -> list[str]:
+    """Return the parts of a table; a column that was added stands in another's line.
+
+    A table that was rebuilt has its name in quotes.
+    """
+    return re.split(r"\n|, (?=[a-z_]+ [A-Z])", ddl.replace('"', ""))
+
+
+def test_a_migrated_schema_is_the_one_the_tables_describe(bare: Callable[[str], Database]) -> None:
+    migrated, fresh = bare("migrated"), bare("fresh")
+    upgrade(migrated)
+    Base.metadata.create_all(fresh.engine)
+    assert _catalogue(migrated) == _catalogue(fresh)
+
+
+def test_the_catalogues_show_checks_predicates_and_collations(
+    bare: Callable[[str], Database],
+) -> None:
+    database = bare("one")
+    upgrade(database)
+    seen = str(_catalogue(database)).replace("\\", "")
+    assert "ck_outbox_state" in seen
+    assert "uq_outbox_pending" in seen
+    assert "state = 'pending'" in seen or "'pending'::text" in seen
+    assert database.is_sqlite or "'C'" in seen
+
+
+def _fill(database: Database) -> None:
+    with database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.stop(session, confirm_after=timedelta(minutes=2), wording="Unsubscribe")
+        make.stop(session, slug=None)
+        make.reader(session, "ben@example.org", "weekly-news", "offers")
+        ben, topic = make.person("ben@example.org"), topics.get(session, "offers")
+        audience.claim(session, topic, "first", [ben], make.NOW)
+        for seq in (1, 2):
+            reasons.give(session, ben, seq, "other", "", make.NOW)
+        page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
+        bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
+        bounces.record(session, make.person("cem@example.org"), bounce, make.NOW)
+        make.reader(session, "dan@example.org")
+        bounces.record(session, make.person("dan@example.org"), bounce, make.NOW)
+        bounces.record(session, ben, replace(bounce, severity=BounceSeverity.SOFT), make.NOW)
+        quarantine.keep(session, b"hello", "not understood", make.NOW)
+        inbound_counts.is_new(session, "mail", "hello", make.NOW)
+        inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
+        session.flush()
+        past = session.get_one(Reason, (ben, 2))
+        past.given_at -= timedelta(days=91)
+        session.flush()
+        retention.reason_persons(session, retention.Retention(), make.NOW)
+
+
+def _columns(database: Database) -> dict[str, list[Column[Any]]]:
+    """Return the columns that are there of each table that is there."""
+    seen = inspect(database.engine)
+    return {
+        table.name: [table.columns[each["name"]] for each in seen.get_columns(table.name)]
+        for table in Base.metadata.sorted_tables
+        if seen.has_table(table.name)
+    }
+
+
+def _rows(
+    database: Database, columns: dict[str, list[Column[Any]]] | None = None
+) -> dict[str, list[str]]:
+    with Session(database.engine) as session:
+        return {
+            name: sorted(map(str, session.execute(select(*of_table))))
+            for name, of_table in (columns or _columns(database)).items()
+        }
+
+
+def _copy(source: Database, target: Database) -> None:
+    """Copy what the target has room for: an older version's tables and columns."""
+    with Session(source.engine) as old, Session(target.engine) as session, session.begin():
+        # Mails last: they once pointed at their subscribers.
+        for name, columns in sorted(_columns(target).items(), key=lambda each: each[0] == "outbox"):
+            rows = [dict(row._mapping) for row in old.execute(select(*columns))]
+            session.execute(Base.metadata.tables[name].insert(), rows)
+
+
+def _with_a_later_revision(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "pass"
+) -> None:
+    (folder / "versions").mkdir()
+    code = SECOND.format(head=REVISIONS[0], more=more)
+    (folder / "versions" / "test2.py").write_text(code)
+    locations = f"{ROOT / 'versions'}:{folder / 'versions'}"
+
+    def config() -> Config:
+        made = Config()
+        made.set_main_option("script_location", str(ROOT))
+        made.set_main_option("path_separator", ":")
+        made.set_main_option("version_locations", locations)
+        return made
+
+    monkeypatch.setattr(upgrades, "_config", config)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_upgrade_from_any_revision_keeps_every_row(
+    bare: Callable[[str], Database],
+    revision: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled, database = bare("filled"), bare("old")
+    upgrade(filled)
+    _fill(filled)
+    upgrade(database, revision)
+    _copy(filled, database)
+    columns = _columns(database)
+    before = _rows(database, columns)
+    assert all(before.values()), "a table without rows shows nothing"
+    _with_a_later_revision(monkeypatch, tmp_path)
+    upgrade(database)
+    assert _rows(database, columns) == before
+    assert {column["name"] for column in inspect(database.engine).get_columns("topics")} >= {
+        "extra"
+    }
+    with database.reading() as session:
+        assert list(ledger.verify(session)) == [None] * 4
+
+
+def test_soft_bounces_become_failed_mailings(bare: Callable[[str], Database]) -> None:
+    database = bare("old")
+    upgrade(database, "0004")
+    day, person = make.NOW.date(), make.person()
+    tables = MetaData()
+    tables.reflect(database.engine)
+    with database.engine.begin() as connection:
+        new = {"created_at": make.NOW, "seq": 0, "head": b"0" * 32}
+        values = {"subscriber_id": _as_is(database, person)}
+        connection.execute(tables.tables["subscribers"].insert(), {**values, **new})
+        bounce = {"day": day, "code": "4.2.2"}
+        connection.execute(tables.tables["soft_bounces"].insert(), {**values, **bounce})
+    upgrade(database)
+    with database.reading() as session:
+        row = session.scalars(select(FailedMailing)).one()
+    assert (row.subscriber_id, row.day, row.severity) == (person, day, "soft")
+    assert (row.topic, row.code, row.ended_domain) == ("", "4.2.2", None)
+
+
+def _as_is(database: Database, person: UUID) -> UUID | str:
+    """Return an id as a reflected column takes it."""
+    return person.hex if database.is_sqlite else person
+
+
+def test_an_upgrade_that_fails_leaves_everything_as_it_was(
+    bare: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = bare("old")
+    upgrade(database)
+    _fill(database)
+    before = (_catalogue(database), _rows(database))
+    with monkeypatch.context() as patched:
+        _with_a_later_revision(patched, tmp_path, "raise RuntimeError('half-way')")
+        with pytest.raises(RuntimeError, match="half-way"):
+            upgrade(database)
+    assert (_catalogue(database), _rows(database)) == before
+    check_schema(database)
+
+
+def test_upgrading_again_changes_nothing(bare: Callable[[str], Database]) -> None:
+    database = bare("one")
+    upgrade(database)
+    _fill(database)
+    before = (_catalogue(database), _rows(database))
+    upgrade(database)
+    assert (_catalogue(database), _rows(database)) == before
+
+
+def test_two_upgrades_at_once_wait_for_each_other(
+    bare: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = bare("one")
+    url = database.engine.url.render_as_string(hide_password=False)
+    both = Database(url, (make.SERVER_KEY,), patient=True), database
+    migrate, met = command.upgrade, threading.Barrier(2)
+    at_once: list[Any] = []
+
+    def upgrade_slowly(*arguments: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            met.wait(1)
+            at_once.append(arguments)  # both had begun
+        migrate(*arguments)
+
+    monkeypatch.setattr(command, "upgrade", upgrade_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(upgrade, both))
+    assert at_once == []
+    check_schema(database)
+    both[0].close()
+
+
+def test_foreign_keys_of_sqlite_are_on_after_an_upgrade(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/one.db", (make.SERVER_KEY,))
+    upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    database.close()
+
+
+def test_a_database_without_tables_says_what_to_run(bare: Callable[[str], Database]) -> None:
+    with pytest.raises(SchemaError, match=r"no tables yet\. Run: preference-center upgrade"):
+        check_schema(bare("empty"))
+
+
+def _set_revision(database: Database, revision: str) -> None:
+    with database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
+def test_a_database_of_another_version_is_named(bare: Callable[[str], Database]) -> None:
+    database = bare("other")
+    upgrade(database)
+    _set_revision(database, "9999")
+    wanted = f"at revision 9999, this version needs {REVISIONS[0]}"
+    with pytest.raises(SchemaError, match=wanted):
+        check_schema(database)
+
+
+def test_a_database_of_a_newer_version_is_not_downgraded(bare: Callable[[str], Database]) -> None:
+    database = bare("newer")
+    upgrade(database)
+    _set_revision(database, "9999")
+    before = _catalogue(database)
+    with pytest.raises(SchemaError, match="newer"):
+        upgrade(database)
+    assert _catalogue(database) == before
+
+
+def test_an_upgrade_with_a_wrong_key_changes_nothing(bare: Callable[[str], Database]) -> None:
+    filled, database = bare("filled"), bare("old")
+    upgrade(filled)
+    _fill(filled)
+    upgrade(database, "0004")
+    _copy(filled, database)
+    before = (_catalogue(database), _rows(database))
+    url = database.engine.url.render_as_string(hide_password=False)
+    wrong = make.database(url, identity_key="another-identity-key-9zX3cV6bN1mK8")
+    with pytest.raises(KeyCheckError, match="IDENTITY_KEY"):
+        upgrade(wrong)
+    wrong.close()
+    assert (_catalogue(database), _rows(database)) == before
+    right = make.database(url)
+    upgrade(right)
+    check_schema(right)
+    right.close()

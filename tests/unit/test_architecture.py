@@ -1,0 +1,139 @@
+"""Which package may import which. Change this table and `docs/architecture.md` together."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "preference_center"
+NAME = "preference_center"
+
+# package -> (packages it may use, libraries it may use); a package includes the modules below it.
+# A dotted name allows one module of a package and nothing else of it.
+PACKAGES: dict[str, tuple[set[str], set[str]]] = {
+    "util": (set(), set()),
+    "links": (set(), {"idna", "itsdangerous"}),
+    "i18n": (set(), {"babel", "jinja2"}),
+    "settings": ({"links", "providers", "util"}, set()),
+    "store": ({"core.vocab", "links", "util"}, {"alembic", "psycopg", "sqlalchemy"}),
+    "core": ({"links", "store", "util"}, {"sqlalchemy"}),
+    "mail": ({"core.vocab"}, {"dkim"}),
+    "providers": ({"core.vocab", "links", "mail"}, {"cryptography"}),
+    "doctor": ({"links"}, {"dkim", "dns"}),
+    "data": ({"core", "links", "store"}, {"sqlalchemy"}),
+    "inbound": (
+        {"core", "links", "mail", "providers", "settings", "store", "util"},
+        {"aiosmtpd", "imap_tools", "sqlalchemy"},
+    ),
+    "outbound": (
+        {"core", "i18n", "links", "settings", "store", "util"},
+        {"premailer", "sqlalchemy"},
+    ),
+    "web": (
+        {"core", "i18n", "inbound.events", "links", "providers", "settings", "store", "util"},
+        {"flask", "flask_compress", "flask_wtf", "limits", "werkzeug", "wtforms"},
+    ),
+    # What wires the rest may use all of it.
+    "app": ({"*"}, {"*"}),
+    "server": ({"*"}, {"*"}),
+    "cli": ({"*"}, {"*"}),
+    "demo": ({"*"}, {"*"}),
+}
+ENTRY_POINTS = ("web.subscriber", "web.one_click", "web.provider_webhooks")
+HIDDEN_FROM_WEB = (
+    "store.tables",
+    "store.queries",
+    "store.export_queries",
+    "store.report_queries",
+)
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports, functions and `TYPE_CHECKING` included, as dotted names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def package_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def misplaced(module: str, tree: ast.Module) -> list[str]:
+    """Return the imports of `module` that the row of its package does not allow."""
+    packages, libraries = PACKAGES[package_of(module)]
+    wrong = []
+    for name in imported(tree):
+        top, _, rest = name.partition(".")
+        if top == NAME:
+            whole = package_of(rest) in {*packages, package_of(module)} or "*" in packages
+            allowed = whole or rest.rpartition(".")[0] in packages
+        else:
+            allowed = top in {*libraries, *sys.stdlib_module_names} or "*" in libraries
+        if not allowed:
+            wrong.append(name)
+    return wrong
+
+
+PLACED = [(name, tree) for name, tree in modules() if name not in {"__init__", "__main__"}]
+
+
+@pytest.mark.parametrize(("module", "tree"), PLACED, ids=[name for name, _ in PLACED])
+def test_a_module_imports_only_what_its_package_may(module: str, tree: ast.Module) -> None:
+    assert misplaced(module, tree) == []
+
+
+def test_every_row_names_a_package_that_exists() -> None:
+    assert set(PACKAGES) == {package_of(module) for module, _ in PLACED}
+
+
+def test_an_import_out_of_place_is_found() -> None:
+    tree = ast.parse("from flask import request\nfrom preference_center.outbound import compose")
+    assert misplaced("core.consent", tree) == [
+        "flask.request",
+        "preference_center.outbound.compose",
+    ]
+
+
+def test_one_module_of_a_package_can_be_allowed() -> None:
+    tree = ast.parse(
+        f"from {NAME}.core.vocab import BounceSeverity\nfrom {NAME}.core import ledger"
+    )
+    assert misplaced("mail.bounce_policy", tree) == [f"{NAME}.core.ledger"]
+
+
+def test_no_entry_point_imports_another() -> None:
+    for module, tree in PLACED:
+        own = next((each for each in ENTRY_POINTS if module.startswith(each)), None)
+        others = [f"{NAME}.{each}" for each in ENTRY_POINTS if own is not None and each != own]
+        assert not [name for name in imported(tree) if name.startswith(tuple(others))]
+
+
+def test_the_web_writes_no_query_of_its_own() -> None:
+    hidden = tuple(f"{NAME}.{each}" for each in HIDDEN_FROM_WEB)
+    for module, tree in PLACED:
+        if package_of(module) == "web":
+            assert not [name for name in imported(tree) if name.startswith(hidden)]
+
+
+def test_core_never_commits() -> None:
+    for module, tree in PLACED:
+        if package_of(module) == "core":
+            called = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            assert called.isdisjoint({"commit", "rollback"})
+
+
+def test_no_module_has_the_name_of_a_standard_module() -> None:
+    names = {module.rpartition(".")[2] for module, _ in PLACED if "." not in module}
+    assert names.isdisjoint(sys.stdlib_module_names)

@@ -1,0 +1,119 @@
+"""The docs are true: every setting, command, test and path that they name is there."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from preference_center.cli import main
+from preference_center.settings.env import PREFIX
+from preference_center.settings.settings import read_settings
+from tests.support import make
+
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+class Recorder(Mapping[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.known = make.environment()
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name.removeprefix(PREFIX))
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_explained_and_no_other() -> None:
+    recorder = Recorder()
+    read_settings(recorder)
+    rows = re.findall(r"^\| `([A-Z_]+)`", read("docs/settings.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(recorder.asked)
+
+
+def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def groups(group: click.Group) -> Iterator[tuple[str, click.Group]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield name, command
+
+
+@pytest.mark.parametrize("group", ["", *(name for name, _ in groups(main))])
+def test_a_list_of_commands_cuts_no_sentence_short(group: str) -> None:
+    said = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=80).output
+    assert "..." not in said.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands(main)])
+def test_every_command_explains_itself(name: str) -> None:
+    done = CliRunner().invoke(main, [*name.split(), "--help"])
+    assert done.exit_code == 0
+    assert len(done.output.split("\n\n")) >= 3, "a usage line, what it does, its options"
+
+
+def test_every_command_stands_in_the_docs() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
+    missing = [name for name, _ in commands(main) if name.split()[0] not in text]
+    assert missing == []
+
+
+def test_every_command_in_the_docs_exists() -> None:
+    known = {name.split()[0] for name, _ in commands(main)}
+    for path in DOCS:
+        called = re.findall(r"preference-center ([a-z][a-z-]+)", path.read_text(encoding="utf-8"))
+        assert set(called) <= known, path.name
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#:]+)[)#]|(?:src|srcset)=\"([^\"]+)\"", text)
+    for target in (one or other for one, other in targets):
+        assert (path.parent / target).exists(), target
+
+
+def cases_named(text: str) -> list[str]:
+    return re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+
+
+def test_conformance_names_every_requirement_of_this_release_once() -> None:
+    ids = re.findall(r"^\| ([MFPS]\d+) ", read("docs/conformance.md"), re.MULTILINE)
+    wanted = [f"M{n}" for n in range(1, 17)] + [f"F{n}" for n in range(1, 5)]
+    wanted += [f"P{n}" for n in range(1, 13)] + [f"S{n}" for n in range(1, 11)]
+    assert ids == wanted
+
+
+@pytest.mark.parametrize(("file", "test"), cases_named(read("docs/conformance.md")))
+def test_conformance_names_tests_that_exist(file: str, test: str) -> None:
+    tree = ast.parse(read(file))
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert not test or test in names
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert f"## {version}" in read("CHANGELOG.md")

@@ -1,0 +1,57 @@
+"""Every route says who may call it, and one that says nothing is found out (S7)."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from preference_center.web.access import Caller, open_to
+from tests.support.site import Site
+from tests.support.web_fixtures import SiteMaker
+
+
+def undeclared(app: Flask) -> list[str]:
+    """Return the endpoints whose views do not say whom they answer."""
+    return [
+        endpoint
+        for endpoint, view in app.view_functions.items()
+        if not isinstance(getattr(view, "caller", None), Caller)
+    ]
+
+
+def test_every_route_declares_its_caller(site: Site) -> None:
+    assert len(site.app.view_functions) > 20
+    assert undeclared(site.app) == []
+
+
+def test_the_demos_routes_declare_theirs_and_exist_in_the_demo_alone(
+    site: Site, site_with: SiteMaker, tmp_path: Path
+) -> None:
+    demo = site_with(demo_folder=tmp_path)
+    assert undeclared(demo.app) == []
+    added = set(demo.app.view_functions) - set(site.app.view_functions)
+    assert added
+    assert all(endpoint.startswith("demo.") for endpoint in added)
+    assert site.get("/demo/inbox").status_code == 404
+
+
+def test_a_route_that_declares_nothing_is_found() -> None:
+    app = Flask("of-a-test")
+    app.add_url_rule("/open", "open", open_to(Caller.ANYONE)(lambda: ""))
+    app.add_url_rule("/forgotten", "forgotten", lambda: "")
+    assert undeclared(app) == ["static", "forgotten"]
+
+
+def test_what_anyone_may_call_takes_no_link_and_what_takes_a_link_says_so(site: Site) -> None:
+    for rule in site.app.url_map.iter_rules():
+        caller = getattr(site.app.view_functions[rule.endpoint], "caller", None)
+        assert (caller is Caller.LINK) is ("link" in rule.arguments)
+
+
+def test_a_route_for_link_holders_refuses_every_other_link(site: Site) -> None:
+    before = site.rows()
+    for rule in site.app.url_map.iter_rules():
+        if "link" in rule.arguments:
+            path = rule.rule.replace("<signed:link>", "1.20779.AAAAAAAAAAAAAAAAAAAAAA.a.b.forged")
+            for method in (rule.methods or set()) - {"OPTIONS"}:
+                assert site.open(method, path, data={"scope": "all"}).status_code == 400
+    assert site.rows() == before

@@ -1,0 +1,158 @@
+"""Every real client against a real server, alone and behind nginx, byte for byte (M10).
+
+What else comes over a socket is in `test_serve.py`, and what is nginx's own in `test_nginx.py`.
+"""
+
+import ssl
+import sys
+import time
+from urllib.request import HTTPSHandler, Request, build_opener
+
+import pytest
+
+from preference_center.store import Database
+from tests.support import make, processes
+from tests.support.clients import OPENING, POSTING, Client
+from tests.support.web_fixtures import environment
+from tests.support.wire import (
+    CHUNKED,
+    FORM,
+    RFC,
+    Answer,
+    Served,
+    assert_stopped,
+    head,
+    length,
+    wire,
+)
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+@pytest.fixture
+def reader(served: Served) -> Served:
+    """Return somebody whose address is known, so that a stop means a mail as well."""
+    return enrolled(served)
+
+
+def enrolled(served: Served) -> Served:
+    database = Database(served.database_url, (make.SERVER_KEY,))
+    with database.transaction() as session:
+        make.reader(session, served.email)
+    database.close()
+    return served
+
+
+def ask(reader: Served, client: Client) -> Answer:
+    """Return the answer to a client, which gives up when it would."""
+    with wire(reader.base_url, client.patience) as connection:
+        return connection.ask(client.to(reader.path))
+
+
+def assert_understood(reader: Served, client: Client) -> None:
+    """Send a client's request, and again: one stop, and one mail about it."""
+    assert_stopped(ask(reader, client))
+    stop = reader.ledger()[-1]
+    assert (stop.event, stop.topic) == ("unsubscribed", "weekly-news")
+    assert (stop.source, stop.campaign) == ("one-click", "2026-47")
+    before = reader.rows()
+    assert sum(str(stop.subscriber_id) in row for row in before["outbox"]) == 1
+    assert_stopped(ask(reader, client))
+    assert reader.rows() == before
+
+
+@pytest.mark.parametrize("name", POSTING)
+def test_a_client_that_posts_is_understood(reader: Served, name: str) -> None:
+    assert_understood(reader, POSTING[name])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_clients_are_understood_on_postgresql(database_url: str) -> None:
+    with processes.serving(environment(database_url)) as base_url:
+        for name in ("Nextcloud Mail", "Tuta for the desktop", "Amunak's add-on"):
+            assert_understood(enrolled(Served(base_url, database_url)), POSTING[name])
+
+
+@pytest.mark.parametrize("name", OPENING)
+def test_a_client_that_opens_the_link_gets_a_page_and_changes_nothing(
+    reader: Served, name: str
+) -> None:
+    before = reader.rows()
+    answers = [ask(reader, OPENING[name]) for _ in range(2)]
+    for answer in answers:
+        assert (answer.status, answer.headers["content-type"][:9]) == (200, "text/html")
+        assert not {"location", "set-cookie", "refresh"} & set(answer.headers)
+        assert answer.headers["content-encoding"] == "zstd"
+        page = zstd.decompress(answer.body).decode()
+        assert "Unsubscribe from Weekly news</h1>" in page
+        assert f'action="{reader.path}/leave"' in page
+    assert reader.rows() == before
+
+
+def test_a_client_that_follows_redirects_has_none_to_follow(reader: Served) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    url = reader.base_url + reader.path
+    with build_opener(HTTPSHandler(context=context)).open(Request(url, RFC), timeout=30) as answer:
+        assert (answer.url, answer.status) == (url, 200)
+    assert reader.stopped() == 1
+
+
+def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Served) -> None:
+    chunks = (
+        b"01;a=b\r\nL\r\n0000d\r\nist-Unsubscri\r\nC;c\r\nbe=One-Click\r\n0\r\nX-Sum: 1\r\n\r\n"
+    )
+    with wire(reader.base_url) as connection:
+        assert_stopped(connection.ask(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks))
+        # Nothing is left over that would spoil the next request.
+        assert_stopped(connection.ask(head(reader.path, FORM, length(RFC)), RFC))
+    assert reader.stopped() == 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"POST PATH HTTP/1.0\r\n\r\n",
+        b"POST PATH HTTP/1.0\r\nContent-Length: 26\r\n\r\n" + RFC,
+        b"POST PATH HTTP/1.1\r\nhOST: mail.example.org\r\ncONTENT-lENGTH: 26\r\n\r\n" + RFC,
+        b"POST https://mail.example.orgPATH HTTP/1.1\r\nHost: mail.example.org\r\n\r\n",
+        b"POST http://mail.example.org:80PATH HTTP/1.1\r\nHost: mail.example.org\r\n\r\n",
+    ],
+)
+def test_a_request_of_an_odd_shape_is_understood(reader: Served, lines: bytes) -> None:
+    with wire(reader.base_url) as connection:
+        assert_stopped(connection.ask(lines.replace(b"PATH", reader.path.encode())))
+    assert reader.stopped() == 1
+
+
+def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served) -> None:
+    request = head(reader.path, FORM, length(RFC)) + RFC
+    pause = 2.2 / len(request)
+    with wire(reader.base_url) as connection:
+        for n in range(len(request)):
+            connection.send(request[n : n + 1])
+            time.sleep(pause)
+        assert_stopped(connection.answer())
+    assert reader.stopped() == 1
+
+
+def test_what_comes_after_the_announced_body_is_no_part_of_it(reader: Served) -> None:
+    other = enrolled(Served(reader.base_url, reader.database_url))
+    with wire(reader.base_url) as connection:
+        request = head(reader.path, FORM, b"Content-Length: 20\r\n")
+        assert_stopped(connection.ask(request, RFC, b"\r\n\r\n", head(other.path)))
+        assert connection.answer().status == 400
+        assert connection.file.read() == b""
+    assert (reader.stopped(), other.stopped()) == (1, 0)
+
+
+@pytest.mark.parametrize("second", [b"Content-Length: 5\r\n", b"Content-Length: 26, 5\r\n"])
+def test_two_lengths_that_differ_are_refused(reader: Served, second: bytes) -> None:
+    before = reader.rows()
+    with wire(reader.base_url) as connection:
+        answer = connection.ask(head(reader.path, FORM, length(RFC), second), RFC)
+    assert answer.status == 400
+    assert reader.rows() == before

@@ -1,0 +1,315 @@
+"""Screen G: a topic is joined by a link that was mailed to the address, and by no other."""
+
+from datetime import timedelta
+
+import pytest
+
+from preference_center.core import erasure, topics
+from preference_center.links.server import Confirm, write_confirm
+from tests.support import make
+from tests.support.page import Page
+from tests.support.site import Site, confirm, link, path_in, receipt
+
+YES = "Yes, send me Science"
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    """Return a site with a third topic, which ada does not read."""
+    with site.database.transaction() as session:
+        topics.describe(make.topic(session, "science"), "en", "Science", "Once a quarter.")
+    return site
+
+
+def statuses(site: Site) -> dict[str, str]:
+    person = site.subscriber()
+    return {slug: each.status for slug, each in person.subscriptions.items()} if person else {}
+
+
+def test_the_page_asks_before_anything_starts(site: Site) -> None:
+    before = site.rows()
+    page = site.page(confirm("science"))
+    assert page.heading == "Start getting Science?"
+    assert "For a•••@example.org" in page.text
+    assert "Once a quarter." in page.text
+    assert page.buttons == [YES]
+    assert "Didn’t ask for this? Close this page and nothing will come." in page.text
+    assert site.page(page.links["All your email preferences"]).heading == "Your email preferences"
+    assert site.rows() == before
+
+
+def test_one_press_starts_the_topic(site: Site) -> None:
+    joined = site.press_and_follow(site.page(confirm("science")), YES)
+    assert joined.heading == "You’ll get Science"
+    assert "What you get now: Product news Science Weekly news" in joined.text
+    assert joined.buttons == ["Undo", "Unsubscribe from Science"]
+    assert statuses(site)["science"] == "subscribed"
+    assert site.events()[-1] == ("subscribed", "science")
+
+
+def test_what_was_agreed_to_is_kept_word_for_word(site: Site) -> None:
+    site.press(site.page(confirm("science")), YES)
+    (wording,) = site.rows()["wordings"]
+    assert wording[1] == YES
+    (row,) = [row for row in site.rows()["subscriptions"] if "science" in row]
+    assert {make.NOW, "confirm link", wording[0], "consent"} <= set(row)
+
+
+def test_the_wording_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
+    page = site.page(f"{confirm('science')}?lang=de")
+    site.press(page, page.buttons[0])
+    (wording,) = site.rows()["wordings"]
+    assert wording[1] == page.buttons[0] != YES
+
+
+def test_pressing_twice_starts_it_once(site: Site) -> None:
+    page = site.page(confirm("science"))
+    site.press(page, YES)
+    again = site.press(page, YES)
+    assert again.location == confirm("science")
+    shown = site.page(again.location)
+    assert shown.heading == "You get Science"
+    assert "There is nothing more to do." in shown.text
+    assert shown.buttons == []
+    assert site.events().count(("subscribed", "science")) == 1
+
+
+def test_what_is_joined_can_be_undone_and_left(site: Site) -> None:
+    joined = site.press_and_follow(site.page(confirm("science")), YES)
+    undone = site.press_and_follow(joined, "Undo")
+    assert undone.heading == "Everything is as it was"
+    assert "science" not in statuses(site)
+    assert "Science" not in undone.text
+    assert undone.buttons == []
+
+
+def test_undo_of_coming_back_leaves_somebody_as_gone_as_they_were(site: Site) -> None:
+    site.post(link())
+    before = statuses(site)
+    joined = site.press_and_follow(site.page(confirm("weekly-news")), "Yes, send me Weekly news")
+    assert site.events()[-1] == ("resubscribed", "weekly-news")
+    undone = site.press_and_follow(joined, "Undo")
+    assert undone.heading == "You’re unsubscribed from Weekly news"
+    assert statuses(site) == before
+
+
+def test_the_undo_of_joining_says_what_will_no_longer_come(site: Site) -> None:
+    path = site.press(site.page(confirm("science")), YES).location
+    page = site.page(f"{path}/undo")
+    assert "You’ll no longer get Science." in page.text
+    site.press(page, "Undo")
+    assert "science" not in statuses(site)
+
+
+def test_a_link_works_for_seven_days(site: Site) -> None:
+    path = confirm("science")
+    site.now += timedelta(days=7)
+    assert site.page(path).buttons == [YES]
+    page = site.page(path)
+    site.now = make.NOW.replace(hour=0, minute=0) + timedelta(days=8)
+    before = site.rows()
+    expired = site.page(path, 410)
+    assert expired.heading == "This link has expired"
+    assert "Nothing has changed. Get a new link to choose what you get." in expired.text
+    assert expired.buttons == ["Email me a link"]
+    assert Page(site.press(page, YES, 410), 410).heading == "This link has expired"
+    assert site.rows() == before
+
+
+def test_a_topic_archived_since_is_not_started(site: Site) -> None:
+    page = site.page(confirm("science"))
+    site.archive("science")
+    before = site.rows()
+    assert site.page(confirm("science"), 410).buttons == ["Email me a link"]
+    site.press(page, YES, 410)
+    assert site.rows() == before
+
+
+def test_a_topic_that_was_never_set_up_is_not_made(site: Site) -> None:
+    before = site.rows()
+    assert site.get(confirm("no-such-topic")).status_code == 410
+    assert site.post(f"{confirm('no-such-topic')}/join").status_code == 410
+    assert site.rows() == before
+
+
+def test_who_gets_the_topic_already_has_nothing_to_press(site: Site) -> None:
+    page = site.page(confirm("weekly-news"))
+    assert page.heading == "You get Weekly news"
+    assert page.buttons == []
+    before = site.rows()
+    site.post(f"{confirm('weekly-news')}/join")
+    assert site.rows() == before
+
+
+HOUR = timedelta(hours=1)
+OVERTAKEN = "This link no longer starts Science"
+AGAIN = "Email me a new link"
+
+
+def test_a_link_newer_than_a_stop_of_everything_starts_one_topic(site: Site) -> None:
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    joined = site.press_and_follow(site.page(confirm("science")), YES)
+    assert joined.heading == "You’ll get Science"
+    assert set(statuses(site).values()) == {"subscribed", "unsubscribed"}
+    assert site.page(link("preferences")).chosen == ["Science"]
+
+
+def test_an_unsubscribe_since_asks_again_by_a_new_link(site: Site) -> None:
+    page = site.page(confirm("science"))
+    site.now += HOUR
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    site.now += HOUR
+    before = site.rows()
+    shown = site.press_and_follow(page, YES)
+    assert shown.heading == OVERTAKEN
+    assert "This address was unsubscribed after you asked for this email, so" in shown.text
+    assert shown.buttons == [AGAIN]
+    assert site.rows() == before
+    asked = site.press_and_follow(shown, AGAIN)
+    assert asked.heading == "Your email preferences"
+    assert "Check your email to start Science. We’ve sent a link." in asked.text
+    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    site.now += HOUR
+    joined = site.press_and_follow(site.page(path_in(mail, "/c/")), YES)
+    assert joined.heading == "You’ll get Science"
+
+
+def test_a_complaint_since_starts_nothing_and_sends_nothing(site: Site) -> None:
+    page = site.page(confirm("science"))
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=make.NOW + HOUR)
+    before = site.rows()
+    shown = site.press_and_follow(page, YES)
+    assert shown.heading == OVERTAKEN
+    assert "reported as spam" in shown.text
+    assert shown.links["help@example.org"] == "mailto:help@example.org"
+    assert shown.buttons == []
+    assert site.post(f"{confirm('science')}/again").location == confirm("science")
+    assert site.rows() == before
+
+
+def test_an_unsubscribe_after_a_complaint_sends_no_new_link(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=make.NOW - HOUR)
+        make.stop(session, slug="weekly-news", at=make.NOW + HOUR)
+        make.stop(session, slug=None, at=make.NOW + HOUR)
+    before = site.rows()
+    shown = site.page(confirm("science"))
+    assert (shown.heading, shown.buttons) == (OVERTAKEN, [])
+    site.post(f"{confirm('science')}/again")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_looking_asks_for_no_new_link(site: Site, method: str) -> None:
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    before = site.rows()
+    site.open(method, f"{confirm('science', asked_at=make.NOW - HOUR)}/again")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("state", ["ready", "received", "expired"])
+def test_a_new_link_takes_the_place_of_one_that_was_overtaken_only(site: Site, state: str) -> None:
+    topic = "weekly-news" if state == "received" else "science"
+    if state == "expired":
+        site.now += timedelta(days=9)
+    before = site.rows()
+    answer = site.post(f"{confirm(topic)}/again")
+    assert answer.status_code == (410 if state == "expired" else 303)
+    assert site.rows() == before
+
+
+def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    site.now += timedelta(minutes=1)
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, source="complaint", at=site.now)
+    assert site.mails() == []
+
+
+def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
+    page = site.page(confirm("science"))
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="import")
+    before = site.rows()
+    shown = site.press_and_follow(page, YES)
+    assert shown.heading == "We can’t send Science to this address"
+    assert shown.buttons == []
+    assert site.rows() == before
+
+
+def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    yesterday = confirm("science", asked_at=make.NOW - timedelta(days=1))
+    before = site.rows()
+    assert site.page(yesterday, 410).heading == "This link has expired"
+    assert site.post(f"{yesterday}/join").status_code == 410
+    assert site.rows() == before
+    assert site.press_and_follow(site.page(confirm("science")), YES).heading == "You’ll get Science"
+
+
+def test_somebody_erased_starts_nothing(site: Site) -> None:
+    page = site.page(confirm("science"))
+    with site.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    before = site.rows()
+    assert site.press_and_follow(page, YES).buttons == []
+    assert site.rows() == before
+
+
+def test_a_link_of_another_purpose_starts_nothing(site: Site) -> None:
+    before = site.rows()
+    for other in (link(), link("preferences"), receipt(1)):
+        path = f"/c/{other[3:]}"
+        assert site.page(path, 400).heading == "This link doesn’t work"
+        assert site.post(f"{path}/join").status_code == 400
+    for prefix in ("/u/", "/p/", "/r/"):
+        assert site.get(prefix + confirm("science")[3:]).status_code == 400
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY, make.SECRET_KEY])
+def test_no_sender_can_mint_one(site: Site, key: str) -> None:
+    before = site.rows()
+    forged = write_confirm(Confirm(make.NOW.date(), make.person(), "science", make.NOW), [key])
+    assert site.get(f"/c/{forged}").status_code == 400
+    assert site.post(f"/c/{forged}/join").status_code == 400
+    assert site.rows() == before
+
+
+def test_looking_starts_nothing(site: Site) -> None:
+    before = site.rows()
+    path = confirm("science")
+    for method in ("GET", "HEAD", "OPTIONS"):
+        for query in ("", "?join=1", "?lang=de"):
+            site.open(method, path + query, headers={"Purpose": "prefetch"})
+            site.open(method, f"{path}/join{query}")
+    assert site.rows() == before
+
+
+def test_joining_is_confirmed_by_mail(site: Site) -> None:
+    site.press(site.page(confirm("science")), YES)
+    site.now += timedelta(minutes=2)
+    (mail,) = site.mails()
+    assert mail["Subject"] == "You’ll get Science"
+
+
+def test_asking_again_after_a_stop_sends_a_link_that_works(site: Site) -> None:
+    """Also where the first email is still to be sent: it counts as asked for anew."""
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    site.now += HOUR
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    site.now += HOUR
+    page = site.page(link("preferences"))
+    page.tick("Science")
+    site.press(page, "Save")
+    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    assert site.press_and_follow(site.page(path_in(mail, "/c/")), YES).heading == (
+        "You’ll get Science"
+    )

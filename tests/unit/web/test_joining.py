@@ -1,0 +1,195 @@
+"""Screen F: a topic is started by an emailed link alone, also after leaving everything."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from preference_center.core import erasure
+from tests.support import make
+from tests.support.site import Site, confirm, link, path_in
+from tests.support.web_fixtures import SiteMaker
+
+ALL = "Unsubscribe from all Northwind Letters emails"
+PREFERENCES = link("preferences")
+BREAK = "Pause all emails"
+NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
+CAME_BACK = "Our emails to this address came back, so we stopped sending them."
+ADA = "ada@example.org"
+EVERY = ("subscribed", "every", None)
+
+
+def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
+    center.add_topic("science")
+    before = center.held(), center.events()
+    page = center.page(PREFERENCES)
+    page.tick("Science")
+    shown = center.press_and_follow(page, "Save")
+    assert "Check your email to start Science. We’ve sent a link." in shown.text
+    assert "Science" not in shown.chosen
+    assert (center.held(), center.events()) == before
+    (mail,) = center.mails()
+    assert mail["To"] == ADA
+    assert mail["Subject"] == "Please confirm: would you like Science?"
+    asked = center.page(path_in(mail, "/c/"))
+    assert (center.held(), center.events()) == before
+    assert center.press_and_follow(asked, "Yes, send me Science").heading == "You’ll get Science"
+    assert center.held()["science"] == EVERY
+
+
+def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.tick("Science")
+    page.tick("Town letter")
+    page.untick("Weekly news")
+    shown = center.press_and_follow(page, "Save")
+    assert "Weekly news: no emails" in shown.text
+    assert "Check your email to start Science." in shown.text
+    assert "Check your email to start Town letter." in shown.text
+
+
+def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
+    center.add_topic("science")
+    sent = 0
+    for _ in range(6):
+        page = center.page(PREFERENCES)
+        page.tick("Science")
+        assert "Check your email" in center.press_and_follow(page, "Save").text
+        sent += len(center.mails())
+        center.now += timedelta(hours=1)
+    assert sent == 3
+
+
+def test_without_an_address_nothing_is_started(center: Site) -> None:
+    path = link("preferences", "new@example.org")
+    page = center.page(path)
+    assert NO_ADDRESS in page.text
+    assert page.field("Weekly news").get("disabled") is not None
+    forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
+    refused = center.page(center.post(f"{path}/save", data=forged).location)
+    assert "We can’t email you, so this stays as it was: Weekly news" in refused.text
+    assert "Nothing has changed." in refused.text
+    assert center.held("new@example.org") == {}
+    assert center.rows()["outbox"] == []
+
+
+def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
+    center.archive("town-letter")
+    page = center.page(link("preferences", "new@example.org"))
+    page.select("language", "Deutsch")
+    assert center.press_and_follow(page, "Save").lang == ("de", "ltr")
+    assert center.locale("new@example.org") == "de"
+
+
+def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en",))
+    site.enrol(ADA)
+    page = site.page(link("preferences", "new@example.org"))
+    assert page.buttons == [ALL]
+    assert NO_ADDRESS in page.text
+
+
+@pytest.mark.parametrize("scope", ["all", "address"])
+def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
+    center: Site, scope: Any
+) -> None:
+    with center.database.transaction() as session:
+        make.stop(session, slug=None, scope=scope, source="bounce")
+    page = center.page(PREFERENCES)
+    assert CAME_BACK in page.text
+    page.tick("Town letter")
+    page = center.press_and_follow(page, "Save")
+    assert "Check your email to start Town letter." in page.text
+    (mail,) = center.mails()
+    goodbye = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Town letter")
+    assert goodbye.heading == "You’ll get Town letter"
+    statuses = {slug: each[0] for slug, each in center.held().items()}
+    assert statuses.pop("town-letter") == "subscribed"
+    assert set(statuses.values()) == {"unsubscribed"}
+    assert center.page(PREFERENCES).chosen == ["Town letter"]
+
+
+def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.enrol(ADA)
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    page = site.page(PREFERENCES)
+    assert CAME_BACK not in page.text
+    assert "we’ll" not in page.text.replace("we’ll help", "")
+    assert "To start a topic, we’d have to email you a link" in page.text
+    assert "disabled" in site.get(PREFERENCES).text
+    forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
+    shown = site.page(site.post(f"{PREFERENCES}/save", data=forged).location)
+    assert "We can’t email you, so this stays as it was: Weekly news" in shown.text
+    assert site.rows()["outbox"] == []
+
+
+def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="import")
+    before = center.rows()
+    page = center.page(PREFERENCES)
+    assert page.chosen == []
+    assert page.buttons == [ALL]
+    assert "We can’t send Northwind Letters emails to this address." in page.text
+    for slug in ("weekly-news", "town-letter"):
+        forged = {"topic": slug, f"was-{slug}": "off", f"on-{slug}": "on"}
+        shown = center.page(center.post(f"{PREFERENCES}/save", data=forged).location)
+        assert "We can’t email you, so this stays as it was:" in shown.text
+    assert center.rows() == before
+
+
+def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
+    with center.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    before = center.rows()
+    page = center.page(PREFERENCES)
+    assert "You’ve been unsubscribed from everything" in page.text
+    assert page.buttons == []
+    for data in (
+        {"topic": "town-letter", "was-town-letter": "off", "on-town-letter": "on"},
+        {"language": "de"},
+    ):
+        center.post(f"{PREFERENCES}/save", data=data)
+    center.post(f"{PREFERENCES}/pause", data={"length": "2-weeks"})
+    assert center.rows() == before
+
+
+def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -> None:
+    center.press(center.page(PREFERENCES), ALL)
+    page = center.page(PREFERENCES)
+    assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
+    assert page.chosen == []
+    assert ALL not in page.buttons
+    assert BREAK not in page.buttons
+    page.tick("Weekly news")
+    assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
+    assert center.events()[-1] == ("unsubscribed", "all")
+    (mail,) = center.mails()
+    joined = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Weekly news")
+    assert joined.heading == "You’ll get Weekly news"
+    assert "What you get now: Weekly news" in joined.text
+    page = center.page(PREFERENCES)
+    assert page.chosen == ["Weekly news"]
+    assert ("stayed_off", "product-news") in center.events()
+    assert center.held()["product-news"][0] == "unsubscribed"
+
+
+def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
+    center.add_topic("partners", public=False)
+    before = center.rows()
+    forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
+    assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409
+    assert center.rows() == before
+
+
+def test_a_form_of_ones_own_cannot_evade_the_mailed_link(center: Site) -> None:
+    center.add_topic("science")
+    forged = {"topic": "science", "was-science": "off", "on-science": "on"}
+    for extra in ({"often-science": "weekly"}, {"resume-science": "on"}, {}):
+        center.post(f"{PREFERENCES}/save", data=forged | extra)
+    assert "science" not in center.held()
+    center.get(confirm("science"))
+    assert "science" not in center.held()

@@ -1,0 +1,205 @@
+"""The visitor's language: the switch, else the subscriber's own, else the browser's (P7)."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from preference_center.core import subscribers, topics
+from tests.support import make
+from tests.support.page import BRAND
+from tests.support.site import Site, confirm, link
+from tests.support.tour import every_page
+from tests.support.web_fixtures import SiteMaker
+
+ENGLISH, MIRRORED = ("en", "ltr"), ("ar-XB", "rtl")
+MARKED = re.compile("\u202e[^\u202c]*\u202c")
+
+
+@pytest.fixture
+def both(site_with: SiteMaker) -> Site:
+    """Return a site in English and in English set right to left, with all that may be shown."""
+    site = site_with(
+        languages=("en", "ar-XB"),
+        privacy_url="https://example.org/privacy",
+        sign_up_url="https://example.org/join",
+        goodbye_links=(("Blog", "https://example.org/blog"),),
+    )
+    site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
+    return site
+
+
+def prefer(site: Site, locale: str | None) -> None:
+    with site.database.transaction() as session:
+        subscribers.lock(session, make.person(), make.NOW).locale = locale
+
+
+@pytest.mark.parametrize(
+    ("switch", "own", "browser", "shown"),
+    [
+        ("", None, "", ENGLISH),
+        ("", None, "ar-XB,en;q=0.5", MIRRORED),
+        ("", None, "de,fr;q=0.9,*;q=0.1", ENGLISH),
+        ("", None, "en-GB,ar-XB;q=0.5", ENGLISH),
+        ("", None, "fr-CH,ar-XB-x-old;q=0.8,en;q=0.9", ENGLISH),
+        ("", None, "ar-XB;q=0,en;q=0.1", ENGLISH),
+        ("", "ar-XB", "en", MIRRORED),
+        ("", "en", "ar-XB", ENGLISH),
+        ("", "pt-BR", "ar-XB", MIRRORED),
+        ("?lang=en", "ar-XB", "ar-XB", ENGLISH),
+        ("?lang=ar-XB", "en", "en", MIRRORED),
+        ("?lang=xx", "ar-XB", "en", MIRRORED),
+        ("?lang=%00%ff", None, "en;q=x,\xff", ENGLISH),
+    ],
+)
+def test_the_language_is_chosen(
+    both: Site, switch: str, own: str | None, browser: str, shown: tuple[str, str]
+) -> None:
+    prefer(both, own)
+    headers = {"Accept-Language": browser}
+    for path in (link(), link("preferences")):
+        assert both.page(path + switch, headers=headers).lang == shown
+
+
+def test_the_switch_names_each_language_in_itself_and_leads_back_to_the_page(both: Site) -> None:
+    page = both.page(link())
+    assert both.page(page.links["العربية"]).lang == MIRRORED
+    assert both.page(both.page(page.links["العربية"]).links["English"]).lang == ENGLISH
+
+
+def test_the_chosen_language_is_kept_from_page_to_page(both: Site) -> None:
+    page = both.page(f"{link()}?lang=ar-XB")
+    goodbye = both.press_and_follow(page, page.buttons[0])
+    assert goodbye.lang == MIRRORED
+    assert both.press_and_follow(goodbye, goodbye.buttons[0]).lang == MIRRORED
+    (preferences,) = [each for each in page.links.values() if each.startswith("/p/")]
+    assert both.page(preferences).lang == MIRRORED
+
+
+def test_with_one_language_there_is_no_switch(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en",))
+    site.enrol()
+    page = site.page(f"{link()}?lang=ar-XB")
+    assert page.lang == ENGLISH
+    assert not [target for target in page.links.values() if "lang=" in target]
+
+
+def test_the_wording_of_an_undo_is_kept_as_it_was_read(both: Site) -> None:
+    prefer(both, "ar-XB")
+    page = both.page(both.press(both.page(link()), both.page(link()).buttons[0]).location)
+    assert page.lang == MIRRORED
+    both.press(page, page.buttons[0])
+    (wording,) = both.rows()["wordings"]
+    assert MARKED.search(str(wording[1]))
+
+
+def test_a_topic_is_named_in_the_language_of_the_page(both: Site) -> None:
+    with both.database.transaction() as session:
+        topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
+    assert "أخبار" in both.page(f"{link()}?lang=ar-XB").heading
+    assert "Weekly news" in both.page(link()).heading
+
+
+ACTS: dict[str, tuple[str, dict[str, str]]] = {
+    "leave": (f"{link()}/leave", {"scope": "topic"}),
+    "leave everything": (f"{link('preferences')}/leave", {"scope": "all"}),
+    "ask for less": (f"{link()}/less", {"choice": "weekly"}),
+    "pause": (f"{link('preferences')}/pause", {"length": "1-month"}),
+    "save": (
+        f"{link('preferences')}/save",
+        {"topic": "weekly-news", "was-weekly-news": "every"},
+    ),
+    "join": (f"{confirm('product-news')}/join", {}),
+}
+
+
+@pytest.fixture
+def german(site_with: SiteMaker) -> Site:
+    """Return a site in English and German, where ada reads one topic."""
+    site = site_with(languages=("en", "de"))
+    site.enrol("bob@example.org")
+    with site.database.transaction() as session:
+        make.reader(session, "ada@example.org", "weekly-news")
+    return site
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_acts_in_another_language_is_written_to_in_it(german: Site, act: str) -> None:
+    path, form = ACTS[act]
+    german.post(path, data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "de"
+    german.now += timedelta(minutes=2)
+    (mail,) = german.mails()
+    assert mail["Content-Language"] == "de"
+
+
+def test_who_acts_in_everybodys_language_is_noted_in_none(german: Site) -> None:
+    for path, form in ACTS.values():
+        german.post(path, data=form, headers={"Accept-Language": "en-GB,de;q=0.5"})
+    assert german.locale() is None
+
+
+def test_who_switches_to_everybodys_language_keeps_it(german: Site) -> None:
+    path, form = ACTS["leave"]
+    german.post(f"{path}?lang=en", data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "en"
+
+
+def test_a_language_that_is_known_stays_when_a_page_is_read_in_another(german: Site) -> None:
+    prefer(german, "en")
+    path, form = ACTS["leave"]
+    german.post(f"{path}?lang=de", data=form, headers={"Accept-Language": "de"})
+    assert german.locale() == "en"
+
+
+def test_to_look_or_to_repeat_notes_no_language(german: Site) -> None:
+    german.post(link())
+    german.get(f"{link()}?lang=de")
+    german.get(link("preferences"), headers={"Accept-Language": "de"})
+    german.post(f"{link()}/leave?lang=de", data={"scope": "topic"})
+    assert german.locale() is None
+
+
+def test_a_mail_programs_own_button_says_no_language(german: Site) -> None:
+    german.post(link(), headers={"Accept-Language": "de"})
+    assert german.locale() is None
+
+
+def test_an_undo_is_written_of_in_the_language_it_was_done_in(german: Site) -> None:
+    path = german.post(f"{link()}/leave", data={"scope": "topic"}).location
+    german.now += timedelta(minutes=2)
+    german.mails()
+    german.post(f"{path}/undo", headers={"Accept-Language": "de"})
+    german.now += timedelta(minutes=2)
+    (mail,) = german.mails()
+    assert mail["Content-Language"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("code", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl"), ("ar-XB", "rtl")]
+)
+def test_every_page_in_every_state_is_whole_in_every_language(
+    site_with: SiteMaker, code: str, direction: str
+) -> None:
+    site = site_with(languages=("en", "de", "ar", "ar-XB"))
+    site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
+    pages = list(every_page(site, f"?lang={code}"))
+    assert len(pages) > 60
+    assert {page.lang for page in pages} == {(code, direction)}
+
+
+def test_no_text_of_ours_bypasses_the_catalogue(both: Site) -> None:
+    data = [BRAND, "1 Example Street, 1000 Exampletown", "help@example.org", "Blog", "English"]
+    data += ["Weekly news", "Product news", "a•••@example.org", "b•••@example.org", "UTC"]
+    data += ["e•••@example.org", "Third"]
+    for page in every_page(both, "?lang=ar-XB"):
+        seen = f"{page.title} {page.all_text}"
+        rest = MARKED.sub("", seen)
+        for known in data:
+            rest = rest.replace(known, "")
+        assert not re.search(r"[A-Za-z]", rest), rest
+
+
+def test_the_search_for_untranslated_text_finds_some() -> None:
+    assert re.search(r"[A-Za-z]", MARKED.sub("", "\u202eUndo\u202c this"))
+    assert not re.search(r"[A-Za-z]", MARKED.sub("", "\u202eUndo\u202c \u202ethis\u202c"))

@@ -1,0 +1,173 @@
+"""Screen A: one page, one press, and every other state somebody may find (P1, P2)."""
+
+import pytest
+
+from preference_center.core import topics
+from tests.support import make
+from tests.support.page import Page
+from tests.support.site import Site, link
+from tests.support.web_fixtures import SiteMaker
+
+THIS = "Unsubscribe from Weekly news"
+ALL = "Unsubscribe from all Northwind Letters emails"
+LESS = "Get fewer emails"
+FORWARDED = "Not your address? This email was probably forwarded. You can close this page."
+
+
+def test_the_page_offers_to_leave_the_topic_and_everything(site: Site) -> None:
+    page = site.page(link())
+    assert page.heading == THIS
+    assert page.buttons == [THIS, ALL, LESS]
+    assert "For a•••@example.org" in page.text
+    assert "ada@example.org" not in page.html
+    assert FORWARDED in page.text
+
+
+def test_one_press_leaves_the_topic(site: Site) -> None:
+    goodbye = site.press_and_follow(site.page(link()), THIS)
+    assert goodbye.heading == "You’re unsubscribed from Weekly news"
+    assert site.stops() == ["weekly-news"]
+
+
+def test_one_press_leaves_everything(site: Site) -> None:
+    goodbye = site.press_and_follow(site.page(link()), ALL)
+    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert site.stops() == ["all"]
+
+
+def test_leaving_by_the_page_says_so_in_the_ledger(site: Site) -> None:
+    site.press(site.page(link()), THIS)
+    (row,) = [row for row in site.rows()["ledger"] if "unsubscribed" in row]
+    assert {"page", "2026-47", "weekly-news"} <= set(map(str, row))
+
+
+def test_pressing_twice_is_one_stop_and_one_mail(site: Site) -> None:
+    page = site.page(link())
+    first, second = site.press(page, THIS), site.press(page, THIS)
+    assert first.location.startswith("/r/")
+    assert second.location == link()
+    assert site.stops() == ["weekly-news"]
+    assert len(site.rows()["outbox"]) == 1
+
+
+def test_who_left_the_topic_already_is_told_since_when(site: Site) -> None:
+    site.post(link())
+    page = site.page(link())
+    assert page.heading == "You’re already unsubscribed from Weekly news"
+    assert "Since 22 November 2026. There is nothing more to do." in page.text
+    assert page.buttons == [ALL]
+
+
+def test_who_left_everything_already_has_nothing_to_press(site: Site) -> None:
+    site.press(site.page(link()), ALL)
+    page = site.page(link())
+    assert page.heading == "You’re already unsubscribed from all Northwind Letters emails"
+    assert "Since 22 November 2026. There is nothing more to do." in page.text
+    assert page.buttons == []
+
+
+def test_an_archived_topic_is_no_longer_sent(site: Site) -> None:
+    with site.database.transaction() as session:
+        topics.archive(topics.get(session, "weekly-news"), make.NOW)
+        make.topic(session, "third")
+    page = site.page(link())
+    assert page.heading == "We no longer send Weekly news"
+    assert page.buttons == [ALL]
+
+
+def test_an_address_unknown_to_us_can_leave_and_is_told_what_we_cannot_do(site: Site) -> None:
+    page = site.page(link(email="new@example.org"))
+    assert "@example.org" not in page.text
+    goodbye = site.press_and_follow(page, THIS)
+    assert (
+        "We’ve recorded this. We have no address on file, so we can’t send a confirmation."
+        in goodbye.text
+    )
+    assert site.stops("new@example.org") == ["weekly-news"]
+
+
+def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> None:
+    site = site_with()
+    site.enrol(topics=("weekly-news",))
+    page = site.page(link())
+    assert page.heading == THIS
+    assert page.buttons == [ALL, LESS]
+    goodbye = site.press_and_follow(page, page.buttons[0])
+    assert "You won’t get any more newsletters from us." in goodbye.text
+
+
+def test_a_topic_of_its_own_can_be_left_beside_a_single_public_one(site_with: SiteMaker) -> None:
+    site = site_with()
+    site.enrol(topics=("weekly-news",))
+    page = site.page(link(topic="a-private-letter"))
+    assert page.buttons == ["Unsubscribe from A private letter", ALL]
+    site.press(page, "Unsubscribe from A private letter")
+    assert site.stops() == ["a-private-letter"]
+
+
+def test_a_topic_that_was_never_set_up_is_named_after_its_slug(site: Site) -> None:
+    page = site.page(link(topic="spring-offers"))
+    assert page.heading == "Unsubscribe from Spring offers"
+    site.press(page, "Unsubscribe from Spring offers")
+    assert site.stops() == ["spring-offers"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"scope": ""},
+        {"scope": "address"},
+        {"scope": "topic\n"},
+        {"scope": "topic", "topic": "../x"},
+        {"topic": "weekly-news"},
+    ],
+)
+def test_a_form_without_a_button_is_shown_again_and_does_nothing(
+    site: Site, data: dict[str, str]
+) -> None:
+    before = site.rows()
+    page = Page(site.post(f"{link()}/leave", data=data), 400)
+    assert page.title == f"Error: {THIS} – Northwind Letters"
+    assert page.text.startswith("There is a problem")
+    assert page.buttons == [THIS, ALL, LESS]
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("body", ["[1]", "5", "null", '{"scope":"all"}', "{", '"all"'])
+def test_a_form_sent_as_json_does_nothing(site: Site, body: str) -> None:
+    before = site.rows()
+    for path in (f"{link()}/leave", f"{link('preferences')}/leave"):
+        assert site.post(path, data=body, content_type="application/json").status_code == 400
+    assert site.rows() == before
+
+
+def test_a_form_too_long_is_refused(site: Site) -> None:
+    before = site.rows()
+    assert site.post(f"{link()}/leave", data={"scope": "all" * 30_000}).status_code == 413
+    assert site.rows() == before
+
+
+def test_the_names_of_topics_are_text_and_never_markup(site: Site) -> None:
+    hostile = "<script>alert(1)</script>&%(brand)s{{ 7*7 }}"
+    with site.database.transaction() as session:
+        topics.describe(topics.get(session, "weekly-news"), "en", hostile, "")
+    page = site.page(link())
+    assert page.heading == f"Unsubscribe from {hostile}"
+    assert site.page(link("preferences")).html.count("<script>") == 0
+    assert hostile in site.press_and_follow(page, page.buttons[0]).heading
+
+
+def test_the_page_leads_to_the_preferences_of_the_same_person(site: Site) -> None:
+    (path,) = [path for path in site.page(link()).links.values() if path.startswith("/p/")]
+    page = site.page(path)
+    assert page.heading == "Your email preferences"
+    assert "a•••@example.org" in page.text
+
+
+def test_somebody_whose_mail_bounced_can_still_leave(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    page = site.press_and_follow(site.page(link()), ALL)
+    assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert site.stops() == ["address", "all"]

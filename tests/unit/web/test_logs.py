@@ -1,0 +1,83 @@
+"""No log line holds an address, a link or a note, whatever was asked for (S2)."""
+
+import logging
+
+import pytest
+
+from preference_center.core import subscribers
+from tests.support import make
+from tests.support.site import Site, confirm, every_route, link, receipt
+from tests.support.web_fixtures import SiteMaker
+from tests.unit.web.test_one_click import lose_database
+
+CANARY = "canary.bird@secret-nest.example"
+NOTE = "a-note-that-nobody-may-read"
+FORM = {"scope": "topic", "topic": "weekly-news", "note": NOTE, "code": "other", "email": CANARY}
+FORM |= {"was-weekly-news": "every", "choice": "weekly", "length": "1-month"}
+
+
+def exercise(site: Site) -> None:
+    """Ask for everything there is, well and badly, as the canary."""
+    good = {"/u/": link(email=CANARY), "/p/": link("preferences", CANARY)}
+    good |= {"/r/": receipt(3, email=CANARY), "/c/": confirm("third", CANARY)}
+    paths = list(good.values())
+    for rule in site.app.url_map.iter_rules():
+        for prefix, path in good.items():
+            if rule.rule.startswith(prefix):
+                paths.append(rule.rule.replace(f"{prefix}<signed:link>", path))
+    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/new-link"]:
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            for form in (FORM, {}):
+                data = form if method == "POST" else None
+                site.open(method, f"{path}?note={NOTE}", data=data, headers={"X-Note": NOTE})
+
+
+def test_nothing_logged_holds_a_link_an_address_or_a_note(
+    site_with: SiteMaker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    site = site_with()
+    site.enrol(CANARY)
+    with site.database.transaction() as session:
+        make.topic(session, "third")
+    exercise(site)
+    with monkeypatch.context() as patched:
+        patched.setattr("preference_center.core.preferences._topic", lambda *_, **__: 1 / 0)
+        patched.setattr("preference_center.core.consent.record", lambda *_: 1 / 0)
+        exercise(site)
+    lose_database(site)
+    exercise(site)
+    logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    for known in ("one-click stop", "ZeroDivisionError", "the database cannot be used"):
+        assert known in logged
+    assert_silent(logged)
+
+
+def assert_silent(logged: str) -> None:
+    """Find no canary, and nothing that a link of the canary is made of."""
+    for secret in (CANARY, "canary.bird", NOTE, str(make.person(CANARY)), make.person(CANARY).hex):
+        assert secret not in logged
+    paths = [link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)]
+    for path in [*paths, confirm("third", CANARY)]:
+        person, signature = path.split(".")[2], path.split(".")[-1]
+        assert person not in logged
+        assert signature[:-1] not in logged
+
+
+def test_a_link_in_a_log_is_found() -> None:
+    with pytest.raises(AssertionError):
+        assert_silent(f"GET {link(email=CANARY)} 200")
+
+
+def test_every_route_of_a_link_is_exercised(site: Site) -> None:
+    assert sum("link" in rule.arguments for rule in site.app.url_map.iter_rules()) >= 13
+    assert len(list(every_route(site))) > 8
+
+
+def test_the_canary_is_known_to_the_site(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.reader(session, CANARY)
+    with site.database.reading() as session:
+        found = subscribers.find(session, make.person(CANARY))
+        assert found is not None
+        assert found.email == CANARY

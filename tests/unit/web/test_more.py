@@ -1,0 +1,218 @@
+"""More of what is received, from a preferences page: always told to its owner, with undo."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from preference_center.core import topics
+from tests.support import make, post
+from tests.support.page import Page
+from tests.support.site import Site, link, path_in
+from tests.support.web_fixtures import SiteMaker
+
+PREFERENCES = link("preferences")
+EVERY, MONTHLY = "Every email", "At most once a month"
+NO_EMAIL = "We can’t email you, so this stays as it was: Weekly news"
+TOO_OFTEN = "Please try again tomorrow. Weekly news"
+HOUR = timedelta(hours=1)
+
+
+def capped(site: Site, choice: str = "monthly") -> None:
+    """Let ada have chosen less, whose confirmation has been sent."""
+    with site.database.transaction() as session:
+        make.less(session, choice)
+
+
+def save(site: Site, often: str = EVERY, path: str = PREFERENCES) -> Page:
+    """Choose how often ada gets the weekly news, and save."""
+    page = site.page(path)
+    page.select("often-weekly-news", often)
+    return site.press_and_follow(page, "Save")
+
+
+def resume(site: Site) -> Page:
+    page = site.page(PREFERENCES)
+    page.tick("Resume now")
+    return site.press_and_follow(page, "Save")
+
+
+@pytest.mark.parametrize("confirmations", [{"page"}, set()])
+@pytest.mark.parametrize("confirm", [True, False])
+def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
+    site_with: SiteMaker, confirm: bool, confirmations: set[str]
+) -> None:
+    site = site_with(confirmations=frozenset(confirmations))
+    site.add_topic("weekly-news", confirm=confirm)
+    with site.database.transaction() as session:
+        make.reader(session)
+    capped(site)
+    before = site.held()
+    assert "Weekly news: every email (was: at most once a month)" in save(site).text
+    (mail,) = site.mails()
+    assert mail["Subject"] == "You’ll get every email of Weekly news"
+    asked = site.page(f"{path_in(mail, '/r/', '/undo')}")
+    assert "You’ll get Weekly news at most once a month, as before." in asked.text
+    assert site.press_and_follow(asked, "Undo").heading == "Everything is as it was"
+    assert site.held() == before
+
+
+def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> None:
+    capped(center, "1-month")
+    before = center.held()
+    resume(center)
+    (mail,) = center.mails()
+    assert mail["Subject"] == "Weekly news has started again"
+    center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
+    assert center.held() == before
+
+
+def test_the_email_covers_its_own_form_and_nothing_before_it(center: Site) -> None:
+    """Who lifts a cap a moment after it was set would else cancel both emails."""
+    save(center, MONTHLY)
+    before = center.held()
+    save(center)
+    (mail,) = center.mails()
+    assert mail["Subject"] == "You’ll get every email of Weekly news"
+    center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
+    assert center.held() == before
+    assert center.held()["weekly-news"][1] == "monthly"
+
+
+def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
+    capped(center)
+    save(center)
+    page = center.page(PREFERENCES)
+    page.choose("3 months")
+    center.press(page, "Pause all emails")
+    (mail,) = center.mails()
+    assert mail["Subject"] == "You’ll get every email of Weekly news"
+    assert "Undo" not in post.plain(mail)
+
+
+def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> None:
+    capped(center)
+    save(center)
+    center.post(link())
+    center.now += HOUR
+    (mail,) = center.mails()
+    assert mail["Subject"] == "You’re unsubscribed from Weekly news"
+
+
+def test_one_form_is_told_by_one_email(center: Site) -> None:
+    capped(center)
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", EVERY)
+    page.untick("Product news")
+    center.press(page, "Save")
+    (mail,) = center.mails()
+    assert "Product news" in post.plain(mail)
+    center.now += HOUR
+    assert center.mails() == []
+
+
+def _no_address(site: Site) -> None:
+    with site.database.transaction() as session:
+        ada = make.reader(session)
+        ada.email = None
+
+
+@pytest.mark.parametrize("smtp", [True, False])
+def test_what_could_not_be_told_is_not_done_and_the_rest_is(
+    site_with: SiteMaker, smtp: bool
+) -> None:
+    site = site_with(**({} if smtp else {"smtp_url": None}))
+    site.enrol("ada@example.org")
+    capped(site)
+    if smtp:
+        _no_address(site)
+    page = site.page(PREFERENCES)
+    page.select("often-weekly-news", EVERY)
+    page.select("often-product-news", MONTHLY)
+    shown = site.press_and_follow(page, "Save")
+    assert "Saved. Product news: at most once a month (was: every email)" in shown.text
+    assert NO_EMAIL in shown.text
+    assert "If you still want this, write to help@example.org and we’ll help." in shown.text
+    assert site.held()["weekly-news"][1] == "monthly"
+    assert site.held()["product-news"][1] == "monthly"
+    assert [event for event, _ in site.events()].count("increased") == 0
+    assert site.rows()["outbox"] == []
+
+
+def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Site) -> None:
+    capped(center, "1-month")
+    _no_address(center)
+    page = center.page(PREFERENCES)
+    page.tick("Resume now")
+    page.select("often-weekly-news", MONTHLY)
+    shown = center.press_and_follow(page, "Save")
+    assert NO_EMAIL in shown.text
+    status, frequency, paused_until = center.held()["weekly-news"]
+    assert (status, frequency, paused_until is not None) == ("subscribed", "monthly", True)
+
+
+def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> None:
+    center.add_topic("letter", policy="opt_out")
+    path = link("preferences", "new@example.org")
+    page = center.page(path)
+    page.select("often-letter", MONTHLY)
+    page = center.press_and_follow(page, "Save")
+    page.select("often-letter", EVERY)
+    assert "We can’t email you" in center.press_and_follow(page, "Save").text
+    assert center.held("new@example.org")["letter"][1] == "monthly"
+
+
+def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
+    for _ in range(3):
+        capped(center)
+        center.now += HOUR
+        assert "every email" in save(center).text
+    assert len(center.mails()) == 3
+    capped(center)
+    center.now += HOUR
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", EVERY)
+    page.untick("Product news")
+    shown = center.press_and_follow(page, "Save")
+    assert TOO_OFTEN in shown.text
+    assert "Product news: no emails" in shown.text
+    assert center.held()["weekly-news"][1] == "monthly"
+    center.now = make.NOW + timedelta(days=1, hours=1, minutes=1)
+    save(center)
+    assert center.held()["weekly-news"][1] == "every"
+
+
+def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
+    site = site_with()
+    slugs = tuple(f"topic-{number}" for number in range(6))
+    site.enrol("ada@example.org", topics=slugs)
+    page = site.page(PREFERENCES)
+    page.choose("1 month")
+    site.press(page, "Pause all emails")
+    path, data = site.page(PREFERENCES).form_of("Save")
+    answer = site.post(path, data=data | {f"resume-{slug}": "on" for slug in slugs})
+    assert len(Page(site.get(answer.location)).text.split("started again")) == 7
+    (mail,) = site.mails()
+    assert mail["Subject"] == "Your email preferences have changed"
+    with site.database.transaction() as session:
+        make.less(session, "monthly", slug="topic-0")
+    path, data = site.page(PREFERENCES).form_of("Save")
+    site.now += HOUR
+    site.post(path, data=data | {"often-topic-0": "every"})
+    assert site.held()["topic-0"][1] == "every"
+
+
+@pytest.mark.parametrize("what", ["no_email", "too_often", "complained"])
+def test_an_address_that_names_no_topic_tells_nothing(center: Site, what: str) -> None:
+    plain = center.page(PREFERENCES).text
+    assert center.page(f"{PREFERENCES}?{what}=no-such&other=weekly-news").text == plain
+
+
+def test_an_archived_topic_is_not_resumed(center: Site) -> None:
+    capped(center, "1-month")
+    path, data = center.page(PREFERENCES).form_of("Save")
+    with center.database.transaction() as session:
+        topics.archive(topics.get(session, "weekly-news"), make.NOW)
+    before: Any = center.held()
+    assert center.post(path, data=data | {"resume-weekly-news": "on"}).status_code == 409
+    assert center.held() == before

@@ -1,0 +1,302 @@
+"""Screen E: a fresh link by mail, told alike to those we know and those we do not (P8)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from preference_center.core import erasure
+from preference_center.web.limits import counted_as
+from tests.support import make
+from tests.support.page import Page
+from tests.support.site import Site, link, path_in
+from tests.support.web_fixtures import SiteMaker
+
+FORM = "/new-link"
+BUTTON = "Email me a link"
+LABEL = "Email address"
+WRONG = "Enter an email address, like name@example.org."
+SENT = "If we send email to that address, a link is on its way."
+ADA = "ada@example.org"
+
+
+def ask(site: Site, email: str = ADA, **request: Any) -> Any:
+    return site.post(FORM, data={"email": email}, **request)
+
+
+@contextmanager
+def statements(site: Site) -> Iterator[list[str]]:
+    """Yield the statements that are sent to the database meanwhile, without their values."""
+    said: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        said.append(statement)
+
+    event.listen(site.database.engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(site.database.engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("path", ["/u/x", "/p/x", "/r/x", "/c/x", link()[:-1]])
+def test_a_broken_link_leads_to_a_fresh_one(site: Site, path: str) -> None:
+    page = site.page(path, 400)
+    assert page.heading == "This link doesn’t work"
+    assert "Copy the whole link, or get a new one." in page.text
+    assert "We’ll use it only to send the link." in page.text
+    page.fill_in(LABEL, ADA)
+    shown = site.press_and_follow(page, BUTTON)
+    assert shown.heading == "Check your email"
+    assert SENT in shown.text
+    assert "Nothing after 10 minutes? Look in spam or write to help@example.org." in shown.text
+    (mail,) = site.mails()
+    assert mail["To"] == ADA
+    fresh = site.page(path_in(mail, "/p/"))
+    assert fresh.heading == "Your email preferences"
+    assert "For a•••@example.org" in fresh.text
+
+
+def test_the_form_stands_by_itself_too(site: Site) -> None:
+    page = site.page(FORM)
+    assert page.heading == "Get a new link"
+    assert page.buttons == [BUTTON]
+    field = page.field(LABEL)
+    assert (field.get("type"), field.get("autocomplete")) == ("email", "email")
+    page.fill_in(LABEL, ADA)
+    assert site.press_and_follow(page, BUTTON).heading == "Check your email"
+
+
+def test_without_a_contact_none_is_named(site_with: SiteMaker) -> None:
+    site = site_with(contact="")
+    page = site.page("/new-link/sent")
+    assert "Nothing after 10 minutes? Look in spam." in page.text
+    assert "write to" not in page.text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("", " ", "ada", "ada@", "@example.org", "a b@example.org", "a@b@c.org"),
+        *("ada@example.org, bob@example.org", "ada@example.org\nBcc: x@example.org", "a" * 400),
+        *("Ada ada@example.org", '"><script>alert(1)</script>', "a" * 300 + "@example.org"),
+    ],
+)
+def test_a_wrong_address_is_an_error_that_keeps_what_was_typed(site: Site, typed: str) -> None:
+    before = site.rows()
+    page = Page(ask(site, typed), 400)
+    assert page.title == "Error: Get a new link – Northwind Letters"
+    assert page.links[WRONG] == "#email"
+    field = page.field(LABEL)
+    assert field.get("value", "").split() == typed.split()
+    assert field.get("aria-invalid") == "true"
+    told = [each for each in page.root.iter() if each.get("id") == "email-problem"]
+    assert "email-problem" in field.get("aria-describedby", "").split()
+    assert "".join(told[0].itertext()) == WRONG
+    assert site.rows() == before
+
+
+def test_a_nul_in_an_address_is_refused(site: Site) -> None:
+    before = site.rows()
+    assert ask(site, "ada\x00@example.org").status_code == 400
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize(
+    "typed", [" Ada@Example.ORG ", "<ADA@example.org>", "mailto:ada@example.org"]
+)
+def test_an_address_is_known_however_it_is_spelt(site: Site, typed: str) -> None:
+    ask(site, typed)
+    (mail,) = site.mails()
+    assert mail["To"] == ADA
+
+
+def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
+        make.reader(session, "eve@example.org")
+        erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
+    found = []
+    for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
+        with statements(site) as said:
+            answer = ask(site, email)
+        assert len(said) >= 2
+        found.append((answer.status_code, dict(answer.headers), answer.text, said))
+    assert [each == found[0] for each in found] == [True] * 4
+
+
+def test_only_readers_are_mailed(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
+        make.reader(session, "eve@example.org")
+        erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
+        make.stop(session, "noted@example.org")  # by a link, its address unknown
+    for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
+        ask(site, email)
+    assert site.mails() == []
+    assert [row[4] for row in site.rows()["outbox"]] == ["dropped"] * 4
+    assert site.subscriber("new@example.org") is None
+
+
+def test_who_bounced_is_mailed_what_they_asked_for(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None, scope="address", source="bounce")
+    ask(site)
+    (mail,) = site.mails()
+    assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text
+
+
+def test_who_left_everything_is_mailed_what_they_asked_for(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.stop(session, slug=None)
+    ask(site)
+    (mail,) = site.mails()
+    assert mail["Subject"] == "Your link to manage Northwind Letters emails"
+
+
+def test_asking_changes_nobody(site: Site) -> None:
+    before = site.rows()
+    ask(site)
+    after = site.rows()
+    assert {name for name in after if after[name] != before[name]} == {"outbox"}
+
+
+def test_an_address_gets_three_mails_a_day(site: Site) -> None:
+    sent = []
+    for hour in range(26):
+        site.now = make.NOW + timedelta(hours=hour)
+        origin = {"REMOTE_ADDR": f"192.0.2.{hour}"}
+        assert ask(site, environ_overrides=origin).status_code == 303
+        sent.append(len(site.mails()))
+    assert sent[:24] == [1, 1, 1] + [0] * 21
+    assert sum(sent) == 5
+
+
+def test_pressing_twice_is_one_mail(site: Site) -> None:
+    ask(site)
+    ask(site)
+    assert len(site.mails()) == 1
+
+
+def test_an_origin_may_ask_ten_times_an_hour(site: Site) -> None:
+    for n in range(10):
+        assert ask(site, f"reader{n}@example.org").status_code == 303
+    before = site.rows()
+    refused = Page(ask(site, "reader10@example.org"), 429)
+    assert refused.heading == "Please try again later"
+    assert "Any link that was sent still works." in refused.text
+    assert site.rows() == before
+    assert site.post(link()).status_code == 200  # a stop is never limited
+
+
+def test_what_is_no_address_does_not_count(site: Site) -> None:
+    for _ in range(30):
+        assert ask(site, "x").status_code == 400
+    assert ask(site).status_code == 303
+
+
+def test_each_origin_has_its_own_ten(site: Site) -> None:
+    for n in range(20):
+        origin = {"REMOTE_ADDR": f"192.0.2.{n % 2}"}
+        assert ask(site, f"reader{n}@example.org", environ_overrides=origin).status_code == 303
+    origin = {"REMOTE_ADDR": "192.0.2.1"}
+    assert ask(site, environ_overrides=origin).status_code == 429
+    assert ask(site, environ_overrides={"REMOTE_ADDR": "192.0.2.2"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
+        ("2001:db8:1:2::1", "2001:0DB8:1:2:0:0:0:2", "2001:db8:1:1:ffff:ffff:ffff:ffff"),
+        ("fe80::1%eth0", "fe80::2%eth1", "fe80:0:0:1::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+        ("192.0.2.1:4711", "192.0.2.1", "192.0.2.2:4711"),
+        ("[2001:db8::1]:4711", "2001:db8::2", "[2001:db8:0:1::1]:4711"),
+        ("[::ffff:c000:201]:4711", "192.0.2.1:80", "192.0.2.3"),
+        ("unknown", "unknown", "_hidden"),
+        ("", "", "2001:db8::1"),
+    ],
+)
+def test_one_network_is_one_origin(one: str, same: str, other: str) -> None:
+    assert counted_as(one) == counted_as(same) != counted_as(other)
+
+
+def test_a_network_of_ipv6_has_ten_in_all(site_with: SiteMaker) -> None:
+    site = site_with(trusted_proxies=1)
+    for n in range(10):
+        headers = {"X-Forwarded-For": f"2001:db8:1:2::{n}"}
+        assert ask(site, f"reader{n}@example.org", headers=headers).status_code == 303
+    assert ask(site, headers={"X-Forwarded-For": "2001:db8:1:2:a:b:c:d"}).status_code == 429
+    assert ask(site, headers={"X-Forwarded-For": "2001:db8:1:3::1"}).status_code == 303
+
+
+def test_a_header_makes_nobody_another_origin(site: Site) -> None:
+    for n in range(11):
+        headers = {"X-Forwarded-For": f"192.0.2.{n}", "X-Real-IP": f"192.0.2.{n}"}
+        answer = ask(site, f"reader{n}@example.org", headers=headers)
+    assert answer.status_code == 429
+
+
+def test_behind_a_trusted_proxy_its_header_names_the_origin(site_with: SiteMaker) -> None:
+    site = site_with(trusted_proxies=1)
+    for n in range(20):
+        headers = {"X-Forwarded-For": f"192.0.2.{n % 2}"}
+        assert ask(site, f"reader{n}@example.org", headers=headers).status_code == 303
+    for spoofed in ("192.0.2.0", "198.51.100.7, 192.0.2.0"):
+        assert ask(site, headers={"X-Forwarded-For": spoofed}).status_code == 429
+    assert ask(site, headers={"X-Forwarded-For": "192.0.2.0, 192.0.2.9"}).status_code == 303
+
+
+def test_no_address_of_origin_is_stored(site: Site) -> None:
+    ask(site, environ_overrides={"REMOTE_ADDR": "203.0.113.77"})
+    assert "203.0.113.77" not in str(site.rows())
+
+
+def test_where_no_mail_is_sent_no_link_is_offered(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.enrol()
+    page = site.page("/u/x", 400)
+    assert page.buttons == []
+    assert "get a new one" not in page.text
+    before = site.rows()
+    assert site.page(FORM, 404).heading == "There is no page here"
+    assert site.page("/", 404).buttons == []
+    for email in (ADA, "x", ""):
+        assert ask(site, email).status_code == 404
+    assert site.rows() == before
+
+
+def test_a_page_that_is_not_there_offers_a_link_too(site: Site) -> None:
+    page = site.page("/", 404)
+    page.fill_in("Email address", ADA)
+    assert site.press_and_follow(page, "Email me a link").heading == "Check your email"
+
+
+def test_the_language_is_kept_and_can_be_switched(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en", "ar-XB"), public_url="https://mail.example.org/center")
+    form = f"/center{FORM}"
+    page = site.page(f"{form}?lang=ar-XB")
+    path, data = page.form_of(page.buttons[0])
+    wrong = Page(site.post(path, data=data), 400)
+    assert wrong.lang == ("ar-XB", "rtl")
+    assert site.page(wrong.links["English"]).heading == "Get a new link"
+    sent = site.page(site.post(path, data={"email": ADA}).location)
+    assert sent.lang == ("ar-XB", "rtl")
+    for _ in range(10):
+        last = site.post(path, data={"email": ADA})
+    assert site.page(Page(last, 429).links["English"]).heading == "Get a new link"
+
+
+def test_the_mail_is_in_the_readers_own_language(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en", "de"))
+    site.enrol()
+    with site.database.transaction() as session:
+        make.reader(session, ADA).locale = "de"
+    ask(site, headers={"Accept-Language": "en"})
+    (mail,) = site.mails()
+    assert mail["Content-Language"] == "de"
+    assert site.page(path_in(mail, "/p/")).lang == ("de", "ltr")

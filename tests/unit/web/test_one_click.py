@@ -1,0 +1,288 @@
+"""RFC 8058: a post to the address in the header ends consent, whoever sends what (M4 to M10)."""
+
+import logging
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from preference_center.core import erasure, subscribers, topics
+from preference_center.core.vocab import KeyKind
+from preference_center.links.minter import write_link
+from preference_center.store import Database, keys
+from tests.support import make
+from tests.support.site import Site, link
+from tests.support.web_fixtures import SiteMaker
+
+FORM = "application/x-www-form-urlencoded"
+RFC = b"List-Unsubscribe=One-Click"
+BOUNDARY = "multipart/form-data; boundary=x"
+PARTS = (
+    b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+)
+
+# What each client sends, as far as a server could tell (M10).
+CLIENTS: dict[str, tuple[str | None, bytes, dict[str, str]]] = {
+    "Gmail": (FORM, RFC, {"Content-Length": "26"}),
+    "Nextcloud Mail": (FORM, RFC, {"User-Agent": "Nextcloud-Server-Crawler/31.0.0"}),
+    "FairEmail": (FORM, RFC, {"User-Agent": "Mozilla/5.0"}),
+    "Mailspring": (FORM, RFC, {"Sec-Fetch-Mode": "cors", "Origin": "null"}),
+    "Amunak's add-on": (FORM, RFC, {"Origin": "moz-extension://0a1b"}),
+    "Tuta for Android": (None, RFC, {}),
+    "Tuta for iOS": ("text/plain", RFC, {}),
+    "Wino": (f"{FORM}; charset=utf-8", RFC, {}),
+    "Proton": (FORM, RFC, {"User-Agent": ""}),
+    "the RFC's own example": (BOUNDARY, PARTS, {}),
+}
+BODIES: dict[str, tuple[str | None, bytes]] = {
+    "empty": (None, b""),
+    "an empty form": (FORM, b""),
+    "JSON": ("application/json", b'{"List-Unsubscribe":"One-Click"}'),
+    "JSON that is no object": ("application/json", b"[1]"),
+    "JSON cut short": ("application/json", b"{"),
+    "a broken multipart": (BOUNDARY, b"--y\r\n\r\n\xff"),
+    "a multipart without boundary": ("multipart/form-data", PARTS),
+    "garbage": ("\xff/;;=", bytes(range(256)) * 16),
+    "another charset": (f"{FORM}; charset=utf-7", b"+AGE-=\xff"),
+    "a thousand fields": (FORM, b"a&" * 2048),
+}
+
+
+def send(
+    site: Site, path: str, body: bytes = RFC, content_type: str | None = FORM, **more: Any
+) -> Any:
+    return site.post(path, data=body, content_type=content_type, **more)
+
+
+def send_chunked(site: Site, path: str, body: bytes) -> Any:
+    """Post a body without a length, as the server hands over a chunked one."""
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    return site.post(path, input_stream=BytesIO(body), environ_overrides=chunked)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_known_client_is_understood(site: Site, client: str) -> None:
+    content_type, body, headers = CLIENTS[client]
+    answer = send(site, link(), body, content_type, headers=headers)
+    assert answer.status_code == 200
+    assert answer.text == "You are unsubscribed.\n"
+    assert site.stops() == ["weekly-news"]
+
+
+def test_a_chunked_body_is_understood(site: Site) -> None:
+    assert send_chunked(site, link(), RFC).status_code == 200
+    assert site.stops() == ["weekly-news"]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_good_link_is_enough_whatever_the_body(site: Site, body: str) -> None:
+    content_type, content = BODIES[body]
+    assert send(site, link(), content, content_type).status_code == 200
+    assert site.stops() == ["weekly-news"]
+
+
+def test_four_kilobytes_are_taken_and_one_byte_more_is_not(site: Site) -> None:
+    assert send(site, link(), b"x" * 4097).status_code == 413
+    assert send_chunked(site, link(), b"x" * 4097).status_code == 413
+    assert send_chunked(site, link(), b"x" * 100_000).status_code == 413
+    assert site.stops() == []
+    assert send_chunked(site, link(), b"x" * 4096).status_code == 200
+    assert send(site, link(), b"x" * 4096).status_code == 200
+
+
+def test_the_answer_sets_no_cookie_and_leads_nowhere(site: Site) -> None:
+    for path in (link(), link()[:-1]):
+        answer = send(site, path)
+        assert answer.status_code in {200, 400}
+        assert not {"Set-Cookie", "Location", "WWW-Authenticate", "Refresh"} & set(
+            answer.headers.keys()
+        )
+        assert answer.mimetype == "text/plain"
+
+
+def test_cookies_and_passwords_are_ignored(site: Site) -> None:
+    headers = {"Cookie": "session=x; \xff", "Authorization": "Basic !!", "X-CSRFToken": "x"}
+    assert send(site, link(), headers=headers).status_code == 200
+    assert site.stops() == ["weekly-news"]
+
+
+@pytest.mark.parametrize("query", ["?", "?a=b", "?lang=ar-XB", "?%ff=%00", "?x=" + "y" * 4000])
+def test_a_query_that_a_client_adds_changes_nothing(site: Site, query: str) -> None:
+    assert send(site, link() + query).status_code == 200
+    assert site.stops() == ["weekly-news"]
+
+
+def test_a_repeat_succeeds_keeps_the_first_time_and_writes_nothing(site: Site) -> None:
+    send(site, link())
+    before = site.rows()
+    site.now += timedelta(days=3)
+    assert send(site, link()).status_code == 200
+    assert site.rows() == before
+    assert len(before["outbox"]) == 1
+
+
+def test_a_stop_from_another_mail_keeps_the_first_time_and_adds_no_row(site: Site) -> None:
+    send(site, link())
+    before = site.rows()
+    site.now += timedelta(days=3)
+    assert send(site, link(campaign="2026-48")).status_code == 200
+    after = site.rows()
+    assert (after["ledger"], after["outbox"]) == (before["ledger"], before["outbox"])
+    assert [row[:6] for row in after["subscriptions"]] == [
+        row[:6] for row in before["subscriptions"]
+    ]
+
+
+def test_the_ledger_says_by_which_door_and_for_which_campaign(site: Site) -> None:
+    send(site, link())
+    (row,) = [row for row in site.rows()["ledger"] if "unsubscribed" in row]
+    assert {"one-click", "2026-47", "weekly-news"} <= set(map(str, row))
+
+
+def test_a_stop_of_one_topic_leaves_the_others(site: Site) -> None:
+    send(site, link())
+    with site.database.reading() as session:
+        ada = subscribers.find(session, make.person())
+        assert ada is not None
+        assert {slug: each.status for slug, each in ada.subscriptions.items()} == {
+            "weekly-news": "unsubscribed",
+            "product-news": "subscribed",
+        }
+        assert ada.suppressions == {}
+
+
+def test_one_click_can_end_everything_where_the_operator_says_so(site_with: SiteMaker) -> None:
+    site = site_with(one_click_scope="all")
+    site.enrol()
+    assert send(site, link()).status_code == 200
+    assert site.stops() == ["all"]
+    assert send(site, link(topic="product-news")).status_code == 200
+    assert site.stops() == ["all"]
+
+
+def test_a_person_never_seen_before_is_kept_by_the_fingerprint(site: Site) -> None:
+    assert send(site, link(email="new@example.org")).status_code == 200
+    assert site.stops("new@example.org") == ["weekly-news"]
+    assert "new@example.org" not in str(site.rows())
+
+
+def test_a_topic_that_never_existed_is_kept_as_a_private_one(site: Site) -> None:
+    assert send(site, link(topic="one-off")).status_code == 200
+    assert site.stops() == ["one-off"]
+    with site.database.reading() as session:
+        assert not topics.get(session, "one-off").public
+
+
+def test_an_archived_topic_can_be_left(site: Site) -> None:
+    with site.database.transaction() as session:
+        topics.archive(topics.get(session, "weekly-news"), make.NOW)
+    assert send(site, link()).status_code == 200
+    assert site.stops() == ["weekly-news"]
+
+
+def test_an_erased_person_can_leave(site: Site) -> None:
+    with site.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    assert send(site, link()).status_code == 200
+    assert "ada@example.org" not in str(site.rows())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/u/x",
+        "/u/" + "x" * 5000,
+        "/u/%00",
+        "/u/%ff%fe",
+        "/u/1.2.3.4.5.6",
+        "/u/" + link("preferences").removeprefix("/p/"),
+        link() + "x",
+        link()[:-1] + "_",
+        link().replace("weekly", "weekiy"),
+    ],
+)
+def test_a_bad_link_is_refused_without_saying_why(site: Site, path: str) -> None:
+    before = site.rows()
+    answer = send(site, path)
+    assert (answer.status_code, answer.text) == (400, "This link does not work.\n")
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("path", ["/u", "/u/", "/u//", "/u//x", "//u/x", "/U/x", link() + "/x"])
+def test_a_path_beside_the_route_is_no_redirect(site: Site, path: str) -> None:
+    answer = send(site, path)
+    assert 400 <= answer.status_code < 500
+    assert "Location" not in answer.headers
+    assert site.stops() == []
+
+
+def test_a_link_of_a_retired_key_works_while_the_key_is_listed(site_with: SiteMaker) -> None:
+    new = "new-link-key-for-tests-5hD8sK2gL7jF"
+    site = site_with(link_keys=(make.LINK_KEY, new))
+    assert send(site, link()).status_code == 200
+    with site.database.transaction() as session:
+        keys.add(session, KeyKind.LINK, [new], make.NOW)
+    assert send(site_with(link_keys=(new,)), link()).status_code == 400
+
+
+def test_a_link_of_long_ago_works(site: Site) -> None:
+    site.now += timedelta(days=365 * 40)
+    assert send(site, link()).status_code == 200
+
+
+def lose_database(site: Site) -> None:
+    """Point the site at a database that is not there."""
+    site.close()
+    gone = "sqlite:////no/such/folder/x.db"
+    if not site.database.is_sqlite:
+        gone = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
+    services = site.app.extensions["preference_center"]
+    object.__setattr__(services, "database", Database(gone, (make.SERVER_KEY,)))
+
+
+def test_without_a_database_the_answer_is_503_and_nothing_is_stored(site: Site) -> None:
+    before, database = site.rows(), site.database
+    lose_database(site)
+    answer = send(site, link())
+    assert (answer.status_code, answer.text) == (503, "This may not be stored. Try again.\n")
+    assert int(answer.headers["Retry-After"]) > 0
+    object.__setattr__(site.app.extensions["preference_center"], "database", database)
+    assert site.rows() == before
+    assert send(site, link()).status_code == 200
+
+
+def test_a_commit_that_fails_is_no_success(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.orm import Session
+
+    def fail(_session: Session) -> None:
+        raise OperationalError("COMMIT", {}, Exception("disk full"))
+
+    before = site.rows()
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "commit", fail)
+        assert send(site, link()).status_code == 503
+    assert site.rows() == before
+
+
+def test_whether_the_body_was_right_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    send(site, link())
+    send(site, link(email="bob@example.org"), b"")
+    assert [record.message for record in caplog.records if "one-click" in record.message] == [
+        "one-click stop, new=True, rfc8058=True",
+        "one-click stop, new=True, rfc8058=False",
+    ]
+
+
+def test_the_smallest_and_the_largest_link_work(site: Site) -> None:
+    from preference_center.links.minter import Link
+
+    for topic, campaign in (("a", "b"), ("t" * 32, "C" * 40)):
+        signed = Link(make.NOW.date(), make.person(), topic, campaign)
+        assert (
+            send(site, "/u/" + write_link("unsubscribe", signed, [make.LINK_KEY])).status_code
+            == 200
+        )
+    assert sorted(site.stops()) == ["a", "t" * 32]

@@ -1,0 +1,184 @@
+"""Openings are counted by hour, topic and campaign: without person, link or delay (design 4)."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from sqlalchemy import select
+
+from preference_center.core import page_views
+from preference_center.store import Database
+from preference_center.store.tables import Opening
+from preference_center.web import counters
+from preference_center.web.counters import BackgroundCounter
+from tests.support import make, processes
+from tests.support.site import Site, confirm, link, receipt
+from tests.support.web_fixtures import SiteMaker
+from tests.unit.web.test_one_click import lose_database
+from tests.unit.web.test_trouble import put_back
+
+HOUR = make.NOW.replace(minute=0)
+WEEKLY = (HOUR, "weekly-news", "2026-47")
+OpeningCounter = BackgroundCounter[page_views.Key]
+
+
+def opening_counter(database: Database) -> OpeningCounter:
+    return BackgroundCounter(database, page_views.add, "openings")
+
+
+def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> None:
+    site.get(link())
+    site.get(link(email="bob@example.org"))
+    site.get(link("preferences"))
+    site.get(link(topic="product-news", campaign="2026-48"))
+    site.now += timedelta(minutes=54)
+    site.get(link())
+    site.now += timedelta(minutes=1)
+    site.get(link())
+    assert site.openings() == {
+        WEEKLY: 4,
+        (HOUR, "product-news", "2026-48"): 1,
+        (HOUR + timedelta(hours=1), "weekly-news", "2026-47"): 1,
+    }
+
+
+def test_what_is_counted_later_is_added(site: Site) -> None:
+    for count in (1, 2, 3):
+        site.get(link())
+        assert site.openings() == {WEEKLY: count}
+    assert site.openings() == {WEEKLY: 3}
+
+
+def test_an_address_unknown_to_us_counts_like_any_other(site: Site) -> None:
+    before = site.rows()
+    site.get(link(email="new@example.org", topic="never-set-up"))
+    assert site.openings() == {(HOUR, "never-set-up", "2026-47"): 1}
+    assert site.rows() == before
+
+
+def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
+    for method in ("HEAD", "OPTIONS", "POST", "PUT"):
+        site.open(method, link("preferences"))
+        site.open(method, link())
+    site.post(f"{link()}/leave", data={"scope": "all"})
+    for path in (link()[:-1], f"/p/{link()[3:]}", "/u/x", receipt(1), confirm(), "/new-link"):
+        site.get(path)
+    assert site.openings() == {}
+
+
+def test_nothing_of_a_person_is_counted(site: Site) -> None:
+    site.get(link())
+    counted = str(site.openings())
+    for secret in ("ada", str(make.person()), make.person().hex, link().split(".")[2]):
+        assert secret not in counted
+
+
+def test_counts_reach_the_database_in_the_background(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counters, "SECONDS_BETWEEN_FLUSHES", 0.05)
+    flushed: list[int] = []
+    flush = BackgroundCounter.flush
+
+    def watched(counter: OpeningCounter) -> None:
+        flush(counter)
+        flushed.append(threading.get_ident())
+
+    monkeypatch.setattr(BackgroundCounter, "flush", watched)
+    site.get(link())
+    processes.wait_for(lambda: flushed, "no flush")
+    assert flushed[0] != threading.get_ident()
+    site.get(link())
+    processes.wait_for(lambda: len(flushed) == 2, "no second flush")
+    monkeypatch.undo()
+    assert site.openings() == {WEEKLY: 2}
+
+
+def test_a_request_waits_for_no_count(site: Site) -> None:
+    before = site.openings()
+    with site.database.transaction() as session:  # the one writer of SQLite
+        make.topic(session, "being-added")
+        assert site.get(link()).status_code == 200
+    assert site.openings() == before | {WEEKLY: 1}
+
+
+def test_a_database_that_is_away_loses_no_count(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = site.database
+    lose_database(site)
+    counter = opening_counter(site.database)
+    count(counter, 3)
+    counter.flush()
+    counter.flush()
+    assert "openings wait: the database cannot be used now" in caplog.text
+    counter._database = database
+    count(counter, 1)
+    counter.flush()
+    put_back(site, database)
+    assert site.openings() == {WEEKLY: 4}
+
+
+def count(counter: OpeningCounter, times: int) -> None:
+    for _ in range(times):
+        counter.count(WEEKLY)
+
+
+def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -> None:
+    counters = [opening_counter(database) for _ in range(2)]
+    for counter in counters:
+        count(counter, 5)
+        counter.count((HOUR, "product-news", "a"))
+    flushing = [threading.Thread(target=counter.flush) for counter in counters]
+    for thread in flushing:
+        thread.start()
+    for thread in flushing:
+        thread.join()
+    assert site_with().openings() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
+
+
+def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> None:
+    counter, stop = opening_counter(database), threading.Event()
+
+    def keep_flushing() -> None:
+        while not stop.is_set():
+            counter.flush()
+
+    flusher = threading.Thread(target=keep_flushing)
+    flusher.start()
+    counting = [threading.Thread(target=count, args=(counter, 500)) for _ in range(4)]
+    for thread in counting:
+        thread.start()
+    for thread in counting:
+        thread.join()
+    stop.set()
+    flusher.join()
+    counter.flush()
+    with database.reading() as session:
+        assert session.scalars(select(Opening.count)).one() == 2000
+
+
+def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "MOST_KEYS", 3)
+    for n in range(9):
+        site.get(link(campaign=f"c{n}"))
+    site.get(link(campaign="c0"))
+    assert site.openings() == {
+        (HOUR, "weekly-news", campaign): count
+        for campaign, count in (("c0", 2), ("c1", 1), ("c2", 1))
+    }
+
+
+def test_a_server_that_is_stopped_counts_what_it_saw(sqlite_template: Path, tmp_path: Path) -> None:
+    path = tmp_path / "serve.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    settings = make.environment(DATABASE_URL=f"sqlite:///{path}", PUBLIC_URL="http://localhost")
+    with processes.serving_process(settings) as (base_url, server):
+        with urlopen(base_url + link()) as answer:
+            assert answer.status == 200
+        assert server.stop() == 0
+    site = Site(f"sqlite:///{path}")
+    assert list(site.openings().values()) == [1]
+    site.close()

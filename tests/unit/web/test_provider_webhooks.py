@@ -1,0 +1,509 @@
+"""`/hooks/<provider>`: what a provider proves is done, once; nobody else changes a thing (M13)."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from preference_center.core import bounces, inbound_counts, subscribers, topics
+from preference_center.store import UnavailableError
+from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, UnreadMail
+from tests.support import make, posting, samples
+from tests.support.posting import Amazon, Request
+from tests.support.site import Site
+from tests.support.web_fixtures import SiteMaker
+from tests.unit.web.test_one_click import lose_database
+
+SECRETS = {
+    "ses_topics": (posting.TOPIC,),
+    "sendgrid_key": posting.SENDGRID_KEY,
+    "postmark_credentials": posting.POSTMARK,
+    "mailgun_key": posting.MAILGUN_KEY,
+}
+GONE: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_bounce()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("bounce", reason=samples.GONE)),
+    "postmark": posting.postmark(samples.postmark("Bounce", Type="HardBounce")),
+    "mailgun": posting.mailgun(samples.mailgun("failed", severity="permanent")),
+}
+COMPLAINT: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_complaint()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("spamreport")),
+    "postmark": posting.postmark(samples.postmark("SpamComplaint")),
+    "mailgun": posting.mailgun(samples.mailgun("complained")),
+}
+UNSUBSCRIBE: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_subscription(everything=False, status="OptOut")),
+    "sendgrid": posting.sendgrid(samples.sendgrid("group_unsubscribe")),
+    "postmark": posting.postmark(samples.postmark_change("ManualSuppression")),
+    "mailgun": posting.mailgun(samples.mailgun("unsubscribed")),
+}
+DELIVERED: dict[str, Request] = {
+    "ses": posting.ses(samples.ses_delivery()),
+    "sendgrid": posting.sendgrid(samples.sendgrid("delivered")),
+    "postmark": posting.postmark(samples.postmark_delivery()),
+    "mailgun": posting.mailgun(samples.mailgun("delivered")),
+}
+PROVIDERS = list(GONE)
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+@pytest.fixture
+def hooked(site_with: SiteMaker) -> Site:
+    """Return a site that hears all four providers; Amazon is played by a function."""
+    site = site_with(**SECRETS)
+    site.enrol("ada@example.org", "bob@example.org")
+    heard = {**site.services.providers, "ses": posting.reader_of("ses", Amazon().fetch)}
+    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    return site
+
+
+def hook(site: Site, provider: str, request: Request) -> TestResponse:
+    return site.post(f"/hooks/{provider}", data=request.body, headers=request.headers)
+
+
+def counted(site: Site) -> dict[str, int]:
+    """Return what was counted, by door and effect."""
+    site.services.arrivals.flush()
+    with site.database.reading() as session:
+        found = session.scalars(select(InboundCount))
+        return {f"{each.door}: {each.effect}": each.count for each in found}
+
+
+def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
+    with site.database.reading() as session:
+        person = subscribers.find(session, make.person(email))
+        assert person is not None
+        return person.delivered_on
+
+
+@each_provider
+def test_a_delivery_is_noted_and_ends_nothing(hooked: Site, provider: str) -> None:
+    for _ in range(2):
+        assert hook(hooked, provider, DELIVERED[provider]).status_code == 200
+    assert delivered_on(hooked) == make.NOW.date()
+    assert delivered_on(hooked, "bob@example.org") is None
+    assert hooked.stops() == []
+    assert counted(hooked) == {f"{provider}: delivered": 2}
+
+
+def test_the_latest_delivery_counts_in_whatever_order_they_are_told(hooked: Site) -> None:
+    days = [make.NOW - timedelta(days=each) for each in (3, 1, 2)]
+    for chunk in (days, days[:1]):
+        said = [samples.sendgrid("delivered", timestamp=at.timestamp()) for at in chunk]
+        hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert delivered_on(hooked) == (make.NOW - timedelta(days=1)).date()
+
+
+def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
+    said = samples.sendgrid("delivered", email="eve@example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    with hooked.database.reading() as session:
+        assert subscribers.find(session, make.person("eve@example.org")) is None
+    assert delivered_on(hooked) is None
+
+
+def test_a_stop_beside_deliveries_is_done(hooked: Site) -> None:
+    said = [samples.sendgrid("delivered", email="bob@example.org"), samples.sendgrid("spamreport")]
+    hook(hooked, "sendgrid", posting.sendgrid(*said))
+    assert hooked.stops() == ["all"]
+    assert delivered_on(hooked, "bob@example.org") == make.NOW.date()
+
+
+@each_provider
+def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, GONE[provider]).status_code == 200
+    # Mailgun proves that it posts, and not what: that ends no receipts.
+    assert hooked.stops() == ["all" if provider == "mailgun" else "address"]
+    assert hooked.stops("bob@example.org") == []
+    assert counted(hooked) == {f"{provider}: bounce suppressed": 1}
+
+
+@each_provider
+def test_a_complaint_ends_all_topics_silently(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, COMPLAINT[provider]).status_code == 200
+    assert hooked.stops() == ["all"]
+    hooked.now += timedelta(hours=1)
+    assert hooked.mails() == []
+
+
+@each_provider
+def test_an_unsubscribe_ends_the_topic_of_its_mail(hooked: Site, provider: str) -> None:
+    assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
+    assert hooked.stops() == ["weekly-news"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "request_"),
+    [
+        ("ses", posting.ses(samples.ses_subscription(everything=True))),
+        ("sendgrid", posting.sendgrid(samples.sendgrid("unsubscribe"))),
+    ],
+)
+def test_an_unsubscribe_from_everything_ends_all_topics(
+    hooked: Site, provider: str, request_: Request
+) -> None:
+    assert hook(hooked, provider, request_).status_code == 200
+    assert hooked.stops() == ["all"]
+
+
+@each_provider
+def test_where_one_click_means_everything_so_does_an_unsubscribe(
+    site_with: SiteMaker, provider: str
+) -> None:
+    site = site_with(**SECRETS, one_click_scope="all")
+    site.enrol("ada@example.org")
+    heard = {provider: posting.reader_of(provider)}
+    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    hook(site, provider, UNSUBSCRIBE[provider])
+    assert site.stops() == ["all"]
+
+
+@pytest.mark.parametrize("token", ["", "b-forged", samples.TOKEN.replace("b-", "u-")])
+def test_a_mail_of_no_topic_that_we_know_ends_all_of_them(hooked: Site, token: str) -> None:
+    said = samples.sendgrid("unsubscribe", preference_center=token)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops() == ["all"]
+
+
+def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None:
+    said = samples.sendgrid("unsubscribe", email="Bob@Example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops("bob@example.org") == ["all"]
+    assert hooked.stops() == []
+
+
+@pytest.mark.parametrize("email", ["redacted@example.org", "forwarded@elsewhere.example"])
+def test_a_complaint_of_an_unknown_address_may_be_redacted_or_a_forwarders(
+    hooked: Site, email: str
+) -> None:
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("spamreport", email=email)))
+    assert hooked.stops() == hooked.stops(email) == ["all"]
+
+
+@pytest.mark.parametrize("email", ["cc@elsewhere.example", "bob@example.org"])
+def test_a_bounce_of_another_address_is_that_addresss_alone(hooked: Site, email: str) -> None:
+    said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert (hooked.stops(), hooked.stops(email)) == ([], ["address"])
+
+
+def ses_about(said: dict[str, Any], *destination: str) -> Request:
+    """Return an event of SES about an email to some addresses, with the token of ada's."""
+    return posting.ses({**said, "mail": {**said["mail"], "destination": list(destination)}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        samples.ses_bounce(emailAddress="cc@other.example"),
+        samples.ses_complaint(emailAddress="cc@other.example"),
+    ],
+)
+def test_a_cc_that_ses_sent_to_never_touches_the_tokens_subscriber(
+    hooked: Site, said: dict[str, Any]
+) -> None:
+    hook(hooked, "ses", ses_about(said, samples.ADA, "cc@other.example"))
+    assert hooked.stops() == []
+    assert len(hooked.stops("cc@other.example")) == 1
+    assert len(counted(hooked)) == 1
+
+
+def test_a_bounce_of_a_forwarders_address_is_soft_for_the_tokens_subscriber(hooked: Site) -> None:
+    said = samples.ses_bounce(emailAddress="far@other.example")
+    hook(hooked, "ses", ses_about(said, samples.ADA))
+    assert hooked.stops() == []
+    assert counted(hooked) == {"ses: bounce soft": 1, "ses: bounce suppressed": 1}
+
+
+@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) -> None:
+    request = posting.mailgun_form(form, event="unsubscribed", recipient=samples.ADA)
+    for _ in range(2):
+        assert hook(hooked, "mailgun", request).status_code == 200
+    assert counted(hooked) == {"mailgun: kept": 1, "mailgun: again": 1}
+    with hooked.database.reading() as session:
+        assert [each.raw for each in session.scalars(select(UnreadMail))] == [request.body]
+
+
+def test_an_event_about_the_sender_or_the_message_counts_for_nobody(hooked: Site) -> None:
+    said = samples.sendgrid("bounce", status="5.7.1", reason="550 5.7.1 blocked", type="bounce")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert (hooked.stops(), counted(hooked)) == ([], {"sendgrid: bounce ignored": 1})
+
+
+def test_a_token_alone_says_who(hooked: Site) -> None:
+    said = samples.sendgrid("group_unsubscribe", email=None)
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops() == ["weekly-news"]
+
+
+def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked: Site) -> None:
+    for week in range(6):
+        hooked.now = make.NOW + timedelta(weeks=week)
+        late = samples.sendgrid("deferred", sg_event_id=str(week), status="4.7.1")
+        arrived = samples.sendgrid("delivered", sg_event_id=f"{week} arrived")
+        hook(hooked, "sendgrid", posting.sendgrid(late, arrived, at=hooked.now))
+    assert hooked.stops() == []
+
+
+def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
+    bob = {"email": "Bob@Example.org", "sg_event_id": "another"}
+    full = samples.sendgrid("bounce", type="blocked", **bob)
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("bounce", type="blocked"), full))
+    with hooked.database.reading() as session:
+        found = {each.subscriber_id: each.topic for each in session.scalars(select(FailedMailing))}
+    # The token is another person's, so it does not say of which topic this email was.
+    assert found == {make.person(): "weekly-news", make.person("bob@example.org"): ""}
+
+
+def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
+    for week in range(6):
+        hooked.now = make.NOW + timedelta(days=4 * week)
+        full = {"type": "blocked", "timestamp": int(hooked.now.timestamp())}
+        said = samples.sendgrid("bounce", sg_event_id=str(week), **full)
+        hook(hooked, "sendgrid", posting.sendgrid(said, at=hooked.now))
+    assert hooked.stops() == ["all"]
+
+
+def test_what_ends_nothing_is_counted(hooked: Site) -> None:
+    hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("open")))
+    assert counted(hooked) == {"sendgrid: of no effect": 1}
+
+
+def test_an_event_about_nobody_does_nothing(hooked: Site) -> None:
+    said = samples.sendgrid("unsubscribe", email="", preference_center="")
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    assert counted(hooked) == {"sendgrid: about nobody": 1}
+
+
+def test_somebody_whom_nobody_imported_is_stopped_all_the_same(hooked: Site) -> None:
+    said = samples.sendgrid("spamreport", email="new@example.org")
+    hook(hooked, "sendgrid", posting.sendgrid(said))
+    assert hooked.stops("new@example.org") == ["all"]
+
+
+def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
+    left = samples.sendgrid("unsubscribe")
+    full = samples.sendgrid("bounce", type="blocked", email="bob@example.org")
+    opened = samples.sendgrid("open")
+    hook(hooked, "sendgrid", posting.sendgrid(left, opened, full, left))
+    assert counted(hooked) == {
+        "sendgrid: stopped": 1,
+        "sendgrid: again": 1,
+        "sendgrid: bounce soft": 1,
+    }
+
+
+@each_provider
+def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: str) -> None:
+    hook(hooked, provider, UNSUBSCRIBE[provider])
+    hooked.now += timedelta(hours=1)
+    with hooked.database.transaction() as session:
+        make.join(session, at=hooked.now)
+    before = hooked.held()
+    assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
+    assert hooked.held() == before
+    assert counted(hooked) == {f"{provider}: stopped": 1, f"{provider}: again": 1}
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+00:00", -62135596800, "9999-12-31T23:59:59-14:00", 1e300, None]
+)
+@pytest.mark.parametrize("kind", ["bounce", "spamreport", "unsubscribe"])
+def test_a_time_that_cannot_be_is_no_time_of_an_event(hooked: Site, kind: str, at: Any) -> None:
+    said = samples.sendgrid(kind, timestamp=at, type="blocked")
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    with hooked.database.reading() as session:
+        for row in session.scalars(select(LedgerRow).where(LedgerRow.source != "import")):
+            assert row.occurred_at >= make.NOW - timedelta(days=30)
+            assert row.occurred_at <= make.NOW
+
+
+def test_an_event_that_fails_loses_none_behind_it(
+    hooked: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    request = posting.sendgrid(
+        samples.sendgrid("bounce", type="blocked"),
+        samples.sendgrid("spamreport", email="bob@example.org"),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(bounces, "record", fail)
+        assert hook(hooked, "sendgrid", request).status_code == 500
+    assert hooked.stops("bob@example.org") == ["all"]
+    assert hook(hooked, "sendgrid", request).status_code == 200
+    assert counted(hooked) == {
+        "sendgrid: again": 1,
+        "sendgrid: bounce soft": 1,
+        "sendgrid: complaint": 1,
+    }
+
+
+@pytest.mark.parametrize("domain", ["x." * 200_000, "y" * 12_000, "", "[" * 300])
+def test_a_domain_that_cannot_be_is_stopped_without_one(hooked: Site, domain: str) -> None:
+    email = f"a@{domain}"
+    said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
+    assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
+    assert hooked.stops(email) == ["address"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "without"),
+    [
+        ("sendgrid", lambda email: samples.sendgrid("spamreport", email=email, sg_event_id=None)),
+        ("postmark", lambda email: samples.postmark("SpamComplaint", Email=email, ID=None)),
+    ],
+)
+def test_events_without_an_id_are_not_taken_for_each_other(
+    hooked: Site, provider: str, without: Callable[[str], Any]
+) -> None:
+    for email in ("ada@example.org", "bob@example.org", "ada@example.org"):
+        hook(hooked, provider, posting.SIGNED[provider](without(email)))
+    assert hooked.stops() == hooked.stops("bob@example.org") == ["all"]
+    assert counted(hooked) == {f"{provider}: complaint": 2, f"{provider}: again": 1}
+
+
+def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
+    said = [samples.sendgrid("spamreport", email=f"p{n}@x.example") for n in range(20)]
+    events = [each | {"sg_event_id": str(number)} for number, each in enumerate(said)]
+    lists = [posting.sendgrid(*events), posting.sendgrid(*reversed(events))]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda each: hook(hooked, "sendgrid", each).status_code, lists))
+    assert answers == [200, 200]
+    assert counted(hooked) == {"sendgrid: complaint": 20, "sendgrid: again": 20}
+
+
+def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
+    with hooked.database.transaction() as session:
+        make.stop(session)
+        make.join(session, at=make.NOW + timedelta(hours=2))
+    hooked.now += timedelta(hours=3)
+    said = samples.sendgrid("unsubscribe")
+    hook(hooked, "sendgrid", posting.sendgrid(said, at=hooked.now))
+    assert hooked.held()["weekly-news"][0] == "subscribed"
+
+
+@each_provider
+def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provider: str) -> None:
+    before = hooked.rows()
+    forged = Request(GONE[provider].body, {"Content-Type": "text/plain"})
+    if provider == "ses":
+        eve = posting.authority("eve.example")
+        forged = posting.ses(samples.ses_bounce(), signer=eve)
+    if provider == "mailgun":
+        forged = posting.mailgun(samples.mailgun("complained"), key="not-the-key-at-all")
+    response = hook(hooked, provider, forged)
+    assert (response.status_code, response.text) == (
+        403,
+        "Nothing proves that the provider sent this.\n",
+    )
+    assert hooked.rows() == before
+    assert counted(hooked) == {f"{provider}: forged": 1}
+
+
+@pytest.mark.parametrize("provider", [*PROVIDERS, "mailchimp", "ses/", "", "%00"])
+def test_a_provider_without_a_secret_is_not_there(site: Site, provider: str) -> None:
+    response = hook(site, provider, GONE.get(provider, GONE["sendgrid"]))
+    assert response.status_code == 404
+    assert site.stops() == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
+def test_a_hook_takes_posts_alone(hooked: Site, method: str) -> None:
+    response = hooked.open(method, "/hooks/sendgrid")
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
+
+
+def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
+    request = Request(b"{", posting.postmark({}).headers)
+    response = hook(hooked, "postmark", request)
+    assert (response.status_code, response.text) == (400, "This is no event of a known form.\n")
+
+
+@pytest.mark.parametrize(
+    ("provider", "longest"), [("sendgrid", 4_194_304), ("ses", 1_048_576), ("mailgun", 262_144)]
+)
+def test_a_body_that_is_too_long_is_refused(hooked: Site, provider: str, longest: int) -> None:
+    assert hook(hooked, provider, Request(b" " * (longest + 1), {})).status_code == 413
+    assert hook(hooked, provider, Request(b" " * longest, {})).status_code in (400, 403)
+
+
+def test_a_database_that_is_away_is_asked_once(
+    hooked: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def away(*_: Any) -> None:
+        asked.append(None)
+        raise UnavailableError("away")
+
+    monkeypatch.setattr(inbound_counts, "is_new", away)
+    many = [samples.sendgrid("unsubscribe", sg_event_id=str(n)) for n in range(9)]
+    assert hook(hooked, "sendgrid", posting.sendgrid(*many)).status_code == 503
+    assert len(asked) == 1
+
+
+def test_a_database_that_is_away_makes_the_provider_try_again(hooked: Site) -> None:
+    lose_database(hooked)
+    response = hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+
+
+def test_an_archived_topic_can_be_left(hooked: Site) -> None:
+    with hooked.database.transaction() as session:
+        topics.archive(topics.get(session, "weekly-news"), make.NOW)
+    hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
+    assert hooked.stops() == ["weekly-news"]
+
+
+def test_nothing_of_an_event_is_logged(hooked: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    for provider in PROVIDERS:
+        hook(hooked, provider, COMPLAINT[provider])
+        hook(hooked, provider, Request(b'{"email": "canary@example.org"}', {}))
+    assert caplog.records
+    for secret in (samples.TOKEN, "ada@", "canary", posting.MAILGUN_KEY):
+        assert secret not in caplog.text
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=8,
+)
+FIELDS = sorted(
+    {
+        *samples.sendgrid("bounce", reason="", status="", type=""),
+        *samples.postmark_change("HardBounce"),
+        *samples.mailgun("failed", severity="permanent", reason=""),
+        *samples.ses_bounce(),
+        "Type",
+    }
+)
+KINDS = ["bounce", "failed", "Bounce", "Complaint", "SubscriptionChange", "HardBounce", "dropped"]
+
+
+@given(
+    provider=st.sampled_from(PROVIDERS),
+    said=st.dictionaries(st.sampled_from(FIELDS), json_values | st.sampled_from(KINDS)),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_a_provider_says_is_answered(
+    hooked: Site, provider: str, said: dict[str, Any]
+) -> None:
+    response = hook(hooked, provider, posting.SIGNED[provider](said))
+    assert response.status_code in (200, 400)

@@ -1,0 +1,272 @@
+"""Screens B and D: what changed, thanks, and undo, for thirty days (P3)."""
+
+from datetime import timedelta
+
+import pytest
+
+from preference_center.core import consent, erasure, subscribers, topics
+from preference_center.links.minter import Purpose
+from tests.support import make
+from tests.support.page import Page
+from tests.support.site import Site, link, receipt
+from tests.support.web_fixtures import SiteMaker
+
+THIS = "Unsubscribe from Weekly news"
+ALL = "Unsubscribe from all Northwind Letters emails"
+
+
+def left(site: Site, button: str = THIS) -> str:
+    """Leave by a button of the page, and return the path of the receipt."""
+    location: str = site.press(site.page(link()), button).location
+    return location
+
+
+def held(site: Site) -> dict[str, list[object]]:
+    """Return what is on record about everybody, less when it was last written."""
+    with site.database.reading() as session:
+        return {
+            email: [
+                sorted(
+                    (slug, each.status, each.changed_at, each.consent_at, each.source)
+                    for slug, each in found.subscriptions.items()
+                ),
+                sorted((kind, each.since) for kind, each in found.suppressions.items()),
+            ]
+            for email in ("ada@example.org", "bob@example.org")
+            if (found := subscribers.find(session, make.person(email))) is not None
+        }
+
+
+def test_the_goodbye_says_what_changed_from_when_and_what_still_comes(site: Site) -> None:
+    page = site.page(left(site))
+    assert page.heading == "You’re unsubscribed from Weekly news"
+    assert "From 22 November 2026, 14:05" in page.text
+    assert "An email already on its way may still arrive." in page.text
+    assert "You still get: Product news" in page.text
+    assert "Thank you for reading Weekly news since 2025." in page.text
+    assert "We’ll email you a confirmation." in page.text
+    assert "until 22 December 2026" in page.text
+    assert page.buttons == ["Undo", "Send answer"]
+
+
+def test_the_goodbye_to_everything_says_that_nothing_more_comes(site: Site) -> None:
+    page = site.page(left(site, ALL))
+    assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert "You won’t get any more newsletters from us." in page.text
+    assert "You still get" not in page.text
+
+
+def test_the_goodbye_can_be_reloaded_for_ever(site: Site) -> None:
+    path = left(site)
+    before, first = site.rows(), site.page(path).text
+    assert [site.page(path).text for _ in range(3)] == [first] * 3
+    assert site.rows() == before
+
+
+def test_a_confirmation_is_promised_only_where_one_is_sent(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.enrol()
+    assert "confirmation" not in site.page(left(site)).text
+
+
+def test_a_way_back_is_shown_where_there_is_one(site_with: SiteMaker) -> None:
+    site = site_with(
+        sign_up_url="https://example.org/join?a=1&b=2",
+        goodbye_links=(("Blog", "https://example.org/blog"), ("<RSS>", "https://example.org/rss")),
+    )
+    site.enrol()
+    page = site.page(left(site))
+    assert "If you change your mind" in page.text
+    assert "https://example.org/join?a=1&b=2" in page.links.values()
+    assert page.links["Blog"] == "https://example.org/blog"
+    assert page.links["<RSS>"] == "https://example.org/rss"
+
+
+def test_without_a_sign_up_page_the_way_back_is_the_preferences(site: Site) -> None:
+    page = site.page(left(site))
+    assert "If you change your mind You can choose what you get at any time." in page.text
+    back = site.page(page.links["choose what you get"])
+    assert back.heading == "Your email preferences"
+    assert "For a•••@example.org" in back.text
+
+
+@pytest.mark.parametrize("button", [THIS, ALL])
+def test_undo_puts_back_exactly_what_was(site: Site, button: str) -> None:
+    before = held(site)
+    path = left(site, button)
+    assert held(site) != before
+    site.now += timedelta(days=29)
+    page = site.press_and_follow(site.page(path), "Undo")
+    assert page.heading == "Everything is as it was"
+    assert held(site) == before
+
+
+def test_undo_of_a_person_never_seen_leaves_them_unknown(site: Site) -> None:
+    page = site.page(link(email="new@example.org"))
+    goodbye = site.press_and_follow(page, THIS)
+    site.press(goodbye, "Undo")
+    with site.database.reading() as session:
+        found = subscribers.find(session, make.person("new@example.org"))
+        assert found is not None
+        assert found.subscriptions == {}
+
+
+def test_an_undone_receipt_says_so_and_lets_somebody_leave_after_all(site: Site) -> None:
+    path = left(site)
+    site.press(site.page(path), "Undo")
+    page = site.page(path)
+    assert page.heading == "Everything is as it was"
+    assert page.buttons == [THIS]
+    assert site.press_and_follow(page, THIS).heading == "You’re unsubscribed from Weekly news"
+    assert site.stops() == ["weekly-news", "weekly-news"]
+
+
+def test_everything_can_be_left_after_all(site: Site) -> None:
+    path = left(site, ALL)
+    undone = site.press_and_follow(site.page(path), "Undo")
+    assert undone.buttons == [ALL]
+    site.press(undone, ALL)
+    assert site.stops() == ["all", "all"]
+
+
+def test_undoing_twice_is_undoing_once(site: Site) -> None:
+    page = site.page(left(site))
+    site.press(page, "Undo")
+    before = site.rows()
+    assert site.press_and_follow(page, "Undo").heading == "Everything is as it was"
+    assert site.rows() == before
+
+
+def test_a_newer_choice_is_not_undone(site: Site) -> None:
+    path = left(site)
+    page = site.page(path)
+    left(site, ALL)
+    before = site.rows()
+    answer = Page(site.press(page, "Undo", 409), 409)
+    assert "your latest choice stands" in answer.text
+    assert "Undo" not in site.page(path).buttons
+    assert site.rows() == before
+
+
+def test_an_old_receipt_is_told_but_not_undone(site: Site) -> None:
+    path = left(site)
+    page = site.page(path)
+    site.now += timedelta(days=30, hours=9, minutes=54)
+    assert "Undo" in site.page(path).buttons
+    site.now += timedelta(minutes=1)
+    before = site.rows()
+    assert site.page(path).heading == "You’re unsubscribed from Weekly news"
+    assert "Undo" not in site.page(path).buttons
+    late = Page(site.press(page, "Undo", 410), 410)
+    assert late.heading == "It’s too late to undo here"
+    assert site.rows() == before
+
+
+def test_too_late_leads_to_signing_up_again_where_one_can(site_with: SiteMaker) -> None:
+    site = site_with(sign_up_url="https://example.org/join")
+    site.enrol()
+    path = left(site)
+    site.now += timedelta(days=31)
+    late = site.page(f"{path}/undo", 410)
+    assert late.links["Sign up again"] == "https://example.org/join"
+
+
+def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
+    with site.database.transaction() as session:
+        ada = subscribers.lock(session, make.person(), make.NOW)
+        weekly = topics.get(session, "weekly-news")
+        stopped = consent.end_consent(session, ada, "topic", make.act("console"), weekly)
+    assert site.page(receipt(stopped.seq), 409).buttons == []
+    assert site.post(f"{receipt(stopped.seq)}/undo").status_code == 409
+
+
+def test_the_mail_asks_before_it_undoes(site: Site) -> None:
+    path = left(site)
+    page = site.page(f"{path}/undo")
+    assert page.heading == "Undo your change?"
+    assert "You’ll get Weekly news again" in page.text
+    assert page.buttons == ["Undo"]
+    done = site.press_and_follow(page, "Undo")
+    assert done.heading == "Everything is as it was"
+    assert site.page(f"{path}/undo").heading == "Everything is as it was"
+
+
+def test_the_undo_of_everything_says_what_comes_again(site: Site) -> None:
+    page = site.page(f"{left(site, ALL)}/undo")
+    assert "You’ll get Northwind Letters emails again, as before." in page.text
+
+
+def test_the_wording_of_an_undo_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
+    with site.database.transaction() as session:
+        subscribers.lock(session, make.person(), make.NOW).locale = "en"
+    site.press(site.page(left(site)), "Undo")
+    (wording,) = site.rows()["wordings"]
+    assert "Puts everything back as it was." in str(wording)
+
+
+def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
+    left(site)
+    before = site.rows()
+    seq = max(row[1] for row in before["ledger"] if row[0] == make.person())
+    other = site.post(f"{receipt(seq, email='bob@example.org')}/undo")
+    assert other.status_code == 409
+    assert site.rows() == before
+
+
+def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
+    path = left(site)
+    with site.database.transaction() as session:
+        erasure.erase(session, make.person(), "cli", make.NOW)
+    before = site.rows()
+    assert "Weekly" not in site.page(path, 409).text
+    assert site.post(f"{path}/undo").status_code == 409
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("rows", [(99, 99), (2, 1), (1, 99), (999_999_999, 999_999_999)])
+def test_a_receipt_of_rows_that_are_not_there_is_no_error(
+    site: Site, rows: tuple[int, int]
+) -> None:
+    assert site.get(receipt(*rows)).status_code in {200, 409}
+    assert site.post(f"{receipt(*rows)}/undo").status_code in {303, 409}
+    assert site.stops() == []
+
+
+def test_a_receipt_cannot_be_minted_with_a_senders_key(site: Site) -> None:
+    from preference_center.links.server import Receipt, write_receipt
+
+    path = left(site)
+    forged = write_receipt(Receipt(make.NOW.date(), make.person(), 3, 3), [make.LINK_KEY])
+    assert site.get(f"/r/{forged}").status_code == 400
+    assert site.post(f"/r/{forged}/undo").status_code == 400
+    assert site.get(path).status_code == 200
+
+
+def test_a_reader_since_long_is_thanked_for_the_years(site: Site) -> None:
+    assert "since 2025" in site.page(left(site)).text
+    page = site.page(link(topic="product-news", email="new@example.org"))
+    goodbye = site.press_and_follow(page, "Unsubscribe from Product news")
+    assert "Thank you for reading Product news." in goodbye.text
+
+
+@pytest.mark.parametrize(
+    ("purpose", "button"), [("unsubscribe", THIS), ("unsubscribe", ALL), ("preferences", ALL)]
+)
+def test_who_repeats_somebody_elses_stop_gets_no_undo(
+    site: Site, purpose: Purpose, button: str
+) -> None:
+    """A sender can mint a link, and a mail can be forwarded: neither may lift a stop (S8)."""
+    theirs = site.page(link(purpose, campaign="minted-later"))
+    left(site, button)
+    response = site.press(theirs, button)
+    assert response.location == link(purpose, campaign="minted-later")
+    assert "/r/" not in site.page(response.location).html
+
+
+def test_who_leaves_twice_after_an_undo_is_shown_where_they_stand(site: Site) -> None:
+    undone = site.press(site.page(left(site)), "Undo").location
+    page = site.page(undone)
+    site.press(page, THIS)
+    again = site.press(page, THIS)
+    assert again.location == undone
+    assert site.page(undone).heading == "Your email preferences have changed since"

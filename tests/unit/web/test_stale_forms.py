@@ -1,0 +1,235 @@
+"""Screen F: a form that is no longer true, or never was: it changes nothing and loses nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from tests.support import make
+from tests.support.page import Page
+from tests.support.site import Site, confirm, link
+
+ALL = "Unsubscribe from all Northwind Letters emails"
+PREFERENCES = link("preferences")
+STALE = "Your preferences have changed since you opened this page, so nothing is saved yet."
+EVERY = ("subscribed", "every", None)
+
+
+def test_a_stale_form_shows_the_difference_and_loses_no_choice(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("often-product-news", "At most once a week")
+    page.tick("Town letter")
+    page.select("language", "Deutsch")
+    center.post(link())  # in the mail program, meanwhile
+    before = center.rows()
+    again = Page(center.press(page, "Save", 409), 409)
+    assert again.title.startswith("Error: ")
+    assert STALE in again.text
+    assert "Weekly news: no emails (this page showed: every email)" in again.text
+    assert center.rows() == before
+    assert again.options("often-product-news")["At most once a week"]
+    assert again.options("language")["Deutsch"]
+    assert again.chosen == ["Product news", "Town letter"]
+    saved = center.press(again, "Save")
+    assert "mailed=town-letter" in saved.location
+    assert center.held()["product-news"] == ("subscribed", "weekly", None)
+    assert center.held()["weekly-news"][0] == "unsubscribed"
+    assert center.locale() == "de"
+
+
+def test_a_topic_stopped_elsewhere_is_never_ticked_again_for_somebody(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", "At most once a month")
+    center.post(link())
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Weekly news" not in again.chosen
+    center.press(again, "Save")
+    assert center.held()["weekly-news"][0] == "unsubscribed"
+    assert "confirm" not in [row[2] for row in center.rows()["outbox"]]
+
+
+def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    with center.database.transaction() as session:
+        make.less(session, "monthly")
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Weekly news: at most once a month (this page showed: every email)" in again.text
+    assert "Weekly news" not in again.chosen
+    center.press(again, "Save")
+    assert center.stops() == ["weekly-news"]
+
+
+def test_a_stale_wish_to_resume_is_kept(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.less(session, "1-month")
+    page = center.page(PREFERENCES)
+    page.tick("Resume now")
+    with center.database.transaction() as session:
+        make.less(session, "weekly")
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Resume now" in again.chosen
+    center.press(again, "Save")
+    assert center.held()["weekly-news"] == ("subscribed", "weekly", None)
+
+
+def test_a_form_sent_after_everything_was_stopped_starts_nothing(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", "At most once a week")
+    center.press(page, ALL)
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Product news: no emails (this page showed: every email)" in again.text
+    assert again.chosen == []
+    center.press(again, "Save")
+    assert center.stops() == ["all"]
+    assert center.page(PREFERENCES).chosen == []
+
+
+def test_a_topic_added_since_is_left_as_it_is(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    center.add_topic("science", policy="opt_out")
+    page.untick("Weekly news")
+    shown = center.press_and_follow(page, "Save")
+    assert shown.chosen == ["Product news", "Science"]
+    assert center.stops() == ["weekly-news"]
+
+
+def test_a_topic_archived_since_is_shown_as_gone_and_the_rest_kept(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("often-product-news", "At most once a week")
+    center.archive("weekly-news")
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "We no longer send Weekly news" in again.text
+    assert "Weekly news" not in again.labels
+    assert "at most once a week (was" in center.press_and_follow(again, "Save").text
+
+
+def test_a_topic_archived_since_cannot_be_joined(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.tick("Town letter")
+    center.archive("town-letter")
+    before = center.rows()
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "We no longer send Town letter" in again.text
+    assert "Town letter" not in again.labels
+    assert center.rows() == before
+
+
+def test_a_topic_that_was_off_and_is_archived_is_nothing_to_tell(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    center.archive("town-letter")
+    assert "Weekly news: no emails" in center.press_and_follow(page, "Save").text
+
+
+def test_of_two_forms_sent_at_once_the_second_is_stale(center: Site) -> None:
+    one, two = center.page(PREFERENCES), center.page(PREFERENCES)
+    one.select("often-weekly-news", "At most once a week")
+    two.select("often-weekly-news", "At most once a month")
+    center.press(one, "Save")
+    again = Page(center.press(two, "Save", 409), 409)
+    assert again.options("often-weekly-news")["At most once a month"]
+    center.press(again, "Save")
+    assert center.held()["weekly-news"] == ("subscribed", "monthly", None)
+
+
+def test_of_two_forms_sent_at_the_same_moment_one_is_saved(center: Site) -> None:
+    path, form = center.page(PREFERENCES).form_of("Save")
+    forms = [form | {"often-weekly-news": [often]} for often in ("weekly", "monthly")]
+    together = Barrier(2)
+
+    def send(form: dict[str, list[str]]) -> int:
+        together.wait()
+        return center.app.test_client().post(path, data=form).status_code
+
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(send, forms)) == [303, 409]
+    assert [event for event, _ in center.events()].count("reduced") == 1
+
+
+def test_pressing_save_twice_is_one_change_and_no_error(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    page.select("often-product-news", "At most once a month")
+    page.tick("Science")
+    center.press(page, "Save")
+    before = center.rows()
+    again = center.press_and_follow(page, "Save")
+    assert again.chosen == ["Product news"]
+    assert center.rows() == before
+    assert len(center.mails()) == 1
+
+
+def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.tick("Science")
+    center.post(f"{confirm('science')}/join")
+    shown = center.press_and_follow(page, "Save")
+    assert "Check your email" not in shown.text
+    assert "Science" in shown.chosen
+    assert center.mails() == []
+
+
+def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
+    center.add_topic("science")
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    center.post(f"{confirm('science')}/join")
+    again = Page(center.press(page, "Save", 409), 409)
+    assert "Science: every email (this page showed: no emails)" in again.text
+    assert again.chosen == ["Product news", "Science"]
+    center.press(again, "Save")
+    assert center.held()["science"] == EVERY
+
+
+def test_what_was_stopped_meanwhile_can_be_stopped_by_the_form_too(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    center.post(link())
+    assert "Weekly news" not in center.press_and_follow(page, "Save").chosen
+    assert center.stops() == ["weekly-news"]
+
+
+GOOD = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
+HOSTILE: dict[str, Any] = {
+    "nothing": {},
+    "no topic": {"on-weekly-news": "on", "was-weekly-news": "every"},
+    "no was": {"topic": "weekly-news", "on-weekly-news": "on"},
+    "an empty was": GOOD | {"was-weekly-news": ""},
+    "an unknown was": GOOD | {"was-weekly-news": "daily"},
+    "an unknown frequency": GOOD | {"often-weekly-news": "hourly"},
+    "off for a frequency, of another case": GOOD | {"often-weekly-news": "OFF"},
+    "a lie about what was": GOOD | {"was-weekly-news": "off", "often-weekly-news": "weekly"},
+    "an unknown slug": {"topic": "no-such", "was-no-such": "off", "on-no-such": "on"},
+    "an unknown slug left off": {"topic": "no-such", "was-no-such": "off"},
+    "a slug that is none": {"topic": "../x", "was-../x": "off"},
+    "an empty slug": {"topic": "", "was-": "off", "on-": "on"},
+    "a slug with a NUL": {"topic": "weekly-news\x00", "was-weekly-news\x00": "every"},
+    "a slug of surrogates": b"topic=%ed%a0%80&was-%ed%a0%80=off",
+    "the same topic twice, said two ways": GOOD
+    | {"topic": ["weekly-news"] * 2, "was-weekly-news": ["off", "monthly"]}
+    | {"often-weekly-news": ["weekly", "monthly"]},
+    "one good topic and one bad": GOOD
+    | {"topic": ["weekly-news", "x"], "on-weekly-news": [], "was-x": "every"},
+    "thousands of topics": {"topic": [f"t{n}" for n in range(7000)]},
+    "sixty thousand characters": GOOD | {"often-weekly-news": "w" * 60_000},
+    "a body too long": GOOD | {"often-weekly-news": "w" * 70_000},
+    "no form at all": b"{",
+    "bytes": bytes(range(256)) * 200,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_form_changes_nothing(center: Site, what: str) -> None:
+    before = center.rows()
+    for form in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        sent = HOSTILE[what]
+        kind = {"content_type": form} if isinstance(sent, bytes) else {}
+        answer = center.post(f"{PREFERENCES}/save", data=sent, **kind)
+        assert answer.status_code in {400, 409, 413}
+        if answer.status_code < 413:
+            assert Page(answer, answer.status_code).title.startswith("Error: ")
+        assert center.rows() == before

@@ -1,0 +1,158 @@
+"""A link works with what email programs and people stick to it, on GET and on POST (M16)."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from preference_center.links.minter import read_link
+from preference_center.links.server import read_confirm, read_receipt
+from preference_center.links.signing import BadLink
+from preference_center.store import Database
+from tests.support import make
+from tests.support.clients import OPENING, POSTING
+from tests.support.site import Site, confirm, link, receipt
+from tests.support.wire import Served, assert_stopped, wire
+
+# As bytes of a request line: what is not ASCII, or would end the path there, is percent-encoded.
+STUCK = [
+    *(".", "...", ")", ").", "),", "),.", ">", "%3E", "]", ",", ";", ":", "!", "*", "'", "%22"),
+    *("%E2%80%9D", "%C2%BB", "%E2%80%A6", "%EF%BC%89", "%E3%80%82", "%A0", "%FF", "%E2%80"),
+    *("%20", "%20and%20more", "+", "%09", "%0D%0A", "%0A%0Ax", "%00", "%5C", "%7C", "%60"),
+    *("&utm_source=x", "&amp;utm_source=x", "&utm_source=x/y", "=", "=3D", "=3D3D", "=0A", "=20"),
+    *("%3Fx=1", "%23why", "%26a", "%253E", "/", "//", "/.", "/)", "/%20", "%2F", "/&utm_source=x"),
+    *(")/", "](https://mail.example.org/u/1)", "%3E,%20%3Cmailto:u-x@in.example.org%3E", "~", "@"),
+    *("?x", "?", "?utm_source=a&utm_medium=b", "?x=%FF", ".?x", ")?x=1)", "/?x"),
+]
+BELOW = {
+    "leave": ("/u/", {"scope": "topic"}),
+    "less": ("/u/", {"choice": "weekly"}),
+    "pause": ("/p/", {"length": "1-month"}),
+    "join": ("/c/", {}),
+}
+
+
+def pages() -> dict[str, str]:
+    return {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    """Return a site with a third topic, where ada has left one of two."""
+    with site.database.transaction() as session:
+        make.topic(session, "third")
+        make.stop(session)
+    return site
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("prefix", ["/u/", "/p/", "/r/", "/c/"])
+def test_a_page_opens_with_what_sticks_to_its_link(site: Site, prefix: str) -> None:
+    path = pages()[prefix]
+    as_it_is, before = site.page(path), site.rows()
+    for stuck in STUCK:
+        page = site.page(path + stuck)
+        assert (page.heading, page.buttons) == (as_it_is.heading, as_it_is.buttons), stuck
+        assert path + ")" not in page.html
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_page_of_such_a_link_has_forms_and_switches_that_work(site: Site) -> None:
+    for stuck in (")", "&utm_source=x/y", "%20", "/", "%3Fx"):
+        page = site.page(link("preferences") + stuck)
+        assert page.form_of("Save")[0] == f"{link('preferences')}/save"
+        assert page.links["Deutsch"] == f"{link('preferences')}?lang=de"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_undo_link_of_an_email_opens_too(site: Site) -> None:
+    for stuck in STUCK:
+        assert site.page(f"{receipt(3)}/undo{stuck}").heading == "Undo your change?", stuck
+        assert site.open("HEAD", f"{receipt(3)}/undo{stuck}").status_code == 200
+    for wrong in ("x", "/x", "-", "..x"):
+        assert site.get(f"{receipt(3)}/undo{wrong}").status_code == 404
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_one_click_ends_consent_whatever_sticks_to_its_link(site: Site) -> None:
+    for number, stuck in enumerate(STUCK):
+        email = f"reader-{number}@example.org"
+        answer = site.post(link(email=email) + stuck, data=b"List-Unsubscribe=One-Click")
+        assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n"), stuck
+        assert not {"Location", "Set-Cookie"} & set(answer.headers.keys())
+        assert site.stops(email) == ["weekly-news"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("page", BELOW)
+def test_the_pages_below_are_found_behind_what_sticks(site: Site, page: str) -> None:
+    prefix, data = BELOW[page]
+    path = {"/u/": link(email="bob@example.org"), "/p/": link("preferences", "bob@example.org")}
+    path["/c/"] = confirm("third", "bob@example.org")
+    answer = site.post(f"{path[prefix]})/{page}", data=data)
+    assert answer.status_code == 303
+    assert site.events("bob@example.org")[-1][0] in {
+        *("unsubscribed", "reduced", "paused", "subscribed")
+    }
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("wrong", ["x", "_", "-", "=/x", "%2Fx", "/x", "/x)", "//x", "/..x", "a)"])
+def test_what_belongs_to_no_link_is_still_refused(site: Site, wrong: str) -> None:
+    """A character that a link may hold is part of it; a page below that there is not is none."""
+    before = site.rows()
+    path = link(email="bob@example.org")
+    answers = [site.open(method, path + wrong) for method in ("GET", "POST")]
+    assert {answer.status_code for answer in answers} <= {200, 400, 404}
+    if wrong not in ("=/x", "/..x"):
+        assert {answer.status_code for answer in answers} <= {400, 404}
+        assert site.rows() == before
+    assert all(answer.location is None for answer in answers)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@given(stuck=st.text(min_size=1))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_nothing_that_sticks_to_a_forged_link_makes_it_good(site: Site, stuck: str) -> None:
+    """Cutting only ever takes away: what is left must be a link that we signed."""
+    path = link()[:-1] + stuck
+    raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
+    if stuck[0] == link()[-1]:
+        return
+    for method in ("GET", "POST"):
+        overrides = {"PATH_INFO": raw, "REQUEST_METHOD": method}
+        answer = site.client.open(environ_overrides=overrides)
+        assert answer.status_code in {400, 404, 405}
+
+
+@pytest.mark.parametrize("stuck", [".", ")", " ", "&utm_source=x", "/", "=3D", "\n", "?x", "%20"])
+def test_reading_a_link_stays_exact(stuck: str) -> None:
+    """Only paths of the web are cut: `doctor` must not find a damaged header good."""
+    with pytest.raises(BadLink):
+        read_link("unsubscribe", link()[3:] + stuck, [make.LINK_KEY])
+    with pytest.raises(BadLink):
+        read_receipt(receipt(1)[3:] + stuck, [make.SERVER_KEY])
+    with pytest.raises(BadLink):
+        read_confirm(confirm()[3:] + stuck, [make.SERVER_KEY])
+
+
+@pytest.fixture
+def reader(served: Served) -> Served:
+    database = Database(served.database_url, (make.SERVER_KEY,))
+    with database.transaction() as session:
+        make.reader(session, served.email)
+    database.close()
+    return served
+
+
+@pytest.mark.parametrize("stuck", [".", ")", "%3E", "%20", "&utm_source=x", "/", "?x", "=3D"])
+def test_real_clients_are_understood_with_it(reader: Served, stuck: str) -> None:
+    """Over a socket, alone and behind nginx: what opens the link first, then what posts to it."""
+    for client in OPENING.values():
+        with wire(reader.base_url, client.patience) as connection:
+            assert connection.ask(client.to(reader.path + stuck)).status == 200
+    assert reader.stopped() == 0
+    for client in POSTING.values():
+        with wire(reader.base_url, client.patience) as connection:
+            assert_stopped(connection.ask(client.to(reader.path + stuck)))
+    assert reader.stopped() == 1

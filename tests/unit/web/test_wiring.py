@@ -1,0 +1,142 @@
+"""What the operator decides shows: a path, templates and styles of their own, little to load."""
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import brotli  # type: ignore[import-untyped]
+import pytest
+from werkzeug.test import TestResponse
+
+from preference_center.settings.colours import accent
+from tests.support import make
+from tests.support.site import Site, confirm, link
+from tests.support.web_fixtures import SiteMaker
+from tests.unit.web.test_one_click import lose_database
+
+THIS = "Unsubscribe from Weekly news"
+
+
+def test_everything_lives_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
+    site = site_with(public_url="https://mail.example.org/letters/center")
+    site.enrol()
+    prefix = "/letters/center"
+    minted = make.minter(public_url=site.settings.public_url).mint(
+        "ada@example.org", "weekly-news", "c", day=make.NOW.date()
+    )
+    page = site.page(minted.unsubscribe_url.removeprefix("https://mail.example.org"))
+    goodbye = site.press(page, THIS)
+    assert goodbye.location.startswith(f"{prefix}/r/")
+    assert site.page(goodbye.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
+    (sheet,) = re.findall(r'href="([^"]+\.css)"', page.html)
+    assert sheet.startswith(prefix)
+    assert site.get(sheet).status_code == site.get(f"{prefix}/healthz").status_code == 200
+    assert site.get(link()).status_code == 404
+
+
+def test_one_click_works_under_a_path(site_with: SiteMaker) -> None:
+    site = site_with(public_url="https://mail.example.org/center")
+    assert site.post("/center" + link()).status_code == 200
+    assert site.post(link()).status_code == 404
+    assert site.stops() == ["weekly-news"]
+
+
+def test_a_template_of_the_operators_own_is_used(site_with: SiteMaker, tmp_path: Path) -> None:
+    folder = tmp_path / "templates" / "errors"
+    folder.mkdir(parents=True)
+    (folder / "not_found.html").write_text(
+        '{% extends "subscriber/base.html" %}{% block heading %}Lost?{% endblock %}'
+    )
+    site = site_with(overrides=tmp_path)
+    assert site.page("/nothing", 404).heading == "Lost?"
+    assert site.page("/u/x", 400).heading == "This link doesn’t work"
+
+
+def test_a_style_sheet_of_the_operators_own_has_a_name_of_its_own(
+    site_with: SiteMaker, tmp_path: Path
+) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "style.css").write_text("body { color: teal }")
+    names: list[str] = []
+    for site in (site_with(), site_with(overrides=tmp_path)):
+        (name,) = re.findall(r'href="([^"]+\.css)"', site.get("/nothing").text)
+        assert ("teal" in site.get(name).text) is bool(names)
+        names.append(name)
+    assert names[0] != names[1]
+
+
+def test_the_brand_accent_is_in_the_style_sheet(site_with: SiteMaker) -> None:
+    site = site_with(brand_accent=accent("#7a1f5f"))
+    (name,) = re.findall(r'href="([^"]+\.css)"', site.get("/nothing").text)
+    sheet = site.get(name)
+    assert sheet.mimetype == "text/css"
+    assert "#7a1f5f" in sheet.text
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br", "gzip, deflate, br, zstd"])
+@pytest.mark.parametrize("language", ["en", "de", "ar"])
+def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
+    site_with: SiteMaker, accepted: str, language: str
+) -> None:
+    site = site_with(
+        privacy_url="https://example.org/privacy",
+        sign_up_url="https://example.org/join",
+        goodbye_links=(("Blog", "https://example.org/blog"), ("RSS", "https://example.org/rss")),
+    )
+    site.enrol()
+    headers = {"Accept-Encoding": accepted}
+    receipt = site.press(site.page(link()), THIS).location
+    paths = (link(topic="product-news"), receipt, link("preferences"), confirm(), "/u/x")
+    for path in (*paths, "/new-link"):
+        page = site.get(f"{path}?lang={language}", headers=headers)
+        html = site.get(f"{path}?lang={language}").text
+        (sheet,) = re.findall(r'href="([^"]+\.css)"', html)
+        style = site.get(sheet, headers=headers)
+        sent = sum(len(each.data) + len(str(each.headers)) for each in (page, style))
+        packed = {each.headers.get("Content-Encoding") for each in (page, style)}
+        assert None not in packed
+        assert sent < 5 * 1024
+        assert not re.search(
+            r"<(?:img|script|iframe|video|font)|@import|url\(", html + site.get(sheet).text
+        )
+
+
+@pytest.mark.parametrize(
+    ("coding", "unpack"), [("gzip", gzip.decompress), ("br", brotli.decompress)]
+)
+def test_a_page_of_an_error_is_compressed(
+    site_with: SiteMaker, coding: str, unpack: Callable[[bytes], bytes]
+) -> None:
+    site = site_with()
+    headers, too_long = {"Accept-Encoding": coding}, {"scope": "x" * 70_000}
+
+    def answers(**options: Any) -> list[TestResponse]:
+        found = [site.get(path, **options) for path in ("/u/x", "/nothing")]
+        found.append(site.open("DELETE", "/new-link", **options))
+        found.append(site.post(f"{link()}/leave", data=too_long, **options))
+        return [*found, site.get(link(), **options)]
+
+    lose_database(site)
+    # Without this the server would answer 503 to all, until it has checked its keys.
+    site.app.extensions["preference_center"].database.keys_are_checked = True
+    plain, packed = answers(), answers(headers=headers)
+    assert [each.status_code for each in packed] == [400, 404, 405, 413, 503]
+    for whole, small in zip(plain, packed, strict=True):
+        assert small.status == whole.status
+        assert small.headers["Content-Encoding"] == coding
+        assert unpack(small.data) == whole.data
+        assert len(small.data) == int(small.headers["Content-Length"]) < len(whole.data)
+        assert "Accept-Encoding" in small.headers["Vary"]
+
+
+def test_a_line_for_a_machine_is_not_compressed(site: Site) -> None:
+    answer = site.post("/u/x", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer.text) == (400, "This link does not work.\n")
+
+
+def test_a_compressed_page_says_that_it_varies_and_is_the_same(site: Site) -> None:
+    packed = site.get(link(), headers={"Accept-Encoding": "gzip"})
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert gzip.decompress(packed.data).decode() == site.get(link()).text
