@@ -14,13 +14,13 @@ from preference_center.providers.mailgun.events import Mailgun
 from preference_center.providers.postmark.events import Postmark
 from preference_center.providers.sendgrid.events import SendGrid, verification_key
 from preference_center.providers.ses.events import Ses
-from preference_center.providers.ses.sns import Envelopes
+from preference_center.providers.ses.sns import SnsVerifier
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.util import resources
 from preference_center.util.clock import utc_now
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
-from preference_center.web.bodies import LONGEST_FORM
+from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
@@ -36,7 +36,7 @@ def create_app(
     app = Flask("preference_center", static_folder=None)
     app.secret_key = settings.secret_key
     app.config.update(
-        MAX_CONTENT_LENGTH=LONGEST_FORM,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         COMPRESS_MIMETYPES=["text/html", "text/css"],
         COMPRESS_MIN_SIZE=200,
     )
@@ -54,17 +54,17 @@ def create_app(
     prefix = urlsplit(settings.public_url).path
     shown["style_url"] = f"{prefix}/{style_name}"
     languages = Languages(
-        settings.languages, resources.folders("templates", settings.overrides), shown
+        settings.languages, resources.folders("templates", settings.overrides_dir), shown
     )
     app.extensions[EXTENSION] = Services(
         settings=settings,
         database=database,
         languages=languages,
         clock=clock,
-        openings=BackgroundCounter(database, page_views.add, "openings"),
+        page_views=BackgroundCounter(database, page_views.add, "openings"),
         limits=Limits(),
         providers=providers(settings),
-        arrivals=BackgroundCounter(database, inbound_counts.add, "counts of events"),
+        inbound_counts=BackgroundCounter(database, inbound_counts.add, "counts of events"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),
@@ -96,14 +96,14 @@ def create_app(
 def providers(settings: Settings) -> dict[str, Provider]:
     """Return who reads the events of each mail provider whose secret is set, by its name."""
     found: dict[str, Provider] = {}
-    if settings.ses_topics:
-        found["ses"] = Ses(Envelopes(settings.ses_topics))
-    if settings.sendgrid_key:
-        found["sendgrid"] = SendGrid(verification_key(settings.sendgrid_key))
-    if settings.postmark_credentials:
-        found["postmark"] = Postmark(settings.postmark_credentials)
-    if settings.mailgun_key:
-        found["mailgun"] = Mailgun(settings.mailgun_key)
+    if settings.ses_sns_topic_arns:
+        found["ses"] = Ses(SnsVerifier(settings.ses_sns_topic_arns))
+    if settings.sendgrid_webhook_public_key:
+        found["sendgrid"] = SendGrid(verification_key(settings.sendgrid_webhook_public_key))
+    if settings.postmark_webhook_credentials:
+        found["postmark"] = Postmark(settings.postmark_webhook_credentials)
+    if settings.mailgun_webhook_signing_key:
+        found["mailgun"] = Mailgun(settings.mailgun_webhook_signing_key)
     return found
 
 
@@ -116,6 +116,6 @@ def shared_values(settings: Settings) -> dict[str, object]:
         "contact": settings.contact,
         "privacy_url": settings.privacy_url,
         "sign_up_url": settings.sign_up_url,
-        "goodbye_links": settings.goodbye_links,
+        "alternative_links": settings.alternative_links,
         "accent": settings.brand_accent,
     }

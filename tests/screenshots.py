@@ -52,7 +52,7 @@ def main() -> None:
         port = processes.free_port()
         with processes.running({}, "demo", "--port", str(port), cwd=folder) as demo:
             base = f"http://localhost:{port}"
-            processes.wait_until_answering(demo, f"{base}/healthz", 3 * processes.LONGEST_START)
+            processes.wait_until_answering(demo, f"{base}/healthz", 3 * processes.MAX_START)
             for page in ("inbox", "mailing", "report"):
                 if page == "mailing":
                     urlopen(f"{base}/demo/mailing", b"topic=offers").close()

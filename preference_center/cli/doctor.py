@@ -13,9 +13,9 @@ import click
 
 from preference_center.cli.common import opened_output, settings_or_exit
 from preference_center.doctor import keys as doctor_keys
-from preference_center.doctor.judge import Judged, compare, judge, try_link
-from preference_center.doctor.message import LONGEST_MESSAGE
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.judge import MessageReport, compare, judge, try_link
+from preference_center.doctor.message import MAX_MESSAGE_BYTES
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.report import CHECKS, Finding, Report, shown, verdict
 from preference_center.settings.env import PREFIX, Reader
 
@@ -71,11 +71,11 @@ def doctor(
         sys.exit(1)
 
 
-def read_ours(environ: Mapping[str, str]) -> Ours:
+def read_ours(environ: Mapping[str, str]) -> Installation:
     """Return those settings that are there, or raise SettingsError for those that are unusable."""
     reader = Reader(environ)
     given = {name for name in ("PUBLIC_URL", "LINK_KEYS") if environ.get(PREFIX + name)}
-    ours = Ours(
+    ours = Installation(
         public_url=reader.public_url("PUBLIC_URL") if "PUBLIC_URL" in given else "",
         link_keys=reader.keys("LINK_KEYS") if "LINK_KEYS" in given else (),
         mail_from=reader.address("MAIL_FROM"),
@@ -84,7 +84,7 @@ def read_ours(environ: Mapping[str, str]) -> Ours:
     return ours
 
 
-def _key_in(file: str) -> doctor_keys.OneKey:
+def _key_in(file: str) -> doctor_keys.StaticKey:
     try:
         return doctor_keys.read_key(_read(file))
     except doctor_keys.NoKeyFileError as error:
@@ -100,10 +100,10 @@ def _read(name: str) -> bytes:
 
 
 def _start_of(file: BinaryIO) -> bytes:
-    return file.read(LONGEST_MESSAGE + 1)
+    return file.read(MAX_MESSAGE_BYTES + 1)
 
 
-def _json(judged: Mapping[str, Judged], together: Report) -> str:
+def _json(judged: Mapping[str, MessageReport], together: Report) -> str:
     told = {
         "button": verdict(each.report for each in judged.values()),
         "messages": [
@@ -119,7 +119,7 @@ def _json(judged: Mapping[str, Judged], together: Report) -> str:
     return json.dumps(told, indent=2) + "\n"
 
 
-def _lines(judged: Mapping[str, Judged], together: Report, width: int) -> Iterator[str]:
+def _lines(judged: Mapping[str, MessageReport], together: Report, width: int) -> Iterator[str]:
     for name, each in judged.items():
         yield from (shown(name, len(name)), "")
         yield from _findings(each.report, width)

@@ -74,7 +74,7 @@ def worker() -> None:
         click.echo(
             f"Sending through {urlsplit(settings.smtp_url).hostname} (Ctrl+C stops)", err=True
         )
-        folders = resources.folders("templates", settings.overrides)
+        folders = resources.folders("templates", settings.overrides_dir)
         languages = Languages(settings.languages, folders, shared_values(settings))
         transport = SmtpTransport(settings.smtp_url)
         Worker(database, transport, settings, languages, utc_now).run(stop)

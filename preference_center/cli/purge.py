@@ -48,12 +48,12 @@ def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int
 
 def _retention(settings: Settings) -> Retention:
     return Retention(
-        outbox=settings.keep_outbox,
-        claims=settings.keep_claims,
+        outbox=settings.outbox_retention,
+        claims=settings.claim_retention,
         # A text points at somebody too: its person goes when it goes, at the latest.
-        reason_persons=min(settings.keep_reason_persons, settings.keep_reason_texts),
-        reason_notes=settings.keep_reason_texts,
-        unread=settings.keep_unread,
-        seen=settings.keep_seen,
-        domain_counts=settings.keep_domain_counts,
+        reason_identities=min(settings.reason_identity_retention, settings.reason_text_retention),
+        reason_notes=settings.reason_text_retention,
+        quarantine=settings.quarantine_retention,
+        dedup=settings.dedup_retention,
+        domain_counts=settings.domain_count_retention,
     )

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import click
 
 from preference_center.cli.common import asked_to_stop, opened_database
-from preference_center.core import inbound_counts as arrivals
-from preference_center.core import quarantine as unread_mails
+from preference_center.core import inbound_counts as inbound_counts
+from preference_center.core import quarantine as quarantined_messages
 from preference_center.core.vocab import KeyKind
 from preference_center.inbound.imap import ImapFolder
 from preference_center.inbound.lmtp import listening
-from preference_center.inbound.mail import LONGEST_MESSAGE, Receiver
+from preference_center.inbound.mail import MAX_MESSAGE_BYTES, MailProcessor
 from preference_center.store import KeyCheckError, SchemaError, UnavailableError
 from preference_center.util import logs
 from preference_center.util.clock import utc_now
@@ -41,13 +41,13 @@ def receive(recipient: tuple[str, ...]) -> None:
     message's own headers say whom it was for.
     """
     logs.configure()
-    raw = sys.stdin.buffer.read(LONGEST_MESSAGE + 1)
-    if not raw or len(raw) > LONGEST_MESSAGE:
+    raw = sys.stdin.buffer.read(MAX_MESSAGE_BYTES + 1)
+    if not raw or len(raw) > MAX_MESSAGE_BYTES:
         click.echo("no message, or one that is too large", err=True)
         sys.exit(DATA_ERROR)
     try:
         with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
-            click.echo(Receiver(database, settings, utc_now).take(raw, recipient))
+            click.echo(MailProcessor(database, settings, utc_now).take(raw, recipient))
     except (UnavailableError, SchemaError, SystemExit) as error:
         # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
         click.echo(f"Error: {error}. Try again later.", err=True)
@@ -78,7 +78,7 @@ def lmtp(listen: str) -> None:
     logs.configure()
     stop = asked_to_stop()
     with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
-        receiver = Receiver(database, settings, utc_now)
+        receiver = MailProcessor(database, settings, utc_now)
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
             stop.wait()
@@ -97,7 +97,7 @@ def imap(*, once: bool, every: int) -> None:
     """Take in messages from an IMAP folder until stopped.
 
     A message is moved to the folder Done beside it when what it does is committed, and stays
-    where it is until then. What came in longer than KEEP_UNREAD_DAYS ago is deleted from Done.
+    where it is until then. What came in longer than QUARANTINE_RETENTION_DAYS ago is deleted from Done.
     """
     logs.configure()
     stop = asked_to_stop()
@@ -123,8 +123,8 @@ def _imap_folder() -> Iterator[ImapFolder]:
         if settings.imap_url is None:
             click.echo("PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.", err=True)
             sys.exit(2)
-        receiver = Receiver(database, settings, utc_now)
-        yield ImapFolder(settings.imap_url, receiver, settings.keep_unread)
+        receiver = MailProcessor(database, settings, utc_now)
+        yield ImapFolder(settings.imap_url, receiver, settings.quarantine_retention)
 
 
 @click.command()
@@ -139,9 +139,9 @@ def inbound(since: datetime | None, until: datetime | None) -> None:
     first = since or utc_now() - timedelta(days=30)
     end = until or utc_now() + timedelta(days=1)
     with opened_database() as (_, database), database.reading() as session:
-        totals = arrivals.totals(session, first.date(), end.date())
-    for door, effect, count in totals:
-        click.echo(f"{count:>12,}  {door:<10}{effect}")
+        totals = inbound_counts.totals(session, first.date(), end.date())
+    for channel, effect, count in totals:
+        click.echo(f"{count:>12,}  {channel:<10}{effect}")
     if not totals:
         click.echo("Nothing came in.")
 
@@ -158,7 +158,7 @@ def unread() -> None:
 def list_unread() -> None:
     """List them, oldest first."""
     with opened_database() as (_, database), database.reading() as session:
-        kept = unread_mails.everything(session)
+        kept = quarantined_messages.list_all(session)
         for mail in kept:
             size = f"{mail.size:,} bytes"
             click.echo(
@@ -176,7 +176,7 @@ def show(digest: str) -> None:
     DIGEST is what its digest, as `list` shows it, begins with.
     """
     with opened_database() as (_, database), database.reading() as session:
-        mail = unread_mails.find(session, digest)
+        mail = quarantined_messages.find(session, digest)
         if mail is None:
             raise click.BadParameter("there is no such message")
         sys.stdout.buffer.write(mail.raw)
@@ -187,8 +187,8 @@ def show(digest: str) -> None:
 def drop(digest: str) -> None:
     """Forget the message whose digest begins with DIGEST."""
     with opened_database() as (_, database), database.transaction() as session:
-        mail = unread_mails.find(session, digest)
+        mail = quarantined_messages.find(session, digest)
         if mail is None:
             raise click.BadParameter("there is no such message")
-        unread_mails.forget(session, mail)
+        quarantined_messages.forget(session, mail)
     click.echo("Forgotten.")

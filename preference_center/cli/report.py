@@ -12,7 +12,7 @@ import click
 from preference_center.cli.common import Time, opened_database, opened_output
 from preference_center.core import topics
 from preference_center.data import report as reporting
-from preference_center.data.report import Line, total
+from preference_center.data.report import ReportRow, total
 from preference_center.data.tabular import CsvWriter
 
 _NOTHING = "Nothing was recorded for this."
@@ -21,7 +21,7 @@ _NOTE = (
     "links. left after less: who asked for less here, and within 30 days left the topic or "
     "everything all the same."
 )
-_HEADS = {name: name.replace("_", " ") for name in reporting.ACTS} | {
+_HEADS = {name: name.replace("_", " ") for name in reporting.EVENT_COLUMNS} | {
     "came_back": "came\nback",
     "left_after_less": "left after\nless",
 }
@@ -82,10 +82,10 @@ def report(
             file.writelines(f"{text}\n" for text in _table(lines, width))
 
 
-def _table(lines: Sequence[Line], width: int) -> Iterator[str]:
+def _table(lines: Sequence[ReportRow], width: int) -> Iterator[str]:
     """Yield the lines of a table; where the terminal is too narrow for one, of a list."""
     sizes = _sizes(lines)
-    as_list = 2 + sum(sizes.values()) + 2 * len(reporting.ACTS) > width
+    as_list = 2 + sum(sizes.values()) + 2 * len(reporting.EVENT_COLUMNS) > width
     for topic, of_topic in groupby(lines, key=lambda line: line.topic):
         own = list(of_topic)
         rows = [(_name(line), line.counts) for line in own]
@@ -98,7 +98,7 @@ def _table(lines: Sequence[Line], width: int) -> Iterator[str]:
         yield from wrap(_NOTE, width)
 
 
-def _sizes(lines: Sequence[Line]) -> dict[str, int]:
+def _sizes(lines: Sequence[ReportRow]) -> dict[str, int]:
     """Return how wide each column is: the same for all topics."""
     whole = total(lines)
     sizes = {"campaign": max(map(len, ["campaign", *map(_name, lines)]))}
@@ -107,7 +107,7 @@ def _sizes(lines: Sequence[Line]) -> dict[str, int]:
     return sizes
 
 
-def _name(line: Line) -> str:
+def _name(line: ReportRow) -> str:
     return line.campaign or "(no campaign)"
 
 

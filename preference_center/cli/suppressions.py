@@ -6,7 +6,7 @@ import click
 
 from preference_center.cli.common import Time, opened_database, progress
 from preference_center.core import recovery
-from preference_center.core.consent import Act
+from preference_center.core.consent import ChangeContext
 from preference_center.core.vocab import KeyKind
 from preference_center.util.clock import utc_now
 
@@ -41,16 +41,18 @@ def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_
     Addresses that are not on record have no domain that we know: their stops stay.
     """
     now = utc_now()
-    stops = recovery.Stops(domain, since, min(until or now, now))
+    stops = recovery.BounceFilter(domain, since, min(until or now, now))
     lifted = 0
     with (
         opened_database(KeyKind.SERVER) as (_, database),
         database.reading() as reading,
         progress("Lifting", None) as advance,
     ):
-        for kind, people in recovery.find(reading, stops):
-            with database.transaction(keep=not dry_run) as session:
-                lifted += recovery.lift(session, kind, people, stops, Act("cli", now, now))
+        for kind, people in recovery.find_suppressed(reading, stops):
+            with database.transaction(dry_run=dry_run) as session:
+                lifted += recovery.remove_suppressions(
+                    session, kind, people, stops, ChangeContext("cli", now, now)
+                )
             advance(len(people))
     done = "that would be lifted" if dry_run else "lifted"
     click.echo(f"Stops by {source} at {domain} {done}: {lifted:,}")

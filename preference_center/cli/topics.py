@@ -63,7 +63,7 @@ def add(
 def list_topics() -> None:
     """List all topics, private and archived ones too."""
     with opened_database() as (_, database), database.reading() as session:
-        known = topics.everything(session)
+        known = topics.list_topics(session)
         for each in known:
             marks = [each.policy, each.cadence, "public" if each.public else "private"]
             if each.archived_at is not None:

@@ -16,7 +16,7 @@ from preference_center.store.tables import Claim, Topic
 
 # Half a day short of the week and of four weeks, so that a letter which comes by minutes early
 # is not lost.
-LEAST_GAP = {
+MIN_INTERVAL = {
     "weekly": timedelta(days=6, hours=12),
     "monthly": timedelta(days=27, hours=12),
 }
@@ -46,7 +46,7 @@ def check(
         for each, email in people.items()
         if verdicts[each].verdict == "allow" and not verdicts[each].email
     }
-    subscribers.remember(session, seen, now)
+    subscribers.upsert_addresses(session, seen, now)
     return verdicts
 
 
@@ -87,7 +87,7 @@ def _verdicts(
 ) -> dict[UUID, Verdict]:
     if topic.archived_at is not None:
         raise TopicRefusal(f"topic {topic.slug} is archived: nobody may be mailed on it")
-    standings = queries.standings(session, topic.slug, campaign, ids)
+    standings = queries.load_delivery_rules(session, topic.slug, campaign, ids)
     return {each: _verdict(topic, standings.get(each), now) for each in ids}
 
 
@@ -110,7 +110,7 @@ def _unless_less_was_asked(standing: Any, email: str, now: datetime) -> Verdict:
     if standing.paused_until is not None and standing.paused_until > now:
         return Verdict("defer", "paused", standing.paused_until, email)
     if standing.last_claim is not None:
-        again = standing.last_claim + LEAST_GAP[standing.frequency]
+        again = standing.last_claim + MIN_INTERVAL[standing.frequency]
         if again > now:
             return Verdict("defer", "frequency", again, email)
     return Verdict("allow", email=email)

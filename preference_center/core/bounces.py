@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, consent, domain_hold, recovery, subscribers
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
-from preference_center.core.recovery import Stops
+from preference_center.core.recovery import BounceFilter
 from preference_center.core.vocab import BounceEffect, BounceSeverity
 from preference_center.store import queries
 from preference_center.store.tables import Claim, FailedMailing, Subscriber, Topic
@@ -58,8 +58,8 @@ def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime)
     scope: consent.Scope = "address" if permanent and bounce.authority == "provider" else "all"
     if scope in subscriber.suppressions:
         if permanent:
-            act = consent.Act("bounce", bounce.occurred_at, now)
-            consent.end_consent(session, subscriber, scope, act)  # notes that it was repeated
+            context = consent.ChangeContext("bounce", bounce.occurred_at, now)
+            consent.end_consent(session, subscriber, scope, context)  # notes that it was repeated
         return BounceEffect.DUPLICATE
     return _count(session, subscriber, bounce, scope, now)
 
@@ -100,7 +100,9 @@ def _count(
         queries.insert_missing(session, FailedMailing, [new])
         missing = bounce.severity in ABOUT_THE_MAILBOX
         return BounceEffect.QUARANTINED if missing else BounceEffect.SOFT
-    consent.end_consent(session, subscriber, scope, consent.Act("bounce", bounce.occurred_at, now))
+    consent.end_consent(
+        session, subscriber, scope, consent.ChangeContext("bounce", bounce.occurred_at, now)
+    )
     if rows:
         person = FailedMailing.subscriber_id == subscriber.subscriber_id
         session.execute(delete(FailedMailing).where(person))
@@ -218,8 +220,10 @@ def _take_back(session: Session, domain: str, now: datetime) -> None:
     ids = queries.lock_available(session, found.all())
     if not ids:
         return
-    within = Stops(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)
+    within = BounceFilter(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)
     for kind in ("all", "address"):
-        recovery.lift(session, kind, ids, within, consent.Act("bounce", now, now))
+        recovery.remove_suppressions(
+            session, kind, ids, within, consent.ChangeContext("bounce", now, now)
+        )
     quarantined = update(FailedMailing).where(FailedMailing.subscriber_id.in_(ids), *recent)
     session.execute(quarantined.values(ended_domain=None))

@@ -1,4 +1,4 @@
-"""End consent, and record what a sender brings along: the one way, whichever door it came through.
+"""End consent, and record what a sender brings along: the one way, whichever channel it came through.
 
 State, ledger row and outbox row are written together into the caller's transaction. The caller
 holds the subscriber's lock (`subscribers.lock`).
@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, outbox, subscribers, topics
-from preference_center.core.snapshots import copy_values, find, subscription_key, take
+from preference_center.core.snapshots import capture, copy_values, find, subscription_key
 from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression, Topic
 
 Scope = Literal["topic", "all", "address"]
@@ -28,11 +28,11 @@ DOUBLE_PRESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Act:
-    """How a change came in: the door, the campaign it answers, when it was done and recorded.
+class ChangeContext:
+    """How a change came in: the channel, the campaign it answers, when it was done and recorded.
 
     `confirm_after` is how long its confirmation waits for more changes; None sends none. `told`
-    is the door that an import names for a change it brings along. `language` is what the person
+    is the channel that an import names for a change it brings along. `language` is what the person
     read in, where that is not what everybody gets: their mails will be in it. `in_reply_to` is the
     Message-ID of the email that did it. `stated_source` is how an unsubscribe came about, in the
     words of the file that brought it: the ledger's details keep it.
@@ -40,40 +40,46 @@ class Act:
 
     source: Source
     occurred_at: datetime
-    now: datetime
+    recorded_at: datetime
     campaign: str | None = None
     wording: str | None = None
-    confirm_after: timedelta | None = None
-    told: str | None = None
+    notice_delay: timedelta | None = None
+    original_source: str | None = None
     language: str | None = None
     in_reply_to: str | None = None
     stated_source: str = ""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChangeResult:
     """Whether anything changed, and then the ledger rows `first` to `seq` that hold it."""
 
     changed: bool
-    first: int
-    seq: int
+    first_seq: int
+    last_seq: int
 
 
-def leave(session: Session, subscriber_id: UUID, slug: str | None, act: Act) -> Outcome:
+def leave(
+    session: Session, subscriber_id: UUID, slug: str | None, context: ChangeContext
+) -> ChangeResult:
     """End one person's consent to a topic, or to everything where `slug` is None.
 
     A topic that is new here is made: whoever holds a good link can leave.
     """
     # Topics before people, everywhere: two that wait for each other would be refused.
-    topic = topics.ensure(session, slug, act.now) if slug is not None else None
-    subscriber = subscribers.lock(session, subscriber_id, act.now)
+    topic = topics.get_or_create(session, slug, context.recorded_at) if slug is not None else None
+    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
     scope: Scope = "topic" if topic is not None else "all"
-    return end_consent(session, subscriber, scope, act, topic)
+    return end_consent(session, subscriber, scope, context, topic)
 
 
 def end_consent(
-    session: Session, subscriber: Subscriber, scope: Scope, act: Act, topic: Topic | None = None
-) -> Outcome:
+    session: Session,
+    subscriber: Subscriber,
+    scope: Scope,
+    context: ChangeContext,
+    topic: Topic | None = None,
+) -> ChangeResult:
     """End consent to one topic, to all of them (also those to come) or to any mail at all.
 
     A repeat succeeds: it keeps the first time, adds no ledger row and sends no mail. Only where it
@@ -86,24 +92,28 @@ def end_consent(
         return unchanged(subscriber)  # all is stopped for good, and nothing may gather again
     standing = find(subscriber, key)
     if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
-        if subscriber.erased_at is None and weighs_more(act, scope, standing.source):
-            _take_over(session, subscriber, standing, scope, topic, act)
+        if subscriber.erased_at is None and weighs_more(context, scope, standing.source):
+            _take_over(session, subscriber, standing, scope, topic, context)
         else:
-            _reaffirm(session, standing, scope, slug, act)
+            _record_repeat(session, standing, scope, slug, context)
         return unchanged(subscriber)
-    if _is_overtaken(session, subscriber, act, slug):
+    if _is_overtaken(session, subscriber, context, slug):
         return unchanged(subscriber)
-    before = take(subscriber, [key])
+    before = capture(subscriber, [key])
     if slug is not None:
-        end_topic(subscriber, slug, act)
+        end_topic(subscriber, slug, context)
     else:
-        _suppress(subscriber, scope, act)
-    return record(session, subscriber, "unsubscribed", scope, topic, act, before)
+        _suppress(subscriber, scope, context)
+    return record(session, subscriber, "unsubscribed", scope, topic, context, before)
 
 
 def record_subscription(
-    session: Session, subscriber: Subscriber, topic: Topic, subscription: Subscription, act: Act
-) -> Outcome:
+    session: Session,
+    subscriber: Subscriber,
+    topic: Topic,
+    subscription: Subscription,
+    context: ChangeContext,
+) -> ChangeResult:
     """Add what a sender brings along; it changes no choice that is on record already.
 
     Only somebody `unconfirmed` so far becomes `subscribed`.
@@ -116,23 +126,23 @@ def record_subscription(
     if known is not None and not confirms:
         return unchanged(subscriber)
     ends = subscription.status == "unsubscribed"
-    if ends and _is_overtaken(session, subscriber, act, topic.slug):
+    if ends and _is_overtaken(session, subscriber, context, topic.slug):
         return unchanged(subscriber)
-    before = take(subscriber, [subscription_key(topic.slug)])
+    before = capture(subscriber, [subscription_key(topic.slug)])
     if known is not None:
         copy_values(subscription, known)
     else:
         subscriber.subscriptions[topic.slug] = subscription
-    return record(session, subscriber, subscription.status, "topic", topic, act, before)
+    return record(session, subscriber, subscription.status, "topic", topic, context, before)
 
 
-def weighs_more(act: Act, scope: Scope, made_by: str) -> bool:
+def weighs_more(context: ChangeContext, scope: Scope, made_by: str) -> bool:
     """Return True if a repeat is harder to lift than a stop with the source `made_by`.
 
     After a complaint no page starts a topic, even if it had been left before. A bounce's stop of
     the address can be lifted by a confirm link; the sender's own cannot.
     """
-    source = act.told or act.source
+    source = context.original_source or context.source
     if source == "complaint":
         return made_by != "complaint"
     return scope == "address" and made_by == "bounce" and source != "bounce"
@@ -144,57 +154,62 @@ def _take_over(
     standing: Subscription | Suppression,
     scope: Scope,
     topic: Topic | None,
-    act: Act,
+    context: ChangeContext,
 ) -> None:
     """Let a stop count as made by `act` from now on; it keeps its first time. No email is sent."""
-    before = take(subscriber, [subscription_key(topic.slug) if topic is not None else scope])
-    standing.source = act.told or act.source
-    standing.reaffirmed_at = standing.updated_at = act.now
-    quiet = replace(act, confirm_after=None)
+    before = capture(subscriber, [subscription_key(topic.slug) if topic is not None else scope])
+    standing.source = context.original_source or context.source
+    standing.repeated_at = standing.updated_at = context.recorded_at
+    quiet = replace(context, notice_delay=None)
     record(session, subscriber, "unsubscribed", scope, topic, quiet, before)
 
 
-def _reaffirm(
+def _record_repeat(
     session: Session,
     standing: Subscription | Suppression,
     scope: Scope,
     slug: str | None,
-    act: Act,
+    context: ChangeContext,
 ) -> None:
     """Note that a stop was said again, so that undoing the first one cannot lift it.
 
     Not so a double press, a provider that posts again, or an import of our own export.
     """
     since = standing.since if isinstance(standing, Suppression) else standing.changed_at
-    if act.source == "import" and (act.occurred_at, act.told) == (since, standing.source):
+    if context.source == "import" and (context.occurred_at, context.original_source) == (
+        since,
+        standing.source,
+    ):
         return
     made = ledger.last_of(session, standing.subscriber_id, scope, slug)
-    if made is None or not _is_the_same_act(made, act):
-        standing.reaffirmed_at = act.now
+    if made is None or not _is_the_same_act(made, context):
+        standing.repeated_at = context.recorded_at
 
 
-def _is_the_same_act(made: LedgerRow, act: Act) -> bool:
-    soon = act.source != "page" or act.now - made.recorded_at <= DOUBLE_PRESS
-    return soon and (made.source, made.campaign) == (act.source, act.campaign)
+def _is_the_same_act(made: LedgerRow, context: ChangeContext) -> bool:
+    soon = context.source != "page" or context.recorded_at - made.recorded_at <= DOUBLE_PRESS
+    return soon and (made.source, made.campaign) == (context.source, context.campaign)
 
 
-def _is_overtaken(session: Session, subscriber: Subscriber, act: Act, slug: str | None) -> bool:
+def _is_overtaken(
+    session: Session, subscriber: Subscriber, context: ChangeContext, slug: str | None
+) -> bool:
     """Tell whether the person chose anew after an act that arrives late.
 
     A complaint or a bounce yields to nothing. An undo says "as it was before that stop", so it
     does not answer a still older one that an import brings along.
     """
-    late = act.occurred_at < act.now and subscriber.seq > 0
-    if not late or {act.source, act.told} & {"complaint", "bounce"}:
+    late = context.occurred_at < context.recorded_at and subscriber.seq > 0
+    if not late or {context.source, context.original_source} & {"complaint", "bounce"}:
         return False
     rows = ledger.touching(session, subscriber.subscriber_id, slug)
     later = list(_answers(rows))
     chosen = later[0] if later else None
-    if chosen is None or chosen.source == "import" or chosen.occurred_at <= act.occurred_at:
+    if chosen is None or chosen.source == "import" or chosen.occurred_at <= context.occurred_at:
         return False
     undid = next((row for row in later[1:] if row.event == "unsubscribed"), None)
-    if chosen.event == "undone" and undid is not None and act.source == "import":
-        return act.occurred_at >= undid.occurred_at
+    if chosen.event == "undone" and undid is not None and context.source == "import":
+        return context.occurred_at >= undid.occurred_at
     return chosen.event in _ASKED_FOR_MAIL
 
 
@@ -212,43 +227,45 @@ def _answers(rows: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
             yield row
 
 
-def end_topic(subscriber: Subscriber, slug: str, act: Act) -> None:
+def end_topic(subscriber: Subscriber, slug: str, context: ChangeContext) -> None:
     """Make a subscription say `unsubscribed`; the caller records it."""
     subscription = subscriber.subscriptions.get(slug)
     if subscription is None:
-        subscription = new_subscription(subscriber, slug, "unsubscribed", act)
+        subscription = new_subscription(subscriber, slug, "unsubscribed", context)
         subscriber.subscriptions[slug] = subscription
     subscription.status, subscription.paused_until = "unsubscribed", None
-    subscription.source = act.told or act.source
-    subscription.changed_at = act.occurred_at
-    subscription.updated_at, subscription.reaffirmed_at = act.now, None
+    subscription.source = context.original_source or context.source
+    subscription.changed_at = context.occurred_at
+    subscription.updated_at, subscription.repeated_at = context.recorded_at, None
 
 
-def _suppress(subscriber: Subscriber, kind: str, act: Act) -> None:
+def _suppress(subscriber: Subscriber, kind: str, context: ChangeContext) -> None:
     subscriber.suppressions[kind] = Suppression(
         subscriber_id=subscriber.subscriber_id,
         kind=kind,
-        since=act.occurred_at,
-        source=act.told or act.source,
-        updated_at=act.now,
+        since=context.occurred_at,
+        source=context.original_source or context.source,
+        updated_at=context.recorded_at,
     )
     for subscription in subscriber.subscriptions.values():
-        subscription.updated_at = act.now
+        subscription.updated_at = context.recorded_at
 
 
-def new_subscription(subscriber: Subscriber, slug: str, status: str, act: Act) -> Subscription:
+def new_subscription(
+    subscriber: Subscriber, slug: str, status: str, context: ChangeContext
+) -> Subscription:
     """Return a subscription that says nothing but its status and how it came about."""
     return Subscription(
         subscriber_id=subscriber.subscriber_id,
         topic=slug,
         status=status,
         frequency="every",
-        changed_at=act.occurred_at,
-        source=act.told or act.source,
+        changed_at=context.occurred_at,
+        source=context.original_source or context.source,
         basis="",
         acquired_from="",
         consent_source="",
-        updated_at=act.now,
+        updated_at=context.recorded_at,
     )
 
 
@@ -258,33 +275,38 @@ def record(
     event: str,
     scope: str,
     topic: Topic | None,
-    act: Act,
+    context: ChangeContext,
     before: dict[str, Any],
-) -> Outcome:
+) -> ChangeResult:
     """Write the ledger row of a change that was just made, and the mail that tells of it."""
     slug = topic.slug if topic is not None else None
     entry = ledger.Entry(
         event,
         scope,
         slug,
-        act.source,
-        act.occurred_at,
-        act.now,
-        act.campaign,
-        act.wording,
-        act.stated_source,
+        context.source,
+        context.occurred_at,
+        context.recorded_at,
+        context.campaign,
+        context.wording,
+        context.stated_source,
     )
-    seq = ledger.append(session, subscriber, entry, before, take(subscriber, before))
-    subscriber.locale = subscriber.locale or act.language
+    seq = ledger.append(session, subscriber, entry, before, capture(subscriber, before))
+    subscriber.locale = subscriber.locale or context.language
     tell = subscriber.email is not None and (topic is None or topic.confirm)
-    if act.confirm_after is not None and tell:
+    if context.notice_delay is not None and tell:
         session.flush()
         outbox.schedule(
-            session, subscriber.subscriber_id, seq, act.now, act.confirm_after, act.in_reply_to
+            session,
+            subscriber.subscriber_id,
+            seq,
+            context.recorded_at,
+            context.notice_delay,
+            context.in_reply_to,
         )
-    return Outcome(changed=True, first=seq, seq=seq)
+    return ChangeResult(changed=True, first_seq=seq, last_seq=seq)
 
 
-def unchanged(subscriber: Subscriber) -> Outcome:
+def unchanged(subscriber: Subscriber) -> ChangeResult:
     """Return the outcome of an act that had nothing left to do."""
-    return Outcome(changed=False, first=subscriber.seq, seq=subscriber.seq)
+    return ChangeResult(changed=False, first_seq=subscriber.seq, last_seq=subscriber.seq)

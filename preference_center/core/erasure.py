@@ -31,25 +31,27 @@ def erase_all(
     session: Session, subscriber_ids: Iterable[UUID], source: consent.Source, now: datetime
 ) -> int:
     """Erase subscribers as `erase` does, and return how many were not erased before."""
-    act, domains = consent.Act(source, now, now), []
+    context, domains = consent.ChangeContext(source, now, now), []
     for subscriber in subscribers.lock_all(session, subscriber_ids, now).values():
         if subscriber.erased_at is None:
-            consent.end_consent(session, subscriber, "all", act)
-            domains.append(forget(session, subscriber, act))
+            consent.end_consent(session, subscriber, "all", context)
+            domains.append(forget(session, subscriber, context))
     domain_hold.forget_rare(session, domains)
     return len(domains)
 
 
-def forget(session: Session, subscriber: Subscriber, act: consent.Act) -> str:
+def forget(session: Session, subscriber: Subscriber, context: consent.ChangeContext) -> str:
     """Leave nothing of a locked person but fingerprint, stops, and when and how they came in.
 
     Return the domain of the address, or "". The caller must pass the domains of all subscribers
     that a transaction erases to `domain_hold.forget_rare` together.
     """
     domain = domain_hold.domain_of(subscriber.email or "")
-    entry = ledger.Entry("erased", "all", None, act.source, act.occurred_at, act.now)
+    entry = ledger.Entry(
+        "erased", "all", None, context.source, context.occurred_at, context.recorded_at
+    )
     ledger.append(session, subscriber, entry, {}, {})
-    subscribers.mark_erased(subscriber, act.occurred_at)
+    subscribers.mark_erased(subscriber, context.occurred_at)
     session.flush()
     person = subscriber.subscriber_id
     for table in (LedgerDetail, OutboxRow, Claim, Reason, FailedMailing):

@@ -1,4 +1,4 @@
-"""Refusals. Each is turned into a page, a status or an exit code in one place per door.
+"""Refusals. Each is turned into a page, a status or an exit code in one place per channel.
 
 Refusal
 ├── TopicRefusal

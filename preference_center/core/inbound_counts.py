@@ -10,28 +10,28 @@ from sqlalchemy.orm import Session
 from preference_center.store import queries
 from preference_center.store.tables import InboundCount
 
-Key = tuple[date, str, str]  # day, door, effect
+Key = tuple[date, str, str]  # day, channel, effect
 
 
-def is_new(session: Session, door: str, name: str, now: datetime) -> bool:
-    """Note that something came in through a door; False where it came before.
+def record_if_new(session: Session, channel: str, name: str, now: datetime) -> bool:
+    """Note that something came in through a channel; False where it came before.
 
     `name` is unique to it there: an event's id, or a message's bytes by their digest.
     """
-    told = f"{door}\n{name}".encode("utf-8", "surrogateescape")  # a recipient may be any bytes
-    return queries.see(session, hashlib.sha256(told).digest(), now)
+    told = f"{channel}\n{name}".encode("utf-8", "surrogateescape")  # a recipient may be any bytes
+    return queries.mark_seen(session, hashlib.sha256(told).digest(), now)
 
 
-def key(door: str, effect: str, now: datetime) -> Key:
-    """Return what an effect is counted under: the day (UTC), the door, and the effect in words."""
-    return now.astimezone(UTC).date(), door, effect
+def key(channel: str, effect: str, now: datetime) -> Key:
+    """Return what an effect is counted under: the day (UTC), the channel, and the effect in words."""
+    return now.astimezone(UTC).date(), channel, effect
 
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:
     """Add counts to those on record, in their order, so that no two writers deadlock."""
     rows = [
-        {"day": day, "door": door, "effect": effect, "count": count}
-        for (day, door, effect), count in sorted(counts.items())
+        {"day": day, "channel": channel, "effect": effect, "count": count}
+        for (day, channel, effect), count in sorted(counts.items())
     ]
     queries.add_counts(session, InboundCount, rows)
 
@@ -42,11 +42,13 @@ def count(session: Session, keys: Iterable[Key]) -> None:
 
 
 def totals(session: Session, since: date, until: date) -> list[tuple[str, str, int]]:
-    """Return door, effect and how often, of the days from `since` to before `until`."""
+    """Return channel, effect and how often, of the days from `since` to before `until`."""
     statement = (
-        select(InboundCount.door, InboundCount.effect, func.sum(InboundCount.count))
+        select(InboundCount.channel, InboundCount.effect, func.sum(InboundCount.count))
         .where(InboundCount.day >= since, InboundCount.day < until)
-        .group_by(InboundCount.door, InboundCount.effect)
-        .order_by(InboundCount.door, InboundCount.effect)
+        .group_by(InboundCount.channel, InboundCount.effect)
+        .order_by(InboundCount.channel, InboundCount.effect)
     )
-    return [(door, effect, int(number)) for door, effect, number in session.execute(statement)]
+    return [
+        (channel, effect, int(number)) for channel, effect, number in session.execute(statement)
+    ]

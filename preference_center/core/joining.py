@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, outbox, subscribers, topics
 from preference_center.core.consent import (
-    Act,
-    Outcome,
+    ChangeContext,
+    ChangeResult,
     end_topic,
     new_subscription,
     record,
@@ -26,8 +26,8 @@ from preference_center.core.preferences import (
     receives,
     stopped_at,
 )
-from preference_center.core.snapshots import subscription_key, take
-from preference_center.core.subscriptions import lift_stop
+from preference_center.core.snapshots import capture, subscription_key
+from preference_center.core.subscriptions import remove_suppression
 from preference_center.core.vocab import ConfirmState, NotSaved
 from preference_center.store.tables import Subscriber, Subscription, Topic
 
@@ -81,8 +81,13 @@ def confirm_state(
 
 
 def join(
-    session: Session, subscriber: Subscriber, topic: Topic, act: Act, *, asked_at: datetime
-) -> Outcome:
+    session: Session,
+    subscriber: Subscriber,
+    topic: Topic,
+    context: ChangeContext,
+    *,
+    asked_at: datetime,
+) -> ChangeResult:
     """Start a topic, if `confirm_state` is READY; else change nothing.
 
     `asked_at` is when the confirm link was asked for. After a stop of everything, all other topics
@@ -94,39 +99,41 @@ def join(
     known = subscriber.subscriptions.get(topic.slug)
     left = known is not None and known.status == "unsubscribed"
     if subscriber.suppressions:
-        _lift_stops(session, subscriber, topic, act)
+        _lift_stops(session, subscriber, topic, context)
         left = True
-    before = take(subscriber, [subscription_key(topic.slug)])
-    subscription = known or new_subscription(subscriber, topic.slug, "subscribed", act)
+    before = capture(subscriber, [subscription_key(topic.slug)])
+    subscription = known or new_subscription(subscriber, topic.slug, "subscribed", context)
     subscriber.subscriptions[topic.slug] = subscription
-    _start(subscription, act, ledger.record_wording(session, act.wording))
+    _start(subscription, context, ledger.record_wording(session, context.wording))
     event = "resubscribed" if left else "subscribed"
-    outcome = record(session, subscriber, event, "topic", topic, act, before)
-    return Outcome(changed=True, first=first, seq=outcome.seq)
+    result = record(session, subscriber, event, "topic", topic, context, before)
+    return ChangeResult(changed=True, first_seq=first, last_seq=result.last_seq)
 
 
 def _is_newer(stop: datetime | None, asked_at: datetime) -> bool:
     return stop is not None and stop > asked_at
 
 
-def _lift_stops(session: Session, subscriber: Subscriber, joined: Topic, act: Act) -> None:
+def _lift_stops(
+    session: Session, subscriber: Subscriber, joined: Topic, context: ChangeContext
+) -> None:
     """Turn a stop of everything into a stop of everything but one topic."""
     for kind in sorted(subscriber.suppressions, reverse=True):
-        lift_stop(session, subscriber, kind, "resubscribed", act)
-    for topic in topics.everything(session):
+        remove_suppression(session, subscriber, kind, "resubscribed", context)
+    for topic in topics.list_topics(session):
         # Also what they never had, and what is archived: no import or other tool may bring it.
         held = subscriber.subscriptions.get(topic.slug)
         ended = held is not None and held.status == "unsubscribed"
         if topic.slug != joined.slug and not ended:
-            before = take(subscriber, [subscription_key(topic.slug)])
-            end_topic(subscriber, topic.slug, act)
-            record(session, subscriber, "stayed_off", "topic", topic, act, before)
+            before = capture(subscriber, [subscription_key(topic.slug)])
+            end_topic(subscriber, topic.slug, context)
+            record(session, subscriber, "stayed_off", "topic", topic, context, before)
 
 
-def _start(subscription: Subscription, act: Act, wording: bytes | None) -> None:
+def _start(subscription: Subscription, context: ChangeContext, wording: bytes | None) -> None:
     subscription.status, subscription.frequency = "subscribed", "every"
-    subscription.paused_until, subscription.reaffirmed_at = None, None
-    subscription.source, subscription.basis = act.source, "consent"
-    subscription.changed_at = subscription.consent_at = act.occurred_at
+    subscription.paused_until, subscription.repeated_at = None, None
+    subscription.source, subscription.basis = context.source, "consent"
+    subscription.changed_at = subscription.consent_at = context.occurred_at
     subscription.consent_source, subscription.consent_wording = CONSENT_SOURCE, wording
-    subscription.updated_at = act.now
+    subscription.updated_at = context.recorded_at

@@ -21,14 +21,14 @@ from preference_center.core.vocab import KeyKind
 from preference_center.store import queries, seals
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
-MOST_LOOKED_BACK = 100  # rows; nobody changes their mind more often
+MAX_ROWS_LOOKED_BACK = 100  # rows; nobody changes their mind more often
 
 Snapshot = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What happened, to which scope, through which door, and when."""
+    """What happened, to which scope, through which channel, and when."""
 
     event: str
     scope: str
@@ -125,12 +125,12 @@ def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[L
         select(LedgerRow)
         .where(LedgerRow.subscriber_id == subscriber_id, about)
         .order_by(LedgerRow.seq.desc())
-        .limit(MOST_LOOKED_BACK)
+        .limit(MAX_ROWS_LOOKED_BACK)
     )
     return list(session.scalars(statement))
 
 
-def count_acts(
+def count_events(
     session: Session, subscriber_id: UUID, events: Collection[str], since: datetime
 ) -> int:
     """Return how often a subscriber did any of `events` after `since`.

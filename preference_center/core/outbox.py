@@ -10,19 +10,19 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger
-from preference_center.core.snapshots import effect, topic_of
+from preference_center.core.snapshots import topic_of, visible_state
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
 CONFIRMATION = "confirmation"  # of what a person changed
 Request = Literal["confirm", "link"]  # a mail that joins a topic, or that holds a fresh link
-MOST_REQUESTS = 3  # of one kind and topic, for one person, in a day
-MOST_OF_A_KIND = 20  # whatever the topic: a link's holder could ask for each of hundreds
+MAX_REQUESTS = 3  # of one kind and topic, for one person, in a day
+MAX_OF_A_KIND = 20  # whatever the topic: a link's holder could ask for each of hundreds
 OWN_SOURCES = ("page", "one-click", "mailto")  # the doors that a person's own choices come through
-LONGEST_WAIT = timedelta(minutes=10)
-DROPPED_AFTER = timedelta(hours=24)
+MAX_DELAY = timedelta(minutes=10)
+MAX_AGE = timedelta(hours=24)
 # Longer than a whole conversation with a mail server whose every answer takes 20 seconds.
-CLAIM_LAPSES_AFTER = timedelta(minutes=5)
+LEASE_DURATION = timedelta(minutes=5)
 RETRY_AFTER = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -33,12 +33,12 @@ RETRY_AFTER = (
 
 
 @dataclass(frozen=True)
-class ClaimedMail:
+class LeasedEmail:
     """A mail that one worker holds until `CLAIM_LAPSES_AFTER` has passed."""
 
     subscriber_id: UUID
     id: UUID
-    claim: UUID
+    lease: UUID
     kind: str
     topic: str
     message_id: str
@@ -59,16 +59,18 @@ def schedule(
 ) -> None:
     """Let the person's one pending confirmation cover ledger row `seq` too.
 
-    It goes out after `quiet` without a further change, and `LONGEST_WAIT` after the first one.
+    It goes out after `quiet` without a further change, and `MAX_WAIT` after the first one.
     Where a mail made the change, it answers that one (RFC 3834 §3.1.5).
     """
     row = _new(subscriber_id, CONFIRMATION, "", seq, now)
-    row |= {"due_at": now + quiet, "latest_at": now + max(LONGEST_WAIT, quiet)}
+    row |= {"due_at": now + quiet, "latest_at": now + max(MAX_DELAY, quiet)}
     row["in_reply_to"] = in_reply_to
     queries.add_to_pending(session, row)
 
 
-def tell_now(session: Session, subscriber_id: UUID, first: int, last: int, now: datetime) -> None:
+def notify_at_once(
+    session: Session, subscriber_id: UUID, first: int, last: int, now: datetime
+) -> None:
     """Let ledger rows `first` to `last` have an email of their own, due at once.
 
     It covers no other change, and no later one is added to it: what is undone from it is exactly
@@ -92,7 +94,7 @@ def request(
         OutboxRow.created_at > now - timedelta(days=1),
     )
     of_kind, of_topic = session.execute(asked).one()
-    if of_kind < MOST_OF_A_KIND and of_topic < MOST_REQUESTS:
+    if of_kind < MAX_OF_A_KIND and of_topic < MAX_REQUESTS:
         queries.add_to_pending(session, _new(subscriber_id, kind, topic, 0, now))
 
 
@@ -113,7 +115,7 @@ def _new(subscriber_id: UUID, kind: str, topic: str, seq: int, now: datetime) ->
     }
 
 
-def awaits(session: Session, subscriber_id: UUID, seq: int) -> bool:
+def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
     """Tell whether a mail about ledger row `seq` is still to be sent."""
     statement = select(OutboxRow.id).where(
         OutboxRow.subscriber_id == subscriber_id,
@@ -124,17 +126,17 @@ def awaits(session: Session, subscriber_id: UUID, seq: int) -> bool:
     return session.scalars(statement).first() is not None
 
 
-def claim(session: Session, now: datetime) -> ClaimedMail | None:
+def lease(session: Session, now: datetime) -> LeasedEmail | None:
     """Take the mail that has been due longest, or None. What is a day old is dropped unsent."""
     while (row := queries.take_due_mail(session, now)) is not None:
-        if now - row.created_at > DROPPED_AFTER:
-            row.state, row.settled_at, row.claim = "dropped", now, None
+        if now - row.created_at > MAX_AGE:
+            row.state, row.settled_at, row.lease = "dropped", now, None
             session.flush()
             continue
         token = uuid4()
-        row.state, row.claim, row.due_at = "started", token, now + CLAIM_LAPSES_AFTER
+        row.state, row.lease, row.due_at = "started", token, now + LEASE_DURATION
         row.attempts += 1
-        return ClaimedMail(
+        return LeasedEmail(
             row.subscriber_id,
             row.id,
             token,
@@ -150,28 +152,28 @@ def claim(session: Session, now: datetime) -> ClaimedMail | None:
     return None
 
 
-def settle(session: Session, mail: ClaimedMail, now: datetime, state: str, why: str = "") -> None:
+def settle(session: Session, mail: LeasedEmail, now: datetime, state: str, why: str = "") -> None:
     """End a claimed mail as `sent`, `failed` or `dropped`, unless another worker holds it now."""
-    values = {"state": state, "settled_at": now, "failure": why or None, "claim": None}
+    values = {"state": state, "settled_at": now, "failure": why or None, "lease": None}
     _settle(session, mail, values)
 
 
-def retry(session: Session, mail: ClaimedMail, now: datetime, why: str) -> None:
+def retry(session: Session, mail: LeasedEmail, now: datetime, why: str) -> None:
     """Give a mail back to be tried again later, or end it as `failed` after the last try."""
     if mail.attempts > len(RETRY_AFTER):
         settle(session, mail, now, "failed", why)
         return
     due = now + RETRY_AFTER[mail.attempts - 1]
-    _settle(session, mail, {"due_at": due, "claim": None, "failure": why})
+    _settle(session, mail, {"due_at": due, "lease": None, "failure": why})
 
 
-def _settle(session: Session, mail: ClaimedMail, values: dict[str, Any]) -> None:
+def _settle(session: Session, mail: LeasedEmail, values: dict[str, Any]) -> None:
     session.execute(
         update(OutboxRow)
         .where(
             OutboxRow.subscriber_id == mail.subscriber_id,
             OutboxRow.id == mail.id,
-            OutboxRow.claim == mail.claim,
+            OutboxRow.lease == mail.lease,
         )
         .values(**values)
     )
@@ -212,4 +214,4 @@ def _is_noticed(change: NetChange, net: Iterable[NetChange]) -> bool:
     of_all = (each for each in net if topic_of(each.key) is None)
     lifted = any(each.before is not None and each.after is None for each in of_all)
     joined = change.event in ("subscribed", "resubscribed")
-    return (lifted and joined) or effect(change.before) != effect(change.after)
+    return (lifted and joined) or visible_state(change.before) != visible_state(change.after)

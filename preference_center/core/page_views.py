@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from preference_center.store import queries
-from preference_center.store.tables import Opening
+from preference_center.store.tables import PageView
 
 Key = tuple[datetime, str, str]  # hour, topic, campaign
 
@@ -22,4 +22,4 @@ def add(session: Session, counts: Mapping[Key, int]) -> None:
         {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
         for (hour, topic, campaign), count in sorted(counts.items())
     ]
-    queries.add_counts(session, Opening, rows)
+    queries.add_counts(session, PageView, rows)

@@ -13,7 +13,7 @@ _CAPS_BELOW = {"irregular": ("weekly", "monthly"), "weekly": ("monthly",), "mont
 
 
 @dataclass(frozen=True)
-class TopicStanding:
+class TopicPreference:
     """One topic as one person stands to it. `stopped_at` is None while mail may come.
 
     `offered` says that anybody may choose it; private and archived ones are not. `received`
@@ -46,7 +46,7 @@ class TopicStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubscriberPreferences:
     """One person: the address if known, the stop of everything if any, and every topic.
 
     `reachable` is False after erasure, and where the sender has stopped the address.
@@ -60,7 +60,7 @@ class Standing:
     bounced_at: datetime | None
     complained: bool
     locale: str | None
-    topics: dict[str, TopicStanding]
+    topics: dict[str, TopicPreference]
 
     @property
     def masked(self) -> str:
@@ -68,21 +68,21 @@ class Standing:
         return mask(self.email) if self.email else ""
 
     @property
-    def received(self) -> list[TopicStanding]:
+    def received(self) -> list[TopicPreference]:
         """Return what still comes."""
         return [topic for topic in self.topics.values() if topic.received]
 
     @property
-    def shown(self) -> list[TopicStanding]:
+    def shown(self) -> list[TopicPreference]:
         """Return what a person can choose: what anybody may, and whatever comes to them."""
         return [topic for topic in self.topics.values() if topic.offered or topic.received]
 
-    def can_start(self, topic: TopicStanding) -> bool:
+    def can_start(self, topic: TopicPreference) -> bool:
         """Return True if a confirm link may be emailed for a topic that is not received."""
         ready = self.email is not None and self.reachable and not self.complained
         return ready and topic.offered and not topic.received
 
-    def is_all_there_is(self, slug: str) -> bool:
+    def is_complete(self, slug: str) -> bool:
         """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
         others = (topic for topic in self.topics.values() if topic.slug != slug)
         return not any(topic.offered or topic.received for topic in others)
@@ -107,7 +107,7 @@ def bounced_at(subscriber: Subscriber) -> datetime | None:
     stops = [stop for stop in subscriber.suppressions.values() if stop.source == "bounce"]
     # A bounce repeated stops nothing new; of a stop of all topics it may be a person's repeat.
     return _latest(
-        [(stop.since, stop.reaffirmed_at if stop.kind == "address" else None) for stop in stops]
+        [(stop.since, stop.repeated_at if stop.kind == "address" else None) for stop in stops]
     )
 
 
@@ -121,18 +121,18 @@ def complained_at(subscriber: Subscriber) -> datetime | None:
     ]
     return _latest(
         [
-            *((stop.since, stop.reaffirmed_at) for stop in stops),
-            *((each.changed_at, each.reaffirmed_at) for each in ended),
+            *((stop.since, stop.repeated_at) for stop in stops),
+            *((each.changed_at, each.repeated_at) for each in ended),
         ]
     )
 
 
 def stopped_at(subscriber: Subscriber, slug: str) -> datetime | None:
     """Return when the last stop came that covers a topic, repeats included, or None."""
-    times = [(stop.since, stop.reaffirmed_at) for stop in subscriber.suppressions.values()]
+    times = [(stop.since, stop.repeated_at) for stop in subscriber.suppressions.values()]
     held = subscriber.subscriptions.get(slug)
     if held is not None and held.status == "unsubscribed":
-        times.append((held.changed_at, held.reaffirmed_at))
+        times.append((held.changed_at, held.repeated_at))
     return _latest(times)
 
 
@@ -151,12 +151,12 @@ def can_be_emailed(subscriber: Subscriber) -> bool:
     return subscriber.email is not None and is_reachable(subscriber)
 
 
-def standing(
+def read(
     subscriber: Subscriber | None, known: Iterable[Topic], locale: str, now: datetime
-) -> Standing:
+) -> SubscriberPreferences:
     """Return where a person stands; one never seen gets what silence means for each topic."""
     stops = subscriber.suppressions if subscriber is not None else {}
-    return Standing(
+    return SubscriberPreferences(
         email=subscriber.email if subscriber is not None else None,
         all_stopped_at=stops["all"].since if "all" in stops else None,
         reachable=subscriber is None or is_reachable(subscriber),
@@ -169,12 +169,12 @@ def standing(
 
 def _topic(
     topic: Topic, subscriber: Subscriber | None, locale: str, now: datetime
-) -> TopicStanding:
+) -> TopicPreference:
     subscription = subscriber.subscriptions.get(topic.slug) if subscriber is not None else None
     text = topics.text(topic, locale)
     archived = topic.archived_at is not None
     stopped = subscription is not None and subscription.status == "unsubscribed"
-    return TopicStanding(
+    return TopicPreference(
         slug=topic.slug,
         name=text.name,
         description=text.description,

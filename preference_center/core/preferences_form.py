@@ -21,7 +21,7 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
-from preference_center.core.consent import Act, Outcome, end_consent
+from preference_center.core.consent import ChangeContext, ChangeResult, end_consent
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.vocab import NotSaved
@@ -32,7 +32,7 @@ INCREASES = ("increased", "resumed")
 
 
 @dataclass(frozen=True)
-class Wish:
+class TopicUpdate:
     """What a form says of one topic: what it showed and what is wanted, `off` or a frequency."""
 
     slug: str
@@ -47,14 +47,14 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveResult:
     """The ledger rows of what changed, if any did.
 
     `mailed` are the topics whose confirm link was emailed, `refused` those for which nothing
     could be done, each with the reason.
     """
 
-    outcome: Outcome
+    result: ChangeResult
     mailed: list[str]
     refused: dict[str, NotSaved]
 
@@ -62,39 +62,41 @@ class Saved:
 def save(
     session: Session,
     subscriber_id: UUID,
-    wishes: Sequence[Wish],
-    act: Act,
+    wishes: Sequence[TopicUpdate],
+    context: ChangeContext,
     locale: str | None = None,
     *,
     smtp: bool,
-) -> Saved:
+) -> SaveResult:
     """Do what the form says, or raise StalePageError and do none of it.
 
     `locale` is the language that was chosen for pages and emails. `smtp` says whether this
     installation sends email.
     """
-    known = {topic.slug: topic for topic in topics.everything(session)}
-    subscriber = subscribers.lock(session, subscriber_id, act.now)
-    standing = preferences.standing(subscriber, known.values(), topics.DEFAULT_LOCALE, act.now)
-    if not all(fits(wish, standing) for wish in wishes):
+    known = {topic.slug: topic for topic in topics.list_topics(session)}
+    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
+    standing = preferences.read(
+        subscriber, known.values(), topics.DEFAULT_LOCALE, context.recorded_at
+    )
+    if not all(is_current(wish, standing) for wish in wishes):
         raise StalePageError("the page shows what is no longer so")
     first, more = (
         subscriber.seq + 1,
         [wish.slug for wish in wishes if _asks_for_more(wish, standing)],
     )
-    why_not = _why_not_more(session, subscriber, act, smtp=smtp) if more else None
+    why_not = _why_not_more(session, subscriber, context, smtp=smtp) if more else None
     tells = bool(more) and why_not is None
     if tells:
-        act = replace(act, confirm_after=None)  # one email tells of the whole form
+        context = replace(context, notice_delay=None)  # one email tells of the whole form
     for wish in wishes:
         if not _starts(wish, standing):
-            _do(session, subscriber, known[wish.slug], wish, act, less_only=why_not is not None)
+            _do(session, subscriber, known[wish.slug], wish, context, less_only=why_not is not None)
     if tells:
-        outbox.tell_now(session, subscriber_id, first, subscriber.seq, act.now)
+        outbox.notify_at_once(session, subscriber_id, first, subscriber.seq, context.recorded_at)
     if locale is not None and subscriber.erased_at is None:
         subscriber.locale = locale
     asked = {
-        wish.slug: joining.ask(session, subscriber, wish.slug, act.now, smtp=smtp)
+        wish.slug: joining.ask(session, subscriber, wish.slug, context.recorded_at, smtp=smtp)
         for wish in wishes
         if _starts(wish, standing)
     }
@@ -102,20 +104,22 @@ def save(
     refusals = {**dict.fromkeys(more, why_not), **asked}
     refused = {slug: refusal for slug, refusal in refusals.items() if refusal is not None}
     changed = subscriber.seq >= first
-    return Saved(Outcome(changed, first, subscriber.seq), mailed, refused)
+    return SaveResult(ChangeResult(changed, first, subscriber.seq), mailed, refused)
 
 
-def pause_all(session: Session, subscriber_id: UUID, length: str, act: Act) -> Outcome:
+def pause_all(
+    session: Session, subscriber_id: UUID, length: str, context: ChangeContext
+) -> ChangeResult:
     """Pause every topic that somebody gets."""
-    known = topics.everything(session)
-    subscriber = subscribers.lock(session, subscriber_id, act.now)
-    first, until = subscriber.seq + 1, subscriptions.paused_until(length, act.now)
+    known = topics.list_topics(session)
+    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
+    first, until = subscriber.seq + 1, subscriptions.paused_until(length, context.recorded_at)
     for topic in known:
-        subscriptions.pause(session, subscriber, topic, until, act)
-    return Outcome(subscriber.seq >= first, first, subscriber.seq)
+        subscriptions.pause(session, subscriber, topic, until, context)
+    return ChangeResult(subscriber.seq >= first, first, subscriber.seq)
 
 
-def fits(wish: Wish, standing: preferences.Standing) -> bool:
+def is_current(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
     """Tell whether a topic is as the form showed it and can become what it asks for, or is so.
 
     The latter is what a second press of the same button finds.
@@ -126,11 +130,11 @@ def fits(wish: Wish, standing: preferences.Standing) -> bool:
     return wish.wants == "off" or topic.received or topic.offered
 
 
-def _starts(wish: Wish, standing: preferences.Standing) -> bool:
+def _starts(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
     return wish.wants != "off" and not standing.topics[wish.slug].received
 
 
-def _asks_for_more(wish: Wish, standing: preferences.Standing) -> bool:
+def _asks_for_more(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
     """Return True if a wish lifts or loosens a cap or ends a pause of a topic that is received."""
     topic = standing.topics[wish.slug]
     if wish.wants == "off" or not topic.received:
@@ -140,13 +144,13 @@ def _asks_for_more(wish: Wish, standing: preferences.Standing) -> bool:
 
 
 def _why_not_more(
-    session: Session, subscriber: Subscriber, act: Act, *, smtp: bool
+    session: Session, subscriber: Subscriber, context: ChangeContext, *, smtp: bool
 ) -> NotSaved | None:
     """Return why a form may not ask for more: its owner could not be told, or too often."""
     if not (smtp and preferences.can_be_emailed(subscriber)):
         return NotSaved.NO_EMAIL
-    day_ago = act.now - timedelta(days=1)
-    if ledger.count_acts(session, subscriber.subscriber_id, INCREASES, day_ago) >= MAX_INCREASES:
+    day_ago = context.recorded_at - timedelta(days=1)
+    if ledger.count_events(session, subscriber.subscriber_id, INCREASES, day_ago) >= MAX_INCREASES:
         return NotSaved.TOO_OFTEN
     return None
 
@@ -155,16 +159,16 @@ def _do(
     session: Session,
     subscriber: Subscriber,
     topic: Topic,
-    wish: Wish,
-    act: Act,
+    wish: TopicUpdate,
+    context: ChangeContext,
     *,
     less_only: bool,
 ) -> None:
     if wish.wants == "off" and wish.was != "off":
-        end_consent(session, subscriber, "topic", act, topic)
+        end_consent(session, subscriber, "topic", context, topic)
     elif wish.wants != "off" and less_only:
-        subscriptions.ask_for_less(session, subscriber, topic, wish.wants, act)
+        subscriptions.reduce_or_pause(session, subscriber, topic, wish.wants, context)
     elif wish.wants != "off":
-        subscriptions.set_frequency(session, subscriber, topic, wish.wants, act)
+        subscriptions.set_frequency(session, subscriber, topic, wish.wants, context)
         if wish.resume:
-            subscriptions.resume(session, subscriber, topic, act)
+            subscriptions.resume(session, subscriber, topic, context)

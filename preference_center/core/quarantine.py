@@ -8,9 +8,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.store import queries
-from preference_center.store.tables import UnreadMail
+from preference_center.store.tables import QuarantineRow
 
-LONGEST_KEPT = 262_144  # bytes; what matters stands at the front
+MAX_STORED_BYTES = 262_144  # bytes; what matters stands at the front
 
 
 def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
@@ -19,13 +19,13 @@ def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
         "digest": hashlib.sha256(raw).digest(),
         "received_at": now,
         "why": why,
-        "raw": raw[:LONGEST_KEPT],
+        "raw": raw[:MAX_STORED_BYTES],
     }
-    queries.insert_missing(session, UnreadMail, [row])
+    queries.insert_missing(session, QuarantineRow, [row])
 
 
 @dataclass(frozen=True)
-class Kept:
+class QuarantinedMessage:
     """A message that is kept, but for its bytes: `digest` is the SHA-256 of them all."""
 
     digest: bytes
@@ -34,19 +34,19 @@ class Kept:
     size: int
 
 
-def everything(session: Session) -> list[Kept]:
+def list_all(session: Session) -> list[QuarantinedMessage]:
     """Return what is kept, oldest first."""
-    columns = (UnreadMail.digest, UnreadMail.received_at, UnreadMail.why)
-    statement = select(*columns, func.length(UnreadMail.raw)).order_by(UnreadMail.received_at)
-    return [Kept(*row) for row in session.execute(statement)]
+    columns = (QuarantineRow.digest, QuarantineRow.received_at, QuarantineRow.why)
+    statement = select(*columns, func.length(QuarantineRow.raw)).order_by(QuarantineRow.received_at)
+    return [QuarantinedMessage(*row) for row in session.execute(statement)]
 
 
-def find(session: Session, digest: str) -> UnreadMail | None:
+def find(session: Session, digest: str) -> QuarantineRow | None:
     """Return the one message whose digest begins with these hexadecimal digits, or None."""
-    found = [kept.digest for kept in everything(session) if kept.digest.hex().startswith(digest)]
-    return session.get(UnreadMail, found[0]) if digest and len(found) == 1 else None
+    found = [kept.digest for kept in list_all(session) if kept.digest.hex().startswith(digest)]
+    return session.get(QuarantineRow, found[0]) if digest and len(found) == 1 else None
 
 
-def forget(session: Session, mail: UnreadMail) -> None:
+def forget(session: Session, mail: QuarantineRow) -> None:
     """Forget a message that a person has seen."""
-    session.execute(delete(UnreadMail).where(UnreadMail.digest == mail.digest))
+    session.execute(delete(QuarantineRow).where(QuarantineRow.digest == mail.digest))

@@ -20,7 +20,7 @@ CODES = (
     "other",
     "prefer_not_say",
 )
-LONGEST_NOTE = 500  # characters
+MAX_NOTE_LENGTH = 500  # characters
 
 _ADDRESS = re.compile(
     r"[^\s<>()]{0,98}[^\s<>()@]@[^\s<>()]+"
@@ -31,14 +31,14 @@ _ADDRESS = re.compile(
 _NUMBER = re.compile(r"\+?\d(?:[\W_]{0,3}\d){4,}")
 
 
-def give(
+def record(
     session: Session, subscriber_id: UUID, seq: int, code: str, note: str, now: datetime
 ) -> None:
     """Keep why somebody made the change of ledger row `seq`; a second answer replaces the first.
 
     Raise InvalidReasonError for an unknown code, or for a note that is too long.
     """
-    if code not in CODES or len(note) > LONGEST_NOTE:
+    if code not in CODES or len(note) > MAX_NOTE_LENGTH:
         raise InvalidReasonError("a reason is one of the codes, with 500 characters at most")
     row = session.get_one(LedgerRow, (subscriber_id, seq))
     session.merge(
@@ -55,7 +55,7 @@ def give(
     )
 
 
-def given(session: Session, subscriber_id: UUID, seq: int) -> str | None:
+def get(session: Session, subscriber_id: UUID, seq: int) -> str | None:
     """Return the code of the reason that was given for a change, or None."""
     reason = session.get(Reason, (subscriber_id, seq))
     return reason.code if reason is not None else None

@@ -16,7 +16,7 @@ from preference_center.core.errors import (
     UndoTooLateError,
 )
 from preference_center.core.outbox import OWN_SOURCES, NetChange
-from preference_center.core.preferences import FREQUENCIES, Standing, TopicStanding
+from preference_center.core.preferences import FREQUENCIES, SubscriberPreferences, TopicPreference
 from preference_center.core.snapshots import topic_of
 
 State = Literal["standing", "undone", "superseded", "expired", "final"]
@@ -39,7 +39,7 @@ class ShownChange:
     """
 
     kind: ChangeKind
-    topic: TopicStanding | None
+    topic: TopicPreference | None
     at: datetime
     frequency: str = "every"
     was: str = "every"
@@ -58,7 +58,7 @@ class ShownReceipt:
     state: State
     undo_until: datetime
     confirming: bool
-    standing: Standing
+    standing: SubscriberPreferences
     reason_for: int | None = None
     reason: str | None = None
 
@@ -78,7 +78,7 @@ def read(
     telling = _telling(net)
     if subscriber is None or not telling:
         return None
-    standing = preferences.standing(subscriber, topics.everything(session), locale, now)
+    standing = preferences.read(subscriber, topics.list_topics(session), locale, now)
     changes = [each for change in telling for each in _shown(change, standing)]
     state: State
     try:
@@ -89,9 +89,9 @@ def read(
     except UndoRefusal as refusal:
         state = _STATE_OF_REFUSAL[type(refusal)]
     undo_until = undo.undo_until(max(change.at for change in changes))
-    confirming = outbox.awaits(session, subscriber_id, last)
+    confirming = outbox.has_pending(session, subscriber_id, last)
     answers = _row_left(session, subscriber_id, first, last) if _has_left(changes) else None
-    reason = reasons.given(session, subscriber_id, answers) if answers is not None else None
+    reason = reasons.get(session, subscriber_id, answers) if answers is not None else None
     return ShownReceipt(changes, state, undo_until, confirming, standing, answers, reason)
 
 
@@ -119,7 +119,7 @@ def _telling(net: list[NetChange]) -> list[NetChange]:
     return [change for change in of_topics if not of_all or change.event != "stayed_off"]
 
 
-def _shown(change: NetChange, standing: Standing) -> list[ShownChange]:
+def _shown(change: NetChange, standing: SubscriberPreferences) -> list[ShownChange]:
     slug = topic_of(change.key)
     if slug is None:
         return [ShownChange("left" if change.after else "back", None, change.occurred_at)]

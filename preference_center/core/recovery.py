@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, subscribers, subscriptions
-from preference_center.core.consent import Act
+from preference_center.core.consent import ChangeContext
 from preference_center.core.outbox import OWN_SOURCES
 from preference_center.links.addresses import normalise
 from preference_center.store.tables import Subscriber, Suppression
@@ -18,7 +18,7 @@ PEOPLE_AT_A_TIME = 500
 
 
 @dataclass(frozen=True)
-class Stops:
+class BounceFilter:
     """The stops by bounces of one domain's addresses, from `since` to before `until`."""
 
     domain: str
@@ -31,7 +31,7 @@ class Stops:
         return normalise(email or "").rpartition("@")[2] == wanted.rpartition("@")[2]
 
 
-def find(session: Session, stops: Stops) -> Iterator[tuple[str, list[UUID]]]:
+def find_suppressed(session: Session, stops: BounceFilter) -> Iterator[tuple[str, list[UUID]]]:
     """Yield a kind of stop and people whom it holds, batch by batch; nothing is locked."""
     for kind in ("all", "address"):
         last = (stops.since, UUID(int=0))
@@ -41,7 +41,7 @@ def find(session: Session, stops: Stops) -> Iterator[tuple[str, list[UUID]]]:
 
 
 def _next(
-    kind: str, stops: Stops, last: tuple[datetime, UUID]
+    kind: str, stops: BounceFilter, last: tuple[datetime, UUID]
 ) -> Select[UUID, str | None, datetime]:
     key = (Suppression.since, Suppression.subscriber_id)
     return (
@@ -58,23 +58,25 @@ def _next(
     )
 
 
-def lift(session: Session, kind: str, ids: Iterable[UUID], stops: Stops, act: Act) -> int:
+def remove_suppressions(
+    session: Session, kind: str, ids: Iterable[UUID], stops: BounceFilter, context: ChangeContext
+) -> int:
     """Lift the stops of one kind of these people; return how many there were.
 
     One that somebody has said again since, in another way, stays: it is theirs by now.
     """
     lifted = 0
-    for person in subscribers.lock_all(session, ids, act.now).values():
+    for person in subscribers.lock_all(session, ids, context.recorded_at).values():
         stop = person.suppressions.get(kind)
         if stop and person.erased_at is None and _is_liftable(session, stop, stops):
-            subscriptions.lift_stop(session, person, kind, "lifted", act)
+            subscriptions.remove_suppression(session, person, kind, "lifted", context)
             lifted += 1
     return lifted
 
 
-def _is_liftable(session: Session, stop: Suppression, stops: Stops) -> bool:
+def _is_liftable(session: Session, stop: Suppression, stops: BounceFilter) -> bool:
     within = stops.since <= stop.since < stops.until
-    if stop.source != "bounce" or stop.reaffirmed_at is not None or not within:
+    if stop.source != "bounce" or stop.repeated_at is not None or not within:
         return False
     # Who undid what had ended it has put it back: it is theirs.
     made = ledger.last_of(session, stop.subscriber_id, stop.kind, None)

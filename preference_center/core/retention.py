@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import bounce_rule, domain_hold
 from preference_center.core.reasons import week_of
 from preference_center.store.tables import (
+    AnonymizedReason,
     Base,
     BounceCount,
     Claim,
@@ -20,13 +21,12 @@ from preference_center.store.tables import (
     FailedMailing,
     InboundSeen,
     OutboxRow,
-    PastReason,
+    QuarantineRow,
     Reason,
-    UnreadMail,
 )
 
 ROWS_AT_A_TIME = 1000
-FEWEST_OF_A_CAMPAIGN = 5  # fewer reasons than that could point at somebody
+MIN_REASONS_OF_A_CAMPAIGN = 5  # fewer reasons than that could point at somebody
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Retention:
 
     outbox: timedelta = timedelta(days=30)
     claims: timedelta = timedelta(days=396)  # 13 months
-    reason_persons: timedelta = timedelta(days=90)
+    reason_identities: timedelta = timedelta(days=90)
     reason_notes: timedelta = timedelta(days=365)
-    unread: timedelta = timedelta(days=14)
-    seen: timedelta = timedelta(days=14)
+    quarantine: timedelta = timedelta(days=14)
+    dedup: timedelta = timedelta(days=14)
     domain_counts: timedelta = domain_hold.BASELINE
 
 
@@ -57,7 +57,7 @@ def claims(session: Session, keep: Retention, now: datetime) -> int:
     return _forget(session, Claim, keys, _old_claim(keep, now))
 
 
-def reason_persons(session: Session, keep: Retention, now: datetime) -> int:
+def anonymize_reasons(session: Session, keep: Retention, now: datetime) -> int:
     """Take the person off reasons, and the campaign where fewer than five share it."""
     old = select(Reason).where(_old_reason(keep, now)).order_by(Reason.given_at)
     # Of two that run at once, each row is one's alone: else it would be kept twice.
@@ -67,7 +67,7 @@ def reason_persons(session: Session, keep: Retention, now: datetime) -> int:
     for reason in found:
         campaign = reason.campaign if reason.campaign in shared else None
         session.add(
-            PastReason(
+            AnonymizedReason(
                 id=uuid4(),
                 week=reason.week,
                 topic=reason.topic,
@@ -83,15 +83,15 @@ def reason_persons(session: Session, keep: Retention, now: datetime) -> int:
 
 def reason_notes(session: Session, keep: Retention, now: datetime) -> int:
     """Take the free text off old reasons."""
-    old = select(PastReason.id).where(_old_note(PastReason, keep, now))
+    old = select(AnonymizedReason.id).where(_old_note(AnonymizedReason, keep, now))
     ids = list(session.scalars(old.limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)))
-    session.execute(update(PastReason).where(PastReason.id.in_(ids)).values(note=""))
+    session.execute(update(AnonymizedReason).where(AnonymizedReason.id.in_(ids)).values(note=""))
     return len(ids)
 
 
 def unread(session: Session, keep: Retention, now: datetime) -> int:
     """Forget messages that came in and that nobody understood."""
-    return _forget(session, UnreadMail, (UnreadMail.digest,), _old_unread(keep, now))
+    return _forget(session, QuarantineRow, (QuarantineRow.digest,), _old_unread(keep, now))
 
 
 def seen(session: Session, keep: Retention, now: datetime) -> int:
@@ -125,7 +125,7 @@ def claim_counts(session: Session, keep: Retention, now: datetime) -> int:
 STEPS: dict[str, Step] = {
     "mails": mails,
     "claims": claims,
-    "reasons that lost their person": reason_persons,
+    "reasons that lost their person": anonymize_reasons,
     "reasons that lost their text": reason_notes,
     "messages that nobody understood": unread,
     "digests of what came in": seen,
@@ -143,7 +143,7 @@ def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
         (_old_mail(keep, now),),
         (_old_claim(keep, now),),
         (reason,),
-        (_old_note(PastReason, keep, now), and_(reason, _old_note(Reason, keep, now))),
+        (_old_note(AnonymizedReason, keep, now), and_(reason, _old_note(Reason, keep, now))),
         (_old_unread(keep, now),),
         (_old_seen(keep, now),),
         (_old_bounce(keep, now),),
@@ -166,11 +166,11 @@ def _old_claim(keep: Retention, now: datetime) -> ColumnElement[bool]:
 
 
 def _old_unread(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return UnreadMail.received_at < now - keep.unread
+    return QuarantineRow.received_at < now - keep.quarantine
 
 
 def _old_seen(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return InboundSeen.seen_at < now - keep.seen
+    return InboundSeen.seen_at < now - keep.dedup
 
 
 def _old_bounce(_keep: Retention, now: datetime) -> ColumnElement[bool]:
@@ -186,11 +186,11 @@ def _old_claim_count(keep: Retention, now: datetime) -> ColumnElement[bool]:
 
 
 def _old_reason(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return Reason.given_at < now - keep.reason_persons
+    return Reason.given_at < now - keep.reason_identities
 
 
 def _old_note(
-    table: type[Reason | PastReason], keep: Retention, now: datetime
+    table: type[Reason | AnonymizedReason], keep: Retention, now: datetime
 ) -> ColumnElement[bool]:
     return and_(table.week < week_of(now - keep.reason_notes), table.note != "")
 
@@ -207,8 +207,8 @@ def _forget(session: Session, table: type[Base], keys: tuple[Any, ...], old: Any
 def _shared_campaigns(session: Session, campaigns: set[str | None]) -> set[str | None]:
     """Return those of `campaigns` that at least five reasons name, with or without a person."""
     counts: Counter[str | None] = Counter()
-    for table in (Reason, PastReason):
+    for table in (Reason, AnonymizedReason):
         named = select(table.campaign, func.count()).where(table.campaign.in_(campaigns))
         for name, count in session.execute(named.group_by(table.campaign)):
             counts[name] += count
-    return {name for name, count in counts.items() if count >= FEWEST_OF_A_CAMPAIGN}
+    return {name for name, count in counts.items() if count >= MIN_REASONS_OF_A_CAMPAIGN}

@@ -21,12 +21,12 @@ def topic_of(key: str) -> str | None:
     return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
 
 
-def take(subscriber: Subscriber, keys: Iterable[str]) -> dict[str, Any]:
+def capture(subscriber: Subscriber, keys: Iterable[str]) -> dict[str, Any]:
     """Return what stands under each key: `topic:SLUG`, `all` or `address`; None: nothing."""
     return {key: _values(find(subscriber, key)) for key in keys}
 
 
-def is_as(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+def matches(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
     """Tell whether things are as they were. Columns that came later than `then` do not count."""
     return all(
         now[key] == then[key]
@@ -36,7 +36,7 @@ def is_as(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
     )
 
 
-def effect(value: Mapping[str, Any] | None) -> Any:
+def visible_state(value: Mapping[str, Any] | None) -> Any:
     """Return what a person would notice of a value: what they get, not since when."""
     if value is None:
         return None
@@ -51,7 +51,7 @@ def find(subscriber: Subscriber, key: str) -> Subscription | Suppression | None:
     return subscriber.subscriptions.get(slug)
 
 
-def put_back(subscriber: Subscriber, key: str, value: Any, now: datetime) -> None:
+def restore(subscriber: Subscriber, key: str, value: Any, now: datetime) -> None:
     """Make what stands under `key` what it was."""
     slug = topic_of(key)
     if slug is None:
@@ -75,7 +75,7 @@ def _put(held: dict[str, Any], key: str, value: Any, new: Subscription | Suppres
     row = held.get(key)
     if row is None:
         row = held[key] = new
-    row.updated_at, row.reaffirmed_at = new.updated_at, None
+    row.updated_at, row.repeated_at = new.updated_at, None
     for name, plain in value.items():
         setattr(row, name, _from_plain(name, plain))
 

@@ -35,7 +35,7 @@ def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
     return session.scalars(statement).first()
 
 
-def remember(session: Session, people: Mapping[UUID, str], now: datetime) -> None:
+def upsert_addresses(session: Session, people: Mapping[UUID, str], now: datetime) -> None:
     """Record people who were seen, with their addresses where those are known ("": not)."""
     rows = (
         _new(each, email if is_mailable(email) else None, now) for each, email in people.items()

@@ -100,7 +100,7 @@ def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
     return {each.slug: each for each in session.scalars(select(Topic).where(Topic.slug.in_(slugs)))}
 
 
-def ensure(session: Session, slug: str, now: datetime) -> Topic:
+def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
     """Return a topic, made as a private one where a good link or an import names a new slug."""
     known = session.get(Topic, slug)
     if known is not None:
@@ -132,7 +132,7 @@ def slug_of(session: Session, code: bytes) -> str | None:
     return session.scalars(select(Topic.slug).where(Topic.code == code)).first()
 
 
-def everything(session: Session) -> list[Topic]:
+def list_topics(session: Session) -> list[Topic]:
     """Return all topics, archived and private ones too, in the order of their slugs."""
     statement = select(Topic).order_by(Topic.slug).options(selectinload(Topic.texts))
     return list(session.scalars(statement))

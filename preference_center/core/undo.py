@@ -8,33 +8,35 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger
-from preference_center.core.consent import Act, Outcome, record
+from preference_center.core.consent import ChangeContext, ChangeResult, record
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
 )
 from preference_center.core.outbox import OWN_SOURCES
-from preference_center.core.snapshots import find, is_as, put_back, take, topic_of
+from preference_center.core.snapshots import capture, find, matches, restore, topic_of
 from preference_center.store.tables import Subscriber, Topic
 
 UNDO_DAYS = timedelta(days=30)
 
 
-def undo(session: Session, subscriber: Subscriber, first: int, last: int, act: Act) -> Outcome:
+def undo(
+    session: Session, subscriber: Subscriber, first: int, last: int, context: ChangeContext
+) -> ChangeResult:
     """Put back what was before the person's own rows `first` to `last`, or raise UndoRefusal.
 
     Each thing put back has a row of its own, so that who asks for one topic's rows sees all that
     touched it; the campaign is that of what is undone. Undoing what is undone already succeeds
     and changes nothing.
     """
-    before = _what_was(session, subscriber, first, last, act.now)
-    act = replace(act, campaign=_campaign(session, subscriber, first, last))
-    changed = [key for key in before if not is_as(take(subscriber, [key]), {key: before[key]})]
-    rows = [_put_back(session, subscriber, key, before[key], act).seq for key in changed]
+    before = _what_was(session, subscriber, first, last, context.recorded_at)
+    context = replace(context, campaign=_campaign(session, subscriber, first, last))
+    changed = [key for key in before if not matches(capture(subscriber, [key]), {key: before[key]})]
+    rows = [_put_back(session, subscriber, key, before[key], context).last_seq for key in changed]
     if not rows:
-        return Outcome(changed=False, first=first, seq=last)
-    return Outcome(changed=True, first=rows[0], seq=rows[-1])
+        return ChangeResult(changed=False, first_seq=first, last_seq=last)
+    return ChangeResult(changed=True, first_seq=rows[0], last_seq=rows[-1])
 
 
 def _campaign(session: Session, subscriber: Subscriber, first: int, last: int) -> str | None:
@@ -48,7 +50,7 @@ def is_undone(
 ) -> bool:
     """Tell whether the rows `first` to `last` are undone already; raise as `undo` would."""
     before = _what_was(session, subscriber, first, last, now)
-    return is_as(take(subscriber, before), before)
+    return matches(capture(subscriber, before), before)
 
 
 def undo_until(recorded_at: datetime) -> datetime:
@@ -67,7 +69,7 @@ def _what_was(
     for change in reversed(own):
         before.update(change.before or {})
     _refuse_what_is_not_theirs(run, own, before, now)
-    if is_as(take(subscriber, before), before):
+    if matches(capture(subscriber, before), before):
         return before
     others = (each for each in changes if each.row.seq > last or not _is_own(each))
     if any(_touches(change, before) for change in others):
@@ -88,13 +90,15 @@ def _refuse_what_is_not_theirs(
         raise UndoTooLateError("the days of undo are over")
 
 
-def _put_back(session: Session, subscriber: Subscriber, key: str, value: Any, act: Act) -> Outcome:
+def _put_back(
+    session: Session, subscriber: Subscriber, key: str, value: Any, context: ChangeContext
+) -> ChangeResult:
     slug = topic_of(key)
-    now_state = take(subscriber, [key])
-    put_back(subscriber, key, value, act.now)
+    now_state = capture(subscriber, [key])
+    restore(subscriber, key, value, context.recorded_at)
     topic = session.get_one(Topic, slug) if slug is not None else None
     scope = "topic" if slug is not None else key
-    return record(session, subscriber, "undone", scope, topic, act, now_state)
+    return record(session, subscriber, "undone", scope, topic, context, now_state)
 
 
 def _is_own(change: ledger.Change) -> bool:
@@ -115,4 +119,4 @@ def _touches(change: ledger.Change, before: Mapping[str, Any]) -> bool:
 
 def _was_said_again(subscriber: Subscriber, key: str) -> bool:
     row = find(subscriber, key)
-    return row is not None and row.reaffirmed_at is not None
+    return row is not None and row.repeated_at is not None

@@ -43,49 +43,49 @@ class Batch:
     def _add(self, person: Subscriber, record: PreferenceRecord) -> str:
         at = record.changed_at or record.consent_at or self.now
         wording = record.consent_wording or None
-        act = replace(self._act(at, record.changed_by, record.stated_source), wording=wording)
+        context = replace(self._act(at, record.changed_by, record.stated_source), wording=wording)
         status = "unsubscribed" if record.status.ends_consent else record.status.value
-        subscription = consent.new_subscription(person, record.topic, status, act)
+        subscription = consent.new_subscription(person, record.topic, status, context)
         _describe(subscription, record, ledger.record_wording(self.session, wording))
-        outcome = consent.record_subscription(
-            self.session, person, self.topics[record.topic], subscription, act
+        result = consent.record_subscription(
+            self.session, person, self.topics[record.topic], subscription, context
         )
-        return "added" if outcome.changed else "unchanged"
+        return "added" if result.changed else "unchanged"
 
     def _stop(self, person: Subscriber, record: PreferenceRecord) -> str:
         if _is_the_stop_above(person, record):
             return "unchanged"
-        act = self._act(record.changed_at, record.changed_by, record.stated_source)
+        context = self._act(record.changed_at, record.changed_by, record.stated_source)
         changed = False
         if record.status in _SCOPES or not record.topic:
             scope = _SCOPES.get(record.status, "all")
-            changed = consent.end_consent(self.session, person, scope, act).changed
+            changed = consent.end_consent(self.session, person, scope, context).changed
         if not record.topic:
             return "stopped" if changed else "unchanged"
         if record.topic in person.subscriptions:
             topic = self.topics[record.topic]
-            changed |= consent.end_consent(self.session, person, "topic", act, topic).changed
+            changed |= consent.end_consent(self.session, person, "topic", context, topic).changed
         elif person.erased_at is None:
             changed |= self._add(person, record) == "added"
         return "stopped" if changed else "unchanged"
 
     def _suppress(self, person: Subscriber, record: SuppressionRecord) -> str:
-        act = self._act(record.since, record.source, record.stated_source)
+        context = self._act(record.since, record.source, record.stated_source)
         if record.kind == "topic":
             topic = self.topics[record.topic]
-            outcome = consent.end_consent(self.session, person, "topic", act, topic)
+            result = consent.end_consent(self.session, person, "topic", context, topic)
         else:
             scope: consent.Scope = "address" if record.kind == "address" else "all"
-            outcome = consent.end_consent(self.session, person, scope, act)
+            result = consent.end_consent(self.session, person, scope, context)
         if record.erased_at is not None and person.erased_at is None:
-            act = replace(act, occurred_at=record.erased_at)
-            self.erased_domains.add(erasure.forget(self.session, person, act))
+            context = replace(context, occurred_at=record.erased_at)
+            self.erased_domains.add(erasure.forget(self.session, person, context))
             return "erased"
-        return "stopped" if outcome.changed else "unchanged"
+        return "stopped" if result.changed else "unchanged"
 
-    def _act(self, at: datetime | None, told: str, stated_source: str) -> consent.Act:
-        return consent.Act(
-            "import", at or self.now, self.now, told=told, stated_source=stated_source
+    def _act(self, at: datetime | None, told: str, stated_source: str) -> consent.ChangeContext:
+        return consent.ChangeContext(
+            "import", at or self.now, self.now, original_source=told, stated_source=stated_source
         )
 
 

@@ -124,7 +124,7 @@ class Import:
         self, entries: Sequence[_Entry], refuse: Callable[[RefusedRow], None]
     ) -> Counter[str]:
         now, counts = self.clock(), Counter[str]()
-        with self.database.transaction(keep=not self.dry_run) as session:
+        with self.database.transaction(dry_run=self.dry_run) as session:
             # What people share comes first and in order: two imports at once never wait for each
             # other, and no row needs to ask for it again.
             known = self._topics(session, [each.record for each in entries], now)
@@ -138,9 +138,9 @@ class Import:
                     person = people[each.record.person.id]
                     if each.counts:
                         fill(person, each.record)
-                    outcome = batch.apply(person, each.record)
-                    counts[outcome] += each.counts
-                    is_new = outcome == "stopped" and person.created_at == now
+                    result = batch.apply(person, each.record)
+                    counts[result] += each.counts
+                    is_new = result == "stopped" and person.created_at == now
                     self.findings.not_on_record += each.counts and is_new
             update_together(session, people.values())
             domain_hold.forget_rare(session, batch.erased_domains)
@@ -177,7 +177,7 @@ class Import:
         ended = {record.topic for record in records if record.ends_consent} - {""}
         known = topics.known(session, named)
         for slug in sorted((named if self.create_topics else ended) - known.keys()):
-            known[slug] = topics.ensure(session, slug, now)
+            known[slug] = topics.get_or_create(session, slug, now)
             self.findings.new_topics.add(slug)
         return known
 

@@ -163,12 +163,12 @@ class Replay:
 
     def _apply(self, batch: list[Ending], on_new_topic: Callable[[str], None]) -> Counter[str]:
         now = self.clock()
-        with self.database.transaction(keep=not self.dry_run) as session:
+        with self.database.transaction(dry_run=self.dry_run) as session:
             on_record = ledger.find_hashes(
                 session, {each.subscriber_id for each in batch}, {each.hash for each in batch}
             )
             lost = [each for each in batch if (each.subscriber_id, each.hash) not in on_record]
-            known = {slug: topics.ensure(session, slug, now) for slug in _slugs(lost)}
+            known = {slug: topics.get_or_create(session, slug, now) for slug in _slugs(lost)}
             for slug, topic in known.items():
                 if topic.created_at == now:
                     on_new_topic(slug)
@@ -176,12 +176,12 @@ class Replay:
             counts, domains = Counter[str](), set[str]()
             with session.no_autoflush:
                 for each in lost:
-                    person, act = people[each.subscriber_id], _act(each, now)
+                    person, context = people[each.subscriber_id], _act(each, now)
                     if each.scope != "erased":
-                        ended = _end(session, person, each.scope, act, known.get(each.topic))
+                        ended = _end(session, person, each.scope, context, known.get(each.topic))
                         counts[ended] += 1
                     elif person.erased_at is None:
-                        domains.add(_erase(session, person, act))
+                        domains.add(_erase(session, person, context))
                         counts["erased"] += 1
                     else:
                         counts["unchanged"] += 1
@@ -200,13 +200,13 @@ def _slugs(lost: Iterable[Ending]) -> list[str]:
     return sorted({each.topic for each in lost} - {""})
 
 
-def _act(ending: Ending, now: datetime) -> consent.Act:
-    return consent.Act(
+def _act(ending: Ending, now: datetime) -> consent.ChangeContext:
+    return consent.ChangeContext(
         "import",
         ending.occurred_at,
         now,
         campaign=ending.campaign or None,
-        told=ending.source,
+        original_source=ending.source,
     )
 
 
@@ -214,16 +214,16 @@ def _end(
     session: Session,
     person: Subscriber,
     scope: consent.Scope,
-    act: consent.Act,
+    context: consent.ChangeContext,
     topic: Topic | None,
 ) -> str:
     """Re-apply an unsubscribe to a locked subscriber, and return what became of it."""
     key = snapshots.subscription_key(topic.slug) if topic is not None else scope
     held = snapshots.find(person, key)
-    repeated = held is not None and _has_ended(person, key) and held.reaffirmed_at is not None
-    if held is not None and repeated and not consent.weighs_more(act, scope, held.source):
+    repeated = held is not None and _has_ended(person, key) and held.repeated_at is not None
+    if held is not None and repeated and not consent.weighs_more(context, scope, held.source):
         return "unchanged"  # so that a second replay is not one more repeat
-    if consent.end_consent(session, person, scope, act, topic).changed:
+    if consent.end_consent(session, person, scope, context, topic).changed:
         return "stopped"
     return "unchanged" if person.erased_at or _has_ended(person, key) else "newer"
 
@@ -233,10 +233,12 @@ def _has_ended(person: Subscriber, key: str) -> bool:
     return isinstance(held, Suppression) or (held is not None and held.status == "unsubscribed")
 
 
-def _erase(session: Session, person: Subscriber, act: consent.Act) -> str:
+def _erase(session: Session, person: Subscriber, context: consent.ChangeContext) -> str:
     """Erase a locked subscriber again, and return the domain of the address, or ""."""
-    at_once = consent.Act("import", act.now, act.now, told=act.told)  # yields to no newer choice
-    for each in (act, at_once):
+    at_once = consent.ChangeContext(
+        "import", context.recorded_at, context.recorded_at, original_source=context.original_source
+    )  # yields to no newer choice
+    for each in (context, at_once):
         if "all" not in person.suppressions:
             consent.end_consent(session, person, "all", each)
-    return erasure.forget(session, person, act)
+    return erasure.forget(session, person, context)

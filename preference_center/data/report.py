@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from preference_center.core.outbox import OWN_SOURCES
 from preference_center.core.reasons import CODES
 from preference_center.store import report_queries
-from preference_center.store.report_queries import Wanted
+from preference_center.store.report_queries import ReportFilter
 
-ACTS = ("opened", "left", "reduced", "paused", "undone", "came_back", "left_after_less")
+EVENT_COLUMNS = ("opened", "left", "reduced", "paused", "undone", "came_back", "left_after_less")
 REASONS = {f"reason_{code}": code for code in CODES}
-COLUMNS = ("topic", "campaign", *ACTS, *REASONS)
+COLUMNS = ("topic", "campaign", *EVENT_COLUMNS, *REASONS)
 SOON_AFTER = timedelta(days=30)  # who leaves in that time was not kept by less
 
 # The ledger's event and its scope -> the column that counts it.
@@ -40,7 +40,7 @@ _Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportRow:
     """One topic ("" is everything at once) and one campaign ("" is none), and what was counted."""
 
     topic: str
@@ -49,7 +49,7 @@ class Line:
 
     def cells(self) -> dict[str, str | int]:
         """Return all of `COLUMNS`, what did not happen as 0."""
-        numbers = {name: self.counts[name] for name in (*ACTS, *REASONS)}
+        numbers = {name: self.counts[name] for name in (*EVENT_COLUMNS, *REASONS)}
         return {"topic": self.topic, "campaign": self.campaign, **numbers}
 
 
@@ -60,23 +60,23 @@ def lines(
     campaign: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[Line]:
+) -> list[ReportRow]:
     """Return the report on what was recorded from `since` on and before `until`, in order.
 
     `left_after_less` tells how many of those who asked for less in that time left within 30 days
     of it, be it after `until`.
     """
-    wanted = Wanted(topic, campaign, since, until)
+    wanted = ReportFilter(topic, campaign, since, until)
     tally: dict[_Key, Counter[str]] = defaultdict(Counter)
     for key, column, count in _counts(session, wanted):
         tally[key][column] += count
     for key in _left_after_less(session, wanted):
         tally[key]["left_after_less"] += 1
     in_order = sorted(tally, key=lambda key: (key[0] == "", key))  # everything at once comes last
-    return [Line(*key, tally[key]) for key in in_order]
+    return [ReportRow(*key, tally[key]) for key in in_order]
 
 
-def total(of: Iterable[Line]) -> Counter[str]:
+def total(of: Iterable[ReportRow]) -> Counter[str]:
     """Return the sums of some lines."""
     counts: Counter[str] = Counter()
     for line in of:
@@ -84,8 +84,8 @@ def total(of: Iterable[Line]) -> Counter[str]:
     return counts
 
 
-def _counts(session: Session, wanted: Wanted) -> Iterator[tuple[_Key, str, int]]:
-    for topic, campaign, count in _stream(session, report_queries.openings(wanted)):
+def _counts(session: Session, wanted: ReportFilter) -> Iterator[tuple[_Key, str, int]]:
+    for topic, campaign, count in _stream(session, report_queries.page_views(wanted)):
         yield (topic, campaign), "opened", count
     events = {event for event, _ in _COUNTED}
     for topic, campaign, event, scope, count in _stream(
@@ -97,7 +97,7 @@ def _counts(session: Session, wanted: Wanted) -> Iterator[tuple[_Key, str, int]]
         yield _key(topic, campaign), f"reason_{code}", count
 
 
-def _left_after_less(session: Session, wanted: Wanted) -> Iterator[_Key]:
+def _left_after_less(session: Session, wanted: ReportFilter) -> Iterator[_Key]:
     """Yield topic and campaign once for each person who left soon after asking for less there."""
     rows = _stream(session, report_queries.left_after(wanted, _LESS, OWN_SOURCES))
     for _, of_one_person in groupby(rows, key=lambda row: row.subscriber_id):

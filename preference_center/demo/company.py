@@ -79,7 +79,7 @@ def settings_in(folder: Path, port: int) -> Settings:
         brand_name="Northwind Letters",
         postal_address="1 Example Street, 1000 Exampletown",
         contact="help@northwind.example",
-        confirmation_quiet=timedelta(seconds=5),
+        confirmation_delay=timedelta(seconds=5),
         demo_folder=folder,
     )
 
@@ -117,7 +117,7 @@ def people() -> tuple[str, ...]:
 
 def add_topics(session: Session, now: datetime) -> None:
     """Add the topics that are missing; one that an older version made learns what is new."""
-    known = {topic.slug: topic for topic in topics.everything(session)}
+    known = {topic.slug: topic for topic in topics.list_topics(session)}
     for new in TOPICS:
         topic = known.get(new.slug) or topics.add(session, new, now)
         texts = _TEXTS[new.slug]

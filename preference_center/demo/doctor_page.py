@@ -7,12 +7,12 @@ from flask import request
 from preference_center.demo import inbox
 from preference_center.doctor.judge import judge
 from preference_center.doctor.keys import DnsKeys
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.report import CHECKS
 from preference_center.settings.settings import Settings
 from preference_center.web.bodies import read_body
 
-LONGEST_PASTE = 1024 * 1024  # bytes
+MAX_PASTE_BYTES = 1024 * 1024  # bytes
 _AROUND_IT = 1024  # bytes that a form puts around its one field
 
 
@@ -21,9 +21,9 @@ def values(settings: Settings, mail_folder: Path) -> dict[str, object]:
     if request.method != "POST":
         mails = (mail.source for mail in inbox.mails(mail_folder) if mail.unsubscribe_url)
         return {"pasted": next(mails, ""), "report": None}
-    request.max_form_memory_size = LONGEST_PASTE + _AROUND_IT
-    read_body(LONGEST_PASTE + _AROUND_IT)
+    request.max_form_memory_size = MAX_PASTE_BYTES + _AROUND_IT
+    read_body(MAX_PASTE_BYTES + _AROUND_IT)
     pasted = request.form.get("message", "")
-    ours = Ours(settings.public_url, settings.link_keys, settings.mail_from)
+    ours = Installation(settings.public_url, settings.link_keys, settings.mail_from)
     report = judge(pasted.encode("utf-8", "replace"), ours, DnsKeys()).report
     return {"pasted": pasted, "report": report, "checks": CHECKS}

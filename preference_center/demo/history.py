@@ -86,7 +86,7 @@ class _History:
         self._now = now
         # Fixed seeds make a believable history, not a secret one.
         self._chance = random.Random(2027)  # noqa: S311
-        self._topics = {topic.slug: topic for topic in topics.everything(session)}
+        self._topics = {topic.slug: topic for topic in topics.list_topics(session)}
         self._diary = Diary()
         self._readers = Readers(session, self._topics, self._diary, self._chance)
         self._lists: dict[str, dict[UUID, Subscriber]] = {new.slug: {} for new in TOPICS}
@@ -100,8 +100,8 @@ class _History:
             self._mail(slug, at)
             latest[slug] = at
         self._diary.run_until(self._now)
-        page_views.add(self._session, self._readers.openings)
-        while retention.reason_persons(self._session, retention.Retention(), self._now):
+        page_views.add(self._session, self._readers.page_views)
+        while retention.anonymize_reasons(self._session, retention.Retention(), self._now):
             pass
         return latest
 
@@ -123,7 +123,7 @@ class _History:
         self._diary.plan(at, partial(self._import, known, within))
 
     def _import(self, addresses: Mapping[UUID, str], within: timedelta, at: datetime) -> None:
-        subscribers.remember(self._session, addresses, at)
+        subscribers.upsert_addresses(self._session, addresses, at)
         locked = subscribers.lock_all(self._session, addresses, at)
         for each in addresses:  # not in the order of ids: those come from a folder's own key
             self._sign_up(locked[each], at - within * self._chance.random(), at)
@@ -138,12 +138,14 @@ class _History:
             if wanted:
                 self._lists[new.slug][person.subscriber_id] = person
                 wording = SIGNING_UP.format(new.name)
-                act = consent.Act("import", joined, at, wording=wording, language=language)
-                subscription = consent.new_subscription(person, new.slug, status, act)
+                context = consent.ChangeContext(
+                    "import", joined, at, wording=wording, language=language
+                )
+                subscription = consent.new_subscription(person, new.slug, status, context)
                 subscription.frequency, subscription.consent_source = frequency, "sign-up form"
                 subscription.consent_at = joined if status == "subscribed" else None
                 topic = self._topics[new.slug]
-                consent.record_subscription(self._session, person, topic, subscription, act)
+                consent.record_subscription(self._session, person, topic, subscription, context)
 
     def _one_of(self, likely: Mapping[_Choice, int]) -> _Choice:
         return self._chance.choices(list(likely), list(likely.values()))[0]

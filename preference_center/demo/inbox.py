@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-MOST_MAILS = 50
+MAX_EMAILS = 50
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Mail:
 def mails(folder: Path) -> list[Mail]:
     """Return the newest mails, newest first."""
     found = [_read(path) for path in folder.glob("*.eml")]
-    return sorted(found, key=lambda mail: mail.at, reverse=True)[:MOST_MAILS]
+    return sorted(found, key=lambda mail: mail.at, reverse=True)[:MAX_EMAILS]
 
 
 def mail(folder: Path, name: str) -> Mail | None:

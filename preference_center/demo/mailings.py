@@ -9,7 +9,7 @@ from typing import Any
 
 from preference_center.links.addresses import mask
 
-MOST_SHOWN = 8
+MAX_SHOWN = 8
 _EXAMPLES = 4
 # What `audience` says, the most telling first.
 _REASONS = ("frequency", "paused", "unsubscribed", "suppressed", "unconfirmed", "not_subscribed")
@@ -78,7 +78,7 @@ def noted(folder: Path) -> list[Mailed]:
     if not _file(folder).exists():
         return []
     lines = _file(folder).read_text(encoding="utf-8").splitlines()
-    return [_read(json.loads(line)) for line in reversed(lines[-MOST_SHOWN:])]
+    return [_read(json.loads(line)) for line in reversed(lines[-MAX_SHOWN:])]
 
 
 def _file(folder: Path) -> Path:

@@ -34,7 +34,7 @@ def start() -> AnyResponse:
 @open_to(Caller.ANYONE)
 def style() -> Response:
     """Return the demo's own sheet, so that a subscriber's pages are as they always are."""
-    sheet = resources.read("static", "demo.css", services().settings.overrides)
+    sheet = resources.read("static", "demo.css", services().settings.overrides_dir)
     return Response(sheet, mimetype="text/css")
 
 
@@ -114,7 +114,7 @@ def show_report() -> Response:
     """Show what the mailings led to."""
     with services().database.reading() as session:
         reports = summary.by_topic(report.lines(session))
-    return _page("demo/report.html", reports=reports, acts=report.ACTS, folder=FOLDER)
+    return _page("demo/report.html", reports=reports, acts=report.EVENT_COLUMNS, folder=FOLDER)
 
 
 @blueprint.route("/doctor", methods=["GET", "POST"])
@@ -148,7 +148,7 @@ def _mail(name: str) -> inbox.Mail:
 def _page(template: str, **values: object) -> Response:
     wired, locale = services(), language()
     with wired.database.reading() as session:
-        names = {topic.slug: topics.name(topic, locale) for topic in topics.everything(session)}
+        names = {topic.slug: topics.name(topic, locale) for topic in topics.list_topics(session)}
     slug = TOPICS[0].slug
     latest = campaign.latest_campaign(wired.settings, slug)
     links = wired.settings.minter().mint(READER, slug, latest, day=wired.clock().date())

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.core import joining, reasons, subscriptions, undo
-from preference_center.core.consent import Act, Outcome, end_consent
+from preference_center.core.consent import ChangeContext, ChangeResult, end_consent
 from preference_center.core.errors import UndoRefusal
 from preference_center.core.page_views import Key, hour_of
 from preference_center.demo.wordings import JOINING, NOTES, WHY
@@ -86,7 +86,7 @@ class Readers:
     def __init__(
         self, session: Session, topics: Mapping[str, Topic], diary: Diary, chance: random.Random
     ) -> None:
-        self.openings: Counter[Key] = Counter()
+        self.page_views: Counter[Key] = Counter()
         self._session = session
         self._topics = topics
         self._diary = diary
@@ -113,78 +113,88 @@ class Readers:
 
     def _do(self, what: str, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
         if what == "one-click":
-            self._leave(person, slug, slug, Act("one-click", at, at, campaign))
+            self._leave(person, slug, slug, ChangeContext("one-click", at, at, campaign))
         elif what == "page":
             self._leave_on_page(person, slug, campaign, at)
         elif what == "everything":
             self._look(slug, campaign, at)
-            self._leave(person, None, slug, Act("page", at, at, campaign))
+            self._leave(person, None, slug, ChangeContext("page", at, at, campaign))
         elif what == "complaint":
-            end_consent(self._session, person, "all", Act("complaint", at, at, campaign))
+            end_consent(self._session, person, "all", ChangeContext("complaint", at, at, campaign))
         elif what == "bounce":
-            end_consent(self._session, person, "address", Act("bounce", at, at, campaign))
+            end_consent(self._session, person, "address", ChangeContext("bounce", at, at, campaign))
         else:
-            self._ask_for_less(person, slug, what, Act("page", at, at, campaign))
+            self._ask_for_less(person, slug, what, ChangeContext("page", at, at, campaign))
 
     def _look(self, slug: str, campaign: str, at: datetime) -> None:
-        self.openings[hour_of(at), slug, campaign] += 1
+        self.page_views[hour_of(at), slug, campaign] += 1
 
     def _leave_on_page(self, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
         self._look(slug, campaign, at)
-        self._leave(person, slug, slug, Act("page", at, at, campaign))
+        self._leave(person, slug, slug, ChangeContext("page", at, at, campaign))
 
-    def _leave(self, person: Subscriber, slug: str | None, about: str, act: Act) -> None:
+    def _leave(
+        self, person: Subscriber, slug: str | None, about: str, context: ChangeContext
+    ) -> None:
         """End a topic, or everything; `about` is the topic of the mail that led to it."""
         if slug is None:
-            outcome = end_consent(self._session, person, "all", act)
+            result = end_consent(self._session, person, "all", context)
         else:
-            outcome = end_consent(self._session, person, "topic", act, self._topics[slug])
-        if not outcome.changed:
+            result = end_consent(self._session, person, "topic", context, self._topics[slug])
+        if not result.changed:
             return
         # Who left by the mail program is asked in the confirmation, which few answer.
-        asked, likely = (_HOUR / 30, 0.45) if act.source == "page" else (self._hours(6), 0.12)
-        self._maybe(likely, act.now + asked, self._tell_why, person, about, outcome)
-        self._maybe(0.06, act.now + self._hours(8), self._undo, person, outcome)
+        asked, likely = (_HOUR / 30, 0.45) if context.source == "page" else (self._hours(6), 0.12)
+        self._maybe(likely, context.recorded_at + asked, self._tell_why, person, about, result)
+        self._maybe(0.06, context.recorded_at + self._hours(8), self._undo, person, result)
         back = _DAY * self._chance.uniform(10, 80)
-        self._maybe(0.1, act.now + back, self._come_back, person, about)
+        self._maybe(0.1, context.recorded_at + back, self._come_back, person, about)
 
-    def _ask_for_less(self, person: Subscriber, slug: str, choice: str, act: Act) -> None:
-        self._look(slug, act.campaign or "", act.now)
-        outcome = subscriptions.ask_for_less(self._session, person, self._topics[slug], choice, act)
-        if not outcome.changed:
+    def _ask_for_less(
+        self, person: Subscriber, slug: str, choice: str, context: ChangeContext
+    ) -> None:
+        self._look(slug, context.campaign or "", context.recorded_at)
+        result = subscriptions.reduce_or_pause(
+            self._session, person, self._topics[slug], choice, context
+        )
+        if not result.changed:
             return
         soon, later = self._chance.uniform(3, 30), self._chance.uniform(31, 90)
-        self._maybe(0.05, act.now + self._hours(8), self._undo, person, outcome)
-        self._maybe(0.09, act.now + _DAY * soon, self._leave_all_the_same, person, slug)
-        self._maybe(0.06, act.now + _DAY * later, self._leave_all_the_same, person, slug)
+        self._maybe(0.05, context.recorded_at + self._hours(8), self._undo, person, result)
+        self._maybe(0.09, context.recorded_at + _DAY * soon, self._leave_all_the_same, person, slug)
+        self._maybe(
+            0.06, context.recorded_at + _DAY * later, self._leave_all_the_same, person, slug
+        )
         more = self._resume if choice in subscriptions.PAUSES else self._want_every_mail
-        self._maybe(0.06, act.now + _DAY * soon, more, person, slug)
+        self._maybe(0.06, context.recorded_at + _DAY * soon, more, person, slug)
 
     def _leave_all_the_same(self, person: Subscriber, slug: str, at: datetime) -> None:
         self._leave_on_page(person, slug, self._latest[slug], at)
 
-    def _tell_why(self, person: Subscriber, slug: str, outcome: Outcome, at: datetime) -> None:
+    def _tell_why(self, person: Subscriber, slug: str, result: ChangeResult, at: datetime) -> None:
         likely = WHY[slug]
         (code,) = self._chance.choices(list(likely), list(likely.values()))
         note = self._chance.choice(NOTES[code]) if self._chance.random() < 0.4 else ""
-        reasons.give(self._session, person.subscriber_id, outcome.seq, code, note, at)
+        reasons.record(self._session, person.subscriber_id, result.last_seq, code, note, at)
 
-    def _undo(self, person: Subscriber, outcome: Outcome, at: datetime) -> None:
+    def _undo(self, person: Subscriber, result: ChangeResult, at: datetime) -> None:
         with suppress(UndoRefusal):
-            act = Act("page", at, at)
-            undo.undo(self._session, person, outcome.first, outcome.seq, act)
+            context = ChangeContext("page", at, at)
+            undo.undo(self._session, person, result.first_seq, result.last_seq, context)
 
     def _come_back(self, person: Subscriber, slug: str, at: datetime) -> None:
         topic = self._topics[slug]
-        act = Act("page", at, at, wording=JOINING.format(topic.texts["en"].name))
-        joining.join(self._session, person, topic, act, asked_at=at)
+        context = ChangeContext("page", at, at, wording=JOINING.format(topic.texts["en"].name))
+        joining.join(self._session, person, topic, context, asked_at=at)
 
     def _resume(self, person: Subscriber, slug: str, at: datetime) -> None:
-        subscriptions.resume(self._session, person, self._topics[slug], Act("page", at, at))
+        subscriptions.resume(
+            self._session, person, self._topics[slug], ChangeContext("page", at, at)
+        )
 
     def _want_every_mail(self, person: Subscriber, slug: str, at: datetime) -> None:
-        act = Act("page", at, at)
-        subscriptions.set_frequency(self._session, person, self._topics[slug], "every", act)
+        context = ChangeContext("page", at, at)
+        subscriptions.set_frequency(self._session, person, self._topics[slug], "every", context)
 
     def _hours(self, average: float) -> timedelta:
         return _HOUR * self._chance.expovariate(1 / average)

@@ -28,7 +28,7 @@ def run(port: int) -> None:
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
     company.write_environment(settings, folder / company.ENVIRONMENT)
-    templates = resources.folders("templates", settings.overrides)
+    templates = resources.folders("templates", settings.overrides_dir)
     languages = Languages(settings.languages, templates, shared_values(settings))
     database = _database(settings)
     upgrade(database)

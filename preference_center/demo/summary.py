@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from preference_center.data.report import ACTS, REASONS, Line, total
+from preference_center.data.report import EVENT_COLUMNS, REASONS, ReportRow, total
 from preference_center.demo.company import TOPICS
 
 NEWEST = 12
@@ -22,7 +22,7 @@ class TopicReport:
 
     slug: str
     acts: list[str]
-    newest: list[Line]
+    newest: list[ReportRow]
     older: int
     older_counts: Counter[str]
     without: Counter[str] | None
@@ -30,7 +30,7 @@ class TopicReport:
     reasons: list[tuple[str, int]]
 
 
-def by_topic(lines: Iterable[Line]) -> list[TopicReport]:
+def by_topic(lines: Iterable[ReportRow]) -> list[TopicReport]:
     """Return a report for each topic: the demo's own first, everything at once last."""
     order = [new.slug for new in TOPICS]
     grouped = {slug: list(found) for slug, found in groupby(lines, key=lambda line: line.topic)}
@@ -39,14 +39,14 @@ def by_topic(lines: Iterable[Line]) -> list[TopicReport]:
     return [_report(slug, grouped[slug]) for slug in (*known, *others)]
 
 
-def _report(slug: str, lines: Sequence[Line]) -> TopicReport:
+def _report(slug: str, lines: Sequence[ReportRow]) -> TopicReport:
     named = sorted((line for line in lines if line.campaign), key=_age)
     newest, older = named[-NEWEST:], named[:-NEWEST]
     counts = total(lines)
     given = Counter({code: counts[column] for column, code in REASONS.items() if counts[column]})
     return TopicReport(
         slug=slug,
-        acts=[act for act in ACTS if counts[act]],
+        acts=[context for context in EVENT_COLUMNS if counts[context]],
         newest=newest[::-1],
         older=len(older),
         older_counts=total(older),
@@ -56,6 +56,6 @@ def _report(slug: str, lines: Sequence[Line]) -> TopicReport:
     )
 
 
-def _age(line: Line) -> tuple[bool, str]:
+def _age(line: ReportRow) -> tuple[bool, str]:
     """Sort by the day that the demo's campaigns begin with, what has none before them all."""
     return line.campaign[:1].isdigit(), line.campaign

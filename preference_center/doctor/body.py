@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from html import unescape
 
 from preference_center.doctor.headers import Targets, host_of
-from preference_center.doctor.message import LONGEST_MESSAGE, Message
+from preference_center.doctor.message import Message
 from preference_center.doctor.parts import Text, Texts, texts
 from preference_center.doctor.providers import is_redirector
 from preference_center.doctor.report import Report, shown
 
 CLIPPED_AT = 102 * 1024  # bytes of HTML that Gmail shows before "View entire message"
-HEAVY = 10 * 1024 * 1024  # bytes; a common limit of companies' mail servers
-MOST_LINKS = 2000
-_LONGEST_URL = 4000  # unescape() refuses a character reference of more digits than that
+MAX_COMFORTABLE_BYTES = 10 * 1024 * 1024  # bytes; a common limit of companies' mail servers
+MAX_LINKS = 2000
+_MAX_URL_LENGTH = 4000  # unescape() refuses a character reference of more digits than that
 _WORDS_BEFORE = 80  # characters before an address in plain text that may say what it is for
 _ANCHOR = re.compile(r"<(/?)a\b([^<>]*)>", re.IGNORECASE)
 _HREF = re.compile(r"\bhref\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE)
@@ -64,7 +64,7 @@ def check(message: Message, targets: Targets, report: Report) -> None:
 
 def _ways_out(parts: list[Text], targets: Targets) -> list[Anchor]:
     # Who signs off with a link to leave by does so at the end.
-    anchors = deque((anchor for part in parts for anchor in _anchors(part)), MOST_LINKS)
+    anchors = deque((anchor for part in parts for anchor in _anchors(part)), MAX_LINKS)
     return [
         anchor
         for anchor in anchors
@@ -85,11 +85,11 @@ def _html_anchors(html: str) -> Iterator[Anchor]:
     opened: tuple[str, int] | None = None
     for tag in _ANCHOR.finditer(html):
         if opened is not None:
-            end = min(tag.start(), opened[1] + _LONGEST_URL)
+            end = min(tag.start(), opened[1] + _MAX_URL_LENGTH)
             words = re.sub(r"<[^<>]*>", " ", html[opened[1] : end])
             yield Anchor(opened[0], " ".join(unescape(words).split()))
         href = _HREF.search(tag[2]) if not tag[1] else None
-        url = (href[1] or href[2] or href[3] or "")[:_LONGEST_URL] if href else ""
+        url = (href[1] or href[2] or href[3] or "")[:_MAX_URL_LENGTH] if href else ""
         opened = (unescape(url).strip(), tag.end()) if url else None
 
 
@@ -119,8 +119,8 @@ def _check_sizes(message: Message, found: Texts, report: Report) -> None:
         )
     elif html:
         report.passed("html-size", f"{_kilobytes(html)} of the 102 KB that Gmail shows.")
-    if message.size > HEAVY:
-        size = f"over {LONGEST_MESSAGE >> 20} MB" if message.cut else _kilobytes(message.size)
+    if message.size > MAX_COMFORTABLE_BYTES:
+        size = f"over {MAX_MESSAGE_BYTES >> 20} MB" if message.cut else _kilobytes(message.size)
         report.warn(
             "message-size",
             f"The mail has {size}: many mail servers refuse more than 10 MB.",

@@ -8,7 +8,7 @@ from preference_center.doctor.message import Header, Message
 from preference_center.doctor.report import Report, shown
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
-LONGEST_LINE = 998  # octets (RFC 5322 §2.1.1)
+MAX_LINE_LENGTH = 998  # octets (RFC 5322 §2.1.1)
 _BRACKETED = re.compile(rb"<([^<>]*)>")
 _COMMENT = re.compile(rb"(<[^<>]*>)|\([^()]*\)")  # RFC 2369 §2 lets one stand beside an address
 _LIST = re.compile(rb"\s*<[^<>]+>(?:\s*,\s*<[^<>]+>)*\s*")
@@ -107,7 +107,7 @@ def _is_undamaged(header: Header, report: Report) -> bool:
 
 def _check_folding(header: Header, report: Report) -> None:
     longest = max(map(len, header.lines))
-    if longest > LONGEST_LINE:
+    if longest > MAX_LINE_LENGTH:
         report.warn(
             "folding",
             f"A line of the header has {longest:,} octets; mail systems may break it after 998.",

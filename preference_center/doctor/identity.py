@@ -8,7 +8,7 @@ from preference_center.doctor.message import Message
 from preference_center.doctor.report import Report, shown
 from preference_center.links.addresses import normalise
 
-_LONGEST_FROM = 2000
+_MAX_FROM_LENGTH = 2000
 _LIST_ID = re.compile(rb"[^<>]*<([^<>]*)>\s*")
 _LABEL = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DOT_ATOM = re.compile(rb"(?=.{3,255}\Z)" + _LABEL + rb"(?:\." + _LABEL + rb")+")
@@ -100,7 +100,7 @@ def _check_from(message: Message, report: Report) -> str:
 
 def _address(value: bytes) -> str:
     """Return the one address of a From header, or ""; names and comments are left out."""
-    text = value[:_LONGEST_FROM].decode("utf-8", "replace")
+    text = value[:_MAX_FROM_LENGTH].decode("utf-8", "replace")
     if re.search(r">\s*,", text):
         return ""
     _, bracket, after = text.rpartition("<")

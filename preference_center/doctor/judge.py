@@ -8,13 +8,13 @@ from preference_center.doctor.headers import Targets
 from preference_center.doctor.identity import Mailing
 from preference_center.doctor.keys import Keys
 from preference_center.doctor.message import parse
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.providers import provider_of
 from preference_center.doctor.report import Report, shown
 
 
 @dataclass(frozen=True)
-class Judged:
+class MessageReport:
     """A report on one message, and what is compared with other messages."""
 
     report: Report
@@ -22,7 +22,7 @@ class Judged:
     targets: Targets
 
 
-def judge(raw: bytes, ours: Ours, keys: Keys) -> Judged:
+def judge(raw: bytes, ours: Installation, keys: Keys) -> MessageReport:
     """Judge one message by its bytes, as they were received. Nothing here raises."""
     message, report = parse(raw), Report()
     targets = headers.check(message, report)
@@ -31,17 +31,17 @@ def judge(raw: bytes, ours: Ours, keys: Keys) -> Judged:
     sender = identity.check(message, ours.mail_from, report)
     signature.check(message, sender.domain, keys, report)
     body.check(message, targets, report)
-    return Judged(report, Mailing(sender, our_link.topic_of(targets.web)), targets)
+    return MessageReport(report, Mailing(sender, our_link.topic_of(targets.web)), targets)
 
 
-def compare(judged: Iterable[Judged]) -> Report:
+def compare(judged: Iterable[MessageReport]) -> Report:
     """Judge several messages beside each other."""
     report = Report()
     identity.check_apart((each.mailing for each in judged), report)
     return report
 
 
-def try_link(judged: Judged, ours: Ours, *, post: bool) -> None:
+def try_link(judged: MessageReport, ours: Installation, *, post: bool) -> None:
     """Open the link of a message, and add what came back to its report."""
     if judged.targets.web:
         probe.check(judged.targets.web, ours.public_url, post=post, report=judged.report)

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from dns import exception, name, rdatatype, resolver
 
-LONGEST_RECORD = 2000  # bytes; an RSA key of 8,192 bits takes 1,400, and time grows with its cube
-_PATIENCE = 5.0  # seconds for one question
-_MOST_SILENCES = 2  # questions that may go unanswered before no more are asked
+MAX_RECORD_BYTES = 2000  # bytes; an RSA key of 8,192 bits takes 1,400, and time grows with its cube
+_TIMEOUT_SECONDS = 5.0  # seconds for one question
+_MAX_TIMEOUTS = 2  # questions that may go unanswered before no more are asked
 
 
 class KeyUnknownError(Exception):
@@ -34,7 +34,7 @@ class DnsKeys:
 
     def find(self, where: str) -> bytes | None:
         if where not in self._found:
-            if self._silences >= _MOST_SILENCES:
+            if self._silences >= _MAX_TIMEOUTS:
                 raise KeyUnknownError("the DNS does not answer")
             self._found[where] = self._ask(where)
         return self._found[where]
@@ -45,7 +45,7 @@ class DnsKeys:
         except (exception.DNSException, UnicodeError):
             return None  # what is no name has no key
         try:
-            answer = resolver.resolve(asked, rdatatype.TXT, lifetime=_PATIENCE, search=False)
+            answer = resolver.resolve(asked, rdatatype.TXT, lifetime=_TIMEOUT_SECONDS, search=False)
         except (resolver.NXDOMAIN, resolver.NoAnswer):
             return None
         except (exception.DNSException, OSError) as error:
@@ -54,7 +54,7 @@ class DnsKeys:
         return b"".join(next(iter(answer)).strings)
 
 
-class OneKey:
+class StaticKey:
     """The same key for every signature, so that no DNS is needed."""
 
     def __init__(self, record: bytes) -> None:
@@ -64,7 +64,7 @@ class OneKey:
         return self.record
 
 
-def read_key(text: bytes) -> OneKey:
+def read_key(text: bytes) -> StaticKey:
     """Return the key in a file: a PEM, a key record, or a zone file's line with one.
 
     Raises NoKeyFileError.
@@ -73,10 +73,14 @@ def read_key(text: bytes) -> OneKey:
         raise NoKeyFileError("it holds a private key; give the public key, and keep that one safe")
     pem = re.search(rb"-----BEGIN (?:RSA )?PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END", text)
     if pem is not None:
-        return OneKey(b"v=DKIM1; k=rsa; p=" + b"".join(pem[1].split()))
+        return StaticKey(b"v=DKIM1; k=rsa; p=" + b"".join(pem[1].split()))
     quoted = re.findall(rb'"([^"]*)"', text)  # as opendkim-genkey writes it
     record = b"".join(quoted) if quoted else b" ".join(text.split())
     found = re.search(rb"(?:v\s*=\s*DKIM1|k\s*=\s*\w+|p)\s*[;=].*", record)
-    if found is None or b"p=" not in found[0].replace(b" ", b"") or len(text) > 2 * LONGEST_RECORD:
+    if (
+        found is None
+        or b"p=" not in found[0].replace(b" ", b"")
+        or len(text) > 2 * MAX_RECORD_BYTES
+    ):
         raise NoKeyFileError("it holds neither a PEM public key nor a DKIM record (v=DKIM1; … p=…)")
-    return OneKey(found[0])
+    return StaticKey(found[0])

@@ -7,8 +7,8 @@ provider's parser trips over. Whatever the bytes are, they are a message.
 import re
 from dataclasses import dataclass
 
-LONGEST_MESSAGE = 25 * 1024 * 1024  # bytes; Gmail takes no larger one from a sender
-LONGEST_HEADERS = 256 * 1024
+MAX_MESSAGE_BYTES = 25 * 1024 * 1024  # bytes; Gmail takes no larger one from a sender
+MAX_HEADER_BYTES = 256 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors save one
 _END_OF_HEADERS = re.compile(rb"(?:\A|\n)\r?\n")
 _FIELD = re.compile(rb"([\x21-\x7e]+?[ \t]*):")
@@ -62,12 +62,12 @@ class Message:
 
 
 def parse(raw: bytes) -> Message:
-    """Return the message that some bytes are, read up to `LONGEST_MESSAGE`."""
-    size, whole = len(raw), raw[:LONGEST_MESSAGE].removeprefix(_BYTE_ORDER_MARK)
+    """Return the message that some bytes are, read up to `MAX_MESSAGE`."""
+    size, whole = len(raw), raw[:MAX_MESSAGE_BYTES].removeprefix(_BYTE_ORDER_MARK)
     end = _END_OF_HEADERS.search(whole)
     block = whole[: end.end()] if end else whole
-    headers, broken = parse_headers(block[:LONGEST_HEADERS])
-    cut = size > LONGEST_MESSAGE or len(block) > LONGEST_HEADERS
+    headers, broken = parse_headers(block[:MAX_HEADER_BYTES])
+    cut = size > MAX_MESSAGE_BYTES or len(block) > MAX_HEADER_BYTES
     return Message(headers, whole[end.end() :] if end else b"", size, cut, broken)
 
 

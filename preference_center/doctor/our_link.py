@@ -19,7 +19,7 @@ _USE_OURS = "Put the link that `links` or `Minter` gives for this person into th
 
 
 @dataclass(frozen=True)
-class Ours:
+class Installation:
     """What is known of one's own installation; each may be empty."""
 
     public_url: str = ""
@@ -27,7 +27,7 @@ class Ours:
     mail_from: str | None = None
 
 
-def check(targets: Targets, ours: Ours, report: Report) -> None:
+def check(targets: Targets, ours: Installation, report: Report) -> None:
     """Judge the link and the mailto."""
     found = _SHAPE.fullmatch(targets.web)
     link = _read("unsubscribe", found[3], ours) if found else None
@@ -44,7 +44,9 @@ def topic_of(url: str) -> str:
     return found[4] if found else ""
 
 
-def _check_shaped(found: re.Match[str], link: Link | None, ours: Ours, report: Report) -> None:
+def _check_shaped(
+    found: re.Match[str], link: Link | None, ours: Installation, report: Report
+) -> None:
     base, path, text, topic = found.groups()
     elsewhere = bool(ours.public_url) and _place(ours.public_url) != _place(base)
     if path == "p" or _read("preferences", text, ours):
@@ -78,7 +80,7 @@ def _check_shaped(found: re.Match[str], link: Link | None, ours: Ours, report: R
         )
 
 
-def _check_foreign(url: str, ours: Ours, report: Report) -> None:
+def _check_foreign(url: str, ours: Installation, report: Report) -> None:
     if ours.public_url and _place(url).startswith(f"{_place(ours.public_url)}/"):
         report.fail(
             "link", "It leads to PUBLIC_URL, but is no unsubscribe link of yours.", _USE_OURS
@@ -89,7 +91,7 @@ def _check_foreign(url: str, ours: Ours, report: Report) -> None:
         report.note("link", "It has a format of its own, so only --probe-post can try it.")
 
 
-def _check_mailto(mailto: str, link: Link | None, ours: Ours, report: Report) -> None:
+def _check_mailto(mailto: str, link: Link | None, ours: Installation, report: Report) -> None:
     if not mailto:
         report.note("mailto", "There is none, which takes no button away.")
         return
@@ -108,14 +110,14 @@ def _place(url: str) -> str:
     return url.partition("://")[2]
 
 
-def _read(purpose: Purpose, text: str, ours: Ours) -> Link | None:
+def _read(purpose: Purpose, text: str, ours: Installation) -> Link | None:
     try:
         return read_link(purpose, text, ours.link_keys) if ours.link_keys else None
     except BadLink:
         return None
 
 
-def _read_mailto(local_part: str, ours: Ours) -> tuple[object, bytes] | None:
+def _read_mailto(local_part: str, ours: Installation) -> tuple[object, bytes] | None:
     try:
         return read_mailto(local_part, ours.link_keys)
     except BadLink:

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from preference_center.doctor.message import LONGEST_HEADERS, Header, Message, parse_headers
+from preference_center.doctor.message import MAX_HEADER_BYTES, Header, Message, parse_headers
 
-MOST_PARTS = 200
-DEEPEST = 20
-LONGEST_TEXT = 2 * 1024 * 1024  # bytes of one part that are searched for links
-_LONGEST_VALUE = 2000
+MAX_PARTS = 200
+MAX_DEPTH = 20
+MAX_TEXT_BYTES = 2 * 1024 * 1024  # bytes of one part that are searched for links
+_MAX_VALUE_LENGTH = 2000
 _BLANK_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 # Codecs that take time in proportion to the text; Python knows others, and some are no charsets.
@@ -48,20 +48,20 @@ def texts(message: Message) -> Texts:
     found: list[Text] = []
     waiting = [(message.headers, message.body, 0)]
     trouble, seen = "", 0
-    while waiting and seen < MOST_PARTS:
+    while waiting and seen < MAX_PARTS:
         headers, body, depth = waiting.pop(0)
         seen += 1
         content = _value(headers, "content-type") or "text/plain"
         boundary = _parameter(content, "boundary")
         if not content.lower().startswith("multipart/"):
             found.extend(_text(headers, content, body))
-        elif not boundary or depth == DEEPEST:
+        elif not boundary or depth == MAX_DEPTH:
             trouble = "A part has no boundary." if not boundary else "Parts lie in parts too deep."
         else:
             inner, closed = _split(body, boundary)
             trouble = trouble or ("" if closed else "A part does not end: the mail was cut off.")
             waiting.extend((*_headers_and_body(part), depth + 1) for part in inner)
-    return Texts(tuple(found), f"There are more than {MOST_PARTS} parts." if waiting else trouble)
+    return Texts(tuple(found), f"There are more than {MAX_PARTS} parts." if waiting else trouble)
 
 
 def _split(body: bytes, boundary: str) -> tuple[list[bytes], bool]:
@@ -69,7 +69,7 @@ def _split(body: bytes, boundary: str) -> tuple[list[bytes], bool]:
     line = rb"(?:\A|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?=\r?\n|\r?\Z)"
     parts: list[bytes] = []
     start = None
-    for found in _at_most(re.finditer(line, body), MOST_PARTS + 1):
+    for found in _at_most(re.finditer(line, body), MAX_PARTS + 1):
         if start is not None:
             parts.append(body[start : found.start()])
         start = found.end()
@@ -80,14 +80,14 @@ def _split(body: bytes, boundary: str) -> tuple[list[bytes], bool]:
     return parts, False
 
 
-def _at_most(found: Iterator[re.Match[bytes]], most: int) -> Iterator[re.Match[bytes]]:
-    return (each for each, _ in zip(found, range(most), strict=False))
+def _at_most(found: Iterator[re.Match[bytes]], maximum: int) -> Iterator[re.Match[bytes]]:
+    return (each for each, _ in zip(found, range(maximum), strict=False))
 
 
 def _headers_and_body(part: bytes) -> tuple[tuple[Header, ...], bytes]:
     part = re.sub(rb"\A\r?\n", b"", part)  # the end of the boundary's line
     end = _BLANK_LINE.search(part)
-    headers, _ = parse_headers(part[: end.start() if end else None][:LONGEST_HEADERS])
+    headers, _ = parse_headers(part[: end.start() if end else None][:MAX_HEADER_BYTES])
     return headers, part[end.end() :] if end else b""
 
 
@@ -98,7 +98,7 @@ def _text(headers: tuple[Header, ...], content: str, body: bytes) -> Iterator[Te
         raw = _decoded(body, _value(headers, "content-transfer-encoding").lower())
         charset = _parameter(content, "charset")
         known = charset if _CHARSET.fullmatch(charset) else "utf-8"
-        yield Text(type_, raw[:LONGEST_TEXT].decode(known, "replace"), len(raw))
+        yield Text(type_, raw[:MAX_TEXT_BYTES].decode(known, "replace"), len(raw))
 
 
 def _decoded(body: bytes, encoding: str) -> bytes:
@@ -113,7 +113,7 @@ def _decoded(body: bytes, encoding: str) -> bytes:
 
 def _value(headers: tuple[Header, ...], name: str) -> str:
     value = next((header.value for header in headers if header.key == name), b"")
-    return value[:_LONGEST_VALUE].decode("ascii", "replace")
+    return value[:_MAX_VALUE_LENGTH].decode("ascii", "replace")
 
 
 def _parameter(value: str, name: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from preference_center.doctor.headers import ONE_CLICK, host_of
 from preference_center.doctor.report import Report, shown
 
-_PATIENCE = 10.0  # seconds for each step of one request
+_TIMEOUT_SECONDS = 10.0  # seconds for each step of one request
 _SLOW = 5.0  # seconds; Tuta for Android gives up then
 _NAT64 = IPv6Network("64:ff9b::/96")
 _AGENT = "preference-center-doctor"
@@ -107,7 +107,7 @@ def _connect(host: str, port: int, *, secure: bool, own: bool) -> HTTPConnection
         addresses = [str(each[4][0]) for each in found]
         if not own and not all(map(is_public, addresses)):
             raise NotPublicError("It leads into a private network")
-        plain = create_connection((addresses[0], port), _PATIENCE)
+        plain = create_connection((addresses[0], port), _TIMEOUT_SECONDS)
         connection = (HTTPSConnection if secure else HTTPConnection)(host, port)
         context = ssl.create_default_context()
         connection.sock = context.wrap_socket(plain, server_hostname=host) if secure else plain

@@ -35,7 +35,7 @@ CHECKS = {
     "probe-post": "POST",
     "topics-apart": "Topics apart",
 }
-_LONGEST_SHOWN = 160  # characters of a sender's own text
+_MAX_SHOWN_LENGTH = 160  # characters of a sender's own text
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ def verdict(reports: Iterable[Report]) -> bool | None:
     return None if None in buttons else True
 
 
-def shown(value: bytes | str, longest: int = _LONGEST_SHOWN) -> str:
+def shown(value: bytes | str, max_length: int = _MAX_SHOWN_LENGTH) -> str:
     """Return text from a message so that it can be printed: one line, no control characters.
 
     Direction marks count as control characters here: they would reorder what stands around them.
     """
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
-    cut = text if len(text) <= longest else f"{text[:longest]}…"
+    cut = text if len(text) <= max_length else f"{text[:max_length]}…"
     return "".join(map(_printable, cut))
 
 

@@ -9,14 +9,14 @@ import dkim
 from dkim.util import InvalidTagValueList, parse_tag_value
 
 from preference_center.doctor.identity import are_aligned
-from preference_center.doctor.keys import LONGEST_RECORD, Keys, KeyUnknownError
+from preference_center.doctor.keys import MAX_RECORD_BYTES, Keys, KeyUnknownError
 from preference_center.doctor.message import Header, Message
 from preference_center.doctor.report import Report, shown
 
 COVERED = ("list-unsubscribe", "list-unsubscribe-post")
-MOST_SIGNATURES = 5
-LONGEST_SIGNED = 5 * 1024 * 1024  # bytes of body
-LONGEST_SIGNATURE = 8192  # bytes of one DKIM-Signature header
+MAX_SIGNATURES = 5
+MAX_SIGNED_BYTES = 5 * 1024 * 1024  # bytes of body
+MAX_SIGNATURE_BYTES = 8192  # bytes of one DKIM-Signature header
 _SILENT = logging.getLogger(f"{__name__}.dkimpy")
 _SILENT.setLevel(logging.CRITICAL + 1)  # it would log domains and headers
 _WHY = {
@@ -53,7 +53,7 @@ class Signature:
 
 def check(message: Message, domain: str, keys: Keys, report: Report) -> None:
     """Judge the signatures. `domain` is that of From's address."""
-    headers = message.all("DKIM-Signature")[:MOST_SIGNATURES]
+    headers = message.all("DKIM-Signature")[:MAX_SIGNATURES]
     if not headers:
         report.fail(
             "dkim",
@@ -115,8 +115,8 @@ def _unfit(message: Message) -> str:
     dkimpy's time grows with the size, and with the square of blanks in a row.
     """
     blanks = 500 if len(message.body) <= 1024 * 1024 else 100
-    if message.cut or len(message.body) > LONGEST_SIGNED:
-        return f"the mail is larger than {LONGEST_SIGNED >> 20} MB"
+    if message.cut or len(message.body) > MAX_SIGNED_BYTES:
+        return f"the mail is larger than {MAX_SIGNED_BYTES >> 20} MB"
     if b" " * blanks in message.body.replace(b"\t", b" "):
         return f"the mail has {blanks} blanks in a row"
     return ""
@@ -135,7 +135,7 @@ def _signer(message: Message) -> dkim.DKIM:
 
 def _judged(signer: dkim.DKIM, at: int, header: Header, keys: Keys, why_not: str) -> Signature:
     try:
-        tags: Mapping[bytes, bytes] = parse_tag_value(header.value[:LONGEST_SIGNATURE])
+        tags: Mapping[bytes, bytes] = parse_tag_value(header.value[:MAX_SIGNATURE_BYTES])
     except InvalidTagValueList:
         return Signature("", (), "invalid", "it cannot be read")
     domain = tags.get(b"d", b"").decode("ascii", "replace").lower()
@@ -157,7 +157,7 @@ def _verified(
     where = f"{selector}._domainkey.{domain}"
     if why_not:
         return "unchecked", why_not
-    if len(header.raw) > LONGEST_SIGNATURE or b" " * 100 in header.value.replace(b"\t", b" "):
+    if len(header.raw) > MAX_SIGNATURE_BYTES or b" " * 100 in header.value.replace(b"\t", b" "):
         return "invalid", "it is too long"
     if tags.get(b"a") == b"rsa-sha1":
         return "invalid", "it uses rsa-sha1, which must not be accepted (RFC 8301)"
@@ -165,7 +165,7 @@ def _verified(
         record = keys.find(where)
     except KeyUnknownError as error:
         return "unchecked", str(error)
-    if record is None or len(record) > LONGEST_RECORD:
+    if record is None or len(record) > MAX_RECORD_BYTES:
         return "invalid", f"there is no usable key at {shown(where)}"
     if b"k=ed25519" in record.replace(b" ", b""):
         return "unchecked", "its key is of the kind ed25519, which this program cannot check"

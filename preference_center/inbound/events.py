@@ -32,11 +32,13 @@ from preference_center.util.logs import log_unexpected
 
 log = logging.getLogger(__name__)
 
-OLDEST = timedelta(days=30)  # providers tell of the last day; a time before this is a mistake
+MAX_EVENT_AGE = timedelta(
+    days=30
+)  # providers tell of the last day; a time before this is a mistake
 
 
 @dataclass(frozen=True)
-class Taker:
+class EventProcessor:
     """Takes in events, one at a time, from any number of threads."""
 
     database: Database
@@ -96,7 +98,7 @@ class Taker:
         now = self.clock()
         with self.database.transaction() as session:
             effects = ["again"]
-            if inbound_counts.is_new(session, provider, event.name, now):
+            if inbound_counts.record_if_new(session, provider, event.name, now):
                 effects = self._effects(session, event, now)
             inbound_counts.count(
                 session, (inbound_counts.key(provider, effect, now) for effect in effects)
@@ -129,9 +131,9 @@ class Taker:
             return f"bounce {bounces.record(session, person, bounce, now)}"
         complaint = event.kind == "complaint"
         everything = complaint or event.everything or self.settings.one_click_scope == "all"
-        act = consent.Act("complaint" if complaint else "api", at, now)
-        outcome = consent.leave(session, person, None if everything else topic, act)
-        return "complaint" if complaint else "stopped" if outcome.changed else "again"
+        context = consent.ChangeContext("complaint" if complaint else "api", at, now)
+        result = consent.leave(session, person, None if everything else topic, context)
+        return "complaint" if complaint else "stopped" if result.changed else "again"
 
     def _whose(self, session: Session, event: Event) -> list["Target"]:
         """Return whom an event is about.
@@ -180,4 +182,4 @@ def _soft_at_most(target: Target) -> Target:
 
 
 def _within_reason(at: datetime, now: datetime) -> datetime:
-    return min(max(at, now - OLDEST), now)
+    return min(max(at, now - MAX_EVENT_AGE), now)

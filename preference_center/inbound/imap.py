@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from imap_tools import AND, BaseMailBox, MailBox, MailBoxUnencrypted
 from imap_tools.errors import ImapToolsError
 
-from preference_center.inbound.mail import LONGEST_MESSAGE, Receiver
+from preference_center.inbound.mail import MAX_MESSAGE_BYTES, MailProcessor
 from preference_center.store import UnavailableError
 from preference_center.util.logs import log_unexpected
 from preference_center.util.tls import LOOPBACK, tls_for
@@ -44,7 +44,7 @@ class ImapFolder:
     def __init__(
         self,
         url: str,
-        receiver: Receiver,
+        receiver: MailProcessor,
         keep: timedelta,
         *,
         timeout: float = _SECONDS_FOR_AN_ANSWER,
@@ -148,11 +148,11 @@ class ImapFolder:
 
 
 def _read(box: BaseMailBox, uid: str) -> bytes | None:
-    """Return a message, or the first LONGEST_MESSAGE bytes of it; None where it is gone.
+    """Return a message, or the first MAX_MESSAGE_BYTES bytes of it; None where it is gone.
 
     What matters stands at the front. It is not marked as seen.
     """
-    typ, data = box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{LONGEST_MESSAGE}>)")
+    typ, data = box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MAX_MESSAGE_BYTES}>)")
     if typ != "OK":
         raise MailboxError("the mail server does not give a message out")
     return next((part[1] for part in data if isinstance(part, tuple)), None)

@@ -15,18 +15,18 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
-from preference_center.inbound.mail import LONGEST_MESSAGE, Receiver
+from preference_center.inbound.mail import MAX_MESSAGE_BYTES, MailProcessor
 from preference_center.store import UnavailableError
 from preference_center.util.logs import log_unexpected
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE = 1_048_576  # bytes
+MAX_LINE_BYTES = 1_048_576  # bytes
 THREADS = 4
 
 
 @contextmanager
-def listening(receiver: Receiver, host: str, port: int) -> Iterator[None]:
+def listening(receiver: MailProcessor, host: str, port: int) -> Iterator[None]:
     """Take in messages until the block ends; a message that is being taken in is finished first."""
     logging.getLogger("mail.log").disabled = True  # aiosmtpd writes every address there
     with ThreadPoolExecutor(THREADS) as pool:
@@ -39,18 +39,18 @@ def listening(receiver: Receiver, host: str, port: int) -> Iterator[None]:
 
 
 class _Lmtp(LMTP):
-    line_length_limit = LONGEST_LINE  # real reports break the 1,000 octets of RFC 5321
+    line_length_limit = MAX_LINE_BYTES  # real reports break the 1,000 octets of RFC 5321
 
 
 class _Controller(Controller):
     def factory(self) -> LMTP:
-        return _Lmtp(self.handler, data_size_limit=LONGEST_MESSAGE, enable_SMTPUTF8=True)
+        return _Lmtp(self.handler, data_size_limit=MAX_MESSAGE_BYTES, enable_SMTPUTF8=True)
 
 
 class _Handler:
     """What is asked of us for each message."""
 
-    def __init__(self, receiver: Receiver, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, receiver: MailProcessor, pool: ThreadPoolExecutor) -> None:
         self._receiver, self._pool = receiver, pool
 
     async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str:  # noqa: N802

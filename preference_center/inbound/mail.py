@@ -35,8 +35,8 @@ from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
-DOOR = "mail"
-LONGEST_MESSAGE = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
+CHANNEL = "mail"
+MAX_MESSAGE_BYTES = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
 _TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 # Feedback types that are not a complaint. Any other type is one, also a type that is not registered
 # ("spam", "xarf"): the recipient of the email has objected to it.
@@ -44,7 +44,7 @@ _NO_COMPLAINT = {"not-spam", "auth-failure"}
 
 
 @dataclass(frozen=True)
-class Mark:
+class MailToken:
     """What a signed token in a mail says: whose it is, of which topic, and for what it was made."""
 
     kind: str
@@ -53,7 +53,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Receiver:
+class MailProcessor:
     """Takes in messages, one at a time, from any number of threads."""
 
     database: Database
@@ -73,12 +73,12 @@ class Receiver:
         )
         with self.database.transaction() as session:
             effects = ["again"]
-            if inbound_counts.is_new(session, DOOR, _name(raw, recipients), now):
+            if inbound_counts.record_if_new(session, CHANNEL, _name(raw, recipients), now):
                 effects = list(self._effects(session, incoming, recipients, trusted=trusted))
             if not effects:
                 effects = [self._without_effect(session, raw, incoming, recipients)]
             inbound_counts.count(
-                session, (inbound_counts.key(DOOR, effect, now) for effect in effects)
+                session, (inbound_counts.key(CHANNEL, effect, now) for effect in effects)
             )
         log.info("inbound mail: %s", effects[0])
         return effects[0]
@@ -142,24 +142,26 @@ class Receiver:
             else:
                 yield from self._failures(session, mark, incoming)
 
-    def _leave(self, session: Session, mark: Mark, incoming: Incoming) -> str:
+    def _leave(self, session: Session, mark: MailToken, incoming: Incoming) -> str:
         """End what the mailto token names; an automatic mail is obeyed, and never answered."""
         now = self.clock()
-        quiet = None if incoming.automatic else self.settings.confirm_after("mailto")
+        quiet = None if incoming.automatic else self.settings.notice_delay("mailto")
         everything = self.settings.one_click_scope == "all"
-        act = consent.Act(
+        context = consent.ChangeContext(
             "mailto",
             occurred_at=now,
-            now=now,
-            confirm_after=quiet,
+            recorded_at=now,
+            notice_delay=quiet,
             in_reply_to=incoming.message_id,
         )
         slug = None if everything else mark.topic
         return (
-            "stopped" if consent.leave(session, mark.subscriber_id, slug, act).changed else "again"
+            "stopped"
+            if consent.leave(session, mark.subscriber_id, slug, context).changed
+            else "again"
         )
 
-    def _failures(self, session: Session, mark: Mark, incoming: Incoming) -> Iterator[str]:
+    def _failures(self, session: Session, mark: MailToken, incoming: Incoming) -> Iterator[str]:
         """Record what a report says about the subscriber that its return path names."""
         now = self.clock()
         subscriber = subscribers.find(session, mark.subscriber_id)
@@ -184,32 +186,32 @@ class Receiver:
         marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
         self._lock(session, marks)
         for mark in dict.fromkeys(marks):
-            act = consent.Act("complaint", now, now)
+            context = consent.ChangeContext("complaint", now, now)
             slug = None if trusted else mark.topic
-            consent.leave(session, mark.subscriber_id, slug, act)
+            consent.leave(session, mark.subscriber_id, slug, context)
             yield "complaint"
 
-    def _lock(self, session: Session, marks: Sequence[Mark]) -> None:
+    def _lock(self, session: Session, marks: Sequence[MailToken]) -> None:
         """Make the topics, then lock the people, each in their order.
 
         So two mails that name the same people never wait for each other.
         """
         for slug in sorted({mark.topic for mark in marks if mark.topic is not None}):
-            topics.ensure(session, slug, self.clock())
+            topics.get_or_create(session, slug, self.clock())
         if marks:
             people = (mark.subscriber_id for mark in marks)
             subscribers.lock_all(session, people, self.clock())
 
-    def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[Mark]:
+    def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[MailToken]:
         """Yield what is signed in the local parts of addresses."""
         for address in addresses:
             try:
                 kind, person, code = read_mail_token(_local(address), self.settings.link_keys)
             except BadLink:
                 continue
-            yield Mark(kind, person, topics.slug_of(session, code))
+            yield MailToken(kind, person, topics.slug_of(session, code))
 
-    def _linked(self, session: Session, incoming: Incoming) -> Iterator[Mark]:
+    def _linked(self, session: Session, incoming: Incoming) -> Iterator[MailToken]:
         """Yield what is signed in the links of the mail that a report returns."""
         for uri in incoming.original.list_unsubscribe if incoming.original is not None else ():
             try:
@@ -225,7 +227,7 @@ class Receiver:
                 )
             except BadLink:
                 continue
-            yield Mark("u", link.subscriber_id, link.topic)
+            yield MailToken("u", link.subscriber_id, link.topic)
 
 
 def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:

@@ -25,8 +25,8 @@ _MAILABLE = re.compile(
     r"@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
 MAX_TEXT = 1000  # characters that `clean` reads; a cell of a file is no longer
-_LONGEST_DOMAIN = 255  # RFC 1035 §2.3.4; a longer one is nobody's, and not worth converting
-_LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+_MAX_DOMAIN_LENGTH = 255  # RFC 1035 §2.3.4; a longer one is nobody's, and not worth converting
+_MAX_ADDRESS_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 _OTHER_TEXT = "it holds other text beside the address"
 
@@ -214,7 +214,7 @@ def normalise(address: str) -> str:
     """
     text = _fold(address.strip())
     local, at, domain = text.rpartition("@")
-    if not at or len(domain) > _LONGEST_DOMAIN:
+    if not at or len(domain) > _MAX_DOMAIN_LENGTH:
         return text
     return f"{local}{at}{_a_labels(domain)}"
 
@@ -229,7 +229,7 @@ def is_mailable(address: str) -> bool:
     """Tell whether mail can be sent to `address`, by its form alone."""
     normal = normalise(address)
     return (
-        len(normal) <= _LONGEST_ADDRESS
+        len(normal) <= _MAX_ADDRESS_LENGTH
         and _MAILABLE.fullmatch(normal) is not None
         and "=?" not in normal  # in a header it would be decoded into another address
         and _is_plain(address)

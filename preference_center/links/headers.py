@@ -4,14 +4,14 @@ import re
 from email.policy import Policy
 from typing import Any
 
-LONGEST_PHRASE = 200  # a header's line ends at 998 (RFC 5322 §2.1.1)
+MAX_PHRASE_LENGTH = 200  # a header's line ends at 998 (RFC 5322 §2.1.1)
 
 
 def phrase(list_name: str) -> str:
     """Return a List-Id phrase (RFC 2919 §3): plain ASCII, quoted where it is not all atoms."""
     name = " ".join(list_name.split())
     plain = name.isascii() and name.isprintable() and "=?" not in name
-    if not name or not plain or len(name) > LONGEST_PHRASE:
+    if not name or not plain or len(name) > MAX_PHRASE_LENGTH:
         return ""
     if re.fullmatch(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+", name):
         return f"{name} "

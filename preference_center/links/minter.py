@@ -35,7 +35,7 @@ from preference_center.links.signing import BadLink, sign, unsign
 Purpose = Literal["unsubscribe", "preferences"]
 
 SLUG = re.compile(r"[a-z0-9-]{1,32}")
-SHORTEST_KEY = 32  # characters; 128 bits even where they are hexadecimal
+MIN_KEY_LENGTH = 32  # characters; 128 bits even where they are hexadecimal
 # Mail clients re-encode any other character in a path (requirement M1).
 PUBLIC_URL = re.compile(
     r"(?=.{1,200}$)https?://[A-Za-z0-9.:\[\]-]+(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*"
@@ -117,8 +117,8 @@ class Minter:
     ) -> None:
         if isinstance(link_keys, str) or not all(link_keys) or not link_keys:
             raise ValueError("link_keys is a list of keys, oldest to newest, none of them empty")
-        if any(len(key) < SHORTEST_KEY for key in (*link_keys, identity_key)):
-            raise ValueError(f"a key is at least {SHORTEST_KEY} random characters")
+        if any(len(key) < MIN_KEY_LENGTH for key in (*link_keys, identity_key)):
+            raise ValueError(f"a key is at least {MIN_KEY_LENGTH} random characters")
         if not PUBLIC_URL.fullmatch(public_url.rstrip("/")):
             raise ValueError("public_url is https://, a host and a path, without % , ? or spaces")
         if inbound_domain is not None and not DOMAIN.fullmatch(inbound_domain):

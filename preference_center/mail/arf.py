@@ -11,9 +11,9 @@ from preference_center.mail.mime import (
     parse_headers,
     without_encoded_words,
 )
-from preference_center.mail.original import MOST_ADDRESSES, OUTLOOK_RECIPIENT, Original
+from preference_center.mail.original import MAX_ADDRESSES, OUTLOOK_RECIPIENT, Original
 
-LONGEST_WORD = 200  # characters
+MAX_WORD_LENGTH = 200  # characters
 _COMMENT = re.compile(r"\([^()]*\)")  # RFC 5965's grammar has CFWS around the word
 _FEEDBACK = re.compile(rb"(?im)^feedback-type[ \t]*:")
 
@@ -83,21 +83,21 @@ def _complaint(message: Message, fields: Headers) -> Complaint:
     return Complaint(
         kind=_kind(fields.first("feedback-type")),
         from_domain=sender.rpartition("@")[2].lower(),
-        reporting_mta=fields.first("reporting-mta").rpartition(";")[2].strip()[:LONGEST_WORD],
-        user_agent=fields.first("user-agent")[:LONGEST_WORD],
+        reporting_mta=fields.first("reporting-mta").rpartition(";")[2].strip()[:MAX_WORD_LENGTH],
+        user_agent=fields.first("user-agent")[:MAX_WORD_LENGTH],
         recipients=_addresses(fields, "original-rcpt-to"),
         removals=_addresses(fields, "removal-recipient"),
         mail_from=next(addresses(fields.first("original-mail-from")), ""),
-        feedback_ids=tuple(fields.all("cfbl-feedback-id")[:MOST_ADDRESSES]),
+        feedback_ids=tuple(fields.all("cfbl-feedback-id")[:MAX_ADDRESSES]),
     )
 
 
 def _kind(value: str) -> str:
     """Return the first word of a Feedback-Type in lower case, or "other"."""
     words = _COMMENT.sub(" ", value.lower()).strip(" ;.,\"'").split()
-    return next(iter(words), "other").rstrip(";,")[:LONGEST_WORD] or "other"
+    return next(iter(words), "other").rstrip(";,")[:MAX_WORD_LENGTH] or "other"
 
 
 def _addresses(fields: Headers, name: str) -> tuple[str, ...]:
     found = (address for value in fields.all(name) for address in addresses(value))
-    return tuple(islice(found, MOST_ADDRESSES))
+    return tuple(islice(found, MAX_ADDRESSES))

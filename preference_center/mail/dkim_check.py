@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import dkim
 
-MOST_SIGNATURES = 5
-LONGEST_SIGNED = 1_048_576  # bytes; complaints are short
+MAX_SIGNATURES = 5
+MAX_SIGNED_BYTES = 1_048_576  # bytes; complaints are short
 _BLANKS = re.compile(rb"[ \t\r\n]{2000}")  # its canonical form would take long to make
 _QUIET = logging.getLogger("preference_center.dkim")
 _QUIET.disabled = True  # dkimpy writes what it reads to its log
@@ -19,7 +19,7 @@ def is_signed_by(raw: bytes, domains: Iterable[str]) -> bool:
     A signature that cannot be checked now counts as none.
     """
     wanted = tuple(domain.lower() for domain in domains)
-    if not wanted or len(raw) > LONGEST_SIGNED or _BLANKS.search(raw):
+    if not wanted or len(raw) > MAX_SIGNED_BYTES or _BLANKS.search(raw):
         return False
     return any(_is_below(domain, wanted) for domain in _signers(raw))
 
@@ -30,7 +30,7 @@ def _signers(raw: bytes) -> list[str]:
         count = sum(name.lower() == b"dkim-signature" for name, _ in verifier.headers)
         verified = (
             verifier.domain.decode().lower()
-            for index in range(min(count, MOST_SIGNATURES))
+            for index in range(min(count, MAX_SIGNATURES))
             if verifier.verify(index)
         )
         return list(verified)

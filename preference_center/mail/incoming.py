@@ -14,8 +14,8 @@ from preference_center.mail.dsn import Failure
 from preference_center.mail.mime import Headers, Message, addresses, parse
 from preference_center.mail.original import Original
 
-MOST_RECIPIENTS = 50
-LONGEST_MESSAGE_ID = 998
+MAX_RECIPIENTS = 50
+MAX_MESSAGE_ID_LENGTH = 998
 # The mail server's own come first: To and Cc are what the sender wrote.
 _RECIPIENTS = (
     "delivered-to",
@@ -62,9 +62,9 @@ def read(raw: bytes) -> Incoming:
     report = dsn.read(message, returned)
     recipients = dict.fromkeys(_recipients(message.headers))
     return Incoming(
-        message_id=message.headers.first("message-id")[:LONGEST_MESSAGE_ID],
+        message_id=message.headers.first("message-id")[:MAX_MESSAGE_ID_LENGTH],
         automatic=bool(complaint or report.failures) or _is_automatic(message),
-        recipients=tuple(islice(recipients, MOST_RECIPIENTS)),
+        recipients=tuple(islice(recipients, MAX_RECIPIENTS)),
         failures=report.failures,
         unread_report=report.unread,
         challenge=report.challenge,

@@ -14,11 +14,11 @@ from itertools import islice
 from string import ascii_letters, digits
 
 LOOKED_AT = 1024 * 1024  # bytes: a report stands at the front, the mail it is about behind it
-MOST_PARTS = 100
-DEEPEST = 10
-LONGEST_HEADERS = 128 * 1024  # bytes
-LONGEST_VALUE = 8000  # characters
-LONGEST_TEXT = 64 * 1024  # characters of a text part
+MAX_PARTS = 100
+MAX_DEPTH = 10
+MAX_HEADER_BYTES = 128 * 1024  # bytes
+MAX_VALUE_LENGTH = 8000  # characters
+MAX_TEXT_BYTES = 64 * 1024  # characters of a text part
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # PostgreSQL takes no NUL
 _NOT_BASE64 = bytes(set(range(256)) - set(ascii_letters.encode() + digits.encode() + b"+/"))
@@ -77,9 +77,9 @@ class Part:
         return _unix_lines(_from_base64(self.body)) if encoding == "base64" else self.body
 
     def text(self) -> str:
-        """Return the body as text, up to `LONGEST_TEXT`."""
-        raw = self.content()[: 4 * LONGEST_TEXT]
-        return _CONTROL.sub("", _decoded(raw, self.parameter("charset")))[:LONGEST_TEXT]
+        """Return the body as text, up to `MAX_TEXT`."""
+        raw = self.content()[: 4 * MAX_TEXT_BYTES]
+        return _CONTROL.sub("", _decoded(raw, self.parameter("charset")))[:MAX_TEXT_BYTES]
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def parse(raw: bytes) -> Message:
         part, depth = waiting.pop()
         seen += 1
         inner = _parts_in(part)
-        if depth == DEEPEST and inner:
-            trouble = f"Parts lie in parts, more than {DEEPEST} deep."
-        elif seen + len(waiting) + len(inner) > MOST_PARTS:
-            trouble = f"It has more than {MOST_PARTS} parts."
+        if depth == MAX_DEPTH and inner:
+            trouble = f"Parts lie in parts, more than {MAX_DEPTH} deep."
+        elif seen + len(waiting) + len(inner) > MAX_PARTS:
+            trouble = f"It has more than {MAX_PARTS} parts."
         elif inner:
             waiting.extend((part_of(each), depth + 1) for each in reversed(inner))
         else:
@@ -125,7 +125,7 @@ def part_of(block: bytes) -> Part:
 def parse_headers(block: bytes) -> Headers:
     """Return the header fields of a block of lines; a line that is none is passed over."""
     fields: list[tuple[str, list[bytes]]] = []
-    for line in block[:LONGEST_HEADERS].split(b"\n"):
+    for line in block[:MAX_HEADER_BYTES].split(b"\n"):
         field = _FIELD.match(line)
         if line[:1] in {b" ", b"\t"} and fields:
             fields[-1][1].append(line.strip())
@@ -163,7 +163,7 @@ def _parts_in(part: Part) -> list[bytes]:
     if not part.type.startswith("multipart/") or not boundary:
         return []
     line = re.compile(rb"(?m)^--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*$\n?")
-    marks = list(islice(line.finditer(part.body), MOST_PARTS + 2))
+    marks = list(islice(line.finditer(part.body), MAX_PARTS + 2))
     ends = [mark.start() for mark in marks[1:]] + [len(part.body)]
     return [
         part.body[mark.end() : end]
@@ -173,7 +173,7 @@ def _parts_in(part: Part) -> list[bytes]:
 
 
 def _one_line(lines: list[bytes]) -> str:
-    value = b" ".join(lines)[:LONGEST_VALUE]
+    value = b" ".join(lines)[:MAX_VALUE_LENGTH]
     return _CONTROL.sub("", _decoded(value, "")).strip()
 
 

@@ -16,8 +16,8 @@ from preference_center.mail.mime import (
     without_encoded_words,
 )
 
-MOST_LINKS = 10
-MOST_ADDRESSES = 50
+MAX_LINKS = 10
+MAX_ADDRESSES = 50
 # Some reporters write "header" for the "headers" of RFC 3462.
 _EMBEDDED = (
     "message/rfc822",
@@ -47,8 +47,8 @@ _MARKER = re.compile(
     )"""
 )
 _PLAIN = ("text/plain", "text")
-_MOST_TEXTS = 3
-_LONGEST_PREFACE = 12  # lines between the marker and the copy
+_MAX_TEXTS = 3
+_MAX_PREFACE = 12  # lines between the marker and the copy
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def texts(message: Message) -> list[str]:
     readable = [
         part for part in message.parts if part.type in _PLAIN or part.type.startswith("multipart/")
     ]
-    plain = [part.text() for part in readable[:_MOST_TEXTS]]
-    html = [_without_tags(part) for part in message.of("text/html")[:_MOST_TEXTS]]
+    plain = [part.text() for part in readable[:_MAX_TEXTS]]
+    html = [_without_tags(part) for part in message.of("text/html")[:_MAX_TEXTS]]
     return plain if any(text.strip() for text in plain) else html
 
 
@@ -112,7 +112,7 @@ def _pasted(text: str) -> Headers | None:
     marker = _MARKER.search(text)
     lines = text[marker.end() :].split("\n") if marker else []
     quoted = [re.sub(r"^> ?", "", line) for line in lines]
-    for start, line in enumerate(islice(quoted, _LONGEST_PREFACE)):
+    for start, line in enumerate(islice(quoted, _MAX_PREFACE)):
         if re.match(r"[A-Za-z][A-Za-z-]+:", line):
             rest = "\n".join(quoted[start:]).partition("\n\n")[0]
             return parse_headers(rest.encode())
@@ -122,12 +122,12 @@ def _pasted(text: str) -> Headers | None:
 def _original(headers: Headers) -> Original:
     path = next(addresses(headers.first("return-path")), "")
     return Original(
-        list_unsubscribe=tuple(islice(_links(headers), MOST_LINKS)),
+        list_unsubscribe=tuple(islice(_links(headers), MAX_LINKS)),
         list_id=_bracketed(headers.first("list-id")),
         message_id=_bracketed(headers.first("message-id")),
         return_path=path,
-        feedback_ids=tuple(headers.all("cfbl-feedback-id", "x-preference-center")[:MOST_LINKS]),
-        to=tuple(islice(_recipients(headers), MOST_ADDRESSES)),
+        feedback_ids=tuple(headers.all("cfbl-feedback-id", "x-preference-center")[:MAX_LINKS]),
+        to=tuple(islice(_recipients(headers), MAX_ADDRESSES)),
         headers=headers,
     )
 

@@ -18,7 +18,7 @@ from preference_center.store.tables import Subscriber
 
 
 @dataclass(frozen=True)
-class Letter:
+class RenderedEmail:
     """A mail before it is composed: its templates, its language, and what they are filled with."""
 
     template: str
@@ -30,11 +30,11 @@ class Letter:
 
 def write(
     session: Session,
-    mail: outbox.ClaimedMail,
+    mail: outbox.LeasedEmail,
     settings: Settings,
     languages: Languages,
     now: datetime,
-) -> Letter | None:
+) -> RenderedEmail | None:
     """Return what a claimed mail says, or None where there is nothing left to say."""
     person = subscribers.find(session, mail.subscriber_id)
     if person is None or person.email is None or not _may_come(mail.kind, person):
@@ -43,7 +43,9 @@ def write(
     values = writer.values(person)
     if values is None:
         return None
-    return Letter(mail.kind, normalise(person.email), writer.locale, values, mail.in_reply_to)
+    return RenderedEmail(
+        mail.kind, normalise(person.email), writer.locale, values, mail.in_reply_to
+    )
 
 
 def _may_come(kind: str, person: Subscriber) -> bool:
@@ -55,7 +57,7 @@ def _may_come(kind: str, person: Subscriber) -> bool:
 @dataclass(frozen=True)
 class _Writer:
     session: Session
-    mail: outbox.ClaimedMail
+    mail: outbox.LeasedEmail
     settings: Settings
     now: datetime
     locale: str

@@ -49,7 +49,7 @@ class Worker:
     def send_one(self) -> bool:
         """Send the mail that has been due longest; False where none is due."""
         with self.database.transaction() as session:
-            mail = outbox.claim(session, self.clock())
+            mail = outbox.lease(session, self.clock())
         if mail is None:
             return False
         try:
@@ -73,11 +73,11 @@ class Worker:
             self._settle(mail, "sent" if composed is not None else "dropped")
         return True
 
-    def _settle(self, mail: outbox.ClaimedMail, state: str, why: str = "") -> None:
+    def _settle(self, mail: outbox.LeasedEmail, state: str, why: str = "") -> None:
         with self.database.transaction() as session:
             outbox.settle(session, mail, self.clock(), state, why)
 
-    def _compose(self, mail: outbox.ClaimedMail) -> "_Composed | None":
+    def _compose(self, mail: outbox.LeasedEmail) -> "_Composed | None":
         """Return the mail, or None where there is nothing left to say."""
         with self.database.reading() as session:
             letter = messages.write(session, mail, self.settings, self.languages, self.clock())

@@ -16,20 +16,20 @@ CLOCKS_DIFFER_BY = timedelta(minutes=10)
 _CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
 
-class ForgedError(Exception):
+class InvalidSignatureError(Exception):
     """It is not signed by the provider, or was signed too long ago."""
 
 
-class UnreadableError(Exception):
+class MalformedEventError(Exception):
     """It is signed, and no event of a form that we know."""
 
 
-class AwayError(Exception):
+class VerificationUnavailableError(Exception):
     """What proves it could not be fetched now; the provider posts it again."""
 
 
 @dataclass(frozen=True)
-class Posted:
+class WebhookRequest:
     """A request as it came: its body, and what a header says by its name, or ""."""
 
     body: bytes
@@ -67,14 +67,14 @@ class Event:
 
 
 class Provider(Protocol):
-    """Reads what one provider posts: a body of at most `longest` bytes.
+    """Reads what one provider posts: a body of at most `max_body_bytes` bytes.
 
     That is little where it must be parsed before it can be proved.
     """
 
-    longest: ClassVar[int]
+    max_body_bytes: ClassVar[int]
 
-    def read(self, posted: Posted, now: datetime) -> list[Event]:
+    def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
         """Return the events that end something, and deliveries; other ones are left out.
 
         Raise ForgedError, UnreadableError or AwayError.
@@ -122,7 +122,7 @@ def ignored_bounce(event_id: str, address: str, token: str, at: datetime) -> Eve
 def refuse_what_is_old(signed_at: datetime | None, now: datetime) -> None:
     """Raise ForgedError where the time under a signature is none, old, or still to come."""
     if signed_at is None or not -CLOCKS_DIFFER_BY <= now - signed_at <= FRESH_FOR:
-        raise ForgedError
+        raise InvalidSignatureError
 
 
 def _code(status: str) -> str:

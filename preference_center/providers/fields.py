@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from preference_center.providers.event import UnreadableError
+from preference_center.providers.event import MalformedEventError
 
 
-class Fields:
+class JsonObject:
     """One JSON object."""
 
     def __init__(self, value: Any) -> None:
@@ -25,10 +25,10 @@ class Fields:
         """Return whether a value is true, also where it is written as a string."""
         return self._values.get(name) is True or self.text(name).lower() == "true"
 
-    def part(self, name: str) -> "Fields":
-        return Fields(self._values.get(name))
+    def part(self, name: str) -> "JsonObject":
+        return JsonObject(self._values.get(name))
 
-    def parts(self, name: str) -> Iterator["Fields"]:
+    def parts(self, name: str) -> Iterator["JsonObject"]:
         """Yield the objects of a list."""
         yield from each_of(self._values.get(name))
 
@@ -80,11 +80,11 @@ def parse(text: bytes | str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnreadableError("no JSON") from error
+        raise MalformedEventError("no JSON") from error
 
 
-def each_of(value: Any) -> Iterator[Fields]:
+def each_of(value: Any) -> Iterator[JsonObject]:
     """Yield the objects of a list, whatever else is in it."""
     for item in value if isinstance(value, list) else ():
         if isinstance(item, dict):
-            yield Fields(item)
+            yield JsonObject(item)

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from preference_center.links.addresses import is_mailable, normalise
-from preference_center.links.minter import DOMAIN, PUBLIC_URL, SHORTEST_KEY
+from preference_center.links.minter import DOMAIN, MIN_KEY_LENGTH, PUBLIC_URL
 from preference_center.providers.sendgrid.events import verification_key
 from preference_center.providers.ses.sns import TOPIC_ARN
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent, accent
@@ -20,8 +20,8 @@ from preference_center.util.text import is_one_line
 PREFIX = "PREFERENCE_CENTER_"
 LANGUAGES = ("en", "de", "ar")  # those there is a catalogue of
 PSEUDO = "ar-XB"  # English set right to left, to try every layout both ways
-SHORTEST_FOREIGN_KEY = 16  # characters
-_MOST_DAYS = 36_500  # so that a time so long ago is still a time
+MIN_FOREIGN_KEY_LENGTH = 16  # characters
+_MAX_DAYS = 36_500  # so that a time so long ago is still a time
 _LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _DATABASE = re.compile(r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/.")
 
@@ -55,15 +55,15 @@ class Reader:
         if self._problems:
             raise SettingsError(self._problems)
 
-    def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str:
+    def text(self, name: str, *, required: bool = False, max_length: int | None = None) -> str:
         self._asked.add(name)
         value = self._environ.get(PREFIX + name, "").strip()
         if required and not value:
             self._wrong(name, "is missing")
         if not is_one_line(value):
             self._wrong(name, "contains a line break or another control character")
-        if longest is not None and len(value) > longest:
-            self._wrong(name, f"is longer than {longest} characters")
+        if max_length is not None and len(value) > max_length:
+            self._wrong(name, f"is longer than {max_length} characters")
         return value
 
     def list(self, name: str, *, required: bool = False) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class Reader:
     def foreign_key(self, name: str) -> str:
         """Return a key that somebody else has made, of whom only a length can be asked."""
         value = self.text(name)
-        if value and len(value) < SHORTEST_FOREIGN_KEY:
+        if value and len(value) < MIN_FOREIGN_KEY_LENGTH:
             self._wrong(name, "is too short to be the key")
         return value
 
@@ -237,21 +237,21 @@ class Reader:
             return timedelta(seconds=default)
         return timedelta(seconds=int(value))
 
-    def number(self, name: str, default: int, *, least: int = 0, most: int = 999_999) -> int:
+    def number(self, name: str, default: int, *, minimum: int = 0, maximum: int = 999_999) -> int:
         value = self.text(name) or str(default)
-        if not re.fullmatch(r"[0-9]{1,6}", value) or not least <= int(value) <= most:
-            self._wrong(name, f"must be a number from {least} to {most}")
+        if not re.fullmatch(r"[0-9]{1,6}", value) or not minimum <= int(value) <= maximum:
+            self._wrong(name, f"must be a number from {minimum} to {maximum}")
             return default
         return int(value)
 
-    def days(self, name: str, default: int, *, least: int = 1) -> timedelta:
-        return timedelta(days=self.number(name, default, least=least, most=_MOST_DAYS))
+    def days(self, name: str, default: int, *, minimum: int = 1) -> timedelta:
+        return timedelta(days=self.number(name, default, minimum=minimum, maximum=_MAX_DAYS))
 
     def _strong(self, name: str, key: str) -> str:
-        if key and (len(key) < SHORTEST_KEY or _is_guessable(key)):
+        if key and (len(key) < MIN_KEY_LENGTH or _is_guessable(key)):
             self._wrong(
                 name,
-                f"holds a key that is too short or guessable ({SHORTEST_KEY} random characters "
+                f"holds a key that is too short or guessable ({MIN_KEY_LENGTH} random characters "
                 'or more: python3 -c "import secrets; print(secrets.token_urlsafe(32))")',
             )
         return key

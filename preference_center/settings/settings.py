@@ -54,33 +54,33 @@ class Settings(LinkSettings):
     contact: str = ""
     privacy_url: str = ""
     sign_up_url: str = ""
-    goodbye_links: tuple[tuple[str, str], ...] = ()
-    overrides: Path | None = None
+    alternative_links: tuple[tuple[str, str], ...] = ()
+    overrides_dir: Path | None = None
     one_click_scope: str = "topic"
     confirmations: frozenset[str] = frozenset(CONFIRMABLE_SOURCES)
-    confirmation_quiet: timedelta = timedelta(minutes=2)
+    confirmation_delay: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
     trusted_proxies: int = 0
     hsts_scope: str = "host"
     complaint_reporters: tuple[str, ...] = ()
-    ses_topics: tuple[str, ...] = ()
-    sendgrid_key: str = ""
-    postmark_credentials: str = ""
-    mailgun_key: str = ""
+    ses_sns_topic_arns: tuple[str, ...] = ()
+    sendgrid_webhook_public_key: str = ""
+    postmark_webhook_credentials: str = ""
+    mailgun_webhook_signing_key: str = ""
     imap_url: str | None = None
-    keep_outbox: timedelta = timedelta(days=30)
-    keep_claims: timedelta = timedelta(days=396)
-    keep_reason_persons: timedelta = timedelta(days=90)
-    keep_reason_texts: timedelta = timedelta(days=365)
-    keep_unread: timedelta = timedelta(days=14)
-    keep_seen: timedelta = timedelta(days=14)
-    keep_domain_counts: timedelta = timedelta(days=14)
+    outbox_retention: timedelta = timedelta(days=30)
+    claim_retention: timedelta = timedelta(days=396)
+    reason_identity_retention: timedelta = timedelta(days=90)
+    reason_text_retention: timedelta = timedelta(days=365)
+    quarantine_retention: timedelta = timedelta(days=14)
+    dedup_retention: timedelta = timedelta(days=14)
+    domain_count_retention: timedelta = timedelta(days=14)
     demo_folder: Path | None = None
 
-    def confirm_after(self, source: str) -> timedelta | None:
+    def notice_delay(self, source: str) -> timedelta | None:
         """Return how long a confirmation waits for further changes, or None where none is sent."""
         wanted = self.smtp_url is not None and source in self.confirmations
-        return self.confirmation_quiet if wanted else None
+        return self.confirmation_delay if wanted else None
 
 
 def read_link_settings(environ: Mapping[str, str]) -> LinkSettings:
@@ -112,34 +112,38 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         smtp_url=smtp_url,
         mail_from=reader.address("MAIL_FROM", required=smtp_url is not None),
         envelope_from=reader.address("ENVELOPE_FROM") or "",
-        brand_name=reader.text("BRAND_NAME", longest=100) or urlsplit(public_url).hostname or "",
+        brand_name=reader.text("BRAND_NAME", max_length=100) or urlsplit(public_url).hostname or "",
         brand_accent=reader.accent("BRAND_ACCENT"),
-        postal_address=reader.text("POSTAL_ADDRESS", longest=500),
+        postal_address=reader.text("POSTAL_ADDRESS", max_length=500),
         contact=reader.contact("CONTACT"),
         privacy_url=reader.url("PRIVACY_URL"),
         sign_up_url=reader.url("SIGN_UP_URL"),
-        goodbye_links=reader.named_urls("GOODBYE_LINKS"),
-        overrides=reader.folder("OVERRIDES"),
+        alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
+        overrides_dir=reader.folder("OVERRIDES_DIR"),
         one_click_scope=reader.one_of("ONE_CLICK_SCOPE", ("topic", "all")),
         confirmations=reader.some_of("CONFIRMATIONS", CONFIRMABLE_SOURCES),
-        confirmation_quiet=reader.seconds("CONFIRMATION_QUIET", 120),
+        confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),
         languages=reader.languages("LANGUAGES"),
         complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
-        ses_topics=reader.topic_arns("SES_TOPICS"),
-        sendgrid_key=reader.verification_key("SENDGRID_KEY"),
-        postmark_credentials=reader.credentials("POSTMARK_CREDENTIALS"),
-        mailgun_key=reader.foreign_key("MAILGUN_KEY"),
+        ses_sns_topic_arns=reader.topic_arns("SES_SNS_TOPIC_ARNS"),
+        sendgrid_webhook_public_key=reader.verification_key("SENDGRID_WEBHOOK_PUBLIC_KEY"),
+        postmark_webhook_credentials=reader.credentials("POSTMARK_WEBHOOK_CREDENTIALS"),
+        mailgun_webhook_signing_key=reader.foreign_key("MAILGUN_WEBHOOK_SIGNING_KEY"),
         imap_url=reader.imap_url("IMAP_URL"),
-        trusted_proxies=reader.number("TRUSTED_PROXIES", 0, most=9),
+        trusted_proxies=reader.number("TRUSTED_PROXIES", 0, maximum=9),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
-        keep_outbox=reader.days("KEEP_OUTBOX_DAYS", 30),
-        keep_claims=reader.days("KEEP_CLAIMS_DAYS", 396, least=31),  # a monthly cap counts them
-        keep_reason_persons=reader.days("KEEP_REASON_PERSON_DAYS", 90),
-        keep_reason_texts=reader.days("KEEP_REASON_TEXT_DAYS", 365),
-        keep_unread=reader.days("KEEP_UNREAD_DAYS", 14),
-        keep_seen=reader.days("KEEP_SEEN_DAYS", 14, least=2),  # longer than an event is fresh
+        outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),
+        claim_retention=reader.days(
+            "CLAIM_RETENTION_DAYS", 396, minimum=31
+        ),  # a monthly cap counts them
+        reason_identity_retention=reader.days("REASON_IDENTITY_RETENTION_DAYS", 90),
+        reason_text_retention=reader.days("REASON_TEXT_RETENTION_DAYS", 365),
+        quarantine_retention=reader.days("QUARANTINE_RETENTION_DAYS", 14),
+        dedup_retention=reader.days(
+            "DEDUP_RETENTION_DAYS", 14, minimum=2
+        ),  # longer than an event is fresh
         # A hold looks back this far; with less, every failure would look like a jump.
-        keep_domain_counts=reader.days("KEEP_DOMAIN_COUNTS_DAYS", 14, least=14),
+        domain_count_retention=reader.days("DOMAIN_COUNT_RETENTION_DAYS", 14, minimum=14),
     )
     reader.distinct(
         LINK_KEYS=settings.link_keys,

@@ -92,13 +92,13 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def transaction(self, *, keep: bool = True) -> Iterator[Session]:
-        """Yield a session that commits at the end; with `keep=False` (a dry run) rolls back."""
+    def transaction(self, *, dry_run: bool = False) -> Iterator[Session]:
+        """Yield a session that commits at the end; with `dry_run=True` (a dry run) rolls back."""
         with self._write_turn(), self.asked(), self._session("BEGIN IMMEDIATE") as session:
             self._check_keys(session)
             yield session
             session.flush()
-            if keep:
+            if not dry_run:
                 session.commit()
             else:
                 session.rollback()
@@ -135,7 +135,7 @@ class Database:
         if probing and not self._probe.acquire(blocking=False):
             raise SilentError("the database is silent")
         try:
-            with translated():
+            with map_db_errors():
                 yield
             self._silent = False
         except SilentError:
@@ -161,7 +161,7 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def map_db_errors() -> Iterator[None]:
     """Turn the driver's many ways to say "not now" into UnavailableError."""
     try:
         yield

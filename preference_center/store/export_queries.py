@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
-from preference_center.store.report_queries import Wanted, all_reasons
+from preference_center.store.report_queries import ReportFilter, all_reasons
 from preference_center.store.seals import STATED_SOURCE
 from preference_center.store.tables import (
     LedgerDetail,
@@ -57,7 +57,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         (or_(ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)), "unsubscribed"),
         else_=Subscription.status,
     )
-    # The stop that decides the status also says since when and through which door.
+    # The stop that decides the status also says since when and through which channel.
     any_address, any_all = ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)
     changed_at = case(
         (bounced, ADDRESS_STOP.since),
@@ -198,7 +198,7 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
 
 def reasons(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
     """Return why people left, by the week, without the people."""
-    given = all_reasons(Wanted(topic, None, since, until)).c
+    given = all_reasons(ReportFilter(topic, None, since, until)).c
     columns = (given.topic, given.campaign, given.code, given.note)
     ordered = (cast(func.coalesce(column, ""), _Bytewise) for column in columns)
     return select(given.week, *columns).order_by(given.week, *ordered)

@@ -18,8 +18,8 @@ from preference_center.store.tables import (
     ClaimCount,
     InboundCount,
     InboundSeen,
-    Opening,
     OutboxRow,
+    PageView,
     Subscriber,
     Subscription,
     Suppression,
@@ -104,7 +104,9 @@ def stop_of(stop: type[Suppression], kind: str) -> ColumnElement[bool]:
     return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
 
 
-def standings(session: Session, topic: str, campaign: str, ids: Sequence[UUID]) -> dict[UUID, Any]:
+def load_delivery_rules(
+    session: Session, topic: str, campaign: str, ids: Sequence[UUID]
+) -> dict[UUID, Any]:
     """Return what decides whether each of `ids` may be mailed on `topic`; absent: never seen.
 
     `last_claim` is that of other campaigns, asked for only where a cap wants to know it.
@@ -188,7 +190,7 @@ def claim(
 
 def add_counts(
     session: Session,
-    table: type[BounceCount | ClaimCount | InboundCount | Opening],
+    table: type[BounceCount | ClaimCount | InboundCount | PageView],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
     """Insert counts, or add them to those that have the same key."""
@@ -201,7 +203,7 @@ def add_counts(
         session.execute(statement, rows)
 
 
-def see(session: Session, digest: bytes, now: datetime) -> bool:
+def mark_seen(session: Session, digest: bytes, now: datetime) -> bool:
     """Note that something came in; False where it is on record, or another one notes it first."""
     statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
     noted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)

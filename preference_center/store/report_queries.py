@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Select, Subquery, and_, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from preference_center.store.tables import LedgerRow, Opening, PastReason, Reason
+from preference_center.store.tables import AnonymizedReason, LedgerRow, PageView, Reason
 
 AnySelect = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReportFilter:
     """Of one topic, of one campaign, recorded from `since` on and before `until`; None: of all.
 
     What is counted by the hour or the week counts where any of its time lies in between.
@@ -26,17 +26,17 @@ class Wanted:
     until: datetime | None = None
 
 
-def openings(wanted: Wanted) -> AnySelect:
+def page_views(wanted: ReportFilter) -> AnySelect:
     """Return how often links were opened: topic, campaign, count."""
-    statement: AnySelect = select(Opening.topic, Opening.campaign, func.sum(Opening.count))
+    statement: AnySelect = select(PageView.topic, PageView.campaign, func.sum(PageView.count))
     if wanted.since is not None:
-        statement = statement.where(Opening.hour > wanted.since - timedelta(hours=1))
+        statement = statement.where(PageView.hour > wanted.since - timedelta(hours=1))
     if wanted.until is not None:
-        statement = statement.where(Opening.hour < wanted.until)
-    return _of(statement, Opening, wanted).group_by(Opening.topic, Opening.campaign)
+        statement = statement.where(PageView.hour < wanted.until)
+    return _of(statement, PageView, wanted).group_by(PageView.topic, PageView.campaign)
 
 
-def acts(wanted: Wanted, events: Collection[str], sources: Collection[str]) -> AnySelect:
+def acts(wanted: ReportFilter, events: Collection[str], sources: Collection[str]) -> AnySelect:
     """Return how often what was done: topic, campaign, event, scope, count.
 
     What an erased person did to a topic is of no topic any more, and left out.
@@ -50,7 +50,7 @@ def acts(wanted: Wanted, events: Collection[str], sources: Collection[str]) -> A
     return _recorded(statement, LedgerRow, wanted).group_by(*by)
 
 
-def left_after(wanted: Wanted, less: Collection[str], sources: Collection[str]) -> AnySelect:
+def left_after(wanted: ReportFilter, less: Collection[str], sources: Collection[str]) -> AnySelect:
     """Return each time somebody left a topic, or everything, at some time after an event of `less`.
 
     Columns: subscriber_id, and of the event topic, campaign and asked_at; then left_at. The
@@ -79,17 +79,17 @@ def left_after(wanted: Wanted, less: Collection[str], sources: Collection[str]) 
     return _recorded(statement, asked, wanted)
 
 
-def reasons(wanted: Wanted) -> AnySelect:
+def reasons(wanted: ReportFilter) -> AnySelect:
     """Return how often which reason was given: topic, campaign, code, count."""
     given = all_reasons(wanted).c
     by = (given.topic, given.campaign, given.code)
     return select(*by, func.count()).group_by(*by)
 
 
-def all_reasons(wanted: Wanted) -> Subquery:
+def all_reasons(wanted: ReportFilter) -> Subquery:
     """Return the reasons that know their person and those that do not, without any person."""
     parts = []
-    for table in (Reason, PastReason):
+    for table in (Reason, AnonymizedReason):
         part: AnySelect = select(table.week, table.topic, table.campaign, table.code, table.note)
         if wanted.since is not None:
             part = part.where(table.week > _day(wanted.since - timedelta(days=7)))
@@ -99,7 +99,7 @@ def all_reasons(wanted: Wanted) -> Subquery:
     return union_all(*parts).subquery()
 
 
-def _recorded(statement: AnySelect, table: type[LedgerRow], wanted: Wanted) -> AnySelect:
+def _recorded(statement: AnySelect, table: type[LedgerRow], wanted: ReportFilter) -> AnySelect:
     if wanted.since is not None:
         statement = statement.where(table.recorded_at >= wanted.since)
     if wanted.until is not None:
@@ -107,7 +107,7 @@ def _recorded(statement: AnySelect, table: type[LedgerRow], wanted: Wanted) -> A
     return _of(statement, table, wanted)
 
 
-def _of(statement: AnySelect, table: Any, wanted: Wanted) -> AnySelect:
+def _of(statement: AnySelect, table: Any, wanted: ReportFilter) -> AnySelect:
     if wanted.topic is not None:
         statement = statement.where(table.topic == wanted.topic)
     if wanted.campaign is not None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from preference_center.store import keys
-from preference_center.store.engine import Database, KeyCheckError, SchemaError, translated
+from preference_center.store.engine import Database, KeyCheckError, SchemaError, map_db_errors
 from preference_center.util.clock import utc_now
 
 _LOCK = 7_165_117  # any number that no other program of this database takes
@@ -27,7 +27,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     for each other. Raise SchemaError where a newer version than this one has been at work, and
     KeyCheckError where a key is not the database's own; nothing is changed then.
     """
-    with translated(), _migrating(database) as connection:
+    with map_db_errors(), _migrating(database) as connection:
         config = _config()
         config.attributes["connection"] = connection
         try:

@@ -14,7 +14,7 @@ _A_YEAR = "public, max-age=31536000, immutable"
 def style_sheet(settings: Settings) -> tuple[str, str]:
     """Return the sheet's file name and text, the accent's custom properties last."""
     accent = settings.brand_accent
-    text = resources.read("static", "style.css", settings.overrides) + (
+    text = resources.read("static", "style.css", settings.overrides_dir) + (
         f":root{{--accent:{accent.light};--on-accent:{accent.on_light}}}\n"
         "@media screen and (prefers-color-scheme:dark)"
         f"{{:root{{--accent:{accent.dark};--on-accent:{accent.on_dark}}}}}\n"

@@ -12,7 +12,7 @@ from preference_center.store import Database, UnavailableError
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_FLUSHES = 10
-MOST_KEYS = 10_000  # what is more than that is not counted: memory is for serving
+MAX_KEYS = 10_000  # what is more than that is not counted: memory is for serving
 
 
 Key = TypeVar("Key")
@@ -33,7 +33,7 @@ class BackgroundCounter(Generic[Key]):
     def count(self, key: Key) -> None:
         """Count one more; the first one after a flush starts the clock to the next."""
         with self._lock:
-            if key in self._counts or len(self._counts) < MOST_KEYS:
+            if key in self._counts or len(self._counts) < MAX_KEYS:
                 self._counts[key] += 1
             if self._timer is None:
                 self._timer = threading.Timer(SECONDS_BETWEEN_FLUSHES, self.flush)

@@ -13,7 +13,11 @@ from preference_center.core.errors import (
     UndoTooLateError,
 )
 from preference_center.links.signing import BadLink
-from preference_center.providers.event import AwayError, ForgedError, UnreadableError
+from preference_center.providers.event import (
+    InvalidSignatureError,
+    MalformedEventError,
+    VerificationUnavailableError,
+)
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.util.logs import log_unexpected
 from preference_center.web.services import language, render
@@ -36,9 +40,13 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
-    ForgedError: _Answer(403, "errors/other.html", "Nothing proves that the provider sent this."),
-    UnreadableError: _Answer(400, "errors/other.html", "This is no event of a known form."),
-    AwayError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
+    InvalidSignatureError: _Answer(
+        403, "errors/other.html", "Nothing proves that the provider sent this."
+    ),
+    MalformedEventError: _Answer(400, "errors/other.html", "This is no event of a known form."),
+    VerificationUnavailableError: _Answer(
+        503, "errors/trouble.html", "Nothing was stored. Try again."
+    ),
     UnavailableError: _Answer(503, "errors/trouble.html", "This may not be stored. Try again."),
     SchemaError: _Answer(503, "errors/trouble.html", "Nothing was stored. Try again."),
 }

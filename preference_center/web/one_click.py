@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("mail_systems", __name__)
 
-LONGEST_BODY = 4096  # bytes
+MAX_BODY_BYTES = 4096  # bytes
 
 
 @blueprint.post("/u/<signed:link>")
@@ -28,18 +28,18 @@ def one_click(link: str) -> Response:
     settings, now = services().settings, services().clock()
     # First: who holds no link cannot hold a thread with a body that never ends.
     signed = read_link("unsubscribe", link, settings.link_keys)
-    body = read_body(LONGEST_BODY)
-    act = consent.Act(
+    body = read_body(MAX_BODY_BYTES)
+    context = consent.ChangeContext(
         source="one-click",
         occurred_at=now,
-        now=now,
+        recorded_at=now,
         campaign=signed.campaign,
-        confirm_after=settings.confirm_after("one-click"),
+        notice_delay=settings.notice_delay("one-click"),
     )
     topic = None if settings.one_click_scope == "all" else signed.topic
     with services().database.transaction() as session:
-        outcome = consent.leave(session, signed.subscriber_id, topic, act)
-    log.info("one-click stop, new=%s, rfc8058=%s", outcome.changed, _is_as_the_rfc_says(body))
+        result = consent.leave(session, signed.subscriber_id, topic, context)
+    log.info("one-click stop, new=%s, rfc8058=%s", result.changed, _is_as_the_rfc_says(body))
     return Response("You are unsubscribed.\n", mimetype="text/plain")
 
 

@@ -7,8 +7,8 @@ the provider posts again. Who proves nothing gets 403, and changes nothing.
 from flask import Blueprint, Response, abort, request
 
 from preference_center.core import inbound_counts
-from preference_center.inbound.events import Taker
-from preference_center.providers.event import ForgedError, Posted
+from preference_center.inbound.events import EventProcessor
+from preference_center.providers.event import InvalidSignatureError, WebhookRequest
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
@@ -24,13 +24,15 @@ def take(provider: str) -> Response:
     reader = wired.providers.get(provider)
     if reader is None:
         abort(404)
-    posted = Posted(read_body(reader.longest), lambda name: request.headers.get(name, ""))
+    posted = WebhookRequest(
+        read_body(reader.max_body_bytes), lambda name: request.headers.get(name, "")
+    )
     try:
         events = reader.read(posted, now)
-    except ForgedError:
-        wired.arrivals.count(inbound_counts.key(provider, "forged", now))
+    except InvalidSignatureError:
+        wired.inbound_counts.count(inbound_counts.key(provider, "forged", now))
         raise
     if not events:
-        wired.arrivals.count(inbound_counts.key(provider, "of no effect", now))
-    Taker(wired.database, wired.settings, wired.clock).take_all(provider, events)
+        wired.inbound_counts.count(inbound_counts.key(provider, "of no effect", now))
+    EventProcessor(wired.database, wired.settings, wired.clock).take_all(provider, events)
     return Response("Done.\n", mimetype="text/plain")

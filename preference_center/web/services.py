@@ -26,10 +26,10 @@ class Services:
     database: Database
     languages: Languages
     clock: Callable[[], datetime]
-    openings: BackgroundCounter[page_views.Key]
+    page_views: BackgroundCounter[page_views.Key]
     limits: Limits
     providers: Mapping[str, Provider]
-    arrivals: BackgroundCounter[inbound_counts.Key]
+    inbound_counts: BackgroundCounter[inbound_counts.Key]
 
 
 def services() -> Services:

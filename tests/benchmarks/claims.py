@@ -56,15 +56,15 @@ def _fill(database: Database, emails: list[str]) -> None:
         ids = list(people)
         for start in range(0, len(ids), PEOPLE_AT_A_TIME):
             some = ids[start : start + PEOPLE_AT_A_TIME]
-            subscribers.remember(session, {each: people[each] for each in some}, last_week)
+            subscribers.upsert_addresses(session, {each: people[each] for each in some}, last_week)
             for number, person in enumerate(
                 subscribers.lock_all(session, some, last_week).values()
             ):
-                act = consent.Act("import", last_week, last_week)
-                subscription = consent.new_subscription(person, topic.slug, "subscribed", act)
-                consent.record_subscription(session, person, topic, subscription, act)
+                context = consent.ChangeContext("import", last_week, last_week)
+                subscription = consent.new_subscription(person, topic.slug, "subscribed", context)
+                consent.record_subscription(session, person, topic, subscription, context)
                 if number % 2:
-                    subscriptions.set_frequency(session, person, topic, "weekly", make.act())
+                    subscriptions.set_frequency(session, person, topic, "weekly", make.context())
             session.flush()
             audience.claim(session, topics.get(session, topic.slug), "first", some, last_week)
             session.flush()

@@ -23,7 +23,7 @@ from tests.support import processes
 
 FOLDER = "preference-center-demo"
 PAGES = ("inbox", "mailing", "report")
-LONGEST_START = 90.0  # seconds: on a busy machine half a year takes its time
+MAX_START = 90.0  # seconds: on a busy machine half a year takes its time
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def demo(folder: Path) -> Iterator[tuple[str, processes.Running]]:
     port = processes.free_port()
     base_url = f"http://localhost:{port}"
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
-        processes.wait_until_answering(running, f"{base_url}/healthz", LONGEST_START)
+        processes.wait_until_answering(running, f"{base_url}/healthz", MAX_START)
         yield base_url, running
 
 
@@ -193,7 +193,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
 
     def stop_when(happened: Callable[[processes.Running], bool], sent: signal.Signals) -> None:
         with processes.running({}, *arguments, cwd=tmp_path) as running:
-            processes.wait_for(lambda: happened(running), "that moment", 3 * LONGEST_START)
+            processes.wait_for(lambda: happened(running), "that moment", 3 * MAX_START)
             running.process.send_signal(sent)
             running.process.wait(60)
             processes.wait_for(lambda: not running.members, "the end of all processes")

@@ -10,13 +10,13 @@ from django.conf import settings as django_settings
 from django.template import Context, Engine
 from flask import Flask
 
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.providers import PROVIDERS
 from preference_center.links.minter import Links, read_link, read_mail_token
 from tests.support import examples, letter, make, smtp
 
 LIBRARIES = ("smtplib", "Django", "Flask-Mail")
-OURS = Ours("https://mail.example.org", (make.LINK_KEY,))
+OURS = Installation("https://mail.example.org", (make.LINK_KEY,))
 
 
 @pytest.fixture(scope="module", params=LIBRARIES)

@@ -13,15 +13,15 @@ import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from preference_center.doctor.judge import Judged, judge
-from preference_center.doctor.keys import Keys, OneKey
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.judge import MessageReport, judge
+from preference_center.doctor.keys import Keys, StaticKey
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.report import Finding
 from preference_center.links.minter import Links
 from tests.support import make
 
 SIGNED = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post", "list-id")
-OURS = Ours("https://mail.example.org", (make.LINK_KEY,), "service@example.org")
+OURS = Installation("https://mail.example.org", (make.LINK_KEY,), "service@example.org")
 Changed = str | list[str] | None
 
 
@@ -97,16 +97,16 @@ def sign(raw: bytes, names: tuple[str, ...], domain: str, length: bool = False) 
     return signature
 
 
-def judged(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> Judged:
-    return judge(raw, ours, keys or OneKey(record()))
+def judged(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> MessageReport:
+    return judge(raw, ours, keys or StaticKey(record()))
 
 
-def findings(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> dict[str, Finding]:
+def findings(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, Finding]:
     """Return what is found in a message, by check."""
     return {finding.check: finding for finding in judged(raw, ours, keys).report.findings}
 
 
-def trouble(raw: bytes, ours: Ours = OURS, keys: Keys | None = None) -> dict[str, str]:
+def trouble(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, str]:
     """Return the warnings and failures, each by its check."""
     found = findings(raw, ours, keys).values()
     return {each.check: each.level for each in found if each.level in {"warning", "failure"}}

@@ -88,21 +88,23 @@ def reader(
     status: str = "subscribed",
 ) -> Subscriber:
     """Return a locked subscriber whose address is known and who gets `slugs`."""
-    subscribers.remember(session, {person(email): email}, since)
+    subscribers.upsert_addresses(session, {person(email): email}, since)
     found = subscribers.lock(session, person(email), since)
     for slug in slugs or ("weekly-news",):
-        act = consent.Act("import", since, since)
-        subscription = consent.new_subscription(found, slug, status, act)
+        context = consent.ChangeContext("import", since, since)
+        subscription = consent.new_subscription(found, slug, status, context)
         subscription.consent_at = since
-        wanted = topics.ensure(session, slug, since)
-        consent.record_subscription(session, found, wanted, subscription, act)
+        wanted = topics.get_or_create(session, slug, since)
+        consent.record_subscription(session, found, wanted, subscription, context)
     session.flush()
     return found
 
 
-def act(source: consent.Source = "page", at: datetime = NOW, **changes: Any) -> consent.Act:
+def context(
+    source: consent.Source = "page", at: datetime = NOW, **changes: Any
+) -> consent.ChangeContext:
     """Return an act done and recorded at one time."""
-    return replace(consent.Act(source, at, at), **changes)
+    return replace(consent.ChangeContext(source, at, at), **changes)
 
 
 def stop(
@@ -111,12 +113,12 @@ def stop(
     slug: str | None = "weekly-news",
     scope: consent.Scope = "all",
     **changes: Any,
-) -> consent.Outcome:
+) -> consent.ChangeResult:
     """End consent to one topic, or to `scope` where `slug` is None."""
-    topic = topics.ensure(session, slug, NOW) if slug is not None else None
+    topic = topics.get_or_create(session, slug, NOW) if slug is not None else None
     person_ = subscribers.lock(session, person(email), NOW)
     wanted: consent.Scope = "topic" if topic is not None else scope
-    return consent.end_consent(session, person_, wanted, act(**changes), topic)
+    return consent.end_consent(session, person_, wanted, context(**changes), topic)
 
 
 def less(
@@ -125,11 +127,11 @@ def less(
     email: str = "ada@example.org",
     slug: str = "weekly-news",
     **changes: Any,
-) -> consent.Outcome:
+) -> consent.ChangeResult:
     """Ask for less of one topic: one of `FREQUENCIES` or `PAUSES`."""
     person_ = subscribers.lock(session, person(email), NOW)
-    return subscriptions.ask_for_less(
-        session, person_, topics.get(session, slug), choice, act(**changes)
+    return subscriptions.reduce_or_pause(
+        session, person_, topics.get(session, slug), choice, context(**changes)
     )
 
 
@@ -139,19 +141,19 @@ def join(
     slug: str = "weekly-news",
     asked_at: datetime | None = None,
     **changes: Any,
-) -> consent.Outcome:
+) -> consent.ChangeResult:
     """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
     person_, topic = subscribers.lock(session, person(email), NOW), topics.get(session, slug)
-    done = act(**changes)
-    return joining.join(session, person_, topic, done, asked_at=asked_at or done.now)
+    done = context(**changes)
+    return joining.join(session, person_, topic, done, asked_at=asked_at or done.recorded_at)
 
 
 def undo(
     session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
-) -> consent.Outcome:
+) -> consent.ChangeResult:
     """Undo one person's ledger rows."""
     person_ = subscribers.lock(session, person(email), NOW)
-    return undoing.undo(session, person_, first, last, act(**changes))
+    return undoing.undo(session, person_, first, last, context(**changes))
 
 
 def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:

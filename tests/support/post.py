@@ -33,7 +33,7 @@ class Post:
     def worker(self) -> Worker:
         languages = Languages(
             self.settings.languages,
-            resources.folders("templates", self.settings.overrides),
+            resources.folders("templates", self.settings.overrides_dir),
             shared_values(self.settings),
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from preference_center.providers.event import Posted, Provider
+from preference_center.providers.event import Provider, WebhookRequest
 from preference_center.providers.mailgun.events import Mailgun
 from preference_center.providers.postmark.events import Postmark
 from preference_center.providers.sendgrid.events import (
@@ -25,16 +25,16 @@ from preference_center.providers.sendgrid.events import (
     verification_key,
 )
 from preference_center.providers.ses.events import Ses
-from preference_center.providers.ses.sns import Envelopes
+from preference_center.providers.ses.sns import SnsVerifier
 from tests.support import make
 
-MAILGUN_KEY = "mailgun-key-7hG2kP9sQ4vX"
+MAILGUN_WEBHOOK_SIGNING_KEY = "mailgun-key-7hG2kP9sQ4vX"
 POSTMARK = "postmark:kR5tY0zH7gJ2nB4vP9qL8dF1wS6mC3xA"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail-events"
 HOST = "sns.eu-west-1.amazonaws.com"
 CERTIFICATE = "/SimpleNotificationService-0123456789abcdef.pem"
 _SENDGRID = ec.generate_private_key(ec.SECP256R1())
-SENDGRID_KEY = b64encode(
+SENDGRID_WEBHOOK_PUBLIC_KEY = b64encode(
     _SENDGRID.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 ).decode()
 
@@ -47,9 +47,9 @@ class Request:
     headers: dict[str, str]
 
     @property
-    def posted(self) -> Posted:
+    def posted(self) -> WebhookRequest:
         lower = {name.lower(): value for name, value in self.headers.items()}
-        return Posted(self.body, lambda name: lower.get(name.lower(), ""))
+        return WebhookRequest(self.body, lambda name: lower.get(name.lower(), ""))
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ def sendgrid(*events: Any, at: datetime = make.NOW) -> Request:
 
 
 def mailgun(
-    event: Any, at: datetime = make.NOW, token: str = "t" * 50, key: str = MAILGUN_KEY
+    event: Any,
+    at: datetime = make.NOW,
+    token: str = "t" * 50,
+    key: str = MAILGUN_WEBHOOK_SIGNING_KEY,
 ) -> Request:
     """Return an event with its signature beside it."""
     timestamp = str(int(at.timestamp()))
@@ -100,7 +103,7 @@ def mailgun(
 MAILGUN_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def mailgun_form(kind: str, *, key: str = MAILGUN_KEY, **fields: str) -> Request:
+def mailgun_form(kind: str, *, key: str = MAILGUN_WEBHOOK_SIGNING_KEY, **fields: str) -> Request:
     """Return the form that a legacy webhook posts, with its signature among the fields."""
     signature = json.loads(mailgun({}, key=key).body)["signature"]
     fields = {**fields, **signature}
@@ -170,10 +173,10 @@ class Amazon:
 def reader_of(name: str, fetch: Callable[[str, str], bytes] | None = None) -> Provider:
     """Return who reads a provider's events."""
     readers: dict[str, Provider] = {
-        "ses": Ses(Envelopes((TOPIC,), fetch or Amazon().fetch)),
-        "sendgrid": SendGrid(verification_key(SENDGRID_KEY)),
+        "ses": Ses(SnsVerifier((TOPIC,), fetch or Amazon().fetch)),
+        "sendgrid": SendGrid(verification_key(SENDGRID_WEBHOOK_PUBLIC_KEY)),
         "postmark": Postmark(POSTMARK),
-        "mailgun": Mailgun(MAILGUN_KEY),
+        "mailgun": Mailgun(MAILGUN_WEBHOOK_SIGNING_KEY),
     }
     return readers[name]
 

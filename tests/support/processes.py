@@ -22,7 +22,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 COMMAND = str(Path(sys.executable).with_name("preference-center"))
-LONGEST_START = 30.0  # seconds; a busy machine is no failure
+MAX_START = 30.0  # seconds; a busy machine is no failure
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Running:
     def stop(self) -> int:
         """Ask it to end, as a service manager does, and return its status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(LONGEST_START)
+        return self.process.wait(MAX_START)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -131,7 +131,7 @@ def working(settings: Mapping[str, str]) -> Iterator[Running]:
         yield worker
 
 
-def wait_until_answering(server: Running, url: str, seconds: float = LONGEST_START) -> None:
+def wait_until_answering(server: Running, url: str, seconds: float = MAX_START) -> None:
     """Return when `url` answers; fail with the process's own words if it ends first."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
@@ -142,7 +142,7 @@ def wait_until_answering(server: Running, url: str, seconds: float = LONGEST_STA
     raise AssertionError(f"no answer from {url}\n{server.output}")
 
 
-def wait_for(happened: Any, what: str, seconds: float = LONGEST_START) -> None:
+def wait_for(happened: Any, what: str, seconds: float = MAX_START) -> None:
     """Return when `happened()` is true; fail, naming `what`, if that takes too long."""
     give_up = time.monotonic() + seconds
     while not happened():

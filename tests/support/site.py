@@ -19,7 +19,7 @@ from preference_center.core import subscribers, topics
 from preference_center.links.minter import Link, Minter, Purpose, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
-from preference_center.store.tables import Base, Opening, Subscriber
+from preference_center.store.tables import Base, PageView, Subscriber
 from preference_center.web.services import Services
 from tests.support import make, post
 from tests.support.page import Page
@@ -48,7 +48,7 @@ class Site:
         return self.services.database
 
     def close(self) -> None:
-        for counter in (self.services.openings, self.services.arrivals):
+        for counter in (self.services.page_views, self.services.inbound_counts):
             counter.flush()  # into the first database, where a test has lost it too
         self._first_database.close()
         self.database.close()
@@ -110,11 +110,11 @@ class Site:
                 if table.name != "openings"
             }
 
-    def openings(self) -> dict[tuple[datetime, str, str], int]:
+    def page_views(self) -> dict[tuple[datetime, str, str], int]:
         """Return the openings counted so far, by hour, topic and campaign."""
-        self.services.openings.flush()
+        self.services.page_views.flush()
         with self.database.reading() as session:
-            found = session.scalars(select(Opening))
+            found = session.scalars(select(PageView))
             return {(each.hour, each.topic, each.campaign): each.count for each in found}
 
     def events(self, email: str = "ada@example.org") -> list[tuple[str, str | None]]:

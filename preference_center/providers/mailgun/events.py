@@ -18,14 +18,14 @@ from preference_center.mail.mime import parse as parse_mime
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
-    ForgedError,
-    Posted,
-    UnreadableError,
+    InvalidSignatureError,
+    MalformedEventError,
+    WebhookRequest,
     bounce,
     refuse_what_is_old,
     soft_bounce,
 )
-from preference_center.providers.fields import Fields, from_seconds, parse
+from preference_center.providers.fields import JsonObject, from_seconds, parse
 
 MAX_FORM_FIELDS = 100
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -37,39 +37,39 @@ _SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint":
 class Mailgun:
     """Reads what is signed with the account's HTTP webhook signing key."""
 
-    longest: ClassVar = 262_144  # bytes
+    max_body_bytes: ClassVar = 262_144  # bytes
     signing_key: str
 
-    def read(self, posted: Posted, now: datetime) -> list[Event]:
+    def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
         if posted.header("Content-Type").partition(";")[0].strip().lower() in _FORMS:
             return self._read_form(posted, now)
-        fields = Fields(parse(posted.body))
+        fields = JsonObject(parse(posted.body))
         signature = fields.part("signature")
         self._verify(signature, now)
         events = _events(signature.text("token"), fields.part("event-data"), now)
         return [replace(event, authority="return-path") for event in events]
 
-    def _read_form(self, posted: Posted, now: datetime) -> list[Event]:
+    def _read_form(self, posted: WebhookRequest, now: datetime) -> list[Event]:
         """Return a form of a legacy webhook as it came, once its signature is verified."""
-        form = Fields(_form_fields(posted))
+        form = JsonObject(_form_fields(posted))
         self._verify(form, now)
         event_id = f"form {form.text('token')}"
         return [Event(event_id, "unread", "", "", now, raw=posted.body)]
 
-    def _verify(self, signature: Fields, now: datetime) -> None:
+    def _verify(self, signature: JsonObject, now: datetime) -> None:
         timestamp = signature.text("timestamp")
         if not (timestamp.isascii() and timestamp.isdigit()):
-            raise ForgedError  # where it ends, the token begins
+            raise InvalidSignatureError  # where it ends, the token begins
         refuse_what_is_old(from_seconds(timestamp), now)
         signed = (timestamp + signature.text("token")).encode()
         expected = hmac.new(self.signing_key.encode(), signed, "sha256").hexdigest().encode()
         # An event of a subaccount has a signature of its own key and one of its parent's.
         given = (signature.text(name).encode() for name in ("signature", "parent-signature"))
         if not any(hmac.compare_digest(expected, each) for each in given):
-            raise ForgedError
+            raise InvalidSignatureError
 
 
-def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
+def _events(event_id: str, fields: JsonObject, now: datetime) -> Iterator[Event]:
     kind, address = fields.text("event"), fields.text("recipient")
     token = fields.part("user-variables").text(CUSTOM_ARGUMENT)
     at = fields.time("timestamp") or now
@@ -94,7 +94,7 @@ def _events(event_id: str, fields: Fields, now: datetime) -> Iterator[Event]:
         yield Event(event_id, "unsubscribe", address, token, at)
 
 
-def _form_fields(posted: Posted) -> dict[str, str]:
+def _form_fields(posted: WebhookRequest) -> dict[str, str]:
     """Return the text fields of a form; raise UnreadableError where it is not a form."""
     kind = posted.header("Content-Type")
     if kind.lower().startswith("multipart/"):
@@ -106,5 +106,5 @@ def _form_fields(posted: Posted) -> dict[str, str]:
     try:
         pairs = parse_qsl(posted.body.decode(), max_num_fields=MAX_FORM_FIELDS)
     except ValueError as error:
-        raise UnreadableError("not a form") from error
+        raise MalformedEventError("not a form") from error
     return dict(pairs)

@@ -15,13 +15,13 @@ from preference_center.core.vocab import BounceSeverity
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
-    ForgedError,
-    Posted,
+    InvalidSignatureError,
+    WebhookRequest,
     bounce,
     ignored_bounce,
     soft_bounce,
 )
-from preference_center.providers.fields import Fields, parse
+from preference_center.providers.fields import JsonObject, parse
 
 _MAY_PASS = {"Transient", "DnsError", "SoftBounce"}
 _ABOUT_THE_SENDER = {"SpamNotification", "Blocked", "DMARCPolicy", "VirusNotification"}
@@ -32,25 +32,25 @@ _STOPS = {"Unsubscribe", "ManuallyDeactivated"}
 class Postmark:
     """Reads what comes with `user:password`, as it stands in the webhook's own settings."""
 
-    longest: ClassVar = 4_194_304  # bytes; a bounce may hold its mail
+    max_body_bytes: ClassVar = 4_194_304  # bytes; a bounce may hold its mail
     credentials: str
 
-    def read(self, posted: Posted, now: datetime) -> list[Event]:
+    def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
         self._verify(posted)
-        return list(_events(Fields(parse(posted.body)), now))
+        return list(_events(JsonObject(parse(posted.body)), now))
 
-    def _verify(self, posted: Posted) -> None:
+    def _verify(self, posted: WebhookRequest) -> None:
         scheme, _, given = posted.header("Authorization").partition(" ")
         try:
             credentials = b64decode(given.strip(), validate=True)
         except ValueError as error:
-            raise ForgedError from error
+            raise InvalidSignatureError from error
         right = hmac.compare_digest(credentials, self.credentials.encode())
         if scheme.lower() != "basic" or not right:
-            raise ForgedError
+            raise InvalidSignatureError
 
 
-def _events(fields: Fields, now: datetime) -> Iterator[Event]:
+def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
     record = fields.text("RecordType")
     token = fields.part("Metadata").text(CUSTOM_ARGUMENT)
     if record == "SubscriptionChange":
@@ -65,7 +65,7 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
         yield from _bounce(fields, token, fields.time("BouncedAt") or now)
 
 
-def _bounce(fields: Fields, token: str, at: datetime) -> Iterator[Event]:
+def _bounce(fields: JsonObject, token: str, at: datetime) -> Iterator[Event]:
     kind, address = fields.text("Type"), fields.text("Email")
     if kind == "HardBounce":
         words, verdict = fields.text("Details"), BounceSeverity.PERMANENT
@@ -82,7 +82,7 @@ def _bounce(fields: Fields, token: str, at: datetime) -> Iterator[Event]:
         yield Event(_id(fields), "unsubscribe", address, token, at)
 
 
-def _subscription_change(fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+def _subscription_change(fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
     """Yield what ended; `SuppressSending: false` brings nobody back."""
     reason, address = fields.text("SuppressionReason"), fields.text("Recipient")
     at = fields.time("ChangedAt") or now
@@ -97,6 +97,6 @@ def _subscription_change(fields: Fields, token: str, now: datetime) -> Iterator[
         yield Event(event_id, "unsubscribe", address, token, at)
 
 
-def _id(fields: Fields) -> str:
+def _id(fields: JsonObject) -> str:
     number = fields.text("ID")
     return f"{fields.text('RecordType')} {number}" if number else ""

@@ -22,13 +22,13 @@ from preference_center.core.vocab import BounceSeverity
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
-    ForgedError,
-    Posted,
+    InvalidSignatureError,
+    WebhookRequest,
     bounce,
     refuse_what_is_old,
     soft_bounce,
 )
-from preference_center.providers.fields import Fields, each_of, from_seconds, parse
+from preference_center.providers.fields import JsonObject, each_of, from_seconds, parse
 
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
@@ -65,24 +65,24 @@ def verification_key(text: str) -> EllipticCurvePublicKey:
 class SendGrid:
     """Reads what is signed with the key that belongs to `key`."""
 
-    longest: ClassVar = 4_194_304  # bytes; it sends lists of events
+    max_body_bytes: ClassVar = 4_194_304  # bytes; it sends lists of events
     key: EllipticCurvePublicKey
 
-    def read(self, posted: Posted, now: datetime) -> list[Event]:
+    def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
         self._verify(posted, now)
         return [event for fields in each_of(parse(posted.body)) for event in _events(fields, now)]
 
-    def _verify(self, posted: Posted, now: datetime) -> None:
+    def _verify(self, posted: WebhookRequest, now: datetime) -> None:
         timestamp = posted.header(TIMESTAMP)
         refuse_what_is_old(from_seconds(timestamp), now)
         try:
             signature = b64decode(posted.header(SIGNATURE), validate=True)
             self.key.verify(signature, timestamp.encode() + posted.body, ECDSA(SHA256()))
         except (ValueError, InvalidSignature) as error:
-            raise ForgedError from error
+            raise InvalidSignatureError from error
 
 
-def _events(fields: Fields, now: datetime) -> Iterator[Event]:
+def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
     kind, address = fields.text("event"), fields.text("email")
     event_id, token = fields.text("sg_event_id"), _token(fields)
     at = fields.time("timestamp") or now
@@ -103,14 +103,14 @@ def _events(fields: Fields, now: datetime) -> Iterator[Event]:
         yield Event(event_id, "unsubscribe", address, token, at, everything=everything)
 
 
-def _verdict(fields: Fields) -> BounceSeverity:
+def _verdict(fields: JsonObject) -> BounceSeverity:
     """Return SendGrid's own verdict on a bounce; its type `bounce` is a permanent one."""
     classified = _CLASSIFIED.get(fields.text("bounce_classification").lower())
     permanent = fields.text("type") == "bounce"
     return classified or (BounceSeverity.PERMANENT if permanent else BounceSeverity.SOFT)
 
 
-def _token(fields: Fields) -> str:
+def _token(fields: JsonObject) -> str:
     """Return the token among the custom arguments, wherever they are."""
     inner = (fields.argument(name, CUSTOM_ARGUMENT) for name in _ARGUMENTS)
     return fields.text(CUSTOM_ARGUMENT) or next(filter(None, inner), "")

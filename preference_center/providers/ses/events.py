@@ -15,14 +15,14 @@ from preference_center.links.addresses import normalise
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
-    Posted,
-    UnreadableError,
+    MalformedEventError,
+    WebhookRequest,
     bounce,
     ignored_bounce,
     soft_bounce,
 )
-from preference_center.providers.fields import Fields, parse
-from preference_center.providers.ses.sns import Envelopes
+from preference_center.providers.fields import JsonObject, parse
+from preference_center.providers.ses.sns import SnsVerifier
 
 _NO_COMPLAINT = {"not-spam", "auth-failure"}
 # Permanent by SES's own verdict. The other subtypes say that SES did not even try, since the
@@ -35,20 +35,20 @@ _ABOUT_THE_MESSAGE = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"
 class Ses:
     """Reads what SES says through SNS topics."""
 
-    longest: ClassVar = 1_048_576  # bytes; a message of 256 KiB, its quotes escaped
-    envelopes: Envelopes
+    max_body_bytes: ClassVar = 1_048_576  # bytes; a message of 256 KiB, its quotes escaped
+    envelopes: SnsVerifier
 
-    def read(self, posted: Posted, now: datetime) -> list[Event]:
-        envelope = Fields(parse(posted.body))
+    def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
+        envelope = JsonObject(parse(posted.body))
         message = self.envelopes.open(envelope, now)
         try:
-            content = Fields(parse(message))
-        except UnreadableError:
+            content = JsonObject(parse(message))
+        except MalformedEventError:
             return []  # "Successfully validated SNS topic …", which is no event
         return list(_events(envelope.text("MessageId"), content, now))
 
 
-def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
+def _events(message_id: str, content: JsonObject, now: datetime) -> Iterator[Event]:
     kind = content.text("eventType") or content.text("notificationType")
     mail = content.part("mail")
     token = _token(mail)
@@ -67,7 +67,7 @@ def _events(message_id: str, content: Fields, now: datetime) -> Iterator[Event]:
         yield from _unsubscribed(message_id, content, token, now)
 
 
-def _with_destinations(mail: Fields, events: Iterator[Event]) -> Iterator[Event]:
+def _with_destinations(mail: JsonObject, events: Iterator[Event]) -> Iterator[Event]:
     """Yield events that say whether SES sent to their address, or a forwarder did."""
     sent_to = {normalise(_plain(address)) for address in mail.texts("destination")}
     for event in events:
@@ -75,7 +75,7 @@ def _with_destinations(mail: Fields, events: Iterator[Event]) -> Iterator[Event]
         yield replace(event, sent_to_address=normalise(event.address) in sent_to if known else None)
 
 
-def _bounces(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+def _bounces(message_id: str, fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
     kind, subtype = fields.text("bounceType"), fields.text("bounceSubType")
     at = fields.time("timestamp") or now
     for number, person in enumerate(fields.parts("bouncedRecipients")):
@@ -94,7 +94,7 @@ def _bounces(message_id: str, fields: Fields, token: str, now: datetime) -> Iter
             yield soft_bounce(event_id, address, token, at, status=status, reason=words)
 
 
-def _complaints(message_id: str, fields: Fields, token: str, now: datetime) -> Iterator[Event]:
+def _complaints(message_id: str, fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
     """Yield a complaint for each recipient; where a mailbox redacted them, for the token's."""
     if fields.text("complaintFeedbackType") in _NO_COMPLAINT:
         return
@@ -104,7 +104,9 @@ def _complaints(message_id: str, fields: Fields, token: str, now: datetime) -> I
         yield Event(f"{message_id} {number}", "complaint", _plain(address), token, at)
 
 
-def _unsubscribed(message_id: str, content: Fields, token: str, now: datetime) -> Iterator[Event]:
+def _unsubscribed(
+    message_id: str, content: JsonObject, token: str, now: datetime
+) -> Iterator[Event]:
     """Yield a reader who left through SES's own subscription management."""
     fields = content.part("subscription")
     new, old = fields.part("newTopicPreferences"), fields.part("oldTopicPreferences")
@@ -115,7 +117,7 @@ def _unsubscribed(message_id: str, content: Fields, token: str, now: datetime) -
         yield Event(message_id, "unsubscribe", address, token, at, everything=everything)
 
 
-def _opted_out(preferences: Fields) -> set[str]:
+def _opted_out(preferences: JsonObject) -> set[str]:
     """Return the names of the topics that somebody is out of."""
     topics = preferences.parts("topicSubscriptionStatus")
     return {
@@ -128,7 +130,7 @@ def _plain(address: str) -> str:
     return parseaddr(address)[1] if "<" in address else address
 
 
-def _token(mail: Fields) -> str:
+def _token(mail: JsonObject) -> str:
     """Return the token of a mail, from a message tag or, where SES repeats them, a header."""
     tag = mail.part("tags").first(CUSTOM_ARGUMENT)
     wanted = f"x-{CUSTOM_ARGUMENT.replace('_', '-')}"

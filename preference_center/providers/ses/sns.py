@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
 from preference_center.providers.event import (
-    AwayError,
-    ForgedError,
+    InvalidSignatureError,
+    VerificationUnavailableError,
     refuse_what_is_old,
 )
-from preference_center.providers.fields import Fields
+from preference_center.providers.fields import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ _SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
 # A topic signs with SHA-1 (version 1) unless it is told to use SHA-256 (version 2).
 _HASHES = {"1": SHA1, "2": SHA256}
 _SECONDS_FOR_AN_ANSWER = 3
-_LARGEST_ANSWER = 65_536  # bytes
+_MAX_ANSWER = 65_536  # bytes
 
 
 def fetch(host: str, target: str) -> bytes:
@@ -63,20 +63,22 @@ def fetch(host: str, target: str) -> bytes:
     try:
         connection.request("GET", target)
         answer = connection.getresponse()
-        body = answer.read(_LARGEST_ANSWER)
+        body = answer.read(_MAX_ANSWER)
     except (OSError, HTTPException) as error:
-        raise AwayError(f"{host} does not answer ({type(error).__name__})") from error
+        raise VerificationUnavailableError(
+            f"{host} does not answer ({type(error).__name__})"
+        ) from error
     finally:
         connection.close()
     if 400 <= answer.status < 500:
-        raise ForgedError
+        raise InvalidSignatureError
     if answer.status != 200:
-        raise AwayError(f"{host} answers {answer.status}")
+        raise VerificationUnavailableError(f"{host} answers {answer.status}")
     return body
 
 
 @dataclass
-class Envelopes:
+class SnsVerifier:
     """Opens what comes from one of `topics`, by their ARNs."""
 
     topics: tuple[str, ...]
@@ -84,14 +86,14 @@ class Envelopes:
     _certificates: dict[tuple[str, str], Certificate] = field(default_factory=dict)
     _fetching: threading.Lock = field(default_factory=threading.Lock)
 
-    def open(self, envelope: Fields, now: datetime) -> str:
+    def open(self, envelope: JsonObject, now: datetime) -> str:
         """Return the message of a notification, or "" for an envelope without one.
 
         A subscription that the operator asked for is confirmed. Raise ForgedError or AwayError.
         """
         kind, topic = envelope.text("Type"), envelope.text("TopicArn")
         if topic not in self.topics or kind not in _SIGNED:
-            raise ForgedError
+            raise InvalidSignatureError
         refuse_what_is_old(envelope.time("Timestamp"), now)
         host = host_of(topic)
         self._verify(envelope, host, now)
@@ -101,46 +103,46 @@ class Envelopes:
             log.warning("%s tells us nothing more: its subscription was ended", topic)
         return envelope.text("Message") if kind == "Notification" else ""
 
-    def _verify(self, envelope: Fields, host: str, now: datetime) -> None:
+    def _verify(self, envelope: JsonObject, host: str, now: datetime) -> None:
         algorithm = _HASHES.get(envelope.text("SignatureVersion"))
         if algorithm is None:
-            raise ForgedError
+            raise InvalidSignatureError
         certificate = self._certificate(envelope.text("SigningCertURL"), host)
         key = certificate.public_key()
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         if not valid or not isinstance(key, RSAPublicKey):
-            raise ForgedError
+            raise InvalidSignatureError
         try:
             signature = b64decode(envelope.text("Signature"), validate=True)
             key.verify(signature, _string_to_sign(envelope), PKCS1v15(), algorithm())
         except (ValueError, InvalidSignature) as error:
-            raise ForgedError from error
+            raise InvalidSignatureError from error
 
     def _certificate(self, url: str, host: str) -> Certificate:
         path = _path_at(url, host)
         if not _CERTIFICATE_PATH.fullmatch(path):
-            raise ForgedError
+            raise InvalidSignatureError
         known = self._certificates.get((host, path))
         return known or self._fetch_certificate(host, path)
 
     def _fetch_certificate(self, host: str, path: str) -> Certificate:
         # One at a time: paths that somebody made up must not hold every thread.
         if not self._fetching.acquire(blocking=False):
-            raise AwayError("another certificate is being fetched")
+            raise VerificationUnavailableError("another certificate is being fetched")
         try:
             certificate = load_pem_x509_certificate(self.fetch(host, path))
         except ValueError as error:
-            raise ForgedError from error
+            raise InvalidSignatureError from error
         finally:
             self._fetching.release()
         self._certificates[host, path] = certificate
         return certificate
 
-    def _confirm(self, envelope: Fields, host: str) -> None:
+    def _confirm(self, envelope: JsonObject, host: str) -> None:
         target = _path_at(envelope.text("SubscribeURL"), host)
         asked = parse_qs(target.partition("?")[2])
         if asked.get("Action") != ["ConfirmSubscription"]:
-            raise ForgedError
+            raise InvalidSignatureError
         self.fetch(host, target)
 
 
@@ -148,7 +150,7 @@ def host_of(topic: str) -> str:
     """Return the host of SNS in the region of a topic."""
     found = TOPIC_ARN.fullmatch(topic)
     if found is None:
-        raise ForgedError
+        raise InvalidSignatureError
     end = ".cn" if found["partition"] == "aws-cn" else ""
     return f"sns.{found['region']}.amazonaws.com{end}"
 
@@ -157,13 +159,13 @@ def _path_at(url: str, host: str) -> str:
     """Return path and query of an HTTPS address at exactly this host, else raise ForgedError."""
     start = f"https://{host}/"
     if not url.startswith(start) or not url.isascii() or not url.isprintable() or " " in url:
-        raise ForgedError
+        raise InvalidSignatureError
     return url[len(start) - 1 :]
 
 
-def _string_to_sign(envelope: Fields) -> bytes:
+def _string_to_sign(envelope: JsonObject) -> bytes:
     values = [(name, envelope.text(name)) for name in _SIGNED[envelope.text("Type")]]
     if any("\n" in value for name, value in values if name != "Message"):
-        raise ForgedError  # one field could pass for two
+        raise InvalidSignatureError  # one field could pass for two
     # A notification without a subject is signed without one.
     return "".join(f"{name}\n{value}\n" for name, value in values if value).encode()

@@ -7,7 +7,7 @@ from preference_center.store.tables.inbound import (
     FailedMailing,
     InboundCount,
     InboundSeen,
-    UnreadMail,
+    QuarantineRow,
 )
 from preference_center.store.tables.keys import KeyCheck
 from preference_center.store.tables.people import (
@@ -23,16 +23,17 @@ from preference_center.store.tables.people import (
 from preference_center.store.tables.sending import (
     PENDING,
     UNSETTLED,
+    AnonymizedReason,
     Claim,
-    Opening,
     OutboxRow,
-    PastReason,
+    PageView,
     Reason,
 )
 
 __all__ = [
     "PENDING",
     "UNSETTLED",
+    "AnonymizedReason",
     "Base",
     "BounceCount",
     "Claim",
@@ -43,9 +44,9 @@ __all__ = [
     "KeyCheck",
     "LedgerDetail",
     "LedgerRow",
-    "Opening",
     "OutboxRow",
-    "PastReason",
+    "PageView",
+    "QuarantineRow",
     "Reason",
     "Slug",
     "Subscriber",
@@ -53,7 +54,6 @@ __all__ = [
     "Suppression",
     "Topic",
     "TopicText",
-    "UnreadMail",
     "Utc",
     "Wording",
     "row_values",

@@ -64,10 +64,10 @@ class ClaimCount(Base):
     count: Mapped[int]
 
 
-class UnreadMail(Base):
+class QuarantineRow(Base):
     """A message that came in and that nobody understood, by the SHA-256 of its bytes."""
 
-    __tablename__ = "unread_mails"
+    __tablename__ = "quarantined_messages"
     __table_args__ = (Index(None, "received_at"),)
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
@@ -87,11 +87,11 @@ class InboundSeen(Base):
 
 
 class InboundCount(Base):
-    """How often what came in through a door on one day did a thing: no person, no message."""
+    """How often what came in through a channel on one day did a thing: no person, no message."""
 
     __tablename__ = "inbound_counts"
 
     day: Mapped[date] = mapped_column(primary_key=True)
-    door: Mapped[str] = mapped_column(String(16), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
     effect: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]

@@ -115,7 +115,7 @@ class Subscription(Base):
     consent_source: Mapped[str]
     consent_wording: Mapped[bytes | None] = mapped_column(ForeignKey("wordings.digest"))
     updated_at: Mapped[datetime]
-    reaffirmed_at: Mapped[datetime | None]
+    repeated_at: Mapped[datetime | None]
 
 
 class Suppression(Base):
@@ -134,7 +134,7 @@ class Suppression(Base):
     since: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(16))
     updated_at: Mapped[datetime]
-    reaffirmed_at: Mapped[datetime | None]
+    repeated_at: Mapped[datetime | None]
 
 
 class LedgerRow(Base):

@@ -52,7 +52,7 @@ class OutboxRow(Base):
     latest_at: Mapped[datetime]
     due_at: Mapped[datetime]
     attempts: Mapped[int]
-    claim: Mapped[UUID | None]
+    lease: Mapped[UUID | None]
     settled_at: Mapped[datetime | None]
     failure: Mapped[str | None]
     in_reply_to: Mapped[str | None]
@@ -94,10 +94,10 @@ class Reason(Base):
     note: Mapped[str]
 
 
-class PastReason(Base):
+class AnonymizedReason(Base):
     """A reason without its person: its week, and its campaign where at least five share it."""
 
-    __tablename__ = "past_reasons"
+    __tablename__ = "anonymized_reasons"
     __table_args__ = (Index(None, "week"), Index(None, "campaign"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -108,10 +108,10 @@ class PastReason(Base):
     note: Mapped[str]
 
 
-class Opening(Base):
+class PageView(Base):
     """How often a mailing's links were opened in one hour: no person, no link."""
 
-    __tablename__ = "openings"
+    __tablename__ = "page_views"
 
     hour: Mapped[datetime] = mapped_column(primary_key=True)
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)

@@ -6,39 +6,39 @@ from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from preference_center.core import consent, page_views, preferences, subscribers, topics
-from preference_center.core.preferences import Standing
+from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import KeyKind
 from preference_center.links.minter import Link, write_link
 from preference_center.links.server import OWN_CAMPAIGNS, Receipt, write_receipt
 from preference_center.web.services import language, render, services, url
 
 
-def look(subscriber_id: UUID) -> tuple[Standing, str]:
+def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
     """Return where a person stands, and the language to tell them in."""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
-        known, now = topics.everything(session), services().clock()
-        return preferences.standing(subscriber, known, locale, now), locale
+        known, now = topics.list_topics(session), services().clock()
+        return preferences.read(subscriber, known, locale, now), locale
 
 
-def count_opening(signed: Link) -> None:
+def count_page_view(signed: Link) -> None:
     """Count that a mailing's page was opened; a HEAD shows nobody anything."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
         hour = page_views.hour_of(services().clock())
-        services().openings.count((hour, signed.topic, signed.campaign))
+        services().page_views.count((hour, signed.topic, signed.campaign))
 
 
-def own_act(campaign: str | None = None, wording: str | None = None) -> consent.Act:
+def own_act(campaign: str | None = None, wording: str | None = None) -> consent.ChangeContext:
     """Return an act that a person does on a page, now."""
     wired, now = services(), services().clock()
-    return consent.Act(
+    return consent.ChangeContext(
         source="page",
         occurred_at=now,
-        now=now,
+        recorded_at=now,
         campaign=campaign,
         wording=wording,
-        confirm_after=wired.settings.confirm_after("page"),
+        notice_delay=wired.settings.notice_delay("page"),
         language=_language_to_keep(),
     )
 
@@ -50,20 +50,20 @@ def leave(subscriber_id: UUID, topic: str | None, campaign: str | None, already:
     who made a change may undo it.
     """
     with services().database.transaction() as session:
-        outcome = consent.leave(session, subscriber_id, topic, own_act(campaign))
-    return to_receipt(subscriber_id, outcome, already)
+        result = consent.leave(session, subscriber_id, topic, own_act(campaign))
+    return to_receipt(subscriber_id, result, already)
 
 
-def to_receipt(subscriber_id: UUID, outcome: consent.Outcome, already: str) -> Response:
+def to_receipt(subscriber_id: UUID, result: consent.ChangeResult, already: str) -> Response:
     """Answer 303 to the receipt of a change, which is safe to reload; else to `already`."""
-    if not outcome.changed:
+    if not result.changed:
         return redirect(already, 303)
-    return redirect(url("receipts.show", link=receipt_of(subscriber_id, outcome)), 303)
+    return redirect(url("receipts.show", link=receipt_of(subscriber_id, result)), 303)
 
 
-def receipt_of(subscriber_id: UUID, outcome: consent.Outcome) -> str:
+def receipt_of(subscriber_id: UUID, result: consent.ChangeResult) -> str:
     """Return the signed text of a change's receipt."""
-    receipt = Receipt(services().clock().date(), subscriber_id, outcome.first, outcome.seq)
+    receipt = Receipt(services().clock().date(), subscriber_id, result.first_seq, result.last_seq)
     return write_receipt(receipt, services().database.signing_keys[KeyKind.SERVER])
 
 

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import joining, preferences, subscribers, topics
 from preference_center.core.errors import LinkTooOldError
-from preference_center.core.preferences import Standing
+from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import ConfirmState
 from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
@@ -54,12 +54,12 @@ def submit(link: str) -> Response:
     standing, state, locale = _look(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
-    act = own_act("confirm", join_wording(standing.topics[confirm.topic].name, locale))
+    context = own_act("confirm", join_wording(standing.topics[confirm.topic].name, locale))
     with services().database.transaction() as session:
         topic = topics.get(session, confirm.topic)
-        person = subscribers.lock(session, confirm.subscriber_id, act.now)
-        outcome = joining.join(session, person, topic, act, asked_at=confirm.asked_at)
-    return to_receipt(confirm.subscriber_id, outcome, url("confirm.show", link=link))
+        person = subscribers.lock(session, confirm.subscriber_id, context.recorded_at)
+        result = joining.join(session, person, topic, context, asked_at=confirm.asked_at)
+    return to_receipt(confirm.subscriber_id, result, url("confirm.show", link=link))
 
 
 @blueprint.post("/c/<signed:link>/again")
@@ -87,12 +87,12 @@ def _read(link: str) -> Confirm:
     return confirm
 
 
-def _look(confirm: Confirm) -> tuple[Standing, ConfirmState, str]:
+def _look(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
     """Return where a person stands, what the link can do now, and the language to say it in."""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, confirm.subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
-        known, now = topics.everything(session), services().clock()
+        known, now = topics.list_topics(session), services().clock()
         wanted = next((topic for topic in known if topic.slug == confirm.topic), None)
         state = joining.confirm_state(subscriber, wanted, confirm.asked_at)
-        return preferences.standing(subscriber, known, locale, now), state, locale
+        return preferences.read(subscriber, known, locale, now), state, locale

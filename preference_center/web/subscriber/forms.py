@@ -12,12 +12,12 @@ from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
 from preference_center.core.preferences import FREQUENCIES
-from preference_center.core.preferences_form import Wish
-from preference_center.core.reasons import CODES, LONGEST_NOTE
+from preference_center.core.preferences_form import TopicUpdate
+from preference_center.core.reasons import CODES, MAX_NOTE_LENGTH
 from preference_center.core.subscriptions import PAUSES
 from preference_center.links.addresses import UnclearAddressError, clean, is_mailable
 from preference_center.links.minter import SLUG
-from preference_center.web.bodies import LONGEST_FORM, read_body
+from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -27,7 +27,7 @@ class Form(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     def __init__(self) -> None:
-        read_body(LONGEST_FORM)
+        read_body(MAX_FORM_BYTES)
         # FlaskForm by itself would read JSON too, and fail on JSON that is no object.
         super().__init__(formdata=request.form)
 
@@ -74,7 +74,7 @@ class ReasonForm(Form):
     @property
     def problem(self) -> str:
         """Return what is wrong: `nothing` was said, or too much (`long`)."""
-        if len(self.text) > LONGEST_NOTE:
+        if len(self.text) > MAX_NOTE_LENGTH:
             return "long"
         return "" if self.validate() and (self.code.data or self.text) else "nothing"
 
@@ -93,15 +93,15 @@ class LinkForm(Form):
             raise ValidationError
 
 
-def read_wishes() -> list[Wish] | None:
+def read_updates() -> list[TopicUpdate] | None:
     """Return what the form of preferences says of each topic it showed; None if it cannot be read.
 
     A form of a person who can choose no topic still says which language they want.
     """
-    read_body(LONGEST_FORM)
+    read_body(MAX_FORM_BYTES)
     form = request.form
     wishes = [
-        Wish(
+        TopicUpdate(
             slug=slug,
             was=form.get(f"was-{slug}", ""),
             wants=form.get(f"often-{slug}", "every") if f"on-{slug}" in form else "off",

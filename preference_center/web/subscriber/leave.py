@@ -6,14 +6,14 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from preference_center.core import subscribers, subscriptions, topics
-from preference_center.core.preferences import TopicStanding
+from preference_center.core.preferences import TopicPreference
 from preference_center.links.minter import Link, read_link
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
-    count_opening,
+    count_page_view,
     leave,
-    look,
+    load_preferences,
     own_act,
     preferences_url,
     to_receipt,
@@ -28,7 +28,7 @@ blueprint = Blueprint("leave", __name__)
 def show(link: str) -> str:
     """Show what can be left; look, and change nothing."""
     signed = _read(link)
-    count_opening(signed)
+    count_page_view(signed)
     return _page(link, signed)
 
 
@@ -51,12 +51,12 @@ def ask_for_less(link: str) -> Response | tuple[str, int]:
     signed, form = _read(link), LessForm()
     if not form.validate():
         return _page(link, signed, problem="less"), 400
-    act = own_act(signed.campaign)
+    context = own_act(signed.campaign)
     with services().database.transaction() as session:
-        topic = topics.ensure(session, signed.topic, act.now)
-        person = subscribers.lock(session, signed.subscriber_id, act.now)
-        outcome = subscriptions.ask_for_less(session, person, topic, form.choice.data, act)
-    return to_receipt(signed.subscriber_id, outcome, url("leave.show", link=link))
+        topic = topics.get_or_create(session, signed.topic, context.recorded_at)
+        person = subscribers.lock(session, signed.subscriber_id, context.recorded_at)
+        result = subscriptions.reduce_or_pause(session, person, topic, form.choice.data, context)
+    return to_receipt(signed.subscriber_id, result, url("leave.show", link=link))
 
 
 def _read(link: str) -> Link:
@@ -64,7 +64,7 @@ def _read(link: str) -> Link:
 
 
 def _page(link: str, signed: Link, problem: str = "") -> str:
-    standing, locale = look(signed.subscriber_id)
+    standing, locale = load_preferences(signed.subscriber_id)
     topic, now = standing.topics.get(signed.topic), services().clock()
     return render(
         "subscriber/leave.html",
@@ -72,7 +72,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
         standing=standing,
         topic=topic,
         topic_name=topics.name_from_slug(signed.topic),
-        single=standing.is_all_there_is(signed.topic),
+        single=standing.is_complete(signed.topic),
         options=_options(topic, now) if topic is not None and topic.received else [],
         problem=problem if standing.all_stopped_at is None else "",
         action=url("leave.submit", link=link),
@@ -82,7 +82,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
     )
 
 
-def _options(topic: TopicStanding, now: datetime) -> list[tuple[str, datetime | None]]:
+def _options(topic: TopicPreference, now: datetime) -> list[tuple[str, datetime | None]]:
     """Return what is less than now: caps, and pauses with when they end."""
     ends = {length: subscriptions.paused_until(length, now) for length in subscriptions.PAUSES}
     longer = [

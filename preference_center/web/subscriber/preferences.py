@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import preferences_form, receipts, subscriptions
 from preference_center.core.errors import StalePageError
-from preference_center.core.preferences import Standing, TopicStanding
-from preference_center.core.preferences_form import Wish
+from preference_center.core.preferences import SubscriberPreferences, TopicPreference
+from preference_center.core.preferences_form import TopicUpdate
 from preference_center.core.receipts import ShownReceipt
 from preference_center.core.vocab import NotSaved
 from preference_center.links.minter import Link, read_link
@@ -15,15 +15,15 @@ from preference_center.links.signing import BadLink
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
-    count_opening,
+    count_page_view,
     leave,
-    look,
+    load_preferences,
     own_act,
     receipt_of,
     smtp,
     to_receipt,
 )
-from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_wishes
+from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_updates
 
 blueprint = Blueprint("preferences", __name__)
 
@@ -33,7 +33,7 @@ blueprint = Blueprint("preferences", __name__)
 def show(link: str) -> str:
     """Show every topic and what comes of it; look, and change nothing."""
     signed = _read(link)
-    count_opening(signed)
+    count_page_view(signed)
     return _page(link, signed)
 
 
@@ -42,7 +42,7 @@ def show(link: str) -> str:
 def submit(link: str) -> Response | tuple[str, int]:
     """Do what the pressed button says."""
     signed, form = _read(link), LeaveForm()
-    standing, _ = look(signed.subscriber_id)
+    standing, _ = load_preferences(signed.subscriber_id)
     if not form.says_what_of(standing.topics):
         return _page(link, signed, problem="leave"), 400
     already = url("preferences.show", link=link)
@@ -57,10 +57,10 @@ def pause(link: str) -> Response | tuple[str, int]:
     if not form.validate():
         return _page(link, signed, problem="pause"), 400
     with services().database.transaction() as session:
-        outcome = preferences_form.pause_all(
+        result = preferences_form.pause_all(
             session, signed.subscriber_id, form.length.data, own_act(signed.campaign)
         )
-    return to_receipt(signed.subscriber_id, outcome, _here(link, said="nothing"))
+    return to_receipt(signed.subscriber_id, result, _here(link, said="nothing"))
 
 
 @blueprint.post("/p/<signed:link>/save")
@@ -68,28 +68,28 @@ def pause(link: str) -> Response | tuple[str, int]:
 def save(link: str) -> Response | tuple[str, int]:
     """Do all that the form says, or show what is no longer as the page had it."""
     signed = _read(link)
-    standing, locale = look(signed.subscriber_id)
-    asked = read_wishes()
+    standing, locale = load_preferences(signed.subscriber_id)
+    asked = read_updates()
     if asked is None:
         return _page(link, signed, problem="leave"), 400
     spoken = _spoken()
-    act = own_act(signed.campaign)
+    context = own_act(signed.campaign)
     try:
         with services().database.transaction() as session:
             saved = preferences_form.save(
-                session, signed.subscriber_id, asked, act, spoken, smtp=smtp()
+                session, signed.subscriber_id, asked, context, spoken, smtp=smtp()
             )
     except StalePageError:
         return _page(link, signed, problem="stale", asked=asked), 409
-    if saved.outcome.changed:
-        receipt = receipt_of(signed.subscriber_id, saved.outcome)
+    if saved.result.changed:
+        receipt = receipt_of(signed.subscriber_id, saved.result)
         return redirect(_here(link, saved=receipt, **_told(saved)), 303)
     switched = spoken is not None and spoken != (standing.locale or locale)
     said = "mailed" if saved.mailed else "language" if switched else "nothing"
     return redirect(_here(link, said=said, **_told(saved)), 303)
 
 
-def _told(saved: preferences_form.Saved) -> dict[str, list[str]]:
+def _told(saved: preferences_form.SaveResult) -> dict[str, list[str]]:
     """Return the topics to name in the address of the page: those mailed, and those refused."""
     refused = {
         why.value: [slug for slug, each in saved.refused.items() if each is why] for why in NotSaved
@@ -113,8 +113,10 @@ def _read(link: str) -> Link:
     return read_link("preferences", link, services().settings.link_keys)
 
 
-def _page(link: str, signed: Link, problem: str = "", asked: list[Wish] | None = None) -> str:
-    standing, locale = look(signed.subscriber_id)
+def _page(
+    link: str, signed: Link, problem: str = "", asked: list[TopicUpdate] | None = None
+) -> str:
+    standing, locale = load_preferences(signed.subscriber_id)
     now = services().clock()
     saved, saved_link = _saved(signed, locale)
     return render(
@@ -138,18 +140,20 @@ def _page(link: str, signed: Link, problem: str = "", asked: list[Wish] | None =
     )
 
 
-def _named(standing: Standing, what: str) -> list[str]:
+def _named(standing: SubscriberPreferences, what: str) -> list[str]:
     """Return the names of the topics that the address of the page lists under `what`."""
     slugs = request.args.getlist(what)
     return [topic.name for topic in standing.topics.values() if topic.slug in slugs]
 
 
-def _differing(standing: Standing, asked: list[Wish]) -> list[tuple[TopicStanding, str]]:
+def _differing(
+    standing: SubscriberPreferences, asked: list[TopicUpdate]
+) -> list[tuple[TopicPreference, str]]:
     """Return each topic that is not as the form had it, or cannot be joined, and what it was."""
     return [
         (standing.topics[wish.slug], wish.was)
         for wish in asked
-        if wish.slug in standing.topics and not preferences_form.fits(wish, standing)
+        if wish.slug in standing.topics and not preferences_form.is_current(wish, standing)
     ]
 
 

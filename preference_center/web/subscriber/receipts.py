@@ -12,7 +12,7 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
     leave,
-    look,
+    load_preferences,
     own_act,
     preferences_url,
     to_receipt,
@@ -45,9 +45,9 @@ def undo(link: str) -> Response:
     with services().database.transaction() as session:
         subscriber = subscribers.lock(session, receipt.subscriber_id, now)
         shown_in = language(subscriber.locale)
-        act = own_act(wording=render("subscriber/undo_wording.txt", shown_in).strip())
-        outcome = undoing.undo(session, subscriber, receipt.first, receipt.last, act)
-    return to_receipt(receipt.subscriber_id, outcome, url("receipts.show", link=link))
+        context = own_act(wording=render("subscriber/undo_wording.txt", shown_in).strip())
+        result = undoing.undo(session, subscriber, receipt.first, receipt.last, context)
+    return to_receipt(receipt.subscriber_id, result, url("receipts.show", link=link))
 
 
 @blueprint.post("/r/<signed:link>/leave")
@@ -55,7 +55,7 @@ def undo(link: str) -> Response:
 def leave_again(link: str) -> Response:
     """Leave after all, from the page that says everything is as it was."""
     receipt, form = _read(link), LeaveForm()
-    standing, already = look(receipt.subscriber_id)[0], url("receipts.show", link=link)
+    standing, already = load_preferences(receipt.subscriber_id)[0], url("receipts.show", link=link)
     if not form.says_what_of(standing.topics):
         return redirect(already, 303)
     return leave(receipt.subscriber_id, form.chosen_topic, None, already)
@@ -73,7 +73,7 @@ def tell_why(link: str) -> Response | tuple[str, int]:
         return _page("subscriber/receipt.html", link, receipt, form), 400
     code, now = form.code.data or "other", services().clock()
     with services().database.transaction() as session:
-        reasons.give(session, receipt.subscriber_id, shown.reason_for, code, form.text, now)
+        reasons.record(session, receipt.subscriber_id, shown.reason_for, code, form.text, now)
     return redirect(url("receipts.show", link=link, _anchor="why"), 303)
 
 

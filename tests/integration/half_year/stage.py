@@ -55,7 +55,7 @@ class Stage:
     def __init__(self, database: Database, log: TextIO, people: int, seed: int = 1) -> None:
         self.database, self.log, self.people, self.lot = database, log, people, Random(seed)
         self.now = START - DAY
-        self.outcomes: dict[int, list[consent.Outcome]] = defaultdict(list)
+        self.outcomes: dict[int, list[consent.ChangeResult]] = defaultdict(list)
         self.sent: dict[str, set[int]] = defaultdict(set)
         self._events: list[tuple[datetime, int, Act | Letter]] = []
         self._numbers = count()
@@ -99,44 +99,53 @@ class Stage:
 
     def _act(self, event: Act) -> None:
         outcomes = self.outcomes[event.person]
-        if event.act == "undo" and len(outcomes) < int(event.choice):
+        if event.context == "undo" and len(outcomes) < int(event.choice):
             return
         event = replace(event, at=self.now)
         late = event.said_at is not None and event.said_at < self.now - MINUTE
-        act = consent.Act("page", event.said_at if event.said_at and late else self.now, self.now)
-        outcome = self._do(event, act)
-        if outcome.changed and event.act not in ("undo", "bounce", "erase"):
-            outcomes.append(outcome)
-        values = {**asdict(event), "said_at": act.occurred_at, "changed": outcome.changed}
+        context = consent.ChangeContext(
+            "page", event.said_at if event.said_at and late else self.now, self.now
+        )
+        result = self._do(event, context)
+        if result.changed and event.context not in ("undo", "bounce", "erase"):
+            outcomes.append(result)
+        values = {**asdict(event), "said_at": context.occurred_at, "changed": result.changed}
         self._tell("act", **values)
 
-    def _do(self, event: Act, act: consent.Act) -> consent.Outcome:
-        who, unchanged = self._ids[event.person], consent.Outcome(changed=False, first=0, seq=0)
+    def _do(self, event: Act, context: consent.ChangeContext) -> consent.ChangeResult:
+        who, unchanged = (
+            self._ids[event.person],
+            consent.ChangeResult(changed=False, first_seq=0, last_seq=0),
+        )
         with self.database.transaction() as session:
-            if event.act in ("leave", "leave all"):
+            if event.context in ("leave", "leave all"):
                 return consent.leave(
-                    session, who, event.topic if event.act == "leave" else None, act
+                    session, who, event.topic if event.context == "leave" else None, context
                 )
             topic = topics.get(session, event.topic or "letter")
             person = subscribers.lock(session, who, self.now)
-            match event.act:
+            match event.context:
                 case "less":
-                    return subscriptions.ask_for_less(session, person, topic, event.choice, act)
+                    return subscriptions.reduce_or_pause(
+                        session, person, topic, event.choice, context
+                    )
                 case "cap":
-                    return subscriptions.set_frequency(session, person, topic, event.choice, act)
+                    return subscriptions.set_frequency(
+                        session, person, topic, event.choice, context
+                    )
                 case "resume":
-                    return subscriptions.resume(session, person, topic, act)
+                    return subscriptions.resume(session, person, topic, context)
                 case "join":
-                    return joining.join(session, person, topic, act, asked_at=self.now)
+                    return joining.join(session, person, topic, context, asked_at=self.now)
                 case "bounce":
-                    bounced = replace(act, source="bounce")
+                    bounced = replace(context, source="bounce")
                     return consent.end_consent(session, person, "address", bounced)
                 case "erase":
                     erasure.erase(session, who, "cli", self.now)
                     return unchanged
             made = self.outcomes[event.person][-int(event.choice)]
             try:
-                return undo.undo(session, person, made.first, made.seq, act)
+                return undo.undo(session, person, made.first_seq, made.last_seq, context)
             except UndoRefusal:
                 return unchanged
 

@@ -23,7 +23,7 @@ GAPS = {
     "monthly": timedelta(days=27, hours=12),
 }
 # A mail that was claimed, lost in a crash and asked for again counts from its first claim.
-LONGEST_UNTIL_ASKED_AGAIN = timedelta(hours=8)
+MAX_UNTIL_ASKED_AGAIN = timedelta(hours=8)
 
 
 class Tally:
@@ -188,7 +188,7 @@ class Tally:
 
     def _keeps_apart(self, frequency: str, apart: timedelta, who: str) -> None:
         self.shortest[frequency] = min(apart, self.shortest.get(frequency, apart))
-        if apart < GAPS[frequency] - LONGEST_UNTIL_ASKED_AGAIN:
+        if apart < GAPS[frequency] - MAX_UNTIL_ASKED_AGAIN:
             self._is_wrong(f"{who} was mailed {apart} after the mail before")
 
 

@@ -33,8 +33,8 @@ from tests.support import make
 PEOPLE = int(os.environ.get("HALF_YEAR_PEOPLE", "200"))
 ROOT = Path(__file__).parents[3]
 HAPPENED = {
-    *(f"changed by {act}" for act in ("leave", "leave all", "less", "cap", "resume", "join")),
-    *(f"changed by {act}" for act in ("undo", "bounce", "erase")),
+    *(f"changed by {action}" for action in ("leave", "leave all", "less", "cap", "resume", "join")),
+    *(f"changed by {action}" for action in ("undo", "bounce", "erase")),
     *(f"deny {why}" for why in ("unsubscribed", "not_subscribed", "unconfirmed", "suppressed")),
     *("deny erased", "defer paused", "defer frequency", "allow"),
     "people whom two mailings wanted at once",

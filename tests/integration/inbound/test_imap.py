@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from preference_center.inbound import imap
 from preference_center.inbound.imap import ImapFolder
-from preference_center.inbound.mail import Receiver
+from preference_center.inbound.mail import MailProcessor
 from preference_center.store import Database
-from preference_center.store.tables import UnreadMail
+from preference_center.store.tables import QuarantineRow
 from tests.support import dovecot, make, processes
 from tests.support.dovecot import Mailbox, Server
 from tests.support.smtp import ELSEWHERE
@@ -45,7 +45,7 @@ def inbox(database: Database) -> Inbox:
     return Inbox(database)
 
 
-def look(url: str, receiver: Receiver, keep: timedelta = FAR, timeout: float = 10) -> bool:
+def look(url: str, receiver: MailProcessor, keep: timedelta = FAR, timeout: float = 10) -> bool:
     return ImapFolder(url, receiver, keep, timeout=timeout).look(Event())
 
 
@@ -105,7 +105,7 @@ def test_a_message_that_fails_stays_and_stops_no_other(
     mailbox.put(arf())
     mailbox.put(mail(To=U))
     known = make.settings()
-    failing = Receiver(inbox.database, known, lambda: make.NOW, is_signed_by=fail)
+    failing = MailProcessor(inbox.database, known, lambda: make.NOW, is_signed_by=fail)
     assert not look(mailbox.url, failing)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([arf()], [mail(To=U)])
     assert "inbound mail: RuntimeError" in caplog.text
@@ -121,7 +121,7 @@ def test_asked_to_stop_it_finishes_the_message_in_hand(inbox: Inbox, mailbox: Ma
 
     mailbox.put(mail(To=U))
     mailbox.put(NONSENSE)
-    receiver = Receiver(inbox.database, make.settings(), clock)
+    receiver = MailProcessor(inbox.database, make.settings(), clock)
     assert not ImapFolder(mailbox.url, receiver, FAR).look(stop)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([NONSENSE], [mail(To=U)])
 
@@ -134,7 +134,9 @@ def test_a_message_that_is_gone_meanwhile_is_no_trouble(inbox: Inbox, mailbox: M
 
     for raw in (arf(), NONSENSE, mail(To=U)):
         mailbox.put(raw)
-    receiver = Receiver(inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile)
+    receiver = MailProcessor(
+        inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile
+    )
     assert look(mailbox.url, receiver)
     assert (inbox.stops, inbox.kept) == (["weekly-news"], 0)
     assert mailbox.messages("Done") == [arf(), mail(To=U)]
@@ -148,7 +150,9 @@ def test_two_that_look_at_once_lose_nothing_and_do_nothing_twice(
 
     mailbox.put(arf())
     mailbox.put(mail(To=U))
-    receiver = Receiver(inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile)
+    receiver = MailProcessor(
+        inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile
+    )
     look(mailbox.url, receiver)
     assert look(mailbox.url, receiver)
     assert inbox.stops == ["weekly-news"]
@@ -173,12 +177,12 @@ def test_a_message_that_waits_is_never_too_old(inbox: Inbox, mailbox: Mailbox) -
 def test_of_a_message_that_is_too_large_the_beginning_is_read(
     inbox: Inbox, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imap, "LONGEST_MESSAGE", 1000)
+    monkeypatch.setattr(imap, "MAX_MESSAGE", 1000)
     raw = NONSENSE + b"x" * 5000 + b"\r\n"
     mailbox.put(raw)
     assert look(mailbox.url, inbox.receiver)
     with inbox.database.reading() as session:
-        assert session.scalars(select(UnreadMail.raw)).all() == [raw[:1000]]
+        assert session.scalars(select(QuarantineRow.raw)).all() == [raw[:1000]]
     assert mailbox.messages("Done") == [raw]
 
 

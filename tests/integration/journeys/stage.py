@@ -77,7 +77,7 @@ class Stage:
         """Return the topics that somebody gets."""
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(email))
-            standing = preferences.standing(person, topics.everything(session), "en", make.NOW)
+            standing = preferences.read(person, topics.list_topics(session), "en", make.NOW)
         return {topic.slug for topic in standing.received}
 
     def rows(self) -> dict[str, list[str]]:
@@ -119,7 +119,7 @@ def long_names(folder: Path) -> Iterator[Stage]:
     changes = {
         "BRAND_NAME": LONG_BRAND,
         "CONTACT": f"help@{LONG_DOMAIN}",
-        "GOODBYE_LINKS": "our blog=https://example.org/blog, RSS=https://example.org/rss",
+        "ALTERNATIVE_LINKS": "our blog=https://example.org/blog, RSS=https://example.org/rss",
     }
     with _serving(folder / "long.db", **changes) as (base, database):
         with database.transaction() as session:
@@ -158,18 +158,19 @@ def leave(
 ) -> str:
     """Let somebody leave a topic, or everything, and return the path of the receipt."""
     at = NOW - timedelta(days=days_ago)
-    act = make.act(at=at, confirm_after=timedelta(minutes=2) if subscriber.email else None)
+    context = make.context(at=at, notice_delay=timedelta(minutes=2) if subscriber.email else None)
     topic = topics.get(session, slug) if slug is not None else None
     scope: consent.Scope = "all" if topic is None else "topic"
-    seq = consent.end_consent(session, subscriber, scope, act, topic).seq
+    seq = consent.end_consent(session, subscriber, scope, context, topic).last_seq
     return _receipt(subscriber, seq)
 
 
 def undo(session: Session, subscriber: Subscriber) -> str:
     """Undo somebody's newest change, and return the path of that receipt."""
-    act = make.act(at=NOW)
+    context = make.context(at=NOW)
     return _receipt(
-        subscriber, undoing.undo(session, subscriber, subscriber.seq, subscriber.seq, act).seq
+        subscriber,
+        undoing.undo(session, subscriber, subscriber.seq, subscriber.seq, context).last_seq,
     )
 
 
@@ -225,15 +226,17 @@ def _less(session: Session) -> dict[str, str]:
     for choice in (*FREQUENCIES[1:], *PAUSES[:1]):
         email = f"{choice}@example.org"
         person = make.reader(session, email, *BOTH)
-        act = make.act(at=NOW, confirm_after=timedelta(minutes=2))
-        done = subscriptions.ask_for_less(session, person, weekly, choice, act)
-        pages[f"receipt, {choice}"] = _receipt(person, done.seq)
+        context = make.context(at=NOW, notice_delay=timedelta(minutes=2))
+        done = subscriptions.reduce_or_pause(session, person, weekly, choice, context)
+        pages[f"receipt, {choice}"] = _receipt(person, done.last_seq)
         pages[f"leave, {choice}"] = link("unsubscribe", email)
         pages[f"preferences, {choice}"] = link("preferences", email)
-        pages[f"undo, {choice}"] = _receipt(person, done.seq) + "/undo"
+        pages[f"undo, {choice}"] = _receipt(person, done.last_seq) + "/undo"
     resting = make.reader(session, "resting@example.org", *BOTH)
-    done = preferences_form.pause_all(session, resting.subscriber_id, "1-month", make.act(at=NOW))
-    pages["receipt, all paused"] = _receipt(resting, done.seq, done.first)
+    done = preferences_form.pause_all(
+        session, resting.subscriber_id, "1-month", make.context(at=NOW)
+    )
+    pages["receipt, all paused"] = _receipt(resting, done.last_seq, done.first_seq)
     saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
     pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
     mailed = "?said=mailed&mailed=product-news"
@@ -287,7 +290,7 @@ def _answered(session: Session) -> str:
     person = make.reader(session, "told@example.org", *BOTH)
     receipt = leave(session, person)
     session.flush()
-    reasons.give(session, person.subscriber_id, person.seq, "never_signed_up", "", NOW)
+    reasons.record(session, person.subscriber_id, person.seq, "never_signed_up", "", NOW)
     return receipt
 
 

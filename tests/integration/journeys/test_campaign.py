@@ -58,7 +58,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
             DATABASE_URL=f"sqlite:///{folder / 'campaign.db'}",
             SMTP_URL=server.url,
             MAIL_FROM="service@example.org",
-            CONFIRMATION_QUIET="0",
+            CONFIRMATION_DELAY_SECONDS="0",
             INBOUND_DOMAIN="in.example.org",
         )
         _command(environ, "upgrade")

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import processes
 
-LONGEST_WAIT = 30  # seconds for a confirmation to arrive
-LONGEST_START = 90.0  # seconds: on a busy machine half a year takes its time
+MAX_WAIT = 30  # seconds for a confirmation to arrive
+MAX_START = 90.0  # seconds: on a busy machine half a year takes its time
 READER = "ada@example.org"
 PAGES = ("inbox", "mail", "source", "mailing", "report")
 
@@ -22,13 +22,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("demo")
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
         base = f"http://localhost:{port}"
-        processes.wait_until_answering(running, f"{base}/healthz", LONGEST_START)
+        processes.wait_until_answering(running, f"{base}/healthz", MAX_START)
         yield f"{base}/demo"
 
 
 def arrives(page: Page, subject: str, times: int = 1) -> None:
     """Check for new mail until `subject` is there as often as it should."""
-    for _ in range(LONGEST_WAIT):
+    for _ in range(MAX_WAIT):
         page.get_by_role("link", name="Check for new mail").click()
         if page.get_by_role("link", name=subject).count() >= times:
             return

@@ -91,7 +91,7 @@ def test_a_proxy_that_forwards_nothing_is_noticed_at_every_moment(
 
         def change() -> None:
             fall_silent_at("ping")
-            with database.transaction(keep=moment != "rollback") as session:
+            with database.transaction(dry_run=moment == "rollback") as session:
                 session.scalar(text("SELECT 1"))
                 fall_silent_at("statement")
                 make.stop(session)

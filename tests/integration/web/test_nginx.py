@@ -39,7 +39,9 @@ def behind(
     path = tmp_path_factory.mktemp("nginx") / "nginx.db"
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
-    environ = environment(url) | {f"{PREFIX}SENDGRID_KEY": posting.SENDGRID_KEY}
+    environ = environment(url) | {
+        f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY": posting.SENDGRID_WEBHOOK_PUBLIC_KEY
+    }
     with processes.serving(environ) as base_url:
         yield base_url, url
 

@@ -79,7 +79,7 @@ def test_a_worker_whose_database_falls_silent_goes_on_when_it_is_back(empty_url:
                 processes.wait_for(lambda: "waiting: the database" in worker.output, "a warning")
             with database.transaction() as session:
                 make.reader(session)
-                make.stop(session, at=datetime.now(UTC), confirm_after=timedelta(0))
+                make.stop(session, at=datetime.now(UTC), notice_delay=timedelta(0))
             processes.wait_for(lambda: mail_server.mails, "the confirmation")
             assert worker.stop() == 0
     with database.reading() as session:

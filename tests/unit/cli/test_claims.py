@@ -64,7 +64,9 @@ def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> 
     until = utc_now().replace(microsecond=0) + timedelta(days=14)
     with database.transaction() as session:
         reader = make.reader(session)
-        subscriptions.pause(session, reader, topics.get(session, "weekly-news"), until, make.act())
+        subscriptions.pause(
+            session, reader, topics.get(session, "weekly-news"), until, make.context()
+        )
     (row,) = csv.DictReader(done(database_url, *mailing("1", "--claim"), stdin=ADA).splitlines())
     assert (row["verdict"], row["reason"], row["until"]) == ("defer", "paused", until.isoformat())
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, reasons, retention
 from preference_center.store import Database
-from preference_center.store.tables import Claim, LedgerRow, OutboxRow, PastReason, Reason
+from preference_center.store.tables import AnonymizedReason, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.util.clock import utc_now
 from tests.support import make
 from tests.support.command import done, run
@@ -42,7 +42,7 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
 def reason(session: Session, email: str, given_at: datetime, campaign: str = "47") -> None:
     make.reader(session, email)
     stop = make.stop(session, email, campaign=campaign)
-    reasons.give(session, make.person(email), stop.seq, "other", "Too many.", given_at)
+    reasons.record(session, make.person(email), stop.last_seq, "other", "Too many.", given_at)
 
 
 def claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
@@ -72,7 +72,7 @@ def counted(said: str) -> list[int]:
 
 def rows(database: Database) -> list[int | None]:
     with database.reading() as session:
-        tables = (OutboxRow, Claim, Reason, PastReason)
+        tables = (OutboxRow, Claim, Reason, AnonymizedReason)
         return [session.scalar(select(func.count()).select_from(table)) for table in tables]
 
 
@@ -89,7 +89,7 @@ def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_
         assert session.scalars(select(Reason.subscriber_id)).all() == [
             make.person("young@example.org")
         ]
-        past = session.execute(select(PastReason.campaign, PastReason.note)).all()
+        past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
     assert counted(done(database_url, "purge")) == NOTHING
 
@@ -107,8 +107,8 @@ def test_a_dry_run_counts_the_same_and_forgets_nothing(
 
 def test_the_terms_are_settings(database: Database, database_url: str) -> None:
     one_of_each_age(database)
-    names = ("KEEP_CLAIMS_DAYS", "KEEP_REASON_PERSON_DAYS", "KEEP_REASON_TEXT_DAYS")
-    longer = {"KEEP_OUTBOX_DAYS": "40", **dict.fromkeys(names, "400")}
+    names = ("CLAIM_RETENTION_DAYS", "REASON_IDENTITY_RETENTION_DAYS", "REASON_TEXT_RETENTION_DAYS")
+    longer = {"OUTBOX_RETENTION_DAYS": "40", **dict.fromkeys(names, "400")}
     assert counted(done(database_url, "purge", **longer)) == NOTHING
 
 
@@ -116,12 +116,12 @@ def test_a_reason_loses_its_person_no_later_than_its_text(
     database: Database, database_url: str
 ) -> None:
     one_of_each_age(database)
-    said = done(database_url, "purge", KEEP_REASON_TEXT_DAYS="30")
+    said = done(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
     assert counted(said)[2:4] == [4, 4]
 
 
 def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None:
-    result = run(database_url, "purge", KEEP_CLAIMS_DAYS="30")
+    result = run(database_url, "purge", CLAIM_RETENTION_DAYS="30")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         "PREFERENCE_CENTER_KEEP_CLAIMS_DAYS must be a number from 31 to 36500.\n"
@@ -141,7 +141,7 @@ def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
     one_of_each_age(database)
     keep, now = retention.Retention(), utc_now()
     with database.transaction() as one, database.transaction() as other:
-        taken = [retention.reason_persons(session, keep, now) for session in (one, other)]
+        taken = [retention.anonymize_reasons(session, keep, now) for session in (one, other)]
     assert taken == [3, 0]
     assert rows(database)[2:] == [1, 3]
 
@@ -150,13 +150,13 @@ def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
 def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Database) -> None:
     one_of_each_age(database)
     now = utc_now()
-    keep = retention.Retention(reason_persons=400 * DAY)
+    keep = retention.Retention(reason_identities=400 * DAY)
     with database.transaction() as session:
         domain_hold.count_claims(session, ["ada@own.example"], now - 99 * DAY)
         domain_hold.count_failure(session, "own.example", now - 99 * DAY)
         week = reasons.week_of(now - 999 * DAY)
         past = {"id": uuid4(), "week": week, "topic": "weekly-news", "code": "other"}
-        session.execute(insert(PastReason), [{**past, "note": "Too many."}])
+        session.execute(insert(AnonymizedReason), [{**past, "note": "Too many."}])
     steps = ("mails", "claims", "reasons that lost their text")
     with database.transaction() as one, database.transaction() as other:
         for step in (*steps, "bounces counted by domain", "claims counted by domain"):

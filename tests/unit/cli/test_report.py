@@ -24,7 +24,7 @@ def fill(database: Database) -> None:
             slug = ("weekly-news", "weekly-news", "offers", None)[number // 3]
             stop = make.stop(session, email, slug, campaign=campaign)
             code = ("too_many", "too_many", "prefer_not_say")[number % 3]
-            reasons.give(session, make.person(email), stop.seq, code, "", make.NOW)
+            reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
         hour = page_views.hour_of(make.NOW)
         page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})
 

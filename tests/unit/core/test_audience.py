@@ -165,7 +165,7 @@ def test_who_asked_for_less_where_silence_allows_is_obeyed(database: Database) -
     with database.transaction() as session:
         topic = make.topic(session, policy="opt_out")
         stranger = subscribers.lock(session, make.person(), make.NOW)
-        subscriptions.ask_for_less(session, stranger, topic, "monthly", make.act())
+        subscriptions.reduce_or_pause(session, stranger, topic, "monthly", make.context())
         audience.claim(session, topic, "the last one", [make.person()], make.NOW)
         found = audience.check(session, topic, "c", {make.person(): ADA}, make.NOW)
         assert found[make.person()].reason == "frequency"

@@ -226,7 +226,7 @@ def test_after_a_return_the_count_begins_anew(database: Database) -> None:
     fails_for_good(database)
     with database.transaction() as session:
         person = subscribers.lock(session, make.person(), make.NOW)
-        subscriptions.lift_stop(session, person, "all", "lifted", make.act("cli"))
+        subscriptions.remove_suppression(session, person, "all", "lifted", make.context("cli"))
     later = make.NOW + timedelta(days=20)
     assert fails(database, later, severity=BounceSeverity.PROBABLE) == "quarantined"
 
@@ -252,7 +252,7 @@ def test_a_bounce_is_no_choice_of_the_person_and_has_no_undo(database: Database)
     with database.transaction() as session:
         person = subscribers.lock(session, make.person(), make.NOW)
         topic = topics.get(session, "weekly-news")
-        assert not subscriptions.pause(session, person, topic, make.NOW, make.act()).changed
+        assert not subscriptions.pause(session, person, topic, make.NOW, make.context()).changed
 
 
 def _report_in_a_process(url: str, turn: int) -> None:

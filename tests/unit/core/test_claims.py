@@ -103,8 +103,8 @@ def test_what_is_sent_before_somebody_asks_for_less_counts(database: Database) -
         make.reader(session)
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
-        subscriptions.ask_for_less(
-            session, _ada(session), topic, "weekly", make.act(at=make.NOW + HOUR)
+        subscriptions.reduce_or_pause(
+            session, _ada(session), topic, "weekly", make.context(at=make.NOW + HOUR)
         )
         found = _claim(session, "two", make.NOW + DAY)
         assert (found.reason, found.until) == ("frequency", make.NOW + WEEKLY)
@@ -200,7 +200,9 @@ def test_a_campaign_that_asks_again_hears_what_was_chosen_since(database: Databa
         _capped(session)
         _claim(session, "one")
         topic, later = topics.get(session, "weekly-news"), make.NOW + HOUR
-        subscriptions.ask_for_less(session, _ada(session), topic, "2-weeks", make.act(at=later))
+        subscriptions.reduce_or_pause(
+            session, _ada(session), topic, "2-weeks", make.context(at=later)
+        )
         assert _claim(session, "one", later).reason == "paused"
         make.stop(session, at=later)
         assert _claim(session, "one", later).reason == "unsubscribed"

@@ -31,13 +31,13 @@ def _leave_and_return(url: str, number: int) -> None:
         for email in (ADA, own) if turn % 2 else (own, ADA):
             with database.transaction() as session:
                 slug = f"kept-{number}-{turn}"
-                make.stop(session, email, slug, confirm_after=timedelta(minutes=2))
+                make.stop(session, email, slug, notice_delay=timedelta(minutes=2))
             with database.transaction() as session:
                 make.stop(session, email, "everyone-leaves")
             with database.transaction() as session:
                 stop = make.stop(session, email, f"undone-{number}-{turn}")
             with database.transaction() as session:
-                make.undo(session, stop.seq, stop.seq, email)
+                make.undo(session, stop.last_seq, stop.last_seq, email)
     database.close()
 
 
@@ -139,7 +139,7 @@ def test_erasures_and_claims_for_the_same_domains_do_not_block_each_other(
     with database.transaction() as session:
         for job in jobs[:3]:
             people = {make.person(each): each for each in _addresses(job.__name__)}
-            subscribers.remember(session, people, make.NOW)
+            subscribers.upsert_addresses(session, people, make.NOW)
         domain_hold.count_claims(session, _addresses("ada"), make.NOW)
         for email in _addresses("ada"):
             domain_hold.count_failure(session, domain_hold.domain_of(email), make.NOW)

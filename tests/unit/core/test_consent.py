@@ -24,7 +24,7 @@ def test_a_stop_ends_the_topic(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
         topic = topics.get(session, "weekly-news")
-        assert consent.end_consent(session, ada, "topic", make.act(), topic).changed
+        assert consent.end_consent(session, ada, "topic", make.context(), topic).changed
     assert _found(database).subscriptions["weekly-news"].status == "unsubscribed"
 
 
@@ -63,13 +63,13 @@ def test_a_repeat_keeps_the_first_time_and_writes_nothing(
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
-        first = make.stop(session, slug=slug, confirm_after=QUIET)
+        first = make.stop(session, slug=slug, notice_delay=QUIET)
     later = make.NOW + timedelta(hours=1)
     with database.transaction() as session:
-        repeat = make.stop(session, slug=slug, at=later, source="one-click", confirm_after=QUIET)
+        repeat = make.stop(session, slug=slug, at=later, source="one-click", notice_delay=QUIET)
         assert not repeat.changed
         assert len(make.events(session)) == 2
-        assert session.query(OutboxRow).one().last_seq == first.seq
+        assert session.query(OutboxRow).one().last_seq == first.last_seq
     ada = _found(database)
     subscription = ada.subscriptions["weekly-news"]
     since = ada.suppressions["all"].since if slug is None else subscription.changed_at
@@ -90,18 +90,18 @@ def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, slug=slug)
-        make.undo(session, stop.seq, stop.seq)
-        late = consent.Act("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        make.undo(session, stop.last_seq, stop.last_seq)
+        late = consent.ChangeContext("mailto", EARLIER, make.NOW + timedelta(hours=1))
         ada = subscribers.lock(session, make.person(), make.NOW)
         topic = topics.get(session, slug) if slug else None
-        outcome = consent.end_consent(session, ada, "topic" if topic else "all", late, topic)
-        assert not outcome.changed
+        result = consent.end_consent(session, ada, "topic" if topic else "all", late, topic)
+        assert not result.changed
 
 
 def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=1))
-        late = consent.Act("mailto", EARLIER, make.NOW)
+        late = consent.ChangeContext("mailto", EARLIER, make.NOW)
         topic = topics.get(session, "weekly-news")
         assert consent.end_consent(session, ada, "topic", late, topic).changed
         assert ada.subscriptions["weekly-news"].changed_at == EARLIER
@@ -112,10 +112,10 @@ def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
 ) -> None:
     with database.transaction() as session:
         ada = make.reader(session, "ada@example.org", "a", "b", "c")
-        first = make.stop(session, slug="a").seq
-        last = make.stop(session, slug="b").seq
+        first = make.stop(session, slug="a").last_seq
+        last = make.stop(session, slug="b").last_seq
         make.undo(session, first, last)
-        late = consent.Act("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        late = consent.ChangeContext("mailto", EARLIER, make.NOW + timedelta(hours=1))
         ended = [
             consent.end_consent(session, ada, "topic", late, topics.get(session, slug)).changed
             for slug in "abc"
@@ -143,7 +143,7 @@ def test_who_was_unconfirmed_can_become_subscribed(database: Database) -> None:
 def test_a_transaction_that_fails_leaves_no_part_of_a_stop(database: Database) -> None:
     def stop_and_fail() -> None:
         with database.transaction() as session:
-            make.stop(session, confirm_after=QUIET)
+            make.stop(session, notice_delay=QUIET)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

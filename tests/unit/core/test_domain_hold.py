@@ -159,7 +159,7 @@ def test_only_what_the_bounces_ended_is_taken_back(database: Database) -> None:
 def test_a_small_share_of_the_claims_is_believed(database: Database) -> None:
     more = [f"more{number}@MAIL.example" for number in range(270)]
     with database.transaction() as session:
-        subscribers.remember(session, {make.person(each): each for each in more}, make.NOW)
+        subscribers.upsert_addresses(session, {make.person(each): each for each in more}, make.NOW)
         topics.get(session, "weekly-news").policy = "opt_out"
     claim(database, [*MANY, *more])
     assert set(fail(database, at=make.NOW + DAY)) == {"suppressed"}

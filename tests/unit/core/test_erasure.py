@@ -21,6 +21,7 @@ from preference_center.core.errors import UndoSupersededError
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import (
+    AnonymizedReason,
     Base,
     BounceCount,
     Claim,
@@ -28,7 +29,6 @@ from preference_center.store.tables import (
     FailedMailing,
     LedgerDetail,
     OutboxRow,
-    PastReason,
     Reason,
     Subscriber,
     Subscription,
@@ -57,7 +57,7 @@ def test_nothing_they_told_us_stays(database: Database) -> None:
         ada = make.reader(session, "ada@example.org")
         ada.locale = "de"
         ada.subscriptions["weekly-news"].acquired_from = CANARY
-        make.stop(session, confirm_after=timedelta(minutes=2))
+        make.stop(session, notice_delay=timedelta(minutes=2))
     assert "ada@example.org" in _all_values(database)
     assert _erase(database)
     assert not {"ada@example.org", CANARY, "de"} & {str(value) for value in _all_values(database)}
@@ -116,7 +116,7 @@ def test_the_ledger_stays_whole_through_erasure_and_after(database: Database) ->
 def test_an_address_is_never_filled_in_again(database: Database) -> None:
     _erase(database)
     with database.transaction() as session:
-        subscribers.remember(session, {make.person(): "ada@example.org"}, make.NOW)
+        subscribers.upsert_addresses(session, {make.person(): "ada@example.org"}, make.NOW)
     assert "ada@example.org" not in _all_values(database)
 
 
@@ -126,16 +126,16 @@ def test_what_was_erased_cannot_be_undone(database: Database) -> None:
         stop = make.stop(session)
     _erase(database)
     with database.transaction() as session, pytest.raises(UndoSupersededError):
-        make.undo(session, stop.seq, stop.seq)
+        make.undo(session, stop.last_seq, stop.last_seq)
 
 
 def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=timedelta(0))
+        make.stop(session, notice_delay=timedelta(0))
     _erase(database)
     with database.transaction() as session:
-        assert outbox.claim(session, make.NOW + timedelta(minutes=1)) is None
+        assert outbox.lease(session, make.NOW + timedelta(minutes=1)) is None
 
 
 def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> None:
@@ -145,7 +145,7 @@ def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> No
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, CANARY, [make.person()], make.NOW)
         stop = make.stop(session)
-        reasons.give(session, make.person(), stop.seq, "other", f"It is {CANARY}", make.NOW)
+        reasons.record(session, make.person(), stop.last_seq, "other", f"It is {CANARY}", make.NOW)
         outbox.request(session, make.person(), "confirm", make.NOW, "offers")
     assert _erase(database)
     with database.reading() as session:
@@ -179,7 +179,7 @@ def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Databas
     with database.transaction() as session:
         topic, before = topics.get(session, "weekly-news"), make.events(session)
         made = [make.less(session, "weekly"), make.less(session, "1-month"), make.join(session)]
-        assert not any(outcome.changed for outcome in made)
+        assert not any(result.changed for result in made)
         assert make.events(session) == before
         found = audience.claim(session, topic, "c", [make.person()], make.NOW)
         assert found[make.person()].reason == "erased"
@@ -191,8 +191,8 @@ def test_a_reason_without_its_person_stays(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
-        reasons.give(session, make.person(), stop.seq, "too_many", "", make.NOW)
-        retention.reason_persons(session, retention.Retention(), later)
+        reasons.record(session, make.person(), stop.last_seq, "too_many", "", make.NOW)
+        retention.anonymize_reasons(session, retention.Retention(), later)
     _erase(database)
     with database.reading() as session:
-        assert session.query(PastReason).one().code == "too_many"
+        assert session.query(AnonymizedReason).one().code == "too_many"

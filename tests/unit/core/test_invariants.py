@@ -1,4 +1,4 @@
-"""Whatever happens to a person, in any order, every door says the same about them."""
+"""Whatever happens to a person, in any order, every channel says the same about them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,7 +73,7 @@ class _Life:
     def __init__(self, database: Database) -> None:
         self.database, self.email, self.at = database, f"{uuid4().hex}@example.org", make.NOW
         with database.transaction() as session:
-            for slug in {*SLUGS} - {topic.slug for topic in topics.everything(session)}:
+            for slug in {*SLUGS} - {topic.slug for topic in topics.list_topics(session)}:
                 make.topic(session, slug, policy="opt_out" if slug == "offers" else "opt_in")
             make.reader(session, self.email, "weekly-news")
         self.before: dict[int, dict[str, Any]] = {}  # ledger row -> what stood before it
@@ -81,11 +81,11 @@ class _Life:
         self.look()
 
     def look(self) -> None:
-        """Look through every door, and remember what was seen."""
+        """Look through every channel, and remember what was seen."""
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(self.email))
             assert person is not None
-            self.now, self.seq = snapshots.take(person, KEYS), person.seq
+            self.now, self.seq = snapshots.capture(person, KEYS), person.seq
             self._doors_agree(session, person)
             _ledger_agrees(session, person)
         self.before[self.seq + 1] = self.now
@@ -157,13 +157,13 @@ class _Life:
 
     def _cap(self, slug: str, frequency: str) -> None:
         with self.database.transaction() as session:
-            topic, act = topics.get(session, slug), make.act(at=self.at)
-            subscriptions.set_frequency(session, self._lock(session), topic, frequency, act)
+            topic, context = topics.get(session, slug), make.context(at=self.at)
+            subscriptions.set_frequency(session, self._lock(session), topic, frequency, context)
 
     def _resume(self, slug: str) -> None:
         with self.database.transaction() as session:
-            topic, act = topics.get(session, slug), make.act(at=self.at)
-            subscriptions.resume(session, self._lock(session), topic, act)
+            topic, context = topics.get(session, slug), make.context(at=self.at)
+            subscriptions.resume(session, self._lock(session), topic, context)
 
     def _join(self, slug: str) -> None:
         with self.database.transaction() as session:
@@ -175,10 +175,12 @@ class _Life:
 
     def _lift(self) -> None:
         with self.database.transaction() as session:
-            ever = recovery.Stops("example.org", make.NOW - 999 * DAY, self.at + DAY)
-            act = make.act("cli", self.at)
+            ever = recovery.BounceFilter("example.org", make.NOW - 999 * DAY, self.at + DAY)
+            context = make.context("cli", self.at)
             for kind in ("all", "address"):
-                recovery.lift(session, kind, [make.person(self.email)], ever, act)
+                recovery.remove_suppressions(
+                    session, kind, [make.person(self.email)], ever, context
+                )
 
     def _claim(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:
@@ -203,7 +205,7 @@ class _Life:
         return subscribers.lock(session, make.person(self.email), self.at)
 
     def _verdict(
-        self, topic: preferences.TopicStanding, campaign: str
+        self, topic: preferences.TopicPreference, campaign: str
     ) -> tuple[str, datetime | None]:
         """Return what the audience must say, by what a page shows and what was claimed."""
         if not topic.received:
@@ -255,8 +257,10 @@ def _is_no_more(now: Any, was: Any) -> bool:
     )
 
 
-def _standing(session: Session, person: Subscriber, at: datetime) -> preferences.Standing:
-    return preferences.standing(person, topics.everything(session), "en", at)
+def _standing(
+    session: Session, person: Subscriber, at: datetime
+) -> preferences.SubscriberPreferences:
+    return preferences.read(person, topics.list_topics(session), "en", at)
 
 
 def _ledger_agrees(session: Session, person: Subscriber) -> None:
@@ -265,7 +269,7 @@ def _ledger_agrees(session: Session, person: Subscriber) -> None:
     for change in changes:
         told.update(change.after or {})
     assert [change.row.seq for change in changes] == list(range(1, person.seq + 1))
-    assert person.erased_at or told == snapshots.take(person, told)
+    assert person.erased_at or told == snapshots.capture(person, told)
     assert not [problem for problem in ledger.verify(session) if problem]
 
 

@@ -29,16 +29,16 @@ def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
 
 def _received(session: Session) -> set[str]:
     ada = _ada(session)
-    return {topic.slug for topic in topics.everything(session) if preferences.receives(ada, topic)}
+    return {topic.slug for topic in topics.list_topics(session) if preferences.receives(ada, topic)}
 
 
 def test_joining_starts_a_topic_afresh(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "offers")
         make.topic(session)
-        outcome = make.join(session, wording="Send me Weekly news.")
+        result = make.join(session, wording="Send me Weekly news.")
         held = _gets(session)
-        assert outcome.changed
+        assert result.changed
         assert (held.status, held.frequency, held.paused_until) == ("subscribed", "every", None)
         assert (held.consent_at, held.consent_source) == (make.NOW, "confirm link")
         assert (held.basis, held.source) == ("consent", "page")
@@ -118,7 +118,7 @@ def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
     with database.transaction() as session:
         _reader_of_three_who_left_everything(session)
         seq = _ada(session).seq
-        outcome = make.join(session, at=LATER)
+        result = make.join(session, at=LATER)
         assert make.events(session)[seq:] == [
             ("resubscribed", "all"),
             ("stayed_off", "never-had"),
@@ -126,7 +126,7 @@ def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
             ("stayed_off", "silence"),
             ("resubscribed", "weekly-news"),
         ]
-        assert (outcome.first, outcome.seq) == (seq + 1, seq + 5)
+        assert (result.first_seq, result.last_seq) == (seq + 1, seq + 5)
 
 
 def test_a_topic_left_before_keeps_its_date_when_another_is_joined(database: Database) -> None:
@@ -284,7 +284,7 @@ def test_a_complaint_after_a_stop_is_on_record(
         make.reader(session)
         make.stop(session, slug=slug, source=source)
         assert preferences.complained_at(_ada(session)) is None
-        repeat = make.stop(session, slug=slug, source="complaint", at=LATER, confirm_after=DAY)
+        repeat = make.stop(session, slug=slug, source="complaint", at=LATER, notice_delay=DAY)
         assert not repeat.changed
         assert preferences.complained_at(_ada(session)) == LATER
         held = _gets(session) if slug else _ada(session).suppressions["all"]
@@ -305,7 +305,7 @@ def test_a_stop_that_a_complaint_has_taken_over_is_not_undone(database: Database
         left = make.stop(session)
         make.stop(session, source="complaint", at=LATER)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, left.first, left.seq, at=LATER)
+            make.undo(session, left.first_seq, left.last_seq, at=LATER)
 
 
 def test_a_complaint_of_somebody_erased_gathers_nothing(database: Database) -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, preferences, subscribers, subscriptions, topics
-from preference_center.core.consent import Outcome
+from preference_center.core.consent import ChangeResult
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber
 from tests.support import make
@@ -22,15 +22,15 @@ def _ada(session: Session) -> Subscriber:
 
 def _received(session: Session) -> set[str]:
     ada = _ada(session)
-    return {topic.slug for topic in topics.everything(session) if preferences.receives(ada, topic)}
+    return {topic.slug for topic in topics.list_topics(session) if preferences.receives(ada, topic)}
 
 
-def _late_stop(session: Session, slug: str | None = "weekly-news") -> Outcome:
+def _late_stop(session: Session, slug: str | None = "weekly-news") -> ChangeResult:
     """Bring a stop that was made before everything else in a test."""
-    act = consent.Act("mailto", make.NOW - HOUR, make.NOW + 2 * HOUR)
+    context = consent.ChangeContext("mailto", make.NOW - HOUR, make.NOW + 2 * HOUR)
     topic = topics.get(session, slug) if slug is not None else None
     scope: consent.Scope = "topic" if slug is not None else "all"
-    return consent.end_consent(session, _ada(session), scope, act, topic)
+    return consent.end_consent(session, _ada(session), scope, context, topic)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
@@ -52,7 +52,7 @@ def test_to_take_back_a_wish_for_less_does_not_answer_a_stop_that_arrives_late(
     with database.transaction() as session:
         make.reader(session)
         less = make.less(session, choice)
-        make.undo(session, less.seq, less.seq)
+        make.undo(session, less.last_seq, less.last_seq)
         assert _late_stop(session).changed
 
 
@@ -63,7 +63,7 @@ def test_to_take_back_having_joined_does_not_answer_a_stop_that_arrives_late(
         make.reader(session, ADA, "offers")
         make.topic(session)
         joined = make.join(session)
-        make.undo(session, joined.seq, joined.seq)
+        make.undo(session, joined.last_seq, joined.last_seq)
         assert _late_stop(session).changed
         make.reader(session)
         assert _received(session) == {"offers"}, "an import brought back who had stopped"
@@ -74,11 +74,13 @@ def test_asking_for_more_answers_a_stop_that_arrives_late(database: Database) ->
         ada = make.reader(session)
         ada.subscriptions["weekly-news"].frequency = "monthly"
         subscriptions.set_frequency(
-            session, ada, topics.get(session, "weekly-news"), "weekly", make.act()
+            session, ada, topics.get(session, "weekly-news"), "weekly", make.context()
         )
         assert not _late_stop(session).changed
         make.less(session, "1-month")
-        subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.act(at=LATER))
+        subscriptions.resume(
+            session, ada, topics.get(session, "weekly-news"), make.context(at=LATER)
+        )
         assert not _late_stop(session).changed
 
 

@@ -159,7 +159,7 @@ def test_details_hold_what_was_before_and_after(database: Database) -> None:
     with database.transaction() as session:
         stop = make.stop(session, slug=None)
     with database.reading() as session:
-        (change,) = ledger.changes(session, make.person(), stop.seq)
+        (change,) = ledger.changes(session, make.person(), stop.last_seq)
         since = make.NOW.isoformat()
         assert change.before == {"all": None}
         assert change.after == {"all": {"since": since, "source": "page"}}

@@ -18,8 +18,8 @@ def _row(session: Session) -> OutboxRow:
     return session.query(OutboxRow).one()
 
 
-def _claim(session: Session, at: datetime) -> outbox.ClaimedMail:
-    claimed = outbox.claim(session, at)
+def _claim(session: Session, at: datetime) -> outbox.LeasedEmail:
+    claimed = outbox.lease(session, at)
     assert claimed is not None
     session.flush()
     return claimed
@@ -28,11 +28,11 @@ def _claim(session: Session, at: datetime) -> outbox.ClaimedMail:
 def test_changes_close_together_share_one_mail(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        first = make.stop(session, confirm_after=QUIET)
+        first = make.stop(session, notice_delay=QUIET)
         later = make.NOW + timedelta(minutes=1)
-        last = make.stop(session, slug="offers", at=later, confirm_after=QUIET)
+        last = make.stop(session, slug="offers", at=later, notice_delay=QUIET)
         row = _row(session)
-        assert (row.first_seq, row.last_seq) == (first.seq, last.seq)
+        assert (row.first_seq, row.last_seq) == (first.last_seq, last.last_seq)
         assert row.due_at == later + QUIET
 
 
@@ -41,13 +41,13 @@ def test_a_mail_waits_for_more_changes_ten_minutes_at_most(database: Database) -
         make.reader(session)
         for minute in range(12):
             at = make.NOW + timedelta(minutes=minute)
-            make.stop(session, slug=f"topic-{minute}", at=at, confirm_after=QUIET)
-        assert _row(session).due_at == make.NOW + outbox.LONGEST_WAIT
+            make.stop(session, slug=f"topic-{minute}", at=at, notice_delay=QUIET)
+        assert _row(session).due_at == make.NOW + outbox.MAX_DELAY
 
 
 def test_nobody_without_an_address_is_written_to(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "stranger@example.org", confirm_after=QUIET)
+        make.stop(session, "stranger@example.org", notice_delay=QUIET)
         assert session.query(OutboxRow).count() == 0
 
 
@@ -62,17 +62,17 @@ def test_who_did_not_ask_gets_no_mail(database: Database, source: str) -> None:
 def test_a_mail_is_not_claimed_before_it_is_due(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
-        assert outbox.claim(session, make.NOW + QUIET - timedelta(seconds=1)) is None
-        assert outbox.claim(session, make.NOW + QUIET) is not None
+        make.stop(session, notice_delay=QUIET)
+        assert outbox.lease(session, make.NOW + QUIET - timedelta(seconds=1)) is None
+        assert outbox.lease(session, make.NOW + QUIET) is not None
 
 
 def test_a_claimed_mail_belongs_to_one_worker(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
         _claim(session, make.NOW + QUIET)
-        assert outbox.claim(session, make.NOW + QUIET) is None
+        assert outbox.lease(session, make.NOW + QUIET) is None
 
 
 def test_two_workers_claim_two_mails_at_once(database: Database) -> None:
@@ -81,7 +81,7 @@ def test_two_workers_claim_two_mails_at_once(database: Database) -> None:
     with database.transaction() as session:
         for email in ("ada@example.org", "bob@example.org"):
             make.reader(session, email)
-            make.stop(session, email, confirm_after=QUIET)
+            make.stop(session, email, notice_delay=QUIET)
     with database.transaction() as one, database.transaction() as two:
         first, second = _claim(one, make.NOW + QUIET), _claim(two, make.NOW + QUIET)
         assert first.subscriber_id != second.subscriber_id
@@ -90,9 +90,9 @@ def test_two_workers_claim_two_mails_at_once(database: Database) -> None:
 def test_a_lapsed_claim_is_repeated_under_the_same_message_id(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
         first = _claim(session, make.NOW + QUIET)
-        second = _claim(session, make.NOW + QUIET + outbox.CLAIM_LAPSES_AFTER)
+        second = _claim(session, make.NOW + QUIET + outbox.LEASE_DURATION)
         assert second.message_id == first.message_id
         assert (first.attempts, second.attempts) == (1, 2)
 
@@ -100,9 +100,9 @@ def test_a_lapsed_claim_is_repeated_under_the_same_message_id(database: Database
 def test_a_worker_whose_claim_lapsed_settles_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
         slow = _claim(session, make.NOW + QUIET)
-        later = make.NOW + QUIET + outbox.CLAIM_LAPSES_AFTER
+        later = make.NOW + QUIET + outbox.LEASE_DURATION
         _claim(session, later)
         outbox.settle(session, slow, later, "failed", "too slow")
         assert (_row(session).state, _row(session).failure) == ("started", None)
@@ -111,17 +111,17 @@ def test_a_worker_whose_claim_lapsed_settles_nothing(database: Database) -> None
 def test_a_change_made_while_its_mail_is_sent_gets_a_mail_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
         claimed = _claim(session, make.NOW + QUIET)
-        later = make.stop(session, slug="offers", at=make.NOW + QUIET, confirm_after=QUIET)
+        later = make.stop(session, slug="offers", at=make.NOW + QUIET, notice_delay=QUIET)
         pending = session.query(OutboxRow).filter_by(state="pending").one()
-        assert claimed.last_seq < pending.first_seq == pending.last_seq == later.seq
+        assert claimed.last_seq < pending.first_seq == pending.last_seq == later.last_seq
 
 
 def test_a_mail_is_tried_again_at_growing_intervals_then_given_up(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
         now, waits = make.NOW + QUIET, []
         for _ in range(len(outbox.RETRY_AFTER) + 1):
             outbox.retry(session, _claim(session, now), now, "451 not now")
@@ -134,18 +134,18 @@ def test_a_mail_is_tried_again_at_growing_intervals_then_given_up(database: Data
 def test_a_mail_unsent_for_a_day_is_dropped(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
-        assert outbox.claim(session, make.NOW + timedelta(hours=24, seconds=1)) is None
+        make.stop(session, notice_delay=QUIET)
+        assert outbox.lease(session, make.NOW + timedelta(hours=24, seconds=1)) is None
         assert _row(session).state == "dropped"
 
 
 def test_a_mail_is_awaited_until_it_is_settled(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        seq = make.stop(session, confirm_after=QUIET).seq
-        assert outbox.awaits(session, make.person(), seq)
+        seq = make.stop(session, notice_delay=QUIET).last_seq
+        assert outbox.has_pending(session, make.person(), seq)
         outbox.settle(session, _claim(session, make.NOW + QUIET), make.NOW, "sent")
-        assert not outbox.awaits(session, make.person(), seq)
+        assert not outbox.has_pending(session, make.person(), seq)
 
 
 def test_what_cancels_itself_out_is_no_change(database: Database) -> None:
@@ -153,10 +153,10 @@ def test_what_cancels_itself_out_is_no_change(database: Database) -> None:
         make.reader(session)
         stop = make.stop(session)
         kept = make.stop(session, slug="offers")
-        undone = make.undo(session, stop.seq, stop.seq)
-        net = outbox.net_changes(session, make.person(), stop.seq, undone.seq)
+        undone = make.undo(session, stop.last_seq, stop.last_seq)
+        net = outbox.net_changes(session, make.person(), stop.last_seq, undone.last_seq)
         assert [change.key for change in net] == ["topic:offers"]
-        assert net == outbox.net_changes(session, make.person(), kept.seq, kept.seq)
+        assert net == outbox.net_changes(session, make.person(), kept.last_seq, kept.last_seq)
 
 
 def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
@@ -166,8 +166,8 @@ def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
     with database.transaction() as session:
         for topic in asked:
             outbox.request(session, make.person(), "confirm", make.NOW, topic)
-        assert session.query(OutboxRow).count() == outbox.MOST_OF_A_KIND
+        assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
         outbox.request(session, make.person(), "link", make.NOW)
         tomorrow = make.NOW + timedelta(days=1)
         outbox.request(session, make.person(), "confirm", tomorrow, "topic-29")
-        assert session.query(OutboxRow).count() == outbox.MOST_OF_A_KIND + 2
+        assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND + 2

@@ -7,7 +7,7 @@ import pytest
 
 from preference_center.core import page_views
 from preference_center.store import Database
-from preference_center.store.tables import Opening, row_values
+from preference_center.store.tables import PageView, row_values
 from tests.support import make
 
 HOUR = page_views.hour_of(make.NOW)
@@ -15,7 +15,7 @@ HOUR = page_views.hour_of(make.NOW)
 
 def _counts(database: Database) -> dict[page_views.Key, int]:
     with database.reading() as session:
-        return {(row.hour, row.topic, row.campaign): row.count for row in session.query(Opening)}
+        return {(row.hour, row.topic, row.campaign): row.count for row in session.query(PageView)}
 
 
 def test_counts_are_kept_apart_by_hour_topic_and_campaign(database: Database) -> None:
@@ -58,7 +58,7 @@ def test_two_that_count_at_once_add_up(database: Database) -> None:
 
 
 def test_an_opening_says_nothing_of_a_person(database: Database) -> None:
-    assert set(row_values(Opening())) == {"hour", "topic", "campaign", "count"}
+    assert set(row_values(PageView())) == {"hour", "topic", "campaign", "count"}
 
 
 @pytest.mark.parametrize(

@@ -56,11 +56,11 @@ WORDS = st.text("abcdefghijklmnopqrstuvwxyzäöüñéأبتث", min_size=1, max_
 
 def _left(session: Session, campaign: str | None = None) -> int:
     make.reader(session)
-    return make.stop(session, campaign=campaign).seq
+    return make.stop(session, campaign=campaign).last_seq
 
 
 def _give(session: Session, seq: int, code: str, note: str = "", at: datetime = make.NOW) -> Reason:
-    reasons.give(session, make.person(), seq, code, note, at)
+    reasons.record(session, make.person(), seq, code, note, at)
     session.flush()
     return session.query(Reason).one()
 
@@ -77,7 +77,7 @@ def test_a_reason_for_leaving_everything_names_no_topic(database: Database) -> N
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, slug=None)
-        assert _give(session, stop.seq, "other").topic is None
+        assert _give(session, stop.last_seq, "other").topic is None
 
 
 def test_a_second_answer_replaces_the_first(database: Database) -> None:
@@ -93,11 +93,11 @@ def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         one, two = make.stop(session), make.stop(session, slug="offers")
-        for seq, code in ((one.seq, "too_many"), (two.seq, "not_relevant")):
-            reasons.give(session, make.person(), seq, code, "", make.NOW)
-        assert reasons.given(session, make.person(), one.seq) == "too_many"
-        assert reasons.given(session, make.person(), two.seq) == "not_relevant"
-        assert reasons.given(session, make.person(), two.seq + 1) is None
+        for seq, code in ((one.last_seq, "too_many"), (two.last_seq, "not_relevant")):
+            reasons.record(session, make.person(), seq, code, "", make.NOW)
+        assert reasons.get(session, make.person(), one.last_seq) == "too_many"
+        assert reasons.get(session, make.person(), two.last_seq) == "not_relevant"
+        assert reasons.get(session, make.person(), two.last_seq + 1) is None
 
 
 @pytest.mark.parametrize("code", reasons.CODES)
@@ -111,7 +111,7 @@ def test_another_code_or_a_longer_note_is_refused(database: Database, code: str,
     with database.transaction() as session:
         seq = _left(session)
         with pytest.raises(InvalidReasonError):
-            reasons.give(session, make.person(), seq, code, note, make.NOW)
+            reasons.record(session, make.person(), seq, code, note, make.NOW)
         assert session.query(Reason).count() == 0
 
 
@@ -167,7 +167,7 @@ def test_no_number_of_five_digits_or_more_survives(
     assert reasons.masked(f"{before} {number} {after}") == f"{before} [number] {after}"
 
 
-@given(st.text(max_size=reasons.LONGEST_NOTE))
+@given(st.text(max_size=reasons.MAX_NOTE_LENGTH))
 def test_of_any_text_no_address_and_no_number_is_left(note: str) -> None:
     masked = reasons.masked(note)
     assert not re.search(r"(?:\d\W?){5}", masked)

@@ -24,8 +24,8 @@ def _read(
 def test_it_tells_what_was_left(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, confirm_after=QUIET)
-    shown = _read(database, stop.seq, stop.seq)
+        stop = make.stop(session, notice_delay=QUIET)
+    shown = _read(database, stop.last_seq, stop.last_seq)
     (change,) = shown.changes
     assert change.topic is not None
     assert (change.kind, change.topic.name, change.at) == ("left", "Weekly news", make.NOW)
@@ -37,7 +37,7 @@ def test_it_tells_of_everything(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, slug=None)
-    shown = _read(database, stop.seq, stop.seq)
+    shown = _read(database, stop.last_seq, stop.last_seq)
     assert [(change.kind, change.topic) for change in shown.changes] == [("left", None)]
     assert shown.standing.received == []
 
@@ -46,9 +46,9 @@ def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first, last = make.stop(session), make.stop(session, slug="offers")
-        undone = make.undo(session, first.seq, last.seq)
-    assert _read(database, first.seq, last.seq).state == "undone"
-    back = _read(database, undone.first, undone.seq)
+        undone = make.undo(session, first.last_seq, last.last_seq)
+    assert _read(database, first.last_seq, last.last_seq).state == "undone"
+    back = _read(database, undone.first_seq, undone.last_seq)
     assert [change.kind for change in back.changes] == ["back", "back"]
     assert len(back.standing.received) == 2
 
@@ -64,7 +64,7 @@ def test_its_state_says_whether_undo_is_offered(
         make.reader(session)
         stop = make.stop(session, source=source)
     now = make.NOW + timedelta(days=days)
-    assert _read(database, stop.seq, stop.seq, now).state == state
+    assert _read(database, stop.last_seq, stop.last_seq, now).state == state
 
 
 def test_a_newer_stop_supersedes_it(database: Database) -> None:
@@ -72,22 +72,28 @@ def test_a_newer_stop_supersedes_it(database: Database) -> None:
         make.reader(session)
         stop = make.stop(session)
         make.stop(session, slug=None)
-    assert _read(database, stop.seq, stop.seq).state == "superseded"
+    assert _read(database, stop.last_seq, stop.last_seq).state == "superseded"
 
 
 def test_there_is_none_where_all_cancelled_out(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
-        last = make.undo(session, stop.seq, stop.seq)
-        assert receipts.read(session, make.person(), stop.seq, last.seq, "en", make.NOW) is None
+        last = make.undo(session, stop.last_seq, stop.last_seq)
+        assert (
+            receipts.read(session, make.person(), stop.last_seq, last.last_seq, "en", make.NOW)
+            is None
+        )
 
 
 def test_there_is_none_for_what_was_not_the_persons_own_act(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, source="complaint")
-        assert receipts.read(session, make.person(), stop.seq, stop.seq, "en", make.NOW) is None
+        assert (
+            receipts.read(session, make.person(), stop.last_seq, stop.last_seq, "en", make.NOW)
+            is None
+        )
 
 
 def test_there_is_none_after_erasure(database: Database) -> None:
@@ -95,7 +101,10 @@ def test_there_is_none_after_erasure(database: Database) -> None:
         make.reader(session)
         stop = make.stop(session)
         erasure.erase(session, make.person(), "cli", make.NOW)
-        assert receipts.read(session, make.person(), stop.seq, stop.seq, "en", make.NOW) is None
+        assert (
+            receipts.read(session, make.person(), stop.last_seq, stop.last_seq, "en", make.NOW)
+            is None
+        )
 
 
 def test_there_is_none_for_rows_never_written(database: Database) -> None:
@@ -103,8 +112,8 @@ def test_there_is_none_for_rows_never_written(database: Database) -> None:
         assert receipts.read(session, make.person(), 1, 9_999_999_999, "en", make.NOW) is None
 
 
-def _shown(database: Database, outcome: consent.Outcome) -> list[tuple[str, str | None]]:
-    changes = _read(database, outcome.first, outcome.seq).changes
+def _shown(database: Database, result: consent.ChangeResult) -> list[tuple[str, str | None]]:
+    changes = _read(database, result.first_seq, result.last_seq).changes
     return [(each.kind, each.topic.slug if each.topic else None) for each in changes]
 
 
@@ -112,7 +121,7 @@ def test_it_tells_how_much_less_comes(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = "weekly"
         less = make.less(session, "monthly")
-    (change,) = _read(database, less.first, less.seq).changes
+    (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "weekly", "monthly")
 
 
@@ -120,7 +129,7 @@ def test_it_tells_until_when_nothing_comes(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         less = make.less(session, "2-weeks")
-    (change,) = _read(database, less.first, less.seq).changes
+    (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.paused_until) == ("paused", datetime(2026, 12, 6, tzinfo=UTC))
 
 
@@ -129,9 +138,9 @@ def test_it_tells_of_more(database: Database) -> None:
         ada = make.reader(session)
         ada.subscriptions["weekly-news"].frequency = "monthly"
         topic = topics.get(session, "weekly-news")
-        more = subscriptions.set_frequency(session, ada, topic, "every", make.act())
+        more = subscriptions.set_frequency(session, ada, topic, "every", make.context())
         make.less(session, "1-month")
-        resumed = subscriptions.resume(session, ada, topic, make.act())
+        resumed = subscriptions.resume(session, ada, topic, make.context())
     assert _shown(database, more) == [("more", "weekly-news")]
     assert _shown(database, resumed) == [("resumed", "weekly-news")]
 
@@ -140,7 +149,7 @@ def test_it_tells_of_less_where_silence_gave_every_mail(database: Database) -> N
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
         less = make.less(session, "monthly")
-    (change,) = _read(database, less.first, less.seq).changes
+    (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "every", "monthly")
 
 
@@ -152,7 +161,7 @@ def test_to_join_after_leaving_everything_tells_of_the_joined_topic_alone(
         make.stop(session, slug=None)
         joined = make.join(session)
     assert _shown(database, joined) == [("joined", "weekly-news")]
-    shown = _read(database, joined.first, joined.seq)
+    shown = _read(database, joined.first_seq, joined.last_seq)
     assert [topic.slug for topic in shown.standing.received] == ["weekly-news"]
     assert (shown.state, shown.reason_for) == ("standing", None)
 
@@ -163,11 +172,11 @@ def test_to_leave_everything_and_join_one_at_once_tells_what_ended(database: Dat
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         stop = make.stop(session, slug=None)
         joined = make.join(session)
-    shown = _read(database, stop.first, joined.seq)
+    shown = _read(database, stop.first_seq, joined.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "offers")
     ]
-    assert shown.reason_for == stop.seq
+    assert shown.reason_for == stop.last_seq
 
 
 def test_to_join_one_topic_and_leave_it_again_is_not_to_come_back(database: Database) -> None:
@@ -177,7 +186,7 @@ def test_to_join_one_topic_and_leave_it_again_is_not_to_come_back(database: Data
         make.stop(session, slug=None)
         joined = make.join(session)
         left = make.stop(session)
-    shown = _read(database, joined.first, left.seq)
+    shown = _read(database, joined.first_seq, left.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "weekly-news")
     ]
@@ -193,7 +202,9 @@ def test_to_join_what_was_left_before_and_leave_it_again_tells_nothing(
         joined = make.join(session)
         left = make.stop(session)
     with database.reading() as session:
-        told = receipts.read(session, make.person(), joined.first, left.seq, "en", make.NOW)
+        told = receipts.read(
+            session, make.person(), joined.first_seq, left.last_seq, "en", make.NOW
+        )
         assert told is None
 
 
@@ -201,12 +212,12 @@ def test_a_newer_choice_supersedes_it_and_undo_says_so(database: Database) -> No
     with database.transaction() as session:
         make.reader(session)
         less = make.less(session, "monthly")
-        undone = make.undo(session, less.first, less.seq)
-    assert _read(database, less.first, less.seq).state == "undone"
+        undone = make.undo(session, less.first_seq, less.last_seq)
+    assert _read(database, less.first_seq, less.last_seq).state == "undone"
     assert _shown(database, undone) == [("back", "weekly-news")]
     with database.transaction() as session:
         make.less(session, "2-weeks")
-    assert _read(database, less.first, less.seq).state == "superseded"
+    assert _read(database, less.first_seq, less.last_seq).state == "superseded"
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
@@ -215,11 +226,11 @@ def test_who_left_is_asked_why_once(database: Database, slug: str | None) -> Non
         make.reader(session)
         less = make.less(session, "monthly")
         stop = make.stop(session, slug=slug)
-    shown = _read(database, less.first, stop.seq)
-    assert (shown.reason_for, shown.reason) == (stop.seq, None)
+    shown = _read(database, less.first_seq, stop.last_seq)
+    assert (shown.reason_for, shown.reason) == (stop.last_seq, None)
     with database.transaction() as session:
-        reasons.give(session, make.person(), stop.seq, "too_many", "", make.NOW)
-    assert _read(database, less.first, stop.seq).reason == "too_many"
+        reasons.record(session, make.person(), stop.last_seq, "too_many", "", make.NOW)
+    assert _read(database, less.first_seq, stop.last_seq).reason == "too_many"
 
 
 def test_who_asked_for_less_or_came_back_is_not_asked_why(database: Database) -> None:
@@ -227,9 +238,9 @@ def test_who_asked_for_less_or_came_back_is_not_asked_why(database: Database) ->
         make.reader(session)
         less = make.less(session, "monthly")
         stop = make.stop(session)
-        back = make.undo(session, stop.first, stop.seq)
-    assert _read(database, less.first, less.seq).reason_for is None
-    assert _read(database, back.first, back.seq).reason_for is None
+        back = make.undo(session, stop.first_seq, stop.last_seq)
+    assert _read(database, less.first_seq, less.last_seq).reason_for is None
+    assert _read(database, back.first_seq, back.last_seq).reason_for is None
 
 
 def test_a_reason_answers_the_last_leave_that_was_the_persons_own(database: Database) -> None:
@@ -238,4 +249,4 @@ def test_a_reason_answers_the_last_leave_that_was_the_persons_own(database: Data
         first = make.stop(session)
         last = make.stop(session, slug="offers")
         make.stop(session, slug="events", source="complaint")
-    assert _read(database, first.first, last.seq + 1).reason_for == last.seq
+    assert _read(database, first.first_seq, last.last_seq + 1).reason_for == last.last_seq

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from preference_center.core import bounces, erasure, ledger, recovery, subscribers
 from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
-from preference_center.core.recovery import Stops
+from preference_center.core.recovery import BounceFilter
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from tests.support import make
 
 HOUR = timedelta(hours=1)
-OURS = Stops("mail.example", make.NOW - HOUR, make.NOW + HOUR)
+OURS = BounceFilter("mail.example", make.NOW - HOUR, make.NOW + HOUR)
 ADA = "ada@mail.example"
 
 
@@ -27,10 +27,13 @@ def let_bounce(
     assert bounces.record(session, make.person(email), bounce, make.NOW) == "suppressed"
 
 
-def lift(session: Session, stops: Stops = OURS) -> int:
-    act = make.act("cli", make.NOW + HOUR)
-    found = list(recovery.find(session, stops))
-    return sum(recovery.lift(session, kind, people, stops, act) for kind, people in found)
+def lift(session: Session, stops: BounceFilter = OURS) -> int:
+    context = make.context("cli", make.NOW + HOUR)
+    found = list(recovery.find_suppressed(session, stops))
+    return sum(
+        recovery.remove_suppressions(session, kind, people, stops, context)
+        for kind, people in found
+    )
 
 
 def stops(session: Session, email: str = ADA) -> set[str]:
@@ -66,7 +69,7 @@ def test_a_domain_is_known_however_it_is_spelt(database: Database, domain: str) 
     with database.transaction() as session:
         make.reader(session, "Ada@Mail.EXAMPLE")
         let_bounce(session, "Ada@Mail.EXAMPLE")
-        assert lift(session, Stops(domain, OURS.since, OURS.until)) == 1
+        assert lift(session, BounceFilter(domain, OURS.since, OURS.until)) == 1
 
 
 def _another_domain(session: Session) -> None:
@@ -132,7 +135,7 @@ def _put_back_by_undo(session: Session) -> None:
     let_bounce(session, authority="return-path")
     make.stop(session, ADA, None)
     joined = make.join(session, ADA)
-    make.undo(session, joined.first, joined.seq, ADA)
+    make.undo(session, joined.first_seq, joined.last_seq, ADA)
 
 
 def test_what_a_person_put_back_by_undo_is_theirs(database: Database) -> None:
@@ -159,7 +162,7 @@ def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.M
         for email in emails:
             make.reader(session, email)
             let_bounce(session, email)
-        pages = [people for _, people in recovery.find(session, OURS)]
+        pages = [people for _, people in recovery.find_suppressed(session, OURS)]
         assert [len(page) for page in pages] == [3, 3, 1]
         assert {*chain.from_iterable(pages)} == {make.person(email) for email in emails}
 
@@ -172,7 +175,9 @@ def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) 
         make.stop(session, "ben@mail.example", None, "address", source="bounce", at=late)
         people = [make.person(ADA), make.person("ben@mail.example")]
         for kind in ("all", "address"):
-            assert recovery.lift(session, kind, people, OURS, make.act("cli")) == 0
+            assert (
+                recovery.remove_suppressions(session, kind, people, OURS, make.context("cli")) == 0
+            )
 
 
 def test_an_address_that_bounces_again_is_stopped_again(database: Database) -> None:

@@ -20,12 +20,12 @@ from preference_center.core.retention import Retention
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store import Database
 from preference_center.store.tables import (
+    AnonymizedReason,
     BounceCount,
     Claim,
     ClaimCount,
     LedgerRow,
     OutboxRow,
-    PastReason,
     Reason,
 )
 from tests.support import make
@@ -50,8 +50,8 @@ def _reasons(
     before = session.query(LedgerRow).count()
     for number in range(many):
         email = f"p{before + number}@example.org"
-        seq = make.stop(session, email, campaign=campaign).seq
-        reasons.give(session, make.person(email), seq, "too_many", f"Note {number}", at)
+        seq = make.stop(session, email, campaign=campaign).last_seq
+        reasons.record(session, make.person(email), seq, "too_many", f"Note {number}", at)
     session.flush()
 
 
@@ -106,10 +106,10 @@ def test_a_released_claim_goes_with_the_others(database: Database) -> None:
 def test_a_reason_loses_its_person_after_ninety_days(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
-        assert retention.reason_persons(session, KEEP, make.NOW + 90 * DAY) == 0
-        assert retention.reason_persons(session, KEEP, make.NOW + 90 * DAY + SECOND) == 1
+        assert retention.anonymize_reasons(session, KEEP, make.NOW + 90 * DAY) == 0
+        assert retention.anonymize_reasons(session, KEEP, make.NOW + 90 * DAY + SECOND) == 1
         assert session.query(Reason).count() == 0
-        past = session.query(PastReason).one()
+        past = session.query(AnonymizedReason).one()
         assert (past.week, past.topic, past.code, past.note) == (
             reasons.week_of(make.NOW),
             "weekly-news",
@@ -122,8 +122,8 @@ def test_nothing_ties_a_past_reason_to_the_person(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         person = session.query(Reason).one().subscriber_id
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
-        past = session.query(PastReason).one()
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        past = session.query(AnonymizedReason).one()
         assert person not in (past.id, past.week, past.topic, past.campaign, past.note)
 
 
@@ -135,8 +135,8 @@ def test_a_campaign_is_kept_where_five_share_it(
         _reasons(session, many)
         _reasons(session, 3, "another")
         _reasons(session, 6, None)
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
-        campaigns = [reason.campaign for reason in session.query(PastReason)]
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        campaigns = [reason.campaign for reason in session.query(AnonymizedReason)]
         assert campaigns.count("2026-47") == (many if kept else 0)
         assert len(campaigns) == many + 9
         assert set(campaigns) == {kept, None}
@@ -146,40 +146,40 @@ def test_who_is_still_young_counts_among_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 2)
         _reasons(session, 3, at=make.NOW + 30 * DAY)
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
-        assert session.query(PastReason).filter_by(campaign="2026-47").count() == 2
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        assert session.query(AnonymizedReason).filter_by(campaign="2026-47").count() == 2
         assert session.query(Reason).count() == 3
 
 
 def test_who_lost_their_person_before_counts_among_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 5)
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
         _reasons(session, 1, at=make.NOW + 30 * DAY)
-        retention.reason_persons(session, KEEP, make.NOW + 121 * DAY)
-        assert session.query(PastReason).filter_by(campaign="2026-47").count() == 6
+        retention.anonymize_reasons(session, KEEP, make.NOW + 121 * DAY)
+        assert session.query(AnonymizedReason).filter_by(campaign="2026-47").count() == 6
 
 
 def test_of_a_campaign_that_was_taken_off_nothing_comes_back(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 4)
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
         _reasons(session, 4, at=make.NOW + 30 * DAY)
-        retention.reason_persons(session, KEEP, make.NOW + 121 * DAY)
-        assert {reason.campaign for reason in session.query(PastReason)} == {None}
+        retention.anonymize_reasons(session, KEEP, make.NOW + 121 * DAY)
+        assert {reason.campaign for reason in session.query(AnonymizedReason)} == {None}
 
 
 def test_a_note_goes_when_all_of_its_week_is_a_year_old(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
-        retention.reason_persons(session, KEEP, make.NOW + 91 * DAY)
+        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
         next_week = datetime.combine(
             reasons.week_of(make.NOW) + 7 * DAY, datetime.min.time(), make.NOW.tzinfo
         )
         assert retention.reason_notes(session, KEEP, next_week + 365 * DAY - SECOND) == 0
         assert retention.reason_notes(session, KEEP, next_week + 365 * DAY) == 1
         session.expire_all()
-        past = session.query(PastReason).one()
+        past = session.query(AnonymizedReason).one()
         assert (past.note, past.code, past.campaign) == ("", "too_many", None)
 
 
@@ -187,7 +187,7 @@ def test_a_reason_without_a_note_is_not_taken_again(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         later = make.NOW + 400 * DAY
-        retention.reason_persons(session, KEEP, later)
+        retention.anonymize_reasons(session, KEEP, later)
         assert [retention.reason_notes(session, KEEP, later) for _ in range(2)] == [1, 0]
 
 
@@ -217,7 +217,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
         due = retention.due(session, KEEP, later)
         assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 1]
         assert _everything_old(session, later) == due
-        assert session.query(PastReason).filter_by(note="", campaign="2026-47").count() == 7
+        assert session.query(AnonymizedReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
 
 
@@ -237,16 +237,16 @@ def test_a_message_nobody_understood_is_kept_for_two_weeks(database: Database) -
         quarantine.keep(session, b"hello", "not understood", make.NOW)
         assert retention.unread(session, KEEP, make.NOW + 14 * DAY) == 0
         assert retention.unread(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
-        assert quarantine.everything(session) == []
+        assert quarantine.list_all(session) == []
 
 
 def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
-        assert inbound_counts.is_new(session, "mail", "hello", make.NOW)
+        assert inbound_counts.record_if_new(session, "mail", "hello", make.NOW)
         assert retention.seen(session, KEEP, make.NOW + 14 * DAY) == 0
-        assert not inbound_counts.is_new(session, "mail", "hello", make.NOW + 14 * DAY)
+        assert not inbound_counts.record_if_new(session, "mail", "hello", make.NOW + 14 * DAY)
         assert retention.seen(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
-        assert inbound_counts.is_new(session, "mail", "hello", make.NOW + 15 * DAY)
+        assert inbound_counts.record_if_new(session, "mail", "hello", make.NOW + 15 * DAY)
 
 
 def test_a_failed_mailing_is_kept_while_a_rule_counts_it(database: Database) -> None:

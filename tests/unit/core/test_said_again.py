@@ -33,7 +33,7 @@ def test_who_undoes_the_first_stop_lifts_no_other(
         make.stop(session, slug=slug, source=source, campaign="a", at=LATER)
     refusal = UndoSupersededError if source == "complaint" else UndoNotOfferedError
     with pytest.raises(refusal), database.transaction() as session:
-        make.undo(session, first.seq, first.seq, at=LATER)
+        make.undo(session, first.last_seq, first.last_seq, at=LATER)
     assert verdict(database) == "deny"
 
 
@@ -43,7 +43,7 @@ def test_a_stop_from_another_campaigns_mail_is_said_again(database: Database) ->
         first = make.stop(session, source="one-click", campaign="a")
         make.stop(session, source="one-click", campaign="b", at=LATER)
         with pytest.raises(UndoNotOfferedError):
-            make.undo(session, first.seq, first.seq, at=LATER)
+            make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
 @pytest.mark.parametrize(("source", "seconds"), [("page", 60), ("one-click", 300)])
@@ -55,7 +55,7 @@ def test_a_double_press_or_a_providers_second_post_can_be_undone(
         first = make.stop(session, source=source, campaign="a")
         again = make.NOW + timedelta(seconds=seconds)
         make.stop(session, source=source, campaign="a", at=again)
-        assert make.undo(session, first.seq, first.seq, at=LATER).changed
+        assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
     assert verdict(database) == "allow"
 
 
@@ -63,8 +63,8 @@ def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Dat
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session)
-        make.stop(session, source="import", now=LATER, told="page")
-        assert make.undo(session, first.seq, first.seq, at=LATER).changed
+        make.stop(session, source="import", now=LATER, original_source="page")
+        assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
 
 
 def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Database) -> None:
@@ -73,7 +73,7 @@ def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Databa
         first = make.stop(session, campaign="a")
         make.stop(session, campaign="a", at=LATER)
         with pytest.raises(UndoNotOfferedError):
-            make.undo(session, first.seq, first.seq, at=LATER)
+            make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
 def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Database) -> None:
@@ -82,7 +82,7 @@ def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Dat
         first = make.stop(session)
         make.stop(session, source="import", at=LATER)
         with pytest.raises(UndoNotOfferedError):
-            make.undo(session, first.seq, first.seq, at=LATER)
+            make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
 def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
@@ -91,11 +91,11 @@ def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, slug=None)
-        make.undo(session, first.seq, first.seq)
-        make.stop(session, slug=None, source="import", told="complaint")
+        make.undo(session, first.last_seq, first.last_seq)
+        make.stop(session, slug=None, source="import", original_source="complaint")
         last = make.stop(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, first.seq, last.seq)
+            make.undo(session, first.last_seq, last.last_seq)
     assert verdict(database) == "deny"
 
 
@@ -103,7 +103,7 @@ def test_what_was_said_again_is_forgotten_with_the_stop(database: Database) -> N
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, campaign="a")
-        make.undo(session, first.seq, first.seq)
+        make.undo(session, first.last_seq, first.last_seq)
         second = make.stop(session, campaign="b", at=LATER)
-        assert make.undo(session, second.seq, second.seq, at=LATER).changed
+        assert make.undo(session, second.last_seq, second.last_seq, at=LATER).changed
     assert verdict(database) == "allow"

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, preferences, subscribers, subscriptions, topics
-from preference_center.core.consent import Outcome
-from preference_center.core.snapshots import take
+from preference_center.core.consent import ChangeResult
+from preference_center.core.snapshots import capture
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber, Subscription
 from tests.support import make
@@ -27,16 +27,18 @@ def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
     return _ada(session).subscriptions[slug]
 
 
-def _cap(session: Session, frequency: str, slug: str = "weekly-news", **changes: Any) -> Outcome:
+def _cap(
+    session: Session, frequency: str, slug: str = "weekly-news", **changes: Any
+) -> ChangeResult:
     topic = topics.get(session, slug)
     return subscriptions.set_frequency(
-        session, _ada(session), topic, frequency, make.act(**changes)
+        session, _ada(session), topic, frequency, make.context(**changes)
     )
 
 
-def _resume(session: Session, **changes: Any) -> Outcome:
+def _resume(session: Session, **changes: Any) -> ChangeResult:
     topic = topics.get(session, "weekly-news")
-    return subscriptions.resume(session, _ada(session), topic, make.act(**changes))
+    return subscriptions.resume(session, _ada(session), topic, make.context(**changes))
 
 
 @pytest.mark.parametrize("now", preferences.FREQUENCIES)
@@ -45,8 +47,8 @@ def test_asking_for_less_never_gives_more(database: Database, now: str, choice: 
     order = preferences.FREQUENCIES
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = now
-        outcome = make.less(session, choice)
-        assert outcome.changed == (order.index(choice) > order.index(now))
+        result = make.less(session, choice)
+        assert result.changed == (order.index(choice) > order.index(now))
         assert _gets(session).frequency == max(now, choice, key=order.index)
 
 
@@ -71,9 +73,9 @@ def test_a_cap_leaves_status_pause_and_the_other_topics_alone(database: Database
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
         make.less(session, "1-month")
-        before = take(_ada(session), ["topic:weekly-news", "topic:offers", "all"])
+        before = capture(_ada(session), ["topic:weekly-news", "topic:offers", "all"])
         make.less(session, "monthly")
-        after = take(_ada(session), before)
+        after = capture(_ada(session), before)
         before["topic:weekly-news"]["frequency"] = "monthly"
         assert after == before
 
@@ -82,10 +84,10 @@ def test_the_same_wish_twice_writes_nothing_and_mails_nothing(database: Database
     with database.transaction() as session:
         make.reader(session)
         for choice in ("monthly", "3-months"):
-            first = make.less(session, choice, confirm_after=HOUR)
-            again = make.less(session, choice, at=LATER, confirm_after=HOUR)
+            first = make.less(session, choice, notice_delay=HOUR)
+            again = make.less(session, choice, at=LATER, notice_delay=HOUR)
             assert (first.changed, again.changed) == (True, False)
-            assert session.query(OutboxRow).one().last_seq == first.seq
+            assert session.query(OutboxRow).one().last_seq == first.last_seq
         assert len(make.events(session)) == 3
 
 
@@ -139,13 +141,13 @@ def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
 ) -> None:
     with database.transaction() as session:
         happened(session)
-        before = take(_ada(session), ["topic:weekly-news", "all", "address"])
+        before = capture(_ada(session), ["topic:weekly-news", "all", "address"])
         seq = _ada(session).seq
         for choice in EVERY_CHOICE:
             assert not make.less(session, choice, at=LATER).changed
         assert not _cap(session, "monthly", at=LATER).changed
         assert not _resume(session, at=LATER).changed
-        assert take(_ada(session), before) == before
+        assert capture(_ada(session), before) == before
         assert _ada(session).seq == seq
 
 

@@ -77,7 +77,7 @@ def test_an_unknown_topic_is_refused_by_name(database: Database) -> None:
 
 def test_a_slug_nobody_added_becomes_a_private_topic_that_denies(database: Database) -> None:
     with database.transaction() as session:
-        made = topics.ensure(session, "spring-sale", make.NOW)
+        made = topics.get_or_create(session, "spring-sale", make.NOW)
         assert (made.public, made.policy, made.opt_in) == (False, "opt_in", "double")
         assert topics.name(made, "en") == "Spring sale"
 
@@ -86,7 +86,7 @@ def test_a_topic_that_is_there_is_left_as_it_is(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out", name="The week")
     with database.transaction() as session:
-        found = topics.ensure(session, "weekly-news", make.NOW)
+        found = topics.get_or_create(session, "weekly-news", make.NOW)
         assert (found.policy, topics.name(found, "en")) == ("opt_out", "The week")
 
 
@@ -102,5 +102,5 @@ def test_topics_come_in_the_order_of_their_bytes(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "a", "b", "b1", "-", "0"):
             make.topic(session, slug, name=slug)
-        slugs = [topic.slug for topic in topics.everything(session)]
+        slugs = [topic.slug for topic in topics.list_topics(session)]
         assert slugs == sorted(slugs)

@@ -22,7 +22,7 @@ def _state(database: Database) -> dict[str, Any]:
     with database.reading() as session:
         ada = subscribers.find(session, make.person())
         assert ada is not None
-        return snapshots.take(ada, ALL_KEYS)
+        return snapshots.capture(ada, ALL_KEYS)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", "offers", "new-topic", None])
@@ -35,7 +35,7 @@ def test_undo_restores_every_column(database: Database, slug: str | None) -> Non
     with database.transaction() as session:
         stop = make.stop(session, slug=slug)
     with database.transaction() as session:
-        assert make.undo(session, stop.seq, stop.seq).changed
+        assert make.undo(session, stop.last_seq, stop.last_seq).changed
     assert _state(database) == before
 
 
@@ -44,7 +44,7 @@ def test_what_undo_restores_is_exported_as_changed(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=9))
         stop = make.stop(session)
-        make.undo(session, stop.seq, stop.seq, at=later)
+        make.undo(session, stop.last_seq, stop.last_seq, at=later)
         values = row_values(ada.subscriptions["weekly-news"])
     assert values["updated_at"] == later
     assert values["changed_at"] == make.NOW - timedelta(days=9)
@@ -59,7 +59,7 @@ def test_undo_of_several_changes_restores_all_of_them(database: Database) -> Non
         make.stop(session, slug="offers")
         last = make.stop(session, slug=None)
     with database.transaction() as session:
-        make.undo(session, first.seq, last.seq)
+        make.undo(session, first.last_seq, last.last_seq)
     assert _state(database) == before
 
 
@@ -68,9 +68,9 @@ def test_each_thing_put_back_has_a_ledger_row(database: Database) -> None:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first = make.stop(session)
         last = make.stop(session, slug="offers")
-        outcome = make.undo(session, first.seq, last.seq)
+        result = make.undo(session, first.last_seq, last.last_seq)
         assert set(make.events(session)[-2:]) == {("undone", "weekly-news"), ("undone", "offers")}
-        assert (outcome.first, outcome.seq) == (last.seq + 1, last.seq + 2)
+        assert (result.first_seq, result.last_seq) == (last.last_seq + 1, last.last_seq + 2)
 
 
 def test_undo_twice_changes_nothing(database: Database) -> None:
@@ -78,16 +78,18 @@ def test_undo_twice_changes_nothing(database: Database) -> None:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first = make.stop(session)
         last = make.stop(session, slug="offers")
-        once = make.undo(session, first.seq, last.seq)
-        again = make.undo(session, first.seq, last.seq, at=make.NOW + timedelta(minutes=1))
+        once = make.undo(session, first.last_seq, last.last_seq)
+        again = make.undo(
+            session, first.last_seq, last.last_seq, at=make.NOW + timedelta(minutes=1)
+        )
         assert not again.changed
-        assert make.events(session)[once.seq :] == []
+        assert make.events(session)[once.last_seq :] == []
 
 
 def test_undo_and_stop_again_in_one_transaction(database: Database) -> None:
     with database.transaction() as session:
         stop = make.stop(session, slug=None)
-        make.undo(session, stop.seq, stop.seq)
+        make.undo(session, stop.last_seq, stop.last_seq)
         make.stop(session, slug=None, at=make.NOW + timedelta(minutes=1))
     assert _state(database)["all"]["since"] == "2026-11-22T14:06:00+00:00"
 
@@ -96,10 +98,10 @@ def test_an_old_receipt_cannot_undo_a_newer_stop(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
-        make.undo(session, stop.seq, stop.seq)
+        make.undo(session, stop.last_seq, stop.last_seq)
         make.stop(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, stop.seq, stop.seq)
+            make.undo(session, stop.last_seq, stop.last_seq)
 
 
 @pytest.mark.parametrize("scope", ["all", "address"])
@@ -111,7 +113,7 @@ def test_undo_is_refused_after_everything_was_stopped(
         stop = make.stop(session)
         make.stop(session, slug=None, scope=scope, source="bounce")
         with pytest.raises(UndoSupersededError):
-            make.undo(session, stop.seq, stop.seq)
+            make.undo(session, stop.last_seq, stop.last_seq)
 
 
 def test_undo_of_everything_keeps_a_topic_left_since(database: Database) -> None:
@@ -119,7 +121,7 @@ def test_undo_of_everything_keeps_a_topic_left_since(database: Database) -> None
         make.reader(session)
         everything = make.stop(session, slug=None)
         make.stop(session)
-        make.undo(session, everything.seq, everything.seq)
+        make.undo(session, everything.last_seq, everything.last_seq)
     state = _state(database)
     assert state["all"] is None
     assert state["topic:weekly-news"]["status"] == "unsubscribed"
@@ -133,7 +135,7 @@ def test_only_the_persons_own_stop_can_be_undone(
         make.reader(session)
         stop = make.stop(session, source=source)
         with pytest.raises(UndoNotOfferedError):
-            make.undo(session, stop.seq, stop.seq)
+            make.undo(session, stop.last_seq, stop.last_seq)
 
 
 def test_undo_is_over_when_the_thirtieth_day_is(database: Database) -> None:
@@ -142,9 +144,9 @@ def test_undo_is_over_when_the_thirtieth_day_is(database: Database) -> None:
         stop = make.stop(session)
         late = make.NOW + timedelta(days=31)
         with pytest.raises(UndoTooLateError):
-            make.undo(session, stop.seq, stop.seq, at=late)
+            make.undo(session, stop.last_seq, stop.last_seq, at=late)
         assert make.undo(
-            session, stop.seq, stop.seq, at=make.NOW + timedelta(days=30, hours=9)
+            session, stop.last_seq, stop.last_seq, at=make.NOW + timedelta(days=30, hours=9)
         ).changed
 
 
@@ -160,6 +162,6 @@ def test_undo_of_a_topic_that_confirms_nothing_sends_no_mail(database: Database)
         make.topic(session, confirm=False)
         make.reader(session)
         quiet = timedelta(minutes=2)
-        stop = make.stop(session, confirm_after=quiet)
-        make.undo(session, stop.seq, stop.seq, confirm_after=quiet)
+        stop = make.stop(session, notice_delay=quiet)
+        make.undo(session, stop.last_seq, stop.last_seq, notice_delay=quiet)
         assert session.query(OutboxRow).count() == 0

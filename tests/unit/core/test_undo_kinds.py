@@ -44,19 +44,19 @@ def _left_everything(session: Session) -> None:
     make.stop(session, slug=None)
 
 
-def _lift_the_cap(session: Session) -> consent.Outcome:
+def _lift_the_cap(session: Session) -> consent.ChangeResult:
     ada = subscribers.lock(session, make.person(), make.NOW)
     topic = topics.get(session, "weekly-news")
-    return subscriptions.set_frequency(session, ada, topic, "every", make.act())
+    return subscriptions.set_frequency(session, ada, topic, "every", make.context())
 
 
-def _resume(session: Session) -> consent.Outcome:
+def _resume(session: Session) -> consent.ChangeResult:
     ada = subscribers.lock(session, make.person(), make.NOW)
-    return subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.act())
+    return subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.context())
 
 
 Before = Callable[[Session], None]
-Change = Callable[[Session], consent.Outcome]
+Change = Callable[[Session], consent.ChangeResult]
 KINDS: list[tuple[Before, Change]] = [
     (_reads, lambda session: make.less(session, "monthly")),
     (_reads, lambda session: make.less(session, "weekly", slug="silence")),
@@ -75,8 +75,8 @@ KINDS: list[tuple[Before, Change]] = [
 
 def _everything(session: Session) -> dict[str, Any]:
     ada = subscribers.lock(session, make.person(), make.NOW)
-    keys = [f"topic:{topic.slug}" for topic in topics.everything(session)]
-    return snapshots.take(ada, [*keys, "all", "address"])
+    keys = [f"topic:{topic.slug}" for topic in topics.list_topics(session)]
+    return snapshots.capture(ada, [*keys, "all", "address"])
 
 
 @pytest.mark.parametrize(("before", "change"), KINDS)
@@ -91,10 +91,10 @@ def test_undo_of_each_kind_restores_exactly_what_was(
         assert made.changed
         assert _everything(session) != was
     with database.transaction() as session:
-        undone = make.undo(session, made.first, made.seq)
-        assert {event for event, _ in make.events(session)[made.seq :]} == {"undone"}
-        assert not make.undo(session, made.first, made.seq).changed
-        assert undone.seq - made.seq == made.seq - made.first + 1
+        undone = make.undo(session, made.first_seq, made.last_seq)
+        assert {event for event, _ in make.events(session)[made.last_seq :]} == {"undone"}
+        assert not make.undo(session, made.first_seq, made.last_seq).changed
+        assert undone.last_seq - made.last_seq == made.last_seq - made.first_seq + 1
     with database.transaction() as session:
         assert _everything(session) == was
         assert list(ledger.verify(session)) == [None]
@@ -111,7 +111,7 @@ def test_no_kind_can_be_undone_after_a_newer_stop(
         make.stop(session, slug=None, scope=scope, source="bounce")
         now = _everything(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, made.first, made.seq)
+            make.undo(session, made.first_seq, made.last_seq)
         assert _everything(session) == now
 
 
@@ -122,15 +122,15 @@ def test_no_kind_can_be_undone_after_a_newer_choice_of_the_same(
     with database.transaction() as session:
         before(session)
         made = change(session)
-        slug = make.events(session)[made.seq - 1][1]
+        slug = make.events(session)[made.last_seq - 1][1]
         assert slug is not None
         newer = make.less(session, "3-months", slug=slug, at=make.NOW + timedelta(days=20))
         newer = newer if newer.changed else make.join(session, slug=slug)
         now = _everything(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, made.first, made.seq)
+            make.undo(session, made.first_seq, made.last_seq)
         assert _everything(session) == now
-        assert make.undo(session, newer.first, newer.seq).changed
+        assert make.undo(session, newer.first_seq, newer.last_seq).changed
 
 
 @pytest.mark.parametrize(("before", "change"), KINDS[:-2])
@@ -142,7 +142,7 @@ def test_undo_of_one_topic_leaves_a_newer_choice_of_another_alone(
         was = _everything(session)
         made = change(session)
         make.less(session, "monthly", slug="offers")
-        assert make.undo(session, made.first, made.seq).changed
+        assert make.undo(session, made.first_seq, made.last_seq).changed
         assert _everything(session)["topic:offers"]["frequency"] == "monthly"
         assert {**_everything(session), "topic:offers": was["topic:offers"]} == was
 
@@ -155,7 +155,7 @@ def test_to_have_joined_cannot_be_undone_when_what_stayed_off_was_joined_since(
         joined = make.join(session)
         make.join(session, slug="offers")
         with pytest.raises(UndoSupersededError):
-            make.undo(session, joined.first, joined.seq)
+            make.undo(session, joined.first_seq, joined.last_seq)
 
 
 def test_to_have_joined_cannot_be_undone_when_what_was_left_before_was_joined_since(
@@ -166,7 +166,7 @@ def test_to_have_joined_cannot_be_undone_when_what_was_left_before_was_joined_si
         joined = make.join(session, slug="never-had")
         make.join(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, joined.first, joined.seq)
+            make.undo(session, joined.first_seq, joined.last_seq)
         ada = subscribers.lock(session, make.person(), make.NOW)
         assert preferences.receives(ada, topics.get(session, "weekly-news"))
 
@@ -176,7 +176,7 @@ def test_undo_of_a_cap_brings_back_a_pause_that_stood_beside_it(database: Databa
         _paused(session)
         was = _everything(session)
         made = make.less(session, "monthly")
-        make.undo(session, made.first, made.seq)
+        make.undo(session, made.first_seq, made.last_seq)
         assert _everything(session) == was
 
 
@@ -185,6 +185,6 @@ def test_an_undo_can_be_undone(database: Database) -> None:
         _reads(session)
         made = make.less(session, "monthly")
         then = _everything(session)
-        undone = make.undo(session, made.first, made.seq)
-        assert make.undo(session, undone.first, undone.seq).changed
+        undone = make.undo(session, made.first_seq, made.last_seq)
+        assert make.undo(session, undone.first_seq, undone.last_seq).changed
         assert _everything(session) == then

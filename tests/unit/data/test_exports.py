@@ -21,7 +21,13 @@ from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
 from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
-from preference_center.store.tables import Base, KeyCheck, PastReason, Subscriber, Subscription
+from preference_center.store.tables import (
+    AnonymizedReason,
+    Base,
+    KeyCheck,
+    Subscriber,
+    Subscription,
+)
 from tests.support import make
 
 HOSTILE = [
@@ -252,7 +258,7 @@ def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database)
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first, last = make.stop(session), make.stop(session, slug="offers")
-        make.undo(session, first.seq, last.seq)
+        make.undo(session, first.last_seq, last.last_seq)
     for slug in ("weekly-news", "offers"):
         assert ("undone",) in _cells(_export(database, "ledger", topic=slug), "event")
 
@@ -274,12 +280,12 @@ def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: A
     email, campaign = f"p{number}@example.org", changes.get("campaign", f"2026-{number % 2}")
     stop = make.stop(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
     code, note = changes.get("code", "too_many"), changes.get("note", "")
-    reasons.give(session, make.person(email), stop.seq, code, note, at)
+    reasons.record(session, make.person(email), stop.last_seq, code, note, at)
 
 
 def _age(session: Session) -> None:
     """Take the person off every reason that is there."""
-    retention.reason_persons(session, retention.Retention(), make.NOW + timedelta(days=91))
+    retention.anonymize_reasons(session, retention.Retention(), make.NOW + timedelta(days=91))
 
 
 def test_reasons_name_no_person_and_come_in_one_order_on_both_engines(database: Database) -> None:
@@ -380,7 +386,7 @@ def _many(database: Database, count: int) -> None:
         ids = [{"subscriber_id": person["subscriber_id"]} for person in people]
         session.execute(insert(Subscription), [{**each, **held, **at} for each in ids])
         given = {"week": make.NOW.date(), "code": "other", "note": "x" * 400}
-        session.execute(insert(PastReason), [{"id": uuid4(), **given} for _ in ids])
+        session.execute(insert(AnonymizedReason), [{"id": uuid4(), **given} for _ in ids])
 
 
 @pytest.mark.parametrize("what", ["preferences", "reasons"])

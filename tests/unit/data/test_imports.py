@@ -168,7 +168,7 @@ def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
         make.reader(session, ADA, "news")
         an_hour_ago = make.NOW - timedelta(hours=1)
         stop = make.stop(session, slug="news", at=an_hour_ago)
-        make.undo(session, stop.seq, stop.seq, at=an_hour_ago + timedelta(minutes=2))
+        make.undo(session, stop.last_seq, stop.last_seq, at=an_hour_ago + timedelta(minutes=2))
     at = (an_hour_ago + timedelta(minutes=minutes)).isoformat()
     _import(database, f"email,topic,status,changed_at\n{ADA},news,unsubscribed,{at}\n")
     assert _person(database).subscriptions["news"].status == status
@@ -179,7 +179,7 @@ def test_an_undo_answers_no_complaint_and_no_bounce(database: Database, status: 
     with database.transaction() as session:
         make.reader(session, ADA, "news")
         stop = make.stop(session, slug=None)
-        make.undo(session, stop.seq, stop.seq)
+        make.undo(session, stop.last_seq, stop.last_seq)
     _import(database, f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n")
     assert _person(database).suppressions
 
@@ -327,7 +327,7 @@ UNCLEAN = [
 def _verdict(database: Database, email: str) -> str:
     """Return what the audience check says of a person whom silence does not keep from email."""
     with database.transaction() as session:
-        topic = topics.ensure(session, "news", make.NOW)
+        topic = topics.get_or_create(session, "news", make.NOW)
         topic.policy = "opt_out"
         person = make.person(email)
         return audience.check(session, topic, "c", {person: email}, make.NOW)[person].verdict

@@ -83,7 +83,7 @@ def ended(database: Database, email: str = ADA) -> set[str]:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        state = snapshots.take(person, KEYS)
+        state = snapshots.capture(person, KEYS)
     return {
         key
         for key, value in state.items()
@@ -95,7 +95,7 @@ def held(database: Database, key: str, email: str = ADA) -> Any:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        return snapshots.take(person, [key])[key]
+        return snapshots.capture(person, [key])[key]
 
 
 def complained(database: Database, email: str = ADA) -> bool:
@@ -107,7 +107,7 @@ def complained(database: Database, email: str = ADA) -> bool:
 
 def can_ask_for_a_link(database: Database, email: str = ADA) -> NotSaved | None:
     """Return why a page would email no confirm link, or None; nothing is kept."""
-    with database.transaction(keep=False) as session:
+    with database.transaction(dry_run=True) as session:
         person = subscribers.lock(session, make.person(email), LATER)
         return joining.ask(session, person, "weekly-news", LATER, smtp=True)
 
@@ -188,7 +188,7 @@ def test_what_was_started_again_is_not_ended(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         stop = make.stop(session, slug="offers", at=make.NOW)
-        make.undo(session, stop.seq, stop.seq, at=make.NOW + HOUR)
+        make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
         make.stop(session, "ben@example.org", slug="offers", at=make.NOW)
         make.join(session, "ben@example.org", "offers", at=make.NOW + HOUR)
     file = export(filled)
@@ -202,7 +202,7 @@ def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
     with filled.transaction() as session:
         make.stop(session, slug="offers", at=make.NOW)
         joined = make.join(session, slug="offers", at=make.NOW + HOUR)
-        make.undo(session, joined.seq, joined.seq, at=make.NOW + 2 * HOUR)
+        make.undo(session, joined.last_seq, joined.last_seq, at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
@@ -238,9 +238,9 @@ def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
         make.stop(session, slug=None, scope="address", source="bounce", at=make.NOW)
     file = export(filled)
     with filled.transaction() as session:
-        ever = recovery.Stops("example.org", make.NOW - HOUR, make.NOW + HOUR)
-        act = make.act("cli", make.NOW + HOUR)
-        assert recovery.lift(session, "address", [make.person()], ever, act) == 1
+        ever = recovery.BounceFilter("example.org", make.NOW - HOUR, make.NOW + HOUR)
+        context = make.context("cli", make.NOW + HOUR)
+        assert recovery.remove_suppressions(session, "address", [make.person()], ever, context) == 1
     assert replay(filled, file) == ({"unchanged": 1}, [])
     assert ended(filled) == set()
 
@@ -282,13 +282,13 @@ def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
         stop = make.stop(session, slug=None, at=make.NOW)
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.undo(session, stop.seq, stop.seq, at=make.NOW + HOUR)
+        make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
         make.stop(session, slug=None, source="complaint", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
     with pytest.raises(UndoRefusal), filled.transaction() as session:
-        make.undo(session, stop.seq, stop.seq, at=LATER + HOUR)
+        make.undo(session, stop.last_seq, stop.last_seq, at=LATER + HOUR)
     after = back_up(filled)
     replay(filled, file, LATER + 2 * HOUR)
     assert back_up(filled) == after
@@ -325,7 +325,7 @@ def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled:
         make.stop(session, **address, source="bounce", at=make.NOW)
         make.stop(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
         ada = subscribers.lock(session, make.person(), make.NOW)
-        assert ada.suppressions["address"].reaffirmed_at is not None
+        assert ada.suppressions["address"].repeated_at is not None
     backup = back_up(filled)
     with filled.transaction() as session:
         make.stop(session, **address, source="cli", at=make.NOW + 2 * HOUR)
@@ -522,10 +522,10 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
             case ("join", slug):
                 make.join(session, slug=slug, at=at)
             case ("lift",):
-                ever = recovery.Stops("example.org", make.NOW - HOUR, at + HOUR)
+                ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
                 for kind in ("all", "address"):
-                    act = make.act("cli", at)
-                    recovery.lift(session, kind, [make.person()], ever, act)
+                    context = make.context("cli", at)
+                    recovery.remove_suppressions(session, kind, [make.person()], ever, context)
             case ("erase",):
                 erasure.erase(session, make.person(), "cli", at)
 

@@ -67,8 +67,8 @@ def test_more_again_is_not_less(database: Database) -> None:
         make.reader(session)
         _less(session, "monthly", campaign="1")
         person, topic = _person(session), topics.get(session, "weekly-news")
-        act = make.act(campaign="2")
-        assert subscriptions.set_frequency(session, person, topic, "weekly", act).changed
+        context = make.context(campaign="2")
+        assert subscriptions.set_frequency(session, person, topic, "weekly", context).changed
     assert _report(database) == {("weekly-news", "1"): {"reduced": 1}}
 
 
@@ -77,7 +77,7 @@ def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database)
         make.reader(session)
         for campaign, slug in (("47", "weekly-news"), ("48", None)):
             stop = make.stop(session, slug=slug, campaign=campaign)
-            make.undo(session, stop.seq, stop.seq)
+            make.undo(session, stop.last_seq, stop.last_seq)
     assert _report(database) == {
         ("weekly-news", "47"): {"left": 1, "undone": 1},
         ("", "48"): {"left": 1, "undone": 1},
@@ -156,7 +156,7 @@ def test_a_person_who_left_after_less_counts_once_for_each_campaign(database: Da
             _less(session, "2-weeks", email)
             _less(session, "monthly", email, campaign="48")
             stop = make.stop(session, email, at=make.NOW + DAY)
-            make.undo(session, stop.seq, stop.seq, email, at=make.NOW + 2 * DAY)
+            make.undo(session, stop.last_seq, stop.last_seq, email, at=make.NOW + 2 * DAY)
             make.stop(session, email, None, at=make.NOW + 3 * DAY)
     counted = _report(database)
     assert counted["weekly-news", "47"] == {"reduced": 2, "paused": 2, "left_after_less": 2}
@@ -192,7 +192,7 @@ def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
         make.reader(session, ADA, "weekly-news", "offers")
         for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
             stop = make.stop(session, slug=slug, campaign=campaign)
-            reasons.give(session, make.person(), stop.seq, "other", "", make.NOW)
+            reasons.record(session, make.person(), stop.last_seq, "other", "", make.NOW)
             page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
         make.stop(session, slug=None, campaign="48")
     one = {"left": 1, "reason_other": 1, "opened": 1}
@@ -236,9 +236,9 @@ def test_reasons_count_by_their_weeks_with_or_without_a_person(
             make.reader(session, email)
             stop = make.stop(session, email, campaign="47", at=make.NOW - 60 * DAY)
             code = reasons.CODES[number % 2]
-            reasons.give(session, make.person(email), stop.seq, code, "", make.NOW)
+            reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
         if aged:
-            retention.reason_persons(session, retention.Retention(), make.NOW + 91 * DAY)
+            retention.anonymize_reasons(session, retention.Retention(), make.NOW + 91 * DAY)
     wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
     monday = reasons.week_of(make.NOW)
     assert _report(database, since=make.NOW + timedelta(hours=1)) == wanted
@@ -252,7 +252,7 @@ def test_every_line_has_every_column_and_topics_come_in_order(database: Database
         for slug in ("b", "a-b", "a", None):
             for campaign in ("2", "1"):
                 stop = make.stop(session, slug=slug, campaign=campaign)
-                make.undo(session, stop.seq, stop.seq)
+                make.undo(session, stop.last_seq, stop.last_seq)
     with database.reading() as session:
         cells = [line.cells() for line in report.lines(session)]
     assert {tuple(row) for row in cells} == {report.COLUMNS}

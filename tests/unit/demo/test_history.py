@@ -63,7 +63,7 @@ def count(database: Database, table: type[Base]) -> int:
         return session.scalars(select(func.count()).select_from(table)).one()
 
 
-def all_lines(database: Database) -> list[report.Line]:
+def all_lines(database: Database) -> list[report.ReportRow]:
     with database.reading() as session:
         return report.lines(session)
 
@@ -119,12 +119,12 @@ def test_nothing_of_the_past_is_mailed_now(made: Database) -> None:
 def test_old_reasons_have_lost_their_person(made: Database) -> None:
     with made.reading() as session:
         oldest = session.scalars(select(func.min(Reason.given_at))).one()
-    assert oldest is None or oldest >= make.NOW - Retention().reason_persons
+    assert oldest is None or oldest >= make.NOW - Retention().reason_identities
 
 
 def test_all_that_people_do_happens(made: Database) -> None:
     happened = report.total(all_lines(made))
-    assert {act for act in report.ACTS if not happened[act]} == set()
+    assert {context for context in report.EVENT_COLUMNS if not happened[context]} == set()
     with made.reading() as session:
         events = set(session.scalars(select(LedgerRow.event).distinct()))
         sources = set(session.scalars(select(LedgerRow.source).distinct()))
@@ -148,7 +148,7 @@ def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> 
         make.stop(session, company.READER, "weekly-news")
     fill(database)
     with database.reading() as session:
-        known = {topic.slug: topic for topic in topics.everything(session)}
+        known = {topic.slug: topic for topic in topics.list_topics(session)}
         reader = subscribers.find(session, make.person())
     assert known["weekly-news"].cadence == "weekly"
     assert topics.name(known["weekly-news"], "de") == "Wochenbrief"
@@ -170,7 +170,7 @@ def test_the_demo_speaks_every_language_there_is(database: Database, tmp_path: P
     assert company.settings_in(tmp_path, 8000).languages == LANGUAGES
     fill(database)
     with database.reading() as session:
-        for topic in topics.everything(session):
+        for topic in topics.list_topics(session):
             assert set(topic.texts) == set(LANGUAGES)
             assert all(text.description for text in topic.texts.values())
 
@@ -213,9 +213,9 @@ def test_what_is_planned_happens_in_its_order() -> None:
 
 def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
     days = [f"2026-{month:02}-{day:02}" for month in (9, 10) for day in range(1, 9)]
-    named = [report.Line("offers", day, Counter(left=1)) for day in days]
-    lines = [report.Line("offers", "", Counter(came_back=2)), *named]
-    everything = report.Line("", "2026-10-08", Counter(left=1, reason_too_many=1))
+    named = [report.ReportRow("offers", day, Counter(left=1)) for day in days]
+    lines = [report.ReportRow("offers", "", Counter(came_back=2)), *named]
+    everything = report.ReportRow("", "2026-10-08", Counter(left=1, reason_too_many=1))
     offers, last = by_topic([*lines, everything])
     assert [line.campaign for line in offers.newest] == days[::-1][:NEWEST]
     assert (offers.older, offers.older_counts) == (4, Counter(left=4))

@@ -8,7 +8,7 @@ from dns import resolver
 from flask.testing import FlaskClient
 
 from preference_center import create_app
-from preference_center.demo.doctor_page import LONGEST_PASTE
+from preference_center.demo.doctor_page import MAX_PASTE_BYTES
 from tests.support import make
 from tests.support.letter import letter, record
 
@@ -71,8 +71,8 @@ def test_nothing_of_a_message_becomes_markup(client: FlaskClient) -> None:
 
 
 def test_a_message_up_to_1_megabyte_is_taken_and_a_larger_one_refused(client: FlaskClient) -> None:
-    assert paste(client, "x" * LONGEST_PASTE)[0] == 200
-    assert paste(client, "x" * (LONGEST_PASTE + 2000))[0] == 413
+    assert paste(client, "x" * MAX_PASTE_BYTES)[0] == 200
+    assert paste(client, "x" * (MAX_PASTE_BYTES + 2000))[0] == 413
 
 
 def test_nothing_is_stored(client: FlaskClient, tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from preference_center.doctor.judge import compare
-from preference_center.doctor.our_link import Ours
+from preference_center.doctor.our_link import Installation
 from preference_center.doctor.report import CHECKS
 from tests.support.letter import HTML, LINK, OURS, SIGNED, findings, judged, letter, links, trouble
 
 URL, MAILTO = links().list_unsubscribe.split(", ")
 ELSEWHERE = "https://news.example.net/leave/abc"
-STRANGER = Ours()
+STRANGER = Installation()
 OTHER_KEY = "another-link-key-for-tests-7hJ2kL5mN8pQ"
 NOT_PROBED = {"probe-get", "probe-head", "probe-post", "topics-apart"}
 

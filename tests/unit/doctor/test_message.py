@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from preference_center.doctor.message import LONGEST_MESSAGE, parse
-from preference_center.doctor.parts import DEEPEST, MOST_PARTS, texts
+from preference_center.doctor.message import MAX_MESSAGE_BYTES, parse
+from preference_center.doctor.parts import MAX_DEPTH, MAX_PARTS, texts
 from preference_center.doctor.report import Report, shown
 from tests.support.letter import HTML, TEXT, findings, judged, letter, trouble
 
@@ -114,10 +114,10 @@ def many(parts: int) -> bytes:
 
 
 def test_parts_within_the_limits_are_read_and_others_are_named() -> None:
-    assert texts(parse(nested(DEEPEST - 1))).parts
-    assert texts(parse(nested(DEEPEST + 1))).trouble == "Parts lie in parts too deep."
-    assert len(texts(parse(many(MOST_PARTS - 1))).parts) == MOST_PARTS - 1
-    assert "more than" in texts(parse(many(MOST_PARTS))).trouble
+    assert texts(parse(nested(MAX_DEPTH - 1))).parts
+    assert texts(parse(nested(MAX_DEPTH + 1))).trouble == "Parts lie in parts too deep."
+    assert len(texts(parse(many(MAX_PARTS - 1))).parts) == MAX_PARTS - 1
+    assert "more than" in texts(parse(many(MAX_PARTS))).trouble
 
 
 SIGNATURE = (
@@ -162,7 +162,7 @@ def test_no_bomb_takes_long(name: str) -> None:
 
 
 def test_a_mail_over_the_limit_says_so() -> None:
-    raw = GOOD + b"x" * LONGEST_MESSAGE
+    raw = GOOD + b"x" * MAX_MESSAGE_BYTES
     assert trouble(raw) == {"message": "warning", "message-size": "warning", "dkim": "warning"}
     assert "over 25 MB" in findings(raw)["message-size"].says
 

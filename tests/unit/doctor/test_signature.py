@@ -15,16 +15,16 @@ from preference_center.doctor.keys import (
     DnsKeys,
     KeyUnknownError,
     NoKeyFileError,
-    OneKey,
+    StaticKey,
     read_key,
 )
 from tests.support import letter as letters
 from tests.support.letter import SIGNED, findings, judged, letter, trouble
 
-OTHER = OneKey(letters.record(rsa.generate_private_key(65537, 1024)))
+OTHER = StaticKey(letters.record(rsa.generate_private_key(65537, 1024)))
 NO_SUCH_NAME, SILENCE = resolver.NXDOMAIN(), resolver.NoNameservers()  # type: ignore[no-untyped-call]
 NO_ANSWER = resolver.NoAnswer(response=QueryMessage())  # type: ignore[no-untyped-call]
-ED25519 = OneKey(b"v=DKIM1; k = ed25519; p=" + b64encode(bytes(32)))
+ED25519 = StaticKey(b"v=DKIM1; k = ed25519; p=" + b64encode(bytes(32)))
 
 
 class Named:
@@ -69,19 +69,21 @@ def test_a_valid_signature_that_leaves_a_header_out_is_told_from_one_that_is_not
     ("keys", "says"),
     [
         (Named(), "there is no usable key at s1._domainkey.example.org"),
-        (OneKey(b"v=DKIM1; p="), "was changed, or the key is another"),
-        (OneKey(b"v=DKIM1; p=====\xff"), "the key is another"),
-        (OneKey(b"p=" + b"A" * 3000), "there is no usable key"),
-        (OneKey(b"\xff\x00"), "the key is another"),
+        (StaticKey(b"v=DKIM1; p="), "was changed, or the key is another"),
+        (StaticKey(b"v=DKIM1; p=====\xff"), "the key is another"),
+        (StaticKey(b"p=" + b"A" * 3000), "there is no usable key"),
+        (StaticKey(b"\xff\x00"), "the key is another"),
     ],
 )
-def test_a_key_that_is_none_is_a_failure(keys: OneKey | Named, says: str) -> None:
+def test_a_key_that_is_none_is_a_failure(keys: StaticKey | Named, says: str) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "failure"}
     assert says in findings(letter(), keys=keys)["dkim"].says
 
 
 @pytest.mark.parametrize("keys", [Silent(), ED25519])
-def test_a_signature_that_cannot_be_checked_leaves_the_button_open(keys: Silent | OneKey) -> None:
+def test_a_signature_that_cannot_be_checked_leaves_the_button_open(
+    keys: Silent | StaticKey,
+) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "warning"}
     assert "could not be checked" in findings(letter(), keys=keys)["dkim"].says
     assert judged(letter(), keys=keys).report.button is None
@@ -136,7 +138,7 @@ def test_nothing_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     caplog.set_level(logging.DEBUG)
     for raw in (letter(), letter().replace(b"v=1;", b"v=2;"), letter(signed=("from",))):
         judged(raw)
-        judged(raw, keys=OneKey(b"v=DKIM1; p="))
+        judged(raw, keys=StaticKey(b"v=DKIM1; p="))
     assert caplog.records == []
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from preference_center.core import subscribers
-from preference_center.inbound.mail import Receiver
+from preference_center.inbound.mail import MailProcessor
 from preference_center.links.minter import write_mailto, write_return_path
 from preference_center.store import Database
-from preference_center.store.tables import FailedMailing, OutboxRow, UnreadMail
+from preference_center.store.tables import FailedMailing, OutboxRow, QuarantineRow
 from tests.support import make
 
 KEYS = (make.LINK_KEY,)
@@ -88,7 +88,7 @@ class Inbox:
     def __init__(self, database: Database, *, trusted: bool = False, **changes: Any) -> None:
         self.database = database
         known = make.settings(inbound_domain="in.example.org", **changes)
-        self.receiver = Receiver(
+        self.receiver = MailProcessor(
             database, known, lambda: make.NOW, is_signed_by=lambda raw, domains: trusted
         )
 
@@ -120,7 +120,7 @@ class Inbox:
     @property
     def kept(self) -> int:
         with self.database.reading() as session:
-            return len(session.scalars(select(UnreadMail)).all())
+            return len(session.scalars(select(QuarantineRow)).all())
 
 
 @pytest.fixture

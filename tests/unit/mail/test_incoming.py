@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from preference_center.core.vocab import BounceSeverity
-from preference_center.mail.incoming import MOST_RECIPIENTS, read
+from preference_center.mail.incoming import MAX_RECIPIENTS, read
 from tests.support import received
 
 GONE = {
@@ -260,7 +260,7 @@ def test_a_recipient_named_twice_is_one() -> None:
 def test_of_very_many_recipients_the_first_are_read() -> None:
     everybody = ", ".join(f"a{n}@example.net" for n in range(500))
     recipients = read(received.mail(Delivered_To="b-token@in.example.org", To=everybody)).recipients
-    assert len(recipients) == MOST_RECIPIENTS
+    assert len(recipients) == MAX_RECIPIENTS
     assert recipients[0] == "b-token@in.example.org"
 
 

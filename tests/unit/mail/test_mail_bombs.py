@@ -11,7 +11,7 @@ from preference_center.core.vocab import BounceSeverity
 from preference_center.mail import mime
 from preference_center.mail.bounce_policy import PERMANENT
 from preference_center.mail.dsn import MAX_DIAGNOSTIC, MAX_FAILURES
-from preference_center.mail.incoming import MOST_RECIPIENTS, read
+from preference_center.mail.incoming import MAX_RECIPIENTS, read
 from tests.support import received
 
 MACHINE = b"Return-Path: <>\nFrom: MAILER-DAEMON@example.net\n"
@@ -64,7 +64,7 @@ def test_a_mail_bomb_takes_little_memory_and_few_parts(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * mime.LOOKED_AT
-    assert taken_apart <= mime.MOST_PARTS
+    assert taken_apart <= mime.MAX_PARTS
     assert len(incoming.failures) <= MAX_FAILURES
 
 
@@ -104,7 +104,7 @@ PIECES = st.sampled_from(
 @given(st.one_of(st.binary(max_size=2000), st.lists(st.one_of(PIECES, st.binary(max_size=20)))))
 def test_any_bytes_are_a_mail_within_limits(made: bytes | list[bytes]) -> None:
     incoming = read(made if isinstance(made, bytes) else b"".join(made))
-    assert len(incoming.recipients) <= MOST_RECIPIENTS
+    assert len(incoming.recipients) <= MAX_RECIPIENTS
     assert len(incoming.failures) <= MAX_FAILURES
     for failure in incoming.failures:
         assert len(failure.diagnostic) <= MAX_DIAGNOSTIC

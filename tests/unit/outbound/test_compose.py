@@ -11,7 +11,7 @@ import html5lib
 import pytest
 
 from preference_center.app import shared_values
-from preference_center.core.preferences import Standing, TopicStanding
+from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import Envelope, compose
@@ -32,10 +32,10 @@ HOSTILE = (
 )
 
 
-def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicStanding:
+def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicPreference:
     reader_since = make.NOW - timedelta(days=365 * since) if since is not None else None
     stopped = None if received else make.NOW
-    return TopicStanding(
+    return TopicPreference(
         slug=slug,
         name=name,
         description="",
@@ -64,7 +64,7 @@ def raw_mail(
     )
     left = topic("left", name, received=False, since=3)
     known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
-    standing = Standing(
+    standing = SubscriberPreferences(
         email="ada@example.org",
         all_stopped_at=None,
         reachable=True,

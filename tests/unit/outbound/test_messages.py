@@ -35,17 +35,17 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Change = Callable[[Session], object]
 
 
-def asked(at: Any = make.NOW) -> consent.Act:
+def asked(at: Any = make.NOW) -> consent.ChangeContext:
     """Return an act on a page, which is confirmed by mail."""
-    return make.act(at=at, confirm_after=QUIET)
+    return make.context(at=at, notice_delay=QUIET)
 
 
 def stop(slug: str | None = "weekly-news") -> Change:
-    return lambda session: make.stop(session, slug=slug, confirm_after=QUIET)
+    return lambda session: make.stop(session, slug=slug, notice_delay=QUIET)
 
 
 def less(choice: str, slug: str = "weekly-news") -> Change:
-    return lambda session: make.less(session, choice, slug=slug, confirm_after=QUIET)
+    return lambda session: make.less(session, choice, slug=slug, notice_delay=QUIET)
 
 
 def cap(frequency: str) -> Change:
@@ -61,10 +61,10 @@ def resume(session: Session) -> None:
 
 
 def join(slug: str = "weekly-news") -> Change:
-    return lambda session: make.join(session, slug=slug, confirm_after=QUIET)
+    return lambda session: make.join(session, slug=slug, notice_delay=QUIET)
 
 
-def save(*wanted: preferences_form.Wish) -> Change:
+def save(*wanted: preferences_form.TopicUpdate) -> Change:
     return lambda session: preferences_form.save(session, make.person(), wanted, asked(), smtp=True)
 
 
@@ -75,7 +75,7 @@ def break_(session: Session) -> None:
 def undo(session: Session) -> None:
     """Undo the last change."""
     seq = lock(session).seq
-    make.undo(session, seq, seq, confirm_after=QUIET)
+    make.undo(session, seq, seq, notice_delay=QUIET)
 
 
 def lock(session: Session) -> Subscriber:
@@ -111,7 +111,7 @@ def lines(message: EmailMessage) -> list[str]:
     return [line for line in named.splitlines() if line]
 
 
-WISH = preferences_form.Wish
+WISH = preferences_form.TopicUpdate
 KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "leaving a topic": (
         [stop()],

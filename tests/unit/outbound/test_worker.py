@@ -27,18 +27,18 @@ def post(database: Database) -> Post:
 
 def leave(
     database: Database, after: timedelta = timedelta(0), slug: str | None = "weekly-news"
-) -> consent.Outcome:
+) -> consent.ChangeResult:
     """Let the reader leave on the page, `after` the usual time."""
     with database.transaction() as session:
         if subscribers.find(session, make.person()) is None:
             make.reader(session, "ada@example.org", "weekly-news", "product-news")
-        return make.stop(session, slug=slug, at=make.NOW + after, confirm_after=QUIET)
+        return make.stop(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
 
 
-def take_back(database: Database, outcome: consent.Outcome, after: timedelta) -> None:
+def take_back(database: Database, result: consent.ChangeResult, after: timedelta) -> None:
     with database.transaction() as session:
         at = make.NOW + after
-        make.undo(session, outcome.first, outcome.seq, at=at, confirm_after=QUIET)
+        make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=QUIET)
 
 
 def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
@@ -67,8 +67,8 @@ def test_it_goes_to_the_stored_address_with_a_link_that_undoes_it(post: Post) ->
 
 
 def test_a_stop_undone_in_the_quiet_time_sends_nothing(post: Post) -> None:
-    outcome = leave(post.database)
-    take_back(post.database, outcome, MINUTE)
+    result = leave(post.database)
+    take_back(post.database, result, MINUTE)
     assert post.after(timedelta(hours=1)) == []
     assert post.tries == 0
     assert outbox_rows(post.database) == [("dropped", None)]
@@ -83,9 +83,9 @@ def test_several_changes_make_one_mail(post: Post) -> None:
 
 def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
     for minute in range(10):
-        outcome = leave(post.database, minute * MINUTE)
+        result = leave(post.database, minute * MINUTE)
         if minute % 2:
-            take_back(post.database, outcome, minute * MINUTE + SECOND)
+            take_back(post.database, result, minute * MINUTE + SECOND)
     leave(post.database, 9 * MINUTE + 30 * SECOND)
     assert post.after(10 * MINUTE - SECOND) == []
     assert post.after(10 * MINUTE) == [LEFT]
@@ -95,8 +95,8 @@ def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
 def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: Any) -> None:
     with post.database.transaction() as session:
         make.reader(session)
-        wait = make.settings().confirm_after(source)
-        make.stop(session, source=source, confirm_after=wait)
+        wait = make.settings().notice_delay(source)
+        make.stop(session, source=source, notice_delay=wait)
     assert wait is None
     assert outbox_rows(post.database) == []
 
@@ -105,20 +105,20 @@ def test_a_topic_can_go_without_confirmations(post: Post) -> None:
     with post.database.transaction() as session:
         make.topic(session, "weekly-news", confirm=False)
         make.reader(session)
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
 
 
 def test_confirmations_can_be_switched_off_for_each_door() -> None:
     settings = make.settings(confirmations=frozenset({"page"}))
-    assert settings.confirm_after("page") == QUIET
-    assert settings.confirm_after("one-click") is None
-    assert make.settings(smtp_url=None).confirm_after("page") is None
+    assert settings.notice_delay("page") == QUIET
+    assert settings.notice_delay("one-click") is None
+    assert make.settings(smtp_url=None).notice_delay("page") is None
 
 
 def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
     with post.database.transaction() as session:
-        make.stop(session, confirm_after=QUIET)
+        make.stop(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
 
 
@@ -190,10 +190,10 @@ def test_a_mail_unsent_after_a_day_is_dropped(post: Post) -> None:
 
 
 def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
-    outcome = leave(post.database)
+    result = leave(post.database)
     post.refusal = TemporaryError("the mail server said 451")
     post.after(QUIET)
-    take_back(post.database, outcome, QUIET + SECOND)
+    take_back(post.database, result, QUIET + SECOND)
     post.refusal = None
     assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
     assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
@@ -205,7 +205,7 @@ def test_a_mail_that_cannot_be_made_stops_no_other(
     leave(post.database)
     with post.database.transaction() as session:
         make.reader(session, "ben@example.org")
-        make.stop(session, "ben@example.org", at=make.NOW + SECOND, confirm_after=QUIET)
+        make.stop(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
     failures = iter([ValueError("ada@example.org has no mailbox")])
     post.on_send = lambda: _raise(next(failures, None))
     assert post.after(QUIET + SECOND) == [LEFT]
@@ -319,15 +319,15 @@ def test_a_mail_that_another_worker_is_claiming_is_passed_over(database: Databas
     due_now(database, 2)
     now = datetime.now(UTC)
     with database.transaction() as one, database.transaction() as two:
-        claimed = [outbox.claim(one, now), outbox.claim(two, now)]
+        claimed = [outbox.lease(one, now), outbox.lease(two, now)]
         assert len({mail.id for mail in claimed if mail is not None}) == 2
-        assert outbox.claim(two, now) is None
+        assert outbox.lease(two, now) is None
 
 
 def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) -> None:
     leave(post.database)
     other = Post(post.database, refusal=PermanentError("the mail server said 550"))
-    lapsed = QUIET + outbox.CLAIM_LAPSES_AFTER
+    lapsed = QUIET + outbox.LEASE_DURATION
     post.on_send = lambda: _ignore(other.after(lapsed))
     post.after(QUIET)
     assert outbox_rows(post.database) == [("failed", "the mail server said 550")]
@@ -344,7 +344,7 @@ def test_a_worker_killed_before_it_could_settle_loses_nothing(
             running.append(worker)
             processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
         first = server.mails[0].message["Message-ID"]
-        post, lapsed = Post(database), datetime.now(UTC) - make.NOW + outbox.CLAIM_LAPSES_AFTER
+        post, lapsed = Post(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
         assert post.after(lapsed - MINUTE) == []
         assert post.after(lapsed) == [LEFT]
     assert [message["Message-ID"] for message in post.sent] == [first]
@@ -369,7 +369,7 @@ def due_now(database: Database, count: int) -> None:
     with database.transaction() as session:
         for email in emails:
             make.reader(session, email)
-            make.stop(session, email, at=datetime.now(UTC), confirm_after=timedelta(0))
+            make.stop(session, email, at=datetime.now(UTC), notice_delay=timedelta(0))
 
 
 def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:

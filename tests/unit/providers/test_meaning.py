@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.providers.event import Event, ForgedError
+from preference_center.providers.event import Event, InvalidSignatureError
 from tests.support import make, posting, samples
 from tests.support.samples import (
     ADA,
@@ -249,7 +249,7 @@ def test_a_signed_form_of_a_legacy_webhook_of_mailgun_is_left_to_a_person(form: 
 @pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
 def test_a_form_that_is_not_signed_is_forged(form: str) -> None:
     request = posting.mailgun_form(form, key="not-the-key-at-all", event="unsubscribed")
-    with pytest.raises(ForgedError):
+    with pytest.raises(InvalidSignatureError):
         posting.reader_of("mailgun").read(request.posted, make.NOW)
 
 

@@ -11,16 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preference_center.app import providers
-from preference_center.core.audience import LEAST_GAP
+from preference_center.core.audience import MIN_INTERVAL
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
 from tests.support import make, posting, processes
 
 ROOT = Path(__file__).parents[3]
 REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"}
-NAMES = re.findall(
-    r'reader\.\w+\("(\w+)"', (ROOT / "preference_center/settings/settings.py").read_text()
-)
+SOURCE = (ROOT / "preference_center/settings/settings.py").read_text()
+NAMES = re.findall(r'reader\.\w+\("(\w+)"', SOURCE)
 
 
 def problems(**changes: str) -> list[str]:
@@ -181,21 +180,21 @@ def test_a_public_url_that_mail_programs_would_spoil_is_refused(url: str) -> Non
         ("PRIVACY_URL", "javascript:alert(1)"),
         ("PRIVACY_URL", "https://[bad"),
         ("SIGN_UP_URL", "//example.org"),
-        ("GOODBYE_LINKS", "Blog"),
-        ("GOODBYE_LINKS", "Blog=javascript:alert(1)"),
-        ("GOODBYE_LINKS", "=https://example.org"),
-        ("OVERRIDES", "/no/such/folder"),
+        ("ALTERNATIVE_LINKS", "Blog"),
+        ("ALTERNATIVE_LINKS", "Blog=javascript:alert(1)"),
+        ("ALTERNATIVE_LINKS", "=https://example.org"),
+        ("OVERRIDES_DIR", "/no/such/folder"),
         ("ONE_CLICK_SCOPE", "everything"),
         ("HSTS_SCOPE", "yes"),
         ("CONFIRMATIONS", "page,carrier-pigeon"),
-        ("CONFIRMATION_QUIET", "-1"),
-        ("CONFIRMATION_QUIET", "1e3"),
+        ("CONFIRMATION_DELAY_SECONDS", "-1"),
+        ("CONFIRMATION_DELAY_SECONDS", "1e3"),
         ("LANGUAGES", "en,xx"),
-        ("KEEP_OUTBOX_DAYS", "0"),
-        ("KEEP_OUTBOX_DAYS", "a month"),
-        ("KEEP_CLAIMS_DAYS", "30"),
-        ("KEEP_REASON_PERSON_DAYS", "-1"),
-        ("KEEP_REASON_TEXT_DAYS", "1000000"),
+        ("OUTBOX_RETENTION_DAYS", "0"),
+        ("OUTBOX_RETENTION_DAYS", "a month"),
+        ("CLAIM_RETENTION_DAYS", "30"),
+        ("REASON_IDENTITY_RETENTION_DAYS", "-1"),
+        ("REASON_TEXT_RETENTION_DAYS", "1000000"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
@@ -217,35 +216,38 @@ def test_mail_needs_a_sender() -> None:
 def test_values_are_read_into_what_they_mean(tmp_path: Path) -> None:
     settings = read_settings(
         make.environment(
-            GOODBYE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
+            ALTERNATIVE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
             CONFIRMATIONS="none",
-            CONFIRMATION_QUIET="5",
-            OVERRIDES=str(tmp_path),
+            CONFIRMATION_DELAY_SECONDS="5",
+            OVERRIDES_DIR=str(tmp_path),
             LANGUAGES="en, ar-XB, en",
             INBOUND_DOMAIN="In.Example.Org",
         )
     )
-    blog, rss = settings.goodbye_links
+    blog, rss = settings.alternative_links
     assert blog == ("Blog", "https://example.org/blog?a=b")
     assert rss == ("RSS", "https://example.org/rss")
-    assert (settings.confirmations, settings.confirmation_quiet) == (
+    assert (settings.confirmations, settings.confirmation_delay) == (
         frozenset(),
         timedelta(seconds=5),
     )
-    assert (settings.overrides, settings.languages) == (tmp_path, ("en", "ar-XB"))
+    assert (settings.overrides_dir, settings.languages) == (tmp_path, ("en", "ar-XB"))
     assert settings.inbound_domain == "in.example.org"
 
 
 def test_what_is_kept_and_for_how_long_is_a_number_of_days() -> None:
-    settings = read_settings(make.environment(KEEP_CLAIMS_DAYS="31", KEEP_OUTBOX_DAYS="7"))
-    assert (settings.keep_claims, settings.keep_outbox) == (timedelta(days=31), timedelta(days=7))
+    settings = read_settings(make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="7"))
+    assert (settings.claim_retention, settings.outbox_retention) == (
+        timedelta(days=31),
+        timedelta(days=7),
+    )
 
 
 def test_claims_are_kept_for_as_long_as_a_cap_counts_them() -> None:
-    assert problems(KEEP_CLAIMS_DAYS="30") == [
-        f"{PREFIX}KEEP_CLAIMS_DAYS must be a number from 31 to 36500."
+    assert problems(CLAIM_RETENTION_DAYS="30") == [
+        f"{PREFIX}CLAIM_RETENTION_DAYS must be a number from 31 to 36500."
     ]
-    assert timedelta(days=31) > LEAST_GAP["monthly"]
+    assert timedelta(days=31) > MIN_INTERVAL["monthly"]
 
 
 def test_the_brand_is_the_host_until_it_has_a_name() -> None:
@@ -288,13 +290,25 @@ def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("SES_TOPICS", "arn:aws:sns:eu-west-1:1:x", "must look like arn:aws:sns:"),
-        ("SES_TOPICS", f"{posting.TOPIC},mail-events", "must look like arn:aws:sns:"),
-        ("SENDGRID_KEY", "SG.not-the-key", "is not the verification key that SendGrid shows"),
-        ("SENDGRID_KEY", posting.SENDGRID_KEY[:-8], "is not the verification key"),
-        ("POSTMARK_CREDENTIALS", "no-colon", "must look like user:password"),
-        ("POSTMARK_CREDENTIALS", "user:short", "holds a key that is too short or guessable"),
-        ("MAILGUN_KEY", "7hG2kP9s", "is too short to be the key"),
+        ("SES_SNS_TOPIC_ARNS", "arn:aws:sns:eu-west-1:1:x", "must look like arn:aws:sns:"),
+        ("SES_SNS_TOPIC_ARNS", f"{posting.TOPIC},mail-events", "must look like arn:aws:sns:"),
+        (
+            "SENDGRID_WEBHOOK_PUBLIC_KEY",
+            "SG.not-the-key",
+            "is not the verification key that SendGrid shows",
+        ),
+        (
+            "SENDGRID_WEBHOOK_PUBLIC_KEY",
+            posting.SENDGRID_WEBHOOK_PUBLIC_KEY[:-8],
+            "is not the verification key",
+        ),
+        ("POSTMARK_WEBHOOK_CREDENTIALS", "no-colon", "must look like user:password"),
+        (
+            "POSTMARK_WEBHOOK_CREDENTIALS",
+            "user:short",
+            "holds a key that is too short or guessable",
+        ),
+        ("MAILGUN_WEBHOOK_SIGNING_KEY", "7hG2kP9s", "is too short to be the key"),
     ],
 )
 def test_a_providers_secret_that_cannot_be_one_is_refused(name: str, value: str, why: str) -> None:
@@ -306,14 +320,14 @@ def test_a_providers_secret_that_cannot_be_one_is_refused(name: str, value: str,
 def test_a_providers_secrets_are_taken() -> None:
     settings = read_settings(
         make.environment(
-            SES_TOPICS=f"{posting.TOPIC}, {posting.TOPIC}-2",
-            SENDGRID_KEY=posting.SENDGRID_KEY,
-            POSTMARK_CREDENTIALS=posting.POSTMARK,
-            MAILGUN_KEY=posting.MAILGUN_KEY,
+            SES_SNS_TOPIC_ARNS=f"{posting.TOPIC}, {posting.TOPIC}-2",
+            SENDGRID_WEBHOOK_PUBLIC_KEY=posting.SENDGRID_WEBHOOK_PUBLIC_KEY,
+            POSTMARK_WEBHOOK_CREDENTIALS=posting.POSTMARK,
+            MAILGUN_WEBHOOK_SIGNING_KEY=posting.MAILGUN_WEBHOOK_SIGNING_KEY,
         )
     )
     assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
-    assert settings.ses_topics == (posting.TOPIC, f"{posting.TOPIC}-2")
+    assert settings.ses_sns_topic_arns == (posting.TOPIC, f"{posting.TOPIC}-2")
 
 
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:

@@ -64,7 +64,7 @@ def test_reading_sees_one_moment(database: Database) -> None:
 
 
 def test_a_dry_run_meets_every_rule_and_keeps_nothing(database: Database) -> None:
-    with database.transaction(keep=False) as session:
+    with database.transaction(dry_run=True) as session:
         make.stop(session)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 0

@@ -161,13 +161,13 @@ def test_the_catalogues_show_checks_predicates_and_collations(
 def _fill(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
-        make.stop(session, confirm_after=timedelta(minutes=2), wording="Unsubscribe")
+        make.stop(session, notice_delay=timedelta(minutes=2), wording="Unsubscribe")
         make.stop(session, slug=None)
         make.reader(session, "ben@example.org", "weekly-news", "offers")
         ben, topic = make.person("ben@example.org"), topics.get(session, "offers")
         audience.claim(session, topic, "first", [ben], make.NOW)
         for seq in (1, 2):
-            reasons.give(session, ben, seq, "other", "", make.NOW)
+            reasons.record(session, ben, seq, "other", "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         bounces.record(session, make.person("cem@example.org"), bounce, make.NOW)
@@ -175,13 +175,13 @@ def _fill(database: Database) -> None:
         bounces.record(session, make.person("dan@example.org"), bounce, make.NOW)
         bounces.record(session, ben, replace(bounce, severity=BounceSeverity.SOFT), make.NOW)
         quarantine.keep(session, b"hello", "not understood", make.NOW)
-        inbound_counts.is_new(session, "mail", "hello", make.NOW)
+        inbound_counts.record_if_new(session, "mail", "hello", make.NOW)
         inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)
         session.flush()
-        retention.reason_persons(session, retention.Retention(), make.NOW)
+        retention.anonymize_reasons(session, retention.Retention(), make.NOW)
 
 
 def _columns(database: Database) -> dict[str, list[Column[Any]]]:

@@ -23,7 +23,7 @@ def both(site_with: SiteMaker) -> Site:
         languages=("en", "ar-XB"),
         privacy_url="https://example.org/privacy",
         sign_up_url="https://example.org/join",
-        goodbye_links=(("Blog", "https://example.org/blog"),),
+        alternative_links=(("Blog", "https://example.org/blog"),),
     )
     site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
     return site
@@ -124,8 +124,8 @@ def german(site_with: SiteMaker) -> Site:
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_who_acts_in_another_language_is_written_to_in_it(german: Site, act: str) -> None:
-    path, form = ACTS[act]
+def test_who_acts_in_another_language_is_written_to_in_it(german: Site, context: str) -> None:
+    path, form = ACTS[context]
     german.post(path, data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "de"
     german.now += timedelta(minutes=2)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from preference_center.core import page_views
 from preference_center.store import Database
-from preference_center.store.tables import Opening
+from preference_center.store.tables import PageView
 from preference_center.web import counters
 from preference_center.web.counters import BackgroundCounter
 from tests.support import make, processes
@@ -37,7 +37,7 @@ def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> 
     site.get(link())
     site.now += timedelta(minutes=1)
     site.get(link())
-    assert site.openings() == {
+    assert site.page_views() == {
         WEEKLY: 4,
         (HOUR, "product-news", "2026-48"): 1,
         (HOUR + timedelta(hours=1), "weekly-news", "2026-47"): 1,
@@ -47,14 +47,14 @@ def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> 
 def test_what_is_counted_later_is_added(site: Site) -> None:
     for count in (1, 2, 3):
         site.get(link())
-        assert site.openings() == {WEEKLY: count}
-    assert site.openings() == {WEEKLY: 3}
+        assert site.page_views() == {WEEKLY: count}
+    assert site.page_views() == {WEEKLY: 3}
 
 
 def test_an_address_unknown_to_us_counts_like_any_other(site: Site) -> None:
     before = site.rows()
     site.get(link(email="new@example.org", topic="never-set-up"))
-    assert site.openings() == {(HOUR, "never-set-up", "2026-47"): 1}
+    assert site.page_views() == {(HOUR, "never-set-up", "2026-47"): 1}
     assert site.rows() == before
 
 
@@ -65,12 +65,12 @@ def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
     site.post(f"{link()}/leave", data={"scope": "all"})
     for path in (link()[:-1], f"/p/{link()[3:]}", "/u/x", receipt(1), confirm(), "/new-link"):
         site.get(path)
-    assert site.openings() == {}
+    assert site.page_views() == {}
 
 
 def test_nothing_of_a_person_is_counted(site: Site) -> None:
     site.get(link())
-    counted = str(site.openings())
+    counted = str(site.page_views())
     for secret in ("ada", str(make.person()), make.person().hex, link().split(".")[2]):
         assert secret not in counted
 
@@ -93,15 +93,15 @@ def test_counts_reach_the_database_in_the_background(
     site.get(link())
     processes.wait_for(lambda: len(flushed) == 2, "no second flush")
     monkeypatch.undo()
-    assert site.openings() == {WEEKLY: 2}
+    assert site.page_views() == {WEEKLY: 2}
 
 
 def test_a_request_waits_for_no_count(site: Site) -> None:
-    before = site.openings()
+    before = site.page_views()
     with site.database.transaction() as session:  # the one writer of SQLite
         make.topic(session, "being-added")
         assert site.get(link()).status_code == 200
-    assert site.openings() == before | {WEEKLY: 1}
+    assert site.page_views() == before | {WEEKLY: 1}
 
 
 def test_a_database_that_is_away_loses_no_count(
@@ -118,7 +118,7 @@ def test_a_database_that_is_away_loses_no_count(
     count(counter, 1)
     counter.flush()
     put_back(site, database)
-    assert site.openings() == {WEEKLY: 4}
+    assert site.page_views() == {WEEKLY: 4}
 
 
 def count(counter: OpeningCounter, times: int) -> None:
@@ -136,7 +136,7 @@ def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -
         thread.start()
     for thread in flushing:
         thread.join()
-    assert site_with().openings() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
+    assert site_with().page_views() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
 
 
 def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> None:
@@ -157,15 +157,15 @@ def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> N
     flusher.join()
     counter.flush()
     with database.reading() as session:
-        assert session.scalars(select(Opening.count)).one() == 2000
+        assert session.scalars(select(PageView.count)).one() == 2000
 
 
 def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counters, "MOST_KEYS", 3)
+    monkeypatch.setattr(counters, "MAX_KEYS", 3)
     for n in range(9):
         site.get(link(campaign=f"c{n}"))
     site.get(link(campaign="c0"))
-    assert site.openings() == {
+    assert site.page_views() == {
         (HOUR, "weekly-news", campaign): count
         for campaign, count in (("c0", 2), ("c1", 1), ("c2", 1))
     }
@@ -180,5 +180,5 @@ def test_a_server_that_is_stopped_counts_what_it_saw(sqlite_template: Path, tmp_
             assert answer.status == 200
         assert server.stop() == 0
     site = Site(f"sqlite:///{path}")
-    assert list(site.openings().values()) == [1]
+    assert list(site.page_views().values()) == [1]
     site.close()

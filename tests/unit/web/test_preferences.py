@@ -155,7 +155,7 @@ def test_nobody_is_told_what_another_saved(center: Site) -> None:
     with center.database.transaction() as session:
         make.reader(session, "bob@example.org", "weekly-news")
         stop = make.stop(session, "bob@example.org")
-    theirs = receipt(stop.first, stop.seq, "bob@example.org").removeprefix("/r/")
+    theirs = receipt(stop.first_seq, stop.last_seq, "bob@example.org").removeprefix("/r/")
     for address in (theirs, "x", f"{theirs}x"):
         page = center.page(f"{PREFERENCES}?saved={address}")
         assert "Saved" not in page.text

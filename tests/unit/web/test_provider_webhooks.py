@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from preference_center.core import bounces, inbound_counts, subscribers, topics
 from preference_center.store import UnavailableError
-from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, UnreadMail
+from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, QuarantineRow
 from tests.support import make, posting, samples
 from tests.support.posting import Amazon, Request
 from tests.support.site import Site
@@ -22,10 +22,10 @@ from tests.support.web_fixtures import SiteMaker
 from tests.unit.web.test_one_click import lose_database
 
 SECRETS = {
-    "ses_topics": (posting.TOPIC,),
-    "sendgrid_key": posting.SENDGRID_KEY,
-    "postmark_credentials": posting.POSTMARK,
-    "mailgun_key": posting.MAILGUN_KEY,
+    "ses_sns_topic_arns": (posting.TOPIC,),
+    "sendgrid_webhook_public_key": posting.SENDGRID_WEBHOOK_PUBLIC_KEY,
+    "postmark_webhook_credentials": posting.POSTMARK,
+    "mailgun_webhook_signing_key": posting.MAILGUN_WEBHOOK_SIGNING_KEY,
 }
 GONE: dict[str, Request] = {
     "ses": posting.ses(samples.ses_bounce()),
@@ -70,11 +70,11 @@ def hook(site: Site, provider: str, request: Request) -> TestResponse:
 
 
 def counted(site: Site) -> dict[str, int]:
-    """Return what was counted, by door and effect."""
-    site.services.arrivals.flush()
+    """Return what was counted, by channel and effect."""
+    site.services.inbound_counts.flush()
     with site.database.reading() as session:
         found = session.scalars(select(InboundCount))
-        return {f"{each.door}: {each.effect}": each.count for each in found}
+        return {f"{each.channel}: {each.effect}": each.count for each in found}
 
 
 def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
@@ -230,7 +230,7 @@ def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) 
         assert hook(hooked, "mailgun", request).status_code == 200
     assert counted(hooked) == {"mailgun: kept": 1, "mailgun: again": 1}
     with hooked.database.reading() as session:
-        assert [each.raw for each in session.scalars(select(UnreadMail))] == [request.body]
+        assert [each.raw for each in session.scalars(select(QuarantineRow))] == [request.body]
 
 
 def test_an_event_about_the_sender_or_the_message_counts_for_nobody(hooked: Site) -> None:
@@ -432,11 +432,14 @@ def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider", "longest"), [("sendgrid", 4_194_304), ("ses", 1_048_576), ("mailgun", 262_144)]
+    ("provider", "max_body_bytes"),
+    [("sendgrid", 4_194_304), ("ses", 1_048_576), ("mailgun", 262_144)],
 )
-def test_a_body_that_is_too_long_is_refused(hooked: Site, provider: str, longest: int) -> None:
-    assert hook(hooked, provider, Request(b" " * (longest + 1), {})).status_code == 413
-    assert hook(hooked, provider, Request(b" " * longest, {})).status_code in (400, 403)
+def test_a_body_that_is_too_long_is_refused(
+    hooked: Site, provider: str, max_body_bytes: int
+) -> None:
+    assert hook(hooked, provider, Request(b" " * (max_body_bytes + 1), {})).status_code == 413
+    assert hook(hooked, provider, Request(b" " * max_body_bytes, {})).status_code in (400, 403)
 
 
 def test_a_database_that_is_away_is_asked_once(
@@ -474,7 +477,7 @@ def test_nothing_of_an_event_is_logged(hooked: Site, caplog: pytest.LogCaptureFi
         hook(hooked, provider, COMPLAINT[provider])
         hook(hooked, provider, Request(b'{"email": "canary@example.org"}', {}))
     assert caplog.records
-    for secret in (samples.TOKEN, "ada@", "canary", posting.MAILGUN_KEY):
+    for secret in (samples.TOKEN, "ada@", "canary", posting.MAILGUN_WEBHOOK_SIGNING_KEY):
         assert secret not in caplog.text
 
 

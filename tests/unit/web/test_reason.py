@@ -237,20 +237,20 @@ def refused(site: Site, path: str) -> None:
 def test_who_asked_for_less_is_not_asked_why(site: Site) -> None:
     with site.database.transaction() as session:
         less = make.less(session, "weekly")
-    refused(site, receipt(less.first))
+    refused(site, receipt(less.first_seq))
 
 
 @pytest.mark.parametrize("source", ["console", "complaint", "api", "import"])
 def test_a_stop_that_was_not_their_own_asks_no_reason(site: Site, source: Any) -> None:
     with site.database.transaction() as session:
         stop = make.stop(session, source=source)
-    refused(site, receipt(stop.first))
+    refused(site, receipt(stop.first_seq))
 
 
 def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> None:
     with site.database.transaction() as session:
         stop = make.stop(session, "bob@example.org")
-    refused(site, receipt(stop.first))
+    refused(site, receipt(stop.first_seq))
     refused(site, receipt(99))
     refused(site, receipt(1, 2))
 

@@ -72,7 +72,10 @@ def test_a_confirmation_is_promised_only_where_one_is_sent(site_with: SiteMaker)
 def test_a_way_back_is_shown_where_there_is_one(site_with: SiteMaker) -> None:
     site = site_with(
         sign_up_url="https://example.org/join?a=1&b=2",
-        goodbye_links=(("Blog", "https://example.org/blog"), ("<RSS>", "https://example.org/rss")),
+        alternative_links=(
+            ("Blog", "https://example.org/blog"),
+            ("<RSS>", "https://example.org/rss"),
+        ),
     )
     site.enrol()
     page = site.page(left(site))
@@ -175,9 +178,9 @@ def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
     with site.database.transaction() as session:
         ada = subscribers.lock(session, make.person(), make.NOW)
         weekly = topics.get(session, "weekly-news")
-        stopped = consent.end_consent(session, ada, "topic", make.act("console"), weekly)
-    assert site.page(receipt(stopped.seq), 409).buttons == []
-    assert site.post(f"{receipt(stopped.seq)}/undo").status_code == 409
+        stopped = consent.end_consent(session, ada, "topic", make.context("console"), weekly)
+    assert site.page(receipt(stopped.last_seq), 409).buttons == []
+    assert site.post(f"{receipt(stopped.last_seq)}/undo").status_code == 409
 
 
 def test_the_mail_asks_before_it_undoes(site: Site) -> None:

@@ -83,7 +83,10 @@ def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
     site = site_with(
         privacy_url="https://example.org/privacy",
         sign_up_url="https://example.org/join",
-        goodbye_links=(("Blog", "https://example.org/blog"), ("RSS", "https://example.org/rss")),
+        alternative_links=(
+            ("Blog", "https://example.org/blog"),
+            ("RSS", "https://example.org/rss"),
+        ),
     )
     site.enrol()
     headers = {"Accept-Encoding": accepted}

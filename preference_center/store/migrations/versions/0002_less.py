@@ -95,7 +95,7 @@ def _add_reasons() -> None:
     op.create_index(op.f("ix_reasons_given_at"), "reasons", ["given_at"])
     op.create_index(op.f("ix_reasons_campaign"), "reasons", ["campaign"])
     op.create_table(
-        "past_reasons",
+        "anonymized_reasons",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("week", sa.Date(), nullable=False),
         sa.Column("topic", SLUG, nullable=True),
@@ -104,5 +104,5 @@ def _add_reasons() -> None:
         sa.Column("note", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_past_reasons")),
     )
-    op.create_index(op.f("ix_past_reasons_week"), "past_reasons", ["week"])
-    op.create_index(op.f("ix_past_reasons_campaign"), "past_reasons", ["campaign"])
+    op.create_index(op.f("ix_past_reasons_week"), "anonymized_reasons", ["week"])
+    op.create_index(op.f("ix_past_reasons_campaign"), "anonymized_reasons", ["campaign"])

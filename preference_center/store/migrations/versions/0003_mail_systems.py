@@ -34,11 +34,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_bounce_counts_hour"), "bounce_counts", ["hour"])
     op.create_table(
-        "unread_mails",
+        "quarantined_messages",
         sa.Column("digest", sa.LargeBinary(32), nullable=False),
         sa.Column("received_at", TIME, nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_unread_mails")),
     )
-    op.create_index(op.f("ix_unread_mails_received_at"), "unread_mails", ["received_at"])
+    op.create_index(op.f("ix_unread_mails_received_at"), "quarantined_messages", ["received_at"])

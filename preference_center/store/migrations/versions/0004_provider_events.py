@@ -20,8 +20,8 @@ def upgrade() -> None:
     op.create_table(
         "inbound_counts",
         sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("door", sa.String(16), nullable=False),
+        sa.Column("channel", sa.String(16), nullable=False),
         sa.Column("effect", sa.Text(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("day", "door", "effect", name=op.f("pk_inbound_counts")),
+        sa.PrimaryKeyConstraint("day", "channel", "effect", name=op.f("pk_inbound_counts")),
     )
