@@ -1,30 +1,24 @@
-"""Who may be mailed now, and if not, why. Whoever cannot be asked about is not mailed."""
+"""Who may be emailed now, and if not, why. An address that cannot be checked is not emailed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, subscribers
+from preference_center.core import domain_hold, subscribers, topics
 from preference_center.core.errors import TopicRefusal
-from preference_center.store import queries
+from preference_center.core.vocab import Status, TopicPolicy
+from preference_center.store import Database, queries
 from preference_center.store.tables import Claim, Topic
-
-# Half a day short of the week and of four weeks, so that a letter which comes by minutes early
-# is not lost.
-MIN_INTERVAL = {
-    "weekly": timedelta(days=6, hours=12),
-    "monthly": timedelta(days=27, hours=12),
-}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`allow`, `defer` with `until`, or `deny`; with why, and the address where it is known."""
+    """`allow`, `defer` with `until`, or `deny`; the reason, and the address if it is known."""
 
     verdict: Literal["allow", "defer", "deny"]
     reason: str = ""
@@ -32,13 +26,39 @@ class Verdict:
     email: str = ""
 
 
+def ask(
+    database: Database,
+    slug: str,
+    campaign: str,
+    people: Mapping[UUID, str],
+    clock: Callable[[], datetime],
+    *,
+    claimable: Container[UUID] = (),
+) -> dict[UUID, Verdict]:
+    """Return the verdict on each of `people`, and claim the emails that it allows to `claimable`.
+
+    `people` maps subscriber ids to addresses, or to "" if only the id is known. Claims count
+    towards frequency caps; they are committed when this returns. Raise UnknownTopicError, and
+    UnavailableError if the database cannot be used: then no email may be sent.
+    """
+    with database.transaction() as session:
+        verdicts = check(session, topics.get(session, slug), campaign, people, clock())
+    allowed = [each for each in people if each in claimable and verdicts[each].verdict == "allow"]
+    if not allowed:
+        return verdicts
+    # A transaction of its own: the first one may have inserted subscribers in another order than
+    # this one locks them, and two mailings at once would deadlock.
+    with database.transaction() as session:
+        return verdicts | claim(session, topics.get(session, slug), campaign, allowed, clock())
+
+
 def check(
     session: Session, topic: Topic, campaign: str, people: Mapping[UUID, str], now: datetime
 ) -> dict[UUID, Verdict]:
-    """Return the verdict on each person, given as id -> address (or "" where only the id is known).
+    """Return the verdict on each of `people`, as `ask` does, without claims.
 
-    One statement for the whole batch. Who may be mailed is remembered, with the address, so that
-    a confirmation has somewhere to go; the others are not.
+    Runs one statement for the whole batch. The address of a subscriber who may be emailed is
+    recorded, so that a change notice can be sent later; other addresses are not.
     """
     verdicts = _verdicts(session, topic, campaign, list(people), now)
     seen = {
@@ -53,10 +73,11 @@ def check(
 def claim(
     session: Session, topic: Topic, campaign: str, ids: Iterable[UUID], now: datetime
 ) -> dict[UUID, Verdict]:
-    """Return the verdict on each subscriber on record, and count a mail for each it allows.
+    """Return the verdict on each subscriber on record, and claim each email that it allows.
 
-    Of two mailings that ask at once one is allowed where a cap leaves room for one. A campaign
-    that asks again gets the same answer, counted once, unless the person has chosen since.
+    If two mailings ask at once and a cap leaves room for one, only one is allowed. A campaign that
+    asks again gets the same answer and is counted once, unless the subscriber has changed their
+    preferences since.
     """
     ordered = sorted(ids)
     queries.lock_ids(session, ordered)
@@ -70,7 +91,7 @@ def claim(
 def release(
     session: Session, topic: Topic, campaign: str, ids: Iterable[UUID], now: datetime
 ) -> int:
-    """Give back the claims of a mailing that did not go to `ids`; return how many there were."""
+    """Release the claims of emails that were not sent to `ids`; return how many there were."""
     ordered = sorted(ids)
     queries.lock_ids(session, ordered)
     claims = update(Claim).where(
@@ -86,37 +107,37 @@ def _verdicts(
     session: Session, topic: Topic, campaign: str, ids: list[UUID], now: datetime
 ) -> dict[UUID, Verdict]:
     if topic.archived_at is not None:
-        raise TopicRefusal(f"topic {topic.slug} is archived: nobody may be mailed on it")
-    standings = queries.load_delivery_rules(session, topic.slug, campaign, ids)
-    return {each: _verdict(topic, standings.get(each), now) for each in ids}
+        raise TopicRefusal(f"topic {topic.slug} is archived: no email may be sent on it")
+    rules = queries.load_delivery_rules(session, topic.slug, campaign, ids)
+    return {each: _verdict(topic, rules.get(each), now) for each in ids}
 
 
-def _verdict(topic: Topic, standing: Any, now: datetime) -> Verdict:
-    if standing is None:
-        return _unless_silence_allows(topic, "unknown", "")
-    email = standing.email or ""
-    if standing.erased_at is not None:
+def _verdict(topic: Topic, rules: Any, now: datetime) -> Verdict:
+    if rules is None:
+        return _by_policy(topic, "unknown", "")
+    email = rules.email or ""
+    if rules.erased_at is not None:
         return Verdict("deny", "erased")
-    if standing.all_stop or standing.address_stop:
+    if rules.all_stop or rules.address_stop:
         return Verdict("deny", "suppressed", email=email)
-    if standing.status is None:
-        return _unless_silence_allows(topic, "not_subscribed", email)
-    if standing.status != "subscribed":
-        return Verdict("deny", standing.status, email=email)
-    return _unless_less_was_asked(standing, email, now)
+    if rules.status is None:
+        return _by_policy(topic, "not_subscribed", email)
+    if rules.status is not Status.SUBSCRIBED:
+        return Verdict("deny", rules.status.value, email=email)
+    return _by_pause_and_cap(rules, email, now)
 
 
-def _unless_less_was_asked(standing: Any, email: str, now: datetime) -> Verdict:
-    if standing.paused_until is not None and standing.paused_until > now:
-        return Verdict("defer", "paused", standing.paused_until, email)
-    if standing.last_claim is not None:
-        again = standing.last_claim + MIN_INTERVAL[standing.frequency]
-        if again > now:
-            return Verdict("defer", "frequency", again, email)
+def _by_pause_and_cap(rules: Any, email: str, now: datetime) -> Verdict:
+    if rules.paused_until is not None and rules.paused_until > now:
+        return Verdict("defer", "paused", rules.paused_until, email)
+    if rules.last_claim is not None:
+        until = rules.last_claim + rules.frequency.interval
+        if until > now:
+            return Verdict("defer", "frequency", until, email)
     return Verdict("allow", email=email)
 
 
-def _unless_silence_allows(topic: Topic, reason: str, email: str) -> Verdict:
-    if topic.policy == "opt_out":
+def _by_policy(topic: Topic, reason: str, email: str) -> Verdict:
+    if topic.policy is TopicPolicy.OPT_OUT:
         return Verdict("allow", email=email)
     return Verdict("deny", reason, email=email)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Cadence
 
 MIN_FAILED_MAILINGS = 5
 MIN_SPAN = timedelta(days=14)  # between the first and the last of them
@@ -16,9 +16,9 @@ WINDOW = timedelta(days=180)
 # For how long a failure counts if no later success would be seen. Five in 180 days, without a
 # reset, are what most healthy daily readers have at 3 % transient failures.
 CADENCE_WINDOWS = {
-    "irregular": timedelta(days=30),
-    "weekly": timedelta(days=60),
-    "monthly": WINDOW,
+    Cadence.IRREGULAR: timedelta(days=30),
+    Cadence.WEEKLY: timedelta(days=60),
+    Cadence.MONTHLY: WINDOW,
 }
 # An email claimed on a day arrived if nothing failed for this long. Mail servers give up after five
 # days, and a weekly sender claims again after seven.
@@ -37,7 +37,7 @@ class Failure:
 
     day: date
     severity: BounceSeverity = BounceSeverity.SOFT
-    window: timedelta = CADENCE_WINDOWS["irregular"]
+    window: timedelta = CADENCE_WINDOWS[Cadence.IRREGULAR]
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,17 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, consent, domain_hold, recovery, subscribers
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
+from preference_center.core.change import ChangeContext, Target
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import BounceEffect, BounceSeverity
+from preference_center.core.vocab import (
+    SUPPRESSION_SCOPES,
+    BounceEffect,
+    BounceSeverity,
+    Cadence,
+    Scope,
+    Source,
+    Status,
+)
 from preference_center.store import queries
 from preference_center.store.tables import Claim, FailedMailing, Subscriber, Topic
 
@@ -28,7 +37,7 @@ MAX_TAKEN_BACK = 50
 Authority = Literal["return-path", "provider"]
 
 
-_Recorded = Row[date, str, str, str | None]  # day, severity, topic, ended_domain
+_Recorded = Row[date, BounceSeverity, str, str | None]  # day, severity, topic, ended_domain
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,11 @@ def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime)
     if subscriber.erased_at is not None:
         return BounceEffect.DUPLICATE
     permanent = bounce.severity is BounceSeverity.PERMANENT
-    scope: consent.Scope = "address" if permanent and bounce.authority == "provider" else "all"
+    provider = bounce.authority == "provider"
+    scope = Scope.ADDRESS if permanent and provider else Scope.ALL
     if scope in subscriber.suppressions:
         if permanent:
-            context = consent.ChangeContext("bounce", bounce.occurred_at, now)
-            consent.end_consent(session, subscriber, scope, context)  # notes that it was repeated
+            _suppress(session, subscriber, scope, bounce, now)  # Records the repeat.
         return BounceEffect.DUPLICATE
     return _count(session, subscriber, bounce, scope, now)
 
@@ -81,7 +90,7 @@ def record_deliveries(session: Session, days: Mapping[UUID, date]) -> None:
 
 
 def _count(
-    session: Session, subscriber: Subscriber, bounce: Bounce, scope: consent.Scope, now: datetime
+    session: Session, subscriber: Subscriber, bounce: Bounce, scope: Scope, now: datetime
 ) -> BounceEffect:
     """Count a failed mailing, or suppress the subscriber if it is one too many."""
     rows, new = _recorded(session, subscriber, now), _row(subscriber, bounce)
@@ -94,21 +103,26 @@ def _count(
         held = domain != "" and domain_hold.is_held(session, domain, now)
         if held:
             _take_back(session, domain, now)
-    scope = "all" if held else scope
+    scope = Scope.ALL if held else scope
     ended = bounce_rule.ends(earlier, failure, evidence, _day(now), held=held)
     if not ended or scope in subscriber.suppressions:
         queries.insert_missing(session, FailedMailing, [new])
         missing = bounce.severity in ABOUT_THE_MAILBOX
         return BounceEffect.QUARANTINED if missing else BounceEffect.SOFT
-    consent.end_consent(
-        session, subscriber, scope, consent.ChangeContext("bounce", bounce.occurred_at, now)
-    )
+    _suppress(session, subscriber, scope, bounce, now)
     if rows:
         person = FailedMailing.subscriber_id == subscriber.subscriber_id
         session.execute(delete(FailedMailing).where(person))
     if domain and not held:
         queries.insert_missing(session, FailedMailing, [{**new, "ended_domain": domain}])
     return BounceEffect.SUPPRESSED
+
+
+def _suppress(
+    session: Session, subscriber: Subscriber, scope: Scope, bounce: Bounce, now: datetime
+) -> None:
+    context = ChangeContext(Source.BOUNCE, bounce.occurred_at, now)
+    consent.end_consent(session, subscriber, Target(scope), context)
 
 
 def _day(at: datetime) -> date:
@@ -158,11 +172,8 @@ def _history(
         claims = _claims(session, subscriber, now)
     if long:
         windows = _windows(session, subscriber, {new["topic"], *(row.topic for row in counted)})
-    default = windows.get("", bounce_rule.CADENCE_WINDOWS["irregular"])
-    earlier = [
-        Failure(row.day, BounceSeverity(row.severity), windows.get(row.topic, default))
-        for row in counted
-    ]
+    default = windows.get("", bounce_rule.CADENCE_WINDOWS[Cadence.IRREGULAR])
+    earlier = [Failure(row.day, row.severity, windows.get(row.topic, default)) for row in counted]
     failure = Failure(new["day"], new["severity"], windows.get(new["topic"], default))
     return earlier, failure, Evidence(claims, subscriber.delivered_on)
 
@@ -185,13 +196,13 @@ def _windows(session: Session, subscriber: Subscriber, topics: set[str]) -> dict
     of any of them, and a longer window would end healthy readers of the most frequent one.
     """
     held = subscriber.subscriptions.items()
-    received = {slug for slug, subscription in held if subscription.status == "subscribed"}
+    received = {slug for slug, subscription in held if subscription.status is Status.SUBSCRIBED}
     statement = select(Topic.slug, Topic.cadence).where(Topic.slug.in_(sorted(topics | received)))
     windows = {
         slug: bounce_rule.CADENCE_WINDOWS[cadence] for slug, cadence in session.execute(statement)
     }
     shortest = min(
-        (windows[slug] for slug in received), default=bounce_rule.CADENCE_WINDOWS["irregular"]
+        (windows[slug] for slug in received), default=bounce_rule.CADENCE_WINDOWS[Cadence.IRREGULAR]
     )
     return {**windows, "": shortest}
 
@@ -221,9 +232,8 @@ def _take_back(session: Session, domain: str, now: datetime) -> None:
     if not ids:
         return
     within = BounceFilter(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)
-    for kind in ("all", "address"):
-        recovery.remove_suppressions(
-            session, kind, ids, within, consent.ChangeContext("bounce", now, now)
-        )
+    context = ChangeContext(Source.BOUNCE, now, now)
+    for kind in SUPPRESSION_SCOPES:
+        recovery.remove_suppressions(session, kind, ids, within, context)
     quarantined = update(FailedMailing).where(FailedMailing.subscriber_id.in_(ids), *recent)
     session.execute(quarantined.values(ended_domain=None))

@@ -1,312 +1,219 @@
-"""End consent, and record what a sender brings along: the one way, whichever channel it came through.
+"""End consent, or record consent that a sender imports. Every channel goes through this module.
 
 State, ledger row and outbox row are written together into the caller's transaction. The caller
-holds the subscriber's lock (`subscribers.lock`).
+holds the subscriber's lock (`apply.lock`).
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, outbox, subscribers, topics
-from preference_center.core.snapshots import capture, copy_values, find, subscription_key
-from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression, Topic
+from preference_center.core import history, ledger
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.recording import record, unchanged
+from preference_center.core.snapshots import capture, copy_values, find
+from preference_center.core.subscribers import mark_updated
+from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
+from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression
 
-Scope = Literal["topic", "all", "address"]
-Source = Literal[
-    "one-click", "page", "mailto", "complaint", "bounce", "api", "import", "console", "cli"
-]
-
-# The ledger's events that say somebody wants mail, and those that only ask for less of it.
-_ASKED_FOR_MAIL = {"subscribed", "resubscribed", "increased", "resumed", "undone"}
-_ASKED_FOR_LESS = {"reduced", "paused"}
 DOUBLE_PRESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class ChangeContext:
-    """How a change came in: the channel, the campaign it answers, when it was done and recorded.
+class Unsubscribe:
+    """An unsubscribe, for `apply`."""
 
-    `confirm_after` is how long its confirmation waits for more changes; None sends none. `told`
-    is the channel that an import names for a change it brings along. `language` is what the person
-    read in, where that is not what everybody gets: their mails will be in it. `in_reply_to` is the
-    Message-ID of the email that did it. `stated_source` is how an unsubscribe came about, in the
-    words of the file that brought it: the ledger's details keep it.
-    """
+    subscriber_id: UUID
+    target: Target
+    context: ChangeContext
 
-    source: Source
-    occurred_at: datetime
-    recorded_at: datetime
-    campaign: str | None = None
-    wording: str | None = None
-    notice_delay: timedelta | None = None
-    original_source: str | None = None
-    language: str | None = None
-    in_reply_to: str | None = None
-    stated_source: str = ""
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (self.target.topic,) if self.target.topic is not None else ()
 
-
-@dataclass(frozen=True)
-class ChangeResult:
-    """Whether anything changed, and then the ledger rows `first` to `seq` that hold it."""
-
-    changed: bool
-    first_seq: int
-    last_seq: int
-
-
-def leave(
-    session: Session, subscriber_id: UUID, slug: str | None, context: ChangeContext
-) -> ChangeResult:
-    """End one person's consent to a topic, or to everything where `slug` is None.
-
-    A topic that is new here is made: whoever holds a good link can leave.
-    """
-    # Topics before people, everywhere: two that wait for each other would be refused.
-    topic = topics.get_or_create(session, slug, context.recorded_at) if slug is not None else None
-    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
-    scope: Scope = "topic" if topic is not None else "all"
-    return end_consent(session, subscriber, scope, context, topic)
+    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
+        return end_consent(session, subscriber, self.target, self.context)
 
 
 def end_consent(
-    session: Session,
-    subscriber: Subscriber,
-    scope: Scope,
-    context: ChangeContext,
-    topic: Topic | None = None,
+    session: Session, subscriber: Subscriber, target: Target, context: ChangeContext
 ) -> ChangeResult:
-    """End consent to one topic, to all of them (also those to come) or to any mail at all.
+    """End consent to one topic, to all topics (also later ones) or to any email at all.
 
-    A repeat succeeds: it keeps the first time, adds no ledger row and sends no mail. Only where it
-    weighs more than what made the stop does it take that one's place, with a ledger row. An act
-    that arrives late yields to a newer choice of the person's own.
+    A repeat succeeds: it keeps the first time, adds no ledger row and sends no email. If it weighs
+    more than the unsubscribe on record, it replaces that one's source, with a ledger row. A change
+    that arrives late is superseded by the subscriber's newer choice.
     """
-    slug = topic.slug if topic is not None else None
-    key = subscription_key(slug) if slug is not None else scope
-    if subscriber.erased_at is not None and slug is not None:
-        return unchanged(subscriber)  # all is stopped for good, and nothing may gather again
-    standing = find(subscriber, key)
-    if isinstance(standing, Suppression) or (standing and standing.status == "unsubscribed"):
-        if subscriber.erased_at is None and weighs_more(context, scope, standing.source):
-            _take_over(session, subscriber, standing, scope, topic, context)
+    if subscriber.erased_at is not None and target.topic is not None:
+        return unchanged(subscriber)  # All consent has ended, and nothing may be gathered again.
+    existing = find(subscriber, target)
+    if existing is not None and _has_ended(existing):
+        if subscriber.erased_at is None and weighs_more(context, target.scope, existing.source):
+            _replace_source(session, subscriber, existing, target, context)
         else:
-            _record_repeat(session, standing, scope, slug, context)
+            _record_repeat(session, existing, target, context)
         return unchanged(subscriber)
-    if _is_overtaken(session, subscriber, context, slug):
+    if _is_superseded(session, subscriber, context, target.topic):
         return unchanged(subscriber)
-    before = capture(subscriber, [key])
-    if slug is not None:
-        end_topic(subscriber, slug, context)
+    before = capture(subscriber, [target])
+    if target.topic is not None:
+        end_topic(subscriber, target.topic, context)
     else:
-        _suppress(subscriber, scope, context)
-    return record(session, subscriber, "unsubscribed", scope, topic, context, before)
+        _suppress(subscriber, target.scope, context)
+    return record(session, subscriber, Event.UNSUBSCRIBED, target, context, before)
+
+
+def has_ended(subscriber: Subscriber, target: Target) -> bool:
+    """Return True if exactly this target is on record as unsubscribed."""
+    existing = find(subscriber, target)
+    return existing is not None and _has_ended(existing)
 
 
 def record_subscription(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    subscription: Subscription,
-    context: ChangeContext,
+    session: Session, subscriber: Subscriber, subscription: Subscription, context: ChangeContext
 ) -> ChangeResult:
-    """Add what a sender brings along; it changes no choice that is on record already.
+    """Add a subscription that a sender imports; it changes no choice that is on record already.
 
-    Only somebody `unconfirmed` so far becomes `subscribed`.
+    The one exception: an unconfirmed subscription can become a subscribed one.
     """
-    known = subscriber.subscriptions.get(topic.slug)
+    known = subscriber.subscriptions.get(subscription.topic)
     confirms = known is not None and (known.status, subscription.status) == (
-        "unconfirmed",
-        "subscribed",
+        Status.UNCONFIRMED,
+        Status.SUBSCRIBED,
     )
     if known is not None and not confirms:
         return unchanged(subscriber)
-    ends = subscription.status == "unsubscribed"
-    if ends and _is_overtaken(session, subscriber, context, topic.slug):
+    ends = subscription.status is Status.UNSUBSCRIBED
+    if ends and _is_superseded(session, subscriber, context, subscription.topic):
         return unchanged(subscriber)
-    before = capture(subscriber, [subscription_key(topic.slug)])
+    target = Target.of(subscription.topic)
+    before = capture(subscriber, [target])
     if known is not None:
         copy_values(subscription, known)
     else:
-        subscriber.subscriptions[topic.slug] = subscription
-    return record(session, subscriber, subscription.status, "topic", topic, context, before)
+        subscriber.subscriptions[subscription.topic] = subscription
+    return record(session, subscriber, Event(subscription.status), target, context, before)
 
 
-def weighs_more(context: ChangeContext, scope: Scope, made_by: str) -> bool:
-    """Return True if a repeat is harder to lift than a stop with the source `made_by`.
+def weighs_more(context: ChangeContext, scope: Scope, made_by: Source) -> bool:
+    """Return True if a repeat is harder to lift than an unsubscribe with the source `made_by`.
 
-    After a complaint no page starts a topic, even if it had been left before. A bounce's stop of
-    the address can be lifted by a confirm link; the sender's own cannot.
+    After a complaint no page starts a topic, even if it had been left before. A suppression of the
+    address by a bounce can be lifted by a confirm link; the sender's own cannot.
     """
-    source = context.original_source or context.source
-    if source == "complaint":
-        return made_by != "complaint"
-    return scope == "address" and made_by == "bounce" and source != "bounce"
+    source = context.effective_source
+    if source is Source.COMPLAINT:
+        return made_by is not Source.COMPLAINT
+    bounced = made_by is Source.BOUNCE
+    return scope is Scope.ADDRESS and bounced and source is not Source.BOUNCE
 
 
-def _take_over(
+def _has_ended(existing: Subscription | Suppression) -> bool:
+    return isinstance(existing, Suppression) or existing.status is Status.UNSUBSCRIBED
+
+
+def _replace_source(
     session: Session,
     subscriber: Subscriber,
-    standing: Subscription | Suppression,
-    scope: Scope,
-    topic: Topic | None,
+    existing: Subscription | Suppression,
+    target: Target,
     context: ChangeContext,
 ) -> None:
-    """Let a stop count as made by `act` from now on; it keeps its first time. No email is sent."""
-    before = capture(subscriber, [subscription_key(topic.slug) if topic is not None else scope])
-    standing.source = context.original_source or context.source
-    standing.repeated_at = standing.updated_at = context.recorded_at
-    quiet = replace(context, notice_delay=None)
-    record(session, subscriber, "unsubscribed", scope, topic, quiet, before)
+    """Record the graver source of an unsubscribe; it keeps its first time. No email is sent."""
+    before = capture(subscriber, [target])
+    existing.source = context.effective_source
+    existing.repeated_at = existing.updated_at = context.recorded_at
+    silent = replace(context, notice_delay=None)
+    record(session, subscriber, Event.UNSUBSCRIBED, target, silent, before)
 
 
 def _record_repeat(
     session: Session,
-    standing: Subscription | Suppression,
-    scope: Scope,
-    slug: str | None,
+    existing: Subscription | Suppression,
+    target: Target,
     context: ChangeContext,
 ) -> None:
-    """Note that a stop was said again, so that undoing the first one cannot lift it.
+    """Note that an unsubscribe was repeated, so that undoing the first one does not lift it.
 
-    Not so a double press, a provider that posts again, or an import of our own export.
+    A double press, a provider that posts again, or an import of our own export is not a repeat.
     """
-    since = standing.since if isinstance(standing, Suppression) else standing.changed_at
-    if context.source == "import" and (context.occurred_at, context.original_source) == (
-        since,
-        standing.source,
-    ):
+    since = existing.since if isinstance(existing, Suppression) else existing.changed_at
+    imported = (context.occurred_at, context.original_source)
+    if context.source is Source.IMPORT and imported == (since, existing.source):
         return
-    made = ledger.last_of(session, standing.subscriber_id, scope, slug)
-    if made is None or not _is_the_same_act(made, context):
-        standing.repeated_at = context.recorded_at
+    made = ledger.last_of(session, existing.subscriber_id, target)
+    if made is None or not _is_the_same(made, context):
+        existing.repeated_at = context.recorded_at
 
 
-def _is_the_same_act(made: LedgerRow, context: ChangeContext) -> bool:
-    soon = context.source != "page" or context.recorded_at - made.recorded_at <= DOUBLE_PRESS
-    return soon and (made.source, made.campaign) == (context.source, context.campaign)
+def _is_the_same(made: LedgerRow, context: ChangeContext) -> bool:
+    soon = context.recorded_at - made.recorded_at <= DOUBLE_PRESS
+    same = (made.source, made.campaign) == (context.source, context.campaign)
+    return same and (soon or context.source is not Source.PAGE)
 
 
-def _is_overtaken(
-    session: Session, subscriber: Subscriber, context: ChangeContext, slug: str | None
+def _is_superseded(
+    session: Session, subscriber: Subscriber, context: ChangeContext, topic: str | None
 ) -> bool:
-    """Tell whether the person chose anew after an act that arrives late.
+    """Return True if the subscriber made a newer choice than this late-arriving change.
 
-    A complaint or a bounce yields to nothing. An undo says "as it was before that stop", so it
-    does not answer a still older one that an import brings along.
+    Complaints and bounces are never superseded. An undo only cancels the unsubscribe it refers to,
+    not an older one that arrives later through an import.
     """
     late = context.occurred_at < context.recorded_at and subscriber.seq > 0
-    if not late or {context.source, context.original_source} & {"complaint", "bounce"}:
+    grave = {Source.COMPLAINT, Source.BOUNCE}
+    if not late or grave & {context.source, context.original_source}:
         return False
-    rows = ledger.touching(session, subscriber.subscriber_id, slug)
-    later = list(_answers(rows))
-    chosen = later[0] if later else None
-    if chosen is None or chosen.source == "import" or chosen.occurred_at <= context.occurred_at:
+    rows = history.superseding(ledger.touching(session, subscriber.subscriber_id, topic))
+    newest = next(rows, None)
+    if newest is None or newest.source is Source.IMPORT:
         return False
-    undid = next((row for row in later[1:] if row.event == "unsubscribed"), None)
-    if chosen.event == "undone" and undid is not None and context.source == "import":
+    if newest.occurred_at <= context.occurred_at:
+        return False
+    undid = next((row for row in rows if row.event is Event.UNSUBSCRIBED), None)
+    if newest.event is Event.UNDONE and undid is not None and context.source is Source.IMPORT:
         return context.occurred_at >= undid.occurred_at
-    return chosen.event in _ASKED_FOR_MAIL
+    return newest.event in history.ASKED_FOR_EMAIL
 
 
-def _answers(rows: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
-    """Yield, newest first, what may answer a stop: no wish for less, and nothing taken back."""
-    undone: list[LedgerRow] = []
-    for row in rows:
-        if row.event == "undone":
-            undone.append(row)
-        elif undone:
-            undoing = undone.pop()
-            if row.event == "unsubscribed":
-                yield from (undoing, row)
-        elif row.event not in _ASKED_FOR_LESS:
-            yield row
-
-
-def end_topic(subscriber: Subscriber, slug: str, context: ChangeContext) -> None:
+def end_topic(subscriber: Subscriber, topic: str, context: ChangeContext) -> None:
     """Make a subscription say `unsubscribed`; the caller records it."""
-    subscription = subscriber.subscriptions.get(slug)
+    subscription = subscriber.subscriptions.get(topic)
     if subscription is None:
-        subscription = new_subscription(subscriber, slug, "unsubscribed", context)
-        subscriber.subscriptions[slug] = subscription
-    subscription.status, subscription.paused_until = "unsubscribed", None
-    subscription.source = context.original_source or context.source
+        subscription = new_subscription(subscriber, topic, Status.UNSUBSCRIBED, context)
+        subscriber.subscriptions[topic] = subscription
+    subscription.status, subscription.paused_until = Status.UNSUBSCRIBED, None
+    subscription.source = context.effective_source
     subscription.changed_at = context.occurred_at
     subscription.updated_at, subscription.repeated_at = context.recorded_at, None
 
 
-def _suppress(subscriber: Subscriber, kind: str, context: ChangeContext) -> None:
-    subscriber.suppressions[kind] = Suppression(
+def _suppress(subscriber: Subscriber, scope: Scope, context: ChangeContext) -> None:
+    subscriber.suppressions[scope] = Suppression(
         subscriber_id=subscriber.subscriber_id,
-        kind=kind,
+        kind=scope,
         since=context.occurred_at,
-        source=context.original_source or context.source,
+        source=context.effective_source,
         updated_at=context.recorded_at,
     )
-    for subscription in subscriber.subscriptions.values():
-        subscription.updated_at = context.recorded_at
+    mark_updated(subscriber, context.recorded_at)
 
 
 def new_subscription(
-    subscriber: Subscriber, slug: str, status: str, context: ChangeContext
+    subscriber: Subscriber, topic: str, status: Status, context: ChangeContext
 ) -> Subscription:
-    """Return a subscription that says nothing but its status and how it came about."""
+    """Return a subscription with a status, a source, and defaults for the rest."""
     return Subscription(
         subscriber_id=subscriber.subscriber_id,
-        topic=slug,
+        topic=topic,
         status=status,
-        frequency="every",
+        frequency=Frequency.EVERY,
         changed_at=context.occurred_at,
-        source=context.original_source or context.source,
+        source=context.effective_source,
         basis="",
         acquired_from="",
         consent_source="",
         updated_at=context.recorded_at,
     )
-
-
-def record(
-    session: Session,
-    subscriber: Subscriber,
-    event: str,
-    scope: str,
-    topic: Topic | None,
-    context: ChangeContext,
-    before: dict[str, Any],
-) -> ChangeResult:
-    """Write the ledger row of a change that was just made, and the mail that tells of it."""
-    slug = topic.slug if topic is not None else None
-    entry = ledger.Entry(
-        event,
-        scope,
-        slug,
-        context.source,
-        context.occurred_at,
-        context.recorded_at,
-        context.campaign,
-        context.wording,
-        context.stated_source,
-    )
-    seq = ledger.append(session, subscriber, entry, before, capture(subscriber, before))
-    subscriber.locale = subscriber.locale or context.language
-    tell = subscriber.email is not None and (topic is None or topic.confirm)
-    if context.notice_delay is not None and tell:
-        session.flush()
-        outbox.schedule(
-            session,
-            subscriber.subscriber_id,
-            seq,
-            context.recorded_at,
-            context.notice_delay,
-            context.in_reply_to,
-        )
-    return ChangeResult(changed=True, first_seq=seq, last_seq=seq)
-
-
-def unchanged(subscriber: Subscriber) -> ChangeResult:
-    """Return the outcome of an act that had nothing left to do."""
-    return ChangeResult(changed=False, first_seq=subscriber.seq, last_seq=subscriber.seq)

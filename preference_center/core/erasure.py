@@ -1,6 +1,7 @@
-"""Erase a person: what stays is the fingerprint, the stop, and when and how changes came in.
+"""Erase a subscriber. What remains is the id, the suppression, and when and how changes came in.
 
-GDPR art. 17, with 17(3)(b): whoever asked to be forgotten must not be mailed again by mistake.
+GDPR art. 17, with 17(3)(b): the suppression stays, so that a later import does not email a person
+who asked to be forgotten.
 """
 
 from collections.abc import Iterable
@@ -11,6 +12,8 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, domain_hold, ledger, subscribers
+from preference_center.core.change import ALL, ChangeContext
+from preference_center.core.vocab import Event, Source
 from preference_center.store.tables import (
     Claim,
     FailedMailing,
@@ -22,40 +25,38 @@ from preference_center.store.tables import (
 )
 
 
-def erase(session: Session, subscriber_id: UUID, source: consent.Source, now: datetime) -> bool:
-    """End all consent, then forget the person; False where that was done before."""
+def erase(session: Session, subscriber_id: UUID, source: Source, now: datetime) -> bool:
+    """End all consent, then erase the subscriber; return False if that was done before."""
     return erase_all(session, [subscriber_id], source, now) == 1
 
 
 def erase_all(
-    session: Session, subscriber_ids: Iterable[UUID], source: consent.Source, now: datetime
+    session: Session, subscriber_ids: Iterable[UUID], source: Source, now: datetime
 ) -> int:
     """Erase subscribers as `erase` does, and return how many were not erased before."""
-    context, domains = consent.ChangeContext(source, now, now), []
+    context, domains = ChangeContext(source, now, now), []
     for subscriber in subscribers.lock_all(session, subscriber_ids, now).values():
         if subscriber.erased_at is None:
-            consent.end_consent(session, subscriber, "all", context)
+            consent.end_consent(session, subscriber, ALL, context)
             domains.append(forget(session, subscriber, context))
     domain_hold.forget_rare(session, domains)
     return len(domains)
 
 
-def forget(session: Session, subscriber: Subscriber, context: consent.ChangeContext) -> str:
-    """Leave nothing of a locked person but fingerprint, stops, and when and how they came in.
+def forget(session: Session, subscriber: Subscriber, context: ChangeContext) -> str:
+    """Delete all data of a locked subscriber but the id, the suppressions and the ledger's times.
 
     Return the domain of the address, or "". The caller must pass the domains of all subscribers
     that a transaction erases to `domain_hold.forget_rare` together.
     """
     domain = domain_hold.domain_of(subscriber.email or "")
-    entry = ledger.Entry(
-        "erased", "all", None, context.source, context.occurred_at, context.recorded_at
-    )
-    ledger.append(session, subscriber, entry, {}, {})
+    erased = ChangeContext(context.source, context.occurred_at, context.recorded_at)
+    ledger.append(session, subscriber, Event.ERASED, ALL, erased, {}, {})
     subscribers.mark_erased(subscriber, context.occurred_at)
     session.flush()
-    person = subscriber.subscriber_id
+    subscriber_id = subscriber.subscriber_id
     for table in (LedgerDetail, OutboxRow, Claim, Reason, FailedMailing):
-        session.execute(delete(table).where(table.subscriber_id == person))
-    rows = update(LedgerRow).where(LedgerRow.subscriber_id == person)
+        session.execute(delete(table).where(table.subscriber_id == subscriber_id))
+    rows = update(LedgerRow).where(LedgerRow.subscriber_id == subscriber_id)
     session.execute(rows.values(topic=None, campaign=None, wording=None))
     return domain

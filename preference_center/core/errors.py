@@ -1,23 +1,22 @@
-"""Refusals. Each is turned into a page, a status or an exit code in one place per channel.
+"""Refusals. Each channel turns them into pages, statuses or exit codes in one place.
 
 Refusal
 ├── TopicRefusal
 │   ├── UnknownTopicError
 │   ├── TopicExistsError
 │   └── InvalidTopicError
-├── UnknownSubscriberError
 ├── InvalidReasonError
-├── StalePageError              a form shows what is no longer so
-├── LinkTooOldError             a link that joins a topic has had its days
+├── StalePageError              a form no longer shows the current preferences
+├── LinkTooOldError             a confirm link has expired
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
-    ├── UndoSupersededError     a later choice touched the same thing
+    ├── UndoSupersededError     a newer change affects the same target
     └── UndoNotOfferedError     a complaint, a bounce or staff ended it
 """
 
 
 class Refusal(Exception):
-    """Something we will not do, for a reason that the person asking should hear."""
+    """A request that is refused, for a reason that the caller is shown."""
 
 
 class TopicRefusal(Refusal):
@@ -29,7 +28,7 @@ class UnknownTopicError(TopicRefusal):
 
 
 class TopicExistsError(TopicRefusal):
-    """A topic of this slug, or of this mailto code, is there already."""
+    """A topic with this slug, or with this mailto code, exists already."""
 
 
 class InvalidTopicError(TopicRefusal):
@@ -37,15 +36,15 @@ class InvalidTopicError(TopicRefusal):
 
 
 class InvalidReasonError(Refusal):
-    """A reason is none of the codes, or its note is too long."""
+    """The note of a reason is too long."""
 
 
 class StalePageError(Refusal):
-    """A form was sent from a page that is no longer true."""
+    """A form was sent from a page that is out of date."""
 
 
 class LinkTooOldError(Refusal):
-    """A mailed link that joins a topic is more than 7 days old."""
+    """A confirm link is more than 7 days old."""
 
 
 class UndoRefusal(Refusal):
@@ -53,12 +52,12 @@ class UndoRefusal(Refusal):
 
 
 class UndoTooLateError(UndoRefusal):
-    """The days of undo are over."""
+    """The time for undo is over."""
 
 
 class UndoSupersededError(UndoRefusal):
-    """A newer choice touched what this change touched."""
+    """A newer change affects the same target."""
 
 
 class UndoNotOfferedError(UndoRefusal):
-    """The change was not the person's own."""
+    """The change was not the subscriber's own."""

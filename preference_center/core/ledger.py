@@ -17,35 +17,25 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from preference_center.core.vocab import KeyKind
+from preference_center.core.change import ChangeContext, Target
+from preference_center.core.vocab import Event, KeyKind, Scope
 from preference_center.store import queries, seals
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
-MAX_ROWS_LOOKED_BACK = 100  # rows; nobody changes their mind more often
-
-Snapshot = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What happened, to which scope, through which channel, and when."""
-
-    event: str
-    scope: str
-    topic: str | None
-    source: str
-    occurred_at: datetime
-    recorded_at: datetime
-    campaign: str | None = None
-    wording: str | None = None
-    stated_source: str = ""
+MAX_ROWS_LOOKED_BACK = 100  # More changes by one subscriber are not read for a late one.
 
 
 def append(
-    session: Session, subscriber: Subscriber, entry: Entry, before: Snapshot, after: Snapshot
+    session: Session,
+    subscriber: Subscriber,
+    event: Event,
+    target: Target,
+    context: ChangeContext,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
 ) -> int:
     """Write one row at the end of a locked subscriber's chain and return its number."""
-    stated = {seals.STATED_SOURCE: entry.stated_source} if entry.stated_source else {}
+    stated = {seals.STATED_SOURCE: context.stated_source} if context.stated_source else {}
     details = LedgerDetail(
         subscriber_id=subscriber.subscriber_id,
         seq=subscriber.seq + 1,
@@ -56,14 +46,14 @@ def append(
     row = LedgerRow(
         subscriber_id=subscriber.subscriber_id,
         seq=details.seq,
-        event=entry.event,
-        scope=entry.scope,
-        topic=entry.topic,
-        source=entry.source,
-        campaign=entry.campaign,
-        occurred_at=entry.occurred_at,
-        recorded_at=entry.recorded_at,
-        wording=record_wording(session, entry.wording),
+        event=event,
+        scope=target.scope,
+        topic=target.topic,
+        source=context.source,
+        campaign=context.campaign,
+        occurred_at=context.occurred_at,
+        recorded_at=context.recorded_at,
+        wording=record_wording(session, context.wording),
     )
     row.digest = seals.digest(row, details)
     row.hash = seals.seal(row, subscriber.head, session.info["keys"][KeyKind.SERVER][-1])
@@ -85,40 +75,40 @@ def record_wording(session: Session, text: str | None) -> bytes | None:
 
 
 @dataclass(frozen=True)
-class Change:
+class LedgerEntry:
     """One ledger row with its details; `before` and `after` are None once erased.
 
-    `stated_source` is how it came about, in the words of the file that brought it.
+    `stated_source` describes the change in the words of the file it was imported from.
     """
 
     row: LedgerRow
-    before: Snapshot | None
-    after: Snapshot | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
     stated_source: str = ""
 
 
-def changes(session: Session, subscriber_id: UUID, first: int) -> list[Change]:
-    """Return one person's ledger from row `first` on, oldest first."""
+def load(session: Session, subscriber_id: UUID, first: int) -> list[LedgerEntry]:
+    """Return a subscriber's ledger from row `first` on, oldest first."""
     statement = (
         select(LedgerRow, LedgerDetail)
         .outerjoin(LedgerDetail, _same_row())
         .where(LedgerRow.subscriber_id == subscriber_id, LedgerRow.seq >= first)
         .order_by(LedgerRow.seq)
     )
-    return [_change(row, details) for row, details in session.execute(statement)]
+    return [_entry(row, details) for row, details in session.execute(statement)]
 
 
-def _change(row: LedgerRow, details: LedgerDetail | None) -> Change:
+def _entry(row: LedgerRow, details: LedgerDetail | None) -> LedgerEntry:
     if details is None:
-        return Change(row, None, None)
+        return LedgerEntry(row, None, None)
     after = json.loads(details.after)
     stated_source = after.pop(seals.STATED_SOURCE, "")
-    return Change(row, json.loads(details.before), after, stated_source)
+    return LedgerEntry(row, json.loads(details.before), after, stated_source)
 
 
 def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[LedgerRow]:
     """Return the newest rows about `topic` or everything (for None: everything), newest first."""
-    about = LedgerRow.scope != "topic"
+    about = LedgerRow.scope != Scope.TOPIC
     if topic is not None:
         about = about | (LedgerRow.topic == topic)
     statement = (
@@ -131,7 +121,7 @@ def touching(session: Session, subscriber_id: UUID, topic: str | None) -> list[L
 
 
 def count_events(
-    session: Session, subscriber_id: UUID, events: Collection[str], since: datetime
+    session: Session, subscriber_id: UUID, events: Collection[Event], since: datetime
 ) -> int:
     """Return how often a subscriber did any of `events` after `since`.
 
@@ -145,16 +135,14 @@ def count_events(
     return session.scalars(statement).one()
 
 
-def last_of(
-    session: Session, subscriber_id: UUID, scope: str, topic: str | None
-) -> LedgerRow | None:
-    """Return the newest row about exactly this scope."""
+def last_of(session: Session, subscriber_id: UUID, target: Target) -> LedgerRow | None:
+    """Return the newest row about exactly this target."""
     statement = (
         select(LedgerRow)
         .where(
             LedgerRow.subscriber_id == subscriber_id,
-            LedgerRow.scope == scope,
-            LedgerRow.topic.is_not_distinct_from(topic),
+            LedgerRow.scope == target.scope,
+            LedgerRow.topic.is_not_distinct_from(target.topic),
         )
         .order_by(LedgerRow.seq.desc())
         .limit(1)

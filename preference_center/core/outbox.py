@@ -1,24 +1,20 @@
 """Mails to be sent: written with the change they tell of, claimed by a worker, then settled."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger
-from preference_center.core.snapshots import topic_of, visible_state
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
-CONFIRMATION = "confirmation"  # of what a person changed
-Request = Literal["confirm", "link"]  # a mail that joins a topic, or that holds a fresh link
-MAX_REQUESTS = 3  # of one kind and topic, for one person, in a day
-MAX_OF_A_KIND = 20  # whatever the topic: a link's holder could ask for each of hundreds
-OWN_SOURCES = ("page", "one-click", "mailto")  # the doors that a person's own choices come through
+MAX_REQUESTS = 3  # A day, for one subscriber, of one kind and topic.
+MAX_OF_A_KIND = 20  # A day, over all topics: the holder of a link could ask for each of hundreds.
 MAX_DELAY = timedelta(minutes=10)
 MAX_AGE = timedelta(hours=24)
 # Longer than a whole conversation with a mail server whose every answer takes 20 seconds.
@@ -34,12 +30,12 @@ RETRY_AFTER = (
 
 @dataclass(frozen=True)
 class LeasedEmail:
-    """A mail that one worker holds until `CLAIM_LAPSES_AFTER` has passed."""
+    """A mail that one worker holds until `LEASE_DURATION` has passed."""
 
     subscriber_id: UUID
     id: UUID
     lease: UUID
-    kind: str
+    kind: OutboxKind
     topic: str
     message_id: str
     first_seq: int
@@ -49,39 +45,32 @@ class LeasedEmail:
     in_reply_to: str | None
 
 
-def schedule(
-    session: Session,
-    subscriber_id: UUID,
-    seq: int,
-    now: datetime,
-    quiet: timedelta,
-    in_reply_to: str | None = None,
-) -> None:
-    """Let the person's one pending confirmation cover ledger row `seq` too.
+def schedule(session: Session, subscriber_id: UUID, seq: int, context: ChangeContext) -> None:
+    """Add ledger row `seq` to the subscriber's one pending change notice.
 
-    It goes out after `quiet` without a further change, and `MAX_WAIT` after the first one.
-    Where a mail made the change, it answers that one (RFC 3834 §3.1.5).
+    It is sent once `context.notice_delay` has passed without a further change, and at the latest
+    `MAX_DELAY` after the first one. If an email triggered the change, the notice replies to that
+    email (RFC 3834 §3.1.5).
     """
-    row = _new(subscriber_id, CONFIRMATION, "", seq, now)
-    row |= {"due_at": now + quiet, "latest_at": now + max(MAX_DELAY, quiet)}
-    row["in_reply_to"] = in_reply_to
+    now, delay = context.recorded_at, context.notice_delay or timedelta(0)
+    row = _new(subscriber_id, OutboxKind.CHANGE_NOTICE, "", seq, now)
+    row |= {"due_at": now + delay, "latest_at": now + max(MAX_DELAY, delay)}
+    row["in_reply_to"] = context.in_reply_to
     queries.add_to_pending(session, row)
 
 
-def notify_at_once(
-    session: Session, subscriber_id: UUID, first: int, last: int, now: datetime
-) -> None:
+def notify_now(session: Session, subscriber_id: UUID, first: int, last: int, now: datetime) -> None:
     """Let ledger rows `first` to `last` have an email of their own, due at once.
 
     It covers no other change, and no later one is added to it: what is undone from it is exactly
     these rows.
     """
-    row = _new(subscriber_id, CONFIRMATION, "", first, now)
-    session.add(OutboxRow(**row | {"last_seq": last, "state": "started"}))
+    row = _new(subscriber_id, OutboxKind.CHANGE_NOTICE, "", first, now)
+    session.add(OutboxRow(**row | {"last_seq": last, "state": OutboxState.STARTED}))
 
 
 def request(
-    session: Session, subscriber_id: UUID, kind: Request, now: datetime, topic: str = ""
+    session: Session, subscriber_id: UUID, kind: OutboxKind, now: datetime, topic: str = ""
 ) -> None:
     """Let a mail that was asked for be sent at once, if that is not asked too often in a day.
 
@@ -98,13 +87,15 @@ def request(
         queries.add_to_pending(session, _new(subscriber_id, kind, topic, 0, now))
 
 
-def _new(subscriber_id: UUID, kind: str, topic: str, seq: int, now: datetime) -> dict[str, Any]:
+def _new(
+    subscriber_id: UUID, kind: OutboxKind, topic: str, seq: int, now: datetime
+) -> dict[str, Any]:
     return {
         "subscriber_id": subscriber_id,
         "id": uuid4(),
         "kind": kind,
         "topic": topic,
-        "state": "pending",
+        "state": OutboxState.PENDING,
         "first_seq": seq,
         "last_seq": seq,
         "message_id": uuid4().hex,
@@ -119,7 +110,7 @@ def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
     """Tell whether a mail about ledger row `seq` is still to be sent."""
     statement = select(OutboxRow.id).where(
         OutboxRow.subscriber_id == subscriber_id,
-        OutboxRow.state.in_(("pending", "started")),
+        OutboxRow.state.in_((OutboxState.PENDING, OutboxState.STARTED)),
         OutboxRow.first_seq <= seq,
         OutboxRow.last_seq >= seq,
     )
@@ -130,11 +121,11 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
     """Take the mail that has been due longest, or None. What is a day old is dropped unsent."""
     while (row := queries.take_due_mail(session, now)) is not None:
         if now - row.created_at > MAX_AGE:
-            row.state, row.settled_at, row.lease = "dropped", now, None
+            row.state, row.settled_at, row.lease = OutboxState.DROPPED, now, None
             session.flush()
             continue
         token = uuid4()
-        row.state, row.lease, row.due_at = "started", token, now + LEASE_DURATION
+        row.state, row.lease, row.due_at = OutboxState.STARTED, token, now + LEASE_DURATION
         row.attempts += 1
         return LeasedEmail(
             row.subscriber_id,
@@ -152,7 +143,9 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
     return None
 
 
-def settle(session: Session, mail: LeasedEmail, now: datetime, state: str, why: str = "") -> None:
+def settle(
+    session: Session, mail: LeasedEmail, now: datetime, state: OutboxState, why: str = ""
+) -> None:
     """End a claimed mail as `sent`, `failed` or `dropped`, unless another worker holds it now."""
     values = {"state": state, "settled_at": now, "failure": why or None, "lease": None}
     _settle(session, mail, values)
@@ -161,7 +154,7 @@ def settle(session: Session, mail: LeasedEmail, now: datetime, state: str, why: 
 def retry(session: Session, mail: LeasedEmail, now: datetime, why: str) -> None:
     """Give a mail back to be tried again later, or end it as `failed` after the last try."""
     if mail.attempts > len(RETRY_AFTER):
-        settle(session, mail, now, "failed", why)
+        settle(session, mail, now, OutboxState.FAILED, why)
         return
     due = now + RETRY_AFTER[mail.attempts - 1]
     _settle(session, mail, {"due_at": due, "lease": None, "failure": why})
@@ -177,41 +170,3 @@ def _settle(session: Session, mail: LeasedEmail, values: dict[str, Any]) -> None
         )
         .values(**values)
     )
-
-
-@dataclass(frozen=True)
-class NetChange:
-    """What a run of changes amounts to for one thing: `topic:SLUG`, `all` or `address`."""
-
-    key: str
-    before: Any
-    after: Any
-    event: str
-    occurred_at: datetime
-
-
-def net_changes(session: Session, subscriber_id: UUID, first: int, last: int) -> list[NetChange]:
-    """Return what the person's own rows of `first` to `last` amount to, less what cancels out."""
-    net: dict[str, NetChange] = {}
-    for change in ledger.changes(session, subscriber_id, first):
-        if change.row.seq > last or change.row.source not in OWN_SOURCES:
-            continue
-        if change.before is None or change.after is None:
-            continue
-        for key, after in change.after.items():
-            new = NetChange(
-                key, change.before[key], after, change.row.event, change.row.occurred_at
-            )
-            known = net.get(key)
-            net[key] = replace(new, before=known.before) if known is not None else new
-    return [change for change in net.values() if _is_noticed(change, net.values())]
-
-
-def _is_noticed(change: NetChange, net: Iterable[NetChange]) -> bool:
-    """Tell whether a person would notice; so they would a topic that a stop of all lay upon."""
-    if change.event == "stayed_off" and change.before is None:
-        return False  # they had never chosen it
-    of_all = (each for each in net if topic_of(each.key) is None)
-    lifted = any(each.before is not None and each.after is None for each in of_all)
-    joined = change.event in ("subscribed", "resubscribed")
-    return (lifted and joined) or visible_state(change.before) != visible_state(change.after)

@@ -1,4 +1,4 @@
-"""How often the pages of a mailing's links are opened: by the hour, without person or link."""
+"""Count views of the pages behind a campaign's links, by hour, without subscriber or link."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ Key = tuple[datetime, str, str]  # hour, topic, campaign
 
 
 def hour_of(at: datetime) -> datetime:
-    """Return the hour that a time lies in, UTC."""
+    """Return the start of the hour (UTC) of a time."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:
-    """Add counts to those on record, in their order, so that no two writers deadlock."""
+    """Add counts to those on record, in a fixed order, so that no two writers deadlock."""
     rows = [
         {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
         for (hour, topic, campaign), count in sorted(counts.items())

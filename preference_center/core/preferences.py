@@ -1,24 +1,23 @@
-"""Read what somebody gets, and what they have stopped."""
+"""Read what a subscriber receives, and what they have unsubscribed from."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from preference_center.core import topics
+from preference_center.core.vocab import Frequency, Scope, Source, Status, TopicPolicy
 from preference_center.links.addresses import mask
 from preference_center.store.tables import Subscriber, Subscription, Topic
-
-FREQUENCIES = ("every", "weekly", "monthly")  # each less than the one before
-_CAPS_BELOW = {"irregular": ("weekly", "monthly"), "weekly": ("monthly",), "monthly": ()}
 
 
 @dataclass(frozen=True)
 class TopicPreference:
-    """One topic as one person stands to it. `stopped_at` is None while mail may come.
+    """One topic and what one subscriber receives of it.
 
-    `offered` says that anybody may choose it; private and archived ones are not. `received`
-    says that mail may come: at most as `frequency` says, and from `paused_until` on where that
-    lies ahead. `caps` are the frequencies below the topic's own cadence.
+    `offered` is True unless the topic is private or archived. `received` is True if the
+    subscriber may get email on it, at most as often as `frequency` says, and not before
+    `paused_until`, which is in the future or None. `caps` are the frequencies below the topic's
+    cadence. `stopped_at` is when the subscriber unsubscribed from it, or None.
     """
 
     slug: str
@@ -27,31 +26,30 @@ class TopicPreference:
     archived: bool
     offered: bool
     received: bool
-    frequency: str
+    frequency: Frequency
     paused_until: datetime | None
-    caps: tuple[str, ...]
+    caps: tuple[Frequency, ...]
     stopped_at: datetime | None
     reader_since: datetime | None
 
     @property
-    def state(self) -> str:
-        """Return what a form may change: `off`, or how often it comes."""
-        return self.frequency if self.received else "off"
+    def state(self) -> Frequency | None:
+        """Return the frequency that a form may change, or None if the topic is not received."""
+        return self.frequency if self.received else None
 
     @property
-    def smaller(self) -> list[str]:
-        """Return the caps that are less than what this person gets now."""
-        now = FREQUENCIES.index(self.frequency)
-        return [cap for cap in self.caps if FREQUENCIES.index(cap) > now]
+    def smaller(self) -> list[Frequency]:
+        """Return the caps that are less than what the subscriber gets now."""
+        return [cap for cap in self.caps if cap.is_less_than(self.frequency)]
 
 
 @dataclass(frozen=True)
 class SubscriberPreferences:
-    """One person: the address if known, the stop of everything if any, and every topic.
+    """One subscriber: the address if it is known, the global unsubscribe if any, and every topic.
 
-    `reachable` is False after erasure, and where the sender has stopped the address.
-    `bounced_at` is when email to it was stopped because it had failed, or None. `complained` says
-    that a spam complaint is in force: no page starts a topic then.
+    `reachable` is False after erasure, and if the sender has suppressed the address. `bounced_at`
+    is when bounces suppressed it, or None. `complained` is True while a spam complaint is in
+    force: no page starts a topic then.
     """
 
     email: str | None
@@ -64,17 +62,17 @@ class SubscriberPreferences:
 
     @property
     def masked(self) -> str:
-        """Return the address as a page may show it, or "" where none is known."""
+        """Return the address as a page may show it, or "" if it is not known."""
         return mask(self.email) if self.email else ""
 
     @property
     def received(self) -> list[TopicPreference]:
-        """Return what still comes."""
+        """Return the topics that the subscriber receives."""
         return [topic for topic in self.topics.values() if topic.received]
 
     @property
     def shown(self) -> list[TopicPreference]:
-        """Return what a person can choose: what anybody may, and whatever comes to them."""
+        """Return the topics that the subscriber can choose, and those that they receive."""
         return [topic for topic in self.topics.values() if topic.offered or topic.received]
 
     def can_start(self, topic: TopicPreference) -> bool:
@@ -83,41 +81,41 @@ class SubscriberPreferences:
         return ready and topic.offered and not topic.received
 
     def is_complete(self, slug: str) -> bool:
-        """Tell whether to leave one topic is to leave everything: no other is offered or comes."""
+        """Return True if leaving this topic leaves everything: no other is offered or received."""
         others = (topic for topic in self.topics.values() if topic.slug != slug)
         return not any(topic.offered or topic.received for topic in others)
 
 
 def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
-    """Tell whether mail on a topic may come to somebody, now or when a pause has ended."""
+    """Return True if a subscriber gets a topic, now or once a pause has ended."""
     if topic.archived_at is not None:
         return False
     if subscriber is None:
-        return topic.policy == "opt_out"
+        return topic.policy is TopicPolicy.OPT_OUT
     if subscriber.suppressions or subscriber.erased_at is not None:
         return False
     subscription = subscriber.subscriptions.get(topic.slug)
     if subscription is None:
-        return topic.policy == "opt_out"
-    return subscription.status == "subscribed"
+        return topic.policy is TopicPolicy.OPT_OUT
+    return subscription.status is Status.SUBSCRIBED
 
 
 def bounced_at(subscriber: Subscriber) -> datetime | None:
-    """Return when failed deliveries last stopped email to a subscriber, or None."""
-    stops = [stop for stop in subscriber.suppressions.values() if stop.source == "bounce"]
-    # A bounce repeated stops nothing new; of a stop of all topics it may be a person's repeat.
+    """Return when bounces last suppressed a subscriber, or None."""
+    stops = [each for each in subscriber.suppressions.values() if each.source is Source.BOUNCE]
+    # The repeat of a suppression of all topics may be the subscriber's own.
     return _latest(
-        [(stop.since, stop.repeated_at if stop.kind == "address" else None) for stop in stops]
+        [(stop.since, stop.repeated_at if stop.kind is Scope.ADDRESS else None) for stop in stops]
     )
 
 
 def complained_at(subscriber: Subscriber) -> datetime | None:
-    """Return when the last spam complaint that still stops anything came, or None."""
-    stops = [stop for stop in subscriber.suppressions.values() if stop.source == "complaint"]
+    """Return when the last spam complaint came that is still in force, or None."""
+    stops = [each for each in subscriber.suppressions.values() if each.source is Source.COMPLAINT]
     ended = [
         each
         for each in subscriber.subscriptions.values()
-        if (each.status, each.source) == ("unsubscribed", "complaint")
+        if (each.status, each.source) == (Status.UNSUBSCRIBED, Source.COMPLAINT)
     ]
     return _latest(
         [
@@ -128,10 +126,10 @@ def complained_at(subscriber: Subscriber) -> datetime | None:
 
 
 def stopped_at(subscriber: Subscriber, slug: str) -> datetime | None:
-    """Return when the last stop came that covers a topic, repeats included, or None."""
+    """Return when the last unsubscribe that covers a topic came, repeats included, or None."""
     times = [(stop.since, stop.repeated_at) for stop in subscriber.suppressions.values()]
     held = subscriber.subscriptions.get(slug)
-    if held is not None and held.status == "unsubscribed":
+    if held is not None and held.status is Status.UNSUBSCRIBED:
         times.append((held.changed_at, held.repeated_at))
     return _latest(times)
 
@@ -141,24 +139,24 @@ def _latest(times: Iterable[tuple[datetime, datetime | None]]) -> datetime | Non
 
 
 def is_reachable(subscriber: Subscriber) -> bool:
-    """Return True if an email that was asked for may be tried: a bounce may have been passing."""
-    stop = subscriber.suppressions.get("address")
-    return subscriber.erased_at is None and (stop is None or stop.source == "bounce")
+    """Return True if a requested email may be tried: a bounce may have been temporary."""
+    stop = subscriber.suppressions.get(Scope.ADDRESS)
+    return subscriber.erased_at is None and (stop is None or stop.source is Source.BOUNCE)
 
 
 def can_be_emailed(subscriber: Subscriber) -> bool:
-    """Return True if the address is known, and an email that was asked for may be tried."""
+    """Return True if the address is known and a requested email may be tried."""
     return subscriber.email is not None and is_reachable(subscriber)
 
 
 def read(
     subscriber: Subscriber | None, known: Iterable[Topic], locale: str, now: datetime
 ) -> SubscriberPreferences:
-    """Return where a person stands; one never seen gets what silence means for each topic."""
+    """Return a subscriber's preferences; for None, those of an address that is not on record."""
     stops = subscriber.suppressions if subscriber is not None else {}
     return SubscriberPreferences(
         email=subscriber.email if subscriber is not None else None,
-        all_stopped_at=stops["all"].since if "all" in stops else None,
+        all_stopped_at=stops[Scope.ALL].since if Scope.ALL in stops else None,
         reachable=subscriber is None or is_reachable(subscriber),
         bounced_at=bounced_at(subscriber) if subscriber is not None else None,
         complained=subscriber is not None and complained_at(subscriber) is not None,
@@ -173,7 +171,7 @@ def _topic(
     subscription = subscriber.subscriptions.get(topic.slug) if subscriber is not None else None
     text = topics.text(topic, locale)
     archived = topic.archived_at is not None
-    stopped = subscription is not None and subscription.status == "unsubscribed"
+    stopped = subscription is not None and subscription.status is Status.UNSUBSCRIBED
     return TopicPreference(
         slug=topic.slug,
         name=text.name,
@@ -181,9 +179,9 @@ def _topic(
         archived=archived,
         offered=topic.public and not archived,
         received=receives(subscriber, topic),
-        frequency=subscription.frequency if subscription is not None else "every",
+        frequency=subscription.frequency if subscription is not None else Frequency.EVERY,
         paused_until=_ahead(subscription, now),
-        caps=_CAPS_BELOW[topic.cadence],
+        caps=topic.cadence.caps_below,
         stopped_at=subscription.changed_at if subscription is not None and stopped else None,
         reader_since=subscription.consent_at if subscription is not None else None,
     )

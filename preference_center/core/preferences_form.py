@@ -1,11 +1,12 @@
-"""Save a whole form of preferences at once, or refuse it where it is out of date.
+"""Save a whole preferences form at once, or refuse it if it is out of date.
 
-What ends or reduces is always done. More of a topic that is received is done and told to the
-owner by an email of its own; a topic that is not received takes an emailed confirm link. A form
-comes from a link that a sender can mint and that a forwarded email holds: it starts nothing.
+Changes that end or reduce a topic are always made. More of a topic that is received is granted and
+announced to the subscriber by an email of its own; a topic that is not received needs an emailed
+confirm link. The form's link can be minted by a sender and is contained in forwarded emails, so it
+cannot start a topic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -17,158 +18,179 @@ from preference_center.core import (
     ledger,
     outbox,
     preferences,
-    subscribers,
     subscriptions,
     topics,
 )
-from preference_center.core.consent import ChangeContext, ChangeResult, end_consent
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.consent import end_consent
 from preference_center.core.errors import StalePageError
-from preference_center.core.preferences import FREQUENCIES
-from preference_center.core.vocab import NotSaved
+from preference_center.core.preferences import SubscriberPreferences
+from preference_center.core.vocab import Event, Frequency, NotSaved, Pause
 from preference_center.store.tables import Subscriber, Topic
 
-MAX_INCREASES = 3  # forms that asked for more, of one subscriber within a day
-INCREASES = ("increased", "resumed")
+MAX_INCREASES = 3  # Forms that ask for more, of one subscriber within a day.
+INCREASES = (Event.INCREASED, Event.RESUMED)
 
 
 @dataclass(frozen=True)
 class TopicUpdate:
-    """What a form says of one topic: what it showed and what is wanted, `off` or a frequency."""
+    """What a form says of one topic: the frequency that it showed, and the one that is wanted.
+
+    None means that the topic is not received. `resume` asks to end a pause.
+    """
 
     slug: str
-    was: str
-    wants: str
+    was: Frequency | None
+    wants: Frequency | None
     resume: bool = False
 
     @property
     def changes(self) -> bool:
-        """Tell whether it asks for anything but what the form showed."""
-        return self.wants != self.was or self.resume
+        """Return True if it asks for anything but what the form showed."""
+        return self.wants is not self.was or self.resume
 
 
 @dataclass(frozen=True)
 class SaveResult:
     """The ledger rows of what changed, if any did.
 
-    `mailed` are the topics whose confirm link was emailed, `refused` those for which nothing
-    could be done, each with the reason.
+    `requested` are the topics whose confirm link was emailed, `refused` those that could not be
+    changed, each with the reason.
     """
 
     result: ChangeResult
-    mailed: list[str]
+    requested: list[str]
     refused: dict[str, NotSaved]
 
 
-def save(
-    session: Session,
-    subscriber_id: UUID,
-    wishes: Sequence[TopicUpdate],
-    context: ChangeContext,
-    locale: str | None = None,
-    *,
-    smtp: bool,
-) -> SaveResult:
-    """Do what the form says, or raise StalePageError and do none of it.
+@dataclass(frozen=True)
+class SaveForm:
+    """A preferences form, for `apply`, which raises StalePageError if the form is out of date.
 
-    `locale` is the language that was chosen for pages and emails. `smtp` says whether this
+    `locale` is the language chosen for pages and emails, or None. `smtp` says whether this
     installation sends email.
     """
-    known = {topic.slug: topic for topic in topics.list_topics(session)}
-    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
-    standing = preferences.read(
-        subscriber, known.values(), topics.DEFAULT_LOCALE, context.recorded_at
-    )
-    if not all(is_current(wish, standing) for wish in wishes):
-        raise StalePageError("the page shows what is no longer so")
-    first, more = (
-        subscriber.seq + 1,
-        [wish.slug for wish in wishes if _asks_for_more(wish, standing)],
-    )
-    why_not = _why_not_more(session, subscriber, context, smtp=smtp) if more else None
-    tells = bool(more) and why_not is None
-    if tells:
-        context = replace(context, notice_delay=None)  # one email tells of the whole form
-    for wish in wishes:
-        if not _starts(wish, standing):
-            _do(session, subscriber, known[wish.slug], wish, context, less_only=why_not is not None)
-    if tells:
-        outbox.notify_at_once(session, subscriber_id, first, subscriber.seq, context.recorded_at)
-    if locale is not None and subscriber.erased_at is None:
-        subscriber.locale = locale
-    asked = {
-        wish.slug: joining.ask(session, subscriber, wish.slug, context.recorded_at, smtp=smtp)
-        for wish in wishes
-        if _starts(wish, standing)
-    }
-    mailed = [slug for slug, refusal in asked.items() if refusal is None]
-    refusals = {**dict.fromkeys(more, why_not), **asked}
-    refused = {slug: refusal for slug, refusal in refusals.items() if refusal is not None}
-    changed = subscriber.seq >= first
-    return SaveResult(ChangeResult(changed, first, subscriber.seq), mailed, refused)
+
+    subscriber_id: UUID
+    updates: Sequence[TopicUpdate]
+    context: ChangeContext
+    locale: str | None
+    smtp: bool
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return ()
+
+    def make(self, session: Session, subscriber: Subscriber) -> SaveResult:
+        known = {topic.slug: topic for topic in topics.list_topics(session)}
+        at = self.context.recorded_at
+        current = preferences.read(subscriber, known.values(), topics.DEFAULT_LOCALE, at)
+        if not all(is_current(update, current) for update in self.updates):
+            raise StalePageError("the page no longer shows the current preferences")
+        return _Save(session, subscriber, known, current, self).run()
 
 
-def pause_all(
-    session: Session, subscriber_id: UUID, length: str, context: ChangeContext
-) -> ChangeResult:
-    """Pause every topic that somebody gets."""
-    known = topics.list_topics(session)
-    subscriber = subscribers.lock(session, subscriber_id, context.recorded_at)
-    first, until = subscriber.seq + 1, subscriptions.paused_until(length, context.recorded_at)
-    for topic in known:
-        subscriptions.pause(session, subscriber, topic, until, context)
-    return ChangeResult(subscriber.seq >= first, first, subscriber.seq)
+@dataclass(frozen=True)
+class PauseAll:
+    """A pause of every topic that the subscriber receives, for `apply`."""
+
+    subscriber_id: UUID
+    length: Pause
+    context: ChangeContext
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return ()
+
+    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
+        first = subscriber.seq + 1
+        until = subscriptions.paused_until(self.length, self.context.recorded_at)
+        for topic in topics.list_topics(session):
+            subscriptions.pause(session, subscriber, topic, until, self.context)
+        return ChangeResult(subscriber.seq >= first, first, subscriber.seq)
 
 
-def is_current(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
-    """Tell whether a topic is as the form showed it and can become what it asks for, or is so.
+def is_current(update: TopicUpdate, current: SubscriberPreferences) -> bool:
+    """Return True if a topic is as the form showed it and can be changed as it asks.
 
-    The latter is what a second press of the same button finds.
+    A topic that already is as the form asks is current too: that is a second press.
     """
-    topic = standing.topics.get(wish.slug)
-    if topic is None or topic.state not in (wish.was, wish.wants):
+    topic = current.topics.get(update.slug)
+    if topic is None or topic.state not in (update.was, update.wants):
         return False
-    return wish.wants == "off" or topic.received or topic.offered
+    return update.wants is None or topic.received or topic.offered
 
 
-def _starts(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
-    return wish.wants != "off" and not standing.topics[wish.slug].received
+@dataclass(frozen=True)
+class _Save:
+    """One form that is being saved to a locked subscriber."""
 
+    session: Session
+    subscriber: Subscriber
+    known: Mapping[str, Topic]
+    current: SubscriberPreferences
+    form: SaveForm
 
-def _asks_for_more(wish: TopicUpdate, standing: preferences.SubscriberPreferences) -> bool:
-    """Return True if a wish lifts or loosens a cap or ends a pause of a topic that is received."""
-    topic = standing.topics[wish.slug]
-    if wish.wants == "off" or not topic.received:
-        return False
-    resumes = wish.resume and topic.paused_until is not None
-    return resumes or FREQUENCIES.index(wish.wants) < FREQUENCIES.index(topic.frequency)
+    def run(self) -> SaveResult:
+        first, context = self.subscriber.seq + 1, self.form.context
+        more = [each.slug for each in self.form.updates if self._asks_for_more(each)]
+        refusal = self._why_not_more() if more else None
+        announces = bool(more) and refusal is None
+        if announces:
+            context = replace(context, notice_delay=None)  # One email covers the whole form.
+        for update in self.form.updates:
+            if not self._starts(update):
+                self._make(update, context, less_only=refusal is not None)
+        if announces:
+            last, now = self.subscriber.seq, context.recorded_at
+            outbox.notify_now(self.session, self.subscriber.subscriber_id, first, last, now)
+        if self.form.locale is not None and self.subscriber.erased_at is None:
+            self.subscriber.locale = self.form.locale
+        asked = self._request_topics()
+        requested = [slug for slug, why in asked.items() if why is None]
+        refused = {**dict.fromkeys(more, refusal), **asked}
+        return SaveResult(
+            ChangeResult(self.subscriber.seq >= first, first, self.subscriber.seq),
+            requested,
+            {slug: why for slug, why in refused.items() if why is not None},
+        )
 
+    def _request_topics(self) -> dict[str, NotSaved | None]:
+        """Request a confirm link for each topic to be started; return why not, by slug."""
+        now, smtp = self.form.context.recorded_at, self.form.smtp
+        slugs = [update.slug for update in self.form.updates if self._starts(update)]
+        return {
+            slug: joining.ask(self.session, self.subscriber, slug, now, smtp=smtp) for slug in slugs
+        }
 
-def _why_not_more(
-    session: Session, subscriber: Subscriber, context: ChangeContext, *, smtp: bool
-) -> NotSaved | None:
-    """Return why a form may not ask for more: its owner could not be told, or too often."""
-    if not (smtp and preferences.can_be_emailed(subscriber)):
-        return NotSaved.NO_EMAIL
-    day_ago = context.recorded_at - timedelta(days=1)
-    if ledger.count_events(session, subscriber.subscriber_id, INCREASES, day_ago) >= MAX_INCREASES:
-        return NotSaved.TOO_OFTEN
-    return None
+    def _starts(self, update: TopicUpdate) -> bool:
+        return update.wants is not None and not self.current.topics[update.slug].received
 
+    def _asks_for_more(self, update: TopicUpdate) -> bool:
+        """Return True if the cap of a topic that is received is loosened, or its pause ended."""
+        topic = self.current.topics[update.slug]
+        if update.wants is None or not topic.received:
+            return False
+        resumes = update.resume and topic.paused_until is not None
+        return resumes or topic.frequency.is_less_than(update.wants)
 
-def _do(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    wish: TopicUpdate,
-    context: ChangeContext,
-    *,
-    less_only: bool,
-) -> None:
-    if wish.wants == "off" and wish.was != "off":
-        end_consent(session, subscriber, "topic", context, topic)
-    elif wish.wants != "off" and less_only:
-        subscriptions.reduce_or_pause(session, subscriber, topic, wish.wants, context)
-    elif wish.wants != "off":
-        subscriptions.set_frequency(session, subscriber, topic, wish.wants, context)
-        if wish.resume:
-            subscriptions.resume(session, subscriber, topic, context)
+    def _why_not_more(self) -> NotSaved | None:
+        """Return why the form may not ask for more, or None."""
+        if not (self.form.smtp and preferences.can_be_emailed(self.subscriber)):
+            return NotSaved.NO_EMAIL
+        since = self.form.context.recorded_at - timedelta(days=1)
+        subscriber_id = self.subscriber.subscriber_id
+        asked = ledger.count_events(self.session, subscriber_id, INCREASES, since)
+        return NotSaved.TOO_OFTEN if asked >= MAX_INCREASES else None
+
+    def _make(self, update: TopicUpdate, context: ChangeContext, *, less_only: bool) -> None:
+        session, subscriber, topic = self.session, self.subscriber, self.known[update.slug]
+        if update.wants is None:
+            if update.was is not None:
+                end_consent(session, subscriber, Target.of(topic.slug), context)
+        elif less_only:
+            subscriptions.reduce_or_pause(session, subscriber, topic, update.wants, context)
+        else:
+            subscriptions.set_frequency(session, subscriber, topic, update.wants, context)
+            if update.resume:
+                subscriptions.resume(session, subscriber, topic, context)

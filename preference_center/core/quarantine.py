@@ -1,4 +1,4 @@
-"""Mail that came in and that nobody understood: kept for a person to see, once, for two weeks."""
+"""Keep inbound messages that could not be processed, for an operator to look at."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from preference_center.store import queries
 from preference_center.store.tables import QuarantineRow
 
-MAX_STORED_BYTES = 262_144  # bytes; what matters stands at the front
+MAX_STORED_BYTES = 262_144  # Headers and the first parts are enough to judge a message.
 
 
 def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
-    """Keep a message; the same one twice is kept once."""
+    """Store a message, once if it arrives repeatedly. `why` says why it was not processed."""
     row = {
         "digest": hashlib.sha256(raw).digest(),
         "received_at": now,
@@ -26,7 +26,7 @@ def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
 
 @dataclass(frozen=True)
 class QuarantinedMessage:
-    """A message that is kept, but for its bytes: `digest` is the SHA-256 of them all."""
+    """A stored message without its bytes; `digest` is the SHA-256 of all of them."""
 
     digest: bytes
     received_at: datetime
@@ -35,7 +35,7 @@ class QuarantinedMessage:
 
 
 def list_all(session: Session) -> list[QuarantinedMessage]:
-    """Return what is kept, oldest first."""
+    """Return all stored messages, oldest first."""
     columns = (QuarantineRow.digest, QuarantineRow.received_at, QuarantineRow.why)
     statement = select(*columns, func.length(QuarantineRow.raw)).order_by(QuarantineRow.received_at)
     return [QuarantinedMessage(*row) for row in session.execute(statement)]
@@ -43,10 +43,10 @@ def list_all(session: Session) -> list[QuarantinedMessage]:
 
 def find(session: Session, digest: str) -> QuarantineRow | None:
     """Return the one message whose digest begins with these hexadecimal digits, or None."""
-    found = [kept.digest for kept in list_all(session) if kept.digest.hex().startswith(digest)]
+    found = [each.digest for each in list_all(session) if each.digest.hex().startswith(digest)]
     return session.get(QuarantineRow, found[0]) if digest and len(found) == 1 else None
 
 
-def forget(session: Session, mail: QuarantineRow) -> None:
-    """Forget a message that a person has seen."""
-    session.execute(delete(QuarantineRow).where(QuarantineRow.digest == mail.digest))
+def delete_message(session: Session, message: QuarantineRow) -> None:
+    """Delete a stored message."""
+    session.execute(delete(QuarantineRow).where(QuarantineRow.digest == message.digest))

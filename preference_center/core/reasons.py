@@ -1,4 +1,4 @@
-"""Why people leave: asked after leaving, optional, and without its person after 90 days."""
+"""Why subscribers leave: asked afterwards, optional, anonymized after 90 days."""
 
 import re
 import unicodedata
@@ -8,18 +8,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import InvalidReasonError
+from preference_center.core.vocab import ReasonCode
 from preference_center.store.tables import LedgerRow, Reason
 
-CODES = (
-    "too_many",
-    "not_relevant",
-    "no_longer_interested",
-    "never_signed_up",
-    "changed_address",
-    "content_quality",
-    "other",
-    "prefer_not_say",
-)
 MAX_NOTE_LENGTH = 500  # characters
 
 _ADDRESS = re.compile(
@@ -32,14 +23,14 @@ _NUMBER = re.compile(r"\+?\d(?:[\W_]{0,3}\d){4,}")
 
 
 def record(
-    session: Session, subscriber_id: UUID, seq: int, code: str, note: str, now: datetime
+    session: Session, subscriber_id: UUID, seq: int, code: ReasonCode, note: str, now: datetime
 ) -> None:
-    """Keep why somebody made the change of ledger row `seq`; a second answer replaces the first.
+    """Record the reason for ledger row `seq`. A second answer replaces the first.
 
-    Raise InvalidReasonError for an unknown code, or for a note that is too long.
+    Raise InvalidReasonError for a note that is too long.
     """
-    if code not in CODES or len(note) > MAX_NOTE_LENGTH:
-        raise InvalidReasonError("a reason is one of the codes, with 500 characters at most")
+    if len(note) > MAX_NOTE_LENGTH:
+        raise InvalidReasonError(f"a reason has at most {MAX_NOTE_LENGTH} characters")
     row = session.get_one(LedgerRow, (subscriber_id, seq))
     session.merge(
         Reason(
@@ -55,20 +46,20 @@ def record(
     )
 
 
-def get(session: Session, subscriber_id: UUID, seq: int) -> str | None:
+def get(session: Session, subscriber_id: UUID, seq: int) -> ReasonCode | None:
     """Return the code of the reason that was given for a change, or None."""
     reason = session.get(Reason, (subscriber_id, seq))
     return reason.code if reason is not None else None
 
 
 def masked(note: str) -> str:
-    """Return a note without what looks like an address or a number of somebody's."""
-    # NFKC: digits and @ come in other shapes too, and a telephone's keyboard may write them.
+    """Return a note without text that looks like an address or a personal number."""
+    # NFKC: a phone's keyboard may write other forms of digits and @.
     plain = " ".join(unicodedata.normalize("NFKC", note.replace("\x00", " ")).split())
     return _NUMBER.sub("[number]", _ADDRESS.sub("[address]", plain))
 
 
 def week_of(at: datetime) -> date:
-    """Return the Monday of a week, UTC."""
+    """Return the Monday (UTC) of the week of a time."""
     day = at.astimezone(UTC).date()
     return day - timedelta(days=day.weekday())

@@ -1,156 +1,196 @@
-"""What a receipt tells: what changed, whether it still holds, and until when it can be undone."""
+"""What a receipt shows: what changed, whether it still holds, and until when it can be undone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, outbox, preferences, reasons, subscribers, topics, undo
+from preference_center.core import (
+    history,
+    ledger,
+    outbox,
+    preferences,
+    reasons,
+    topics,
+    undo,
+)
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoRefusal,
     UndoSupersededError,
     UndoTooLateError,
 )
-from preference_center.core.outbox import OWN_SOURCES, NetChange
-from preference_center.core.preferences import FREQUENCIES, SubscriberPreferences, TopicPreference
-from preference_center.core.snapshots import topic_of
+from preference_center.core.history import NetChange
+from preference_center.core.ledger import LedgerEntry
+from preference_center.core.preferences import SubscriberPreferences, TopicPreference
+from preference_center.core.vocab import (
+    ChangeKind,
+    Event,
+    Frequency,
+    ReasonCode,
+    ReceiptState,
+    Status,
+)
+from preference_center.store.tables import Subscriber
 
-State = Literal["standing", "undone", "superseded", "expired", "final"]
-
-_STATE_OF_REFUSAL: dict[type[UndoRefusal], State] = {
-    UndoTooLateError: "expired",
-    UndoSupersededError: "superseded",
-    UndoNotOfferedError: "final",
+_STATE_OF_REFUSAL: dict[type[UndoRefusal], ReceiptState] = {
+    UndoTooLateError: ReceiptState.EXPIRED,
+    UndoSupersededError: ReceiptState.SUPERSEDED,
+    UndoNotOfferedError: ReceiptState.FINAL,
 }
-
-
-ChangeKind = Literal["left", "back", "joined", "fewer", "more", "paused", "resumed"]
 
 
 @dataclass(frozen=True)
 class ShownChange:
-    """One change of one topic, or of everything where `topic` is None.
+    """One change of one topic, or of all topics if `topic` is None.
 
-    `frequency` and `paused_until` are what it came to, `was` the frequency before it.
+    `frequency` and `paused_until` are what the change led to, `was` is the frequency before it.
     """
 
     kind: ChangeKind
     topic: TopicPreference | None
     at: datetime
-    frequency: str = "every"
-    was: str = "every"
+    frequency: Frequency = Frequency.EVERY
+    was: Frequency = Frequency.EVERY
     paused_until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class ShownReceipt:
-    """A receipt as a page or a mail shows it.
+    """A receipt as a page or an email shows it.
 
-    `reason_for` is the ledger row that a reason would answer, None where nobody left; `reason`
-    the code that was given.
+    `notice_pending` says whether an email about it is still to be sent. `reason_for` is the ledger
+    row that a reason would answer, or None if the subscriber did not leave; `reason` is the code
+    that was given.
     """
 
     changes: list[ShownChange]
-    state: State
+    state: ReceiptState
     undo_until: datetime
-    confirming: bool
-    standing: SubscriberPreferences
+    notice_pending: bool
+    preferences: SubscriberPreferences
     reason_for: int | None = None
-    reason: str | None = None
+    reason: ReasonCode | None = None
 
     @property
     def gives_more(self) -> bool:
         """Return True if more comes of a topic that is still received: that is always told."""
-        more = (change.topic for change in self.changes if change.kind in ("more", "resumed"))
+        kinds = (ChangeKind.MORE, ChangeKind.RESUMED)
+        more = (change.topic for change in self.changes if change.kind in kinds)
         return any(topic is not None and topic.received for topic in more)
 
 
 def read(
-    session: Session, subscriber_id: UUID, first: int, last: int, locale: str, now: datetime
+    session: Session,
+    subscriber: Subscriber | None,
+    first: int,
+    last: int,
+    locale: str,
+    now: datetime,
 ) -> ShownReceipt | None:
-    """Return what ledger rows `first` to `last` tell a person; None once they are erased."""
-    subscriber = subscribers.find(session, subscriber_id)
-    net = outbox.net_changes(session, subscriber_id, first, last)
-    telling = _telling(net)
-    if subscriber is None or not telling:
+    """Return what ledger rows `first` to `last` changed, or None once that is erased."""
+    if subscriber is None:
         return None
-    standing = preferences.read(subscriber, topics.list_topics(session), locale, now)
-    changes = [each for change in telling for each in _shown(change, standing)]
-    state: State
+    entries = ledger.load(session, subscriber.subscriber_id, first)
+    own = history.own(entries, last)
+    noticed = _most_telling(history.net_changes(own))
+    if not noticed:
+        return None
+    current = preferences.read(subscriber, topics.list_topics(session), locale, now)
+    changes = [each for change in noticed for each in _shown(change, current)]
+    answers = _row_left(own) if any(each.kind is ChangeKind.LEFT for each in changes) else None
+    return ShownReceipt(
+        changes=changes,
+        state=_state(entries, subscriber, last, changes[0], now),
+        undo_until=undo.undo_until(max(change.at for change in changes)),
+        notice_pending=outbox.has_pending(session, subscriber.subscriber_id, last),
+        preferences=current,
+        reason_for=answers,
+        reason=_reason(session, subscriber.subscriber_id, answers),
+    )
+
+
+def _state(
+    entries: Sequence[LedgerEntry],
+    subscriber: Subscriber,
+    last: int,
+    change: ShownChange,
+    now: datetime,
+) -> ReceiptState:
     try:
-        undone = undo.is_undone(session, subscriber, first, last, now)
-        # Who came back and left again is not "as before": that was said by an older receipt.
-        back = changes[0].kind == "back"
-        state = "standing" if not undone else "superseded" if back else "undone"
+        before = undo.state_before(entries, subscriber, last, now)
     except UndoRefusal as refusal:
-        state = _STATE_OF_REFUSAL[type(refusal)]
-    undo_until = undo.undo_until(max(change.at for change in changes))
-    confirming = outbox.has_pending(session, subscriber_id, last)
-    answers = _row_left(session, subscriber_id, first, last) if _has_left(changes) else None
-    reason = reasons.get(session, subscriber_id, answers) if answers is not None else None
-    return ShownReceipt(changes, state, undo_until, confirming, standing, answers, reason)
+        return _STATE_OF_REFUSAL[type(refusal)]
+    if not undo.is_undone(subscriber, before):
+        return ReceiptState.ACTIVE
+    # A subscriber who re-subscribed and then left again is not back to the state that this
+    # receipt describes.
+    back = change.kind is ChangeKind.BACK
+    return ReceiptState.SUPERSEDED if back else ReceiptState.UNDONE
 
 
-def _has_left(changes: list[ShownChange]) -> bool:
-    return any(change.kind == "left" for change in changes)
+def _row_left(own: Sequence[LedgerEntry]) -> int | None:
+    rows = (entry.row for entry in own)
+    return max((row.seq for row in rows if row.event is Event.UNSUBSCRIBED), default=None)
 
 
-def _row_left(session: Session, subscriber_id: UUID, first: int, last: int) -> int | None:
-    rows = (change.row for change in ledger.changes(session, subscriber_id, first))
-    own = (row for row in rows if row.seq <= last and row.source in OWN_SOURCES)
-    return max((row.seq for row in own if row.event == "unsubscribed"), default=None)
+def _reason(session: Session, subscriber_id: UUID, seq: int | None) -> ReasonCode | None:
+    return reasons.get(session, subscriber_id, seq) if seq is not None else None
 
 
-def _telling(net: list[NetChange]) -> list[NetChange]:
-    """Leave out what a person would not notice.
+def _most_telling(net: list[NetChange]) -> list[NetChange]:
+    """Leave out the changes that another one explains.
 
-    Under a stop of everything the topics say nothing; and who came back to one topic only has
-    not come back to everything, nor left the others a second time.
+    When everything was unsubscribed, changes of single topics are not shown. When only one topic
+    was started again, show that topic, not the removal of the global unsubscribe or the topics
+    that stayed off.
     """
-    of_topics = [change for change in net if topic_of(change.key) is not None]
-    of_all = [change for change in net if topic_of(change.key) is None]
-    stopped = [change for change in of_all if change.event != "resubscribed"]
+    of_topics = [change for change in net if change.target.topic is not None]
+    of_all = [change for change in net if change.target.topic is None]
+    stopped = [change for change in of_all if change.event is not Event.RESUBSCRIBED]
     if stopped:
         return stopped[:1]
-    return [change for change in of_topics if not of_all or change.event != "stayed_off"]
+    return [change for change in of_topics if not of_all or change.event is not Event.STAYED_OFF]
 
 
-def _shown(change: NetChange, standing: SubscriberPreferences) -> list[ShownChange]:
-    slug = topic_of(change.key)
+def _shown(change: NetChange, current: SubscriberPreferences) -> list[ShownChange]:
+    slug = change.target.topic
     if slug is None:
-        return [ShownChange("left" if change.after else "back", None, change.occurred_at)]
+        kind = ChangeKind.LEFT if change.after else ChangeKind.BACK
+        return [ShownChange(kind, None, change.occurred_at)]
     before, after = change.before or {}, change.after or {}
     until = after.get("paused_until")
     return [
         ShownChange(
             kind=kind,
-            topic=standing.topics[slug],
+            topic=current.topics[slug],
             at=change.occurred_at,
-            frequency=after.get("frequency", "every"),
-            was=before.get("frequency", "every"),
+            frequency=_frequency(after),
+            was=_frequency(before),
             paused_until=datetime.fromisoformat(until) if until else None,
         )
-        for kind in _kinds(change, before, after)
+        for kind in _kinds(change.event, before, after)
     ]
 
 
-def _kinds(
-    change: NetChange, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> list[ChangeKind]:
-    if after.get("status") == "unsubscribed":
-        return ["left"]
-    if change.event == "undone":
-        return ["back"]
-    if change.event in ("subscribed", "resubscribed"):
-        return ["joined"]
-    kinds: list[ChangeKind] = []
+def _kinds(event: Event, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ChangeKind]:
+    if after.get("status") == Status.UNSUBSCRIBED:
+        return [ChangeKind.LEFT]
+    if event is Event.UNDONE:
+        return [ChangeKind.BACK]
+    if event in history.STARTED:
+        return [ChangeKind.JOINED]
+    kinds = []
     if before.get("paused_until") != after.get("paused_until"):
-        kinds.append("paused" if after["paused_until"] else "resumed")
-    was, now = (FREQUENCIES.index(each.get("frequency", "every")) for each in (before, after))
-    if was != now or not kinds:
-        kinds.append("fewer" if now > was else "more")
+        kinds.append(ChangeKind.PAUSED if after["paused_until"] else ChangeKind.RESUMED)
+    was, now = _frequency(before), _frequency(after)
+    if was is not now or not kinds:
+        kinds.append(ChangeKind.FEWER if now.is_less_than(was) else ChangeKind.MORE)
     return kinds
+
+
+def _frequency(value: Mapping[str, Any]) -> Frequency:
+    return Frequency(value.get("frequency", Frequency.EVERY))

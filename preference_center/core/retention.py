@@ -1,16 +1,15 @@
-"""Forget what is no longer needed, table by table, in steps that are short (requirement P12)."""
+"""Delete or anonymize expired data, table by table, in short steps (requirement P12)."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, domain_hold
+from preference_center.core import bounce_rule
 from preference_center.core.reasons import week_of
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -25,53 +24,78 @@ from preference_center.store.tables import (
     Reason,
 )
 
-ROWS_AT_A_TIME = 1000
-MIN_REASONS_OF_A_CAMPAIGN = 5  # fewer reasons than that could point at somebody
+BATCH_SIZE = 1000  # rows
+MIN_REASONS_OF_A_CAMPAIGN = 5  # Fewer reasons than that could identify a subscriber.
 
 
 @dataclass(frozen=True)
 class Retention:
-    """For how long each thing is kept."""
+    """How long each kind of data is kept."""
 
-    outbox: timedelta = timedelta(days=30)
-    claims: timedelta = timedelta(days=396)  # 13 months
-    reason_identities: timedelta = timedelta(days=90)
-    reason_notes: timedelta = timedelta(days=365)
-    quarantine: timedelta = timedelta(days=14)
-    dedup: timedelta = timedelta(days=14)
-    domain_counts: timedelta = domain_hold.BASELINE
-
-
-Step = Callable[[Session, Retention, datetime], int]
+    outbox: timedelta
+    claims: timedelta
+    reason_identities: timedelta
+    reason_notes: timedelta
+    quarantine: timedelta
+    dedup: timedelta
+    domain_counts: timedelta
 
 
-def mails(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget mails that were sent, failed or dropped; return how many, as each step does."""
-    keys = (OutboxRow.subscriber_id, OutboxRow.id)
-    return _forget(session, OutboxRow, keys, _old_mail(keep, now))
+Condition = ColumnElement[bool]
 
 
-def claims(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget claims that no cap counts any more."""
-    keys = (Claim.subscriber_id, Claim.topic, Claim.campaign)
-    return _forget(session, Claim, keys, _old_claim(keep, now))
+@dataclass(frozen=True)
+class Step:
+    """One kind of data: `run` deletes at most a batch of it and returns how many rows it took.
+
+    `expired` returns the conditions that select, between them, all rows that are due.
+    """
+
+    name: str
+    run: Callable[[Session, Retention, datetime], int]
+    expired: Callable[[Retention, datetime], Iterable[Condition]]
+
+
+def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
+    """Return how many rows each of `STEPS` would take if run to its end; change nothing."""
+    return {step.name: _count(session, step.expired(keep, now)) for step in STEPS}
+
+
+def _count(session: Session, conditions: Iterable[Condition]) -> int:
+    statements = (select(func.count()).where(condition) for condition in conditions)
+    return sum(session.scalars(statement).one() for statement in statements)
+
+
+def _deletion(
+    name: str, table: type[Base], expired: Callable[[Retention, datetime], Condition]
+) -> Step:
+    keys = tuple(table.__table__.primary_key)
+
+    def run(session: Session, keep: Retention, now: datetime) -> int:
+        # Rows that another transaction has locked are left to the next run.
+        wanted = select(*keys).where(expired(keep, now)).limit(BATCH_SIZE)
+        locked = session.execute(wanted.with_for_update(skip_locked=True)).all()
+        rows = [tuple(row) for row in locked]
+        session.execute(delete(table).where(tuple_(*keys).in_(rows)))
+        return len(rows)
+
+    return Step(name, run, lambda keep, now: [expired(keep, now)])
 
 
 def anonymize_reasons(session: Session, keep: Retention, now: datetime) -> int:
-    """Take the person off reasons, and the campaign where fewer than five share it."""
-    old = select(Reason).where(_old_reason(keep, now)).order_by(Reason.given_at)
-    # Of two that run at once, each row is one's alone: else it would be kept twice.
-    locked = old.limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)
+    """Detach reasons from their subscribers, and from campaigns that fewer than five share."""
+    old = select(Reason).where(_is_old_reason(keep, now)).order_by(Reason.given_at)
+    # Two runs at once must not copy a row twice.
+    locked = old.limit(BATCH_SIZE).with_for_update(skip_locked=True)
     found = list(session.scalars(locked))
     shared = _shared_campaigns(session, {reason.campaign for reason in found} - {None})
     for reason in found:
-        campaign = reason.campaign if reason.campaign in shared else None
         session.add(
             AnonymizedReason(
                 id=uuid4(),
                 week=reason.week,
                 topic=reason.topic,
-                campaign=campaign,
+                campaign=reason.campaign if reason.campaign in shared else None,
                 code=reason.code,
                 note=reason.note,
             )
@@ -81,134 +105,72 @@ def anonymize_reasons(session: Session, keep: Retention, now: datetime) -> int:
     return len(found)
 
 
-def reason_notes(session: Session, keep: Retention, now: datetime) -> int:
-    """Take the free text off old reasons."""
-    old = select(AnonymizedReason.id).where(_old_note(AnonymizedReason, keep, now))
-    ids = list(session.scalars(old.limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)))
+def delete_reason_texts(session: Session, keep: Retention, now: datetime) -> int:
+    """Delete the free text of old reasons."""
+    old = select(AnonymizedReason.id).where(_is_old_text(AnonymizedReason, keep, now))
+    ids = list(session.scalars(old.limit(BATCH_SIZE).with_for_update(skip_locked=True)))
     session.execute(update(AnonymizedReason).where(AnonymizedReason.id.in_(ids)).values(note=""))
     return len(ids)
 
 
-def unread(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget messages that came in and that nobody understood."""
-    return _forget(session, QuarantineRow, (QuarantineRow.digest,), _old_unread(keep, now))
-
-
-def seen(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget which mails and events came in: one that comes again after that is a new one."""
-    return _forget(session, InboundSeen, (InboundSeen.digest,), _old_seen(keep, now))
-
-
-def bounces(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget failed mailings that no rule counts any more."""
-    keys = (
-        FailedMailing.subscriber_id,
-        FailedMailing.day,
-        FailedMailing.severity,
-        FailedMailing.topic,
-    )
-    return _forget(session, FailedMailing, keys, _old_bounce(keep, now))
-
-
-def bounce_counts(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget how many addresses of each domain bounced."""
-    keys = (BounceCount.domain, BounceCount.hour)
-    return _forget(session, BounceCount, keys, _old_bounce_count(keep, now))
-
-
-def claim_counts(session: Session, keep: Retention, now: datetime) -> int:
-    """Forget how many emails were claimed for each domain."""
-    keys = (ClaimCount.domain, ClaimCount.day)
-    return _forget(session, ClaimCount, keys, _old_claim_count(keep, now))
-
-
-STEPS: dict[str, Step] = {
-    "mails": mails,
-    "claims": claims,
-    "reasons that lost their person": anonymize_reasons,
-    "reasons that lost their text": reason_notes,
-    "messages that nobody understood": unread,
-    "digests of what came in": seen,
-    "failed mailings": bounces,
-    "bounces counted by domain": bounce_counts,
-    "claims counted by domain": claim_counts,
-}
-
-
-def due(session: Session, keep: Retention, now: datetime) -> dict[str, int]:
-    """Return how much each of `STEPS` would forget, run to its end, and forget nothing."""
-    reason = _old_reason(keep, now)
-    # In the order of `STEPS`; what loses its person today may be old enough to lose its text.
-    counted = (
-        (_old_mail(keep, now),),
-        (_old_claim(keep, now),),
-        (reason,),
-        (_old_note(AnonymizedReason, keep, now), and_(reason, _old_note(Reason, keep, now))),
-        (_old_unread(keep, now),),
-        (_old_seen(keep, now),),
-        (_old_bounce(keep, now),),
-        (_old_bounce_count(keep, now),),
-        (_old_claim_count(keep, now),),
-    )
-    counts = (
-        sum(session.scalars(select(func.count()).where(old)).one() for old in olds)
-        for olds in counted
-    )
-    return dict(zip(STEPS, counts, strict=True))
-
-
-def _old_mail(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return OutboxRow.settled_at < now - keep.outbox
-
-
-def _old_claim(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return Claim.claimed_at < now - keep.claims
-
-
-def _old_unread(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return QuarantineRow.received_at < now - keep.quarantine
-
-
-def _old_seen(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return InboundSeen.seen_at < now - keep.dedup
-
-
-def _old_bounce(_keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return FailedMailing.day <= (now - bounce_rule.WINDOW).date()
-
-
-def _old_bounce_count(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return BounceCount.hour <= now - keep.domain_counts
-
-
-def _old_claim_count(keep: Retention, now: datetime) -> ColumnElement[bool]:
-    return ClaimCount.day < (now - keep.domain_counts).date()
-
-
-def _old_reason(keep: Retention, now: datetime) -> ColumnElement[bool]:
+def _is_old_reason(keep: Retention, now: datetime) -> Condition:
     return Reason.given_at < now - keep.reason_identities
 
 
-def _old_note(
+def _is_old_text(
     table: type[Reason | AnonymizedReason], keep: Retention, now: datetime
-) -> ColumnElement[bool]:
+) -> Condition:
     return and_(table.week < week_of(now - keep.reason_notes), table.note != "")
 
 
-def _forget(session: Session, table: type[Base], keys: tuple[Any, ...], old: Any) -> int:
-    # What another transaction holds is left to the next run: this one waits for nothing.
-    wanted = select(*keys).where(old).limit(ROWS_AT_A_TIME).with_for_update(skip_locked=True)
-    found = session.execute(wanted).all()
-    rows = [tuple(row) for row in found]
-    session.execute(delete(table).where(tuple_(*keys).in_(rows)))
-    return len(rows)
+def _old_texts(keep: Retention, now: datetime) -> list[Condition]:
+    """Return the conditions of old texts, also of reasons that this run anonymizes."""
+    anonymized = and_(_is_old_reason(keep, now), _is_old_text(Reason, keep, now))
+    return [_is_old_text(AnonymizedReason, keep, now), anonymized]
 
 
 def _shared_campaigns(session: Session, campaigns: set[str | None]) -> set[str | None]:
-    """Return those of `campaigns` that at least five reasons name, with or without a person."""
+    """Return the campaigns that at least five reasons name, anonymized or not."""
     counts: Counter[str | None] = Counter()
     for table in (Reason, AnonymizedReason):
         named = select(table.campaign, func.count()).where(table.campaign.in_(campaigns))
         for name, count in session.execute(named.group_by(table.campaign)):
             counts[name] += count
     return {name for name, count in counts.items() if count >= MIN_REASONS_OF_A_CAMPAIGN}
+
+
+STEPS = (
+    _deletion("emails", OutboxRow, lambda keep, now: OutboxRow.settled_at < now - keep.outbox),
+    _deletion("claims", Claim, lambda keep, now: Claim.claimed_at < now - keep.claims),
+    Step(
+        "reasons anonymized",
+        anonymize_reasons,
+        lambda keep, now: [_is_old_reason(keep, now)],
+    ),
+    Step("reason texts", delete_reason_texts, _old_texts),
+    _deletion(
+        "quarantined messages",
+        QuarantineRow,
+        lambda keep, now: QuarantineRow.received_at < now - keep.quarantine,
+    ),
+    _deletion(
+        "deduplication records",
+        InboundSeen,
+        lambda keep, now: InboundSeen.seen_at < now - keep.dedup,
+    ),
+    _deletion(
+        "failed mailings",
+        FailedMailing,
+        lambda _keep, now: FailedMailing.day <= (now - bounce_rule.WINDOW).date(),
+    ),
+    _deletion(
+        "bounce counts",
+        BounceCount,
+        lambda keep, now: BounceCount.hour <= now - keep.domain_counts,
+    ),
+    _deletion(
+        "claim counts",
+        ClaimCount,
+        lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
+    ),
+)

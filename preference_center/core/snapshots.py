@@ -1,90 +1,91 @@
-"""What a change touches, as plain values: taken before it, kept in the ledger, put back by undo."""
+"""What a change touches, as plain values.
 
-from collections.abc import Iterable, Mapping
+A snapshot is captured before and after a change, kept in the ledger, and restored by undo.
+"""
+
+from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from preference_center.store.tables import Subscriber, Subscription, Suppression, row_values
+from preference_center.core.change import Target
+from preference_center.core.subscribers import mark_updated
+from preference_center.store.tables import Subscriber, Subscription, Suppression, Utc, row_values
 
-_NOT_TAKEN = {"subscriber_id", "topic", "kind", "updated_at", "reaffirmed_at"}
-_TIMES = {"changed_at", "consent_at", "paused_until", "since"}
-_PREFIX = "topic:"
+# Columns that identify a row, or that say when it was written rather than what it says.
+_NOT_CAPTURED = {"subscriber_id", "topic", "kind", "updated_at", "repeated_at"}
 
+_Key = TypeVar("_Key")
+_Row = TypeVar("_Row", Subscription, Suppression)
 
-def subscription_key(slug: str) -> str:
-    """Return the key under which a subscription stands in a snapshot."""
-    return _PREFIX + slug
-
-
-def topic_of(key: str) -> str | None:
-    """Return the slug of a subscription's key, or None for a suppression's."""
-    return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None
+Value = Mapping[str, Any] | None  # Columns by name; None if there is no row.
+Snapshot = Mapping[str, Value]  # By the key of a target.
 
 
-def capture(subscriber: Subscriber, keys: Iterable[str]) -> dict[str, Any]:
-    """Return what stands under each key: `topic:SLUG`, `all` or `address`; None: nothing."""
-    return {key: _values(find(subscriber, key)) for key in keys}
+def capture(subscriber: Subscriber, targets: Iterable[Target]) -> dict[str, Value]:
+    """Return the row of each target, as plain values."""
+    return {target.key: _values(find(subscriber, target)) for target in targets}
 
 
-def matches(now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
-    """Tell whether things are as they were. Columns that came later than `then` do not count."""
-    return all(
-        now[key] == then[key]
-        if now[key] is None or then[key] is None
-        else all(now[key].get(name) == value for name, value in then[key].items())
-        for key in then
-    )
+def matches(now: Snapshot, then: Snapshot) -> bool:
+    """Return True if the rows of `then` are the same now.
+
+    Columns that were added later than `then` are not compared.
+    """
+    return all(_same(now[key], value) for key, value in then.items())
 
 
-def visible_state(value: Mapping[str, Any] | None) -> Any:
-    """Return what a person would notice of a value: what they get, not since when."""
+def _same(now: Value, then: Value) -> bool:
+    if now is None or then is None:
+        return now is then
+    return all(now.get(name) == value for name, value in then.items())
+
+
+def visible_state(value: Value) -> Any:
+    """Return the part of a value that the subscriber notices: what they get, not since when."""
     if value is None:
         return None
     return tuple(value.get(name) for name in ("status", "frequency", "paused_until"))
 
 
-def find(subscriber: Subscriber, key: str) -> Subscription | Suppression | None:
-    """Return what stands under a key now."""
-    slug = topic_of(key)
-    if slug is None:
-        return subscriber.suppressions.get(key)
-    return subscriber.subscriptions.get(slug)
+def find(subscriber: Subscriber, target: Target) -> Subscription | Suppression | None:
+    """Return the row of a target, or None."""
+    if target.topic is None:
+        return subscriber.suppressions.get(target.scope)
+    return subscriber.subscriptions.get(target.topic)
 
 
-def restore(subscriber: Subscriber, key: str, value: Any, now: datetime) -> None:
-    """Make what stands under `key` what it was."""
-    slug = topic_of(key)
-    if slug is None:
-        _put(subscriber.suppressions, key, value, Suppression(kind=key, updated_at=now))
-        for subscription in subscriber.subscriptions.values():
-            subscription.updated_at = now
+def restore(subscriber: Subscriber, target: Target, value: Value, now: datetime) -> None:
+    """Make the row of a target what it was."""
+    if target.topic is None:
+        mark_updated(subscriber, now)
+        new = Suppression(kind=target.scope, updated_at=now)
+        _put(subscriber.suppressions, target.scope, new, value)
     else:
-        _put(subscriber.subscriptions, slug, value, Subscription(topic=slug, updated_at=now))
+        subscription = Subscription(topic=target.topic, updated_at=now)
+        _put(subscriber.subscriptions, target.topic, subscription, value)
+
+
+def _put(rows: MutableMapping[_Key, _Row], key: _Key, new: _Row, value: Value) -> None:
+    if value is None:
+        rows.pop(key, None)
+        return
+    row = rows.setdefault(key, new)
+    row.updated_at, row.repeated_at = new.updated_at, None
+    for name, plain in value.items():
+        setattr(row, name, _from_plain(row, name, plain))
 
 
 def copy_values(source: Subscription, target: Subscription) -> None:
-    """Make `target` say what `source` says."""
+    """Copy every column of `source` to `target`."""
     for name, value in row_values(source).items():
         setattr(target, name, value)
 
 
-def _put(held: dict[str, Any], key: str, value: Any, new: Subscription | Suppression) -> None:
-    if value is None:
-        held.pop(key, None)
-        return
-    row = held.get(key)
-    if row is None:
-        row = held[key] = new
-    row.updated_at, row.repeated_at = new.updated_at, None
-    for name, plain in value.items():
-        setattr(row, name, _from_plain(name, plain))
-
-
-def _values(row: Subscription | Suppression | None) -> dict[str, Any] | None:
+def _values(row: Subscription | Suppression | None) -> Value:
     if row is None:
         return None
     values = row_values(row)
-    return {name: _to_plain(values[name]) for name in values if name not in _NOT_TAKEN}
+    return {name: _to_plain(values[name]) for name in values if name not in _NOT_CAPTURED}
 
 
 def _to_plain(value: Any) -> Any:
@@ -93,9 +94,12 @@ def _to_plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _from_plain(name: str, value: Any) -> Any:
+def _from_plain(row: Subscription | Suppression, name: str, value: Any) -> Any:
     if value is None:
         return None
-    if name in _TIMES:
+    column = row.__table__.columns[name].type
+    if isinstance(column, Utc):
         return datetime.fromisoformat(value)
-    return bytes.fromhex(value) if name == "consent_wording" else value
+    if column.python_type is bytes:
+        return bytes.fromhex(value)
+    return column.python_type(value)

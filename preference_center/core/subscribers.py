@@ -1,11 +1,11 @@
-"""Find or record a subscriber, and hold the lock that every change to them takes."""
+"""Find or record subscribers, and hold the lock that every change to one takes."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from preference_center.links.addresses import is_mailable
 from preference_center.store import queries, seals
@@ -26,17 +26,17 @@ def lock_all(session: Session, ids: Iterable[UUID], now: datetime) -> dict[UUID,
 
 
 def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
-    """Return a subscriber with all they chose, unlocked, for looking at; None if never seen."""
+    """Return a subscriber with all choices, unlocked and in one statement; None if unknown."""
     statement = (
         select(Subscriber)
         .where(Subscriber.subscriber_id == subscriber_id)
-        .options(selectinload(Subscriber.subscriptions), selectinload(Subscriber.suppressions))
+        .options(joinedload(Subscriber.subscriptions), joinedload(Subscriber.suppressions))
     )
-    return session.scalars(statement).first()
+    return session.scalars(statement).unique().one_or_none()
 
 
 def upsert_addresses(session: Session, people: Mapping[UUID, str], now: datetime) -> None:
-    """Record people who were seen, with their addresses where those are known ("": not)."""
+    """Record subscribers with their addresses; "" if an address is not known."""
     rows = (
         _new(each, email if is_mailable(email) else None, now) for each, email in people.items()
     )
@@ -44,10 +44,16 @@ def upsert_addresses(session: Session, people: Mapping[UUID, str], now: datetime
 
 
 def mark_erased(subscriber: Subscriber, at: datetime) -> None:
-    """Forget address, language, subscriptions, deliveries, and that it may be filled in again."""
+    """Delete address, language, subscriptions and deliveries, and never fill them in again."""
     subscriber.subscriptions.clear()
     subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
     subscriber.erased_at = at
+
+
+def mark_updated(subscriber: Subscriber, now: datetime) -> None:
+    """Note that the effect of every subscription has changed: exports by time must list it."""
+    for subscription in subscriber.subscriptions.values():
+        subscription.updated_at = now
 
 
 def _new(subscriber_id: UUID, email: str | None, now: datetime) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Topics: what a sender sends, each of which a person can leave by itself."""
+"""Topics: the kinds of email that a sender sends. A subscriber can leave each one separately."""
 
 import re
 from collections.abc import Collection
@@ -13,6 +13,7 @@ from preference_center.core.errors import (
     TopicExistsError,
     UnknownTopicError,
 )
+from preference_center.core.vocab import Cadence, TopicPolicy
 from preference_center.links.minter import SLUG, topic_code
 from preference_center.store import queries
 from preference_center.store.tables import Topic, TopicText
@@ -24,18 +25,19 @@ LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 @dataclass(frozen=True)
 class NewTopic:
-    """A topic as the operator asks for it. `policy` says what silence means (design 12).
+    """A topic to be added. `policy` says what silence means, `cadence` how often it is sent.
 
-    `cadence` is how often it is sent: `irregular` (daily too), `weekly` or `monthly`.
+    `public` topics are offered to every subscriber. `change_notices` says whether changes are
+    confirmed by email.
     """
 
     slug: str
     name: str
     description: str = ""
-    policy: str = "opt_in"
-    cadence: str = "irregular"
+    policy: TopicPolicy = TopicPolicy.OPT_IN
+    cadence: Cadence = Cadence.IRREGULAR
     public: bool = True
-    confirm: bool = True
+    change_notices: bool = True
 
 
 def add(session: Session, new: NewTopic, now: datetime) -> Topic:
@@ -53,7 +55,7 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
         policy=new.policy,
         cadence=new.cadence,
         public=new.public,
-        confirm=new.confirm,
+        change_notices=new.change_notices,
         code=code,
         created_at=now,
     )
@@ -77,13 +79,13 @@ def describe(topic: Topic, locale: str, name: str, description: str) -> None:
     known.name, known.description = name.strip(), description.strip()
 
 
-def set_cadence(topic: Topic, cadence: str) -> None:
-    """Say how often a topic is sent; caps that people chose before stay theirs."""
+def set_cadence(topic: Topic, cadence: Cadence) -> None:
+    """Set how often a topic is sent. Caps that subscribers chose before are kept."""
     topic.cadence = cadence
 
 
 def archive(topic: Topic, now: datetime) -> None:
-    """Stop offering a topic; its stops and links stay good for ever."""
+    """Stop offering a topic. Its unsubscribes and links stay valid."""
     topic.archived_at = topic.archived_at or now
 
 
@@ -101,7 +103,7 @@ def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
 
 
 def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
-    """Return a topic, made as a private one where a good link or an import names a new slug."""
+    """Return a topic, created as a private one if a valid link or an import names a new slug."""
     known = session.get(Topic, slug)
     if known is not None:
         return known
@@ -110,12 +112,14 @@ def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
         "slug": slug,
         "policy": new.policy,
         "public": new.public,
-        "confirm": new.confirm,
+        "change_notices": new.change_notices,
         "code": topic_code(slug),
         "created_at": now,
     }
     queries.insert_missing(session, Topic, [values])
-    if session.get(Topic, slug) is None:  # its code is another topic's: a stop matters more
+    # The mailto code collides with another topic's: create it without one rather than reject the
+    # unsubscribe.
+    if session.get(Topic, slug) is None:
         queries.insert_missing(session, Topic, [{**values, "code": None}])
     text = {"topic": slug, "locale": DEFAULT_LOCALE, "name": new.name, "description": ""}
     queries.insert_missing(session, TopicText, [text])
@@ -123,7 +127,7 @@ def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
 
 
 def name_from_slug(slug: str) -> str:
-    """Return what to call a topic that nobody has named yet."""
+    """Return a name for a topic that has none yet."""
     return slug.replace("-", " ").strip().capitalize() or slug
 
 

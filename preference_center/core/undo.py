@@ -1,122 +1,131 @@
-"""Undo: put back exactly what was, as long as nothing newer was said about it."""
+"""Undo: restore exactly what was before, unless a newer choice has been made since."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger
-from preference_center.core.consent import ChangeContext, ChangeResult, record
+from preference_center.core import history, ledger
+from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
 )
-from preference_center.core.outbox import OWN_SOURCES
-from preference_center.core.snapshots import capture, find, matches, restore, topic_of
-from preference_center.store.tables import Subscriber, Topic
+from preference_center.core.ledger import LedgerEntry
+from preference_center.core.recording import record
+from preference_center.core.snapshots import Snapshot, Value, capture, find, matches, restore
+from preference_center.core.vocab import Event, Scope
+from preference_center.store.tables import Subscriber
 
 UNDO_DAYS = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The undo of ledger rows `first` to `last`, for `apply`."""
+
+    subscriber_id: UUID
+    first: int
+    last: int
+    context: ChangeContext
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return ()
+
+    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
+        return undo(session, subscriber, self.first, self.last, self.context)
 
 
 def undo(
     session: Session, subscriber: Subscriber, first: int, last: int, context: ChangeContext
 ) -> ChangeResult:
-    """Put back what was before the person's own rows `first` to `last`, or raise UndoRefusal.
+    """Restore what was before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
 
-    Each thing put back has a row of its own, so that who asks for one topic's rows sees all that
-    touched it; the campaign is that of what is undone. Undoing what is undone already succeeds
-    and changes nothing.
+    Each target gets a row of its own, so that the rows of one topic tell all that happened to it;
+    the campaign is that of the undone rows. Undoing them again succeeds and changes nothing.
     """
-    before = _what_was(session, subscriber, first, last, context.recorded_at)
-    context = replace(context, campaign=_campaign(session, subscriber, first, last))
-    changed = [key for key in before if not matches(capture(subscriber, [key]), {key: before[key]})]
-    rows = [_put_back(session, subscriber, key, before[key], context).last_seq for key in changed]
-    if not rows:
+    entries = ledger.load(session, subscriber.subscriber_id, first)
+    before = state_before(entries, subscriber, last, context.recorded_at)
+    context = replace(context, campaign=_campaign(entries, last))
+    changed = [Target.from_key(key) for key in before if not _is_restored(subscriber, before, key)]
+    results = [_restore(session, subscriber, each, before[each.key], context) for each in changed]
+    if not results:
         return ChangeResult(changed=False, first_seq=first, last_seq=last)
-    return ChangeResult(changed=True, first_seq=rows[0], last_seq=rows[-1])
+    return ChangeResult(True, results[0].first_seq, results[-1].last_seq)
 
 
-def _campaign(session: Session, subscriber: Subscriber, first: int, last: int) -> str | None:
-    """Return the mailing that led to what is undone: a report counts both under it."""
-    rows = (change.row for change in ledger.changes(session, subscriber.subscriber_id, first))
-    return next((row.campaign for row in rows if row.seq <= last and row.campaign), None)
+def state_before(
+    entries: Sequence[LedgerEntry], subscriber: Subscriber, last: int, now: datetime
+) -> Snapshot:
+    """Return what was before the subscriber's own entries up to row `last`, or raise UndoRefusal.
 
-
-def is_undone(
-    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
-) -> bool:
-    """Tell whether the rows `first` to `last` are undone already; raise as `undo` would."""
-    before = _what_was(session, subscriber, first, last, now)
-    return matches(capture(subscriber, before), before)
-
-
-def undo_until(recorded_at: datetime) -> datetime:
-    """Return the last day of undo: all of that day counts, as the page says."""
-    return recorded_at + UNDO_DAYS
-
-
-def _what_was(
-    session: Session, subscriber: Subscriber, first: int, last: int, now: datetime
-) -> dict[str, Any]:
-    """Return what stood under each key before, or raise UndoRefusal."""
-    changes = ledger.changes(session, subscriber.subscriber_id, first)
-    run = [change for change in changes if change.row.seq <= last]
-    own = [change for change in run if _is_own(change)]
-    before: dict[str, Any] = {}
-    for change in reversed(own):
-        before.update(change.before or {})
-    _refuse_what_is_not_theirs(run, own, before, now)
-    if matches(capture(subscriber, before), before):
-        return before
-    others = (each for each in changes if each.row.seq > last or not _is_own(each))
-    if any(_touches(change, before) for change in others):
-        raise UndoSupersededError("a newer choice, or somebody else's, came after this one")
-    if any(_was_said_again(subscriber, key) for key in before):
-        raise UndoNotOfferedError("the stop was said again since, elsewhere")
-    return before
-
-
-def _refuse_what_is_not_theirs(
-    run: list[ledger.Change], own: list[ledger.Change], before: dict[str, Any], now: datetime
-) -> None:
-    if run and not own:
-        raise UndoNotOfferedError("this was not the person's own choice")
+    `entries` are all of the subscriber's from the first row to be undone.
+    """
+    own = history.own(entries, last)
+    before: dict[str, Value] = {}
+    for entry in reversed(own):
+        before.update(entry.before or {})
+    if not own and any(entry.row.seq <= last for entry in entries):
+        raise UndoNotOfferedError("this was not the subscriber's own choice")
     if not before:
         raise UndoSupersededError("what was changed is no longer on record")
     if now.date() > undo_until(own[-1].row.recorded_at).date():
         raise UndoTooLateError("the days of undo are over")
+    if is_undone(subscriber, before):
+        return before
+    others = (each for each in entries if each.row.seq > last or not each.row.source.is_own)
+    if any(_touches(entry, before) for entry in others):
+        raise UndoSupersededError("a newer choice, or another party's, came after this one")
+    if any(_was_repeated(subscriber, key) for key in before):
+        raise UndoNotOfferedError("the unsubscribe was repeated since, through another channel")
+    return before
 
 
-def _put_back(
-    session: Session, subscriber: Subscriber, key: str, value: Any, context: ChangeContext
+def is_undone(subscriber: Subscriber, before: Snapshot) -> bool:
+    """Return True if everything is again as it was in `before`."""
+    return matches(capture(subscriber, map(Target.from_key, before)), before)
+
+
+def undo_until(recorded_at: datetime) -> datetime:
+    """Return the last day of undo. All of that day counts, as the page says."""
+    return recorded_at + UNDO_DAYS
+
+
+def _campaign(entries: Sequence[LedgerEntry], last: int) -> str | None:
+    """Return the campaign that led to the undone rows: a report counts both under it."""
+    rows = (entry.row for entry in entries)
+    return next((row.campaign for row in rows if row.seq <= last and row.campaign), None)
+
+
+def _is_restored(subscriber: Subscriber, before: Snapshot, key: str) -> bool:
+    return is_undone(subscriber, {key: before[key]})
+
+
+def _restore(
+    session: Session, subscriber: Subscriber, target: Target, value: Value, context: ChangeContext
 ) -> ChangeResult:
-    slug = topic_of(key)
-    now_state = capture(subscriber, [key])
-    restore(subscriber, key, value, context.recorded_at)
-    topic = session.get_one(Topic, slug) if slug is not None else None
-    scope = "topic" if slug is not None else key
-    return record(session, subscriber, "undone", scope, topic, context, now_state)
+    current = capture(subscriber, [target])
+    restore(subscriber, target, value, context.recorded_at)
+    return record(session, subscriber, Event.UNDONE, target, context, current)
 
 
-def _is_own(change: ledger.Change) -> bool:
-    return change.row.source in OWN_SOURCES
+def _touches(entry: LedgerEntry, before: Snapshot) -> bool:
+    """Return True if an entry changed one of the same targets, or all of them at once.
 
-
-def _touches(change: ledger.Change, before: Mapping[str, Any]) -> bool:
-    """Tell whether a change touched one of the same things, or everything with them.
-
-    A stop of everything that would come back would end whatever was joined since.
+    Restoring a global unsubscribe would also end topics that were started since then.
     """
-    lifted = change.row.event in {"undone", "resubscribed", "lifted"}
-    stopped_everything = change.row.scope != "topic" and not lifted
-    joined = _is_own(change) and change.row.event in {"subscribed", "resubscribed"}
-    ends_it = joined and before.get("all") is not None
-    return stopped_everything or ends_it or not before.keys().isdisjoint(change.after or ())
+    row = entry.row
+    lifted = row.event in (Event.UNDONE, Event.RESUBSCRIBED, Event.LIFTED)
+    ended_everything = row.scope is not Scope.TOPIC and not lifted
+    started = row.source.is_own and row.event in history.STARTED
+    would_end_it = started and before.get(Scope.ALL) is not None
+    return ended_everything or would_end_it or not before.keys().isdisjoint(entry.after or ())
 
 
-def _was_said_again(subscriber: Subscriber, key: str) -> bool:
-    row = find(subscriber, key)
+def _was_repeated(subscriber: Subscriber, key: str) -> bool:
+    row = find(subscriber, Target.from_key(key))
     return row is not None and row.repeated_at is not None

@@ -1,12 +1,190 @@
-"""Words that several packages share, one enum for each vocabulary. Imports nothing of ours."""
+"""The vocabularies that several packages share, one enum for each. Imports nothing of ours.
 
+CHECK constraints, forms, command-line choices, imports, exports and texts derive from these enums.
+"""
+
+from datetime import timedelta
 from enum import StrEnum
+
+
+class Source(StrEnum):
+    """The channel through which a change came in."""
+
+    ONE_CLICK = "one-click"
+    PAGE = "page"
+    MAILTO = "mailto"
+    COMPLAINT = "complaint"
+    BOUNCE = "bounce"
+    PROVIDER = "provider"  # An unsubscribe that a provider reports by webhook.
+    API = "api"
+    IMPORT = "import"
+    CONSOLE = "console"
+    CLI = "cli"
+
+    @property
+    def is_own(self) -> bool:
+        """Return True if a change from this source is the subscriber's own choice."""
+        return self in OWN_SOURCES
+
+
+OWN_SOURCES = (Source.PAGE, Source.ONE_CLICK, Source.MAILTO)
+
+
+class Event(StrEnum):
+    """What a ledger row records."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    UNCONFIRMED = "unconfirmed"  # Imported as not confirmed yet.
+    RESUBSCRIBED = "resubscribed"
+    STAYED_OFF = "stayed_off"  # Not resumed when one topic was started after a global unsubscribe.
+    REDUCED = "reduced"
+    INCREASED = "increased"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    UNDONE = "undone"
+    LIFTED = "lifted"  # A suppression that bounces had caused was removed in bulk.
+    ERASED = "erased"
+
+
+class Status(StrEnum):
+    """What a subscription says about one subscriber and one topic."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    UNCONFIRMED = "unconfirmed"
+
+
+class Scope(StrEnum):
+    """What an unsubscribe covers."""
+
+    TOPIC = "topic"
+    ALL = "all"  # Every topic, also later ones; emails about the account may still be sent.
+    ADDRESS = "address"  # Every email to the address.
+
+
+SUPPRESSION_SCOPES = (Scope.ALL, Scope.ADDRESS)
+
+
+class Frequency(StrEnum):
+    """At most how often a subscriber gets a topic, from the most to the least."""
+
+    EVERY = "every"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def interval(self) -> timedelta:
+        """Return the least time between two emails.
+
+        It is half a day short of a week and of four weeks, so that a regular issue which is sent
+        a little early is not left out.
+        """
+        return _INTERVALS[self]
+
+    def is_less_than(self, other: "Frequency") -> bool:
+        return self.interval > other.interval
+
+
+_INTERVALS = {
+    Frequency.EVERY: timedelta(0),
+    Frequency.WEEKLY: timedelta(days=6, hours=12),
+    Frequency.MONTHLY: timedelta(days=27, hours=12),
+}
+
+
+class Cadence(StrEnum):
+    """How often a topic is sent."""
+
+    IRREGULAR = "irregular"  # Also daily.
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def caps_below(self) -> tuple[Frequency, ...]:
+        """Return the frequencies that are less than a topic of this cadence is sent."""
+        return tuple(each for each in Frequency if each.interval > _CADENCE_INTERVALS[self])
+
+
+_CADENCE_INTERVALS = {
+    Cadence.IRREGULAR: timedelta(0),
+    Cadence.WEEKLY: timedelta(days=7),
+    Cadence.MONTHLY: timedelta(days=28),
+}
+
+
+class Pause(StrEnum):
+    """For how long a subscriber can pause a topic."""
+
+    TWO_WEEKS = "2-weeks"
+    ONE_MONTH = "1-month"
+    THREE_MONTHS = "3-months"
+
+
+class TopicPolicy(StrEnum):
+    """Whether silence means consent to a topic."""
+
+    OPT_IN = "opt_in"  # A subscriber without a subscription does not get the topic.
+    OPT_OUT = "opt_out"  # A subscriber without a subscription gets the topic.
+
+
+class OutboxKind(StrEnum):
+    """What an email of this installation is for. Each has templates of the same name."""
+
+    CHANGE_NOTICE = "change_notice"  # Confirms a change, with undo.
+    OPT_IN_REQUEST = "opt_in_request"  # Holds the confirm link that starts a topic.
+    LINK = "link"  # Holds a fresh preferences link.
+
+
+class OutboxState(StrEnum):
+    """How far an email of the outbox has come."""
+
+    PENDING = "pending"  # Gathers further changes until it is due.
+    STARTED = "started"  # Gathers none; a worker may hold a lease on it.
+    SENT = "sent"
+    FAILED = "failed"
+    DROPPED = "dropped"  # There was nothing left to say, or no address to send it to.
+
+
+class ReasonCode(StrEnum):
+    """Why a subscriber left, in the order in which a page offers the answers."""
+
+    TOO_MANY = "too_many"
+    NOT_RELEVANT = "not_relevant"
+    NO_LONGER_INTERESTED = "no_longer_interested"
+    NEVER_SIGNED_UP = "never_signed_up"
+    CHANGED_ADDRESS = "changed_address"
+    CONTENT_QUALITY = "content_quality"
+    OTHER = "other"
+    PREFER_NOT_SAY = "prefer_not_say"
+
+
+class ReceiptState(StrEnum):
+    """Whether the changes of a receipt still hold, and whether they can be undone."""
+
+    ACTIVE = "active"  # They hold and can be undone.
+    UNDONE = "undone"
+    SUPERSEDED = "superseded"  # The subscriber has chosen anew since.
+    EXPIRED = "expired"  # They hold; the time for undo is over.
+    FINAL = "final"  # They hold, and undo was never offered.
+
+
+class ChangeKind(StrEnum):
+    """What a receipt says about one change."""
+
+    LEFT = "left"
+    BACK = "back"
+    JOINED = "joined"
+    FEWER = "fewer"
+    MORE = "more"
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
 
 class BounceSeverity(StrEnum):
     """What one failed delivery says about the address it was meant for."""
 
-    PERMANENT = "permanent"  # The mailbox does not exist: it ends email to the address.
+    PERMANENT = "permanent"  # The mailbox does not exist: email to the address ends.
     PROBABLE = "probable"  # Usually permanent, sometimes wrong: a second one, days later, ends it.
     SOFT = "soft"  # It may pass: only a series of them ends email to the address.
     IGNORED = "ignored"  # It is about the sender or the message: it counts for nothing.

@@ -22,7 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from preference_center.store.queries import ADDRESS_STOP, ALL_STOP, stop_of
+from preference_center.core.vocab import Scope, Source, Status
+from preference_center.store.queries import ADDRESS_SUPPRESSION, ALL_SUPPRESSION, is_suppression_of
 from preference_center.store.report_queries import ReportFilter, all_reasons
 from preference_center.store.seals import STATED_SOURCE
 from preference_center.store.tables import (
@@ -47,32 +48,35 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
 
     Whoever was erased is left out: the suppressions say all that is left of them.
     """
-    bounced = ADDRESS_STOP.source == "bounce"
-    complained = ALL_STOP.source == "complaint"
-    own_stop = Subscription.status == "unsubscribed"
+    bounced = ADDRESS_SUPPRESSION.source == Source.BOUNCE
+    complained = ALL_SUPPRESSION.source == Source.COMPLAINT
+    own_stop = Subscription.status == Status.UNSUBSCRIBED
     status = case(
         (bounced, "bounced"),
         (complained, "complained"),
         (own_stop, "unsubscribed"),
-        (or_(ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)), "unsubscribed"),
+        (
+            or_(ADDRESS_SUPPRESSION.kind.is_not(None), ALL_SUPPRESSION.kind.is_not(None)),
+            "unsubscribed",
+        ),
         else_=Subscription.status,
     )
     # The stop that decides the status also says since when and through which channel.
-    any_address, any_all = ADDRESS_STOP.kind.is_not(None), ALL_STOP.kind.is_not(None)
+    any_address, any_all = ADDRESS_SUPPRESSION.kind.is_not(None), ALL_SUPPRESSION.kind.is_not(None)
     changed_at = case(
-        (bounced, ADDRESS_STOP.since),
-        (complained, ALL_STOP.since),
+        (bounced, ADDRESS_SUPPRESSION.since),
+        (complained, ALL_SUPPRESSION.since),
         (own_stop, Subscription.changed_at),
-        (any_address, ADDRESS_STOP.since),
-        (any_all, ALL_STOP.since),
+        (any_address, ADDRESS_SUPPRESSION.since),
+        (any_all, ALL_SUPPRESSION.since),
         else_=Subscription.changed_at,
     )
     changed_by = case(
-        (bounced, ADDRESS_STOP.source),
-        (complained, ALL_STOP.source),
+        (bounced, ADDRESS_SUPPRESSION.source),
+        (complained, ALL_SUPPRESSION.source),
         (own_stop, Subscription.source),
-        (any_address, ADDRESS_STOP.source),
-        (any_all, ALL_STOP.source),
+        (any_address, ADDRESS_SUPPRESSION.source),
+        (any_all, ALL_SUPPRESSION.source),
         else_=Subscription.source,
     )
     statement: AnySelect = (
@@ -94,8 +98,8 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         )
         .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
         .outerjoin(Wording, Wording.digest == Subscription.consent_wording)
-        .outerjoin(ALL_STOP, stop_of(ALL_STOP, "all"))
-        .outerjoin(ADDRESS_STOP, stop_of(ADDRESS_STOP, "address"))
+        .outerjoin(ALL_SUPPRESSION, is_suppression_of(ALL_SUPPRESSION, Scope.ALL))
+        .outerjoin(ADDRESS_SUPPRESSION, is_suppression_of(ADDRESS_SUPPRESSION, Scope.ADDRESS))
         .where(Subscriber.erased_at.is_(None))
         .order_by(Subscription.subscriber_id, Subscription.topic)
     )
@@ -129,7 +133,7 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
             Subscriber.erased_at,
         )
         .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
-        .where(Subscription.topic == topic, Subscription.status == "unsubscribed")
+        .where(Subscription.topic == topic, Subscription.status == Status.UNSUBSCRIBED)
     )
     both = union_all(above, _within(own, Subscription.updated_at, since, until)).subquery()
     return select(both).order_by(both.c.id, both.c.kind)

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Dialect, Table, and_, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased, selectinload
 
+from preference_center.core.vocab import Frequency, Scope
 from preference_center.store.tables import (
     PENDING,
     UNSETTLED,
@@ -95,11 +96,11 @@ def fill_addresses(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
         session.execute(statement, values)
 
 
-ALL_STOP = aliased(Suppression)
-ADDRESS_STOP = aliased(Suppression)
+ALL_SUPPRESSION = aliased(Suppression)
+ADDRESS_SUPPRESSION = aliased(Suppression)
 
 
-def stop_of(stop: type[Suppression], kind: str) -> ColumnElement[bool]:
+def is_suppression_of(stop: type[Suppression], kind: Scope) -> ColumnElement[bool]:
     """Return the join of a subscriber with their suppression of one kind."""
     return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
 
@@ -129,9 +130,9 @@ def load_delivery_rules(
             Subscription.status,
             Subscription.frequency,
             Subscription.paused_until,
-            case((Subscription.frequency != "every", last_claim)).label("last_claim"),
-            ALL_STOP.kind.label("all_stop"),
-            ADDRESS_STOP.kind.label("address_stop"),
+            case((Subscription.frequency != Frequency.EVERY, last_claim)).label("last_claim"),
+            ALL_SUPPRESSION.kind.label("all_stop"),
+            ADDRESS_SUPPRESSION.kind.label("address_stop"),
         )
         .outerjoin(
             Subscription,
@@ -140,8 +141,8 @@ def load_delivery_rules(
                 Subscription.topic == topic,
             ),
         )
-        .outerjoin(ALL_STOP, stop_of(ALL_STOP, "all"))
-        .outerjoin(ADDRESS_STOP, stop_of(ADDRESS_STOP, "address"))
+        .outerjoin(ALL_SUPPRESSION, is_suppression_of(ALL_SUPPRESSION, Scope.ALL))
+        .outerjoin(ADDRESS_SUPPRESSION, is_suppression_of(ADDRESS_SUPPRESSION, Scope.ADDRESS))
         .where(Subscriber.subscriber_id.in_(ids))
     )
     return {row.subscriber_id: row for row in session.execute(statement)}
@@ -203,7 +204,7 @@ def add_counts(
         session.execute(statement, rows)
 
 
-def mark_seen(session: Session, digest: bytes, now: datetime) -> bool:
+def insert_seen(session: Session, digest: bytes, now: datetime) -> bool:
     """Note that something came in; False where it is on record, or another one notes it first."""
     statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
     noted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)

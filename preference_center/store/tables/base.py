@@ -1,9 +1,11 @@
 """What all tables share: times in UTC, names of constraints, how a slug is kept."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, String, Text, TypeDecorator
+from sqlalchemy import DateTime, Dialect, Enum, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 # Byte order on both engines, so that an export is the same whatever the server's locale.
@@ -25,6 +27,23 @@ class Utc(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def one_of(vocabulary: Iterable[StrEnum], name: str, length: int = 16) -> Enum:
+    """Return the type of a column that holds members of one enum, all of them or some.
+
+    The column is a string on both engines, with a CHECK constraint called `name`.
+    """
+    members = list(vocabulary)
+    return Enum(
+        type(members[0]),
+        name=name,
+        length=length,
+        native_enum=False,
+        create_constraint=True,
+        validate_strings=True,
+        values_callable=lambda _: [member.value for member in members],
+    )
 
 
 class Base(DeclarativeBase):

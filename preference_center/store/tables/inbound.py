@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.store.tables.base import Base, Slug
+from preference_center.core.vocab import BounceSeverity
+from preference_center.store.tables.base import Base, Slug, one_of
 
 # Written out, not bound: an engine uses a partial index only where it sees the same predicate.
 ENDED = text("ended_domain IS NOT NULL")
@@ -21,7 +22,6 @@ class FailedMailing(Base):
 
     __tablename__ = "failed_mailings"
     __table_args__ = (
-        CheckConstraint("severity IN ('permanent', 'probable', 'soft')", name="severity"),
         Index(None, "day"),
         Index(
             "ix_failed_mailings_ended",
@@ -36,7 +36,10 @@ class FailedMailing(Base):
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     day: Mapped[date] = mapped_column(primary_key=True)
-    severity: Mapped[str] = mapped_column(String(16), primary_key=True)
+    severity: Mapped[BounceSeverity] = mapped_column(
+        one_of([each for each in BounceSeverity if each is not BounceSeverity.IGNORED], "severity"),
+        primary_key=True,
+    )
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)
     code: Mapped[str] = mapped_column(String(16))
     ended_domain: Mapped[str | None]

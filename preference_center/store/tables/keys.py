@@ -2,21 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, LargeBinary, String
+from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import KeyKind
-from preference_center.store.tables.base import Base
-
-_KINDS = ", ".join(f"'{kind}'" for kind in KeyKind)
+from preference_center.store.tables.base import Base, one_of
 
 
 class KeyCheck(Base):
     """A key that this database is used with: an HMAC under it, which tells nothing about it."""
 
     __tablename__ = "key_checks"
-    __table_args__ = (CheckConstraint(f"kind IN ({_KINDS})", name="kind"),)
 
-    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    kind: Mapped[KeyKind] = mapped_column(one_of(KeyKind, "kind", 8), primary_key=True)
     check_value: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     added_at: Mapped[datetime]

@@ -3,32 +3,38 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, attribute_keyed_dict, mapped_column, relationship
 
-from preference_center.store.tables.base import Base, Slug
+from preference_center.core.vocab import (
+    SUPPRESSION_SCOPES,
+    Cadence,
+    Event,
+    Frequency,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+)
+from preference_center.store.tables.base import Base, Slug, one_of
 
 
 class Topic(Base):
     """Something a person can leave by itself. `policy` says what silence means.
 
-    `cadence` is how often it is sent: only caps below it are worth offering. `opt_in` is not read:
-    starting a topic always takes an emailed link.
+    `cadence` is how often it is sent: only caps below it are worth offering. `change_notices` says
+    whether changes are confirmed by email.
     """
 
     __tablename__ = "topics"
-    __table_args__ = (
-        CheckConstraint("policy IN ('opt_in', 'opt_out')", name="policy"),
-        CheckConstraint("opt_in IN ('single', 'double')", name="opt_in"),
-        CheckConstraint("cadence IN ('irregular', 'weekly', 'monthly')", name="cadence"),
-    )
 
     slug: Mapped[str] = mapped_column(Slug, primary_key=True)
-    policy: Mapped[str] = mapped_column(String(8))
-    opt_in: Mapped[str] = mapped_column(String(8), default="double")
-    cadence: Mapped[str] = mapped_column(String(16), server_default="irregular")
+    policy: Mapped[TopicPolicy] = mapped_column(one_of(TopicPolicy, "policy", 8))
+    cadence: Mapped[Cadence] = mapped_column(
+        one_of(Cadence, "cadence"), server_default=Cadence.IRREGULAR
+    )
     public: Mapped[bool]
-    confirm: Mapped[bool]
+    change_notices: Mapped[bool]
     code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
@@ -79,7 +85,7 @@ class Subscriber(Base):
     subscriptions: Mapped[dict[str, "Subscription"]] = relationship(
         collection_class=attribute_keyed_dict("topic"), cascade="all, delete-orphan"
     )
-    suppressions: Mapped[dict[str, "Suppression"]] = relationship(
+    suppressions: Mapped[dict[Scope, "Suppression"]] = relationship(
         collection_class=attribute_keyed_dict("kind"), cascade="all, delete-orphan"
     )
 
@@ -94,8 +100,6 @@ class Subscription(Base):
 
     __tablename__ = "subscriptions"
     __table_args__ = (
-        CheckConstraint("status IN ('subscribed', 'unsubscribed', 'unconfirmed')", name="status"),
-        CheckConstraint("frequency IN ('every', 'weekly', 'monthly')", name="frequency"),
         Index(None, "topic", "subscriber_id"),
         Index(None, "updated_at"),
     )
@@ -104,11 +108,11 @@ class Subscription(Base):
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
-    status: Mapped[str] = mapped_column(String(16))
-    frequency: Mapped[str] = mapped_column(String(16))
+    status: Mapped[Status] = mapped_column(one_of(Status, "status"))
+    frequency: Mapped[Frequency] = mapped_column(one_of(Frequency, "frequency"))
     paused_until: Mapped[datetime | None]
     changed_at: Mapped[datetime]
-    source: Mapped[str] = mapped_column(String(16))
+    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
     basis: Mapped[str]
     acquired_from: Mapped[str]
     consent_at: Mapped[datetime | None]
@@ -122,17 +126,14 @@ class Suppression(Base):
     """A stop above all topics: `all` of them, or the `address`, receipts included."""
 
     __tablename__ = "suppressions"
-    __table_args__ = (
-        CheckConstraint("kind IN ('all', 'address')", name="kind"),
-        Index(None, "kind", "since"),
-    )
+    __table_args__ = (Index(None, "kind", "since"),)
 
     subscriber_id: Mapped[UUID] = mapped_column(
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
-    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    kind: Mapped[Scope] = mapped_column(one_of(SUPPRESSION_SCOPES, "kind", 8), primary_key=True)
     since: Mapped[datetime]
-    source: Mapped[str] = mapped_column(String(16))
+    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
     updated_at: Mapped[datetime]
     repeated_at: Mapped[datetime | None]
 
@@ -147,10 +148,10 @@ class LedgerRow(Base):
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    event: Mapped[str] = mapped_column(String(16))
-    scope: Mapped[str] = mapped_column(String(8))
+    event: Mapped[Event] = mapped_column(one_of(Event, "event"))
+    scope: Mapped[Scope] = mapped_column(one_of(Scope, "scope", 8))
     topic: Mapped[str | None] = mapped_column(Slug)
-    source: Mapped[str] = mapped_column(String(16))
+    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
     campaign: Mapped[str | None] = mapped_column(String(40))
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]

@@ -3,10 +3,11 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.store.tables.base import Base, Slug
+from preference_center.core.vocab import OutboxKind, OutboxState, ReasonCode
+from preference_center.store.tables.base import Base, Slug, one_of
 
 # Written out, not bound: an engine uses a partial index only where it sees the same predicate.
 PENDING = text("state = 'pending'")
@@ -24,9 +25,6 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint(
-            "state IN ('pending', 'started', 'sent', 'failed', 'dropped')", name="state"
-        ),
         Index(
             "uq_outbox_pending",
             "subscriber_id",
@@ -42,9 +40,9 @@ class OutboxRow(Base):
 
     subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[OutboxKind] = mapped_column(one_of(OutboxKind, "kind"))
     topic: Mapped[str] = mapped_column(Slug, server_default="")
-    state: Mapped[str] = mapped_column(String(8))
+    state: Mapped[OutboxState] = mapped_column(one_of(OutboxState, "state", 8))
     first_seq: Mapped[int]
     last_seq: Mapped[int]
     message_id: Mapped[str]
@@ -90,7 +88,7 @@ class Reason(Base):
     week: Mapped[date]
     topic: Mapped[str | None] = mapped_column(Slug)
     campaign: Mapped[str | None] = mapped_column(String(40))
-    code: Mapped[str] = mapped_column(String(24))
+    code: Mapped[ReasonCode] = mapped_column(one_of(ReasonCode, "code", 24))
     note: Mapped[str]
 
 
@@ -104,7 +102,7 @@ class AnonymizedReason(Base):
     week: Mapped[date]
     topic: Mapped[str | None] = mapped_column(Slug)
     campaign: Mapped[str | None] = mapped_column(String(40))
-    code: Mapped[str] = mapped_column(String(24))
+    code: Mapped[ReasonCode] = mapped_column(one_of(ReasonCode, "code", 24))
     note: Mapped[str]
 
 

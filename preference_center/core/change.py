@@ -1,0 +1,99 @@
+"""A change as plain values: what it is about, how it came in, and what it led to."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from preference_center.core.vocab import Scope, Source
+from preference_center.store.tables import Subscriber
+
+_PREFIX = "topic:"
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a change is about: one topic, all topics, or the address."""
+
+    scope: Scope
+    topic: str | None = None  # The slug, if the scope is a topic.
+
+    def __post_init__(self) -> None:
+        if (self.scope is Scope.TOPIC) != (self.topic is not None):
+            raise ValueError(f"a target of scope {self.scope} with topic {self.topic!r}")
+
+    @property
+    def key(self) -> str:
+        """Return the name of this target in a snapshot: `topic:SLUG`, `all` or `address`."""
+        return f"{_PREFIX}{self.topic}" if self.topic is not None else self.scope.value
+
+    @classmethod
+    def of(cls, topic: str | None) -> "Target":
+        """Return the target for a topic's slug, or for all topics if it is None."""
+        return cls(Scope.TOPIC, topic) if topic is not None else ALL
+
+    @classmethod
+    def from_key(cls, key: str) -> "Target":
+        """Return the target that `key` names in a snapshot."""
+        if key.startswith(_PREFIX):
+            return cls(Scope.TOPIC, key.removeprefix(_PREFIX))
+        return cls(Scope(key))
+
+
+ALL = Target(Scope.ALL)
+ADDRESS = Target(Scope.ADDRESS)
+
+
+@dataclass(frozen=True)
+class ChangeContext:
+    """How and when a change came in.
+
+    `campaign` is the campaign that it answers, `wording` what the subscriber agreed to.
+    `notice_delay` is how long the email that confirms it waits for further changes; None sends
+    none. `original_source` is the source recorded in an imported row. `language` is set if the
+    subscriber used another language than the default; later emails use it. `in_reply_to` is the
+    Message-ID of the email that triggered the change. `stated_source` describes an unsubscribe in
+    the words of the file it was imported from; the ledger's details keep it.
+    """
+
+    source: Source
+    occurred_at: datetime
+    recorded_at: datetime
+    campaign: str | None = None
+    wording: str | None = None
+    notice_delay: timedelta | None = None
+    original_source: Source | None = None
+    language: str | None = None
+    in_reply_to: str | None = None
+    stated_source: str = ""
+
+    @property
+    def effective_source(self) -> Source:
+        """Return the source that the subscriber's state records."""
+        return self.original_source or self.source
+
+
+@dataclass(frozen=True)
+class ChangeResult:
+    """Whether anything changed, and if so, the range of ledger rows that record it."""
+
+    changed: bool
+    first_seq: int
+    last_seq: int
+
+
+class Change(Protocol[Result_co]):
+    """Something to be changed for one subscriber. `topics` are the slugs that must exist."""
+
+    @property
+    def subscriber_id(self) -> UUID: ...
+
+    @property
+    def topics(self) -> tuple[str, ...]: ...
+
+    def make(self, session: Session, subscriber: Subscriber) -> Result_co:
+        """Change a locked subscriber; the topics exist."""
+        ...

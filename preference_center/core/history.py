@@ -1,0 +1,80 @@
+"""What a range of a subscriber's ledger rows amounts to. Callers read the range once."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from preference_center.core.change import Target
+from preference_center.core.ledger import LedgerEntry
+from preference_center.core.snapshots import Value, visible_state
+from preference_center.core.vocab import Event, Scope
+from preference_center.store.tables import LedgerRow
+
+# Events after which a subscriber wants email, and those that only reduce it.
+ASKED_FOR_EMAIL = {
+    Event.SUBSCRIBED,
+    Event.RESUBSCRIBED,
+    Event.INCREASED,
+    Event.RESUMED,
+    Event.UNDONE,
+}
+_ASKED_FOR_LESS = {Event.REDUCED, Event.PAUSED}
+STARTED = (Event.SUBSCRIBED, Event.RESUBSCRIBED)
+
+
+@dataclass(frozen=True)
+class NetChange:
+    """What a range of changes amounts to for one target."""
+
+    target: Target
+    before: Value
+    after: Value
+    event: Event
+    occurred_at: datetime
+
+
+def own(entries: Iterable[LedgerEntry], last: int) -> list[LedgerEntry]:
+    """Return the entries up to row `last` that are the subscriber's own choices."""
+    return [each for each in entries if each.row.seq <= last and each.row.source.is_own]
+
+
+def net_changes(entries: Sequence[LedgerEntry]) -> list[NetChange]:
+    """Return what entries amount to, without changes that cancel out or that were erased."""
+    net: dict[str, NetChange] = {}
+    for entry in entries:
+        for key, after in (entry.after or {}).items():
+            target, row = Target.from_key(key), entry.row
+            before = net[key].before if key in net else (entry.before or {})[key]
+            net[key] = NetChange(target, before, after, row.event, row.occurred_at)
+    return [change for change in net.values() if _is_noticed(change, net.values())]
+
+
+def superseding(newest_first: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
+    """Yield, newest first, the rows that can supersede an unsubscribe.
+
+    Frequency changes and undone changes are skipped.
+    """
+    undone: list[LedgerRow] = []
+    for row in newest_first:
+        if row.event is Event.UNDONE:
+            undone.append(row)
+        elif undone:
+            undoing = undone.pop()
+            if row.event is Event.UNSUBSCRIBED:
+                yield from (undoing, row)
+        elif row.event not in _ASKED_FOR_LESS:
+            yield row
+
+
+def _is_noticed(change: NetChange, net: Iterable[NetChange]) -> bool:
+    """Return True if the subscriber would notice a change.
+
+    They would notice a topic that they started again, although its own row is as it was before
+    the global unsubscribe.
+    """
+    if change.event is Event.STAYED_OFF and change.before is None:
+        return False  # They never had a subscription to it.
+    of_all = (each for each in net if each.target.scope is not Scope.TOPIC)
+    lifted = any(each.before is not None and each.after is None for each in of_all)
+    started = change.event in STARTED
+    return (lifted and started) or visible_state(change.before) != visible_state(change.after)
