@@ -19,7 +19,7 @@ from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
 from preference_center.data.campaign_csv import (
     IDENTITY_COLUMNS,
-    Mailing,
+    CampaignFile,
     Merged,
     audience_columns,
     check_people,
@@ -69,7 +69,7 @@ def links(topic: str, campaign: str, name: str) -> None:
     a mail program and stays raw: do not open it in a spreadsheet.
     """
     minter = settings_or_exit(read_link_settings).minter()
-    mailing = Mailing(minter, topic, campaign, utc_now().date(), name)
+    mailing = CampaignFile(minter, topic, campaign, utc_now().date(), name)
     _stream("Links", links_columns, mailing.links)
 
 
@@ -106,7 +106,7 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
         with database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
         minter = replace(settings, link_keys=database.signing_keys[KeyKind.LINK]).minter()
-        mailing = Mailing(minter, topic, campaign, utc_now().date(), name)
+        mailing = CampaignFile(minter, topic, campaign, utc_now().date(), name)
         if release:
             _release(mailing, database)
             return
@@ -117,7 +117,7 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
         )
 
 
-def _release(mailing: Mailing, database: Database) -> None:
+def _release(mailing: CampaignFile, database: Database) -> None:
     people, refusals, given_back = _people(), Refusals(), 0
     people.refuse_repeated(["verdict"])
     check_people(people.columns)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from threading import Event
@@ -179,3 +180,8 @@ def _size_of(file: BinaryIO) -> int | None:
     except OSError:  # a test's file, which is no real one
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def values(vocabulary: type[StrEnum]) -> list[str]:
+    """Return the values of an enum, for `click.Choice`, which would offer the names of members."""
+    return [member.value for member in vocabulary]

@@ -58,7 +58,7 @@ for command in (
     processes.serve,
     processes.worker,
     processes.upgrade_command,
-    topics.topic,
+    topics.topics_group,
     data.import_command,
     data.export,
     audience.links,

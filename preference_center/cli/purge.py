@@ -28,8 +28,7 @@ def purge(dry_run: bool) -> None:
             with database.reading() as session:
                 counts = retention.due(session, keep, utc_now())
         else:
-            steps = retention.STEPS.items()
-            counts = {name: _run(database, step, keep, advance) for name, step in steps}
+            counts = {each.name: _run(database, each, keep, advance) for each in retention.STEPS}
     click.echo("Would be forgotten:" if dry_run else "Forgotten:")
     for name, count in counts.items():
         click.echo(f"{count:>12,}  {name}")
@@ -37,10 +36,10 @@ def purge(dry_run: bool) -> None:
 
 def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int], None]) -> int:
     """Repeat a step until nothing is left for it, and return how much it forgot."""
-    forgotten, found = 0, retention.ROWS_AT_A_TIME
-    while found == retention.ROWS_AT_A_TIME:
+    forgotten, found = 0, retention.BATCH_SIZE
+    while found == retention.BATCH_SIZE:
         with database.transaction() as session:
-            found = step(session, keep, utc_now())
+            found = step.run(session, keep, utc_now())
         forgotten += found
         advance(found)
     return forgotten

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 import click
 
 from preference_center.cli.common import asked_to_stop, opened_database
-from preference_center.core import inbound_counts as inbound_counts
-from preference_center.core import quarantine as quarantined_messages
+from preference_center.core import inbound_counts, quarantine
 from preference_center.core.vocab import KeyKind
 from preference_center.inbound.imap import ImapFolder
 from preference_center.inbound.lmtp import listening
@@ -47,7 +46,7 @@ def receive(recipient: tuple[str, ...]) -> None:
         sys.exit(DATA_ERROR)
     try:
         with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
-            click.echo(MailProcessor(database, settings, utc_now).take(raw, recipient))
+            click.echo(MailProcessor(database, settings, utc_now).process(raw, recipient))
     except (UnavailableError, SchemaError, SystemExit) as error:
         # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
         click.echo(f"Error: {error}. Try again later.", err=True)
@@ -158,7 +157,7 @@ def unread() -> None:
 def list_unread() -> None:
     """List them, oldest first."""
     with opened_database() as (_, database), database.reading() as session:
-        kept = quarantined_messages.list_all(session)
+        kept = quarantine.list_all(session)
         for mail in kept:
             size = f"{mail.size:,} bytes"
             click.echo(
@@ -176,7 +175,7 @@ def show(digest: str) -> None:
     DIGEST is what its digest, as `list` shows it, begins with.
     """
     with opened_database() as (_, database), database.reading() as session:
-        mail = quarantined_messages.find(session, digest)
+        mail = quarantine.find(session, digest)
         if mail is None:
             raise click.BadParameter("there is no such message")
         sys.stdout.buffer.write(mail.raw)
@@ -187,8 +186,8 @@ def show(digest: str) -> None:
 def drop(digest: str) -> None:
     """Forget the message whose digest begins with DIGEST."""
     with opened_database() as (_, database), database.transaction() as session:
-        mail = quarantined_messages.find(session, digest)
+        mail = quarantine.find(session, digest)
         if mail is None:
             raise click.BadParameter("there is no such message")
-        quarantined_messages.forget(session, mail)
+        quarantine.delete_message(session, mail)
     click.echo("Forgotten.")

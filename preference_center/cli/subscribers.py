@@ -8,7 +8,7 @@ import click
 
 from preference_center.cli.common import opened_database, progress
 from preference_center.core import erasure, ledger, subscribers
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.addresses import UnclearAddressError, clean, fingerprint
 from preference_center.util.clock import utc_now
 
@@ -24,7 +24,7 @@ def erase(person: str) -> None:
     with opened as (settings, database), database.transaction() as session:
         ids = _ids_of(person, settings.identity_key)
         known = any(subscribers.find(session, each) is not None for each in ids)
-        erased = erasure.erase_all(session, ids, "cli", utc_now())
+        erased = erasure.erase_all(session, ids, Source.CLI, utc_now())
     if not known:
         click.echo(
             "This address or id was not on record: check how it is spelled. "

@@ -6,8 +6,8 @@ import click
 
 from preference_center.cli.common import Time, opened_database, progress
 from preference_center.core import recovery
-from preference_center.core.consent import ChangeContext
-from preference_center.core.vocab import KeyKind
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.util.clock import utc_now
 
 
@@ -51,7 +51,7 @@ def lift(source: str, domain: str, since: datetime, until: datetime | None, dry_
         for kind, people in recovery.find_suppressed(reading, stops):
             with database.transaction(dry_run=dry_run) as session:
                 lifted += recovery.remove_suppressions(
-                    session, kind, people, stops, ChangeContext("cli", now, now)
+                    session, kind, people, stops, ChangeContext(Source.CLI, now, now)
                 )
             advance(len(people))
     done = "that would be lifted" if dry_run else "lifted"

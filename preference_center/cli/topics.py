@@ -1,40 +1,41 @@
-"""`preference-center topic`: add, list, describe, say how often it is sent, archive."""
+"""`topics`: add, list, describe and archive topics, and set how often they are sent."""
 
 import click
 
-from preference_center.cli.common import opened_database
+from preference_center.cli.common import opened_database, values
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
+from preference_center.core.vocab import Cadence, TopicPolicy
 from preference_center.util.clock import utc_now
 
-_CADENCE = click.Choice(["irregular", "weekly", "monthly"])
+_CADENCE = click.Choice(values(Cadence))
 
 
-@click.group()
-def topic() -> None:
+@click.group("topics")
+def topics_group() -> None:
     """Add, list, describe and archive topics."""
 
 
-@topic.command()
+@topics_group.command()
 @click.argument("slug")
 @click.option("--name", help="What people see; made from SLUG if left out.")
 @click.option("--description", default="", help="A sentence for people who choose.")
 @click.option(
     "--policy",
-    type=click.Choice(["opt_in", "opt_out"]),
-    default="opt_in",
+    type=click.Choice(values(TopicPolicy)),
+    default=TopicPolicy.OPT_IN.value,
     show_default=True,
     help="What silence means: deny, or (consent is kept elsewhere) allow.",
 )
 @click.option(
     "--cadence",
     type=_CADENCE,
-    default="irregular",
+    default=Cadence.IRREGULAR.value,
     show_default=True,
     help="How often you send it; irregular is daily, or at no fixed times.",
 )
 @click.option("--private", is_flag=True, help="Offered on no page.")
-@click.option("--no-confirm", is_flag=True, help="Mail no confirmation when somebody leaves it.")
+@click.option("--no-change-notices", is_flag=True, help="Send no email that confirms a change.")
 def add(
     slug: str,
     name: str | None,
@@ -42,24 +43,24 @@ def add(
     policy: str,
     cadence: str,
     private: bool,
-    no_confirm: bool,
+    no_change_notices: bool,
 ) -> None:
     """Add the topic SLUG (1 to 32 of a-z, 0-9 and -)."""
     new = NewTopic(
         slug,
         name or topics.name_from_slug(slug),
         description,
-        policy,
-        cadence,
+        TopicPolicy(policy),
+        Cadence(cadence),
         public=not private,
-        confirm=not no_confirm,
+        change_notices=not no_change_notices,
     )
     with opened_database() as (_, database), database.transaction() as session:
         topics.add(session, new, utc_now())
     click.echo(f"Added {slug}.")
 
 
-@topic.command("list")
+@topics_group.command("list")
 def list_topics() -> None:
     """List all topics, private and archived ones too."""
     with opened_database() as (_, database), database.reading() as session:
@@ -71,10 +72,10 @@ def list_topics() -> None:
             name = topics.name(each, topics.DEFAULT_LOCALE)
             click.echo(f"{each.slug:32}  {name}  ({', '.join(marks)})")
     if not known:
-        click.echo("There are no topics yet. Add one: preference-center topic add weekly-news")
+        click.echo("There are no topics yet. Add one: preference-center topics add weekly-news")
 
 
-@topic.command()
+@topics_group.command()
 @click.argument("slug")
 @click.option("--locale", default=topics.DEFAULT_LOCALE, show_default=True, help="Like de.")
 @click.option("--name", help="The name in that language.")
@@ -93,7 +94,7 @@ def describe(slug: str, locale: str, name: str | None, description: str | None) 
     click.echo(f"Described {slug} in {locale}.")
 
 
-@topic.command("cadence")
+@topics_group.command("cadence")
 @click.argument("slug")
 @click.argument("cadence", type=_CADENCE)
 def set_cadence(slug: str, cadence: str) -> None:
@@ -105,11 +106,11 @@ def set_cadence(slug: str, cadence: str) -> None:
     before stays theirs.
     """
     with opened_database() as (_, database), database.transaction() as session:
-        topics.set_cadence(topics.get(session, slug), cadence)
+        topics.set_cadence(topics.get(session, slug), Cadence(cadence))
     click.echo(f"{slug} is {cadence} now.")
 
 
-@topic.command()
+@topics_group.command()
 @click.argument("slug")
 def archive(slug: str) -> None:
     """Stop offering the topic SLUG. Links already sent keep working, and so do its stops."""

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, consent, domain_hold, recovery, subscribers
+from preference_center.core import bounce_rule, consent, domain_hold, recovery
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
 from preference_center.core.change import ChangeContext, Target
 from preference_center.core.recovery import BounceFilter
@@ -44,7 +44,7 @@ _Recorded = Row[date, BounceSeverity, str, str | None]  # day, severity, topic, 
 class Bounce:
     """One email to one subscriber that finally failed.
 
-    `severity` is never IGNORED. `code` is an enhanced status code (RFC 3463) or "". `domain` is the
+    `code` is an enhanced status code (RFC 3463) or "". `domain` is the
     recipient's domain if the reporter included it, else "". `topic` is that of the email, or None
     where the report does not say.
     """
@@ -57,9 +57,26 @@ class Bounce:
     topic: str | None = None
 
 
-def record(session: Session, subscriber_id: UUID, bounce: Bounce, now: datetime) -> BounceEffect:
-    """Record a bounce, suppress the subscriber if it says so, and return what was done."""
-    subscriber = subscribers.lock(session, subscriber_id, now)
+@dataclass(frozen=True)
+class RecordBounce:
+    """A bounce of one subscriber, for `apply`."""
+
+    subscriber_id: UUID
+    bounce: Bounce
+    now: datetime
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return ()
+
+    def make(self, session: Session, subscriber: Subscriber) -> BounceEffect:
+        return record(session, subscriber, self.bounce, self.now)
+
+
+def record(session: Session, subscriber: Subscriber, bounce: Bounce, now: datetime) -> BounceEffect:
+    """Record a bounce, suppress the locked subscriber if it says so, and return what was done."""
+    if bounce.severity is BounceSeverity.IGNORED:
+        return BounceEffect.IGNORED
     bounce = replace(bounce, occurred_at=min(bounce.occurred_at, now))  # clocks differ
     if subscriber.erased_at is not None:
         return BounceEffect.DUPLICATE

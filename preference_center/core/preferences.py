@@ -38,6 +38,12 @@ class TopicPreference:
         return self.frequency if self.received else None
 
     @property
+    def choices(self) -> list[Frequency]:
+        """Return the frequencies that a form offers."""
+        offered = (Frequency.EVERY, self.frequency, *self.caps)
+        return [each for each in Frequency if each in offered]
+
+    @property
     def smaller(self) -> list[Frequency]:
         """Return the caps that are less than what the subscriber gets now."""
         return [cap for cap in self.caps if cap.is_less_than(self.frequency)]

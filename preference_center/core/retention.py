@@ -82,9 +82,12 @@ def _deletion(
     return Step(name, run, lambda keep, now: [expired(keep, now)])
 
 
-def anonymize_reasons(session: Session, keep: Retention, now: datetime) -> int:
-    """Detach reasons from their subscribers, and from campaigns that fewer than five share."""
-    old = select(Reason).where(_is_old_reason(keep, now)).order_by(Reason.given_at)
+def anonymize_reasons(session: Session, before: datetime) -> int:
+    """Detach reasons given before a time from their subscribers, and from rarely named campaigns.
+
+    Return how many reasons there were, at most a batch.
+    """
+    old = select(Reason).where(Reason.given_at < before).order_by(Reason.given_at)
     # Two runs at once must not copy a row twice.
     locked = old.limit(BATCH_SIZE).with_for_update(skip_locked=True)
     found = list(session.scalars(locked))
@@ -105,8 +108,7 @@ def anonymize_reasons(session: Session, keep: Retention, now: datetime) -> int:
     return len(found)
 
 
-def delete_reason_texts(session: Session, keep: Retention, now: datetime) -> int:
-    """Delete the free text of old reasons."""
+def _delete_reason_texts(session: Session, keep: Retention, now: datetime) -> int:
     old = select(AnonymizedReason.id).where(_is_old_text(AnonymizedReason, keep, now))
     ids = list(session.scalars(old.limit(BATCH_SIZE).with_for_update(skip_locked=True)))
     session.execute(update(AnonymizedReason).where(AnonymizedReason.id.in_(ids)).values(note=""))
@@ -144,10 +146,10 @@ STEPS = (
     _deletion("claims", Claim, lambda keep, now: Claim.claimed_at < now - keep.claims),
     Step(
         "reasons anonymized",
-        anonymize_reasons,
+        lambda session, keep, now: anonymize_reasons(session, now - keep.reason_identities),
         lambda keep, now: [_is_old_reason(keep, now)],
     ),
-    Step("reason texts", delete_reason_texts, _old_texts),
+    Step("reason texts", _delete_reason_texts, _old_texts),
     _deletion(
         "quarantined messages",
         QuarantineRow,

@@ -231,8 +231,24 @@ class ImportStatus(StrEnum):
         return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)
 
 
+class InboundEffect(StrEnum):
+    """What an inbound message or event did, for counts and logs. A detail may follow."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINT = "complaint"
+    BOUNCE = "bounce"  # Followed by a BounceEffect.
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"  # It was processed before, or it changed nothing.
+    IGNORED = "ignored"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    QUARANTINED = "quarantined"  # It was stored for an operator to look at.
+    INVALID_SIGNATURE = "invalid_signature"
+
+
 class BounceEffect(StrEnum):
-    """What a recorded bounce did."""
+    """What a bounce did."""
+
+    IGNORED = "ignored"  # It was about the sender or the message.
 
     SUPPRESSED = "suppressed"
     SOFT = "soft"  # It was counted.

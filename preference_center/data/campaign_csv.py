@@ -1,4 +1,4 @@
-"""What a sender merges into a mailing: each person's links, and whether they may be mailed now."""
+"""What a sender merges into a mailing: each identity's links, and whether they may be mailed now."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from preference_center.core import audience, topics
 from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_records import Person, read_person
+from preference_center.data.import_records import RowIdentity, read_identity
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
 from preference_center.links.minter import Links, Minter
@@ -27,10 +27,10 @@ LINK_COLUMNS = (
 VERDICT_COLUMNS = ("verdict", "reason", "until")
 IDENTITY_COLUMNS = ("email", "id")
 ORIGINAL_ID = "original_id"  # a column `id` as it came: it may be another system's
-PEOPLE_AT_A_TIME = 1000
+BATCH_SIZE = 1000
 
 Merged = Mapping[str, str] | RefusedRow
-_Batch = list[tuple[Row | RefusedRow, Person | RefusedRow]]
+_Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
 
 
 def links_columns(came_in: list[str]) -> list[str]:
@@ -56,7 +56,7 @@ def check_people(came_in: Iterable[str]) -> None:
 
 
 @dataclass(frozen=True)
-class Mailing:
+class CampaignFile:
     """One campaign of one topic. `list_name` is the phrase of its List-Id."""
 
     minter: Minter
@@ -68,11 +68,11 @@ class Mailing:
     def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
         """Yield each row with its links."""
         for row in rows:
-            person = self._person(row)
-            if isinstance(row, Row) and isinstance(person, Person):
-                yield {**_cells(row), **_link_cells(self._mint(person.id))}
-            elif isinstance(person, RefusedRow):
-                yield person
+            identity = self._identity(row)
+            if isinstance(row, Row) and isinstance(identity, RowIdentity):
+                yield {**_cells(row), **_link_cells(self._mint(identity.id))}
+            elif isinstance(identity, RefusedRow):
+                yield identity
 
     def verdicts(
         self,
@@ -84,7 +84,7 @@ class Mailing:
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, where it is `allow`, its links.
 
-        A person is allowed once: each later row of theirs is `deny` with reason `duplicate`. A row
+        A identity is allowed once: each later row of theirs is `deny` with reason `duplicate`. A row
         that is refused does not count, so that the next one is allowed.
 
         Asked in batches, a statement each. If the database cannot be asked, UnavailableError
@@ -94,11 +94,11 @@ class Mailing:
         with closing(_Allowed()) as allowed:
             for people in self._batches(rows):
                 verdicts = self._ask(people, database, clock, claim=claim)
-                for row, person in people:
-                    if isinstance(person, RefusedRow):
-                        yield person
+                for row, identity in people:
+                    if isinstance(identity, RefusedRow):
+                        yield identity
                     elif isinstance(row, Row):
-                        yield self._merged(row, person, verdicts[person.id], allowed)
+                        yield self._merged(row, identity, verdicts[identity.id], allowed)
 
     def release(
         self,
@@ -111,7 +111,7 @@ class Mailing:
         Where a row has a verdict it counts only if that is `allow`.
         """
         for people in self._batches(filter(_may_be_claimed, rows)):
-            yield from (person for _, person in people if isinstance(person, RefusedRow))
+            yield from (identity for _, identity in people if isinstance(identity, RefusedRow))
             with database.transaction() as session:
                 topic = topics.get(session, self.topic)
                 ids = _asked(people)
@@ -120,32 +120,23 @@ class Mailing:
     def _ask(
         self, people: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
     ) -> dict[UUID, audience.Verdict]:
+        identities = [each for _, each in people if isinstance(each, RowIdentity)]
+        usable = {each.id for each in identities if _is_usable(each)} if claim else set()
         asked = _asked(people)
-        with database.transaction() as session:
-            topic = topics.get(session, self.topic)
-            verdicts = audience.check(session, topic, self.campaign, asked, clock())
-        if not claim:
-            return verdicts
-        # A transaction of its own: rows that the first one wrote came in another order, and two
-        # mailings at once would wait for each other.
-        usable = {each.id for _, each in people if isinstance(each, Person) and _is_usable(each)}
-        allowed = [each for each in usable if verdicts[each].verdict == "allow"]
-        with database.transaction() as session:
-            topic = topics.get(session, self.topic)
-            return verdicts | audience.claim(session, topic, self.campaign, allowed, clock())
+        return audience.ask(database, self.topic, self.campaign, asked, clock, claimable=usable)
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
-        for batch in batches(rows, PEOPLE_AT_A_TIME):
-            yield [(row, self._person(row)) for row in batch]
+        for batch in batches(rows, BATCH_SIZE):
+            yield [(row, self._identity(row)) for row in batch]
 
-    def _person(self, row: Row | RefusedRow) -> Person | RefusedRow:
+    def _identity(self, row: Row | RefusedRow) -> RowIdentity | RefusedRow:
         if isinstance(row, RefusedRow):
             return row
         try:
-            person = read_person(row.cells, self.minter.identity_key)
+            identity = read_identity(row.cells, self.minter.identity_key)
         except BadRowError as error:
             return row.refused(str(error))
-        return row.refused() if row.problems else person
+        return row.refused() if row.problems else identity
 
     def _mint(self, subscriber_id: UUID) -> Links:
         return self.minter.mint(
@@ -153,21 +144,21 @@ class Mailing:
         )
 
     def _merged(
-        self, row: Row, person: Person, verdict: audience.Verdict, allowed: "_Allowed"
+        self, row: Row, identity: RowIdentity, verdict: audience.Verdict, allowed: "_Allowed"
     ) -> Merged:
-        if verdict.verdict == "allow" and person.id in allowed:
+        if verdict.verdict == "allow" and identity.id in allowed:
             verdict = audience.Verdict("deny", "duplicate", email=verdict.email)
         links = {}
         if verdict.verdict == "allow":
-            if not _is_usable(person):
+            if not _is_usable(identity):
                 return row.refused("not an email address that email can be sent to")
-            allowed.add(person.id)
-            links = _link_cells(self._mint(person.id))
+            allowed.add(identity.id)
+            links = _link_cells(self._mint(identity.id))
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
             **_cells(row),
-            "email": person.email or verdict.email,
-            "id": str(person.id),
+            "email": identity.email or verdict.email,
+            "id": str(identity.id),
             "verdict": verdict.verdict,
             "reason": verdict.reason,
             "until": verdict.until.isoformat() if verdict.until is not None else "",
@@ -202,17 +193,17 @@ def _may_be_claimed(row: Row | RefusedRow) -> bool:
     return isinstance(row, RefusedRow) or fold_letters(row.cells.get("verdict", "allow")) == "allow"
 
 
-def _is_usable(person: Person) -> bool:
+def _is_usable(identity: RowIdentity) -> bool:
     """Return False where a row names an address that email cannot be sent to."""
-    return person.email is None or is_mailable(person.email)
+    return identity.email is None or is_mailable(identity.email)
 
 
 def _asked(people: _Batch) -> dict[UUID, str]:
-    """Return each person of a batch once, with the address where one of their rows has it."""
+    """Return each identity of a batch once, with the address where one of their rows has it."""
     asked: dict[UUID, str] = {}
-    for _, person in people:
-        if isinstance(person, Person):
-            asked[person.id] = asked.get(person.id) or person.email or ""
+    for _, identity in people:
+        if isinstance(identity, RowIdentity):
+            asked[identity.id] = asked.get(identity.id) or identity.email or ""
     return asked
 
 

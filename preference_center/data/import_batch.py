@@ -1,4 +1,4 @@
-"""What the records of one batch do to their people, in one transaction."""
+"""Apply the records of one import batch to their subscribers, in one transaction."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,113 +8,112 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from preference_center.core import consent, erasure, ledger
-from preference_center.core.vocab import ImportStatus
+from preference_center.core.change import ADDRESS, ALL, ChangeContext, Target
+from preference_center.core.vocab import ImportStatus, Source, Status
 from preference_center.data.import_records import PreferenceRecord, Record, SuppressionRecord
 from preference_center.links.addresses import is_mailable
-from preference_center.store.tables import Subscriber, Subscription, Topic
+from preference_center.store.tables import Subscriber, Subscription
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that go into one transaction, and the topics they are about.
+    """The records of one transaction. The caller has created the topics.
 
     `erased_domains` are those of erased subscribers, for `domain_hold.forget_rare`.
     """
 
     session: Session
     now: datetime
-    topics: Mapping[str, Topic]
     erased_domains: set[str] = field(default_factory=set)
 
-    def apply(self, person: Subscriber, record: Record) -> str:
+    def apply(self, subscriber: Subscriber, record: Record) -> str:
         """Apply one record, and return what became of it."""
-        if person.erased_at is not None:
-            record = replace(record, stated_source="")  # nothing may be gathered about them again
+        if subscriber.erased_at is not None:
+            record = replace(record, stated_source="")  # Nothing may be gathered about them again.
         if isinstance(record, SuppressionRecord):
-            return self._suppress(person, record)
+            return self._suppress(subscriber, record)
         if record.status.ends_consent:
-            return self._stop(person, record)
-        known = person.subscriptions.get(record.topic)
-        left = known is not None and known.status == "unsubscribed"
-        if left or "all" in person.suppressions or person.erased_at is not None:
+            return self._unsubscribe(subscriber, record)
+        left = consent.has_ended(subscriber, Target.of(record.topic))
+        if left or consent.has_ended(subscriber, ALL) or subscriber.erased_at is not None:
             return "kept"
-        return self._add(person, record)
+        return self._add(subscriber, record)
 
-    def _add(self, person: Subscriber, record: PreferenceRecord) -> str:
+    def _add(self, subscriber: Subscriber, record: PreferenceRecord) -> str:
         at = record.changed_at or record.consent_at or self.now
         wording = record.consent_wording or None
-        context = replace(self._act(at, record.changed_by, record.stated_source), wording=wording)
-        status = "unsubscribed" if record.status.ends_consent else record.status.value
-        subscription = consent.new_subscription(person, record.topic, status, context)
+        context = self._context(at, record.changed_by, record.stated_source)
+        context = replace(context, wording=wording)
+        ends = record.status.ends_consent
+        status = Status.UNSUBSCRIBED if ends else Status(record.status.value)
+        subscription = consent.new_subscription(subscriber, record.topic, status, context)
         _describe(subscription, record, ledger.record_wording(self.session, wording))
-        result = consent.record_subscription(
-            self.session, person, self.topics[record.topic], subscription, context
-        )
+        result = consent.record_subscription(self.session, subscriber, subscription, context)
         return "added" if result.changed else "unchanged"
 
-    def _stop(self, person: Subscriber, record: PreferenceRecord) -> str:
-        if _is_the_stop_above(person, record):
+    def _unsubscribe(self, subscriber: Subscriber, record: PreferenceRecord) -> str:
+        if _repeats_suppression(subscriber, record):
             return "unchanged"
-        context = self._act(record.changed_at, record.changed_by, record.stated_source)
+        context = self._context(record.changed_at, record.changed_by, record.stated_source)
         changed = False
-        if record.status in _SCOPES or not record.topic:
-            scope = _SCOPES.get(record.status, "all")
-            changed = consent.end_consent(self.session, person, scope, context).changed
-        if not record.topic:
-            return "stopped" if changed else "unchanged"
-        if record.topic in person.subscriptions:
-            topic = self.topics[record.topic]
-            changed |= consent.end_consent(self.session, person, "topic", context, topic).changed
-        elif person.erased_at is None:
-            changed |= self._add(person, record) == "added"
-        return "stopped" if changed else "unchanged"
+        if record.status in _TARGETS or not record.topic:
+            changed = self._end(subscriber, _TARGETS.get(record.status, ALL), context)
+        if record.topic in subscriber.subscriptions:
+            changed |= self._end(subscriber, Target.of(record.topic), context)
+        elif record.topic and subscriber.erased_at is None:
+            changed |= self._add(subscriber, record) == "added"
+        return "unsubscribed" if changed else "unchanged"
 
-    def _suppress(self, person: Subscriber, record: SuppressionRecord) -> str:
-        context = self._act(record.since, record.source, record.stated_source)
-        if record.kind == "topic":
-            topic = self.topics[record.topic]
-            result = consent.end_consent(self.session, person, "topic", context, topic)
-        else:
-            scope: consent.Scope = "address" if record.kind == "address" else "all"
-            result = consent.end_consent(self.session, person, scope, context)
-        if record.erased_at is not None and person.erased_at is None:
+    def _suppress(self, subscriber: Subscriber, record: SuppressionRecord) -> str:
+        context = self._context(record.since, record.source, record.stated_source)
+        changed = self._end(subscriber, record.target, context)
+        if record.erased_at is not None and subscriber.erased_at is None:
             context = replace(context, occurred_at=record.erased_at)
-            self.erased_domains.add(erasure.forget(self.session, person, context))
+            self.erased_domains.add(erasure.forget(self.session, subscriber, context))
             return "erased"
-        return "stopped" if result.changed else "unchanged"
+        return "unsubscribed" if changed else "unchanged"
 
-    def _act(self, at: datetime | None, told: str, stated_source: str) -> consent.ChangeContext:
-        return consent.ChangeContext(
-            "import", at or self.now, self.now, original_source=told, stated_source=stated_source
+    def _end(self, subscriber: Subscriber, target: Target, context: ChangeContext) -> bool:
+        return consent.end_consent(self.session, subscriber, target, context).changed
+
+    def _context(
+        self, at: datetime | None, original_source: Source, stated_source: str
+    ) -> ChangeContext:
+        return ChangeContext(
+            Source.IMPORT,
+            at or self.now,
+            self.now,
+            original_source=original_source,
+            stated_source=stated_source,
         )
 
 
-_SCOPES: Mapping[ImportStatus, consent.Scope] = {
-    ImportStatus.BOUNCED: "address",
-    ImportStatus.COMPLAINED: "all",
+_TARGETS: Mapping[ImportStatus, Target] = {
+    ImportStatus.BOUNCED: ADDRESS,
+    ImportStatus.COMPLAINED: ALL,
 }
 
 
-def _is_the_stop_above(person: Subscriber, record: PreferenceRecord) -> bool:
-    """Tell whether a row only repeats a stop of everything, as our own export writes it.
+def _repeats_suppression(subscriber: Subscriber, record: PreferenceRecord) -> bool:
+    """Return True if a row only repeats a suppression for one topic, as our own export writes it.
 
-    What lies beneath that stop is on record here; it must outlive an undo.
+    The subscription below the suppression must not change: undo restores it.
     """
-    stops = {(stop.since, stop.source) for stop in person.suppressions.values()}
-    here = record.topic in person.subscriptions
+    stops = {(stop.since, stop.source) for stop in subscriber.suppressions.values()}
+    here = record.topic in subscriber.subscriptions
     return here and (record.changed_at, record.changed_by) in stops
 
 
-def fill(person: Subscriber, record: Record) -> None:
-    """Remember an address or a language that is not on record yet; never after erasure."""
+def fill(subscriber: Subscriber, record: Record) -> None:
+    """Record an address or a language that is not on record yet; never after erasure."""
     erases = isinstance(record, SuppressionRecord) and record.erased_at is not None
-    if erases or person.erased_at is not None:
+    if erases or subscriber.erased_at is not None:
         return
-    email = record.person.email
-    if person.email is None and email is not None and is_mailable(email):
-        person.email = email
-    if person.locale is None and isinstance(record, PreferenceRecord):
-        person.locale = record.locale
+    email = record.identity.email
+    if subscriber.email is None and email is not None and is_mailable(email):
+        subscriber.email = email
+    if subscriber.locale is None and isinstance(record, PreferenceRecord):
+        subscriber.locale = record.locale
 
 
 def _describe(subscription: Subscription, record: PreferenceRecord, wording: bytes | None) -> None:
@@ -127,8 +126,8 @@ def _describe(subscription: Subscription, record: PreferenceRecord, wording: byt
     subscription.acquired_from = record.acquired_from
 
 
-def update_together(session: Session, people: Iterable[Subscriber]) -> None:
-    """Have all who were changed updated in the same columns, and so in one statement."""
-    for person in filter(session.is_modified, people):
+def update_together(session: Session, subscribers: Iterable[Subscriber]) -> None:
+    """Make all modified subscribers update the same columns, and so in one statement."""
+    for subscriber in filter(session.is_modified, subscribers):
         for column in ("email", "locale", "seq", "head"):
-            flag_modified(person, column)
+            flag_modified(subscriber, column)

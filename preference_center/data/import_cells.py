@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar, get_args
+from typing import TypeVar
 
-from preference_center.core.consent import Source
-from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.topics import LANGUAGE_TAG
+from preference_center.core.vocab import Frequency, Source
 from preference_center.data.tabular import fold_letters
 from preference_center.links.minter import SLUG
 
@@ -76,8 +75,8 @@ def unknown_word(column: str, text: str, choices: Sequence[str]) -> UnknownWordE
     return UnknownWordError(message, column, text.strip()[:MAX_WORD])
 
 
-def read_frequency(column: str, text: str) -> str:
-    return one_of(column, text, FREQUENCIES)
+def read_frequency(column: str, text: str) -> Frequency:
+    return Frequency(one_of(column, text, list(Frequency)))
 
 
 def read_topic(column: str, text: str) -> str:
@@ -94,8 +93,8 @@ def read_locale(column: str, text: str) -> str:
     return tag
 
 
-def known_source(_: str, text: str) -> str | None:
-    return text if text in get_args(Source) else None
+def known_source(_: str, text: str) -> Source | None:
+    return Source(text) if text in tuple(Source) else None
 
 
 def read_time(column: str, text: str) -> datetime:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from preference_center.core.vocab import ImportStatus
+from preference_center.core.change import Target
+from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source
 from preference_center.data.import_cells import (
     BadRowError,
     Cells,
@@ -35,11 +36,11 @@ from preference_center.links.addresses import (
     split,
 )
 
-KINDS = ("all", "address", "topic")
+KINDS = tuple(Scope)
 
 
 @dataclass(frozen=True)
-class Person:
+class RowIdentity:
     """Who a row is about. `email` is None where only the id is known."""
 
     id: UUID
@@ -48,15 +49,15 @@ class Person:
 
 @dataclass(frozen=True)
 class PreferenceRecord:
-    """One person and one topic; an empty topic is every topic, and only ends consent.
+    """One identity and one topic; an empty topic is every topic, and only ends consent.
 
     `stated_source` is how an unsubscribe came about, in the words of the file.
     """
 
-    person: Person
+    identity: RowIdentity
     topic: str
     status: ImportStatus
-    frequency: str
+    frequency: Frequency
     paused_until: datetime | None
     locale: str | None
     consent_at: datetime | None
@@ -65,7 +66,7 @@ class PreferenceRecord:
     basis: str
     acquired_from: str
     changed_at: datetime | None
-    changed_by: str
+    changed_by: Source
     stated_source: str = ""
 
     @property
@@ -75,15 +76,19 @@ class PreferenceRecord:
 
 @dataclass(frozen=True)
 class SuppressionRecord:
-    """One person and one suppression."""
+    """One identity and one suppression."""
 
-    person: Person
-    kind: str
-    topic: str
+    identity: RowIdentity
+    target: Target
     since: datetime | None
-    source: str
+    source: Source
     erased_at: datetime | None
     stated_source: str = ""
+
+    @property
+    def topic(self) -> str:
+        """Return the slug of the topic, or "" for every topic."""
+        return self.target.topic or ""
 
     @property
     def ends_consent(self) -> bool:
@@ -117,7 +122,7 @@ class Reading:
     foreign_id: bool = False
 
 
-def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
+def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:
     """Return whose row it is, by the cells `email` or `id`; raise BadRowError.
 
     An id that is not a UUID is another system's: it is not looked at where there is an email.
@@ -129,7 +134,7 @@ def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
             raise BadRowError(
                 "the id is not a subscriber id" if foreign else "neither an email nor an id"
             )
-        return Person(given, None)
+        return RowIdentity(given, None)
     try:
         email = clean(email)
     except UnclearAddressError as error:
@@ -140,7 +145,7 @@ def read_person(cells: Mapping[str, str], identity_key: str) -> Person:
             "the id is not that of this email: was it made with another identity key, or is it "
             "another system's?"
         )
-    return Person(found, email)
+    return RowIdentity(found, email)
 
 
 def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading:
@@ -186,56 +191,59 @@ def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
 
 
 def _read_start(cells: Cells, status: ImportStatus, rules: Rules) -> Reading:
-    person = read_person(cells.given, rules.identity_key)
-    if person.email is not None and not is_mailable(person.email):
+    identity = read_identity(cells.given, rules.identity_key)
+    if identity.email is not None and not is_mailable(identity.email):
         raise BadRowError("not an email address that email can be sent to")
     topic = read_topic("topic", cells.text("topic").strip() or rules.topic or "")
-    record = _preference(cells, person, topic, status)
+    record = _preference(cells, identity, topic, status)
     came = normalise(cells.text("email"))
-    return Reading([record], cleaned=person.email is not None and came != normalise(person.email))
+    return Reading(
+        [record], cleaned=identity.email is not None and came != normalise(identity.email)
+    )
 
 
 def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> Reading:
-    everyone = _everyone(cells, rules.identity_key)
+    identities = _identities(cells, rules.identity_key)
     topic = _topic_or_everything(cells, rules.topic or "", status is ImportStatus.UNSUBSCRIBED)
-    record = _preference(cells, everyone.people[0], topic, status)
+    record = _preference(cells, identities.people[0], topic, status)
     stated = _stated(cells, "changed_by", "consent_source")
-    return _reading(cells, replace(record, stated_source=stated), everyone)
+    return _reading(cells, replace(record, stated_source=stated), identities)
 
 
 def _read_suppression(cells: Cells, rules: Rules) -> Reading:
-    kind = one_of("kind", cells.text("kind"), KINDS)
-    everyone = _everyone(cells, rules.identity_key)
-    topic = _topic_or_everything(cells, "", needed=True) if kind == "topic" else ""
+    kind = Scope(one_of("kind", cells.text("kind"), KINDS))
+    identities = _identities(cells, rules.identity_key)
+    topic = _topic_or_everything(cells, "", needed=True) if kind is Scope.TOPIC else ""
     source = cells.read("source", known_source) or cells.read("changed_by", known_source)
     record = SuppressionRecord(
-        person=everyone.people[0],
-        kind=kind if topic or kind != "topic" else "all",
-        topic=topic,
+        identity=identities.people[0],
+        target=Target(kind) if kind is not Scope.TOPIC else Target.of(topic or None),
         since=cells.past("since"),
-        source=source or "import",
+        source=source or Source.IMPORT,
         erased_at=cells.past("erased_at"),
         stated_source=_stated(cells, "source", "changed_by", "consent_source"),
     )
-    return _reading(cells, record, everyone)
+    return _reading(cells, record, identities)
 
 
-def _reading(cells: Cells, record: Record, everyone: "_Everyone") -> Reading:
+def _reading(cells: Cells, record: Record, identities: "_Identities") -> Reading:
     """Return the records of an unsubscribe: one for each address, and the twins."""
     return Reading(
-        records=[replace(record, person=person) for person in everyone.people],
-        twins=[replace(record, person=Person(twin, None)) for twin in everyone.twins],
+        records=[replace(record, identity=identity) for identity in identities.people],
+        twins=[replace(record, identity=RowIdentity(twin, None)) for twin in identities.twins],
         warnings=cells.warnings,
-        cleaned=everyone.cleaned,
+        cleaned=identities.cleaned,
     )
 
 
-def _preference(cells: Cells, person: Person, topic: str, status: ImportStatus) -> PreferenceRecord:
+def _preference(
+    cells: Cells, identity: RowIdentity, topic: str, status: ImportStatus
+) -> PreferenceRecord:
     return PreferenceRecord(
-        person=person,
+        identity=identity,
         topic=topic,
         status=status,
-        frequency=cells.read("frequency", read_frequency) or "every",
+        frequency=cells.read("frequency", read_frequency) or Frequency.EVERY,
         paused_until=cells.read("paused_until", read_time),
         locale=cells.read("locale", read_locale),
         consent_at=cells.past("consent_at"),
@@ -248,24 +256,24 @@ def _preference(cells: Cells, person: Person, topic: str, status: ImportStatus) 
     )
 
 
-def _changed_by(cells: Cells, status: ImportStatus) -> str:
-    """Return who or what made the change. A complaint is one, whatever entered it into a file."""
+def _changed_by(cells: Cells, status: ImportStatus) -> Source:
+    """Return the source of the change. A complaint is one, whatever `changed_by` says."""
     given = cells.read("changed_by", known_source)
     if status is ImportStatus.COMPLAINED:
-        return "complaint"
-    return given or ("bounce" if status is ImportStatus.BOUNCED else "import")
+        return Source.COMPLAINT
+    return given or (Source.BOUNCE if status is ImportStatus.BOUNCED else Source.IMPORT)
 
 
 @dataclass(frozen=True)
-class _Everyone:
+class _Identities:
     """The people of an unsubscribe, and other ids under which they may be known."""
 
-    people: list[Person]
+    people: list[RowIdentity]
     twins: list[UUID] = field(default_factory=list)
     cleaned: bool = False
 
 
-def _everyone(cells: Cells, identity_key: str) -> _Everyone:
+def _identities(cells: Cells, identity_key: str) -> _Identities:
     """Return whose unsubscribe it is; raise BadRowError.
 
     Links may have been minted for the text as it came, and an id may be right where the email
@@ -280,7 +288,7 @@ def _everyone(cells: Cells, identity_key: str) -> _Everyone:
         cells.warnings.append(f"the email is not clear ({error}): only the id is unsubscribed")
         found = {}
     if not found:
-        return _Everyone([read_person({"id": cells.given.get("id", "")}, identity_key)])
+        return _Identities([read_identity({"id": cells.given.get("id", "")}, identity_key)])
     twins = {fingerprint(text, identity_key)} - found.keys()
     cleaned = bool(twins)
     similar = {other for email in found.values() for other in lookalikes(email)}
@@ -290,8 +298,8 @@ def _everyone(cells: Cells, identity_key: str) -> _Everyone:
         twins.add(given)
     if len(found) > 1:
         cells.warnings.append(f"it has {len(found)} addresses: each is unsubscribed")
-    people = [Person(each, email) for each, email in found.items()]
-    return _Everyone(people, sorted(twins), cleaned)
+    people = [RowIdentity(each, email) for each, email in found.items()]
+    return _Identities(people, sorted(twins), cleaned)
 
 
 def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:

@@ -131,18 +131,19 @@ class Import:
             usable = self._usable(entries, known, refuse)
             for wording in sorted(_wordings(each.record for each in usable)):
                 ledger.record_wording(session, wording)
-            people = subscribers.lock_all(session, {each.record.person.id for each in usable}, now)
-            batch = Batch(session, now, known)
+            ids = {each.record.identity.id for each in usable}
+            locked = subscribers.lock_all(session, ids, now)
+            batch = Batch(session, now)
             with session.no_autoflush:
                 for each in usable:
-                    person = people[each.record.person.id]
+                    subscriber = locked[each.record.identity.id]
                     if each.counts:
-                        fill(person, each.record)
-                    result = batch.apply(person, each.record)
+                        fill(subscriber, each.record)
+                    result = batch.apply(subscriber, each.record)
                     counts[result] += each.counts
-                    is_new = result == "stopped" and person.created_at == now
+                    is_new = result == "unsubscribed" and subscriber.created_at == now
                     self.findings.not_on_record += each.counts and is_new
-            update_together(session, people.values())
+            update_together(session, locked.values())
             domain_hold.forget_rare(session, batch.erased_domains)
         return +counts
 

@@ -18,20 +18,22 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    apply,
     consent,
     domain_hold,
     erasure,
     ledger,
     snapshots,
-    subscribers,
     topics,
 )
-from preference_center.data.replay_records import Entry, Scope, read
+from preference_center.core.change import ADDRESS, ALL, ChangeContext, Target
+from preference_center.core.vocab import Source
+from preference_center.data.replay_records import Entry, read
 from preference_center.data.tabular import RefusedRow, Row
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Suppression, Topic
+from preference_center.store.tables import Subscriber
 
-ENTRIES_AT_A_TIME = 1000
+BATCH_SIZE = 1000
 
 
 class Newest:
@@ -47,12 +49,12 @@ class Newest:
     def __init__(self) -> None:
         self._file = sqlite3.connect("", isolation_level=None)  # a temporary file of SQLite's
         self._file.execute(
-            "CREATE TABLE newest (id BLOB, scope TEXT, topic TEXT, by TEXT, rank TEXT, "
+            "CREATE TABLE newest (id BLOB, target TEXT, erases INTEGER, by TEXT, rank TEXT, "
             "ends INTEGER, source TEXT, campaign TEXT, occurred_at TEXT, hash BLOB, "
-            "PRIMARY KEY (id, scope, topic, by)) WITHOUT ROWID"
+            "PRIMARY KEY (id, target, erases, by)) WITHOUT ROWID"
         )
         self._file.execute(
-            "CREATE VIEW ending AS SELECT DISTINCT id, scope, topic, source, campaign, "
+            "CREATE VIEW ending AS SELECT DISTINCT id, target, erases, source, campaign, "
             "occurred_at, hash FROM newest WHERE ends"
         )
         self._file.execute("BEGIN")
@@ -60,7 +62,7 @@ class Newest:
     def add(self, entry: Entry) -> None:
         """Keep an entry unless a newer one is known."""
         at = entry.recorded_at.isoformat(timespec="microseconds")
-        key = (entry.subscriber_id.bytes, entry.scope, entry.topic)
+        key = (entry.subscriber_id.bytes, entry.target.key, entry.erases)
         said = (
             entry.ends,
             entry.source,
@@ -88,12 +90,17 @@ class Newest:
     def ending(self) -> Iterator["Ending"]:
         """Yield what has ended, by subscriber: topics first, an erasure last."""
         rows = self._file.execute(
-            "SELECT * FROM ending ORDER BY id, scope = 'erased', scope <> 'topic', occurred_at"
+            "SELECT * FROM ending ORDER BY id, erases, target IN ('all', 'address'), occurred_at"
         )
-        for subscriber_id, scope, topic, source, campaign, at, digest in rows:
-            occurred_at = datetime.fromisoformat(at)
+        for subscriber_id, target, erases, source, campaign, at, digest in rows:
             yield Ending(
-                UUID(bytes=subscriber_id), scope, topic, source, campaign, occurred_at, digest
+                subscriber_id=UUID(bytes=subscriber_id),
+                target=Target.from_key(target),
+                erases=bool(erases),
+                source=Source(source),
+                campaign=campaign,
+                occurred_at=datetime.fromisoformat(at),
+                hash=digest,
             )
 
     def close(self) -> None:
@@ -102,12 +109,12 @@ class Newest:
 
 @dataclass(frozen=True)
 class Ending:
-    """Consent that one subscriber ended to one scope, and in which row of the ledger."""
+    """Consent that one subscriber ended for one target, or an erasure, and its ledger row."""
 
     subscriber_id: UUID
-    scope: Scope
-    topic: str
-    source: str
+    target: Target
+    erases: bool
+    source: Source
     campaign: str
     occurred_at: datetime
     hash: bytes
@@ -140,11 +147,11 @@ class Replay:
         with closing(Newest()) as newest:
             for number, row in enumerate(rows):
                 self._take(row, newest, on_problem)
-                if number % ENTRIES_AT_A_TIME == 0:
+                if number % BATCH_SIZE == 0:
                     on_read()
             advance = on_applying(newest.count())
             ending = newest.ending()
-            while batch := list(islice(ending, ENTRIES_AT_A_TIME)):
+            while batch := list(islice(ending, BATCH_SIZE)):
                 counts.update(self._apply(batch, on_new_topic))
                 advance(len(batch))
         return counts
@@ -168,20 +175,19 @@ class Replay:
                 session, {each.subscriber_id for each in batch}, {each.hash for each in batch}
             )
             lost = [each for each in batch if (each.subscriber_id, each.hash) not in on_record]
-            known = {slug: topics.get_or_create(session, slug, now) for slug in _slugs(lost)}
-            for slug, topic in known.items():
-                if topic.created_at == now:
-                    on_new_topic(slug)
-            people = subscribers.lock_all(session, {each.subscriber_id for each in lost}, now)
+            slugs = {each.target.topic for each in lost if each.target.topic is not None}
+            for slug in sorted(slugs - topics.known(session, slugs).keys()):
+                on_new_topic(slug)
+            ids = {each.subscriber_id for each in lost}
+            locked = apply.lock(session, slugs, ids, now)
             counts, domains = Counter[str](), set[str]()
             with session.no_autoflush:
                 for each in lost:
-                    person, context = people[each.subscriber_id], _act(each, now)
-                    if each.scope != "erased":
-                        ended = _end(session, person, each.scope, context, known.get(each.topic))
-                        counts[ended] += 1
-                    elif person.erased_at is None:
-                        domains.add(_erase(session, person, context))
+                    subscriber, context = locked[each.subscriber_id], _context(each, now)
+                    if not each.erases:
+                        counts[_end(session, subscriber, each.target, context)] += 1
+                    elif subscriber.erased_at is None:
+                        domains.add(_erase(session, subscriber, context))
                         counts["erased"] += 1
                     else:
                         counts["unchanged"] += 1
@@ -192,17 +198,13 @@ class Replay:
 
 def _is_grave(entry: Entry) -> bool:
     """Return True if nothing weighs more than an entry (`consent.weighs_more`)."""
-    lasts = entry.scope == "address" and entry.source != "bounce"
-    return lasts or entry.source == "complaint"
+    lasts = entry.target == ADDRESS and entry.source is not Source.BOUNCE
+    return lasts or entry.source is Source.COMPLAINT
 
 
-def _slugs(lost: Iterable[Ending]) -> list[str]:
-    return sorted({each.topic for each in lost} - {""})
-
-
-def _act(ending: Ending, now: datetime) -> consent.ChangeContext:
-    return consent.ChangeContext(
-        "import",
+def _context(ending: Ending, now: datetime) -> ChangeContext:
+    return ChangeContext(
+        Source.IMPORT,
         ending.occurred_at,
         now,
         campaign=ending.campaign or None,
@@ -210,35 +212,25 @@ def _act(ending: Ending, now: datetime) -> consent.ChangeContext:
     )
 
 
-def _end(
-    session: Session,
-    person: Subscriber,
-    scope: consent.Scope,
-    context: consent.ChangeContext,
-    topic: Topic | None,
-) -> str:
+def _end(session: Session, subscriber: Subscriber, target: Target, context: ChangeContext) -> str:
     """Re-apply an unsubscribe to a locked subscriber, and return what became of it."""
-    key = snapshots.subscription_key(topic.slug) if topic is not None else scope
-    held = snapshots.find(person, key)
-    repeated = held is not None and _has_ended(person, key) and held.repeated_at is not None
-    if held is not None and repeated and not consent.weighs_more(context, scope, held.source):
-        return "unchanged"  # so that a second replay is not one more repeat
-    if consent.end_consent(session, person, scope, context, topic).changed:
-        return "stopped"
-    return "unchanged" if person.erased_at or _has_ended(person, key) else "newer"
+    existing = snapshots.find(subscriber, target)
+    ended = consent.has_ended(subscriber, target)
+    if existing is not None and ended and existing.repeated_at is not None:
+        if not consent.weighs_more(context, target.scope, existing.source):
+            return "unchanged"  # A second replay is not one more repeat.
+    if consent.end_consent(session, subscriber, target, context).changed:
+        return "unsubscribed"
+    ended = subscriber.erased_at is not None or consent.has_ended(subscriber, target)
+    return "unchanged" if ended else "newer"
 
 
-def _has_ended(person: Subscriber, key: str) -> bool:
-    held = snapshots.find(person, key)
-    return isinstance(held, Suppression) or (held is not None and held.status == "unsubscribed")
-
-
-def _erase(session: Session, person: Subscriber, context: consent.ChangeContext) -> str:
+def _erase(session: Session, subscriber: Subscriber, context: ChangeContext) -> str:
     """Erase a locked subscriber again, and return the domain of the address, or ""."""
-    at_once = consent.ChangeContext(
-        "import", context.recorded_at, context.recorded_at, original_source=context.original_source
-    )  # yields to no newer choice
+    # If a newer choice supersedes the unsubscribe, one that is made now ends everything.
+    now = context.recorded_at
+    at_once = ChangeContext(Source.IMPORT, now, now, original_source=context.original_source)
     for each in (context, at_once):
-        if "all" not in person.suppressions:
-            consent.end_consent(session, person, "all", each)
-    return erasure.forget(session, person, context)
+        if not consent.has_ended(subscriber, ALL):
+            consent.end_consent(session, subscriber, ALL, each)
+    return erasure.forget(session, subscriber, context)

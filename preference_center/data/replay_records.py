@@ -1,38 +1,36 @@
-"""What a row of an exported ledger says: whose consent it ended or started, and when."""
+"""Read rows of an exported ledger: whose consent each one ended or started, and when."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
+from preference_center.core.change import ALL, Target
+from preference_center.core.vocab import SUPPRESSION_SCOPES, Event, Scope, Source, Status
 from preference_center.data.tabular import Row
 from preference_center.links.minter import CAMPAIGN, SLUG
 
 COLUMNS = ("id", "seq", "event", "scope", "topic", "recorded_at", "status", "hash")
 
-_ENDING_EVENTS = ("unsubscribed", "stayed_off", "erased")
+_ENDING_EVENTS = (Event.UNSUBSCRIBED, Event.STAYED_OFF, Event.ERASED)
 _MAX_SEQ = 2**62
 _MAX_CLOCK_SKEW = timedelta(days=1)
-_SOURCE = re.compile(r"[a-z-]{1,16}")
-
-Scope = Literal["topic", "all", "address", "erased"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the ledger, by what it says of one subscriber and scope.
+    """What a row of the ledger says about one subscriber and one target.
 
-    `ends` tells whether consent had ended after it. `topic` is "" but for the scope `topic`.
+    `ends` is True if consent had ended after it, `erases` if it records an erasure.
     """
 
     subscriber_id: UUID
-    scope: Scope
-    topic: str
+    target: Target
+    erases: bool
     seq: int
     ends: bool
-    source: str
+    source: Source
     campaign: str
     occurred_at: datetime
     recorded_at: datetime
@@ -40,7 +38,7 @@ class Entry:
 
 
 class _Doubts:
-    """What could not be read in one row. It is no reason to lose an unsubscribe."""
+    """The cells of one row that cannot be read. An unsubscribe is applied all the same."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -60,28 +58,28 @@ class _Doubts:
 
 
 def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
-    """Return what a row says, None where it says nothing that matters, and what is wrong with it.
+    """Return what a row says, or None if nothing follows from it, and what is wrong with it.
 
-    A row that ends consent is taken as the stricter one where a cell of it cannot be read, as
-    long as it says whose it is; any other row must be whole.
+    If a cell cannot be read, a row that ends consent is read in the stricter way, provided that it
+    has a subscriber id. Any other row must be readable in full.
     """
     cells, doubts = row.cells, _Doubts()
     event, status = cells.get("event", ""), cells.get("status", "")
-    ends = event in _ENDING_EVENTS or status == "unsubscribed"
+    ends = event in _ENDING_EVENTS or status == Status.UNSUBSCRIBED
     try:
         subscriber_id = UUID(cells.get("id", ""))
     except ValueError:
         return None, "the id is not a subscriber id"
     if not event:
         return None, "this is not a row of the ledger"
-    scope, topic = _scope(cells, event, doubts)
-    if not ends and scope == "topic" and not topic:
-        return None, ""  # of a person who was erased since
+    target = _target(cells, event, doubts)
+    if target is None and not ends:
+        return None, ""  # The subscriber was erased since.
     recorded_at = doubts.time("recorded_at", cells.get("recorded_at", ""), now)
     entry = Entry(
         subscriber_id=subscriber_id,
-        scope="all" if scope == "topic" and not topic else scope,
-        topic=topic,
+        target=target or ALL,
+        erases=event == Event.ERASED,
         seq=_seq(cells.get("seq", ""), doubts),
         ends=ends,
         source=_source(cells),
@@ -96,24 +94,24 @@ def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
     return entry, f"{problem}: consent is ended all the same" if problem else ""
 
 
-def _scope(cells: Mapping[str, str], event: str, doubts: _Doubts) -> tuple[Scope, str]:
-    """Return a row's scope and topic. An unsubscribe without a readable topic ends everything."""
-    topic = cells.get("topic", "")
-    if event == "erased":
-        return "erased", ""
-    match cells.get("scope", ""):
-        case "topic" if SLUG.fullmatch(topic):
-            return "topic", topic
-        case "topic":
-            if topic:
-                doubts.add("topic")
-            return "topic", ""
-        case "all":
-            return "all", ""
-        case "address":
-            return "address", ""
-    doubts.add("scope")
-    return "all", ""
+def _target(cells: Mapping[str, str], event: str, doubts: _Doubts) -> Target | None:
+    """Return a row's target, or None for a topic that is missing or cannot be read.
+
+    A row whose scope cannot be read counts for all topics.
+    """
+    scope, topic = cells.get("scope", ""), cells.get("topic", "")
+    if event == Event.ERASED:
+        return ALL
+    if scope == Scope.TOPIC:
+        if SLUG.fullmatch(topic):
+            return Target.of(topic)
+        if topic:
+            doubts.add("topic")
+        return None
+    if scope not in SUPPRESSION_SCOPES:
+        doubts.add("scope")
+        return ALL
+    return Target(Scope(scope))
 
 
 def _seq(text: str, doubts: _Doubts) -> int:
@@ -130,6 +128,6 @@ def _hash(text: str, doubts: _Doubts) -> bytes:
     return b""
 
 
-def _source(cells: Mapping[str, str]) -> str:
+def _source(cells: Mapping[str, str]) -> Source:
     source = cells.get("original_source") or cells.get("source", "")
-    return source if _SOURCE.fullmatch(source) else "import"
+    return Source(source) if source in tuple(Source) else Source.IMPORT

@@ -13,27 +13,26 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core.outbox import OWN_SOURCES
-from preference_center.core.reasons import CODES
+from preference_center.core.vocab import OWN_SOURCES, Event, ReasonCode, Scope
 from preference_center.store import report_queries
 from preference_center.store.report_queries import ReportFilter
 
 EVENT_COLUMNS = ("opened", "left", "reduced", "paused", "undone", "came_back", "left_after_less")
-REASONS = {f"reason_{code}": code for code in CODES}
+REASONS = {f"reason_{code}": code for code in ReasonCode}
 COLUMNS = ("topic", "campaign", *EVENT_COLUMNS, *REASONS)
 SOON_AFTER = timedelta(days=30)  # who leaves in that time was not kept by less
 
 # The ledger's event and its scope -> the column that counts it.
 _COUNTED = {
-    ("unsubscribed", "topic"): "left",
-    ("unsubscribed", "all"): "left",
-    ("reduced", "topic"): "reduced",
-    ("paused", "topic"): "paused",
-    ("undone", "topic"): "undone",
-    ("undone", "all"): "undone",
-    ("resubscribed", "topic"): "came_back",
+    (Event.UNSUBSCRIBED, Scope.TOPIC): "left",
+    (Event.UNSUBSCRIBED, Scope.ALL): "left",
+    (Event.REDUCED, Scope.TOPIC): "reduced",
+    (Event.PAUSED, Scope.TOPIC): "paused",
+    (Event.UNDONE, Scope.TOPIC): "undone",
+    (Event.UNDONE, Scope.ALL): "undone",
+    (Event.RESUBSCRIBED, Scope.TOPIC): "came_back",
 }
-_LESS = ("reduced", "paused")
+_LESS = (Event.REDUCED, Event.PAUSED)
 _ROWS_AT_A_TIME = 1000
 
 _Key = tuple[str, str]

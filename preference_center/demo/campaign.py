@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from preference_center.core import topics
-from preference_center.data.campaign_csv import Mailing
+from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.tabular import RefusedRow, Row
 from preference_center.demo import mailings
 from preference_center.demo.company import READER, TOPICS, people
@@ -65,7 +65,7 @@ class Sender:
         minter = self.settings.minter()
         with self.database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
-        mailing = Mailing(minter, topic, campaign, at.date(), name)
+        mailing = CampaignFile(minter, topic, campaign, at.date(), name)
         rows = (Row(line, {"email": email}) for line, email in enumerate(emails, 1))
         asked = mailing.verdicts(rows, self.database, lambda: at, claim=True)
         verdicts = [each for each in asked if not isinstance(each, RefusedRow)]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
+from preference_center.core.vocab import Cadence
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import Settings
 
@@ -20,13 +21,16 @@ ENVIRONMENT = "env.sh"
 READER = "ada@example.org"
 TOPICS = (
     NewTopic(
-        "weekly-news", "Weekly news", "What happened this week, every Friday.", cadence="weekly"
+        "weekly-news",
+        "Weekly news",
+        "What happened this week, every Friday.",
+        cadence=Cadence.WEEKLY,
     ),
     NewTopic(
         "product-news",
         "Product news",
         "New things we have built, about once a month.",
-        cadence="monthly",
+        cadence=Cadence.MONTHLY,
     ),
     NewTopic(
         "offers",

@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import audience, consent, page_views, retention, subscribers, topics
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import Frequency, Source, Status
 from preference_center.demo.company import READER, TOPICS, add_topics
 from preference_center.demo.readers import Diary, Readers
 from preference_center.demo.wordings import SIGNING_UP
@@ -23,15 +25,16 @@ from preference_center.store.tables import Subscriber
 
 WEEKS = 26
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
+_REASON_IDENTITIES = timedelta(days=90)  # How long the demo keeps them, as by default.
 _FROM_BEFORE = 0.6  # of the readers were there when the half-year began
 _LIKELY = {"weekly-news": 0.8, "product-news": 0.5, "offers": 0.55}
 _FROM_TODAY = 0.07  # of them signed up after the latest mailing
 _LANGUAGES = {None: 75, "de": 17, "ar": 8}
-_STATUSES = {"subscribed": 98, "unconfirmed": 2}
+_STATUSES = {Status.SUBSCRIBED: 98, Status.UNCONFIRMED: 2}
 _FREQUENCIES = {
-    "weekly-news": {"every": 90, "monthly": 10},
-    "product-news": {"every": 100},
-    "offers": {"every": 86, "weekly": 10, "monthly": 4},
+    "weekly-news": {Frequency.EVERY: 90, Frequency.MONTHLY: 10},
+    "product-news": {Frequency.EVERY: 100},
+    "offers": {Frequency.EVERY: 86, Frequency.WEEKLY: 10, Frequency.MONTHLY: 4},
 }
 
 _Choice = TypeVar("_Choice")
@@ -101,7 +104,7 @@ class _History:
             latest[slug] = at
         self._diary.run_until(self._now)
         page_views.add(self._session, self._readers.page_views)
-        while retention.anonymize_reasons(self._session, retention.Retention(), self._now):
+        while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest
 
@@ -134,18 +137,18 @@ class _History:
             wanted = self._chance.random() < _LIKELY[new.slug]
             status, frequency = self._one_of(_STATUSES), self._one_of(_FREQUENCIES[new.slug])
             if person.subscriber_id == self._reader:
-                wanted, status, frequency, language = True, "subscribed", "every", None
+                wanted, language = True, None
+                status, frequency = Status.SUBSCRIBED, Frequency.EVERY
             if wanted:
                 self._lists[new.slug][person.subscriber_id] = person
                 wording = SIGNING_UP.format(new.name)
-                context = consent.ChangeContext(
-                    "import", joined, at, wording=wording, language=language
+                context = ChangeContext(
+                    Source.IMPORT, joined, at, wording=wording, language=language
                 )
                 subscription = consent.new_subscription(person, new.slug, status, context)
                 subscription.frequency, subscription.consent_source = frequency, "sign-up form"
-                subscription.consent_at = joined if status == "subscribed" else None
-                topic = self._topics[new.slug]
-                consent.record_subscription(self._session, person, topic, subscription, context)
+                subscription.consent_at = joined if status is Status.SUBSCRIBED else None
+                consent.record_subscription(self._session, person, subscription, context)
 
     def _one_of(self, likely: Mapping[_Choice, int]) -> _Choice:
         return self._chance.choices(list(likely), list(likely.values()))[0]

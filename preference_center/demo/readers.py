@@ -8,6 +8,7 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import heappop, heappush
@@ -17,45 +18,47 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.core import joining, reasons, subscriptions, undo
-from preference_center.core.consent import ChangeContext, ChangeResult, end_consent
+from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
+from preference_center.core.consent import end_consent
 from preference_center.core.errors import UndoRefusal
 from preference_center.core.page_views import Key, hour_of
+from preference_center.core.vocab import Frequency, Pause, Scope, Source
 from preference_center.demo.wordings import JOINING, NOTES, WHY
 from preference_center.store.tables import Subscriber, Topic
 
 # Of a thousand mails of each topic, how many lead to what.
-_HABITS = {
+_HABITS: dict[str, dict[Source | Frequency | Pause | Scope, float]] = {
     "weekly-news": {
-        "one-click": 0.8,
-        "page": 1.0,
-        "everything": 0.2,
-        "monthly": 2.2,
-        "2-weeks": 0.6,
-        "1-month": 0.5,
-        "3-months": 0.5,
-        "complaint": 0.05,
-        "bounce": 0.2,
+        Source.ONE_CLICK: 0.8,
+        Source.PAGE: 1.0,
+        Scope.ALL: 0.2,
+        Frequency.MONTHLY: 2.2,
+        Pause.TWO_WEEKS: 0.6,
+        Pause.ONE_MONTH: 0.5,
+        Pause.THREE_MONTHS: 0.5,
+        Source.COMPLAINT: 0.05,
+        Source.BOUNCE: 0.2,
     },
     "product-news": {
-        "one-click": 0.9,
-        "page": 0.8,
-        "everything": 0.2,
-        "1-month": 1.2,
-        "3-months": 2.2,
-        "complaint": 0.05,
-        "bounce": 0.2,
+        Source.ONE_CLICK: 0.9,
+        Source.PAGE: 0.8,
+        Scope.ALL: 0.2,
+        Pause.ONE_MONTH: 1.2,
+        Pause.THREE_MONTHS: 2.2,
+        Source.COMPLAINT: 0.05,
+        Source.BOUNCE: 0.2,
     },
     "offers": {
-        "one-click": 1.4,
-        "page": 1.8,
-        "everything": 0.4,
-        "weekly": 3.6,
-        "monthly": 2.4,
-        "2-weeks": 1.0,
-        "1-month": 0.8,
-        "3-months": 0.6,
-        "complaint": 0.1,
-        "bounce": 0.2,
+        Source.ONE_CLICK: 1.4,
+        Source.PAGE: 1.8,
+        Scope.ALL: 0.4,
+        Frequency.WEEKLY: 3.6,
+        Frequency.MONTHLY: 2.4,
+        Pause.TWO_WEEKS: 1.0,
+        Pause.ONE_MONTH: 0.8,
+        Pause.THREE_MONTHS: 0.6,
+        Source.COMPLAINT: 0.1,
+        Source.BOUNCE: 0.2,
     },
 }
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -111,47 +114,54 @@ class Readers:
             for _ in range(round(len(people) * often)):
                 self._diary.plan(at + self._hours(hours), partial(self._look, slug, campaign))
 
-    def _do(self, what: str, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
-        if what == "one-click":
-            self._leave(person, slug, slug, ChangeContext("one-click", at, at, campaign))
-        elif what == "page":
-            self._leave_on_page(person, slug, campaign, at)
-        elif what == "everything":
+    def _do(
+        self,
+        what: Source | Frequency | Pause | Scope,
+        person: Subscriber,
+        slug: str,
+        campaign: str,
+        at: datetime,
+    ) -> None:
+        context = ChangeContext(Source.PAGE, at, at, campaign)
+        if isinstance(what, Frequency | Pause):
+            self._ask_for_less(person, slug, what, context)
+        elif what is Scope.ALL:
             self._look(slug, campaign, at)
-            self._leave(person, None, slug, ChangeContext("page", at, at, campaign))
-        elif what == "complaint":
-            end_consent(self._session, person, "all", ChangeContext("complaint", at, at, campaign))
-        elif what == "bounce":
-            end_consent(self._session, person, "address", ChangeContext("bounce", at, at, campaign))
-        else:
-            self._ask_for_less(person, slug, what, ChangeContext("page", at, at, campaign))
+            self._leave(person, None, slug, context)
+        elif what is Source.ONE_CLICK:
+            self._leave(person, slug, slug, replace(context, source=Source.ONE_CLICK))
+        elif what is Source.PAGE:
+            self._leave_on_page(person, slug, campaign, at)
+        elif what is Source.COMPLAINT:
+            end_consent(self._session, person, ALL, replace(context, source=what))
+        elif what is Source.BOUNCE:
+            end_consent(self._session, person, ADDRESS, replace(context, source=what))
 
     def _look(self, slug: str, campaign: str, at: datetime) -> None:
         self.page_views[hour_of(at), slug, campaign] += 1
 
     def _leave_on_page(self, person: Subscriber, slug: str, campaign: str, at: datetime) -> None:
         self._look(slug, campaign, at)
-        self._leave(person, slug, slug, ChangeContext("page", at, at, campaign))
+        self._leave(person, slug, slug, ChangeContext(Source.PAGE, at, at, campaign))
 
     def _leave(
         self, person: Subscriber, slug: str | None, about: str, context: ChangeContext
     ) -> None:
         """End a topic, or everything; `about` is the topic of the mail that led to it."""
-        if slug is None:
-            result = end_consent(self._session, person, "all", context)
-        else:
-            result = end_consent(self._session, person, "topic", context, self._topics[slug])
+        result = end_consent(self._session, person, Target.of(slug), context)
         if not result.changed:
             return
         # Who left by the mail program is asked in the confirmation, which few answer.
-        asked, likely = (_HOUR / 30, 0.45) if context.source == "page" else (self._hours(6), 0.12)
+        asked, likely = (
+            (_HOUR / 30, 0.45) if context.source is Source.PAGE else (self._hours(6), 0.12)
+        )
         self._maybe(likely, context.recorded_at + asked, self._tell_why, person, about, result)
         self._maybe(0.06, context.recorded_at + self._hours(8), self._undo, person, result)
         back = _DAY * self._chance.uniform(10, 80)
         self._maybe(0.1, context.recorded_at + back, self._come_back, person, about)
 
     def _ask_for_less(
-        self, person: Subscriber, slug: str, choice: str, context: ChangeContext
+        self, person: Subscriber, slug: str, choice: Frequency | Pause, context: ChangeContext
     ) -> None:
         self._look(slug, context.campaign or "", context.recorded_at)
         result = subscriptions.reduce_or_pause(
@@ -165,7 +175,7 @@ class Readers:
         self._maybe(
             0.06, context.recorded_at + _DAY * later, self._leave_all_the_same, person, slug
         )
-        more = self._resume if choice in subscriptions.PAUSES else self._want_every_mail
+        more = self._resume if isinstance(choice, Pause) else self._want_every_mail
         self._maybe(0.06, context.recorded_at + _DAY * soon, more, person, slug)
 
     def _leave_all_the_same(self, person: Subscriber, slug: str, at: datetime) -> None:
@@ -179,22 +189,24 @@ class Readers:
 
     def _undo(self, person: Subscriber, result: ChangeResult, at: datetime) -> None:
         with suppress(UndoRefusal):
-            context = ChangeContext("page", at, at)
+            context = ChangeContext(Source.PAGE, at, at)
             undo.undo(self._session, person, result.first_seq, result.last_seq, context)
 
     def _come_back(self, person: Subscriber, slug: str, at: datetime) -> None:
         topic = self._topics[slug]
-        context = ChangeContext("page", at, at, wording=JOINING.format(topic.texts["en"].name))
+        context = ChangeContext(Source.PAGE, at, at, wording=JOINING.format(topic.texts["en"].name))
         joining.join(self._session, person, topic, context, asked_at=at)
 
     def _resume(self, person: Subscriber, slug: str, at: datetime) -> None:
         subscriptions.resume(
-            self._session, person, self._topics[slug], ChangeContext("page", at, at)
+            self._session, person, self._topics[slug], ChangeContext(Source.PAGE, at, at)
         )
 
     def _want_every_mail(self, person: Subscriber, slug: str, at: datetime) -> None:
-        context = ChangeContext("page", at, at)
-        subscriptions.set_frequency(self._session, person, self._topics[slug], "every", context)
+        context = ChangeContext(Source.PAGE, at, at)
+        subscriptions.set_frequency(
+            self._session, person, self._topics[slug], Frequency.EVERY, context
+        )
 
     def _hours(self, average: float) -> timedelta:
         return _HOUR * self._chance.expovariate(1 / average)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from preference_center.core.vocab import ReasonCode
 from preference_center.data.report import EVENT_COLUMNS, REASONS, ReportRow, total
 from preference_center.demo.company import TOPICS
 
@@ -27,7 +28,7 @@ class TopicReport:
     older_counts: Counter[str]
     without: Counter[str] | None
     total: Counter[str]
-    reasons: list[tuple[str, int]]
+    reasons: list[tuple[ReasonCode, int]]
 
 
 def by_topic(lines: Iterable[ReportRow]) -> list[TopicReport]:
@@ -46,7 +47,7 @@ def _report(slug: str, lines: Sequence[ReportRow]) -> TopicReport:
     given = Counter({code: counts[column] for column, code in REASONS.items() if counts[column]})
     return TopicReport(
         slug=slug,
-        acts=[context for context in EVENT_COLUMNS if counts[context]],
+        acts=[column for column in EVENT_COLUMNS if counts[column]],
         newest=newest[::-1],
         older=len(older),
         older_counts=total(older),

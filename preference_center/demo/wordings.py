@@ -1,82 +1,84 @@
 """What the demo's readers agreed to, and what they say when they leave."""
 
+from preference_center.core.vocab import ReasonCode
+
 SIGNING_UP = "Yes, send me {}. I can leave at any time."
 JOINING = "Yes, send me {}"
 
 # Of those who say why they left a topic, how many give which reason.
 WHY = {
     "weekly-news": {
-        "no_longer_interested": 9,
-        "too_many": 7,
-        "not_relevant": 6,
-        "content_quality": 4,
-        "never_signed_up": 2,
-        "changed_address": 3,
-        "other": 3,
-        "prefer_not_say": 2,
+        ReasonCode.NO_LONGER_INTERESTED: 9,
+        ReasonCode.TOO_MANY: 7,
+        ReasonCode.NOT_RELEVANT: 6,
+        ReasonCode.CONTENT_QUALITY: 4,
+        ReasonCode.NEVER_SIGNED_UP: 2,
+        ReasonCode.CHANGED_ADDRESS: 3,
+        ReasonCode.OTHER: 3,
+        ReasonCode.PREFER_NOT_SAY: 2,
     },
     "product-news": {
-        "not_relevant": 9,
-        "no_longer_interested": 6,
-        "changed_address": 4,
-        "content_quality": 3,
-        "too_many": 2,
-        "never_signed_up": 2,
-        "other": 2,
-        "prefer_not_say": 1,
+        ReasonCode.NOT_RELEVANT: 9,
+        ReasonCode.NO_LONGER_INTERESTED: 6,
+        ReasonCode.CHANGED_ADDRESS: 4,
+        ReasonCode.CONTENT_QUALITY: 3,
+        ReasonCode.TOO_MANY: 2,
+        ReasonCode.NEVER_SIGNED_UP: 2,
+        ReasonCode.OTHER: 2,
+        ReasonCode.PREFER_NOT_SAY: 1,
     },
     "offers": {
-        "too_many": 20,
-        "not_relevant": 9,
-        "content_quality": 5,
-        "no_longer_interested": 4,
-        "never_signed_up": 3,
-        "prefer_not_say": 2,
-        "other": 2,
-        "changed_address": 1,
+        ReasonCode.TOO_MANY: 20,
+        ReasonCode.NOT_RELEVANT: 9,
+        ReasonCode.CONTENT_QUALITY: 5,
+        ReasonCode.NO_LONGER_INTERESTED: 4,
+        ReasonCode.NEVER_SIGNED_UP: 3,
+        ReasonCode.PREFER_NOT_SAY: 2,
+        ReasonCode.OTHER: 2,
+        ReasonCode.CHANGED_ADDRESS: 1,
     },
 }
 NOTES = {
-    "too_many": (
+    ReasonCode.TOO_MANY: (
         "Two a week is more than I can read.",
         "I like them, just not this often.",
         "Three mails in five days. One would have done.",
         "Zu viele, zu oft. Einmal im Monat würde ich sie lesen.",
         "My inbox is full as it is.",
     ),
-    "not_relevant": (
+    ReasonCode.NOT_RELEVANT: (
         "I moved inland last year, the harbour is far away now.",
         "I don’t use the product any more.",
         "The shops you write about are closed when I get off work.",
         "Für mich war selten etwas dabei.",
     ),
-    "no_longer_interested": (
+    ReasonCode.NO_LONGER_INTERESTED: (
         "It was good while it lasted. Thank you!",
         "I only wanted to follow the building of the new pier.",
         "New job, other interests.",
         "لم أعد أتابع أخبار الميناء، وشكرًا لكم.",
     ),
-    "never_signed_up": (
+    ReasonCode.NEVER_SIGNED_UP: (
         "I don’t remember asking for this.",
         "My sister probably used my address.",
     ),
-    "changed_address": (
+    ReasonCode.CHANGED_ADDRESS: (
         "I read you at my new address now: jonas.weber@example.net",
         "This mailbox closes at the end of the month.",
         "Bitte nur noch an meine private Adresse.",
     ),
-    "content_quality": (
+    ReasonCode.CONTENT_QUALITY: (
         "The stories used to be longer.",
         "The pictures don’t load in my mail program.",
         "Mostly advertising by now.",
         "Half of the offers were sold out when I got there.",
     ),
-    "other": (
+    ReasonCode.OTHER: (
         "Call me if you like: 0555 013 24 68",
         "I read you on the website.",
         "My daughter reads it to me now.",
     ),
-    "prefer_not_say": ("",),
+    ReasonCode.PREFER_NOT_SAY: ("",),
 }
 
 # What each mail of a topic is about, one after the other: the subject, and the story.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import unescape
 
 from preference_center.doctor.headers import Targets, host_of
-from preference_center.doctor.message import Message
+from preference_center.doctor.message import MAX_MESSAGE_BYTES, Message
 from preference_center.doctor.parts import Text, Texts, texts
 from preference_center.doctor.providers import is_redirector
 from preference_center.doctor.report import Report, shown

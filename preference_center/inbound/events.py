@@ -1,11 +1,10 @@
-"""What each event of a mail provider does (M13, M14): it is proved to be the provider's own.
+"""Apply the events of mail providers (M13, M14). Their signatures were verified before.
 
-One transaction for each: whoever holds two people at once, in the order of a list that somebody
-else wrote, would sooner or later wait for another who holds them the other way round.
+One transaction per event: locking several subscribers in provider-supplied order could deadlock.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -14,14 +13,18 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import (
     bounces,
-    consent,
+    dedup,
     domain_hold,
     inbound_counts,
     quarantine,
     subscribers,
     topics,
 )
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.apply import apply
+from preference_center.core.bounces import Bounce, RecordBounce
+from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.vocab import BounceSeverity, InboundEffect, Scope, Source
 from preference_center.links.addresses import subscriber_id
 from preference_center.links.minter import read_mail_token
 from preference_center.links.signing import BadLink
@@ -32,23 +35,21 @@ from preference_center.util.logs import log_unexpected
 
 log = logging.getLogger(__name__)
 
-MAX_EVENT_AGE = timedelta(
-    days=30
-)  # providers tell of the last day; a time before this is a mistake
+MAX_EVENT_AGE = timedelta(days=30)  # Providers report the last day; an older time is a mistake.
 
 
 @dataclass(frozen=True)
 class EventProcessor:
-    """Takes in events, one at a time, from any number of threads."""
+    """Processes events one at a time, from any number of threads."""
 
     database: Database
     settings: Settings
     clock: Callable[[], datetime]
 
-    def take_all(self, provider: str, events: Iterable[Event]) -> None:
-        """Take each event; one that fails unexpectedly stops no other, and is raised at the end.
+    def process_all(self, provider: str, events: Iterable[Event]) -> None:
+        """Process each event. An unexpected failure does not stop later events; it is raised last.
 
-        What was done is known when the provider posts all of them again.
+        Events already processed are skipped as duplicates when the provider retries the batch.
         """
         failed: Exception | None = None
         deliveries: list[Event] = []
@@ -57,32 +58,31 @@ class EventProcessor:
                 deliveries.append(event)
                 continue
             try:
-                self.take(provider, event)
+                self.process(provider, event)
             except UnavailableError:
                 raise
-            except Exception as error:  # noqa: BLE001 (a stop behind it must not be lost)
+            except Exception as error:  # noqa: BLE001 (an unsubscribe after it must not be lost)
                 log_unexpected(log, f"event of {provider}", error)
                 failed = error
         if deliveries:
-            self._take_deliveries(provider, deliveries)
+            self._record_deliveries(provider, deliveries)
         if failed is not None:
             raise failed
 
-    def _take_deliveries(self, provider: str, events: list[Event]) -> None:
-        """Note who was reached, all at once; a repeat changes nothing but the count."""
+    def _record_deliveries(self, provider: str, events: list[Event]) -> None:
+        """Record all deliveries in one statement; a repeat changes only the count."""
         now, days = self.clock(), dict[UUID, date]()
         for event in events:
-            day = _within_reason(event.occurred_at, now).astimezone(UTC).date()
+            day = _plausible(event.occurred_at, now).astimezone(UTC).date()
             if (reached := self._reached(event)) is not None:
                 days[reached] = max(day, days.get(reached, day))
+        key = inbound_counts.key(provider, InboundEffect.DELIVERED, now)
         with self.database.transaction() as session:
             bounces.record_deliveries(session, days)
-            inbound_counts.add(
-                session, {inbound_counts.key(provider, "delivered", now): len(events)}
-            )
+            inbound_counts.add(session, {key: len(events)})
 
     def _reached(self, event: Event) -> UUID | None:
-        """Return whom an email reached, or None: the address says who, else the token."""
+        """Return the subscriber that an email reached, by its address or else by its token."""
         if event.address:
             return subscriber_id(event.address, self.settings.identity_key)
         try:
@@ -90,73 +90,70 @@ class EventProcessor:
         except BadLink:
             return None
 
-    def take(self, provider: str, event: Event) -> str:
-        """Do what an event says, once, and return in a word what that was.
+    def process(self, provider: str, event: Event) -> str:
+        """Process an event once, and return its effect.
 
-        Raise UnavailableError where the database is away: nothing was done.
+        Raise UnavailableError if the database cannot be used: nothing was done.
         """
         now = self.clock()
         with self.database.transaction() as session:
-            effects = ["again"]
-            if inbound_counts.record_if_new(session, provider, event.name, now):
-                effects = self._effects(session, event, now)
-            inbound_counts.count(
-                session, (inbound_counts.key(provider, effect, now) for effect in effects)
-            )
+            effects = [InboundEffect.DUPLICATE.value]
+            if dedup.record_if_new(session, provider, event.name, now):
+                effects = list(self._effects(session, event, now))
+            keys = (inbound_counts.key(provider, effect, now) for effect in effects)
+            inbound_counts.count(session, keys)
         log.info("event of %s: %s", provider, effects[0])
         return effects[0]
 
-    def _effects(self, session: Session, event: Event, now: datetime) -> list[str]:
-        if event.kind == "unread":
-            quarantine.keep(session, event.raw, "a provider's event of another form", now)
-            return ["kept"]
-        people = self._whose(session, event)
-        subscribers.lock_all(session, (each.subscriber_id for each in people), now)
-        return [self._do(session, each, now) for each in people] or ["about nobody"]
-
-    def _do(self, session: Session, target: "Target", now: datetime) -> str:
-        event, person, topic = target.event, target.subscriber_id, target.topic
-        at = _within_reason(event.occurred_at, now)
+    def _effects(self, session: Session, event: Event, now: datetime) -> Iterator[str]:
+        if event.kind == "unknown":
+            quarantine.keep(session, event.raw, "a provider's event of unknown form", now)
+            yield InboundEffect.QUARANTINED
+            return
+        affected = self._affected(session, event)
+        if not affected:
+            yield InboundEffect.UNKNOWN_RECIPIENT
         if event.kind == "bounce":
-            if event.severity is BounceSeverity.IGNORED:
-                return "bounce ignored"
-            bounce = bounces.Bounce(
-                event.severity,
-                event.code,
-                at,
-                event.authority,
-                domain_hold.domain_of(event.address),
-                topic,
-            )
-            return f"bounce {bounces.record(session, person, bounce, now)}"
+            for effect in apply(session, [_bounce(each, now) for each in affected], now):
+                yield f"{InboundEffect.BOUNCE} {effect}"
+            return
+        for result in apply(session, [self._unsubscribe(each, now) for each in affected], now):
+            yield _effect(event, result)
+
+    def _unsubscribe(self, affected: "_Affected", now: datetime) -> Unsubscribe:
+        event = affected.event
         complaint = event.kind == "complaint"
-        everything = complaint or event.everything or self.settings.one_click_scope == "all"
-        context = consent.ChangeContext("complaint" if complaint else "api", at, now)
-        result = consent.leave(session, person, None if everything else topic, context)
-        return "complaint" if complaint else "stopped" if result.changed else "again"
+        everything = complaint or event.everything
+        if everything or self.settings.one_click_scope is Scope.ALL:
+            target = ALL
+        else:
+            target = Target.of(affected.topic)
+        source = Source.COMPLAINT if complaint else Source.PROVIDER
+        context = ChangeContext(source, _plausible(event.occurred_at, now), now)
+        return Unsubscribe(affected.subscriber_id, target, context)
 
-    def _whose(self, session: Session, event: Event) -> list["Target"]:
-        """Return whom an event is about.
+    def _affected(self, session: Session, event: Event) -> list["_Affected"]:
+        """Return the subscribers that an event is about.
 
-        The address says who, and the token says of which topic, where it is that person's. A token
-        without an address is enough. Where the two differ:
+        The address identifies the subscriber; the token also says which topic, if it belongs to
+        that subscriber. A token without an address is enough. If the two differ:
 
-        - A bounce is the address's alone. Where the provider did not send to that address, it is a
-          forwarder's, and counts as soft for the token's subscriber.
-        - A complaint or an unsubscribe is the address's alone where it is on record, or where the
-          provider sent to it (a cc). Else it may be redacted or a forwarder's: then it is meant for
-          the token's subscriber as well.
+        - A bounce counts for the address only. If the provider did not send to that address, the
+          address belongs to a forwarder, and the bounce counts as soft for the token's subscriber.
+        - A complaint or an unsubscribe counts for the address only, if it is on record or if the
+          provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's, so
+          that it counts for the token's subscriber as well.
         """
         key = self.settings.identity_key
         known = subscriber_id(event.address, key) if event.address else None
         try:
-            _, person, code = read_mail_token(event.token, self.settings.link_keys)
+            _, by_token, code = read_mail_token(event.token, self.settings.link_keys)
         except BadLink:
-            return [] if known is None else [Target(known, None, event)]
-        marked = Target(person, topics.slug_of(session, code), event)
-        if known in (None, person):
+            return [] if known is None else [_Affected(known, None, event)]
+        marked = _Affected(by_token, topics.slug_of(session, code), event)
+        if known in (None, by_token):
             return [marked]
-        named = Target(known, None, event)
+        named = _Affected(known, None, event)
         if event.kind == "bounce":
             forwarded = event.sent_to_address is False
             return [_soft_at_most(marked), named] if forwarded else [named]
@@ -166,20 +163,39 @@ class EventProcessor:
 
 
 @dataclass(frozen=True)
-class Target:
-    """A subscriber whom an event is about, and the topic of the email, or None for all of them."""
+class _Affected:
+    """A subscriber that an event is about, and the topic of the email, or None for all topics."""
 
     subscriber_id: UUID
     topic: str | None
     event: Event
 
 
-def _soft_at_most(target: Target) -> Target:
-    """Return a bounce that counts as soft, or as nothing if it does already."""
-    if target.event.severity is BounceSeverity.IGNORED:
-        return target
-    return replace(target, event=replace(target.event, severity=BounceSeverity.SOFT))
+def _bounce(affected: _Affected, now: datetime) -> RecordBounce:
+    event = affected.event
+    bounce = Bounce(
+        severity=event.severity,
+        code=event.code,
+        occurred_at=_plausible(event.occurred_at, now),
+        authority=event.authority,
+        domain=domain_hold.domain_of(event.address),
+        topic=affected.topic,
+    )
+    return RecordBounce(affected.subscriber_id, bounce, now)
 
 
-def _within_reason(at: datetime, now: datetime) -> datetime:
+def _effect(event: Event, result: ChangeResult) -> InboundEffect:
+    if event.kind == "complaint":
+        return InboundEffect.COMPLAINT
+    return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE
+
+
+def _soft_at_most(affected: _Affected) -> _Affected:
+    """Return a bounce that counts as soft, or as ignored if it is that already."""
+    if affected.event.severity is BounceSeverity.IGNORED:
+        return affected
+    return replace(affected, event=replace(affected.event, severity=BounceSeverity.SOFT))
+
+
+def _plausible(at: datetime, now: datetime) -> datetime:
     return min(max(at, now - MAX_EVENT_AGE), now)

@@ -86,7 +86,7 @@ class ImapFolder:
         if raw is None:
             return True  # somebody else has taken it meanwhile
         try:
-            self._receiver.take(raw)
+            self._receiver.process(raw)
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 (one message that fails stops no other)

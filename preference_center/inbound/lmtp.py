@@ -65,7 +65,7 @@ class _Handler:
 
     def _take(self, raw: bytes, recipient: str) -> str:
         try:
-            self._receiver.take(raw, [recipient])
+            self._receiver.process(raw, [recipient])
         except UnavailableError as error:
             log.warning("inbound mail waits: %s", error)
             return "451 4.3.0 Try again later"

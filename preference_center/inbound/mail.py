@@ -1,7 +1,8 @@
-"""Mail that comes in, and what each message does (M11 to M14).
+"""Process inbound email: unsubscribes by mailto, bounces and complaints (M11 to M14).
 
-What it does is committed before it is acknowledged. The same message again does nothing more.
-What nobody understands is kept, and everything is counted.
+The effect of a message is committed before the message is acknowledged, and a message that
+arrives again has no further effect. Messages that cannot be processed are quarantined. Everything
+is counted.
 """
 
 import hashlib
@@ -15,15 +16,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import (
-    bounces,
-    consent,
-    inbound_counts,
-    quarantine,
-    subscribers,
-    topics,
-)
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core import dedup, inbound_counts, quarantine, subscribers, topics
+from preference_center.core.apply import apply
+from preference_center.core.bounces import Bounce, RecordBounce
+from preference_center.core.change import ALL, Change, ChangeContext, ChangeResult, Target
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
 from preference_center.links.addresses import normalise
 from preference_center.links.minter import read_link, read_mail_token
 from preference_center.links.signing import BadLink
@@ -36,16 +34,20 @@ from preference_center.store import Database
 log = logging.getLogger(__name__)
 
 CHANNEL = "mail"
-MAX_MESSAGE_BYTES = 33_554_432  # bytes: a bounce may carry the whole mail that it is about
+MAX_MESSAGE_BYTES = 33_554_432  # A bounce may contain the whole email that it is about.
 _TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
-# Feedback types that are not a complaint. Any other type is one, also a type that is not registered
+# Feedback types that are not complaints. Any other type is one, also if it is not registered
 # ("spam", "xarf"): the recipient of the email has objected to it.
-_NO_COMPLAINT = {"not-spam", "auth-failure"}
+_NOT_A_COMPLAINT = {"not-spam", "auth-failure"}
+_AUTOMATIC = f"{InboundEffect.IGNORED}: an automatic message"
 
 
 @dataclass(frozen=True)
 class MailToken:
-    """What a signed token in a mail says: whose it is, of which topic, and for what it was made."""
+    """What a signed token in a message says: subscriber, topic, and what it was made for.
+
+    `kind` is "u" for an unsubscribe address and "b" for a return path.
+    """
 
     kind: str
     subscriber_id: UUID
@@ -54,67 +56,66 @@ class MailToken:
 
 @dataclass(frozen=True)
 class MailProcessor:
-    """Takes in messages, one at a time, from any number of threads."""
+    """Processes messages one at a time, from any number of threads."""
 
     database: Database
     settings: Settings
     clock: Callable[[], datetime]
     is_signed_by: Callable[[bytes, Iterable[str]], bool] = dkim_check.is_signed_by
 
-    def take(self, raw: bytes, recipients: Sequence[str] = ()) -> str:
-        """Do what a message says, and return in a word what that was.
+    def process(self, raw: bytes, recipients: Sequence[str] = ()) -> str:
+        """Process a message and return its effect.
 
-        `recipients` are those of its envelope, where they are known. Raise UnavailableError where
-        the database is away: nothing was done, and whoever brought the message keeps it.
+        `recipients` are those of its envelope, if they are known. Raise UnavailableError if the
+        database cannot be used: nothing was done, and the message must be delivered again.
         """
         incoming, now = read(raw), self.clock()
         trusted = incoming.complaint is not None and self.is_signed_by(
             raw, self.settings.complaint_reporters
         )
         with self.database.transaction() as session:
-            effects = ["again"]
-            if inbound_counts.record_if_new(session, CHANNEL, _name(raw, recipients), now):
+            effects = [InboundEffect.DUPLICATE.value]
+            if dedup.record_if_new(session, CHANNEL, _dedup_name(raw, recipients), now):
                 effects = list(self._effects(session, incoming, recipients, trusted=trusted))
             if not effects:
                 effects = [self._without_effect(session, raw, incoming, recipients)]
-            inbound_counts.count(
-                session, (inbound_counts.key(CHANNEL, effect, now) for effect in effects)
-            )
-        log.info("inbound mail: %s", effects[0])
+            keys = (inbound_counts.key(CHANNEL, effect, now) for effect in effects)
+            inbound_counts.count(session, keys)
+        log.info("inbound email: %s", effects[0])
         return effects[0]
 
     def _without_effect(
         self, session: Session, raw: bytes, incoming: Incoming, recipients: Sequence[str]
     ) -> str:
-        """Keep a message for a person to see, unless it is an automatic one.
+        """Quarantine a message, unless it is an automatic one.
 
-        A mail system's report about our own email is kept all the same.
+        A mail system's report about one of our emails is quarantined in any case.
         """
         why = self._why_not(incoming, recipients or incoming.recipients)
         about_ours = any(map(self._is_return_path, recipients or incoming.recipients))
         if incoming.unread_report and about_ours:
             why = "a report that is not understood"
         elif incoming.challenge and about_ours:
-            return "ignored: an automatic message"
+            return _AUTOMATIC
         elif incoming.automatic and incoming.complaint is None:
-            return f"ignored: {why}"
+            return f"{InboundEffect.IGNORED}: {why}"
         quarantine.keep(session, raw, why, self.clock())
-        return f"kept: {why}"
+        return f"{InboundEffect.QUARANTINED}: {why}"
 
     def _why_not(self, incoming: Incoming, recipients: Iterable[str]) -> str:
-        """Return, in words that name nobody, why a message did nothing."""
+        """Return why a message had no effect, in words that identify no one."""
         if incoming.complaint is not None:
-            return "a complaint about no mail of ours"
-        if any(self._is_forged(_local(each)) for each in recipients):
+            return "a complaint about an email that is not ours"
+        if any(self._is_forged(_local_part(each)) for each in recipients):
             return "a token that we did not sign"
         if incoming.automatic:
             return "an automatic message"
         return incoming.trouble or "not understood"
 
     def _is_return_path(self, address: str) -> bool:
-        """Return whether an address is the envelope sender of an email of ours."""
+        """Return True if an address is the envelope sender of one of our emails."""
         try:
-            return read_mail_token(_local(address), self.settings.link_keys)[0] == "b"
+            return read_mail_token(_local_part(address), self.settings.link_keys)[0] == "b"
         except BadLink:
             return False
 
@@ -133,109 +134,101 @@ class MailProcessor:
         if incoming.complaint is not None:
             yield from self._complaint(session, incoming, trusted=trusted)
             return
-        found = self._marks(session, recipients or incoming.recipients)
-        marks = [mark for mark in found if mark.kind == "u" or incoming.failures]
-        self._lock(session, marks)
-        for mark in marks:
-            if mark.kind == "u":
-                yield self._leave(session, mark, incoming)
+        changes: list[Change[ChangeResult | BounceEffect]] = []
+        for token in self._tokens(session, recipients or incoming.recipients):
+            if token.kind == "u":
+                changes.append(self._unsubscribe(token, incoming))
             else:
-                yield from self._failures(session, mark, incoming)
+                changes += self._bounces(session, token, incoming)
+        for result in apply(session, changes, self.clock()):
+            yield _effect(result)
 
-    def _leave(self, session: Session, mark: MailToken, incoming: Incoming) -> str:
-        """End what the mailto token names; an automatic mail is obeyed, and never answered."""
+    def _unsubscribe(self, token: MailToken, incoming: Incoming) -> Unsubscribe:
+        """Return the unsubscribe of a mailto token. An automatic email gets no reply."""
         now = self.clock()
-        quiet = None if incoming.automatic else self.settings.notice_delay("mailto")
-        everything = self.settings.one_click_scope == "all"
-        context = consent.ChangeContext(
-            "mailto",
+        delay = None if incoming.automatic else self.settings.notice_delay(Source.MAILTO)
+        context = ChangeContext(
+            Source.MAILTO,
             occurred_at=now,
             recorded_at=now,
-            notice_delay=quiet,
+            notice_delay=delay,
             in_reply_to=incoming.message_id,
         )
-        slug = None if everything else mark.topic
-        return (
-            "stopped"
-            if consent.leave(session, mark.subscriber_id, slug, context).changed
-            else "again"
-        )
+        everything = self.settings.one_click_scope is Scope.ALL
+        target = ALL if everything else Target.of(token.topic)
+        return Unsubscribe(token.subscriber_id, target, context)
 
-    def _failures(self, session: Session, mark: MailToken, incoming: Incoming) -> Iterator[str]:
-        """Record what a report says about the subscriber that its return path names."""
+    def _bounces(
+        self, session: Session, token: MailToken, incoming: Incoming
+    ) -> Iterator[RecordBounce]:
+        """Yield what a report says about the subscriber that its return path names."""
+        if not incoming.failures:
+            return
         now = self.clock()
-        subscriber = subscribers.find(session, mark.subscriber_id)
+        subscriber = subscribers.find(session, token.subscriber_id)
         email = None if subscriber is None else subscriber.email
         for failure in incoming.failures:
             severity = _severity_for(email, failure)
-            if severity is BounceSeverity.IGNORED:
-                yield "bounce ignored"
-                continue
-            bounce = bounces.Bounce(severity, failure.code, now, "return-path", topic=mark.topic)
-            yield f"bounce {bounces.record(session, mark.subscriber_id, bounce, now)}"
+            bounce = Bounce(severity, failure.code, now, "return-path", topic=token.topic)
+            yield RecordBounce(token.subscriber_id, bounce, now)
 
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
-        """End everything where a listed reporter signed it, else the topic alone; silently."""
+        """End everything if a listed reporter signed it, otherwise the topic only; silently."""
         complaint, original, now = incoming.complaint, incoming.original, self.clock()
-        if complaint is None or complaint.kind in _NO_COMPLAINT:
-            yield "complaint of no effect"
+        if complaint is None or complaint.kind in _NOT_A_COMPLAINT:
+            yield f"{InboundEffect.IGNORED}: not a complaint"
             return
         named = [complaint.mail_from, *complaint.feedback_ids]
         if original is not None:
             named += [original.return_path, *original.feedback_ids]
-        marks = [*self._marks(session, filter(None, named)), *self._linked(session, incoming)]
-        self._lock(session, marks)
-        for mark in dict.fromkeys(marks):
-            context = consent.ChangeContext("complaint", now, now)
-            slug = None if trusted else mark.topic
-            consent.leave(session, mark.subscriber_id, slug, context)
-            yield "complaint"
+        tokens = [*self._tokens(session, filter(None, named)), *self._linked(session, incoming)]
+        context = ChangeContext(Source.COMPLAINT, now, now)
+        changes = [
+            Unsubscribe(each.subscriber_id, ALL if trusted else Target.of(each.topic), context)
+            for each in dict.fromkeys(tokens)
+        ]
+        yield from (InboundEffect.COMPLAINT for _ in apply(session, changes, now))
 
-    def _lock(self, session: Session, marks: Sequence[MailToken]) -> None:
-        """Make the topics, then lock the people, each in their order.
-
-        So two mails that name the same people never wait for each other.
-        """
-        for slug in sorted({mark.topic for mark in marks if mark.topic is not None}):
-            topics.get_or_create(session, slug, self.clock())
-        if marks:
-            people = (mark.subscriber_id for mark in marks)
-            subscribers.lock_all(session, people, self.clock())
-
-    def _marks(self, session: Session, addresses: Iterable[str]) -> Iterator[MailToken]:
-        """Yield what is signed in the local parts of addresses."""
+    def _tokens(self, session: Session, addresses: Iterable[str]) -> Iterator[MailToken]:
+        """Yield the tokens that are signed in the local parts of addresses."""
         for address in addresses:
             try:
-                kind, person, code = read_mail_token(_local(address), self.settings.link_keys)
+                token = read_mail_token(_local_part(address), self.settings.link_keys)
             except BadLink:
                 continue
-            yield MailToken(kind, person, topics.slug_of(session, code))
+            kind, subscriber_id, code = token
+            yield MailToken(kind, subscriber_id, topics.slug_of(session, code))
 
     def _linked(self, session: Session, incoming: Incoming) -> Iterator[MailToken]:
-        """Yield what is signed in the links of the mail that a report returns."""
+        """Yield the tokens in the unsubscribe links of the email that a report contains."""
         for uri in incoming.original.list_unsubscribe if incoming.original is not None else ():
             try:
                 parts = urlsplit(uri)
             except ValueError:
                 continue
             if parts.scheme == "mailto":
-                yield from self._marks(session, [unquote(parts.path)])
+                yield from self._tokens(session, [unquote(parts.path)])
                 continue
+            text = parts.path.rpartition("/")[2]
             try:
-                link = read_link(
-                    "unsubscribe", parts.path.rpartition("/")[2], self.settings.link_keys
-                )
+                link = read_link("unsubscribe", text, self.settings.link_keys)
             except BadLink:
                 continue
             yield MailToken("u", link.subscriber_id, link.topic)
 
 
+def _effect(result: ChangeResult | BounceEffect) -> str:
+    if isinstance(result, BounceEffect):
+        return f"{InboundEffect.BOUNCE} {result}"
+    return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE
+
+
 def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
-    """Return what a failed recipient means for the subscriber with an address (None: unknown).
+    """Return what a failed recipient means for the subscriber with this address (None: unknown).
 
     An alias or a list behind the address may lead to mailboxes that are not the subscriber's. A
-    dead one says nothing about the address where another one was reached, else little. A plain
-    forwarder names the subscriber as the original recipient: that counts in full.
+    dead one means nothing for the address if another one was reached, and little otherwise. A
+    plain forwarder names the subscriber as the original recipient: that counts in full.
     """
     if email is None or not failure.recipient:
         return failure.severity
@@ -248,11 +241,11 @@ def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
     return failure.severity if counts else BounceSeverity.SOFT
 
 
-def _name(raw: bytes, recipients: Sequence[str]) -> str:
-    """Return what tells one delivery of a message from every other."""
+def _dedup_name(raw: bytes, recipients: Sequence[str]) -> str:
+    """Return the deduplication key of a delivery."""
     return "\n".join((hashlib.sha256(raw).hexdigest(), *sorted(recipients)))
 
 
-def _local(address: str) -> str:
+def _local_part(address: str) -> str:
     bare = address.strip("<> ")
     return bare.rpartition("@")[0] or bare

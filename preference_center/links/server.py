@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 # Links to somebody's preferences that we mint ourselves bear these names, and are no mailing's.
-OWN_CAMPAIGNS = frozenset({"receipt", "confirm", "confirmation", "link"})
+OWN_CAMPAIGNS = frozenset({"receipt", "confirm", "change_notice", "link"})
 
 
 @dataclass(frozen=True)

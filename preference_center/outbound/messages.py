@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import joining, outbox, receipts, subscribers, topics
 from preference_center.core.preferences import is_reachable
-from preference_center.core.vocab import ConfirmState, KeyKind
+from preference_center.core.vocab import ConfirmState, KeyKind, OutboxKind, ReceiptState, Scope
 from preference_center.i18n import Languages
 from preference_center.links.addresses import normalise
 from preference_center.links.minter import Link, write_link
@@ -44,14 +44,14 @@ def write(
     if values is None:
         return None
     return RenderedEmail(
-        mail.kind, normalise(person.email), writer.locale, values, mail.in_reply_to
+        mail.kind.value, normalise(person.email), writer.locale, values, mail.in_reply_to
     )
 
 
-def _may_come(kind: str, person: Subscriber) -> bool:
+def _may_come(kind: OutboxKind, person: Subscriber) -> bool:
     """Tell whether a mail may be tried: after a bounce, only what the person asks for."""
-    asked_for = kind != outbox.CONFIRMATION
-    return "address" not in person.suppressions or (asked_for and is_reachable(person))
+    requested = kind is not OutboxKind.CHANGE_NOTICE
+    return Scope.ADDRESS not in person.suppressions or (requested and is_reachable(person))
 
 
 @dataclass(frozen=True)
@@ -63,33 +63,33 @@ class _Writer:
     locale: str
 
     def values(self, person: Subscriber) -> dict[str, Any] | None:
-        if self.mail.kind == outbox.CONFIRMATION:
-            return self._confirmation()
-        if self.mail.kind == "confirm":
-            return self._confirm(person)
+        if self.mail.kind is OutboxKind.CHANGE_NOTICE:
+            return self._change_notice(person)
+        if self.mail.kind is OutboxKind.OPT_IN_REQUEST:
+            return self._opt_in_request(person)
         return {"address": person.email, "preferences_url": self._preferences_url("", "link")}
 
-    def _confirmation(self) -> dict[str, Any] | None:
+    def _change_notice(self, person: Subscriber) -> dict[str, Any] | None:
         mail = self.mail
         receipt = receipts.read(
-            self.session, mail.subscriber_id, mail.first_seq, mail.last_seq, self.locale, self.now
+            self.session, person, mail.first_seq, mail.last_seq, self.locale, self.now
         )
-        if receipt is None or receipt.state == "undone":
+        if receipt is None or receipt.state is ReceiptState.UNDONE:
             return None
-        if receipt.state == "superseded" and not receipt.gives_more:
-            return None  # a later change has a mail of its own, and this one would contradict it
+        if receipt.state is ReceiptState.SUPERSEDED and not receipt.gives_more:
+            return None  # A later change has its own email, which this one would contradict.
         signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
         receipt_url = self._url("r", write_receipt(signed, self._keys(KeyKind.SERVER)))
         topic = receipt.changes[0].topic
         return {
             "receipt": receipt,
-            "standing": receipt.standing,
+            "current": receipt.preferences,
             "receipt_url": receipt_url,
             "undo_url": f"{receipt_url}/undo",
-            "preferences_url": self._preferences_url(topic.slug if topic else "", "confirmation"),
+            "preferences_url": self._preferences_url(topic.slug if topic else "", "change_notice"),
         }
 
-    def _confirm(self, person: Subscriber) -> dict[str, Any] | None:
+    def _opt_in_request(self, person: Subscriber) -> dict[str, Any] | None:
         topic, asked_at = topics.get(self.session, self.mail.topic), self.mail.created_at
         if joining.confirm_state(person, topic, asked_at) is not ConfirmState.READY:
             return None  # the link would start nothing

@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from threading import Event
 
 from preference_center.core import outbox
+from preference_center.core.vocab import OutboxState
 from preference_center.i18n import Languages
 from preference_center.outbound import messages
 from preference_center.outbound.compose import Envelope, compose
@@ -62,7 +63,7 @@ class Worker:
                 outbox.retry(session, mail, self.clock(), str(error))
         except PermanentError as error:
             log.warning("mail %s given up: %s", mail.id, error)
-            self._settle(mail, "failed", str(error))
+            self._settle(mail, OutboxState.FAILED, str(error))
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 (one mail that cannot be made stops no other)
@@ -70,10 +71,10 @@ class Worker:
             with self.database.transaction() as session:
                 outbox.retry(session, mail, self.clock(), type(error).__name__)
         else:
-            self._settle(mail, "sent" if composed is not None else "dropped")
+            self._settle(mail, OutboxState.SENT if composed is not None else OutboxState.DROPPED)
         return True
 
-    def _settle(self, mail: outbox.LeasedEmail, state: str, why: str = "") -> None:
+    def _settle(self, mail: outbox.LeasedEmail, state: OutboxState, why: str = "") -> None:
         with self.database.transaction() as session:
             outbox.settle(session, mail, self.clock(), state, why)
 

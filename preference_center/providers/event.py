@@ -44,12 +44,12 @@ class Event:
     a `severity`, and the enhanced status code (RFC 3463) that says so, or "". `authority` is how
     far the event itself is proved: see `core.bounces`. An unsubscribe may be from `everything`,
     whatever the email was about. `sent_to_address` is whether the provider itself sent to
-    `address`, or None where it does not say. An event of the kind `unread` is only kept, with the
+    `address`, or None where it does not say. An event of kind `unknown` is only kept, with the
     request as it came in `raw`.
     """
 
     id: str
-    kind: Literal["bounce", "complaint", "delivered", "unsubscribe", "unread"]
+    kind: Literal["bounce", "complaint", "delivered", "unsubscribe", "unknown"]
     address: str
     token: str
     occurred_at: datetime

@@ -9,11 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from preference_center.core.vocab import OWN_SOURCES, Frequency, Scope, Source
 from preference_center.links.minter import Minter
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent
 from preference_center.settings.env import LANGUAGES, Reader
 
-CONFIRMABLE_SOURCES = ("page", "one-click", "mailto")
+# The longest frequency cap counts claims, and a little more for a sender that is late.
+_MIN_CLAIM_DAYS = max(each.interval for each in Frequency).days + 4
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -56,8 +58,8 @@ class Settings(LinkSettings):
     sign_up_url: str = ""
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
-    one_click_scope: str = "topic"
-    confirmations: frozenset[str] = frozenset(CONFIRMABLE_SOURCES)
+    one_click_scope: Scope = Scope.TOPIC
+    confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
     trusted_proxies: int = 0
@@ -77,8 +79,8 @@ class Settings(LinkSettings):
     domain_count_retention: timedelta = timedelta(days=14)
     demo_folder: Path | None = None
 
-    def notice_delay(self, source: str) -> timedelta | None:
-        """Return how long a confirmation waits for further changes, or None where none is sent."""
+    def notice_delay(self, source: Source) -> timedelta | None:
+        """Return how long a change notice waits for further changes, or None if none is sent."""
         wanted = self.smtp_url is not None and source in self.confirmations
         return self.confirmation_delay if wanted else None
 
@@ -120,8 +122,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         sign_up_url=reader.url("SIGN_UP_URL"),
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
-        one_click_scope=reader.one_of("ONE_CLICK_SCOPE", ("topic", "all")),
-        confirmations=reader.some_of("CONFIRMATIONS", CONFIRMABLE_SOURCES),
+        one_click_scope=Scope(reader.one_of("ONE_CLICK_SCOPE", (Scope.TOPIC, Scope.ALL))),
+        confirmations=reader.some_of("CONFIRMATIONS", OWN_SOURCES),
         confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),
         languages=reader.languages("LANGUAGES"),
         complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
@@ -133,9 +135,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, maximum=9),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
         outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),
-        claim_retention=reader.days(
-            "CLAIM_RETENTION_DAYS", 396, minimum=31
-        ),  # a monthly cap counts them
+        claim_retention=reader.days("CLAIM_RETENTION_DAYS", 396, minimum=_MIN_CLAIM_DAYS),
         reason_identity_retention=reader.days("REASON_IDENTITY_RETENTION_DAYS", 90),
         reason_text_retention=reader.days("REASON_TEXT_RETENTION_DAYS", 365),
         quarantine_retention=reader.days("QUARANTINE_RETENTION_DAYS", 14),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Subquery, and_, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
+from preference_center.core.vocab import Event
 from preference_center.store.tables import AnonymizedReason, LedgerRow, PageView, Reason
 
 AnySelect = Select[*tuple[Any, ...]]
@@ -60,7 +61,7 @@ def left_after(wanted: ReportFilter, less: Collection[str], sources: Collection[
     later = and_(
         left.subscriber_id == asked.subscriber_id,
         left.seq > asked.seq,
-        left.event == "unsubscribed",
+        left.event == Event.UNSUBSCRIBED,
         left.source.in_(sources),
         or_(left.topic == asked.topic, left.scope == "all"),
     )

@@ -1,14 +1,17 @@
 """RFC 8058: a mailbox provider posts to the address in `List-Unsubscribe`.
 
 It answers 200 itself, whatever the body says: the signed link in the path is enough (M4 to M9).
-No cookie, no redirect, no question, and the stop is committed before the answer.
+There is no cookie, redirect or question, and the unsubscribe is committed before the answer.
 """
 
 import logging
 
 from flask import Blueprint, Response
 
-from preference_center.core import consent
+from preference_center.core.apply import apply_one
+from preference_center.core.change import ALL, ChangeContext, Target
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.vocab import Scope, Source
 from preference_center.links.minter import read_link
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
@@ -16,32 +19,33 @@ from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
-blueprint = Blueprint("mail_systems", __name__)
+blueprint = Blueprint("one_click", __name__)
 
-MAX_BODY_BYTES = 4096  # bytes
+MAX_BODY_BYTES = 4096
 
 
 @blueprint.post("/u/<signed:link>")
 @open_to(Caller.LINK)
 def one_click(link: str) -> Response:
-    """End consent to the mail's topic, or to everything where `ONE_CLICK_SCOPE=all`."""
+    """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
     settings, now = services().settings, services().clock()
-    # First: who holds no link cannot hold a thread with a body that never ends.
+    # Before the body is read: without a valid link, a slow body must not occupy a thread.
     signed = read_link("unsubscribe", link, settings.link_keys)
     body = read_body(MAX_BODY_BYTES)
-    context = consent.ChangeContext(
-        source="one-click",
+    context = ChangeContext(
+        source=Source.ONE_CLICK,
         occurred_at=now,
         recorded_at=now,
         campaign=signed.campaign,
-        notice_delay=settings.notice_delay("one-click"),
+        notice_delay=settings.notice_delay(Source.ONE_CLICK),
     )
-    topic = None if settings.one_click_scope == "all" else signed.topic
+    everything = settings.one_click_scope is Scope.ALL
+    target = ALL if everything else Target.of(signed.topic)
     with services().database.transaction() as session:
-        result = consent.leave(session, signed.subscriber_id, topic, context)
-    log.info("one-click stop, new=%s, rfc8058=%s", result.changed, _is_as_the_rfc_says(body))
+        result = apply_one(session, Unsubscribe(signed.subscriber_id, target, context), now)
+    log.info("one-click unsubscribe, new=%s, rfc8058=%s", result.changed, _is_rfc_8058(body))
     return Response("You are unsubscribed.\n", mimetype="text/plain")
 
 
-def _is_as_the_rfc_says(body: bytes) -> bool:
+def _is_rfc_8058(body: bytes) -> bool:
     return b"List-Unsubscribe" in body and b"One-Click" in body

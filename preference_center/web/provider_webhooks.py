@@ -7,6 +7,7 @@ the provider posts again. Who proves nothing gets 403, and changes nothing.
 from flask import Blueprint, Response, abort, request
 
 from preference_center.core import inbound_counts
+from preference_center.core.vocab import InboundEffect
 from preference_center.inbound.events import EventProcessor
 from preference_center.providers.event import InvalidSignatureError, WebhookRequest
 from preference_center.web.access import Caller, open_to
@@ -30,9 +31,11 @@ def take(provider: str) -> Response:
     try:
         events = reader.read(posted, now)
     except InvalidSignatureError:
-        wired.inbound_counts.count(inbound_counts.key(provider, "forged", now))
+        wired.inbound_counts.count(
+            inbound_counts.key(provider, InboundEffect.INVALID_SIGNATURE, now)
+        )
         raise
     if not events:
-        wired.inbound_counts.count(inbound_counts.key(provider, "of no effect", now))
-    EventProcessor(wired.database, wired.settings, wired.clock).take_all(provider, events)
+        wired.inbound_counts.count(inbound_counts.key(provider, InboundEffect.IGNORED, now))
+    EventProcessor(wired.database, wired.settings, wired.clock).process_all(provider, events)
     return Response("Done.\n", mimetype="text/plain")

@@ -16,7 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from preference_center.core import audience, consent, subscribers, subscriptions, topics
-from preference_center.data.campaign_csv import PEOPLE_AT_A_TIME, Mailing
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import Frequency, Source, Status
+from preference_center.data.campaign_csv import BATCH_SIZE, CampaignFile
 from preference_center.data.tabular import Row
 from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
@@ -54,17 +56,21 @@ def _fill(database: Database, emails: list[str]) -> None:
     with database.transaction() as session:
         topic = make.topic(session)
         ids = list(people)
-        for start in range(0, len(ids), PEOPLE_AT_A_TIME):
-            some = ids[start : start + PEOPLE_AT_A_TIME]
+        for start in range(0, len(ids), BATCH_SIZE):
+            some = ids[start : start + BATCH_SIZE]
             subscribers.upsert_addresses(session, {each: people[each] for each in some}, last_week)
             for number, person in enumerate(
                 subscribers.lock_all(session, some, last_week).values()
             ):
-                context = consent.ChangeContext("import", last_week, last_week)
-                subscription = consent.new_subscription(person, topic.slug, "subscribed", context)
+                context = ChangeContext(Source.IMPORT, last_week, last_week)
+                subscription = consent.new_subscription(
+                    person, topic.slug, Status.SUBSCRIBED, context
+                )
                 consent.record_subscription(session, person, topic, subscription, context)
                 if number % 2:
-                    subscriptions.set_frequency(session, person, topic, "weekly", make.context())
+                    subscriptions.set_frequency(
+                        session, person, topic, Frequency.WEEKLY, make.context()
+                    )
             session.flush()
             audience.claim(session, topics.get(session, topic.slug), "first", some, last_week)
             session.flush()
@@ -74,7 +80,7 @@ def _fill(database: Database, emails: list[str]) -> None:
 def _report(
     name: str, database: Database, emails: list[str], campaign: str, *, claim: bool
 ) -> None:
-    mailing = Mailing(make.minter(), "weekly-news", campaign, make.NOW.date())
+    mailing = CampaignFile(make.minter(), "weekly-news", campaign, make.NOW.date())
     rows = (Row(number, {"email": email}) for number, email in enumerate(emails))
     begin = time.perf_counter()
     answers = mailing.verdicts(rows, database, lambda: make.NOW, claim=claim)

@@ -7,8 +7,21 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, joining, ledger, subscribers, subscriptions, topics
+from preference_center.core import (
+    consent,
+    joining,
+    ledger,
+    retention,
+    subscribers,
+    subscriptions,
+    topics,
+)
 from preference_center.core import undo as undoing
+from preference_center.core.apply import apply_one
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.retention import Retention
+from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -19,6 +32,16 @@ LINK_KEY = "link-key-for-tests-4vB7mQ2xW9pL6sN3"
 SERVER_KEY = "server-key-for-tests-8dF1kR5tY0zH7gJ2"
 IDENTITY_KEY = "identity-key-for-tests-3cX6nM9bV2aS5"
 SECRET_KEY = "flask-key-for-tests-1qA4wE7rT0yU3iO6"
+
+RETENTION = Retention(
+    outbox=timedelta(days=30),
+    claims=timedelta(days=396),
+    reason_identities=timedelta(days=90),
+    reason_notes=timedelta(days=365),
+    quarantine=timedelta(days=14),
+    dedup=timedelta(days=14),
+    domain_counts=timedelta(days=14),
+)
 
 _SETTINGS = Settings(
     public_url="https://mail.example.org",
@@ -85,50 +108,47 @@ def reader(
     email: str = "ada@example.org",
     *slugs: str,
     since: datetime = NOW - timedelta(days=400),
-    status: str = "subscribed",
+    status: Status = Status.SUBSCRIBED,
 ) -> Subscriber:
     """Return a locked subscriber whose address is known and who gets `slugs`."""
     subscribers.upsert_addresses(session, {person(email): email}, since)
     found = subscribers.lock(session, person(email), since)
     for slug in slugs or ("weekly-news",):
-        context = consent.ChangeContext("import", since, since)
+        context = ChangeContext(Source.IMPORT, since, since)
         subscription = consent.new_subscription(found, slug, status, context)
         subscription.consent_at = since
-        wanted = topics.get_or_create(session, slug, since)
-        consent.record_subscription(session, found, wanted, subscription, context)
+        topics.get_or_create(session, slug, since)
+        consent.record_subscription(session, found, subscription, context)
     session.flush()
     return found
 
 
-def context(
-    source: consent.Source = "page", at: datetime = NOW, **changes: Any
-) -> consent.ChangeContext:
+def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
     """Return an act done and recorded at one time."""
-    return replace(consent.ChangeContext(source, at, at), **changes)
+    return replace(ChangeContext(source, at, at), **changes)
 
 
 def stop(
     session: Session,
     email: str = "ada@example.org",
     slug: str | None = "weekly-news",
-    scope: consent.Scope = "all",
+    scope: Scope = Scope.ALL,
     **changes: Any,
-) -> consent.ChangeResult:
-    """End consent to one topic, or to `scope` where `slug` is None."""
-    topic = topics.get_or_create(session, slug, NOW) if slug is not None else None
-    person_ = subscribers.lock(session, person(email), NOW)
-    wanted: consent.Scope = "topic" if topic is not None else scope
-    return consent.end_consent(session, person_, wanted, context(**changes), topic)
+) -> ChangeResult:
+    """End consent to one topic, or to `scope` if `slug` is None."""
+    target = Target.of(slug) if slug is not None else Target(scope)
+    change = Unsubscribe(person(email), target, context(**changes))
+    return apply_one(session, change, NOW)
 
 
 def less(
     session: Session,
-    choice: str,
+    choice: Frequency | Pause,
     email: str = "ada@example.org",
     slug: str = "weekly-news",
     **changes: Any,
-) -> consent.ChangeResult:
-    """Ask for less of one topic: one of `FREQUENCIES` or `PAUSES`."""
+) -> ChangeResult:
+    """Cap or pause one topic."""
     person_ = subscribers.lock(session, person(email), NOW)
     return subscriptions.reduce_or_pause(
         session, person_, topics.get(session, slug), choice, context(**changes)
@@ -141,7 +161,7 @@ def join(
     slug: str = "weekly-news",
     asked_at: datetime | None = None,
     **changes: Any,
-) -> consent.ChangeResult:
+) -> ChangeResult:
     """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
     person_, topic = subscribers.lock(session, person(email), NOW), topics.get(session, slug)
     done = context(**changes)
@@ -150,7 +170,7 @@ def join(
 
 def undo(
     session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
-) -> consent.ChangeResult:
+) -> ChangeResult:
     """Undo one person's ledger rows."""
     person_ = subscribers.lock(session, person(email), NOW)
     return undoing.undo(session, person_, first, last, context(**changes))
@@ -158,5 +178,16 @@ def undo(
 
 def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
     """Return what the ledger says happened to one person, each with its topic or its scope."""
-    found = ledger.changes(session, person(email), 1)
+    found = ledger.load(session, person(email), 1)
     return [(change.row.event, change.row.topic or change.row.scope) for change in found]
+
+
+def anonymize_reasons(session: Session, now: datetime, keep: Retention = RETENTION) -> int:
+    """Anonymize the reasons that are old enough at a time, at most a batch of them."""
+    return retention.anonymize_reasons(session, now - keep.reason_identities)
+
+
+def purge(session: Session, step: str, now: datetime, keep: Retention = RETENTION) -> int:
+    """Run one step of a purge by its name, and return how many rows it took."""
+    (found,) = (each for each in retention.STEPS if each.name == step)
+    return found.run(session, keep, now)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from preference_center.core import topics
+from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, confirm, link, path_in
@@ -108,7 +109,7 @@ def _joining(visit: _Visit) -> Iterator[Page]:
     why = "too_often=weekly-news&no_email=weekly-news&complained=weekly-news"
     yield visit.get(f"{path}?{why}")
     with site.database.transaction() as session:
-        make.stop(session, EVE, slug=None, scope="address", source="bounce")
+        make.stop(session, EVE, slug=None, scope=Scope.ADDRESS, source="bounce")
     yield from map(visit.get, (asked, path))
     with site.database.transaction() as session:
         make.stop(session, EVE, source="complaint")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
+from preference_center.core.vocab import Event
 from preference_center.store import Database
 from preference_center.store.tables import Base, LedgerRow
 from tests.support import make
@@ -142,4 +143,4 @@ class Served:
 
     def stopped(self) -> int:
         """Return how many stops the ledger has of this person."""
-        return [row.event for row in self.ledger()].count("unsubscribed")
+        return [row.event for row in self.ledger()].count(Event.UNSUBSCRIBED)

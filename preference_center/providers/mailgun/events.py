@@ -54,7 +54,7 @@ class Mailgun:
         form = JsonObject(_form_fields(posted))
         self._verify(form, now)
         event_id = f"form {form.text('token')}"
-        return [Event(event_id, "unread", "", "", now, raw=posted.body)]
+        return [Event(event_id, "unknown", "", "", now, raw=posted.body)]
 
     def _verify(self, signature: JsonObject, now: datetime) -> None:
         timestamp = signature.text("timestamp")

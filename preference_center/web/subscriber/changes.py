@@ -1,20 +1,26 @@
-"""What every page does with a change: look first, record the person's own act, show a receipt."""
+"""What the pages share: load the preferences, make the subscriber's change, show its receipt."""
 
+from typing import TypeVar
 from uuid import UUID
 
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import consent, page_views, preferences, subscribers, topics
+from preference_center.core import page_views, preferences, subscribers, topics
+from preference_center.core.apply import apply_one
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.preferences import SubscriberPreferences
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.minter import Link, write_link
 from preference_center.links.server import OWN_CAMPAIGNS, Receipt, write_receipt
 from preference_center.web.services import language, render, services, url
 
+_Result = TypeVar("_Result")
+
 
 def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
-    """Return where a person stands, and the language to tell them in."""
+    """Return a subscriber's preferences, and the language of the page."""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
@@ -23,62 +29,69 @@ def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
 
 
 def count_page_view(signed: Link) -> None:
-    """Count that a mailing's page was opened; a HEAD shows nobody anything."""
+    """Count a view of the page behind a campaign's link; a HEAD request is not one."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
         hour = page_views.hour_of(services().clock())
         services().page_views.count((hour, signed.topic, signed.campaign))
 
 
-def own_act(campaign: str | None = None, wording: str | None = None) -> consent.ChangeContext:
-    """Return an act that a person does on a page, now."""
+def own_context(campaign: str | None = None, wording: str | None = None) -> ChangeContext:
+    """Return the context of a change that a subscriber makes on a page, now."""
     wired, now = services(), services().clock()
-    return consent.ChangeContext(
-        source="page",
+    return ChangeContext(
+        source=Source.PAGE,
         occurred_at=now,
         recorded_at=now,
         campaign=campaign,
         wording=wording,
-        notice_delay=wired.settings.notice_delay("page"),
+        notice_delay=wired.settings.notice_delay(Source.PAGE),
         language=_language_to_keep(),
     )
 
 
-def leave(subscriber_id: UUID, topic: str | None, campaign: str | None, already: str) -> Response:
-    """End consent to `topic`, or to everything where it is None; answer 303 to the receipt.
-
-    Where that had ended before, answer 303 to the page `already`: a receipt holds undo, and only
-    who made a change may undo it.
-    """
+def make(change: Change[_Result]) -> _Result:
+    """Make one change in a transaction of its own."""
     with services().database.transaction() as session:
-        result = consent.leave(session, subscriber_id, topic, own_act(campaign))
-    return to_receipt(subscriber_id, result, already)
+        return apply_one(session, change, services().clock())
 
 
-def to_receipt(subscriber_id: UUID, result: consent.ChangeResult, already: str) -> Response:
-    """Answer 303 to the receipt of a change, which is safe to reload; else to `already`."""
+def leave(
+    subscriber_id: UUID, topic: str | None, campaign: str | None, unchanged_url: str
+) -> Response:
+    """End consent to `topic`, or to all topics if it is None; answer 303 to the receipt.
+
+    If it had ended before, answer 303 to `unchanged_url`: the receipt allows undo, which only the
+    subscriber who made the change may use.
+    """
+    change = Unsubscribe(subscriber_id, Target.of(topic), own_context(campaign))
+    return to_receipt(subscriber_id, make(change), unchanged_url)
+
+
+def to_receipt(subscriber_id: UUID, result: ChangeResult, unchanged_url: str) -> Response:
+    """Answer 303 to the receipt of a change, which is safe to reload, or to `unchanged_url`."""
     if not result.changed:
-        return redirect(already, 303)
+        return redirect(unchanged_url, 303)
     return redirect(url("receipts.show", link=receipt_of(subscriber_id, result)), 303)
 
 
-def receipt_of(subscriber_id: UUID, result: consent.ChangeResult) -> str:
+def receipt_of(subscriber_id: UUID, result: ChangeResult) -> str:
     """Return the signed text of a change's receipt."""
     receipt = Receipt(services().clock().date(), subscriber_id, result.first_seq, result.last_seq)
     return write_receipt(receipt, services().database.signing_keys[KeyKind.SERVER])
 
 
-def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **told: list[str]) -> str:
-    """Return the path of a preferences page, for a page that was opened with a good link.
+def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **notices: list[str]) -> str:
+    """Return the path of a preferences page, for a page that was opened with a valid link.
 
-    `told` is what the page says has just been done, as its own forms would put it.
+    `notices` are slugs of topics by what the page says about them: see `NotSaved`.
     """
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
     signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
-    return url("preferences.show", link=signed, **told)
+    return url("preferences.show", link=signed, **notices)
 
 
 def join_wording(topic: str, locale: str) -> str:
-    """Return what the button says that starts a topic: the wording that consent is given to."""
+    """Return the label of the button that starts a topic: the wording of the consent."""
     return render("subscriber/join_wording.txt", locale, topic=topic).strip()
 
 
@@ -88,7 +101,7 @@ def smtp() -> bool:
 
 
 def _language_to_keep() -> str | None:
-    """Return the language that was switched to, or one that is not the default."""
+    """Return the language that was switched to, or the language used if not the default."""
     chosen, spoken = request.args.get("lang"), language()
     switched = chosen in services().languages.offered
     return spoken if switched or spoken != services().languages.offered[0] else None

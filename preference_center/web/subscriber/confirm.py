@@ -1,4 +1,4 @@
-"""`/c/`: start a topic by a link that was emailed to the address (screen G)."""
+"""`/c/`: start a topic by a confirm link that was emailed to the address."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import joining, preferences, subscribers, topics
 from preference_center.core.errors import LinkTooOldError
+from preference_center.core.joining import StartTopic
 from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import ConfirmState
 from preference_center.links.server import Confirm, read_confirm
@@ -14,7 +15,8 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
     join_wording,
-    own_act,
+    make,
+    own_context,
     preferences_url,
     smtp,
     to_receipt,
@@ -28,17 +30,17 @@ blueprint = Blueprint("confirm", __name__)
 @blueprint.get("/c/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Ask before joining: looking changes nothing."""
+    """Ask before starting the topic. Changes nothing."""
     confirm = _read(link)
-    standing, state, locale = _look(confirm)
+    current, state, locale = _look(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
     return render(
         "subscriber/confirm.html",
         locale,
-        standing=standing,
+        current=current,
         state=state,
-        topic=standing.topics[confirm.topic],
+        topic=current.topics[confirm.topic],
         action=url("confirm.submit", link=link),
         again_url=url("confirm.ask_again", link=link),
         preferences_url=preferences_url(confirm.subscriber_id, confirm.topic, "confirm"),
@@ -51,32 +53,34 @@ def show(link: str) -> str:
 def submit(link: str) -> Response:
     """Start the topic, or answer with the page that says why this link does not."""
     confirm = _read(link)
-    standing, state, locale = _look(confirm)
+    current, state, locale = _look(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
-    context = own_act("confirm", join_wording(standing.topics[confirm.topic].name, locale))
-    with services().database.transaction() as session:
-        topic = topics.get(session, confirm.topic)
-        person = subscribers.lock(session, confirm.subscriber_id, context.recorded_at)
-        result = joining.join(session, person, topic, context, asked_at=confirm.asked_at)
+    wording = join_wording(current.topics[confirm.topic].name, locale)
+    context = own_context("confirm", wording)
+    change = StartTopic(confirm.subscriber_id, confirm.topic, confirm.asked_at, context)
+    result = make(change)
     return to_receipt(confirm.subscriber_id, result, url("confirm.show", link=link))
 
 
 @blueprint.post("/c/<signed:link>/again")
 @open_to(Caller.LINK)
 def ask_again(link: str) -> Response:
-    """Email a newer link in place of one that an unsubscribe has overtaken."""
+    """Email a newer link in place of one that a later unsubscribe has made invalid."""
     confirm = _read(link)
-    standing, state, _ = _look(confirm)
+    current, state, _ = _look(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
     if state is not ConfirmState.UNSUBSCRIBED:
         return redirect(url("confirm.show", link=link), 303)
-    person, topic, now = confirm.subscriber_id, standing.topics[confirm.topic], services().clock()
+    subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
     with services().database.transaction() as session:
-        refused = joining.ask_again(session, person, topic.slug, now, smtp=smtp())
-    told = {refused.value: [topic.slug]} if refused is not None else {"mailed": [topic.slug]}
-    return redirect(preferences_url(person, topic.slug, "confirm", **told), 303)
+        refused = joining.ask_again(
+            session, subscriber_id, topic.slug, services().clock(), smtp=smtp()
+        )
+    notice = refused.value if refused is not None else "requested"
+    here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})
+    return redirect(here, 303)
 
 
 def _read(link: str) -> Confirm:
@@ -88,7 +92,7 @@ def _read(link: str) -> Confirm:
 
 
 def _look(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
-    """Return where a person stands, what the link can do now, and the language to say it in."""
+    """Return the preferences, what the link can do now, and the language of the page."""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, confirm.subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)

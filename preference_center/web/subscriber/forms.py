@@ -1,23 +1,30 @@
 """The forms of the subscriber pages.
 
-They carry no CSRF token: nobody can forge a post to an address they do not know, and whoever
-knows it needs no forgery (design 5).
+They have no CSRF token: a request can only be forged by someone who knows the link, and anyone who
+knows the link can use it directly.
 """
 
 from collections.abc import Container
+from enum import StrEnum
 
 from flask import request
 from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
-from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.preferences_form import TopicUpdate
-from preference_center.core.reasons import CODES, MAX_NOTE_LENGTH
-from preference_center.core.subscriptions import PAUSES
+from preference_center.core.reasons import MAX_NOTE_LENGTH
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
 from preference_center.links.addresses import UnclearAddressError, clean, is_mailable
 from preference_center.links.minter import SLUG
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
+
+OFF = "off"  # What a form says of a topic that is not received.
+_CAPS = [each.value for each in Frequency if each is not Frequency.EVERY]
+
+
+def _values(vocabulary: type[StrEnum]) -> list[str]:
+    return [member.value for member in vocabulary]
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -28,59 +35,72 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     def __init__(self) -> None:
         read_body(MAX_FORM_BYTES)
-        # FlaskForm by itself would read JSON too, and fail on JSON that is no object.
+        # FlaskForm on its own also reads JSON, and fails on JSON that is not an object.
         super().__init__(formdata=request.form)
 
 
 class LeaveForm(Form):
     """What to leave: one topic, or everything. The pressed button's value is the answer."""
 
-    scope = RadioField(choices=["topic", "all"], validators=[InputRequired()])
+    scope = RadioField(choices=[Scope.TOPIC.value, Scope.ALL.value], validators=[InputRequired()])
     topic = StringField(validators=[Optional(), Regexp(f"^{SLUG.pattern}$")])
 
     @property
     def chosen_topic(self) -> str | None:
         """Return the topic to leave, or None for everything."""
-        return str(self.topic.data) if self.scope.data == "topic" else None
+        return str(self.topic.data) if self.scope.data == Scope.TOPIC else None
 
-    def says_what_of(self, known: Container[str]) -> bool:
-        """Tell whether a button was pressed that leaves everything or one of the topics `known`."""
-        return bool(self.validate()) and (self.scope.data == "all" or self.topic.data in known)
+    def is_for(self, known: Container[str]) -> bool:
+        """Return True if it leaves everything, or one of the topics `known`."""
+        return bool(self.validate()) and (self.scope.data == Scope.ALL or self.topic.data in known)
 
 
 class LessForm(Form):
     """How much less: a cap, or a pause."""
 
-    choice = RadioField(choices=[*FREQUENCIES[1:], *PAUSES], validators=[InputRequired()])
+    choice = RadioField(choices=[*_CAPS, *_values(Pause)], validators=[InputRequired()])
+
+    @property
+    def chosen(self) -> Frequency | Pause:
+        chosen = str(self.choice.data)
+        return Pause(chosen) if chosen in _values(Pause) else Frequency(chosen)
 
 
 class PauseForm(Form):
     """For how long to pause everything."""
 
-    length = RadioField(choices=list(PAUSES), validators=[InputRequired()])
+    length = RadioField(choices=_values(Pause), validators=[InputRequired()])
+
+    @property
+    def chosen(self) -> Pause:
+        return Pause(self.length.data)
 
 
 class ReasonForm(Form):
-    """Why somebody left: a code, a note, or both."""
+    """Why the subscriber left: a code, a note, or both."""
 
-    code = RadioField(choices=list(CODES), validators=[Optional()])
+    code = RadioField(choices=_values(ReasonCode), validators=[Optional()])
     note = TextAreaField()
 
     @property
+    def chosen(self) -> ReasonCode:
+        return ReasonCode(self.code.data or ReasonCode.OTHER)
+
+    @property
     def text(self) -> str:
-        """Return the note, its line breaks counted once."""
+        """Return the note, with each line break as one character."""
         return str(self.note.data or "").replace("\r\n", "\n").strip()
 
     @property
     def problem(self) -> str:
-        """Return what is wrong: `nothing` was said, or too much (`long`)."""
+        """Return what is wrong: there is no answer (`nothing`), or the note is too `long`."""
         if len(self.text) > MAX_NOTE_LENGTH:
             return "long"
         return "" if self.validate() and (self.code.data or self.text) else "nothing"
 
 
 class LinkForm(Form):
-    """Where to mail a fresh link."""
+    """The address to send a fresh link to."""
 
     email = EmailField(validators=[InputRequired(), Length(max=320)])
 
@@ -94,21 +114,31 @@ class LinkForm(Form):
 
 
 def read_updates() -> list[TopicUpdate] | None:
-    """Return what the form of preferences says of each topic it showed; None if it cannot be read.
+    """Return what the preferences form says of each topic, or None if it cannot be read.
 
-    A form of a person who can choose no topic still says which language they want.
+    A form without topics, of a subscriber who can choose none, may still set the language.
     """
     read_body(MAX_FORM_BYTES)
     form = request.form
-    wishes = [
-        TopicUpdate(
-            slug=slug,
-            was=form.get(f"was-{slug}", ""),
-            wants=form.get(f"often-{slug}", "every") if f"on-{slug}" in form else "off",
-            resume=f"resume-{slug}" in form,
-        )
-        for slug in dict.fromkeys(form.getlist("topic"))
-    ]
-    known = {"off", *FREQUENCIES}
-    good = all({wish.was, wish.wants} <= known and SLUG.fullmatch(wish.slug) for wish in wishes)
-    return wishes if good and (wishes or "language" in form) else None
+    slugs = dict.fromkeys(form.getlist("topic"))
+    try:
+        updates = [
+            TopicUpdate(
+                slug=slug,
+                was=_frequency(form.get(f"was-{slug}", "")),
+                wants=_frequency(form.get(f"often-{slug}", Frequency.EVERY))
+                if f"on-{slug}" in form
+                else None,
+                resume=f"resume-{slug}" in form,
+            )
+            for slug in slugs
+        ]
+    except ValueError:
+        return None
+    good = all(SLUG.fullmatch(slug) for slug in slugs)
+    return updates if good and (updates or "language" in form) else None
+
+
+def _frequency(text: str) -> Frequency | None:
+    """Return a frequency, or None for `off`; raise ValueError for anything else."""
+    return Frequency(text) if text != OFF else None

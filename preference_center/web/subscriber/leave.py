@@ -1,12 +1,14 @@
-"""`/u/`: leave this topic or everything, or ask for less of it (screen A)."""
+"""`/u/`: leave this topic or everything, or ask for less of it."""
 
 from datetime import datetime
 
 from flask import Blueprint
 from werkzeug.wrappers import Response
 
-from preference_center.core import subscribers, subscriptions, topics
+from preference_center.core import subscriptions, topics
 from preference_center.core.preferences import TopicPreference
+from preference_center.core.subscriptions import Reduce
+from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.links.minter import Link, read_link
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
@@ -14,7 +16,8 @@ from preference_center.web.subscriber.changes import (
     count_page_view,
     leave,
     load_preferences,
-    own_act,
+    make,
+    own_context,
     preferences_url,
     to_receipt,
 )
@@ -26,7 +29,7 @@ blueprint = Blueprint("leave", __name__)
 @blueprint.get("/u/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Show what can be left; look, and change nothing."""
+    """Show what can be left. Changes nothing."""
     signed = _read(link)
     count_page_view(signed)
     return _page(link, signed)
@@ -39,23 +42,20 @@ def submit(link: str) -> Response | tuple[str, int]:
     signed, form = _read(link), LeaveForm()
     if not form.validate():
         return _page(link, signed, problem="leave"), 400
-    topic = signed.topic if form.scope.data == "topic" else None
-    already = url("leave.show", link=link)
-    return leave(signed.subscriber_id, topic, signed.campaign, already)
+    topic = signed.topic if form.scope.data == Scope.TOPIC else None
+    unchanged_url = url("leave.show", link=link)
+    return leave(signed.subscriber_id, topic, signed.campaign, unchanged_url)
 
 
 @blueprint.post("/u/<signed:link>/less")
 @open_to(Caller.LINK)
 def ask_for_less(link: str) -> Response | tuple[str, int]:
-    """Cap or pause the topic; whoever gets none of it now keeps getting none."""
+    """Cap or pause the topic. A subscriber who does not receive it still does not afterwards."""
     signed, form = _read(link), LessForm()
     if not form.validate():
         return _page(link, signed, problem="less"), 400
-    context = own_act(signed.campaign)
-    with services().database.transaction() as session:
-        topic = topics.get_or_create(session, signed.topic, context.recorded_at)
-        person = subscribers.lock(session, signed.subscriber_id, context.recorded_at)
-        result = subscriptions.reduce_or_pause(session, person, topic, form.choice.data, context)
+    context = own_context(signed.campaign)
+    result = make(Reduce(signed.subscriber_id, signed.topic, form.chosen, context))
     return to_receipt(signed.subscriber_id, result, url("leave.show", link=link))
 
 
@@ -64,17 +64,17 @@ def _read(link: str) -> Link:
 
 
 def _page(link: str, signed: Link, problem: str = "") -> str:
-    standing, locale = load_preferences(signed.subscriber_id)
-    topic, now = standing.topics.get(signed.topic), services().clock()
+    current, locale = load_preferences(signed.subscriber_id)
+    topic, now = current.topics.get(signed.topic), services().clock()
     return render(
         "subscriber/leave.html",
         locale,
-        standing=standing,
+        current=current,
         topic=topic,
         topic_name=topics.name_from_slug(signed.topic),
-        single=standing.is_complete(signed.topic),
+        single=current.is_complete(signed.topic),
         options=_options(topic, now) if topic is not None and topic.received else [],
-        problem=problem if standing.all_stopped_at is None else "",
+        problem=problem if current.all_stopped_at is None else "",
         action=url("leave.submit", link=link),
         less_url=url("leave.ask_for_less", link=link),
         preferences_url=preferences_url(signed.subscriber_id, signed.topic, signed.campaign),
@@ -82,12 +82,14 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
     )
 
 
-def _options(topic: TopicPreference, now: datetime) -> list[tuple[str, datetime | None]]:
-    """Return what is less than now: caps, and pauses with when they end."""
-    ends = {length: subscriptions.paused_until(length, now) for length in subscriptions.PAUSES}
+def _options(
+    topic: TopicPreference, now: datetime
+) -> list[tuple[Frequency | Pause, datetime | None]]:
+    """Return what is less than now: caps, and pauses with their end."""
+    ends = {pause: subscriptions.paused_until(pause, now) for pause in Pause}
     longer = [
-        (length, end)
-        for length, end in ends.items()
+        (pause, end)
+        for pause, end in ends.items()
         if topic.paused_until is None or end > topic.paused_until
     ]
     return [*((cap, None) for cap in topic.smaller), *longer]

@@ -7,6 +7,7 @@ from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
 from preference_center.core import outbox
+from preference_center.core.vocab import OutboxKind
 from preference_center.links.addresses import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
@@ -35,7 +36,7 @@ def submit() -> Response | tuple[str, int]:
         abort(429)
     person = subscriber_id(str(form.email.data), wired.settings.identity_key)
     with wired.database.transaction() as session:
-        outbox.request(session, person, "link", wired.clock())
+        outbox.request(session, person, OutboxKind.LINK, wired.clock())
     return redirect(url("new_link.sent"), 303)
 
 

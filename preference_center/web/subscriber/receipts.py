@@ -1,19 +1,21 @@
-"""`/r/`: the goodbye after a change, and undo (screens B and D)."""
+"""`/r/`: the receipt after a change, and undo."""
 
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from preference_center.core import reasons, receipts, subscribers
-from preference_center.core import undo as undoing
 from preference_center.core.errors import UndoSupersededError, UndoTooLateError
 from preference_center.core.receipts import ShownReceipt
+from preference_center.core.undo import Undo
+from preference_center.core.vocab import ReasonCode, ReceiptState
 from preference_center.links.server import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
     leave,
     load_preferences,
-    own_act,
+    make,
+    own_context,
     preferences_url,
     to_receipt,
 )
@@ -25,7 +27,7 @@ blueprint = Blueprint("receipts", __name__)
 @blueprint.get("/r/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Tell what changed and whether it still holds; safe to reload for ever."""
+    """Show what changed and whether it still holds. It is always safe to reload."""
     return _page("subscriber/receipt.html", link, _read(link))
 
 
@@ -33,45 +35,45 @@ def show(link: str) -> str:
 @blueprint.get("/r/<signed:link>/undo<stuck:stuck>")
 @open_to(Caller.LINK)
 def ask_undo(link: str, stuck: str = "") -> str:
-    """Ask before undoing: the mail's link comes here, and looking changes nothing."""
+    """Ask before undoing: the link in the email leads here. Changes nothing."""
     return _page("subscriber/undo.html", link, _read(link))
 
 
 @blueprint.post("/r/<signed:link>/undo")
 @open_to(Caller.LINK)
 def undo(link: str) -> Response:
-    """Put everything back as it was."""
-    receipt, now = _read(link), services().clock()
-    with services().database.transaction() as session:
-        subscriber = subscribers.lock(session, receipt.subscriber_id, now)
-        shown_in = language(subscriber.locale)
-        context = own_act(wording=render("subscriber/undo_wording.txt", shown_in).strip())
-        result = undoing.undo(session, subscriber, receipt.first, receipt.last, context)
+    """Restore everything as it was before the change."""
+    receipt = _read(link)
+    _, locale = load_preferences(receipt.subscriber_id)
+    wording = render("subscriber/undo_wording.txt", locale).strip()
+    context = own_context(wording=wording)
+    result = make(Undo(receipt.subscriber_id, receipt.first, receipt.last, context))
     return to_receipt(receipt.subscriber_id, result, url("receipts.show", link=link))
 
 
 @blueprint.post("/r/<signed:link>/leave")
 @open_to(Caller.LINK)
 def leave_again(link: str) -> Response:
-    """Leave after all, from the page that says everything is as it was."""
+    """Leave after all, from the page that confirms an undo."""
     receipt, form = _read(link), LeaveForm()
-    standing, already = load_preferences(receipt.subscriber_id)[0], url("receipts.show", link=link)
-    if not form.says_what_of(standing.topics):
-        return redirect(already, 303)
-    return leave(receipt.subscriber_id, form.chosen_topic, None, already)
+    current, _ = load_preferences(receipt.subscriber_id)
+    unchanged_url = url("receipts.show", link=link)
+    if not form.is_for(current.topics):
+        return redirect(unchanged_url, 303)
+    return leave(receipt.subscriber_id, form.chosen_topic, None, unchanged_url)
 
 
 @blueprint.post("/r/<signed:link>/reason")
 @open_to(Caller.LINK)
 def tell_why(link: str) -> Response | tuple[str, int]:
-    """Keep why somebody left; a second answer replaces the first."""
+    """Record why the subscriber left. A second answer replaces the first."""
     receipt, form = _read(link), ReasonForm()
     shown, _ = _shown(receipt)
     if shown.reason_for is None:
-        raise UndoSupersededError("nobody left here")
+        raise UndoSupersededError("the subscriber has not left by this change")
     if form.problem:
         return _page("subscriber/receipt.html", link, receipt, form), 400
-    code, now = form.code.data or "other", services().clock()
+    code, now = form.chosen, services().clock()
     with services().database.transaction() as session:
         reasons.record(session, receipt.subscriber_id, shown.reason_for, code, form.text, now)
     return redirect(url("receipts.show", link=link, _anchor="why"), 303)
@@ -85,17 +87,17 @@ def _page(template: str, link: str, receipt: Receipt, form: ReasonForm | None = 
     shown, locale = _shown(receipt)
     if template == "subscriber/undo.html":
         _refuse(shown)
-        if shown.state == "undone":
+        if shown.state is ReceiptState.UNDONE:
             template = "subscriber/receipt.html"
     return render(
         template,
         locale,
         receipt=shown,
-        standing=shown.standing,
+        current=shown.preferences,
         problem=form.problem if form is not None else "",
         code=form.code.data if form is not None else None,
         note=form.text if form is not None else "",
-        codes=reasons.CODES,
+        codes=list(ReasonCode),
         undo_url=url("receipts.undo", link=link),
         reason_url=url("receipts.tell_why", link=link),
         preferences_url=_preferences_url(receipt, shown),
@@ -110,20 +112,18 @@ def _preferences_url(receipt: Receipt, shown: ShownReceipt) -> str:
 
 
 def _shown(receipt: Receipt) -> tuple[ShownReceipt, str]:
-    person = receipt.subscriber_id
+    now = services().clock()
     with services().database.reading() as session:
-        known = subscribers.find(session, person)
-        locale = language(known.locale if known is not None else None)
-        shown = receipts.read(
-            session, person, receipt.first, receipt.last, locale, services().clock()
-        )
+        subscriber = subscribers.find(session, receipt.subscriber_id)
+        locale = language(subscriber.locale if subscriber is not None else None)
+        shown = receipts.read(session, subscriber, receipt.first, receipt.last, locale, now)
     if shown is None:
         raise UndoSupersededError("what was changed is no longer on record")
     return shown, locale
 
 
 def _refuse(shown: ShownReceipt) -> None:
-    if shown.state == "expired":
+    if shown.state is ReceiptState.EXPIRED:
         raise UndoTooLateError
-    if shown.state in {"superseded", "final"}:
+    if shown.state in (ReceiptState.SUPERSEDED, ReceiptState.FINAL):
         raise UndoSupersededError

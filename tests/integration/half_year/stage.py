@@ -25,7 +25,9 @@ from preference_center.core import (
     topics,
     undo,
 )
+from preference_center.core.change import ChangeContext, ChangeResult
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.vocab import Source
 from preference_center.data import campaign_csv
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -55,7 +57,7 @@ class Stage:
     def __init__(self, database: Database, log: TextIO, people: int, seed: int = 1) -> None:
         self.database, self.log, self.people, self.lot = database, log, people, Random(seed)
         self.now = START - DAY
-        self.outcomes: dict[int, list[consent.ChangeResult]] = defaultdict(list)
+        self.outcomes: dict[int, list[ChangeResult]] = defaultdict(list)
         self.sent: dict[str, set[int]] = defaultdict(set)
         self._events: list[tuple[datetime, int, Act | Letter]] = []
         self._numbers = count()
@@ -103,8 +105,8 @@ class Stage:
             return
         event = replace(event, at=self.now)
         late = event.said_at is not None and event.said_at < self.now - MINUTE
-        context = consent.ChangeContext(
-            "page", event.said_at if event.said_at and late else self.now, self.now
+        context = ChangeContext(
+            Source.PAGE, event.said_at if event.said_at and late else self.now, self.now
         )
         result = self._do(event, context)
         if result.changed and event.context not in ("undo", "bounce", "erase"):
@@ -112,10 +114,10 @@ class Stage:
         values = {**asdict(event), "said_at": context.occurred_at, "changed": result.changed}
         self._tell("act", **values)
 
-    def _do(self, event: Act, context: consent.ChangeContext) -> consent.ChangeResult:
+    def _do(self, event: Act, context: ChangeContext) -> ChangeResult:
         who, unchanged = (
             self._ids[event.person],
-            consent.ChangeResult(changed=False, first_seq=0, last_seq=0),
+            ChangeResult(changed=False, first_seq=0, last_seq=0),
         )
         with self.database.transaction() as session:
             if event.context in ("leave", "leave all"):
@@ -138,10 +140,10 @@ class Stage:
                 case "join":
                     return joining.join(session, person, topic, context, asked_at=self.now)
                 case "bounce":
-                    bounced = replace(context, source="bounce")
+                    bounced = replace(context, source=Source.BOUNCE)
                     return consent.end_consent(session, person, "address", bounced)
                 case "erase":
-                    erasure.erase(session, who, "cli", self.now)
+                    erasure.erase(session, who, Source.CLI, self.now)
                     return unchanged
             made = self.outcomes[event.person][-int(event.choice)]
             try:
@@ -176,8 +178,8 @@ class Stage:
         order = self._order()
         answers = self._ask(letter.topic, letter.campaign, order)
         read = self.people if crash_after is None else crash_after
-        for start in range(0, read, campaign_csv.PEOPLE_AT_A_TIME):
-            batch = order[start : start + campaign_csv.PEOPLE_AT_A_TIME]
+        for start in range(0, read, campaign_csv.BATCH_SIZE):
+            batch = order[start : start + campaign_csv.BATCH_SIZE]
             self.now += _SECOND
             got = [next(answers) for _ in batch[: read - start]]
             self._tell(
@@ -251,8 +253,8 @@ class Stage:
             given_back=given_back,
         )
 
-    def _mailing(self, topic: str, campaign: str) -> campaign_csv.Mailing:
-        return campaign_csv.Mailing(make.minter(), topic, campaign, self.now.date())
+    def _mailing(self, topic: str, campaign: str) -> campaign_csv.CampaignFile:
+        return campaign_csv.CampaignFile(make.minter(), topic, campaign, self.now.date())
 
     def _order(self) -> list[int]:
         return self.lot.sample(range(self.people), self.people)

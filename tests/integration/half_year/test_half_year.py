@@ -51,7 +51,7 @@ def _play(database: Database, log: Path, people: int) -> None:
 def test_every_mail_of_half_a_year_was_right(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", max(60, PEOPLE // 20))
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", max(60, PEOPLE // 20))
     log = tmp_path / "half-year.jsonl"
     _play(database, log, PEOPLE)
     command = [sys.executable, "-m", "tests.integration.half_year.tally", str(log)]

@@ -23,6 +23,7 @@ from preference_center.core import (
 from preference_center.core import undo as undoing
 from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.subscriptions import PAUSES
+from preference_center.core.vocab import ReasonCode, Scope
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, Subscriber
@@ -160,7 +161,7 @@ def leave(
     at = NOW - timedelta(days=days_ago)
     context = make.context(at=at, notice_delay=timedelta(minutes=2) if subscriber.email else None)
     topic = topics.get(session, slug) if slug is not None else None
-    scope: consent.Scope = "all" if topic is None else "topic"
+    scope: Scope = Scope.ALL if topic is None else Scope.TOPIC
     seq = consent.end_consent(session, subscriber, scope, context, topic).last_seq
     return _receipt(subscriber, seq)
 
@@ -290,14 +291,14 @@ def _answered(session: Session) -> str:
     person = make.reader(session, "told@example.org", *BOTH)
     receipt = leave(session, person)
     session.flush()
-    reasons.record(session, person.subscriber_id, person.seq, "never_signed_up", "", NOW)
+    reasons.record(session, person.subscriber_id, person.seq, ReasonCode.NEVER_SIGNED_UP, "", NOW)
     return receipt
 
 
 def _preferences(session: Session) -> dict[str, str]:
     leave(session, make.reader(session, "none@example.org"))
     make.reader(session, "bounced@example.org", *BOTH)
-    make.stop(session, "bounced@example.org", None, "address", source="bounce", at=NOW)
+    make.stop(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce", at=NOW)
     make.reader(session, "reported@example.org", *BOTH)
     make.stop(session, "reported@example.org", None, source="complaint", at=NOW)
     pages = {

@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, reasons, retention
+from preference_center.core.vocab import ReasonCode
 from preference_center.store import Database
 from preference_center.store.tables import AnonymizedReason, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.util.clock import utc_now
@@ -42,7 +43,9 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
 def reason(session: Session, email: str, given_at: datetime, campaign: str = "47") -> None:
     make.reader(session, email)
     stop = make.stop(session, email, campaign=campaign)
-    reasons.record(session, make.person(email), stop.last_seq, "other", "Too many.", given_at)
+    reasons.record(
+        session, make.person(email), stop.last_seq, ReasonCode.OTHER, "Too many.", given_at
+    )
 
 
 def claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
@@ -141,7 +144,7 @@ def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
     one_of_each_age(database)
     keep, now = retention.Retention(), utc_now()
     with database.transaction() as one, database.transaction() as other:
-        taken = [retention.anonymize_reasons(session, keep, now) for session in (one, other)]
+        taken = [make.anonymize_reasons(session, now, keep) for session in (one, other)]
     assert taken == [3, 0]
     assert rows(database)[2:] == [1, 3]
 

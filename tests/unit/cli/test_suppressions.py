@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from preference_center.core import subscribers
+from preference_center.core.vocab import Scope
 from preference_center.store import Database
 from tests.support import make
 from tests.support.command import done, run
@@ -15,7 +16,7 @@ def bounced(database: Database, *emails: str) -> None:
     with database.transaction() as session:
         for email in emails:
             make.reader(session, email)
-            make.stop(session, email, None, "address", source="bounce")
+            make.stop(session, email, None, Scope.ADDRESS, source="bounce")
 
 
 def stops(database: Database, email: str) -> set[str]:
@@ -44,7 +45,7 @@ def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
 ) -> None:
     bounced(database, "ada@example.org")
     with database.transaction() as session:
-        make.stop(session, "ada@example.org", None, "all", source="bounce")
+        make.stop(session, "ada@example.org", None, Scope.ALL, source="bounce")
     dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert dry == "Stops by bounce at example.org that would be lifted: 2\n"
     assert done(database_url, *ARGUMENTS, *SINCE) == "Stops by bounce at example.org lifted: 2\n"

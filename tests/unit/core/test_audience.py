@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import audience, erasure, subscribers, subscriptions, topics
 from preference_center.core.errors import TopicRefusal
+from preference_center.core.vocab import Frequency, Scope, Source, Status
 from preference_center.store import Database
 from tests.support import make
 
@@ -32,7 +33,7 @@ def _everything(session: Session) -> None:
 
 def _bounced(session: Session) -> None:
     make.reader(session)
-    make.stop(session, slug=None, scope="address", source="bounce")
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
 
 
 def _left(session: Session) -> None:
@@ -46,7 +47,7 @@ def _left_unseen(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.reader(session)
-    erasure.erase(session, make.person(), "cli", make.NOW)
+    erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
 def _paused(session: Session) -> None:
@@ -61,7 +62,7 @@ def _paused_till_now(session: Session) -> None:
 
 def _mailed_this_week(session: Session) -> None:
     ada = make.reader(session)
-    ada.subscriptions["weekly-news"].frequency = "weekly"
+    ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     session.flush()
     topic, before = topics.get(session, "weekly-news"), make.NOW - timedelta(days=6)
     audience.claim(session, topic, "the last one", [make.person()], before)
@@ -77,7 +78,7 @@ CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
     (lambda _: None, "deny", "unknown", "allow"),
     (make.reader, "allow", "", "allow"),
     (_other_topic, "deny", "not_subscribed", "allow"),
-    (lambda session: make.reader(session, status="unconfirmed"), "deny", "unconfirmed", "deny"),
+    (lambda session: make.reader(session, status=Status.UNCONFIRMED), "deny", Status.UNCONFIRMED, "deny"),
     (_left, "deny", "unsubscribed", "deny"),
     (_left_unseen, "deny", "unsubscribed", "deny"),
     (_everything, "deny", "suppressed", "deny"),
@@ -165,7 +166,7 @@ def test_who_asked_for_less_where_silence_allows_is_obeyed(database: Database) -
     with database.transaction() as session:
         topic = make.topic(session, policy="opt_out")
         stranger = subscribers.lock(session, make.person(), make.NOW)
-        subscriptions.reduce_or_pause(session, stranger, topic, "monthly", make.context())
+        subscriptions.reduce_or_pause(session, stranger, topic, Frequency.MONTHLY, make.context())
         audience.claim(session, topic, "the last one", [make.person()], make.NOW)
         found = audience.check(session, topic, "c", {make.person(): ADA}, make.NOW)
         assert found[make.person()].reason == "frequency"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from preference_center.core import audience, bounces, erasure, subscribers, subscriptions, topics
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Cadence, Event, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import FailedMailing
 from tests.support import make
@@ -107,7 +107,7 @@ def test_the_cadence_of_the_failed_topic_sets_the_window(
 
 def test_an_unknown_topic_may_be_the_most_frequent_one(database: Database) -> None:
     with database.transaction() as session:
-        make.topic(session, "monthly-news", cadence="monthly")
+        make.topic(session, "monthly-news", cadence=Cadence.MONTHLY)
         make.reader(session, "ada@example.org", "weekly-news", "monthly-news")
     days = [make.NOW + timedelta(days=30 * turn) for turn in range(5)]
     assert [fails(database, day) for day in days][-1] == "soft"
@@ -177,7 +177,7 @@ def test_a_known_delivery_makes_failures_count_for_half_a_year(database: Databas
 def test_of_who_was_erased_no_delivery_is_noted(database: Database) -> None:
     _deliver(database, 0)
     with database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     _deliver(database, 1)
     with database.reading() as session:
         person = subscribers.find(session, make.person())
@@ -226,7 +226,9 @@ def test_after_a_return_the_count_begins_anew(database: Database) -> None:
     fails_for_good(database)
     with database.transaction() as session:
         person = subscribers.lock(session, make.person(), make.NOW)
-        subscriptions.remove_suppression(session, person, "all", "lifted", make.context("cli"))
+        subscriptions.remove_suppression(
+            session, person, Scope.ALL, Event.LIFTED, make.context(Source.CLI)
+        )
     later = make.NOW + timedelta(days=20)
     assert fails(database, later, severity=BounceSeverity.PROBABLE) == "quarantined"
 

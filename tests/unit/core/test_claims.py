@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import audience, subscribers, subscriptions, topics
 from preference_center.core.errors import TopicRefusal
+from preference_center.core.vocab import Frequency, Pause
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from tests.support import make
@@ -104,7 +105,7 @@ def test_what_is_sent_before_somebody_asks_for_less_counts(database: Database) -
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
         subscriptions.reduce_or_pause(
-            session, _ada(session), topic, "weekly", make.context(at=make.NOW + HOUR)
+            session, _ada(session), topic, Frequency.WEEKLY, make.context(at=make.NOW + HOUR)
         )
         found = _claim(session, "two", make.NOW + DAY)
         assert (found.reason, found.until) == ("frequency", make.NOW + WEEKLY)
@@ -201,7 +202,7 @@ def test_a_campaign_that_asks_again_hears_what_was_chosen_since(database: Databa
         _claim(session, "one")
         topic, later = topics.get(session, "weekly-news"), make.NOW + HOUR
         subscriptions.reduce_or_pause(
-            session, _ada(session), topic, "2-weeks", make.context(at=later)
+            session, _ada(session), topic, Pause.TWO_WEEKS, make.context(at=later)
         )
         assert _claim(session, "one", later).reason == "paused"
         make.stop(session, at=later)

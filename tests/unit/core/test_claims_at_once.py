@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
 from preference_center.data.tabular import Row
 from preference_center.store import Database
@@ -28,7 +29,7 @@ _starting_line: Any = None
 def _meet(barrier: Any) -> None:
     """Prepare a process: it waits for the other, and asks about 25 people at a time."""
     global _starting_line
-    _starting_line, campaign_csv.PEOPLE_AT_A_TIME = barrier, 25
+    _starting_line, campaign_csv.BATCH_SIZE = barrier, 25
 
 
 def _people(turn: int) -> list[str]:
@@ -46,7 +47,7 @@ def _mail_everybody(url: str, name: str) -> list[set[str]]:
         people, at = _people(turn), make.NOW + turn * WEEKLY
         order.shuffle(people)
         rows = [Row(line, {"email": email}) for line, email in enumerate(people)]
-        letter = campaign_csv.Mailing(
+        letter = campaign_csv.CampaignFile(
             make.minter(), "weekly-news", f"{name}-{turn}", make.NOW.date()
         )
         _starting_line.wait(60)
@@ -67,7 +68,7 @@ def test_of_two_processes_that_claim_at_once_exactly_one_is_allowed(
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
         for email in _people(0)[:CAPPED]:
-            make.reader(session, email).subscriptions["weekly-news"].frequency = "weekly"
+            make.reader(session, email).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(2, _meet, (spawn.Barrier(2),)) as pool:
         both = pool.starmap(_mail_everybody, [(database_url, name) for name in ("one", "two")])

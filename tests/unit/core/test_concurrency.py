@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import domain_hold, erasure, ledger, subscribers
-from preference_center.core.vocab import ImportStatus
+from preference_center.core.vocab import ImportStatus, Source
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
 from preference_center.data.replay import Replay
@@ -86,7 +86,7 @@ ERASED_AT_ONCE = 120
 
 def _erase_directly(database: Database, emails: list[str]) -> int:
     with database.transaction() as session:
-        return erasure.erase_all(session, map(make.person, emails), "cli", make.NOW)
+        return erasure.erase_all(session, map(make.person, emails), Source.CLI, make.NOW)
 
 
 def _erase_by_import(database: Database, emails: list[str]) -> int:

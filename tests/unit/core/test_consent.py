@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import consent, subscribers, topics
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
 from tests.support import make
@@ -53,7 +55,7 @@ def test_a_stop_of_everything_leaves_the_subscriptions_as_they_were(database: Da
         make.stop(session, slug=None)
     ada = _found(database)
     assert set(ada.suppressions) == {"all"}
-    assert ada.suppressions["all"].since == make.NOW
+    assert ada.suppressions[Scope.ALL].since == make.NOW
     assert ada.subscriptions["weekly-news"].status == "subscribed"
 
 
@@ -72,7 +74,7 @@ def test_a_repeat_keeps_the_first_time_and_writes_nothing(
         assert session.query(OutboxRow).one().last_seq == first.last_seq
     ada = _found(database)
     subscription = ada.subscriptions["weekly-news"]
-    since = ada.suppressions["all"].since if slug is None else subscription.changed_at
+    since = ada.suppressions[Scope.ALL].since if slug is None else subscription.changed_at
     assert since == make.NOW
 
 
@@ -91,7 +93,7 @@ def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
         make.reader(session)
         stop = make.stop(session, slug=slug)
         make.undo(session, stop.last_seq, stop.last_seq)
-        late = consent.ChangeContext("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
         ada = subscribers.lock(session, make.person(), make.NOW)
         topic = topics.get(session, slug) if slug else None
         result = consent.end_consent(session, ada, "topic" if topic else "all", late, topic)
@@ -101,7 +103,7 @@ def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
 def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=1))
-        late = consent.ChangeContext("mailto", EARLIER, make.NOW)
+        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW)
         topic = topics.get(session, "weekly-news")
         assert consent.end_consent(session, ada, "topic", late, topic).changed
         assert ada.subscriptions["weekly-news"].changed_at == EARLIER
@@ -115,7 +117,7 @@ def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
         first = make.stop(session, slug="a").last_seq
         last = make.stop(session, slug="b").last_seq
         make.undo(session, first, last)
-        late = consent.ChangeContext("mailto", EARLIER, make.NOW + timedelta(hours=1))
+        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
         ended = [
             consent.end_consent(session, ada, "topic", late, topics.get(session, slug)).changed
             for slug in "abc"
@@ -134,8 +136,8 @@ def test_a_sender_cannot_bring_back_who_left(database: Database) -> None:
 
 def test_who_was_unconfirmed_can_become_subscribed(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, status="unconfirmed")
-        ada = make.reader(session, status="subscribed")
+        make.reader(session, status=Status.UNCONFIRMED)
+        ada = make.reader(session, status=Status.SUBSCRIBED)
         assert ada.subscriptions["weekly-news"].status == "subscribed"
         assert [event for event, _ in make.events(session)] == ["unconfirmed", "subscribed"]
 

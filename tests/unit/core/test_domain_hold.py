@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from preference_center.core import audience, bounces, domain_hold, ledger, subscribers, topics
 from preference_center.core.bounces import Authority, Bounce
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, TopicPolicy
 from preference_center.store import Database, seals
 from preference_center.store.tables import BounceCount, ClaimCount, Subscriber
 from tests.support import make
@@ -160,7 +160,7 @@ def test_a_small_share_of_the_claims_is_believed(database: Database) -> None:
     more = [f"more{number}@MAIL.example" for number in range(270)]
     with database.transaction() as session:
         subscribers.upsert_addresses(session, {make.person(each): each for each in more}, make.NOW)
-        topics.get(session, "weekly-news").policy = "opt_out"
+        topics.get(session, "weekly-news").policy = TopicPolicy.OPT_OUT
     claim(database, [*MANY, *more])
     assert set(fail(database, at=make.NOW + DAY)) == {"suppressed"}
     assert suppressed(database) == 30
@@ -174,7 +174,7 @@ def test_claims_are_counted_by_domain_and_day_once(database: Database) -> None:
     claim(database, MANY[:3], make.NOW + timedelta(hours=1))
     claim(database, MANY[:3], make.NOW + DAY)
     with database.transaction() as session:
-        topics.get(session, "weekly-news").policy = "opt_out"
+        topics.get(session, "weekly-news").policy = TopicPolicy.OPT_OUT
         session.add(_without_address())
         session.flush()
         topic = topics.get(session, "weekly-news")

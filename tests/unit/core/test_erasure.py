@@ -13,12 +13,11 @@ from preference_center.core import (
     ledger,
     outbox,
     reasons,
-    retention,
     subscribers,
     topics,
 )
 from preference_center.core.errors import UndoSupersededError
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -41,7 +40,7 @@ OWN_DOMAIN = f"ada@{CANARY}.example"
 
 def _erase(database: Database) -> bool:
     with database.transaction() as session:
-        return erasure.erase(session, make.person(), "cli", make.NOW)
+        return erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
 def _all_values(database: Database) -> list[Any]:
@@ -84,7 +83,7 @@ def test_an_earlier_stop_keeps_its_date(database: Database) -> None:
     with database.reading() as session:
         ada = subscribers.find(session, make.person())
         assert ada is not None
-        assert ada.suppressions["all"].since == before
+        assert ada.suppressions[Scope.ALL].since == before
 
 
 def test_somebody_never_seen_can_be_erased(database: Database) -> None:
@@ -141,11 +140,13 @@ def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
 def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "weekly")
+        make.less(session, Frequency.WEEKLY)
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, CANARY, [make.person()], make.NOW)
         stop = make.stop(session)
-        reasons.record(session, make.person(), stop.last_seq, "other", f"It is {CANARY}", make.NOW)
+        reasons.record(
+            session, make.person(), stop.last_seq, ReasonCode.OTHER, f"It is {CANARY}", make.NOW
+        )
         outbox.request(session, make.person(), "confirm", make.NOW, "offers")
     assert _erase(database)
     with database.reading() as session:
@@ -165,7 +166,7 @@ def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         bounces.record(session, ids[0], bounce, make.NOW)
         for email in (OWN_DOMAIN, others[0]):
-            erasure.erase(session, make.person(email), "cli", make.NOW)
+            erasure.erase(session, make.person(email), Source.CLI, make.NOW)
     assert not [value for value in _all_values(database) if CANARY in str(value)]
     with database.reading() as session:
         assert session.query(ClaimCount).one().count == 20
@@ -178,7 +179,7 @@ def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Databas
     _erase(database)
     with database.transaction() as session:
         topic, before = topics.get(session, "weekly-news"), make.events(session)
-        made = [make.less(session, "weekly"), make.less(session, "1-month"), make.join(session)]
+        made = [make.less(session, Frequency.WEEKLY), make.less(session, Pause.ONE_MONTH), make.join(session)]
         assert not any(result.changed for result in made)
         assert make.events(session) == before
         found = audience.claim(session, topic, "c", [make.person()], make.NOW)
@@ -191,8 +192,8 @@ def test_a_reason_without_its_person_stays(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
-        reasons.record(session, make.person(), stop.last_seq, "too_many", "", make.NOW)
-        retention.anonymize_reasons(session, retention.Retention(), later)
+        reasons.record(session, make.person(), stop.last_seq, ReasonCode.TOO_MANY, "", make.NOW)
+        make.anonymize_reasons(session, later)
     _erase(database)
     with database.reading() as session:
         assert session.query(AnonymizedReason).one().code == "too_many"

@@ -20,6 +20,7 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.vocab import Scope, Source
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -51,9 +52,9 @@ STEPS = st.lists(
         st.tuples(
             st.just("less"),
             _SLUG,
-            st.sampled_from([*preferences.FREQUENCIES, *subscriptions.PAUSES]),
+            st.sampled_from([*list(Frequency), *list(Pause)]),
         ),
-        st.tuples(st.just("cap"), _SLUG, st.sampled_from(preferences.FREQUENCIES)),
+        st.tuples(st.just("cap"), _SLUG, st.sampled_from(list(Frequency))),
         st.tuples(st.just("resume"), _SLUG),
         st.tuples(st.just("join"), _SLUG),
         st.tuples(st.just("prove"), _SLUG),
@@ -117,7 +118,7 @@ class _Life:
 
     def _nothing_else_came_back(self, was: dict[str, Any], slug: str) -> None:
         """Check that joining ended every stop that it lifted, but that of what was joined."""
-        joined = snapshots.subscription_key(slug)
+        joined = Target.of(slug).key
         assert _ended(was) - {"all", "address", joined} <= _ended(self.now)
         if _ended(was) & {"all", "address"} - _ended(self.now):
             assert {*KEYS} - _ended(self.now) == {"all", "address", joined}
@@ -128,7 +129,7 @@ class _Life:
 
     def _bounce(self) -> None:
         with self.database.transaction() as session:
-            make.stop(session, self.email, None, "address", source="bounce", at=self.at)
+            make.stop(session, self.email, None, Scope.ADDRESS, source="bounce", at=self.at)
 
     def _undo(self, back: int, more: int) -> bool:
         first = max(2, self.seq - back)
@@ -148,7 +149,7 @@ class _Life:
 
     def _erase(self) -> None:
         with self.database.transaction() as session:
-            erasure.erase(session, make.person(self.email), "cli", self.at)
+            erasure.erase(session, make.person(self.email), Source.CLI, self.at)
         self.claims.clear()
 
     def _less(self, slug: str, choice: str) -> None:
@@ -176,7 +177,7 @@ class _Life:
     def _lift(self) -> None:
         with self.database.transaction() as session:
             ever = recovery.BounceFilter("example.org", make.NOW - 999 * DAY, self.at + DAY)
-            context = make.context("cli", self.at)
+            context = make.context(Source.CLI, self.at)
             for kind in ("all", "address"):
                 recovery.remove_suppressions(
                     session, kind, [make.person(self.email)], ever, context
@@ -250,7 +251,7 @@ def _is_no_more(now: Any, was: Any) -> bool:
     """Tell whether a subscription gives no more than it did, or nothing was known of it."""
     if now is None or was is None:
         return True
-    order = preferences.FREQUENCIES.index
+    order = list(Frequency).index
     assert (now["status"], was["status"]) != ("subscribed", "unsubscribed")
     return order(now["frequency"]) >= order(was["frequency"]) and (now["paused_until"] or "") >= (
         was["paused_until"] or ""
@@ -264,7 +265,7 @@ def _standing(
 
 
 def _ledger_agrees(session: Session, person: Subscriber) -> None:
-    changes = ledger.changes(session, person.subscriber_id, 1)
+    changes = ledger.load(session, person.subscriber_id, 1)
     told: dict[str, Any] = {}
     for change in changes:
         told.update(change.after or {})

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, joining, preferences, subscribers, topics
 from preference_center.core.errors import UndoSupersededError
-from preference_center.core.vocab import ConfirmState
+from preference_center.core.vocab import ConfirmState, Frequency, Pause, Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber, Subscription, Suppression
 from tests.support import make
@@ -48,7 +48,7 @@ def test_joining_starts_a_topic_afresh(database: Database) -> None:
 
 def test_who_left_a_topic_can_join_it_again(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         make.stop(session)
         assert make.join(session, at=LATER).changed
         assert _gets(session).changed_at == LATER
@@ -58,7 +58,7 @@ def test_who_left_a_topic_can_join_it_again(database: Database) -> None:
 
 def test_who_was_unconfirmed_can_join(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, status="unconfirmed")
+        make.reader(session, status=Status.UNCONFIRMED)
         assert make.join(session).changed
         assert make.events(session)[-1] == ("subscribed", "weekly-news")
 
@@ -66,8 +66,8 @@ def test_who_was_unconfirmed_can_join(database: Database) -> None:
 def test_joining_what_comes_already_changes_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "monthly")
-        make.less(session, "3-months")
+        make.less(session, Frequency.MONTHLY)
+        make.less(session, Pause.THREE_MONTHS)
         assert not make.join(session, at=LATER).changed
         assert _gets(session).frequency == "monthly"
 
@@ -106,12 +106,12 @@ def test_no_import_brings_back_the_rest_of_what_was_left(
     with database.transaction() as session:
         make.topic(session, "never-had")
         make.reader(session, ADA, "weekly-news", "archived")
-        make.reader(session, ADA, "asked-once", status="unconfirmed")
+        make.reader(session, ADA, "asked-once", status=Status.UNCONFIRMED)
         topics.archive(topics.get(session, "archived"), make.NOW)
         make.stop(session, slug=None)
         make.join(session, at=LATER)
         make.reader(session, ADA, slug, status=status)
-        assert _gets(session, slug).status == "unsubscribed"
+        assert _gets(session, slug).status == Status.UNSUBSCRIBED
 
 
 def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
@@ -160,18 +160,18 @@ def _left_everything(session: Session) -> None:
 
 def _bounced_since(session: Session) -> None:
     make.reader(session)
-    make.stop(session, slug=None, scope="address", source="bounce", at=LATER)
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=LATER)
 
 
 def _stopped_by_the_sender(session: Session) -> None:
     make.reader(session)
-    make.stop(session, slug=None, scope="address", source="import")
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
 
 
 def _stopped_by_the_sender_after_a_bounce(session: Session) -> None:
     make.reader(session)
-    make.stop(session, slug=None, scope="address", source="bounce")
-    make.stop(session, slug=None, scope="address", source="cli")
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="cli")
 
 
 def _left_since(session: Session) -> None:
@@ -214,7 +214,7 @@ def _archived(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.reader(session)
-    erasure.erase(session, make.person(), "cli", make.NOW)
+    erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
 SINCE: dict[Callable[[Session], None], ConfirmState] = {
@@ -287,7 +287,7 @@ def test_a_complaint_after_a_stop_is_on_record(
         repeat = make.stop(session, slug=slug, source="complaint", at=LATER, notice_delay=DAY)
         assert not repeat.changed
         assert preferences.complained_at(_ada(session)) == LATER
-        held = _gets(session) if slug else _ada(session).suppressions["all"]
+        held = _gets(session) if slug else _ada(session).suppressions[Scope.ALL]
         assert isinstance(held, Suppression) or held.changed_at == make.NOW
         assert isinstance(held, Subscription) or held.since == make.NOW
         assert make.events(session)[-1] == ("unsubscribed", slug or "all")

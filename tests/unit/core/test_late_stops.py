@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, preferences, subscribers, subscriptions, topics
-from preference_center.core.consent import ChangeResult
+from preference_center.core.change import ChangeContext, ChangeResult
+from preference_center.core.vocab import Frequency, Pause, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber
 from tests.support import make
@@ -27,9 +28,9 @@ def _received(session: Session) -> set[str]:
 
 def _late_stop(session: Session, slug: str | None = "weekly-news") -> ChangeResult:
     """Bring a stop that was made before everything else in a test."""
-    context = consent.ChangeContext("mailto", make.NOW - HOUR, make.NOW + 2 * HOUR)
+    context = ChangeContext(Source.MAILTO, make.NOW - HOUR, make.NOW + 2 * HOUR)
     topic = topics.get(session, slug) if slug is not None else None
-    scope: consent.Scope = "topic" if slug is not None else "all"
+    scope: Scope = Scope.TOPIC if slug is not None else Scope.ALL
     return consent.end_consent(session, _ada(session), scope, context, topic)
 
 
@@ -45,7 +46,7 @@ def test_asking_for_less_does_not_answer_a_stop_that_arrives_late(
         assert _received(session) == set()
 
 
-@pytest.mark.parametrize("choice", ["weekly", "1-month"])
+@pytest.mark.parametrize("choice", [Frequency.WEEKLY, Pause.ONE_MONTH])
 def test_to_take_back_a_wish_for_less_does_not_answer_a_stop_that_arrives_late(
     database: Database, choice: str
 ) -> None:
@@ -72,12 +73,12 @@ def test_to_take_back_having_joined_does_not_answer_a_stop_that_arrives_late(
 def test_asking_for_more_answers_a_stop_that_arrives_late(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
-        ada.subscriptions["weekly-news"].frequency = "monthly"
+        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         subscriptions.set_frequency(
-            session, ada, topics.get(session, "weekly-news"), "weekly", make.context()
+            session, ada, topics.get(session, "weekly-news"), Frequency.WEEKLY, make.context()
         )
         assert not _late_stop(session).changed
-        make.less(session, "1-month")
+        make.less(session, Pause.ONE_MONTH)
         subscriptions.resume(
             session, ada, topics.get(session, "weekly-news"), make.context(at=LATER)
         )

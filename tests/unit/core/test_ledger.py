@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from preference_center.core import erasure, ledger
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.store import Database, keys
 from preference_center.store.tables import (
     KeyCheck,
@@ -95,7 +95,7 @@ def test_removed_details_are_found_unless_the_person_was_erased(database: Databa
         session.execute(delete(LedgerDetail).where(LedgerDetail.seq == 2))
     assert _problems(database) == [f"{make.person()}: the details of row 2 are missing"]
     with database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert _problems(database) == []
 
 
@@ -159,7 +159,7 @@ def test_details_hold_what_was_before_and_after(database: Database) -> None:
     with database.transaction() as session:
         stop = make.stop(session, slug=None)
     with database.reading() as session:
-        (change,) = ledger.changes(session, make.person(), stop.last_seq)
+        (change,) = ledger.load(session, make.person(), stop.last_seq)
         since = make.NOW.isoformat()
         assert change.before == {"all": None}
         assert change.after == {"all": {"since": since, "source": "page"}}

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import outbox
+from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import make
@@ -104,7 +105,7 @@ def test_a_worker_whose_claim_lapsed_settles_nothing(database: Database) -> None
         slow = _claim(session, make.NOW + QUIET)
         later = make.NOW + QUIET + outbox.LEASE_DURATION
         _claim(session, later)
-        outbox.settle(session, slow, later, "failed", "too slow")
+        outbox.settle(session, slow, later, OutboxState.FAILED, "too slow")
         assert (_row(session).state, _row(session).failure) == ("started", None)
 
 
@@ -144,7 +145,7 @@ def test_a_mail_is_awaited_until_it_is_settled(database: Database) -> None:
         make.reader(session)
         seq = make.stop(session, notice_delay=QUIET).last_seq
         assert outbox.has_pending(session, make.person(), seq)
-        outbox.settle(session, _claim(session, make.NOW + QUIET), make.NOW, "sent")
+        outbox.settle(session, _claim(session, make.NOW + QUIET), make.NOW, OutboxState.SENT)
         assert not outbox.has_pending(session, make.person(), seq)
 
 
@@ -167,7 +168,7 @@ def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
         for topic in asked:
             outbox.request(session, make.person(), "confirm", make.NOW, topic)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
-        outbox.request(session, make.person(), "link", make.NOW)
+        outbox.request(session, make.person(), OutboxKind.LINK, make.NOW)
         tomorrow = make.NOW + timedelta(days=1)
         outbox.request(session, make.person(), "confirm", tomorrow, "topic-29")
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND + 2

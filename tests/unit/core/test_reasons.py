@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import reasons
 from preference_center.core.errors import InvalidReasonError
+from preference_center.core.vocab import ReasonCode
 from preference_center.store import Database
 from preference_center.store.tables import Reason
 from tests.support import make
@@ -67,7 +68,9 @@ def _give(session: Session, seq: int, code: str, note: str = "", at: datetime = 
 
 def test_a_reason_keeps_what_it_answers(database: Database) -> None:
     with database.transaction() as session:
-        reason = _give(session, _left(session, campaign="2026-47"), "too_many", "Daily is a lot")
+        reason = _give(
+            session, _left(session, campaign="2026-47"), ReasonCode.TOO_MANY, "Daily is a lot"
+        )
         assert (reason.topic, reason.campaign) == ("weekly-news", "2026-47")
         assert (reason.code, reason.note) == ("too_many", "Daily is a lot")
         assert (reason.week, reason.given_at) == (date(2026, 11, 16), make.NOW)
@@ -95,12 +98,12 @@ def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
         one, two = make.stop(session), make.stop(session, slug="offers")
         for seq, code in ((one.last_seq, "too_many"), (two.last_seq, "not_relevant")):
             reasons.record(session, make.person(), seq, code, "", make.NOW)
-        assert reasons.get(session, make.person(), one.last_seq) == "too_many"
-        assert reasons.get(session, make.person(), two.last_seq) == "not_relevant"
+        assert reasons.get(session, make.person(), one.last_seq) == ReasonCode.TOO_MANY
+        assert reasons.get(session, make.person(), two.last_seq) == ReasonCode.NOT_RELEVANT
         assert reasons.get(session, make.person(), two.last_seq + 1) is None
 
 
-@pytest.mark.parametrize("code", reasons.CODES)
+@pytest.mark.parametrize("code", list(ReasonCode))
 def test_each_code_is_taken(database: Database, code: str) -> None:
     with database.transaction() as session:
         assert _give(session, _left(session), code).code == code
@@ -117,7 +120,7 @@ def test_another_code_or_a_longer_note_is_refused(database: Database, code: str,
 
 def test_the_longest_note_is_kept_whole(database: Database) -> None:
     with database.transaction() as session:
-        assert _give(session, _left(session), "other", "x" * 500).note == "x" * 500
+        assert _give(session, _left(session), ReasonCode.OTHER, "x" * 500).note == "x" * 500
 
 
 def test_a_note_is_masked_before_it_is_written(database: Database) -> None:

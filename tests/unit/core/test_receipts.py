@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from preference_center.core import consent, erasure, reasons, receipts, subscriptions, topics
+from preference_center.core import erasure, reasons, receipts, subscriptions, topics
+from preference_center.core.change import ChangeResult
 from preference_center.core.undo import UNDO_DAYS
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.store import Database
 from tests.support import make
 
@@ -29,7 +31,7 @@ def test_it_tells_what_was_left(database: Database) -> None:
     (change,) = shown.changes
     assert change.topic is not None
     assert (change.kind, change.topic.name, change.at) == ("left", "Weekly news", make.NOW)
-    assert (shown.state, shown.confirming) == ("standing", True)
+    assert (shown.state, shown.notice_pending) == ("standing", True)
     assert shown.undo_until == make.NOW + UNDO_DAYS
 
 
@@ -58,7 +60,7 @@ def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database:
     [("page", 30, "standing"), ("one-click", 31, "expired")],
 )
 def test_its_state_says_whether_undo_is_offered(
-    database: Database, source: consent.Source, days: int, state: str
+    database: Database, source: Source, days: int, state: str
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
@@ -100,7 +102,7 @@ def test_there_is_none_after_erasure(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
         assert (
             receipts.read(session, make.person(), stop.last_seq, stop.last_seq, "en", make.NOW)
             is None
@@ -112,15 +114,15 @@ def test_there_is_none_for_rows_never_written(database: Database) -> None:
         assert receipts.read(session, make.person(), 1, 9_999_999_999, "en", make.NOW) is None
 
 
-def _shown(database: Database, result: consent.ChangeResult) -> list[tuple[str, str | None]]:
+def _shown(database: Database, result: ChangeResult) -> list[tuple[str, str | None]]:
     changes = _read(database, result.first_seq, result.last_seq).changes
     return [(each.kind, each.topic.slug if each.topic else None) for each in changes]
 
 
 def test_it_tells_how_much_less_comes(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = "weekly"
-        less = make.less(session, "monthly")
+        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+        less = make.less(session, Frequency.MONTHLY)
     (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "weekly", "monthly")
 
@@ -128,7 +130,7 @@ def test_it_tells_how_much_less_comes(database: Database) -> None:
 def test_it_tells_until_when_nothing_comes(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, "2-weeks")
+        less = make.less(session, Pause.TWO_WEEKS)
     (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.paused_until) == ("paused", datetime(2026, 12, 6, tzinfo=UTC))
 
@@ -136,10 +138,10 @@ def test_it_tells_until_when_nothing_comes(database: Database) -> None:
 def test_it_tells_of_more(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
-        ada.subscriptions["weekly-news"].frequency = "monthly"
+        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         topic = topics.get(session, "weekly-news")
-        more = subscriptions.set_frequency(session, ada, topic, "every", make.context())
-        make.less(session, "1-month")
+        more = subscriptions.set_frequency(session, ada, topic, Frequency.EVERY, make.context())
+        make.less(session, Pause.ONE_MONTH)
         resumed = subscriptions.resume(session, ada, topic, make.context())
     assert _shown(database, more) == [("more", "weekly-news")]
     assert _shown(database, resumed) == [("resumed", "weekly-news")]
@@ -148,7 +150,7 @@ def test_it_tells_of_more(database: Database) -> None:
 def test_it_tells_of_less_where_silence_gave_every_mail(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        less = make.less(session, "monthly")
+        less = make.less(session, Frequency.MONTHLY)
     (change,) = _read(database, less.first_seq, less.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "every", "monthly")
 
@@ -211,12 +213,12 @@ def test_to_join_what_was_left_before_and_leave_it_again_tells_nothing(
 def test_a_newer_choice_supersedes_it_and_undo_says_so(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, "monthly")
+        less = make.less(session, Frequency.MONTHLY)
         undone = make.undo(session, less.first_seq, less.last_seq)
     assert _read(database, less.first_seq, less.last_seq).state == "undone"
     assert _shown(database, undone) == [("back", "weekly-news")]
     with database.transaction() as session:
-        make.less(session, "2-weeks")
+        make.less(session, Pause.TWO_WEEKS)
     assert _read(database, less.first_seq, less.last_seq).state == "superseded"
 
 
@@ -224,19 +226,19 @@ def test_a_newer_choice_supersedes_it_and_undo_says_so(database: Database) -> No
 def test_who_left_is_asked_why_once(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, "monthly")
+        less = make.less(session, Frequency.MONTHLY)
         stop = make.stop(session, slug=slug)
     shown = _read(database, less.first_seq, stop.last_seq)
     assert (shown.reason_for, shown.reason) == (stop.last_seq, None)
     with database.transaction() as session:
-        reasons.record(session, make.person(), stop.last_seq, "too_many", "", make.NOW)
+        reasons.record(session, make.person(), stop.last_seq, ReasonCode.TOO_MANY, "", make.NOW)
     assert _read(database, less.first_seq, stop.last_seq).reason == "too_many"
 
 
 def test_who_asked_for_less_or_came_back_is_not_asked_why(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, "monthly")
+        less = make.less(session, Frequency.MONTHLY)
         stop = make.stop(session)
         back = make.undo(session, stop.first_seq, stop.last_seq)
     assert _read(database, less.first_seq, less.last_seq).reason_for is None

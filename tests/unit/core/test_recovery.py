@@ -11,7 +11,7 @@ from preference_center.core import bounces, erasure, ledger, recovery, subscribe
 from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Frequency, Scope, Source
 from preference_center.store import Database
 from tests.support import make
 
@@ -28,7 +28,7 @@ def let_bounce(
 
 
 def lift(session: Session, stops: BounceFilter = OURS) -> int:
-    context = make.context("cli", make.NOW + HOUR)
+    context = make.context(Source.CLI, make.NOW + HOUR)
     found = list(recovery.find_suppressed(session, stops))
     return sum(
         recovery.remove_suppressions(session, kind, people, stops, context)
@@ -42,7 +42,7 @@ def stops(session: Session, email: str = ADA) -> set[str]:
 
 def test_what_a_bounce_stopped_is_as_it_was(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA).subscriptions["weekly-news"].frequency = "monthly"
+        make.reader(session, ADA).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         let_bounce(session, authority="return-path")
         let_bounce(session, authority="provider")
         assert stops(session) == {"all", "address"}
@@ -59,7 +59,7 @@ def test_the_ledger_says_so(database: Database) -> None:
         let_bounce(session)
         lift(session)
         assert make.events(session, ADA)[-1] == ("lifted", "address")
-        (*_, last) = ledger.changes(session, make.person(ADA), 1)
+        (*_, last) = ledger.load(session, make.person(ADA), 1)
         assert last.row.source == "cli"
         assert list(ledger.verify(session)) == [None]
 
@@ -100,13 +100,13 @@ def _said_again_by_the_person(session: Session) -> None:
 
 def _before(session: Session) -> None:
     make.reader(session, ADA)
-    make.stop(session, ADA, None, "address", source="bounce", at=make.NOW - 2 * HOUR)
+    make.stop(session, ADA, None, Scope.ADDRESS, source="bounce", at=make.NOW - 2 * HOUR)
 
 
 def _erased(session: Session) -> None:
     make.reader(session, ADA)
     let_bounce(session)
-    erasure.erase(session, make.person(ADA), "cli", make.NOW)
+    erasure.erase(session, make.person(ADA), Source.CLI, make.NOW)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database)
 
 
 def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "PEOPLE_AT_A_TIME", 3)
+    monkeypatch.setattr(recovery, "BATCH_SIZE", 3)
     emails = [f"reader{number}@mail.example" for number in range(7)]
     with database.transaction() as session:
         for email in emails:
@@ -172,11 +172,12 @@ def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) 
         _erased(session)
         make.reader(session, "ben@mail.example")
         late = make.NOW + 2 * HOUR
-        make.stop(session, "ben@mail.example", None, "address", source="bounce", at=late)
+        make.stop(session, "ben@mail.example", None, Scope.ADDRESS, source="bounce", at=late)
         people = [make.person(ADA), make.person("ben@mail.example")]
         for kind in ("all", "address"):
             assert (
-                recovery.remove_suppressions(session, kind, people, OURS, make.context("cli")) == 0
+                recovery.remove_suppressions(session, kind, people, OURS, make.context(Source.CLI))
+                == 0
             )
 
 

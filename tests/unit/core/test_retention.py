@@ -17,7 +17,7 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Frequency, OutboxKind, ReasonCode
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -37,7 +37,7 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 def _mail(session: Session, state: str, settled_at: datetime | None) -> None:
     """Add a mail that was asked for long ago."""
     asked_at = make.NOW - 100 * DAY
-    outbox.request(session, make.person(f"{settled_at}@example.org"), "link", asked_at)
+    outbox.request(session, make.person(f"{settled_at}@example.org"), OutboxKind.LINK, asked_at)
     row = session.query(OutboxRow).filter_by(state="pending").one()
     row.state, row.settled_at = state, settled_at
     session.flush()
@@ -51,7 +51,7 @@ def _reasons(
     for number in range(many):
         email = f"p{before + number}@example.org"
         seq = make.stop(session, email, campaign=campaign).last_seq
-        reasons.record(session, make.person(email), seq, "too_many", f"Note {number}", at)
+        reasons.record(session, make.person(email), seq, ReasonCode.TOO_MANY, f"Note {number}", at)
     session.flush()
 
 
@@ -72,15 +72,15 @@ def test_a_mail_is_kept_for_thirty_days_after_it_was_settled(
 ) -> None:
     with database.transaction() as session:
         _mail(session, state, make.NOW)
-        assert retention.mails(session, KEEP, make.NOW + 30 * DAY) == 0
-        assert retention.mails(session, KEEP, make.NOW + 30 * DAY + SECOND) == 1
+        assert make.purge(session, "emails", make.NOW + 30 * DAY) == 0
+        assert make.purge(session, "emails", make.NOW + 30 * DAY + SECOND) == 1
         assert session.query(OutboxRow).count() == 0
 
 
 def test_a_mail_that_is_still_to_be_sent_is_kept(database: Database) -> None:
     with database.transaction() as session:
         _mail(session, "started", None)
-        assert retention.mails(session, KEEP, make.NOW + 1000 * DAY) == 0
+        assert make.purge(session, "emails", make.NOW + 1000 * DAY) == 0
         assert session.query(OutboxRow).count() == 1
 
 
@@ -89,8 +89,8 @@ def test_a_claim_is_kept_for_thirteen_months(database: Database) -> None:
         make.reader(session)
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, "one", [make.person()], make.NOW)
-        assert retention.claims(session, KEEP, make.NOW + 396 * DAY) == 0
-        assert retention.claims(session, KEEP, make.NOW + 396 * DAY + SECOND) == 1
+        assert make.purge(session, "claims", make.NOW + 396 * DAY) == 0
+        assert make.purge(session, "claims", make.NOW + 396 * DAY + SECOND) == 1
         assert session.query(Claim).count() == 0
 
 
@@ -100,14 +100,14 @@ def test_a_released_claim_goes_with_the_others(database: Database) -> None:
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, "one", [make.person()], make.NOW)
         audience.release(session, topic, "one", [make.person()], make.NOW)
-        assert retention.claims(session, KEEP, make.NOW + 397 * DAY) == 1
+        assert make.purge(session, "claims", make.NOW + 397 * DAY) == 1
 
 
 def test_a_reason_loses_its_person_after_ninety_days(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
-        assert retention.anonymize_reasons(session, KEEP, make.NOW + 90 * DAY) == 0
-        assert retention.anonymize_reasons(session, KEEP, make.NOW + 90 * DAY + SECOND) == 1
+        assert make.anonymize_reasons(session, make.NOW + 90 * DAY) == 0
+        assert make.anonymize_reasons(session, make.NOW + 90 * DAY + SECOND) == 1
         assert session.query(Reason).count() == 0
         past = session.query(AnonymizedReason).one()
         assert (past.week, past.topic, past.code, past.note) == (
@@ -122,7 +122,7 @@ def test_nothing_ties_a_past_reason_to_the_person(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         person = session.query(Reason).one().subscriber_id
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         past = session.query(AnonymizedReason).one()
         assert person not in (past.id, past.week, past.topic, past.campaign, past.note)
 
@@ -135,7 +135,7 @@ def test_a_campaign_is_kept_where_five_share_it(
         _reasons(session, many)
         _reasons(session, 3, "another")
         _reasons(session, 6, None)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         campaigns = [reason.campaign for reason in session.query(AnonymizedReason)]
         assert campaigns.count("2026-47") == (many if kept else 0)
         assert len(campaigns) == many + 9
@@ -146,7 +146,7 @@ def test_who_is_still_young_counts_among_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 2)
         _reasons(session, 3, at=make.NOW + 30 * DAY)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         assert session.query(AnonymizedReason).filter_by(campaign="2026-47").count() == 2
         assert session.query(Reason).count() == 3
 
@@ -154,30 +154,30 @@ def test_who_is_still_young_counts_among_the_five(database: Database) -> None:
 def test_who_lost_their_person_before_counts_among_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 5)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         _reasons(session, 1, at=make.NOW + 30 * DAY)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 121 * DAY)
+        make.anonymize_reasons(session, make.NOW + 121 * DAY)
         assert session.query(AnonymizedReason).filter_by(campaign="2026-47").count() == 6
 
 
 def test_of_a_campaign_that_was_taken_off_nothing_comes_back(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 4)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         _reasons(session, 4, at=make.NOW + 30 * DAY)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 121 * DAY)
+        make.anonymize_reasons(session, make.NOW + 121 * DAY)
         assert {reason.campaign for reason in session.query(AnonymizedReason)} == {None}
 
 
 def test_a_note_goes_when_all_of_its_week_is_a_year_old(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
-        retention.anonymize_reasons(session, KEEP, make.NOW + 91 * DAY)
+        make.anonymize_reasons(session, make.NOW + 91 * DAY)
         next_week = datetime.combine(
             reasons.week_of(make.NOW) + 7 * DAY, datetime.min.time(), make.NOW.tzinfo
         )
-        assert retention.reason_notes(session, KEEP, next_week + 365 * DAY - SECOND) == 0
-        assert retention.reason_notes(session, KEEP, next_week + 365 * DAY) == 1
+        assert make.purge(session, "reason texts", next_week + 365 * DAY - SECOND) == 0
+        assert make.purge(session, "reason texts", next_week + 365 * DAY) == 1
         session.expire_all()
         past = session.query(AnonymizedReason).one()
         assert (past.note, past.code, past.campaign) == ("", "too_many", None)
@@ -187,8 +187,8 @@ def test_a_reason_without_a_note_is_not_taken_again(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         later = make.NOW + 400 * DAY
-        retention.anonymize_reasons(session, KEEP, later)
-        assert [retention.reason_notes(session, KEEP, later) for _ in range(2)] == [1, 0]
+        make.anonymize_reasons(session, later)
+        assert [make.purge(session, "reason texts", later) for _ in range(2)] == [1, 0]
 
 
 def test_how_long_is_for_the_operator_to_say(database: Database) -> None:
@@ -203,7 +203,7 @@ def test_how_long_is_for_the_operator_to_say(database: Database) -> None:
 def test_it_goes_step_by_step_until_nothing_is_left(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "ROWS_AT_A_TIME", 3)
+    monkeypatch.setattr(retention, "BATCH_SIZE", 3)
     later = make.NOW + 500 * DAY
     with database.transaction() as session:
         _reasons(session, 7)
@@ -212,7 +212,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
         readers = [make.reader(session, f"r{number}@example.org") for number in range(7)]
         people = [reader.subscriber_id for reader in readers]
         audience.claim(session, topics.get(session, "weekly-news"), "one", people, make.NOW)
-        taken = [retention.mails(session, KEEP, later) for _ in range(4)]
+        taken = [make.purge(session, "emails", later) for _ in range(4)]
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
         assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 1]
@@ -223,7 +223,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
 
 def test_a_cap_counts_what_a_purge_left(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         session.flush()
         topic, ids = topics.get(session, "weekly-news"), [make.person()]
         audience.claim(session, topic, "one", ids, make.NOW)
@@ -235,17 +235,17 @@ def test_a_cap_counts_what_a_purge_left(database: Database) -> None:
 def test_a_message_nobody_understood_is_kept_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
         quarantine.keep(session, b"hello", "not understood", make.NOW)
-        assert retention.unread(session, KEEP, make.NOW + 14 * DAY) == 0
-        assert retention.unread(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
+        assert make.purge(session, "quarantined messages", make.NOW + 14 * DAY) == 0
+        assert make.purge(session, "quarantined messages", make.NOW + 14 * DAY + SECOND) == 1
         assert quarantine.list_all(session) == []
 
 
 def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
         assert inbound_counts.record_if_new(session, "mail", "hello", make.NOW)
-        assert retention.seen(session, KEEP, make.NOW + 14 * DAY) == 0
+        assert make.purge(session, "deduplication records", make.NOW + 14 * DAY) == 0
         assert not inbound_counts.record_if_new(session, "mail", "hello", make.NOW + 14 * DAY)
-        assert retention.seen(session, KEEP, make.NOW + 14 * DAY + SECOND) == 1
+        assert make.purge(session, "deduplication records", make.NOW + 14 * DAY + SECOND) == 1
         assert inbound_counts.record_if_new(session, "mail", "hello", make.NOW + 15 * DAY)
 
 
@@ -253,8 +253,8 @@ def test_a_failed_mailing_is_kept_while_a_rule_counts_it(database: Database) -> 
     bounce = bounces.Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
     with database.transaction() as session:
         bounces.record(session, make.person(), bounce, make.NOW)
-        assert retention.bounces(session, KEEP, make.NOW + 179 * DAY) == 0
-        assert retention.bounces(session, KEEP, make.NOW + 180 * DAY) == 1
+        assert make.purge(session, "failed mailings", make.NOW + 179 * DAY) == 0
+        assert make.purge(session, "failed mailings", make.NOW + 180 * DAY) == 1
 
 
 def test_how_often_a_domain_failed_is_forgotten(database: Database) -> None:
@@ -263,8 +263,8 @@ def test_how_often_a_domain_failed_is_forgotten(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         bounces.record(session, make.person(), bounce, make.NOW)
-        assert retention.bounce_counts(session, KEEP, hour + 14 * DAY - SECOND) == 0
-        assert retention.bounce_counts(session, KEEP, hour + 14 * DAY) == 1
+        assert make.purge(session, "bounce counts", hour + 14 * DAY - SECOND) == 0
+        assert make.purge(session, "bounce counts", hour + 14 * DAY) == 1
         assert session.query(BounceCount).count() == 0
 
 
@@ -273,6 +273,6 @@ def test_how_much_was_claimed_for_a_domain_is_forgotten(database: Database) -> N
         make.reader(session)
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, "one", [make.person()], make.NOW)
-        assert retention.claim_counts(session, KEEP, make.NOW + 14 * DAY) == 0
-        assert retention.claim_counts(session, KEEP, make.NOW + 15 * DAY) == 1
+        assert make.purge(session, "claim counts", make.NOW + 14 * DAY) == 0
+        assert make.purge(session, "claim counts", make.NOW + 15 * DAY) == 1
         assert session.query(ClaimCount).count() == 0

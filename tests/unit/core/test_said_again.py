@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import audience, topics
-from preference_center.core.consent import Source
 from preference_center.core.errors import UndoNotOfferedError, UndoSupersededError
+from preference_center.core.vocab import Source
 from preference_center.store import Database
 from tests.support import make
 

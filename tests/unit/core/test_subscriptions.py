@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, preferences, subscribers, subscriptions, topics
-from preference_center.core.consent import ChangeResult
+from preference_center.core import erasure, subscribers, subscriptions, topics
+from preference_center.core.change import ChangeResult
 from preference_center.core.snapshots import capture
+from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber, Subscription
 from tests.support import make
@@ -16,7 +17,7 @@ from tests.support import make
 ADA = "ada@example.org"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = make.NOW + HOUR
-EVERY_CHOICE = (*preferences.FREQUENCIES, *subscriptions.PAUSES)
+EVERY_CHOICE = (*list(Frequency), *list(Pause))
 
 
 def _ada(session: Session) -> Subscriber:
@@ -41,10 +42,10 @@ def _resume(session: Session, **changes: Any) -> ChangeResult:
     return subscriptions.resume(session, _ada(session), topic, make.context(**changes))
 
 
-@pytest.mark.parametrize("now", preferences.FREQUENCIES)
-@pytest.mark.parametrize("choice", preferences.FREQUENCIES)
+@pytest.mark.parametrize("now", list(Frequency))
+@pytest.mark.parametrize("choice", list(Frequency))
 def test_asking_for_less_never_gives_more(database: Database, now: str, choice: str) -> None:
-    order = preferences.FREQUENCIES
+    order = list(Frequency)
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = now
         result = make.less(session, choice)
@@ -55,7 +56,7 @@ def test_asking_for_less_never_gives_more(database: Database, now: str, choice: 
 @pytest.mark.parametrize(
     ("was", "wanted", "event"),
     [
-        ("every", "weekly", "reduced"),
+        (Frequency.EVERY, Frequency.WEEKLY, "reduced"),
         ("weekly", "monthly", "reduced"),
         ("monthly", "weekly", "increased"),
         ("weekly", "every", "increased"),
@@ -72,9 +73,9 @@ def test_a_cap_can_be_set_and_lifted(database: Database, was: str, wanted: str, 
 def test_a_cap_leaves_status_pause_and_the_other_topics_alone(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
-        make.less(session, "1-month")
+        make.less(session, Pause.ONE_MONTH)
         before = capture(_ada(session), ["topic:weekly-news", "topic:offers", "all"])
-        make.less(session, "monthly")
+        make.less(session, Frequency.MONTHLY)
         after = capture(_ada(session), before)
         before["topic:weekly-news"]["frequency"] = "monthly"
         assert after == before
@@ -92,7 +93,7 @@ def test_the_same_wish_twice_writes_nothing_and_mails_nothing(database: Database
 
 
 def _unconfirmed(session: Session) -> None:
-    make.reader(session, status="unconfirmed")
+    make.reader(session, status=Status.UNCONFIRMED)
 
 
 def _left(session: Session) -> None:
@@ -107,7 +108,7 @@ def _left_everything(session: Session) -> None:
 
 def _bounced(session: Session) -> None:
     make.reader(session)
-    make.stop(session, slug=None, scope="address", source="bounce")
+    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
 
 
 def _archived(session: Session) -> None:
@@ -117,7 +118,7 @@ def _archived(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.reader(session)
-    erasure.erase(session, make.person(), "cli", make.NOW)
+    erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
 def _never_seen(session: Session) -> None:
@@ -145,7 +146,7 @@ def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
         seq = _ada(session).seq
         for choice in EVERY_CHOICE:
             assert not make.less(session, choice, at=LATER).changed
-        assert not _cap(session, "monthly", at=LATER).changed
+        assert not _cap(session, Frequency.MONTHLY, at=LATER).changed
         assert not _resume(session, at=LATER).changed
         assert capture(_ada(session), before) == before
         assert _ada(session).seq == seq
@@ -154,8 +155,8 @@ def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
 def test_who_never_chose_can_ask_for_less_where_silence_allows(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        assert not make.less(session, "every").changed
-        assert make.less(session, "monthly").changed
+        assert not make.less(session, Frequency.EVERY).changed
+        assert make.less(session, Frequency.MONTHLY).changed
         held = _gets(session)
         assert (held.status, held.frequency, held.source) == ("subscribed", "monthly", "page")
         assert held.consent_at is None, "asking for less is not consent"
@@ -187,13 +188,13 @@ def test_a_pause_ends_as_a_day_begins(today: str, length: str, ends: str, hour: 
 
 def test_the_days_of_a_pause_are_those_of_utc() -> None:
     now = datetime.fromisoformat("2026-11-30T23:30:00-05:00")
-    assert subscriptions.paused_until("1-month", now) == datetime(2027, 1, 1, tzinfo=UTC)
+    assert subscriptions.paused_until(Pause.ONE_MONTH, now) == datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def test_a_pause_keeps_the_cap_and_is_in_the_ledger(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = "weekly"
-        assert make.less(session, "1-month").changed
+        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+        assert make.less(session, Pause.ONE_MONTH).changed
         held = _gets(session)
         assert (held.status, held.frequency) == ("subscribed", "weekly")
         assert held.paused_until == datetime(2026, 12, 22, tzinfo=UTC)
@@ -203,34 +204,34 @@ def test_a_pause_keeps_the_cap_and_is_in_the_ledger(database: Database) -> None:
 def test_a_longer_pause_stays(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "3-months")
+        make.less(session, Pause.THREE_MONTHS)
         until = _gets(session).paused_until
-        assert not make.less(session, "2-weeks", at=LATER).changed
+        assert not make.less(session, Pause.TWO_WEEKS, at=LATER).changed
         assert _gets(session).paused_until == until
 
 
 def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "2-weeks")
-        assert make.less(session, "1-month", at=LATER).changed
-        assert _gets(session).paused_until == subscriptions.paused_until("1-month", LATER)
+        make.less(session, Pause.TWO_WEEKS)
+        assert make.less(session, Pause.ONE_MONTH, at=LATER).changed
+        assert _gets(session).paused_until == subscriptions.paused_until(Pause.ONE_MONTH, LATER)
 
 
 def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "3-months")
+        make.less(session, Pause.THREE_MONTHS)
         later = make.NOW + 100 * DAY
-        assert make.less(session, "2-weeks", at=later).changed
-        assert _gets(session).paused_until == subscriptions.paused_until("2-weeks", later)
+        assert make.less(session, Pause.TWO_WEEKS, at=later).changed
+        assert _gets(session).paused_until == subscriptions.paused_until(Pause.TWO_WEEKS, later)
 
 
 def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "monthly")
-        make.less(session, "1-month")
+        make.less(session, Frequency.MONTHLY)
+        make.less(session, Pause.ONE_MONTH)
         assert _resume(session, at=LATER).changed
         assert (_gets(session).paused_until, _gets(session).frequency) == (None, "monthly")
         assert make.events(session)[-1] == ("resumed", "weekly-news")
@@ -240,7 +241,7 @@ def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
 def test_there_is_nothing_to_resume_when_a_pause_has_ended(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "2-weeks")
+        make.less(session, Pause.TWO_WEEKS)
         until = _gets(session).paused_until
         assert until is not None
         assert not _resume(session, at=until).changed
@@ -250,6 +251,6 @@ def test_there_is_nothing_to_resume_when_a_pause_has_ended(database: Database) -
 def test_a_stop_ends_a_pause(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.less(session, "3-months")
+        make.less(session, Pause.THREE_MONTHS)
         make.stop(session)
         assert _gets(session).paused_until is None

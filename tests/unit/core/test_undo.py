@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from preference_center.core import consent, snapshots, subscribers
+from preference_center.core import snapshots, subscribers
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
 )
+from preference_center.core.vocab import Frequency, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, row_values
 from tests.support import make
@@ -29,7 +30,7 @@ def _state(database: Database) -> dict[str, Any]:
 def test_undo_restores_every_column(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
-        ada.subscriptions["weekly-news"].frequency = "monthly"
+        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         ada.subscriptions["weekly-news"].acquired_from = "the fair"
     before = _state(database)
     with database.transaction() as session:
@@ -105,9 +106,7 @@ def test_an_old_receipt_cannot_undo_a_newer_stop(database: Database) -> None:
 
 
 @pytest.mark.parametrize("scope", ["all", "address"])
-def test_undo_is_refused_after_everything_was_stopped(
-    database: Database, scope: consent.Scope
-) -> None:
+def test_undo_is_refused_after_everything_was_stopped(database: Database, scope: Scope) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
@@ -128,9 +127,7 @@ def test_undo_of_everything_keeps_a_topic_left_since(database: Database) -> None
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "console", "api", "cli", "import"])
-def test_only_the_persons_own_stop_can_be_undone(
-    database: Database, source: consent.Source
-) -> None:
+def test_only_the_persons_own_stop_can_be_undone(database: Database, source: Source) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, source=source)

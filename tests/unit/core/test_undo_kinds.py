@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
-    consent,
     ledger,
     preferences,
     snapshots,
@@ -16,7 +15,9 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
+from preference_center.core.change import ChangeResult
 from preference_center.core.errors import UndoSupersededError
+from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.store import Database
 from tests.support import make
 
@@ -26,12 +27,12 @@ def _reads(session: Session) -> None:
     make.topic(session, "never-had")
     ada = make.reader(session, "ada@example.org", "weekly-news", "offers")
     ada.subscriptions["weekly-news"].acquired_from = "the fair"
-    ada.subscriptions["weekly-news"].frequency = "weekly"
+    ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
 
 
 def _paused(session: Session) -> None:
     _reads(session)
-    make.less(session, "1-month")
+    make.less(session, Pause.ONE_MONTH)
 
 
 def _left(session: Session) -> None:
@@ -44,26 +45,26 @@ def _left_everything(session: Session) -> None:
     make.stop(session, slug=None)
 
 
-def _lift_the_cap(session: Session) -> consent.ChangeResult:
+def _lift_the_cap(session: Session) -> ChangeResult:
     ada = subscribers.lock(session, make.person(), make.NOW)
     topic = topics.get(session, "weekly-news")
-    return subscriptions.set_frequency(session, ada, topic, "every", make.context())
+    return subscriptions.set_frequency(session, ada, topic, Frequency.EVERY, make.context())
 
 
-def _resume(session: Session) -> consent.ChangeResult:
+def _resume(session: Session) -> ChangeResult:
     ada = subscribers.lock(session, make.person(), make.NOW)
     return subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.context())
 
 
 Before = Callable[[Session], None]
-Change = Callable[[Session], consent.ChangeResult]
+Change = Callable[[Session], ChangeResult]
 KINDS: list[tuple[Before, Change]] = [
-    (_reads, lambda session: make.less(session, "monthly")),
-    (_reads, lambda session: make.less(session, "weekly", slug="silence")),
+    (_reads, lambda session: make.less(session, Frequency.MONTHLY)),
+    (_reads, lambda session: make.less(session, Frequency.WEEKLY, slug="silence")),
     (_reads, _lift_the_cap),
-    (_reads, lambda session: make.less(session, "3-months")),
-    (_reads, lambda session: make.less(session, "2-weeks", slug="silence")),
-    (_paused, lambda session: make.less(session, "3-months")),
+    (_reads, lambda session: make.less(session, Pause.THREE_MONTHS)),
+    (_reads, lambda session: make.less(session, Pause.TWO_WEEKS, slug="silence")),
+    (_paused, lambda session: make.less(session, Pause.THREE_MONTHS)),
     (_paused, _resume),
     (_paused, make.stop),
     (_reads, lambda session: make.join(session, slug="never-had")),
@@ -103,7 +104,7 @@ def test_undo_of_each_kind_restores_exactly_what_was(
 @pytest.mark.parametrize(("before", "change"), KINDS)
 @pytest.mark.parametrize("scope", ["all", "address"])
 def test_no_kind_can_be_undone_after_a_newer_stop(
-    database: Database, before: Before, change: Change, scope: consent.Scope
+    database: Database, before: Before, change: Change, scope: Scope
 ) -> None:
     with database.transaction() as session:
         before(session)
@@ -124,7 +125,7 @@ def test_no_kind_can_be_undone_after_a_newer_choice_of_the_same(
         made = change(session)
         slug = make.events(session)[made.last_seq - 1][1]
         assert slug is not None
-        newer = make.less(session, "3-months", slug=slug, at=make.NOW + timedelta(days=20))
+        newer = make.less(session, Pause.THREE_MONTHS, slug=slug, at=make.NOW + timedelta(days=20))
         newer = newer if newer.changed else make.join(session, slug=slug)
         now = _everything(session)
         with pytest.raises(UndoSupersededError):
@@ -141,7 +142,7 @@ def test_undo_of_one_topic_leaves_a_newer_choice_of_another_alone(
         before(session)
         was = _everything(session)
         made = change(session)
-        make.less(session, "monthly", slug="offers")
+        make.less(session, Frequency.MONTHLY, slug="offers")
         assert make.undo(session, made.first_seq, made.last_seq).changed
         assert _everything(session)["topic:offers"]["frequency"] == "monthly"
         assert {**_everything(session), "topic:offers": was["topic:offers"]} == was
@@ -175,7 +176,7 @@ def test_undo_of_a_cap_brings_back_a_pause_that_stood_beside_it(database: Databa
     with database.transaction() as session:
         _paused(session)
         was = _everything(session)
-        made = make.less(session, "monthly")
+        made = make.less(session, Frequency.MONTHLY)
         make.undo(session, made.first_seq, made.last_seq)
         assert _everything(session) == was
 
@@ -183,7 +184,7 @@ def test_undo_of_a_cap_brings_back_a_pause_that_stood_beside_it(database: Databa
 def test_an_undo_can_be_undone(database: Database) -> None:
     with database.transaction() as session:
         _reads(session)
-        made = make.less(session, "monthly")
+        made = make.less(session, Frequency.MONTHLY)
         then = _everything(session)
         undone = make.undo(session, made.first_seq, made.last_seq)
         assert make.undo(session, undone.first_seq, undone.last_seq).changed

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
 from preference_center.data.campaign_csv import (
     LINK_COLUMNS,
@@ -110,7 +111,7 @@ def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> No
 def test_a_repeat_after_an_allow_is_a_duplicate(
     database: Database, monkeypatch: pytest.MonkeyPatch, claim: bool, people_at_a_time: int
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", people_at_a_time)
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
     with database.transaction() as session:
         make.reader(session)
         make.reader(session, "bob@example.org")
@@ -139,7 +140,7 @@ def test_a_repeat_after_an_allow_is_a_duplicate(
 def test_a_row_that_is_refused_uses_up_no_allow(
     database: Database, monkeypatch: pytest.MonkeyPatch, people_at_a_time: int
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", people_at_a_time)
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     nobody = make.person("nobody")
@@ -264,7 +265,7 @@ def test_people_never_seen_are_counted_where_silence_allows(database: Database) 
 
 def test_somebody_named_twice_is_counted_once(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = "monthly"
+        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
     content = f"email,id\nADA@example.org,\n,{make.person()}\n"
     rows = _verdicts(database, content, claim=True)
     assert [row["verdict"] for row in rows] == ["allow", "deny"]
@@ -274,11 +275,11 @@ def test_somebody_named_twice_is_counted_once(database: Database) -> None:
 def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "PEOPLE_AT_A_TIME", 10)
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", 10)
     with database.transaction() as session:
         for number in range(50):
             reader = make.reader(session, f"p{number}@example.org")
-            reader.subscriptions["weekly-news"].frequency = "weekly"
+            reader.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
     rows = read_csv(io.BytesIO(content.encode()))
     crashes = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, retention, subscriptions
+from preference_center.core import erasure, reasons, subscriptions
 from preference_center.core.preferences import FREQUENCIES
+from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -90,24 +91,24 @@ def _people(session: Session) -> None:
         make.reader(session, f"{name}@example.org", "weekly-news", "offers").locale = "pt-BR"
     make.stop(session, "left@example.org", source="one-click", campaign="2026-47")
     make.stop(session, "all@example.org", None)
-    make.stop(session, "bounced@example.org", None, "address", source="bounce")
+    make.stop(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce")
     make.stop(session, "complained@example.org", None, source="complaint")
     make.stop(session, "both@example.org", source="mailto")
     make.stop(session, "both@example.org", None, source="complaint")
-    make.stop(session, "both@example.org", None, "address", at=make.NOW + timedelta(hours=1))
+    make.stop(session, "both@example.org", None, Scope.ADDRESS, at=make.NOW + timedelta(hours=1))
     make.stop(session, "twice@example.org", None, at=make.NOW - timedelta(days=9))
     make.stop(session, "twice@example.org", "offers", at=make.NOW - timedelta(days=2))
     make.stop(session, "stranger@example.org")  # known by id alone
     make.stop(session, "nobody@example.org", None)
-    make.reader(session, "unconfirmed@example.org", status="unconfirmed")
-    erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
+    make.reader(session, "unconfirmed@example.org", status=Status.UNCONFIRMED)
+    erasure.erase(session, make.person("erased@example.org"), Source.CLI, make.NOW)
     make.stop(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
     for name in ("capped", "paused", "both-less", "less-then-all"):
         make.reader(session, f"{name}@example.org")
         if name != "paused":
-            make.less(session, "monthly", f"{name}@example.org")
+            make.less(session, Frequency.MONTHLY, f"{name}@example.org")
         if name != "capped":
-            make.less(session, "2-weeks", f"{name}@example.org")
+            make.less(session, Pause.TWO_WEEKS, f"{name}@example.org")
     make.stop(session, "less-then-all@example.org", None)
 
 
@@ -175,7 +176,7 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             offers.frequency = person.get("frequency", "every")
             offers.paused_until = person.get("paused_until")
         if person["erased"]:
-            erasure.erase(session, make.person(email), "cli", make.NOW)
+            erasure.erase(session, make.person(email), Source.CLI, make.NOW)
         for stop in person["stops"]:
             make.stop(session, email, **stop)
 
@@ -243,7 +244,7 @@ def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database
     cells = _cells(_export(database, "ledger"), "source", "stated_source")
     assert cells == [("import", "changed_by: phone")]
     with database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
 
 
@@ -267,7 +268,7 @@ def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -
     with database.transaction() as session:
         _people(session)
     rows = _cells(_export(database, "preferences"), "email", "frequency", "paused_until")
-    until = subscriptions.paused_until("2-weeks", make.NOW).isoformat()
+    until = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW).isoformat()
     assert {row for row in rows if row[1:] != ("every", "")} == {
         ("capped@example.org", "monthly", ""),
         ("paused@example.org", "every", until),
@@ -285,7 +286,7 @@ def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: A
 
 def _age(session: Session) -> None:
     """Take the person off every reason that is there."""
-    retention.anonymize_reasons(session, retention.Retention(), make.NOW + timedelta(days=91))
+    make.anonymize_reasons(session, make.NOW + timedelta(days=91))
 
 
 def test_reasons_name_no_person_and_come_in_one_order_on_both_engines(database: Database) -> None:

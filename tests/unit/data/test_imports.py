@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from preference_center.core import audience, domain_hold, erasure, ledger, subscribers, topics
-from preference_center.core.vocab import ImportStatus
+from preference_center.core.vocab import ImportStatus, Scope, Source, TopicPolicy
 from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_records import Rules, read_person
+from preference_center.data.import_records import Rules, read_identity
 from preference_center.data.imports import Findings, Import
 from preference_center.data.tabular import RefusedRow, Row, read_csv
 from preference_center.links.addresses import fingerprint
@@ -140,7 +140,7 @@ def test_a_complaint_is_one_whatever_entered_it_into_the_file(
         make.stop(session, slug="news")
     _import(database, f"email,topic,status,changed_by\n{ADA},news,complained,{changed_by}\n")
     ada = _person(database)
-    assert ada.suppressions["all"].source == "complaint"
+    assert ada.suppressions[Scope.ALL].source == "complaint"
     assert ada.subscriptions["news"].source == "complaint"
 
 
@@ -262,7 +262,7 @@ def test_rows_that_name_no_topic_get_the_one_given(database: Database) -> None:
 @pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "complained"])
 def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status: str) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     text = f"email,topic,status,locale,acquired_from\n{ADA},news,{status},de,the fair\n"
     _import(database, text)
     ada = _person(database)
@@ -272,11 +272,11 @@ def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status:
 
 def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
     assert counts == {"stopped": 1}
     with database.reading() as session:
-        assert [each.stated_source for each in ledger.changes(session, make.person(), 1)][-1] == ""
+        assert [each.stated_source for each in ledger.load(session, make.person(), 1)][-1] == ""
 
 
 @pytest.mark.parametrize("kind", ["all", "topic"])
@@ -328,7 +328,7 @@ def _verdict(database: Database, email: str) -> str:
     """Return what the audience check says of a person whom silence does not keep from email."""
     with database.transaction() as session:
         topic = topics.get_or_create(session, "news", make.NOW)
-        topic.policy = "opt_out"
+        topic.policy = TopicPolicy.OPT_OUT
         person = make.person(email)
         return audience.check(session, topic, "c", {person: email}, make.NOW)[person].verdict
 
@@ -547,7 +547,7 @@ def test_the_ledger_keeps_where_an_unsubscribe_came_from(
     header = "email,topic,status,changed_by,consent_source"
     _import(database, f"{header}\n{ADA},{topic},unsubscribed,phone,call of 3 November\n")
     with database.reading() as session:
-        change = ledger.changes(session, make.person(), 1)[-1]
+        change = ledger.load(session, make.person(), 1)[-1]
         assert change.stated_source == "changed_by: phone; consent_source: call of 3 November"
         assert change.row.source == "import"
         assert change.after is not None
@@ -571,7 +571,7 @@ def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
 def test_the_library_and_a_file_mean_the_same_person(text: str) -> None:
     """A link that is minted offline must be that of the person whom the audience check allows."""
     try:
-        person = read_person({"email": text}, make.IDENTITY_KEY)
+        person = read_identity({"email": text}, make.IDENTITY_KEY)
     except BadRowError:
         return
     assert person.id == make.minter().mint(text, "news", "c").id
@@ -609,7 +609,7 @@ def test_any_cells_are_taken_or_refused(database: Database, cells: dict[str, str
 def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, column: str) -> None:
     _import(database, f"email,kind,{column}\n{ADA},all,phone\n")
     with database.reading() as session:
-        change = ledger.changes(session, make.person(), 1)[-1]
+        change = ledger.load(session, make.person(), 1)[-1]
         assert change.stated_source == f"{column}: phone"
 
 

@@ -24,7 +24,7 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import NotSaved
+from preference_center.core.vocab import NotSaved, Scope, Source
 from preference_center.data import exports
 from preference_center.data.replay import Replay
 from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
@@ -149,7 +149,7 @@ def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict
     assert ended(filled, "ben@example.org") == set()
     assert is_whole(filled)
     with filled.reading() as session:
-        row = ledger.changes(session, make.person(), 1)[-1].row
+        row = ledger.load(session, make.person(), 1)[-1].row
         assert (row.source, row.occurred_at) == ("import", make.NOW + HOUR)
         assert (row.recorded_at, row.campaign) == (LATER, stop.get("campaign"))
     after = back_up(filled)
@@ -162,7 +162,7 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
     with filled.transaction() as session:
         make.stop(session, slug="offers", at=make.NOW)
     with filled.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW + HOUR)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
@@ -176,7 +176,7 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
         assert (ada.email, ada.subscriptions) == (None, {})
         assert ada.erased_at == make.NOW + HOUR
         assert set(ada.suppressions) == {"all"}
-        changes = ledger.changes(session, make.person(), 1)
+        changes = ledger.load(session, make.person(), 1)
         assert {(each.row.topic, each.after is None) for each in changes} == {(None, True)}
     assert is_whole(filled)
     after = back_up(filled)
@@ -235,12 +235,15 @@ def test_a_replay_restores_no_consent(filled: Database) -> None:
 def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
     """A file that ends before a suppression was lifted does not bring it back."""
     with filled.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce", at=make.NOW)
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=make.NOW)
     file = export(filled)
     with filled.transaction() as session:
         ever = recovery.BounceFilter("example.org", make.NOW - HOUR, make.NOW + HOUR)
-        context = make.context("cli", make.NOW + HOUR)
-        assert recovery.remove_suppressions(session, "address", [make.person()], ever, context) == 1
+        context = make.context(Source.CLI, make.NOW + HOUR)
+        assert (
+            recovery.remove_suppressions(session, Scope.ADDRESS, [make.person()], ever, context)
+            == 1
+        )
     assert replay(filled, file) == ({"unchanged": 1}, [])
     assert ended(filled) == set()
 
@@ -261,7 +264,7 @@ def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> 
 def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
@@ -325,7 +328,7 @@ def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled:
         make.stop(session, **address, source="bounce", at=make.NOW)
         make.stop(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
         ada = subscribers.lock(session, make.person(), make.NOW)
-        assert ada.suppressions["address"].repeated_at is not None
+        assert ada.suppressions[Scope.ADDRESS].repeated_at is not None
     backup = back_up(filled)
     with filled.transaction() as session:
         make.stop(session, **address, source="cli", at=make.NOW + 2 * HOUR)
@@ -514,7 +517,7 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
             case ("stop", slug, source):
                 make.stop(session, slug=slug, source=source, at=at)
             case ("bounce",):
-                make.stop(session, slug=None, scope="address", source="bounce", at=at)
+                make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=at)
             case ("undo", back, more):
                 seq = session.get_one(Subscriber, make.person()).seq
                 first = max(2, seq - back)
@@ -524,10 +527,10 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
             case ("lift",):
                 ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
                 for kind in ("all", "address"):
-                    context = make.context("cli", at)
+                    context = make.context(Source.CLI, at)
                     recovery.remove_suppressions(session, kind, [make.person()], ever, context)
             case ("erase",):
-                erasure.erase(session, make.person(), "cli", at)
+                erasure.erase(session, make.person(), Source.CLI, at)
 
 
 def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:

@@ -13,12 +13,11 @@ from preference_center.core import (
     erasure,
     page_views,
     reasons,
-    retention,
     subscribers,
     subscriptions,
     topics,
 )
-from preference_center.core.consent import Source
+from preference_center.core.vocab import Frequency, ReasonCode, Source
 from preference_center.data import report
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow, Subscriber
@@ -47,7 +46,7 @@ def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> Non
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
         make.reader(session, "ben@example.org", "weekly-news", "offers")
-        _less(session, "weekly")
+        _less(session, Frequency.WEEKLY)
         _less(session, "2-weeks")
         _less(session, "2-weeks", slug="offers", campaign="48")
         make.stop(session, slug="offers", campaign="49", source="one-click")
@@ -68,7 +67,9 @@ def test_more_again_is_not_less(database: Database) -> None:
         _less(session, "monthly", campaign="1")
         person, topic = _person(session), topics.get(session, "weekly-news")
         context = make.context(campaign="2")
-        assert subscriptions.set_frequency(session, person, topic, "weekly", context).changed
+        assert subscriptions.set_frequency(
+            session, person, topic, Frequency.WEEKLY, context
+        ).changed
     assert _report(database) == {("weekly-news", "1"): {"reduced": 1}}
 
 
@@ -109,7 +110,7 @@ def test_what_an_erased_person_did_is_of_no_topic(database: Database) -> None:
         make.reader(session)
         _less(session, "2-weeks")
         make.stop(session, campaign="47")
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert _report(database) == {}
 
 
@@ -192,7 +193,7 @@ def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
         make.reader(session, ADA, "weekly-news", "offers")
         for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
             stop = make.stop(session, slug=slug, campaign=campaign)
-            reasons.record(session, make.person(), stop.last_seq, "other", "", make.NOW)
+            reasons.record(session, make.person(), stop.last_seq, ReasonCode.OTHER, "", make.NOW)
             page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
         make.stop(session, slug=None, campaign="48")
     one = {"left": 1, "reason_other": 1, "opened": 1}
@@ -235,10 +236,10 @@ def test_reasons_count_by_their_weeks_with_or_without_a_person(
             email = f"p{number}@example.org"
             make.reader(session, email)
             stop = make.stop(session, email, campaign="47", at=make.NOW - 60 * DAY)
-            code = reasons.CODES[number % 2]
+            code = list(ReasonCode)[number % 2]
             reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
         if aged:
-            retention.anonymize_reasons(session, retention.Retention(), make.NOW + 91 * DAY)
+            make.anonymize_reasons(session, make.NOW + 91 * DAY)
     wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
     monday = reasons.week_of(make.NOW)
     assert _report(database, since=make.NOW + timedelta(hours=1)) == wanted

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import func, select
 
 from preference_center.app import shared_values
-from preference_center.core import audience, consent, ledger, subscribers, topics
-from preference_center.core.retention import Retention
+from preference_center.core import audience, ledger, subscribers, topics
+from preference_center.core.vocab import Source
 from preference_center.data import report
 from preference_center.demo import campaign, company, history, readers
 from preference_center.demo.summary import NEWEST, by_topic
@@ -119,7 +119,7 @@ def test_nothing_of_the_past_is_mailed_now(made: Database) -> None:
 def test_old_reasons_have_lost_their_person(made: Database) -> None:
     with made.reading() as session:
         oldest = session.scalars(select(func.min(Reason.given_at))).one()
-    assert oldest is None or oldest >= make.NOW - Retention().reason_identities
+    assert oldest is None or oldest >= make.NOW - make.RETENTION.reason_identities
 
 
 def test_all_that_people_do_happens(made: Database) -> None:
@@ -226,7 +226,7 @@ def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
 
 def test_a_complaint_or_a_bounce_is_nobodys_choice(made: Database) -> None:
     """They stop mail, and do not count as people who left."""
-    own: tuple[consent.Source, ...] = ("page", "one-click")
+    own: tuple[Source, ...] = (Source.PAGE, Source.ONE_CLICK)
     with made.reading() as session:
         left = select(func.count()).where(LedgerRow.event == "unsubscribed")
         everybody = session.scalars(left).one()

@@ -13,6 +13,7 @@ import pytest
 from preference_center.app import shared_values
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ShownChange, ShownReceipt
+from preference_center.core.vocab import ChangeKind, Frequency
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import Envelope, compose
 from preference_center.util import resources
@@ -42,9 +43,9 @@ def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> 
         archived=False,
         offered=True,
         received=received,
-        frequency="every",
+        frequency=Frequency.EVERY,
         paused_until=None,
-        caps=("weekly", "monthly"),
+        caps=(Frequency.WEEKLY, Frequency.MONTHLY),
         stopped_at=stopped,
         reader_since=reader_since,
     )
@@ -74,7 +75,7 @@ def raw_mail(
         topics={"left": left, **known},
     )
     receipt = ShownReceipt(
-        [ShownChange("left", left, make.NOW)],
+        [ShownChange(ChangeKind.LEFT, left, make.NOW)],
         "standing",
         make.NOW + timedelta(days=30),
         confirming=False,

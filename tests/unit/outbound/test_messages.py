@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
-    consent,
     outbox,
     preferences_form,
     subscribers,
     subscriptions,
     topics,
 )
+from preference_center.core.change import ChangeContext
+from preference_center.core.vocab import Frequency
 from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 Change = Callable[[Session], object]
 
 
-def asked(at: Any = make.NOW) -> consent.ChangeContext:
+def asked(at: Any = make.NOW) -> ChangeContext:
     """Return an act on a page, which is confirmed by mail."""
     return make.context(at=at, notice_delay=QUIET)
 
@@ -218,8 +219,8 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "several changes": (
         [
             save(
-                WISH("product-news", "every", "monthly"),
-                WISH("weekly-news", "every", "off"),
+                WISH("product-news", Frequency.EVERY, Frequency.MONTHLY),
+                WISH("weekly-news", Frequency.EVERY, "off"),
             )
         ],
         "Your email preferences have changed",
@@ -230,7 +231,10 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ["What you get now:", "- Product news, at most once a month"],
     ),
     "resuming with a cap": (
-        [less("1-month"), save(WISH("weekly-news", "every", "weekly", resume=True))],
+        [
+            less("1-month"),
+            save(WISH("weekly-news", Frequency.EVERY, Frequency.WEEKLY, resume=True)),
+        ],
         "Your email preferences have changed",
         [
             f"Weekly news to {ADA} has started again.",
@@ -336,12 +340,12 @@ def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Databa
 # What is asked for.
 
 
-def request(database: Database, kind: outbox.Request, topic: str = "") -> None:
+def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
     with database.transaction() as session:
         outbox.request(session, make.person(), kind, make.NOW, topic)
 
 
-def requested(database: Database, kind: outbox.Request, topic: str = "", **settings: Any) -> Any:
+def requested(database: Database, kind: OutboxKind, topic: str = "", **settings: Any) -> Any:
     request(database, kind, topic)
     sending = Post(database)
     sending.after(timedelta(0), **settings)
@@ -379,7 +383,7 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
 
 
 @pytest.mark.parametrize("kind", ["confirm", "link"])
-def test_no_machine_answers_what_was_asked_for(reader: Database, kind: outbox.Request) -> None:
+def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKind) -> None:
     message = requested(reader, kind, "science" if kind == "confirm" else "")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
@@ -391,7 +395,7 @@ def test_no_machine_answers_what_was_asked_for(reader: Database, kind: outbox.Re
 
 @pytest.mark.parametrize("kind", ["confirm", "link"])
 def test_what_was_asked_for_is_written_in_the_readers_language(
-    reader: Database, kind: outbox.Request
+    reader: Database, kind: OutboxKind
 ) -> None:
     with reader.transaction() as session:
         lock(session).locale = "ar-XB"

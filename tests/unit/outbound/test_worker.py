@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import consent, erasure, outbox, subscribers
+from preference_center.core import erasure, outbox, subscribers
+from preference_center.core.change import ChangeResult
+from preference_center.core.vocab import Scope, Source
 from preference_center.outbound.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
@@ -27,7 +29,7 @@ def post(database: Database) -> Post:
 
 def leave(
     database: Database, after: timedelta = timedelta(0), slug: str | None = "weekly-news"
-) -> consent.ChangeResult:
+) -> ChangeResult:
     """Let the reader leave on the page, `after` the usual time."""
     with database.transaction() as session:
         if subscribers.find(session, make.person()) is None:
@@ -35,7 +37,7 @@ def leave(
         return make.stop(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
 
 
-def take_back(database: Database, result: consent.ChangeResult, after: timedelta) -> None:
+def take_back(database: Database, result: ChangeResult, after: timedelta) -> None:
     with database.transaction() as session:
         at = make.NOW + after
         make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=QUIET)
@@ -111,9 +113,9 @@ def test_a_topic_can_go_without_confirmations(post: Post) -> None:
 
 def test_confirmations_can_be_switched_off_for_each_door() -> None:
     settings = make.settings(confirmations=frozenset({"page"}))
-    assert settings.notice_delay("page") == QUIET
-    assert settings.notice_delay("one-click") is None
-    assert make.settings(smtp_url=None).notice_delay("page") is None
+    assert settings.notice_delay(Source.PAGE) == QUIET
+    assert settings.notice_delay(Source.ONE_CLICK) is None
+    assert make.settings(smtp_url=None).notice_delay(Source.PAGE) is None
 
 
 def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
@@ -125,7 +127,7 @@ def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
 def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert post.after(timedelta(hours=1)) == []
     assert outbox_rows(post.database) == []
 
@@ -135,7 +137,7 @@ def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> 
     post.refusal = TemporaryError("the mail server said 451")
     post.after(QUIET)
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW + QUIET)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW + QUIET)
     post.refusal = None
     assert post.after(timedelta(hours=1)) == []
 
@@ -143,7 +145,7 @@ def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> 
 def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     assert post.after(QUIET) == []
     assert outbox_rows(post.database) == [("dropped", None)]
 
@@ -244,7 +246,7 @@ LINK = "Your link to manage Northwind Letters emails"
 JOIN = "Please confirm: would you like Product news?"
 
 
-def ask(database: Database, kind: outbox.Request, topic: str = "", email: str = ADA) -> None:
+def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA) -> None:
     """Ask for a mail, for a reader of one topic."""
     with database.transaction() as session:
         if subscribers.find(session, make.person()) is None:
@@ -272,9 +274,9 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
     with post.database.transaction() as session:
         make.stop(session, "noted@example.org")
         make.reader(session, "bounced@example.org")
-        make.stop(session, "bounced@example.org", slug=None, scope="address", source="import")
+        make.stop(session, "bounced@example.org", slug=None, scope=Scope.ADDRESS, source="import")
         make.reader(session, "erased@example.org")
-        erasure.erase(session, make.person("erased@example.org"), "cli", make.NOW)
+        erasure.erase(session, make.person("erased@example.org"), Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
         ask(post.database, "link", email=f"{name}@example.org")
         ask(post.database, "confirm", "product-news", f"{name}@example.org")
@@ -286,7 +288,7 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
 def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
     ask(post.database, "link")
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert post.after(timedelta(0)) == []
 
 

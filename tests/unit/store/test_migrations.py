@@ -35,10 +35,9 @@ from preference_center.core import (
     page_views,
     quarantine,
     reasons,
-    retention,
     topics,
 )
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.tables import Base, FailedMailing, Reason
@@ -167,7 +166,7 @@ def _fill(database: Database) -> None:
         ben, topic = make.person("ben@example.org"), topics.get(session, "offers")
         audience.claim(session, topic, "first", [ben], make.NOW)
         for seq in (1, 2):
-            reasons.record(session, ben, seq, "other", "", make.NOW)
+            reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         bounces.record(session, make.person("cem@example.org"), bounce, make.NOW)
@@ -181,7 +180,7 @@ def _fill(database: Database) -> None:
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)
         session.flush()
-        retention.anonymize_reasons(session, retention.Retention(), make.NOW)
+        make.anonymize_reasons(session, make.NOW)
 
 
 def _columns(database: Database) -> dict[str, list[Column[Any]]]:

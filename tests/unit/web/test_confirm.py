@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import erasure, topics
+from preference_center.core.vocab import Scope, Source
 from preference_center.links.server import Confirm, write_confirm
 from tests.support import make
 from tests.support.page import Page
@@ -233,7 +234,7 @@ def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
 def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="import")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = site.rows()
     shown = site.press_and_follow(page, YES)
     assert shown.heading == "We can’t send Science to this address"
@@ -243,7 +244,7 @@ def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
 
 def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     yesterday = confirm("science", asked_at=make.NOW - timedelta(days=1))
     before = site.rows()
     assert site.page(yesterday, 410).heading == "This link has expired"
@@ -255,7 +256,7 @@ def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> N
 def test_somebody_erased_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     before = site.rows()
     assert site.press_and_follow(page, YES).buttons == []
     assert site.rows() == before

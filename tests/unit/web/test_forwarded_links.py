@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, subscribers
-from preference_center.core.vocab import NotSaved
+from preference_center.core.vocab import NotSaved, Source, Status
 from preference_center.links.minter import Purpose
 from preference_center.store.tables import Base, OutboxRow
 from tests.support import make
@@ -36,7 +36,7 @@ def _held(choice: str) -> Callable[[Session], object]:
 
 
 def _erase(session: Session) -> None:
-    erasure.erase(session, make.person(), "cli", EARLIER)
+    erasure.erase(session, make.person(), Source.CLI, EARLIER)
 
 
 def _no_address(session: Session) -> None:
@@ -45,7 +45,7 @@ def _no_address(session: Session) -> None:
 
 def _unconfirmed(session: Session) -> None:
     ada = subscribers.lock(session, make.person(), EARLIER)
-    ada.subscriptions["weekly-news"].status = "unconfirmed"
+    ada.subscriptions["weekly-news"].status = Status.UNCONFIRMED
 
 
 STATES: dict[str, list[Callable[[Session], object]]] = {

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure
+from preference_center.core.vocab import Scope, Source
 from tests.support import make
 from tests.support.site import Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
@@ -114,7 +115,7 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
     site = site_with(smtp_url=None)
     site.enrol(ADA)
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.page(PREFERENCES)
     assert CAME_BACK not in page.text
     assert "we’ll" not in page.text.replace("we’ll help", "")
@@ -128,7 +129,7 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
 
 def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     with center.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="import")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = center.rows()
     page = center.page(PREFERENCES)
     assert page.chosen == []
@@ -143,7 +144,7 @@ def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
 
 def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
     with center.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     before = center.rows()
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything" in page.text

@@ -3,6 +3,7 @@
 import pytest
 
 from preference_center.core import topics
+from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, link
@@ -167,7 +168,7 @@ def test_the_page_leads_to_the_preferences_of_the_same_person(site: Site) -> Non
 
 def test_somebody_whose_mail_bounced_can_still_leave(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.press_and_follow(site.page(link()), ALL)
     assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
     assert site.stops() == ["address", "all"]

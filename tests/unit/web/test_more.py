@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import topics
+from preference_center.core.vocab import Frequency
 from tests.support import make, post
 from tests.support.page import Page
 from tests.support.site import Site, link, path_in
@@ -195,7 +196,7 @@ def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
     (mail,) = site.mails()
     assert mail["Subject"] == "Your email preferences have changed"
     with site.database.transaction() as session:
-        make.less(session, "monthly", slug="topic-0")
+        make.less(session, Frequency.MONTHLY, slug="topic-0")
     path, data = site.page(PREFERENCES).form_of("Save")
     site.now += HOUR
     site.post(path, data=data | {"often-topic-0": "every"})

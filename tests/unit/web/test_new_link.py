@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 
 from preference_center.core import erasure
+from preference_center.core.vocab import Scope, Source
 from preference_center.web.limits import counted_as
 from tests.support import make
 from tests.support.page import Page
@@ -116,9 +117,9 @@ def test_an_address_is_known_however_it_is_spelt(site: Site, typed: str) -> None
 
 def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
+        make.stop(session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import")
         make.reader(session, "eve@example.org")
-        erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
+        erasure.erase(session, make.person("eve@example.org"), Source.CLI, make.NOW)
     found = []
     for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
         with statements(site) as said:
@@ -130,9 +131,9 @@ def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -
 
 def test_only_readers_are_mailed(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope="address", source="import")
+        make.stop(session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import")
         make.reader(session, "eve@example.org")
-        erasure.erase(session, make.person("eve@example.org"), "cli", make.NOW)
+        erasure.erase(session, make.person("eve@example.org"), Source.CLI, make.NOW)
         make.stop(session, "noted@example.org")  # by a link, its address unknown
     for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
         ask(site, email)
@@ -143,7 +144,7 @@ def test_only_readers_are_mailed(site: Site) -> None:
 
 def test_who_bounced_is_mailed_what_they_asked_for(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope="address", source="bounce")
+        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     ask(site)
     (mail,) = site.mails()
     assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure, subscribers, topics
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.minter import write_link
 from preference_center.store import Database, keys
 from tests.support import make
@@ -183,7 +183,7 @@ def test_an_archived_topic_can_be_left(site: Site) -> None:
 
 def test_an_erased_person_can_leave(site: Site) -> None:
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert send(site, link()).status_code == 200
     assert "ada@example.org" not in str(site.rows())
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import topics
+from preference_center.core.vocab import Pause
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, link, receipt
@@ -94,7 +95,7 @@ def test_unticking_a_topic_leaves_it(center: Site) -> None:
 
 def test_a_pause_is_shown_and_ended(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, "1-month")
+        make.less(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     assert "Paused until 22 December 2026" in page.text
     page.tick("Resume now")
@@ -107,14 +108,14 @@ def test_a_pause_is_shown_and_ended(center: Site) -> None:
 
 def test_a_pause_that_is_over_is_no_longer_shown(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, "2-weeks")
+        make.less(session, Pause.TWO_WEEKS)
     center.now += timedelta(days=14)
     assert "Resume now" not in center.page(PREFERENCES).labels
 
 
 def test_resuming_and_a_new_cap_are_both_told(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, "1-month")
+        make.less(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
     page.select("often-weekly-news", "At most once a week")
@@ -256,7 +257,7 @@ def test_a_break_pauses_every_topic_that_comes(center: Site, length: str, date: 
 
 def test_a_break_cuts_no_longer_pause_short(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, "3-months")
+        make.less(session, Pause.THREE_MONTHS)
     page = center.page(PREFERENCES)
     page.choose("2 weeks")
     shown = center.press_and_follow(page, BREAK)

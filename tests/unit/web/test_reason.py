@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure, topics
+from preference_center.core.vocab import Frequency, Source
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, link, path_in, receipt
@@ -221,7 +222,7 @@ def test_somebody_erased_is_not_asked_and_not_kept(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     before = site.rows()
     assert site.press(page, SEND, 409)
     assert site.rows() == before
@@ -236,7 +237,7 @@ def refused(site: Site, path: str) -> None:
 
 def test_who_asked_for_less_is_not_asked_why(site: Site) -> None:
     with site.database.transaction() as session:
-        less = make.less(session, "weekly")
+        less = make.less(session, Frequency.WEEKLY)
     refused(site, receipt(less.first_seq))
 
 

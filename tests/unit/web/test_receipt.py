@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import consent, erasure, subscribers, topics
+from preference_center.core.vocab import Source
 from preference_center.links.minter import Purpose
 from tests.support import make
 from tests.support.page import Page
@@ -178,7 +179,7 @@ def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
     with site.database.transaction() as session:
         ada = subscribers.lock(session, make.person(), make.NOW)
         weekly = topics.get(session, "weekly-news")
-        stopped = consent.end_consent(session, ada, "topic", make.context("console"), weekly)
+        stopped = consent.end_consent(session, ada, "topic", make.context(Source.CONSOLE), weekly)
     assert site.page(receipt(stopped.last_seq), 409).buttons == []
     assert site.post(f"{receipt(stopped.last_seq)}/undo").status_code == 409
 
@@ -219,7 +220,7 @@ def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
 def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
     path = left(site)
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), "cli", make.NOW)
+        erasure.erase(session, make.person(), Source.CLI, make.NOW)
     before = site.rows()
     assert "Weekly" not in site.page(path, 409).text
     assert site.post(f"{path}/undo").status_code == 409

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from preference_center.core.vocab import Frequency, Pause
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, confirm, link
@@ -53,7 +54,7 @@ def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     with center.database.transaction() as session:
-        make.less(session, "monthly")
+        make.less(session, Frequency.MONTHLY)
     again = Page(center.press(page, "Save", 409), 409)
     assert "Weekly news: at most once a month (this page showed: every email)" in again.text
     assert "Weekly news" not in again.chosen
@@ -63,11 +64,11 @@ def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
 
 def test_a_stale_wish_to_resume_is_kept(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, "1-month")
+        make.less(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
     with center.database.transaction() as session:
-        make.less(session, "weekly")
+        make.less(session, Frequency.WEEKLY)
     again = Page(center.press(page, "Save", 409), 409)
     assert "Resume now" in again.chosen
     center.press(again, "Save")
