@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Enum, MetaData, String, Text, TypeDecorator
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 # Byte order on both engines, so that an export is the same whatever the server's locale.
@@ -29,21 +29,31 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def one_of(vocabulary: Iterable[StrEnum], name: str, length: int = 16) -> Enum:
-    """Return the type of a column that holds members of one enum, all of them or some.
+class Word(TypeDecorator[StrEnum]):
+    """A member of one enum, stored as its value."""
 
-    The column is a string on both engines, with a CHECK constraint called `name`.
-    """
-    members = list(vocabulary)
-    return Enum(
-        type(members[0]),
-        name=name,
-        length=length,
-        native_enum=False,
-        create_constraint=True,
-        validate_strings=True,
-        values_callable=lambda _: [member.value for member in members],
-    )
+    impl = String
+    cache_ok = True
+
+    def __init__(self, vocabulary: type[StrEnum], length: int = 16) -> None:
+        super().__init__(length)
+        self.vocabulary = vocabulary
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.vocabulary(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.vocabulary(value)
+
+    @property
+    def python_type(self) -> type[StrEnum]:
+        return self.vocabulary
+
+
+def one_of(column: str, members: Iterable[StrEnum]) -> CheckConstraint:
+    """Return the constraint that a column holds one of `members`."""
+    values = ", ".join(f"'{member.value}'" for member in members)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
 
 
 class Base(DeclarativeBase):

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import BounceSeverity
-from preference_center.store.tables.base import Base, Slug, one_of
+from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 # Written out, not bound: an engine uses a partial index only where it sees the same predicate.
 ENDED = text("ended_domain IS NOT NULL")
@@ -22,6 +22,7 @@ class FailedMailing(Base):
 
     __tablename__ = "failed_mailings"
     __table_args__ = (
+        one_of("severity", [each for each in BounceSeverity if each is not BounceSeverity.IGNORED]),
         Index(None, "day"),
         Index(
             "ix_failed_mailings_ended",
@@ -37,7 +38,7 @@ class FailedMailing(Base):
     )
     day: Mapped[date] = mapped_column(primary_key=True)
     severity: Mapped[BounceSeverity] = mapped_column(
-        one_of([each for each in BounceSeverity if each is not BounceSeverity.IGNORED], "severity"),
+        Word(BounceSeverity),
         primary_key=True,
     )
     topic: Mapped[str] = mapped_column(Slug, primary_key=True)

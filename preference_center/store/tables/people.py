@@ -16,7 +16,7 @@ from preference_center.core.vocab import (
     Status,
     TopicPolicy,
 )
-from preference_center.store.tables.base import Base, Slug, one_of
+from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 
 class Topic(Base):
@@ -27,12 +27,14 @@ class Topic(Base):
     """
 
     __tablename__ = "topics"
+    __table_args__ = (
+        one_of("policy", TopicPolicy),
+        one_of("cadence", Cadence),
+    )
 
     slug: Mapped[str] = mapped_column(Slug, primary_key=True)
-    policy: Mapped[TopicPolicy] = mapped_column(one_of(TopicPolicy, "policy", 8))
-    cadence: Mapped[Cadence] = mapped_column(
-        one_of(Cadence, "cadence"), server_default=Cadence.IRREGULAR
-    )
+    policy: Mapped[TopicPolicy] = mapped_column(Word(TopicPolicy, 8))
+    cadence: Mapped[Cadence] = mapped_column(Word(Cadence), server_default=Cadence.IRREGULAR)
     public: Mapped[bool]
     change_notices: Mapped[bool]
     code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
@@ -100,6 +102,9 @@ class Subscription(Base):
 
     __tablename__ = "subscriptions"
     __table_args__ = (
+        one_of("status", Status),
+        one_of("frequency", Frequency),
+        one_of("source", Source),
         Index(None, "topic", "subscriber_id"),
         Index(None, "updated_at"),
     )
@@ -108,11 +113,11 @@ class Subscription(Base):
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     topic: Mapped[str] = mapped_column(ForeignKey("topics.slug"), primary_key=True)
-    status: Mapped[Status] = mapped_column(one_of(Status, "status"))
-    frequency: Mapped[Frequency] = mapped_column(one_of(Frequency, "frequency"))
+    status: Mapped[Status] = mapped_column(Word(Status))
+    frequency: Mapped[Frequency] = mapped_column(Word(Frequency))
     paused_until: Mapped[datetime | None]
     changed_at: Mapped[datetime]
-    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
+    source: Mapped[Source] = mapped_column(Word(Source))
     basis: Mapped[str]
     acquired_from: Mapped[str]
     consent_at: Mapped[datetime | None]
@@ -126,14 +131,18 @@ class Suppression(Base):
     """A stop above all topics: `all` of them, or the `address`, receipts included."""
 
     __tablename__ = "suppressions"
-    __table_args__ = (Index(None, "kind", "since"),)
+    __table_args__ = (
+        one_of("kind", SUPPRESSION_SCOPES),
+        one_of("source", Source),
+        Index(None, "kind", "since"),
+    )
 
     subscriber_id: Mapped[UUID] = mapped_column(
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
-    kind: Mapped[Scope] = mapped_column(one_of(SUPPRESSION_SCOPES, "kind", 8), primary_key=True)
+    kind: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
     since: Mapped[datetime]
-    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
+    source: Mapped[Source] = mapped_column(Word(Source))
     updated_at: Mapped[datetime]
     repeated_at: Mapped[datetime | None]
 
@@ -142,16 +151,22 @@ class LedgerRow(Base):
     """One change, never altered: its hash covers the row before it and the digest of details."""
 
     __tablename__ = "ledger"
-    __table_args__ = (Index(None, "topic", "occurred_at"), Index(None, "recorded_at"))
+    __table_args__ = (
+        one_of("event", Event),
+        one_of("scope", Scope),
+        one_of("source", Source),
+        Index(None, "topic", "occurred_at"),
+        Index(None, "recorded_at"),
+    )
 
     subscriber_id: Mapped[UUID] = mapped_column(
         ForeignKey("subscribers.subscriber_id"), primary_key=True
     )
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    event: Mapped[Event] = mapped_column(one_of(Event, "event"))
-    scope: Mapped[Scope] = mapped_column(one_of(Scope, "scope", 8))
+    event: Mapped[Event] = mapped_column(Word(Event))
+    scope: Mapped[Scope] = mapped_column(Word(Scope, 8))
     topic: Mapped[str | None] = mapped_column(Slug)
-    source: Mapped[Source] = mapped_column(one_of(Source, "source"))
+    source: Mapped[Source] = mapped_column(Word(Source))
     campaign: Mapped[str | None] = mapped_column(String(40))
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import OutboxKind, OutboxState, ReasonCode
-from preference_center.store.tables.base import Base, Slug, one_of
+from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 # Written out, not bound: an engine uses a partial index only where it sees the same predicate.
 PENDING = text("state = 'pending'")
@@ -25,6 +25,8 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
+        one_of("kind", OutboxKind),
+        one_of("state", OutboxState),
         Index(
             "uq_outbox_pending",
             "subscriber_id",
@@ -40,9 +42,9 @@ class OutboxRow(Base):
 
     subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[OutboxKind] = mapped_column(one_of(OutboxKind, "kind"))
+    kind: Mapped[OutboxKind] = mapped_column(Word(OutboxKind))
     topic: Mapped[str] = mapped_column(Slug, server_default="")
-    state: Mapped[OutboxState] = mapped_column(one_of(OutboxState, "state", 8))
+    state: Mapped[OutboxState] = mapped_column(Word(OutboxState, 8))
     first_seq: Mapped[int]
     last_seq: Mapped[int]
     message_id: Mapped[str]
@@ -78,7 +80,11 @@ class Reason(Base):
     """Why a person left, in answer to ledger row `seq`. It loses the person after 90 days."""
 
     __tablename__ = "reasons"
-    __table_args__ = (Index(None, "given_at"), Index(None, "campaign"))
+    __table_args__ = (
+        one_of("code", ReasonCode),
+        Index(None, "given_at"),
+        Index(None, "campaign"),
+    )
 
     subscriber_id: Mapped[UUID] = mapped_column(
         ForeignKey("subscribers.subscriber_id"), primary_key=True
@@ -88,7 +94,7 @@ class Reason(Base):
     week: Mapped[date]
     topic: Mapped[str | None] = mapped_column(Slug)
     campaign: Mapped[str | None] = mapped_column(String(40))
-    code: Mapped[ReasonCode] = mapped_column(one_of(ReasonCode, "code", 24))
+    code: Mapped[ReasonCode] = mapped_column(Word(ReasonCode, 24))
     note: Mapped[str]
 
 
@@ -96,13 +102,17 @@ class AnonymizedReason(Base):
     """A reason without its person: its week, and its campaign where at least five share it."""
 
     __tablename__ = "anonymized_reasons"
-    __table_args__ = (Index(None, "week"), Index(None, "campaign"))
+    __table_args__ = (
+        one_of("code", ReasonCode),
+        Index(None, "week"),
+        Index(None, "campaign"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     week: Mapped[date]
     topic: Mapped[str | None] = mapped_column(Slug)
     campaign: Mapped[str | None] = mapped_column(String(40))
-    code: Mapped[ReasonCode] = mapped_column(one_of(ReasonCode, "code", 24))
+    code: Mapped[ReasonCode] = mapped_column(Word(ReasonCode, 24))
     note: Mapped[str]
 
 

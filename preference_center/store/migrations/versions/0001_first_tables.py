@@ -1,4 +1,4 @@
-"""The first tables: topics, subscribers and what they chose, the ledger, the outbox."""
+"""The first tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,17 +7,192 @@ revision = "0001"
 down_revision = None
 
 TIME = sa.DateTime(timezone=True)
+# Byte order on both engines.
 SLUG = sa.String(length=32).with_variant(sa.String(length=32, collation="C"), "postgresql")
-DUE = sa.text("state IN ('pending', 'started')")
-PENDING = sa.text("state = 'pending'")
 
 
 def upgrade() -> None:
+    _create_anonymized_reasons()
+    _create_bounce_counts()
+    _create_claim_counts()
+    _create_inbound_counts()
+    _create_inbound_seen()
+    _create_key_checks()
+    _create_outbox()
+    _create_page_views()
+    _create_quarantined_messages()
+    _create_subscribers()
+    _create_topics()
+    _create_wordings()
+    _create_claims()
+    _create_failed_mailings()
+    _create_ledger()
+    _create_ledger_details()
+    _create_reasons()
+    _create_subscriptions()
+    _create_suppressions()
+    _create_topic_texts()
+
+
+def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=op.f(f"ck_{table}_{column}"))
+
+
+def _create_anonymized_reasons() -> None:
+    op.create_table(
+        "anonymized_reasons",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=True),
+        sa.Column("campaign", sa.String(length=40), nullable=True),
+        sa.Column("code", sa.String(length=24), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        _one_of(
+            "anonymized_reasons",
+            "code",
+            "too_many",
+            "not_relevant",
+            "no_longer_interested",
+            "never_signed_up",
+            "changed_address",
+            "content_quality",
+            "other",
+            "prefer_not_say",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_anonymized_reasons")),
+    )
+    op.create_index(op.f("ix_anonymized_reasons_campaign"), "anonymized_reasons", ["campaign"])
+    op.create_index(op.f("ix_anonymized_reasons_week"), "anonymized_reasons", ["week"])
+
+
+def _create_bounce_counts() -> None:
+    op.create_table(
+        "bounce_counts",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", "hour", name=op.f("pk_bounce_counts")),
+    )
+    op.create_index(op.f("ix_bounce_counts_hour"), "bounce_counts", ["hour"])
+
+
+def _create_claim_counts() -> None:
+    op.create_table(
+        "claim_counts",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", "day", name=op.f("pk_claim_counts")),
+    )
+    op.create_index(op.f("ix_claim_counts_day"), "claim_counts", ["day"])
+
+
+def _create_inbound_counts() -> None:
+    op.create_table(
+        "inbound_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("effect", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "channel", "effect", name=op.f("pk_inbound_counts")),
+    )
+
+
+def _create_inbound_seen() -> None:
+    op.create_table(
+        "inbound_seen",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("seen_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_inbound_seen")),
+    )
+    op.create_index(op.f("ix_inbound_seen_seen_at"), "inbound_seen", ["seen_at"])
+
+
+def _create_key_checks() -> None:
+    op.create_table(
+        "key_checks",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("check_value", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("added_at", TIME, nullable=False),
+        _one_of("key_checks", "kind", "identity", "server", "link"),
+        sa.PrimaryKeyConstraint("kind", "check_value", name=op.f("pk_key_checks")),
+    )
+
+
+def _create_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, server_default="", nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("first_seq", sa.Integer(), nullable=False),
+        sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("latest_at", TIME, nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=True),
+        sa.Column("settled_at", TIME, nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("in_reply_to", sa.Text(), nullable=True),
+        _one_of("outbox", "kind", "change_notice", "opt_in_request", "link"),
+        _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
+        sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
+    )
+    op.create_index(
+        op.f("ix_outbox_due"),
+        "outbox",
+        ["due_at"],
+        postgresql_where=sa.text("state IN ('pending', 'started')"),
+        sqlite_where=sa.text("state IN ('pending', 'started')"),
+    )
+    op.create_index(op.f("ix_outbox_settled_at"), "outbox", ["settled_at"])
+    op.create_index(
+        op.f("uq_outbox_pending"),
+        "outbox",
+        ["subscriber_id", "kind", "topic"],
+        unique=True,
+        postgresql_where=sa.text("state = 'pending'"),
+        sqlite_where=sa.text("state = 'pending'"),
+    )
+
+
+def _create_page_views() -> None:
+    op.create_table(
+        "page_views",
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("hour", "topic", "campaign", name=op.f("pk_page_views")),
+    )
+
+
+def _create_quarantined_messages() -> None:
+    op.create_table(
+        "quarantined_messages",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_quarantined_messages")),
+    )
+    op.create_index(
+        op.f("ix_quarantined_messages_received_at"), "quarantined_messages", ["received_at"]
+    )
+
+
+def _create_subscribers() -> None:
     op.create_table(
         "subscribers",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("locale", sa.String(length=16), nullable=True),
+        sa.Column("delivered_on", sa.Date(), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("erased_at", TIME, nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -26,27 +201,86 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_subscribers_email"), "subscribers", ["email"])
 
+
+def _create_topics() -> None:
     op.create_table(
         "topics",
         sa.Column("slug", SLUG, nullable=False),
         sa.Column("policy", sa.String(length=8), nullable=False),
-        sa.Column("opt_in", sa.String(length=8), nullable=False),
+        sa.Column("cadence", sa.String(length=16), server_default="irregular", nullable=False),
         sa.Column("public", sa.Boolean(), nullable=False),
-        sa.Column("confirm", sa.Boolean(), nullable=False),
+        sa.Column("change_notices", sa.Boolean(), nullable=False),
         sa.Column("code", sa.LargeBinary(length=5), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("archived_at", TIME, nullable=True),
-        sa.CheckConstraint("opt_in IN ('single', 'double')", name=op.f("ck_topics_opt_in")),
-        sa.CheckConstraint("policy IN ('opt_in', 'opt_out')", name=op.f("ck_topics_policy")),
-        sa.PrimaryKeyConstraint("slug", name=op.f("pk_topics")),
+        _one_of("topics", "cadence", "irregular", "weekly", "monthly"),
+        _one_of("topics", "policy", "opt_in", "opt_out"),
         sa.UniqueConstraint("code", name=op.f("uq_topics_code")),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_topics")),
     )
+
+
+def _create_wordings() -> None:
     op.create_table(
         "wordings",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_wordings")),
     )
+
+
+def _create_claims() -> None:
+    op.create_table(
+        "claims",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("claimed_at", TIME, nullable=False),
+        sa.Column("released_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_claims_subscriber_id")
+        ),
+        sa.ForeignKeyConstraint(["topic"], ["topics.slug"], name=op.f("fk_claims_topic")),
+        sa.PrimaryKeyConstraint("subscriber_id", "topic", "campaign", name=op.f("pk_claims")),
+    )
+    op.create_index(op.f("ix_claims_claimed_at"), "claims", ["claimed_at"])
+    op.create_index(
+        op.f("ix_claims_subscriber_id_topic_claimed_at"),
+        "claims",
+        ["subscriber_id", "topic", "claimed_at"],
+    )
+
+
+def _create_failed_mailings() -> None:
+    op.create_table(
+        "failed_mailings",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("code", sa.String(length=16), nullable=False),
+        sa.Column("ended_domain", sa.Text(), nullable=True),
+        _one_of("failed_mailings", "severity", "permanent", "probable", "soft"),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_failed_mailings_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "subscriber_id", "day", "severity", "topic", name=op.f("pk_failed_mailings")
+        ),
+    )
+    op.create_index(op.f("ix_failed_mailings_day"), "failed_mailings", ["day"])
+    op.create_index(
+        op.f("ix_failed_mailings_ended"),
+        "failed_mailings",
+        ["ended_domain", "day"],
+        postgresql_where=sa.text("ended_domain IS NOT NULL"),
+        sqlite_where=sa.text("ended_domain IS NOT NULL"),
+    )
+
+
+def _create_ledger() -> None:
     op.create_table(
         "ledger",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
@@ -61,6 +295,37 @@ def upgrade() -> None:
         sa.Column("wording", sa.LargeBinary(length=32), nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        _one_of(
+            "ledger",
+            "source",
+            "one-click",
+            "page",
+            "mailto",
+            "complaint",
+            "bounce",
+            "provider",
+            "api",
+            "import",
+            "console",
+            "cli",
+        ),
+        _one_of("ledger", "scope", "topic", "all", "address"),
+        _one_of(
+            "ledger",
+            "event",
+            "subscribed",
+            "unsubscribed",
+            "unconfirmed",
+            "resubscribed",
+            "stayed_off",
+            "reduced",
+            "increased",
+            "paused",
+            "resumed",
+            "undone",
+            "lifted",
+            "erased",
+        ),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_ledger_subscriber_id")
         ),
@@ -70,6 +335,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_ledger_recorded_at"), "ledger", ["recorded_at"])
     op.create_index(op.f("ix_ledger_topic_occurred_at"), "ledger", ["topic", "occurred_at"])
 
+
+def _create_ledger_details() -> None:
     op.create_table(
         "ledger_details",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
@@ -84,47 +351,48 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("subscriber_id", "seq", name=op.f("pk_ledger_details")),
     )
+
+
+def _create_reasons() -> None:
     op.create_table(
-        "outbox",
+        "reasons",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("first_seq", sa.Integer(), nullable=False),
-        sa.Column("last_seq", sa.Integer(), nullable=False),
-        sa.Column("message_id", sa.Text(), nullable=False),
-        sa.Column("created_at", TIME, nullable=False),
-        sa.Column("latest_at", TIME, nullable=False),
-        sa.Column("due_at", TIME, nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("claim", sa.Uuid(), nullable=True),
-        sa.Column("settled_at", TIME, nullable=True),
-        sa.Column("failure", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('pending', 'started', 'sent', 'failed', 'dropped')",
-            name=op.f("ck_outbox_state"),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("given_at", TIME, nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=True),
+        sa.Column("campaign", sa.String(length=40), nullable=True),
+        sa.Column("code", sa.String(length=24), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        _one_of(
+            "reasons",
+            "code",
+            "too_many",
+            "not_relevant",
+            "no_longer_interested",
+            "never_signed_up",
+            "changed_address",
+            "content_quality",
+            "other",
+            "prefer_not_say",
         ),
         sa.ForeignKeyConstraint(
-            ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_outbox_subscriber_id")
+            ["subscriber_id"], ["subscribers.subscriber_id"], name=op.f("fk_reasons_subscriber_id")
         ),
-        sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
+        sa.PrimaryKeyConstraint("subscriber_id", "seq", name=op.f("pk_reasons")),
     )
-    op.create_index("ix_outbox_due", "outbox", ["due_at"], postgresql_where=DUE, sqlite_where=DUE)
-    op.create_index(
-        "uq_outbox_pending",
-        "outbox",
-        ["subscriber_id", "kind"],
-        unique=True,
-        postgresql_where=PENDING,
-        sqlite_where=PENDING,
-    )
+    op.create_index(op.f("ix_reasons_campaign"), "reasons", ["campaign"])
+    op.create_index(op.f("ix_reasons_given_at"), "reasons", ["given_at"])
 
+
+def _create_subscriptions() -> None:
     op.create_table(
         "subscriptions",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
         sa.Column("topic", SLUG, nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("frequency", sa.String(length=16), nullable=False),
+        sa.Column("paused_until", TIME, nullable=True),
         sa.Column("changed_at", TIME, nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("basis", sa.Text(), nullable=False),
@@ -133,14 +401,23 @@ def upgrade() -> None:
         sa.Column("consent_source", sa.Text(), nullable=False),
         sa.Column("consent_wording", sa.LargeBinary(length=32), nullable=True),
         sa.Column("updated_at", TIME, nullable=False),
-        sa.Column("reaffirmed_at", TIME, nullable=True),
-        sa.CheckConstraint(
-            "frequency IN ('every', 'weekly', 'monthly')", name=op.f("ck_subscriptions_frequency")
+        sa.Column("repeated_at", TIME, nullable=True),
+        _one_of(
+            "subscriptions",
+            "source",
+            "one-click",
+            "page",
+            "mailto",
+            "complaint",
+            "bounce",
+            "provider",
+            "api",
+            "import",
+            "console",
+            "cli",
         ),
-        sa.CheckConstraint(
-            "status IN ('subscribed', 'unsubscribed', 'unconfirmed')",
-            name=op.f("ck_subscriptions_status"),
-        ),
+        _one_of("subscriptions", "status", "subscribed", "unsubscribed", "unconfirmed"),
+        _one_of("subscriptions", "frequency", "every", "weekly", "monthly"),
         sa.ForeignKeyConstraint(
             ["consent_wording"], ["wordings.digest"], name=op.f("fk_subscriptions_consent_wording")
         ),
@@ -157,6 +434,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_subscriptions_updated_at"), "subscriptions", ["updated_at"])
 
+
+def _create_suppressions() -> None:
     op.create_table(
         "suppressions",
         sa.Column("subscriber_id", sa.Uuid(), nullable=False),
@@ -164,8 +443,22 @@ def upgrade() -> None:
         sa.Column("since", TIME, nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
-        sa.Column("reaffirmed_at", TIME, nullable=True),
-        sa.CheckConstraint("kind IN ('all', 'address')", name=op.f("ck_suppressions_kind")),
+        sa.Column("repeated_at", TIME, nullable=True),
+        _one_of(
+            "suppressions",
+            "source",
+            "one-click",
+            "page",
+            "mailto",
+            "complaint",
+            "bounce",
+            "provider",
+            "api",
+            "import",
+            "console",
+            "cli",
+        ),
+        _one_of("suppressions", "kind", "all", "address"),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscribers.subscriber_id"],
@@ -175,6 +468,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_suppressions_kind_since"), "suppressions", ["kind", "since"])
 
+
+def _create_topic_texts() -> None:
     op.create_table(
         "topic_texts",
         sa.Column("topic", SLUG, nullable=False),
