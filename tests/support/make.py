@@ -18,10 +18,11 @@ from preference_center.core import (
 )
 from preference_center.core import undo as undoing
 from preference_center.core.apply import apply_one
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.bounces import Bounce, RecordBounce
+from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
+from preference_center.core.vocab import BounceEffect, Frequency, Pause, Scope, Source, Status
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -191,3 +192,13 @@ def purge(session: Session, step: str, now: datetime, keep: Retention = RETENTIO
     """Run one step of a purge by its name, and return how many rows it took."""
     (found,) = (each for each in retention.STEPS if each.name == step)
     return found.run(session, keep, now)
+
+
+def bounce(
+    session: Session, bounced: Bounce, at: datetime = NOW, email: str = "ada@example.org"
+) -> BounceEffect:
+    """Record a bounce of one subscriber."""
+    return apply_one(session, RecordBounce(person(email), bounced, at), at)
+
+
+TARGETS = (*map(Target.of, ("weekly-news", "offers")), ALL, ADDRESS)

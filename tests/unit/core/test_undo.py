@@ -16,14 +16,12 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, row_values
 from tests.support import make
 
-ALL_KEYS = ["topic:weekly-news", "topic:offers", "all", "address"]
-
 
 def _state(database: Database) -> dict[str, Any]:
     with database.reading() as session:
         ada = subscribers.find(session, make.person())
         assert ada is not None
-        return snapshots.capture(ada, ALL_KEYS)
+        return snapshots.capture(ada, make.TARGETS)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", "offers", "new-topic", None])

@@ -23,8 +23,9 @@ from preference_center.core import (
     subscribers,
     topics,
 )
+from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import NotSaved, Scope, Source
+from preference_center.core.vocab import SUPPRESSION_SCOPES, NotSaved, Scope, Source
 from preference_center.data import exports
 from preference_center.data.replay import Replay
 from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
@@ -35,7 +36,6 @@ from tests.support import make
 HOUR = timedelta(hours=1)
 LATER = make.NOW + 100 * HOUR
 SLUGS = ("weekly-news", "offers")
-KEYS = (*map(snapshots.subscription_key, SLUGS), "all", "address")
 ADA = "ada@example.org"
 
 Backup = dict[str, list[dict[str, Any]]]
@@ -83,7 +83,7 @@ def ended(database: Database, email: str = ADA) -> set[str]:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        state = snapshots.capture(person, KEYS)
+        state = snapshots.capture(person, make.TARGETS)
     return {
         key
         for key, value in state.items()
@@ -95,7 +95,7 @@ def held(database: Database, key: str, email: str = ADA) -> Any:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        return snapshots.capture(person, [key])[key]
+        return snapshots.capture(person, [Target.from_key(key)])[key]
 
 
 def complained(database: Database, email: str = ADA) -> bool:
@@ -526,7 +526,7 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                 make.join(session, slug=slug, at=at)
             case ("lift",):
                 ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
-                for kind in ("all", "address"):
+                for kind in SUPPRESSION_SCOPES:
                     context = make.context(Source.CLI, at)
                     recovery.remove_suppressions(session, kind, [make.person()], ever, context)
             case ("erase",):

@@ -93,7 +93,7 @@ class Inbox:
         )
 
     def take(self, raw: bytes, *recipients: str) -> str:
-        return self.receiver.take(raw, recipients)
+        return self.receiver.process(raw, recipients)
 
     @property
     def stops(self) -> list[str]:

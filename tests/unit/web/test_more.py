@@ -19,7 +19,7 @@ TOO_OFTEN = "Please try again tomorrow. Weekly news"
 HOUR = timedelta(hours=1)
 
 
-def capped(site: Site, choice: str = "monthly") -> None:
+def capped(site: Site, choice: Frequency = Frequency.MONTHLY) -> None:
     """Let ada have chosen less, whose confirmation has been sent."""
     with site.database.transaction() as session:
         make.less(session, choice)
