@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure, subscribers, topics
-from preference_center.core.vocab import KeyKind, Source
+from preference_center.core.vocab import KeyKind, Scope, Source
 from preference_center.links.minter import write_link
 from preference_center.store import Database, keys
 from tests.support import make
@@ -153,7 +153,7 @@ def test_a_stop_of_one_topic_leaves_the_others(site: Site) -> None:
 
 
 def test_one_click_can_end_everything_where_the_operator_says_so(site_with: SiteMaker) -> None:
-    site = site_with(one_click_scope="all")
+    site = site_with(one_click_scope=Scope.ALL)
     site.enrol()
     assert send(site, link()).status_code == 200
     assert site.stops() == ["all"]

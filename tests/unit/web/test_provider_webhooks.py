@@ -13,6 +13,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from preference_center.core import bounces, inbound_counts, subscribers, topics
+from preference_center.core.vocab import Scope
 from preference_center.store import UnavailableError
 from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, QuarantineRow
 from tests.support import make, posting, samples
@@ -158,7 +159,7 @@ def test_an_unsubscribe_from_everything_ends_all_topics(
 def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site_with: SiteMaker, provider: str
 ) -> None:
-    site = site_with(**SECRETS, one_click_scope="all")
+    site = site_with(**SECRETS, one_click_scope=Scope.ALL)
     site.enrol("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
     site.app.extensions["preference_center"] = replace(site.services, providers=heard)
