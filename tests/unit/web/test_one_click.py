@@ -271,8 +271,8 @@ def test_whether_the_body_was_right_is_logged(site: Site, caplog: pytest.LogCapt
     send(site, link())
     send(site, link(email="bob@example.org"), b"")
     assert [record.message for record in caplog.records if "one-click" in record.message] == [
-        "one-click stop, new=True, rfc8058=True",
-        "one-click stop, new=True, rfc8058=False",
+        "one-click unsubscribe, new=True, rfc8058=True",
+        "one-click unsubscribe, new=True, rfc8058=False",
     ]
 
 
