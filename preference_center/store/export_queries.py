@@ -140,8 +140,10 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
 
 
 class _After(TypeDecorator[str]):
-    """A cell of a row's details: the `status` after it, the `source` of an unsubscribe, or the source
-    that an imported file stated.
+    """One cell of a row's details.
+
+    It is the `status` after the change, the `source` of an unsubscribe, or the source that an
+    imported file stated.
 
     The details contain the one subscription or suppression that the row changed, or None.
     """

@@ -97,8 +97,8 @@ def listed(session: Session) -> Sequence[KeyCheck]:
 def misfits(session: Session, keys: Keys) -> list[str]:
     """Return a sentence for each kind of key that the stored data contradict.
 
-    A kind of key fits if most of a sample fit: a database that was used with a wrong key for a while
-    contains some rows made with it. Link keys leave nothing in the database.
+    A kind of key fits if most of a sample fit: a database that was used with a wrong key for a
+    while contains some rows made with it. Link keys leave nothing in the database.
     """
     wrong = []
     (identity,) = keys.get(KeyKind.IDENTITY) or (None,)
