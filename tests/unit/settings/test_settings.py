@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.app import providers
+from preference_center.providers.registry import event_readers
 from preference_center.core.audience import MIN_INTERVAL
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
@@ -326,7 +326,7 @@ def test_a_providers_secrets_are_taken() -> None:
             MAILGUN_WEBHOOK_SIGNING_KEY=posting.MAILGUN_WEBHOOK_SIGNING_KEY,
         )
     )
-    assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
+    assert set(event_readers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
     assert settings.ses_sns_topic_arns == (posting.TOPIC, f"{posting.TOPIC}-2")
 
 

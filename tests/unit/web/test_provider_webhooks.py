@@ -60,8 +60,8 @@ def hooked(site_with: SiteMaker) -> Site:
     """Return a site that hears all four providers; Amazon is played by a function."""
     site = site_with(**SECRETS)
     site.enrol("ada@example.org", "bob@example.org")
-    heard = {**site.services.providers, "ses": posting.reader_of("ses", Amazon().fetch)}
-    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    heard = {**site.services.event_readers, "ses": posting.reader_of("ses", Amazon().fetch)}
+    site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     return site
 
 
@@ -161,7 +161,7 @@ def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site = site_with(**SECRETS, one_click_scope="all")
     site.enrol("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
-    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     hook(site, provider, UNSUBSCRIBE[provider])
     assert site.stops() == ["all"]
 
