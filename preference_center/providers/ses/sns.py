@@ -113,7 +113,7 @@ class SnsVerifier:
         key = certificate.public_key()
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         if not valid or not isinstance(key, RSAPublicKey):
-            raise InvalidSignatureError("the certificate has expired or is not an RSA certificate")
+            raise InvalidSignatureError("the certificate is not valid now, or has no RSA key")
         try:
             signature = b64decode(envelope.text("Signature"), validate=True)
             key.verify(signature, _string_to_sign(envelope), PKCS1v15(), algorithm())
