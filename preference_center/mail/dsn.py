@@ -136,14 +136,14 @@ def _is_challenge(groups: list[Headers], notice: str, failures: tuple[Failure, .
 
 
 def _by_status(groups: list[Headers], notice: str) -> Iterator[Failure]:
-    said = notices.reasons(notice, frozenset())
+    reasons = notices.reasons(notice, frozenset())
     for group in groups:
         action = report_fields.action(group)
         if action == "":
             continue
         final = recipients(group, "final-recipient")
         named = [*recipients(group, "original-recipient"), *final]
-        about = next((said[each] for each in named if each in said), "")
+        about = next((reasons[each] for each in named if each in reasons), "")
         status, diagnostic = report_fields.status(group)
         hosts = group.all("remote-mta", "reporting-mta")
         where = "\n".join((*named, *hosts, notice if len(groups) == 1 else about))

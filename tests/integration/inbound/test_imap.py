@@ -76,7 +76,7 @@ def test_a_second_look_does_nothing_again(
     mailbox.put(mail(To=U))
     assert look(mailbox.url, inbox.receiver)
     assert look(mailbox.url, inbox.receiver)
-    assert [each.getMessage() for each in caplog.records] == ["inbound mail: stopped"]
+    assert [each.getMessage() for each in caplog.records] == ["inbound email: unsubscribed"]
     assert len(mailbox.messages("Done")) == 1
 
 
@@ -177,7 +177,7 @@ def test_a_message_that_waits_is_never_too_old(inbox: Inbox, mailbox: Mailbox) -
 def test_of_a_message_that_is_too_large_the_beginning_is_read(
     inbox: Inbox, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imap, "MAX_MESSAGE", 1000)
+    monkeypatch.setattr(imap, "MAX_MESSAGE_BYTES", 1000)
     raw = NONSENSE + b"x" * 5000 + b"\r\n"
     mailbox.put(raw)
     assert look(mailbox.url, inbox.receiver)
