@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import click
@@ -17,8 +18,9 @@ from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.worker import Worker
+from preference_center.providers.registry import event_readers
 from preference_center.server import serve as serve_http
-from preference_center.settings.settings import read_settings
+from preference_center.settings.settings import Settings, read_settings
 from preference_center.store import KeyCheckError, UnavailableError
 from preference_center.store.upgrade import upgrade
 from preference_center.util import logs, resources
@@ -45,7 +47,7 @@ def serve(host: str, port: int) -> None:
 
     Put an HTTPS proxy in front.
     """
-    settings = settings_or_exit(read_settings)
+    settings = settings_or_exit(_read_served)
     try:
         with opened_database(*KeyKind, patient=False):
             pass
@@ -57,6 +59,13 @@ def serve(host: str, port: int) -> None:
     _refuse_taken(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
     serve_http(settings, host, port)
+
+
+def _read_served(environ: Mapping[str, str]) -> Settings:
+    """Return the settings of `serve`, whose provider secrets must be usable."""
+    settings = read_settings(environ)
+    event_readers(settings)
+    return settings
 
 
 @click.command()
