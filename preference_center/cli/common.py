@@ -21,7 +21,7 @@ from preference_center.data.tabular import RefusedRow, Row
 from preference_center.settings.env import SettingsError
 from preference_center.settings.settings import Settings, read_settings
 from preference_center.store import Database
-from preference_center.store.upgrade import check_schema
+from preference_center.store.schema import check_schema
 
 SHOWN_REFUSALS = 20
 _EARLIEST, _LATEST = 1970, 9000  # years: a day may be added or taken away
@@ -39,19 +39,19 @@ def settings_or_exit(read: Callable[[Any], _Read]) -> _Read:
         sys.exit(2)
 
 
-def database_of(settings: Settings, *uses: KeyKind, patient: bool = True) -> Database:
+def database_of(settings: Settings, *uses: KeyKind, long_statements: bool = True) -> Database:
     """Return the database of a command, with the keys of these kinds."""
     return Database(
         settings.database_url,
         settings.server_keys if KeyKind.SERVER in uses else (),
         identity_key=settings.identity_key if KeyKind.IDENTITY in uses else None,
         link_keys=settings.link_keys if KeyKind.LINK in uses else (),
-        patient=patient,
+        long_statements=patient,
     )
 
 
 @contextmanager
-def opened_database(*uses: KeyKind, patient: bool = True) -> Iterator[tuple[Settings, Database]]:
+def opened_database(*uses: KeyKind, long_statements: bool = True) -> Iterator[tuple[Settings, Database]]:
     """Yield the settings and their database, which has this version's tables.
 
     `uses` are the kinds of keys that the command works with: the others need not be the
@@ -59,7 +59,7 @@ def opened_database(*uses: KeyKind, patient: bool = True) -> Iterator[tuple[Sett
     others, or runs all the time.
     """
     settings = settings_or_exit(read_settings)
-    database = database_of(settings, *uses, patient=patient)
+    database = database_of(settings, *uses, long_statements=patient)
     try:
         check_schema(database)
         yield settings, database

@@ -47,7 +47,7 @@ def serve(host: str, port: int) -> None:
     """
     settings = settings_or_exit(read_settings)
     try:
-        with opened_database(*KeyKind, patient=False):
+        with opened_database(*KeyKind, long_statements=False):
             pass
     except KeyCheckError:
         raise
@@ -67,7 +67,7 @@ def worker() -> None:
     """
     logs.configure()
     stop = asked_to_stop()
-    with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK, long_statements=False) as (settings, database):
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing: no mail can be sent.", err=True)
             sys.exit(2)

@@ -45,7 +45,7 @@ def receive(recipient: tuple[str, ...]) -> None:
         click.echo("no message, or one that is too large", err=True)
         sys.exit(DATA_ERROR)
     try:
-        with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
+        with opened_database(KeyKind.SERVER, KeyKind.LINK, long_statements=False) as (settings, database):
             click.echo(MailProcessor(database, settings, utc_now).process(raw, recipient))
     except (UnavailableError, SchemaError, SystemExit) as error:
         # Settings that are wrong are trouble of ours too: a reader's mail must not bounce for it.
@@ -76,7 +76,7 @@ def lmtp(listen: str) -> None:
         raise click.BadParameter("must look like 127.0.0.1:8024", param_hint="--listen")
     logs.configure()
     stop = asked_to_stop()
-    with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK, long_statements=False) as (settings, database):
         receiver = MailProcessor(database, settings, utc_now)
         with listening(receiver, host.strip("[]"), int(port)):
             click.echo(f"Listening on {listen} (Ctrl+C stops)", err=True)
@@ -118,7 +118,7 @@ def imap(*, once: bool, every: int) -> None:
 
 @contextmanager
 def _imap_folder() -> Iterator[ImapFolder]:
-    with opened_database(KeyKind.SERVER, KeyKind.LINK, patient=False) as (settings, database):
+    with opened_database(KeyKind.SERVER, KeyKind.LINK, long_statements=False) as (settings, database):
         if settings.imap_url is None:
             click.echo("PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.", err=True)
             sys.exit(2)
