@@ -29,4 +29,5 @@ def _revision(connection: Connection) -> str | None:
     """Return the revision that Alembic has recorded, or None if the database is empty."""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
