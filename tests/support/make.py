@@ -22,7 +22,16 @@ from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import BounceEffect, Frequency, Pause, Scope, Source, Status
+from preference_center.core.vocab import (
+    BounceEffect,
+    Cadence,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+)
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -96,7 +105,10 @@ def person(email: str = "ada@example.org") -> UUID:
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
-    """Add a topic."""
+    """Add a topic; its policy and cadence may be given by their values."""
+    for name, vocabulary in (("policy", TopicPolicy), ("cadence", Cadence)):
+        if name in changes:
+            changes[name] = vocabulary(changes[name])
     new = topics.NewTopic(slug, changes.pop("name", topics.name_from_slug(slug)))
     return topics.add(session, replace(new, **changes), NOW)
 
@@ -122,8 +134,10 @@ def reader(
 
 
 def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
-    """Return an act done and recorded at one time."""
-    return replace(ChangeContext(source, at, at), **changes)
+    """Return the context of a change made and recorded at one time; a source may be a value."""
+    if changes.get("original_source") is not None:
+        changes["original_source"] = Source(changes["original_source"])
+    return replace(ChangeContext(Source(source), at, at), **changes)
 
 
 def stop(
@@ -134,7 +148,7 @@ def stop(
     **changes: Any,
 ) -> ChangeResult:
     """End consent to one topic, or to `scope` if `slug` is None."""
-    target = Target.of(slug) if slug is not None else Target(scope)
+    target = Target.of(slug) if slug is not None else Target(Scope(scope))
     change = Unsubscribe(person(email), target, context(**changes))
     return apply_one(session, change, NOW)
 

@@ -33,9 +33,10 @@ def claimed(*days: int, delivered: int | None = None) -> Evidence:
 
 
 def series(
-    days: Iterable[int], evidence: Evidence = Evidence(), cadence: Cadence = Cadence.IRREGULAR
-) -> bool:  # noqa: B008 (frozen)
-    """Let soft failures come in one by one; return True once one of them ends the address."""
+    days: Iterable[int], evidence: Evidence | None = None, cadence: Cadence = Cadence.IRREGULAR
+) -> bool:
+    """Add soft failures one by one; return True once one of them ends the address."""
+    evidence = evidence or Evidence()
     found = soft(*days, cadence=cadence)
     return any(
         ends(found[:number], new, evidence, new.day, held=False) for number, new in enumerate(found)
@@ -63,16 +64,16 @@ def test_five_failed_mailings_two_weeks_apart(days: list[int], ended: bool) -> N
 @pytest.mark.parametrize(
     ("cadence", "days", "ended"),
     [
-        ("weekly", [0, 14, 28, 42, 56], True),
-        ("weekly", [0, 14, 28, 42, 60], False),
-        ("monthly", [0, 30, 61, 91, 122], True),
-        ("monthly", [0, 45, 90, 135, 179], True),
-        ("monthly", [0, 45, 90, 135, 180], False),
-        ("irregular", [0, 30, 61, 91, 122], False),
+        (Cadence.WEEKLY, [0, 14, 28, 42, 56], True),
+        (Cadence.WEEKLY, [0, 14, 28, 42, 60], False),
+        (Cadence.MONTHLY, [0, 30, 61, 91, 122], True),
+        (Cadence.MONTHLY, [0, 45, 90, 135, 179], True),
+        (Cadence.MONTHLY, [0, 45, 90, 135, 180], False),
+        (Cadence.IRREGULAR, [0, 30, 61, 91, 122], False),
     ],
 )
 def test_without_evidence_the_cadence_sets_the_window(
-    cadence: str, days: list[int], ended: bool
+    cadence: Cadence, days: list[int], ended: bool
 ) -> None:
     assert series(days, cadence=cadence) is ended
 

@@ -154,7 +154,7 @@ def test_rows_that_are_not_there_cannot_be_undone(database: Database) -> None:
 
 def test_undo_of_a_topic_that_confirms_nothing_sends_no_mail(database: Database) -> None:
     with database.transaction() as session:
-        make.topic(session, confirm=False)
+        make.topic(session, change_notices=False)
         make.reader(session)
         quiet = timedelta(minutes=2)
         stop = make.stop(session, notice_delay=quiet)

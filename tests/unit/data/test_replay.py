@@ -144,7 +144,7 @@ def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict
     before, file = held(filled, key), export(filled)
     restore(filled, backup)
     assert ended(filled) == set()
-    assert replay(filled, file) == ({"stopped": 1}, [])
+    assert replay(filled, file) == ({"unsubscribed": 1}, [])
     assert held(filled, key) == before
     assert ended(filled, "ben@example.org") == set()
     assert is_whole(filled)
@@ -410,7 +410,7 @@ def test_a_dry_run_keeps_nothing(filled: Database) -> None:
         make.stop(session, at=make.NOW)
     file = export(filled)
     restore(filled, backup)
-    assert replay(filled, file, dry_run=True) == ({"stopped": 1}, [])
+    assert replay(filled, file, dry_run=True) == ({"unsubscribed": 1}, [])
     assert back_up(filled) == backup
 
 
@@ -470,7 +470,7 @@ def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
     file = b"\n".join([b"{not json", damaged, b'{"id": "x", "event": "unsubscribed"}'])
     restore(filled, backup)
     counts, problems = replay(filled, file)
-    assert counts == {"stopped": 1}
+    assert counts == {"unsubscribed": 1}
     assert [problem.line for problem in problems] == [1, 2, 3]
     assert ended(filled) == {"all" if cell in ("topic", "scope") else "topic:offers"}
     assert cell in problems[1].why
@@ -490,7 +490,7 @@ def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
     lines = [json.dumps(row).encode() + b"\n" for row in rows]
     restore(filled, backup)
     counts, problems = replay(filled, b"".join(lines))
-    assert (counts, len(problems)) == ({"stopped": 1}, 1)
+    assert (counts, len(problems)) == ({"unsubscribed": 1}, 1)
 
 
 STEPS = st.lists(
@@ -581,7 +581,7 @@ def test_everything_that_had_ended_has_ended_again(
 
 
 @pytest.mark.parametrize(
-    ("stop", "join", "stopped"),
+    ("stop", "join", "ended"),
     [
         ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
         ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
@@ -590,7 +590,7 @@ def test_everything_that_had_ended_has_ended_again(
     ],
 )
 def test_where_the_order_is_in_doubt_consent_ends(
-    filled: Database, stop: tuple[int, int], join: tuple[int, int], stopped: int
+    filled: Database, stop: tuple[int, int], join: tuple[int, int], ended: int
 ) -> None:
     events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
     rows = [
@@ -611,4 +611,4 @@ def test_where_the_order_is_in_doubt_consent_ends(
     for order in (rows, rows[::-1]):
         file = "\n".join(map(json.dumps, order)).encode()
         counts, problems = replay(filled, file, dry_run=True)
-        assert (counts.get("stopped", 0), problems) == (stopped, [])
+        assert (counts.get("unsubscribed", 0), problems) == (ended, [])

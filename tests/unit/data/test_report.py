@@ -169,7 +169,8 @@ def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
     with database.transaction() as session:
         for email in people:
             make.reader(session, email)
-        for hour, choice in enumerate(("weekly", "monthly", "2-weeks")):
+        choices: list[Frequency | Pause] = [Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS]
+        for hour, choice in enumerate(choices):
             for email in people:
                 _less(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
         for email in people:

@@ -105,7 +105,7 @@ def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: An
 
 def test_a_topic_can_go_without_confirmations(post: Post) -> None:
     with post.database.transaction() as session:
-        make.topic(session, "weekly-news", confirm=False)
+        make.topic(session, "weekly-news", change_notices=False)
         make.reader(session)
         make.stop(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
