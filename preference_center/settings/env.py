@@ -72,6 +72,7 @@ class Reader:
         value = self.text(name) or choices[0]
         if value not in choices:
             self.wrong(name, f"must be {' or '.join(choices)}")
+            return choices[0]
         return value
 
     def some_of(self, name: str, choices: tuple[str, ...]) -> frozenset[str]:
