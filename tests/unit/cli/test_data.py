@@ -383,7 +383,7 @@ def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
         "Rows whose address was cleaned: 1.",
         "Unsubscribed, but not on record before: 1. If you expected them to be, "
         "check the spelling of their addresses.",
-        "Rows whose id is not a subscriber id and was ignored: 4.",
+        "Rows whose id is not a subscriber id and was ignored: 2.",
         "New topics, private: weekly-news.",
         "Topics that do not exist: weekly-new. Add them with `topics add`, or use --create-topics.",
         "Unknown words in status: 'cleaned', (an address).",
