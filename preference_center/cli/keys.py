@@ -37,9 +37,9 @@ def list_keys() -> None:
 
 @keys_group.command()
 def rotate() -> None:
-    """Sign with the newest key of SERVER_KEYS and of LINK_KEYS from now on.
+    """Start signing with the newest keys.
 
-    First add the new key at the end of its list and restart every process: each process
+    These are the last ones of SERVER_KEYS and LINK_KEYS. First add the new key at the end of its list and restart every process: each process
     must be able to verify the links that another one signs. IDENTITY_KEY never changes.
     """
     with opened_database(*KeyKind) as (_, database), database.transaction() as session:
