@@ -39,8 +39,9 @@ def list_keys() -> None:
 def rotate() -> None:
     """Start signing with the newest keys.
 
-    These are the last ones of SERVER_KEYS and LINK_KEYS. First add the new key at the end of its list and restart every process: each process
-    must be able to verify the links that another one signs. IDENTITY_KEY never changes.
+    First add a new key at the end of SERVER_KEYS or LINK_KEYS, and restart every process
+    with it: each must be able to verify the links that another one signs. IDENTITY_KEY
+    never changes.
     """
     with opened_database(*KeyKind) as (_, database), database.transaction() as session:
         for kind in (KeyKind.SERVER, KeyKind.LINK):
