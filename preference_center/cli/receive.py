@@ -43,7 +43,7 @@ def receive(recipient: tuple[str, ...]) -> None:
         click.echo(f"Error: {error}. Try again later.", err=True)
         sys.exit(os.EX_TEMPFAIL)
     except Exception as error:  # noqa: BLE001 (nor must a bug of ours)
-        logs.log_unexpected(log, "inbound mail", error)
+        logs.log_unexpected(log, "inbound email", error)
         sys.exit(os.EX_TEMPFAIL)
 
 
