@@ -26,15 +26,8 @@ from preference_center.data.import_cells import (
 from preference_center.data.import_columns import Columns
 from preference_center.data.import_words import ENDING_WORDS
 from preference_center.data.tabular import Row, fold_letters
-from preference_center.links.addresses import (
-    UnclearAddressError,
-    clean,
-    fingerprint,
-    is_mailable,
-    lookalikes,
-    normalise,
-    split,
-)
+from preference_center.links.addresses import fingerprint, is_mailable, normalise
+from preference_center.links.cleaning import UnclearAddressError, clean, lookalikes, split
 
 KINDS = tuple(Scope)
 

@@ -12,7 +12,8 @@ from flask import Flask
 
 from preference_center.doctor.our_link import Installation
 from preference_center.doctor.providers import PROVIDERS
-from preference_center.links.minter import Links, read_link, read_mail_token
+from preference_center.links.mail_tokens import read_mail_token
+from preference_center.links.minter import Links, read_link
 from tests.support import examples, letter, make, smtp
 
 LIBRARIES = ("smtplib", "Django", "Flask-Mail")

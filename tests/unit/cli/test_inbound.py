@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from sqlalchemy import text
 
-from preference_center.links.minter import write_mailto
+from preference_center.links.mail_tokens import write_mailto
 from preference_center.store import Database
 from tests.support import make, processes
 from tests.unit.inbound.test_mail import dsn, mail

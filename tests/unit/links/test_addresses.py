@@ -4,14 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.links.addresses import (
+from preference_center.links.addresses import fingerprint, is_mailable, mask, normalise
+from preference_center.links.cleaning import (
     UnclearAddressError,
     clean,
-    fingerprint,
-    is_mailable,
     lookalikes,
-    mask,
-    normalise,
     split,
     subscriber_id,
 )
