@@ -22,8 +22,8 @@ from preference_center.data.campaign_csv import (
     CampaignFile,
     Merged,
     audience_columns,
-    check_people,
     links_columns,
+    require_identity,
 )
 from preference_center.data.import_columns import match
 from preference_center.data.tabular import CsvFile, CsvWriter, RefusedRow, read_csv
@@ -120,7 +120,7 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
 def _release(mailing: CampaignFile, database: Database) -> None:
     people, refusals, given_back = _people(), Refusals(), 0
     people.refuse_repeated(["verdict"])
-    check_people(people.columns)
+    require_identity(people.columns)
     with reading_progress("Release", sys.stdin.buffer) as advance:
         for released in mailing.release(people, database, utc_now):
             if isinstance(released, RefusedRow):

@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -22,6 +22,7 @@ from preference_center.settings.env import SettingsError
 from preference_center.settings.settings import Settings, read_settings
 from preference_center.store import Database
 from preference_center.store.upgrade import check_schema
+from preference_center.util.clock import parse_time
 
 SHOWN_REFUSALS = 20
 _EARLIEST, _LATEST = 1970, 9000  # years: a day may be added or taken away
@@ -84,9 +85,8 @@ class Time(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            at = datetime.fromisoformat(value)
-            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
+            at = parse_time(value)
+        except ValueError:
             at = None
         if at is None or not _EARLIEST <= at.year <= _LATEST:
             self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")

@@ -24,7 +24,7 @@ from preference_center.cli.common import (
 from preference_center.core import topics
 from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.data import exports
-from preference_center.data.campaign_csv import check_people
+from preference_center.data.campaign_csv import require_identity
 from preference_center.data.import_columns import Columns, check, listed, match
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Findings, Import
@@ -192,7 +192,7 @@ def _checked(
 ) -> Columns:
     """Return how a file's columns are read, or refuse a file that would be misread."""
     columns = match(names, ignored)
-    check_people({*names, *columns.read})
+    require_identity({*names, *columns.read})
     if {"event", "seq", "hash"} <= set(names):
         raise FileRefusedError(
             "this is an export of the ledger: use preference-center replay, or import preferences "

@@ -22,7 +22,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "mail": ({"core.vocab"}, {"dkim"}),
     "providers": ({"core.vocab", "links", "mail"}, {"cryptography"}),
     "doctor": ({"links"}, {"dkim", "dns"}),
-    "data": ({"core", "links", "store"}, {"sqlalchemy"}),
+    "data": ({"core", "links", "store", "util"}, {"sqlalchemy"}),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},
