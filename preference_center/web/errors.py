@@ -24,7 +24,7 @@ from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)
 
-MACHINE_BLUEPRINTS = ("mail_systems", "hooks", "health")
+MACHINE_BLUEPRINTS = ("one_click", "hooks", "health")
 
 
 @dataclass(frozen=True)

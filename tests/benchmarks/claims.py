@@ -66,7 +66,7 @@ def _fill(database: Database, emails: list[str]) -> None:
                 subscription = consent.new_subscription(
                     person, topic.slug, Status.SUBSCRIBED, context
                 )
-                consent.record_subscription(session, person, topic, subscription, context)
+                consent.record_subscription(session, person, subscription, context)
                 if number % 2:
                     subscriptions.set_frequency(
                         session, person, topic, Frequency.WEEKLY, make.context()

@@ -18,10 +18,20 @@ from preference_center.core import (
 )
 from preference_center.core import undo as undoing
 from preference_center.core.apply import apply_one
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.bounces import Bounce, RecordBounce
+from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
+from preference_center.core.vocab import (
+    BounceEffect,
+    Cadence,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+)
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -98,7 +108,10 @@ def person(email: str = "ada@example.org") -> UUID:
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
-    """Add a topic."""
+    """Add a topic; its policy and cadence may be given by their values."""
+    for name, vocabulary in (("policy", TopicPolicy), ("cadence", Cadence)):
+        if name in changes:
+            changes[name] = vocabulary(changes[name])
     new = topics.NewTopic(slug, changes.pop("name", topics.name_from_slug(slug)))
     return topics.add(session, replace(new, **changes), NOW)
 
@@ -124,8 +137,10 @@ def reader(
 
 
 def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
-    """Return an act done and recorded at one time."""
-    return replace(ChangeContext(source, at, at), **changes)
+    """Return the context of a change made and recorded at one time; a source may be a value."""
+    if changes.get("original_source") is not None:
+        changes["original_source"] = Source(changes["original_source"])
+    return replace(ChangeContext(Source(source), at, at), **changes)
 
 
 def stop(
@@ -136,7 +151,7 @@ def stop(
     **changes: Any,
 ) -> ChangeResult:
     """End consent to one topic, or to `scope` if `slug` is None."""
-    target = Target.of(slug) if slug is not None else Target(scope)
+    target = Target.of(slug) if slug is not None else Target(Scope(scope))
     change = Unsubscribe(person(email), target, context(**changes))
     return apply_one(session, change, NOW)
 
@@ -191,3 +206,13 @@ def purge(session: Session, step: str, now: datetime, keep: Retention = RETENTIO
     """Run one step of a purge by its name, and return how many rows it took."""
     (found,) = (each for each in retention.STEPS if each.name == step)
     return found.run(session, keep, now)
+
+
+def bounce(
+    session: Session, bounced: Bounce, at: datetime = NOW, email: str = "ada@example.org"
+) -> BounceEffect:
+    """Record a bounce of one subscriber."""
+    return apply_one(session, RecordBounce(person(email), bounced, at), at)
+
+
+TARGETS = (*map(Target.of, ("weekly-news", "offers")), ALL, ADDRESS)

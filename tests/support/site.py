@@ -107,7 +107,7 @@ class Site:
             return {
                 table.name: sorted(map(tuple, session.execute(select(table))), key=repr)
                 for table in Base.metadata.sorted_tables
-                if table.name != "openings"
+                if table.name != "page_views"
             }
 
     def page_views(self) -> dict[tuple[datetime, str, str], int]:

@@ -136,7 +136,7 @@ class Served:
             found = {
                 table.name: sorted(map(repr, session.execute(select(table))))
                 for table in Base.metadata.sorted_tables
-                if table.name != "openings"
+                if table.name != "page_views"
             }
         database.close()
         return found

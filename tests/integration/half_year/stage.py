@@ -25,9 +25,11 @@ from preference_center.core import (
     topics,
     undo,
 )
-from preference_center.core.change import ChangeContext, ChangeResult
+from preference_center.core.apply import apply_one
+from preference_center.core.change import ADDRESS, ChangeContext, ChangeResult, Target
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import Source
+from preference_center.core.vocab import Frequency, Pause, Source
 from preference_center.data import campaign_csv
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -101,7 +103,7 @@ class Stage:
 
     def _act(self, event: Act) -> None:
         outcomes = self.outcomes[event.person]
-        if event.context == "undo" and len(outcomes) < int(event.choice):
+        if event.act == "undo" and len(outcomes) < int(event.choice):
             return
         event = replace(event, at=self.now)
         late = event.said_at is not None and event.said_at < self.now - MINUTE
@@ -109,7 +111,7 @@ class Stage:
             Source.PAGE, event.said_at if event.said_at and late else self.now, self.now
         )
         result = self._do(event, context)
-        if result.changed and event.context not in ("undo", "bounce", "erase"):
+        if result.changed and event.act not in ("undo", "bounce", "erase"):
             outcomes.append(result)
         values = {**asdict(event), "said_at": context.occurred_at, "changed": result.changed}
         self._tell("act", **values)
@@ -120,20 +122,19 @@ class Stage:
             ChangeResult(changed=False, first_seq=0, last_seq=0),
         )
         with self.database.transaction() as session:
-            if event.context in ("leave", "leave all"):
-                return consent.leave(
-                    session, who, event.topic if event.context == "leave" else None, context
-                )
+            if event.act in ("leave", "leave all"):
+                target = Target.of(event.topic if event.act == "leave" else None)
+                return apply_one(session, Unsubscribe(who, target, context), self.now)
             topic = topics.get(session, event.topic or "letter")
             person = subscribers.lock(session, who, self.now)
-            match event.context:
+            match event.act:
                 case "less":
                     return subscriptions.reduce_or_pause(
-                        session, person, topic, event.choice, context
+                        session, person, topic, _choice(event.choice), context
                     )
                 case "cap":
                     return subscriptions.set_frequency(
-                        session, person, topic, event.choice, context
+                        session, person, topic, Frequency(event.choice), context
                     )
                 case "resume":
                     return subscriptions.resume(session, person, topic, context)
@@ -141,7 +142,7 @@ class Stage:
                     return joining.join(session, person, topic, context, asked_at=self.now)
                 case "bounce":
                     bounced = replace(context, source=Source.BOUNCE)
-                    return consent.end_consent(session, person, "address", bounced)
+                    return consent.end_consent(session, person, ADDRESS, bounced)
                 case "erase":
                     erasure.erase(session, who, Source.CLI, self.now)
                     return unchanged
@@ -281,3 +282,7 @@ def _cells(each: Beginning) -> dict[str, str]:
 
 def _plain(value: datetime | UUID) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _choice(choice: str) -> Frequency | Pause:
+    return Pause(choice) if choice in tuple(Pause) else Frequency(choice)

@@ -47,7 +47,7 @@ class Act:
 
     at: datetime
     person: int
-    context: str
+    act: str
     topic: str = ""
     choice: str = ""
     said_at: datetime | None = None
@@ -96,7 +96,7 @@ def acts(people: int, mailings: list[Letter], lot: Random) -> list[Act]:
             last = at
             if found[-1].choice in PAUSES and lot.random() < 0.4:
                 last = at + 5 * DAY
-                found.append(replace(found[-1], at=last, context="resume", said_at=None))
+                found.append(replace(found[-1], at=last, act="resume", said_at=None))
             elif lot.random() < 0.3:  # has second thoughts, of this or of what was before it
                 last = at + lot.choice((3 * MINUTE, DAY, 29 * DAY, 32 * DAY))
                 found.append(Act(last, person, "undo", choice=lot.choice("1112")))
@@ -111,13 +111,13 @@ def _some_time(mailings: list[Letter], lot: Random) -> datetime:
 
 def _act(person: int, at: datetime, last: datetime, lot: Random) -> Act:
     kinds = {"leave": 5, "leave all": 3, "less": 8, "cap": 4, "resume": 3, "join": 6}
-    context = lot.choices([*kinds, "bounce", "erase"], [*kinds.values(), 0.3, 0.2])[0]
-    topic = lot.choice(list(TOPICS)) if context != "leave all" else ""
-    choice = lot.choice(FREQUENCIES if context == "cap" else FREQUENCIES[1:] + PAUSES)
-    said_at = at - lot.randint(1, 40) * HOUR if context.startswith("leave") else at
+    act = lot.choices([*kinds, "bounce", "erase"], [*kinds.values(), 0.3, 0.2])[0]
+    topic = lot.choice(list(TOPICS)) if act != "leave all" else ""
+    choice = lot.choice(FREQUENCIES if act == "cap" else FREQUENCIES[1:] + PAUSES)
+    said_at = at - lot.randint(1, 40) * HOUR if act.startswith("leave") else at
     if said_at <= last or lot.random() < 0.7:
         said_at = at
-    return Act(at, person, context, topic, choice, said_at)
+    return Act(at, person, act, topic, choice, said_at)
 
 
 def letters(lot: Random) -> list[Letter]:

@@ -14,16 +14,15 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     consent,
     preferences,
-    preferences_form,
     reasons,
     subscribers,
     subscriptions,
     topics,
 )
 from preference_center.core import undo as undoing
-from preference_center.core.preferences import FREQUENCIES
-from preference_center.core.subscriptions import PAUSES
-from preference_center.core.vocab import ReasonCode, Scope
+from preference_center.core.change import Target
+from preference_center.core.preferences_form import PauseAll
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, Subscriber
@@ -90,7 +89,7 @@ class Stage:
             return {
                 table.name: sorted(map(repr, session.execute(select(table))))
                 for table in Base.metadata.sorted_tables
-                if table.name != "openings"
+                if table.name != "page_views"
             }
 
 
@@ -160,9 +159,7 @@ def leave(
     """Let somebody leave a topic, or everything, and return the path of the receipt."""
     at = NOW - timedelta(days=days_ago)
     context = make.context(at=at, notice_delay=timedelta(minutes=2) if subscriber.email else None)
-    topic = topics.get(session, slug) if slug is not None else None
-    scope: Scope = Scope.ALL if topic is None else Scope.TOPIC
-    seq = consent.end_consent(session, subscriber, scope, context, topic).last_seq
+    seq = consent.end_consent(session, subscriber, Target.of(slug), context).last_seq
     return _receipt(subscriber, seq)
 
 
@@ -224,7 +221,7 @@ def _less(session: Session) -> dict[str, str]:
     """Let readers ask for less, each in another way."""
     weekly = topics.get(session, "weekly-news")
     pages = {}
-    for choice in (*FREQUENCIES[1:], *PAUSES[:1]):
+    for choice in (Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS):
         email = f"{choice}@example.org"
         person = make.reader(session, email, *BOTH)
         context = make.context(at=NOW, notice_delay=timedelta(minutes=2))
@@ -234,13 +231,12 @@ def _less(session: Session) -> dict[str, str]:
         pages[f"preferences, {choice}"] = link("preferences", email)
         pages[f"undo, {choice}"] = _receipt(person, done.last_seq) + "/undo"
     resting = make.reader(session, "resting@example.org", *BOTH)
-    done = preferences_form.pause_all(
-        session, resting.subscriber_id, "1-month", make.context(at=NOW)
-    )
+    pause = PauseAll(resting.subscriber_id, Pause.ONE_MONTH, make.context(at=NOW))
+    done = pause.make(session, resting)
     pages["receipt, all paused"] = _receipt(resting, done.last_seq, done.first_seq)
     saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
     pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
-    mailed = "?said=mailed&mailed=product-news"
+    mailed = "?said=requested&requested=product-news"
     pages["preferences, mailed"] = pages["preferences, weekly"] + mailed
     return pages
 

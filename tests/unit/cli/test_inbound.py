@@ -155,7 +155,7 @@ def test_receive_refuses_what_is_no_message(environ: dict[str, str]) -> None:
 def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str]) -> None:
     raw = mail("please help me")
     assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
-    assert processes.run(environ, "receive", stdin=raw).stdout == b"kept: not understood\n"
+    assert processes.run(environ, "receive", stdin=raw).stdout == b"quarantined: not understood\n"
     digest = processes.run(environ, "unread", "list").stdout.split()[0].decode()
     assert processes.run(environ, "unread", "show", digest).stdout == raw
     assert processes.run(environ, "unread", "drop", "").returncode == 2
@@ -172,9 +172,9 @@ def test_what_came_in_is_counted(environ: dict[str, str]) -> None:
         assert processes.run(environ, "receive", *arguments, stdin=raw).returncode == 0
     lines = processes.run(environ, "inbound").stdout.decode().splitlines()
     assert [line.split(maxsplit=2) for line in lines] == [
-        ["1", "mail", "again"],
-        ["1", "mail", "kept: a token that we did not sign"],
-        ["1", "mail", "kept: not understood"],
-        ["1", "mail", "stopped"],
+        ["1", "mail", "duplicate"],
+        ["1", "mail", "quarantined: a token that we did not sign"],
+        ["1", "mail", "quarantined: not understood"],
+        ["1", "mail", "unsubscribed"],
     ]
     assert processes.run(environ, "inbound", "--until", "2026-01-01").stdout.startswith(b"Nothing")

@@ -1,6 +1,7 @@
 """`purge`: what is old is forgotten, all of it and nothing else (P12)."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -142,9 +143,9 @@ def test_many_are_forgotten_a_thousand_at_a_time(database: Database, database_ur
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
     one_of_each_age(database)
-    keep, now = retention.Retention(), utc_now()
+    now = utc_now()
     with database.transaction() as one, database.transaction() as other:
-        taken = [make.anonymize_reasons(session, now, keep) for session in (one, other)]
+        taken = [make.anonymize_reasons(session, now) for session in (one, other)]
     assert taken == [3, 0]
     assert rows(database)[2:] == [1, 3]
 
@@ -153,17 +154,17 @@ def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
 def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Database) -> None:
     one_of_each_age(database)
     now = utc_now()
-    keep = retention.Retention(reason_identities=400 * DAY)
+    keep = replace(make.RETENTION, reason_identities=400 * DAY)
     with database.transaction() as session:
         domain_hold.count_claims(session, ["ada@own.example"], now - 99 * DAY)
         domain_hold.count_failure(session, "own.example", now - 99 * DAY)
         week = reasons.week_of(now - 999 * DAY)
         past = {"id": uuid4(), "week": week, "topic": "weekly-news", "code": "other"}
         session.execute(insert(AnonymizedReason), [{**past, "note": "Too many."}])
-    steps = ("mails", "claims", "reasons that lost their text")
+    steps = ("emails", "claims", "reason texts")
     with database.transaction() as one, database.transaction() as other:
-        for step in (*steps, "bounces counted by domain", "claims counted by domain"):
-            taken = [retention.STEPS[step](session, keep, now) for session in (one, other)]
+        for step in (*steps, "bounce counts", "claim counts"):
+            taken = [make.purge(session, step, now, keep) for session in (one, other)]
             assert (step, taken) == (step, [1, 0])
 
 

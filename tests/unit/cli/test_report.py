@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import page_views, reasons
+from preference_center.core.vocab import ReasonCode
 from preference_center.data import report
 from preference_center.store import Database
 from tests.support import make
@@ -23,7 +24,7 @@ def fill(database: Database) -> None:
             make.reader(session, email, "weekly-news", "offers")
             slug = ("weekly-news", "weekly-news", "offers", None)[number // 3]
             stop = make.stop(session, email, slug, campaign=campaign)
-            code = ("too_many", "too_many", "prefer_not_say")[number % 3]
+            code = (ReasonCode.TOO_MANY, ReasonCode.TOO_MANY, ReasonCode.PREFER_NOT_SAY)[number % 3]
             reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
         hour = page_views.hour_of(make.NOW)
         page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})

@@ -23,7 +23,7 @@ def test_options_decide_what_silence_means_and_who_sees_it(
     done(database_url, "topic", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
-        assert (topic.policy, topic.public, topic.confirm) == ("opt_out", False, False)
+        assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
 
 
 def test_how_often_a_topic_is_sent_is_said_and_changed(

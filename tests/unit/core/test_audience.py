@@ -78,7 +78,12 @@ CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
     (lambda _: None, "deny", "unknown", "allow"),
     (make.reader, "allow", "", "allow"),
     (_other_topic, "deny", "not_subscribed", "allow"),
-    (lambda session: make.reader(session, status=Status.UNCONFIRMED), "deny", Status.UNCONFIRMED, "deny"),
+    (
+        lambda session: make.reader(session, status=Status.UNCONFIRMED),
+        "deny",
+        Status.UNCONFIRMED,
+        "deny",
+    ),
     (_left, "deny", "unsubscribed", "deny"),
     (_left_unseen, "deny", "unsubscribed", "deny"),
     (_everything, "deny", "suppressed", "deny"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failure, ends
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Cadence
 
 DAY = timedelta(days=1)
 START = date(2026, 1, 1)
@@ -24,7 +24,7 @@ def day(number: int) -> date:
     return START + number * DAY
 
 
-def soft(*days: int, cadence: str = "irregular") -> list[Failure]:
+def soft(*days: int, cadence: Cadence = Cadence.IRREGULAR) -> list[Failure]:
     return [Failure(day(each), SOFT, CADENCE_WINDOWS[cadence]) for each in days]
 
 
@@ -32,9 +32,12 @@ def claimed(*days: int, delivered: int | None = None) -> Evidence:
     return Evidence([day(each) for each in days], None if delivered is None else day(delivered))
 
 
-def series(days: Iterable[int], evidence: Evidence = Evidence(), **changes: str) -> bool:  # noqa: B008 (frozen)
-    """Let soft failures come in one by one; return True once one of them ends the address."""
-    found = soft(*days, **changes)
+def series(
+    days: Iterable[int], evidence: Evidence | None = None, cadence: Cadence = Cadence.IRREGULAR
+) -> bool:
+    """Add soft failures one by one; return True once one of them ends the address."""
+    evidence = evidence or Evidence()
+    found = soft(*days, cadence=cadence)
     return any(
         ends(found[:number], new, evidence, new.day, held=False) for number, new in enumerate(found)
     )
@@ -61,16 +64,16 @@ def test_five_failed_mailings_two_weeks_apart(days: list[int], ended: bool) -> N
 @pytest.mark.parametrize(
     ("cadence", "days", "ended"),
     [
-        ("weekly", [0, 14, 28, 42, 56], True),
-        ("weekly", [0, 14, 28, 42, 60], False),
-        ("monthly", [0, 30, 61, 91, 122], True),
-        ("monthly", [0, 45, 90, 135, 179], True),
-        ("monthly", [0, 45, 90, 135, 180], False),
-        ("irregular", [0, 30, 61, 91, 122], False),
+        (Cadence.WEEKLY, [0, 14, 28, 42, 56], True),
+        (Cadence.WEEKLY, [0, 14, 28, 42, 60], False),
+        (Cadence.MONTHLY, [0, 30, 61, 91, 122], True),
+        (Cadence.MONTHLY, [0, 45, 90, 135, 179], True),
+        (Cadence.MONTHLY, [0, 45, 90, 135, 180], False),
+        (Cadence.IRREGULAR, [0, 30, 61, 91, 122], False),
     ],
 )
 def test_without_evidence_the_cadence_sets_the_window(
-    cadence: str, days: list[int], ended: bool
+    cadence: Cadence, days: list[int], ended: bool
 ) -> None:
     assert series(days, cadence=cadence) is ended
 
@@ -177,7 +180,7 @@ def test_fewer_failures_or_more_arrivals_never_end_more(
     failed: list[int], claims: list[int], delivered: int | None, more: list[int]
 ) -> None:
     evidence = claimed(*claims, delivered=delivered)
-    every, new = soft(*failed, cadence="monthly"), soft(400, cadence="monthly")[0]
+    every, new = soft(*failed, cadence=Cadence.MONTHLY), soft(400, cadence=Cadence.MONTHLY)[0]
     few = every[: len(every) // 2]
     more_claims = Evidence([*evidence.claims, *map(day, more)], evidence.delivered)
     if ends(few, new, evidence, new.day, held=False) or ends(

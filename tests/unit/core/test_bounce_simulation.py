@@ -11,10 +11,10 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import audience, bounces, topics
+from preference_center.core import audience, topics
 from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failure, ends
 from preference_center.core.bounces import Bounce
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.vocab import BounceSeverity, Cadence
 from preference_center.store import Database
 from preference_center.store.tables import Suppression
 from tests.support import make
@@ -34,7 +34,7 @@ class Sender:
     """Mails one topic every `step` days. `evidence` is what it lets us know of arrivals."""
 
     step: int
-    cadence: str
+    cadence: Cadence
     evidence: str
 
     def __str__(self) -> str:
@@ -44,7 +44,12 @@ class Sender:
 # A fortnightly topic counts as weekly: five of its mailings fit into 60 days.
 SENDERS = [
     Sender(step, cadence, evidence)
-    for step, cadence in ((1, "irregular"), (7, "weekly"), (14, "weekly"), (30, "monthly"))
+    for step, cadence in (
+        (1, Cadence.IRREGULAR),
+        (7, Cadence.WEEKLY),
+        (14, Cadence.WEEKLY),
+        (30, Cadence.MONTHLY),
+    )
     for evidence in ("claims", "deliveries", "neither")
     if (step, evidence) != (1, "neither")
 ]
@@ -102,7 +107,7 @@ def test_no_healthy_reader_ends(sender: Sender) -> None:
 DEAD = {1: 14, 7: 28, 14: 56, 30: 120}
 
 
-@pytest.mark.parametrize("sender", [*SENDERS, Sender(1, "irregular", "neither")], ids=str)
+@pytest.mark.parametrize("sender", [*SENDERS, Sender(1, Cadence.IRREGULAR, "neither")], ids=str)
 def test_every_dead_address_ends(sender: Sender) -> None:
     for seed in range(40):
         chance = random.Random(seed)
@@ -130,7 +135,8 @@ def test_a_daily_sender_without_evidence_loses_healthy_readers() -> None:
     """Show why `docs/bounces.md` asks daily senders for claims or delivered events."""
     ended = {
         evidence: sum(
-            ended_after(Sender(1, "irregular", evidence), _at_three_percent(seed), 365) is not None
+            ended_after(Sender(1, Cadence.IRREGULAR, evidence), _at_three_percent(seed), 365)
+            is not None
             for seed in range(200)
         )
         for evidence in ("neither", "claims", "deliveries")
@@ -157,7 +163,7 @@ class Stage:
     unlikely: list[str] = field(default_factory=lambda: _emails("unlikely", 2))
     ended: dict[str, int] = field(default_factory=dict)
 
-    def prepare(self, cadence: str) -> None:
+    def prepare(self, cadence: Cadence) -> None:
         with self.database.transaction() as session:
             make.topic(session, cadence=cadence)
             for email in (*self.living, *self.full, *self.gone, *self.unlikely):
@@ -177,7 +183,7 @@ class Stage:
             if verdicts[person].verdict == "allow" and email in failing:
                 bounce = Bounce(failing[email], "", at, "provider", topic="weekly-news")
                 with self.database.transaction() as session:
-                    bounces.record(session, person, bounce, at + timedelta(hours=1))
+                    make.bounce(session, bounce, at + timedelta(hours=1), email)
         with self.database.reading() as session:
             for person in session.scalars(select(Suppression.subscriber_id)):
                 self.ended.setdefault(ids[person], number)
@@ -202,14 +208,14 @@ def _failing(stage: Stage, number: int, faulty: range) -> Iterator[tuple[str, Bo
 @pytest.mark.parametrize(
     ("step", "cadence", "mailings", "claims"),
     [
-        (1, "irregular", 15, True),
-        (7, "weekly", 6, False),
-        (14, "weekly", 6, True),
-        (30, "monthly", 6, False),
+        (1, Cadence.IRREGULAR, 15, True),
+        (7, Cadence.WEEKLY, 6, False),
+        (14, Cadence.WEEKLY, 6, True),
+        (30, Cadence.MONTHLY, 6, False),
     ],
 )
 def test_through_the_database(
-    database: Database, step: int, cadence: str, mailings: int, claims: bool
+    database: Database, step: int, cadence: Cadence, mailings: int, claims: bool
 ) -> None:
     stage = Stage(database, step, claims)
     stage.prepare(cadence)
@@ -228,7 +234,7 @@ def test_a_domain_of_dead_addresses_ends_with_the_second_mailing(
     database: Database, step: int, claims: bool
 ) -> None:
     stage = Stage(database, step, claims, [], [], _emails("gone", 50), [])
-    stage.prepare("monthly")
+    stage.prepare(Cadence.MONTHLY)
     for number in range(2):
         stage.mail(number, dict.fromkeys(stage.gone, PERMANENT))
     assert [stage.ended[email] for email in stage.gone] == [1] * 50

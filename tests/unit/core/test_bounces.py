@@ -35,7 +35,7 @@ def fails(
         **changes,
     }
     with database.transaction() as session:
-        return bounces.record(session, make.person(email), bounces.Bounce(**values), at)
+        return make.bounce(session, bounces.Bounce(**values), at, email)
 
 
 def fails_for_good(database: Database, at: datetime = make.NOW, **changes: Any) -> str:
@@ -89,15 +89,15 @@ def test_five_days_in_a_row_are_one_trouble(database: Database) -> None:
 @pytest.mark.parametrize(
     ("cadence", "topic", "told"),
     [
-        ("irregular", "weekly-news", "soft"),
-        ("monthly", "weekly-news", "suppressed"),
+        (Cadence.IRREGULAR, "weekly-news", "soft"),
+        (Cadence.MONTHLY, "weekly-news", "suppressed"),
         # Without a topic, the shortest window of all that the subscriber receives.
-        ("monthly", None, "suppressed"),
-        ("irregular", None, "soft"),
+        (Cadence.MONTHLY, None, "suppressed"),
+        (Cadence.IRREGULAR, None, "soft"),
     ],
 )
 def test_the_cadence_of_the_failed_topic_sets_the_window(
-    database: Database, cadence: str, topic: str | None, told: str
+    database: Database, cadence: Cadence, topic: str | None, told: str
 ) -> None:
     with database.transaction() as session:
         topics.get(session, "weekly-news").cadence = cadence

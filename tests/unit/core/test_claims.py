@@ -16,11 +16,16 @@ from tests.support import make
 
 ADA = "ada@example.org"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-CAPS = [("weekly", timedelta(days=6, hours=12)), ("monthly", timedelta(days=27, hours=12))]
+CAPS = [
+    (Frequency.WEEKLY, timedelta(days=6, hours=12)),
+    (Frequency.MONTHLY, timedelta(days=27, hours=12)),
+]
 WEEKLY = CAPS[0][1]
 
 
-def _capped(session: Session, frequency: str = "weekly", email: str = ADA, *slugs: str) -> None:
+def _capped(
+    session: Session, frequency: Frequency = Frequency.WEEKLY, email: str = ADA, *slugs: str
+) -> None:
     """Add somebody who gets topics at most as often as `frequency` says."""
     for subscription in make.reader(session, email, *slugs).subscriptions.values():
         subscription.frequency = frequency
@@ -49,7 +54,9 @@ def _ada(session: Session) -> Any:
 
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
-def test_a_cap_holds_to_the_minute(database: Database, frequency: str, gap: timedelta) -> None:
+def test_a_cap_holds_to_the_minute(
+    database: Database, frequency: Frequency, gap: timedelta
+) -> None:
     with database.transaction() as session:
         _capped(session, frequency)
         assert _answer(session, "one") == "allow"
@@ -60,7 +67,7 @@ def test_a_cap_holds_to_the_minute(database: Database, frequency: str, gap: time
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
 def test_who_was_deferred_is_allowed_at_the_time_that_was_named(
-    database: Database, frequency: str, gap: timedelta
+    database: Database, frequency: Frequency, gap: timedelta
 ) -> None:
     with database.transaction() as session:
         _capped(session, frequency)
@@ -93,7 +100,7 @@ def test_a_letter_every_fourth_week_reaches_a_monthly_reader_every_time(
 ) -> None:
     jitter = random.Random(7)
     with database.transaction() as session:
-        _capped(session, "monthly")
+        _capped(session, Frequency.MONTHLY)
         for month in range(12):
             at = make.NOW + month * 28 * DAY + jitter.uniform(-1, 1) * HOUR
             assert _answer(session, f"m{month}", at) == "allow"
@@ -122,7 +129,7 @@ def test_only_the_last_mail_counts(database: Database) -> None:
 
 def test_topics_are_counted_apart(database: Database) -> None:
     with database.transaction() as session:
-        _capped(session, "weekly", ADA, "weekly-news", "offers")
+        _capped(session, Frequency.WEEKLY, ADA, "weekly-news", "offers")
         assert _claim(session, "one", slug="weekly-news").verdict == "allow"
         assert _claim(session, "two", slug="offers").verdict == "allow"
         assert _claim(session, "two", slug="weekly-news").verdict == "defer"
@@ -132,7 +139,7 @@ def test_people_are_counted_apart(database: Database) -> None:
     bob = make.person("bob@example.org")
     with database.transaction() as session:
         _capped(session)
-        _capped(session, "weekly", "bob@example.org")
+        _capped(session, Frequency.WEEKLY, "bob@example.org")
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
         found = audience.claim(session, topic, "two", [make.person(), bob], make.NOW)
@@ -172,7 +179,7 @@ def test_asking_without_a_claim_sees_what_others_claimed(database: Database) -> 
 
 @pytest.mark.parametrize("frequency", ["every", "weekly", "monthly"])
 def test_a_campaign_that_asks_again_gets_the_same_answer_counted_once(
-    database: Database, frequency: str
+    database: Database, frequency: Frequency
 ) -> None:
     with database.transaction() as session:
         _capped(session, frequency)
@@ -222,7 +229,7 @@ def test_a_pause_defers_until_it_ends(database: Database) -> None:
 
 def test_a_cap_holds_when_a_pause_has_ended(database: Database) -> None:
     with database.transaction() as session:
-        _capped(session, "monthly")
+        _capped(session, Frequency.MONTHLY)
         _claim(session, "one")
         _ada(session).subscriptions["weekly-news"].paused_until = make.NOW + 14 * DAY
         session.flush()
@@ -259,7 +266,7 @@ def test_what_is_released_is_given_back_once(database: Database) -> None:
 
 def test_a_release_gives_back_that_campaign_on_that_topic_alone(database: Database) -> None:
     with database.transaction() as session:
-        _capped(session, "every", ADA, "weekly-news", "offers")
+        _capped(session, Frequency.EVERY, ADA, "weekly-news", "offers")
         for campaign, slug in [("one", "weekly-news"), ("two", "weekly-news"), ("one", "offers")]:
             _claim(session, campaign, slug=slug)
         _release(session, "one")

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from preference_center.core import consent, subscribers, topics
-from preference_center.core.change import ChangeContext
+from preference_center.core import consent, subscribers
+from preference_center.core.change import ChangeContext, Target
 from preference_center.core.vocab import Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
@@ -25,8 +25,7 @@ def _found(database: Database, email: str = "ada@example.org") -> Subscriber:
 def test_a_stop_ends_the_topic(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
-        topic = topics.get(session, "weekly-news")
-        assert consent.end_consent(session, ada, "topic", make.context(), topic).changed
+        assert consent.end_consent(session, ada, Target.of("weekly-news"), make.context()).changed
     assert _found(database).subscriptions["weekly-news"].status == "unsubscribed"
 
 
@@ -95,8 +94,7 @@ def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
         make.undo(session, stop.last_seq, stop.last_seq)
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
         ada = subscribers.lock(session, make.person(), make.NOW)
-        topic = topics.get(session, slug) if slug else None
-        result = consent.end_consent(session, ada, "topic" if topic else "all", late, topic)
+        result = consent.end_consent(session, ada, Target.of(slug), late)
         assert not result.changed
 
 
@@ -104,8 +102,7 @@ def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Databas
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=1))
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW)
-        topic = topics.get(session, "weekly-news")
-        assert consent.end_consent(session, ada, "topic", late, topic).changed
+        assert consent.end_consent(session, ada, Target.of("weekly-news"), late).changed
         assert ada.subscriptions["weekly-news"].changed_at == EARLIER
 
 
@@ -118,10 +115,7 @@ def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
         last = make.stop(session, slug="b").last_seq
         make.undo(session, first, last)
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
-        ended = [
-            consent.end_consent(session, ada, "topic", late, topics.get(session, slug)).changed
-            for slug in "abc"
-        ]
+        ended = [consent.end_consent(session, ada, Target.of(slug), late).changed for slug in "abc"]
         assert ended == [False, False, True]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import audience, bounces, domain_hold, ledger, subscribers, topics
+from preference_center.core import audience, domain_hold, ledger, subscribers, topics
 from preference_center.core.bounces import Authority, Bounce
 from preference_center.core.vocab import BounceSeverity, TopicPolicy
 from preference_center.store import Database, seals
@@ -62,7 +62,7 @@ def fail(
     for email in emails:
         bounce = Bounce(severity, "5.1.1", at, authority, domain)
         with database.transaction() as session:
-            told.append(bounces.record(session, make.person(email), bounce, at))
+            told.append(make.bounce(session, bounce, at, email))
     return told
 
 

@@ -17,7 +17,15 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.errors import UndoSupersededError
-from preference_center.core.vocab import BounceSeverity, Frequency, Pause, ReasonCode, Scope, Source
+from preference_center.core.vocab import (
+    BounceSeverity,
+    Frequency,
+    OutboxKind,
+    Pause,
+    ReasonCode,
+    Scope,
+    Source,
+)
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -147,7 +155,7 @@ def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> No
         reasons.record(
             session, make.person(), stop.last_seq, ReasonCode.OTHER, f"It is {CANARY}", make.NOW
         )
-        outbox.request(session, make.person(), "confirm", make.NOW, "offers")
+        outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, "offers")
     assert _erase(database)
     with database.reading() as session:
         for table in (Claim, Reason, OutboxRow):
@@ -164,7 +172,7 @@ def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
         ids = [make.person(email) for email in (OWN_DOMAIN, *others)]
         audience.claim(session, topic, "c", ids, make.NOW)
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
-        bounces.record(session, ids[0], bounce, make.NOW)
+        make.bounce(session, bounce, email=OWN_DOMAIN)
         for email in (OWN_DOMAIN, others[0]):
             erasure.erase(session, make.person(email), Source.CLI, make.NOW)
     assert not [value for value in _all_values(database) if CANARY in str(value)]
@@ -179,7 +187,11 @@ def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Databas
     _erase(database)
     with database.transaction() as session:
         topic, before = topics.get(session, "weekly-news"), make.events(session)
-        made = [make.less(session, Frequency.WEEKLY), make.less(session, Pause.ONE_MONTH), make.join(session)]
+        made = [
+            make.less(session, Frequency.WEEKLY),
+            make.less(session, Pause.ONE_MONTH),
+            make.join(session),
+        ]
         assert not any(result.changed for result in made)
         assert make.events(session) == before
         found = audience.claim(session, topic, "c", [make.person()], make.NOW)

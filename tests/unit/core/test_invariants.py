@@ -19,8 +19,9 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
+from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import Scope, Source
+from preference_center.core.vocab import SUPPRESSION_SCOPES, Frequency, Pause, Scope, Source
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -30,7 +31,7 @@ from preference_center.store.tables import Subscriber
 from tests.support import make
 
 SLUGS = ("weekly-news", "offers")
-KEYS = [*map(snapshots.subscription_key, SLUGS), "all", "address"]
+KEYS = [target.key for target in make.TARGETS]
 DAY = timedelta(days=1)
 GAPS = {"every": 0 * DAY, "weekly": 6.5 * DAY, "monthly": 27.5 * DAY}
 _SLUG, _CAMPAIGN = st.sampled_from(SLUGS), st.sampled_from("ab")
@@ -52,7 +53,7 @@ STEPS = st.lists(
         st.tuples(
             st.just("less"),
             _SLUG,
-            st.sampled_from([*list(Frequency), *list(Pause)]),
+            st.sampled_from([*Frequency, *Pause]),
         ),
         st.tuples(st.just("cap"), _SLUG, st.sampled_from(list(Frequency))),
         st.tuples(st.just("resume"), _SLUG),
@@ -86,7 +87,7 @@ class _Life:
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(self.email))
             assert person is not None
-            self.now, self.seq = snapshots.capture(person, KEYS), person.seq
+            self.now, self.seq = snapshots.capture(person, make.TARGETS), person.seq
             self._doors_agree(session, person)
             _ledger_agrees(session, person)
         self.before[self.seq + 1] = self.now
@@ -152,11 +153,11 @@ class _Life:
             erasure.erase(session, make.person(self.email), Source.CLI, self.at)
         self.claims.clear()
 
-    def _less(self, slug: str, choice: str) -> None:
+    def _less(self, slug: str, choice: Frequency | Pause) -> None:
         with self.database.transaction() as session:
             make.less(session, choice, self.email, slug, at=self.at)
 
-    def _cap(self, slug: str, frequency: str) -> None:
+    def _cap(self, slug: str, frequency: Frequency) -> None:
         with self.database.transaction() as session:
             topic, context = topics.get(session, slug), make.context(at=self.at)
             subscriptions.set_frequency(session, self._lock(session), topic, frequency, context)
@@ -178,7 +179,7 @@ class _Life:
         with self.database.transaction() as session:
             ever = recovery.BounceFilter("example.org", make.NOW - 999 * DAY, self.at + DAY)
             context = make.context(Source.CLI, self.at)
-            for kind in ("all", "address"):
+            for kind in SUPPRESSION_SCOPES:
                 recovery.remove_suppressions(
                     session, kind, [make.person(self.email)], ever, context
                 )
@@ -270,7 +271,7 @@ def _ledger_agrees(session: Session, person: Subscriber) -> None:
     for change in changes:
         told.update(change.after or {})
     assert [change.row.seq for change in changes] == list(range(1, person.seq + 1))
-    assert person.erased_at or told == snapshots.capture(person, told)
+    assert person.erased_at or told == snapshots.capture(person, map(Target.from_key, told))
     assert not [problem for problem in ledger.verify(session) if problem]
 
 

@@ -98,10 +98,10 @@ def test_who_left_everything_gets_only_what_they_join(database: Database) -> Non
         }
 
 
-@pytest.mark.parametrize("status", ["subscribed", "unconfirmed"])
+@pytest.mark.parametrize("status", [Status.SUBSCRIBED, Status.UNCONFIRMED])
 @pytest.mark.parametrize("slug", ["never-had", "asked-once", "archived"])
 def test_no_import_brings_back_the_rest_of_what_was_left(
-    database: Database, slug: str, status: str
+    database: Database, slug: str, status: Status
 ) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")

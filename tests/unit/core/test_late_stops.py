@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import consent, preferences, subscribers, subscriptions, topics
-from preference_center.core.change import ChangeContext, ChangeResult
-from preference_center.core.vocab import Frequency, Pause, Scope, Source
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.vocab import Frequency, Pause, Source
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber
 from tests.support import make
@@ -29,15 +29,13 @@ def _received(session: Session) -> set[str]:
 def _late_stop(session: Session, slug: str | None = "weekly-news") -> ChangeResult:
     """Bring a stop that was made before everything else in a test."""
     context = ChangeContext(Source.MAILTO, make.NOW - HOUR, make.NOW + 2 * HOUR)
-    topic = topics.get(session, slug) if slug is not None else None
-    scope: Scope = Scope.TOPIC if slug is not None else Scope.ALL
-    return consent.end_consent(session, _ada(session), scope, context, topic)
+    return consent.end_consent(session, _ada(session), Target.of(slug), context)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
-@pytest.mark.parametrize("choice", ["weekly", "1-month"])
+@pytest.mark.parametrize("choice", [Frequency.WEEKLY, Pause.ONE_MONTH])
 def test_asking_for_less_does_not_answer_a_stop_that_arrives_late(
-    database: Database, slug: str | None, choice: str
+    database: Database, slug: str | None, choice: Frequency | Pause
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
@@ -48,7 +46,7 @@ def test_asking_for_less_does_not_answer_a_stop_that_arrives_late(
 
 @pytest.mark.parametrize("choice", [Frequency.WEEKLY, Pause.ONE_MONTH])
 def test_to_take_back_a_wish_for_less_does_not_answer_a_stop_that_arrives_late(
-    database: Database, choice: str
+    database: Database, choice: Frequency | Pause
 ) -> None:
     with database.transaction() as session:
         make.reader(session)

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import outbox
+from preference_center.core import history, ledger, outbox
+from preference_center.core.change import Target
+from preference_center.core.history import NetChange
 from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
@@ -149,15 +151,19 @@ def test_a_mail_is_awaited_until_it_is_settled(database: Database) -> None:
         assert not outbox.has_pending(session, make.person(), seq)
 
 
+def _net_changes(session: Session, first: int, last: int) -> list[NetChange]:
+    return history.net_changes(history.own(ledger.load(session, make.person(), first), last))
+
+
 def test_what_cancels_itself_out_is_no_change(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session)
         kept = make.stop(session, slug="offers")
         undone = make.undo(session, stop.last_seq, stop.last_seq)
-        net = outbox.net_changes(session, make.person(), stop.last_seq, undone.last_seq)
-        assert [change.key for change in net] == ["topic:offers"]
-        assert net == outbox.net_changes(session, make.person(), kept.last_seq, kept.last_seq)
+        net = _net_changes(session, stop.last_seq, undone.last_seq)
+        assert [change.target for change in net] == [Target.of("offers")]
+        assert net == _net_changes(session, kept.last_seq, kept.last_seq)
 
 
 def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
@@ -166,9 +172,9 @@ def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
     asked = [f"topic-{number}" for number in range(30)]
     with database.transaction() as session:
         for topic in asked:
-            outbox.request(session, make.person(), "confirm", make.NOW, topic)
+            outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, topic)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
         outbox.request(session, make.person(), OutboxKind.LINK, make.NOW)
         tomorrow = make.NOW + timedelta(days=1)
-        outbox.request(session, make.person(), "confirm", tomorrow, "topic-29")
+        outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, tomorrow, "topic-29")
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND + 2

@@ -60,7 +60,9 @@ def _left(session: Session, campaign: str | None = None) -> int:
     return make.stop(session, campaign=campaign).last_seq
 
 
-def _give(session: Session, seq: int, code: str, note: str = "", at: datetime = make.NOW) -> Reason:
+def _give(
+    session: Session, seq: int, code: ReasonCode, note: str = "", at: datetime = make.NOW
+) -> Reason:
     reasons.record(session, make.person(), seq, code, note, at)
     session.flush()
     return session.query(Reason).one()
@@ -80,15 +82,15 @@ def test_a_reason_for_leaving_everything_names_no_topic(database: Database) -> N
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, slug=None)
-        assert _give(session, stop.last_seq, "other").topic is None
+        assert _give(session, stop.last_seq, ReasonCode.OTHER).topic is None
 
 
 def test_a_second_answer_replaces_the_first(database: Database) -> None:
     with database.transaction() as session:
         seq = _left(session)
-        _give(session, seq, "too_many", "Every day!")
+        _give(session, seq, ReasonCode.TOO_MANY, "Every day!")
     with database.transaction() as session:
-        reason = _give(session, seq, "other", at=LATER)
+        reason = _give(session, seq, ReasonCode.OTHER, at=LATER)
         assert (reason.code, reason.note, reason.given_at) == ("other", "", LATER)
 
 
@@ -96,7 +98,10 @@ def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         one, two = make.stop(session), make.stop(session, slug="offers")
-        for seq, code in ((one.last_seq, "too_many"), (two.last_seq, "not_relevant")):
+        for seq, code in (
+            (one.last_seq, ReasonCode.TOO_MANY),
+            (two.last_seq, ReasonCode.NOT_RELEVANT),
+        ):
             reasons.record(session, make.person(), seq, code, "", make.NOW)
         assert reasons.get(session, make.person(), one.last_seq) == ReasonCode.TOO_MANY
         assert reasons.get(session, make.person(), two.last_seq) == ReasonCode.NOT_RELEVANT
@@ -104,17 +109,16 @@ def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
 
 
 @pytest.mark.parametrize("code", list(ReasonCode))
-def test_each_code_is_taken(database: Database, code: str) -> None:
+def test_each_code_is_taken(database: Database, code: ReasonCode) -> None:
     with database.transaction() as session:
         assert _give(session, _left(session), code).code == code
 
 
-@pytest.mark.parametrize(("code", "note"), [("", ""), ("spam", ""), ("other", "x" * 501)])
-def test_another_code_or_a_longer_note_is_refused(database: Database, code: str, note: str) -> None:
+def test_a_longer_note_is_refused(database: Database) -> None:
     with database.transaction() as session:
         seq = _left(session)
         with pytest.raises(InvalidReasonError):
-            reasons.record(session, make.person(), seq, code, note, make.NOW)
+            reasons.record(session, make.person(), seq, ReasonCode.OTHER, "x" * 501, make.NOW)
         assert session.query(Reason).count() == 0
 
 
@@ -126,7 +130,7 @@ def test_the_longest_note_is_kept_whole(database: Database) -> None:
 def test_a_note_is_masked_before_it_is_written(database: Database) -> None:
     with database.transaction() as session:
         note = "Write to ada@example.org\x00 or\r\n call 030 123456"
-        reason = _give(session, _left(session), "other", note)
+        reason = _give(session, _left(session), ReasonCode.OTHER, note)
         assert reason.note == "Write to [address] or call [number]"
 
 

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, receipts, subscriptions, topics
+from preference_center.core import erasure, reasons, receipts, subscribers, subscriptions, topics
 from preference_center.core.change import ChangeResult
 from preference_center.core.undo import UNDO_DAYS
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
@@ -14,11 +15,18 @@ from tests.support import make
 QUIET = timedelta(minutes=2)
 
 
+def _shown_receipt(
+    session: Session, first: int, last: int, now: datetime = make.NOW
+) -> receipts.ShownReceipt | None:
+    ada = subscribers.find(session, make.person())
+    return receipts.read(session, ada, first, last, "en", now)
+
+
 def _read(
     database: Database, first: int, last: int, now: datetime = make.NOW
 ) -> receipts.ShownReceipt:
     with database.reading() as session:
-        shown = receipts.read(session, make.person(), first, last, "en", now)
+        shown = _shown_receipt(session, first, last, now)
         assert shown is not None
         return shown
 
@@ -31,7 +39,7 @@ def test_it_tells_what_was_left(database: Database) -> None:
     (change,) = shown.changes
     assert change.topic is not None
     assert (change.kind, change.topic.name, change.at) == ("left", "Weekly news", make.NOW)
-    assert (shown.state, shown.notice_pending) == ("standing", True)
+    assert (shown.state, shown.notice_pending) == ("active", True)
     assert shown.undo_until == make.NOW + UNDO_DAYS
 
 
@@ -41,7 +49,7 @@ def test_it_tells_of_everything(database: Database) -> None:
         stop = make.stop(session, slug=None)
     shown = _read(database, stop.last_seq, stop.last_seq)
     assert [(change.kind, change.topic) for change in shown.changes] == [("left", None)]
-    assert shown.standing.received == []
+    assert shown.preferences.received == []
 
 
 def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database: Database) -> None:
@@ -52,12 +60,12 @@ def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database:
     assert _read(database, first.last_seq, last.last_seq).state == "undone"
     back = _read(database, undone.first_seq, undone.last_seq)
     assert [change.kind for change in back.changes] == ["back", "back"]
-    assert len(back.standing.received) == 2
+    assert len(back.preferences.received) == 2
 
 
 @pytest.mark.parametrize(
     ("source", "days", "state"),
-    [("page", 30, "standing"), ("one-click", 31, "expired")],
+    [("page", 30, "active"), ("one-click", 31, "expired")],
 )
 def test_its_state_says_whether_undo_is_offered(
     database: Database, source: Source, days: int, state: str
@@ -82,20 +90,14 @@ def test_there_is_none_where_all_cancelled_out(database: Database) -> None:
         make.reader(session)
         stop = make.stop(session)
         last = make.undo(session, stop.last_seq, stop.last_seq)
-        assert (
-            receipts.read(session, make.person(), stop.last_seq, last.last_seq, "en", make.NOW)
-            is None
-        )
+        assert _shown_receipt(session, stop.last_seq, last.last_seq) is None
 
 
 def test_there_is_none_for_what_was_not_the_persons_own_act(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         stop = make.stop(session, source="complaint")
-        assert (
-            receipts.read(session, make.person(), stop.last_seq, stop.last_seq, "en", make.NOW)
-            is None
-        )
+        assert _shown_receipt(session, stop.last_seq, stop.last_seq) is None
 
 
 def test_there_is_none_after_erasure(database: Database) -> None:
@@ -103,15 +105,12 @@ def test_there_is_none_after_erasure(database: Database) -> None:
         make.reader(session)
         stop = make.stop(session)
         erasure.erase(session, make.person(), Source.CLI, make.NOW)
-        assert (
-            receipts.read(session, make.person(), stop.last_seq, stop.last_seq, "en", make.NOW)
-            is None
-        )
+        assert _shown_receipt(session, stop.last_seq, stop.last_seq) is None
 
 
 def test_there_is_none_for_rows_never_written(database: Database) -> None:
     with database.reading() as session:
-        assert receipts.read(session, make.person(), 1, 9_999_999_999, "en", make.NOW) is None
+        assert _shown_receipt(session, 1, 9_999_999_999) is None
 
 
 def _shown(database: Database, result: ChangeResult) -> list[tuple[str, str | None]]:
@@ -164,8 +163,8 @@ def test_to_join_after_leaving_everything_tells_of_the_joined_topic_alone(
         joined = make.join(session)
     assert _shown(database, joined) == [("joined", "weekly-news")]
     shown = _read(database, joined.first_seq, joined.last_seq)
-    assert [topic.slug for topic in shown.standing.received] == ["weekly-news"]
-    assert (shown.state, shown.reason_for) == ("standing", None)
+    assert [topic.slug for topic in shown.preferences.received] == ["weekly-news"]
+    assert (shown.state, shown.reason_for) == ("active", None)
 
 
 def test_to_leave_everything_and_join_one_at_once_tells_what_ended(database: Database) -> None:
@@ -204,9 +203,7 @@ def test_to_join_what_was_left_before_and_leave_it_again_tells_nothing(
         joined = make.join(session)
         left = make.stop(session)
     with database.reading() as session:
-        told = receipts.read(
-            session, make.person(), joined.first_seq, left.last_seq, "en", make.NOW
-        )
+        told = _shown_receipt(session, joined.first_seq, left.last_seq)
         assert told is None
 
 

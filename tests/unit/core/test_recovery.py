@@ -11,7 +11,13 @@ from preference_center.core import bounces, erasure, ledger, recovery, subscribe
 from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import BounceSeverity, Frequency, Scope, Source
+from preference_center.core.vocab import (
+    SUPPRESSION_SCOPES,
+    BounceSeverity,
+    Frequency,
+    Scope,
+    Source,
+)
 from preference_center.store import Database
 from tests.support import make
 
@@ -24,7 +30,7 @@ def let_bounce(
     session: Session, email: str = ADA, authority: bounces.Authority = "provider"
 ) -> None:
     bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, authority)
-    assert bounces.record(session, make.person(email), bounce, make.NOW) == "suppressed"
+    assert make.bounce(session, bounce, email=email) == "suppressed"
 
 
 def lift(session: Session, stops: BounceFilter = OURS) -> int:
@@ -149,7 +155,7 @@ def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database)
     with database.transaction() as session:
         _put_back_by_undo(session)
         bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
-        assert bounces.record(session, make.person(ADA), bounce, make.NOW) == "duplicate"
+        assert make.bounce(session, bounce, email=ADA) == "duplicate"
         last = subscribers.lock(session, make.person(ADA), make.NOW).seq
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, last - 1, last, ADA)
@@ -174,7 +180,7 @@ def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) 
         late = make.NOW + 2 * HOUR
         make.stop(session, "ben@mail.example", None, Scope.ADDRESS, source="bounce", at=late)
         people = [make.person(ADA), make.person("ben@mail.example")]
-        for kind in ("all", "address"):
+        for kind in SUPPRESSION_SCOPES:
             assert (
                 recovery.remove_suppressions(session, kind, people, OURS, make.context(Source.CLI))
                 == 0

@@ -78,7 +78,7 @@ def test_an_unknown_topic_is_refused_by_name(database: Database) -> None:
 def test_a_slug_nobody_added_becomes_a_private_topic_that_denies(database: Database) -> None:
     with database.transaction() as session:
         made = topics.get_or_create(session, "spring-sale", make.NOW)
-        assert (made.public, made.policy, made.opt_in) == (False, "opt_in", "double")
+        assert (made.public, made.policy) == (False, "opt_in")
         assert topics.name(made, "en") == "Spring sale"
 
 

@@ -16,14 +16,12 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, row_values
 from tests.support import make
 
-ALL_KEYS = ["topic:weekly-news", "topic:offers", "all", "address"]
-
 
 def _state(database: Database) -> dict[str, Any]:
     with database.reading() as session:
         ada = subscribers.find(session, make.person())
         assert ada is not None
-        return snapshots.capture(ada, ALL_KEYS)
+        return snapshots.capture(ada, make.TARGETS)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", "offers", "new-topic", None])
@@ -156,7 +154,7 @@ def test_rows_that_are_not_there_cannot_be_undone(database: Database) -> None:
 
 def test_undo_of_a_topic_that_confirms_nothing_sends_no_mail(database: Database) -> None:
     with database.transaction() as session:
-        make.topic(session, confirm=False)
+        make.topic(session, change_notices=False)
         make.reader(session)
         quiet = timedelta(minutes=2)
         stop = make.stop(session, notice_delay=quiet)

@@ -15,7 +15,7 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
-from preference_center.core.change import ChangeResult
+from preference_center.core.change import ADDRESS, ALL, ChangeResult, Target
 from preference_center.core.errors import UndoSupersededError
 from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.store import Database
@@ -76,8 +76,8 @@ KINDS: list[tuple[Before, Change]] = [
 
 def _everything(session: Session) -> dict[str, Any]:
     ada = subscribers.lock(session, make.person(), make.NOW)
-    keys = [f"topic:{topic.slug}" for topic in topics.list_topics(session)]
-    return snapshots.capture(ada, [*keys, "all", "address"])
+    targets = [Target.of(topic.slug) for topic in topics.list_topics(session)]
+    return snapshots.capture(ada, [*targets, ALL, ADDRESS])
 
 
 @pytest.mark.parametrize(("before", "change"), KINDS)

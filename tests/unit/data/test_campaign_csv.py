@@ -12,7 +12,7 @@ from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
 from preference_center.data.campaign_csv import (
     LINK_COLUMNS,
-    Mailing,
+    CampaignFile,
     audience_columns,
     links_columns,
 )
@@ -21,7 +21,7 @@ from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import Claim, Subscriber
 from tests.support import make
 
-MAILING = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
+MAILING = CampaignFile(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
 
 
 def _verdicts(database: Database, content: str, *, claim: bool = False) -> list[Any]:
@@ -222,7 +222,7 @@ def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     rows = [Row(2, {"email": "ada@example.org\r\nBcc: x@example.org"}), Row(3, {"email": "ada"})]
-    mailing = Mailing(make.minter(), "weekly-news", "2026-47", make.NOW.date())
+    mailing = CampaignFile(make.minter(), "weekly-news", "2026-47", make.NOW.date())
     merged = list(mailing.verdicts(rows, database, lambda: make.NOW))
     assert [row.line for row in merged if isinstance(row, RefusedRow)] == [2, 3]
     assert len(merged) == 2

@@ -15,7 +15,6 @@ from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, reasons, subscriptions
-from preference_center.core.preferences import FREQUENCIES
 from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
@@ -157,7 +156,7 @@ PEOPLE = st.lists(
         optional={
             "cell": TEXTS,
             "locale": st.sampled_from(["de", "ar", "pt-BR"]),
-            "frequency": st.sampled_from(FREQUENCIES),
+            "frequency": st.sampled_from(list(Frequency)),
             "paused_until": TIMES.map(lambda at: at + timedelta(days=400)),
         },
     ),

@@ -113,7 +113,7 @@ def test_stops_come_in_and_say_which_door_they_came_through(database: Database) 
     text = f"email,topic,status,changed_at,changed_by\n{ADA},news,unsubscribed,2025-05-05,page\n"
     counts, _ = _import(database, text)
     news = _person(database).subscriptions["news"]
-    assert counts == {"stopped": 1}
+    assert counts == {"unsubscribed": 1}
     assert (news.status, news.source) == ("unsubscribed", "page")
     assert news.changed_at == datetime(2025, 5, 5, tzinfo=UTC)
 
@@ -248,7 +248,7 @@ def test_a_row_with_a_nul_is_refused(database: Database) -> None:
 def test_somebody_who_cannot_be_mailed_can_still_be_stopped(database: Database) -> None:
     text = "email,topic,status\nada@-example.org,news,unsubscribed\n"
     counts, refused = _import(database, text)
-    assert (counts["stopped"], refused) == (1, [])
+    assert (counts["unsubscribed"], refused) == (1, [])
     stopped = _person(database, "ada@-example.org")
     assert stopped.email is None
     assert stopped.subscriptions["news"].status == "unsubscribed"
@@ -274,7 +274,7 @@ def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
     with database.transaction() as session:
         erasure.erase(session, make.person(), Source.CLI, make.NOW)
     counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
-    assert counts == {"stopped": 1}
+    assert counts == {"unsubscribed": 1}
     with database.reading() as session:
         assert [each.stated_source for each in ledger.load(session, make.person(), 1)][-1] == ""
 
@@ -343,7 +343,7 @@ def _is_stopped(database: Database, subscriber_id: UUID) -> bool:
 @pytest.mark.parametrize("cell", UNCLEAN)
 def test_an_unsubscribe_with_an_unclean_address_holds(database: Database, cell: str) -> None:
     ran = Ran(database, f'email,topic,status\n"{cell}",news,unsubscribed\n')
-    assert (ran.counts, ran.refused) == ({"stopped": 1}, [])
+    assert (ran.counts, ran.refused) == ({"unsubscribed": 1}, [])
     assert ran.findings.cleaned == 1
     assert _verdict(database, ADA) == _verdict(database, cell) == "deny"
     assert _person(database).email == ADA
@@ -353,7 +353,7 @@ def test_an_unsubscribe_with_an_unclean_address_holds(database: Database, cell: 
 def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None:
     cell = "Ada <ada@example.org>"
     counts, _ = _import(database, f"email,kind,since\n{cell},all,2026-01-01\n")
-    assert counts == {"stopped": 1}
+    assert counts == {"unsubscribed": 1}
     with database.reading() as session:
         for each in (make.person(), fingerprint(cell, make.IDENTITY_KEY)):
             found = subscribers.find(session, each)
@@ -363,7 +363,7 @@ def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None
 
 def test_an_unsubscribe_with_two_addresses_stops_both(database: Database) -> None:
     ran = Ran(database, f'email,topic,status\n"{ADA}; ben@example.org",news,unsubscribed\n')
-    assert ran.counts == {"stopped": 2}
+    assert ran.counts == {"unsubscribed": 2}
     assert ran.warnings == [(2, "it has 2 addresses: each is unsubscribed")]
     assert _verdict(database, ADA) == _verdict(database, "ben@example.org") == "deny"
 
@@ -403,7 +403,7 @@ def test_a_bad_cell_elsewhere_is_a_warning_about_an_unsubscribe(
     topic = "" if column == "topic" else ",news"
     header = "email,status," + (column if column == "topic" else f"{column},topic")
     ran = Ran(database, f'{header}\n{ADA},{status},"{cell}"{topic}\n')
-    assert (ran.counts, ran.refused) == ({"stopped": 1}, [])
+    assert (ran.counts, ran.refused) == ({"unsubscribed": 1}, [])
     assert _verdict(database, ADA) == "deny"
     warnings = [why for _, why in ran.warnings]
     assert warnings if cell or status == "unsubscribed" else not warnings
@@ -413,7 +413,7 @@ def test_a_bad_cell_elsewhere_is_a_warning_about_an_unsubscribe(
 def test_a_suppression_survives_bad_cells(database: Database) -> None:
     text = f"email,kind,topic,since,erased_at\n{ADA},topic,No Slug,when,never\n"
     ran = Ran(database, text)
-    assert (ran.counts, len(ran.warnings)) == ({"stopped": 1}, 3)
+    assert (ran.counts, len(ran.warnings)) == ({"unsubscribed": 1}, 3)
     assert set(_person(database).suppressions) == {"all"}
 
 
@@ -424,7 +424,7 @@ def test_a_row_with_faults_ends_consent_and_starts_nothing(database: Database) -
         Row(line, {"email": ADA, "topic": "news", "status": status}, problems=("a cell is lost",))
         for line, status in enumerate(("subscribed", "unsubscribed"), start=2)
     ]
-    assert job.run(rows, refused.append) == {"refused": 1, "stopped": 1}
+    assert job.run(rows, refused.append) == {"refused": 1, "unsubscribed": 1}
     assert refused == [RefusedRow(2, "a cell is lost")]
 
 
@@ -443,7 +443,7 @@ def test_an_empty_or_unknown_status_subscribes_nobody(database: Database, word: 
     ],
 )
 def test_a_status_that_ends_consent_may_have_stray_marks(database: Database, word: str) -> None:
-    assert Ran(database, f"email,topic,status\n{ADA},news,{word}\n").counts == {"stopped": 1}
+    assert Ran(database, f"email,topic,status\n{ADA},news,{word}\n").counts == {"unsubscribed": 1}
 
 
 @pytest.mark.parametrize(
@@ -485,7 +485,7 @@ def test_a_row_that_may_say_that_they_opted_out_subscribes_nobody(
     rows = [Row(1, {**row, "email": "ben@x.org"}), Row(2, row | cells), Row(3, row | cells)]
     rows[2] = Row(3, {**row, **cells, "email": "cem@x.org", "status": "unsubscribed"})
     job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW, create_topics=True)
-    assert job.run(rows, refused.append) == {"added": 1, "stopped": 1, "refused": 1}
+    assert job.run(rows, refused.append) == {"added": 1, "unsubscribed": 1, "refused": 1}
     assert [each.line for each in refused] == [2]
     rules = Rules(make.IDENTITY_KEY, ignored=frozenset({ignored}))
     assert Import(database, rules, lambda: make.NOW).run(rows[1:2], refused.append) == {"added": 1}
@@ -500,7 +500,7 @@ def test_a_foreign_id_is_not_read(database: Database) -> None:
 def test_where_id_and_email_disagree_an_unsubscribe_stops_both(database: Database) -> None:
     ben = make.person("ben@example.org")
     ran = Ran(database, f"id,email,topic,status\n{ben},{ADA},news,unsubscribed\n")
-    assert ran.counts == {"stopped": 1}
+    assert ran.counts == {"unsubscribed": 1}
     assert ran.warnings == [(2, "the id is not that of the email: both are unsubscribed")]
     assert _is_stopped(database, make.person())
     assert _is_stopped(database, ben)
@@ -508,7 +508,7 @@ def test_where_id_and_email_disagree_an_unsubscribe_stops_both(database: Databas
 
 def test_where_the_email_is_not_clear_the_id_is_unsubscribed(database: Database) -> None:
     ran = Ran(database, f"id,email,topic,status\n{make.person()},ada@,news,unsubscribed\n")
-    assert (ran.counts, len(ran.warnings)) == ({"stopped": 1}, 1)
+    assert (ran.counts, len(ran.warnings)) == ({"unsubscribed": 1}, 1)
     assert _is_stopped(database, make.person())
 
 
@@ -522,7 +522,7 @@ def test_only_an_unsubscribe_makes_its_topic_by_itself(database: Database, dry_r
         "ben@example.org,offers,subscribed\nben@example.org,misspelt,unconfirmed\n"
     )
     ran = Ran(database, text, create_topics=False, dry_run=dry_run)
-    assert ran.counts == {"added": 1, "stopped": 1, "refused": 3}
+    assert ran.counts == {"added": 1, "unsubscribed": 1, "refused": 3}
     assert [row.line for row in ran.refused] == [2, 5, 6]
     assert ran.refused[0].why == "its topic does not exist"
     assert ran.findings.missing_topics == {"offers", "misspelt"}
@@ -563,7 +563,7 @@ def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
         database.engine, "before_cursor_execute", lambda *args: counted.update([args[2][:6]])
     )
     rows = "".join(f"<p{n}@example.org>; q{n}@example.org,news,unsubscribed\n" for n in range(1000))
-    assert _import(database, "email,topic,status\n" + rows)[0] == {"stopped": 2000}
+    assert _import(database, "email,topic,status\n" + rows)[0] == {"unsubscribed": 2000}
     assert counted.total() < 30
 
 
@@ -646,7 +646,7 @@ def test_a_status_of_another_system_ends_as_much_as_ours(
 
 def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:
     ran = Ran(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
-    assert ran.warnings == [(2, "kind is none of all, address, topic: the status counts")]
+    assert ran.warnings == [(2, "kind is none of topic, all, address: the status counts")]
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
 
@@ -655,7 +655,7 @@ def test_a_foreign_kind_of_a_row_that_starts_something_refuses_it(database: Data
     for status in ("subscribed", "", "customer"):
         text = f"email,topic,status,kind\n{ADA},news,{status},customer\n"
         _, refused = _import(database, text)
-        assert [row.why for row in refused] == ["kind must be one of all, address, topic"]
+        assert [row.why for row in refused] == ["kind must be one of topic, all, address"]
 
 
 def test_a_kind_may_be_in_capitals(database: Database) -> None:

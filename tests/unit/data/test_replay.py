@@ -23,8 +23,9 @@ from preference_center.core import (
     subscribers,
     topics,
 )
+from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
-from preference_center.core.vocab import NotSaved, Scope, Source
+from preference_center.core.vocab import SUPPRESSION_SCOPES, NotSaved, Scope, Source
 from preference_center.data import exports
 from preference_center.data.replay import Replay
 from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
@@ -35,7 +36,6 @@ from tests.support import make
 HOUR = timedelta(hours=1)
 LATER = make.NOW + 100 * HOUR
 SLUGS = ("weekly-news", "offers")
-KEYS = (*map(snapshots.subscription_key, SLUGS), "all", "address")
 ADA = "ada@example.org"
 
 Backup = dict[str, list[dict[str, Any]]]
@@ -83,7 +83,7 @@ def ended(database: Database, email: str = ADA) -> set[str]:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        state = snapshots.capture(person, KEYS)
+        state = snapshots.capture(person, make.TARGETS)
     return {
         key
         for key, value in state.items()
@@ -95,7 +95,7 @@ def held(database: Database, key: str, email: str = ADA) -> Any:
     with database.reading() as session:
         person = subscribers.find(session, make.person(email))
         assert person is not None
-        return snapshots.capture(person, [key])[key]
+        return snapshots.capture(person, [Target.from_key(key)])[key]
 
 
 def complained(database: Database, email: str = ADA) -> bool:
@@ -144,7 +144,7 @@ def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict
     before, file = held(filled, key), export(filled)
     restore(filled, backup)
     assert ended(filled) == set()
-    assert replay(filled, file) == ({"stopped": 1}, [])
+    assert replay(filled, file) == ({"unsubscribed": 1}, [])
     assert held(filled, key) == before
     assert ended(filled, "ben@example.org") == set()
     assert is_whole(filled)
@@ -410,7 +410,7 @@ def test_a_dry_run_keeps_nothing(filled: Database) -> None:
         make.stop(session, at=make.NOW)
     file = export(filled)
     restore(filled, backup)
-    assert replay(filled, file, dry_run=True) == ({"stopped": 1}, [])
+    assert replay(filled, file, dry_run=True) == ({"unsubscribed": 1}, [])
     assert back_up(filled) == backup
 
 
@@ -470,7 +470,7 @@ def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
     file = b"\n".join([b"{not json", damaged, b'{"id": "x", "event": "unsubscribed"}'])
     restore(filled, backup)
     counts, problems = replay(filled, file)
-    assert counts == {"stopped": 1}
+    assert counts == {"unsubscribed": 1}
     assert [problem.line for problem in problems] == [1, 2, 3]
     assert ended(filled) == {"all" if cell in ("topic", "scope") else "topic:offers"}
     assert cell in problems[1].why
@@ -490,7 +490,7 @@ def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
     lines = [json.dumps(row).encode() + b"\n" for row in rows]
     restore(filled, backup)
     counts, problems = replay(filled, b"".join(lines))
-    assert (counts, len(problems)) == ({"stopped": 1}, 1)
+    assert (counts, len(problems)) == ({"unsubscribed": 1}, 1)
 
 
 STEPS = st.lists(
@@ -526,7 +526,7 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                 make.join(session, slug=slug, at=at)
             case ("lift",):
                 ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
-                for kind in ("all", "address"):
+                for kind in SUPPRESSION_SCOPES:
                     context = make.context(Source.CLI, at)
                     recovery.remove_suppressions(session, kind, [make.person()], ever, context)
             case ("erase",):
@@ -581,7 +581,7 @@ def test_everything_that_had_ended_has_ended_again(
 
 
 @pytest.mark.parametrize(
-    ("stop", "join", "stopped"),
+    ("stop", "join", "ended"),
     [
         ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
         ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
@@ -590,7 +590,7 @@ def test_everything_that_had_ended_has_ended_again(
     ],
 )
 def test_where_the_order_is_in_doubt_consent_ends(
-    filled: Database, stop: tuple[int, int], join: tuple[int, int], stopped: int
+    filled: Database, stop: tuple[int, int], join: tuple[int, int], ended: int
 ) -> None:
     events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
     rows = [
@@ -611,4 +611,4 @@ def test_where_the_order_is_in_doubt_consent_ends(
     for order in (rows, rows[::-1]):
         file = "\n".join(map(json.dumps, order)).encode()
         counts, problems = replay(filled, file, dry_run=True)
-        assert (counts.get("stopped", 0), problems) == (stopped, [])
+        assert (counts.get("unsubscribed", 0), problems) == (ended, [])

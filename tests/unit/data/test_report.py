@@ -17,7 +17,7 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
-from preference_center.core.vocab import Frequency, ReasonCode, Source
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.data import report
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow, Subscriber
@@ -38,7 +38,7 @@ def _person(session: Session, email: str = ADA) -> Subscriber:
     return subscribers.lock(session, make.person(email), make.NOW)
 
 
-def _less(session: Session, choice: str, email: str = ADA, **changes: Any) -> None:
+def _less(session: Session, choice: Frequency | Pause, email: str = ADA, **changes: Any) -> None:
     assert make.less(session, choice, email, **{"campaign": "47"} | changes).changed
 
 
@@ -47,8 +47,8 @@ def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> Non
         make.reader(session, ADA, "weekly-news", "offers")
         make.reader(session, "ben@example.org", "weekly-news", "offers")
         _less(session, Frequency.WEEKLY)
-        _less(session, "2-weeks")
-        _less(session, "2-weeks", slug="offers", campaign="48")
+        _less(session, Pause.TWO_WEEKS)
+        _less(session, Pause.TWO_WEEKS, slug="offers", campaign="48")
         make.stop(session, slug="offers", campaign="49", source="one-click")
         make.stop(session, "ben@example.org", None, campaign="47", source="mailto")
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
@@ -64,7 +64,7 @@ def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> Non
 def test_more_again_is_not_less(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        _less(session, "monthly", campaign="1")
+        _less(session, Frequency.MONTHLY, campaign="1")
         person, topic = _person(session), topics.get(session, "weekly-news")
         context = make.context(campaign="2")
         assert subscriptions.set_frequency(
@@ -108,7 +108,7 @@ def test_what_others_did_does_not_count(database: Database, source: Source) -> N
 def test_what_an_erased_person_did_is_of_no_topic(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        _less(session, "2-weeks")
+        _less(session, Pause.TWO_WEEKS)
         make.stop(session, campaign="47")
         erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert _report(database) == {}
@@ -133,7 +133,7 @@ LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
 def test_who_left_after_asking_for_less(database: Database, left: Happens, count: int) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
-        _less(session, "2-weeks")
+        _less(session, Pause.TWO_WEEKS)
         left(session)
     assert _report(database)["weekly-news", "47"].get("left_after_less", 0) == count
 
@@ -141,7 +141,7 @@ def test_who_left_after_asking_for_less(database: Database, left: Happens, count
 def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        _less(session, "2-weeks")
+        _less(session, Pause.TWO_WEEKS)
         earlier = make.NOW - DAY
         assert make.stop(session, source="mailto", campaign="46", occurred_at=earlier).changed
     counted = _report(database)
@@ -153,9 +153,9 @@ def test_a_person_who_left_after_less_counts_once_for_each_campaign(database: Da
     with database.transaction() as session:
         for email in (ADA, "ben@example.org"):
             make.reader(session, email)
-            _less(session, "weekly", email)
-            _less(session, "2-weeks", email)
-            _less(session, "monthly", email, campaign="48")
+            _less(session, Frequency.WEEKLY, email)
+            _less(session, Pause.TWO_WEEKS, email)
+            _less(session, Frequency.MONTHLY, email, campaign="48")
             stop = make.stop(session, email, at=make.NOW + DAY)
             make.undo(session, stop.last_seq, stop.last_seq, email, at=make.NOW + 2 * DAY)
             make.stop(session, email, None, at=make.NOW + 3 * DAY)
@@ -169,7 +169,8 @@ def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
     with database.transaction() as session:
         for email in people:
             make.reader(session, email)
-        for hour, choice in enumerate(("weekly", "monthly", "2-weeks")):
+        choices: list[Frequency | Pause] = [Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS]
+        for hour, choice in enumerate(choices):
             for email in people:
                 _less(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
         for email in people:
@@ -181,7 +182,7 @@ def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
 def test_whoever_asked_for_less_in_a_time_may_leave_after_it(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        _less(session, "2-weeks")
+        _less(session, Pause.TWO_WEEKS)
         make.stop(session, at=make.NOW + 5 * DAY, campaign="48")
     before = _report(database, until=make.NOW + DAY)
     assert before == {("weekly-news", "47"): {"paused": 1, "left_after_less": 1}}

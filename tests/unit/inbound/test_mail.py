@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from preference_center.core import subscribers
+from preference_center.core.vocab import Scope
 from preference_center.inbound.mail import MailProcessor
 from preference_center.links.mail_tokens import write_mailto, write_return_path
 from preference_center.store import Database
@@ -93,7 +94,7 @@ class Inbox:
         )
 
     def take(self, raw: bytes, *recipients: str) -> str:
-        return self.receiver.take(raw, recipients)
+        return self.receiver.process(raw, recipients)
 
     @property
     def stops(self) -> list[str]:
@@ -143,28 +144,28 @@ MAILTOS = {
 
 @pytest.mark.parametrize("what", MAILTOS)
 def test_the_recipient_alone_says_who_leaves_what(inbox: Inbox, what: str) -> None:
-    assert inbox.take(MAILTOS[what], U) == "stopped"
+    assert inbox.take(MAILTOS[what], U) == "unsubscribed"
     assert inbox.stops == ["weekly-news"]
 
 
 @pytest.mark.parametrize("spelt", [U.upper(), U.capitalize(), f"<{U}>", f" {U} "])
 def test_the_case_of_the_recipient_says_nothing(inbox: Inbox, spelt: str) -> None:
-    assert inbox.take(mail(), spelt) == "stopped"
+    assert inbox.take(mail(), spelt) == "unsubscribed"
 
 
 @pytest.mark.parametrize("header", ["To", "Delivered-To", "X-Original-To", "Cc"])
 def test_without_an_envelope_the_headers_say_who(inbox: Inbox, header: str) -> None:
-    assert inbox.take(mail(**{header: U})) == "stopped"
+    assert inbox.take(mail(**{header: U})) == "unsubscribed"
 
 
 def test_where_one_click_means_everything_so_does_a_mail(database: Database) -> None:
-    inbox = Inbox(database, one_click_scope="all")
+    inbox = Inbox(database, one_click_scope=Scope.ALL)
     inbox.take(mail(), U)
     assert inbox.stops == ["all"]
 
 
 def test_the_same_mail_twice_has_one_effect(inbox: Inbox) -> None:
-    assert [inbox.take(mail(), U), inbox.take(mail(), U)] == ["stopped", "again"]
+    assert [inbox.take(mail(), U), inbox.take(mail(), U)] == ["unsubscribed", "duplicate"]
     assert len(inbox.answers) == 1
 
 
@@ -187,7 +188,7 @@ def test_the_confirmation_answers_the_mail(inbox: Inbox) -> None:
 def test_an_automatic_mail_is_obeyed_and_never_answered(
     inbox: Inbox, headers: dict[str, str]
 ) -> None:
-    assert inbox.take(mail(**headers), U) == "stopped"
+    assert inbox.take(mail(**headers), U) == "unsubscribed"
     assert inbox.answers == []
 
 
@@ -212,7 +213,7 @@ def _changed(address: str) -> str:
     ],
 )
 def test_a_forged_recipient_stops_nobody_and_is_kept(inbox: Inbox, recipient: str) -> None:
-    assert inbox.take(mail("stop"), recipient).startswith("kept: ")
+    assert inbox.take(mail("stop"), recipient).startswith("quarantined: ")
     assert inbox.stops == []
     assert inbox.kept == 1
 
@@ -285,7 +286,7 @@ def test_a_report_about_our_own_email_counts_whatever_its_from_says(inbox: Inbox
 
 def test_a_report_about_our_own_email_that_is_not_understood_is_kept(inbox: Inbox) -> None:
     raw = mail("Maintenance tonight.", From="MAILER-DAEMON@mx.example", Auto_Submitted="no")
-    assert inbox.take(raw, B) == "kept: a report that is not understood"
+    assert inbox.take(raw, B) == "quarantined: a report that is not understood"
     assert (inbox.stops, inbox.kept) == ([], 1)
     assert inbox.take(raw, "letters@example.org") == "ignored: an automatic message"
 
@@ -298,8 +299,8 @@ def test_a_challenge_is_nothing(inbox: Inbox) -> None:
 
 def test_a_reader_who_writes_like_a_challenge_leaves_or_is_kept(inbox: Inbox) -> None:
     raw = mail("Stop. To confirm your message I clicked on https://x.example/1")
-    assert inbox.take(raw, "letters@example.org") == "kept: not understood"
-    assert inbox.take(raw, U) == "stopped"
+    assert inbox.take(raw, "letters@example.org") == "quarantined: not understood"
+    assert inbox.take(raw, U) == "unsubscribed"
 
 
 def test_a_bounce_is_counted_for_the_topic_of_its_email(inbox: Inbox) -> None:
@@ -425,19 +426,19 @@ def test_the_same_mail_after_the_person_came_back_stops_nothing(inbox: Inbox) ->
     inbox.take(mail(), U)
     with inbox.database.transaction() as session:
         make.join(session, at=make.NOW)
-    assert inbox.take(mail(), U) == "again"
+    assert inbox.take(mail(), U) == "duplicate"
     assert inbox.stops == []
 
 
 def test_one_mail_to_two_is_two(inbox: Inbox) -> None:
     offers = f"{write_mailto(make.person(), 'offers', KEYS)}@in.example.org"
-    assert [inbox.take(mail(), U), inbox.take(mail(), offers)] == ["stopped", "stopped"]
+    assert [inbox.take(mail(), U), inbox.take(mail(), offers)] == ["unsubscribed", "unsubscribed"]
     assert inbox.stops == ["offers", "weekly-news"]
 
 
 def test_a_complaint_about_no_mail_of_ours_is_kept(inbox: Inbox) -> None:
     told = inbox.take(arf(original="Subject: hello"), "fbl@in.example.org")
-    assert told == "kept: a complaint about no mail of ours"
+    assert told == "quarantined: a complaint about an email that is not ours"
     assert inbox.kept == 1
 
 
@@ -457,7 +458,7 @@ def test_an_address_that_is_none_hides_no_other(inbox: Inbox, broken: str) -> No
 
 
 def test_a_recipient_may_be_any_bytes(inbox: Inbox) -> None:
-    assert inbox.take(mail(), "u-\udcff@in.example.org") == "kept: not understood"
+    assert inbox.take(mail(), "u-\udcff@in.example.org") == "quarantined: not understood"
 
 
 def test_two_mails_that_name_the_same_people_never_wait_for_each_other(inbox: Inbox) -> None:
@@ -466,4 +467,4 @@ def test_two_mails_that_name_the_same_people_never_wait_for_each_other(inbox: In
     mails = [(mail(str(turn)), turn) for turn in (1, -1)]
     with ThreadPoolExecutor(2) as pool:
         told = list(pool.map(lambda each: inbox.take(each[0], *tokens[:: each[1]]), mails))
-    assert sorted(told) == ["again", "stopped"]
+    assert sorted(told) == ["duplicate", "unsubscribed"]

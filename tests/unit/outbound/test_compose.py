@@ -13,7 +13,7 @@ import pytest
 from preference_center.app import shared_values
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ShownChange, ShownReceipt
-from preference_center.core.vocab import ChangeKind, Frequency
+from preference_center.core.vocab import ChangeKind, Frequency, ReceiptState
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import Envelope, compose
 from preference_center.util import resources
@@ -65,7 +65,7 @@ def raw_mail(
     )
     left = topic("left", name, received=False, since=3)
     known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
-    standing = SubscriberPreferences(
+    current = SubscriberPreferences(
         email="ada@example.org",
         all_stopped_at=None,
         reachable=True,
@@ -76,19 +76,19 @@ def raw_mail(
     )
     receipt = ShownReceipt(
         [ShownChange(ChangeKind.LEFT, left, make.NOW)],
-        "standing",
+        ReceiptState.ACTIVE,
         make.NOW + timedelta(days=30),
-        confirming=False,
-        standing=standing,
+        notice_pending=False,
+        preferences=current,
     )
     templates = resources.folders("templates", None)
     message = compose(
         Languages(settings.languages, templates, shared_values(settings)),
         locale,
-        "confirmation",
+        "change_notice",
         Envelope(settings.brand_name, "letters@example.org", "ada@example.org", "a1", make.NOW),
         receipt=receipt,
-        standing=standing,
+        current=current,
         receipt_url=UNDO.removesuffix("/undo"),
         undo_url=UNDO,
     )

@@ -16,8 +16,9 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
+from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext
-from preference_center.core.vocab import Frequency
+from preference_center.core.vocab import Frequency, OutboxKind, Pause
 from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
@@ -45,11 +46,11 @@ def stop(slug: str | None = "weekly-news") -> Change:
     return lambda session: make.stop(session, slug=slug, notice_delay=QUIET)
 
 
-def less(choice: str, slug: str = "weekly-news") -> Change:
+def less(choice: Frequency | Pause, slug: str = "weekly-news") -> Change:
     return lambda session: make.less(session, choice, slug=slug, notice_delay=QUIET)
 
 
-def cap(frequency: str) -> Change:
+def cap(frequency: Frequency) -> Change:
     def change(session: Session) -> None:
         ada, topic = lock(session), topics.get(session, "weekly-news")
         subscriptions.set_frequency(session, ada, topic, frequency, asked())
@@ -66,11 +67,12 @@ def join(slug: str = "weekly-news") -> Change:
 
 
 def save(*wanted: preferences_form.TopicUpdate) -> Change:
-    return lambda session: preferences_form.save(session, make.person(), wanted, asked(), smtp=True)
+    form = preferences_form.SaveForm(make.person(), wanted, asked(), locale=None, smtp=True)
+    return lambda session: apply_one(session, form, make.NOW)
 
 
 def break_(session: Session) -> None:
-    preferences_form.pause_all(session, make.person(), "2-weeks", asked())
+    apply_one(session, preferences_form.PauseAll(make.person(), Pause.TWO_WEEKS, asked()), make.NOW)
 
 
 def undo(session: Session) -> None:
@@ -127,31 +129,31 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ["You won’t get any more newsletters from us."],
     ),
     "fewer, by the week": (
-        [less("weekly")],
+        [less(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
     ),
     "fewer, by the month": (
-        [less("monthly")],
+        [less(Frequency.MONTHLY)],
         "You’ll get Weekly news at most once a month",
         [f"From {DATE}, {ADA} gets Weekly news at most once a month."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a month"],
     ),
     "more": (
-        [less("monthly"), cap("every")],
+        [less(Frequency.MONTHLY), cap(Frequency.EVERY)],
         "You’ll get every email of Weekly news",
         [f"From {DATE}, {ADA} gets every email of Weekly news."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),
     "more, up to a cap": (
-        [less("monthly"), cap("weekly")],
+        [less(Frequency.MONTHLY), cap(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
     ),
     "a pause": (
-        [less("1-month")],
+        [less(Pause.ONE_MONTH)],
         "Weekly news is paused until 22 December 2026",
         [
             f"Weekly news to {ADA} is paused until 22 December 2026. "
@@ -160,7 +162,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ["What you get now:", "- Product news", "- Weekly news (paused until 22 December 2026)"],
     ),
     "a pause of what is capped": (
-        [less("weekly"), less("1-month")],
+        [less(Frequency.WEEKLY), less(Pause.ONE_MONTH)],
         "Weekly news is paused until 22 December 2026",
         [
             f"Weekly news to {ADA} is paused until 22 December 2026. "
@@ -187,7 +189,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ],
     ),
     "resuming": (
-        [less("1-month"), resume],
+        [less(Pause.ONE_MONTH), resume],
         "Weekly news has started again",
         [f"Weekly news to {ADA} has started again."],
         ["What you get now:", "- Product news", "- Weekly news"],
@@ -220,7 +222,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         [
             save(
                 WISH("product-news", Frequency.EVERY, Frequency.MONTHLY),
-                WISH("weekly-news", Frequency.EVERY, "off"),
+                WISH("weekly-news", Frequency.EVERY, None),
             )
         ],
         "Your email preferences have changed",
@@ -232,7 +234,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     ),
     "resuming with a cap": (
         [
-            less("1-month"),
+            less(Pause.ONE_MONTH),
             save(WISH("weekly-news", Frequency.EVERY, Frequency.WEEKLY, resume=True)),
         ],
         "Your email preferences have changed",
@@ -331,7 +333,7 @@ def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Databa
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
         lock(session).locale = "ar-XB"
 
-    message = letter(reader, describe, less("weekly"), languages=("en", "ar-XB"))
+    message = letter(reader, describe, less(Frequency.WEEKLY), languages=("en", "ar-XB"))
     assert "أخبار" in message["Subject"]
     assert message["Content-Language"] == "ar-XB"
     assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
@@ -353,7 +355,7 @@ def requested(database: Database, kind: OutboxKind, topic: str = "", **settings:
 
 
 def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> None:
-    message = requested(reader, "confirm", "science")
+    message = requested(reader, OutboxKind.OPT_IN_REQUEST, "science")
     assert message["Subject"] == "Please confirm: would you like Science?"
     assert lines(message) == [
         "Hello,",
@@ -368,7 +370,7 @@ def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> No
 
 
 def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
-    message = requested(reader, "link")
+    message = requested(reader, OutboxKind.LINK)
     assert message["Subject"] == "Your link to manage Northwind Letters emails"
     assert lines(message) == [
         "Hello,",
@@ -382,9 +384,9 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
     assert (found.day, found.subscriber_id) == (make.NOW.date(), make.person())
 
 
-@pytest.mark.parametrize("kind", ["confirm", "link"])
+@pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
 def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKind) -> None:
-    message = requested(reader, kind, "science" if kind == "confirm" else "")
+    message = requested(reader, kind, "science" if kind is OutboxKind.OPT_IN_REQUEST else "")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert (message["From"], message["To"]) == (
@@ -393,13 +395,13 @@ def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKin
     )
 
 
-@pytest.mark.parametrize("kind", ["confirm", "link"])
+@pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
 def test_what_was_asked_for_is_written_in_the_readers_language(
     reader: Database, kind: OutboxKind
 ) -> None:
     with reader.transaction() as session:
         lock(session).locale = "ar-XB"
-    topic = "science" if kind == "confirm" else ""
+    topic = "science" if kind is OutboxKind.OPT_IN_REQUEST else ""
     message = requested(reader, kind, topic, languages=("en", "ar-XB"))
     assert message["Content-Language"] == "ar-XB"
     mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"
@@ -412,11 +414,11 @@ def test_what_was_asked_for_is_written_in_the_readers_language(
 def test_an_archived_topic_is_not_offered_by_mail(reader: Database) -> None:
     with reader.transaction() as session:
         topics.archive(topics.get(session, "science"), make.NOW)
-    assert requested(reader, "confirm", "science") is None
+    assert requested(reader, OutboxKind.OPT_IN_REQUEST, "science") is None
 
 
 def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Database) -> None:
-    request(reader, "confirm", "science")
+    request(reader, OutboxKind.OPT_IN_REQUEST, "science")
     sending = Post(reader)
     sending.after(timedelta(hours=20))
     (link,) = post.links(sending.sent[0])
@@ -428,4 +430,4 @@ def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Datab
 def test_an_address_is_written_as_it_is_in_its_normal_form(reader: Database) -> None:
     with reader.transaction() as session:
         lock(session).email = "Ada@EXAMPLE.org"
-    assert requested(reader, "link")["To"] == "ada@example.org"
+    assert requested(reader, OutboxKind.LINK)["To"] == "ada@example.org"

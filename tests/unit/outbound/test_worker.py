@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from preference_center.core import erasure, outbox, subscribers
 from preference_center.core.change import ChangeResult
-from preference_center.core.vocab import Scope, Source
+from preference_center.core.vocab import OutboxKind, Scope, Source
 from preference_center.outbound.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
@@ -105,7 +105,7 @@ def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: An
 
 def test_a_topic_can_go_without_confirmations(post: Post) -> None:
     with post.database.transaction() as session:
-        make.topic(session, "weekly-news", confirm=False)
+        make.topic(session, "weekly-news", change_notices=False)
         make.reader(session)
         make.stop(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
@@ -229,7 +229,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
         stop.set()
 
     monkeypatch.setattr("preference_center.outbound.worker._SECONDS_BETWEEN_LOOKS", 0)
-    monkeypatch.setattr(outbox, "claim", claim)
+    monkeypatch.setattr(outbox, "lease", claim)
     post.worker().run(stop)
     assert len(claims) == 2
 
@@ -256,15 +256,15 @@ def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA)
 
 
 def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
-    ask(post.database, "link")
-    ask(post.database, "confirm", "product-news")
+    ask(post.database, OutboxKind.LINK)
+    ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news")
     assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
     assert len(post.after(timedelta(days=2))) == 2
     assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
 
 
 def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post: Post) -> None:
-    ask(post.database, "link")
+    ask(post.database, OutboxKind.LINK)
     leave(post.database)
     assert post.after(timedelta(0)) == [LINK]
     assert post.after(QUIET) == [LINK, LEFT]
@@ -278,15 +278,15 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
         make.reader(session, "erased@example.org")
         erasure.erase(session, make.person("erased@example.org"), Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
-        ask(post.database, "link", email=f"{name}@example.org")
-        ask(post.database, "confirm", "product-news", f"{name}@example.org")
+        ask(post.database, OutboxKind.LINK, email=f"{name}@example.org")
+        ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
     assert post.after(timedelta(0)) == []
     assert post.tries == 0
     assert outbox_rows(post.database) == [("dropped", None)] * 8
 
 
 def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
-    ask(post.database, "link")
+    ask(post.database, OutboxKind.LINK)
     with post.database.transaction() as session:
         erasure.erase(session, make.person(), Source.CLI, make.NOW)
     assert post.after(timedelta(0)) == []
@@ -294,17 +294,17 @@ def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> No
 
 def test_who_has_left_everything_is_sent_what_they_ask_for(post: Post) -> None:
     leave(post.database, slug=None)
-    ask(post.database, "link")
+    ask(post.database, OutboxKind.LINK)
     assert post.after(timedelta(0)) == [LINK]
 
 
 def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -> None:
-    ask(post.database, "link")
+    ask(post.database, OutboxKind.LINK)
     post.refusal = TemporaryError("the mail server said 451")
     assert post.after(timedelta(0)) == []
     post.refusal = None
     assert post.after(30 * SECOND) == [LINK]
-    ask(post.database, "link")
+    ask(post.database, OutboxKind.LINK)
     assert post.after(timedelta(hours=24, seconds=1)) == [LINK]
     assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
 

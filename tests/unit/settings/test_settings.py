@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preference_center.app import providers
-from preference_center.core.audience import MIN_INTERVAL
+from preference_center.core.vocab import Frequency
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
 from tests.support import make, posting, processes
@@ -247,7 +247,7 @@ def test_claims_are_kept_for_as_long_as_a_cap_counts_them() -> None:
     assert problems(CLAIM_RETENTION_DAYS="30") == [
         f"{PREFIX}CLAIM_RETENTION_DAYS must be a number from 31 to 36500."
     ]
-    assert timedelta(days=31) > MIN_INTERVAL["monthly"]
+    assert timedelta(days=31) > max(each.interval for each in Frequency)
 
 
 def test_the_brand_is_the_host_until_it_has_a_name() -> None:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 from alembic import command
@@ -18,7 +17,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import (
     Column,
     Connection,
-    MetaData,
     create_engine,
     inspect,
     make_url,
@@ -30,6 +28,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     audience,
     bounces,
+    dedup,
     inbound_counts,
     ledger,
     page_views,
@@ -40,7 +39,7 @@ from preference_center.core import (
 from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
-from preference_center.store.tables import Base, FailedMailing, Reason
+from preference_center.store.tables import Base, Reason
 from preference_center.store.upgrade import check_schema, upgrade
 from tests.support import make
 
@@ -169,12 +168,12 @@ def _fill(database: Database) -> None:
             reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
-        bounces.record(session, make.person("cem@example.org"), bounce, make.NOW)
+        make.bounce(session, bounce, email="cem@example.org")
         make.reader(session, "dan@example.org")
-        bounces.record(session, make.person("dan@example.org"), bounce, make.NOW)
-        bounces.record(session, ben, replace(bounce, severity=BounceSeverity.SOFT), make.NOW)
+        make.bounce(session, bounce, email="dan@example.org")
+        make.bounce(session, replace(bounce, severity=BounceSeverity.SOFT), email="ben@example.org")
         quarantine.keep(session, b"hello", "not understood", make.NOW)
-        inbound_counts.record_if_new(session, "mail", "hello", make.NOW)
+        dedup.record_if_new(session, "mail", "hello", make.NOW)
         inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
         session.flush()
         past = session.get_one(Reason, (ben, 2))
@@ -253,30 +252,6 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
     }
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None] * 4
-
-
-def test_soft_bounces_become_failed_mailings(bare: Callable[[str], Database]) -> None:
-    database = bare("old")
-    upgrade(database, "0004")
-    day, person = make.NOW.date(), make.person()
-    tables = MetaData()
-    tables.reflect(database.engine)
-    with database.engine.begin() as connection:
-        new = {"created_at": make.NOW, "seq": 0, "head": b"0" * 32}
-        values = {"subscriber_id": _as_is(database, person)}
-        connection.execute(tables.tables["subscribers"].insert(), {**values, **new})
-        bounce = {"day": day, "code": "4.2.2"}
-        connection.execute(tables.tables["soft_bounces"].insert(), {**values, **bounce})
-    upgrade(database)
-    with database.reading() as session:
-        row = session.scalars(select(FailedMailing)).one()
-    assert (row.subscriber_id, row.day, row.severity) == (person, day, "soft")
-    assert (row.topic, row.code, row.ended_domain) == ("", "4.2.2", None)
-
-
-def _as_is(database: Database, person: UUID) -> UUID | str:
-    """Return an id as a reflected column takes it."""
-    return person.hex if database.is_sqlite else person
 
 
 def test_an_upgrade_that_fails_leaves_everything_as_it_was(
@@ -368,7 +343,7 @@ def test_an_upgrade_with_a_wrong_key_changes_nothing(bare: Callable[[str], Datab
     filled, database = bare("filled"), bare("old")
     upgrade(filled)
     _fill(filled)
-    upgrade(database, "0004")
+    upgrade(database, REVISIONS[0])
     _copy(filled, database)
     before = (_catalogue(database), _rows(database))
     url = database.engine.url.render_as_string(hide_password=False)

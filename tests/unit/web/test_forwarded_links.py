@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, subscribers
-from preference_center.core.vocab import NotSaved, Source, Status
+from preference_center.core.vocab import Frequency, NotSaved, OutboxKind, Pause, Source, Status
 from preference_center.links.minter import Purpose
 from preference_center.store.tables import Base, OutboxRow
 from tests.support import make
@@ -24,14 +24,14 @@ from tests.support.site import Site, link
 
 ADA = "ada@example.org"
 EARLIER = make.NOW - timedelta(days=3)
-CONFIRM, NOTICE = "confirm", "confirmation"
+CONFIRM, NOTICE = OutboxKind.OPT_IN_REQUEST, OutboxKind.CHANGE_NOTICE
 
 
 def _stop(slug: str | None, source: Any, scope: Any = "all") -> Callable[[Session], object]:
     return lambda session: make.stop(session, ADA, slug, scope, source=source, at=EARLIER)
 
 
-def _held(choice: str) -> Callable[[Session], object]:
+def _held(choice: Frequency | Pause) -> Callable[[Session], object]:
     return lambda session: make.less(session, choice, at=EARLIER)
 
 
@@ -67,9 +67,9 @@ STATES: dict[str, list[Callable[[Session], object]]] = {
     ],
     "complaint and bounce": [_stop(None, "complaint"), _stop(None, "bounce", "address")],
     "erased": [_erase],
-    "paused": [_held("1-month")],
-    "capped": [_held("monthly")],
-    "capped, no address": [_held("monthly"), _no_address],
+    "paused": [_held(Pause.ONE_MONTH)],
+    "capped": [_held(Frequency.MONTHLY)],
+    "capped, no address": [_held(Frequency.MONTHLY), _no_address],
     "unsubscribed, no address": [_stop("weekly-news", "page"), _no_address],
 }
 ON = {"topic": "weekly-news", "on-weekly-news": "on"}
@@ -149,7 +149,9 @@ def press(site: Site, action: str) -> Any:
 def standing(site: Site) -> tuple[dict[str, str], dict[str, tuple[str, str, bool]]]:
     """Return who made each suppression; and each topic's status, frequency and whether paused."""
     ada = site.subscriber()
-    stops = {kind: stop.source for kind, stop in (ada.suppressions if ada else {}).items()}
+    stops: dict[str, str] = {
+        kind: stop.source for kind, stop in (ada.suppressions if ada else {}).items()
+    }
     held = site.held()
     return stops, {slug: (each[0], each[1], each[2] is not None) for slug, each in held.items()}
 
@@ -178,7 +180,7 @@ def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
     why = STARTED.get(state) if action == "start" else None
     assert queued(site) == ([CONFIRM] if why == CONFIRM else [])
     if why is not None:
-        told = "mailed=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
+        told = "requested=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
         assert told in answer.location
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import topics
-from preference_center.core.vocab import Frequency
+from preference_center.core.vocab import Frequency, Pause
 from tests.support import make, post
 from tests.support.page import Page
 from tests.support.site import Site, link, path_in
@@ -19,7 +19,7 @@ TOO_OFTEN = "Please try again tomorrow. Weekly news"
 HOUR = timedelta(hours=1)
 
 
-def capped(site: Site, choice: str = "monthly") -> None:
+def capped(site: Site, choice: Frequency | Pause = Frequency.MONTHLY) -> None:
     """Let ada have chosen less, whose confirmation has been sent."""
     with site.database.transaction() as session:
         make.less(session, choice)
@@ -44,7 +44,7 @@ def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
     site_with: SiteMaker, confirm: bool, confirmations: set[str]
 ) -> None:
     site = site_with(confirmations=frozenset(confirmations))
-    site.add_topic("weekly-news", confirm=confirm)
+    site.add_topic("weekly-news", change_notices=confirm)
     with site.database.transaction() as session:
         make.reader(session)
     capped(site)
@@ -59,7 +59,7 @@ def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
 
 
 def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> None:
-    capped(center, "1-month")
+    capped(center, Pause.ONE_MONTH)
     before = center.held()
     resume(center)
     (mail,) = center.mails()
@@ -141,7 +141,7 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
 
 
 def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Site) -> None:
-    capped(center, "1-month")
+    capped(center, Pause.ONE_MONTH)
     _no_address(center)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
@@ -210,7 +210,7 @@ def test_an_address_that_names_no_topic_tells_nothing(center: Site, what: str) -
 
 
 def test_an_archived_topic_is_not_resumed(center: Site) -> None:
-    capped(center, "1-month")
+    capped(center, Pause.ONE_MONTH)
     path, data = center.page(PREFERENCES).form_of("Save")
     with center.database.transaction() as session:
         topics.archive(topics.get(session, "weekly-news"), make.NOW)

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from preference_center.core import consent, erasure, subscribers, topics
+from preference_center.core import consent, erasure, subscribers
+from preference_center.core.change import Target
 from preference_center.core.vocab import Source
 from preference_center.links.minter import Purpose
 from tests.support import make
@@ -178,8 +179,8 @@ def test_too_late_leads_to_signing_up_again_where_one_can(site_with: SiteMaker) 
 def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
     with site.database.transaction() as session:
         ada = subscribers.lock(session, make.person(), make.NOW)
-        weekly = topics.get(session, "weekly-news")
-        stopped = consent.end_consent(session, ada, "topic", make.context(Source.CONSOLE), weekly)
+        target = Target.of("weekly-news")
+        stopped = consent.end_consent(session, ada, target, make.context(Source.CONSOLE))
     assert site.page(receipt(stopped.last_seq), 409).buttons == []
     assert site.post(f"{receipt(stopped.last_seq)}/undo").status_code == 409
 
