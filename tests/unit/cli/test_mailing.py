@@ -257,7 +257,7 @@ def _elsewhere(database: Database, statement: str) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "confirmation"])
+@pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "change_notice"])
 def test_a_name_of_our_own_links_is_no_campaign(campaign: str) -> None:
     result = run("sqlite:///", "links", "--topic", "t", "--campaign", campaign, stdin="email\n")
     assert result.exit_code == 2
