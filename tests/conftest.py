@@ -42,7 +42,7 @@ def postgres_url() -> Iterator[str]:
 def own_postgres_url() -> Iterator[str]:
     """Yield a migrated database on a server that a test may stop and configure."""
     with postgres.server(ours=True) as url:
-        database = make.database(url, patient=True)
+        database = make.database(url, long_statements=True)
         upgrade(database)
         database.close()
         yield url

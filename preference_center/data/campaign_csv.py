@@ -1,77 +1,42 @@
 """Add to each row of a mailing's recipients its links, and whether they may be emailed now."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from preference_center.core import audience, topics
-from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_identity import RowIdentity, read_identity
-from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches, fold_letters
+from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
+from preference_center.data.links_csv import (
+    LINK_COLUMNS,
+    LinksFile,
+    Merged,
+    check_columns,
+    input_cells,
+    original_id,
+)
+from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
-from preference_center.links.minter import Links, Minter
 from preference_center.store import Database
 
-LINK_COLUMNS = (
-    "unsubscribe_url",
-    "preferences_url",
-    "list_unsubscribe",
-    "list_unsubscribe_post",
-    "list_id",
-    "event_token",
-    "return_path",
-)
 VERDICT_COLUMNS = ("verdict", "reason", "until")
-IDENTITY_COLUMNS = ("email", "id")
-ORIGINAL_ID = "original_id"  # The input's column `id`, which may be another system's.
 BATCH_SIZE = 1000
 
-Merged = Mapping[str, str] | RefusedRow
 _Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
-
-
-def links_columns(columns: list[str]) -> list[str]:
-    """Return the output columns of `links`: the input's columns, the ids and the links."""
-    _check(columns, LINK_COLUMNS)
-    return list(dict.fromkeys((*columns, "id", *_original_id(columns), *LINK_COLUMNS)))
 
 
 def audience_columns(columns: list[str]) -> list[str]:
     """Return the output columns of `audience`: identity, verdict, links, the input's."""
-    _check(columns, (*VERDICT_COLUMNS, *LINK_COLUMNS))
+    check_columns(columns, (*VERDICT_COLUMNS, *LINK_COLUMNS))
     own = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
-    return list(dict.fromkeys((*own, *_original_id(columns), *columns)))
-
-
-def require_identity(columns: Iterable[str]) -> None:
-    """Raise FileRefusedError if no column says who a row is about."""
-    if not set(columns) & set(IDENTITY_COLUMNS):
-        raise FileRefusedError(
-            "no column is named email or id: the first line of the file must name the columns"
-        )
+    return list(dict.fromkeys((*own, *original_id(columns), *columns)))
 
 
 @dataclass(frozen=True)
-class CampaignFile:
-    """The recipients of one campaign of one topic. `list_name` is the phrase of its List-Id."""
-
-    minter: Minter
-    topic: str
-    campaign: str
-    day: date
-    list_name: str = ""
-
-    def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
-        """Yield each row with its links."""
-        for row in rows:
-            identity = self._identity(row)
-            if isinstance(row, Row) and isinstance(identity, RowIdentity):
-                yield {**_cells(row), **_link_cells(self._mint(identity.id))}
-            elif isinstance(identity, RefusedRow):
-                yield identity
+class CampaignFile(LinksFile):
+    """The audience check and the links of one campaign of one topic."""
 
     def verdicts(
         self,
@@ -129,21 +94,7 @@ class CampaignFile:
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
         for batch in batches(rows, BATCH_SIZE):
-            yield [(row, self._identity(row)) for row in batch]
-
-    def _identity(self, row: Row | RefusedRow) -> RowIdentity | RefusedRow:
-        if isinstance(row, RefusedRow):
-            return row
-        try:
-            identity = read_identity(row.cells, self.minter.identity_key)
-        except BadRowError as error:
-            return row.refused(str(error))
-        return row.refused() if row.problems else identity
-
-    def _mint(self, subscriber_id: UUID) -> Links:
-        return self.minter.mint(
-            subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
-        )
+            yield [(row, self.identify(row)) for row in batch]
 
     def _merged(
         self, row: Row, identity: RowIdentity, verdict: audience.Verdict, allowed: "_Allowed"
@@ -155,10 +106,10 @@ class CampaignFile:
             if not _is_usable(identity):
                 return row.refused("email cannot be sent to this address")
             allowed.add(identity.id)
-            links = _link_cells(self._mint(identity.id))
+            links = self.link_cells(identity.id)
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **_cells(row),
+            **input_cells(row),
             "email": identity.email or verdict.email,
             "id": str(identity.id),
             "verdict": verdict.verdict,
@@ -205,24 +156,3 @@ def _emails_by_id(batch: _Batch) -> dict[UUID, str]:
         if isinstance(identity, RowIdentity):
             emails[identity.id] = emails.get(identity.id) or identity.email or ""
     return emails
-
-
-def _cells(row: Row) -> dict[str, str]:
-    """Return the cells of a row, with its id under another name too."""
-    return {**row.cells, **({ORIGINAL_ID: row.cells["id"]} if "id" in row.cells else {})}
-
-
-def _original_id(columns: Iterable[str]) -> tuple[str, ...]:
-    return (ORIGINAL_ID,) if "id" in columns else ()
-
-
-def _link_cells(links: Links) -> dict[str, str]:
-    cells = {column: str(getattr(links, column)) for column in LINK_COLUMNS}
-    return {"id": str(links.id), **cells}
-
-
-def _check(columns: list[str], added: tuple[str, ...]) -> None:
-    """Raise FileRefusedError if a row has no identity, or if the input has an added column."""
-    require_identity(columns)
-    if taken := sorted(set(columns) & {*added, *_original_id(columns)}):
-        raise FileRefusedError(f"the column {taken[0]} would be overwritten: rename it")

@@ -1,20 +1,17 @@
-"""Find out who a row is about, by its columns `email` and `id`."""
+"""Find everyone whom an imported unsubscribe is about."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from preference_center.data.import_cells import BadRowError, Cells
+from preference_center.data.identity import (
+    BadRowError,
+    RowIdentity,
+    read_identity,
+    read_subscriber_id,
+)
+from preference_center.data.import_cells import Cells
 from preference_center.links.addresses import fingerprint
-from preference_center.links.cleaning import UnclearAddressError, clean, lookalikes, split
-
-
-@dataclass(frozen=True)
-class RowIdentity:
-    """The person whom a row is about. `email` is None if the row has only an id."""
-
-    id: UUID
-    email: str | None
+from preference_center.links.cleaning import UnclearAddressError, lookalikes, split
 
 
 @dataclass(frozen=True)
@@ -28,38 +25,6 @@ class RowIdentities:
     people: list[RowIdentity]
     aliases: list[UUID]
     cleaned: bool
-
-
-def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:
-    """Return the identity in a row's cells, or raise BadRowError.
-
-    An id that is not a subscriber id belongs to another system, and is ignored if there is an
-    email.
-    """
-    text, subscriber_id = cells.get("email", "").strip(), read_subscriber_id(cells)
-    if not text:
-        return RowIdentity(_required(subscriber_id, cells), None)
-    try:
-        email = clean(text)
-    except UnclearAddressError as error:
-        raise BadRowError(f"the email cannot be used: {error}") from None
-    expected = fingerprint(email, identity_key)
-    if subscriber_id not in (None, expected):
-        raise BadRowError(
-            "the id does not belong to the email: was it made with another identity key or by "
-            "another system?"
-        )
-    return RowIdentity(expected, email)
-
-
-def read_subscriber_id(cells: Mapping[str, str]) -> UUID | None:
-    """Return the UUID in the column `id`, or None unless it is written as `export` writes it."""
-    text = cells.get("id", "").strip().lower()
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text else None
 
 
 def read_identities(cells: Cells, identity_key: str) -> RowIdentities:
@@ -97,11 +62,3 @@ def _emails(cells: Cells, identity_key: str) -> dict[UUID, str]:
             raise BadRowError(f"the email cannot be used: {error}") from None
         cells.warnings.append(f"the email cannot be used ({error}): only the id is unsubscribed")
         return {}
-
-
-def _required(subscriber_id: UUID | None, cells: Mapping[str, str]) -> UUID:
-    if subscriber_id is None:
-        has_id = bool(cells.get("id", "").strip())
-        why = "the id is not a subscriber id" if has_id else "neither an email nor an id"
-        raise BadRowError(why)
-    return subscriber_id

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from preference_center.core.change import Target
 from preference_center.core.vocab import Frequency, ImportStatus, Source
-from preference_center.data.import_identity import RowIdentity
+from preference_center.data.identity import RowIdentity
 
 
 @dataclass(frozen=True)

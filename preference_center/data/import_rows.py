@@ -10,8 +10,13 @@ from datetime import datetime
 
 from preference_center.core.change import Target
 from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source
-from preference_center.data.import_cells import (
+from preference_center.data.identity import (
     BadRowError,
+    RowIdentity,
+    read_identity,
+    read_subscriber_id,
+)
+from preference_center.data.import_cells import (
     Cells,
     known_source,
     one_of,
@@ -23,13 +28,7 @@ from preference_center.data.import_cells import (
     unknown_word,
 )
 from preference_center.data.import_columns import Columns
-from preference_center.data.import_identity import (
-    RowIdentities,
-    RowIdentity,
-    read_identities,
-    read_identity,
-    read_subscriber_id,
-)
+from preference_center.data.import_identity import RowIdentities, read_identities
 from preference_center.data.import_records import (
     PreferenceRecord,
     Record,

@@ -14,8 +14,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, ledger, subscribers, topics
+from preference_center.data.identity import BadRowError
 from preference_center.data.import_batch import Batch, add_missing_details, update_together
-from preference_center.data.import_cells import BadRowError, UnknownWordError
+from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_records import PreferenceRecord, Record, Rules
 from preference_center.data.import_rows import read_row

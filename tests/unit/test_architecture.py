@@ -16,7 +16,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "util": (set(), set()),
     "links": (set(), {"idna", "itsdangerous"}),
     "i18n": (set(), {"babel", "jinja2"}),
-    "settings": ({"links", "providers", "util"}, set()),
+    "settings": ({"core.vocab", "links", "providers", "util"}, set()),
     "store": ({"core.vocab", "links", "util"}, {"alembic", "psycopg", "sqlalchemy"}),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),
     "mail": ({"core.vocab"}, {"dkim"}),

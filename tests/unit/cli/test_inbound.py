@@ -138,7 +138,7 @@ def rename(database: Database, table: str, name: str) -> None:
 
 def test_receive_takes_a_message_from_a_pipe(database: Database, environ: dict[str, str]) -> None:
     done = processes.run(environ, "receive", "--recipient", U, stdin=mail())
-    assert (done.returncode, done.stdout) == (0, b"stopped\n")
+    assert (done.returncode, done.stdout) == (0, b"unsubscribed\n")
     assert events(database) == [("unsubscribed", "weekly-news")]
 
 
@@ -154,27 +154,32 @@ def test_receive_refuses_what_is_no_message(environ: dict[str, str]) -> None:
 
 def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str]) -> None:
     raw = mail("please help me")
-    assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
+    assert b"quarantine is empty" in processes.run(environ, "quarantine", "list").stdout
     assert processes.run(environ, "receive", stdin=raw).stdout == b"quarantined: not understood\n"
-    digest = processes.run(environ, "unread", "list").stdout.split()[0].decode()
-    assert processes.run(environ, "unread", "show", digest).stdout == raw
-    assert processes.run(environ, "unread", "drop", "").returncode == 2
-    assert processes.run(environ, "unread", "drop", digest).returncode == 0
-    assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
-    assert processes.run(environ, "unread", "show", digest).returncode == 2
+    digest = processes.run(environ, "quarantine", "list").stdout.split()[0].decode()
+    assert processes.run(environ, "quarantine", "show", digest).stdout == raw
+    assert processes.run(environ, "quarantine", "drop", "").returncode == 2
+    assert processes.run(environ, "quarantine", "drop", digest).returncode == 0
+    assert b"quarantine is empty" in processes.run(environ, "quarantine", "list").stdout
+    assert processes.run(environ, "quarantine", "show", digest).returncode == 2
 
 
 def test_what_came_in_is_counted(environ: dict[str, str]) -> None:
-    assert processes.run(environ, "inbound").stdout == b"Nothing came in.\n"
+    assert (
+        processes.run(environ, "inbound-stats").stdout
+        == b"There were no inbound messages or events.\n"
+    )
     forged = f"{U[:10]}{'a' if U[10] != 'a' else 'b'}{U[11:]}"
     for recipient, raw in ((U, mail()), (U, mail()), (forged, mail()), ("", mail("hello"))):
         arguments = ["--recipient", recipient] if recipient else []
         assert processes.run(environ, "receive", *arguments, stdin=raw).returncode == 0
-    lines = processes.run(environ, "inbound").stdout.decode().splitlines()
+    lines = processes.run(environ, "inbound-stats").stdout.decode().splitlines()
     assert [line.split(maxsplit=2) for line in lines] == [
         ["1", "mail", "duplicate"],
         ["1", "mail", "quarantined: a token that we did not sign"],
         ["1", "mail", "quarantined: not understood"],
         ["1", "mail", "unsubscribed"],
     ]
-    assert processes.run(environ, "inbound", "--until", "2026-01-01").stdout.startswith(b"Nothing")
+    assert processes.run(environ, "inbound-stats", "--until", "2026-01-01").stdout.startswith(
+        b"There were no"
+    )

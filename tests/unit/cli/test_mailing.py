@@ -133,7 +133,7 @@ def test_the_verdicts_release_those_who_were_allowed(database: Database, databas
     verdicts = done(database_url, "audience", *MAILING, "--claim", stdin=people)
     released = run(database_url, "audience", *MAILING, "--release", stdin=verdicts)
     assert (released.exit_code, released.stdout) == (0, "")
-    assert "Claims given back: 1." in released.stderr
+    assert "Claims released: 1." in released.stderr
 
 
 @pytest.mark.parametrize("command", ["links", "audience"])
@@ -261,4 +261,4 @@ def _elsewhere(database: Database, statement: str) -> None:
 def test_a_name_of_our_own_links_is_no_campaign(campaign: str) -> None:
     result = run("sqlite:///", "links", "--topic", "t", "--campaign", campaign, stdin="email\n")
     assert result.exit_code == 2
-    assert "none of ours" in result.stderr
+    assert "is a reserved name" in result.stderr
