@@ -26,8 +26,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     KeyCheckError if a key does not belong to it; the database is unchanged then.
     """
     with map_db_errors(), _migrating(database) as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config = _config()
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, revision)
@@ -70,3 +69,9 @@ def _migrating(database: Database) -> Iterator[Connection]:
         finally:
             if database.is_sqlite:
                 driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -13,7 +13,7 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import dovecot, make, processes
 from tests.support.dovecot import Mailbox, Server
-from tests.unit.cli.test_inbound import U, events
+from tests.unit.cli.inbox import U, events
 from tests.unit.inbound.test_mail import mail
 
 STOPPED = [("unsubscribed", "weekly-news")]

@@ -27,7 +27,7 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
     return {
         "subscriber_id": uuid4(),
         "id": uuid4(),
-        "kind": "confirmation",
+        "kind": "change_notice",
         "topic": "",
         "state": "pending" if settled_at is None else "sent",
         "first_seq": 1,

@@ -60,7 +60,7 @@ def test_an_archived_topic_is_marked_and_nobody_is_mailed_on_it(database_url: st
     asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
     result = run(database_url, *asked, stdin="email\nada@example.org\n")
     assert result.exit_code == 2
-    assert result.stderr == "Error: topic weekly-news is archived: nobody may be mailed on it\n"
+    assert result.stderr == "Error: topic weekly-news is archived: no email may be sent on it\n"
 
 
 def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None:
