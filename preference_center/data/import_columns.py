@@ -72,15 +72,15 @@ def match(
     Raises:
         FileRefusedError: two names could be the same column.
     """
-    wanted = [name for name in names if name.strip().lower() not in (ignored or ())]
+    relevant = [name for name in names if name.strip().lower() not in (ignored or ())]
     known = {**{fold(name): name for name in columns}, **_NAMES}
-    if any(fold(name) == "kind" for name in wanted):
+    if any(fold(name) == "kind" for name in relevant):
         known |= {fold(name): name for name in SUPPRESSIONS}
     hint = ", or use --ignore-column" if ignored is not None else ""
-    read = _find(wanted, known, hint)
+    read = _find(relevant, known, hint)
     if "email" not in read:
-        read |= _find(wanted, _OTHER_NAMES, hint)
-    unread = tuple(name for name in wanted if name not in read.values())
+        read |= _find(relevant, _OTHER_NAMES, hint)
+    unread = tuple(name for name in relevant if name not in read.values())
     return Columns(read, unread, tuple(filter(_is_suspect, unread)))
 
 

@@ -23,7 +23,7 @@ from preference_center.links.addresses import (
 )
 
 MAX_TEXT = 1000  # characters; also the limit for a cell of a file
-_OTHER_TEXT = "it contains other text beside the address"
+_OTHER_TEXT = "it contains text besides the address"
 
 _OPENING = f'<(["{QUOTES}'
 _CLOSING = f'.,;:!?)>"{QUOTES}。．｡，、；：'

@@ -12,7 +12,7 @@ from preference_center.data.tabular.names import fold
 from preference_center.data.tabular.row import FileRefusedError, RefusedRow, Row
 
 _MAX_COLUMNS = 16_384  # the limit of Excel
-_LINE_OVERHEAD = 256  # bytes of memory beside the text of a line
+_LINE_OVERHEAD = 256  # bytes of memory in addition to the text of a line
 _SEPARATORS = ",;\t|"  # The first is used if the header has none of them.
 _SEP_LINE = re.compile(r'"?sep=([^\w"\r\n])"?[\r\n]*', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from preference_center.data.tabular.rest import Rest
 
 _MAX_BATCH_BYTES = 16_777_216
-_CELL_OVERHEAD = 64  # bytes of memory beside the text of a cell
+_CELL_OVERHEAD = 64  # bytes of memory in addition to the text of a cell
 
 
 class FileRefusedError(Exception):
