@@ -41,9 +41,9 @@ def imap(*, once: bool, every: int) -> None:
         with _imap_folder() as folder:
             if not once:
                 click.echo(f"Checking every {every} seconds (Ctrl+C stops)", err=True)
-            all_done = folder.look(stop)
+            all_done = folder.poll(stop)
             while not once and not stop.wait(every):
-                folder.look(stop)
+                folder.poll(stop)
     except KeyCheckError:
         raise  # A wrong setting: a retry would not help.
     except UnavailableError as error:

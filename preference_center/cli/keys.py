@@ -37,10 +37,11 @@ def list_keys() -> None:
 
 @keys_group.command()
 def rotate() -> None:
-    """Sign with the newest key of SERVER_KEYS and of LINK_KEYS from now on.
+    """Start signing with the newest keys.
 
-    First add the new key at the end of its list and restart every process: each process
-    must be able to verify the links that another one signs. IDENTITY_KEY never changes.
+    First add a new key at the end of SERVER_KEYS or LINK_KEYS, and restart every process
+    with it: each must be able to verify the links that another one signs. IDENTITY_KEY
+    never changes.
     """
     with opened_database(*KeyKind) as (_, database), database.transaction() as session:
         for kind in (KeyKind.SERVER, KeyKind.LINK):

@@ -21,7 +21,11 @@ COMMANDS = {
     "links": ("links", "links", "Add each subscriber's links and headers to a CSV."),
     "lmtp": ("lmtp", "lmtp", "Process messages that a mail server delivers by LMTP."),
     "purge": ("purge", "purge", "Delete expired data."),
-    "quarantine": ("quarantine", "quarantine_group", "Manage inbound messages that could not be processed."),
+    "quarantine": (
+        "quarantine",
+        "quarantine_group",
+        "List and show messages we could not process.",
+    ),
     "receive": ("receive", "receive", "Process one message that a mail server pipes in."),
     "replay": ("replay", "replay", "Re-apply unsubscribes that a restored backup has lost."),
     "report": ("report", "report", "Show who left, asked for less or came back, and why."),

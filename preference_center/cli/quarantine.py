@@ -12,7 +12,7 @@ from preference_center.store.tables import QuarantineRow
 
 @click.group("quarantine")
 def quarantine_group() -> None:
-    """Manage inbound messages that could not be processed.
+    """List and show messages we could not process.
 
     `purge` deletes them after QUARANTINE_RETENTION_DAYS.
     """

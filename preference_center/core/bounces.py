@@ -46,7 +46,7 @@ class Bounce:
 
     `code` is an enhanced status code (RFC 3463) or "". `domain` is the
     recipient's domain if the reporter included it, else "". `topic` is that of the email, or None
-    where the report does not say.
+    if the report does not say.
     """
 
     severity: BounceSeverity

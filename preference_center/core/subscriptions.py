@@ -1,6 +1,6 @@
 """Change how much of a topic a subscriber gets: caps and pauses.
 
-Less needs no proof. If more is asked for, the caller makes sure that the subscriber is told.
+Anyone with the link may ask for less. If more is asked for, the caller notifies the subscriber.
 """
 
 from calendar import monthrange

@@ -133,7 +133,7 @@ def name_from_slug(slug: str) -> str:
 
 
 def slug_of(session: Session, code: bytes) -> str | None:
-    """Return the topic that a mail token's code stands for, or None."""
+    """Return the slug of the topic with a mailto code, or None."""
     return session.scalars(select(Topic.slug).where(Topic.code == code)).first()
 
 

@@ -45,8 +45,8 @@ def undo(
 ) -> ChangeResult:
     """Restore what was before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
 
-    Each target gets a row of its own, so that the rows of one topic tell all that happened to it;
-    the campaign is that of the undone rows. Undoing them again succeeds and changes nothing.
+    Each target gets a row of its own, so that the history of one topic is complete; the campaign is
+    that of the undone rows. Undoing them again succeeds and changes nothing.
     """
     entries = ledger.load(session, subscriber.subscriber_id, first)
     before = state_before(entries, subscriber, last, context.recorded_at)

@@ -90,7 +90,7 @@ def _counts(session: Session, selected: ReportFilter) -> Iterator[tuple[_Key, st
         yield (topic, campaign), "opened", count
     events = {event for event, _ in _COUNTED}
     for topic, campaign, event, scope, count in _stream(
-        session, report_queries.acts(selected, events, OWN_SOURCES)
+        session, report_queries.events(selected, events, OWN_SOURCES)
     ):
         if (event, scope) in _COUNTED:
             yield _key(topic, campaign), _COUNTED[event, scope], count

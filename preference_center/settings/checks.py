@@ -9,6 +9,12 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 DATABASE_URL = re.compile(
     r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/."
 )
+SNS_TOPIC_ARN = re.compile(
+    r"arn:(?P<partition>aws|aws-cn|aws-us-gov):sns:(?P<region>[a-z0-9-]{5,30}):[0-9]{12}:"
+    r"[A-Za-z0-9_-]{1,256}"
+)
+# A P-256 public key (SubjectPublicKeyInfo, uncompressed point) as DER in base64.
+P256_KEY = re.compile(r"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{86}==")
 _MIN_DISTINCT = 10  # characters
 
 

@@ -1,4 +1,4 @@
-"""Read variables with our prefix from an environment, and collect what is wrong with them."""
+"""Read variables with our prefix from an environment, and collect the problems with them."""
 
 import re
 from collections.abc import Mapping

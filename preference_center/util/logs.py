@@ -30,5 +30,5 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # Alembic logs each check of the schema, and so each request for /readyz.
+    # Alembic would log its own set-up at each upgrade.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,18 +1,26 @@
-"""`/hooks/<provider>`: a mail provider tells what happened to mails that it sent for us.
+"""`/hooks/<provider>`: events that email providers report.
 
-It answers 200 when all of it is committed, repeats included: what was answered with anything else,
-the provider posts again. Who proves nothing gets 403, and changes nothing.
+Responds with 200 once all events are committed, also for duplicates; after any other status the
+provider retries. Requests with an invalid signature get 403 and change nothing.
 """
+
+import logging
 
 from flask import Blueprint, Response, abort, request
 
 from preference_center.core import inbound_counts
 from preference_center.core.vocab import InboundEffect
 from preference_center.inbound.events import EventProcessor
-from preference_center.providers.event import InvalidSignatureError, WebhookRequest
+from preference_center.providers.event import (
+    InvalidSignatureError,
+    MalformedEventError,
+    WebhookRequest,
+)
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("hooks", __name__)
 
@@ -20,22 +28,22 @@ blueprint = Blueprint("hooks", __name__)
 @blueprint.post("/hooks/<provider>")
 @open_to(Caller.PROVIDER)
 def take(provider: str) -> Response:
-    """Do what each event says; a provider without a secret of ours is not there."""
-    wired, now = services(), services().clock()
-    reader = wired.providers.get(provider)
+    """Process the events of a provider; 404 if its secret is not configured."""
+    app, now = services(), services().clock()
+    reader = app.event_readers.get(provider)
     if reader is None:
         abort(404)
-    posted = WebhookRequest(
-        read_body(reader.max_body_bytes), lambda name: request.headers.get(name, "")
-    )
+    body = read_body(reader.max_body_bytes)
+    posted = WebhookRequest(body, lambda name: request.headers.get(name, ""))
     try:
         events = reader.read(posted, now)
-    except InvalidSignatureError:
-        wired.inbound_counts.count(
-            inbound_counts.key(provider, InboundEffect.INVALID_SIGNATURE, now)
-        )
+    except (InvalidSignatureError, MalformedEventError) as error:
+        log.warning("webhook of %s refused: %s", provider, error)
+        if isinstance(error, InvalidSignatureError):
+            effect = InboundEffect.INVALID_SIGNATURE
+            app.inbound_counts.count(inbound_counts.key(provider, effect, now))
         raise
     if not events:
-        wired.inbound_counts.count(inbound_counts.key(provider, InboundEffect.IGNORED, now))
-    EventProcessor(wired.database, wired.settings, wired.clock).process_all(provider, events)
+        app.inbound_counts.count(inbound_counts.key(provider, InboundEffect.IGNORED, now))
+    EventProcessor(app.database, app.settings, app.clock).process_all(provider, events)
     return Response("Done.\n", mimetype="text/plain")

@@ -1,5 +1,6 @@
 """A command imports only what it needs: a mail server starts `receive` for every message."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,8 +37,9 @@ def imported(database_url: str, *arguments: str, stdin: bytes = b"") -> set[str]
 
 
 @pytest.fixture
-def url(sqlite_template: Path) -> str:
-    return f"sqlite:///{sqlite_template}"
+def url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copy(sqlite_template, tmp_path / "test.db")
+    return f"sqlite:///{tmp_path / 'test.db'}"
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])

@@ -91,7 +91,7 @@ def test_a_login_that_is_refused_is_trouble_that_tells_no_secret(
     refused = processes.run(environment(database, url), "imap", "--once")
     assert refused.returncode == 75
     said = (refused.stdout + refused.stderr).decode()
-    assert "inbound mail waits: the login was refused" in said
+    assert "inbound email deferred: the login was refused" in said
     for secret in ("canary", mailbox.user, "localhost"):
         assert secret not in said
 
@@ -105,7 +105,7 @@ def test_a_mail_server_that_was_away_is_asked_again(
         server.stop()
         environ = {**environ, "PREFERENCE_CENTER_IMAP_URL": mailbox.url}
         with processes.running(environ, "imap", "--every", "1") as command:
-            processes.wait_for(lambda: "no answer" in command.output, "it was not missed")
+            processes.wait_for(lambda: "no response" in command.output, "it was not missed")
             server.start()
             processes.wait_for(lambda: events(database) == STOPPED, "it was not asked again")
             assert "Traceback" not in command.output

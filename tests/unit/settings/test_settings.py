@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.app import providers
 from preference_center.core.vocab import Frequency, KeyKind
+from preference_center.providers.registry import event_readers
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
 from tests.support import make, posting, processes
@@ -352,8 +352,17 @@ def test_a_providers_secrets_are_taken() -> None:
             MAILGUN_WEBHOOK_SIGNING_KEY=posting.MAILGUN_WEBHOOK_SIGNING_KEY,
         )
     )
-    assert set(providers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
+    assert set(event_readers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
     assert settings.ses_sns_topic_arns == (posting.TOPIC, f"{posting.TOPIC}-2")
+
+
+def test_a_sendgrid_key_that_is_not_a_point_on_the_curve_is_named_at_start() -> None:
+    key = posting.SENDGRID_WEBHOOK_PUBLIC_KEY[:36] + "A" * 86 + "=="
+    settings = read_settings(make.environment(SENDGRID_WEBHOOK_PUBLIC_KEY=key))
+    name = f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY"
+    with pytest.raises(SettingsError, match=f"^{name} is not the verification key") as refused:
+        event_readers(settings)
+    assert key not in str(refused.value)
 
 
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
