@@ -79,11 +79,6 @@ def create_app(
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint, url_prefix=prefix or None)
-    if settings.demo_folder is not None:
-        from preference_center.demo import pages
-
-        app.register_blueprint(pages.blueprint)
-        app.add_url_rule("/", "demo.at_the_door", pages.start)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)

@@ -2,11 +2,12 @@
 
 import socket
 import sys
+from functools import partial
 from urllib.parse import urlsplit
 
 import click
 
-from preference_center.app import shared_values
+from preference_center.app import create_app, shared_values
 from preference_center.cli.common import (
     asked_to_stop,
     database_of,
@@ -56,7 +57,7 @@ def serve(host: str, port: int) -> None:
         click.echo(f"Warning: {error}. Serving all the same.", err=True)
     _refuse_taken(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
-    serve_http(settings, host, port)
+    serve_http(partial(create_app, settings), host, port)
 
 
 @click.command()

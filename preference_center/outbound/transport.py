@@ -5,7 +5,6 @@ import smtplib
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -92,20 +91,6 @@ class SmtpTransport:
             if not server.has_extn("auth"):
                 raise TemporaryError("the mail server offers no login")
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
-
-
-class FolderTransport:
-    """A folder of `.eml` files, each there only when it is whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Write one mail; the same Message-ID again overwrites it."""
-        name = str(message["Message-ID"]).strip("<>").partition("@")[0]
-        part = self._folder / f"{name}.part"
-        part.write_bytes(message.as_bytes())
-        part.rename(self._folder / f"{name}.eml")
 
 
 def _hand_over(server: smtplib.SMTP, message: EmailMessage, sender: str, recipient: str) -> None:
