@@ -1,4 +1,4 @@
-"""The one place that wires everything."""
+"""Wire the application: the only place that knows every part."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -32,7 +32,7 @@ from preference_center.web.subscriber import confirm, leave, new_link, preferenc
 def create_app(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
 ) -> Flask:
-    """Return the WSGI application. `connections` is the number of threads that will serve it."""
+    """Return the WSGI application. `connections` is the number of threads that serve it."""
     app = Flask("preference_center", static_folder=None)
     app.secret_key = settings.secret_key
     app.config.update(
@@ -40,7 +40,7 @@ def create_app(
         COMPRESS_MIMETYPES=["text/html", "text/css"],
         COMPRESS_MIN_SIZE=200,
     )
-    app.url_map.merge_slashes = False  # `/u//x` is a wrong link, not a redirect
+    app.url_map.merge_slashes = False  # `/u//x` is a broken link, not a redirect.
     link_paths.register(app)
     style_name, style_text = assets.style_sheet(settings)
     database = Database(
@@ -61,10 +61,10 @@ def create_app(
         database=database,
         languages=languages,
         clock=clock,
-        page_views=BackgroundCounter(database, page_views.add, "openings"),
+        page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
         providers=providers(settings),
-        inbound_counts=BackgroundCounter(database, inbound_counts.add, "counts of events"),
+        inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),
@@ -89,7 +89,7 @@ def create_app(
 
 
 def providers(settings: Settings) -> dict[str, Provider]:
-    """Return who reads the events of each mail provider whose secret is set, by its name."""
+    """Return the mail providers whose secret is set, by name."""
     found: dict[str, Provider] = {}
     if settings.ses_sns_topic_arns:
         found["ses"] = Ses(SnsVerifier(settings.ses_sns_topic_arns))
@@ -103,7 +103,7 @@ def providers(settings: Settings) -> dict[str, Provider]:
 
 
 def shared_values(settings: Settings) -> dict[str, object]:
-    """Return what every page and mail may show."""
+    """Return the values that every template can use."""
     return {
         "brand": settings.brand_name,
         "can_mail": settings.smtp_url is not None,

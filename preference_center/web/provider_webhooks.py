@@ -1,7 +1,7 @@
-"""`/hooks/<provider>`: a mail provider tells what happened to mails that it sent for us.
+"""`/hooks/<provider>`: a mail provider posts events about emails that it sent for us.
 
-It answers 200 when all of it is committed, repeats included: what was answered with anything else,
-the provider posts again. Who proves nothing gets 403, and changes nothing.
+The answer is 200 once every event is committed, repeated events included; after any other answer
+the provider posts again. A request without a valid signature gets 403 and changes nothing.
 """
 
 from flask import Blueprint, Response, abort, request
@@ -10,19 +10,21 @@ from preference_center.core import inbound_counts
 from preference_center.core.vocab import InboundEffect
 from preference_center.inbound.events import EventProcessor
 from preference_center.providers.event import InvalidSignatureError, WebhookRequest
+from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
 
-blueprint = Blueprint("hooks", __name__)
+blueprint = Blueprint("provider_webhooks", __name__)
+errors.register_machine(blueprint)
 
 
 @blueprint.post("/hooks/<provider>")
 @open_to(Caller.PROVIDER)
 def take(provider: str) -> Response:
-    """Do what each event says; a provider without a secret of ours is not there."""
-    wired, now = services(), services().clock()
-    reader = wired.providers.get(provider)
+    """Process the events. A provider without a configured secret gets 404."""
+    app_services, now = services(), services().clock()
+    reader = app_services.providers.get(provider)
     if reader is None:
         abort(404)
     posted = WebhookRequest(
@@ -31,11 +33,13 @@ def take(provider: str) -> Response:
     try:
         events = reader.read(posted, now)
     except InvalidSignatureError:
-        wired.inbound_counts.count(
+        app_services.inbound_counts.count(
             inbound_counts.key(provider, InboundEffect.INVALID_SIGNATURE, now)
         )
         raise
     if not events:
-        wired.inbound_counts.count(inbound_counts.key(provider, InboundEffect.IGNORED, now))
-    EventProcessor(wired.database, wired.settings, wired.clock).process_all(provider, events)
+        app_services.inbound_counts.count(inbound_counts.key(provider, InboundEffect.IGNORED, now))
+    EventProcessor(app_services.database, app_services.settings, app_services.clock).process_all(
+        provider, events
+    )
     return Response("Done.\n", mimetype="text/plain")
