@@ -1,4 +1,4 @@
-"""How long a one-click stop takes, beside an answer that asks nothing of the database.
+"""How long a one-click unsubscribe takes, beside an answer that asks nothing of the database.
 
     python -m tests.benchmarks.one_click [--postgres] [--rate N] [--seconds S]
 

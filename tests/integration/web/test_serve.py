@@ -211,10 +211,10 @@ def test_serve_logs_json_lines_without_a_link(sqlite_template: Path, tmp_path: P
         with wire(base_url) as connection:
             connection.ask(head(served.path, FORM, length(RFC)), RFC)
             connection.ask(head(served.path[:-1], FORM, length(RFC)), RFC)
-        processes.wait_for(lambda: "one-click stop" in process.output, "the log line")
+        processes.wait_for(lambda: "one-click unsubscribe" in process.output, "the log line")
         lines = [line for line in process.output.splitlines() if line.startswith("{")]
         assert served.path.split(".")[2] not in process.output
-    assert json.loads(lines[-1])["message"].startswith("one-click stop, new=True")
+    assert json.loads(lines[-1])["message"].startswith("one-click unsubscribe, new=True")
 
 
 def test_a_stop_that_was_acknowledged_survives_sigkill(database_url: str) -> None:

@@ -33,9 +33,10 @@ def claimed(*days: int, delivered: int | None = None) -> Evidence:
 
 
 def series(
-    days: Iterable[int], evidence: Evidence = Evidence(), cadence: Cadence = Cadence.IRREGULAR
+    days: Iterable[int], evidence: Evidence | None = None, cadence: Cadence = Cadence.IRREGULAR
 ) -> bool:
-    """Let soft failures come in one by one; return True once one of them ends the address."""
+    """Add soft failures one by one; return True once one of them ends the address."""
+    evidence = evidence or Evidence()
     found = soft(*days, cadence=cadence)
     return any(
         ends(found[:number], new, evidence, new.day, held=False) for number, new in enumerate(found)

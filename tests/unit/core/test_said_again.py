@@ -63,7 +63,7 @@ def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Dat
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session)
-        make.stop(session, source="import", now=LATER, original_source="page")
+        make.stop(session, source="import", recorded_at=LATER, original_source="page")
         assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
 
 

@@ -646,7 +646,7 @@ def test_a_status_of_another_system_ends_as_much_as_ours(
 
 def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:
     ran = Ran(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
-    assert ran.warnings == [(2, "kind is none of all, address, topic: the status counts")]
+    assert ran.warnings == [(2, "kind is none of topic, all, address: the status counts")]
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
 
@@ -655,7 +655,7 @@ def test_a_foreign_kind_of_a_row_that_starts_something_refuses_it(database: Data
     for status in ("subscribed", "", "customer"):
         text = f"email,topic,status,kind\n{ADA},news,{status},customer\n"
         _, refused = _import(database, text)
-        assert [row.why for row in refused] == ["kind must be one of all, address, topic"]
+        assert [row.why for row in refused] == ["kind must be one of topic, all, address"]
 
 
 def test_a_kind_may_be_in_capitals(database: Database) -> None:

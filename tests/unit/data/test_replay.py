@@ -581,7 +581,7 @@ def test_everything_that_had_ended_has_ended_again(
 
 
 @pytest.mark.parametrize(
-    ("stop", "join", "unsubscribed"),
+    ("stop", "join", "ended"),
     [
         ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
         ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
@@ -590,7 +590,7 @@ def test_everything_that_had_ended_has_ended_again(
     ],
 )
 def test_where_the_order_is_in_doubt_consent_ends(
-    filled: Database, stop: tuple[int, int], join: tuple[int, int], stopped: int
+    filled: Database, stop: tuple[int, int], join: tuple[int, int], ended: int
 ) -> None:
     events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
     rows = [
@@ -611,4 +611,4 @@ def test_where_the_order_is_in_doubt_consent_ends(
     for order in (rows, rows[::-1]):
         file = "\n".join(map(json.dumps, order)).encode()
         counts, problems = replay(filled, file, dry_run=True)
-        assert (counts.get("unsubscribed", 0), problems) == (stopped, [])
+        assert (counts.get("unsubscribed", 0), problems) == (ended, [])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from preference_center.core import subscribers
+from preference_center.core.vocab import Scope
 from preference_center.inbound.mail import MailProcessor
 from preference_center.links.minter import write_mailto, write_return_path
 from preference_center.store import Database
@@ -158,7 +159,7 @@ def test_without_an_envelope_the_headers_say_who(inbox: Inbox, header: str) -> N
 
 
 def test_where_one_click_means_everything_so_does_a_mail(database: Database) -> None:
-    inbox = Inbox(database, one_click_scope="all")
+    inbox = Inbox(database, one_click_scope=Scope.ALL)
     inbox.take(mail(), U)
     assert inbox.stops == ["all"]
 

@@ -386,7 +386,7 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
 def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKind) -> None:
-    message = requested(reader, kind, "science" if kind == "confirm" else "")
+    message = requested(reader, kind, "science" if kind is OutboxKind.OPT_IN_REQUEST else "")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert (message["From"], message["To"]) == (
@@ -401,7 +401,7 @@ def test_what_was_asked_for_is_written_in_the_readers_language(
 ) -> None:
     with reader.transaction() as session:
         lock(session).locale = "ar-XB"
-    topic = "science" if kind == "confirm" else ""
+    topic = "science" if kind is OutboxKind.OPT_IN_REQUEST else ""
     message = requested(reader, kind, topic, languages=("en", "ar-XB"))
     assert message["Content-Language"] == "ar-XB"
     mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"

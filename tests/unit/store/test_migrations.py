@@ -343,7 +343,7 @@ def test_an_upgrade_with_a_wrong_key_changes_nothing(bare: Callable[[str], Datab
     filled, database = bare("filled"), bare("old")
     upgrade(filled)
     _fill(filled)
-    upgrade(database, "0004")
+    upgrade(database, REVISIONS[0])
     _copy(filled, database)
     before = (_catalogue(database), _rows(database))
     url = database.engine.url.render_as_string(hide_password=False)

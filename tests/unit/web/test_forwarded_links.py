@@ -180,7 +180,7 @@ def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
     why = STARTED.get(state) if action == "start" else None
     assert queued(site) == ([CONFIRM] if why == CONFIRM else [])
     if why is not None:
-        told = "mailed=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
+        told = "requested=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
         assert told in answer.location
 
 

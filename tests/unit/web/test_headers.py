@@ -73,7 +73,7 @@ def test_an_unexpected_error_is_guarded_and_shows_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("preference_center.core.preferences.standing", fail)
+    monkeypatch.setattr("preference_center.core.preferences.read", fail)
     answer = site.get(link())
     assert answer.status_code == 500
     assert_guarded(dict(answer.headers))

@@ -123,9 +123,9 @@ def german(site_with: SiteMaker) -> Site:
     return site
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_who_acts_in_another_language_is_written_to_in_it(german: Site, context: str) -> None:
-    path, form = ACTS[context]
+@pytest.mark.parametrize("choice", ACTS)
+def test_who_acts_in_another_language_is_written_to_in_it(german: Site, choice: str) -> None:
+    path, form = ACTS[choice]
     german.post(path, data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "de"
     german.now += timedelta(minutes=2)

@@ -48,7 +48,7 @@ def test_nothing_logged_holds_a_link_an_address_or_a_note(
     lose_database(site)
     exercise(site)
     logged = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
-    for known in ("one-click stop", "ZeroDivisionError", "the database cannot be used"):
+    for known in ("one-click unsubscribe", "ZeroDivisionError", "the database cannot be used"):
         assert known in logged
     assert_silent(logged)
 

@@ -44,7 +44,7 @@ def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
     site_with: SiteMaker, confirm: bool, confirmations: set[str]
 ) -> None:
     site = site_with(confirmations=frozenset(confirmations))
-    site.add_topic("weekly-news", confirm=confirm)
+    site.add_topic("weekly-news", change_notices=confirm)
     with site.database.transaction() as session:
         make.reader(session)
     capped(site)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import erasure, subscribers, topics
-from preference_center.core.vocab import KeyKind, Source
+from preference_center.core.vocab import KeyKind, Scope, Source
 from preference_center.links.minter import write_link
 from preference_center.store import Database, keys
 from tests.support import make
@@ -153,7 +153,7 @@ def test_a_stop_of_one_topic_leaves_the_others(site: Site) -> None:
 
 
 def test_one_click_can_end_everything_where_the_operator_says_so(site_with: SiteMaker) -> None:
-    site = site_with(one_click_scope="all")
+    site = site_with(one_click_scope=Scope.ALL)
     site.enrol()
     assert send(site, link()).status_code == 200
     assert site.stops() == ["all"]
@@ -271,8 +271,8 @@ def test_whether_the_body_was_right_is_logged(site: Site, caplog: pytest.LogCapt
     send(site, link())
     send(site, link(email="bob@example.org"), b"")
     assert [record.message for record in caplog.records if "one-click" in record.message] == [
-        "one-click stop, new=True, rfc8058=True",
-        "one-click stop, new=True, rfc8058=False",
+        "one-click unsubscribe, new=True, rfc8058=True",
+        "one-click unsubscribe, new=True, rfc8058=False",
     ]
 
 

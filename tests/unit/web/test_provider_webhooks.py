@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from preference_center.core import bounces, inbound_counts, subscribers, topics
+from preference_center.core import bounces, dedup, subscribers, topics
+from preference_center.core.vocab import Scope
 from preference_center.store import UnavailableError
 from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, QuarantineRow
 from tests.support import make, posting, samples
@@ -158,7 +159,7 @@ def test_an_unsubscribe_from_everything_ends_all_topics(
 def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site_with: SiteMaker, provider: str
 ) -> None:
-    site = site_with(**SECRETS, one_click_scope="all")
+    site = site_with(**SECRETS, one_click_scope=Scope.ALL)
     site.enrol("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
     site.app.extensions["preference_center"] = replace(site.services, providers=heard)
@@ -228,7 +229,7 @@ def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) 
     request = posting.mailgun_form(form, event="unsubscribed", recipient=samples.ADA)
     for _ in range(2):
         assert hook(hooked, "mailgun", request).status_code == 200
-    assert counted(hooked) == {"mailgun: kept": 1, "mailgun: again": 1}
+    assert counted(hooked) == {"mailgun: quarantined": 1, "mailgun: duplicate": 1}
     with hooked.database.reading() as session:
         assert [each.raw for each in session.scalars(select(QuarantineRow))] == [request.body]
 
@@ -296,8 +297,8 @@ def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
     opened = samples.sendgrid("open")
     hook(hooked, "sendgrid", posting.sendgrid(left, opened, full, left))
     assert counted(hooked) == {
-        "sendgrid: stopped": 1,
-        "sendgrid: again": 1,
+        "sendgrid: unsubscribed": 1,
+        "sendgrid: duplicate": 1,
         "sendgrid: bounce soft": 1,
     }
 
@@ -311,7 +312,7 @@ def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: s
     before = hooked.held()
     assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
     assert hooked.held() == before
-    assert counted(hooked) == {f"{provider}: stopped": 1, f"{provider}: again": 1}
+    assert counted(hooked) == {f"{provider}: unsubscribed": 1, f"{provider}: duplicate": 1}
 
 
 @pytest.mark.parametrize(
@@ -343,7 +344,7 @@ def test_an_event_that_fails_loses_none_behind_it(
     assert hooked.stops("bob@example.org") == ["all"]
     assert hook(hooked, "sendgrid", request).status_code == 200
     assert counted(hooked) == {
-        "sendgrid: again": 1,
+        "sendgrid: duplicate": 1,
         "sendgrid: bounce soft": 1,
         "sendgrid: complaint": 1,
     }
@@ -370,7 +371,7 @@ def test_events_without_an_id_are_not_taken_for_each_other(
     for email in ("ada@example.org", "bob@example.org", "ada@example.org"):
         hook(hooked, provider, posting.SIGNED[provider](without(email)))
     assert hooked.stops() == hooked.stops("bob@example.org") == ["all"]
-    assert counted(hooked) == {f"{provider}: complaint": 2, f"{provider}: again": 1}
+    assert counted(hooked) == {f"{provider}: complaint": 2, f"{provider}: duplicate": 1}
 
 
 def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
@@ -380,7 +381,7 @@ def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda each: hook(hooked, "sendgrid", each).status_code, lists))
     assert answers == [200, 200]
-    assert counted(hooked) == {"sendgrid: complaint": 20, "sendgrid: again": 20}
+    assert counted(hooked) == {"sendgrid: complaint": 20, "sendgrid: duplicate": 20}
 
 
 def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
@@ -451,7 +452,7 @@ def test_a_database_that_is_away_is_asked_once(
         asked.append(None)
         raise UnavailableError("away")
 
-    monkeypatch.setattr(inbound_counts, "is_new", away)
+    monkeypatch.setattr(dedup, "record_if_new", away)
     many = [samples.sendgrid("unsubscribe", sg_event_id=str(n)) for n in range(9)]
     assert hook(hooked, "sendgrid", posting.sendgrid(*many)).status_code == 503
     assert len(asked) == 1

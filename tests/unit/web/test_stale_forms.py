@@ -33,7 +33,7 @@ def test_a_stale_form_shows_the_difference_and_loses_no_choice(center: Site) -> 
     assert again.options("language")["Deutsch"]
     assert again.chosen == ["Product news", "Town letter"]
     saved = center.press(again, "Save")
-    assert "mailed=town-letter" in saved.location
+    assert "requested=town-letter" in saved.location
     assert center.held()["product-news"] == ("subscribed", "weekly", None)
     assert center.held()["weekly-news"][0] == "unsubscribed"
     assert center.locale() == "de"

@@ -49,7 +49,7 @@ def test_a_template_of_the_operators_own_is_used(site_with: SiteMaker, tmp_path:
     (folder / "not_found.html").write_text(
         '{% extends "subscriber/base.html" %}{% block heading %}Lost?{% endblock %}'
     )
-    site = site_with(overrides=tmp_path)
+    site = site_with(overrides_dir=tmp_path)
     assert site.page("/nothing", 404).heading == "Lost?"
     assert site.page("/u/x", 400).heading == "This link doesn’t work"
 
@@ -60,7 +60,7 @@ def test_a_style_sheet_of_the_operators_own_has_a_name_of_its_own(
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "style.css").write_text("body { color: teal }")
     names: list[str] = []
-    for site in (site_with(), site_with(overrides=tmp_path)):
+    for site in (site_with(), site_with(overrides_dir=tmp_path)):
         (name,) = re.findall(r'href="([^"]+\.css)"', site.get("/nothing").text)
         assert ("teal" in site.get(name).text) is bool(names)
         names.append(name)
