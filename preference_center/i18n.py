@@ -39,9 +39,9 @@ class Languages:
             environment.globals.update(lang=code, dir=direction(code), languages=self.names())
 
     def choose(self, *wanted: str | None) -> str:
-        """Return the first code of `wanted` that is offered, itself or its language (`de-AT`: `de`).
+        """Return the first code of `wanted` that is offered, or the default.
 
-        If none is offered, return the default.
+        A code like `de-AT` also matches `de`.
         """
         for code in filter(None, wanted):
             for candidate in (code, code.partition("-")[0]):

@@ -12,6 +12,7 @@ from preference_center.store import SchemaError, UnavailableError
 from preference_center.web import errors
 from tests.support.site import Site, link
 from tests.support.web_fixtures import SiteMaker
+from tests.unit.web.test_one_click import lose_database
 
 ERRORS: dict[str, tuple[type[Exception] | int, int]] = {
     "link": (BadLink, 400),
@@ -68,6 +69,8 @@ def test_any_other_blueprint_answers_with_a_page(site_with: SiteMaker, name: str
 
 def test_every_route_for_machines_answers_with_a_line(site_with: SiteMaker) -> None:
     site = site_with()
-    for path in (link()[:-1], "/hooks/nobody"):
-        assert site.post(path).mimetype == "text/plain"
+    assert site.post(link()[:-1]).mimetype == "text/plain"
+    assert site.post("/hooks/unknown").mimetype == "text/plain"
+    lose_database(site)
+    assert site.get("/readyz").status_code == 503
     assert site.get("/readyz").mimetype == "text/plain"
