@@ -11,7 +11,7 @@ _NETWORK_BITS = 64  # A site gets at least a /64 of IPv6 (RFC 6177).
 
 
 class Limits:
-    """Counts in this process's memory. The address of a client is never stored."""
+    """Counts in this process's memory only: the address of a client is never stored."""
 
     def __init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())

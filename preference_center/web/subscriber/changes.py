@@ -96,7 +96,7 @@ def join_wording(topic: str, locale: str) -> str:
     return render("subscriber/join_wording.txt", locale, topic=topic).strip()
 
 
-def smtp() -> bool:
+def has_smtp() -> bool:
     """Return True if this installation sends email."""
     return services().settings.smtp_url is not None
 

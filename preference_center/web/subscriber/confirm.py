@@ -14,11 +14,11 @@ from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
+    has_smtp,
     join_wording,
     make,
     own_context,
     preferences_url,
-    smtp,
     to_receipt,
 )
 
@@ -76,7 +76,7 @@ def ask_again(link: str) -> Response:
     subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
     with services().database.transaction() as session:
         refused = joining.ask_again(
-            session, subscriber_id, topic.slug, services().clock(), smtp=smtp()
+            session, subscriber_id, topic.slug, services().clock(), smtp=has_smtp()
         )
     notice = refused.value if refused is not None else "requested"
     here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})

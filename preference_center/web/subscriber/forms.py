@@ -55,13 +55,14 @@ class LeaveForm(Form):
         return bool(self.validate()) and (self.scope.data == Scope.ALL or self.topic.data in known)
 
 
-class LessForm(Form):
+class ReduceForm(Form):
     """How to reduce a topic: by a frequency cap or a pause."""
 
     choice = RadioField(choices=[*_CAPS, *_values(Pause)], validators=[InputRequired()])
 
     @property
     def chosen(self) -> Frequency | Pause:
+        """Return the chosen cap or pause."""
         chosen = str(self.choice.data)
         return Pause(chosen) if chosen in _values(Pause) else Frequency(chosen)
 
@@ -73,6 +74,7 @@ class PauseForm(Form):
 
     @property
     def chosen(self) -> Pause:
+        """Return the chosen pause."""
         return Pause(self.length.data)
 
 
@@ -84,6 +86,7 @@ class ReasonForm(Form):
 
     @property
     def chosen(self) -> ReasonCode:
+        """Return the chosen code, or `other` if there is only a note."""
         return ReasonCode(self.code.data or ReasonCode.OTHER)
 
     @property
@@ -105,6 +108,7 @@ class LinkForm(Form):
     email = EmailField(validators=[InputRequired(), Length(max=320)])
 
     def validate_email(self, field: EmailField) -> None:
+        """Raise ValidationError unless email can be sent to the address."""
         try:
             mailable = is_mailable(clean(str(field.data)))
         except UnclearAddressError:

@@ -21,7 +21,7 @@ from preference_center.web.subscriber.changes import (
     preferences_url,
     to_receipt,
 )
-from preference_center.web.subscriber.forms import LeaveForm, LessForm
+from preference_center.web.subscriber.forms import LeaveForm, ReduceForm
 
 blueprint = Blueprint("leave", __name__)
 
@@ -49,9 +49,9 @@ def submit(link: str) -> Response | tuple[str, int]:
 
 @blueprint.post("/u/<signed:link>/less")
 @open_to(Caller.LINK)
-def ask_for_less(link: str) -> Response | tuple[str, int]:
+def reduce(link: str) -> Response | tuple[str, int]:
     """Cap or pause the topic. If the subscriber does not receive it, that does not change."""
-    signed, form = _read(link), LessForm()
+    signed, form = _read(link), ReduceForm()
     if not form.validate():
         return _page(link, signed, problem="less"), 400
     context = own_context(signed.campaign)
@@ -76,7 +76,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
         options=_options(topic, now) if topic is not None and topic.received else [],
         problem=problem if current.all_stopped_at is None else "",
         action=url("leave.submit", link=link),
-        less_url=url("leave.ask_for_less", link=link),
+        reduce_url=url("leave.reduce", link=link),
         preferences_url=preferences_url(signed.subscriber_id, signed.topic, signed.campaign),
         page_url=url("leave.show", link=link),
     )

@@ -11,7 +11,7 @@ from preference_center.core.vocab import OutboxKind
 from preference_center.links.addresses import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
-from preference_center.web.subscriber.changes import smtp
+from preference_center.web.subscriber.changes import has_smtp
 from preference_center.web.subscriber.forms import LinkForm
 
 blueprint = Blueprint("new_link", __name__)
@@ -53,5 +53,5 @@ def _page(email: str = "", *, problem: bool = False) -> str:
 
 
 def _refuse_without_smtp() -> None:
-    if not smtp():
+    if not has_smtp():
         abort(404)

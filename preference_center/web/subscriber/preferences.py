@@ -22,12 +22,12 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
     count_page_view,
+    has_smtp,
     leave,
     load_preferences,
     make,
     own_context,
     receipt_of,
-    smtp,
     to_receipt,
 )
 from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_updates
@@ -80,7 +80,7 @@ def save(link: str) -> Response | tuple[str, int]:
     chosen = _chosen_language()
     context = own_context(signed.campaign)
     try:
-        saved = make(SaveForm(signed.subscriber_id, asked, context, chosen, smtp()))
+        saved = make(SaveForm(signed.subscriber_id, asked, context, chosen, has_smtp()))
     except StalePageError:
         return _page(link, signed, problem="stale", asked=asked), 409
     if saved.result.changed:
