@@ -9,12 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center.core import inbound_counts, page_views
 from preference_center.i18n import Languages
-from preference_center.providers.event import Provider
-from preference_center.providers.mailgun.events import Mailgun
-from preference_center.providers.postmark.events import Postmark
-from preference_center.providers.sendgrid.events import SendGrid, verification_key
-from preference_center.providers.ses.events import Ses
-from preference_center.providers.ses.sns import SnsVerifier
+from preference_center.providers.registry import event_readers
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.util import resources
@@ -34,7 +29,6 @@ def create_app(
 ) -> Flask:
     """Return the WSGI application. `connections` is the number of threads that serve it."""
     app = Flask("preference_center", static_folder=None)
-    app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         COMPRESS_MIMETYPES=["text/html", "text/css"],
@@ -63,7 +57,7 @@ def create_app(
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
-        providers=providers(settings),
+        event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
     blueprints = [
@@ -86,20 +80,6 @@ def create_app(
     app.after_request(security_headers(settings))
     PageCompression(app)
     return app
-
-
-def providers(settings: Settings) -> dict[str, Provider]:
-    """Return the mail providers whose secret is set, by name."""
-    found: dict[str, Provider] = {}
-    if settings.ses_sns_topic_arns:
-        found["ses"] = Ses(SnsVerifier(settings.ses_sns_topic_arns))
-    if settings.sendgrid_webhook_public_key:
-        found["sendgrid"] = SendGrid(verification_key(settings.sendgrid_webhook_public_key))
-    if settings.postmark_webhook_credentials:
-        found["postmark"] = Postmark(settings.postmark_webhook_credentials)
-    if settings.mailgun_webhook_signing_key:
-        found["mailgun"] = Mailgun(settings.mailgun_webhook_signing_key)
-    return found
 
 
 def shared_values(settings: Settings) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Serve the application over HTTP with granian: one process, as many threads as connections."""
+"""Serve the application over HTTP with granian: one process, a database connection per thread."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from granian.log import LogLevels
 from preference_center.util import logs
 
 THREADS = 8
-_STOP_SECONDS = 20  # more than a request takes, also one that waits for a silent database
+_STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 
 
 def serve(make_app: Callable[..., Flask], host: str, port: int) -> None:
@@ -40,14 +40,14 @@ def serve(make_app: Callable[..., Flask], host: str, port: int) -> None:
     server.serve(target_loader=loader, wrap_loader=False)
 
 
-class _Server(Granian):  # type: ignore[misc, valid-type] # an alias of the kind that this build has
-    """Granian, whose processes can be stopped from their first moment on."""
+class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds define it differently.
+    """Granian, with processes that can be stopped while they start."""
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Stop the server; in a process that is not serving yet, end it.
+        """Stop the server, or end a forked process that is not serving yet.
 
-        Such a process has inherited this handler. Granian's own only sets a flag there, which
-        nothing reads, and then waits for that process without end.
+        Such a process inherits this handler. Granian's own handler only sets a flag there, which
+        nothing reads, and the server would wait for the process forever.
         """
         if os.getpid() != self.pid:
             os._exit(0)
@@ -62,9 +62,9 @@ def load(make_app: Callable[..., Flask], parent: int) -> Flask:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process when its supervisor is gone, even by SIGKILL.
+    """End this process when its supervisor has ended, even by SIGKILL.
 
-    Left alone it would go on serving beside the next one, with the settings of the last.
+    Otherwise it would keep serving, with old settings, next to the server that replaces it.
     """
     while os.getppid() == parent:
         time.sleep(0.5)

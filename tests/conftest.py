@@ -18,6 +18,29 @@ from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
 
 
+# What a test needs beyond Python: its folder, its fixtures and its parameters say so.
+_INTEGRATION = Path(__file__).parent / "integration"
+_SERVERS = {"postgres_url", "own_postgres_url"}
+_ENGINES = {"postgresql", "nginx"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need more than Python as `integration`."""
+    for item in items:
+        if _needs_more_than_python(item):
+            item.add_marker(pytest.mark.integration)
+
+
+def _needs_more_than_python(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    values = callspec.params.values() if callspec is not None else ()
+    return (
+        item.path.is_relative_to(_INTEGRATION)
+        or not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+        or any(isinstance(value, str) and value in _ENGINES for value in values)
+    )
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated, empty SQLite file."""
@@ -42,7 +65,7 @@ def postgres_url() -> Iterator[str]:
 def own_postgres_url() -> Iterator[str]:
     """Yield a migrated database on a server that a test may stop and configure."""
     with postgres.server(ours=True) as url:
-        database = make.database(url, patient=True)
+        database = make.database(url, long_statements=True)
         upgrade(database)
         database.close()
         yield url

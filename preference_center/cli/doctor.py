@@ -1,4 +1,4 @@
-"""`doctor`: will a received mail get its one-click button? In words, or as JSON."""
+"""`doctor`: check whether a received email gets an Unsubscribe button; print text or JSON."""
 
 import json
 import shutil
@@ -11,23 +11,25 @@ from typing import BinaryIO
 
 import click
 
-from preference_center.cli.common import opened_output, settings_or_exit
-from preference_center.doctor import keys as doctor_keys
-from preference_center.doctor.judge import MessageReport, compare, judge, try_link
-from preference_center.doctor.message import MAX_MESSAGE_BYTES
-from preference_center.doctor.our_link import Installation
-from preference_center.doctor.report import CHECKS, Finding, Report, shown, verdict
-from preference_center.settings.env import PREFIX, Reader
+from preference_center.cli.common import settings_or_exit
+from preference_center.cli.files import opened_output
+from preference_center.doctor.check import MessageReport, check_message, compare, probe_link
+from preference_center.doctor.keys import NoKeyFileError, StaticKey, read_key
+from preference_center.doctor.link import Installation
+from preference_center.doctor.report import CHECKS, Finding, Report, overall_button, printable
+from preference_center.mail.dkim_keys import DnsKeys
+from preference_center.mail.raw_message import MAX_MESSAGE_BYTES
+from preference_center.settings.reader import SettingsReader
 
 _MARKS = {"pass": "✓", "note": "·", "warning": "!", "failure": "✗"}
 _COLOURS = {"pass": "green", "note": None, "warning": "yellow", "failure": "red"}
 _BUTTON = {
-    True: "Button: yes. A mailbox provider would show it, as far as the mail decides that",
+    True: "Button: yes. Nothing in the email keeps a mailbox provider from showing it",
     False: "Button: no. A mailbox provider would show none, or one that does not work",
-    None: "Button: not known. Something that it depends on could not be checked",
+    None: "Button: unknown. A check that it depends on could not be made",
 }
 _NAMES = max(map(len, CHECKS.values()))
-_NARROW = 70  # columns; below that a finding's words go under its name
+_MIN_WIDE = 70  # columns; on narrower terminals the text goes below the name of the check
 
 
 @click.command()
@@ -36,63 +38,67 @@ _NARROW = 70  # columns; below that a finding's words go under its name
 @click.option(
     "--dkim-key",
     metavar="FILE",
-    help="A public key (PEM or DKIM record) for all signatures, in place of the DNS.",
+    help="Verify all signatures with this public key (PEM or DKIM record) instead of DNS.",
 )
 @click.option("--probe", is_flag=True, help="Open the link with GET and HEAD.")
 @click.option(
     "--probe-post",
     is_flag=True,
-    help="Also post to it as a mailbox does. This unsubscribes the person the mail was for.",
+    help="Also POST to it like a mailbox provider. This unsubscribes the recipient.",
 )
 def doctor(
     messages: tuple[str, ...], as_json: bool, dkim_key: str | None, probe: bool, probe_post: bool
 ) -> None:
-    """Tell whether a received mail gets its Unsubscribe button.
+    """Check whether a received email gets an Unsubscribe button.
 
-    MESSAGE is a file as a mailbox saves it, headers and all; - is standard input. Of several, the
-    topics are compared too. Settings are not needed; PUBLIC_URL, LINK_KEYS and MAIL_FROM are used
-    where they are set. Exit status: 0 if each gets a button, 1 if not or if that stays open, 2 if
-    a file cannot be read.
+    MESSAGE is a file with the complete email, including its headers; - is standard input.
+    The topics of several messages are compared as well. No settings are needed, but
+    PUBLIC_URL, LINK_KEYS and MAIL_FROM are used if they are set.
+
+    Exit status: 0 if each message gets a button, 1 if one does not or if that is unknown,
+    2 if a file cannot be read.
     """
-    ours = settings_or_exit(read_ours)
-    keys = doctor_keys.DnsKeys() if dkim_key is None else _key_in(dkim_key)
-    judged = {name: judge(_read(name), ours, keys) for name in dict.fromkeys(messages)}
+    installation = settings_or_exit(read_installation)
+    keys = DnsKeys() if dkim_key is None else _key_in(dkim_key)
+    reports = {
+        name: check_message(_read(name), installation, keys.find)
+        for name in dict.fromkeys(messages)
+    }
     if probe or probe_post:
-        for each in judged.values():
-            try_link(each, ours, post=probe_post)
-    together = compare(judged.values())
+        for each in reports.values():
+            probe_link(each, installation, post=probe_post)
+    comparison = compare(reports.values())
     with opened_output("-") as file:
         if as_json:
-            file.write(_json(judged, together))
+            file.write(_json(reports, comparison))
         else:
-            for line in _lines(judged, together, shutil.get_terminal_size().columns):
+            for line in _lines(reports, comparison, shutil.get_terminal_size().columns):
                 click.echo(line, file=file)
-    if verdict(each.report for each in judged.values()) is not True:
+    if overall_button(each.report for each in reports.values()) is not True:
         sys.exit(1)
 
 
-def read_ours(environ: Mapping[str, str]) -> Installation:
-    """Return those settings that are there, or raise SettingsError for those that are unusable."""
-    reader = Reader(environ)
-    given = {name for name in ("PUBLIC_URL", "LINK_KEYS") if environ.get(PREFIX + name)}
-    ours = Installation(
-        public_url=reader.public_url("PUBLIC_URL") if "PUBLIC_URL" in given else "",
-        link_keys=reader.keys("LINK_KEYS") if "LINK_KEYS" in given else (),
+def read_installation(environ: Mapping[str, str]) -> Installation:
+    """Return the settings that are set; raise SettingsError if one is invalid."""
+    reader = SettingsReader(environ)
+    installation = Installation(
+        public_url=reader.public_url("PUBLIC_URL", required=False),
+        link_keys=reader.keys("LINK_KEYS", required=False),
         mail_from=reader.address("MAIL_FROM"),
     )
     reader.finish()
-    return ours
+    return installation
 
 
-def _key_in(file: str) -> doctor_keys.StaticKey:
+def _key_in(file: str) -> StaticKey:
     try:
-        return doctor_keys.read_key(_read(file))
-    except doctor_keys.NoKeyFileError as error:
-        raise click.BadParameter(f"{shown(file)}: {error}.", param_hint="--dkim-key") from error
+        return read_key(_read(file))
+    except NoKeyFileError as error:
+        raise click.BadParameter(f"{printable(file)}: {error}.", param_hint="--dkim-key") from error
 
 
 def _read(name: str) -> bytes:
-    """Return a file's bytes, or enough of them to see that they are too many."""
+    """Return the content of a file, cut off one byte above the limit."""
     if name == "-":
         return _start_of(sys.stdin.buffer)
     with Path(name).open("rb") as file:
@@ -103,30 +109,30 @@ def _start_of(file: BinaryIO) -> bytes:
     return file.read(MAX_MESSAGE_BYTES + 1)
 
 
-def _json(judged: Mapping[str, MessageReport], together: Report) -> str:
-    told = {
-        "button": verdict(each.report for each in judged.values()),
+def _json(reports: Mapping[str, MessageReport], comparison: Report) -> str:
+    document = {
+        "button": overall_button(each.report for each in reports.values()),
         "messages": [
             {
-                "file": shown(name, len(name)),
+                "file": printable(name, len(name)),
                 "button": each.report.button,
                 "findings": list(map(asdict, each.report.findings)),
             }
-            for name, each in judged.items()
+            for name, each in reports.items()
         ],
-        "together": list(map(asdict, together.findings)),
+        "cross_message": list(map(asdict, comparison.findings)),
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
-def _lines(judged: Mapping[str, MessageReport], together: Report, width: int) -> Iterator[str]:
-    for name, each in judged.items():
-        yield from (shown(name, len(name)), "")
+def _lines(reports: Mapping[str, MessageReport], comparison: Report, width: int) -> Iterator[str]:
+    for name, each in reports.items():
+        yield from (printable(name, len(name)), "")
         yield from _findings(each.report, width)
         yield from ("", f"  {_summary(each.report)}", "")
-    if together.findings:
-        yield from ("All of them together", "")
-        yield from (*_findings(together, width), "")
+    if comparison.findings:
+        yield from ("All messages compared", "")
+        yield from (*_findings(comparison, width), "")
 
 
 def _summary(report: Report) -> str:
@@ -147,11 +153,11 @@ def _findings(report: Report, width: int) -> Iterator[str]:
 def _finding(finding: Finding, width: int) -> Iterator[str]:
     mark = click.style(f"{_MARKS[finding.level]} {finding.level:7}", fg=_COLOURS[finding.level])
     name = f"  {mark}  {CHECKS[finding.check]:{_NAMES}}"
-    indent = " " * (15 + _NAMES if width >= _NARROW else 13)
-    words = _wrapped(finding.says, width, indent)
-    if finding.do:
-        words += _wrapped(f"→ {finding.do}", width, indent)
-    if width < _NARROW:
+    indent = " " * (15 + _NAMES if width >= _MIN_WIDE else 13)
+    words = _wrapped(finding.message, width, indent)
+    if finding.fix:
+        words += _wrapped(f"→ {finding.fix}", width, indent)
+    if width < _MIN_WIDE:
         yield from (name.rstrip(), *words)
     else:
         yield f"{name}  {words[0].strip()}"

@@ -13,7 +13,7 @@ from preference_center.core.vocab import BounceSeverity, Cadence
 MIN_FAILED_MAILINGS = 5
 MIN_SPAN = timedelta(days=14)  # between the first and the last of them
 WINDOW = timedelta(days=180)
-# For how long a failure counts if no later success would be seen. Five in 180 days, without a
+# How long a failure counts if no later success would be seen. Five in 180 days, without a
 # reset, are what most healthy daily readers have at 3 % transient failures.
 CADENCE_WINDOWS = {
     Cadence.IRREGULAR: timedelta(days=30),
@@ -33,7 +33,7 @@ ABOUT_THE_MAILBOX = frozenset({BounceSeverity.PERMANENT, BounceSeverity.PROBABLE
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed mailing. `window` is for how long it counts where no success would be seen."""
+    """A failed mailing. `window` is how long it counts if no later success would be seen."""
 
     day: date
     severity: BounceSeverity = BounceSeverity.SOFT
@@ -99,7 +99,7 @@ def _is_series(failures: Collection[Failure], evidence: Evidence) -> bool:
 
 
 def _window(failure: Failure, evidence: Evidence) -> timedelta:
-    """Return for how long a failure counts: longer where a later success would be seen."""
+    """Return how long a failure counts: longer if a later success would be seen."""
     seen = evidence.delivered is not None or any(
         claim <= failure.day <= claim + CLAIM_SETTLES_AFTER for claim in evidence.claims
     )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, consent, domain_hold, recovery
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
-from preference_center.core.change import ChangeContext, Target
+from preference_center.core.change import Change, ChangeContext, Target
 from preference_center.core.recovery import BounceFilter
 from preference_center.core.vocab import (
     SUPPRESSION_SCOPES,
@@ -46,7 +46,7 @@ class Bounce:
 
     `code` is an enhanced status code (RFC 3463) or "". `domain` is the
     recipient's domain if the reporter included it, else "". `topic` is that of the email, or None
-    where the report does not say.
+    if the report does not say.
     """
 
     severity: BounceSeverity
@@ -58,16 +58,11 @@ class Bounce:
 
 
 @dataclass(frozen=True)
-class RecordBounce:
+class RecordBounce(Change[BounceEffect]):
     """A bounce of one subscriber, for `apply`."""
 
-    subscriber_id: UUID
     bounce: Bounce
     now: datetime
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> BounceEffect:
         return record(session, subscriber, self.bounce, self.now)

@@ -89,7 +89,7 @@ def exceeds(failures: int, before: int, claimed: int | None) -> bool:
 
 
 def forget_rare(session: Session, domains: Iterable[str]) -> None:
-    """Forget the counts of those domains with so few emails that each may be one person's own.
+    """Delete the counts of domains with so few emails that a domain may belong to one person.
 
     Call it once and last in a transaction, as `count_claims`: both lock the domains in order.
     """

@@ -1,8 +1,8 @@
 """The ledger: append-only, one chain for each subscriber, sealed with the server's keys.
 
 A row's hash is an HMAC over the hash before it and the row, which holds a salted digest of what
-an erasure takes away: topic, campaign, wording, and the details in a table of their own. So a
-person can be erased and the chain stays whole. The subscriber's row carries `seq` and `head`.
+an erasure deletes: topic, campaign, wording, and the details, which have a table of their own. So
+a subscriber can be erased and the chain stays intact. The subscriber's row holds `seq` and `head`.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ def append(
 
 
 def record_wording(session: Session, text: str | None) -> bytes | None:
-    """Keep a wording once, however many people agreed to it, and return its digest."""
+    """Store a wording once, and return its digest."""
     if not text:
         return None
     digest = hashlib.sha256(text.encode()).digest()
@@ -125,7 +125,7 @@ def count_events(
 ) -> int:
     """Return how often a subscriber did any of `events` after `since`.
 
-    What was done at once is one act: its rows share the time at which they were recorded.
+    Rows recorded at the same time are counted once: they belong to one form.
     """
     statement = select(func.count(LedgerRow.recorded_at.distinct())).where(
         LedgerRow.subscriber_id == subscriber_id,
@@ -161,7 +161,7 @@ def find_hashes(
 
 
 def verify(session: Session) -> Iterator[str | None]:
-    """Yield, for each subscriber in turn, None or a sentence that says where the chain breaks."""
+    """Yield for each subscriber None, or a sentence that says where the chain is broken."""
     statement = (
         select(Subscriber, LedgerRow, LedgerDetail)
         .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
@@ -204,7 +204,7 @@ class _Chain:
 
     def verdict(self) -> str | None:
         if self._at != (self.subscriber.seq, self.subscriber.head):
-            self._break(f"it ends at row {self._at[0]}, where {self.subscriber.seq} were written")
+            self._break(f"it ends at row {self._at[0]} of {self.subscriber.seq}")
         return self._broken
 
     def _break(self, why: str) -> None:

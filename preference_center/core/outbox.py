@@ -1,4 +1,4 @@
-"""Mails to be sent: written with the change they tell of, claimed by a worker, then settled."""
+"""The outbox: emails written with the change they announce, leased by a worker, then settled."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ MAX_REQUESTS = 3  # A day, for one subscriber, of one kind and topic.
 MAX_OF_A_KIND = 20  # A day, over all topics: the holder of a link could ask for each of hundreds.
 MAX_DELAY = timedelta(minutes=10)
 MAX_AGE = timedelta(hours=24)
-# Longer than a whole conversation with a mail server whose every answer takes 20 seconds.
+# Longer than an SMTP session in which every reply takes 20 seconds.
 LEASE_DURATION = timedelta(minutes=5)
 RETRY_AFTER = (
     timedelta(seconds=30),
@@ -30,7 +30,7 @@ RETRY_AFTER = (
 
 @dataclass(frozen=True)
 class LeasedEmail:
-    """A mail that one worker holds until `LEASE_DURATION` has passed."""
+    """An email that one worker may send until `LEASE_DURATION` has passed."""
 
     subscriber_id: UUID
     id: UUID
@@ -60,10 +60,9 @@ def schedule(session: Session, subscriber_id: UUID, seq: int, context: ChangeCon
 
 
 def notify_now(session: Session, subscriber_id: UUID, first: int, last: int, now: datetime) -> None:
-    """Let ledger rows `first` to `last` have an email of their own, due at once.
+    """Queue an email about ledger rows `first` to `last` only, due at once.
 
-    It covers no other change, and no later one is added to it: what is undone from it is exactly
-    these rows.
+    No later change is added to it, so that its undo link undoes exactly these rows.
     """
     row = _new(subscriber_id, OutboxKind.CHANGE_NOTICE, "", first, now)
     session.add(OutboxRow(**row | {"last_seq": last, "state": OutboxState.STARTED}))
@@ -72,10 +71,10 @@ def notify_now(session: Session, subscriber_id: UUID, first: int, last: int, now
 def request(
     session: Session, subscriber_id: UUID, kind: OutboxKind, now: datetime, topic: str = ""
 ) -> None:
-    """Let a mail that was asked for be sent at once, if that is not asked too often in a day.
+    """Queue an email that was requested, unless too many were requested within a day.
 
-    It takes the same statements whether the person is known or not: the time that an answer
-    takes must not tell (P8). The worker drops what is for nobody.
+    Runs the same SQL for known and unknown addresses, so that response time does not reveal which
+    is which (P8). The worker drops messages for unknown addresses.
     """
     asked = select(func.count(), func.count().filter(OutboxRow.topic == topic)).where(
         OutboxRow.subscriber_id == subscriber_id,
@@ -107,7 +106,7 @@ def _new(
 
 
 def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
-    """Tell whether a mail about ledger row `seq` is still to be sent."""
+    """Return True if an email about ledger row `seq` is still to be sent."""
     statement = select(OutboxRow.id).where(
         OutboxRow.subscriber_id == subscriber_id,
         OutboxRow.state.in_((OutboxState.PENDING, OutboxState.STARTED)),
@@ -118,8 +117,8 @@ def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
 
 
 def lease(session: Session, now: datetime) -> LeasedEmail | None:
-    """Take the mail that has been due longest, or None. What is a day old is dropped unsent."""
-    while (row := queries.take_due_mail(session, now)) is not None:
+    """Lease the email that has been due longest, or return None. Drop emails older than a day."""
+    while (row := queries.lock_due_email(session, now)) is not None:
         if now - row.created_at > MAX_AGE:
             row.state, row.settled_at, row.lease = OutboxState.DROPPED, now, None
             session.flush()
@@ -144,29 +143,29 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
 
 
 def settle(
-    session: Session, mail: LeasedEmail, now: datetime, state: OutboxState, why: str = ""
+    session: Session, leased: LeasedEmail, now: datetime, state: OutboxState, why: str = ""
 ) -> None:
-    """End a claimed mail as `sent`, `failed` or `dropped`, unless another worker holds it now."""
+    """Settle a leased email in its final state, unless another worker has leased it since."""
     values = {"state": state, "settled_at": now, "failure": why or None, "lease": None}
-    _settle(session, mail, values)
+    _settle(session, leased, values)
 
 
-def retry(session: Session, mail: LeasedEmail, now: datetime, why: str) -> None:
-    """Give a mail back to be tried again later, or end it as `failed` after the last try."""
-    if mail.attempts > len(RETRY_AFTER):
-        settle(session, mail, now, OutboxState.FAILED, why)
+def retry(session: Session, leased: LeasedEmail, now: datetime, why: str) -> None:
+    """Return an email for a later attempt, or settle it as failed after the last one."""
+    if leased.attempts > len(RETRY_AFTER):
+        settle(session, leased, now, OutboxState.FAILED, why)
         return
-    due = now + RETRY_AFTER[mail.attempts - 1]
-    _settle(session, mail, {"due_at": due, "lease": None, "failure": why})
+    due = now + RETRY_AFTER[leased.attempts - 1]
+    _settle(session, leased, {"due_at": due, "lease": None, "failure": why})
 
 
-def _settle(session: Session, mail: LeasedEmail, values: dict[str, Any]) -> None:
+def _settle(session: Session, leased: LeasedEmail, values: dict[str, Any]) -> None:
     session.execute(
         update(OutboxRow)
         .where(
-            OutboxRow.subscriber_id == mail.subscriber_id,
-            OutboxRow.id == mail.id,
-            OutboxRow.lease == mail.lease,
+            OutboxRow.subscriber_id == leased.subscriber_id,
+            OutboxRow.id == leased.id,
+            OutboxRow.lease == leased.lease,
         )
         .values(**values)
     )

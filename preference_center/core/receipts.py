@@ -77,7 +77,7 @@ class ShownReceipt:
 
     @property
     def gives_more(self) -> bool:
-        """Return True if more comes of a topic that is still received: that is always told."""
+        """Return True if more comes of a topic that is received. An email always announces that."""
         kinds = (ChangeKind.MORE, ChangeKind.RESUMED)
         more = (change.topic for change in self.changes if change.kind in kinds)
         return any(topic is not None and topic.received for topic in more)
@@ -142,7 +142,7 @@ def _reason(session: Session, subscriber_id: UUID, seq: int | None) -> ReasonCod
 
 
 def _most_telling(net: list[NetChange]) -> list[NetChange]:
-    """Leave out the changes that another one explains.
+    """Leave out changes that follow from another one.
 
     When everything was unsubscribed, changes of single topics are not shown. When only one topic
     was started again, show that topic, not the removal of the global unsubscribe or the topics

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from preference_center.core.errors import (
     InvalidTopicError,
@@ -132,14 +132,14 @@ def name_from_slug(slug: str) -> str:
 
 
 def slug_of(session: Session, code: bytes) -> str | None:
-    """Return the topic that a mail token's code stands for, or None."""
+    """Return the slug of the topic with a mailto code, or None."""
     return session.scalars(select(Topic.slug).where(Topic.code == code)).first()
 
 
 def list_topics(session: Session) -> list[Topic]:
     """Return all topics, archived and private ones too, in the order of their slugs."""
-    statement = select(Topic).order_by(Topic.slug).options(selectinload(Topic.texts))
-    return list(session.scalars(statement))
+    statement = select(Topic).order_by(Topic.slug).options(joinedload(Topic.texts))
+    return list(session.scalars(statement).unique())
 
 
 def name(topic: Topic, locale: str) -> str:

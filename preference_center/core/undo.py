@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.core import history, ledger
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
@@ -24,17 +23,12 @@ UNDO_DAYS = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Undo:
+class Undo(Change[ChangeResult]):
     """The undo of ledger rows `first` to `last`, for `apply`."""
 
-    subscriber_id: UUID
     first: int
     last: int
     context: ChangeContext
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
         return undo(session, subscriber, self.first, self.last, self.context)
@@ -45,8 +39,8 @@ def undo(
 ) -> ChangeResult:
     """Restore what was before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
 
-    Each target gets a row of its own, so that the rows of one topic tell all that happened to it;
-    the campaign is that of the undone rows. Undoing them again succeeds and changes nothing.
+    Each target gets a row of its own, so that the history of one topic is complete; the campaign is
+    that of the undone rows. Undoing them again succeeds and changes nothing.
     """
     entries = ledger.load(session, subscriber.subscriber_id, first)
     before = state_before(entries, subscriber, last, context.recorded_at)

@@ -203,7 +203,7 @@ class ConfirmState(StrEnum):
 
     READY = "ready"  # Start the topic.
     RECEIVED = "received"  # Nothing: the subscriber receives the topic.
-    UNREACHABLE = "unreachable"  # Nothing: erased, or the sender has stopped the address.
+    UNREACHABLE = "unreachable"  # Nothing: erased, or the sender has suppressed the address.
     EXPIRED = "expired"  # Nothing: the topic is gone, or the address has bounced since.
     COMPLAINED = "complained"  # Nothing: a complaint came after the link was asked for.
     UNSUBSCRIBED = "unsubscribed"  # Nothing: an unsubscribe came after the link was asked for.
@@ -218,7 +218,7 @@ class NotSaved(StrEnum):
 
 
 class ImportStatus(StrEnum):
-    """What a row of an import says about a person and a topic."""
+    """The status in a row of an import."""
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"

@@ -1,78 +1,42 @@
-"""What a sender merges into a mailing: each identity's links, and whether they may be mailed now."""
+"""Add to each row of a CSV whether the subscriber may be emailed now, and if so the links."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from preference_center.core import audience, topics
-from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_records import RowIdentity, read_identity
-from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches, fold_letters
+from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
+from preference_center.data.links_csv import (
+    LINK_COLUMNS,
+    LinksFile,
+    Merged,
+    check_columns,
+    given_cells,
+    original_id,
+)
+from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
-from preference_center.links.minter import Links, Minter
 from preference_center.store import Database
 
-LINK_COLUMNS = (
-    "unsubscribe_url",
-    "preferences_url",
-    "list_unsubscribe",
-    "list_unsubscribe_post",
-    "list_id",
-    "event_token",
-    "return_path",
-)
 VERDICT_COLUMNS = ("verdict", "reason", "until")
-IDENTITY_COLUMNS = ("email", "id")
-ORIGINAL_ID = "original_id"  # a column `id` as it came: it may be another system's
 BATCH_SIZE = 1000
 
-Merged = Mapping[str, str] | RefusedRow
 _Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
 
 
-def links_columns(came_in: list[str]) -> list[str]:
-    """Return the columns of `links`: what came in, then the id, the id that came and the links."""
-    _check(came_in, LINK_COLUMNS)
-    return list(dict.fromkeys((*came_in, "id", *_original_id(came_in), *LINK_COLUMNS)))
-
-
-def audience_columns(came_in: list[str]) -> list[str]:
+def audience_columns(given: list[str]) -> list[str]:
     """Return the columns of `audience`: who, the verdict, the links, then what else came in."""
     ours = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
-    _check(came_in, (*VERDICT_COLUMNS, *LINK_COLUMNS))
-    return list(dict.fromkeys((*ours, *_original_id(came_in), *came_in)))
-
-
-def check_people(came_in: Iterable[str]) -> None:
-    """Raise FileRefusedError where no column says whom a row is about."""
-    if not set(came_in) & set(IDENTITY_COLUMNS):
-        raise FileRefusedError(
-            "there is no column named email, and none named id: "
-            "the first line of the file must name the columns"
-        )
+    check_columns(given, (*VERDICT_COLUMNS, *LINK_COLUMNS))
+    return list(dict.fromkeys((*ours, *original_id(given), *given)))
 
 
 @dataclass(frozen=True)
-class CampaignFile:
-    """One campaign of one topic. `list_name` is the phrase of its List-Id."""
-
-    minter: Minter
-    topic: str
-    campaign: str
-    day: date
-    list_name: str = ""
-
-    def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
-        """Yield each row with its links."""
-        for row in rows:
-            identity = self._identity(row)
-            if isinstance(row, Row) and isinstance(identity, RowIdentity):
-                yield {**_cells(row), **_link_cells(self._mint(identity.id))}
-            elif isinstance(identity, RefusedRow):
-                yield identity
+class CampaignFile(LinksFile):
+    """The audience check and the links of one campaign of one topic."""
 
     def verdicts(
         self,
@@ -84,8 +48,8 @@ class CampaignFile:
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, where it is `allow`, its links.
 
-        A identity is allowed once: each later row of theirs is `deny` with reason `duplicate`. A row
-        that is refused does not count, so that the next one is allowed.
+        A subscriber is allowed once: each of their later rows is `deny` with reason `duplicate`.
+        A refused row does not count, so the next one is allowed.
 
         Asked in batches, a statement each. If the database cannot be asked, UnavailableError
         ends it: whoever has no verdict is not mailed. With `claim`, each mail that is allowed
@@ -127,21 +91,7 @@ class CampaignFile:
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
         for batch in batches(rows, BATCH_SIZE):
-            yield [(row, self._identity(row)) for row in batch]
-
-    def _identity(self, row: Row | RefusedRow) -> RowIdentity | RefusedRow:
-        if isinstance(row, RefusedRow):
-            return row
-        try:
-            identity = read_identity(row.cells, self.minter.identity_key)
-        except BadRowError as error:
-            return row.refused(str(error))
-        return row.refused() if row.problems else identity
-
-    def _mint(self, subscriber_id: UUID) -> Links:
-        return self.minter.mint(
-            subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
-        )
+            yield [(row, self.identify(row)) for row in batch]
 
     def _merged(
         self, row: Row, identity: RowIdentity, verdict: audience.Verdict, allowed: "_Allowed"
@@ -153,10 +103,10 @@ class CampaignFile:
             if not _is_usable(identity):
                 return row.refused("not an email address that email can be sent to")
             allowed.add(identity.id)
-            links = _link_cells(self._mint(identity.id))
+            links = self.link_cells(identity.id)
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **_cells(row),
+            **given_cells(row),
             "email": identity.email or verdict.email,
             "id": str(identity.id),
             "verdict": verdict.verdict,
@@ -205,23 +155,3 @@ def _asked(people: _Batch) -> dict[UUID, str]:
         if isinstance(identity, RowIdentity):
             asked[identity.id] = asked.get(identity.id) or identity.email or ""
     return asked
-
-
-def _cells(row: Row) -> dict[str, str]:
-    """Return the cells that came in, with the id that came under another name."""
-    return {**row.cells, **({ORIGINAL_ID: row.cells["id"]} if "id" in row.cells else {})}
-
-
-def _original_id(came_in: Iterable[str]) -> tuple[str, ...]:
-    return (ORIGINAL_ID,) if "id" in came_in else ()
-
-
-def _link_cells(links: Links) -> dict[str, str]:
-    cells = {column: str(getattr(links, column)) for column in LINK_COLUMNS}
-    return {"id": str(links.id), **cells}
-
-
-def _check(came_in: list[str], ours: tuple[str, ...]) -> None:
-    check_people(came_in)
-    if taken := sorted(set(came_in) & {*ours, *_original_id(came_in)}):
-        raise FileRefusedError(f"a column is named {taken[0]}, which is ours: rename it")

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from preference_center.core.topics import LANGUAGE_TAG
 from preference_center.core.vocab import Frequency, Source
+from preference_center.data.identity import BadRowError
 from preference_center.data.tabular import fold_letters
 from preference_center.links.minter import SLUG
 
@@ -15,10 +16,6 @@ MAX_WORD = 100  # characters of an unknown word that are kept for the report
 _CLOCKS_DIFFER_BY = timedelta(days=1)
 
 _Value = TypeVar("_Value")
-
-
-class BadRowError(ValueError):
-    """A row cannot be used; the message says why, and holds nothing of the row."""
 
 
 class UnknownWordError(BadRowError):

@@ -11,8 +11,13 @@ from uuid import UUID
 
 from preference_center.core.change import Target
 from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source
-from preference_center.data.import_cells import (
+from preference_center.data.identity import (
     BadRowError,
+    RowIdentity,
+    read_identity,
+    read_subscriber_id,
+)
+from preference_center.data.import_cells import (
     Cells,
     faults_of,
     known_source,
@@ -28,7 +33,6 @@ from preference_center.data.import_words import ENDING_WORDS
 from preference_center.data.tabular import Row, fold_letters
 from preference_center.links.addresses import (
     UnclearAddressError,
-    clean,
     fingerprint,
     is_mailable,
     lookalikes,
@@ -37,14 +41,6 @@ from preference_center.links.addresses import (
 )
 
 KINDS = tuple(Scope)
-
-
-@dataclass(frozen=True)
-class RowIdentity:
-    """Who a row is about. `email` is None where only the id is known."""
-
-    id: UUID
-    email: str | None
 
 
 @dataclass(frozen=True)
@@ -122,32 +118,6 @@ class Reading:
     foreign_id: bool = False
 
 
-def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:
-    """Return whose row it is, by the cells `email` or `id`; raise BadRowError.
-
-    An id that is not a UUID is another system's: it is not looked at where there is an email.
-    """
-    email, given = cells.get("email", "").strip(), _subscriber_id(cells)
-    if not email:
-        if given is None:
-            foreign = cells.get("id", "").strip()
-            raise BadRowError(
-                "the id is not a subscriber id" if foreign else "neither an email nor an id"
-            )
-        return RowIdentity(given, None)
-    try:
-        email = clean(email)
-    except UnclearAddressError as error:
-        raise BadRowError(f"the email is not clear: {error}") from None
-    found = fingerprint(email, identity_key)
-    if given not in (None, found):
-        raise BadRowError(
-            "the id is not that of this email: was it made with another identity key, or is it "
-            "another system's?"
-        )
-    return RowIdentity(found, email)
-
-
 def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading:
     """Return what a row says; raise BadRowError."""
     given = row.cells
@@ -170,7 +140,7 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> Reading
                 raise BadRowError("; ".join(faults))  # Row.refused adds the row's own problems.
             _refuse_suspects(columns, given)
             reading = _read_start(Cells(ours, now, lenient=False), status, rules)
-    reading.foreign_id = bool(ours.get("id", "").strip()) and _subscriber_id(ours) is None
+    reading.foreign_id = bool(ours.get("id", "").strip()) and read_subscriber_id(ours) is None
     return reading
 
 
@@ -279,7 +249,7 @@ def _identities(cells: Cells, identity_key: str) -> _Identities:
     Links may have been minted for the text as it came, and an id may be right where the email
     is not: both are unsubscribed as well.
     """
-    text, given = cells.given.get("email", "").strip(), _subscriber_id(cells.given)
+    text, given = cells.given.get("email", "").strip(), read_subscriber_id(cells.given)
     try:
         found = {fingerprint(each, identity_key): each for each in split(text)} if text else {}
     except UnclearAddressError as error:
@@ -300,16 +270,6 @@ def _identities(cells: Cells, identity_key: str) -> _Identities:
         cells.warnings.append(f"it has {len(found)} addresses: each is unsubscribed")
     people = [RowIdentity(each, email) for each, email in found.items()]
     return _Identities(people, sorted(twins), cleaned)
-
-
-def _subscriber_id(cells: Mapping[str, str]) -> UUID | None:
-    """Return the UUID in the column `id`, in the one form that `export` writes, or None."""
-    text = cells.get("id", "").strip().lower()
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text else None
 
 
 def _status(text: str, default: ImportStatus | None) -> ImportStatus:

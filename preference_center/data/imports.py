@@ -12,8 +12,9 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, ledger, subscribers, topics
+from preference_center.data.identity import BadRowError
 from preference_center.data.import_batch import Batch, fill, update_together
-from preference_center.data.import_cells import BadRowError, UnknownWordError
+from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_records import PreferenceRecord, Record, Rules, read_row
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches

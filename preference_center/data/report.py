@@ -88,7 +88,7 @@ def _counts(session: Session, wanted: ReportFilter) -> Iterator[tuple[_Key, str,
         yield (topic, campaign), "opened", count
     events = {event for event, _ in _COUNTED}
     for topic, campaign, event, scope, count in _stream(
-        session, report_queries.acts(wanted, events, OWN_SOURCES)
+        session, report_queries.events(wanted, events, OWN_SOURCES)
     ):
         if (event, scope) in _COUNTED:
             yield _key(topic, campaign), _COUNTED[event, scope], count

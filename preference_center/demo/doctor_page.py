@@ -5,10 +5,10 @@ from pathlib import Path
 from flask import request
 
 from preference_center.demo import inbox
-from preference_center.doctor.judge import judge
-from preference_center.doctor.keys import DnsKeys
-from preference_center.doctor.our_link import Installation
+from preference_center.doctor.check import check_message
+from preference_center.doctor.link import Installation
 from preference_center.doctor.report import CHECKS
+from preference_center.mail.dkim_keys import DnsKeys
 from preference_center.settings.settings import Settings
 from preference_center.web.bodies import read_body
 
@@ -25,6 +25,7 @@ def values(settings: Settings, inbox_folder: Path) -> dict[str, object]:
     request.max_form_memory_size = MAX_PASTE_BYTES + _FORM_OVERHEAD
     read_body(MAX_PASTE_BYTES + _FORM_OVERHEAD)
     pasted = request.form.get("message", "")
-    ours = Installation(settings.public_url, settings.link_keys, settings.mail_from)
-    report = judge(pasted.encode("utf-8", "replace"), ours, DnsKeys()).report
+    installation = Installation(settings.public_url, settings.link_keys, settings.mail_from)
+    raw = pasted.encode("utf-8", "replace")
+    report = check_message(raw, installation, DnsKeys().find).report
     return {"pasted": pasted, "report": report, "checks": CHECKS}

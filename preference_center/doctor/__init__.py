@@ -1,1 +1,1 @@
-"""Will a received message of yours get its one-click button? Judged without a database."""
+"""Check whether a received message gets a one-click unsubscribe button. Needs no database."""

@@ -1,34 +1,35 @@
-"""List-Unsubscribe and List-Unsubscribe-Post: RFC 8058, RFC 2369, and what clients make of them."""
+"""List-Unsubscribe and List-Unsubscribe-Post: RFC 8058, RFC 2369, and how clients read them."""
 
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from preference_center.doctor.message import Header, Message
-from preference_center.doctor.report import Report, shown
+from preference_center.doctor.report import Report, printable
+from preference_center.mail.raw_message import RawField, RawMessage
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 MAX_LINE_LENGTH = 998  # octets (RFC 5322 §2.1.1)
 _BRACKETED = re.compile(rb"<([^<>]*)>")
-_COMMENT = re.compile(rb"(<[^<>]*>)|\([^()]*\)")  # RFC 2369 §2 lets one stand beside an address
+_COMMENT = re.compile(rb"(<[^<>]*>)|\([^()]*\)")  # RFC 2369 §2 allows comments between addresses
 _LIST = re.compile(rb"\s*<[^<>]+>(?:\s*,\s*<[^<>]+>)*\s*")
 _REENCODED = {"%": "%", ",": "a comma", " ": "a space", "?": "a query (?)", "#": "a fragment (#)"}
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Where List-Unsubscribe leads: its web address, HTTPS if it has one, and its mailto, or ""."""
+    """The web address (HTTPS if there is one) and the mailto in List-Unsubscribe, or ""."""
 
     web: str = ""
     mailto: str = ""
 
     @property
     def host(self) -> str:
+        """Return the host of the web address, or ""."""
         return host_of(self.web)
 
 
-def check(message: Message, report: Report) -> Targets:
-    """Judge both headers, and return where they lead as far as that can be told."""
+def check(message: RawMessage, report: Report) -> Targets:
+    """Check both headers, and return the addresses in them as far as they can be read."""
     _check_post(message, report)
     header = _only(message, "List-Unsubscribe", report)
     if header is None or not _is_undamaged(header, report):
@@ -47,15 +48,15 @@ def check(message: Message, report: Report) -> Targets:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a web address in lower case, or "" where there is none."""
+    """Return the host of a web address in lower case, or ""."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 
 
-def _only(message: Message, name: str, report: Report) -> Header | None:
-    """Return the first header field of a name; it is a failure if there are none or several."""
+def _only(message: RawMessage, name: str, report: Report) -> RawField | None:
+    """Return the first header field with this name; none or several are a failure."""
     found = message.all(name)
     if not found:
         report.fail(name.lower(), f"There is no {name} header.", f"Send exactly one {name}.")
@@ -63,49 +64,49 @@ def _only(message: Message, name: str, report: Report) -> Header | None:
     if len(found) > 1:
         report.fail(
             name.lower(),
-            f"There are {len(found)} {name} headers; mail systems may take any or none.",
-            "Send exactly one: switch off the one that your mail provider or library adds.",
+            f"There are {len(found)} {name} headers; mail systems may use any or none.",
+            "Send exactly one: disable the one that your provider or library adds.",
         )
     elif name == "List-Unsubscribe":
         report.passed(name.lower(), "There is exactly one.")
     return found[0]
 
 
-def _check_post(message: Message, report: Report) -> None:
+def _check_post(message: RawMessage, report: Report) -> None:
     header = _only(message, "List-Unsubscribe-Post", report)
     if header is None or len(message.all("List-Unsubscribe-Post")) > 1:
         return
     if header.value == ONE_CLICK:
-        report.passed("list-unsubscribe-post", "There is exactly one, and its value is exact.")
+        report.passed("list-unsubscribe-post", "There is exactly one, with the correct value.")
     else:
         report.fail(
             "list-unsubscribe-post",
-            f"Its value is “{shown(header.value)}”.",
+            f"Its value is “{printable(header.value)}”.",
             "Write exactly List-Unsubscribe=One-Click, without quotes or brackets (RFC 8058 §3.1).",
         )
 
 
-def _is_undamaged(header: Header, report: Report) -> bool:
+def _is_undamaged(header: RawField, report: Report) -> bool:
     if b"=?" in header.value:
         report.fail(
             "encoding",
-            "The header is written as an encoded word (=?…?=), which no mail system decodes here.",
-            "Write it as it is. In Python, EmailMessage under policy.SMTP encodes a long one: "
+            "The header is an encoded word (=?…?=), which no mail system decodes here.",
+            "Send it unencoded. In Python, EmailMessage with policy.SMTP encodes long headers: "
             "use policy.SMTP.clone(max_line_length=998).",
         )
     elif not re.fullmatch(rb"[\t\x20-\x7e]*", header.value):
         report.fail(
             "encoding",
-            "The header has control characters, or bytes that are no ASCII.",
+            "The header contains control characters or non-ASCII bytes.",
             "Write addresses in ASCII: a host as xn--…, anything else percent-encoded.",
         )
     else:
-        report.passed("encoding", "It is plain ASCII, and no encoded word.")
+        report.passed("encoding", "It is plain ASCII without encoded words.")
         return True
     return False
 
 
-def _check_folding(header: Header, report: Report) -> None:
+def _check_folding(header: RawField, report: Report) -> None:
     longest = max(map(len, header.lines))
     if longest > MAX_LINE_LENGTH:
         report.warn(
@@ -116,26 +117,26 @@ def _check_folding(header: Header, report: Report) -> None:
     elif any(b"\r\n" in uri for uri in _BRACKETED.findall(header.raw)):
         report.warn(
             "folding",
-            "The header is folded inside an address: some clients put a space where the fold was.",
-            "Write each address whole; in Python, policy.SMTP.clone(max_line_length=998).",
+            "The header is folded inside an address: some clients insert a space at the fold.",
+            "Do not fold addresses; in Python, use policy.SMTP.clone(max_line_length=998).",
         )
     elif len(header.lines) > 1:
-        report.note("folding", "It is folded between its addresses, which every client reads.")
+        report.note("folding", "It is folded between addresses, which every client supports.")
     else:
-        report.passed("folding", "It stands on one line.")
+        report.passed("folding", "It is on one line.")
 
 
-def _uris(header: Header, report: Report) -> list[str]:
+def _uris(header: RawField, report: Report) -> list[str]:
     plain = _COMMENT.sub(rb"\1", header.value)
     if _LIST.fullmatch(plain):
-        report.passed("syntax", "Each address stands in angle brackets, a comma between them.")
+        report.passed("syntax", "Addresses are in angle brackets, separated by commas.")
     else:
         report.fail(
             "syntax",
-            f"It is no list of addresses in angle brackets: {shown(header.value)}",
-            "Write <https://…>, <mailto:…>: brackets around each address, a comma between them.",
+            f"It is not a list of addresses in angle brackets: {printable(header.value)}",
+            "Write <https://…>, <mailto:…>: each address in brackets, separated by commas.",
         )
-    # RFC 2369 §2 has clients leave out the white space that a fold leaves in an address.
+    # RFC 2369 §2: clients ignore the white space that a fold leaves in an address.
     unfolded = re.sub(rb"\r\n[ \t]+", b"", header.raw)
     return [uri.strip().decode("ascii") for uri in _BRACKETED.findall(unfolded)]
 
@@ -144,23 +145,21 @@ def _https(uris: list[str], report: Report) -> str:
     secure = [uri for uri in uris if uri.lower().startswith("https:")]
     if not secure:
         plain = any(uri.lower().startswith("http:") for uri in uris)
-        says = "Its web address is http." if plain else "It has no web address."
-        do = "Put an https:// address first: one-click works over HTTPS alone (RFC 8058 §3.1)."
-        report.fail("https", says, do)
+        message = "Its web address is http." if plain else "It has no web address."
+        fix = "Put an https:// address first: one-click requires HTTPS (RFC 8058 §3.1)."
+        report.fail("https", message, fix)
         return ""
     if not host_of(secure[0]):
-        report.fail(
-            "https", f"{shown(secure[0])} names no host.", "Write a whole https:// address."
-        )
+        message = f"{printable(secure[0])} has no host."
+        report.fail("https", message, "Write a complete https:// address.")
         return ""
     if len(secure) > 1:
-        report.warn("https", f"It has {len(secure)} https addresses.", "Give one (RFC 8058 §3.1).")
+        report.warn("https", f"It has {len(secure)} https addresses.", "Send one (RFC 8058 §3.1).")
     elif not secure[0].startswith("https://"):
-        report.warn(
-            "https", "https is not in lower case: some clients overlook it.", "Write https://."
-        )
+        message = "https is not in lower case: some clients do not recognize it."
+        report.warn("https", message, "Write https://.")
     else:
-        report.passed("https", shown(secure[0]))
+        report.passed("https", printable(secure[0]))
     return f"https{secure[0][5:]}"
 
 
@@ -170,7 +169,7 @@ def _check_order(uris: list[str], report: Report) -> None:
     else:
         report.warn(
             "order",
-            "The HTTPS address is not the first: some clients stop at the first that they know.",
+            "The HTTPS address does not come first: some clients use the first they support.",
             "Put it before the mailto.",
         )
 
@@ -180,8 +179,8 @@ def _check_characters(https: str, report: Report) -> None:
     if found:
         report.warn(
             "characters",
-            f"The HTTPS address has {', '.join(found)}: some clients encode it again or cut there.",
-            "Use a path of letters, digits and - _ . ~ alone.",
+            f"The HTTPS address has {', '.join(found)}: some clients re-encode or cut there.",
+            "Use a path of letters, digits and - _ . ~ only.",
         )
     else:
-        report.passed("characters", "No client has cause to rewrite the HTTPS address.")
+        report.passed("characters", "No client needs to rewrite the HTTPS address.")

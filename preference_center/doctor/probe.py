@@ -1,7 +1,8 @@
-"""Open the link as mail programs do: GET and HEAD, and the POST only when asked for.
+"""Request the link as mail programs do: GET and HEAD, and POST if asked to.
 
-Only public addresses are asked, each resolved once and then called by that address, so that a
-message cannot make this machine call its own network. No redirect is followed.
+Only public IP addresses are contacted. A name is resolved once and the connection uses that
+address, so that a message cannot make this machine send requests to its own network. Redirects are
+not followed.
 """
 
 import ssl
@@ -13,25 +14,25 @@ from socket import IPPROTO_TCP, create_connection, getaddrinfo
 from urllib.parse import urlsplit
 
 from preference_center.doctor.headers import ONE_CLICK, host_of
-from preference_center.doctor.report import Report, shown
+from preference_center.doctor.report import Report, printable
 
-_TIMEOUT_SECONDS = 10.0  # seconds for each step of one request
-_SLOW = 5.0  # seconds; Tuta for Android gives up then
+_TIMEOUT_SECONDS = 10.0  # for each step of a request
+_SLOW_SECONDS = 5.0  # Tuta for Android gives up then
 _NAT64 = IPv6Network("64:ff9b::/96")
 _AGENT = "preference-center-doctor"
 
 
 class UnreachableError(Exception):
-    """A link could not be opened from here; the text says why."""
+    """The link could not be requested from here. The message says why."""
 
 
 class NotPublicError(UnreachableError):
-    """A link leads where no mailbox provider can follow."""
+    """No mailbox provider can reach the link."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the status, where a redirect leads, cookies, and how long it took."""
+    """A response: status, redirect target, number of cookies, and time taken."""
 
     status: int
     location: str
@@ -40,12 +41,12 @@ class Answer:
 
     def __str__(self) -> str:
         cookies = f", {self.cookies} cookies set" if self.cookies else ""
-        leads = f", leads to {shown(self.location)}" if self.location else ""
+        leads = f", redirects to {printable(self.location)}" if self.location else ""
         return f"{self.status} after {self.seconds * 1000:,.0f} ms{leads}{cookies}"
 
 
 def check(url: str, own_url: str, *, post: bool, report: Report) -> None:
-    """Open a link and judge what comes back. `own_url` is PUBLIC_URL, which may be local."""
+    """Request a link and check the responses. `own_url` is PUBLIC_URL, which may be local."""
     for method in ("GET", "HEAD", *(["POST"] if post else [])):
         name = f"probe-{method.lower()}"
         try:
@@ -54,38 +55,38 @@ def check(url: str, own_url: str, *, post: bool, report: Report) -> None:
             report.fail(name, f"{error}: no mailbox provider can reach it.", "Use a public host.")
             return
         except UnreachableError as error:
-            report.unsure(
+            report.inconclusive(
                 name, f"{error}.", "Try again from a machine with access to the internet."
             )
             return
         if method == "POST":
-            _judge_post(answer, report)
+            _check_post(answer, report)
         else:
-            _judge_page(name, answer, report)
+            _check_page(name, answer, report)
 
 
 def ask(method: str, url: str, own_url: str) -> Answer:
-    """Send one request and return what came back, or raise UnreachableError."""
+    """Send one request and return the response. Raise UnreachableError."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise NotPublicError("It is no https address") from error
+        raise NotPublicError("It is not an https address") from error
     own = bool(own_url) and host == host_of(own_url)
     if not host or (parts.scheme != "https" and not own):
-        raise NotPublicError("It is no https address")
+        raise NotPublicError("It is not an https address")
     connection = _connect(host, port, secure=parts.scheme == "https", own=own)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     started = time.monotonic()
     try:
-        return _answer(connection, method, target or "/", started)
+        return _request(connection, method, target or "/", started)
     except (HTTPException, OSError, ValueError) as error:
-        raise UnreachableError(f"The server does not answer ({type(error).__name__})") from error
+        raise UnreachableError(f"The server does not respond ({type(error).__name__})") from error
     finally:
         connection.close()
 
 
-def _answer(connection: HTTPConnection, method: str, target: str, started: float) -> Answer:
+def _request(connection: HTTPConnection, method: str, target: str, started: float) -> Answer:
     headers = {"User-Agent": _AGENT, "Accept": "text/html", "Connection": "close"}
     body = ONE_CLICK if method == "POST" else None
     if body is not None:
@@ -101,7 +102,7 @@ def _answer(connection: HTTPConnection, method: str, target: str, started: float
 
 
 def _connect(host: str, port: int, *, secure: bool, own: bool) -> HTTPConnection:
-    """Return a connection to the address that was looked at, whatever the name says next."""
+    """Return a connection to the IP address that was checked."""
     try:
         found = getaddrinfo(host, port, proto=IPPROTO_TCP)
         addresses = [str(each[4][0]) for each in found]
@@ -117,7 +118,7 @@ def _connect(host: str, port: int, *, secure: bool, own: bool) -> HTTPConnection
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address can be reached from everywhere, what it wraps included."""
+    """Return True if an IP address, and one embedded in it, is globally reachable."""
     ip: IPv4Address | IPv6Address = ip_address(address)
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -127,31 +128,30 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _judge_page(name: str, answer: Answer, report: Report) -> None:
+def _check_page(name: str, answer: Answer, report: Report) -> None:
     if answer.status != 200:
         report.warn(
             name,
             f"{answer}.",
-            "Answer 200 with a page: several mail programs open the link instead of posting to it.",
+            "Respond with 200 and a page: several mail programs open the link instead of posting.",
         )
-    elif answer.seconds > _SLOW:
-        report.warn(name, f"{answer}.", "Answer within a second: people close a page that is slow.")
+    elif answer.seconds > _SLOW_SECONDS:
+        report.warn(name, f"{answer}.", "Respond within a second: people close slow pages.")
     else:
         report.passed(
             name,
-            f"{answer}. It must show a person a page and must not unsubscribe: that cannot be "
-            "seen from here.",
+            f"{answer}. Not checked: it must show a page and must not unsubscribe.",
         )
 
 
-def _judge_post(answer: Answer, report: Report) -> None:
+def _check_post(answer: Answer, report: Report) -> None:
     if answer.status != 200:
         report.fail(
             "probe-post",
             f"{answer}.",
-            "Answer the POST itself with 200, without a redirect (RFC 8058).",
+            "Respond to the POST with 200, without a redirect (RFC 8058).",
         )
-    elif answer.cookies or answer.seconds > _SLOW:
-        report.warn("probe-post", f"{answer}.", "Answer within a second, and set no cookie.")
+    elif answer.cookies or answer.seconds > _SLOW_SECONDS:
+        report.warn("probe-post", f"{answer}.", "Respond within a second and set no cookie.")
     else:
-        report.passed("probe-post", f"{answer}. The person this mail was for is now unsubscribed.")
+        report.passed("probe-post", f"{answer}. The recipient of this message is now unsubscribed.")

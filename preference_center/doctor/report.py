@@ -1,4 +1,4 @@
-"""What was found in a message: findings in words, each with what to do about it."""
+"""The findings about a message, each with a level, a message and a fix."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal
 
 Level = Literal["pass", "note", "warning", "failure"]
 
-# Every check, in the order in which it is reported; `docs/doctor.md` explains each one.
+# Every check, in the order of the report. `docs/doctor.md` explains each one.
 CHECKS = {
     "message": "Message",
     "list-unsubscribe": "List-Unsubscribe",
@@ -28,68 +28,73 @@ CHECKS = {
     "body-link": "Link in the body",
     "click-tracking": "Click tracking",
     "text-part": "Text part",
-    "html-size": "Size of the HTML",
-    "message-size": "Size of the mail",
+    "html-size": "HTML size",
+    "message-size": "Message size",
     "probe-get": "GET",
     "probe-head": "HEAD",
     "probe-post": "POST",
     "topics-apart": "Topics apart",
 }
-_MAX_SHOWN_LENGTH = 160  # characters of a sender's own text
+_MAX_PRINTED_LENGTH = 160  # characters of text from a message
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, what was seen, and what to do.
+    """The result of one check, and how to fix what is wrong.
 
-    A failure takes the one-click button away, or makes it useless. `unchecked` marks a warning
-    that leaves it open whether there is a button.
+    A failure removes the one-click button or breaks it. `inconclusive` marks a warning after which
+    it is unknown whether there is a button.
     """
 
     check: str
     level: Level
-    says: str
-    do: str = ""
-    unchecked: bool = False
+    message: str
+    fix: str = ""
+    inconclusive: bool = False
 
 
 class Report:
-    """The findings about one message, or about several beside each other."""
+    """The findings about one message, or about several messages compared with each other."""
 
     def __init__(self) -> None:
         self._findings: list[Finding] = []
 
     @property
     def findings(self) -> list[Finding]:
-        """Return what was found, in the order of `CHECKS`."""
+        """Return the findings in the order of `CHECKS`."""
         order = list(CHECKS)
         return sorted(self._findings, key=lambda finding: order.index(finding.check))
 
     @property
     def button(self) -> bool | None:
-        """Tell whether a mailbox provider would show a button that works; None: it is open."""
+        """Return whether a mailbox provider would show a working button; None if unknown."""
         if self.count("failure"):
             return False
-        return None if any(finding.unchecked for finding in self._findings) else True
+        return None if any(finding.inconclusive for finding in self._findings) else True
 
     def count(self, level: Level) -> int:
+        """Return the number of findings with this level."""
         return sum(finding.level == level for finding in self._findings)
 
-    def passed(self, check: str, says: str) -> None:
-        self._add(Finding(check, "pass", says))
+    def passed(self, check: str, message: str) -> None:
+        """Add a check that passed."""
+        self._add(Finding(check, "pass", message))
 
-    def note(self, check: str, says: str, do: str = "") -> None:
-        self._add(Finding(check, "note", says, do))
+    def note(self, check: str, message: str, fix: str = "") -> None:
+        """Add a remark that needs no action."""
+        self._add(Finding(check, "note", message, fix))
 
-    def warn(self, check: str, says: str, do: str) -> None:
-        self._add(Finding(check, "warning", says, do))
+    def warn(self, check: str, message: str, fix: str) -> None:
+        """Add a warning."""
+        self._add(Finding(check, "warning", message, fix))
 
-    def unsure(self, check: str, says: str, do: str) -> None:
-        """Warn that something on which the button depends could not be checked."""
-        self._add(Finding(check, "warning", says, do, unchecked=True))
+    def inconclusive(self, check: str, message: str, fix: str) -> None:
+        """Add a warning that something on which the button depends could not be checked."""
+        self._add(Finding(check, "warning", message, fix, inconclusive=True))
 
-    def fail(self, check: str, says: str, do: str) -> None:
-        self._add(Finding(check, "failure", says, do))
+    def fail(self, check: str, message: str, fix: str) -> None:
+        """Add a failure: no button, or a broken one."""
+        self._add(Finding(check, "failure", message, fix))
 
     def _add(self, finding: Finding) -> None:
         if finding.check not in CHECKS:
@@ -97,23 +102,23 @@ class Report:
         self._findings.append(finding)
 
 
-def verdict(reports: Iterable[Report]) -> bool | None:
-    """Tell whether all of them would get their button; None: no failure, but something open."""
+def overall_button(reports: Iterable[Report]) -> bool | None:
+    """Return whether each message gets its button; None if no one fails but some are unknown."""
     buttons = [report.button for report in reports]
     if False in buttons:
         return False
     return None if None in buttons else True
 
 
-def shown(value: bytes | str, max_length: int = _MAX_SHOWN_LENGTH) -> str:
-    """Return text from a message so that it can be printed: one line, no control characters.
+def printable(value: bytes | str, max_length: int = _MAX_PRINTED_LENGTH) -> str:
+    """Return text from a message on one line, shortened, with control characters escaped.
 
-    Direction marks count as control characters here: they would reorder what stands around them.
+    Direction marks are escaped too: they would reorder the surrounding text.
     """
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
     cut = text if len(text) <= max_length else f"{text[:max_length]}…"
-    return "".join(map(_printable, cut))
+    return "".join(map(_escape, cut))
 
 
-def _printable(char: str) -> str:
+def _escape(char: str) -> str:
     return char if char.isprintable() else char.encode("unicode_escape").decode()

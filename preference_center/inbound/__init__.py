@@ -1,0 +1,1 @@
+"""Process inbound email and provider events."""

@@ -1,7 +1,7 @@
-"""An IMAP folder is a queue: each message leaves it when what it says is done, and not before.
+"""Process the messages in an IMAP folder. Each one is moved away only after it was processed.
 
-RFC 3501 and 9051; RFC 6851 for MOVE, which is undone by no crash halfway; RFC 2342 for where a
-folder may stand. Of the messages that wait, only their numbers and the one in hand are held.
+RFC 3501 and 9051; RFC 6851 for MOVE, which is atomic; RFC 2342 for the place of new folders. Only
+the UIDs of waiting messages and one message at a time are held in memory.
 """
 
 import logging
@@ -25,84 +25,85 @@ from preference_center.util.tls import LOOPBACK, tls_for
 log = logging.getLogger(__name__)
 
 DONE = "Done"
-_SECONDS_FOR_AN_ANSWER = 30
-_PERSONAL = re.compile(rb'\(\("([!#-\[\]-~]*)" "([!#-\[\]-~])"')  # the prefix, the separator
-_DELETED_AT_ONCE = 500  # each stands in the command, whose length servers limit
+_TIMEOUT_SECONDS = 30
+_PERSONAL = re.compile(rb'\(\("([!#-\[\]-~]*)" "([!#-\[\]-~])"')  # prefix, separator
+_DELETED_AT_ONCE = 500  # servers limit the length of a command
 
 
 class MailboxError(Exception):
-    """The mailbox cannot be used now; the message says why, without an address or a name."""
+    """The mailbox cannot be used now. The message says why, without an address or host name."""
 
 
 class ImapFolder:
     """The folder at `imaps://user:password@host[:port]/FOLDER` or `imap://…`.
 
-    STARTTLS is used wherever it is offered, and demanded except on this machine itself; so is a
-    certificate that can be verified. `keep` is how long a message that is done with stays.
+    STARTTLS with a valid certificate is used if the server offers it, and required except for
+    servers on this machine. Processed messages are deleted after `retention`.
     """
 
     def __init__(
         self,
         url: str,
-        receiver: MailProcessor,
-        keep: timedelta,
+        processor: MailProcessor,
+        retention: timedelta,
         *,
-        timeout: float = _SECONDS_FOR_AN_ANSWER,
+        timeout: float = _TIMEOUT_SECONDS,
     ) -> None:
         self._url = urlsplit(url)
         self._host = self._url.hostname or ""
         self._tls = tls_for(self._host)
         self._name = unquote(self._url.path.strip("/")) or "INBOX"
-        self._receiver, self._keep, self._timeout = receiver, keep, timeout
+        self._processor, self._retention, self._timeout = processor, retention, timeout
 
-    def look(self, stop: Event) -> bool:
-        """Take each message that is there until `stop` is set; return whether all is done.
+    def poll(self, stop: Event) -> bool:
+        """Process the messages in the folder until `stop` is set.
 
-        Never raises: what is not done now stays where it is, for the next look.
+        Return True if all were processed; others stay for the next poll. Never raises.
         """
         try:
-            with _translated(), self._opened() as box:
-                return self._empty(box, stop)
+            with _translate_errors(), self._opened() as box:
+                return self._process_all(box, stop)
         except (MailboxError, UnavailableError) as error:
-            log.warning("inbound mail waits: %s", error)
-        except Exception as error:  # noqa: BLE001 (an answer that nobody foresaw ends no service)
-            log_unexpected(log, "the mailbox", error)
+            log.warning("inbound email deferred: %s", error)
+        except Exception as error:  # noqa: BLE001 (an unexpected response must not stop the service)
+            log_unexpected(log, "IMAP mailbox", error)
         return False
 
-    def _empty(self, box: BaseMailBox, stop: Event) -> bool:
-        done = self._beside(box)
+    def _process_all(self, box: BaseMailBox, stop: Event) -> bool:
+        done = self._done_folder(box)
         box.folder.set(self._name)
         results = []
         for uid in box.uids(charset=None):
             if stop.is_set():
                 return False
-            results.append(self._take(box, uid, done))
-        self._forget(box, done)
+            results.append(self._process(box, uid, done))
+        self._delete_old(box, done)
         return all(results)
 
-    def _take(self, box: BaseMailBox, uid: str, done: str) -> bool:
-        """Do what one message says, then move it away; False where that failed unexpectedly."""
-        raw = _read(box, uid)
+    def _process(self, box: BaseMailBox, uid: str, done: str) -> bool:
+        """Process a message and move it to `done`. Return False after an unexpected error."""
+        raw = _fetch(box, uid)
         if raw is None:
-            return True  # somebody else has taken it meanwhile
+            return True  # another client has moved it
         try:
-            self._receiver.process(raw)
+            self._processor.process(raw)
         except UnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 (one message that fails stops no other)
-            log_unexpected(log, "inbound mail", error)
+        except Exception as error:  # noqa: BLE001 (one failing message must not stop others)
+            log_unexpected(log, "inbound email", error)
             return False
         box.move(uid, done)
         return True
 
-    def _forget(self, box: BaseMailBox, done: str) -> None:
-        """Delete what came in too long ago (P12); a server counts that in whole days."""
+    def _delete_old(self, box: BaseMailBox, done: str) -> None:
+        """Delete messages received before the retention period (P12), in whole days."""
         box.folder.set(done)
-        old = box.uids(AND(date_lt=(self._receiver.clock() - self._keep).date()), charset=None)
+        limit = (self._processor.clock() - self._retention).date()
+        old = box.uids(AND(date_lt=limit), charset=None)
         box.delete(old, chunks=_DELETED_AT_ONCE)
 
-    def _beside(self, box: BaseMailBox) -> str:
-        """Return the name of `Done` beside our folder, which is there now."""
+    def _done_folder(self, box: BaseMailBox) -> str:
+        """Return the name of the folder `Done` next to ours; create it if necessary."""
         prefix, separator = _namespace(box.client)
         parent, found, _ = self._name.rpartition(separator)
         done = f"{parent}{found}{DONE}" if found else f"{prefix}{DONE}"
@@ -118,7 +119,7 @@ class ImapFolder:
             yield box
         finally:
             with suppress(IMAP4.error, ImapToolsError, OSError):
-                box.logout()  # all is done or lost by now, whatever the answer to this is
+                box.logout()  # the outcome no longer matters
             with suppress(OSError):
                 box.client.shutdown()
 
@@ -133,9 +134,9 @@ class ImapFolder:
         if self._url.scheme == "imap" and "STARTTLS" in client.capabilities:
             client.starttls(self._tls)
         elif self._url.scheme == "imap" and self._host not in LOOPBACK:
-            raise MailboxError("the mail server offers no STARTTLS, which a login needs")
+            raise MailboxError("the mail server does not offer STARTTLS, which is required")
         user, password = unquote(self._url.username or ""), unquote(self._url.password or "")
-        # LOGIN takes ASCII alone; some servers offer nothing else.
+        # LOGIN supports only ASCII, but some servers offer nothing else.
         log_in = box.login_utf8 if "AUTH=PLAIN" in client.capabilities else box.login
         try:
             log_in(user, password, initial_folder=None)
@@ -143,39 +144,41 @@ class ImapFolder:
             raise
         except (IMAP4.error, ImapToolsError):
             raise MailboxError("the login was refused") from None
-        # Many servers say what they can do, MOVE for one, only to whoever is logged in.
+        # Many servers announce some capabilities, such as MOVE, only after the login.
         client.capabilities = tuple(client.capability()[1][-1].decode().upper().split())
 
 
-def _read(box: BaseMailBox, uid: str) -> bytes | None:
-    """Return a message, or the first MAX_MESSAGE_BYTES bytes of it; None where it is gone.
+def _fetch(box: BaseMailBox, uid: str) -> bytes | None:
+    """Return the first MAX_MESSAGE_BYTES bytes of a message, or None if it is gone.
 
-    What matters stands at the front. It is not marked as seen.
+    The relevant parts come first. The message is not marked as seen.
     """
     typ, data = box.client.uid("FETCH", uid, f"(BODY.PEEK[]<0.{MAX_MESSAGE_BYTES}>)")
     if typ != "OK":
-        raise MailboxError("the mail server does not give a message out")
+        raise MailboxError("the mail server refused to return a message")
     return next((part[1] for part in data if isinstance(part, tuple)), None)
 
 
 def _namespace(client: IMAP4) -> tuple[str, str]:
-    """Return what the names of one's own folders begin with, and what divides their levels."""
+    """Return the prefix of the user's folder names, and the separator of their levels."""
     if "NAMESPACE" in client.capabilities:
         answer = client.namespace()[1][-1]
-        said = _PERSONAL.match(answer) if isinstance(answer, bytes) else None
-        if said is not None:
-            return said[1].decode(), said[2].decode()
+        found = _PERSONAL.match(answer) if isinstance(answer, bytes) else None
+        if found is not None:
+            return found[1].decode(), found[2].decode()
     return "", "/"
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the library's many ways to fail into MailboxError, which quotes no server."""
+def _translate_errors() -> Iterator[None]:
+    """Raise MailboxError for the library's exceptions; it quotes nothing from the server."""
     try:
         yield
     except ssl.SSLCertVerificationError:
         raise MailboxError("the mail server's certificate is not trusted") from None
     except (IMAP4.error, ImapToolsError) as error:
-        raise MailboxError(f"the mail server refused or left ({type(error).__name__})") from None
+        raise MailboxError(
+            f"the mail server refused or disconnected ({type(error).__name__})"
+        ) from None
     except OSError as error:
-        raise MailboxError(f"no answer from the mail server ({type(error).__name__})") from None
+        raise MailboxError(f"no response from the mail server ({type(error).__name__})") from None

@@ -1,7 +1,7 @@
-"""LMTP: a mail server hands messages over, and keeps each one until we have done what it says.
+"""An LMTP server. The mail server keeps each message until it has been processed.
 
-RFC 2033: one answer for each recipient. The database is asked in threads, so that a slow one holds
-up no other connection.
+RFC 2033: one reply per recipient. Messages are processed in threads, so that a slow database does
+not block other connections.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from preference_center.util.logs import log_unexpected
 
 log = logging.getLogger(__name__)
 
-MAX_LINE_BYTES = 1_048_576  # bytes
+MAX_LINE_BYTES = 1_048_576
 THREADS = 4
 
 
 @contextmanager
-def listening(receiver: MailProcessor, host: str, port: int) -> Iterator[None]:
-    """Take in messages until the block ends; a message that is being taken in is finished first."""
-    logging.getLogger("mail.log").disabled = True  # aiosmtpd writes every address there
+def listening(processor: MailProcessor, host: str, port: int) -> Iterator[None]:
+    """Accept messages until the block ends; a message in progress is finished first."""
+    logging.getLogger("mail.log").disabled = True  # aiosmtpd logs every address
     with ThreadPoolExecutor(THREADS) as pool:
-        controller = _Controller(_Handler(receiver, pool), hostname=host, port=port)
+        controller = _Controller(_Handler(processor, pool), hostname=host, port=port)
         controller.start()
         try:
             yield
@@ -39,7 +39,7 @@ def listening(receiver: MailProcessor, host: str, port: int) -> Iterator[None]:
 
 
 class _Lmtp(LMTP):
-    line_length_limit = MAX_LINE_BYTES  # real reports break the 1,000 octets of RFC 5321
+    line_length_limit = MAX_LINE_BYTES  # real reports exceed the 1,000 octets of RFC 5321
 
 
 class _Controller(Controller):
@@ -48,28 +48,28 @@ class _Controller(Controller):
 
 
 class _Handler:
-    """What is asked of us for each message."""
+    """Processes each message, once per recipient."""
 
-    def __init__(self, receiver: MailProcessor, pool: ThreadPoolExecutor) -> None:
-        self._receiver, self._pool = receiver, pool
+    def __init__(self, processor: MailProcessor, pool: ThreadPoolExecutor) -> None:
+        self._processor, self._pool = processor, pool
 
     async def handle_DATA(self, _server: Any, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         recipients = [str(each) for each in envelope.rcpt_tos]
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         loop = asyncio.get_running_loop()
-        answers = [
-            await loop.run_in_executor(self._pool, self._take, raw, recipient)
+        replies = [
+            await loop.run_in_executor(self._pool, self._process, raw, recipient)
             for recipient in recipients
         ]
-        return "\r\n".join(answers)
+        return "\r\n".join(replies)
 
-    def _take(self, raw: bytes, recipient: str) -> str:
+    def _process(self, raw: bytes, recipient: str) -> str:
         try:
-            self._receiver.process(raw, [recipient])
+            self._processor.process(raw, [recipient])
         except UnavailableError as error:
-            log.warning("inbound mail waits: %s", error)
+            log.warning("inbound email deferred: %s", error)
             return "451 4.3.0 Try again later"
-        except Exception as error:  # noqa: BLE001 (one message that fails stops no other)
-            log_unexpected(log, "inbound mail", error)
+        except Exception as error:  # noqa: BLE001 (one failing message must not stop others)
+            log_unexpected(log, "inbound email", error)
             return "451 4.3.0 Try again later"
         return "250 2.0.0 Done"

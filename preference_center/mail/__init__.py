@@ -1,1 +1,1 @@
-"""Mails: composed from templates, sent through a transport. Knows no database and no HTTP."""
+"""Parse email: MIME, bounces, complaints, DKIM signatures. No database, no HTTP server."""

@@ -1,7 +1,7 @@
-"""What mail servers write when they refuse a message, by the systems that write it.
+"""What mail servers write when they refuse a message. Comments name the systems.
 
-The patterns are searched in lower case, with "@" for every address, and without URLs and the names
-of hosts. `bounce_policy` says what each table means.
+The patterns are matched against lower-case text with "@" in place of each address, and without
+URLs and host names. `bounce_policy` says what each table means.
 """
 
 import re
@@ -22,7 +22,7 @@ _NO_SUCH_MAILBOX = (
     rf"(?:user|recipient|mailbox|account){_NAME} (?:was |could )?not (?:be )?found",  # 163, mail.ru
     r"(?:the|e-?mail) address (?:couldn't|could not|can't) be found",  # Google
     r"(?:recipient|addressee)s? not found",  # Exchange
-    r"not a (?:known|valid) (?:user|mailbox|recipient)",  # Exim's and Postfix's own texts of many
+    r"not a (?:known|valid) (?:user|mailbox|recipient)",  # custom texts in Exim and Postfix
     r"not an active address",  # FreeUK
     r"no valid recipients for this mm",  # Verizon
     r"doesn't have an? [^ ]{1,80} account",  # Yahoo
@@ -56,7 +56,7 @@ _NO_SUCH_MAILBOX = (
     r"(?:用户|用戶|收件人|邮箱|郵箱)(?:帐号|地址)?(?:不存在|未找到)|(?:无此|無此|没有该)(?:用户|用戶)",
     r"(?:수신자|사용자).{0,10}(?:존재하지 않|없습니다)",
 )
-_SWITCHED_OFF = (
+_DISABLED = (
     r"account has been (?:disabled|deactivated|discontinued|closed|deleted|terminated)",  # Yahoo
     r"(?:mailbox|account) is (?:disabled|deactivated|inactive)",  # Yahoo, Zoho, QQ
     r"casilla ha expirado",  # Ciudad
@@ -66,7 +66,7 @@ _SWITCHED_OFF = (
 # In neither table: "mailbox unavailable" (RFC 5321 writes it for a busy mailbox, a policy and a
 # missing mailbox alike), "recipient rejected", "access denied", "unrouteable address".
 
-# The mailbox may exist, and refuses for now.
+# The mailbox may exist, but refuses for now.
 _FULL = (
     r"quota|\bfull\b|insufficient|disk space|storage|\bhops?\b|\bloop|system load",
     r"mail-? ?box (?:size|exceeds|has exceeded|space)|too many messages (?:on|in)\b",
@@ -91,8 +91,8 @@ _SENDER_OR_MESSAGE = (
     r"throttl",
     r"zu ?viele|спам|垃圾|スパム",  # German, Russian, Chinese, Japanese
 )
-# The refusal may pass, or it is about the domain, or it does not say about whom it is.
-_MAY_PASS = (
+# The refusal may be temporary, or about the domain, or unspecific.
+_TEMPORARY = (
     r"not allowed|denied|prohibited|restricted|rcpthosts|relay(?:ing)? (?:not|is not)",
     r"permi(?:ssion|tted)|exceed|\blimit|couldn't create|procmail",
     r"gr[ea]y-?list|temporar|try (?:again )?later|\blater\b|delayed|postponed|retr(?:y|ied|ies)\b",
@@ -111,8 +111,8 @@ _MAY_PASS = (
     r"überf|ueberf|abgelehnt|拒绝|拒否",  # German, Chinese, Japanese
 )
 
-# The refusal gives no reason, or one that may be anything. It outweighs a code, but not words that
-# name a missing mailbox: mail servers write such lines below those.
+# The refusal gives no specific reason. It outweighs a status code, but not text about a missing
+# mailbox: mail servers write such lines below it.
 _REFUSED = (
     r"(?:message|mail|delivery|transaction) (?:was |is |has been )?(?:rejected|refused|discarded)",
     r"transaction failed|\b(?:service|server|backend|resources?) (?:is )?unavailable|refuses",
@@ -121,14 +121,14 @@ _REFUSED = (
 
 MAILBOX_MISSING = re.compile("|".join(_NO_SUCH_MAILBOX))
 NULL_MX = re.compile(r"\bnull ?mx\b")  # RFC 7505; Postfix, with 5.1.0
-MAILBOX_DISABLED = re.compile("|".join(_SWITCHED_OFF))
+MAILBOX_DISABLED = re.compile("|".join(_DISABLED))
 MAILBOX_FULL = re.compile("|".join(_FULL))
 SENDER_OR_MESSAGE = re.compile("|".join(_SENDER_OR_MESSAGE))
-MAY_PASS = re.compile("|".join(_MAY_PASS))
+TEMPORARY = re.compile("|".join(_TEMPORARY))
 REFUSED = re.compile("|".join(_REFUSED))
-# A code and the words beside it that are usually true, and sometimes false: see `bounce_policy`.
+# A code and text that usually, but not always, mean a missing mailbox: see `bounce_policy`.
 USUALLY_MISSING = {
-    "5.1.0": re.compile(r"address rejected"),  # IronPort: its list of recipients may be stale
+    "5.1.0": re.compile(r"address rejected"),  # IronPort; its list of recipients may be stale
     "5.4.1": re.compile(r"recipient address rejected: access denied"),  # Microsoft 365
     "5.5.0": re.compile(r"(?:requested action not taken: )?mailbox unavailable"),  # Outlook.com
     "": re.compile(r"\b542 @ rejected"),  # MessageLabs

@@ -1,7 +1,7 @@
-"""Read a mail that came in: bytes in, plain values out. It decides nothing and answers nobody.
+"""Parse an inbound message into plain values.
 
-What a message claims is a claim: the links and recipients in it are checked by their signatures,
-and its `From` proves nothing.
+Nothing is verified here. The caller checks the signatures of links and recipients; `From` proves
+nothing.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from preference_center.mail.original import Original
 
 MAX_RECIPIENTS = 50
 MAX_MESSAGE_ID_LENGTH = 998
-# The mail server's own come first: To and Cc are what the sender wrote.
+# Headers of the receiving mail server come first; To and Cc are written by the sender.
 _RECIPIENTS = (
     "delivered-to",
     "x-original-to",
@@ -31,11 +31,11 @@ _BULK = {"bulk", "list", "junk", "auto_reply"}
 
 @dataclass(frozen=True)
 class Incoming:
-    """What a mail says, whatever its bytes are.
+    """The contents of an inbound message.
 
-    `automatic` mail is never answered (RFC 3834 §2). `recipients` are addresses as they are
-    written, those that a mail server added first. `unread_report` and `challenge` are those of
-    `delivery_reports.Report`. `trouble` says why a part was not read, or "".
+    `automatic` messages get no reply (RFC 3834 §2). `recipients` are addresses as written, those
+    added by a mail server first. `unread_report` and `challenge` are those of `dsn.Report`.
+    `trouble` says why some parts were not read, or is "".
     """
 
     message_id: str
@@ -48,14 +48,9 @@ class Incoming:
     original: Original | None
     trouble: str
 
-    @property
-    def readable(self) -> bool:
-        """Return whether all of the message that was looked at could be read."""
-        return not self.trouble
-
 
 def read(raw: bytes) -> Incoming:
-    """Return what a mail says. Never raises; at most the first `mime.LOOKED_AT` bytes are read."""
+    """Parse at most the first `mime.MAX_PARSED_BYTES` bytes of a message. Never raises."""
     message = parse(raw)
     returned = original.find(message)
     complaint = arf.read(message, returned)

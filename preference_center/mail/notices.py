@@ -1,4 +1,4 @@
-"""What a delivery report says in words, and which lines of it are about which address."""
+"""The text of a delivery report, and which of its lines are about which address."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from preference_center.mail.mime import Message, addresses, without_encoded_word
 
 MAX_LINES = 500
 MAX_REASON_LINES = 8
-MAX_NOTICE = 16_000  # characters that are searched for a challenge
-_MIN_SUBJECT = 4  # characters; a shorter one could be any word
-MACHINE = re.compile(
+MAX_NOTICE = 16_000  # characters searched for a challenge
+_MIN_SUBJECT = 4  # characters; a shorter subject could be any word
+MACHINE_NAME = re.compile(  # local parts of mail systems
     r"mailer-?daemon|mail-?daemon|mdaemon|post[-_]?master|microsoftexchange[0-9a-f]+"
     r"|mail\.delivery\.system|imss"
 )
@@ -25,7 +25,7 @@ _WHOM_TO_ASK = re.compile(r"(?i)\b(?:contact|assistance|questions|help|support|r
 
 
 def notice_of(message: Message, returned: original.Original | None) -> str:
-    """Return what the mail system itself says, without the subject of the returned message."""
+    """Return the mail system's own text, without the subject of the returned email."""
     text = "\n".join(original.before_copy(each) for each in original.texts(message))
     subject = "" if returned is None else returned.headers.first("subject")
     for written in {subject, without_encoded_words(subject)}:
@@ -34,10 +34,10 @@ def notice_of(message: Message, returned: original.Original | None) -> str:
     return "\n".join(line for line in text.split("\n") if not _SUBJECT.match(line))
 
 
-def reasons(notice: str, ours: frozenset[str]) -> dict[str, str]:
-    """Return, for each address that a notice names, the lines from there on.
+def reasons(notice: str, excluded: frozenset[str]) -> dict[str, str]:
+    """Return the lines from each mention of an address on, by address.
 
-    `ours` are addresses that the notice names besides: who sent the message.
+    `excluded` are addresses that are not recipients, such as the sender's.
     """
     found: dict[str, list[str]] = {}
     current: list[str] = []
@@ -45,7 +45,7 @@ def reasons(notice: str, ours: frozenset[str]) -> dict[str, str]:
     for line in notice.split("\n")[:MAX_LINES]:
         if _FIELD.match(line):
             continue
-        named = [address for address in _named(line) if address not in ours]
+        named = [address for address in _named(line) if address not in excluded]
         current, since = (named, 0) if named else (current, since + 1)
         if since < MAX_REASON_LINES:
             for address in current:
@@ -54,15 +54,15 @@ def reasons(notice: str, ours: frozenset[str]) -> dict[str, str]:
 
 
 def first_paragraph(text: str) -> str:
-    """Return a text up to its first blank line."""
+    """Return the text before the first blank line."""
     return re.split(r"\n[ \t]*\n", text, maxsplit=1)[0]
 
 
-def preface(notice: str, ours: frozenset[str]) -> str:
+def preface(notice: str, excluded: frozenset[str]) -> str:
     """Return the lines before the first address, where Notes and MailMarshal give the reason."""
     lines: list[str] = []
     for line in notice.split("\n")[:MAX_LINES]:
-        if any(address not in ours for address in _named(line)):
+        if any(address not in excluded for address in _named(line)):
             return "\n".join(lines[-MAX_REASON_LINES:])
         if not _FIELD.match(line):
             lines.append(line)
@@ -70,10 +70,10 @@ def preface(notice: str, ours: frozenset[str]) -> str:
 
 
 def _named(line: str) -> Iterator[str]:
-    """Yield the addresses in a line that may be a recipient's."""
+    """Yield the addresses in a line that may be recipients."""
     if _FIELD.match(line) or _SENDER.match(line):
         return
     for address in islice(addresses(line[:1000]), 5):
         about = line.lstrip(" <\t>*").startswith(address) or not _WHOM_TO_ASK.search(line)
-        if about and not MACHINE.fullmatch(address.rpartition("@")[0].lower()):
+        if about and not MACHINE_NAME.fullmatch(address.rpartition("@")[0].lower()):
             yield address.removeprefix("SMTP=")  # Exchange 5.5

@@ -1,4 +1,4 @@
-"""The mail that a report is about, as far as the report returns it: what finds its person."""
+"""The email that a report is about, as far as the report contains it."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,7 @@ from preference_center.mail.mime import (
 )
 
 MAX_LINKS = 10
-MAX_ADDRESSES = 50
-# Some reporters write "header" for the "headers" of RFC 3462.
+# Some reporters write "header" instead of the "headers" of RFC 3462.
 _EMBEDDED = (
     "message/rfc822",
     "text/rfc822-headers",
@@ -27,12 +26,12 @@ _EMBEDDED = (
     "message/global",
     "message/global-headers",
 )
-# Outlook's feedback loop adds it to the message that a reader complains about.
+# Outlook's feedback loop adds it to the email that was complained about.
 OUTLOOK_RECIPIENT = "x-hmxmroriginalrecipient"
-# The line before a copy of the mail, as text. Each is one that some mail system writes.
+# The line before a copy of the email as text, as various mail systems write it.
 _MARKER = re.compile(
     r"""(?imx)^ (?:
-      # Exim, sendmail, qmail, Yahoo, MDaemon, Gmail, Smail, Postfix of old: dashes and a word
+      # Exim, sendmail, qmail, Yahoo, MDaemon, Gmail, Smail, old Postfix: dashes and a word
       [ \t>]{0,3} [-=*|]{2,}+ [^\n]{0,40}? \b (?: copy | original | returned | headers? | unsent
         | forwarded | below | attached | message [ ] (?:text|body) | the [ ] following [ ] message
         ) \b [^\n]*
@@ -40,7 +39,7 @@ _MARKER = re.compile(
     | [ \t]* (?:(?:here|included|this) [ ] is [ ])? (?:(?:an?|the) [ ])? (?: copy [ ] of [ ]
         | original [ ] message \b (?! [ ] was) | message [ ] (?:headers?|text) [ ] follow
         | first [ ] \d+ [ ] lines [ ] of | old [ ] message: | your [ ] message [ ] reads ) [^\n]*
-      # A part's or a mail's own beginning, where there is no marker
+      # The beginning of the part or the email, if there is no marker
     | content-type: [ ] message/rfc822 [^\n]*
     | (?= >? (?: received: [ ]? (?:from|by|\() | return-path: [ ]? <
         | x-hmxmroriginalrecipient: ) )
@@ -53,24 +52,21 @@ _MAX_PREFACE = 12  # lines between the marker and the copy
 
 @dataclass(frozen=True)
 class Original:
-    """What a report returns of the mail that it is about.
+    """The email that a report is about. None of it is verified: any sender can forge a report.
 
-    Nothing in it is proved: whoever sends a report can write it. `return_path` is its envelope
-    sender. `feedback_ids` are what its sender wrote to know it by (CFBL-Feedback-ID, RFC 9477 §3.2,
-    and our own header). `headers` are all that there are.
+    `list_unsubscribe` holds the URLs of that header, `return_path` the envelope sender, and
+    `feedback_ids` the sender's own identifiers (CFBL-Feedback-ID, RFC 9477 §3.2, and
+    X-Preference-Center).
     """
 
     list_unsubscribe: tuple[str, ...]
-    list_id: str
-    message_id: str
     return_path: str
     feedback_ids: tuple[str, ...]
-    to: tuple[str, ...]
     headers: Headers
 
 
 def find(message: Message) -> Original | None:
-    """Return the original, from a part of its own or pasted below a line that announces it."""
+    """Return the original from its own part, or from the text below a marker line."""
     for part in message.of(*_EMBEDDED):
         inner = part_of(part.content().lstrip(b"\n"))
         if inner.headers.fields:
@@ -85,8 +81,8 @@ def find(message: Message) -> Original | None:
 
 
 def texts(message: Message) -> list[str]:
-    """Return what a person is to read: the plain parts, or HTML where there is no other."""
-    # A multipart is among the parts only where its boundary is nowhere in its body.
+    """Return the plain text parts, or the HTML parts if there is no plain text."""
+    # A multipart is a leaf part only if its boundary does not occur in its body.
     readable = [
         part for part in message.parts if part.type in _PLAIN or part.type.startswith("multipart/")
     ]
@@ -96,7 +92,7 @@ def texts(message: Message) -> list[str]:
 
 
 def before_copy(text: str) -> str:
-    """Return what a report says itself, before the copy of the mail that it is about."""
+    """Return the text of a report before the copy of the original email."""
     marker = _MARKER.search(text)
     return text[: marker.start()] if marker else text
 
@@ -104,7 +100,7 @@ def before_copy(text: str) -> str:
 def _without_tags(part: Part) -> str:
     broken = re.sub(r"(?i)<(?:br|/?p|/?div|/?tr|/?li|/?h\d)\b[^<>]*>", "\n", part.text())
     plain = re.sub(r"<(?=[/!a-zA-Z])(?![^<>]*@)[^<>]*>", "", broken)
-    # A reference of thousands of digits is more than int() takes.
+    # int() refuses a character reference with thousands of digits.
     return unescape(re.sub(r"&#[0-9a-zA-Z]{8,};?", "", plain))
 
 
@@ -120,35 +116,19 @@ def _pasted(text: str) -> Headers | None:
 
 
 def _original(headers: Headers) -> Original:
-    path = next(addresses(headers.first("return-path")), "")
     return Original(
         list_unsubscribe=tuple(islice(_links(headers), MAX_LINKS)),
-        list_id=_bracketed(headers.first("list-id")),
-        message_id=_bracketed(headers.first("message-id")),
-        return_path=path,
+        return_path=next(addresses(headers.first("return-path")), ""),
         feedback_ids=tuple(headers.all("cfbl-feedback-id", "x-preference-center")[:MAX_LINKS]),
-        to=tuple(islice(_recipients(headers), MAX_ADDRESSES)),
         headers=headers,
     )
 
 
 def _links(headers: Headers) -> Iterator[str]:
-    """Yield the addresses of List-Unsubscribe: whole, though a relay folded or encoded them."""
+    """Yield the URLs of List-Unsubscribe, unfolded and decoded."""
     for value in headers.all("list-unsubscribe")[:2]:
         plain = without_encoded_words(value)
         for link in re.findall(r"<([^<>]*)>", plain) or plain.split(","):
-            whole = re.sub(r"\s+", "", link)  # RFC 2369 §2 has white space left out
+            whole = re.sub(r"\s+", "", link)  # RFC 2369 §2: ignore white space
             if re.match(r"(?i)https?://|mailto:", whole):
                 yield whole
-
-
-def _recipients(headers: Headers) -> Iterator[str]:
-    # JMRP is Outlook's feedback loop: X-HmXmrOriginalRecipient is who complains.
-    for value in headers.all(OUTLOOK_RECIPIENT, "x-original-to", "delivered-to", "to"):
-        yield from addresses(value)
-
-
-def _bracketed(value: str) -> str:
-    plain = without_encoded_words(value)
-    found = re.search(r"<([^<>]*)>", plain)
-    return re.sub(r"\s+", "", found[1] if found else plain)[:998]

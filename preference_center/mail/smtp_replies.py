@@ -1,8 +1,7 @@
-"""The SMTP dialogue that a report quotes: which command was refused, and in which words.
+"""The SMTP dialogue that a report quotes: which command was refused, and the reply.
 
-A mail server that refuses RCPT speaks about the recipient. One that refuses the end of DATA has
-seen the message, and may speak about that. Sources: the reports of Postfix, sendmail, Exim, qmail,
-Courier, m-FILTER and InterScan.
+A refusal of RCPT is about the recipient. A refusal after DATA may be about the content. Formats:
+Postfix, sendmail, Exim, qmail, Courier, m-FILTER and InterScan.
 """
 
 import re
@@ -11,7 +10,7 @@ from typing import Literal
 Command = Literal["MAIL", "RCPT", "DATA", ""]
 
 MAX_SEARCHED = 16_000  # characters
-# Each may be wrapped at any space.
+# A report may be wrapped at any space.
 _COMMAND = r"(mail(?=\s{1,9}from)|rcpt\b|(?:pipelined\s{1,9})?(?:end\s{1,9}of\s{1,9})?data\b)"
 _REFUSED = re.compile(
     # Postfix: "(in reply to end of DATA command)"; Exim: "after RCPT TO:<x>", "after
@@ -24,8 +23,8 @@ _REFUSED = re.compile(
     r"|failed after i sent the (message)",  # qmail
     re.IGNORECASE,
 )
-# With pipelining, DATA is sent before the answer to RCPT has come. A server that had accepted no
-# recipient says so next.
+# With pipelining, DATA is sent before the reply to RCPT arrives. If the server accepted no
+# recipient, it says so next.
 _NO_RECIPIENT = re.compile(
     r"(?i)\b50[0-9] [^\n]{0,40}need rcpt|\bno valid recipient|rcpt [^\n]{0,40}must precede data"
 )
@@ -38,7 +37,7 @@ _END = re.compile(r"\n\s*\n|\]\s|\(in\s{1,9}reply\s", re.IGNORECASE)
 
 
 def command_in(text: str) -> Command:
-    """Return the command that was refused, or "" where the text does not say."""
+    """Return the command that was refused, or "" if the text does not say."""
     found = _REFUSED.search(text[:MAX_SEARCHED])
     if found is None:
         return ""
@@ -51,7 +50,7 @@ def command_in(text: str) -> Command:
 
 
 def reply_in(text: str) -> str:
-    """Return the first reply of a mail server that a text quotes, or ""."""
+    """Return the first mail server reply that a text quotes, or ""."""
     searched = text[:MAX_SEARCHED]
     start = _REPLY.search(searched)
     if start is None:
@@ -63,5 +62,5 @@ def reply_in(text: str) -> str:
 
 
 def _next_reply(code: str, text: str) -> re.Match[str] | None:
-    """Return where the lines of another code begin: the reply to another command."""
+    """Return the start of the lines with another code: the reply to another command."""
     return re.compile(rf"\n[ \t>]{{0,8}}(?:<<< ?)?(?!{code})[245]\d\d[ -]").search(text)

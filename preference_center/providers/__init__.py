@@ -1,1 +1,1 @@
-"""What a mail provider's events say, once they are proved to be the provider's own."""
+"""Knowledge about email providers: their signed events, and their own unsubscribe headers."""

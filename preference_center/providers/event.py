@@ -1,4 +1,4 @@
-"""What all providers have in common: what they post, what they say, and how they are refused."""
+"""Webhook requests, events and errors, common to all providers."""
 
 import re
 from collections.abc import Callable
@@ -9,28 +9,27 @@ from typing import ClassVar, Literal, Protocol
 from preference_center.core.vocab import BounceSeverity
 from preference_center.mail import bounce_policy
 
-CUSTOM_ARGUMENT = "preference_center"  # the name under which a mail carries its `event_token`
-# Providers that could not reach us go on trying for up to a day.
-FRESH_FOR = timedelta(hours=24)
-CLOCKS_DIFFER_BY = timedelta(minutes=10)
+CUSTOM_ARGUMENT = "preference_center"  # the name of the `event_token` in an email's metadata
+MAX_AGE = timedelta(hours=24)  # providers retry for up to a day
+MAX_CLOCK_SKEW = timedelta(minutes=10)
 _CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 
 
 class InvalidSignatureError(Exception):
-    """It is not signed by the provider, or was signed too long ago."""
+    """The provider's signature is missing, wrong or too old. Messages quote nothing from it."""
 
 
 class MalformedEventError(Exception):
-    """It is signed, and no event of a form that we know."""
+    """The request does not have the provider's documented form."""
 
 
 class VerificationUnavailableError(Exception):
-    """What proves it could not be fetched now; the provider posts it again."""
+    """The signing certificate could not be fetched; the provider will retry."""
 
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """A request as it came: its body, and what a header says by its name, or ""."""
+    """A webhook request: its body, and a function that returns a header's value, or ""."""
 
     body: bytes
     header: Callable[[str], str]
@@ -38,14 +37,13 @@ class WebhookRequest:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to an email to `address`.
+    """An event about one email to `address`.
 
-    `id` is unique at its provider, or "". `token` is the email's `event_token`, or "". A bounce has
-    a `severity`, and the enhanced status code (RFC 3463) that says so, or "". `authority` is how
-    far the event itself is proved: see `core.bounces`. An unsubscribe may be from `everything`,
-    whatever the email was about. `sent_to_address` is whether the provider itself sent to
-    `address`, or None where it does not say. An event of kind `unknown` is only kept, with the
-    request as it came in `raw`.
+    `id` is unique at the provider, or "". `token` is the email's `event_token`, or "". A bounce has
+    a `severity` and the enhanced status code (RFC 3463) that it follows from, or "". `authority`
+    says how trustworthy the event is: see `core.bounces`. `everything` marks an unsubscribe from
+    all topics. `sent_to_address` is whether the provider itself sent to `address`, or None if
+    unknown. An event of kind `unknown` is only quarantined; `raw` is the request body.
     """
 
     id: str
@@ -62,22 +60,22 @@ class Event:
 
     @property
     def name(self) -> str:
-        """Return what tells it from every other event of its provider."""
+        """Return the deduplication key of the event."""
         return self.id or f"{self.kind} {self.address} {self.occurred_at.isoformat()}"
 
 
-class Provider(Protocol):
-    """Reads what one provider posts: a body of at most `max_body_bytes` bytes.
+class EventReader(Protocol):
+    """Verifies and parses the webhook requests of one provider.
 
-    That is little where it must be parsed before it can be proved.
+    `max_body_bytes` is small if a body must be parsed before it can be verified.
     """
 
     max_body_bytes: ClassVar[int]
 
     def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
-        """Return the events that end something, and deliveries; other ones are left out.
+        """Return the bounces, complaints, unsubscribes and deliveries in a request.
 
-        Raise ForgedError, UnreadableError or AwayError.
+        Raise InvalidSignatureError, MalformedEventError or VerificationUnavailableError.
         """
         ...
 
@@ -92,21 +90,21 @@ def bounce(
     reason: str = "",
     otherwise: BounceSeverity = BounceSeverity.SOFT,
 ) -> Event:
-    """Return a failed delivery as a mail server's code and words judge it.
+    """Return a bounce, classified by the mail server's code and text.
 
-    `otherwise` is the provider's own verdict: it counts where the code and the words tell nothing.
+    `otherwise` is the provider's own classification, used if these are not conclusive.
     """
-    verdict = bounce_policy.judge(_code(status), reason, otherwise=otherwise)
-    severity, code = verdict.severity, verdict.code
+    result = bounce_policy.classify(_code(status), reason, otherwise=otherwise)
+    severity, code = result.severity, result.code
     return Event(event_id, "bounce", address, token, at, severity=severity, code=code)
 
 
 def soft_bounce(
     event_id: str, address: str, token: str, at: datetime, *, status: str = "", reason: str = ""
 ) -> Event:
-    """Return a delivery that the provider gave up for a reason that may pass: SOFT at most.
+    """Return a bounce for a temporary reason, after the provider's last attempt: SOFT at most.
 
-    An attempt that is tried again is none: most of those end as delivered.
+    Attempts that the provider will retry are not bounces: most are delivered in the end.
     """
     event = bounce(event_id, address, token, at, status=status, reason=reason)
     if event.severity is BounceSeverity.IGNORED:
@@ -115,16 +113,20 @@ def soft_bounce(
 
 
 def ignored_bounce(event_id: str, address: str, token: str, at: datetime) -> Event:
-    """Return a delivery that failed because of the sender or the message."""
+    """Return a bounce that is about the sender or the message."""
     return Event(event_id, "bounce", address, token, at, severity=BounceSeverity.IGNORED)
 
 
-def refuse_what_is_old(signed_at: datetime | None, now: datetime) -> None:
-    """Raise ForgedError where the time under a signature is none, old, or still to come."""
-    if signed_at is None or not -CLOCKS_DIFFER_BY <= now - signed_at <= FRESH_FOR:
-        raise InvalidSignatureError
+def check_signing_time(signed_at: datetime | None, now: datetime) -> None:
+    """Raise InvalidSignatureError if a signing time is missing, too old or in the future."""
+    if signed_at is None:
+        raise InvalidSignatureError("the timestamp is missing or malformed")
+    if now - signed_at > MAX_AGE:
+        raise InvalidSignatureError("the timestamp is too old")
+    if now - signed_at < -MAX_CLOCK_SKEW:
+        raise InvalidSignatureError("the timestamp is in the future")
 
 
 def _code(status: str) -> str:
-    """Return an enhanced status code, or "" for what is none."""
+    """Return a valid enhanced status code, or ""."""
     return status if _CODE.fullmatch(status) else ""

@@ -1,4 +1,4 @@
-"""Read JSON that somebody else wrote: what is not there, or of another type, is empty."""
+"""Read untrusted JSON: a missing value, or one of another type, is empty."""
 
 import json
 from collections.abc import Iterator
@@ -15,17 +15,18 @@ class JsonObject:
         self._values: dict[str, Any] = value if isinstance(value, dict) else {}
 
     def text(self, name: str) -> str:
-        """Return a string that a database can keep, or a number as one."""
+        """Return a string that a database can store; a number is converted."""
         value = self._values.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
         return value if _is_text(value) else ""
 
     def is_true(self, name: str) -> bool:
-        """Return whether a value is true, also where it is written as a string."""
+        """Return True if a value is true or the string "true"."""
         return self._values.get(name) is True or self.text(name).lower() == "true"
 
     def part(self, name: str) -> "JsonObject":
+        """Return an object in this object."""
         return JsonObject(self._values.get(name))
 
     def parts(self, name: str) -> Iterator["JsonObject"]:
@@ -42,18 +43,18 @@ class JsonObject:
         return next(iter(self.texts(name)), "")
 
     def argument(self, field: str, name: str) -> str:
-        """Return the value of a name in a field: an object, or a list of keys and values."""
+        """Return a value in a field that is an object, or a list of `key` and `value` pairs."""
         pairs = (each.text("value") for each in self.parts(field) if each.text("key") == name)
         return self.part(field).text(name) or next(pairs, "")
 
     def time(self, name: str) -> datetime | None:
-        """Return a time: seconds since 1970, or ISO 8601 with its zone; None if it is neither."""
+        """Return a time from Unix seconds or ISO 8601 with a zone, or None."""
         text = self.text(name)
         return from_seconds(text) or _from_iso(text)
 
 
 def from_seconds(text: str) -> datetime | None:
-    """Return the time that is so many seconds after 1970 began, UTC, or None."""
+    """Return the time for a Unix timestamp, UTC, or None."""
     try:
         return datetime.fromtimestamp(float(text), UTC)
     except (ValueError, OverflowError, OSError):
@@ -69,22 +70,22 @@ def _from_iso(text: str) -> datetime | None:
 
 
 def _is_text(value: Any) -> TypeGuard[str]:
-    """Tell whether a value is a string without NUL and lone surrogates."""
+    """Return True for a string without NUL and lone surrogates."""
     if not isinstance(value, str) or "\0" in value:
         return False
     return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def parse(text: bytes | str) -> Any:
-    """Return what a JSON document says, or raise UnreadableError."""
+    """Return the value of a JSON document. Raise MalformedEventError."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise MalformedEventError("no JSON") from error
+        raise MalformedEventError("the body is not JSON") from error
 
 
 def each_of(value: Any) -> Iterator[JsonObject]:
-    """Yield the objects of a list, whatever else is in it."""
+    """Yield the objects in a list, without its other items."""
     for item in value if isinstance(value, list) else ():
         if isinstance(item, dict):
             yield JsonObject(item)

@@ -1,4 +1,4 @@
-"""What the exports ask: each a stream in the order of its key, with an index behind its filter."""
+"""The queries of the exports: each a stream in the order of its key, with an indexed filter."""
 
 import json
 from datetime import datetime
@@ -44,9 +44,9 @@ _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return every subscription as it is in effect, stops of everything included.
+    """Return the effective status of every subscription, global unsubscribes included.
 
-    Whoever was erased is left out: the suppressions say all that is left of them.
+    Erased subscribers are left out: `suppressions` lists what remains of them.
     """
     bounced = ADDRESS_SUPPRESSION.source == Source.BOUNCE
     complained = ALL_SUPPRESSION.source == Source.COMPLAINT
@@ -61,7 +61,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         ),
         else_=Subscription.status,
     )
-    # The stop that decides the status also says since when and through which channel.
+    # The suppression that decides the status also supplies time and source.
     any_address, any_all = ADDRESS_SUPPRESSION.kind.is_not(None), ALL_SUPPRESSION.kind.is_not(None)
     changed_at = case(
         (bounced, ADDRESS_SUPPRESSION.since),
@@ -109,7 +109,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
 
 
 def suppressions(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return the stops above all topics; with `topic`, also those of that topic alone."""
+    """Return all suppressions; with `topic`, also the unsubscribes from that topic."""
     above: AnySelect = select(
         Subscriber.email,
         Suppression.subscriber_id.label("id"),
@@ -140,10 +140,12 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
 
 
 class _After(TypeDecorator[str]):
-    """One cell of a row's details: the `status` after it, the `source` of what ended, or the source
-    that an imported file stated.
+    """One cell of a row's details.
 
-    The details hold the one subscription or suppression that the row touched, or None.
+    It is the `status` after the change, the `source` of an unsubscribe, or the source that an
+    imported file stated.
+
+    The details contain the one subscription or suppression that the row changed, or None.
     """
 
     impl = Text
@@ -166,7 +168,7 @@ class _After(TypeDecorator[str]):
 
 
 def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return every change, each person's in the order they were made."""
+    """Return every ledger row, in order for each subscriber."""
     wording = aliased(Wording)
     statement: AnySelect = (
         select(
@@ -201,7 +203,7 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
 
 
 def reasons(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return why people left, by the week, without the people."""
+    """Return the reasons for leaving, by week, without subscribers."""
     given = all_reasons(ReportFilter(topic, None, since, until)).c
     columns = (given.topic, given.campaign, given.code, given.note)
     ordered = (cast(func.coalesce(column, ""), _Bytewise) for column in columns)

@@ -1,8 +1,8 @@
-"""Which keys a database is used with: check values, which tell nothing about the keys.
+"""The keys that a database is used with, recorded as check values that do not reveal them.
 
 A database that is used with other keys than its own loses unsubscribes without an error: under
-another IDENTITY_KEY every address is that of an unknown subscriber. So each key leaves an HMAC of
-a fixed label, and a process must hold a key that made one of them.
+another IDENTITY_KEY every address belongs to an unknown subscriber. Each key is therefore recorded
+as an HMAC of a fixed label, and a process must have a key that matches one of them.
 """
 
 import hmac
@@ -35,7 +35,7 @@ Keys = Mapping[KeyKind, tuple[str, ...]]
 Known = Mapping[KeyKind, frozenset[bytes]]
 
 
-@cache  # every session asks
+@cache  # Every session needs it.
 def check_value(kind: KeyKind, key: str) -> bytes:
     """Return the check value of a key, 32 bytes.
 
@@ -48,14 +48,14 @@ def check_value(kind: KeyKind, key: str) -> bytes:
 def known(session: Session) -> Known:
     """Return the check values on record; a kind without any is absent."""
     found: dict[KeyKind, set[bytes]] = {}
-    # Every session asks: plain SQL takes half the time that the mapper does.
+    # Every session runs this: plain SQL takes half the time of the mapper.
     for kind, value in session.connection().exec_driver_sql(_KNOWN):
         found.setdefault(KeyKind(kind), set()).add(value)
     return {kind: frozenset(values) for kind, values in found.items()}
 
 
 def problems(on_record: Known, keys: Keys) -> list[str]:
-    """Return a sentence for each kind of which no given key is on record.
+    """Return a sentence for each kind of key of which no given key is on record.
 
     A kind without a key in `keys` is not checked.
     """
@@ -97,8 +97,8 @@ def listed(session: Session) -> Sequence[KeyCheck]:
 def misfits(session: Session, keys: Keys) -> list[str]:
     """Return a sentence for each kind of key that the stored data contradict.
 
-    A kind fits where most of a sample do: a database that was used with a wrong key for a while
-    holds some rows of that key too. Nothing stored was made with a link key.
+    A kind of key fits if most of a sample fit: a database that was used with a wrong key for a
+    while contains some rows made with it. Link keys leave nothing in the database.
     """
     wrong = []
     (identity,) = keys.get(KeyKind.IDENTITY) or (None,)
@@ -116,18 +116,18 @@ def _on_record(on_record: Known, kind: KeyKind, keys: Iterable[str]) -> tuple[st
 
 
 def _fits_addresses(session: Session, identity_key: str) -> bool:
-    # Ids are as good as random, so the first of them are a fair sample.
+    # Ids are practically random, so the first of them are a fair sample.
     sample = session.execute(
         select(Subscriber.subscriber_id, Subscriber.email)
         .where(Subscriber.email.is_not(None))
         .order_by(Subscriber.subscriber_id)
         .limit(_MAX_SAMPLE)
     ).all()
-    return _most(fingerprint(email or "", identity_key) == person for person, email in sample)
+    return _most(fingerprint(email or "", identity_key) == found for found, email in sample)
 
 
 def _fit_seals(session: Session, server_keys: Sequence[str]) -> bool:
-    """Tell whether most of the newest rows were sealed with one of the keys.
+    """Return True if most of the newest rows were sealed with one of the keys.
 
     An older key may have been dropped from the list.
     """
@@ -148,6 +148,6 @@ def _fit_seals(session: Session, server_keys: Sequence[str]) -> bool:
 
 
 def _most(fits: Iterable[bool]) -> bool:
-    """Tell whether more than half fit, or there are none."""
+    """Return True if more than half fit, or if there are none."""
     verdicts = list(fits)
     return not verdicts or 2 * sum(verdicts) > len(verdicts)

@@ -1,8 +1,8 @@
-"""Connections to PostgreSQL on which nothing waits without end, and a COMMIT is never in doubt.
+"""Connections to PostgreSQL with a deadline for every wait, and a COMMIT that reports doubts.
 
 `statement_timeout` is enforced by the server, so it does not help when the server is silent: a dead
 host, a network partition, a stopped process, a proxy that forwards nothing. TCP's own timeouts do
-not help where the kernel still acknowledges. So each wait has a deadline of its own here.
+not help while the kernel still acknowledges packets. Each wait therefore has its own deadline.
 """
 
 from typing import Any, TypeVar
@@ -16,8 +16,8 @@ from psycopg.rows import TupleRow
 
 CONNECT_SECONDS = 3
 MIN_IDLE_SECONDS = 60
-_WAKE_SECONDS = 0.1  # how often a wait looks at its deadline and at signals
-# A dead host ends a connection within 30 seconds, also where a statement may take longer.
+_WAKE_SECONDS = 0.1  # How often a wait checks its deadline and signals.
+# A dead host ends a connection within 30 seconds, even if a statement may take longer.
 _TCP = {
     "keepalives_idle": 10,
     "keepalives_interval": 10,
@@ -33,15 +33,15 @@ class NoAnswerError(psycopg.OperationalError, TimeoutError):
 
 
 def arguments(seconds: float) -> dict[str, Any]:
-    """Return psycopg's connection arguments where a statement may take `seconds`.
+    """Return psycopg's connection arguments for statements of at most `seconds`.
 
-    The server ends a statement, and a transaction left open by a client that it can no longer
-    reach: the locks of such a transaction would stop others.
+    The server ends longer statements, and transactions left open by clients that it can no longer
+    reach: the locks of such a transaction would block others.
     """
     options = {
         "statement_timeout": int(seconds * 1000),
         "idle_in_transaction_session_timeout": int(max(seconds, MIN_IDLE_SECONDS) * 1000),
-        "client_min_messages": "warning",  # `commit` needs the warnings, whatever the role says
+        "client_min_messages": "warning",  # `commit` needs warnings, whatever the role sets.
         "timezone": "UTC",
     }
     return {
@@ -69,9 +69,9 @@ class Connection(psycopg.Connection[TupleRow]):
     def wait(
         self, gen: PQGen[_Result], interval: float = _WAKE_SECONDS, timeout: float | None = None
     ) -> _Result:
-        """Wait for one answer: of a statement, a COMMIT, a ROLLBACK, a ping.
+        """Wait for the answer to one statement, COMMIT, ROLLBACK or ping.
 
-        Where the wait ends without one, the socket is closed. psycopg would send a cancel request
+        If the wait ends without one, the socket is closed. psycopg would send a cancel request
         on Ctrl+C, and a COMMIT that waits for a synchronous standby answers that with success,
         although a failover would lose it.
         """
@@ -86,7 +86,7 @@ class Connection(psycopg.Connection[TupleRow]):
             raise
 
     def commit(self) -> None:
-        """Commit, or raise unless the server says without reserve that it did.
+        """Commit, or raise unless the server confirms it without a warning.
 
         A failed transaction answers COMMIT by rolling back. A warning says that the commit may not
         last: "canceling wait for synchronous replication due to user request".

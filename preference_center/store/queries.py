@@ -1,4 +1,4 @@
-"""The statements that take more than the mapper: upserts, locks and batches, each in one trip."""
+"""Statements beyond the mapper: upserts, locks and batches, each in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -30,24 +30,24 @@ Insert = postgresql.Insert | sqlite.Insert
 
 
 def insert(session: Session, table: type[Base]) -> Insert:
-    """Return an insert of this engine's kind, which knows `ON CONFLICT`."""
+    """Return an insert of this engine's dialect, which supports `ON CONFLICT`."""
     dialect: Dialect = session.get_bind().dialect
-    assert isinstance(table.__table__, Table)  # noqa: S101 (tells the type checker)
+    assert isinstance(table.__table__, Table)  # noqa: S101 (for the type checker)
     if dialect.name == "sqlite":
         return sqlite.insert(table.__table__)
     return postgresql.insert(table.__table__)
 
 
 def insert_missing(session: Session, table: type[Base], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert the rows whose key is not there yet."""
+    """Insert the rows whose key does not exist yet."""
     if values := list(rows):
         session.execute(insert(session, table).on_conflict_do_nothing(), values)
 
 
 def lock_subscribers(session: Session, ids: Sequence[UUID]) -> list[Subscriber]:
-    """Return the subscribers, locked in the order of their ids, with all they chose.
+    """Return the subscribers with all preferences, locked in the order of their ids.
 
-    The order is what keeps two batches from waiting for each other for ever.
+    The fixed order keeps two batches from deadlocking.
     """
     statement = (
         select(Subscriber)
@@ -61,10 +61,10 @@ def lock_subscribers(session: Session, ids: Sequence[UUID]) -> list[Subscriber]:
 
 
 def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
-    """Insert a pending mail, or let the one already pending cover this change too.
+    """Insert a pending email, or add this change to the one that is pending.
 
-    It counts as created anew: a confirm link counts from when it was last asked for. One statement,
-    so that a worker's claim falls before it or after it, never between.
+    `created_at` is renewed: a confirm link counts from the last request. It is one statement, so
+    that a worker leases the row either before it or after it.
     """
     statement = insert(session, OutboxRow).values(**row)
     due = case(
@@ -85,7 +85,7 @@ def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
 
 
 def fill_addresses(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert subscribers, or give those without an address theirs; never one who was erased."""
+    """Insert subscribers, or add the address of those without one, unless they were erased."""
     statement = insert(session, Subscriber)
     statement = statement.on_conflict_do_update(
         index_elements=["subscriber_id"],
@@ -101,16 +101,17 @@ ADDRESS_SUPPRESSION = aliased(Suppression)
 
 
 def is_suppression_of(stop: type[Suppression], kind: Scope) -> ColumnElement[bool]:
-    """Return the join of a subscriber with their suppression of one kind."""
+    """Return the join condition of a subscriber and a suppression of one kind."""
     return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
 
 
 def load_delivery_rules(
     session: Session, topic: str, campaign: str, ids: Sequence[UUID]
 ) -> dict[UUID, Any]:
-    """Return what decides whether each of `ids` may be mailed on `topic`; absent: never seen.
+    """Return what decides whether each of `ids` may be emailed on `topic`, by id.
 
-    `last_claim` is that of other campaigns, asked for only where a cap wants to know it.
+    Unknown ids are absent. `last_claim` is the newest claim of another campaign, read only for
+    subscriptions with a cap.
     """
     last_claim = (
         select(func.max(Claim.claimed_at))
@@ -149,7 +150,7 @@ def load_delivery_rules(
 
 
 def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
-    """Lock the subscribers there are among `ids`, in that order, whatever they chose."""
+    """Lock the subscribers among `ids` that are on record, in the order of their ids."""
     statement = (
         select(Subscriber.subscriber_id)
         .where(Subscriber.subscriber_id.in_(ids))
@@ -160,7 +161,7 @@ def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
 
 
 def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
-    """Lock those of `ids` that no other transaction holds, without waiting; return them."""
+    """Lock those of `ids` that no other transaction has locked, without waiting; return them."""
     statement = (
         select(Subscriber.subscriber_id)
         .where(Subscriber.subscriber_id.in_(ids))
@@ -173,9 +174,9 @@ def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
 def claim(
     session: Session, topic: str, campaign: str, ids: Iterable[UUID], now: datetime
 ) -> list[UUID]:
-    """Record an email for each of `ids`; return those for which none was recorded so far.
+    """Claim an email for each of `ids`; return those that had no such claim.
 
-    One that is recorded and not released stays as it is.
+    A claim that exists and was not released stays as it is.
     """
     statement = insert(session, Claim)
     statement = statement.on_conflict_do_update(
@@ -194,7 +195,7 @@ def add_counts(
     table: type[BounceCount | ClaimCount | InboundCount | PageView],
     rows: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Insert counts, or add them to those that have the same key."""
+    """Insert counts, or add them to the counts with the same keys."""
     statement = insert(session, table)
     statement = statement.on_conflict_do_update(
         index_elements=list(table.__table__.primary_key),
@@ -205,14 +206,14 @@ def add_counts(
 
 
 def insert_seen(session: Session, digest: bytes, now: datetime) -> bool:
-    """Note that something came in; False where it is on record, or another one notes it first."""
+    """Record the digest of an inbound item; return False if it is on record already."""
     statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
-    noted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)
-    return session.scalars(noted).first() is not None
+    inserted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)
+    return session.scalars(inserted).first() is not None
 
 
-def take_due_mail(session: Session, now: datetime) -> OutboxRow | None:
-    """Return the mail that has waited longest and is due, locked; None where there is none."""
+def lock_due_email(session: Session, now: datetime) -> OutboxRow | None:
+    """Return the email that has been due longest, locked, or None."""
     statement = (
         select(OutboxRow)
         .where(UNSETTLED, OutboxRow.due_at <= now)

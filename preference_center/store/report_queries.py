@@ -1,4 +1,4 @@
-"""What the report asks: counts by topic and campaign, and a stream in the order of people."""
+"""The queries of the report: counts by topic and campaign, and a stream by subscriber."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Subquery, and_, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import Event
+from preference_center.core.vocab import Event, Scope, Source
 from preference_center.store.tables import AnonymizedReason, LedgerRow, PageView, Reason
 
 AnySelect = Select[*tuple[Any, ...]]
@@ -16,9 +16,9 @@ AnySelect = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class ReportFilter:
-    """Of one topic, of one campaign, recorded from `since` on and before `until`; None: of all.
+    """Selects a topic, a campaign, and the time from `since` to before `until`; None means all.
 
-    What is counted by the hour or the week counts where any of its time lies in between.
+    Counts by the hour or the week are included if any part of that period is.
     """
 
     topic: str | None = None
@@ -28,7 +28,7 @@ class ReportFilter:
 
 
 def page_views(wanted: ReportFilter) -> AnySelect:
-    """Return how often links were opened: topic, campaign, count."""
+    """Return the number of page views: topic, campaign, count."""
     statement: AnySelect = select(PageView.topic, PageView.campaign, func.sum(PageView.count))
     if wanted.since is not None:
         statement = statement.where(PageView.hour > wanted.since - timedelta(hours=1))
@@ -37,25 +37,29 @@ def page_views(wanted: ReportFilter) -> AnySelect:
     return _of(statement, PageView, wanted).group_by(PageView.topic, PageView.campaign)
 
 
-def acts(wanted: ReportFilter, events: Collection[str], sources: Collection[str]) -> AnySelect:
-    """Return how often what was done: topic, campaign, event, scope, count.
+def events(
+    wanted: ReportFilter, kinds: Collection[Event], sources: Collection[Source]
+) -> AnySelect:
+    """Return the number of events: topic, campaign, event, scope, count.
 
-    What an erased person did to a topic is of no topic any more, and left out.
+    Events of erased subscribers no longer have a topic and are left out.
     """
     by = (LedgerRow.topic, LedgerRow.campaign, LedgerRow.event, LedgerRow.scope)
     statement: AnySelect = select(*by, func.count()).where(
-        LedgerRow.event.in_(events),
+        LedgerRow.event.in_(kinds),
         LedgerRow.source.in_(sources),
-        or_(LedgerRow.topic.is_not(None), LedgerRow.scope == "all"),
+        or_(LedgerRow.topic.is_not(None), LedgerRow.scope == Scope.ALL),
     )
     return _recorded(statement, LedgerRow, wanted).group_by(*by)
 
 
-def left_after(wanted: ReportFilter, less: Collection[str], sources: Collection[str]) -> AnySelect:
-    """Return each time somebody left a topic, or everything, at some time after an event of `less`.
+def left_after(
+    wanted: ReportFilter, less: Collection[Event], sources: Collection[Source]
+) -> AnySelect:
+    """Return each unsubscribe that followed an event of `less` by the same subscriber.
 
-    Columns: subscriber_id, and of the event topic, campaign and asked_at; then left_at. The
-    event is what `wanted` speaks of; the leaving may come after `until`. In the order of people.
+    Columns: subscriber_id; topic, campaign and asked_at of the event; left_at. `wanted` selects
+    the event; the unsubscribe may come after `until`. Rows are ordered by subscriber.
     """
     asked, left = aliased(LedgerRow), aliased(LedgerRow)
     later = and_(
@@ -88,7 +92,7 @@ def reasons(wanted: ReportFilter) -> AnySelect:
 
 
 def all_reasons(wanted: ReportFilter) -> Subquery:
-    """Return the reasons that know their person and those that do not, without any person."""
+    """Return all reasons, anonymized or not, without subscribers."""
     parts = []
     for table in (Reason, AnonymizedReason):
         part: AnySelect = select(table.week, table.topic, table.campaign, table.code, table.note)

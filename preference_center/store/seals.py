@@ -1,6 +1,6 @@
 """The seal of a ledger row: an HMAC over the hash before it and the row.
 
-The row holds a salted digest of what an erasure takes away: topic, campaign, wording and details.
+The row holds a salted digest of what an erasure deletes: topic, campaign, wording and details.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from preference_center.store.tables import LedgerDetail, LedgerRow
 
 FIRST_HEAD = bytes(32)
 
-# Frozen: a column that is added later is not sealed by the rows that exist already.
+# Frozen: existing rows do not seal a column that is added later.
 _SEALED = (
     "subscriber_id",
     "seq",
@@ -27,7 +27,7 @@ _SEALED = (
     "digest",
 )
 _ERASABLE = ("topic", "campaign", "wording")
-STATED_SOURCE = "stated_source"  # beside the keys of a snapshot, in the details' `after`
+STATED_SOURCE = "stated_source"  # Beside the keys of a snapshot, in the details' `after`.
 
 
 def seal(row: LedgerRow, head: bytes, key: str) -> bytes:
@@ -37,14 +37,14 @@ def seal(row: LedgerRow, head: bytes, key: str) -> bytes:
 
 
 def digest(row: LedgerRow, details: LedgerDetail) -> bytes:
-    """Return the salted digest of what an erasure takes away from `row`, 32 bytes."""
+    """Return the salted digest of what an erasure deletes from `row`, 32 bytes."""
     erasable = {name: _plain(getattr(row, name)) for name in _ERASABLE}
     text = "\n".join((canonical_json(erasable), details.before, details.after))
     return hashlib.sha256(details.salt + text.encode()).digest()
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
-    """Return the one JSON text of `value` that seals and details are made of."""
+    """Return the canonical JSON text of `value`, as seals and details use it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -30,5 +30,5 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # It has a line for each look at the schema, and so for each question whether we are ready.
+    # It would log its own set-up at each upgrade.
     logging.getLogger("alembic").setLevel(logging.WARNING)

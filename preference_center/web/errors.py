@@ -45,10 +45,8 @@ _ANSWERS: dict[type[Exception], _Answer] = {
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
-    InvalidSignatureError: _Answer(
-        403, "errors/other.html", "Nothing proves that the provider sent this."
-    ),
-    MalformedEventError: _Answer(400, "errors/other.html", "This is no event of a known form."),
+    InvalidSignatureError: _Answer(403, "errors/other.html", "Invalid signature."),
+    MalformedEventError: _Answer(400, "errors/other.html", "Malformed event."),
     VerificationUnavailableError: _Answer(
         503, "errors/trouble.html", "Nothing was stored. Try again."
     ),

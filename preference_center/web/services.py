@@ -9,7 +9,7 @@ from flask import current_app, request, url_for
 
 from preference_center.core import inbound_counts, page_views
 from preference_center.i18n import Languages
-from preference_center.providers.event import Provider
+from preference_center.providers.event import EventReader
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.web.counters import BackgroundCounter
@@ -28,7 +28,7 @@ class Services:
     clock: Callable[[], datetime]
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
-    providers: Mapping[str, Provider]
+    event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
 
 

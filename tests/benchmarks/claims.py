@@ -37,7 +37,7 @@ def main() -> None:
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        database = make.database(url, patient=True)
+        database = make.database(url, long_statements=True)
         stack.callback(database.close)
         upgrade(database)
         _fill(database, emails)

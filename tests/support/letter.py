@@ -8,14 +8,15 @@ letter(html="<p>Hello</p>", signed=("from",))
 from base64 import b64encode
 from datetime import date
 from functools import cache
+from typing import Protocol
 
 import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from preference_center.doctor.judge import MessageReport, judge
-from preference_center.doctor.keys import Keys, StaticKey
-from preference_center.doctor.our_link import Installation
+from preference_center.doctor.check import MessageReport, check_message
+from preference_center.doctor.keys import StaticKey
+from preference_center.doctor.link import Installation
 from preference_center.doctor.report import Finding
 from preference_center.links.minter import Links
 from tests.support import make
@@ -23,6 +24,12 @@ from tests.support import make
 SIGNED = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post", "list-id")
 OURS = Installation("https://mail.example.org", (make.LINK_KEY,), "service@example.org")
 Changed = str | list[str] | None
+
+
+class Keys(Protocol):
+    """Finds the record of a DKIM key."""
+
+    def find(self, where: str) -> bytes | None: ...
 
 
 def links(topic: str = "weekly-news", key: str = make.LINK_KEY) -> Links:
@@ -98,7 +105,7 @@ def sign(raw: bytes, names: tuple[str, ...], domain: str, length: bool = False) 
 
 
 def judged(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> MessageReport:
-    return judge(raw, ours, keys or StaticKey(record()))
+    return check_message(raw, ours, (keys or StaticKey(record())).find)
 
 
 def findings(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, Finding]:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from preference_center.providers.event import Provider, WebhookRequest
+from preference_center.providers.event import EventReader, WebhookRequest
 from preference_center.providers.mailgun.events import Mailgun
 from preference_center.providers.postmark.events import Postmark
 from preference_center.providers.sendgrid.events import (
@@ -170,9 +170,9 @@ class Amazon:
         return authority().certificate
 
 
-def reader_of(name: str, fetch: Callable[[str, str], bytes] | None = None) -> Provider:
+def reader_of(name: str, fetch: Callable[[str, str], bytes] | None = None) -> EventReader:
     """Return who reads a provider's events."""
-    readers: dict[str, Provider] = {
+    readers: dict[str, EventReader] = {
         "ses": Ses(SnsVerifier((TOPIC,), fetch or Amazon().fetch)),
         "sendgrid": SendGrid(verification_key(SENDGRID_WEBHOOK_PUBLIC_KEY)),
         "postmark": Postmark(POSTMARK),

@@ -1,8 +1,8 @@
-"""Mailgun's webhooks: one event each, its signature beside it, an HMAC of a time and a token.
+"""Mailgun's webhooks: one event each, with an HMAC of a time and a token.
 
-The signature does not cover the event, so a token is good for one event alone, and whoever else
-gets this account's webhooks could write another event beside it: no such event ends more than what
-the holder of a mail could end.
+The signature does not cover the event: anyone else who receives this account's webhooks could
+attach another event to it. So each token is accepted for one event only, and an event has no more
+authority than a bounce that the recipient of the email could forge.
 Source: Mailgun, "Securing Webhooks" and "Event Structure".
 """
 
@@ -22,25 +22,26 @@ from preference_center.providers.event import (
     MalformedEventError,
     WebhookRequest,
     bounce,
-    refuse_what_is_old,
+    check_signing_time,
     soft_bounce,
 )
 from preference_center.providers.fields import JsonObject, from_seconds, parse
 
 MAX_FORM_FIELDS = 100
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-# Why Mailgun did not even try: these it had from the person.
+# Mailgun did not try to deliver, because of an earlier unsubscribe or complaint.
 _SUPPRESSED_FOR = {"suppress-unsubscribe": "unsubscribed", "suppress-complaint": "complained"}
 
 
 @dataclass(frozen=True)
 class Mailgun:
-    """Reads what is signed with the account's HTTP webhook signing key."""
+    """Reads events signed with the account's HTTP webhook signing key."""
 
-    max_body_bytes: ClassVar = 262_144  # bytes
+    max_body_bytes: ClassVar = 262_144
     signing_key: str
 
     def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
+        """Verify and parse a request."""
         if posted.header("Content-Type").partition(";")[0].strip().lower() in _FORMS:
             return self._read_form(posted, now)
         fields = JsonObject(parse(posted.body))
@@ -50,7 +51,7 @@ class Mailgun:
         return [replace(event, authority="return-path") for event in events]
 
     def _read_form(self, posted: WebhookRequest, now: datetime) -> list[Event]:
-        """Return a form of a legacy webhook as it came, once its signature is verified."""
+        """Verify the form of a legacy webhook, and return it as an unknown event."""
         form = JsonObject(_form_fields(posted))
         self._verify(form, now)
         event_id = f"form {form.text('token')}"
@@ -59,14 +60,15 @@ class Mailgun:
     def _verify(self, signature: JsonObject, now: datetime) -> None:
         timestamp = signature.text("timestamp")
         if not (timestamp.isascii() and timestamp.isdigit()):
-            raise InvalidSignatureError  # where it ends, the token begins
-        refuse_what_is_old(from_seconds(timestamp), now)
+            # Digits only: otherwise characters could move from the token to the timestamp.
+            raise InvalidSignatureError("the timestamp is missing or malformed")
+        check_signing_time(from_seconds(timestamp), now)
         signed = (timestamp + signature.text("token")).encode()
         expected = hmac.new(self.signing_key.encode(), signed, "sha256").hexdigest().encode()
-        # An event of a subaccount has a signature of its own key and one of its parent's.
+        # An event of a subaccount is signed with its own key and with the parent account's.
         given = (signature.text(name).encode() for name in ("signature", "parent-signature"))
         if not any(hmac.compare_digest(expected, each) for each in given):
-            raise InvalidSignatureError
+            raise InvalidSignatureError("the signature is wrong")
 
 
 def _events(event_id: str, fields: JsonObject, now: datetime) -> Iterator[Event]:
@@ -78,13 +80,13 @@ def _events(event_id: str, fields: JsonObject, now: datetime) -> Iterator[Event]
     if kind == "failed":
         kind = _SUPPRESSED_FOR.get(fields.text("reason"), kind)
     if kind == "failed" and fields.text("severity") != "permanent":
-        return  # it is tried again
+        return  # Mailgun will retry
     if kind == "failed" and not fields.text("reason").startswith("suppress-"):
         reason = f"{status.text('message')} {status.text('description')}"
         hard = fields.text("reason") == "bounce" and status.text("bounce-type") != "soft"
-        verdict = BounceSeverity.PERMANENT if hard else BounceSeverity.SOFT
-        yield bounce(event_id, address, token, at, status=code, reason=reason, otherwise=verdict)
-    elif kind == "failed":  # on a list of its own
+        severity = BounceSeverity.PERMANENT if hard else BounceSeverity.SOFT
+        yield bounce(event_id, address, token, at, status=code, reason=reason, otherwise=severity)
+    elif kind == "failed":  # on Mailgun's suppression list
         yield soft_bounce(event_id, address, token, at, status=code)
     elif kind == "delivered":
         yield Event(event_id, "delivered", address, token, at)
@@ -95,7 +97,7 @@ def _events(event_id: str, fields: JsonObject, now: datetime) -> Iterator[Event]
 
 
 def _form_fields(posted: WebhookRequest) -> dict[str, str]:
-    """Return the text fields of a form; raise UnreadableError where it is not a form."""
+    """Return the text fields of a form. Raise MalformedEventError."""
     kind = posted.header("Content-Type")
     if kind.lower().startswith("multipart/"):
         message = parse_mime(b"Content-Type: " + kind.encode() + b"\n\n" + posted.body)
@@ -106,5 +108,5 @@ def _form_fields(posted: WebhookRequest) -> dict[str, str]:
     try:
         pairs = parse_qsl(posted.body.decode(), max_num_fields=MAX_FORM_FIELDS)
     except ValueError as error:
-        raise MalformedEventError("not a form") from error
+        raise MalformedEventError("the body is not a form") from error
     return dict(pairs)

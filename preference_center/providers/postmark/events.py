@@ -1,4 +1,4 @@
-"""Postmark's webhooks: one record each, proved by a password alone (HTTP basic authentication).
+"""Postmark's webhooks: one record each, authenticated by a password (HTTP basic authentication).
 
 Source: Postmark, "Bounce webhook", "Delivery webhook", "Spam complaint webhook",
 "Subscription change webhook".
@@ -23,19 +23,20 @@ from preference_center.providers.event import (
 )
 from preference_center.providers.fields import JsonObject, parse
 
-_MAY_PASS = {"Transient", "DnsError", "SoftBounce"}
+_TEMPORARY = {"Transient", "DnsError", "SoftBounce"}
 _ABOUT_THE_SENDER = {"SpamNotification", "Blocked", "DMARCPolicy", "VirusNotification"}
-_STOPS = {"Unsubscribe", "ManuallyDeactivated"}
+_UNSUBSCRIBES = {"Unsubscribe", "ManuallyDeactivated"}
 
 
 @dataclass(frozen=True)
 class Postmark:
-    """Reads what comes with `user:password`, as it stands in the webhook's own settings."""
+    """Reads events sent with the `user:password` in the webhook's settings."""
 
-    max_body_bytes: ClassVar = 4_194_304  # bytes; a bounce may hold its mail
+    max_body_bytes: ClassVar = 4_194_304  # a bounce may contain the email
     credentials: str
 
     def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
+        """Verify and parse a request."""
         self._verify(posted)
         return list(_events(JsonObject(parse(posted.body)), now))
 
@@ -44,10 +45,10 @@ class Postmark:
         try:
             credentials = b64decode(given.strip(), validate=True)
         except ValueError as error:
-            raise InvalidSignatureError from error
+            raise InvalidSignatureError("the password is missing or malformed") from error
         right = hmac.compare_digest(credentials, self.credentials.encode())
         if scheme.lower() != "basic" or not right:
-            raise InvalidSignatureError
+            raise InvalidSignatureError("the password is wrong")
 
 
 def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
@@ -68,22 +69,22 @@ def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
 def _bounce(fields: JsonObject, token: str, at: datetime) -> Iterator[Event]:
     kind, address = fields.text("Type"), fields.text("Email")
     if kind == "HardBounce":
-        words, verdict = fields.text("Details"), BounceSeverity.PERMANENT
-        yield bounce(_id(fields), address, token, at, reason=words, otherwise=verdict)
+        reason, severity = fields.text("Details"), BounceSeverity.PERMANENT
+        yield bounce(_id(fields), address, token, at, reason=reason, otherwise=severity)
     elif kind == "BadEmailAddress":
         yield bounce(_id(fields), address, token, at, status="5.1.3")
-    elif kind in _MAY_PASS:
+    elif kind in _TEMPORARY:
         yield soft_bounce(_id(fields), address, token, at)
     elif kind in _ABOUT_THE_SENDER:
         yield ignored_bounce(_id(fields), address, token, at)
     elif kind == "SpamComplaint":
         yield Event(_id(fields), "complaint", address, token, at)
-    elif kind in _STOPS:
+    elif kind in _UNSUBSCRIBES:
         yield Event(_id(fields), "unsubscribe", address, token, at)
 
 
 def _subscription_change(fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
-    """Yield what ended; `SuppressSending: false` brings nobody back."""
+    """Yield the end of a subscription. `SuppressSending: false` does not restore one."""
     reason, address = fields.text("SuppressionReason"), fields.text("Recipient")
     at = fields.time("ChangedAt") or now
     event_id = "\n".join((fields.text("MessageID"), address, reason, fields.text("ChangedAt")))

@@ -1,4 +1,4 @@
-"""SendGrid's signed event webhook: lists of events, signed by ECDSA over P-256.
+"""SendGrid's signed event webhook: lists of events, signed with ECDSA P-256.
 
 Source: Twilio SendGrid, "Event Webhook Security Features" and "Event Webhook Reference".
 """
@@ -25,7 +25,7 @@ from preference_center.providers.event import (
     InvalidSignatureError,
     WebhookRequest,
     bounce,
-    refuse_what_is_old,
+    check_signing_time,
     soft_bounce,
 )
 from preference_center.providers.fields import JsonObject, each_of, from_seconds, parse
@@ -33,9 +33,9 @@ from preference_center.providers.fields import JsonObject, each_of, from_seconds
 SIGNATURE = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 
-# Custom arguments stand beside the event's own fields, or in a field of their own.
+# Custom arguments are fields of the event, or in one of these fields.
 _ARGUMENTS = ("custom_args", "unique_args")
-# What SendGrid classes a bounce as that is not about the address.
+# Bounce classifications that are not about the address.
 _CLASSIFIED = {
     "content": BounceSeverity.IGNORED,
     "reputation": BounceSeverity.IGNORED,
@@ -43,7 +43,7 @@ _CLASSIFIED = {
     "technical failure": BounceSeverity.SOFT,
     "mailbox unavailable": BounceSeverity.SOFT,
 }
-# Why SendGrid did not even try. The other reasons are the sender's own: a quota, a bad header.
+# SendGrid did not try to deliver. Other reasons are the sender's: a quota, a bad header.
 _DROPPED_FOR = {
     "unsubscribed address": "unsubscribe",
     "spam reporting address": "spamreport",
@@ -53,7 +53,7 @@ _DROPPED_FOR = {
 
 
 def verification_key(text: str) -> EllipticCurvePublicKey:
-    """Return the key as SendGrid shows it, DER in base64; raise ValueError if it is none."""
+    """Return the key from base64 DER, as SendGrid shows it. Raise ValueError."""
     key = load_der_public_key(b64decode(text, validate=True))
     match key:
         case EllipticCurvePublicKey(curve=SECP256R1()):
@@ -63,23 +63,24 @@ def verification_key(text: str) -> EllipticCurvePublicKey:
 
 @dataclass(frozen=True)
 class SendGrid:
-    """Reads what is signed with the key that belongs to `key`."""
+    """Reads events that `key` verifies."""
 
-    max_body_bytes: ClassVar = 4_194_304  # bytes; it sends lists of events
+    max_body_bytes: ClassVar = 4_194_304  # it sends lists of events
     key: EllipticCurvePublicKey
 
     def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
+        """Verify and parse a request."""
         self._verify(posted, now)
         return [event for fields in each_of(parse(posted.body)) for event in _events(fields, now)]
 
     def _verify(self, posted: WebhookRequest, now: datetime) -> None:
         timestamp = posted.header(TIMESTAMP)
-        refuse_what_is_old(from_seconds(timestamp), now)
+        check_signing_time(from_seconds(timestamp), now)
         try:
             signature = b64decode(posted.header(SIGNATURE), validate=True)
             self.key.verify(signature, timestamp.encode() + posted.body, ECDSA(SHA256()))
         except (ValueError, InvalidSignature) as error:
-            raise InvalidSignatureError from error
+            raise InvalidSignatureError("the signature is wrong") from error
 
 
 def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
@@ -90,8 +91,8 @@ def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
     if kind == "dropped":
         kind = _DROPPED_FOR.get(reason.strip().lower(), "")
     if kind == "bounce" and fields.text("type") != "blocked":
-        verdict = _verdict(fields)
-        yield bounce(event_id, address, token, at, status=status, reason=reason, otherwise=verdict)
+        severity = _severity(fields)
+        yield bounce(event_id, address, token, at, status=status, reason=reason, otherwise=severity)
     elif kind in ("bounce", "blocked"):
         yield soft_bounce(event_id, address, token, at, status=status, reason=reason)
     elif kind == "delivered":
@@ -99,18 +100,18 @@ def _events(fields: JsonObject, now: datetime) -> Iterator[Event]:
     elif kind == "spamreport":
         yield Event(event_id, "complaint", address, token, at)
     elif kind in ("unsubscribe", "group_unsubscribe"):
-        everything = kind == "unsubscribe"  # from a list of all that it sends for this account
+        everything = kind == "unsubscribe"  # the other one is from a group
         yield Event(event_id, "unsubscribe", address, token, at, everything=everything)
 
 
-def _verdict(fields: JsonObject) -> BounceSeverity:
-    """Return SendGrid's own verdict on a bounce; its type `bounce` is a permanent one."""
+def _severity(fields: JsonObject) -> BounceSeverity:
+    """Return SendGrid's own classification of a bounce; its type `bounce` means permanent."""
     classified = _CLASSIFIED.get(fields.text("bounce_classification").lower())
     permanent = fields.text("type") == "bounce"
     return classified or (BounceSeverity.PERMANENT if permanent else BounceSeverity.SOFT)
 
 
 def _token(fields: JsonObject) -> str:
-    """Return the token among the custom arguments, wherever they are."""
+    """Return the token from the custom arguments, or ""."""
     inner = (fields.argument(name, CUSTOM_ARGUMENT) for name in _ARGUMENTS)
     return fields.text(CUSTOM_ARGUMENT) or next(filter(None, inner), "")

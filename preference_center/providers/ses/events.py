@@ -1,4 +1,4 @@
-"""Amazon SES, over SNS: both of its formats, event publishing and feedback notifications.
+"""Amazon SES events over SNS, in both formats: event publishing and feedback notifications.
 
 Source: Amazon SES, "Contents of event data that Amazon SES publishes to Amazon SNS" and
 "Amazon SNS notification contents for Amazon SES".
@@ -25,26 +25,27 @@ from preference_center.providers.fields import JsonObject, parse
 from preference_center.providers.ses.sns import SnsVerifier
 
 _NO_COMPLAINT = {"not-spam", "auth-failure"}
-# Permanent by SES's own verdict. The other subtypes say that SES did not even try, since the
-# address is on a list of its own: Suppressed, OnAccountSuppressionList, OnTenantSuppressionList.
+# Permanent bounces after an attempt. For other subtypes SES did not try: the address is on one of
+# its suppression lists (Suppressed, OnAccountSuppressionList, OnTenantSuppressionList).
 _TRIED = {"", "General", "NoEmail"}
 _ABOUT_THE_MESSAGE = {"MessageTooLarge", "ContentRejected", "AttachmentRejected"}
 
 
 @dataclass(frozen=True)
 class Ses:
-    """Reads what SES says through SNS topics."""
+    """Reads SES events from SNS notifications."""
 
-    max_body_bytes: ClassVar = 1_048_576  # bytes; a message of 256 KiB, its quotes escaped
-    envelopes: SnsVerifier
+    max_body_bytes: ClassVar = 1_048_576  # SNS messages have up to 256 KiB before JSON escaping
+    verifier: SnsVerifier
 
     def read(self, posted: WebhookRequest, now: datetime) -> list[Event]:
+        """Verify and parse a request."""
         envelope = JsonObject(parse(posted.body))
-        message = self.envelopes.open(envelope, now)
+        message = self.verifier.open(envelope, now)
         try:
             content = JsonObject(parse(message))
         except MalformedEventError:
-            return []  # "Successfully validated SNS topic …", which is no event
+            return []  # "Successfully validated SNS topic …", which is not an event
         return list(_events(envelope.text("MessageId"), content, now))
 
 
@@ -68,7 +69,7 @@ def _events(message_id: str, content: JsonObject, now: datetime) -> Iterator[Eve
 
 
 def _with_destinations(mail: JsonObject, events: Iterator[Event]) -> Iterator[Event]:
-    """Yield events that say whether SES sent to their address, or a forwarder did."""
+    """Add to each event whether SES itself sent to the address, or a forwarder did."""
     sent_to = {normalise(_plain(address)) for address in mail.texts("destination")}
     for event in events:
         known = bool(sent_to) and bool(event.address)
@@ -78,36 +79,36 @@ def _with_destinations(mail: JsonObject, events: Iterator[Event]) -> Iterator[Ev
 def _bounces(message_id: str, fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
     kind, subtype = fields.text("bounceType"), fields.text("bounceSubType")
     at = fields.time("timestamp") or now
-    for number, person in enumerate(fields.parts("bouncedRecipients")):
-        event_id, address = f"{message_id} {number}", _plain(person.text("emailAddress"))
-        status, reason = person.text("status"), person.text("diagnosticCode")
+    for number, recipient in enumerate(fields.parts("bouncedRecipients")):
+        event_id, address = f"{message_id} {number}", _plain(recipient.text("emailAddress"))
+        status, reason = recipient.text("status"), recipient.text("diagnosticCode")
         if kind == "Permanent" and subtype in _TRIED:
-            verdict = BounceSeverity.PERMANENT
+            severity = BounceSeverity.PERMANENT
             yield bounce(
-                event_id, address, token, at, status=status, reason=reason, otherwise=verdict
+                event_id, address, token, at, status=status, reason=reason, otherwise=severity
             )
         elif kind == "Transient" and subtype in _ABOUT_THE_MESSAGE:
             yield ignored_bounce(event_id, address, token, at)
         elif (kind, subtype) != ("Transient", "General") or status or reason:
-            # One that no server has refused is an automatic answer: out of office.
-            words = "" if kind == "Permanent" else reason
-            yield soft_bounce(event_id, address, token, at, status=status, reason=words)
+            # Transient/General without a code or a reason is an automatic reply: out of office.
+            text = "" if kind == "Permanent" else reason
+            yield soft_bounce(event_id, address, token, at, status=status, reason=text)
 
 
 def _complaints(message_id: str, fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
-    """Yield a complaint for each recipient; where a mailbox redacted them, for the token's."""
+    """Yield a complaint per recipient, or one for the token if recipients are redacted."""
     if fields.text("complaintFeedbackType") in _NO_COMPLAINT:
         return
     at = fields.time("timestamp") or now
-    people = [person.text("emailAddress") for person in fields.parts("complainedRecipients")]
-    for number, address in enumerate(people or [""]):
+    found = [each.text("emailAddress") for each in fields.parts("complainedRecipients")]
+    for number, address in enumerate(found or [""]):
         yield Event(f"{message_id} {number}", "complaint", _plain(address), token, at)
 
 
 def _unsubscribed(
     message_id: str, content: JsonObject, token: str, now: datetime
 ) -> Iterator[Event]:
-    """Yield a reader who left through SES's own subscription management."""
+    """Yield an unsubscribe through SES's own subscription management."""
     fields = content.part("subscription")
     new, old = fields.part("newTopicPreferences"), fields.part("oldTopicPreferences")
     everything = new.is_true("unsubscribeAll")
@@ -118,7 +119,7 @@ def _unsubscribed(
 
 
 def _opted_out(preferences: JsonObject) -> set[str]:
-    """Return the names of the topics that somebody is out of."""
+    """Return the names of the topics that are opted out of."""
     topics = preferences.parts("topicSubscriptionStatus")
     return {
         each.text("topicName") for each in topics if each.text("subscriptionStatus") == "OptOut"
@@ -126,12 +127,12 @@ def _opted_out(preferences: JsonObject) -> set[str]:
 
 
 def _plain(address: str) -> str:
-    """Return the address alone: SES repeats a name before it where the sender wrote one."""
+    """Return the address without the display name that SES repeats from the header."""
     return parseaddr(address)[1] if "<" in address else address
 
 
 def _token(mail: JsonObject) -> str:
-    """Return the token of a mail, from a message tag or, where SES repeats them, a header."""
+    """Return the token of an email from a message tag, or from a header if SES includes them."""
     tag = mail.part("tags").first(CUSTOM_ARGUMENT)
     wanted = f"x-{CUSTOM_ARGUMENT.replace('_', '-')}"
     headers = (

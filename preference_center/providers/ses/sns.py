@@ -1,7 +1,7 @@
-"""Amazon SNS: a signed envelope around what a topic says (notifications over HTTPS).
+"""Verify Amazon SNS messages: signed envelopes, delivered over HTTPS.
 
-Anybody can have a topic and let Amazon sign what it says, so only the topics that the operator
-named are heard, and a certificate comes only from the SNS host of such a topic's own region.
+Anyone can create a topic whose messages Amazon signs. So only topics that the operator listed are
+accepted, and certificates are fetched only from the SNS host of the topic's region.
 Source: Amazon SNS, "Verifying the signatures of Amazon SNS messages".
 """
 
@@ -24,16 +24,13 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from preference_center.providers.event import (
     InvalidSignatureError,
     VerificationUnavailableError,
-    refuse_what_is_old,
+    check_signing_time,
 )
 from preference_center.providers.fields import JsonObject
+from preference_center.settings.checks import SNS_TOPIC_ARN
 
 log = logging.getLogger(__name__)
 
-TOPIC_ARN = re.compile(
-    r"arn:(?P<partition>aws|aws-cn|aws-us-gov):sns:(?P<region>[a-z0-9-]{5,30}):[0-9]{12}:"
-    r"[A-Za-z0-9_-]{1,256}"
-)
 _CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{1,64}\.pem")
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -48,38 +45,38 @@ _SIGNED = {
     ),
 }
 _SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
-# A topic signs with SHA-1 (version 1) unless it is told to use SHA-256 (version 2).
+# A topic signs with SHA-1 (version 1) unless it is configured to use SHA-256 (version 2).
 _HASHES = {"1": SHA1, "2": SHA256}
-_SECONDS_FOR_AN_ANSWER = 3
-_MAX_ANSWER = 65_536  # bytes
+_TIMEOUT_SECONDS = 3
+_MAX_RESPONSE_BYTES = 65_536
 
 
 def fetch(host: str, target: str) -> bytes:
-    """Return what a host answers over HTTPS, no redirect followed.
+    """Return the response to an HTTPS GET request; redirects are not followed.
 
-    Raise ForgedError where it knows of nothing there, AwayError where it cannot say now.
+    Raise InvalidSignatureError for a 4xx status, VerificationUnavailableError for other failures.
     """
-    connection = HTTPSConnection(host, timeout=_SECONDS_FOR_AN_ANSWER)
+    connection = HTTPSConnection(host, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", target)
-        answer = connection.getresponse()
-        body = answer.read(_MAX_ANSWER)
+        response = connection.getresponse()
+        body = response.read(_MAX_RESPONSE_BYTES)
     except (OSError, HTTPException) as error:
         raise VerificationUnavailableError(
-            f"{host} does not answer ({type(error).__name__})"
+            f"{host} does not respond ({type(error).__name__})"
         ) from error
     finally:
         connection.close()
-    if 400 <= answer.status < 500:
-        raise InvalidSignatureError
-    if answer.status != 200:
-        raise VerificationUnavailableError(f"{host} answers {answer.status}")
+    if 400 <= response.status < 500:
+        raise InvalidSignatureError(f"Amazon SNS responded with status {response.status}")
+    if response.status != 200:
+        raise VerificationUnavailableError(f"{host} responded with status {response.status}")
     return body
 
 
 @dataclass
 class SnsVerifier:
-    """Opens what comes from one of `topics`, by their ARNs."""
+    """Verifies envelopes from `topics`, a tuple of ARNs."""
 
     topics: tuple[str, ...]
     fetch: Callable[[str, str], bytes] = fetch
@@ -87,52 +84,57 @@ class SnsVerifier:
     _fetching: threading.Lock = field(default_factory=threading.Lock)
 
     def open(self, envelope: JsonObject, now: datetime) -> str:
-        """Return the message of a notification, or "" for an envelope without one.
+        """Verify an envelope, and return the message of a notification, or "".
 
-        A subscription that the operator asked for is confirmed. Raise ForgedError or AwayError.
+        Confirms subscriptions to listed topics. Raise InvalidSignatureError or
+        VerificationUnavailableError.
         """
         kind, topic = envelope.text("Type"), envelope.text("TopicArn")
-        if topic not in self.topics or kind not in _SIGNED:
-            raise InvalidSignatureError
-        refuse_what_is_old(envelope.time("Timestamp"), now)
+        if topic not in self.topics:
+            raise InvalidSignatureError("unknown topic ARN")
+        if kind not in _SIGNED:
+            raise InvalidSignatureError("unknown envelope type")
+        check_signing_time(envelope.time("Timestamp"), now)
         host = host_of(topic)
         self._verify(envelope, host, now)
         if kind == "SubscriptionConfirmation":
             self._confirm(envelope, host)
         elif kind == "UnsubscribeConfirmation":
-            log.warning("%s tells us nothing more: its subscription was ended", topic)
+            log.warning(
+                "the subscription to SNS topic %s was ended: no more events will arrive", topic
+            )
         return envelope.text("Message") if kind == "Notification" else ""
 
     def _verify(self, envelope: JsonObject, host: str, now: datetime) -> None:
         algorithm = _HASHES.get(envelope.text("SignatureVersion"))
         if algorithm is None:
-            raise InvalidSignatureError
+            raise InvalidSignatureError("unknown signature version")
         certificate = self._certificate(envelope.text("SigningCertURL"), host)
         key = certificate.public_key()
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         if not valid or not isinstance(key, RSAPublicKey):
-            raise InvalidSignatureError
+            raise InvalidSignatureError("the certificate is not valid now, or has no RSA key")
         try:
             signature = b64decode(envelope.text("Signature"), validate=True)
             key.verify(signature, _string_to_sign(envelope), PKCS1v15(), algorithm())
         except (ValueError, InvalidSignature) as error:
-            raise InvalidSignatureError from error
+            raise InvalidSignatureError("the signature is wrong") from error
 
     def _certificate(self, url: str, host: str) -> Certificate:
         path = _path_at(url, host)
         if not _CERTIFICATE_PATH.fullmatch(path):
-            raise InvalidSignatureError
+            raise InvalidSignatureError("the certificate URL is not an SNS certificate")
         known = self._certificates.get((host, path))
         return known or self._fetch_certificate(host, path)
 
     def _fetch_certificate(self, host: str, path: str) -> Certificate:
-        # One at a time: paths that somebody made up must not hold every thread.
+        # One at a time: requests with made-up certificate URLs must not occupy every thread.
         if not self._fetching.acquire(blocking=False):
             raise VerificationUnavailableError("another certificate is being fetched")
         try:
             certificate = load_pem_x509_certificate(self.fetch(host, path))
         except ValueError as error:
-            raise InvalidSignatureError from error
+            raise InvalidSignatureError("the certificate is malformed") from error
         finally:
             self._fetching.release()
         self._certificates[host, path] = certificate
@@ -140,32 +142,33 @@ class SnsVerifier:
 
     def _confirm(self, envelope: JsonObject, host: str) -> None:
         target = _path_at(envelope.text("SubscribeURL"), host)
-        asked = parse_qs(target.partition("?")[2])
-        if asked.get("Action") != ["ConfirmSubscription"]:
-            raise InvalidSignatureError
+        query = parse_qs(target.partition("?")[2])
+        if query.get("Action") != ["ConfirmSubscription"]:
+            raise InvalidSignatureError("the subscription URL does not confirm a subscription")
         self.fetch(host, target)
 
 
 def host_of(topic: str) -> str:
-    """Return the host of SNS in the region of a topic."""
-    found = TOPIC_ARN.fullmatch(topic)
+    """Return the SNS host in the region of a topic."""
+    found = SNS_TOPIC_ARN.fullmatch(topic)
     if found is None:
-        raise InvalidSignatureError
+        raise InvalidSignatureError("malformed topic ARN")
     end = ".cn" if found["partition"] == "aws-cn" else ""
     return f"sns.{found['region']}.amazonaws.com{end}"
 
 
 def _path_at(url: str, host: str) -> str:
-    """Return path and query of an HTTPS address at exactly this host, else raise ForgedError."""
+    """Return path and query of an HTTPS URL at this host. Raise InvalidSignatureError."""
     start = f"https://{host}/"
     if not url.startswith(start) or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidSignatureError
+        raise InvalidSignatureError("a URL leads to another host than Amazon SNS of the region")
     return url[len(start) - 1 :]
 
 
 def _string_to_sign(envelope: JsonObject) -> bytes:
     values = [(name, envelope.text(name)) for name in _SIGNED[envelope.text("Type")]]
     if any("\n" in value for name, value in values if name != "Message"):
-        raise InvalidSignatureError  # one field could pass for two
-    # A notification without a subject is signed without one.
+        # Otherwise one field could imitate two.
+        raise InvalidSignatureError("a field contains a line break")
+    # A missing subject is not signed.
     return "".join(f"{name}\n{value}\n" for name, value in values if value).encode()

@@ -1,4 +1,4 @@
-"""The tables. What is written for a person is found by that person: every key says who first."""
+"""The tables. Every key of a subscriber's table begins with the subscriber's id."""
 
 from preference_center.store.tables.base import Base, Slug, Utc, row_values
 from preference_center.store.tables.inbound import (

@@ -1,4 +1,4 @@
-"""What came in from mail systems, and what it amounts to."""
+"""Failed mailings, counts by domain, quarantined messages, and inbound counts."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -9,15 +9,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
-# Written out, not bound: an engine uses a partial index only where it sees the same predicate.
+# Literal SQL: an engine uses a partial index only if a query has the same predicate.
 ENDED = text("ended_domain IS NOT NULL")
 
 
 class FailedMailing(Base):
-    """A UTC day on which an email to a subscriber finally failed. `topic` is "" where unknown.
+    """A UTC day on which an email to a subscriber finally failed. `topic` is "" if it is unknown.
 
-    `ended_domain` is set where this failure ended the address: should the domain turn out to be
-    held, the suppression is taken back and the failure counts as quarantined.
+    `ended_domain` is the address's domain if this failure suppressed the address. If the domain is
+    held later, the suppression is removed and the failure counts as quarantined.
     """
 
     __tablename__ = "failed_mailings"
@@ -69,7 +69,7 @@ class ClaimCount(Base):
 
 
 class QuarantineRow(Base):
-    """A message that came in and that nobody understood, by the SHA-256 of its bytes."""
+    """An inbound message that could not be processed; the key is the SHA-256 of its bytes."""
 
     __tablename__ = "quarantined_messages"
     __table_args__ = (Index(None, "received_at"),)
@@ -81,7 +81,7 @@ class QuarantineRow(Base):
 
 
 class InboundSeen(Base):
-    """A mail or a provider's event that came in, by the digest of its name: it counts once."""
+    """An inbound message or event that was processed; the key is the digest of its name."""
 
     __tablename__ = "inbound_seen"
     __table_args__ = (Index(None, "seen_at"),)
@@ -91,7 +91,7 @@ class InboundSeen(Base):
 
 
 class InboundCount(Base):
-    """How often what came in through a channel on one day did a thing: no person, no message."""
+    """How often an effect occurred on one day (UTC) in one channel."""
 
     __tablename__ = "inbound_counts"
 

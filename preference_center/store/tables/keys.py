@@ -10,7 +10,7 @@ from preference_center.store.tables.base import Base, Word, one_of
 
 
 class KeyCheck(Base):
-    """A key that this database is used with: an HMAC under it, which tells nothing about it."""
+    """A key that this database is used with. The check value is an HMAC that does not reveal it."""
 
     __tablename__ = "key_checks"
     __table_args__ = (one_of("kind", KeyKind),)

@@ -1,4 +1,4 @@
-"""Topics, people, what they chose, and the ledger of it. Every key says who first."""
+"""Topics, subscribers, their preferences, and the ledger."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 
 class Topic(Base):
-    """Something a person can leave by itself. `policy` says what silence means.
+    """A kind of email that can be left separately. `policy` says what silence means.
 
     `cadence` is how often it is sent: only caps below it are worth offering. `change_notices` says
     whether changes are confirmed by email.
@@ -58,7 +58,7 @@ class TopicText(Base):
 
 
 class Wording(Base):
-    """What a person agreed to, word for word, found by the SHA-256 of the text."""
+    """The exact text that subscribers agreed to; the key is its SHA-256."""
 
     __tablename__ = "wordings"
 
@@ -67,9 +67,10 @@ class Wording(Base):
 
 
 class Subscriber(Base):
-    """A person, known by the fingerprint of the address. This row is the lock on all of theirs.
+    """A person, identified by the fingerprint of the address. The row's lock covers all their data.
 
-    `delivered_on` is the latest day on which a provider said that an email was delivered.
+    `delivered_on` is the latest day on which a provider reported a delivery. `seq` and `head` are
+    the number and the hash of the newest ledger row.
     """
 
     __tablename__ = "subscribers"
@@ -93,11 +94,10 @@ class Subscriber(Base):
 
 
 class Subscription(Base):
-    """What one person gets of one topic. `updated_at` is when its effect last changed.
+    """What one subscriber gets of one topic. `updated_at` is when its effect last changed.
 
-    `frequency` caps it, `paused_until` holds it back; a stop beats both.
-
-    `reaffirmed_at`: a stop that stood already was said again, so undoing the first would lose it.
+    `frequency` is a cap. `repeated_at` is when an unsubscribe was repeated through another channel;
+    undoing the first one must not lift the repeat.
     """
 
     __tablename__ = "subscriptions"
@@ -128,7 +128,7 @@ class Subscription(Base):
 
 
 class Suppression(Base):
-    """A stop above all topics: `all` of them, or the `address`, receipts included."""
+    """An unsubscribe from `all` topics, or from every email to the `address`."""
 
     __tablename__ = "suppressions"
     __table_args__ = (
@@ -148,7 +148,7 @@ class Suppression(Base):
 
 
 class LedgerRow(Base):
-    """One change, never altered: its hash covers the row before it and the digest of details."""
+    """One change. Its hash covers the previous row and the digest of the details."""
 
     __tablename__ = "ledger"
     __table_args__ = (
@@ -176,7 +176,7 @@ class LedgerRow(Base):
 
 
 class LedgerDetail(Base):
-    """What a change touched, before and after, as canonical JSON. Erasing it breaks no chain."""
+    """What a change affected, before and after, as canonical JSON. It can be erased on its own."""
 
     __tablename__ = "ledger_details"
 

@@ -1,4 +1,4 @@
-"""Mails to send and mails sent, why people left, and how often pages were opened."""
+"""The outbox, claims, reasons for leaving, and page views."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -9,18 +9,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 from preference_center.core.vocab import OutboxKind, OutboxState, ReasonCode
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
-# Written out, not bound: an engine uses a partial index only where it sees the same predicate.
+# Literal SQL: an engine uses a partial index only if a query has the same predicate.
 PENDING = text("state = 'pending'")
 UNSETTLED = text("state IN ('pending', 'started')")
 
 
 class OutboxRow(Base):
-    """A mail to be sent: about the ledger rows `first_seq` to `last_seq`, or to join `topic`.
+    """An email to be sent: about ledger rows `first_seq` to `last_seq`, or about `topic`.
 
-    `pending` rows gather changes; a worker's claim makes a row `started` (one that gathers none is
-    written so), and it ends as `sent`, `failed` or `dropped`. `due_at` is when the next attempt may
-    begin, or when a claim lapses. It points at no subscriber: asking for a link must look the same
-    for an address never seen.
+    `due_at` is when the next attempt may begin, or when the worker's lease expires. There is no
+    foreign key to a subscriber: requesting a link must work the same for unknown addresses.
     """
 
     __tablename__ = "outbox"
@@ -59,7 +57,7 @@ class OutboxRow(Base):
 
 
 class Claim(Base):
-    """One mail that one person may be sent: what a cap counts. A cancelled mailing releases it."""
+    """An email that a sender may send to one subscriber. Frequency caps count claims."""
 
     __tablename__ = "claims"
     __table_args__ = (
@@ -77,7 +75,7 @@ class Claim(Base):
 
 
 class Reason(Base):
-    """Why a person left, in answer to ledger row `seq`. It loses the person after 90 days."""
+    """Why a subscriber left, for ledger row `seq`."""
 
     __tablename__ = "reasons"
     __table_args__ = (
@@ -99,7 +97,7 @@ class Reason(Base):
 
 
 class AnonymizedReason(Base):
-    """A reason without its person: its week, and its campaign where at least five share it."""
+    """A reason without its subscriber; the campaign remains if at least five reasons share it."""
 
     __tablename__ = "anonymized_reasons"
     __table_args__ = (
@@ -117,7 +115,7 @@ class AnonymizedReason(Base):
 
 
 class PageView(Base):
-    """How often a mailing's links were opened in one hour: no person, no link."""
+    """How often the pages behind a campaign's links were viewed in one hour."""
 
     __tablename__ = "page_views"
 

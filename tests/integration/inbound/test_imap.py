@@ -46,7 +46,7 @@ def inbox(database: Database) -> Inbox:
 
 
 def look(url: str, receiver: MailProcessor, keep: timedelta = FAR, timeout: float = 10) -> bool:
-    return ImapFolder(url, receiver, keep, timeout=timeout).look(Event())
+    return ImapFolder(url, receiver, keep, timeout=timeout).poll(Event())
 
 
 @pytest.mark.parametrize("header", ["To", "Delivered-To", "X-Original-To"])
@@ -76,7 +76,7 @@ def test_a_second_look_does_nothing_again(
     mailbox.put(mail(To=U))
     assert look(mailbox.url, inbox.receiver)
     assert look(mailbox.url, inbox.receiver)
-    assert [each.getMessage() for each in caplog.records] == ["inbound mail: stopped"]
+    assert [each.getMessage() for each in caplog.records] == ["inbound email: unsubscribed"]
     assert len(mailbox.messages("Done")) == 1
 
 
@@ -89,7 +89,7 @@ def test_while_the_database_is_away_messages_stay(
     mailbox.put(mail(To=U))
     assert not look(mailbox.url, Inbox(away).receiver)
     away.close()
-    assert "inbound mail waits: the database cannot be used now" in caplog.text
+    assert "inbound email deferred: the database cannot be used now" in caplog.text
     assert len(mailbox.messages()) == 1
     assert "\\Seen" not in mailbox.flags()
     assert look(mailbox.url, inbox.receiver)
@@ -108,7 +108,7 @@ def test_a_message_that_fails_stays_and_stops_no_other(
     failing = MailProcessor(inbox.database, known, lambda: make.NOW, is_signed_by=fail)
     assert not look(mailbox.url, failing)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([arf()], [mail(To=U)])
-    assert "inbound mail: RuntimeError" in caplog.text
+    assert "inbound email: RuntimeError" in caplog.text
     assert "loop.example" not in caplog.text
 
 
@@ -122,7 +122,7 @@ def test_asked_to_stop_it_finishes_the_message_in_hand(inbox: Inbox, mailbox: Ma
     mailbox.put(mail(To=U))
     mailbox.put(NONSENSE)
     receiver = MailProcessor(inbox.database, make.settings(), clock)
-    assert not ImapFolder(mailbox.url, receiver, FAR).look(stop)
+    assert not ImapFolder(mailbox.url, receiver, FAR).poll(stop)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([NONSENSE], [mail(To=U)])
 
 
@@ -177,7 +177,7 @@ def test_a_message_that_waits_is_never_too_old(inbox: Inbox, mailbox: Mailbox) -
 def test_of_a_message_that_is_too_large_the_beginning_is_read(
     inbox: Inbox, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(imap, "MAX_MESSAGE", 1000)
+    monkeypatch.setattr(imap, "MAX_MESSAGE_BYTES", 1000)
     raw = NONSENSE + b"x" * 5000 + b"\r\n"
     mailbox.put(raw)
     assert look(mailbox.url, inbox.receiver)
@@ -261,7 +261,7 @@ def test_a_password_is_never_sent_in_the_clear(
     with dovecot.server(tls="no") as server:
         mailbox = server.mailbox("reader")
         assert not look(mailbox.url_at(ELSEWHERE), inbox.receiver)
-        assert "offers no STARTTLS" in caplog.text
+        assert "does not offer STARTTLS" in caplog.text
         assert "auth attempts" not in server.logged.replace("no auth attempts", "")
         assert look(mailbox.url, inbox.receiver)
 
@@ -274,4 +274,4 @@ def test_a_server_that_never_answers_is_given_up(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         assert not look(f"{scheme}://reader:word@127.0.0.1:{port}", inbox.receiver, timeout=0.2)
-    assert "no answer from the mail server (TimeoutError)" in caplog.text
+    assert "no response from the mail server (TimeoutError)" in caplog.text

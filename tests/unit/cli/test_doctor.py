@@ -50,10 +50,9 @@ def test_a_good_letter_ends_with_0_and_says_so(key: str) -> None:
     assert result.exit_code == 0
     lines = result.stdout_bytes.decode().splitlines()
     assert lines[0] == "-"
-    assert lines[2] == "  ✓ pass     Message                It could be read whole."
+    assert lines[2] == "  ✓ pass     Message                It was read completely."
     assert (
-        lines[-2]
-        == "  Button: yes. A mailbox provider would show it, as far as the mail decides that."
+        lines[-2] == "  Button: yes. Nothing in the email keeps a mailbox provider from showing it."
     )
 
 
@@ -63,7 +62,7 @@ def test_marks_and_words_are_aligned_and_say_what_to_do(key: str) -> None:
     assert (
         "\n  ✗ failure  List-Unsubscribe-Post  There is no List-Unsubscribe-Post header.\n" in text
     )
-    assert "\n  ! warning  List-Id                There is no List-Id: mailboxes" in text
+    assert "\n  ! warning  List-Id                There is no List-Id, by which" in text
     assert f"\n{' ' * 36}→ Send exactly one List-Unsubscribe-Post.\n" in text
     assert (
         "Button: no. A mailbox provider would show none, or one that does not work: 1 failure, 1"
@@ -84,9 +83,9 @@ def test_json_says_the_same_for_programs(key: str, raw: bytes, button: bool) -> 
     answer = told("-", "--dkim-key", key, stdin=raw)
     (message,) = answer["messages"]
     assert (answer["button"], message["button"], message["file"]) == (button, button, "-")
-    assert answer["together"] == []
+    assert answer["cross_message"] == []
     for finding in message["findings"]:
-        assert set(finding) == {"check", "level", "says", "do", "unchecked"}
+        assert set(finding) == {"check", "level", "message", "fix", "inconclusive"}
         assert finding["check"] in CHECKS
 
 
@@ -99,7 +98,7 @@ def test_a_silent_dns_leaves_the_button_open_and_is_no_success(
     monkeypatch.setattr(resolver, "resolve", refuse)
     result = doctor("-", stdin=GOOD)
     assert result.exit_code == 1
-    assert "Button: not known." in result.stdout_bytes.decode()
+    assert "Button: unknown." in result.stdout_bytes.decode()
     assert told("-", stdin=GOOD)["button"] is None
 
 
@@ -109,7 +108,7 @@ def test_several_messages_are_judged_one_by_one_and_together(key: str, tmp_path:
     result = doctor(news, offers, "--dkim-key", key)
     assert result.exit_code == 0  # each gets its button; that they share one list is a warning
     text = result.stdout_bytes.decode()
-    assert "All of them together" in text
+    assert "All messages compared" in text
     assert "offers and weekly-news share" in text
     bad = save(tmp_path, "bad.eml", letter(List_Unsubscribe=None))
     assert doctor(news, bad, "--dkim-key", key).exit_code == 1
@@ -119,7 +118,7 @@ def test_settings_that_are_there_are_used(key: str) -> None:
     settings = {"PUBLIC_URL": "https://mail.example.org", "LINK_KEYS": make.LINK_KEY}
     (message,) = told("-", "--dkim-key", key, stdin=GOOD, **settings)["messages"]
     (link,) = (each for each in message["findings"] if each["check"] == "link")
-    assert link["says"].startswith("It is yours: topic weekly-news")
+    assert link["message"].startswith("It is yours: topic weekly-news")
     mine = told("-", "--dkim-key", key, stdin=GOOD, MAIL_FROM="letters@example.org")
     levels = {each["check"]: each["level"] for each in mine["messages"][0]["findings"]}
     assert levels["mail-from"] == "warning"
@@ -128,7 +127,7 @@ def test_settings_that_are_there_are_used(key: str) -> None:
 def test_settings_that_are_wrong_are_named(key: str) -> None:
     result = doctor("-", stdin=GOOD, LINK_KEYS="short", PUBLIC_URL="mail.example.org")
     assert result.exit_code == 2
-    assert "PREFERENCE_CENTER_LINK_KEYS holds a key that is too short" in result.stderr
+    assert "PREFERENCE_CENTER_LINK_KEYS has a key that is too short" in result.stderr
     assert "PREFERENCE_CENTER_PUBLIC_URL is not a web address" in result.stderr
 
 

@@ -13,7 +13,7 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import dovecot, make, processes
 from tests.support.dovecot import Mailbox, Server
-from tests.unit.cli.test_inbound import U, events
+from tests.unit.cli.inbox import U, events
 from tests.unit.inbound.test_mail import mail
 
 STOPPED = [("unsubscribed", "weekly-news")]
@@ -91,7 +91,7 @@ def test_a_login_that_is_refused_is_trouble_that_tells_no_secret(
     refused = processes.run(environment(database, url), "imap", "--once")
     assert refused.returncode == 75
     said = (refused.stdout + refused.stderr).decode()
-    assert "inbound mail waits: the login was refused" in said
+    assert "inbound email deferred: the login was refused" in said
     for secret in ("canary", mailbox.user, "localhost"):
         assert secret not in said
 
@@ -105,7 +105,7 @@ def test_a_mail_server_that_was_away_is_asked_again(
         server.stop()
         environ = {**environ, "PREFERENCE_CENTER_IMAP_URL": mailbox.url}
         with processes.running(environ, "imap", "--every", "1") as command:
-            processes.wait_for(lambda: "no answer" in command.output, "it was not missed")
+            processes.wait_for(lambda: "no response" in command.output, "it was not missed")
             server.start()
             processes.wait_for(lambda: events(database) == STOPPED, "it was not asked again")
             assert "Traceback" not in command.output
@@ -122,13 +122,13 @@ def test_a_database_that_is_away_is_trouble(mailbox: Mailbox) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_it_ends_when_it_is_asked_to(database: Database, environ: dict[str, str]) -> None:
     with processes.running(environ, "imap") as command:
-        processes.wait_for(lambda: "Looking" in command.output, "it never began")
+        processes.wait_for(lambda: "Checking" in command.output, "it never began")
         assert command.stop() == 0
-        assert command.output == "Looking every 60 seconds (Ctrl+C stops)\n"
+        assert command.output == "Checking every 60 seconds (Ctrl+C stops)\n"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_mailbox_it_says_so(database_url: str) -> None:
     done = processes.run(make.environment(DATABASE_URL=database_url), "imap")
     assert done.returncode == 2
-    assert done.stderr == b"PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.\n"
+    assert done.stderr == b"PREFERENCE_CENTER_IMAP_URL is missing.\n"

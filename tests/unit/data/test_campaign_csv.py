@@ -10,12 +10,8 @@ import pytest
 
 from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
-from preference_center.data.campaign_csv import (
-    LINK_COLUMNS,
-    CampaignFile,
-    audience_columns,
-    links_columns,
-)
+from preference_center.data.campaign_csv import CampaignFile, audience_columns
+from preference_center.data.links_csv import LINK_COLUMNS, links_columns
 from preference_center.data.tabular import CsvWriter, FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import Claim, Subscriber

@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from preference_center.core import audience, domain_hold, erasure, ledger, subscribers, topics
 from preference_center.core.vocab import ImportStatus, Scope, Source, TopicPolicy
-from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_records import Rules, read_identity
+from preference_center.data.identity import BadRowError, read_identity
+from preference_center.data.import_records import Rules
 from preference_center.data.imports import Findings, Import
 from preference_center.data.tabular import RefusedRow, Row, read_csv
 from preference_center.links.addresses import fingerprint

@@ -21,7 +21,7 @@ from preference_center.demo.inbox import inbox_folder
 from preference_center.demo.summary import NEWEST, by_topic
 from preference_center.i18n import Languages
 from preference_center.links.minter import Minter
-from preference_center.settings.env import LANGUAGES
+from preference_center.settings.reader import LANGUAGES
 from preference_center.store import Database
 from preference_center.store.tables import Base, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.store.upgrade import upgrade

@@ -2,8 +2,8 @@
 
 import pytest
 
-from preference_center.doctor.body import CLIPPED_AT
-from preference_center.doctor.providers import is_redirector
+from preference_center.doctor.body import MAX_HTML_BYTES
+from preference_center.providers.known import is_click_tracker
 from tests.support.letter import HTML, LINK, TEXT, findings, letter, trouble
 
 
@@ -52,9 +52,9 @@ def test_a_way_out_of_the_text_is_found(text: str) -> None:
 
 
 def test_the_part_that_lacks_a_link_is_named() -> None:
-    assert "in the text." in findings(letter(text="Hello"))["body-link"].says
-    both = findings(letter(text="Hello", html="Hello"))["body-link"].says
-    assert both == "There is no link to unsubscribe in the text nor the HTML."
+    assert "in the text." in findings(letter(text="Hello"))["body-link"].message
+    both = findings(letter(text="Hello", html="Hello"))["body-link"].message
+    assert both == "There is no unsubscribe link in the text or the HTML."
 
 
 def test_a_mail_of_text_alone_is_no_trouble() -> None:
@@ -71,12 +71,12 @@ def test_the_html_is_measured_as_it_is_decoded() -> None:
     encoded = letter(html="=61" * 50_000 + HTML.replace("=", "=3D")).replace(
         b"text/html;", b"text/html; x=y\r\nContent-Transfer-Encoding: quoted-printable\r\nX:"
     )
-    assert len(encoded) > CLIPPED_AT
-    assert findings(encoded)["html-size"].says == "49 KB of the 102 KB that Gmail shows."
+    assert len(encoded) > MAX_HTML_BYTES
+    assert findings(encoded)["html-size"].message == "49 KB of the 102 KB that Gmail shows."
 
 
 @pytest.mark.parametrize(
-    ("size", "found"), [(CLIPPED_AT, {}), (CLIPPED_AT + 1, {"html-size": "warning"})]
+    ("size", "found"), [(MAX_HTML_BYTES, {}), (MAX_HTML_BYTES + 1, {"html-size": "warning"})]
 )
 def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -> None:
     html = HTML.strip().ljust(size - len("\r\n"), "x")
@@ -100,7 +100,7 @@ def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -
     ],
 )
 def test_click_tracking_is_known_by_host_or_path(url: str) -> None:
-    assert is_redirector(url)
+    assert is_click_tracker(url)
     assert trouble(letter(text=f"Unsubscribe: {url}")) == {"click-tracking": "warning"}
 
 
@@ -115,7 +115,7 @@ def test_click_tracking_is_known_by_host_or_path(url: str) -> None:
     ],
 )
 def test_an_ordinary_link_is_no_redirector(url: str) -> None:
-    assert not is_redirector(url)
+    assert not is_click_tracker(url)
 
 
 def test_a_tracker_that_is_the_headers_own_host_wraps_nothing() -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from preference_center.doctor.report import CHECKS
-from tests.unit.doctor.test_judge import BROKEN
+from tests.unit.doctor.test_check import BROKEN
 
 DOC = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `([a-z-]+)` \| .* \| (warning|failure) \|$", DOC, re.MULTILINE))

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from preference_center.doctor.message import MAX_MESSAGE_BYTES, parse
-from preference_center.doctor.parts import MAX_DEPTH, MAX_PARTS, texts
-from preference_center.doctor.report import Report, shown
+from preference_center.doctor import texts
+from preference_center.doctor.report import Report, printable
+from preference_center.mail.mime import MAX_DEPTH, MAX_PARTS
+from preference_center.mail.raw_message import MAX_MESSAGE_BYTES, parse
 from tests.support.letter import HTML, TEXT, findings, judged, letter, trouble
 
 names = st.sampled_from(["List-Unsubscribe", "DKIM-Signature", "From", "List-Id", "X-a.b"])
@@ -66,7 +67,7 @@ def test_any_bytes_give_a_report(raw: bytes) -> None:
     report = judged(raw).report
     assert report.findings
     for finding in report.findings:
-        assert (finding.says + finding.do).isprintable(), finding
+        assert (finding.message + finding.fix).isprintable(), finding
 
 
 @pytest.mark.parametrize("charset", ["nonsense", "", "idna", "unicode_escape", "rot13", "\xff"])
@@ -114,10 +115,12 @@ def many(parts: int) -> bytes:
 
 
 def test_parts_within_the_limits_are_read_and_others_are_named() -> None:
-    assert texts(parse(nested(MAX_DEPTH - 1))).parts
-    assert texts(parse(nested(MAX_DEPTH + 1))).trouble == "Parts lie in parts too deep."
-    assert len(texts(parse(many(MAX_PARTS - 1))).parts) == MAX_PARTS - 1
-    assert "more than" in texts(parse(many(MAX_PARTS))).trouble
+    assert texts.read(nested(MAX_DEPTH - 1)).parts
+    assert texts.read(nested(MAX_DEPTH + 1)).trouble == (
+        f"Some parts were not read: parts are nested more than {MAX_DEPTH} deep."
+    )
+    assert len(texts.read(many(MAX_PARTS - 1)).parts) == MAX_PARTS - 1
+    assert "more than" in texts.read(many(MAX_PARTS)).trouble
 
 
 SIGNATURE = (
@@ -164,14 +167,14 @@ def test_no_bomb_takes_long(name: str) -> None:
 def test_a_mail_over_the_limit_says_so() -> None:
     raw = GOOD + b"x" * MAX_MESSAGE_BYTES
     assert trouble(raw) == {"message": "warning", "message-size": "warning", "dkim": "warning"}
-    assert "over 25 MB" in findings(raw)["message-size"].says
+    assert "over 25 MB" in findings(raw)["message-size"].message
 
 
 def test_what_a_sender_wrote_is_shown_without_control_characters() -> None:
-    assert shown("a\x1b[31mb\r\nc\u202ed\u2028") == r"a\x1b[31mb\r\nc\u202ed\u2028"
-    assert shown(b"\xc3\xa4\xff\x9b") == r"ä\xff\x9b"
-    assert shown("x" * 500).endswith("x…")
-    assert len(shown("x" * 500)) == 161
+    assert printable("a\x1b[31mb\r\nc\u202ed\u2028") == r"a\x1b[31mb\r\nc\u202ed\u2028"
+    assert printable(b"\xc3\xa4\xff\x9b") == r"ä\xff\x9b"
+    assert printable("x" * 500).endswith("x…")
+    assert len(printable("x" * 500)) == 161
 
 
 def test_a_check_that_is_not_listed_cannot_be_reported() -> None:

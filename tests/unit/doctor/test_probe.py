@@ -67,8 +67,8 @@ def test_a_page_is_opened_with_get_and_head_and_never_posted_to() -> None:
         found = probed(f"{url}/u/x?y", url)
     assert asked == [("GET", "/u/x?y", "", b""), ("HEAD", "/u/x?y", "", b"")]
     assert levels(found) == {"probe-get": "pass", "probe-head": "pass"}
-    assert found["probe-get"].says.startswith("200 after ")
-    assert "must not unsubscribe" in found["probe-get"].says
+    assert found["probe-get"].message.startswith("200 after ")
+    assert "must not unsubscribe" in found["probe-get"].message
 
 
 def test_the_post_is_that_of_a_mailbox_provider() -> None:
@@ -76,7 +76,7 @@ def test_the_post_is_that_of_a_mailbox_provider() -> None:
         found = probed(url, url, post=True)
     assert asked[-1] == ("POST", "/", FORM, b"List-Unsubscribe=One-Click")
     assert found["probe-post"].level == "pass"
-    assert "is now unsubscribed" in found["probe-post"].says
+    assert "is now unsubscribed" in found["probe-post"].message
 
 
 @pytest.mark.parametrize("status", [302, 308, 400, 405, 500, 204])
@@ -88,14 +88,14 @@ def test_another_answer_than_200_takes_the_button_away(status: int) -> None:
         "probe-head": "warning",
         "probe-post": "failure",
     }
-    assert found["probe-post"].says.startswith(f"{status} after ")
+    assert found["probe-post"].message.startswith(f"{status} after ")
     assert len(asked) == 3
 
 
 def test_a_redirect_is_told_and_not_followed() -> None:
     with serving(302, Location="/login\x1b[2J") as (url, asked):
         found = probed(url, url, post=True)
-    assert r"leads to /login\x1b[2J" in found["probe-post"].says
+    assert r"redirects to /login\x1b[2J" in found["probe-post"].message
     assert {path for _, path, _, _ in asked} == {"/"}
 
 
@@ -103,11 +103,11 @@ def test_cookies_are_told() -> None:
     with serving(Set_Cookie="a=b") as (url, _):
         found = probed(url, url, post=True)
     assert levels(found)["probe-post"] == "warning"
-    assert "1 cookies set" in found["probe-post"].says
+    assert "1 cookies set" in found["probe-post"].message
 
 
 def test_a_slow_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "_SLOW", 0.0)
+    monkeypatch.setattr(probe, "_SLOW_SECONDS", 0.0)
     with serving() as (url, _):
         assert set(levels(probed(url, url, post=True)).values()) == {"warning"}
 
@@ -124,7 +124,7 @@ def test_no_inner_address_is_called(host: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(probe, "create_connection", None)
     found = probed(f"https://{host}/", "https://mail.example.org", post=True)
     assert levels(found) == {"probe-get": "failure"}
-    assert "private network" in found["probe-get"].says
+    assert "private network" in found["probe-get"].message
 
 
 @pytest.mark.parametrize("url", ["http://example.org/u", "https://[x/", "https://a:b/", "https://"])
@@ -149,8 +149,8 @@ def test_a_name_is_resolved_once_and_called_by_that_address(
     monkeypatch.setattr(probe, "create_connection", connect)
     found = probed("https://rebinding.example.org/u")["probe-get"]
     assert called == [("93.184.215.14", 443)]
-    assert (found.level, found.unchecked) == ("warning", True)
-    assert "It cannot be reached (TimeoutError)" in found.says
+    assert (found.level, found.inconclusive) == ("warning", True)
+    assert "It cannot be reached (TimeoutError)" in found.message
 
 
 def test_a_name_that_also_leads_inside_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,13 +163,13 @@ def test_a_server_that_is_not_there_leaves_it_open() -> None:
     with serving() as (url, _):
         pass
     found = probed(url, url)["probe-get"]
-    assert (found.level, found.unchecked) == ("warning", True)
+    assert (found.level, found.inconclusive) == ("warning", True)
 
 
 def test_a_certificate_is_verified() -> None:
     with serving() as (url, _):
         secure = url.replace("http:", "https:")
-        assert probed(secure, secure)["probe-get"].unchecked
+        assert probed(secure, secure)["probe-get"].inconclusive
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::6810:84e5", "64:ff9b::5db8:d70e"])

@@ -11,13 +11,8 @@ from dns import exception, resolver, rrset
 from dns.message import QueryMessage
 
 from preference_center.doctor.identity import are_aligned
-from preference_center.doctor.keys import (
-    DnsKeys,
-    KeyUnknownError,
-    NoKeyFileError,
-    StaticKey,
-    read_key,
-)
+from preference_center.doctor.keys import NoKeyFileError, StaticKey, read_key
+from preference_center.mail.dkim_keys import DnsKeys, KeyUnknownError
 from tests.support import letter as letters
 from tests.support.letter import SIGNED, findings, judged, letter, trouble
 
@@ -56,28 +51,30 @@ def test_one_good_signature_among_several_is_enough() -> None:
 
 def test_a_valid_signature_that_leaves_a_header_out_is_told_from_one_that_is_not_valid() -> None:
     raw = letter(signed=("from", "list-unsubscribe"))
-    assert findings(raw)["dkim"].says == (
-        "The signature of example.org leaves out list-unsubscribe-post."
+    assert findings(raw)["dkim"].message == (
+        "The signature of example.org does not cover list-unsubscribe-post."
     )
-    assert findings(raw)["dkim"].do.startswith("Have h= name List-Unsubscribe and List-Unsubscribe")
+    assert findings(raw)["dkim"].fix.startswith(
+        "List List-Unsubscribe and List-Unsubscribe-Post in h="
+    )
     other = findings(letter(), keys=OTHER)["dkim"]
-    assert "was changed, or the key is another" in other.says
-    assert other.do.startswith("Check the key in the DNS")
+    assert "were changed, or the key does not match" in other.message
+    assert other.fix.startswith("Check the key in DNS")
 
 
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
         (Named(), "there is no usable key at s1._domainkey.example.org"),
-        (StaticKey(b"v=DKIM1; p="), "was changed, or the key is another"),
-        (StaticKey(b"v=DKIM1; p=====\xff"), "the key is another"),
+        (StaticKey(b"v=DKIM1; p="), "were changed, or the key does not match"),
+        (StaticKey(b"v=DKIM1; p=====\xff"), "the key does not match"),
         (StaticKey(b"p=" + b"A" * 3000), "there is no usable key"),
-        (StaticKey(b"\xff\x00"), "the key is another"),
+        (StaticKey(b"\xff\x00"), "the key does not match"),
     ],
 )
 def test_a_key_that_is_none_is_a_failure(keys: StaticKey | Named, says: str) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "failure"}
-    assert says in findings(letter(), keys=keys)["dkim"].says
+    assert says in findings(letter(), keys=keys)["dkim"].message
 
 
 @pytest.mark.parametrize("keys", [Silent(), ED25519])
@@ -85,14 +82,14 @@ def test_a_signature_that_cannot_be_checked_leaves_the_button_open(
     keys: Silent | StaticKey,
 ) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "warning"}
-    assert "could not be checked" in findings(letter(), keys=keys)["dkim"].says
+    assert "could not be checked" in findings(letter(), keys=keys)["dkim"].message
     assert judged(letter(), keys=keys).report.button is None
 
 
 def test_a_signature_that_has_expired_since_leaves_the_button_open() -> None:
     raw = letter().replace(b"q=dns/txt;", b"q=dns/txt; x=1000;", 1)
     assert trouble(raw) == {"dkim": "warning"}
-    assert "it has expired since" in findings(raw)["dkim"].says
+    assert "it has expired" in findings(raw)["dkim"].message
     assert judged(raw).report.button is None
 
 
@@ -111,13 +108,13 @@ def test_a_signature_by_sha1_is_not_valid() -> None:
     signature = dkim.sign(
         raw, b"s1", b"example.org", private, include_headers=names, signature_algorithm=b"rsa-sha1"
     )
-    assert "rsa-sha1" in findings(signature + raw)["dkim"].says
+    assert "rsa-sha1" in findings(signature + raw)["dkim"].message
 
 
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        (b"v=1;", b"v=1 ;;", "it cannot be read"),
+        (b"v=1;", b"v=1 ;;", "it is malformed"),
         (b"v=1;", b"v=2;", "it is malformed"),
         (b" bh=", b" bh=%", "it is malformed"),
         (b"s=s1;", b"", "it is malformed"),
@@ -131,7 +128,7 @@ def test_why_a_signature_is_not_valid_is_said_in_words(
 ) -> None:
     found = findings(letter().replace(before, after, 1))["dkim"]
     assert found.level == "failure"
-    assert says in found.says
+    assert says in found.message
 
 
 def test_nothing_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:

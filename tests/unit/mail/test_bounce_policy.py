@@ -4,7 +4,7 @@ import pytest
 
 from preference_center.core.vocab import BounceSeverity
 from preference_center.mail import bounce_policy
-from preference_center.mail.bounce_policy import Verdict, judge
+from preference_center.mail.bounce_policy import Classification, classify
 
 PERMANENT, PROBABLE, SOFT, IGNORED = BounceSeverity
 
@@ -87,42 +87,42 @@ AUTHENTICATION = ["5.7.23", "5.7.26", "5.7.509", "5.7.515", "5.7.9"]
 
 @pytest.mark.parametrize("code", bounce_policy.PERMANENT)
 def test_some_codes_are_a_permanent_failure(code: str) -> None:
-    assert judge(code, "") == Verdict(PERMANENT, code)
-    assert judge("", f"550 {code} whatever they say") == Verdict(PERMANENT, code)
+    assert classify(code, "") == Classification(PERMANENT, code)
+    assert classify("", f"550 {code} whatever they say") == Classification(PERMANENT, code)
 
 
 @pytest.mark.parametrize("code", ADDRESS_OR_PATH)
 def test_a_code_about_the_path_may_pass(code: str) -> None:
-    assert judge(code, "") == Verdict(SOFT, code)
-    assert judge("", f"550 {code} whatever they say") == Verdict(SOFT, code)
-    assert judge(code, "550 user unknown") == Verdict(SOFT, code)
-    assert judge("5.1.1", f"550 {code} user unknown") == Verdict(SOFT, code)
+    assert classify(code, "") == Classification(SOFT, code)
+    assert classify("", f"550 {code} whatever they say") == Classification(SOFT, code)
+    assert classify(code, "550 user unknown") == Classification(SOFT, code)
+    assert classify("5.1.1", f"550 {code} user unknown") == Classification(SOFT, code)
 
 
 @pytest.mark.parametrize("code", SENDER_OR_MESSAGE)
 def test_a_code_about_the_sender_or_the_message_is_ignored(code: str) -> None:
-    assert judge(code, "") == Verdict(IGNORED, code)
-    assert judge("", f"550 {code} whatever they say") == Verdict(IGNORED, code)
-    assert judge("5.1.1", f"550 {code} whatever they say") == Verdict(IGNORED, code)
+    assert classify(code, "") == Classification(IGNORED, code)
+    assert classify("", f"550 {code} whatever they say") == Classification(IGNORED, code)
+    assert classify("5.1.1", f"550 {code} whatever they say") == Classification(IGNORED, code)
 
 
 @pytest.mark.parametrize("code", AUTHENTICATION)
 def test_no_words_beside_a_code_about_authentication_tell_of_a_mailbox(code: str) -> None:
-    assert judge(code, f"550 {code} no such user").severity is IGNORED
+    assert classify(code, f"550 {code} no such user").severity is IGNORED
 
 
 @pytest.mark.parametrize("code", ["5.7.0", "5.7.1", "5.7.133"])
 @pytest.mark.parametrize("words", ["no such user", "<ada@example.net>: User unknown in table"])
 def test_a_policy_code_counts_where_the_words_name_a_missing_mailbox(code: str, words: str) -> None:
-    assert judge(code, f"550 {code} {words}") == Verdict(PERMANENT, "5.1.1")
-    assert judge(f"4{code[1:]}", f"450 4{code[1:]} {words}").severity is SOFT
-    assert judge(code, f"550 {code} {words}: blocked as spam") == Verdict(IGNORED, code)
+    assert classify(code, f"550 {code} {words}") == Classification(PERMANENT, "5.1.1")
+    assert classify(f"4{code[1:]}", f"450 4{code[1:]} {words}").severity is SOFT
+    assert classify(code, f"550 {code} {words}: blocked as spam") == Classification(IGNORED, code)
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.5.0"])
 @pytest.mark.parametrize("words", PERMANENT_BY_WORDS)
 def test_words_decide_where_the_code_says_nothing(status: str, words: str) -> None:
-    told = judge(status, words)
+    told = classify(status, words)
     assert told.severity is PERMANENT
     assert told.code in {"5.1.1", "5.2.1"}
 
@@ -130,7 +130,7 @@ def test_words_decide_where_the_code_says_nothing(status: str, words: str) -> No
 @pytest.mark.parametrize("status", ["", "5.0.0"])
 @pytest.mark.parametrize("words", IN_DOUBT)
 def test_in_doubt_nothing_is_permanent(status: str, words: str) -> None:
-    told = judge(status, words)
+    told = classify(status, words)
     assert told.severity in (SOFT, IGNORED)
     assert told.code in ("", status)
 
@@ -150,8 +150,8 @@ def test_in_doubt_nothing_is_permanent(status: str, words: str) -> None:
     ],
 )
 def test_words_about_the_sender_or_the_message_are_ignored(words: str) -> None:
-    assert judge("", words).severity is IGNORED
-    assert judge("5.0.0", words).severity is IGNORED
+    assert classify("", words).severity is IGNORED
+    assert classify("5.0.0", words).severity is IGNORED
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_words_about_the_sender_or_the_message_are_ignored(words: str) -> None:
     ],
 )
 def test_words_about_what_passes_are_soft(words: str) -> None:
-    assert judge("", words).severity is SOFT
-    assert judge("5.0.0", words).severity is SOFT
+    assert classify("", words).severity is SOFT
+    assert classify("5.0.0", words).severity is SOFT
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_words_about_what_passes_are_soft(words: str) -> None:
     ],
 )
 def test_what_is_usually_a_missing_mailbox_is_probable(status: str, words: str) -> None:
-    assert judge(status, words).severity is PROBABLE
+    assert classify(status, words).severity is PROBABLE
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_what_is_usually_a_missing_mailbox_is_probable(status: str, words: str) 
     ],
 )
 def test_words_like_these_in_another_context_are_not(status: str, words: str) -> None:
-    assert judge(status, words).severity in (SOFT, IGNORED)
+    assert classify(status, words).severity in (SOFT, IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -244,8 +244,8 @@ def test_words_like_these_in_another_context_are_not(status: str, words: str) ->
     ],
 )
 def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None:
-    assert judge("5.1.1", words).severity in (SOFT, IGNORED)
-    assert judge("", words).severity in (SOFT, IGNORED)
+    assert classify("5.1.1", words).severity in (SOFT, IGNORED)
+    assert classify("", words).severity in (SOFT, IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,11 @@ def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None
 def test_a_refusal_in_general_terms_outweighs_a_code_but_not_a_missing_mailbox(
     refusal: str,
 ) -> None:
-    assert judge("5.1.1", f"550 5.1.1 {refusal}") == Verdict(SOFT, "5.1.1")
-    assert judge("", f"550 5.1.1 {refusal}") == Verdict(SOFT, "5.1.1")
-    assert judge("5.1.1", f"550 5.1.1 User unknown. {refusal}") == Verdict(PERMANENT, "5.1.1")
+    assert classify("5.1.1", f"550 5.1.1 {refusal}") == Classification(SOFT, "5.1.1")
+    assert classify("", f"550 5.1.1 {refusal}") == Classification(SOFT, "5.1.1")
+    assert classify("5.1.1", f"550 5.1.1 User unknown. {refusal}") == Classification(
+        PERMANENT, "5.1.1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,14 +279,14 @@ def test_a_refusal_in_general_terms_outweighs_a_code_but_not_a_missing_mailbox(
     ],
 )
 def test_other_words_beside_a_code_leave_it_permanent(words: str) -> None:
-    assert judge("", words).severity is PERMANENT
+    assert classify("", words).severity is PERMANENT
 
 
 @pytest.mark.parametrize("status", ["", "5.1.0", "5.1.10"])
 def test_a_domain_that_accepts_no_email_is_permanent(status: str) -> None:
     words = "Domain example.net does not accept mail (nullMX)"
-    assert judge(status, words) == Verdict(PERMANENT, "5.1.10")
-    assert judge(status, f"Sender address rejected: {words}").severity is IGNORED
+    assert classify(status, words) == Classification(PERMANENT, "5.1.10")
+    assert classify(status, f"Sender address rejected: {words}").severity is IGNORED
 
 
 @pytest.mark.parametrize(
@@ -292,8 +294,8 @@ def test_a_domain_that_accepts_no_email_is_permanent(status: str) -> None:
 )
 def test_what_a_server_says_after_its_refusal_does_not_count(aftermath: str) -> None:
     words = f"550 5.1.1 <ada@example.net>... User unknown {aftermath}"
-    assert judge("", words) == Verdict(PERMANENT, "5.1.1")
-    assert judge("5.5.2", words) == Verdict(PERMANENT, "5.1.1")
+    assert classify("", words) == Classification(PERMANENT, "5.1.1")
+    assert classify("5.5.2", words) == Classification(PERMANENT, "5.1.1")
 
 
 @pytest.mark.parametrize(
@@ -306,12 +308,14 @@ def test_what_a_server_says_after_its_refusal_does_not_count(aftermath: str) -> 
     ],
 )
 def test_a_servers_own_reply_outweighs_the_words_around_it(text: str) -> None:
-    assert judge("", text) == Verdict(PERMANENT, "5.1.1")
+    assert classify("", text) == Classification(PERMANENT, "5.1.1")
 
 
 def test_the_first_reason_that_tells_anything_decides() -> None:
-    assert judge("5.0.0", "550 rejected", "user unknown", "spam") == Verdict(PERMANENT, "5.1.1")
-    assert judge("5.0.0", "552 over quota", "user unknown").severity is SOFT
+    assert classify("5.0.0", "550 rejected", "user unknown", "spam") == Classification(
+        PERMANENT, "5.1.1"
+    )
+    assert classify("5.0.0", "552 over quota", "user unknown").severity is SOFT
 
 
 DOCOMO = "mfsmax.docomo.ne.jp"
@@ -340,70 +344,72 @@ AFTER_RCPT = [
 )
 def test_after_data_it_depends_on_the_host(where: str, host: str, severity: BounceSeverity) -> None:
     text = where.format(host, host.partition(".")[2])
-    assert judge("", text).severity is severity
-    assert judge("5.0.0", "550 user unknown", where=text).severity is severity
+    assert classify("", text).severity is severity
+    assert classify("5.0.0", "550 user unknown", where=text).severity is severity
 
 
 @pytest.mark.parametrize("where", AFTER_DATA)
 def test_after_data_from_another_host_a_code_is_believed_and_words_are_probable(where: str) -> None:
     text = where.format("mx.example.net", "example.net")
-    assert judge("5.0.0", "550 user unknown", where=text).severity is PROBABLE
-    assert judge("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
+    assert classify("5.0.0", "550 user unknown", where=text).severity is PROBABLE
+    assert classify("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
 
 
 @pytest.mark.parametrize("where", AFTER_RCPT)
 @pytest.mark.parametrize("host", [DOCOMO, KDDI, "mx.example.net"])
 def test_after_rcpt_it_is_about_the_recipient(where: str, host: str) -> None:
     text = where.format(host, host.partition(".")[2])
-    assert judge("5.0.0", "550 user unknown", where=text).severity is PERMANENT
+    assert classify("5.0.0", "550 user unknown", where=text).severity is PERMANENT
 
 
 @pytest.mark.parametrize("host", [DOCOMO, KDDI])
 def test_a_host_that_filters_is_doubted_where_the_command_is_not_known(host: str) -> None:
-    assert judge("5.1.1", "550 user unknown", where=host).severity is PROBABLE
+    assert classify("5.1.1", "550 user unknown", where=host).severity is PROBABLE
 
 
 @pytest.mark.parametrize("host", ["docomo.ne.jp.example.net", "not-au.com", "tableau.com"])
 def test_a_host_whose_name_only_looks_like_it_is_another(host: str) -> None:
     text = AFTER_DATA[0].format(host, "example.net")
-    assert judge("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
+    assert classify("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
 
 
 @pytest.mark.parametrize(
     "text", ["The following mail could not be delivered:", "a week after mail was sent, "]
 )
 def test_other_words_are_not_a_command(text: str) -> None:
-    assert judge("", f"{text} 550 5.1.1 user unknown").severity is PERMANENT
+    assert classify("", f"{text} 550 5.1.1 user unknown").severity is PERMANENT
 
 
 def test_a_refusal_of_mail_from_is_about_the_sender() -> None:
     where = "SMTP error from remote mail server after MAIL FROM:<b@x>: host y: 550 user unknown"
-    assert judge("5.1.1", "550 user unknown", where=where).severity is IGNORED
+    assert classify("5.1.1", "550 user unknown", where=where).severity is IGNORED
 
 
 @pytest.mark.parametrize("otherwise", BounceSeverity)
 def test_a_providers_own_verdict_counts_where_nothing_else_tells(otherwise: BounceSeverity) -> None:
-    assert judge("", "", otherwise=otherwise) == Verdict(otherwise, "")
-    assert judge("5.0.0", "500 failed", otherwise=otherwise) == Verdict(otherwise, "5.0.0")
-    assert judge("", "552 Mailbox full", otherwise=otherwise).severity is SOFT
-    assert judge("", "550 blocked as spam", otherwise=otherwise).severity is IGNORED
+    assert classify("", "", otherwise=otherwise) == Classification(otherwise, "")
+    assert classify("5.0.0", "500 failed", otherwise=otherwise) == Classification(
+        otherwise, "5.0.0"
+    )
+    assert classify("", "552 Mailbox full", otherwise=otherwise).severity is SOFT
+    assert classify("", "550 blocked as spam", otherwise=otherwise).severity is IGNORED
 
 
 @pytest.mark.parametrize(
     "address", ["spam@example.net", "quota.full@example.net", "limit@x.example"]
 )
 def test_the_address_itself_is_not_among_the_words(address: str) -> None:
-    assert judge("5.1.1", f"550 5.1.1 <{address}>: User unknown").severity is PERMANENT
+    assert classify("5.1.1", f"550 5.1.1 <{address}>: User unknown").severity is PERMANENT
 
 
 def test_an_address_of_a_page_is_not_among_the_words_that_name_a_mailbox() -> None:
     words = "550 5.1.1 User unknown. See https://example.net/policy/blocked-spam.html"
-    assert judge("5.1.1", words).severity is PERMANENT
+    assert classify("5.1.1", words).severity is PERMANENT
 
 
 @pytest.mark.parametrize("words", ["550 see 5.1.1.7", "550 [5.1.1]", "550 v5.1.1", "550 15.1.1"])
 def test_a_code_is_not_read_out_of_other_numbers(words: str) -> None:
-    assert judge("", words).severity is SOFT
+    assert classify("", words).severity is SOFT
 
 
 @pytest.mark.parametrize(
@@ -411,4 +417,4 @@ def test_a_code_is_not_read_out_of_other_numbers(words: str) -> None:
 )
 def test_no_pattern_backtracks_for_long_on_hostile_words(piece: str) -> None:
     hostile = piece * 40_000
-    assert judge("5.0.0", hostile, hostile, where=hostile).severity in BounceSeverity
+    assert classify("5.0.0", hostile, hostile, where=hostile).severity in BounceSeverity

@@ -13,13 +13,13 @@ UNKNOWN = "Final-Recipient: rfc822; ada@example.net\nAction: failed\nStatus: 5.1
 @pytest.mark.parametrize("action", ["failed", "Failed", "failure", "failed (Bad mailbox)", "error"])
 def test_a_failure_is_written_in_several_ways(action: str) -> None:
     (failure,) = read(received.report(UNKNOWN.replace("failed", action))).failures
-    assert (failure.severity, failure.action) == (PERMANENT, "failed")
+    assert failure.severity is PERMANENT
 
 
 @pytest.mark.parametrize("action", ["delayed", "Delayed (4 hours)"])
 def test_a_delay_counts_for_nothing(action: str) -> None:
     (failure,) = read(received.report(UNKNOWN.replace("failed", action))).failures
-    assert (failure.severity, failure.action) == (IGNORED, "delayed")
+    assert failure.severity is IGNORED
 
 
 @pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "what?"])
@@ -54,7 +54,6 @@ def test_a_status_without_a_code_is_words() -> None:
     fields = UNKNOWN.replace("5.1.1", "553 Exceeded maximum inbound message size")
     (failure,) = read(received.report(fields)).failures
     assert (failure.severity, failure.code) == (IGNORED, "")
-    assert failure.diagnostic == "553 Exceeded maximum inbound message size"
 
 
 def test_a_comment_beside_the_code_is_read() -> None:
@@ -80,11 +79,6 @@ def test_a_recipient_of_whom_two_things_are_said_has_not_failed_for_good() -> No
     assert not any(
         each.severity is PERMANENT for each in read(received.report(UNKNOWN, doubt)).failures
     )
-
-
-def test_a_long_diagnostic_is_cut() -> None:
-    fields = f"{UNKNOWN}\nDiagnostic-Code: smtp; 550 5.1.1 {'word ' * 500}"
-    assert len(read(received.report(fields)).failures[0].diagnostic) == 200
 
 
 def test_an_encoded_report_is_decoded() -> None:

@@ -23,7 +23,7 @@ def text(body: bytes, charset: str = "utf-8", encoding: str = "8bit") -> str:
 
 def test_parts_stand_between_their_boundaries() -> None:
     raw = multipart("\nfirst\n", "Content-Type: TEXT/HTML; charset=x\n\nsecond\n")
-    assert parts(raw) == [("text/plain", b"first\n"), ("text/html", b"second\n")]
+    assert parts(raw) == [("text/plain", b"first"), ("text/html", b"second")]
 
 
 def test_a_part_without_an_end_is_read_to_the_end() -> None:
@@ -34,7 +34,7 @@ def test_a_boundary_may_be_quoted_and_have_blanks() -> None:
     raw = multipart("\nx\n", kind='multipart/mixed; BOUNDARY="a b (1)"').replace(
         b"--e", b"--a b (1)"
     )
-    assert parts(raw) == [("text/plain", b"x\n")]
+    assert parts(raw) == [("text/plain", b"x")]
 
 
 def test_a_multipart_without_boundaries_is_one_part() -> None:
@@ -45,7 +45,7 @@ def test_a_multipart_without_boundaries_is_one_part() -> None:
 
 def test_parts_in_parts_come_in_the_order_in_which_they_stand() -> None:
     inner = "Content-Type: multipart/alternative; boundary=i\n\n--i\n\n1\n--i\n\n2\n--i--\n"
-    assert [body for _, body in parts(multipart(inner, "\n3\n"))] == [b"1\n", b"2\n", b"3\n"]
+    assert [body for _, body in parts(multipart(inner, "\n3\n"))] == [b"1", b"2", b"3"]
 
 
 def test_an_embedded_message_is_not_taken_apart() -> None:

@@ -39,10 +39,7 @@ def link(value: str) -> tuple[str, ...]:
 def test_it_is_found_in_a_part_of_its_own(kind: str) -> None:
     original = returned(embedded(HEADERS, kind))
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
-    assert original.list_id == "weekly-news.lists.mail.example.org"
-    assert original.message_id == "2026-47.ada@example.org"
     assert original.return_path == "b-token@in.example.org"
-    assert original.to == ("ada@example.net",)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +126,11 @@ def test_of_very_many_links_the_first_are_read() -> None:
 
 
 def test_a_blank_line_before_the_headers_is_passed_over() -> None:
-    assert returned(embedded(f"\n\n{HEADERS}")).message_id == "2026-47.ada@example.org"
+    found = returned(embedded(f"\n\n{HEADERS}"))
+    assert found.list_unsubscribe == (received.LINK, received.MAILTO)
 
 
 def test_an_empty_part_is_passed_over() -> None:
     parts = f"--e\nContent-Type: message/rfc822\n\n\n--e\nContent-Type: message/rfc822\n\n{HEADERS}"
     raw = received.mail(parts, Content_Type="multipart/mixed; boundary=e")
-    assert returned(raw).message_id == "2026-47.ada@example.org"
+    assert returned(raw).list_unsubscribe == (received.LINK, received.MAILTO)

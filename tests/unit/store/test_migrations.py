@@ -40,7 +40,8 @@ from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.tables import Base, Reason
-from preference_center.store.upgrade import check_schema, upgrade
+from preference_center.store.schema import check_schema
+from preference_center.store.upgrade import upgrade
 from tests.support import make
 
 ROOT = Path(upgrades.__file__).parent / "migrations"
@@ -73,7 +74,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[s
             names.append(f"{make_url(server).database}_{name}")
             _execute(server, f"CREATE DATABASE {names[-1]}")
             url = make_url(server).set(database=names[-1]).render_as_string(hide_password=False)
-        made.append(Database(url, (make.SERVER_KEY,), patient=True))
+        made.append(Database(url, (make.SERVER_KEY,), long_statements=True))
         return made[-1]
 
     yield database
@@ -283,7 +284,7 @@ def test_two_upgrades_at_once_wait_for_each_other(
 ) -> None:
     database = bare("one")
     url = database.engine.url.render_as_string(hide_password=False)
-    both = Database(url, (make.SERVER_KEY,), patient=True), database
+    both = Database(url, (make.SERVER_KEY,), long_statements=True), database
     migrate, met = command.upgrade, threading.Barrier(2)
     at_once: list[Any] = []
 

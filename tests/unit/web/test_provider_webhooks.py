@@ -61,8 +61,8 @@ def hooked(site_with: SiteMaker) -> Site:
     """Return a site that hears all four providers; Amazon is played by a function."""
     site = site_with(**SECRETS)
     site.enrol("ada@example.org", "bob@example.org")
-    heard = {**site.services.providers, "ses": posting.reader_of("ses", Amazon().fetch)}
-    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    heard = {**site.services.event_readers, "ses": posting.reader_of("ses", Amazon().fetch)}
+    site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     return site
 
 
@@ -162,7 +162,7 @@ def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site = site_with(**SECRETS, one_click_scope=Scope.ALL)
     site.enrol("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
-    site.app.extensions["preference_center"] = replace(site.services, providers=heard)
+    site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     hook(site, provider, UNSUBSCRIBE[provider])
     assert site.stops() == ["all"]
 
@@ -406,7 +406,7 @@ def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provide
     response = hook(hooked, provider, forged)
     assert (response.status_code, response.text) == (
         403,
-        "Nothing proves that the provider sent this.\n",
+        "Invalid signature.\n",
     )
     assert hooked.rows() == before
     assert counted(hooked) == {f"{provider}: invalid_signature": 1}
@@ -429,7 +429,7 @@ def test_a_hook_takes_posts_alone(hooked: Site, method: str) -> None:
 def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
     request = Request(b"{", posting.postmark({}).headers)
     response = hook(hooked, "postmark", request)
-    assert (response.status_code, response.text) == (400, "This is no event of a known form.\n")
+    assert (response.status_code, response.text) == (400, "Malformed event.\n")
 
 
 @pytest.mark.parametrize(
@@ -511,3 +511,57 @@ def test_whatever_a_provider_says_is_answered(
 ) -> None:
     response = hook(hooked, provider, posting.SIGNED[provider](said))
     assert response.status_code in (200, 400)
+
+
+OLD = make.NOW - timedelta(days=2)
+REFUSED = [
+    ("ses", posting.ses(samples.ses_complaint(), at=OLD), 403, "the timestamp is too old"),
+    (
+        "ses",
+        posting.ses(samples.ses_complaint(), TopicArn=f"{posting.TOPIC}-of-eve"),
+        403,
+        "unknown topic ARN",
+    ),
+    (
+        "ses",
+        posting.ses(samples.ses_complaint(), signer=posting.authority("eve.example")),
+        403,
+        "the signature is wrong",
+    ),
+    ("ses", Request(b"{ada@example.org", {}), 400, "the body is not JSON"),
+    (
+        "sendgrid",
+        posting.sendgrid(samples.sendgrid("spamreport"), at=make.NOW + timedelta(hours=1)),
+        403,
+        "the timestamp is in the future",
+    ),
+    (
+        "postmark",
+        posting.postmark(samples.postmark("SpamComplaint"), "postmark:guess-7hG2kP9sQ4vX"),
+        403,
+        "the password is wrong",
+    ),
+    (
+        "mailgun",
+        posting.mailgun(samples.mailgun("complained"), key="another-key-7hG2kP9sQ4vX"),
+        403,
+        "the signature is wrong",
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "request_", "status", "reason"), REFUSED)
+def test_a_refused_webhook_is_logged_with_its_provider_and_reason_only(
+    hooked: Site,
+    caplog: pytest.LogCaptureFixture,
+    provider: str,
+    request_: Request,
+    status: int,
+    reason: str,
+) -> None:
+    response = hook(hooked, provider, request_)
+    assert response.status_code == status
+    assert response.text == ("Invalid signature.\n" if status == 403 else "Malformed event.\n")
+    (record,) = [each for each in caplog.records if each.name.startswith("preference_center")]
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == f"webhook of {provider} refused: {reason}"

@@ -64,7 +64,7 @@ def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> N
     leave(database)
     done(database_url, "erase", "ada@example.org")
     again = done(database_url, "erase", str(make.person()))
-    assert again == "This person was erased before.\n"
+    assert again == "This subscriber was erased before.\n"
 
 
 def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> None:

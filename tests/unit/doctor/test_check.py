@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from preference_center.doctor.judge import compare
-from preference_center.doctor.our_link import Installation
+from preference_center.doctor.check import compare
+from preference_center.doctor.link import Installation
 from preference_center.doctor.report import CHECKS
 from tests.support.letter import HTML, LINK, OURS, SIGNED, findings, judged, letter, links, trouble
 
@@ -179,7 +179,7 @@ def test_what_is_wrong_is_found_and_nothing_else(raw: bytes, found: dict[str, st
 
 def test_every_failure_and_warning_says_what_to_do() -> None:
     found = [finding for _, raw, _ in BROKEN for finding in findings(raw).values()]
-    assert all(finding.do for finding in found if finding.level in {"warning", "failure"})
+    assert all(finding.fix for finding in found if finding.level in {"warning", "failure"})
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_header_without_mailto_is_only_noted() -> None:
 def test_characters_that_clients_rewrite_are_named(url: str, named: str) -> None:
     raw = letter(List_Unsubscribe=f"<{url}>", html=HTML.replace(LINK, ELSEWHERE))
     assert trouble(raw, STRANGER) == {"characters": "warning"}
-    assert named in findings(raw, STRANGER)["characters"].says
+    assert named in findings(raw, STRANGER)["characters"].message
 
 
 def test_a_strangers_mail_is_judged_without_keys_or_settings() -> None:
@@ -240,7 +240,7 @@ def test_a_strangers_link_in_our_own_mail_is_a_warning() -> None:
 def test_our_link_is_known_by_its_form_where_there_is_no_key() -> None:
     link = findings(letter(), STRANGER)["link"]
     assert link.level == "note"
-    assert "topic weekly-news" in link.says
+    assert "topic weekly-news" in link.message
 
 
 def test_a_preferences_link_is_known_by_its_path_where_there_is_no_key() -> None:
@@ -249,7 +249,7 @@ def test_a_preferences_link_is_known_by_its_path_where_there_is_no_key() -> None
 
 
 def test_a_link_says_topic_campaign_and_day() -> None:
-    says = findings(letter())["link"].says
+    says = findings(letter())["link"].message
     assert says == "It is yours: topic weekly-news, campaign 2026-47, minted on 2026-11-22."
 
 
@@ -285,15 +285,15 @@ PROVIDERS_SEEN = [
 def test_a_providers_own_header_is_named_with_what_to_do(name: str, header: str) -> None:
     found = findings(letter(List_Unsubscribe=header), STRANGER)["provider"]
     assert found.level == "warning"
-    assert f"{name}'s own" in found.says
-    assert len(found.do.split()) > 3
+    assert f"{name}'s own" in found.message
+    assert len(found.fix.split()) > 3
 
 
 def test_topics_that_share_list_id_and_from_are_named() -> None:
     both = [judged(letter()), judged(letter(List_Unsubscribe=links("offers").list_unsubscribe))]
     (found,) = compare(both).findings
     assert (found.check, found.level) == ("topics-apart", "warning")
-    assert found.says.startswith("offers and weekly-news share From (letters@example.org)")
+    assert found.message.startswith("offers and weekly-news share From (letters@example.org)")
 
 
 def test_topics_with_a_from_or_a_list_id_of_their_own_are_apart() -> None:
@@ -310,7 +310,7 @@ def test_topics_with_a_from_or_a_list_id_of_their_own_are_apart() -> None:
 def test_a_list_id_that_changes_within_a_topic_is_named() -> None:
     both = [judged(letter()), judged(letter(List_Id="<news-48.lists.example.org>"))]
     (found,) = compare(both).findings
-    assert found.says.startswith("weekly-news has several List-Ids: news-48")
+    assert found.message.startswith("weekly-news has several List-Ids: news-48")
 
 
 @pytest.mark.parametrize("count", [1, 2])
