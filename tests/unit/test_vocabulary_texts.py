@@ -29,7 +29,7 @@ from preference_center.data.report import EVENT_COLUMNS
 from preference_center.demo import mailings
 from preference_center.demo.mailings import Example, LeftOut, SentMailing
 from preference_center.i18n import PSEUDO, Languages
-from preference_center.settings.env import LANGUAGES
+from preference_center.settings.reader import LANGUAGES
 from preference_center.util import resources
 from tests.support import make
 
