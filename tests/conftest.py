@@ -17,7 +17,6 @@ from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
 
-
 # What a test needs beyond Python: its folder, its fixtures and its parameters say so.
 _INTEGRATION = Path(__file__).parent / "integration"
 _SERVERS = {"postgres_url", "own_postgres_url"}

@@ -12,7 +12,7 @@ from preference_center.cli.parameters import CAMPAIGN_NAME, TOPIC
 from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
 from preference_center.data.campaign_csv import CampaignFile, audience_columns
-from preference_center.data.identity import check_people
+from preference_center.data.identity import require_identity
 from preference_center.data.tabular import RefusedRow
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
@@ -69,7 +69,7 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
 def _release(file: CampaignFile, database: Database) -> None:
     rows, refusals, count = people(), Refusals(), 0
     rows.refuse_repeated(["verdict"])
-    check_people(rows.columns)
+    require_identity(rows.columns)
     with reading_progress("Release", sys.stdin.buffer) as advance:
         for released in file.release(rows, database, utc_now):
             if isinstance(released, RefusedRow):

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import click
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.identity import check_people
+from preference_center.data.identity import require_identity
 from preference_center.data.import_columns import Columns, check, listed, match
 from preference_center.data.tabular import (
     CsvFile,
@@ -33,7 +33,7 @@ class ImportSource:
     def check(self, ignored: frozenset[str], status: ImportStatus | None) -> Columns:
         """Return how the columns are read; raise FileRefusedError if the file could be misread."""
         columns = match(self.names, ignored)
-        check_people({*self.names, *columns.read})
+        require_identity({*self.names, *columns.read})
         if {"event", "seq", "hash"} <= set(self.names):
             raise FileRefusedError(
                 "this is an export of the ledger: use preference-center replay, or import "

@@ -1,7 +1,7 @@
 """Types of options and arguments."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from re import Pattern
 from typing import Any
@@ -10,6 +10,7 @@ import click
 
 from preference_center.links.minter import CAMPAIGN, SLUG
 from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.util.clock import parse_time
 
 _MIN_YEAR, _MAX_YEAR = 1970, 9000  # So that a day can be added or subtracted.
 
@@ -46,9 +47,8 @@ class Time(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            at = datetime.fromisoformat(value)
-            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
+            at = parse_time(value)
+        except ValueError:
             at = None
         if at is None or not _MIN_YEAR <= at.year <= _MAX_YEAR:
             self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")

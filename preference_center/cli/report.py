@@ -68,7 +68,7 @@ def report(
     with opened_database() as (_, database), database.reading() as session:
         if topic is not None:
             topics.get(session, topic)
-        lines = reporting.lines(session, topic=topic, campaign=campaign, since=since, until=until)
+        lines = reporting.rows(session, topic=topic, campaign=campaign, since=since, until=until)
     if not lines:
         click.echo(_NOTHING, err=True)
     with opened_output(output) as file:

@@ -10,7 +10,8 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
 from preference_center.core import erasure, ledger, subscribers
 from preference_center.core.vocab import KeyKind, Source
-from preference_center.links.addresses import UnclearAddressError, clean, fingerprint
+from preference_center.links.addresses import fingerprint
+from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.util.clock import utc_now
 
 

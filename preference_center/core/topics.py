@@ -14,7 +14,8 @@ from preference_center.core.errors import (
     UnknownTopicError,
 )
 from preference_center.core.vocab import Cadence, TopicPolicy
-from preference_center.links.minter import SLUG, topic_code
+from preference_center.links.mail_tokens import topic_code
+from preference_center.links.minter import SLUG
 from preference_center.store import queries
 from preference_center.store.tables import Topic, TopicText
 from preference_center.util.text import is_one_line

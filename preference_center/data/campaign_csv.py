@@ -1,4 +1,4 @@
-"""Add to each row of a CSV whether the subscriber may be emailed now, and if so the links."""
+"""Add to each row of a mailing's recipients its links, and whether they may be emailed now."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from preference_center.data.links_csv import (
     LinksFile,
     Merged,
     check_columns,
-    given_cells,
+    input_cells,
     original_id,
 )
 from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
@@ -27,11 +27,11 @@ BATCH_SIZE = 1000
 _Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
 
 
-def audience_columns(given: list[str]) -> list[str]:
-    """Return the columns of `audience`: who, the verdict, the links, then what else came in."""
-    ours = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
-    check_columns(given, (*VERDICT_COLUMNS, *LINK_COLUMNS))
-    return list(dict.fromkeys((*ours, *original_id(given), *given)))
+def audience_columns(columns: list[str]) -> list[str]:
+    """Return the output columns of `audience`: identity, verdict, links, the input's."""
+    check_columns(columns, (*VERDICT_COLUMNS, *LINK_COLUMNS))
+    own = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
+    return list(dict.fromkeys((*own, *original_id(columns), *columns)))
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,22 @@ class CampaignFile(LinksFile):
         *,
         claim: bool = False,
     ) -> Iterator[Merged]:
-        """Yield each row with its verdict and, where it is `allow`, its links.
+        """Yield each row with its verdict and, if that is `allow`, its links.
 
-        A subscriber is allowed once: each of their later rows is `deny` with reason `duplicate`.
-        A refused row does not count, so the next one is allowed.
+        A person is allowed once; later rows about them are `deny` with reason `duplicate`. A row
+        that is refused does not count for this.
 
-        Asked in batches, a statement each. If the database cannot be asked, UnavailableError
-        ends it: whoever has no verdict is not mailed. With `claim`, each mail that is allowed
-        counts towards the caps, and is committed before its row is yielded.
+        With `claim`, each allowed email counts towards frequency caps; its claim is committed
+        before the row is yielded.
+
+        Raises:
+            UnknownTopicError: there is no such topic.
+            UnavailableError: the database cannot be used. Do not email rows without a verdict.
         """
         with closing(_Allowed()) as allowed:
-            for people in self._batches(rows):
-                verdicts = self._ask(people, database, clock, claim=claim)
-                for row, identity in people:
+            for batch in self._batches(rows):
+                verdicts = self._ask(batch, database, clock, claim=claim)
+                for row, identity in batch:
                     if isinstance(identity, RefusedRow):
                         yield identity
                     elif isinstance(row, Row):
@@ -70,24 +73,24 @@ class CampaignFile(LinksFile):
         database: Database,
         clock: Callable[[], datetime],
     ) -> Iterator[int | RefusedRow]:
-        """Give back the claims of people who were not mailed; yield how many, batch by batch.
+        """Release the claims of people who were not emailed; yield how many, by batch.
 
-        Where a row has a verdict it counts only if that is `allow`.
+        A row whose verdict is not `allow` is skipped.
         """
-        for people in self._batches(filter(_may_be_claimed, rows)):
-            yield from (identity for _, identity in people if isinstance(identity, RefusedRow))
+        for batch in self._batches(filter(_may_be_claimed, rows)):
+            yield from (identity for _, identity in batch if isinstance(identity, RefusedRow))
             with database.transaction() as session:
                 topic = topics.get(session, self.topic)
-                ids = _asked(people)
+                ids = _emails_by_id(batch)
                 yield audience.release(session, topic, self.campaign, ids, clock())
 
     def _ask(
-        self, people: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
+        self, batch: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
     ) -> dict[UUID, audience.Verdict]:
-        identities = [each for _, each in people if isinstance(each, RowIdentity)]
+        identities = [each for _, each in batch if isinstance(each, RowIdentity)]
         usable = {each.id for each in identities if _is_usable(each)} if claim else set()
-        asked = _asked(people)
-        return audience.ask(database, self.topic, self.campaign, asked, clock, claimable=usable)
+        people = _emails_by_id(batch)
+        return audience.ask(database, self.topic, self.campaign, people, clock, claimable=usable)
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
         for batch in batches(rows, BATCH_SIZE):
@@ -101,12 +104,12 @@ class CampaignFile(LinksFile):
         links = {}
         if verdict.verdict == "allow":
             if not _is_usable(identity):
-                return row.refused("not an email address that email can be sent to")
+                return row.refused("email cannot be sent to this address")
             allowed.add(identity.id)
             links = self.link_cells(identity.id)
         return {
             **dict.fromkeys(LINK_COLUMNS, ""),
-            **given_cells(row),
+            **input_cells(row),
             "email": identity.email or verdict.email,
             "id": str(identity.id),
             "verdict": verdict.verdict,
@@ -117,10 +120,7 @@ class CampaignFile(LinksFile):
 
 
 class _Allowed:
-    """The people whom a request has allowed so far, in a file that is deleted when it is closed.
-
-    SQLite keeps a database without a name in a temporary file, and some of it in memory.
-    """
+    """The subscriber ids that a request has allowed so far, in a temporary file of SQLite."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -136,6 +136,7 @@ class _Allowed:
         self._database.execute("INSERT INTO allowed VALUES (?)", (subscriber_id.bytes,))
 
     def close(self) -> None:
+        """Close and delete the file."""
         self._database.close()
 
 
@@ -144,14 +145,14 @@ def _may_be_claimed(row: Row | RefusedRow) -> bool:
 
 
 def _is_usable(identity: RowIdentity) -> bool:
-    """Return False where a row names an address that email cannot be sent to."""
+    """Return False if the row has an address that email cannot be sent to."""
     return identity.email is None or is_mailable(identity.email)
 
 
-def _asked(people: _Batch) -> dict[UUID, str]:
-    """Return each identity of a batch once, with the address where one of their rows has it."""
-    asked: dict[UUID, str] = {}
-    for _, identity in people:
+def _emails_by_id(batch: _Batch) -> dict[UUID, str]:
+    """Return the people of a batch with their addresses, or "" if no row has the address."""
+    emails: dict[UUID, str] = {}
+    for _, identity in batch:
         if isinstance(identity, RowIdentity):
-            asked[identity.id] = asked.get(identity.id) or identity.email or ""
-    return asked
+            emails[identity.id] = emails.get(identity.id) or identity.email or ""
+    return emails

@@ -1,67 +1,70 @@
-"""Which subscriber a row of a file is about. Imports no database."""
+"""Find out which person a row is about, by its columns `email` and `id`. Imports no database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from preference_center.data.tabular import FileRefusedError
-from preference_center.links.addresses import UnclearAddressError, clean, fingerprint
+from preference_center.links.addresses import fingerprint
+from preference_center.links.cleaning import UnclearAddressError, clean
 
 IDENTITY_COLUMNS = ("email", "id")
 
 
 class BadRowError(ValueError):
-    """A row cannot be used; the message says why, and holds nothing of the row."""
+    """A row cannot be used. The message says why, and quotes nothing of the row."""
 
 
 @dataclass(frozen=True)
 class RowIdentity:
-    """Who a row is about. `email` is None where only the id is known."""
+    """The person whom a row is about. `email` is None if the row has only an id."""
 
     id: UUID
     email: str | None
 
 
-def check_people(came_in: Iterable[str]) -> None:
-    """Raise FileRefusedError where no column says whom a row is about."""
-    if not set(came_in) & set(IDENTITY_COLUMNS):
+def require_identity(columns: Iterable[str]) -> None:
+    """Raise FileRefusedError if no column says whom a row is about."""
+    if not set(columns) & set(IDENTITY_COLUMNS):
         raise FileRefusedError(
-            "there is no column named email, and none named id: "
-            "the first line of the file must name the columns"
+            "no column is named email or id: the first line of the file must name the columns"
         )
 
 
 def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:
-    """Return whose row it is, by the cells `email` or `id`; raise BadRowError.
+    """Return the identity in a row's cells, or raise BadRowError.
 
-    An id that is not a UUID is another system's: it is not looked at where there is an email.
+    An id that is not a subscriber id belongs to another system. It is ignored if there is an email.
     """
-    email, given = cells.get("email", "").strip(), read_subscriber_id(cells)
-    if not email:
-        if given is None:
-            foreign = cells.get("id", "").strip()
-            raise BadRowError(
-                "the id is not a subscriber id" if foreign else "neither an email nor an id"
-            )
-        return RowIdentity(given, None)
+    text, subscriber_id = cells.get("email", "").strip(), read_subscriber_id(cells)
+    if not text:
+        return RowIdentity(_required(subscriber_id, cells), None)
     try:
-        email = clean(email)
+        email = clean(text)
     except UnclearAddressError as error:
-        raise BadRowError(f"the email is not clear: {error}") from None
-    found = fingerprint(email, identity_key)
-    if given not in (None, found):
+        raise BadRowError(f"the email cannot be used: {error}") from None
+    expected = fingerprint(email, identity_key)
+    if subscriber_id not in (None, expected):
         raise BadRowError(
-            "the id is not that of this email: was it made with another identity key, or is it "
-            "another system's?"
+            "the id does not belong to the email: was it made with another identity key or by "
+            "another system?"
         )
-    return RowIdentity(found, email)
+    return RowIdentity(expected, email)
 
 
 def read_subscriber_id(cells: Mapping[str, str]) -> UUID | None:
-    """Return the UUID in the column `id`, in the one form that `export` writes, or None."""
+    """Return the UUID in the column `id`, or None unless it is written as `export` writes it."""
     text = cells.get("id", "").strip().lower()
     try:
         found = UUID(text)
     except ValueError:
         return None
     return found if str(found) == text else None
+
+
+def _required(subscriber_id: UUID | None, cells: Mapping[str, str]) -> UUID:
+    if subscriber_id is None:
+        has_id = bool(cells.get("id", "").strip())
+        why = "the id is not a subscriber id" if has_id else "neither an email nor an id"
+        raise BadRowError(why)
+    return subscriber_id

@@ -1,11 +1,16 @@
-"""Add each subscriber's links and headers to the rows of a CSV. Imports no database."""
+"""Add each recipient's links and headers to the rows of a CSV. Imports no database."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from preference_center.data.identity import BadRowError, RowIdentity, check_people, read_identity
+from preference_center.data.identity import (
+    BadRowError,
+    RowIdentity,
+    read_identity,
+    require_identity,
+)
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
 from preference_center.links.minter import Minter
 
@@ -23,26 +28,26 @@ ORIGINAL_ID = "original_id"  # The input's own column `id`, which may be another
 Merged = Mapping[str, str] | RefusedRow
 
 
-def links_columns(given: list[str]) -> list[str]:
-    """Return the output columns of `links`: the input's, the id, the input's own id, the links."""
-    check_columns(given, LINK_COLUMNS)
-    return list(dict.fromkeys((*given, "id", *original_id(given), *LINK_COLUMNS)))
+def links_columns(columns: list[str]) -> list[str]:
+    """Return the output columns of `links`: the input's columns, the ids and the links."""
+    check_columns(columns, LINK_COLUMNS)
+    return list(dict.fromkeys((*columns, "id", *original_id(columns), *LINK_COLUMNS)))
 
 
-def check_columns(given: list[str], ours: tuple[str, ...]) -> None:
-    """Raise FileRefusedError if the input has no identity column, or one named like an output."""
-    check_people(given)
-    if taken := sorted(set(given) & {*ours, *original_id(given)}):
-        raise FileRefusedError(f"a column is named {taken[0]}, which is ours: rename it")
+def check_columns(columns: list[str], added: tuple[str, ...]) -> None:
+    """Raise FileRefusedError if the input has no identity column, or has one that is added."""
+    require_identity(columns)
+    if taken := sorted(set(columns) & {*added, *original_id(columns)}):
+        raise FileRefusedError(f"the column {taken[0]} would be overwritten: rename it")
 
 
-def original_id(given: Iterable[str]) -> tuple[str, ...]:
-    """Return the column that holds the input's own ids, if it has any."""
-    return (ORIGINAL_ID,) if "id" in given else ()
+def original_id(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return the added column for the input's own ids, if it has any."""
+    return (ORIGINAL_ID,) if "id" in columns else ()
 
 
-def given_cells(row: Row) -> dict[str, str]:
-    """Return a row's cells, with its own id also as `original_id`."""
+def input_cells(row: Row) -> dict[str, str]:
+    """Return the cells of a row, with its own id also as `original_id`."""
     return {**row.cells, **({ORIGINAL_ID: row.cells["id"]} if "id" in row.cells else {})}
 
 
@@ -61,12 +66,12 @@ class LinksFile:
         for row in rows:
             identity = self.identify(row)
             if isinstance(row, Row) and isinstance(identity, RowIdentity):
-                yield {**given_cells(row), **self.link_cells(identity.id)}
+                yield {**input_cells(row), **self.link_cells(identity.id)}
             elif isinstance(identity, RefusedRow):
                 yield identity
 
     def identify(self, row: Row | RefusedRow) -> RowIdentity | RefusedRow:
-        """Return which subscriber a row is about, or the row refused with the reason."""
+        """Return the person whom a row is about, or the row as refused."""
         if isinstance(row, RefusedRow):
             return row
         try:

@@ -116,7 +116,7 @@ def send_mailing() -> AnyResponse:
 def show_report() -> Response:
     """Show the report on all mailings."""
     with services().database.reading() as session:
-        reports = summary.by_topic(report.lines(session))
+        reports = summary.by_topic(report.rows(session))
     return _page("demo/report.html", reports=reports, columns=report.EVENT_COLUMNS, folder=FOLDER)
 
 

@@ -23,7 +23,8 @@ from preference_center.core.change import ALL, Change, ChangeContext, ChangeResu
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
 from preference_center.links.addresses import normalise
-from preference_center.links.minter import read_link, read_mail_token
+from preference_center.links.mail_tokens import read_mail_token
+from preference_center.links.minter import read_link
 from preference_center.links.signing import BadLink
 from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read

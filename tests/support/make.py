@@ -101,7 +101,7 @@ def minter(**changes: Any) -> Minter:
 
 def person(email: str = "ada@example.org") -> UUID:
     """Return the subscriber id of an address."""
-    return minter().fingerprint(email)
+    return minter().subscriber_id(email)
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:

@@ -1,6 +1,6 @@
 """What the tests of inbound email share: unsubscribe addresses, settings, and the ledger."""
 
-from preference_center.links.minter import write_mailto
+from preference_center.links.mail_tokens import write_mailto
 from preference_center.store import Database
 from tests.support import make
 

@@ -142,9 +142,9 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_given_back(
     ("options", "people", "why"),
     [
         (("--claim", "--release"), ADA, "--claim and --release cannot be combined"),
-        (("--release",), "name\nAda\n", "there is no column named email, and none named id"),
+        (("--release",), "name\nAda\n", "no column is named email or id"),
         (("--release",), "", "the file is empty"),
-        (("--claim",), "email,verdict\n", "a column is named verdict, which is ours"),
+        (("--claim",), "email,verdict\n", "the column verdict would be overwritten"),
     ],
 )
 def test_a_wrong_call_changes_nothing_and_ends_with_2(

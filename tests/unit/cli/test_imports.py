@@ -38,7 +38,7 @@ def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: P
     result = run(database_url, *IMPORT, "--report", str(report), stdin=people)
     assert result.exit_code == 1
     assert result.stdout.startswith("Added 1")
-    assert "line 3: the email is not clear: it has no @" in result.stderr
+    assert "line 3: the email cannot be used: it has no @" in result.stderr
     assert "Rows refused: 2" in result.stderr
     rows = list(csv.DictReader(report.read_text().splitlines()))
     assert [row["line"] for row in rows] == ["3", "4"]
@@ -151,7 +151,7 @@ def test_json_that_is_not_json_lines_is_refused_in_a_sentence(
 def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
     for text, why in (
         ("", "the file is empty"),
-        ("name\nAda\n", "there is no column named email"),
+        ("name\nAda\n", "no column is named email"),
         ("ada@example.org,Ada\n", "the first line of the file must name the columns"),
     ):
         result = run(database_url, "import", "-", stdin=text)
@@ -183,9 +183,9 @@ def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -
         ("id,seq,event,topic,hash", "this is an export of the ledger"),
         ("email,topic", "the file does not say who is subscribed"),
         ("email,created", "use --status unsubscribed"),
-        ("email,name,note,subscribed_to_emails,labels,created_at", ": subscribed_to_emails. Put"),
-        ("email,status,UNSUB_TIME,UNSUB_REASON,MEMBER_RATING", ": unsub_time, unsub_reason. Put"),
-        ("Email,Accepts Email Marketing,status", ": accepts email marketing. Put"),
+        ("email,name,note,subscribed_to_emails,labels,created_at", ": subscribed_to_emails. Move"),
+        ("email,status,UNSUB_TIME,UNSUB_REASON,MEMBER_RATING", ": unsub_time, unsub_reason. Move"),
+        ("Email,Accepts Email Marketing,status", ": accepts email marketing. Move"),
         ("E-mail,Email Address,status", "'e-mail' and 'email address' could both be email"),
     ],
 )

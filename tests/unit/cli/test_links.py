@@ -53,11 +53,11 @@ def test_a_topic_or_campaign_that_fits_in_no_link_is_refused(
     ("people", "why"),
     [
         (b"", "the file is empty"),
-        (b"name\nAda\n", "there is no column named email"),
+        (b"name\nAda\n", "no column is named email"),
         (b'{"email":"ada@example.org"}\n', "the first line is JSON"),
         (b"email,e-mail\n", "could both be email: rename or remove one\n"),
         (b"email,note,Email\n", "two columns are named email"),
-        (b"email,list_id\n", "a column is named list_id, which is ours"),
+        (b"email,list_id\n", "the column list_id would be overwritten"),
         ("email\na@b.c\n".encode("utf-16-le"), "the first line is not a header"),
     ],
 )

@@ -103,4 +103,4 @@ def test_a_row_that_is_gone_from_the_end_is_found(database: Database, database_u
         session.execute(delete(LedgerRow).where(LedgerRow.seq == 2))
     result = run(database_url, "verify-ledger")
     assert result.exit_code == 1
-    assert "it ends at row 1, where 2 were written" in result.stderr
+    assert "it ends at row 1, but 2 were written" in result.stderr

@@ -176,7 +176,7 @@ def test_no_column_for_an_id_that_did_not_come_in(
 ) -> None:
     assert "original_id" not in columns(["email"])
     assert columns(["email", "original_id"]).count("original_id") == 1
-    with pytest.raises(FileRefusedError, match="original_id, which is ours: rename it"):
+    with pytest.raises(FileRefusedError, match="column original_id would be overwritten"):
         columns(["email", "id", "original_id"])
 
 

@@ -66,7 +66,7 @@ def count(database: Database, table: type[Base]) -> int:
 
 def all_lines(database: Database) -> list[report.ReportRow]:
     with database.reading() as session:
-        return report.lines(session)
+        return report.rows(session)
 
 
 def test_it_is_the_same_with_every_folders_own_keys(

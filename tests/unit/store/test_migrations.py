@@ -39,8 +39,8 @@ from preference_center.core import (
 from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
-from preference_center.store.tables import Base, Reason
 from preference_center.store.schema import check_schema
+from preference_center.store.tables import Base, Reason
 from preference_center.store.upgrade import upgrade
 from tests.support import make
 
