@@ -108,7 +108,7 @@ def test_an_address_in_an_attribute_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_name_alone_on_its_line_follows_the_direction_of_the_others(tmp_path: Path) -> None:
-    both = languages(tmp_path, "en", "ar", page="{{ name|apart }}")
+    both = languages(tmp_path, "en", "ar", page="{{ name|isolate }}")
     mark = "\N{RIGHT-TO-LEFT MARK}"
     assert both.render("ar", "page.html", name="R&D") == f"{mark}{APART}R&amp;D{TOGETHER}"
     assert both.render("en", "page.html", name="R&D") == "R&amp;D"
