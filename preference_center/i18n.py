@@ -7,6 +7,7 @@ rendered right to left) for testing layouts and finding untranslated strings.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -109,6 +110,7 @@ def _locale(code: str) -> Locale:
     return Locale.parse({PSEUDO: "ar", SOURCE: "en-GB"}.get(code, code), sep="-")
 
 
+@cache  # A language has two environments.
 def _translations(code: str) -> NullTranslations:
     if code == SOURCE:
         return NullTranslations()
