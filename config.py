@@ -1,4 +1,4 @@
-"""Read the environment into Settings, or say everything that is wrong with it and exit 2."""
+"""Read the settings of the WSGI application from the environment."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from preference_center.settings.settings import Settings, read_settings
 
 
 def settings_from_environment() -> Settings:
+    """Return the settings, or print every problem on standard error and exit 2."""
     try:
         return read_settings(os.environ)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The WSGI application, for any server: `gunicorn wsgi:app`."""
+"""The WSGI application, for any WSGI server: `gunicorn wsgi:app`."""
 
 from config import settings_from_environment
 from preference_center import create_app

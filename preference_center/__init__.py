@@ -1,7 +1,7 @@
 """A self-hosted unsubscribe and preference center.
 
-`preference_center.links` can be imported alone, without Flask or a database. For that reason
-`create_app` is imported only when it is used.
+`preference_center.links` can be imported without Flask and without a database. That is why
+`create_app` is only imported on first use.
 """
 
 from importlib import import_module

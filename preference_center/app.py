@@ -29,7 +29,6 @@ def create_app(
 ) -> Flask:
     """Return the WSGI application. `connections` is the number of threads that will serve it."""
     app = Flask("preference_center", static_folder=None)
-    app.secret_key = settings.secret_key
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         COMPRESS_MIMETYPES=["text/html", "text/css"],

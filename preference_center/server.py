@@ -1,4 +1,4 @@
-"""Serve the application over HTTP with granian: one process, as many threads as connections."""
+"""Serve the application over HTTP with granian: one process, a database connection per thread."""
 
 import os
 import time
@@ -16,17 +16,17 @@ from preference_center.settings.settings import Settings
 from preference_center.util import logs
 
 THREADS = 8
-_STOP_SECONDS = 20  # more than a request takes, also one that waits for a silent database
+_STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 
 
 def serve(
     settings: Settings, host: str, port: int, beside: Callable[[], None] | None = None
 ) -> None:
-    """Serve until SIGINT or SIGTERM. There is no access log: paths hold links.
+    """Serve until SIGINT or SIGTERM. There is no access log, because paths contain links.
 
-    The process that serves is a fork of this one, and a connection to SQLite must not cross a
-    fork: its locks would be held for ever. So whatever else is to run with the application is
-    started by `beside`, in that process.
+    Granian serves from a fork of this process. A SQLite connection must not be used across a
+    fork: its locks would never be released. `beside` is called in the forked process and starts
+    anything else that runs with the application.
     """
     server = _Server(
         "preference_center",
@@ -44,14 +44,14 @@ def serve(
     server.serve(target_loader=loader, wrap_loader=False)
 
 
-class _Server(Granian):  # type: ignore[misc, valid-type] # an alias of the kind that this build has
-    """Granian, whose processes can be stopped from their first moment on."""
+class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds define it differently.
+    """Granian, with processes that can be stopped while they start."""
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
-        """Stop the server; in a process that is not serving yet, end it.
+        """Stop the server, or end a forked process that is not serving yet.
 
-        Such a process has inherited this handler. Granian's own only sets a flag there, which
-        nothing reads, and then waits for that process without end.
+        Such a process inherits this handler. Granian's own handler only sets a flag there, which
+        nothing reads, and the server would wait for the process forever.
         """
         if os.getpid() != self.pid:
             os._exit(0)
@@ -59,7 +59,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # an alias of the kind
 
 
 def load(settings: Settings, parent: int, beside: Callable[[], None] | None = None) -> Flask:
-    """Return the application, in the process that serves it; `parent` is its supervisor's id."""
+    """Return the application in the process that serves it; `parent` is the supervisor's id."""
     from preference_center.app import create_app
 
     logs.configure()
@@ -70,9 +70,9 @@ def load(settings: Settings, parent: int, beside: Callable[[], None] | None = No
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process when its supervisor is gone, even by SIGKILL.
+    """End this process when its supervisor has ended, even by SIGKILL.
 
-    Left alone it would go on serving beside the next one, with the settings of the last.
+    Otherwise it would keep serving, with old settings, next to the server that replaces it.
     """
     while os.getppid() == parent:
         time.sleep(0.5)

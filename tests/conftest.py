@@ -17,7 +17,6 @@ from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
 
-
 # What a test needs beyond Python: its folder, its fixtures and its parameters say so.
 _INTEGRATION = Path(__file__).parent / "integration"
 _SERVERS = {"postgres_url", "own_postgres_url"}
@@ -65,7 +64,7 @@ def postgres_url() -> Iterator[str]:
 def own_postgres_url() -> Iterator[str]:
     """Yield a migrated database on a server that a test may stop and configure."""
     with postgres.server(ours=True) as url:
-        database = make.database(url, patient=True)
+        database = make.database(url, long_statements=True)
         upgrade(database)
         database.close()
         yield url

@@ -1,4 +1,4 @@
-"""`doctor`: does a received message get its one-click button? As text or JSON."""
+"""`doctor`: check whether a received email gets an Unsubscribe button; print text or JSON."""
 
 import json
 import shutil
@@ -11,24 +11,25 @@ from typing import BinaryIO
 
 import click
 
-from preference_center.cli.common import opened_output, settings_or_exit
+from preference_center.cli.common import settings_or_exit
+from preference_center.cli.files import opened_output
 from preference_center.doctor.check import MessageReport, check_message, compare, probe_link
 from preference_center.doctor.keys import NoKeyFileError, StaticKey, read_key
 from preference_center.doctor.link import Installation
 from preference_center.doctor.report import CHECKS, Finding, Report, overall_button, printable
 from preference_center.mail.dkim_keys import DnsKeys
 from preference_center.mail.raw_message import MAX_MESSAGE_BYTES
-from preference_center.settings.env import PREFIX, Reader
+from preference_center.settings.reader import SettingsReader
 
 _MARKS = {"pass": "✓", "note": "·", "warning": "!", "failure": "✗"}
 _COLOURS = {"pass": "green", "note": None, "warning": "yellow", "failure": "red"}
 _BUTTON = {
-    True: "Button: yes. A mailbox provider would show it, as far as the mail decides that",
+    True: "Button: yes. Nothing in the email keeps a mailbox provider from showing it",
     False: "Button: no. A mailbox provider would show none, or one that does not work",
-    None: "Button: not known. Something that it depends on could not be checked",
+    None: "Button: unknown. A check that it depends on could not be made",
 }
 _NAMES = max(map(len, CHECKS.values()))
-_NARROW = 70  # columns; below that a finding's words go under its name
+_MIN_WIDE = 70  # columns; on narrower terminals the text goes below the name of the check
 
 
 @click.command()
@@ -37,23 +38,25 @@ _NARROW = 70  # columns; below that a finding's words go under its name
 @click.option(
     "--dkim-key",
     metavar="FILE",
-    help="A public key (PEM or DKIM record) for all signatures, in place of the DNS.",
+    help="Verify all signatures with this public key (PEM or DKIM record) instead of DNS.",
 )
 @click.option("--probe", is_flag=True, help="Open the link with GET and HEAD.")
 @click.option(
     "--probe-post",
     is_flag=True,
-    help="Also post to it as a mailbox does. This unsubscribes the person the mail was for.",
+    help="Also POST to it like a mailbox provider. This unsubscribes the recipient.",
 )
 def doctor(
     messages: tuple[str, ...], as_json: bool, dkim_key: str | None, probe: bool, probe_post: bool
 ) -> None:
-    """Tell whether a received mail gets its Unsubscribe button.
+    """Check whether a received email gets an Unsubscribe button.
 
-    MESSAGE is a file as a mailbox saves it, headers and all; - is standard input. Of several, the
-    topics are compared too. Settings are not needed; PUBLIC_URL, LINK_KEYS and MAIL_FROM are used
-    where they are set. Exit status: 0 if each gets a button, 1 if not or if that stays open, 2 if
-    a file cannot be read.
+    MESSAGE is a file with the complete email, including its headers; - is standard input.
+    The topics of several messages are compared as well. No settings are needed, but
+    PUBLIC_URL, LINK_KEYS and MAIL_FROM are used if they are set.
+
+    Exit status: 0 if each message gets a button, 1 if one does not or if that is unknown,
+    2 if a file cannot be read.
     """
     installation = settings_or_exit(read_installation)
     keys = DnsKeys() if dkim_key is None else _key_in(dkim_key)
@@ -76,12 +79,11 @@ def doctor(
 
 
 def read_installation(environ: Mapping[str, str]) -> Installation:
-    """Return the settings that are set. Raise SettingsError for invalid ones."""
-    reader = Reader(environ)
-    given = {name for name in ("PUBLIC_URL", "LINK_KEYS") if environ.get(PREFIX + name)}
+    """Return the settings that are set; raise SettingsError if one is invalid."""
+    reader = SettingsReader(environ)
     installation = Installation(
-        public_url=reader.public_url("PUBLIC_URL") if "PUBLIC_URL" in given else "",
-        link_keys=reader.keys("LINK_KEYS") if "LINK_KEYS" in given else (),
+        public_url=reader.public_url("PUBLIC_URL", required=False),
+        link_keys=reader.keys("LINK_KEYS", required=False),
         mail_from=reader.address("MAIL_FROM"),
     )
     reader.finish()
@@ -96,7 +98,7 @@ def _key_in(file: str) -> StaticKey:
 
 
 def _read(name: str) -> bytes:
-    """Return a file's bytes, or enough of them to see that they are too many."""
+    """Return the content of a file, cut off one byte above the limit."""
     if name == "-":
         return _start_of(sys.stdin.buffer)
     with Path(name).open("rb") as file:
@@ -151,11 +153,11 @@ def _findings(report: Report, width: int) -> Iterator[str]:
 def _finding(finding: Finding, width: int) -> Iterator[str]:
     mark = click.style(f"{_MARKS[finding.level]} {finding.level:7}", fg=_COLOURS[finding.level])
     name = f"  {mark}  {CHECKS[finding.check]:{_NAMES}}"
-    indent = " " * (15 + _NAMES if width >= _NARROW else 13)
+    indent = " " * (15 + _NAMES if width >= _MIN_WIDE else 13)
     words = _wrapped(finding.message, width, indent)
     if finding.fix:
         words += _wrapped(f"→ {finding.fix}", width, indent)
-    if width < _NARROW:
+    if width < _MIN_WIDE:
         yield from (name.rstrip(), *words)
     else:
         yield f"{name}  {words[0].strip()}"

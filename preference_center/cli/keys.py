@@ -1,8 +1,8 @@
-"""`keys`: which keys the database is used with, and which of them sign."""
+"""`keys`: list the keys that the database is used with, and rotate them."""
 
 import click
 
-from preference_center.cli.common import opened_database
+from preference_center.cli.database import opened_database
 from preference_center.core.vocab import KeyKind
 from preference_center.store import keys
 from preference_center.util.clock import utc_now
@@ -10,15 +10,15 @@ from preference_center.util.clock import utc_now
 
 @click.group("keys")
 def keys_group() -> None:
-    """List the keys of the database; let a new one sign."""
+    """List the keys of the database, and rotate them."""
 
 
 @keys_group.command("list")
 def list_keys() -> None:
-    """List the keys of this database and of these settings.
+    """List the keys of the database and of the settings.
 
-    A key is shown by the start of its check value, which tells nothing about the key. The key
-    that signs is the newest one that is both on record and in the settings.
+    A key is shown by the beginning of its check value, which does not reveal the key. The
+    newest key that is both on record and in the settings signs; the others only verify.
     """
     with opened_database(*KeyKind) as (_, database), database.reading() as session:
         on_record = keys.listed(session)
@@ -37,20 +37,21 @@ def list_keys() -> None:
 
 @keys_group.command()
 def rotate() -> None:
-    """Let the newest key of SERVER_KEYS and of LINK_KEYS sign from now on.
+    """Start signing with the newest keys.
 
-    Run it when every process has been restarted with the new key at the end of its list: a link
-    that a process signs must be readable to all others. IDENTITY_KEY never changes.
+    First add a new key at the end of SERVER_KEYS or LINK_KEYS, and restart every process
+    with it: each must be able to verify the links that another one signs. IDENTITY_KEY
+    never changes.
     """
     with opened_database(*KeyKind) as (_, database), database.transaction() as session:
         for kind in (KeyKind.SERVER, KeyKind.LINK):
             newest = database.given_keys[kind][-1]
             name = keys.SETTINGS[kind]
             if newest == database.signing_keys[kind][-1]:
-                click.echo(f"{name}: its newest key signs already.")
+                click.echo(f"{name}: the newest key signs already.")
             else:
                 keys.add(session, kind, [newest], utc_now())
-                click.echo(f"{name}: its newest key signs from now on.")
+                click.echo(f"{name}: the newest key signs from now on.")
 
 
 def _show(kind: KeyKind, check_value: bytes, since: str, state: str) -> None:

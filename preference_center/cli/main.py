@@ -1,47 +1,97 @@
-"""The group of commands, and what happens when one cannot go on."""
+"""The command `preference-center`: its commands, and what happens when one fails."""
 
 import errno
 import sys
+from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
-from preference_center.cli import (
-    audience,
-    data,
-    doctor,
-    keys,
-    processes,
-    purge,
-    receive,
-    replay,
-    report,
-    subscribers,
-    suppressions,
-    topics,
-)
-from preference_center.core.errors import Refusal
-from preference_center.data.tabular import FileRefusedError
-from preference_center.store import KeyCheckError, SchemaError, UnavailableError
+# Command -> its module, its attribute, and its line in `--help`, which imports no command.
+COMMANDS = {
+    "audience": ("audience", "audience", "Say who may be emailed now."),
+    "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
+    "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
+    "erase": ("subscribers", "erase", "Erase a subscriber permanently."),
+    "export": ("exports", "export", "Export preferences, suppressions, the ledger or reasons."),
+    "imap": ("imap", "imap", "Process messages from an IMAP folder."),
+    "import": ("imports", "import_command", "Import subscribers and unsubscribes from a file."),
+    "inbound-stats": ("inbound_stats", "inbound_stats", "Count inbound messages and events."),
+    "keys": ("keys", "keys_group", "List the keys of the database, and rotate them."),
+    "links": ("links", "links", "Add each subscriber's links and headers to a CSV."),
+    "lmtp": ("lmtp", "lmtp", "Process messages that a mail server delivers by LMTP."),
+    "purge": ("purge", "purge", "Delete expired data."),
+    "quarantine": (
+        "quarantine",
+        "quarantine_group",
+        "List and show messages we could not process.",
+    ),
+    "receive": ("receive", "receive", "Process one message that a mail server pipes in."),
+    "replay": ("replay", "replay", "Re-apply unsubscribes that a restored backup has lost."),
+    "report": ("report", "report", "Show who left, asked for less or came back, and why."),
+    "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
+    "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
+    "topics": ("topics", "topics_group", "Add, list, describe and archive topics."),
+    "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),
+    "verify-ledger": ("subscribers", "verify_ledger", "Check that the ledger was not altered."),
+    "worker": ("worker", "worker", "Send emails through SMTP_URL."),
+}
+
+
+class LazyCommand(click.Command):
+    """A command whose module is imported when it is called."""
+
+    def __init__(self, name: str, module: str, attribute: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+        self._module, self._attribute = module, attribute
+
+    def load(self) -> click.Command:
+        """Import and return the command."""
+        module = import_module(f"preference_center.cli.{self._module}")
+        command: click.Command = getattr(module, self._attribute)
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        return self.load().make_context(*args, **kwargs)
 
 
 class Commands(click.Group):
-    """Turns a refusal into a sentence and a status: 2 for a wrong call, 3 for a database away."""
+    """Prints a failure in one sentence and exits: 2 for a wrong call, 3 without a database."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (FileRefusedError, KeyCheckError, Refusal, SchemaError) as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            raise
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # whoever read our output has enough: no trouble of ours
+                raise  # The reader of our output has closed it: not an error.
             what = f": {error.filename}" if error.filename else ""
-            click.echo(f"Error: {error.strerror}{what}", err=True)
-            sys.exit(2)
-        except UnavailableError as error:
-            click.echo(f"Error: {error}. Nothing after this was done.", err=True)
-            sys.exit(3)
+            _fail(2, f"{error.strerror}{what}")
+        except _wrong_calls() as error:
+            _fail(2, str(error))
+        except _outages() as error:
+            _fail(3, f"{error}. The command stopped here.")
+
+
+# Functions, so that the modules are only imported when a command has failed.
+def _wrong_calls() -> tuple[type[Exception], ...]:
+    from preference_center.core.errors import Refusal
+    from preference_center.data.tabular import FileRefusedError
+    from preference_center.store import KeyCheckError, SchemaError
+
+    return FileRefusedError, KeyCheckError, Refusal, SchemaError
+
+
+def _outages() -> type[Exception]:
+    from preference_center.store import UnavailableError
+
+    return UnavailableError
+
+
+def _fail(status: int, message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(status)
 
 
 @click.group(cls=Commands)
@@ -49,32 +99,18 @@ class Commands(click.Group):
 def main() -> None:
     """A self-hosted unsubscribe and preference center.
 
-    Settings are read from PREFERENCE_CENTER_* variables; `preference-center demo` needs none.
+    Settings are read from PREFERENCE_CENTER_* variables. Each command needs only those
+    that it uses, and `preference-center demo` needs none.
+
+    \b
+    Exit status:
+      0   success
+      1   some rows were refused, or a check failed
+      2   wrong arguments, settings or input
+      3   the database is unavailable; the output is incomplete
+      75  receive and imap --once: a temporary failure, try again later
     """
 
 
-for command in (
-    processes.demo,
-    processes.serve,
-    processes.worker,
-    processes.upgrade_command,
-    topics.topics_group,
-    data.import_command,
-    data.export,
-    audience.links,
-    audience.audience,
-    report.report,
-    doctor.doctor,
-    receive.receive,
-    receive.lmtp,
-    receive.imap,
-    receive.inbound,
-    receive.unread,
-    suppressions.suppressions,
-    subscribers.erase,
-    subscribers.verify_ledger,
-    purge.purge,
-    keys.keys_group,
-    replay.replay,
-):
-    main.add_command(command)
+for _name, _command in COMMANDS.items():
+    main.add_command(LazyCommand(_name, *_command))

@@ -1,10 +1,11 @@
-"""`purge`: forget what is no longer needed."""
+"""`purge`: delete expired data."""
 
 from collections.abc import Callable
 
 import click
 
-from preference_center.cli.common import opened_database, progress
+from preference_center.cli.database import opened_database
+from preference_center.cli.files import progress
 from preference_center.core import retention
 from preference_center.core.retention import Retention, Step
 from preference_center.settings.settings import Settings
@@ -13,14 +14,15 @@ from preference_center.util.clock import utc_now
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Count what would be forgotten, and keep it.")
+@click.option("--dry-run", is_flag=True, help="Count the expired data, and keep them.")
 def purge(dry_run: bool) -> None:
-    """Forget what is older than the KEEP_… settings say.
+    """Delete expired data.
 
-    Run it once a day.
+    Run it once a day. The …_RETENTION_DAYS settings say how long data are kept.
+    Unsubscribes, subscriptions and the ledger are never deleted.
 
-    It goes in short steps beside everything else that runs, and where it was cut off the next
-    run goes on. Stops, subscriptions and the ledger are kept.
+    It works in short transactions while everything else runs. If it is interrupted, the
+    next run continues.
     """
     with opened_database() as (settings, database), progress("Purging", None) as advance:
         keep = _retention(settings)
@@ -29,27 +31,27 @@ def purge(dry_run: bool) -> None:
                 counts = retention.due(session, keep, utc_now())
         else:
             counts = {each.name: _run(database, each, keep, advance) for each in retention.STEPS}
-    click.echo("Would be forgotten:" if dry_run else "Forgotten:")
+    click.echo("Would be purged:" if dry_run else "Purged:")
     for name, count in counts.items():
         click.echo(f"{count:>12,}  {name}")
 
 
 def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int], None]) -> int:
-    """Repeat a step until nothing is left for it, and return how much it forgot."""
-    forgotten, found = 0, retention.BATCH_SIZE
+    """Repeat a step until no data are left for it, and return how many rows it purged."""
+    purged, found = 0, retention.BATCH_SIZE
     while found == retention.BATCH_SIZE:
         with database.transaction() as session:
             found = step.run(session, keep, utc_now())
-        forgotten += found
+        purged += found
         advance(found)
-    return forgotten
+    return purged
 
 
 def _retention(settings: Settings) -> Retention:
     return Retention(
         outbox=settings.outbox_retention,
         claims=settings.claim_retention,
-        # A text points at somebody too: its person goes when it goes, at the latest.
+        # A reason's text may identify its author too: both go at the same time at the latest.
         reason_identities=min(settings.reason_identity_retention, settings.reason_text_retention),
         reason_notes=settings.reason_text_retention,
         quarantine=settings.quarantine_retention,

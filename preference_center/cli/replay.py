@@ -1,4 +1,4 @@
-"""`replay`: put back what a restored backup has lost of unsubscribes and erasures."""
+"""`replay`: re-apply the unsubscribes and erasures that a restored backup has lost."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 import click
 
-from preference_center.cli.common import Refusals, opened_database, progress, reading_progress
+from preference_center.cli.database import opened_database
+from preference_center.cli.files import Refusals, progress, reading_progress
 from preference_center.core.vocab import KeyKind
 from preference_center.data.replay import Replay
 from preference_center.data.replay_records import COLUMNS
@@ -26,18 +27,22 @@ from preference_center.util.clock import utc_now
     "--format",
     "file_format",
     type=click.Choice(["csv", "jsonl"]),
-    help="What FILE is; without it, CSV if its name ends in .csv, else JSON Lines.",
+    help="The format of FILE. The default is CSV if its name ends in .csv, else JSON Lines.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and keep nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would happen, and change nothing.")
 def replay(file: BinaryIO, file_format: str | None, dry_run: bool) -> None:
     """Re-apply unsubscribes that a restored backup has lost.
 
-    FILE is one or more exports of the ledger, in any order; - is standard input. Erasures are
-    re-applied as well. Use it after a database was restored, before anything else runs.
+    FILE contains one or more exports of the ledger, in any order; - is standard input.
+    Erasures are re-applied as well. Run it after a database was restored, before anything
+    else runs. Running it again changes nothing.
 
-    It ends consent and erases, and keeps the times and sources of the rows. It never starts or
-    restores consent. What a person has started again later, in the file or in this database,
-    stays. Running it again changes nothing.
+    Times and sources are taken from the rows. No consent is started or restored. If the
+    subscriber has made a newer choice, in the file or in the database, the choice is kept
+    and the row is counted as `newer`.
+
+    Exit status: 0 success; 1 some rows were refused; 2 the file or a setting cannot be
+    used; 3 the database became unavailable, and a part of the file is applied.
     """
     name = getattr(file, "name", "")
     rows = _rows(file, file_format or ("csv" if name.endswith(".csv") else "jsonl"))
@@ -57,9 +62,9 @@ def replay(file: BinaryIO, file_format: str | None, dry_run: bool) -> None:
             on_new_topic=new_topics.add,
         )
     click.echo(
-        f"{'Would have s' if dry_run else 'S'}topped {counts['stopped']:,}, "
+        f"{'Would have u' if dry_run else 'U'}nsubscribed {counts['unsubscribed']:,}, "
         f"erased {counts['erased']:,}, unchanged {counts['unchanged']:,}, "
-        f"left to a newer choice {counts['newer']:,}."
+        f"newer {counts['newer']:,}."
     )
     if new_topics:
         click.echo(f"New topics, private: {', '.join(sorted(new_topics))}.")

@@ -1,4 +1,4 @@
-"""`report`: what mailings led to, as a table to read or as rows for a program."""
+"""`report`: the results of mailings, as a table for people or as rows for programs."""
 
 import json
 import shutil
@@ -9,17 +9,18 @@ from textwrap import wrap
 
 import click
 
-from preference_center.cli.common import Time, opened_database, opened_output
+from preference_center.cli.database import opened_database
+from preference_center.cli.files import opened_output
+from preference_center.cli.parameters import Time
 from preference_center.core import topics
 from preference_center.data import report as reporting
 from preference_center.data.report import ReportRow, total
 from preference_center.data.tabular import CsvWriter
 
-_NOTHING = "Nothing was recorded for this."
+_NOTHING = "Nothing is on record for this selection."
 _NOTE = (
-    "opened: how often a link's page was opened, by people and by the mail gateways that scan "
-    "links. left after less: who asked for less here, and within 30 days left the topic or "
-    "everything all the same."
+    "opened: page views of links, including those by mail gateways that scan links. left after "
+    "less: subscribers who asked for less here and left the topic or everything within 30 days."
 )
 _HEADS = {name: name.replace("_", " ") for name in reporting.EVENT_COLUMNS} | {
     "came_back": "came\nback",
@@ -28,7 +29,7 @@ _HEADS = {name: name.replace("_", " ") for name in reporting.EVENT_COLUMNS} | {
 _WHY = {column: code.replace("_", " ") for column, code in reporting.REASONS.items()} | {
     "reason_prefer_not_say": "prefer not to say"
 }
-_Rows = Sequence[tuple[str, Mapping[str, int]]]  # what stands on the left, and its counts
+_Rows = Sequence[tuple[str, Mapping[str, int]]]  # The label on the left, and the counts.
 
 
 @click.command()
@@ -57,16 +58,17 @@ def report(
 ) -> None:
     """Show who left, asked for less or came back, and why.
 
-    By topic and campaign, with how often the pages were opened.
+    The numbers are given by topic and campaign, with the page views.
 
-    Only what people did themselves counts: on the pages, by their mail program's Unsubscribe, by
-    mail. Openings count by whole hours and reasons by whole weeks, those that --since and --until
-    fall into included. CSV is safe to open in a spreadsheet.
+    Only subscribers' own choices are counted: on the pages, with the Unsubscribe button of
+    their mail program, and by email. Page views are counted by hour and reasons by week;
+    those in which --since and --until fall are included. CSV is safe to open in a
+    spreadsheet.
     """
     with opened_database() as (_, database), database.reading() as session:
         if topic is not None:
             topics.get(session, topic)
-        lines = reporting.lines(session, topic=topic, campaign=campaign, since=since, until=until)
+        lines = reporting.rows(session, topic=topic, campaign=campaign, since=since, until=until)
     if not lines:
         click.echo(_NOTHING, err=True)
     with opened_output(output) as file:
@@ -83,7 +85,7 @@ def report(
 
 
 def _table(lines: Sequence[ReportRow], width: int) -> Iterator[str]:
-    """Yield the lines of a table; where the terminal is too narrow for one, of a list."""
+    """Yield the lines of a table, or of a list if the terminal is too narrow."""
     sizes = _sizes(lines)
     as_list = 2 + sum(sizes.values()) + 2 * len(reporting.EVENT_COLUMNS) > width
     for topic, of_topic in groupby(lines, key=lambda line: line.topic):
@@ -99,7 +101,7 @@ def _table(lines: Sequence[ReportRow], width: int) -> Iterator[str]:
 
 
 def _sizes(lines: Sequence[ReportRow]) -> dict[str, int]:
-    """Return how wide each column is: the same for all topics."""
+    """Return the width of each column, which is the same for all topics."""
     whole = total(lines)
     sizes = {"campaign": max(map(len, ["campaign", *map(_name, lines)]))}
     for column, head in _HEADS.items():
@@ -128,7 +130,7 @@ def _aligned(cells: Mapping[str, str], sizes: Mapping[str, int]) -> str:
 
 
 def _whys(rows: _Rows, size: int, width: int) -> Iterator[str]:
-    """Yield the reasons, most frequent first, beside the campaigns that have any."""
+    """Yield the reasons of each campaign that has any, most frequent first."""
     whys = [(name, _said(counts, _WHY)) for name, counts in rows]
     if any(why for _, why in whys):
         yield "  why people left"
@@ -146,7 +148,7 @@ def _as_list(rows: _Rows, width: int) -> Iterator[str]:
 
 
 def _said(counts: Mapping[str, int], labels: Mapping[str, str], *, by_number: bool = True) -> str:
-    """Return what is not zero as a sentence: `too many 8, other 1`."""
+    """Return the counts that are not zero in words: `too many 8, other 1`."""
     found = [(counts.get(column, 0), label) for column, label in labels.items()]
     if by_number:
         found.sort(key=lambda each: -each[0])

@@ -1,4 +1,4 @@
-"""Commands about single people and the ledger of all of them."""
+"""`erase` one subscriber, and `verify-ledger` for all of them."""
 
 import sys
 from contextlib import suppress
@@ -6,19 +6,22 @@ from uuid import UUID
 
 import click
 
-from preference_center.cli.common import opened_database, progress
+from preference_center.cli.database import opened_database
+from preference_center.cli.files import progress
 from preference_center.core import erasure, ledger, subscribers
 from preference_center.core.vocab import KeyKind, Source
-from preference_center.links.addresses import UnclearAddressError, clean, fingerprint
+from preference_center.links.addresses import fingerprint
+from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.util.clock import utc_now
 
 
 @click.command()
 @click.argument("person")
 def erase(person: str) -> None:
-    """Erase PERSON, an address or a subscriber id, for good.
+    """Erase a subscriber permanently.
 
-    What stays is a fingerprint with the suppression, so that no later import emails them again.
+    PERSON is an email address or a subscriber id. A keyed hash of the address and a
+    suppression stay, so that a later import cannot make it receive email again.
     """
     opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)
     with opened as (settings, database), database.transaction() as session:
@@ -27,18 +30,20 @@ def erase(person: str) -> None:
         erased = erasure.erase_all(session, ids, Source.CLI, utc_now())
     if not known:
         click.echo(
-            "This address or id was not on record: check how it is spelled. "
-            "It is suppressed now, so that no import emails it."
+            "This address or id was not on record: check its spelling. "
+            "It is suppressed now, so that no import makes it receive email."
         )
     else:
-        click.echo("Erased." if erased else "This person was erased before.")
+        click.echo("Erased." if erased else "This subscriber was erased before.")
 
 
 @click.command("verify-ledger")
 def verify_ledger() -> None:
-    """Check every ledger row against the ones before it.
+    """Check that the ledger was not altered.
 
-    Exit 1 if one was altered or is gone.
+    Verifies the seal of each row, and that no row is missing.
+
+    Exit status: 0 if the ledger is complete and unaltered, 1 if not.
     """
     count = broken = 0
     with (
@@ -57,9 +62,9 @@ def verify_ledger() -> None:
 
 
 def _ids_of(person: str, identity_key: str) -> list[UUID]:
-    """Return the subscriber ids of an address: also that of the text as it came, if it was unclean.
+    """Return the subscriber ids of an address, before and after it is cleaned.
 
-    A list that held the address in that form may have been imported before addresses were cleaned.
+    Earlier imports may have stored the address without cleaning it.
     """
     with suppress(ValueError):
         return [UUID(person)]

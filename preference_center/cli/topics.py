@@ -1,8 +1,9 @@
-"""`topics`: add, list, describe and archive topics, and set how often they are sent."""
+"""`topics`: add, list, describe and archive topics, and set their cadence."""
 
 import click
 
-from preference_center.cli.common import opened_database, values
+from preference_center.cli.database import opened_database
+from preference_center.cli.parameters import values
 from preference_center.core import topics
 from preference_center.core.topics import NewTopic
 from preference_center.core.vocab import Cadence, TopicPolicy
@@ -18,24 +19,24 @@ def topics_group() -> None:
 
 @topics_group.command()
 @click.argument("slug")
-@click.option("--name", help="What people see; made from SLUG if left out.")
-@click.option("--description", default="", help="A sentence for people who choose.")
+@click.option("--name", help="The public name; made from SLUG by default.")
+@click.option("--description", default="", help="A sentence that helps subscribers to choose.")
 @click.option(
     "--policy",
     type=click.Choice(values(TopicPolicy)),
     default=TopicPolicy.OPT_IN.value,
     show_default=True,
-    help="What silence means: deny, or (consent is kept elsewhere) allow.",
+    help="Without a recorded choice, opt_in denies emails and opt_out allows them.",
 )
 @click.option(
     "--cadence",
     type=_CADENCE,
     default=Cadence.IRREGULAR.value,
     show_default=True,
-    help="How often you send it; irregular is daily, or at no fixed times.",
+    help="How often you send it; irregular includes daily.",
 )
-@click.option("--private", is_flag=True, help="Offered on no page.")
-@click.option("--no-change-notices", is_flag=True, help="Send no email that confirms a change.")
+@click.option("--private", is_flag=True, help="Do not offer it on pages.")
+@click.option("--no-change-notices", is_flag=True, help="Do not confirm changes by email.")
 def add(
     slug: str,
     name: str | None,
@@ -62,7 +63,7 @@ def add(
 
 @topics_group.command("list")
 def list_topics() -> None:
-    """List all topics, private and archived ones too."""
+    """List all topics, including private and archived ones."""
     with opened_database() as (_, database), database.reading() as session:
         known = topics.list_topics(session)
         for each in known:
@@ -78,10 +79,10 @@ def list_topics() -> None:
 @topics_group.command()
 @click.argument("slug")
 @click.option("--locale", default=topics.DEFAULT_LOCALE, show_default=True, help="Like de.")
-@click.option("--name", help="The name in that language.")
-@click.option("--description", help="The description in that language.")
+@click.option("--name", help="The name in this language.")
+@click.option("--description", help="The description in this language.")
 def describe(slug: str, locale: str, name: str | None, description: str | None) -> None:
-    """Name and describe the topic SLUG in one language."""
+    """Set the name and description of the topic SLUG in one language."""
     with opened_database() as (_, database), database.transaction() as session:
         found = topics.get(session, slug)
         text = topics.text(found, locale)
@@ -98,22 +99,20 @@ def describe(slug: str, locale: str, name: str | None, description: str | None) 
 @click.argument("slug")
 @click.argument("cadence", type=_CADENCE)
 def set_cadence(slug: str, cadence: str) -> None:
-    """Say how often the topic SLUG is sent.
+    """Set how often the topic SLUG is sent.
 
-    People are offered what is less than that.
-
-    CADENCE is irregular (daily, or at no fixed times), weekly or monthly. What people chose
-    before stays theirs.
+    CADENCE is irregular (daily, or at no fixed times), weekly or monthly. Subscribers are
+    offered lower frequencies than this. Earlier choices are not changed.
     """
     with opened_database() as (_, database), database.transaction() as session:
         topics.set_cadence(topics.get(session, slug), Cadence(cadence))
-    click.echo(f"{slug} is {cadence} now.")
+    click.echo(f"{slug} is now {cadence}.")
 
 
 @topics_group.command()
 @click.argument("slug")
 def archive(slug: str) -> None:
-    """Stop offering the topic SLUG. Links already sent keep working, and so do its stops."""
+    """Stop offering the topic SLUG. Links already sent and unsubscribes stay valid."""
     with opened_database() as (_, database), database.transaction() as session:
         topics.archive(topics.get(session, slug), utc_now())
     click.echo(f"Archived {slug}.")

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, consent, domain_hold, recovery
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
-from preference_center.core.change import ChangeContext, Target
+from preference_center.core.change import Change, ChangeContext, Target
 from preference_center.core.recovery import BounceFilter
 from preference_center.core.vocab import (
     SUPPRESSION_SCOPES,
@@ -58,16 +58,11 @@ class Bounce:
 
 
 @dataclass(frozen=True)
-class RecordBounce:
+class RecordBounce(Change[BounceEffect]):
     """A bounce of one subscriber, for `apply`."""
 
-    subscriber_id: UUID
     bounce: Bounce
     now: datetime
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> BounceEffect:
         return record(session, subscriber, self.bounce, self.now)

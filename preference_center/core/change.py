@@ -1,8 +1,9 @@
 """A change as plain values: what it is about, how it came in, and what it led to."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -85,15 +86,17 @@ class ChangeResult:
     last_seq: int
 
 
-class Change(Protocol[Result_co]):
-    """Something to be changed for one subscriber. `topics` are the slugs that must exist."""
+@dataclass(frozen=True)
+class Change(ABC, Generic[Result_co]):
+    """Something to be changed for one subscriber, as a value that `apply` makes."""
+
+    subscriber_id: UUID
 
     @property
-    def subscriber_id(self) -> UUID: ...
+    def topics(self) -> tuple[str, ...]:
+        """Return the slugs of the topics that must exist."""
+        return ()
 
-    @property
-    def topics(self) -> tuple[str, ...]: ...
-
+    @abstractmethod
     def make(self, session: Session, subscriber: Subscriber) -> Result_co:
-        """Change a locked subscriber; the topics exist."""
-        ...
+        """Make the change. The subscriber is locked, and the topics exist."""

@@ -6,12 +6,11 @@ holds the subscriber's lock (`apply.lock`).
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.core import history, ledger
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.recording import record, unchanged
 from preference_center.core.snapshots import capture, copy_values, find
 from preference_center.core.subscribers import mark_updated
@@ -22,10 +21,9 @@ DOUBLE_PRESS = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Unsubscribe:
+class Unsubscribe(Change[ChangeResult]):
     """An unsubscribe, for `apply`."""
 
-    subscriber_id: UUID
     target: Target
     context: ChangeContext
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, outbox, subscribers, topics
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import end_topic, new_subscription
 from preference_center.core.preferences import (
     bounced_at,
@@ -38,10 +38,9 @@ CONSENT_SOURCE = "confirm link"
 
 
 @dataclass(frozen=True)
-class StartTopic:
+class StartTopic(Change[ChangeResult]):
     """A press of the button behind a confirm link that was requested at `asked_at`."""
 
-    subscriber_id: UUID
     topic: str
     asked_at: datetime
     context: ChangeContext

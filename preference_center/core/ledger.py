@@ -204,7 +204,7 @@ class _Chain:
 
     def verdict(self) -> str | None:
         if self._at != (self.subscriber.seq, self.subscriber.head):
-            self._break(f"it ends at row {self._at[0]} of {self.subscriber.seq}")
+            self._break(f"it ends at row {self._at[0]}, but {self.subscriber.seq} were written")
         return self._broken
 
     def _break(self, why: str) -> None:

@@ -9,7 +9,6 @@ cannot start a topic.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +20,7 @@ from preference_center.core import (
     subscriptions,
     topics,
 )
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import end_consent
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import SubscriberPreferences
@@ -64,22 +63,17 @@ class SaveResult:
 
 
 @dataclass(frozen=True)
-class SaveForm:
+class SaveForm(Change[SaveResult]):
     """A preferences form, for `apply`, which raises StalePageError if the form is out of date.
 
     `locale` is the language chosen for pages and emails, or None. `smtp` says whether this
     installation sends email.
     """
 
-    subscriber_id: UUID
     updates: Sequence[TopicUpdate]
     context: ChangeContext
     locale: str | None
     smtp: bool
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> SaveResult:
         known = {topic.slug: topic for topic in topics.list_topics(session)}
@@ -91,16 +85,11 @@ class SaveForm:
 
 
 @dataclass(frozen=True)
-class PauseAll:
+class PauseAll(Change[ChangeResult]):
     """A pause of every topic that the subscriber receives, for `apply`."""
 
-    subscriber_id: UUID
     length: Pause
     context: ChangeContext
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
         first = subscriber.seq + 1

@@ -7,11 +7,10 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import new_subscription
 from preference_center.core.preferences import receives
 from preference_center.core.recording import record, unchanged
@@ -22,10 +21,9 @@ from preference_center.store.tables import Subscriber, Subscription, Topic
 
 
 @dataclass(frozen=True)
-class Reduce:
+class Reduce(Change[ChangeResult]):
     """A request for less of one topic, for `apply`."""
 
-    subscriber_id: UUID
     topic: str
     choice: Frequency | Pause
     context: ChangeContext

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from preference_center.core.errors import (
     InvalidTopicError,
@@ -14,7 +14,8 @@ from preference_center.core.errors import (
     UnknownTopicError,
 )
 from preference_center.core.vocab import Cadence, TopicPolicy
-from preference_center.links.minter import SLUG, topic_code
+from preference_center.links.mail_tokens import topic_code
+from preference_center.links.minter import SLUG
 from preference_center.store import queries
 from preference_center.store.tables import Topic, TopicText
 from preference_center.util.text import is_one_line
@@ -138,8 +139,8 @@ def slug_of(session: Session, code: bytes) -> str | None:
 
 def list_topics(session: Session) -> list[Topic]:
     """Return all topics, archived and private ones too, in the order of their slugs."""
-    statement = select(Topic).order_by(Topic.slug).options(selectinload(Topic.texts))
-    return list(session.scalars(statement))
+    statement = select(Topic).order_by(Topic.slug).options(joinedload(Topic.texts))
+    return list(session.scalars(statement).unique())
 
 
 def name(topic: Topic, locale: str) -> str:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.core import history, ledger
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
@@ -24,17 +23,12 @@ UNDO_DAYS = timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Undo:
+class Undo(Change[ChangeResult]):
     """The undo of ledger rows `first` to `last`, for `apply`."""
 
-    subscriber_id: UUID
     first: int
     last: int
     context: ChangeContext
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        return ()
 
     def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
         return undo(session, subscriber, self.first, self.last, self.context)

@@ -1,9 +1,10 @@
-"""Data out: preferences, suppressions, the ledger and reasons, streamed in constant memory.
+"""Export preferences, suppressions, the ledger and reasons, streamed in constant memory.
 
-Rows come in the order of their keys (reasons, which have none, by all that they say), so the same
+Rows are ordered by their keys (reasons, which have none, by all of their columns), so that the same
 data gives the same bytes on both engines.
-What somebody gets is exported as it is in effect: a person who left everything is `unsubscribed`
-from each topic, so a file that travels to another tool mails nobody who left.
+
+A preference is exported as it takes effect: a person who unsubscribed from everything is
+`unsubscribed` from each topic, so that another tool that imports the file does not email them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -52,12 +53,12 @@ LEDGER = (
 )
 REASONS = ("week", "topic", "campaign", "code", "note")
 
-_ROWS_AT_A_TIME = 1000
+_FETCH_SIZE = 1000
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows: of one topic, recorded from `since` on and before `until`."""
+    """Select rows of one topic, recorded at `since` or later and before `until`."""
 
     topic: str | None = None
     since: datetime | None = None
@@ -66,7 +67,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of export: its columns and its query."""
+    """A kind of export: its columns, and a query for a topic, a `since` and an `until`."""
 
     columns: tuple[str, ...]
     query: Callable[[str | None, datetime | None, datetime | None], export_queries.AnySelect]
@@ -80,18 +81,18 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def rows(session: Session, kind: Kind, wanted: Filter) -> Iterator[dict[str, str]]:
-    """Yield the rows of one kind, a bounded number of them in memory at a time."""
-    query = kind.query(wanted.topic, wanted.since, wanted.until)
-    result = session.execute(query.execution_options(yield_per=_ROWS_AT_A_TIME))
+def rows(session: Session, kind: Kind, selected: Filter) -> Iterator[dict[str, str]]:
+    """Yield the rows of one kind as texts by column."""
+    query = kind.query(selected.topic, selected.since, selected.until)
+    result = session.execute(query.execution_options(yield_per=_FETCH_SIZE))
     for row in result.mappings():
-        yield {column: _plain(row[column]) for column in kind.columns}
+        yield {column: _text(row[column]) for column in kind.columns}
 
 
 def writer(file: TextIO, kind: Kind, file_format: str, *, mark: bool = False) -> RowWriter:
-    """Return what writes `csv` (safe to open in a spreadsheet) or `jsonl` (raw).
+    """Return a writer of `csv`, which is safe to open in a spreadsheet, or of `jsonl`.
 
-    With `mark`, CSV begins with a byte order mark, by which Excel takes it as UTF-8.
+    With `mark`, CSV begins with a byte order mark, so that Excel reads it as UTF-8.
     """
     if file_format == "csv":
         file.write("\ufeff" if mark else "")
@@ -99,7 +100,7 @@ def writer(file: TextIO, kind: Kind, file_format: str, *, mark: bool = False) ->
     return JsonLinesWriter(file)
 
 
-def _plain(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):

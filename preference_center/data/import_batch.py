@@ -27,15 +27,15 @@ class Batch:
     erased_domains: set[str] = field(default_factory=set)
 
     def apply(self, subscriber: Subscriber, record: Record) -> str:
-        """Apply one record, and return what became of it."""
+        """Apply one record, and return what it did: the name of a count of `Import.run`."""
         if subscriber.erased_at is not None:
-            record = replace(record, stated_source="")  # Nothing may be gathered about them again.
+            record = replace(record, stated_source="")  # Keep no new data about them.
         if isinstance(record, SuppressionRecord):
             return self._suppress(subscriber, record)
         if record.status.ends_consent:
             return self._unsubscribe(subscriber, record)
-        left = consent.has_ended(subscriber, Target.of(record.topic))
-        if left or consent.has_ended(subscriber, ALL) or subscriber.erased_at is not None:
+        ended = any(consent.has_ended(subscriber, each) for each in (Target.of(record.topic), ALL))
+        if ended or subscriber.erased_at is not None:
             return "kept"
         return self._add(subscriber, record)
 
@@ -95,17 +95,17 @@ _TARGETS: Mapping[ImportStatus, Target] = {
 
 
 def _repeats_suppression(subscriber: Subscriber, record: PreferenceRecord) -> bool:
-    """Return True if a row only repeats a suppression for one topic, as our own export writes it.
+    """Return True if a row only repeats a suppression, as `export` writes it for each topic.
 
-    The subscription below the suppression must not change: undo restores it.
+    The subscription must not change then: undo of the suppression restores it.
     """
-    stops = {(stop.since, stop.source) for stop in subscriber.suppressions.values()}
-    here = record.topic in subscriber.subscriptions
-    return here and (record.changed_at, record.changed_by) in stops
+    on_record = {(each.since, each.source) for each in subscriber.suppressions.values()}
+    is_known = record.topic in subscriber.subscriptions
+    return is_known and (record.changed_at, record.changed_by) in on_record
 
 
-def fill(subscriber: Subscriber, record: Record) -> None:
-    """Record an address or a language that is not on record yet; never after erasure."""
+def add_missing_details(subscriber: Subscriber, record: Record) -> None:
+    """Record an address and a language that are not on record yet, unless the person is erased."""
     erases = isinstance(record, SuppressionRecord) and record.erased_at is not None
     if erases or subscriber.erased_at is not None:
         return
@@ -127,7 +127,7 @@ def _describe(subscription: Subscription, record: PreferenceRecord, wording: byt
 
 
 def update_together(session: Session, subscribers: Iterable[Subscriber]) -> None:
-    """Make all modified subscribers update the same columns, and so in one statement."""
+    """Make modified subscribers update the same columns, so that one statement updates them all."""
     for subscriber in filter(session.is_modified, subscribers):
         for column in ("email", "locale", "seq", "head"):
             flag_modified(subscriber, column)

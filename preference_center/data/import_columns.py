@@ -1,8 +1,7 @@
-"""Which columns `import` reads, under which names, and which ones it must not overlook.
+"""Match the columns of a file with those that `import` reads.
 
-Names are compared by their letters and digits alone: `E-mail` and `EMAIL` are `email`. A column
-that is not read, and that may say who opted out, must never be passed over in silence: the people
-in it would be subscribed.
+Names are compared by their letters and digits: `E-mail` and `EMAIL` are `email`. A column that may
+say who opted out must not be ignored silently, since import would then subscribe these people.
 """
 
 import re
@@ -32,15 +31,16 @@ SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 _NAMES: Mapping[str, str] = dict.fromkeys(EMAIL_NAMES, "email") | {"subscriberid": "id"}
 _OTHER_NAMES: Mapping[str, str] = dict.fromkeys(OTHER_EMAIL_NAMES, "email")
 
-_MAX_WORD = 40  # characters of a cell that may be a word
+_MAX_WORD = 40  # characters; longer cells are not checked for words
 
 
 @dataclass(frozen=True)
 class Columns:
-    """How the columns of a file, or of a line of JSON Lines, are read.
+    """How the columns of a CSV file, or of one line of JSON Lines, are read.
 
-    `read` has the file's name for each of our columns. `unread` are the others that were not
-    ignored; of these, `suspects` may say who opted out.
+    `read` maps the columns that import knows to their names in the file. `unread` are the file's
+    other columns, except those that the operator ignores; `suspects` are the ones of these that may
+    say who opted out.
     """
 
     read: Mapping[str, str]
@@ -48,13 +48,13 @@ class Columns:
     suspects: tuple[str, ...]
 
     def opted_out(self, cells: Mapping[str, str]) -> str | None:
-        """Return the first column that is not read and says that this person opted out."""
+        """Return the first unread column whose cell says that this person opted out, or None."""
         short = (name for name in self.unread if len(cells[name]) <= _MAX_WORD)
-        return next((name for name in short if _says_so(cells[name])), None)
+        return next((name for name in short if _means_opted_out(cells[name])), None)
 
 
-def _says_so(cell: str) -> bool:
-    """Return True if a cell, or a word in a list such as one of tags, says that a person left."""
+def _means_opted_out(cell: str) -> bool:
+    """Return True if a cell, or a word in a list such as tags, means that a person opted out."""
     return any(fold(each) in OPTED_OUT for each in (cell, *re.split("[,;|]", cell)))
 
 
@@ -64,63 +64,66 @@ def match(
     ignored: frozenset[str] | None = None,
     columns: tuple[str, ...] = PREFERENCES,
 ) -> Columns:
-    """Return how columns with these names are read; raise FileRefusedError.
+    """Return how columns with these names are read.
 
-    `ignored` are names that the operator declares not to be about opting out, in lower case, or
-    None where a command cannot be told so. `columns` are those of ours that are read.
+    `ignored` are the names, in lower case, that the operator declares not to be about opting out;
+    None for a command without that option. `columns` are the columns to look for.
+
+    Raises:
+        FileRefusedError: two names could be the same column.
     """
-    wanted = [name for name in names if name.strip().lower() not in (ignored or ())]
-    ours = {**{fold(name): name for name in columns}, **_NAMES}
-    if any(fold(name) == "kind" for name in wanted):
-        ours |= {fold(name): name for name in SUPPRESSIONS}
-    hint = ", or use --ignore-column for it" if ignored is not None else ""
-    read = _find(wanted, ours, hint)
+    relevant = [name for name in names if name.strip().lower() not in (ignored or ())]
+    known = {**{fold(name): name for name in columns}, **_NAMES}
+    if any(fold(name) == "kind" for name in relevant):
+        known |= {fold(name): name for name in SUPPRESSIONS}
+    hint = ", or use --ignore-column" if ignored is not None else ""
+    read = _find(relevant, known, hint)
     if "email" not in read:
-        read |= _find(wanted, _OTHER_NAMES, hint)
-    unread = tuple(name for name in wanted if name not in read.values())
+        read |= _find(relevant, _OTHER_NAMES, hint)
+    unread = tuple(name for name in relevant if name not in read.values())
     return Columns(read, unread, tuple(filter(_is_suspect, unread)))
 
 
-def _find(names: Iterable[str], ours: Mapping[str, str], hint: str) -> dict[str, str]:
-    """Return the file's name for each of our columns; raise FileRefusedError where two mean one."""
+def _find(names: Iterable[str], known: Mapping[str, str], hint: str) -> dict[str, str]:
+    """Return the known columns among `names`, mapped to these, or raise FileRefusedError."""
     read: dict[str, str] = {}
     for name in names:
-        meant = ours.get(fold(name))
-        if meant in read:
+        column = known.get(fold(name))
+        if column in read:
             raise FileRefusedError(
-                f"the columns {read[meant]!r} and {name!r} could both be {meant}: "
+                f"the columns {read[column]!r} and {name!r} could both be {column}: "
                 f"rename or remove one{hint}"
             )
-        if meant is not None:
-            read[meant] = name
+        if column is not None:
+            read[column] = name
     return read
 
 
 def check(columns: Columns, status: ImportStatus | None) -> None:
-    """Raise FileRefusedError where a file does not say who is subscribed and who is not.
+    """Raise FileRefusedError if a file does not say who is subscribed and who is not.
 
-    `status` is what rows get that name none.
+    `status` applies to rows without one.
     """
-    says = {"status", "kind"} & columns.read.keys()
-    ends = "kind" in says if status is None else status.ends_consent
-    everyone_ends = "status" not in says and ends
-    if columns.suspects and not everyone_ends:
+    found = {"status", "kind"} & columns.read.keys()
+    ends = "kind" in found if status is None else status.ends_consent
+    everyone_opted_out = "status" not in found and ends
+    if columns.suspects and not everyone_opted_out:
         raise FileRefusedError(
-            f"these columns may say who opted out, and import does not read them: "
-            f"{listed(columns.suspects)}. Put it into a column named status. If everyone in the "
+            "these columns may say who opted out, but import does not read them: "
+            f"{listed(columns.suspects)}. Move this to a column named status. If everyone in the "
             "file opted out, use --status unsubscribed instead. If a column is not about opting "
             "out, use --ignore-column"
         )
-    if not says and status is None:
+    if not found and status is None:
         raise FileRefusedError(
             "the file does not say who is subscribed: it has no column named status. If everyone "
             "in it opted out, use --status unsubscribed; if everyone in it agreed to get email, "
-            "--status subscribed"
+            "use --status subscribed"
         )
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return column names as a sentence has them; columns without a name are left out."""
+    """Return column names for a sentence, without empty ones."""
     return ", ".join(name for name in names if name.strip())
 
 

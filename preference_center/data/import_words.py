@@ -1,7 +1,7 @@
-"""The names and words by which other systems' files say who a row is about, and who opted out.
+"""The column names and words of other systems' files for email addresses and for opting out.
 
-English, German, French, Spanish, Italian, Dutch and Portuguese, by their letters and digits alone:
-in lower case, without accents, spaces and punctuation.
+English, German, French, Spanish, Italian, Dutch and Portuguese. Each is written as `tabular.fold`
+returns it: lower-case letters and digits, without accents, spaces and punctuation.
 """
 
 import re
@@ -24,7 +24,7 @@ EMAIL_NAMES = frozenset(
         *("epost", "epostadress", "epostadresse", "adresemail"),
     }
 )
-# Names that have other meanings too: they count where no column has one of the names above.
+# Names that have other meanings too. They are used only if no column has a name from above.
 OTHER_EMAIL_NAMES = frozenset(
     {
         *("address", "adresse", "direccion", "indirizzo", "adres", "endereco", "mail", "mel"),
@@ -33,7 +33,7 @@ OTHER_EMAIL_NAMES = frozenset(
     }
 )
 
-# Words of a status that ends consent. What may have several meanings is not among them.
+# Words for a status that ends consent. Words with several meanings are left out.
 ENDING_WORDS: Mapping[str, ImportStatus] = {
     **{each.value: each for each in ImportStatus if each.ends_consent},
     **dict.fromkeys(
@@ -50,7 +50,7 @@ ENDING_WORDS: Mapping[str, ImportStatus] = {
     **dict.fromkeys(("complaint", "spamcomplaint", "spamreport"), ImportStatus.COMPLAINED),
 }
 
-# What a cell of a column that is not read must not say of a person who is to be subscribed.
+# A row with one of these words in an unread column must not subscribe the person.
 OPTED_OUT = frozenset(
     {
         *ENDING_WORDS,
@@ -77,7 +77,7 @@ OPTED_OUT = frozenset(
     }
 )
 
-# Parts of a column's name that are about opting out.
+# Parts of column names that are about opting out.
 ABOUT_OPTING_OUT = re.compile(
     "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
     "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
@@ -97,7 +97,7 @@ ABOUT_OPTING_OUT = re.compile(
     "|uitschr|geblokk|verwijderd|opgezegd|nietmail|geweigerd|ongeldig|klacht|descadastr|removid"
     "|inativ"
 )
-# Parts that are about a consent which can also be missing, unless the name is that of a time.
+# Parts of column names that are about consent, which may be "no", unless the column is a time.
 ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accept|preference"
     "|confirm|allow|receive|wants|emailable|mailable|contactable|activated|authori[sz]|agreed|gdpr"
@@ -111,7 +111,7 @@ ABOUT_CONSENT = re.compile(
     "|iscritt|iscrizion|suscri|acepta|acepto|permiso|autoriz|boletin|recibir|consens|accett"
     "|ricever|toestemming|akkoord|ingeschreven|aangemeld|nieuwsbrief|ontvang"
 )
-# Whole words of a name that are about either.
+# Whole words of column names that are about either of these.
 ABOUT_EITHER = frozenset(
     {
         *("stop", "stopped", "clean", "cleaned", "dnc", "active", "enabled", "subscribe"),
@@ -119,6 +119,7 @@ ABOUT_EITHER = frozenset(
         *("exclue", "retire", "radie", "accord", "activo", "attivo", "actief", "nee", "ativo"),
     }
 )
+# Whole words that make a column a time or a similar detail of consent.
 TIMES = frozenset(
     {
         *("at", "date", "ip", "on", "since", "time", "timestamp"),

@@ -1,35 +1,42 @@
-"""Import people and unsubscribes from files, in batches. It is safe to run one again.
+"""Import subscribers and unsubscribes from files, in batches. An import can be run again safely.
 
-An import adds: it changes no choice on record, and never undoes an unsubscribe.
+An import only adds: it changes no choice on record, and never undoes an unsubscribe.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, ledger, subscribers, topics
-from preference_center.data.import_batch import Batch, fill, update_together
-from preference_center.data.import_cells import BadRowError, UnknownWordError
+from preference_center.data.identity import BadRowError
+from preference_center.data.import_batch import Batch, add_missing_details, update_together
+from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
-from preference_center.data.import_records import PreferenceRecord, Record, Rules, read_row
+from preference_center.data.import_records import PreferenceRecord, Record, Rules
+from preference_center.data.import_rows import read_row
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
-from preference_center.store.tables import Topic
+from preference_center.store.tables import Subscriber, Topic
+
+ROWS_PER_BATCH = 1000
+# In one transaction. A row may have several addresses, each with aliases.
+RECORDS_PER_TRANSACTION = 5000
+MAX_LISTED = 50  # distinct words of a file that are kept for the report
 
 _Item = TypeVar("_Item")
-
-ROWS_AT_A_TIME = 1000
-RECORDS_AT_A_TIME = 5000  # in one transaction: a row may have several addresses, each with twins
-MAX_LISTED = 50  # distinct words of a file that are kept for the report
+_OnRefused = Callable[[RefusedRow], None]
+_OnWarning = Callable[[Row, str], None]
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """A record and its row. Twins do not count: they are the same unsubscribe again."""
+class _RowRecord:
+    """A record and its row. A record for an alias repeats an unsubscribe, and is not counted."""
 
     row: Row
     record: Record
@@ -38,12 +45,12 @@ class _Entry:
 
 @dataclass
 class Findings:
-    """What an import has found so far that its counts do not say.
+    """What an import has found so far, beyond its counts.
 
-    `new_topics` were made; rows that start something on `missing_topics` were refused.
-    `unknown_words` are columns with words that are none of theirs. `cleaned` counts rows with an
-    address that was not clean, `not_on_record` unsubscribes of people who were not on record, and
-    `foreign_ids` rows with an id that is not a subscriber id.
+    `new_topics` were created. Rows that start something on `missing_topics` were refused.
+    `unknown_words` are pairs of a column and a word that it does not know. `cleaned` counts rows
+    whose address had to be cleaned, `not_on_record` unsubscribes of people who were not on record,
+    and `foreign_ids` rows whose id is not a subscriber id.
     """
 
     new_topics: set[str] = field(default_factory=set)
@@ -56,10 +63,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Import:
-    """One import into one database. With `dry_run`, all is tried and nothing is kept.
+    """One import into one database. With `dry_run`, every transaction is rolled back.
 
-    `rules` say how rows are read. Without `create_topics`, a row that starts something on a topic
-    that does not exist is refused; an unsubscribe makes its topic.
+    An unsubscribe creates its topic. Without `create_topics`, a row that starts something on a
+    topic that does not exist is refused.
     """
 
     database: Database
@@ -72,16 +79,16 @@ class Import:
     def run(
         self,
         rows: Iterable[Row | RefusedRow],
-        on_refused: Callable[[RefusedRow], None],
-        on_warning: Callable[[Row, str], None] = lambda row, why: None,
+        on_refused: _OnRefused,
+        on_warning: _OnWarning = lambda row, why: None,
         on_progress: Callable[[], None] = lambda: None,
     ) -> Counter[str]:
-        """Import `rows` and return how many were added, stopped, kept, unchanged and refused.
+        """Import rows and return counts: added, unsubscribed, erased, kept, unchanged, refused.
 
-        `on_warning` is told of what was wrong in a row that was applied all the same.
+        `kept` counts rows that would start something for a person who unsubscribed. `on_warning`
+        gets what is wrong in a row that was applied nevertheless.
 
-        Each batch is one transaction: if the import is interrupted, the batches before it are in,
-        and running the file again adds the rest.
+        Batches are committed one by one. To continue an interrupted import, run the file again.
         """
         counts: Counter[str] = Counter()
 
@@ -89,91 +96,89 @@ class Import:
             counts["refused"] += 1
             on_refused(row)
 
-        for batch in batches(rows, ROWS_AT_A_TIME):
-            entries = [each for row in batch for each in self._read(row, refuse, on_warning)]
-            for part in _parts(entries, RECORDS_AT_A_TIME):
+        for batch in batches(rows, ROWS_PER_BATCH):
+            records = iter([each for row in batch for each in self._read(row, refuse, on_warning)])
+            while part := list(islice(records, RECORDS_PER_TRANSACTION)):
                 counts.update(self._apply(part, refuse))
             on_progress()
         return counts
 
     def _read(
-        self,
-        row: Row | RefusedRow,
-        refuse: Callable[[RefusedRow], None],
-        warn: Callable[[Row, str], None],
-    ) -> list[_Entry]:
+        self, row: Row | RefusedRow, refuse: _OnRefused, warn: _OnWarning
+    ) -> list[_RowRecord]:
         if isinstance(row, RefusedRow):
             refuse(row)
             return []
         try:
             columns = match(tuple(row.cells), self.rules.ignored)
-            reading = read_row(row, columns, self.rules, self.clock())
+            read = read_row(row, columns, self.rules, self.clock())
         except (BadRowError, FileRefusedError) as error:
             if isinstance(error, UnknownWordError):
-                _note(self.findings.unknown_words, (error.column, error.word))
+                _add(self.findings.unknown_words, (error.column, error.word))
             refuse(row.refused(str(error)))
             return []
-        self.findings.cleaned += reading.cleaned
-        self.findings.foreign_ids += reading.foreign_id
-        for warning in reading.warnings:
+        self.findings.cleaned += read.cleaned
+        self.findings.foreign_ids += read.foreign_id
+        for warning in read.warnings:
             warn(row, warning)
-        counted = [_Entry(row, record, counts=True) for record in reading.records]
-        return counted + [_Entry(row, record, counts=False) for record in reading.twins]
+        counted = [_RowRecord(row, record, counts=True) for record in read.records]
+        return counted + [_RowRecord(row, record, counts=False) for record in read.aliases]
 
-    def _apply(
-        self, entries: Sequence[_Entry], refuse: Callable[[RefusedRow], None]
-    ) -> Counter[str]:
-        now, counts = self.clock(), Counter[str]()
+    def _apply(self, part: Sequence[_RowRecord], refuse: _OnRefused) -> Counter[str]:
+        now = self.clock()
         with self.database.transaction(dry_run=self.dry_run) as session:
-            # What people share comes first and in order: two imports at once never wait for each
-            # other, and no row needs to ask for it again.
-            known = self._topics(session, [each.record for each in entries], now)
-            usable = self._usable(entries, known, refuse)
+            # Rows that subscribers share come first and in order, so that two imports cannot
+            # deadlock.
+            known = self._topics(session, [each.record for each in part], now)
+            usable = self._usable(part, known, refuse)
             for wording in sorted(_wordings(each.record for each in usable)):
                 ledger.record_wording(session, wording)
             ids = {each.record.identity.id for each in usable}
             locked = subscribers.lock_all(session, ids, now)
             batch = Batch(session, now)
             with session.no_autoflush:
-                for each in usable:
-                    subscriber = locked[each.record.identity.id]
-                    if each.counts:
-                        fill(subscriber, each.record)
-                    result = batch.apply(subscriber, each.record)
-                    counts[result] += each.counts
-                    is_new = result == "unsubscribed" and subscriber.created_at == now
-                    self.findings.not_on_record += each.counts and is_new
+                counts = self._apply_each(batch, usable, locked)
             update_together(session, locked.values())
             domain_hold.forget_rare(session, batch.erased_domains)
-        return +counts
+        return counts
+
+    def _apply_each(
+        self, batch: Batch, records: Iterable[_RowRecord], locked: Mapping[UUID, Subscriber]
+    ) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for each in records:
+            subscriber = locked[each.record.identity.id]
+            if each.counts:
+                add_missing_details(subscriber, each.record)
+            effect = batch.apply(subscriber, each.record)
+            if each.counts:
+                counts[effect] += 1
+                is_new = effect == "unsubscribed" and subscriber.created_at == batch.now
+                self.findings.not_on_record += is_new
+        return counts
 
     def _usable(
-        self,
-        entries: Sequence[_Entry],
-        known: Mapping[str, Topic],
-        refuse: Callable[[RefusedRow], None],
-    ) -> list[_Entry]:
-        """Return the entries whose topic may be used, and refuse the others.
+        self, records: Sequence[_RowRecord], known: Mapping[str, Topic], refuse: _OnRefused
+    ) -> list[_RowRecord]:
+        """Return the records whose topic may be used, and refuse the rows of the others.
 
-        A topic that only this import's unsubscribes have made is not there for other rows, so that
-        their order does not matter.
+        Topics that only this import's unsubscribes have created do not count as known, so that the
+        order of the rows does not matter.
         """
-        made = set() if self.create_topics else self.findings.new_topics
+        slugs = known.keys() - (set() if self.create_topics else self.findings.new_topics)
         usable = []
-        for each in entries:
-            if each.record.ends_consent or (
-                each.record.topic in known and each.record.topic not in made
-            ):
+        for each in records:
+            if each.record.ends_consent or each.record.topic in slugs:
                 usable.append(each)
             else:
-                _note(self.findings.missing_topics, each.record.topic)
-                refuse(each.row.refused("its topic does not exist"))
+                _add(self.findings.missing_topics, each.record.topic)
+                refuse(each.row.refused("the topic does not exist"))
         return usable
 
     def _topics(
         self, session: Session, records: Sequence[Record], now: datetime
     ) -> dict[str, Topic]:
-        """Return the topics that exist, by slug; make those that are missing and may be made."""
+        """Return the topics of the records by slug, and create those that may be created."""
         named = {record.topic for record in records} - {""}
         ended = {record.topic for record in records if record.ends_consent} - {""}
         known = topics.known(session, named)
@@ -183,15 +188,10 @@ class Import:
         return known
 
 
-def _note(words: set[_Item], word: _Item) -> None:
-    if len(words) < MAX_LISTED:
-        words.add(word)
+def _add(items: set[_Item], item: _Item) -> None:
+    if len(items) < MAX_LISTED:
+        items.add(item)
 
 
 def _wordings(records: Iterable[Record]) -> set[str]:
     return {each.consent_wording for each in records if isinstance(each, PreferenceRecord)} - {""}
-
-
-def _parts(entries: Sequence[_Entry], size: int) -> Iterator[Sequence[_Entry]]:
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]

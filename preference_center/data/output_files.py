@@ -1,4 +1,4 @@
-"""Files that take their name only when they are whole, and targets that cannot be replaced."""
+"""Write output files that appear under their name only when they are complete."""
 
 import os
 import stat
@@ -9,12 +9,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-_OPEN_ALREADY = ("/dev/fd/", "/dev/std", "/proc/")  # they may lead to a file that others write to
+_OPEN_ALREADY = ("/dev/fd/", "/dev/std", "/proc/")  # Files that another program may have open.
 
 
 @contextmanager
 def text_file(target: Path) -> Iterator[TextIO]:
-    """Yield `whole_file(target)` for text, in UTF-8."""
+    """Yield a `whole_file` for UTF-8 text."""
     with whole_file(target) as file:
         text = TextIOWrapper(file, encoding="utf-8", newline="")
         try:
@@ -25,15 +25,15 @@ def text_file(target: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def whole_file(target: Path, *, even_if_cut_short: bool = False) -> Iterator[BinaryIO]:
-    """Yield a file that takes the name of `target` only when all of it is on the disk.
+    """Yield a file that gets the name of `target` only when all of it is on disk.
 
-    A new file can be read by its owner alone, since it holds addresses. One that replaces another
-    has that one's owner, group and mode. The target of a symbolic link is replaced, and the link
-    stays. A device or a FIFO is written to. With `even_if_cut_short`, what was written before an
-    exception is kept too.
+    Only the owner can read a new file, since it contains addresses. A file that replaces another
+    gets the other's owner, group and mode. If `target` is a symbolic link, the file it points to is
+    replaced. A device or a FIFO is written to directly. With `even_if_cut_short`, the file is also
+    kept if the caller raises an exception.
 
     Raises:
-        OSError: the target cannot be written, or its owner cannot be kept.
+        OSError: the target cannot be written, or its owner cannot be preserved.
     """
     replaced = _stat(target)
     if replaced is not None and not _can_be_replaced(target, replaced):
@@ -70,13 +70,13 @@ def _can_be_replaced(target: Path, found: os.stat_result) -> bool:
 
 
 def _keep_owner(handle: int, replaced: os.stat_result, target: Path) -> None:
-    ours = os.fstat(handle)
+    new = os.fstat(handle)
     try:
-        if (ours.st_uid, ours.st_gid) != (replaced.st_uid, replaced.st_gid):
+        if (new.st_uid, new.st_gid) != (replaced.st_uid, replaced.st_gid):
             os.fchown(handle, replaced.st_uid, replaced.st_gid)
         os.fchmod(handle, stat.S_IMODE(replaced.st_mode))
     except PermissionError as error:
-        raise PermissionError(error.errno, "its owner cannot be kept", str(target)) from None
+        raise PermissionError(error.errno, "its owner cannot be preserved", str(target)) from None
 
 
 def _finish(file: BinaryIO, target: Path, name: str) -> None:

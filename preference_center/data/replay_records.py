@@ -1,15 +1,16 @@
-"""Read rows of an exported ledger: whose consent each one ended or started, and when."""
+"""Read rows of an exported ledger: what each one ended or started, for whom, and when."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from preference_center.core.change import ALL, Target
 from preference_center.core.vocab import SUPPRESSION_SCOPES, Event, Scope, Source, Status
 from preference_center.data.tabular import Row
 from preference_center.links.minter import CAMPAIGN, SLUG
+from preference_center.util.clock import parse_time
 
 COLUMNS = ("id", "seq", "event", "scope", "topic", "recorded_at", "status", "hash")
 
@@ -37,97 +38,109 @@ class Entry:
     hash: bytes
 
 
-class _Doubts:
-    """The cells of one row that cannot be read. An unsubscribe is applied all the same."""
+@dataclass
+class _Cells:
+    """The cells of one row, and the problems of those that cannot be read."""
 
-    def __init__(self) -> None:
-        self.found: list[str] = []
+    values: Mapping[str, str]
+    now: datetime
+    problems: list[str] = field(default_factory=list)
 
-    def add(self, what: str) -> None:
-        self.found.append(f"the {what} cannot be read")
+    def text(self, column: str) -> str:
+        return self.values.get(column, "")
 
-    def time(self, name: str, text: str, now: datetime) -> datetime:
+    def unreadable(self, column: str) -> None:
+        self.problems.append(f"the {column} cannot be read")
+
+    def time(self, column: str) -> datetime:
+        """Return a time that is not in the future; if it cannot be read, the current time."""
         try:
-            at = datetime.fromisoformat(text)
-            if at.tzinfo is not None and at.astimezone(UTC) <= now + _MAX_CLOCK_SKEW:
-                return at.astimezone(UTC)
-        except (ValueError, OverflowError):
-            pass
-        self.add(name)
-        return now
+            at = parse_time(self.text(column), require_zone=True)
+        except ValueError:
+            at = None
+        if at is None or at > self.now + _MAX_CLOCK_SKEW:
+            self.unreadable(column)
+            return self.now
+        return at
 
 
 def read(row: Row, now: datetime) -> tuple[Entry | None, str]:
-    """Return what a row says, or None if nothing follows from it, and what is wrong with it.
+    """Return what a row says, or None if nothing needs to be done, and its problems.
 
-    If a cell cannot be read, a row that ends consent is read in the stricter way, provided that it
-    has a subscriber id. Any other row must be readable in full.
+    A row that ends consent needs only a subscriber id: each cell that cannot be read is assumed to
+    end as much as possible. Any other row must be readable in full.
     """
-    cells, doubts = row.cells, _Doubts()
-    event, status = cells.get("event", ""), cells.get("status", "")
-    ends = event in _ENDING_EVENTS or status == Status.UNSUBSCRIBED
+    cells = _Cells(row.cells, now)
     try:
-        subscriber_id = UUID(cells.get("id", ""))
+        subscriber_id = UUID(cells.text("id"))
     except ValueError:
         return None, "the id is not a subscriber id"
-    if not event:
+    if not cells.text("event"):
         return None, "this is not a row of the ledger"
-    target = _target(cells, event, doubts)
+    entry = _entry(cells, subscriber_id)
+    problem = "; ".join(cells.problems)
+    if entry is None or not problem:
+        return entry, ""
+    return (entry, f"{problem}: consent is ended anyway") if entry.ends else (None, problem)
+
+
+def _entry(cells: _Cells, subscriber_id: UUID) -> Entry | None:
+    event = cells.text("event")
+    ends = event in _ENDING_EVENTS or cells.text("status") == Status.UNSUBSCRIBED
+    target = _target(cells, event)
     if target is None and not ends:
-        return None, ""  # The subscriber was erased since.
-    recorded_at = doubts.time("recorded_at", cells.get("recorded_at", ""), now)
-    entry = Entry(
+        return None  # The subscriber was erased later.
+    campaign = cells.text("campaign")
+    return Entry(
         subscriber_id=subscriber_id,
         target=target or ALL,
         erases=event == Event.ERASED,
-        seq=_seq(cells.get("seq", ""), doubts),
+        seq=_seq(cells),
         ends=ends,
         source=_source(cells),
-        campaign=cells.get("campaign", "") if CAMPAIGN.fullmatch(cells.get("campaign", "")) else "",
-        occurred_at=doubts.time("occurred_at", cells.get("occurred_at", ""), now),
-        recorded_at=recorded_at,
-        hash=_hash(cells.get("hash", ""), doubts),
+        campaign=campaign if CAMPAIGN.fullmatch(campaign) else "",
+        occurred_at=cells.time("occurred_at"),
+        recorded_at=cells.time("recorded_at"),
+        hash=_hash(cells),
     )
-    problem = "; ".join(doubts.found)
-    if problem and not ends:
-        return None, problem
-    return entry, f"{problem}: consent is ended all the same" if problem else ""
 
 
-def _target(cells: Mapping[str, str], event: str, doubts: _Doubts) -> Target | None:
+def _target(cells: _Cells, event: str) -> Target | None:
     """Return a row's target, or None for a topic that is missing or cannot be read.
 
-    A row whose scope cannot be read counts for all topics.
+    A row whose scope cannot be read is about all topics.
     """
-    scope, topic = cells.get("scope", ""), cells.get("topic", "")
+    scope, topic = cells.text("scope"), cells.text("topic")
     if event == Event.ERASED:
         return ALL
     if scope == Scope.TOPIC:
         if SLUG.fullmatch(topic):
             return Target.of(topic)
         if topic:
-            doubts.add("topic")
+            cells.unreadable("topic")
         return None
     if scope not in SUPPRESSION_SCOPES:
-        doubts.add("scope")
+        cells.unreadable("scope")
         return ALL
     return Target(Scope(scope))
 
 
-def _seq(text: str, doubts: _Doubts) -> int:
+def _seq(cells: _Cells) -> int:
+    text = cells.text("seq")
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
-    doubts.add("seq")
+    cells.unreadable("seq")
     return _MAX_SEQ
 
 
-def _hash(text: str, doubts: _Doubts) -> bytes:
+def _hash(cells: _Cells) -> bytes:
+    text = cells.text("hash")
     if re.fullmatch(r"[0-9a-f]{64}", text):
         return bytes.fromhex(text)
-    doubts.add("hash")
+    cells.unreadable("hash")
     return b""
 
 
-def _source(cells: Mapping[str, str]) -> Source:
-    source = cells.get("original_source") or cells.get("source", "")
+def _source(cells: _Cells) -> Source:
+    source = cells.text("original_source") or cells.text("source")
     return Source(source) if source in tuple(Source) else Source.IMPORT

@@ -1,7 +1,7 @@
-"""What mailings led to: who opened, left or asked for less, and why, by topic and campaign.
+"""Count page views, unsubscribes, reductions and reasons by topic and campaign.
 
-Only what people did themselves counts, through the doors that are theirs. A person is never
-named. Memory holds one line for each topic and campaign, whatever the number of people.
+Only changes that subscribers made themselves are counted. No subscriber is named. Memory use
+depends on the number of topics and campaigns, not on the number of subscribers.
 """
 
 from collections import Counter, defaultdict
@@ -20,9 +20,9 @@ from preference_center.store.report_queries import ReportFilter
 EVENT_COLUMNS = ("opened", "left", "reduced", "paused", "undone", "came_back", "left_after_less")
 REASONS = {f"reason_{code}": code for code in ReasonCode}
 COLUMNS = ("topic", "campaign", *EVENT_COLUMNS, *REASONS)
-SOON_AFTER = timedelta(days=30)  # who leaves in that time was not kept by less
+SOON_AFTER = timedelta(days=30)  # An unsubscribe within this time counts as `left_after_less`.
 
-# The ledger's event and its scope -> the column that counts it.
+# Event and scope of a ledger row -> the column that counts it.
 _COUNTED = {
     (Event.UNSUBSCRIBED, Scope.TOPIC): "left",
     (Event.UNSUBSCRIBED, Scope.ALL): "left",
@@ -33,26 +33,26 @@ _COUNTED = {
     (Event.RESUBSCRIBED, Scope.TOPIC): "came_back",
 }
 _LESS = (Event.REDUCED, Event.PAUSED)
-_ROWS_AT_A_TIME = 1000
+_FETCH_SIZE = 1000
 
 _Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One topic ("" is everything at once) and one campaign ("" is none), and what was counted."""
+    """The counts of one topic ("" for all topics at once) and one campaign ("" for none)."""
 
     topic: str
     campaign: str
     counts: Counter[str]
 
     def cells(self) -> dict[str, str | int]:
-        """Return all of `COLUMNS`, what did not happen as 0."""
+        """Return a value for each of `COLUMNS`."""
         numbers = {name: self.counts[name] for name in (*EVENT_COLUMNS, *REASONS)}
         return {"topic": self.topic, "campaign": self.campaign, **numbers}
 
 
-def lines(
+def rows(
     session: Session,
     *,
     topic: str | None = None,
@@ -60,55 +60,57 @@ def lines(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[ReportRow]:
-    """Return the report on what was recorded from `since` on and before `until`, in order.
+    """Return the report on changes that were recorded at `since` or later and before `until`.
 
-    `left_after_less` tells how many of those who asked for less in that time left within 30 days
-    of it, be it after `until`.
+    Rows are in the order of topic and campaign; those for all topics at once come last.
+
+    `left_after_less` counts the subscribers who reduced or paused in that time and unsubscribed
+    within 30 days, even if that was after `until`.
     """
-    wanted = ReportFilter(topic, campaign, since, until)
-    tally: dict[_Key, Counter[str]] = defaultdict(Counter)
-    for key, column, count in _counts(session, wanted):
-        tally[key][column] += count
-    for key in _left_after_less(session, wanted):
-        tally[key]["left_after_less"] += 1
-    in_order = sorted(tally, key=lambda key: (key[0] == "", key))  # everything at once comes last
-    return [ReportRow(*key, tally[key]) for key in in_order]
+    selected = ReportFilter(topic, campaign, since, until)
+    counts: dict[_Key, Counter[str]] = defaultdict(Counter)
+    for key, column, count in _counts(session, selected):
+        counts[key][column] += count
+    for key in _left_after_less(session, selected):
+        counts[key]["left_after_less"] += 1
+    in_order = sorted(counts, key=lambda key: (key[0] == "", key))
+    return [ReportRow(*key, counts[key]) for key in in_order]
 
 
-def total(of: Iterable[ReportRow]) -> Counter[str]:
-    """Return the sums of some lines."""
+def total(report: Iterable[ReportRow]) -> Counter[str]:
+    """Return the sums of the counts of some rows."""
     counts: Counter[str] = Counter()
-    for line in of:
-        counts.update(line.counts)
+    for row in report:
+        counts.update(row.counts)
     return counts
 
 
-def _counts(session: Session, wanted: ReportFilter) -> Iterator[tuple[_Key, str, int]]:
-    for topic, campaign, count in _stream(session, report_queries.page_views(wanted)):
+def _counts(session: Session, selected: ReportFilter) -> Iterator[tuple[_Key, str, int]]:
+    for topic, campaign, count in _stream(session, report_queries.page_views(selected)):
         yield (topic, campaign), "opened", count
     events = {event for event, _ in _COUNTED}
     for topic, campaign, event, scope, count in _stream(
-        session, report_queries.events(wanted, events, OWN_SOURCES)
+        session, report_queries.events(selected, events, OWN_SOURCES)
     ):
         if (event, scope) in _COUNTED:
             yield _key(topic, campaign), _COUNTED[event, scope], count
-    for topic, campaign, code, count in _stream(session, report_queries.reasons(wanted)):
+    for topic, campaign, code, count in _stream(session, report_queries.reasons(selected)):
         yield _key(topic, campaign), f"reason_{code}", count
 
 
-def _left_after_less(session: Session, wanted: ReportFilter) -> Iterator[_Key]:
-    """Yield topic and campaign once for each person who left soon after asking for less there."""
-    rows = _stream(session, report_queries.left_after(wanted, _LESS, OWN_SOURCES))
-    for _, of_one_person in groupby(rows, key=lambda row: row.subscriber_id):
+def _left_after_less(session: Session, selected: ReportFilter) -> Iterator[_Key]:
+    """Yield topic and campaign once for each subscriber who left soon after a reduction there."""
+    found = _stream(session, report_queries.left_after(selected, _LESS, OWN_SOURCES))
+    for _, of_subscriber in groupby(found, key=lambda row: row.subscriber_id):
         yield from {
             _key(row.topic, row.campaign)
-            for row in of_one_person
+            for row in of_subscriber
             if timedelta(0) <= row.left_at - row.asked_at <= SOON_AFTER
         }
 
 
 def _stream(session: Session, query: report_queries.AnySelect) -> Iterator[Any]:
-    return iter(session.execute(query.execution_options(yield_per=_ROWS_AT_A_TIME)))
+    return iter(session.execute(query.execution_options(yield_per=_FETCH_SIZE)))
 
 
 def _key(topic: str | None, campaign: str | None) -> _Key:

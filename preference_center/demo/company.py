@@ -77,7 +77,6 @@ def settings_in(folder: Path, port: int) -> Settings:
         identity_key=keys["identity"],
         database_url=f"sqlite:///{folder / 'preferences.db'}",
         server_keys=(keys["server"],),
-        secret_key=keys["secret"],
         smtp_url="smtp://a-folder-takes-the-mail",
         mail_from="preferences@northwind.example",
         brand_name="Northwind Letters",
@@ -96,7 +95,6 @@ def write_environment(settings: Settings, path: Path) -> None:
         "LINK_KEYS": ",".join(settings.link_keys),
         "SERVER_KEYS": ",".join(settings.server_keys),
         "IDENTITY_KEY": settings.identity_key,
-        "SECRET_KEY": settings.secret_key,
         "BRAND_NAME": settings.brand_name,
     }
     lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
@@ -134,7 +132,7 @@ def add_topics(session: Session, now: datetime) -> None:
 
 def _keys(path: Path) -> dict[str, str]:
     if not path.exists():
-        names = ("link", "server", "identity", "secret")
+        names = ("link", "server", "identity")
         path.touch(mode=0o600)
         path.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in names}))
     keys: dict[str, str] = json.loads(path.read_text())

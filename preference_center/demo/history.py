@@ -47,13 +47,13 @@ def fill(
 
     Return when each topic was last mailed, or nothing where all was there before.
     """
-    addresses = {minter.fingerprint(email): email for email in emails}
+    addresses = {minter.subscriber_id(email): email for email in emails}
     with database.transaction() as session:
         add_topics(session, _start(now))
         last = subscribers.find(session, list(addresses)[-1])
         if last is not None:
             return {}
-        return _History(session, minter.fingerprint(READER), now).make(addresses)
+        return _History(session, minter.subscriber_id(READER), now).make(addresses)
 
 
 def campaign_of(at: datetime) -> str:

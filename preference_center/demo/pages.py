@@ -113,7 +113,7 @@ def send_mailing() -> AnyResponse:
 def show_report() -> Response:
     """Show what the mailings led to."""
     with services().database.reading() as session:
-        reports = summary.by_topic(report.lines(session))
+        reports = summary.by_topic(report.rows(session))
     return _page("demo/report.html", reports=reports, acts=report.EVENT_COLUMNS, folder=FOLDER)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from preference_center.doctor.headers import Targets
 from preference_center.doctor.report import Report, printable
-from preference_center.links.minter import Link, Purpose, read_link, read_mailto, topic_code
+from preference_center.links.mail_tokens import read_mailto, topic_code
+from preference_center.links.minter import Link, Purpose, read_link
 from preference_center.links.signing import BadLink
 
 # docs/link-format.md: version, day, subscriber, topic, campaign, signature.

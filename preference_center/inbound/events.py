@@ -25,8 +25,8 @@ from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import BounceSeverity, InboundEffect, Scope, Source
-from preference_center.links.addresses import subscriber_id
-from preference_center.links.minter import read_mail_token
+from preference_center.links.cleaning import subscriber_id
+from preference_center.links.mail_tokens import read_mail_token
 from preference_center.links.signing import BadLink
 from preference_center.providers.event import Event
 from preference_center.settings.settings import Settings

@@ -23,9 +23,9 @@ from preference_center.core.change import ALL, Change, ChangeContext, ChangeResu
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
 from preference_center.links.addresses import normalise
-from preference_center.links.minter import read_link, read_mail_token
+from preference_center.links.mail_tokens import read_mail_token
+from preference_center.links.minter import read_link
 from preference_center.links.signing import BadLink
-from preference_center.mail import dkim_check
 from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read
 from preference_center.settings.settings import Settings
@@ -54,6 +54,12 @@ class MailToken:
     topic: str | None
 
 
+def _is_signed_by(raw: bytes, domains: Iterable[str]) -> bool:
+    from preference_center.mail import dkim_check  # Imports dnspython, which few messages need.
+
+    return dkim_check.is_signed_by(raw, domains)
+
+
 @dataclass(frozen=True)
 class MailProcessor:
     """Processes messages one at a time, from any number of threads."""
@@ -61,7 +67,7 @@ class MailProcessor:
     database: Database
     settings: Settings
     clock: Callable[[], datetime]
-    is_signed_by: Callable[[bytes, Iterable[str]], bool] = dkim_check.is_signed_by
+    is_signed_by: Callable[[bytes, Iterable[str]], bool] = _is_signed_by
 
     def process(self, raw: bytes, recipients: Sequence[str] = ()) -> str:
         """Process a message and return its effect.

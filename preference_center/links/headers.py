@@ -1,14 +1,25 @@
-"""What makes a `List-*` header safe to write: its phrase, and a value that is never folded."""
+"""Safe values for `List-*` headers: a List-Id phrase, and header values that are never folded."""
 
 import re
 from email.policy import Policy
 from typing import Any
 
-MAX_PHRASE_LENGTH = 200  # a header's line ends at 998 (RFC 5322 §2.1.1)
+MAX_PHRASE_LENGTH = 200  # characters; a header line may have 998 octets (RFC 5322 §2.1.1)
 
 
 def phrase(list_name: str) -> str:
-    """Return a List-Id phrase (RFC 2919 §3): plain ASCII, quoted where it is not all atoms."""
+    """Return a List-Id phrase (RFC 2919 §3) with a space after it, or "".
+
+    The phrase is quoted unless all of it is atoms. A name that is empty, too long or not plain
+    ASCII has no phrase.
+
+    >>> phrase("Weekly news")
+    'Weekly news '
+    >>> phrase("News, weekly")
+    '"News, weekly" '
+    >>> phrase("Größe")
+    ''
+    """
     name = " ".join(list_name.split())
     plain = name.isascii() and name.isprintable() and "=?" not in name
     if not name or not plain or len(name) > MAX_PHRASE_LENGTH:
@@ -20,12 +31,21 @@ def phrase(list_name: str) -> str:
 
 
 class UnfoldedHeader(str):
-    """A header value that an EmailMessage writes on one line, whatever its policy.
+    r"""A header value that Python's email package writes on one line, under every policy.
 
-    `policy.SMTP` would turn a long List-Unsubscribe into an RFC 2047 encoded word, which no
-    mailbox provider reads. A value with a `fold` of its own is asked instead.
+    Use it for a value that was read from a file or a column; `Links.headers` has such values
+    already. A plain string of the length of a List-Unsubscribe would become an RFC 2047 encoded
+    word, which no mailbox provider reads.
+
+    >>> from email.message import EmailMessage
+    >>> message = EmailMessage()
+    >>> url = f"<https://mail.example.org/u/{'x' * 60}>"
+    >>> message["List-Unsubscribe"] = UnfoldedHeader("List-Unsubscribe", url)
+    >>> message.as_string() == f"List-Unsubscribe: {url}\n\n"
+    True
     """
 
+    # The email package calls `fold` of a header value that has one, and reads these attributes.
     name: str
     defects: tuple[Any, ...] = ()
     max_count = 1
@@ -39,4 +59,5 @@ class UnfoldedHeader(str):
         return self.name, str(self)
 
     def fold(self, *, policy: Policy) -> str:
+        """Return the header as one line that ends as `policy` says."""
         return f"{self.name}: {self}{policy.linesep}"

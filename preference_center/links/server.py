@@ -1,14 +1,15 @@
-"""Links that only the server mints, with `SERVER_KEYS`: receipts, and confirming a topic.
+"""Links that only the server mints, with `SERVER_KEYS`: receipts and confirm links.
 
 What a link may do depends on who can hold it:
 
-- `unsubscribe` and `preferences` links are minted by senders and stand in emails that are
-  forwarded. They end, reduce and pause. A `preferences` link also resumes a topic that is received,
-  or lifts its cap; the owner is always told by email, with undo. Neither starts a topic or lifts a
-  stop, whatever the topic.
-- A `confirm` link is only ever emailed to the address itself. It starts one topic, and lifts the
-  stops that are older than the link. After a complaint no `preferences` link has one sent.
-- A `receipt` link undoes what one form changed, exactly, for 30 days.
+- Senders mint `unsubscribe` and `preferences` links for emails, which may be forwarded. Both can
+  unsubscribe, reduce and pause. A `preferences` link can also resume a topic or lift a frequency
+  cap; the subscriber always gets a change notice with undo. Neither can start a topic or remove a
+  suppression.
+- A `confirm` link is only ever emailed to the subscriber. It starts one topic, and removes
+  unsubscribes and suppressions that are older than the link. After a complaint, a `preferences`
+  link can no longer request one.
+- A `receipt` link undoes exactly the changes of one form, for 30 days.
 """
 
 import re
@@ -23,13 +24,13 @@ from preference_center.links.signing import BadLink, sign, unsign
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# Links to somebody's preferences that we mint ourselves bear these names, and are no mailing's.
+# The campaigns of preferences links that the server mints itself. No mailing may use these names.
 OWN_CAMPAIGNS = frozenset({"receipt", "confirm", "change_notice", "link"})
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a `receipt` link says: one person's ledger rows `first` to `last`."""
+    """The content of a `receipt` link: rows `first` to `last` of one subscriber's ledger."""
 
     day: date
     subscriber_id: UUID
@@ -39,10 +40,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Confirm:
-    """What a `confirm` link says: who reads this address's email may start `topic`.
+    """The content of a `confirm` link, which starts `topic` for a subscriber.
 
-    `day` is when the link was written, which its life counts from. `asked_at` is when it was asked
-    for: it lifts no stop that is newer.
+    The link expires counting from `day`, the day it was minted. It removes only unsubscribes that
+    are older than `asked_at`, the time at which it was requested.
     """
 
     day: date
@@ -52,13 +53,13 @@ class Confirm:
 
 
 def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
-    """Return the signed text of `receipt`, without the path before it."""
+    """Return the signed text of a receipt link, without the path in front."""
     rows = f"{receipt.first}.{receipt.last}"
     return sign("receipt", receipt.day, receipt.subscriber_id, rows, keys)
 
 
 def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
-    """Return what a signed receipt link says, or raise BadLink."""
+    """Return the content of a signed receipt link, or raise BadLink."""
     day, subscriber_id, rest = unsign("receipt", text, keys)
     rows = re.fullmatch(r"([1-9][0-9]{0,8})\.([1-9][0-9]{0,8})", rest)
     if rows is None:
@@ -67,13 +68,13 @@ def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
 
 
 def write_confirm(confirm: Confirm, keys: Sequence[str]) -> str:
-    """Return the signed text of `confirm`, without the path before it."""
+    """Return the signed text of a confirm link, without the path in front."""
     rest = f"{confirm.topic}.{(confirm.asked_at - _EPOCH) // _MICROSECOND}"
     return sign("confirm", confirm.day, confirm.subscriber_id, rest, keys)
 
 
 def read_confirm(text: str, keys: Sequence[str]) -> Confirm:
-    """Return what a signed confirm link says, or raise BadLink."""
+    """Return the content of a signed confirm link, or raise BadLink."""
     day, subscriber_id, rest = unsign("confirm", text, keys)
     topic, _, asked = rest.partition(".")
     if not (SLUG.fullmatch(topic) and re.fullmatch(r"[1-9][0-9]{0,16}", asked)):

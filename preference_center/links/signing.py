@@ -1,6 +1,6 @@
-"""Sign and read the text of a link: one format, a derived key for each purpose.
+"""Sign and verify the text of a link, with a key derived for each purpose.
 
-The format is frozen: links sent years ago must work. `docs/link-format.md` describes it.
+The format is frozen, so that links in old emails keep working. `docs/link-format.md` specifies it.
 """
 
 import hashlib
@@ -16,42 +16,46 @@ _EPOCH = date(1970, 1, 1)
 
 
 class BadLink(ValueError):
-    """A link or mailto token that is malformed, wrongly signed or not in its canonical form.
+    """A link or mail token that is malformed, wrongly signed or not in canonical form.
 
-    Which of the three is never said: the answer would help a forger only.
+    It does not say which of the three: that would only help a forger.
     """
 
 
-def sign(purpose: str, day: date, subscriber: UUID, rest: str, keys: Sequence[str]) -> str:
-    """Return a signed text: version, day, person, then `rest`, under the last of `keys`."""
-    person = urlsafe_b64encode(subscriber.bytes).decode().rstrip("=")
-    payload = f"{_VERSION}.{(day - _EPOCH).days}.{person}.{rest}"
+def sign(purpose: str, day: date, subscriber_id: UUID, rest: str, keys: Sequence[str]) -> str:
+    """Return the signed text of version, day, subscriber and `rest`. The last of `keys` signs."""
+    subscriber = urlsafe_b64encode(subscriber_id.bytes).decode().rstrip("=")
+    payload = f"{_VERSION}.{(day - _EPOCH).days}.{subscriber}.{rest}"
     return signer(purpose, keys).sign(payload).decode()
 
 
 def unsign(purpose: str, text: str, keys: Sequence[str]) -> tuple[date, UUID, str]:
-    """Return what `sign` was given, or raise BadLink."""
+    """Return the day, subscriber id and rest that were signed with any of `keys`.
+
+    Raises:
+        BadLink: `sign` did not write this text for this purpose.
+    """
     try:
         payload = signer(purpose, keys).unsign(text).decode()
-        version, days, person, rest = payload.split(".", 3)
+        version, days, subscriber, rest = payload.split(".", 3)
         day = _EPOCH + timedelta(days=int(days))
-        subscriber = UUID(bytes=urlsafe_b64decode(person + "=="))
+        subscriber_id = UUID(bytes=urlsafe_b64decode(subscriber + "=="))
     except (BadData, ValueError, OverflowError) as error:
         raise BadLink from error
-    # Base64 has spare bits, so more than one text verifies: only the one we wrote is accepted.
-    if version != _VERSION or text not in _all_signed(purpose, day, subscriber, rest, keys):
+    # Base64 has spare bits, so several texts verify: only the canonical one is accepted.
+    if version != _VERSION or text not in _all_signed(purpose, day, subscriber_id, rest, keys):
         raise BadLink
-    return day, subscriber, rest
+    return day, subscriber_id, rest
 
 
 def _all_signed(
-    purpose: str, day: date, subscriber: UUID, rest: str, keys: Sequence[str]
+    purpose: str, day: date, subscriber_id: UUID, rest: str, keys: Sequence[str]
 ) -> list[str]:
-    return [sign(purpose, day, subscriber, rest, [key]) for key in keys]
+    return [sign(purpose, day, subscriber_id, rest, [key]) for key in keys]
 
 
 def signer(purpose: str, keys: Sequence[str]) -> Signer:
-    """Return what signs a text for one purpose; the last of `keys` signs, all are accepted."""
+    """Return the signer for one purpose. The last of `keys` signs; all of them verify."""
     return Signer(
         list(keys), salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
     )

@@ -1,22 +1,22 @@
-"""The brand's accent colour, in light and dark, held to WCAG 2.2's contrast (SC 1.4.3)."""
+"""The brand's accent colour in light and dark, with the contrast of WCAG 2.2 SC 1.4.3."""
 
 import re
 from dataclasses import dataclass
 
 LIGHT_PAPER = "#fdfcfa"
 DARK_PAPER = "#181715"
-_ENOUGH = 4.5
+MIN_CONTRAST = 4.5
 
 _Rgb = tuple[int, int, int]
 
 
 class LowContrastError(ValueError):
-    """The accent could not be read on the page; the message proposes one that can."""
+    """The accent would be hard to read on the page; the message suggests a darker one."""
 
 
 @dataclass(frozen=True)
 class Accent:
-    """The accent as text and as a button's ground, and the colour of the text on that button."""
+    """The accent, for text and button backgrounds, and the colour of a text on it."""
 
     light: str
     on_light: str
@@ -25,9 +25,9 @@ class Accent:
 
 
 def accent(colour: str) -> Accent:
-    """Return the accent that `colour` (`#rrggbb`) gives; its dark form is lightened as needed.
+    """Return the accent for `colour` (`#rrggbb`), lightened as needed for dark mode.
 
-    Raises ValueError where it is no colour, LowContrastError where it is too pale for the page.
+    Raises ValueError if it is not a colour, LowContrastError if it is too pale for the page.
     """
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
         raise ValueError("is not a colour like #1f5fbf")
@@ -35,7 +35,7 @@ def accent(colour: str) -> Accent:
     if readable != colour.lower():
         ratio = contrast(colour, LIGHT_PAPER)
         raise LowContrastError(
-            f"has a contrast of {ratio:.1f} on the page and needs {_ENOUGH}; {readable} would do"
+            f"has a contrast of {ratio:.1f} on the page and needs {MIN_CONTRAST}; use {readable}"
         )
     dark = _mixed_until_readable(colour, (255, 255, 255), DARK_PAPER)
     return Accent(readable, _on(readable), dark, _on(dark))
@@ -50,7 +50,7 @@ def contrast(one: str, other: str) -> float:
 def _mixed_until_readable(colour: str, towards: _Rgb, paper: str) -> str:
     for step in range(21):
         mixed = _hex(_mix(_rgb(colour), towards, step / 20))
-        if contrast(mixed, paper) >= _ENOUGH:
+        if contrast(mixed, paper) >= MIN_CONTRAST:
             return mixed
     raise AssertionError("black on light and white on dark are always readable")
 

@@ -1,26 +1,24 @@
-"""Settings: what the operator decides, read from `PREFERENCE_CENTER_*` variables.
+"""The settings, read from `PREFERENCE_CENTER_*` variables; `docs/settings.md` explains each one."""
 
-`docs/settings.md` explains each one; a test holds the two lists together.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from preference_center.core.vocab import OWN_SOURCES, Frequency, Scope, Source
+from preference_center.core.vocab import OWN_SOURCES, Frequency, KeyKind, Scope, Source
 from preference_center.links.minter import Minter
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent
-from preference_center.settings.env import LANGUAGES, Reader
+from preference_center.settings.reader import LANGUAGES, SettingsReader
 
-# The longest frequency cap counts claims, and a little more for a sender that is late.
+# Frequency caps count claims. The margin is for a sender that is late.
 _MIN_CLAIM_DAYS = max(each.interval for each in Frequency).days + 4
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LinkSettings:
-    """What minting links takes: all that a sender's own machine needs."""
+    """The settings for minting links, which are all that a sender's own machine needs."""
 
     public_url: str
     link_keys: tuple[str, ...]
@@ -28,7 +26,7 @@ class LinkSettings:
     inbound_domain: str | None = None
 
     def minter(self) -> Minter:
-        """Return what mints this installation's links."""
+        """Return the minter of this installation's links."""
         return Minter(
             public_url=self.public_url,
             link_keys=self.link_keys,
@@ -37,16 +35,18 @@ class LinkSettings:
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.public_url}>"  # the keys are nobody's to read
+        return f"<{type(self).__name__} of {self.public_url}>"  # Never expose keys.
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Settings(LinkSettings):
-    """All that the server, the worker and the commands need."""
+    """The settings of the server, the worker and the commands.
+
+    A command that does not use a kind of keys gets none: `()` or "".
+    """
 
     database_url: str
     server_keys: tuple[str, ...]
-    secret_key: str
     smtp_url: str | None = None
     mail_from: str | None = None
     envelope_from: str = ""
@@ -86,8 +86,8 @@ class Settings(LinkSettings):
 
 
 def read_link_settings(environ: Mapping[str, str]) -> LinkSettings:
-    """Return the settings of `links` alone, or raise SettingsError."""
-    reader = Reader(environ)
+    """Return the settings for minting links, or raise SettingsError."""
+    reader = SettingsReader(environ)
     settings = LinkSettings(
         public_url=reader.public_url("PUBLIC_URL"),
         link_keys=reader.keys("LINK_KEYS"),
@@ -98,19 +98,22 @@ def read_link_settings(environ: Mapping[str, str]) -> LinkSettings:
     return settings
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Return every setting, or raise SettingsError naming all that is missing or weak."""
-    reader = Reader(environ)
-    public_url = reader.public_url("PUBLIC_URL")
+def read_settings(
+    environ: Mapping[str, str], uses: Collection[KeyKind] = tuple(KeyKind)
+) -> Settings:
+    """Return the settings, or raise SettingsError naming every missing, weak or unknown one.
+
+    `uses` are the kinds of keys that the caller needs. Keys of other kinds may be missing, and
+    are left out even if they are set. PUBLIC_URL may be missing if link keys are not needed.
+    """
+    reader = SettingsReader(environ)
+    public_url = reader.public_url("PUBLIC_URL", required=KeyKind.LINK in uses)
     smtp_url = reader.smtp_url("SMTP_URL")
     settings = Settings(
         public_url=public_url,
-        link_keys=reader.keys("LINK_KEYS"),
-        identity_key=reader.key("IDENTITY_KEY"),
+        **_read_keys(reader, uses),
         inbound_domain=reader.domain("INBOUND_DOMAIN"),
         database_url=reader.database_url("DATABASE_URL"),
-        server_keys=reader.keys("SERVER_KEYS"),
-        secret_key=reader.key("SECRET_KEY"),
         smtp_url=smtp_url,
         mail_from=reader.address("MAIL_FROM", required=smtp_url is not None),
         envelope_from=reader.address("ENVELOPE_FROM") or "",
@@ -139,18 +142,24 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         reason_identity_retention=reader.days("REASON_IDENTITY_RETENTION_DAYS", 90),
         reason_text_retention=reader.days("REASON_TEXT_RETENTION_DAYS", 365),
         quarantine_retention=reader.days("QUARANTINE_RETENTION_DAYS", 14),
-        dedup_retention=reader.days(
-            "DEDUP_RETENTION_DAYS", 14, minimum=2
-        ),  # longer than an event is fresh
-        # A hold looks back this far; with less, every failure would look like a jump.
+        # An event is accepted for 24 hours after it was signed; a replay must be recognized.
+        dedup_retention=reader.days("DEDUP_RETENTION_DAYS", 14, minimum=2),
+        # The domain hold looks back this far; with less, every failure would look like a jump.
         domain_count_retention=reader.days("DOMAIN_COUNT_RETENTION_DAYS", 14, minimum=14),
-    )
-    reader.distinct(
-        LINK_KEYS=settings.link_keys,
-        SERVER_KEYS=settings.server_keys,
-        IDENTITY_KEY=(settings.identity_key,),
-        SECRET_KEY=(settings.secret_key,),
     )
     reader.refuse_unknown()
     reader.finish()
     return settings
+
+
+def _read_keys(reader: SettingsReader, uses: Collection[KeyKind]) -> dict[str, Any]:
+    """Return the keys of the kinds in `uses` by their field of Settings."""
+    link = reader.keys("LINK_KEYS", required=KeyKind.LINK in uses)
+    server = reader.keys("SERVER_KEYS", required=KeyKind.SERVER in uses)
+    identity = reader.key("IDENTITY_KEY", required=KeyKind.IDENTITY in uses)
+    reader.distinct(LINK_KEYS=link, SERVER_KEYS=server, IDENTITY_KEY=(identity,))
+    return {
+        "link_keys": link if KeyKind.LINK in uses else (),
+        "server_keys": server if KeyKind.SERVER in uses else (),
+        "identity_key": identity if KeyKind.IDENTITY in uses else "",
+    }

@@ -21,7 +21,7 @@ from preference_center.core.vocab import KeyKind
 from preference_center.store import keys
 
 _STATEMENT_SECONDS = 5
-_PATIENT_STATEMENT_SECONDS = 3600
+_LONG_STATEMENT_SECONDS = 3600
 _GRACE_SECONDS = 1  # a server that can answer ends a statement itself, before the client gives up
 _POOL_SECONDS = 1
 _BUSY_SECONDS = 5
@@ -58,7 +58,7 @@ class Database:
     raises KeyCheckError where they do not fit; a kind of key that is not given is not checked.
     `server_keys` and `link_keys` are ordered from oldest to newest; `server_keys` seal the ledger.
     `connections` is the size of the pool: one for each thread. A statement may take 5 seconds, or
-    an hour where `patient`, for commands that read or write a lot. The client enforces both.
+    an hour with `long_statements`, for commands that read or write a lot. The client enforces both.
 
     While the database is silent, one thread at a time waits for it; the others are refused at once,
     so that they can serve what needs no database.
@@ -72,9 +72,9 @@ class Database:
         identity_key: str | None = None,
         link_keys: Sequence[str] = (),
         connections: int = 4,
-        patient: bool = False,
+        long_statements: bool = False,
     ) -> None:
-        self.engine = _engine(url, connections, patient=patient)
+        self.engine = _engine(url, connections, long_statements=long_statements)
         self.given_keys: keys.Keys = {
             KeyKind.IDENTITY: (identity_key,) if identity_key is not None else (),
             KeyKind.SERVER: tuple(server_keys),
@@ -178,7 +178,7 @@ def map_db_errors() -> Iterator[None]:
         raise UnavailableError("the database's file cannot be read") from error
 
 
-def _engine(url: str, connections: int, *, patient: bool) -> Engine:
+def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
     # hide_parameters: an error report must hold no address.
     if url.startswith("sqlite"):
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
@@ -187,7 +187,7 @@ def _engine(url: str, connections: int, *, patient: bool) -> Engine:
         return engine
     from preference_center.store import postgres  # psycopg may not be installed
 
-    seconds = _PATIENT_STATEMENT_SECONDS if patient else _STATEMENT_SECONDS
+    seconds = _LONG_STATEMENT_SECONDS if long_statements else _STATEMENT_SECONDS
     engine = create_engine(
         url,
         hide_parameters=True,

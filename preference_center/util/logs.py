@@ -1,4 +1,4 @@
-"""Logging as JSON lines on standard error. Nothing logged holds a link, an address or a note."""
+"""Logging as JSON lines on standard error. Never log a link, an address or a note."""
 
 import json
 import logging
@@ -20,15 +20,15 @@ class _JsonLines(logging.Formatter):
 
 
 def log_unexpected(log: logging.Logger, what: str, error: BaseException) -> None:
-    """Log the kind of an error and where it arose, not its message: that may quote a row."""
+    """Log the type of an error and its traceback, but not its message, which may quote a row."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s: %s\n%s", what, type(error).__name__, frames)
 
 
 def configure() -> None:
-    """Send everything from INFO up to standard error."""
+    """Log to standard error, from level INFO."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    # It has a line for each look at the schema, and so for each question whether we are ready.
+    # Alembic would log its own set-up at each upgrade.
     logging.getLogger("alembic").setLevel(logging.WARNING)

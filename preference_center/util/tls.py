@@ -1,4 +1,4 @@
-"""TLS contexts for the servers that this installation connects to."""
+"""TLS contexts for connections to other servers."""
 
 import ssl
 
@@ -6,7 +6,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def tls_for(host: str) -> ssl.SSLContext:
-    """Return a context that verifies the certificate of `host`, except on this machine itself."""
+    """Return a context that verifies the certificate of `host`, unless it is this machine."""
     context = ssl.create_default_context()
     if host in LOOPBACK:
         context.check_hostname = False

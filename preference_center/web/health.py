@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from preference_center.store import KeyCheckError, SchemaError
-from preference_center.store.upgrade import check_schema
+from preference_center.store.schema import check_schema
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import services
 

@@ -1,1 +1,1 @@
-"""Measurements, apart from the tests: no test asserts a time."""
+"""Measurements. They are not tests: no test asserts a time."""

@@ -1,9 +1,9 @@
-"""How fast a mailing claims its mails, beside asking alone.
+"""Measure how fast `audience --claim` is, compared with `audience`.
 
     python -m tests.benchmarks.claims [--postgres] [--people N]
 
-`audience` and then `audience --claim` for the same people, half of them with a cap and with claims
-of last week to look at; the second campaign asks while the first one's claims stand.
+Both run for the same people. Half of them have a weekly cap and a claim of last week. The second
+campaign asks while the claims of the first are on record.
 """
 
 import argparse
@@ -11,9 +11,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.orm import Session
 
 from preference_center.core import audience, consent, subscribers, subscriptions, topics
 from preference_center.core.change import ChangeContext
@@ -24,67 +29,70 @@ from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
 
+TOPIC = "weekly-news"
+LAST_WEEK = make.NOW - timedelta(days=7)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--postgres", action="store_true", help="else SQLite")
+    parser.add_argument("--postgres", action="store_true", help="use PostgreSQL, not SQLite")
     parser.add_argument("--people", type=int, default=20_000)
-    chosen = parser.parse_args()
-    emails = [f"reader{number}@example.org" for number in range(chosen.people)]
+    options = parser.parse_args()
+    emails = [f"reader{number}@example.org" for number in range(options.people)]
     with ExitStack() as stack:
-        if chosen.postgres:
+        if options.postgres:
             url = stack.enter_context(postgres.server(durable=True))
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             url = f"sqlite:///{Path(folder) / 'bench.db'}"
-        database = make.database(url, patient=True)
+        database = make.database(url, long_statements=True)
         stack.callback(database.close)
         upgrade(database)
-        _fill(database, emails)
+        fill(database, emails)
         for name, campaign, claim in (
             ("ask", "second", False),
             ("claim", "second", True),
             ("claim again", "second", True),
             ("claim, capped", "third", True),
         ):
-            _report(name, database, emails, campaign, claim=claim)
+            report(name, database, emails, campaign, claim=claim)
 
 
-def _fill(database: Database, emails: list[str]) -> None:
-    last_week = make.NOW - timedelta(days=7)
-    people = {make.person(email): email for email in emails}
+def fill(database: Database, emails: Collection[str]) -> None:
+    """Add the topic, the people and the claims of the first campaign."""
+    remaining = iter(emails)
     with database.transaction() as session:
-        topic = make.topic(session)
-        ids = list(people)
-        for start in range(0, len(ids), BATCH_SIZE):
-            some = ids[start : start + BATCH_SIZE]
-            subscribers.upsert_addresses(session, {each: people[each] for each in some}, last_week)
-            for number, person in enumerate(
-                subscribers.lock_all(session, some, last_week).values()
-            ):
-                context = ChangeContext(Source.IMPORT, last_week, last_week)
-                subscription = consent.new_subscription(
-                    person, topic.slug, Status.SUBSCRIBED, context
-                )
-                consent.record_subscription(session, person, subscription, context)
-                if number % 2:
-                    subscriptions.set_frequency(
-                        session, person, topic, Frequency.WEEKLY, make.context()
-                    )
-            session.flush()
-            audience.claim(session, topics.get(session, topic.slug), "first", some, last_week)
+        make.topic(session, TOPIC)
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            fill_batch(session, {make.person(email): email for email in batch})
             session.flush()
             session.expunge_all()
 
 
-def _report(
-    name: str, database: Database, emails: list[str], campaign: str, *, claim: bool
+def fill_batch(session: Session, people: dict[UUID, str]) -> None:
+    topic = topics.get(session, TOPIC)
+    subscribers.upsert_addresses(session, people, LAST_WEEK)
+    context = ChangeContext(Source.IMPORT, LAST_WEEK, LAST_WEEK)
+    locked = subscribers.lock_all(session, people, LAST_WEEK).values()
+    for number, subscriber in enumerate(locked):
+        subscription = consent.new_subscription(subscriber, TOPIC, Status.SUBSCRIBED, context)
+        consent.record_subscription(session, subscriber, subscription, context)
+        if number % 2:
+            frequency, page = Frequency.WEEKLY, make.context()
+            subscriptions.set_frequency(session, subscriber, topic, frequency, page)
+    session.flush()
+    audience.claim(session, topic, "first", people, LAST_WEEK)
+
+
+def report(
+    name: str, database: Database, emails: Collection[str], campaign: str, *, claim: bool
 ) -> None:
-    mailing = CampaignFile(make.minter(), "weekly-news", campaign, make.NOW.date())
+    """Print the rate of one audience check, and its verdicts."""
+    file = CampaignFile(make.minter(), TOPIC, campaign, make.NOW.date())
     rows = (Row(number, {"email": email}) for number, email in enumerate(emails))
     begin = time.perf_counter()
-    answers = mailing.verdicts(rows, database, lambda: make.NOW, claim=claim)
-    counts = Counter(answer["verdict"] for answer in answers if isinstance(answer, dict))
+    verdicts = file.verdicts(rows, database, lambda: make.NOW, claim=claim)
+    counts = Counter(each["verdict"] for each in verdicts if isinstance(each, dict))
     rate = len(emails) / (time.perf_counter() - begin)
     sys.stdout.write(f"{name:14} {rate:8.0f} people/s   {dict(counts)}\n")
 

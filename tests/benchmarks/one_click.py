@@ -1,11 +1,11 @@
-"""How long a one-click unsubscribe takes, beside an answer that asks nothing of the database.
+"""Measure how long a one-click unsubscribe takes, compared with a request without a database.
 
     python -m tests.benchmarks.one_click [--postgres] [--rate N] [--seconds S]
 
-A real `serve` process; eight clients on kept-alive connections post the stops of new people,
-first at a steady rate (the load one process is sized for: requirement M9), each timed from the
-moment it was due, so that waiting in line counts; then as fast as they can. The peer in the same
-run is GET /healthz.
+Eight clients with persistent connections post unsubscribes of new people to a `serve` process:
+first at a steady rate, which is the load that one process is sized for (requirement M9), then as
+fast as they can. Each request is timed from the moment it was due, so that queueing counts. For
+comparison, the same is done with GET /healthz.
 """
 
 import argparse
@@ -26,17 +26,17 @@ from tests.support import make, postgres
 from tests.support.processes import serving
 
 CLIENTS = 8
-SIZED_FOR = 50  # stops a second and process: four million a day
+RATE = 50  # unsubscribes per second and process: four million per day
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--postgres", action="store_true", help="else SQLite")
-    parser.add_argument("--rate", type=float, default=SIZED_FOR, help="stops a second")
+    parser.add_argument("--postgres", action="store_true", help="use PostgreSQL, not SQLite")
+    parser.add_argument("--rate", type=float, default=RATE, help="unsubscribes per second")
     parser.add_argument("--seconds", type=float, default=10)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with ExitStack() as stack:
-        if chosen.postgres:
+        if options.postgres:
             url = stack.enter_context(postgres.server(durable=True))
         else:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -47,24 +47,24 @@ def main() -> None:
             make.topic(session)
         database.close()
         base = stack.enter_context(serving(make.environment(DATABASE_URL=url)))
-        for rate in (chosen.rate, None):
-            _report("GET /healthz", rate, _load(base, _look, chosen.seconds, rate))
-            _report("POST one-click", rate, _load(base, _stop, chosen.seconds, rate))
+        for rate in (options.rate, None):
+            report("GET /healthz", rate, load(base, health_check, options.seconds, rate))
+            report("POST one-click", rate, load(base, one_click, options.seconds, rate))
 
 
-def _look() -> tuple[str, str]:
+def health_check() -> tuple[str, str]:
     return "GET", "/healthz"
 
 
-def _stop() -> tuple[str, str]:
+def one_click() -> tuple[str, str]:
     links = make.minter().mint(uuid4(), "weekly-news", "bench")
     return "POST", urlsplit(links.unsubscribe_url).path
 
 
-def _load(
+def load(
     base: str, make_request: Callable[[], tuple[str, str]], seconds: float, rate: float | None
 ) -> list[float]:
-    """Return how long each request took, in seconds; without a rate each client sends at once."""
+    """Return how long each request took, in seconds; without a rate, clients do not wait."""
     host = urlsplit(base).netloc
     begin = time.perf_counter()
 
@@ -75,7 +75,7 @@ def _load(
             if due > begin + seconds:
                 return took
             time.sleep(max(0.0, due - time.perf_counter()))
-            _ask(connection, *make_request())
+            send(connection, *make_request())
             took.append(time.perf_counter() - due)
         raise AssertionError
 
@@ -83,16 +83,16 @@ def _load(
         return [each for times in pool.map(client, range(CLIENTS)) for each in times]
 
 
-def _ask(connection: HTTPConnection, method: str, path: str) -> None:
+def send(connection: HTTPConnection, method: str, path: str) -> None:
     body = b"List-Unsubscribe=One-Click" if method == "POST" else None
     connection.request(method, path, body=body)
-    answer = connection.getresponse()
-    answer.read()
-    if answer.status != 200:
-        sys.exit(f"{method}: {answer.status}")
+    response = connection.getresponse()
+    response.read()
+    if response.status != 200:
+        sys.exit(f"{method}: {response.status}")
 
 
-def _report(name: str, rate: float | None, took: list[float]) -> None:
+def report(name: str, rate: float | None, took: list[float]) -> None:
     ordered = sorted(took)
     median, p99 = (1000 * ordered[int(len(ordered) * share)] for share in (0.5, 0.99))
     load = f"at {rate:.0f}/s" if rate else f"{len(ordered) / (sum(ordered) / CLIENTS):.0f}/s"

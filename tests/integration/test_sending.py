@@ -11,7 +11,8 @@ from django.template import Context, Engine
 from flask import Flask
 
 from preference_center.doctor.link import Installation
-from preference_center.links.minter import Links, read_link, read_mail_token
+from preference_center.links.mail_tokens import read_mail_token
+from preference_center.links.minter import Links, read_link
 from preference_center.providers.known import KNOWN
 from tests.support import examples, letter, make, smtp
 

@@ -1,8 +1,10 @@
-"""Run a command in this process."""
+"""Run commands in this process, and list them."""
 
+import click
 from click.testing import CliRunner, Result
 
 from preference_center.cli import main
+from preference_center.cli.main import LazyCommand
 from tests.support import make
 
 
@@ -17,3 +19,25 @@ def done(database_url: str, *arguments: str, stdin: str | bytes = b"", **setting
     result = run(database_url, *arguments, stdin=stdin, **settings)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def commands() -> dict[str, click.Command]:
+    """Return every command by the words that call it, `topics add` for example."""
+    found: dict[str, click.Command] = {}
+    for name, command in main.commands.items():
+        loaded = _loaded(command)
+        if isinstance(loaded, click.Group):
+            found |= {f"{name} {sub}": each for sub, each in loaded.commands.items()}
+        else:
+            found[name] = loaded
+    return found
+
+
+def groups() -> dict[str, click.Group]:
+    """Return every group by the word that calls it; "" is the whole program."""
+    loaded = {name: _loaded(command) for name, command in main.commands.items()}
+    return {"": main, **{n: each for n, each in loaded.items() if isinstance(each, click.Group)}}
+
+
+def _loaded(command: click.Command) -> click.Command:
+    return command.load() if isinstance(command, LazyCommand) else command

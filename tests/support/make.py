@@ -41,7 +41,6 @@ NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
 LINK_KEY = "link-key-for-tests-4vB7mQ2xW9pL6sN3"
 SERVER_KEY = "server-key-for-tests-8dF1kR5tY0zH7gJ2"
 IDENTITY_KEY = "identity-key-for-tests-3cX6nM9bV2aS5"
-SECRET_KEY = "flask-key-for-tests-1qA4wE7rT0yU3iO6"
 
 RETENTION = Retention(
     outbox=timedelta(days=30),
@@ -59,7 +58,6 @@ _SETTINGS = Settings(
     identity_key=IDENTITY_KEY,
     database_url="sqlite:///",
     server_keys=(SERVER_KEY,),
-    secret_key=SECRET_KEY,
     smtp_url="smtp://localhost",
     mail_from="letters@example.org",
     brand_name="Northwind Letters",
@@ -86,7 +84,6 @@ def environment(**changes: str) -> dict[str, str]:
         "LINK_KEYS": LINK_KEY,
         "SERVER_KEYS": SERVER_KEY,
         "IDENTITY_KEY": IDENTITY_KEY,
-        "SECRET_KEY": SECRET_KEY,
         **changes,
     }
     return {f"PREFERENCE_CENTER_{name}": value for name, value in values.items() if value}
@@ -104,7 +101,7 @@ def minter(**changes: Any) -> Minter:
 
 def person(email: str = "ada@example.org") -> UUID:
     """Return the subscriber id of an address."""
-    return minter().fingerprint(email)
+    return minter().subscriber_id(email)
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:

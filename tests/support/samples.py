@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from preference_center.links.minter import write_return_path
+from preference_center.links.mail_tokens import write_return_path
 from tests.support import make
 
 ADA = "ada@example.org"

@@ -22,7 +22,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "mail": ({"core.vocab"}, {"dkim", "dns"}),
     "providers": ({"core.vocab", "links", "mail", "settings"}, {"cryptography"}),
     "doctor": ({"links", "mail", "providers.known"}, set()),
-    "data": ({"core", "links", "store"}, {"sqlalchemy"}),
+    "data": ({"core", "links", "store", "util"}, {"sqlalchemy"}),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},

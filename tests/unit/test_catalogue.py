@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from preference_center.i18n import SOURCE
-from preference_center.settings.env import LANGUAGES
+from preference_center.settings.reader import LANGUAGES
 
 ROOT = Path(__file__).parents[2]
 TRANSLATIONS = ROOT / "preference_center" / "translations"

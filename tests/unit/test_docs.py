@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
@@ -14,6 +13,7 @@ from preference_center.cli import main
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import read_settings
 from tests.support import make
+from tests.support.command import commands, groups
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -48,27 +48,13 @@ def test_every_setting_is_explained_and_no_other() -> None:
     assert sorted(rows) == sorted(recorder.asked)
 
 
-def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from commands(command, f"{before}{name} ")
-        else:
-            yield f"{before}{name}", command
-
-
-def groups(group: click.Group) -> Iterator[tuple[str, click.Group]]:
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield name, command
-
-
-@pytest.mark.parametrize("group", ["", *(name for name, _ in groups(main))])
+@pytest.mark.parametrize("group", groups())
 def test_a_list_of_commands_cuts_no_sentence_short(group: str) -> None:
     said = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=80).output
     assert "..." not in said.partition("Commands:")[2]
 
 
-@pytest.mark.parametrize("name", [name for name, _ in commands(main)])
+@pytest.mark.parametrize("name", commands())
 def test_every_command_explains_itself(name: str) -> None:
     done = CliRunner().invoke(main, [*name.split(), "--help"])
     assert done.exit_code == 0
@@ -77,12 +63,12 @@ def test_every_command_explains_itself(name: str) -> None:
 
 def test_every_command_stands_in_the_docs() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
-    missing = [name for name, _ in commands(main) if name.split()[0] not in text]
+    missing = [name for name in commands() if name.split()[0] not in text]
     assert missing == []
 
 
 def test_every_command_in_the_docs_exists() -> None:
-    known = {name.split()[0] for name, _ in commands(main)}
+    known = {name.split()[0] for name in commands()}
     for path in DOCS:
         called = re.findall(r"preference-center ([a-z][a-z-]+)", path.read_text(encoding="utf-8"))
         assert set(called) <= known, path.name

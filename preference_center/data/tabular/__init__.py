@@ -1,8 +1,8 @@
-"""Rows in and out of files: CSV as spreadsheets and other tools write it, and JSON Lines.
+"""Read and write rows: CSV as spreadsheets and other tools write it, and JSON Lines.
 
-Files come from anywhere, so nothing in them is trusted. A row with a fault is read as far as it
-can be, and says what is wrong with it; a row that cannot be read is refused by its line, and the
-rows after it are read all the same. Memory stays flat whatever the length of a line or a file.
+Files are not trusted. A row with a problem is read as far as possible, and lists its problems. A
+row that cannot be read is refused by line number, and the rows after it are read. Memory use does
+not depend on the length of a line or a file.
 """
 
 from typing import BinaryIO
@@ -16,9 +16,10 @@ from preference_center.data.tabular.writers import CsvWriter, JsonLinesWriter, R
 
 
 def read_rows(file: BinaryIO) -> CsvFile | JsonLinesFile:
-    """Return the rows of a file: JSON Lines if its first line has JSON, else CSV.
+    """Return the rows of a file: JSON Lines if its first line is JSON, else CSV.
 
-    Raises FileRefusedError.
+    Raises:
+        FileRefusedError: the file as a whole cannot be read.
     """
     lines = Lines(file)
     is_json = lines.peek().lstrip().startswith(("{", "[{"))

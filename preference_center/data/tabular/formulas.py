@@ -1,11 +1,11 @@
-"""An apostrophe before what a spreadsheet would run as a formula (requirement S3).
+"""Keep spreadsheets from running cells as formulas, with apostrophes (requirement S3).
 
-A spreadsheet splits a line at the separator of its user's country, whatever separator the file
-was written with: `;` in Germany and France. After such a split, quotation marks no longer protect
-a cell, and a piece of it becomes a cell of its own. So every place where a cell could begin is
-guarded, not only the beginning. Quotation marks at such a place are taken off by the spreadsheet,
-so that what follows them counts. The triggers are those of OWASP's "CSV Injection", with the
-full-width variants that Japanese spreadsheets take as operators.
+A spreadsheet splits lines at the separator of its user's locale (`;` in Germany and France), no
+matter which separator the file was written with. Quotation marks then no longer protect a cell,
+and a part of it becomes a cell of its own. So an apostrophe guards every place where a cell could
+begin, not only its start. The spreadsheet removes quotation marks at such a place, so the character
+after them is what counts. The triggers are those of OWASP's "CSV Injection", with the full-width
+variants that Japanese spreadsheets treat as operators.
 """
 
 import re
@@ -17,10 +17,18 @@ _GUARD = re.compile(f"{_PLACE}'(?=\"*[{_TRIGGERS}])")
 
 
 def escape_formula(cell: str) -> str:
-    """Return a cell of which a spreadsheet takes every piece as text."""
+    """Return a cell that a spreadsheet treats as text, however it splits it.
+
+    >>> escape_formula("bye;=cmd")
+    "bye;'=cmd"
+    """
     return _UNGUARDED.sub("'", cell)
 
 
 def unescape_formula(cell: str) -> str:
-    """Return what `escape_formula` was given, exactly."""
+    """Return the cell that `escape_formula` was called with, exactly.
+
+    >>> unescape_formula("bye;'=cmd")
+    'bye;=cmd'
+    """
     return _GUARD.sub("", cell) if "'" in cell else cell

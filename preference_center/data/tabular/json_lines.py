@@ -1,4 +1,4 @@
-"""JSON Lines: an object on each line, its values as text."""
+"""Read JSON Lines: one object on each line, with its values as text."""
 
 import json
 import re
@@ -18,10 +18,10 @@ def read_json_lines(file: BinaryIO) -> "JsonLinesFile":
 
 
 class JsonLinesFile:
-    """A JSON Lines file that is being read: a Row or a RefusedRow for each line.
+    """A JSON Lines file: an iterator over its rows. `header` has the byte order mark.
 
-    A null is an empty cell; a number, a boolean, a list or an object is its JSON text. A name
-    that is there twice, with two values, is an empty cell. `header` is the byte order mark.
+    A null is an empty cell; a number, a boolean, a list or an object is its JSON text. A name with
+    two different values is an empty cell.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -39,7 +39,7 @@ class JsonLinesFile:
 
 
 class _Object(dict[str, Any]):
-    """A JSON object, and its names and values as they came."""
+    """A JSON object that keeps repeated names."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -47,7 +47,7 @@ class _Object(dict[str, Any]):
 
 
 def _row(line: Line) -> Row | RefusedRow | None:
-    """Return the row of a line, or None where its object is empty."""
+    """Return the row of a line, or None if its object is empty."""
     if line.cut:
         return RefusedRow(line.number, line.problems[-1], line.raw, line.rest)
     problems = list(line.problems)
@@ -59,7 +59,7 @@ def _row(line: Line) -> Row | RefusedRow | None:
 
 
 def _parsed(text: str) -> _Object:
-    """Return the object of a line; numbers stay as they are written."""
+    """Return the object of a line, with numbers as they are written."""
     found = json.loads(
         text, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str
     )
@@ -70,10 +70,10 @@ def _parsed(text: str) -> _Object:
 
 def _cells(found: _Object, problems: list[str]) -> dict[str, str]:
     cells: dict[str, str] = {}
-    for given, value in found.pairs:
-        name, cell = given.strip().lower(), _cell(value, problems)
+    for key, value in found.pairs:
+        name, cell = key.strip().lower(), _cell(value, problems)
         if cells.setdefault(name, cell) != cell:
-            cells[name] = ""  # neither may win
+            cells[name] = ""  # Neither value is preferred.
             problems.append("two values have the same name")
     return cells
 
@@ -83,5 +83,5 @@ def _cell(value: Any, problems: list[str]) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if _SURROGATE.search(text):
-        problems.append("a character of the line is damaged")
+        problems.append("the line contains a damaged character")
     return _SURROGATE.sub("\ufffd", text)

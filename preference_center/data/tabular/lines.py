@@ -1,7 +1,7 @@
-"""The lines of a file: bytes in any encoding a spreadsheet writes, as text.
+"""Read the lines of a file as text, in any encoding that a spreadsheet writes.
 
-A line ends at LF, CR LF or a lone CR. The encoding is UTF-8, or UTF-16 with a byte order mark. A
-line that is not UTF-8 is read as Windows-1252, line by line, so that memory stays flat.
+A line ends with LF, CR LF or a single CR. The encoding is UTF-8, or UTF-16 with a byte order mark.
+A line that is not UTF-8 is read as Windows-1252.
 """
 
 import codecs
@@ -15,23 +15,24 @@ from preference_center.data.tabular.row import FileRefusedError
 
 MAX_LINE = 1_048_576  # bytes of UTF-8; Excel's longest cell has 32,767 characters
 _CHUNK = 65_536  # bytes
-_MAX_MARK = 4  # bytes
+_MAX_MARK = 4  # bytes; the longest of `_MARKS` and `_ZIP`
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _ZIP = b"PK\x03\x04"
-# As browsers read it: the five bytes that Windows-1252 leaves undefined are control characters.
+# As browsers do, read the five bytes that Windows-1252 leaves undefined as control characters.
 _WINDOWS_1252 = {
     byte: bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xA0)
 }
 
 
 class Line(NamedTuple):
-    """One line as text, its end included, and as it came.
+    """One line with its line end, as text and as its bytes in the file.
 
-    Of a `cut` line `text` and `raw` are only the beginning; `rest` is what came after `raw`.
+    For a line that is too long, `cut` is True, `text` and `raw` are its beginning, and `rest` has
+    the bytes after `raw`.
     """
 
     number: int
@@ -43,9 +44,9 @@ class Line(NamedTuple):
 
 
 class Lines:
-    """The lines of a file, one after the other; some can be put back to be read again.
+    """An iterator over the lines of a file, which can be put back.
 
-    `mark` is the file's byte order mark, which is in no line.
+    `mark` is the byte order mark, which is not part of the first line.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -75,7 +76,7 @@ class Lines:
         return self._read(*next(self._numbered))
 
     def peek(self) -> str:
-        """Return the text of the first line that is not empty, or "": the next to be read."""
+        """Return the text of the next line that is not empty, or ""; skip the empty ones."""
         for line in self:
             if line.text.strip():
                 self.put_back([line])
@@ -83,7 +84,7 @@ class Lines:
         return ""
 
     def put_back(self, lines: Iterable[Line]) -> None:
-        """Have `lines`, which were read last, read again."""
+        """Put back lines that were read last, to be read again."""
         self._put_back.extendleft(reversed(list(lines)))
 
     def _read(self, number: int, found: tuple[bytes, Rest | None]) -> Line:
@@ -93,7 +94,7 @@ class Lines:
         if cut:
             problems = (
                 *problems,
-                f"the line is longer than {MAX_LINE:,} bytes: its end is not read",
+                f"the line is longer than {MAX_LINE:,} bytes: the rest is not read",
             )
         if rest is not None:
             line = rest.finish(line, self._encoding)
@@ -103,7 +104,7 @@ class Lines:
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    read = getattr(file, "read1", file.read)  # what a pipe has by now, not all that it will have
+    read = getattr(file, "read1", file.read)  # On a pipe, do not wait for a full chunk.
     while chunk := read(_CHUNK):
         yield chunk
 
@@ -113,18 +114,18 @@ def _as_utf_8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     for chunk in chunks:
         yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
     if decoder.getstate()[0]:
-        yield "\ufffd".encode()  # the file ends within a character
+        yield "\ufffd".encode()  # The file ends within a character.
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Rest | None]]:
-    """Yield lines with their ends. Of one that is longer than MAX_LINE, the rest is apart.
+    """Yield lines with their line ends, and the rest of each that is longer than MAX_LINE.
 
-    Its beginning has a byte more than MAX_LINE, then the line's end.
+    The beginning of such a line has one byte more than MAX_LINE, then the line end.
     """
     held, rest = b"", None
     for chunk in chunks:
         lines = (held + chunk).splitlines(keepends=True)
-        # A CR at the end of a chunk may be half of a CR LF.
+        # A CR at the end of a chunk may belong to a CR LF.
         held = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         for line in lines:
             yield _shortened(line, rest)
@@ -135,7 +136,7 @@ def _split(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Rest | None]]:
 
 
 def _shortened(line: bytes, rest: Rest | None) -> tuple[bytes, Rest | None]:
-    """Return a line, or its beginning and the rest."""
+    """Return a line, or the beginning of a long one, and the rest."""
     content = line.rstrip(b"\r\n")
     if len(content) <= MAX_LINE + 1:
         return line, rest
@@ -145,18 +146,18 @@ def _shortened(line: bytes, rest: Rest | None) -> tuple[bytes, Rest | None]:
 
 
 def _decoded(line: bytes, encoding: str) -> tuple[str, tuple[str, ...]]:
-    """Return a line's text, and what is wrong with it."""
+    """Return the text of a line, and its problems."""
     try:
         text, problem = line.decode(), None
     except UnicodeDecodeError:
-        text, problem = _decoded_anyhow(line, encoding)
+        text, problem = _decoded_leniently(line, encoding)
     nul = "the line contains a NUL character" if "\0" in text else None
     return text, tuple(filter(None, (problem, nul))) if problem or nul else ()
 
 
-def _decoded_anyhow(line: bytes, encoding: str) -> tuple[str, str]:
+def _decoded_leniently(line: bytes, encoding: str) -> tuple[str, str]:
     if encoding == "utf-8":
         text = line.decode("latin-1").translate(_WINDOWS_1252)
         return text, "the line is not UTF-8 and was read as Windows-1252"
     halves = line.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
-    return halves.decode("utf-16", "replace"), "a character of the line is damaged"
+    return halves.decode("utf-16", "replace"), "the line contains a damaged character"

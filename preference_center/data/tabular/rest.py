@@ -1,4 +1,4 @@
-"""The end of a line that is too long to be held in memory."""
+"""Keep the rest of a line that is too long for memory."""
 
 import codecs
 import re
@@ -11,10 +11,10 @@ HALF_A_CHARACTER = re.compile(rb"[\xc0-\xff][\x80-\xbf]*(?=[\r\n]*\Z)")
 
 
 class Rest:
-    """What came after the beginning of a line, as it came, in a file that has no name.
+    """The bytes after the beginning of a line, in an unnamed temporary file.
 
-    It is written as UTF-8 while the line is read, and then read once, piece by piece. The file is
-    gone when the last reference to the line is.
+    They are written as UTF-8 while the line is read, and can be iterated over once, in the encoding
+    of the original file. The temporary file is closed with the last reference to this object.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,13 @@ class Rest:
         self._half_a_character, self._encoding = b"", "utf-8"
 
     def write(self, piece: bytes) -> None:
+        """Append bytes in UTF-8."""
         self._file.write(piece)
 
     def finish(self, beginning: bytes, encoding: str) -> bytes:
-        """Take what does not belong to the `beginning` of a line, and return the beginning.
+        """Return the beginning of a line without its line end and a partial last character.
 
-        These are half a character at its end, and the line's end. `encoding` is the file's.
+        Both become part of the rest. `encoding` is that of the original file.
         """
         content = beginning.rstrip(b"\r\n")
         self.write(beginning[len(content) :])

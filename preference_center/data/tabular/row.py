@@ -1,4 +1,4 @@
-"""One row of a file: its cells, what is wrong with it, and the bytes it came as."""
+"""Rows of a file, and rows that are refused."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from preference_center.data.tabular.rest import Rest
 
 _MAX_BATCH_BYTES = 16_777_216
-_BYTES_A_CELL = 64  # what a cell takes in memory beside its text
+_CELL_OVERHEAD = 64  # bytes of memory in addition to the text of a cell
 
 
 class FileRefusedError(Exception):
-    """A file as a whole cannot be read: no header, no text, a column missing."""
+    """A file as a whole cannot be used: it has no header, is not text, or lacks a column."""
 
 
 @dataclass(frozen=True)
 class RefusedRow:
-    """A row that cannot be used: its line and why. `why` holds nothing of the row itself.
+    """A row that cannot be used, with its line number and why. `why` quotes nothing of the row.
 
-    `raw` is the row as it came, in the encoding of its file; of a very long line it is the
-    beginning, and `rest` is what follows.
+    `raw` has the bytes of the row in its file. For a very long line it has the beginning, and
+    `rest` has what follows.
     """
 
     line: int
@@ -27,17 +27,17 @@ class RefusedRow:
     rest: Rest | None = field(default=None, repr=False, compare=False)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the row as it came, piece by piece."""
+        """Yield the bytes of the row in its file, in pieces."""
         yield self.raw
         yield from self.rest or ()
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row's cells by column name, and the line of the file it begins on.
+    """The cells of one row by column name, and the number of its first line.
 
-    `problems` says what is wrong with the row although it could be read: a cell too many, say.
-    Apply what ends consent in such a row, and report the problems; refuse what starts anything.
+    `problems` are things wrong with a row that could be read, such as a surplus cell. Apply such a
+    row if it ends consent, and report its problems; refuse it if it starts anything.
     """
 
     line: int
@@ -47,20 +47,20 @@ class Row:
     rest: Rest | None = field(default=None, repr=False, compare=False)
 
     def refused(self, why: str = "") -> RefusedRow:
-        """Return this row as refused, for `why` and for its own problems."""
-        all_of_it = "; ".join(filter(None, (why, *self.problems)))
-        return RefusedRow(self.line, all_of_it, self.raw, self.rest)
+        """Return this row as refused, because of `why` and its own problems."""
+        reasons = "; ".join(filter(None, (why, *self.problems)))
+        return RefusedRow(self.line, reasons, self.raw, self.rest)
 
 
 def batches(
     rows: Iterable[Row | RefusedRow], max_rows: int, max_bytes: int = _MAX_BATCH_BYTES
 ) -> Iterator[list[Row | RefusedRow]]:
-    """Yield `rows` in lists of at most `max_rows`, fewer where the rows are long."""
+    """Yield rows in lists of at most `max_rows`, fewer if their memory exceeds `max_bytes`."""
     batch: list[Row | RefusedRow] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += len(row.raw) + _BYTES_A_CELL * (len(row.cells) if isinstance(row, Row) else 0)
+        size += len(row.raw) + _CELL_OVERHEAD * (len(row.cells) if isinstance(row, Row) else 0)
         if len(batch) >= max_rows or size >= max_bytes:
             yield batch
             batch, size = [], 0

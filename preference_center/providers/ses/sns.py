@@ -27,7 +27,7 @@ from preference_center.providers.event import (
     check_signing_time,
 )
 from preference_center.providers.fields import JsonObject
-from preference_center.settings.env import SNS_TOPIC_ARN
+from preference_center.settings.checks import SNS_TOPIC_ARN
 
 log = logging.getLogger(__name__)
 

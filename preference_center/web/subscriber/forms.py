@@ -15,7 +15,8 @@ from wtforms.validators import InputRequired, Length, Optional, Regexp, Validati
 from preference_center.core.preferences_form import TopicUpdate
 from preference_center.core.reasons import MAX_NOTE_LENGTH
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
-from preference_center.links.addresses import UnclearAddressError, clean, is_mailable
+from preference_center.links.addresses import is_mailable
+from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.minter import SLUG
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import outbox
 from preference_center.core.vocab import OutboxKind
-from preference_center.links.addresses import subscriber_id
+from preference_center.links.cleaning import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.forms import LinkForm

@@ -62,7 +62,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
             INBOUND_DOMAIN="in.example.org",
         )
         _command(environ, "upgrade")
-        _command(environ, "topic", "add", "weekly-news")
+        _command(environ, "topics", "add", "weekly-news")
         _command(
             environ, "import", "-", "--topic", "weekly-news", "--status", "subscribed", stdin=people
         )

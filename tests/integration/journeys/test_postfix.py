@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.links.minter import write_mailto
+from preference_center.links.mail_tokens import write_mailto
 from preference_center.store import Database
 from tests.support import make, postfix, postgres, processes, smtp
 from tests.unit.inbound.test_mail import mail

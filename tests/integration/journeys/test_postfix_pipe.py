@@ -17,7 +17,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import make, postfix, processes
-from tests.unit.cli.test_inbound import BEN, U, events
+from tests.unit.cli.inbox import BEN, U, events
 from tests.unit.inbound.test_mail import mail
 
 HATCH = """#!/bin/sh

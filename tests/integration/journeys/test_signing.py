@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.links.minter import read_mail_token
+from preference_center.links.mail_tokens import read_mail_token
 from tests.support import examples, make, opendkim, postfix, processes, smtp
 
 SIGN = "SignHeaders     *,+List-Unsubscribe-Post\n"

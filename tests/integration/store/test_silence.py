@@ -22,7 +22,7 @@ MOMENTS = ["ping", "statement", "commit", "rollback"]
 def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return an empty database on a server of its own; deadlines are short."""
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
-    monkeypatch.setattr("preference_center.store.engine._PATIENT_STATEMENT_SECONDS", 60)
+    monkeypatch.setattr("preference_center.store.engine._LONG_STATEMENT_SECONDS", 60)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
     postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
     return own_postgres_url
@@ -150,13 +150,13 @@ def test_while_one_thread_waits_the_others_are_refused(
     ask(database)
 
 
-def test_a_patient_statement_may_take_longer_but_not_without_end(
+def test_a_long_statement_may_take_longer_but_has_a_limit(
     server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
-    monkeypatch.setattr("preference_center.store.engine._PATIENT_STATEMENT_SECONDS", 2)
+    monkeypatch.setattr("preference_center.store.engine._LONG_STATEMENT_SECONDS", 2)
     with proxy.before(server_url) as (url, between):
-        database = Database(url, (make.SERVER_KEY,), patient=True)
+        database = Database(url, (make.SERVER_KEY,), long_statements=True)
         with database.reading() as session:
             session.execute(text("SELECT pg_sleep(0.2)"))
         with between.silent(), pytest.raises(SilentError):
@@ -180,7 +180,7 @@ def test_a_commit_that_no_standby_confirms_is_not_acknowledged_and_never_cancell
 
 @pytest.mark.usefixtures("sigint")
 def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> None:
-    database = Database(server_url, (make.SERVER_KEY,), patient=True)
+    database = Database(server_url, (make.SERVER_KEY,), long_statements=True)
     ask(database)
 
     def interrupt() -> None:
@@ -200,7 +200,7 @@ def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> Non
 @pytest.mark.parametrize("level", ["notice", "error"])
 def test_a_commit_with_a_warning_is_not_acknowledged(server_url: str, level: str) -> None:
     postgres.execute(server_url, f"ALTER ROLE CURRENT_USER SET client_min_messages = {level}")
-    database = Database(server_url, (make.SERVER_KEY,), patient=True)
+    database = Database(server_url, (make.SERVER_KEY,), long_statements=True)
     ask(database)
 
     def cancel() -> None:

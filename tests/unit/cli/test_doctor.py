@@ -52,8 +52,7 @@ def test_a_good_letter_ends_with_0_and_says_so(key: str) -> None:
     assert lines[0] == "-"
     assert lines[2] == "  ✓ pass     Message                It was read completely."
     assert (
-        lines[-2]
-        == "  Button: yes. A mailbox provider would show it, as far as the mail decides that."
+        lines[-2] == "  Button: yes. Nothing in the email keeps a mailbox provider from showing it."
     )
 
 
@@ -99,7 +98,7 @@ def test_a_silent_dns_leaves_the_button_open_and_is_no_success(
     monkeypatch.setattr(resolver, "resolve", refuse)
     result = doctor("-", stdin=GOOD)
     assert result.exit_code == 1
-    assert "Button: not known." in result.stdout_bytes.decode()
+    assert "Button: unknown." in result.stdout_bytes.decode()
     assert told("-", stdin=GOOD)["button"] is None
 
 
@@ -128,7 +127,7 @@ def test_settings_that_are_there_are_used(key: str) -> None:
 def test_settings_that_are_wrong_are_named(key: str) -> None:
     result = doctor("-", stdin=GOOD, LINK_KEYS="short", PUBLIC_URL="mail.example.org")
     assert result.exit_code == 2
-    assert "PREFERENCE_CENTER_LINK_KEYS holds a key that is too short" in result.stderr
+    assert "PREFERENCE_CENTER_LINK_KEYS has a key that is too short" in result.stderr
     assert "PREFERENCE_CENTER_PUBLIC_URL is not a web address" in result.stderr
 
 

@@ -13,7 +13,7 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import dovecot, make, processes
 from tests.support.dovecot import Mailbox, Server
-from tests.unit.cli.test_inbound import U, events
+from tests.unit.cli.inbox import U, events
 from tests.unit.inbound.test_mail import mail
 
 STOPPED = [("unsubscribed", "weekly-news")]
@@ -122,13 +122,13 @@ def test_a_database_that_is_away_is_trouble(mailbox: Mailbox) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_it_ends_when_it_is_asked_to(database: Database, environ: dict[str, str]) -> None:
     with processes.running(environ, "imap") as command:
-        processes.wait_for(lambda: "Looking" in command.output, "it never began")
+        processes.wait_for(lambda: "Checking" in command.output, "it never began")
         assert command.stop() == 0
-        assert command.output == "Looking every 60 seconds (Ctrl+C stops)\n"
+        assert command.output == "Checking every 60 seconds (Ctrl+C stops)\n"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_without_a_mailbox_it_says_so(database_url: str) -> None:
     done = processes.run(make.environment(DATABASE_URL=database_url), "imap")
     assert done.returncode == 2
-    assert done.stderr == b"PREFERENCE_CENTER_IMAP_URL is missing: there is no mailbox.\n"
+    assert done.stderr == b"PREFERENCE_CENTER_IMAP_URL is missing.\n"

@@ -15,6 +15,7 @@ NAMES = {
 }
 PEOPLE = b"email,status\r\nada@example.org,unsubscribed\r\n"
 MAILING = ("--topic", "weekly-news", "--campaign", "47")
+SUPPRESSIONS = ("suppressions", "remove", "--source", "bounce", "--domain", "example.org")
 SMTP = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "a@example.org"}
 
 # Which keys each command works with.
@@ -31,7 +32,11 @@ USES: dict[tuple[str, ...], set[KeyKind]] = {
     ("export", "ledger"): set(),
     ("report",): set(),
     ("purge",): set(),
-    ("topic", "list"): set(),
+    ("topics", "list"): set(),
+    ("quarantine", "list"): set(),
+    ("inbound-stats",): set(),
+    ("replay", "-"): {KeyKind.SERVER},
+    (*SUPPRESSIONS, "--since", "2026-01-01"): {KeyKind.SERVER},
     ("keys", "list"): set(KeyKind),
     ("keys", "rotate"): set(KeyKind),
 }
@@ -64,12 +69,22 @@ def test_a_wrong_key_is_refused_by_name(
         assert make.events(session) == [("subscribed", "weekly-news")]
 
 
+@pytest.mark.parametrize("value", [OTHER, ""])
 @pytest.mark.parametrize(("command", "kind"), IGNORED, ids=str)
-def test_a_key_that_a_command_does_not_use_may_be_any(
-    filled: str, command: tuple[str, ...], kind: KeyKind
+def test_a_key_that_a_command_does_not_use_may_be_another_or_missing(
+    filled: str, command: tuple[str, ...], kind: KeyKind, value: str
 ) -> None:
-    result = run(filled, *command, stdin=PEOPLE, **{NAMES[kind]: OTHER})
-    assert result.exit_code == 0, result.output
+    result = run(filled, *command, stdin=PEOPLE, **{NAMES[kind]: value})
+    assert result.exit_code == (1 if command[0] == "replay" else 0), result.output
+
+
+@pytest.mark.parametrize(("command", "kind"), REFUSED, ids=str)
+def test_a_missing_key_that_a_command_uses_is_named(
+    command: tuple[str, ...], kind: KeyKind
+) -> None:
+    result = run("sqlite:///no.db", *command, stdin=PEOPLE, **{NAMES[kind]: ""})
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"PREFERENCE_CENTER_{NAMES[kind]} is missing.\n"
 
 
 @pytest.mark.parametrize("kind", KeyKind)
@@ -106,8 +121,8 @@ def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
     before = done(filled, "audience", *MAILING, stdin=people)
     assert done(filled, "audience", *MAILING, stdin=people, **both) == before
     assert done(filled, "keys", "rotate", **both) == (
-        "PREFERENCE_CENTER_SERVER_KEYS: its newest key signs from now on.\n"
-        "PREFERENCE_CENTER_LINK_KEYS: its newest key signs from now on.\n"
+        "PREFERENCE_CENTER_SERVER_KEYS: the newest key signs from now on.\n"
+        "PREFERENCE_CENTER_LINK_KEYS: the newest key signs from now on.\n"
     )
     assert "signs already" in done(filled, "keys", "rotate", **both)
     assert done(filled, "audience", *MAILING, stdin=people, **both) != before

@@ -27,7 +27,7 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
     return {
         "subscriber_id": uuid4(),
         "id": uuid4(),
-        "kind": "confirmation",
+        "kind": "change_notice",
         "topic": "",
         "state": "pending" if settled_at is None else "sent",
         "first_seq": 1,
@@ -83,7 +83,7 @@ def rows(database: Database) -> list[int | None]:
 def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_url: str) -> None:
     one_of_each_age(database)
     said = done(database_url, "purge")
-    assert said.startswith("Forgotten:\n")
+    assert said.startswith("Purged:\n")
     assert counted(said) == [1, 1, 3, 1, 0, 0, 0, 0, 0]
     with database.reading() as session:
         now = utc_now()
@@ -104,7 +104,7 @@ def test_a_dry_run_counts_the_same_and_forgets_nothing(
     one_of_each_age(database)
     before = rows(database)
     said = done(database_url, "purge", "--dry-run")
-    assert said.startswith("Would be forgotten:\n")
+    assert said.startswith("Would be purged:\n")
     assert rows(database) == before
     assert counted(done(database_url, "purge")) == counted(said)
 
@@ -128,7 +128,7 @@ def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None
     result = run(database_url, "purge", CLAIM_RETENTION_DAYS="30")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        "PREFERENCE_CENTER_KEEP_CLAIMS_DAYS must be a number from 31 to 36500.\n"
+        "PREFERENCE_CENTER_CLAIM_RETENTION_DAYS must be a number from 31 to 36500.\n"
     )
 
 

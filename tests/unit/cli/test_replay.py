@@ -25,7 +25,7 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     done(database_url, "export", "ledger", "--format", "jsonl", "-o", str(lost))
     restore(database, backup)
     assert done(database_url, "replay", str(lost), "--dry-run") == (
-        "Would have stopped 2, erased 1, unchanged 0, left to a newer choice 0.\n"
+        "Would have unsubscribed 2, erased 1, unchanged 0, newer 0.\n"
     )
     assert back_up(database) == backup
     result = processes.run(settings, "replay", str(lost))
@@ -40,7 +40,7 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     ]
     assert "0 broken" in done(database_url, "verify-ledger")
     again = done(database_url, "replay", str(lost))
-    assert again == "Stopped 0, erased 0, unchanged 3, left to a newer choice 0.\n"
+    assert again == "Unsubscribed 0, erased 0, unchanged 3, newer 0.\n"
 
 
 def test_rows_that_cannot_be_read_are_named_by_line(database: Database, database_url: str) -> None:

@@ -74,7 +74,7 @@ def test_a_table_is_aligned_with_a_total_for_each_topic(
     table = report_in(80, database_url, monkeypatch)
     assert table.startswith(TABLE)
     assert max(map(len, table.splitlines())) <= 80
-    assert "opened: how often" in table
+    assert "opened: page views" in table
     assert "mail gateways" in table
 
 
@@ -154,7 +154,7 @@ def test_options_choose_a_topic_a_campaign_and_a_time(database_url: str) -> None
 def test_an_empty_time_says_so(database_url: str, file_format: str, written: str) -> None:
     result = run(database_url, "report", "--format", file_format, "--since", "2020-01-01")
     assert (result.exit_code, result.stdout_bytes.decode()) == (0, written)
-    assert result.stderr == "Nothing was recorded for this.\n"
+    assert result.stderr == "Nothing is on record for this selection.\n"
 
 
 @pytest.mark.usefixtures("filled")

@@ -1,4 +1,4 @@
-"""`suppressions lift`, as an operator calls it after a mail system's bad day (M13)."""
+"""`suppressions remove`, as an operator calls it after a mail system's bad day (M13)."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from preference_center.store import Database
 from tests.support import make
 from tests.support.command import done, run
 
-ARGUMENTS = ("suppressions", "lift", "--source", "bounce", "--domain", "example.org")
+ARGUMENTS = ("suppressions", "remove", "--source", "bounce", "--domain", "example.org")
 SINCE = ("--since", "2026-11-22")
 
 
@@ -28,7 +28,7 @@ def stops(database: Database, email: str) -> set[str]:
 
 def test_the_stops_of_one_domain_are_lifted(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org", "ben@example.org", "cem@example.net")
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Stops by bounce at example.org lifted: 2\n"
+    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
     assert stops(database, "ada@example.org") == set()
     assert stops(database, "cem@example.net") == {"address"}
 
@@ -36,7 +36,7 @@ def test_the_stops_of_one_domain_are_lifted(database: Database, database_url: st
 def test_a_dry_run_counts_and_lifts_nothing(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org")
     said = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
-    assert said == "Stops by bounce at example.org that would be lifted: 1\n"
+    assert said == "Suppressions that would be removed: 1\n"
     assert stops(database, "ada@example.org") == {"address"}
 
 
@@ -47,8 +47,8 @@ def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
     with database.transaction() as session:
         make.stop(session, "ada@example.org", None, Scope.ALL, source="bounce")
     dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
-    assert dry == "Stops by bounce at example.org that would be lifted: 2\n"
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Stops by bounce at example.org lifted: 2\n"
+    assert dry == "Suppressions that would be removed: 2\n"
+    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
 
 
 def test_until_ends_it(database: Database, database_url: str) -> None:

@@ -1,4 +1,4 @@
-"""`topic`: add, list, describe, archive."""
+"""`topics`: add, list, describe, archive."""
 
 from preference_center.core import topics
 from preference_center.store import Database
@@ -6,21 +6,21 @@ from tests.support.command import done, run
 
 
 def test_a_topic_that_was_added_is_listed(database_url: str) -> None:
-    assert done(database_url, "topic", "add", "weekly-news") == "Added weekly-news.\n"
-    listed = done(database_url, "topic", "list")
+    assert done(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
+    listed = done(database_url, "topics", "list")
     assert listed.split("  ")[0] == "weekly-news"
     assert listed.endswith("Weekly news  (opt_in, irregular, public)\n")
 
 
 def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
-    assert "preference-center topic add weekly-news" in done(database_url, "topic", "list")
+    assert "preference-center topics add weekly-news" in done(database_url, "topics", "list")
 
 
 def test_options_decide_what_silence_means_and_who_sees_it(
     database: Database, database_url: str
 ) -> None:
-    options = ("--policy", "opt_out", "--private", "--no-confirm")
-    done(database_url, "topic", "add", "receipts", "--name", "Your receipts", *options)
+    options = ("--policy", "opt_out", "--private", "--no-change-notices")
+    done(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
         assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
@@ -29,10 +29,10 @@ def test_options_decide_what_silence_means_and_who_sees_it(
 def test_how_often_a_topic_is_sent_is_said_and_changed(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topic", "add", "weekly-news", "--cadence", "weekly")
-    assert "(opt_in, weekly, public)" in done(database_url, "topic", "list")
-    said = done(database_url, "topic", "cadence", "weekly-news", "monthly")
-    assert said == "weekly-news is monthly now.\n"
+    done(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
+    assert "(opt_in, weekly, public)" in done(database_url, "topics", "list")
+    said = done(database_url, "topics", "cadence", "weekly-news", "monthly")
+    assert said == "weekly-news is now monthly.\n"
     with database.reading() as session:
         assert topics.get(session, "weekly-news").cadence == "monthly"
 
@@ -40,10 +40,10 @@ def test_how_often_a_topic_is_sent_is_said_and_changed(
 def test_a_topic_is_described_in_one_language_at_a_time(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topic", "add", "weekly-news", "--description", "Every Friday.")
+    done(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
     german = ("--locale", "de", "--name", "Wochenbrief")
-    done(database_url, "topic", "describe", "weekly-news", *german)
-    done(database_url, "topic", "describe", "weekly-news", "--name", "The week")
+    done(database_url, "topics", "describe", "weekly-news", *german)
+    done(database_url, "topics", "describe", "weekly-news", "--name", "The week")
     with database.reading() as session:
         topic = topics.get(session, "weekly-news")
         assert topics.name(topic, "de-AT") == "Wochenbrief"
@@ -54,17 +54,17 @@ def test_a_topic_is_described_in_one_language_at_a_time(
 
 
 def test_an_archived_topic_is_marked_and_nobody_is_mailed_on_it(database_url: str) -> None:
-    done(database_url, "topic", "add", "weekly-news")
-    done(database_url, "topic", "archive", "weekly-news")
-    assert "archived 20" in done(database_url, "topic", "list")
+    done(database_url, "topics", "add", "weekly-news")
+    done(database_url, "topics", "archive", "weekly-news")
+    assert "archived 20" in done(database_url, "topics", "list")
     asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
     result = run(database_url, *asked, stdin="email\nada@example.org\n")
     assert result.exit_code == 2
-    assert result.stderr == "Error: topic weekly-news is archived: nobody may be mailed on it\n"
+    assert result.stderr == "Error: topic weekly-news is archived: no email may be sent on it\n"
 
 
 def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None:
-    done(database_url, "topic", "add", "weekly-news")
+    done(database_url, "topics", "add", "weekly-news")
     refused = {
         ("add", "weekly-news"): "there is a topic weekly-news already",
         ("add", "Weekly News"): "'Weekly News': a topic is 1 to 32 of a-z, 0-9 and -",
@@ -76,6 +76,6 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None
         ("add", "other", "--cadence", "yearly"): "'yearly' is not one of",
     }
     for arguments, why in refused.items():
-        result = run(database_url, "topic", *arguments)
+        result = run(database_url, "topics", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert why in result.stderr

@@ -124,7 +124,7 @@ def _count_claims(database: Database, emails: list[str]) -> int:
 
 
 def _run_job(url: str, job: Callable[[Database, list[str]], int], name: str) -> int:
-    database = make.database(url, patient=True)
+    database = make.database(url, long_statements=True)
     done = job(database, _addresses(name))
     database.close()
     return done

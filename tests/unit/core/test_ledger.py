@@ -79,7 +79,7 @@ def test_altered_details_are_detected(database: Database, column: str) -> None:
     [
         (1, "row 1 is missing"),
         (2, "row 2 is missing"),
-        (3, "it ends at row 2, where 3 were written"),
+        (3, "it ends at row 2, but 3 were written"),
     ],
 )
 def test_a_removed_row_is_detected(database: Database, seq: int, problem: str) -> None:
@@ -115,7 +115,7 @@ def test_a_changed_head_is_detected(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(update(Subscriber).values(head=bytes(32)))
-    assert _problems(database) == [f"{make.person()}: it ends at row 3, where 3 were written"]
+    assert _problems(database) == [f"{make.person()}: it ends at row 3, but 3 were written"]
 
 
 def test_rows_stay_valid_when_the_key_is_rotated(database: Database, database_url: str) -> None:

@@ -10,12 +10,8 @@ import pytest
 
 from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
-from preference_center.data.campaign_csv import (
-    LINK_COLUMNS,
-    CampaignFile,
-    audience_columns,
-    links_columns,
-)
+from preference_center.data.campaign_csv import CampaignFile, audience_columns
+from preference_center.data.links_csv import LINK_COLUMNS, links_columns
 from preference_center.data.tabular import CsvWriter, FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import Claim, Subscriber
@@ -180,7 +176,7 @@ def test_no_column_for_an_id_that_did_not_come_in(
 ) -> None:
     assert "original_id" not in columns(["email"])
     assert columns(["email", "original_id"]).count("original_id") == 1
-    with pytest.raises(FileRefusedError, match="original_id, which is ours: rename it"):
+    with pytest.raises(FileRefusedError, match="column original_id would be overwritten"):
         columns(["email", "id", "original_id"])
 
 

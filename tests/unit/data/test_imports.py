@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from preference_center.core import audience, domain_hold, erasure, ledger, subscribers, topics
 from preference_center.core.vocab import ImportStatus, Scope, Source, TopicPolicy
-from preference_center.data.import_cells import BadRowError
-from preference_center.data.import_records import Rules, read_identity
+from preference_center.data.identity import BadRowError, read_identity
+from preference_center.data.import_records import Rules
 from preference_center.data.imports import Findings, Import
 from preference_center.data.tabular import RefusedRow, Row, read_csv
 from preference_center.links.addresses import fingerprint
@@ -204,9 +204,9 @@ def test_an_import_sends_no_mail(database: Database) -> None:
     ("cells", "why"),
     [
         ("email,topic\n,news", "neither an email nor an id"),
-        ("email,topic\nada,news", "the email is not clear: it has no @"),
-        ("email,topic\nada@-x.org,news", "not an email address that email can be sent to"),
-        ('email,topic\n"a@x.org, b@x.org",news', "it holds more than one address"),
+        ("email,topic\nada,news", "the email cannot be used: it has no @"),
+        ("email,topic\nada@-x.org,news", "email cannot be sent to this address"),
+        ('email,topic\n"a@x.org, b@x.org",news', "it contains more than one address"),
         ("email,topic\nada@example.org,No Slug", "the topic is missing"),
         ("email\nada@example.org", "the topic is missing"),
         ("email,topic,status\nada@example.org,news,maybe", "status must be one of"),
@@ -364,7 +364,7 @@ def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None
 def test_an_unsubscribe_with_two_addresses_stops_both(database: Database) -> None:
     ran = Ran(database, f'email,topic,status\n"{ADA}; ben@example.org",news,unsubscribed\n')
     assert ran.counts == {"unsubscribed": 2}
-    assert ran.warnings == [(2, "it has 2 addresses: each is unsubscribed")]
+    assert ran.warnings == [(2, "the email has 2 addresses: each is unsubscribed")]
     assert _verdict(database, ADA) == _verdict(database, "ben@example.org") == "deny"
 
 
@@ -392,8 +392,8 @@ def test_a_cleaned_address_is_subscribed_once(database: Database) -> None:
         ("frequency", "hourly", "frequency must be one of"),
         ("basis", "x" * 1001, "basis is longer than 1,000 characters"),
         ("notes", "x" * 1001, "notes is longer than 1,000 characters"),
-        ("topic", "Weekly News!", "every topic is ended"),
-        ("topic", "", "every topic is ended"),
+        ("topic", "Weekly News!", "unsubscribed from every topic"),
+        ("topic", "", "unsubscribed from every topic"),
     ],
 )
 @pytest.mark.parametrize("status", ["unsubscribed", "complained"])
@@ -501,7 +501,7 @@ def test_where_id_and_email_disagree_an_unsubscribe_stops_both(database: Databas
     ben = make.person("ben@example.org")
     ran = Ran(database, f"id,email,topic,status\n{ben},{ADA},news,unsubscribed\n")
     assert ran.counts == {"unsubscribed": 1}
-    assert ran.warnings == [(2, "the id is not that of the email: both are unsubscribed")]
+    assert ran.warnings == [(2, "the id does not belong to the email: both are unsubscribed")]
     assert _is_stopped(database, make.person())
     assert _is_stopped(database, ben)
 
@@ -524,7 +524,7 @@ def test_only_an_unsubscribe_makes_its_topic_by_itself(database: Database, dry_r
     ran = Ran(database, text, create_topics=False, dry_run=dry_run)
     assert ran.counts == {"added": 1, "unsubscribed": 1, "refused": 3}
     assert [row.line for row in ran.refused] == [2, 5, 6]
-    assert ran.refused[0].why == "its topic does not exist"
+    assert ran.refused[0].why == "the topic does not exist"
     assert ran.findings.missing_topics == {"offers", "misspelt"}
     assert ran.findings.new_topics == {"offers"}
 
@@ -646,7 +646,7 @@ def test_a_status_of_another_system_ends_as_much_as_ours(
 
 def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:
     ran = Ran(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
-    assert ran.warnings == [(2, "kind is none of topic, all, address: the status counts")]
+    assert ran.warnings == [(2, "kind is not one of topic, all, address: only the status is used")]
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
 

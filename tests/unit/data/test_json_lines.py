@@ -70,7 +70,7 @@ def test_a_value_that_is_not_a_text_is_a_cell(value: str, cell: str) -> None:
         (
             b'{"email": "a@b.c", "x": "\\ud800"}',
             {"email": "a@b.c", "x": "\ufffd"},
-            "a character of the line is damaged",
+            "the line contains a damaged character",
         ),
         (
             b'{"email": "a@b.c", "x": "\xe9"}',

@@ -104,7 +104,7 @@ def test_an_owner_that_cannot_be_kept_refuses_the_file(
     target = tmp_path / "people.csv"
     target.write_text("old")
     monkeypatch.setattr(os, "fchmod", _not_permitted)
-    with pytest.raises(PermissionError, match="its owner cannot be kept"):
+    with pytest.raises(PermissionError, match="its owner cannot be preserved"):
         _write(target)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

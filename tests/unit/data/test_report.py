@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 def _report(database: Database, **wanted: Any) -> dict[tuple[str, str], dict[str, int]]:
     """Return what is not zero, by topic and campaign."""
     with database.reading() as session:
-        lines = report.lines(session, **wanted)
+        lines = report.rows(session, **wanted)
     return {(line.topic, line.campaign): +line.counts for line in lines}
 
 
@@ -256,7 +256,7 @@ def test_every_line_has_every_column_and_topics_come_in_order(database: Database
                 stop = make.stop(session, slug=slug, campaign=campaign)
                 make.undo(session, stop.last_seq, stop.last_seq)
     with database.reading() as session:
-        cells = [line.cells() for line in report.lines(session)]
+        cells = [line.cells() for line in report.rows(session)]
     assert {tuple(row) for row in cells} == {report.COLUMNS}
     keys = [(row["topic"], row["campaign"]) for row in cells]
     assert keys == [(slug, campaign) for slug in ("a", "a-b", "b", "") for campaign in "12"]
@@ -292,7 +292,7 @@ def test_four_statements_and_flat_memory_whatever_the_number_of_people(database:
             database.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
         )
         tracemalloc.start()
-        lines = report.lines(session)
+        lines = report.rows(session)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert [line.counts["left_after_less"] for line in lines] == [300] * 20
@@ -320,6 +320,6 @@ def test_a_time_is_found_by_an_index(database: Database) -> None:
         if not database.is_sqlite:
             session.execute(text("SET LOCAL enable_seqscan = off"))
         # A period without rows, so that the planner's statistics of so small a table say the same.
-        report.lines(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
+        report.rows(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
     assert len(plans) == 2
     assert all("ix_ledger_recorded_at" in plan for plan in plans)

@@ -1,10 +1,12 @@
 """CSV from anywhere: rows are read as far as they can be, and memory stays flat."""
 
+import doctest
 import io
 import tracemalloc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import chain, repeat
+from types import ModuleType
 from typing import BinaryIO, cast
 
 import pytest
@@ -18,6 +20,8 @@ from preference_center.data.tabular import (
     RefusedRow,
     Row,
     batches,
+    formulas,
+    names,
     read_csv,
     read_json_lines,
 )
@@ -27,7 +31,14 @@ from tests.support.texts import HOSTILE
 ADA, BOB = "ada@example.org", "bob@example.org"
 QUOTE = "a quotation mark is not closed, or is in the middle of a cell"
 LEGACY = "the line is not UTF-8 and was read as Windows-1252"
-TOO_LONG = "the line is longer than 1,048,576 bytes: its end is not read"
+TOO_LONG = "the line is longer than 1,048,576 bytes: the rest is not read"
+
+
+@pytest.mark.parametrize("module", [formulas, names])
+def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def _read(content: bytes) -> list[Row]:
@@ -349,6 +360,6 @@ def test_what_is_written_as_csv_is_read_back(pairs: list[tuple[str, str]]) -> No
 )
 def test_a_row_that_may_hold_another_one_is_reported(cell: str, is_reported: bool) -> None:
     (row,) = _read(f'email,note\nada@b.c,"{cell}"\n'.encode())
-    merged = "lines 2 to 3 are one row, by quotation marks"
+    merged = "quotation marks join lines 2 to 3 into one row"
     assert row.problems == ((merged,) if is_reported else ())
     assert row.cells["note"] == cell

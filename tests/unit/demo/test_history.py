@@ -20,7 +20,7 @@ from preference_center.demo import campaign, company, history, readers
 from preference_center.demo.summary import NEWEST, by_topic
 from preference_center.i18n import Languages
 from preference_center.links.minter import Minter
-from preference_center.settings.env import LANGUAGES
+from preference_center.settings.reader import LANGUAGES
 from preference_center.store import Database
 from preference_center.store.tables import Base, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.store.upgrade import upgrade
@@ -65,7 +65,7 @@ def count(database: Database, table: type[Base]) -> int:
 
 def all_lines(database: Database) -> list[report.ReportRow]:
     with database.reading() as session:
-        return report.lines(session)
+        return report.rows(session)
 
 
 def test_it_is_the_same_with_every_folders_own_keys(

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from preference_center.core import subscribers
 from preference_center.core.vocab import Scope
 from preference_center.inbound.mail import MailProcessor
-from preference_center.links.minter import write_mailto, write_return_path
+from preference_center.links.mail_tokens import write_mailto, write_return_path
 from preference_center.store import Database
 from preference_center.store.tables import FailedMailing, OutboxRow, QuarantineRow
 from tests.support import make

@@ -14,8 +14,9 @@ from uuid import UUID
 
 import pytest
 
-from preference_center.links import minter, server
-from preference_center.links.addresses import UnclearAddressError, clean, fingerprint, normalise
+from preference_center.links import mail_tokens, minter, server
+from preference_center.links.addresses import fingerprint, normalise
+from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.signing import BadLink
 from tests.support import make
 
@@ -158,9 +159,9 @@ def test_what_the_page_refuses_as_a_confirm_link_is_refused(vector: Vector) -> N
 @vectors("mailto")
 def test_a_mailto_token_is_that_of_the_page(vector: Vector) -> None:
     person, topic = UUID(vector["id"]), vector["topic"]
-    assert minter.write_mailto(person, topic, LINK_KEYS) == vector["local_part"]
-    read = minter.read_mailto(vector["local_part"], LINK_KEYS)
-    assert read == (person, minter.topic_code(topic))
+    assert mail_tokens.write_mailto(person, topic, LINK_KEYS) == vector["local_part"]
+    read = mail_tokens.read_mailto(vector["local_part"], LINK_KEYS)
+    assert read == (person, mail_tokens.topic_code(topic))
 
 
 @vectors("mailto")
@@ -175,7 +176,7 @@ def test_the_page_says_how_a_mailto_token_is_minted(vector: Vector) -> None:
 @vectors("refused-mailto")
 def test_what_the_page_refuses_as_a_mailto_token_is_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
-        minter.read_mailto(vector["local_part"], LINK_KEYS)
+        mail_tokens.read_mailto(vector["local_part"], LINK_KEYS)
 
 
 def _minter() -> minter.Minter:
@@ -208,9 +209,9 @@ def test_a_list_id_is_that_of_the_page(vector: Vector) -> None:
 @vectors("return-paths")
 def test_a_return_path_is_that_of_the_page(vector: Vector) -> None:
     person = UUID(vector["id"])
-    local_part = minter.write_return_path(person, vector["topic"], LINK_KEYS)
+    local_part = mail_tokens.write_return_path(person, vector["topic"], LINK_KEYS)
     assert local_part == vector["local_part"]
-    code = minter.topic_code(vector["topic"])
-    assert minter.read_mail_token(local_part.upper(), LINK_KEYS) == ("b", person, code)
+    code = mail_tokens.topic_code(vector["topic"])
+    assert mail_tokens.read_mail_token(local_part.upper(), LINK_KEYS) == ("b", person, code)
     with pytest.raises(BadLink):
-        minter.read_mailto(local_part, LINK_KEYS)
+        mail_tokens.read_mailto(local_part, LINK_KEYS)

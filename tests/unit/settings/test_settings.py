@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.core.vocab import Frequency
+from preference_center.core.vocab import Frequency, KeyKind
 from preference_center.providers.registry import event_readers
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
 from tests.support import make, posting, processes
 
 ROOT = Path(__file__).parents[3]
-REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"}
+REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY"}
 SOURCE = (ROOT / "preference_center/settings/settings.py").read_text()
 NAMES = re.findall(r'reader\.\w+\("(\w+)"', SOURCE)
 
@@ -58,7 +58,7 @@ def test_several_weak_values_are_named_at_once() -> None:
     assert named == {"LINK_KEYS", "BRAND_ACCENT", "CONTACT", "SMTP_URL", "MAIL_FROM"}
 
 
-@pytest.mark.parametrize("name", ["LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY", "SECRET_KEY"])
+@pytest.mark.parametrize("name", ["LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY"])
 @pytest.mark.parametrize(
     "key",
     [
@@ -74,7 +74,7 @@ def test_several_weak_values_are_named_at_once() -> None:
 def test_a_short_or_guessable_key_is_refused_by_name_and_never_shown(name: str, key: str) -> None:
     found = problems(**{name: key})
     assert len(found) == 1
-    assert found[0].startswith(f"{PREFIX}{name} holds a key that is too short or guessable")
+    assert found[0].startswith(f"{PREFIX}{name} has a key that is too short or guessable")
     assert key not in found[0]
 
 
@@ -88,7 +88,7 @@ def test_one_weak_key_in_a_list_is_refused() -> None:
     [
         ("SERVER_KEYS", make.LINK_KEY),
         ("IDENTITY_KEY", make.LINK_KEY),
-        ("SECRET_KEY", make.SERVER_KEY),
+        ("IDENTITY_KEY", make.SERVER_KEY),
         ("SERVER_KEYS", f"{make.SERVER_KEY},{make.IDENTITY_KEY}"),
     ],
 )
@@ -104,7 +104,7 @@ def test_keys_are_lists_from_oldest_to_newest() -> None:
 
 def test_settings_show_no_key_when_they_are_printed() -> None:
     settings = read_settings(make.environment())
-    for key in (make.LINK_KEY, make.SERVER_KEY, make.IDENTITY_KEY, make.SECRET_KEY):
+    for key in (make.LINK_KEY, make.SERVER_KEY, make.IDENTITY_KEY):
         assert key not in f"{settings!r} {settings}"
 
 
@@ -254,8 +254,34 @@ def test_the_brand_is_the_host_until_it_has_a_name() -> None:
     assert read_settings(make.environment()).brand_name == "mail.example.org"
 
 
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        (KeyKind.LINK, {"PUBLIC_URL", "LINK_KEYS"}),
+        (KeyKind.SERVER, {"SERVER_KEYS"}),
+        (KeyKind.IDENTITY, {"IDENTITY_KEY"}),
+    ],
+)
+def test_keys_are_required_only_by_kind(kind: KeyKind, needed: set[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({}, [kind])
+    names = {problem.split()[0].removeprefix(PREFIX) for problem in caught.value.problems}
+    assert names == {"DATABASE_URL", *needed}
+
+
+def test_keys_that_are_not_needed_are_left_out() -> None:
+    settings = read_settings(make.environment(), [KeyKind.SERVER])
+    assert settings.server_keys == (make.SERVER_KEY,)
+    assert (settings.link_keys, settings.identity_key) == ((), "")
+
+
+def test_a_weak_key_is_refused_even_if_it_is_not_needed() -> None:
+    with pytest.raises(SettingsError, match="LINK_KEYS has a key that is too short"):
+        read_settings(make.environment(LINK_KEYS="short"), [])
+
+
 def test_a_sender_needs_the_link_settings_alone() -> None:
-    environ = make.environment(DATABASE_URL="", SERVER_KEYS="", SECRET_KEY="")
+    environ = make.environment(DATABASE_URL="", SERVER_KEYS="")
     assert read_link_settings(environ) == LinkSettings(
         public_url="https://mail.example.org",
         link_keys=(make.LINK_KEY,),
@@ -306,7 +332,7 @@ def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
         (
             "POSTMARK_WEBHOOK_CREDENTIALS",
             "user:short",
-            "holds a key that is too short or guessable",
+            "has a key that is too short or guessable",
         ),
         ("MAILGUN_WEBHOOK_SIGNING_KEY", "7hG2kP9s", "is too short to be the key"),
     ],
@@ -341,6 +367,6 @@ def test_a_sendgrid_key_that_is_not_a_point_on_the_curve_is_named_at_start() -> 
 
 def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
     assert problems(ONE_CLICK_SCOP="all") == [
-        f"{PREFIX}ONE_CLICK_SCOP is no setting; did you mean {PREFIX}ONE_CLICK_SCOPE?"
+        f"{PREFIX}ONE_CLICK_SCOP is not a setting; did you mean {PREFIX}ONE_CLICK_SCOPE?"
     ]
-    assert problems(ZZZ="x") == [f"{PREFIX}ZZZ is no setting."]
+    assert problems(ZZZ="x") == [f"{PREFIX}ZZZ is not a setting."]

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from preference_center.core import ledger, subscribers
 from preference_center.core.vocab import KeyKind
 from preference_center.store import Database, KeyCheckError, keys
+from preference_center.store.schema import check_schema
 from preference_center.store.tables import KeyCheck, LedgerRow, Subscriber
-from preference_center.store.upgrade import check_schema, upgrade
+from preference_center.store.upgrade import upgrade
 from tests.support import make
 
 OTHER = "another-key-for-tests-7gQ2mB5xK8wZ"

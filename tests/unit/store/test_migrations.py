@@ -39,8 +39,9 @@ from preference_center.core import (
 from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
+from preference_center.store.schema import check_schema
 from preference_center.store.tables import Base, Reason
-from preference_center.store.upgrade import check_schema, upgrade
+from preference_center.store.upgrade import upgrade
 from tests.support import make
 
 ROOT = Path(upgrades.__file__).parent / "migrations"
@@ -75,7 +76,7 @@ def create_database(
             names.append(f"{make_url(server).database}_{name}")
             _execute(server, f"CREATE DATABASE {names[-1]}")
             url = make_url(server).set(database=names[-1]).render_as_string(hide_password=False)
-        made.append(Database(url, (make.SERVER_KEY,), patient=True))
+        made.append(Database(url, (make.SERVER_KEY,), long_statements=True))
         return made[-1]
 
     yield database
@@ -285,7 +286,7 @@ def test_concurrent_upgrades_run_one_after_the_other(
 ) -> None:
     database = create_database("one")
     url = database.engine.url.render_as_string(hide_password=False)
-    both = Database(url, (make.SERVER_KEY,), patient=True), database
+    both = Database(url, (make.SERVER_KEY,), long_statements=True), database
     migrate, met = command.upgrade, threading.Barrier(2)
     at_once: list[Any] = []
 

@@ -273,7 +273,7 @@ def test_a_link_of_another_purpose_starts_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
-@pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY, make.SECRET_KEY])
+@pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY])
 def test_no_sender_can_mint_one(site: Site, key: str) -> None:
     before = site.rows()
     forged = write_confirm(Confirm(make.NOW.date(), make.person(), "science", make.NOW), [key])

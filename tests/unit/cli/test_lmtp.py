@@ -1,4 +1,4 @@
-"""`receive`, `lmtp` and `unread`, as a mail server and a person call them (M11, M13)."""
+"""`lmtp`, as a mail server speaks to it (M11)."""
 
 import socket
 from collections.abc import Iterator
@@ -7,29 +7,15 @@ from contextlib import contextmanager, suppress
 import pytest
 from sqlalchemy import text
 
-from preference_center.links.minter import write_mailto
 from preference_center.store import Database
-from tests.support import make, processes
+from tests.support import processes
+from tests.unit.cli.inbox import BEN, U, events, settings_with_readers
 from tests.unit.inbound.test_mail import dsn, mail
-
-U = f"{write_mailto(make.person(), 'weekly-news', (make.LINK_KEY,))}@in.example.org"
-BEN = write_mailto(make.person("ben@example.org"), "weekly-news", (make.LINK_KEY,))
 
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    """Return the settings of a company with two readers."""
-    with database.transaction() as session:
-        make.topic(session)
-        make.reader(session)
-        make.reader(session, "ben@example.org")
-    url = database.engine.url.render_as_string(hide_password=False)
-    return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
-
-
-def events(database: Database, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
-    with database.reading() as session:
-        return make.events(session, email)[1:]
+    return settings_with_readers(database)
 
 
 class Conversation:
@@ -114,7 +100,7 @@ def test_lmtp_logs_no_address(environ: dict[str, str]) -> None:
     with listening(environ) as (lmtp, command):
         lmtp.deliver(mail("canary"), U)
         lmtp.deliver(mail("canary"), "canary@in.example.org")
-        processes.wait_for(lambda: "kept" in command.output, "nothing was logged")
+        processes.wait_for(lambda: "quarantined" in command.output, "nothing was logged")
         said = command.output.lower()
     for secret in (U.partition("@")[0], "canary", "example.org"):
         assert secret not in said
@@ -134,47 +120,3 @@ def test_while_the_database_fails_the_mail_server_keeps_the_message(
 def rename(database: Database, table: str, name: str) -> None:
     with database.transaction() as session:
         session.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
-
-
-def test_receive_takes_a_message_from_a_pipe(database: Database, environ: dict[str, str]) -> None:
-    done = processes.run(environ, "receive", "--recipient", U, stdin=mail())
-    assert (done.returncode, done.stdout) == (0, b"stopped\n")
-    assert events(database) == [("unsubscribed", "weekly-news")]
-
-
-def test_receive_exits_so_that_a_mail_server_tries_again() -> None:
-    for changes in ({"DATABASE_URL": "sqlite:////nowhere/x.db"}, {"LINK_KEYS": ""}):
-        environ = make.environment(**changes)
-        assert processes.run(environ, "receive", stdin=mail()).returncode == 75
-
-
-def test_receive_refuses_what_is_no_message(environ: dict[str, str]) -> None:
-    assert processes.run(environ, "receive").returncode == 65
-
-
-def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str]) -> None:
-    raw = mail("please help me")
-    assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
-    assert processes.run(environ, "receive", stdin=raw).stdout == b"quarantined: not understood\n"
-    digest = processes.run(environ, "unread", "list").stdout.split()[0].decode()
-    assert processes.run(environ, "unread", "show", digest).stdout == raw
-    assert processes.run(environ, "unread", "drop", "").returncode == 2
-    assert processes.run(environ, "unread", "drop", digest).returncode == 0
-    assert b"nothing unread" in processes.run(environ, "unread", "list").stdout
-    assert processes.run(environ, "unread", "show", digest).returncode == 2
-
-
-def test_what_came_in_is_counted(environ: dict[str, str]) -> None:
-    assert processes.run(environ, "inbound").stdout == b"Nothing came in.\n"
-    forged = f"{U[:10]}{'a' if U[10] != 'a' else 'b'}{U[11:]}"
-    for recipient, raw in ((U, mail()), (U, mail()), (forged, mail()), ("", mail("hello"))):
-        arguments = ["--recipient", recipient] if recipient else []
-        assert processes.run(environ, "receive", *arguments, stdin=raw).returncode == 0
-    lines = processes.run(environ, "inbound").stdout.decode().splitlines()
-    assert [line.split(maxsplit=2) for line in lines] == [
-        ["1", "mail", "duplicate"],
-        ["1", "mail", "quarantined: a token that we did not sign"],
-        ["1", "mail", "quarantined: not understood"],
-        ["1", "mail", "unsubscribed"],
-    ]
-    assert processes.run(environ, "inbound", "--until", "2026-01-01").stdout.startswith(b"Nothing")

@@ -64,7 +64,7 @@ def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> N
     leave(database)
     done(database_url, "erase", "ada@example.org")
     again = done(database_url, "erase", str(make.person()))
-    assert again == "This person was erased before.\n"
+    assert again == "This subscriber was erased before.\n"
 
 
 def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> None:
@@ -103,4 +103,4 @@ def test_a_row_that_is_gone_from_the_end_is_found(database: Database, database_u
         session.execute(delete(LedgerRow).where(LedgerRow.seq == 2))
     result = run(database_url, "verify-ledger")
     assert result.exit_code == 1
-    assert "it ends at row 1, where 2 were written" in result.stderr
+    assert "it ends at row 1, but 2 were written" in result.stderr

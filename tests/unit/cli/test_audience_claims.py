@@ -116,9 +116,9 @@ def test_what_was_not_sent_is_given_back_and_counts_no_more(database_url: str) -
     # The rows of the verdicts themselves are taken, whatever else they hold.
     released = run(database_url, *mailing("1", "--release"), stdin=header + first)
     assert (released.exit_code, released.stdout) == (0, "")
-    assert released.stderr == "Claims given back: 1.\n"
+    assert released.stderr == "Claims released: 1.\n"
     again = run(database_url, *mailing("1", "--release"), stdin=header + first)
-    assert again.stderr == "Claims given back: 0.\n"
+    assert again.stderr == "Claims released: 0.\n"
     other = verdicts(done(database_url, *mailing("2", "--claim"), stdin=people))
     assert other == [("allow", ""), ("defer", "frequency"), ("defer", "frequency")]
 
@@ -133,7 +133,7 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_given_back(
     assert (released.exit_code, released.stdout) == (1, "")
     assert released.stderr.splitlines() == [
         "line 2: the id is not a subscriber id",
-        "Claims given back: 1.",
+        "Claims released: 1.",
         "Rows refused: 1",
     ]
 
@@ -141,10 +141,10 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_given_back(
 @pytest.mark.parametrize(
     ("options", "people", "why"),
     [
-        (("--claim", "--release"), ADA, "--claim and --release cannot go together"),
-        (("--release",), "name\nAda\n", "there is no column named email, and none named id"),
+        (("--claim", "--release"), ADA, "--claim and --release cannot be combined"),
+        (("--release",), "name\nAda\n", "no column is named email or id"),
         (("--release",), "", "the file is empty"),
-        (("--claim",), "email,verdict\n", "a column is named verdict, which is ours"),
+        (("--claim",), "email,verdict\n", "the column verdict would be overwritten"),
     ],
 )
 def test_a_wrong_call_changes_nothing_and_ends_with_2(

@@ -1,0 +1,44 @@
+"""Merge a CSV of subscribers from standard input into a CSV on standard output."""
+
+import sys
+from collections.abc import Callable, Iterable
+from io import TextIOWrapper
+
+from preference_center.cli.files import Refusals, reading_progress
+from preference_center.data.identity import IDENTITY_COLUMNS
+from preference_center.data.import_columns import match
+from preference_center.data.links_csv import Merged
+from preference_center.data.tabular import CsvFile, CsvWriter, RefusedRow, read_csv
+
+
+def people() -> CsvFile:
+    """Return the CSV on standard input, with its identity columns renamed to `email` and `id`."""
+    file = read_csv(sys.stdin.buffer)
+    found = match(tuple(file.columns), columns=IDENTITY_COLUMNS).read
+    file.rename({theirs: ours for ours, theirs in found.items()})
+    file.refuse_repeated(IDENTITY_COLUMNS)
+    return file
+
+
+def stream(
+    label: str,
+    columns: Callable[[list[str]], list[str]],
+    merge: Callable[[CsvFile], Iterable[Merged]],
+) -> None:
+    """Write each merged row as soon as it is ready; exit 1 if any row was refused.
+
+    `columns` returns the output's columns for the input's.
+    """
+    rows, refusals = people(), Refusals()
+    out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    writer = CsvWriter(out, columns(rows.columns), escape=False)
+    with reading_progress(label, sys.stdin.buffer) as advance:
+        for merged in merge(rows):
+            if isinstance(merged, RefusedRow):
+                refusals.add(merged)
+            else:
+                writer.write(merged)
+            advance()
+    out.flush()
+    out.detach()
+    refusals.exit()

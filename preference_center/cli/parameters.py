@@ -1,0 +1,60 @@
+"""Types of options and arguments."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from re import Pattern
+from typing import Any
+
+import click
+
+from preference_center.links.minter import CAMPAIGN, SLUG
+from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.util.clock import parse_time
+
+_MIN_YEAR, _MAX_YEAR = 1970, 9000  # So that a day can be added or subtracted.
+
+
+class Matching(click.ParamType[str]):
+    """A text that a pattern matches; `allowed` describes the pattern."""
+
+    def __init__(self, name: str, pattern: Pattern[str], allowed: str) -> None:
+        self.name, self._pattern, self._allowed = name, pattern, allowed
+
+    def convert(self, value: str, param: object, ctx: object) -> str:
+        """Return the text, or fail."""
+        if not self._pattern.fullmatch(value):
+            self.fail(f"{value!r} is not {self._allowed}")
+        return value
+
+
+TOPIC = Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -")
+_RESERVED = sorted(OWN_CAMPAIGNS)
+CAMPAIGN_NAME = Matching(
+    "campaign",
+    re.compile(f"(?!({'|'.join(_RESERVED)})$){CAMPAIGN.pattern}"),
+    f"1 to 40 of A-Z, a-z, 0-9, - _ and ., or is a reserved name ({', '.join(_RESERVED)})",
+)
+
+
+class Time(click.ParamType[datetime]):
+    """A date or time in ISO 8601, in UTC unless it has a time zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Return the time in UTC, or fail."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            at = parse_time(value)
+        except ValueError:
+            at = None
+        if at is None or not _MIN_YEAR <= at.year <= _MAX_YEAR:
+            self.fail(f"{value!r} is not a time, like 2026-11-22 or 2026-11-22T14:05:00Z.")
+        return at
+
+
+def values(vocabulary: type[StrEnum]) -> list[str]:
+    """Return an enum's values for `click.Choice`, which would offer the members' names."""
+    return [member.value for member in vocabulary]

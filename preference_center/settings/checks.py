@@ -1,0 +1,52 @@
+"""Check single values of settings."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from preference_center.links.minter import MIN_KEY_LENGTH
+
+LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+DATABASE_URL = re.compile(
+    r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/."
+)
+SNS_TOPIC_ARN = re.compile(
+    r"arn:(?P<partition>aws|aws-cn|aws-us-gov):sns:(?P<region>[a-z0-9-]{5,30}):[0-9]{12}:"
+    r"[A-Za-z0-9_-]{1,256}"
+)
+# A P-256 public key (SubjectPublicKeyInfo, uncompressed point) as DER in base64.
+P256_KEY = re.compile(r"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE[A-Za-z0-9+/]{86}==")
+_MIN_DISTINCT = 10  # characters
+
+
+def is_strong(key: str) -> bool:
+    """Return True if a key is long enough and is not guessable."""
+    lower = key.lower()
+    example = any(word in lower for word in ("example", "change", "secret", "password", "0123456"))
+    return len(key) >= MIN_KEY_LENGTH and not example and len(set(key)) >= _MIN_DISTINCT
+
+
+def is_web_address(value: str) -> bool:
+    """Return True for an http:// or https:// URL."""
+    parts = split_url(value)
+    return parts is not None and parts.scheme in {"https", "http"}
+
+
+def is_mailbox(value: str) -> bool:
+    """Return True for an IMAP URL with a user and a password."""
+    parts = split_url(value)
+    return (
+        parts is not None
+        and parts.scheme in {"imap", "imaps"}
+        and bool(parts.username and parts.password)
+        and not (parts.query or parts.fragment)
+    )
+
+
+def split_url(value: str) -> SplitResult | None:
+    """Return the parts of a URL, or None if it has no host or an impossible port."""
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None

@@ -1,0 +1,24 @@
+"""What the tests of inbound email share: unsubscribe addresses, settings, and the ledger."""
+
+from preference_center.links.mail_tokens import write_mailto
+from preference_center.store import Database
+from tests.support import make
+
+U = f"{write_mailto(make.person(), 'weekly-news', (make.LINK_KEY,))}@in.example.org"
+BEN = write_mailto(make.person("ben@example.org"), "weekly-news", (make.LINK_KEY,))
+
+
+def settings_with_readers(database: Database) -> dict[str, str]:
+    """Add two subscribers, and return the settings of their company."""
+    with database.transaction() as session:
+        make.topic(session)
+        make.reader(session)
+        make.reader(session, "ben@example.org")
+    url = database.engine.url.render_as_string(hide_password=False)
+    return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
+
+
+def events(database: Database, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
+    """Return what the ledger has recorded about a subscriber since they subscribed."""
+    with database.reading() as session:
+        return make.events(session, email)[1:]

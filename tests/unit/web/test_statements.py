@@ -1,0 +1,40 @@
+"""How many SQL statements a page takes, whatever the subscriber's history is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tests.support import make
+from tests.support.site import Site, link
+
+MAX_STATEMENTS = {"/r/": 7, "/u/": 5, "/p/": 5}
+
+
+@contextmanager
+def counted(site: Site) -> Iterator[list[str]]:
+    """Yield the statements that are sent to the database, without BEGIN and SET."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "SET")):
+            statements.append(statement)
+
+    event.listen(site.database.engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(site.database.engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("page", MAX_STATEMENTS)
+def test_a_page_takes_a_fixed_number_of_statements(site: Site, page: str) -> None:
+    with site.database.transaction() as session:
+        for number in range(5):
+            make.topic(session, f"topic-{number}")
+            make.stop(session, slug=f"topic-{number}")
+    receipt = site.post(f"{link()}/leave", data={"scope": "topic"}).location.partition("?")[0]
+    paths = {"/r/": receipt, "/u/": link(), "/p/": link("preferences")}
+    with counted(site) as statements:
+        site.page(paths[page])
+    assert len(statements) <= MAX_STATEMENTS[page], statements
