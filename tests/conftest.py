@@ -20,9 +20,10 @@ from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
 
-# What a test needs beyond Python: its folder, its fixtures and its parameters say so.
+# The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
+# that start processes or take seconds are marked where they are.
 _INTEGRATION = Path(__file__).parent / "integration"
-_SERVERS = {"postgres_url", "own_postgres_url"}
+_SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
 _ENGINES = {"postgresql", "nginx"}
 
 

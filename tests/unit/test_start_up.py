@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import make, processes
 
+pytestmark = pytest.mark.integration
+
 WEB = {"flask", "werkzeug", "granian", "flask_wtf", "limits"}
 RENDERING = {"premailer", "babel", "jinja2"}
 STORE = {"sqlalchemy", "alembic", "psycopg"}

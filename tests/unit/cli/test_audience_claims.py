@@ -15,6 +15,8 @@ from preference_center.util.clock import utc_now
 from tests.support import make, processes
 from tests.support.command import done, run
 
+pytestmark = pytest.mark.integration
+
 ADA = "email\nada@example.org\n"
 WEEKLY = "email,topic,status,frequency\n"
 

@@ -170,6 +170,7 @@ def test_colour_only_on_a_terminal(key: str, tmp_path: Path) -> None:
     os.close(ours)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("option", "asked"),
     [

@@ -87,6 +87,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: P
     assert result.stderr.startswith("Error: No such file or directory: ")
 
 
+@pytest.mark.integration
 def test_an_export_killed_half_way_leaves_no_file_under_its_name(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_an_export_killed_half_way_leaves_no_file_under_its_name(
     assert lines == 3001
 
 
+@pytest.mark.integration
 def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
     done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     settings = make.environment(DATABASE_URL=database_url)

@@ -16,6 +16,8 @@ from tests.support.dovecot import Mailbox, Server
 from tests.unit.cli.inbox import U, events
 from tests.unit.inbound.test_mail import mail
 
+pytestmark = pytest.mark.integration
+
 STOPPED = [("unsubscribed", "weekly-news")]
 KILLED = """
 import os, signal

@@ -159,6 +159,7 @@ def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> No
         assert why in result.stderr
 
 
+@pytest.mark.integration
 def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -> None:
     settings = make.environment(DATABASE_URL=database_url)
     people = tmp_path / "people.csv"

@@ -7,6 +7,8 @@ from tests.support import processes
 from tests.unit.cli.inbox import U, settings_with_readers
 from tests.unit.inbound.test_mail import mail
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:

@@ -12,6 +12,8 @@ from tests.support import processes
 from tests.unit.cli.inbox import BEN, U, events, settings_with_readers
 from tests.unit.inbound.test_mail import dsn, mail
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:

@@ -104,6 +104,7 @@ def test_a_worker_without_a_mail_server_says_so(database_url: str) -> None:
     assert result.stderr == b"PREFERENCE_CENTER_SMTP_URL is missing.\n"
 
 
+@pytest.mark.integration
 def test_a_worker_ends_when_it_is_asked_to(database_url: str) -> None:
     settings = make.environment(
         DATABASE_URL=database_url, SMTP_URL="smtp://localhost", MAIL_FROM="a@example.org"

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from preference_center.store import Database
 from tests.support import make, processes
 from tests.support.command import done, run
@@ -10,6 +12,7 @@ from tests.unit.data.test_replay import back_up, restore
 ADA = "ada@example.org"
 
 
+@pytest.mark.integration
 def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from preference_center.store import Database
 from preference_center.store.tables import Suppression
 from tests.support import make
 
+pytestmark = pytest.mark.integration
+
 DAY = timedelta(days=1)
 START = date(2026, 1, 5)
 TWO_YEARS = 730

@@ -265,6 +265,7 @@ def _report_from_a_process(url: str, turn: int) -> None:
     database.close()
 
 
+@pytest.mark.integration
 def test_processes_that_report_the_same_failures_suppress_once(
     database: Database, database_url: str
 ) -> None:

@@ -19,6 +19,8 @@ from preference_center.store import Database
 from preference_center.store.tables import BounceCount, OutboxRow, Subscriber
 from tests.support import make
 
+pytestmark = pytest.mark.integration
+
 PROCESSES, ROUNDS = 3, 6
 ADA = "ada@example.org"
 

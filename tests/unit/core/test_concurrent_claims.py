@@ -13,12 +13,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
+
 from preference_center.core.vocab import Frequency
 from preference_center.data import campaign_csv
 from preference_center.data.tabular import Row
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from tests.support import make
+
+pytestmark = pytest.mark.integration
 
 WEEKLY = timedelta(days=6, hours=12)
 ROUNDS = int(os.environ.get("CLAIM_ROUNDS", "100"))

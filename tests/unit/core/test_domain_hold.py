@@ -114,6 +114,7 @@ def _fail_in_another_process(url: str, emails: list[str]) -> None:
     database.close()
 
 
+@pytest.mark.integration
 def test_a_hold_counts_bounces_from_several_processes(
     database: Database, database_url: str
 ) -> None:

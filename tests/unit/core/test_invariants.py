@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
@@ -29,6 +30,8 @@ from preference_center.data.tabular import RefusedRow, Row
 from preference_center.store import Database
 from preference_center.store.tables import Subscriber
 from tests.support import make
+
+pytestmark = pytest.mark.integration
 
 SLUGS = ("weekly-news", "offers")
 KEYS = [target.key for target in make.TARGETS]

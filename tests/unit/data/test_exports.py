@@ -180,6 +180,7 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             make.stop(session, email, **stop)
 
 
+@pytest.mark.integration
 @given(people=PEOPLE, file_format=st.sampled_from(FORMATS), order=st.sampled_from(ORDERS))
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -389,6 +390,7 @@ def _many(database: Database, count: int) -> None:
         session.execute(insert(AnonymizedReason), [{"id": uuid4(), **given} for _ in ids])
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("what", ["preferences", "reasons"])
 def test_memory_stays_flat_whatever_the_number_of_rows(database: Database, what: str) -> None:
     _many(database, 6_000)

@@ -305,6 +305,7 @@ def test_a_thousand_rows_take_a_handful_of_statements(database: Database) -> Non
     assert counted.total() < 20
 
 
+@pytest.mark.integration
 def test_what_one_batch_refuses_does_not_hold_up_the_rest(database: Database) -> None:
     rows = [f"p{number}@example.org,news" for number in range(1500)]
     rows[3] = rows[1400] = "ada,news"
@@ -555,6 +556,7 @@ def test_the_ledger_keeps_where_an_unsubscribe_came_from(
         assert list(ledger.verify(session)) == [None]
 
 
+@pytest.mark.integration
 def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
     database: Database,
 ) -> None:

@@ -24,6 +24,7 @@ def _read(content: bytes) -> list[Row | RefusedRow]:
     return list(read_json_lines(io.BytesIO(content)))
 
 
+@pytest.mark.integration
 @given(st.lists(st.dictionaries(NAMES, HOSTILE, min_size=1)))
 def test_what_is_written_as_json_lines_is_read_back_raw(cells: list[dict[str, str]]) -> None:
     file = io.StringIO(newline="")

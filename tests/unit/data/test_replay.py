@@ -544,6 +544,7 @@ def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> 
     return [*files, export(database, since=since)]
 
 
+@pytest.mark.integration
 @given(earlier=STEPS, lost=STEPS, reverse=st.booleans())
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

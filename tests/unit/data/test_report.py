@@ -284,6 +284,7 @@ def _many(database: Database, people: int) -> None:
         session.execute(insert(LedgerRow), rows)
 
 
+@pytest.mark.integration
 def test_four_statements_and_flat_memory_whatever_the_number_of_people(database: Database) -> None:
     _many(database, 6_000)
     statements: list[str] = []

@@ -28,6 +28,8 @@ from preference_center.store.upgrade import upgrade
 from preference_center.util import resources
 from tests.support import make
 
+pytestmark = pytest.mark.integration
+
 SLUGS = [new.slug for new in company.TOPICS]
 FEW = company.people()[:100]
 

@@ -156,6 +156,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", BOMBS)
 def test_no_bomb_takes_long(name: str) -> None:
     raw = BOMBS[name]()

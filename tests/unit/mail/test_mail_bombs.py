@@ -14,6 +14,8 @@ from preference_center.mail.dsn import MAX_FAILURES
 from preference_center.mail.incoming import MAX_RECIPIENTS, read
 from tests.support import received
 
+pytestmark = pytest.mark.integration
+
 MACHINE = b"Return-Path: <>\nFrom: MAILER-DAEMON@example.net\n"
 STATUS = MACHINE + b"Content-Type: message/delivery-status\n\n"
 HTML = MACHINE + b"Content-Type: text/html\n\n"

@@ -335,6 +335,7 @@ def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) ->
     assert outbox_rows(post.database) == [("failed", "the mail server said 550")]
 
 
+@pytest.mark.integration
 def test_a_worker_killed_before_it_could_settle_loses_nothing(
     database: Database, database_url: str
 ) -> None:

@@ -46,6 +46,7 @@ def test_threads_lose_no_update(database: Database) -> None:
     assert _read_count(database) == 4 * UPDATES
 
 
+@pytest.mark.integration
 def test_processes_lose_no_update(database: Database, database_url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.map(_increment_in_another_process, [database_url] * 2)

@@ -26,6 +26,8 @@ from tests.support.wire import (
     wire,
 )
 
+pytestmark = pytest.mark.integration
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

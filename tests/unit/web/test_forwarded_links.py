@@ -291,6 +291,7 @@ def attacked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     site.close()
 
 
+@pytest.mark.integration
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
 )

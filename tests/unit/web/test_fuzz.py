@@ -14,6 +14,8 @@ from preference_center.links.addresses import is_mailable
 from tests.support import make
 from tests.support.site import ORIGIN, Rows, Site, confirm, link, receipt
 
+pytestmark = pytest.mark.integration
+
 GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
 # Those that say by a field what they are for; undoing and joining take no more than the link.
 FORMS = [

@@ -32,6 +32,7 @@ def exercise(site: Site) -> None:
                 site.open(method, f"{path}?note={NOTE}", data=data, headers={"X-Note": NOTE})
 
 
+@pytest.mark.integration
 def test_nothing_logged_holds_a_link_an_address_or_a_note(
     site_with: SiteMaker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+@pytest.mark.integration
 def test_a_server_that_is_stopped_counts_what_it_saw(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())

@@ -17,6 +17,8 @@ from tests.support.site import Site, link
 from tests.support.web_fixtures import SiteMaker, environment
 from tests.support.wire import FORM, RFC, assert_stopped, head, length, wire
 
+pytestmark = pytest.mark.integration
+
 OTHER = "another-key-for-tests-7gQ2mB5xK8wZ"
 WRONG: dict[str, dict[str, Any]] = {
     "PREFERENCE_CENTER_IDENTITY_KEY": {"identity_key": OTHER},
