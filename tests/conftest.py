@@ -11,11 +11,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
-from sqlalchemy import text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from preference_center import create_app, i18n
-from preference_center.store import Database, keys
+from preference_center.store import Database, engine, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, postgres
@@ -69,6 +69,28 @@ def _compiled_templates() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(i18n, "Environment", environment)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_statements() -> Iterator[None]:
+    """Compile each statement once for all SQLite engines. Most tests make an engine."""
+    cache: dict[Any, Any] = {}
+    first: list[Engine] = []
+
+    def create(url: str, **options: Any) -> Engine:
+        made = create_engine(url, **options)
+        if not url.startswith("sqlite"):
+            return made
+        first.append(made)
+        del first[1:]
+        shared = {"compiled_cache": cache}
+        return Engine(
+            made.pool, first[0].dialect, made.url, hide_parameters=True, execution_options=shared
+        )
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engine, "create_engine", create)
         yield
 
 
