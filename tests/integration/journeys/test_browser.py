@@ -1,4 +1,4 @@
-"""Where there is no browser."""
+"""The tests without an installed browser."""
 
 import pytest
 
@@ -8,11 +8,11 @@ Skipped, Failed = pytest.skip.Exception, pytest.fail.Exception
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", Failed), ("", Skipped)])
-def test_a_missing_browser_fails_in_ci_alone(
-    monkeypatch: pytest.MonkeyPatch, ci: str, result: type[BaseException]
+def test_a_missing_browser_fails_only_in_ci(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("CI", ci)
     with pytest.raises((Skipped, Failed), match="no Chromium") as found:
         chromium()
-    assert found.type is result
+    assert found.type is outcome
