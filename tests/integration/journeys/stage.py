@@ -106,7 +106,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 make.topic(session, slug, description=about)
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
-            pages |= {**_less(session), **_confirms(session)}
+            pages |= {**_reduced(session), **_confirms(session)}
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
         pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
         pages["not found"] = "/nothing"
@@ -218,7 +218,7 @@ def _leave_pages(session: Session) -> dict[str, str]:
     return pages
 
 
-def _less(session: Session) -> dict[str, str]:
+def _reduced(session: Session) -> dict[str, str]:
     """Reduce or pause the emails of several subscribers, each in another way."""
     weekly = topics.get(session, "weekly-news")
     pages = {}

@@ -1,4 +1,4 @@
-"""The tests without an installed browser."""
+"""The behaviour of the journeys without an installed browser."""
 
 import pytest
 

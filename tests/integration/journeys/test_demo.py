@@ -153,7 +153,7 @@ def test_the_demo_fits_a_phone_a_tablet_and_a_desktop(demo: str, page: Page, wid
 
 
 def open_page(demo: str, page: Page, name: str) -> None:
-    """Open one of `PAGES`; send a mailing before opening the page of mailings."""
+    """Open one of `PAGES`; send a mailing if the page of mailings is empty."""
     page.goto(f"{demo}/{name if name in ('mailing', 'report') else 'inbox'}")
     if name in ("mail", "source"):
         page.get_by_role("link", name="the harbour is open again").first.click()
