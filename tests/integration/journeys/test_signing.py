@@ -100,7 +100,7 @@ def test_bounces_return_to_us_after_either_submission(sent: Sent) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({SIGN: "", OVERSIGN: ""}, r"leaves out\s+list-unsubscribe-post\."),
+        ({SIGN: "", OVERSIGN: ""}, r"does\s+not\s+cover\s+list-unsubscribe-post\."),
         ({SIGN: ""}, r"signature of example.org is not valid"),
     ],
     ids=["neither", "oversigned only"],
