@@ -1,4 +1,4 @@
-"""The one place that wires everything."""
+"""Wire the application: the only place that knows every part."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,14 +27,14 @@ from preference_center.web.subscriber import confirm, leave, new_link, preferenc
 def create_app(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
 ) -> Flask:
-    """Return the WSGI application. `connections` is the number of threads that will serve it."""
+    """Return the WSGI application. `connections` is the number of threads that serve it."""
     app = Flask("preference_center", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         COMPRESS_MIMETYPES=["text/html", "text/css"],
         COMPRESS_MIN_SIZE=200,
     )
-    app.url_map.merge_slashes = False  # `/u//x` is a wrong link, not a redirect
+    app.url_map.merge_slashes = False  # `/u//x` is a broken link, not a redirect.
     link_paths.register(app)
     style_name, style_text = assets.style_sheet(settings)
     database = Database(
@@ -55,10 +55,10 @@ def create_app(
         database=database,
         languages=languages,
         clock=clock,
-        page_views=BackgroundCounter(database, page_views.add, "openings"),
+        page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
         event_readers=event_readers(settings),
-        inbound_counts=BackgroundCounter(database, inbound_counts.add, "counts of events"),
+        inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
     blueprints = [
         assets.blueprint(style_name, style_text),
@@ -73,11 +73,6 @@ def create_app(
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint, url_prefix=prefix or None)
-    if settings.demo_folder is not None:
-        from preference_center.demo import pages
-
-        app.register_blueprint(pages.blueprint)
-        app.add_url_rule("/", "demo.at_the_door", pages.start)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)
@@ -88,7 +83,7 @@ def create_app(
 
 
 def shared_values(settings: Settings) -> dict[str, object]:
-    """Return what every page and mail may show."""
+    """Return the values that every template can use."""
     return {
         "brand": settings.brand_name,
         "can_mail": settings.smtp_url is not None,

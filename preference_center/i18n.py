@@ -1,13 +1,13 @@
-"""Languages: one Jinja environment for each, for pages and mails alike.
+"""Languages: Jinja environments for pages and emails, with translations and date formats.
 
-A language is a folder in `translations/`; its `.po` is compiled at start. `ar-XB` is no
-language: it is English set right to left, made from the catalogue, to try each layout both ways
-and to show up any text that does not come through gettext.
+A language is a file `translations/CODE.po`, compiled at start. `ar-XB` is a pseudo-locale (English
+rendered right to left) for testing layouts and finding untranslated strings.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
@@ -27,7 +27,7 @@ _VALUE = re.compile(r'(?<!")%\(\w+\)s')
 
 
 class Languages:
-    """The languages offered, the first being the default, and the templates in each."""
+    """The offered languages, of which the first is the default, and the templates in each."""
 
     def __init__(
         self, offered: Sequence[str], folders: Sequence[Path], shared: Mapping[str, Any]
@@ -40,7 +40,10 @@ class Languages:
             environment.globals.update(lang=code, dir=direction(code), languages=self.names())
 
     def choose(self, *wanted: str | None) -> str:
-        """Return the first language of `wanted` that is offered, by itself or by its parent."""
+        """Return the first code of `wanted` that is offered, or the default.
+
+        A code like `de-AT` also matches `de`.
+        """
         for code in filter(None, wanted):
             for candidate in (code, code.partition("-")[0]):
                 if candidate in self.offered:
@@ -48,18 +51,16 @@ class Languages:
         return self.offered[0]
 
     def names(self) -> list[tuple[str, str, str]]:
-        """Return (code, name in its own language, direction) for the switch."""
+        """Return (code, name in its own language, direction) of each offered language."""
         return [
             (code, _locale(code).get_language_name() or code, direction(code))
             for code in self.offered
         ]
 
     def render(self, code: str, template: str, /, **values: Any) -> str:
-        """Return a template filled in, in one language; only in HTML are values escaped.
-
-        A macro is escaped as the template it stands in was, not as the one that calls it: hence
-        the same templates twice.
-        """
+        """Return a rendered template. Values are escaped only in templates named `*.html`."""
+        # Jinja escapes in a macro if it escapes in the file of the macro, whatever the caller is.
+        # A text template uses macros of `parts.html`, so there is an environment without escaping.
         environments = self._html if template.endswith(".html") else self._text
         return environments[code].get_template(template).render(**values)
 
@@ -85,13 +86,13 @@ def _environment(code: str, folders: Sequence[Path], *, escape: bool) -> Environ
     locale = _locale(code)
     environment.filters["day"] = lambda at: _day(_utc(at), locale)
     environment.filters["moment"] = lambda at: _moment(_utc(at), locale)
-    environment.filters["apart"] = _alone if direction(code) == "rtl" else str
+    environment.filters["isolate"] = _isolate_line if direction(code) == "rtl" else str
     environment.filters["number"] = lambda number: format_decimal(number, locale=locale)
     return environment
 
 
 def _day(at: datetime, locale: Locale) -> str:
-    # The number stays with its month: a German "24." alone at the end of a line ends a sentence.
+    # Keep the day with its month: at the end of a line, a German "24." looks like a full stop.
     return format_date(at.date(), "long", locale=locale).replace(" ", "\N{NO-BREAK SPACE}", 1)
 
 
@@ -105,10 +106,11 @@ def _utc(at: datetime) -> datetime:
 
 
 def _locale(code: str) -> Locale:
-    # International English writes 22 November 2026.
+    # British English gives 22 November 2026.
     return Locale.parse({PSEUDO: "ar", SOURCE: "en-GB"}.get(code, code), sep="-")
 
 
+@cache  # A language has two environments.
 def _translations(code: str) -> NullTranslations:
     if code == SOURCE:
         return NullTranslations()
@@ -123,33 +125,33 @@ def _translations(code: str) -> NullTranslations:
 
 
 class _Isolating(GNUTranslations):
-    """Every value in a message is a run of its own, so that a Latin name moves nothing next to it.
+    """Translations that isolate each value, so that a Latin name does not reorder its neighbours.
 
-    Unicode's MessageFormat 2 does the same. What stands in an attribute is left as it is.
+    Unicode's MessageFormat 2 does the same. Values in HTML attributes are not isolated.
     """
 
     def gettext(self, message: str) -> str:
-        return _values_apart(super().gettext(message))
+        return _isolate_values(super().gettext(message))
 
     def ngettext(self, one: str, many: str, count: int) -> str:
-        return _values_apart(super().ngettext(one, many, count))
+        return _isolate_values(super().ngettext(one, many, count))
 
 
-def _values_apart(message: str) -> str:
-    return _VALUE.sub(lambda value: _apart(value[0]), message)
+def _isolate_values(message: str) -> str:
+    return _VALUE.sub(lambda value: _isolate(value[0]), message)
 
 
-def _apart(text: str) -> str:
+def _isolate(text: str) -> str:
     return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
 
-def _alone(name: str) -> str:
-    # The mark sets the line from right to left in a plain text, which has no direction of its own.
-    return f"\N{RIGHT-TO-LEFT MARK}{_apart(name)}"
+def _isolate_line(name: str) -> str:
+    # In plain text, the mark makes the direction of the line right-to-left.
+    return f"\N{RIGHT-TO-LEFT MARK}{_isolate(name)}"
 
 
 class _RightToLeft(NullTranslations):
-    """Every message as it is, each word of it set from right to left."""
+    """The pseudo-locale: each English message, with each word rendered right to left."""
 
     def gettext(self, message: str) -> str:
         return _mirrored(message)
@@ -159,7 +161,7 @@ class _RightToLeft(NullTranslations):
 
 
 def _mirrored(message: str) -> str:
-    """Return `message` between right-to-left marks, its placeholders and spaces untouched."""
+    """Return `message` with right-to-left overrides around its words, but not its placeholders."""
     parts: Iterable[str] = re.split(r"(<[^>]*>|%\(\w+\)s|%%|\s+)", message)
     return "".join(
         f"\N{RIGHT-TO-LEFT OVERRIDE}{part}\N{POP DIRECTIONAL FORMATTING}"

@@ -12,21 +12,17 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from preference_center.settings.settings import Settings
 from preference_center.util import logs
 
 THREADS = 8
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 
 
-def serve(
-    settings: Settings, host: str, port: int, beside: Callable[[], None] | None = None
-) -> None:
-    """Serve until SIGINT or SIGTERM. There is no access log, because paths contain links.
+def serve(make_app: Callable[..., Flask], host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. There is no access log because paths contain links.
 
-    Granian serves from a fork of this process. A SQLite connection must not be used across a
-    fork: its locks would never be released. `beside` is called in the forked process and starts
-    anything else that runs with the application.
+    `make_app` is called with `connections`, in the process that serves. That process is a fork of
+    this one, and a SQLite connection must not cross a fork: its locks would never be released.
     """
     server = _Server(
         "preference_center",
@@ -40,7 +36,7 @@ def serve(
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
     )
-    loader = partial(load, settings, os.getpid(), beside)
+    loader = partial(load, make_app, os.getpid())
     server.serve(target_loader=loader, wrap_loader=False)
 
 
@@ -58,15 +54,11 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         super().signal_handler_interrupt(*args, **kwargs)
 
 
-def load(settings: Settings, parent: int, beside: Callable[[], None] | None = None) -> Flask:
-    """Return the application in the process that serves it; `parent` is the supervisor's id."""
-    from preference_center.app import create_app
-
+def load(make_app: Callable[..., Flask], parent: int) -> Flask:
+    """Return the application, in the process that serves it; `parent` is its supervisor's id."""
     logs.configure()
     Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    if beside is not None:
-        beside()
-    return create_app(settings, connections=THREADS)
+    return make_app(connections=THREADS)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -4,14 +4,17 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from preference_center import create_app
+from preference_center import create_app, i18n
 from preference_center.store import Database, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
@@ -38,6 +41,34 @@ def _needs_more_than_python(item: pytest.Item) -> bool:
         or not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
         or any(isinstance(value, str) and value in _ENGINES for value in values)
     )
+
+
+class _Compiled(BytecodeCache):
+    """Templates that were compiled before, in memory. Most tests make an application."""
+
+    def __init__(self) -> None:
+        self.code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.code:
+            bucket.bytecode_from_string(self.code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.code[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates() -> Iterator[None]:
+    """Compile each template once for HTML and once for text."""
+    caches = {True: _Compiled(), False: _Compiled()}
+
+    def environment(**options: Any) -> Environment:
+        escapes = options["autoescape"]("page.html")
+        return Environment(**options, bytecode_cache=caches[escapes])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(i18n, "Environment", environment)
+        yield
 
 
 @pytest.fixture(scope="session")

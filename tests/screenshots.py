@@ -1,4 +1,4 @@
-"""Take the pictures of the documentation: `python -m tests.screenshots`."""
+"""Take the screenshots of the documentation: `python -m tests.screenshots`."""
 
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ DESK: ViewportSize = {"width": 1100, "height": 720}
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
-
+# The name of a screenshot, and the page that it shows.
 SCREENS = {
     "leave": "leave",
     "goodbye": "goodbye",
@@ -32,7 +32,7 @@ IN_ARABIC_AND_GERMAN = ("leave", "goodbye", "preferences")
 
 
 def main() -> None:
-    """Write every picture anew."""
+    """Take every screenshot again."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -45,8 +45,8 @@ def main() -> None:
             for name in IN_ARABIC_AND_GERMAN:
                 url = letters.base + letters.pages[SCREENS[name]]
                 for language in ("ar", "de"):
-                    picture = f"{name}-{language}-phone-light"
-                    take(browser, f"{url}?lang={language}", picture, PHONE, "light")
+                    file = f"{name}-{language}-phone-light"
+                    take(browser, f"{url}?lang={language}", file, PHONE, "light")
         with stage.trouble(Path(folder)) as trouble:
             take_all(browser, trouble.base + trouble.pages["trouble"], "trouble")
         port = processes.free_port()
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def take_all(browser: Browser, url: str, name: str) -> None:
-    """Take a page on a phone and on a desk, light and dark."""
+    """Take a page in the size of a phone and of a desktop, in light and dark."""
     for scheme in SCHEMES:
         take(browser, url, f"{name}-phone-{scheme}", PHONE, scheme)
         take(browser, url, f"{name}-desk-{scheme}", DESK, scheme)
@@ -75,7 +75,7 @@ def take(
     scheme: Scheme,
     link: str | None = None,
 ) -> None:
-    """Take one picture of a page, or of where its link with the text `link` leads."""
+    """Take one screenshot of a page, or of the page that its link with the text `link` opens."""
     with browser.new_page(viewport=viewport, color_scheme=scheme) as page:
         page.goto(url)
         if link is not None:

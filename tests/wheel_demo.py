@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 
 def main(command: str) -> None:
+    """Exit with a message unless the demo of this command shows its inbox and its report."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -26,7 +27,7 @@ def main(command: str) -> None:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(20)
     if "Weekly news" not in inbox:
-        sys.exit("The wheel's demo shows no mail.")
+        sys.exit("The wheel's demo shows no email.")
     if "Harbour offers" not in report:
         sys.exit("The wheel's demo shows no report.")
     sys.stdout.write("The wheel's demo works in an empty folder.\n")

@@ -1,9 +1,11 @@
 """`serve`: the pages and the one-click endpoint over HTTP."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import click
 
+from preference_center.app import create_app
 from preference_center.cli.common import settings_or_exit
 from preference_center.cli.database import opened_database
 from preference_center.cli.ports import PORT, refuse_used_port
@@ -33,7 +35,7 @@ def serve(host: str, port: int) -> None:
         click.echo(f"Warning: {error}. Starting anyway.", err=True)
     refuse_used_port(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
-    serve_http(settings, host, port)
+    serve_http(partial(create_app, settings), host, port)
 
 
 def _read_served(environ: Mapping[str, str]) -> Settings:

@@ -1,1 +1,1 @@
-"""What only `preference-center demo` serves: a company, its readers, and one reader's inbox."""
+"""The application that `preference-center demo` serves: a company, its readers and an inbox."""

@@ -1,4 +1,4 @@
-"""A mailing of the demo, made as a sender makes it: ask who may be mailed, then mail them."""
+"""Send a mailing of the demo as a sender does: ask who may be emailed, then email them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from preference_center.data.tabular import RefusedRow, Row
 from preference_center.demo import mailings
 from preference_center.demo.company import READER, TOPICS, people
 from preference_center.demo.history import campaign_of
-from preference_center.demo.mailings import Mailed
-from preference_center.demo.wordings import MAILS
+from preference_center.demo.inbox import FolderTransport, inbox_folder
+from preference_center.demo.mailings import SentMailing
+from preference_center.demo.wordings import STORIES
 from preference_center.i18n import Languages
 from preference_center.links.minter import Links
-from preference_center.outbound.transport import FolderTransport
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 
@@ -29,39 +29,41 @@ from preference_center.store import Database
 class Sender:
     """The company's own program, which sends its mailings.
 
-    Of some thousands of mails only the reader's is kept: that is the inbox the demo shows.
+    Only the emails to `READER` are written, into the inbox below `folder`.
     """
 
     settings: Settings
     database: Database
     languages: Languages
+    folder: Path
 
-    def send(self, topic: str, now: datetime) -> Mailed:
-        """Send the next mailing of `topic` to whom the audience allows; return what it came to."""
+    def send(self, topic: str, now: datetime) -> SentMailing:
+        """Send the next mailing of `topic` to everyone whom the audience check allows."""
         campaign = f"{now.astimezone(UTC):%Y-%m-%d-%H%M%S}"
         verdicts = self._send_to(people(), topic, campaign, now)
-        mailed = mailings.summed(topic, campaign, now, verdicts, READER)
-        mailings.note(demo_folder(self.settings), mailed)
-        return mailed
+        sent = mailings.summarize(topic, campaign, now, verdicts, READER)
+        mailings.save(self.folder, sent)
+        return sent
 
     def send_first(self, latest: Mapping[str, datetime], now: datetime) -> None:
-        """Give the reader a mail of each topic of which none in the inbox leads to this server.
+        """Send the reader one email of each topic, unless the inbox has one with working links.
 
-        It is that of the `latest` mailing where the half-year was made just now.
+        Links work if they lead to this server. `latest` is when each topic was last mailed, if
+        the history was just made: then the email belongs to that mailing.
         """
-        folder = mail_folder(self.settings)
+        folder = inbox_folder(self.folder)
         folder.mkdir(exist_ok=True)
         here = f"List-Unsubscribe: <{self.settings.public_url}/".encode()
         for new in TOPICS:
-            mails = folder.glob(f"{new.slug}-*.eml")
-            if not any(here in path.read_bytes() for path in mails):
+            emails = folder.glob(f"{new.slug}-*.eml")
+            if not any(here in path.read_bytes() for path in emails):
                 at = latest.get(new.slug, now)
                 self._send_to([READER], new.slug, campaign_of(at), at)
 
     def _send_to(
         self, emails: Sequence[str], topic: str, campaign: str, at: datetime
     ) -> list[Mapping[str, str]]:
-        """Claim, mail the reader if that is allowed, and return each person's verdict."""
+        """Claim every email, send the reader's if it is allowed, and return all verdicts."""
         minter = self.settings.minter()
         with self.database.reading() as session:
             name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
@@ -75,9 +77,9 @@ class Sender:
         return verdicts
 
     def _deliver(self, topic: str, name: str, campaign: str, links: Links, at: datetime) -> None:
-        folder = mail_folder(self.settings)
+        folder = inbox_folder(self.folder)
         before = len(list(folder.glob(f"{topic}-*.eml")))
-        subject, story = MAILS[topic][before % len(MAILS[topic])]
+        subject, story = STORIES[topic][before % len(STORIES[topic])]
         values = {"name": name, "links": links, "subject": f"{name}: {subject}", "story": story}
         message = self._message(f"{topic}-{campaign}", at, values)
         links.apply_to(message)
@@ -97,19 +99,7 @@ class Sender:
         return message
 
 
-def latest_campaign(settings: Settings, topic: str) -> str:
-    """Return the campaign of the reader's newest mail of a topic; `demo` where there is none."""
-    found = mail_folder(settings).glob(f"{topic}-*.eml")
+def latest_campaign(folder: Path, topic: str) -> str:
+    """Return the campaign of the reader's newest email of a topic, or `demo` without one."""
+    found = inbox_folder(folder).glob(f"{topic}-*.eml")
     return max((path.stem.removeprefix(f"{topic}-") for path in found), default="demo")
-
-
-def demo_folder(settings: Settings) -> Path:
-    """Return the folder in which everything lies."""
-    if settings.demo_folder is None:
-        raise ValueError("there is a folder in the demo alone")
-    return settings.demo_folder
-
-
-def mail_folder(settings: Settings) -> Path:
-    """Return the folder of the reader's mail."""
-    return demo_folder(settings) / "mail"

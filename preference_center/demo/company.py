@@ -69,7 +69,7 @@ _HOSTS = ("example.org", "example.net", "example.com", "post.example", "mail.exa
 
 
 def settings_in(folder: Path, port: int) -> Settings:
-    """Return settings for `folder`, whose keys are made once and kept beside the database."""
+    """Return the settings of a demo in `folder`. Keys are created once and kept in a file there."""
     keys = _keys(folder / "keys.json")
     return Settings(
         public_url=f"http://localhost:{port}",
@@ -77,18 +77,17 @@ def settings_in(folder: Path, port: int) -> Settings:
         identity_key=keys["identity"],
         database_url=f"sqlite:///{folder / 'preferences.db'}",
         server_keys=(keys["server"],),
-        smtp_url="smtp://a-folder-takes-the-mail",
+        smtp_url="smtp://emails-go-to-a-folder",
         mail_from="preferences@northwind.example",
         brand_name="Northwind Letters",
         postal_address="1 Example Street, 1000 Exampletown",
         contact="help@northwind.example",
         confirmation_delay=timedelta(seconds=5),
-        demo_folder=folder,
     )
 
 
 def write_environment(settings: Settings, path: Path) -> None:
-    """Write what a shell takes in (`. env.sh`), so that commands work on the demo's database."""
+    """Write a shell script (`. env.sh`) that makes commands use the demo's database."""
     values = {
         "DATABASE_URL": settings.database_url,
         "PUBLIC_URL": settings.public_url,
@@ -104,8 +103,8 @@ def write_environment(settings: Settings, path: Path) -> None:
 
 @cache
 def people() -> tuple[str, ...]:
-    """Return the readers' addresses, the same at every start; the inbox belongs to the first."""
-    # A fixed seed makes a believable list, not a secret one.
+    """Return the readers' addresses, the same at every start. The first is `READER`."""
+    # A fixed seed: the list must be believable, not secret.
     chance = random.Random(2026)  # noqa: S311
     firsts, lasts = _FIRST.split(), _LAST.split()
     found = {READER: None}
@@ -118,7 +117,7 @@ def people() -> tuple[str, ...]:
 
 
 def add_topics(session: Session, now: datetime) -> None:
-    """Add the topics that are missing; one that an older version made learns what is new."""
+    """Add the missing topics. Add cadence and translations to topics from an older version."""
     known = {topic.slug: topic for topic in topics.list_topics(session)}
     for new in TOPICS:
         topic = known.get(new.slug) or topics.add(session, new, now)

@@ -1,4 +1,4 @@
-"""The demo's doctor: a message that was pasted is judged, and kept nowhere."""
+"""The demo's doctor page: it judges a pasted message and stores nothing."""
 
 from pathlib import Path
 
@@ -12,17 +12,18 @@ from preference_center.mail.dkim_keys import DnsKeys
 from preference_center.settings.settings import Settings
 from preference_center.web.bodies import read_body
 
-MAX_PASTE_BYTES = 1024 * 1024  # bytes
-_AROUND_IT = 1024  # bytes that a form puts around its one field
+MAX_PASTE_BYTES = 1024 * 1024
+_FORM_OVERHEAD = 1024  # Bytes that a form with one field adds.
 
 
-def values(settings: Settings, mail_folder: Path) -> dict[str, object]:
-    """Return what the page shows: a mail of the demo to begin with, or a report on what came."""
+def values(settings: Settings, inbox_folder: Path) -> dict[str, object]:
+    """Return the values of the page: the report on a pasted message, or an email to start with."""
     if request.method != "POST":
-        mails = (mail.source for mail in inbox.mails(mail_folder) if mail.unsubscribe_url)
-        return {"pasted": next(mails, ""), "report": None}
-    request.max_form_memory_size = MAX_PASTE_BYTES + _AROUND_IT
-    read_body(MAX_PASTE_BYTES + _AROUND_IT)
+        emails = inbox.list_emails(inbox_folder)
+        sources = (email.source for email in emails if email.unsubscribe_url)
+        return {"pasted": next(sources, ""), "report": None}
+    request.max_form_memory_size = MAX_PASTE_BYTES + _FORM_OVERHEAD
+    read_body(MAX_PASTE_BYTES + _FORM_OVERHEAD)
     pasted = request.form.get("message", "")
     installation = Installation(settings.public_url, settings.link_keys, settings.mail_from)
     raw = pasted.encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""Half a year of the demo's company: sign-ups, mailings and what came of them, in their order.
+"""Half a year of the demo's company: sign-ups, mailings and the readers' reactions, in order.
 
-The dice fall the same way every time. All of it goes through core, in one transaction that holds
-every reader's lock: it is there as a whole, or not at all.
+Fixed random seeds make the same history every time. All changes go through `core`, in one
+transaction that locks every reader, so the history is complete or absent.
 """
 
 import random
@@ -17,7 +17,7 @@ from preference_center.core import audience, consent, page_views, retention, sub
 from preference_center.core.change import ChangeContext
 from preference_center.core.vocab import Frequency, Source, Status
 from preference_center.demo.company import READER, TOPICS, add_topics
-from preference_center.demo.readers import Diary, Readers
+from preference_center.demo.readers import Readers, Schedule
 from preference_center.demo.wordings import SIGNING_UP
 from preference_center.links.minter import Minter
 from preference_center.store import Database
@@ -26,9 +26,9 @@ from preference_center.store.tables import Subscriber
 WEEKS = 26
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 _REASON_IDENTITIES = timedelta(days=90)  # How long the demo keeps them, as by default.
-_FROM_BEFORE = 0.6  # of the readers were there when the half-year began
-_LIKELY = {"weekly-news": 0.8, "product-news": 0.5, "offers": 0.55}
-_FROM_TODAY = 0.07  # of them signed up after the latest mailing
+_SHARE_AT_START = 0.6  # Of all readers, those who signed up before the first mailing.
+_SHARE_TODAY = 0.07  # Of all readers, those who signed up after the latest mailing.
+_SHARE_OF_TOPIC = {"weekly-news": 0.8, "product-news": 0.5, "offers": 0.55}
 _LANGUAGES = {None: 75, "de": 17, "ar": 8}
 _STATUSES = {Status.SUBSCRIBED: 98, Status.UNCONFIRMED: 2}
 _FREQUENCIES = {
@@ -43,9 +43,9 @@ _Choice = TypeVar("_Choice")
 def fill(
     database: Database, minter: Minter, emails: Sequence[str], now: datetime
 ) -> dict[str, datetime]:
-    """Add what is missing of the topics, the readers and their half-year.
+    """Add the topics, the readers and their history, unless the database has them.
 
-    Return when each topic was last mailed, or nothing where all was there before.
+    Return when each topic was last mailed, or nothing if the history was there before.
     """
     addresses = {minter.subscriber_id(email): email for email in emails}
     with database.transaction() as session:
@@ -57,12 +57,15 @@ def fill(
 
 
 def campaign_of(at: datetime) -> str:
-    """Return what a mailing of the past is called: names in their order are mailings in theirs."""
+    """Return the campaign of a past mailing. Campaigns sort by name in the order of sending."""
     return f"{at:%Y-%m-%d}"
 
 
 def mailings(now: datetime) -> Iterator[tuple[datetime, str]]:
-    """Yield when which topic was mailed, in order: every Friday, every month, now and then."""
+    """Yield the time and topic of each mailing, in order.
+
+    Weekly news goes out on Fridays, product news monthly, and offers at irregular times.
+    """
     chance = random.Random(2028)  # noqa: S311
     for week in range(WEEKS + 1):
         monday = _start(now) + week * _WEEK
@@ -83,79 +86,80 @@ def _start(now: datetime) -> datetime:
 class _History:
     """One run through the half-year."""
 
-    def __init__(self, session: Session, reader: UUID, now: datetime) -> None:
+    def __init__(self, session: Session, reader_id: UUID, now: datetime) -> None:
         self._session = session
-        self._reader = reader
+        self._reader_id = reader_id
         self._now = now
-        # Fixed seeds make a believable history, not a secret one.
+        # Fixed seeds: the history must be believable, not secret.
         self._chance = random.Random(2027)  # noqa: S311
         self._topics = {topic.slug: topic for topic in topics.list_topics(session)}
-        self._diary = Diary()
-        self._readers = Readers(session, self._topics, self._diary, self._chance)
+        self._schedule = Schedule()
+        self._readers = Readers(session, self._topics, self._schedule, self._chance)
         self._lists: dict[str, dict[UUID, Subscriber]] = {new.slug: {} for new in TOPICS}
 
     def make(self, addresses: Mapping[UUID, str]) -> dict[str, datetime]:
-        """Make it all and return when each topic was last mailed."""
+        """Make the history, and return when each topic was last mailed."""
         self._plan_sign_ups(addresses)
         latest = {}
         for at, slug in mailings(self._now):
-            self._diary.run_until(at)
-            self._mail(slug, at)
+            self._schedule.run_until(at)
+            self._send(slug, at)
             latest[slug] = at
-        self._diary.run_until(self._now)
+        self._schedule.run_until(self._now)
         page_views.add(self._session, self._readers.page_views)
         while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest
 
     def _plan_sign_ups(self, addresses: Mapping[UUID, str]) -> None:
-        """Let most be there from the start, others come in every Monday, and the last just now."""
-        everybody, start = list(addresses), _start(self._now) + 6 * _HOUR
-        first, last = (int(len(everybody) * share) for share in (_FROM_BEFORE, 1 - _FROM_TODAY))
+        """Plan imports: most readers at the start, some every Monday, and the last ones now."""
+        ids, start = list(addresses), _start(self._now) + 6 * _HOUR
+        first, last = (int(len(ids) * share) for share in (_SHARE_AT_START, 1 - _SHARE_TODAY))
         weekly = -(-(last - first) // (WEEKS - 1))
-        self._plan_import(addresses, everybody[:first], 1200 * _DAY, start)
+        self._plan_import(addresses, ids[:first], 1200 * _DAY, start)
         for week, index in enumerate(range(first, last, weekly), 1):
-            some = everybody[index : min(index + weekly, last)]
+            some = ids[index : min(index + weekly, last)]
             self._plan_import(addresses, some, _WEEK, start + week * _WEEK)
-        self._plan_import(addresses, everybody[last:], _DAY, self._now - timedelta.resolution)
+        self._plan_import(addresses, ids[last:], _DAY, self._now - timedelta.resolution)
 
     def _plan_import(
-        self, addresses: Mapping[UUID, str], some: list[UUID], within: timedelta, at: datetime
+        self, addresses: Mapping[UUID, str], ids: list[UUID], within: timedelta, at: datetime
     ) -> None:
-        known = {each: addresses[each] for each in some}
-        self._diary.plan(at, partial(self._import, known, within))
+        known = {each: addresses[each] for each in ids}
+        self._schedule.plan(at, partial(self._import, known, within))
 
     def _import(self, addresses: Mapping[UUID, str], within: timedelta, at: datetime) -> None:
         subscribers.upsert_addresses(self._session, addresses, at)
         locked = subscribers.lock_all(self._session, addresses, at)
-        for each in addresses:  # not in the order of ids: those come from a folder's own key
+        # The order of addresses, not of ids: the ids depend on this folder's own key.
+        for each in addresses:
             self._sign_up(locked[each], at - within * self._chance.random(), at)
 
-    def _sign_up(self, person: Subscriber, joined: datetime, at: datetime) -> None:
+    def _sign_up(self, reader: Subscriber, joined: datetime, at: datetime) -> None:
         language = self._one_of(_LANGUAGES)
         for new in TOPICS:
-            wanted = self._chance.random() < _LIKELY[new.slug]
+            wanted = self._chance.random() < _SHARE_OF_TOPIC[new.slug]
             status, frequency = self._one_of(_STATUSES), self._one_of(_FREQUENCIES[new.slug])
-            if person.subscriber_id == self._reader:
+            if reader.subscriber_id == self._reader_id:
                 wanted, language = True, None
                 status, frequency = Status.SUBSCRIBED, Frequency.EVERY
             if wanted:
-                self._lists[new.slug][person.subscriber_id] = person
+                self._lists[new.slug][reader.subscriber_id] = reader
                 wording = SIGNING_UP.format(new.name)
                 context = ChangeContext(
                     Source.IMPORT, joined, at, wording=wording, language=language
                 )
-                subscription = consent.new_subscription(person, new.slug, status, context)
+                subscription = consent.new_subscription(reader, new.slug, status, context)
                 subscription.frequency, subscription.consent_source = frequency, "sign-up form"
                 subscription.consent_at = joined if status is Status.SUBSCRIBED else None
-                consent.record_subscription(self._session, person, subscription, context)
+                consent.record_subscription(self._session, reader, subscription, context)
 
-    def _one_of(self, likely: Mapping[_Choice, int]) -> _Choice:
-        return self._chance.choices(list(likely), list(likely.values()))[0]
+    def _one_of(self, weights: Mapping[_Choice, int]) -> _Choice:
+        return self._chance.choices(list(weights), list(weights.values()))[0]
 
-    def _mail(self, slug: str, at: datetime) -> None:
+    def _send(self, slug: str, at: datetime) -> None:
         campaign, asked = campaign_of(at), self._lists[slug]
         verdicts = audience.claim(self._session, self._topics[slug], campaign, asked, at)
-        mailed = {each: asked[each] for each in asked if verdicts[each].verdict == "allow"}
-        mailed.pop(self._reader, None)  # whose own choices are the visitor's
-        self._readers.get(list(mailed.values()), slug, campaign, at)
+        allowed = {each: asked[each] for each in asked if verdicts[each].verdict == "allow"}
+        allowed.pop(self._reader_id, None)  # The demo's visitor acts for this reader.
+        self._readers.receive(list(allowed.values()), slug, campaign, at)

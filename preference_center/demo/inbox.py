@@ -1,4 +1,4 @@
-"""Read the demo's mail folder as a mail program would."""
+"""The demo's inbox: a folder of `.eml` files, written by a transport and shown as an inbox."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,27 @@ from urllib.request import Request, urlopen
 MAX_EMAILS = 50
 
 
+class FolderTransport:
+    """A transport that writes `.eml` files. A file gets its name once it is complete."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Write one email. It replaces an earlier one with the same Message-ID."""
+        name = str(message["Message-ID"]).strip("<>").partition("@")[0]
+        part = self._folder / f"{name}.part"
+        part.write_bytes(message.as_bytes())
+        part.rename(self._folder / f"{name}.eml")
+
+
 @dataclass(frozen=True)
-class Mail:
-    """A mail as the inbox shows it. `unsubscribe_url` is what its own button would post to."""
+class Email:
+    """An email as the inbox shows it.
+
+    `unsubscribe_url` is where the mail program's own Unsubscribe button posts to, or None if the
+    email has no such button.
+    """
 
     name: str
     subject: str
@@ -27,32 +45,37 @@ class Mail:
     unsubscribe_url: str | None
 
 
-def mails(folder: Path) -> list[Mail]:
-    """Return the newest mails, newest first."""
+def inbox_folder(folder: Path) -> Path:
+    """Return the folder of the reader's emails, given the folder of the demo."""
+    return folder / "mail"
+
+
+def list_emails(folder: Path) -> list[Email]:
+    """Return the newest emails in an inbox folder, newest first."""
     found = [_read(path) for path in folder.glob("*.eml")]
-    return sorted(found, key=lambda mail: mail.at, reverse=True)[:MAX_EMAILS]
+    return sorted(found, key=lambda email: email.at, reverse=True)[:MAX_EMAILS]
 
 
-def mail(folder: Path, name: str) -> Mail | None:
-    """Return one mail, or None."""
-    return next((each for each in mails(folder) if each.name == name), None)
+def find_email(folder: Path, name: str) -> Email | None:
+    """Return the email of this name, or None."""
+    return next((email for email in list_emails(folder) if email.name == name), None)
 
 
 def press_unsubscribe(url: str) -> int:
-    """Post to the address in List-Unsubscribe as a mailbox provider does; return the status."""
+    """Post to the URL in List-Unsubscribe, as a mailbox provider does; return the status."""
     body = b"List-Unsubscribe=One-Click"
-    # The address stands in a mail that this demo signed itself.
+    # The URL comes from an email that this demo wrote.
     with urlopen(Request(url, body, method="POST"), timeout=10) as answer:  # noqa: S310
         return int(answer.status)
 
 
-def _read(path: Path) -> Mail:
+def _read(path: Path) -> Email:
     raw = path.read_bytes()
     message = message_from_bytes(raw, policy=default)
     sender = message["From"].addresses[0]
     header = str(message.get("List-Unsubscribe", ""))
     one_click = "List-Unsubscribe=One-Click" in str(message.get("List-Unsubscribe-Post", ""))
-    return Mail(
+    return Email(
         name=path.stem,
         subject=str(message["Subject"]),
         sender=sender.display_name,

@@ -1,4 +1,4 @@
-"""What the demo's mailings came to: noted beside the database as they are sent, to be shown."""
+"""The results of the demo's mailings. They are stored in a file beside the database."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,22 +10,32 @@ from typing import Any
 from preference_center.links.addresses import mask
 
 MAX_SHOWN = 8
+# Why the audience check leaves people out, in the order in which the page shows the reasons.
+REASONS = (
+    "frequency",
+    "paused",
+    "unsubscribed",
+    "suppressed",
+    "unconfirmed",
+    "not_subscribed",
+    "unknown",
+    "erased",
+    "duplicate",
+)
 _EXAMPLES = 4
-# What `audience` says, the most telling first.
-_REASONS = ("frequency", "paused", "unsubscribed", "suppressed", "unconfirmed", "not_subscribed")
 
 
 @dataclass(frozen=True)
 class Example:
-    """Somebody who was left out: the masked address, and until when where that is known."""
+    """A person who was left out: their masked address, and until when if that is known."""
 
-    who: str
+    masked: str
     until: datetime | None
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How many were left out for one reason, and some of them."""
+    """How many people were left out for one reason, and a few of them."""
 
     reason: str
     count: int
@@ -33,8 +43,8 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Mailed:
-    """One mailing. `reader` is why the inbox's reader was left out, None where they were not."""
+class SentMailing:
+    """One mailing. `reader` says why the inbox's reader was left out; None if they were not."""
 
     topic: str
     campaign: str
@@ -46,34 +56,34 @@ class Mailed:
     @property
     def asked(self) -> int:
         """Return how many people the mailing asked about."""
-        return self.allowed + self.count(*(each.reason for each in self.left_out))
+        return self.allowed + self.count(*REASONS)
 
     def count(self, *reasons: str) -> int:
-        """Return how many were left out for one of `reasons`."""
+        """Return how many people were left out for any of `reasons`."""
         return sum(each.count for each in self.left_out if each.reason in reasons)
 
 
-def summed(
+def summarize(
     topic: str, campaign: str, at: datetime, verdicts: Iterable[Mapping[str, str]], reader: str
-) -> Mailed:
-    """Return what the verdicts of a mailing come to."""
-    by_reason: dict[str, list[Mapping[str, str]]] = {reason: [] for reason in ("", *_REASONS)}
+) -> SentMailing:
+    """Return the result of a mailing, given the audience verdict on each person."""
+    by_reason: dict[str, list[Mapping[str, str]]] = {reason: [] for reason in ("", *REASONS)}
     for each in verdicts:
-        by_reason.setdefault(each["reason"], []).append(each)
+        by_reason[each["reason"]].append(each)
     allowed = by_reason.pop("")
     left_out = [_left_out(reason, found) for reason, found in by_reason.items() if found]
     own = [each for found in by_reason.values() for each in found if each["email"] == reader]
     why = _left_out(own[0]["reason"], own) if own else None
-    return Mailed(topic, campaign, at, len(allowed), left_out, why)
+    return SentMailing(topic, campaign, at, len(allowed), left_out, why)
 
 
-def note(folder: Path, mailed: Mailed) -> None:
-    """Add a mailing to those that were noted."""
+def save(folder: Path, mailing: SentMailing) -> None:
+    """Add a mailing to the stored ones."""
     with _file(folder).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(mailed), default=datetime.isoformat) + "\n")
+        file.write(json.dumps(asdict(mailing), default=datetime.isoformat) + "\n")
 
 
-def noted(folder: Path) -> list[Mailed]:
+def newest(folder: Path) -> list[SentMailing]:
     """Return the newest mailings, newest first."""
     if not _file(folder).exists():
         return []
@@ -86,21 +96,21 @@ def _file(folder: Path) -> Path:
 
 
 def _left_out(reason: str, found: list[Mapping[str, str]]) -> LeftOut:
-    """Take examples from all over: those side by side were often mailed last at the same time."""
+    # Spread the examples over the list: neighbours were often last emailed at the same time.
     step = max(1, len(found) // _EXAMPLES)
     examples = [Example(mask(each["email"]), _time(each["until"])) for each in found[::step]]
     return LeftOut(reason, len(found), examples[:_EXAMPLES])
 
 
-def _read(values: Any) -> Mailed:
+def _read(values: Any) -> SentMailing:
     left_out = [_read_left_out(each) for each in values["left_out"]]
     reader = _read_left_out(values["reader"]) if values["reader"] is not None else None
     at = datetime.fromisoformat(values["at"])
-    return Mailed(values["topic"], values["campaign"], at, values["allowed"], left_out, reader)
+    return SentMailing(values["topic"], values["campaign"], at, values["allowed"], left_out, reader)
 
 
 def _read_left_out(values: Any) -> LeftOut:
-    examples = [Example(each["who"], _time(each["until"])) for each in values["examples"]]
+    examples = [Example(each["masked"], _time(each["until"])) for each in values["examples"]]
     return LeftOut(values["reason"], values["count"], examples)
 
 

@@ -1,16 +1,18 @@
-"""Run the demo: a folder with everything in it, the worker beside the server."""
+"""Run the demo: make its folder, then serve the pages and send emails in one process."""
 
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
 import click
+from flask import Flask
 
 from preference_center.app import shared_values
 from preference_center.demo import campaign, company, history
+from preference_center.demo.app import create_demo_app
 from preference_center.demo.company import FOLDER
+from preference_center.demo.inbox import FolderTransport, inbox_folder
 from preference_center.i18n import Languages
-from preference_center.outbound.transport import FolderTransport
 from preference_center.outbound.worker import Worker
 from preference_center.server import serve
 from preference_center.settings.settings import Settings
@@ -21,10 +23,10 @@ from preference_center.util.clock import utc_now
 
 
 def run(port: int) -> None:
-    """Set up what is missing, say what to open, and serve until stopped."""
+    """Create the files that are missing, print the addresses to open, and serve until stopped."""
     folder = Path(FOLDER).resolve()
     if not folder.exists():
-        click.echo("Making half a year of a company’s mail. This takes some seconds, once.")
+        click.echo("Creating half a year of a company’s mailings. This takes some seconds, once.")
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
     company.write_environment(settings, folder / company.ENVIRONMENT)
@@ -33,10 +35,18 @@ def run(port: int) -> None:
     database = _database(settings)
     upgrade(database)
     latest = history.fill(database, settings.minter(), company.people(), utc_now())
-    campaign.Sender(settings, database, languages).send_first(latest, utc_now())
+    campaign.Sender(settings, database, languages, folder).send_first(latest, utc_now())
     database.close()
-    _say(settings)
-    serve(settings, "127.0.0.1", port, beside=partial(_start_worker, settings, languages))
+    _print_addresses(settings, folder)
+    serve(partial(_start, settings, languages, folder), "127.0.0.1", port)
+
+
+def _start(settings: Settings, languages: Languages, folder: Path, *, connections: int) -> Flask:
+    """Start the worker, which writes change notices to the inbox; return the application."""
+    transport = FolderTransport(inbox_folder(folder))
+    worker = Worker(_database(settings), transport, settings, languages, utc_now)
+    Thread(target=worker.run, args=(Event(),), daemon=True).start()
+    return create_demo_app(settings, folder, connections=connections)
 
 
 def _database(settings: Settings) -> Database:
@@ -48,23 +58,15 @@ def _database(settings: Settings) -> Database:
     )
 
 
-def _start_worker(settings: Settings, languages: Languages) -> None:
-    """Send confirmations into the folder, in a thread that ends with its process."""
-    database = _database(settings)
-    transport = FolderTransport(campaign.mail_folder(settings))
-    worker = Worker(database, transport, settings, languages, utc_now)
-    Thread(target=worker.run, args=(Event(),), daemon=True).start()
-
-
-def _say(settings: Settings) -> None:
+def _print_addresses(settings: Settings, folder: Path) -> None:
     topic, base = company.TOPICS[0].slug, settings.public_url
-    latest = campaign.latest_campaign(settings, topic)
+    latest = campaign.latest_campaign(folder, topic)
     links = settings.minter().mint(company.READER, topic, latest, day=utc_now().date())
     click.echo(
-        f"A reader's inbox:       {base}/demo/inbox\n"
-        f"The sender's mailings:  {base}/demo/mailing\n"
-        f"The report:             {base}/demo/report\n"
-        f"The page a link opens:  {links.unsubscribe_url}\n"
-        f"Their preferences:      {links.preferences_url}\n"
-        f"Everything lies in      {FOLDER}/ (delete it to start afresh). Ctrl+C stops."
+        f"A reader's inbox:        {base}/demo/inbox\n"
+        f"The sender's mailings:   {base}/demo/mailing\n"
+        f"The report:              {base}/demo/report\n"
+        f"An unsubscribe page:     {links.unsubscribe_url}\n"
+        f"A preferences page:      {links.preferences_url}\n"
+        f"All files are in         {FOLDER}/ (delete it to start over). Ctrl+C stops."
     )

@@ -1,4 +1,4 @@
-"""The report as the demo shows it: for each topic the newest mailings, the rest of them summed."""
+"""The report as the demo shows it: the newest mailings of each topic, and the sum of the rest."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,15 +14,15 @@ NEWEST = 12
 
 @dataclass(frozen=True)
 class TopicReport:
-    """One topic's report ("" is everything at once); `older` mailings are summed.
+    """The report on one topic; `slug` is "" for unsubscribes from everything.
 
-    `acts` are those that happened at all. `without` counts what answers no mailing, or one that is
-    no longer told apart. `reasons` are the codes and how often each was given, the most frequent
-    first.
+    `columns` are the event columns that are not 0. `older` is the number of mailings that
+    `older_counts` sums. `without` counts events without a campaign. `reasons` are the codes and
+    how often each was given, the most frequent first.
     """
 
     slug: str
-    acts: list[str]
+    columns: list[str]
     newest: list[ReportRow]
     older: int
     older_counts: Counter[str]
@@ -31,32 +31,32 @@ class TopicReport:
     reasons: list[tuple[ReasonCode, int]]
 
 
-def by_topic(lines: Iterable[ReportRow]) -> list[TopicReport]:
-    """Return a report for each topic: the demo's own first, everything at once last."""
+def by_topic(rows: Iterable[ReportRow]) -> list[TopicReport]:
+    """Return a report on each topic: the demo's own first, unsubscribes from everything last."""
     order = [new.slug for new in TOPICS]
-    grouped = {slug: list(found) for slug, found in groupby(lines, key=lambda line: line.topic)}
+    grouped = {slug: list(found) for slug, found in groupby(rows, key=lambda row: row.topic)}
     known = [slug for slug in order if slug in grouped]
     others = [slug for slug in grouped if slug not in order]
     return [_report(slug, grouped[slug]) for slug in (*known, *others)]
 
 
-def _report(slug: str, lines: Sequence[ReportRow]) -> TopicReport:
-    named = sorted((line for line in lines if line.campaign), key=_age)
+def _report(slug: str, rows: Sequence[ReportRow]) -> TopicReport:
+    named = sorted((row for row in rows if row.campaign), key=_age)
     newest, older = named[-NEWEST:], named[:-NEWEST]
-    counts = total(lines)
+    counts = total(rows)
     given = Counter({code: counts[column] for column, code in REASONS.items() if counts[column]})
     return TopicReport(
         slug=slug,
-        acts=[column for column in EVENT_COLUMNS if counts[column]],
+        columns=[column for column in EVENT_COLUMNS if counts[column]],
         newest=newest[::-1],
         older=len(older),
         older_counts=total(older),
-        without=next((line.counts for line in lines if not line.campaign), None),
+        without=next((row.counts for row in rows if not row.campaign), None),
         total=counts,
         reasons=given.most_common(),
     )
 
 
-def _age(line: ReportRow) -> tuple[bool, str]:
-    """Sort by the day that the demo's campaigns begin with, what has none before them all."""
-    return line.campaign[:1].isdigit(), line.campaign
+def _age(row: ReportRow) -> tuple[bool, str]:
+    """Sort by the date that begins a campaign of the demo, and campaigns without a date first."""
+    return row.campaign[:1].isdigit(), row.campaign

@@ -1,12 +1,12 @@
-"""What the demo's readers agreed to, and what they say when they leave."""
+"""The demo's texts: consent wordings, reasons for unsubscribing, and the stories of emails."""
 
 from preference_center.core.vocab import ReasonCode
 
 SIGNING_UP = "Yes, send me {}. I can leave at any time."
 JOINING = "Yes, send me {}"
 
-# Of those who say why they left a topic, how many give which reason.
-WHY = {
+# How often each reason is given, relative to the other reasons for leaving the topic.
+REASON_WEIGHTS = {
     "weekly-news": {
         ReasonCode.NO_LONGER_INTERESTED: 9,
         ReasonCode.TOO_MANY: 7,
@@ -42,13 +42,13 @@ NOTES = {
     ReasonCode.TOO_MANY: (
         "Two a week is more than I can read.",
         "I like them, just not this often.",
-        "Three mails in five days. One would have done.",
+        "Three emails in five days. One would have done.",
         "Zu viele, zu oft. Einmal im Monat würde ich sie lesen.",
         "My inbox is full as it is.",
     ),
     ReasonCode.NOT_RELEVANT: (
         "I moved inland last year, the harbour is far away now.",
-        "I don’t use the product any more.",
+        "I no longer use the product.",
         "The shops you write about are closed when I get off work.",
         "Für mich war selten etwas dabei.",
     ),
@@ -81,8 +81,8 @@ NOTES = {
     ReasonCode.PREFER_NOT_SAY: ("",),
 }
 
-# What each mail of a topic is about, one after the other: the subject, and the story.
-MAILS = {
+# The emails of each topic, sent one after the other: subject and story.
+STORIES = {
     "weekly-news": (
         (
             "the harbour is open again",
@@ -96,37 +96,37 @@ MAILS = {
         ),
         (
             "a seal on the slipway",
-            "a young seal has chosen the old slipway for its naps, the swimming school takes "
+            "a young seal has chosen the old slipway for its naps, the swimming school is taking "
             "names again, and the lighthouse is open on Sunday.",
         ),
     ),
     "product-news": (
         (
             "letters that write themselves",
-            "our letters now begin themselves: choose a template, add two lines of your own, and "
-            "look it over before it goes.",
+            "our letters now start with a draft: choose a template, add two lines of your own, "
+            "and look it over before you send it.",
         ),
         (
             "a calendar for your readers",
-            "whatever you announce can now stand in your readers’ calendars, with the right time "
-            "wherever they are.",
+            "you can now add your events to your readers’ calendars, at the right time wherever "
+            "they are.",
         ),
     ),
     "offers": (
         (
             "two coffees for one, until Sunday",
-            "at the kiosk by the pier the second coffee is on the house until Sunday, and the "
-            "chandler sells last year’s rain jackets at half the price.",
+            "at the kiosk by the pier the second coffee is free until Sunday, and the chandler "
+            "is selling last year’s rain jackets at half price.",
         ),
         (
             "fresh mussels on Thursday",
-            "the fishmonger has mussels on Thursday, the first kilo at a special price for whoever "
-            "brings a bowl, and the bookshop swaps your old crime novels.",
+            "the fishmonger has mussels on Thursday, the first kilo at a special price if you "
+            "bring a bowl, and the bookshop swaps your old crime novels.",
         ),
         (
             "a free check of your bicycle",
-            "before winter comes, the workshop behind the harbour master’s office looks over "
-            "brakes and lights for nothing.",
+            "before winter comes, the workshop behind the harbour master’s office checks brakes "
+            "and lights for free.",
         ),
     ),
 }

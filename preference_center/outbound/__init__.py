@@ -1,0 +1,1 @@
+"""Email out: the worker, the content of each email, its composition, and its delivery by SMTP."""

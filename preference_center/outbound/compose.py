@@ -1,6 +1,7 @@
-"""Compose a mail from three templates: subject, text and HTML with its CSS inlined."""
+"""Compose an email from three templates: its subject, its text, and HTML with inlined CSS."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -13,59 +14,72 @@ from premailer import Premailer
 
 from preference_center.i18n import Languages
 
-_POLICY = SMTP.clone(max_line_length=76)  # an encoded word has at most 75: RFC 2047 §2
-_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")  # printable ASCII: it was somebody else's to write
+_POLICY = SMTP.clone(max_line_length=76)  # An encoded word has at most 75 (RFC 2047 §2).
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")  # Printable ASCII: the header comes from outside.
 
 
 @dataclass(frozen=True)
-class Envelope:
-    """Who writes to whom, when, and under which Message-ID (its left half).
+class EmailContent:
+    """The recipient, language and templates of an email, and the values of the templates.
 
-    `in_reply_to` is the Message-ID of the mail that this one answers by itself, if any.
+    The templates are `mail/TEMPLATE.subject.txt`, `mail/TEMPLATE.txt` and `mail/TEMPLATE.html`.
+    """
+
+    to: str
+    locale: str
+    template: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The headers of an email that do not come from its content.
+
+    `message_id` is the part of the Message-ID before the "@". `in_reply_to` is the Message-ID of
+    the email that this one answers automatically, if any.
     """
 
     from_name: str
     from_address: str
-    to: str
     message_id: str
     date: datetime
     in_reply_to: str | None = None
 
 
-def compose(
-    languages: Languages, locale: str, template: str, envelope: Envelope, **values: Any
-) -> EmailMessage:
-    """Return `mail/TEMPLATE.*` filled in, marked so that no machine answers it (RFC 3834 §5)."""
-    subject = languages.render(locale, f"mail/{template}.subject.txt", **values)
-    text = languages.render(locale, f"mail/{template}.txt", **values)
-    html = languages.render(locale, f"mail/{template}.html", **values)
+def compose(languages: Languages, content: EmailContent, headers: Headers) -> EmailMessage:
+    """Return the email, marked so that no mail system answers it (RFC 3834 §5)."""
+    subject = _rendered(languages, content, "subject.txt")
     message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(_header(envelope.from_name), addr_spec=envelope.from_address)
-    message["To"] = Address(addr_spec=envelope.to)
+    message["From"] = Address(_header(headers.from_name), addr_spec=headers.from_address)
+    message["To"] = Address(addr_spec=content.to)
     message["Subject"] = _header(subject)
-    message["Date"] = format_datetime(envelope.date)
-    message["Message-ID"] = f"<{envelope.message_id}@{envelope.from_address.rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-replied" if envelope.in_reply_to else "auto-generated"
-    if envelope.in_reply_to and _MESSAGE_ID.fullmatch(envelope.in_reply_to):
-        message["In-Reply-To"] = message["References"] = envelope.in_reply_to
+    message["Date"] = format_datetime(headers.date)
+    message["Message-ID"] = f"<{headers.message_id}@{headers.from_address.rpartition('@')[2]}>"
+    message["Auto-Submitted"] = "auto-replied" if headers.in_reply_to else "auto-generated"
+    if headers.in_reply_to and _MESSAGE_ID.fullmatch(headers.in_reply_to):
+        message["In-Reply-To"] = message["References"] = headers.in_reply_to
     message["X-Auto-Response-Suppress"] = "All"
+    text, html = (_rendered(languages, content, ending) for ending in ("txt", "html"))
     message.set_content(_tidy(text), cte="quoted-printable")
     message.add_alternative(_inlined(html), subtype="html", cte="quoted-printable")
-    message["Content-Language"] = locale  # adding content takes away what stood here before
+    message["Content-Language"] = content.locale  # Last: adding content removes this header.
     return message
 
 
-def _header(text: str) -> str:
-    """Return a text that is safe in a header.
+def _rendered(languages: Languages, content: EmailContent, ending: str) -> str:
+    template = f"mail/{content.template}.{ending}"
+    return languages.render(content.locale, template, **content.values)
 
-    `email` decodes an encoded word in what it is given, and a line break that was hidden in one
-    would begin a header of its own.
-    """
+
+def _header(text: str) -> str:
+    """Return a text in a form that is safe in a header."""
+    # The `email` package decodes encoded words in header values. A line break hidden in an encoded
+    # word would start a new header.
     return " ".join(text.split()).replace("=?", "= ?")
 
 
 def _tidy(text: str) -> str:
-    """Return a text with no more than one empty line at a time."""
+    """Return a text without spare spaces, and with single empty lines only."""
     paragraphs = (" ".join(line.split()) for line in text.strip().splitlines())
     tidy: list[str] = []
     for line in paragraphs:
@@ -78,7 +92,7 @@ def _inlined(html: str) -> str:
     inlined: str = Premailer(
         html,
         allow_network=False,
-        keep_style_tags=True,  # for what cannot be inlined: dark mode
+        keep_style_tags=True,  # Dark mode cannot be inlined.
         strip_important=False,
         cssutils_logging_level="CRITICAL",
     ).transform()

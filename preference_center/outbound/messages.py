@@ -1,4 +1,4 @@
-"""What each of our own mails says, and to whom: the stored address, never another."""
+"""The content of each email that we send. It always goes to the stored address."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,79 +6,71 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import joining, outbox, receipts, subscribers, topics
+from preference_center.core import joining, receipts, subscribers, topics
+from preference_center.core.outbox import LeasedEmail
 from preference_center.core.preferences import is_reachable
 from preference_center.core.vocab import ConfirmState, KeyKind, OutboxKind, ReceiptState, Scope
 from preference_center.i18n import Languages
 from preference_center.links.addresses import normalise
 from preference_center.links.minter import Link, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.outbound.compose import EmailContent
 from preference_center.settings.settings import Settings
 from preference_center.store.tables import Subscriber
 
 
-@dataclass(frozen=True)
-class RenderedEmail:
-    """A mail before it is composed: its templates, its language, and what they are filled with."""
-
-    template: str
-    to: str
-    locale: str
-    values: dict[str, Any]
-    in_reply_to: str | None = None
-
-
 def write(
     session: Session,
-    mail: outbox.LeasedEmail,
+    leased: LeasedEmail,
     settings: Settings,
     languages: Languages,
     now: datetime,
-) -> RenderedEmail | None:
-    """Return what a claimed mail says, or None where there is nothing left to say."""
-    person = subscribers.find(session, mail.subscriber_id)
-    if person is None or person.email is None or not _may_come(mail.kind, person):
+) -> EmailContent | None:
+    """Return the content of a leased email, or None if there is nothing left to say."""
+    subscriber = subscribers.find(session, leased.subscriber_id)
+    if subscriber is None or subscriber.email is None or not _may_be_sent(leased.kind, subscriber):
         return None
-    writer = _Writer(session, mail, settings, now, languages.choose(person.locale))
-    values = writer.values(person)
+    writer = _Writer(session, leased, settings, now, languages.choose(subscriber.locale))
+    values = writer.values(subscriber)
     if values is None:
         return None
-    return RenderedEmail(
-        mail.kind.value, normalise(person.email), writer.locale, values, mail.in_reply_to
-    )
+    return EmailContent(normalise(subscriber.email), writer.locale, leased.kind.value, values)
 
 
-def _may_come(kind: OutboxKind, person: Subscriber) -> bool:
-    """Tell whether a mail may be tried: after a bounce, only what the person asks for."""
+def _may_be_sent(kind: OutboxKind, subscriber: Subscriber) -> bool:
+    """Return False after a bounce, unless the subscriber has requested the email."""
     requested = kind is not OutboxKind.CHANGE_NOTICE
-    return Scope.ADDRESS not in person.suppressions or (requested and is_reachable(person))
+    return Scope.ADDRESS not in subscriber.suppressions or (requested and is_reachable(subscriber))
 
 
 @dataclass(frozen=True)
 class _Writer:
     session: Session
-    mail: outbox.LeasedEmail
+    leased: LeasedEmail
     settings: Settings
     now: datetime
     locale: str
 
-    def values(self, person: Subscriber) -> dict[str, Any] | None:
-        if self.mail.kind is OutboxKind.CHANGE_NOTICE:
-            return self._change_notice(person)
-        if self.mail.kind is OutboxKind.OPT_IN_REQUEST:
-            return self._opt_in_request(person)
-        return {"address": person.email, "preferences_url": self._preferences_url("", "link")}
+    def values(self, subscriber: Subscriber) -> dict[str, Any] | None:
+        """Return the values of the email's templates, or None if there is nothing left to say."""
+        match self.leased.kind:
+            case OutboxKind.CHANGE_NOTICE:
+                return self._change_notice(subscriber)
+            case OutboxKind.OPT_IN_REQUEST:
+                return self._opt_in_request(subscriber)
+            case OutboxKind.LINK:
+                preferences_url = self._preferences_url("", "link")
+                return {"address": subscriber.email, "preferences_url": preferences_url}
 
-    def _change_notice(self, person: Subscriber) -> dict[str, Any] | None:
-        mail = self.mail
-        receipt = receipts.read(
-            self.session, person, mail.first_seq, mail.last_seq, self.locale, self.now
-        )
+    def _change_notice(self, subscriber: Subscriber) -> dict[str, Any] | None:
+        first, last = self.leased.first_seq, self.leased.last_seq
+        receipt = receipts.read(self.session, subscriber, first, last, self.locale, self.now)
         if receipt is None or receipt.state is ReceiptState.UNDONE:
             return None
         if receipt.state is ReceiptState.SUPERSEDED and not receipt.gives_more:
             return None  # A later change has its own email, which this one would contradict.
-        signed = Receipt(mail.created_at.date(), mail.subscriber_id, mail.first_seq, mail.last_seq)
+        day = self.leased.created_at.date()
+        signed = Receipt(day, self.leased.subscriber_id, first, last)
         receipt_url = self._url("r", write_receipt(signed, self._keys(KeyKind.SERVER)))
         topic = receipt.changes[0].topic
         return {
@@ -89,16 +81,16 @@ class _Writer:
             "preferences_url": self._preferences_url(topic.slug if topic else "", "change_notice"),
         }
 
-    def _opt_in_request(self, person: Subscriber) -> dict[str, Any] | None:
-        topic, asked_at = topics.get(self.session, self.mail.topic), self.mail.created_at
-        if joining.confirm_state(person, topic, asked_at) is not ConfirmState.READY:
-            return None  # the link would start nothing
-        signed = Confirm(self.now.date(), self.mail.subscriber_id, topic.slug, asked_at)
+    def _opt_in_request(self, subscriber: Subscriber) -> dict[str, Any] | None:
+        topic, asked_at = topics.get(self.session, self.leased.topic), self.leased.created_at
+        if joining.confirm_state(subscriber, topic, asked_at) is not ConfirmState.READY:
+            return None  # The link would start nothing.
+        signed = Confirm(self.now.date(), self.leased.subscriber_id, topic.slug, asked_at)
         url = self._url("c", write_confirm(signed, self._keys(KeyKind.SERVER)))
         return {"topic": topics.name(topic, self.locale), "confirm_url": url}
 
     def _preferences_url(self, topic: str, campaign: str) -> str:
-        link = Link(self.now.date(), self.mail.subscriber_id, topic or "all", campaign)
+        link = Link(self.now.date(), self.leased.subscriber_id, topic or "all", campaign)
         return self._url("p", write_link("preferences", link, self._keys(KeyKind.LINK)))
 
     def _url(self, page: str, link: str) -> str:

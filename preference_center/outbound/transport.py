@@ -1,59 +1,59 @@
-"""Hand a mail over: to an SMTP server, or to a folder (the demo's inbox)."""
+"""Deliver emails to an SMTP server."""
 
 import re
 import smtplib
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from preference_center.util.tls import tls_for
 
-_SECONDS_FOR_AN_ANSWER = 20
+_ANSWER_TIMEOUT_SECONDS = 20
 
 
 class DeliveryError(Exception):
-    """A mail was not taken; the message says why, without an address."""
+    """An email was not accepted. The message says why, and contains no address."""
 
 
 class TemporaryError(DeliveryError):
-    """It may be taken later: a 4xx, a dropped connection, no connection, no login."""
+    """It may be accepted later: after a 4xx, a failed connection or a failed login."""
 
 
 class PermanentError(DeliveryError):
-    """It will not be taken: a 5xx."""
+    """It will never be accepted: after a 5xx."""
 
 
 class Transport(Protocol):
-    """Takes one mail, or raises DeliveryError."""
+    """A way to deliver emails."""
 
-    def send(self, message: EmailMessage, sender: str, recipient: str) -> None: ...
+    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        """Deliver one email from the envelope address `sender`, or raise DeliveryError."""
 
 
 class SmtpTransport:
     """An SMTP server at `smtp://[user:password@]host[:port]` or `smtps://…`.
 
-    STARTTLS is used wherever it is offered, and demanded before a login and on port 587. The
-    server's certificate is verified, except on this machine itself.
+    STARTTLS is used if the server offers it, and required for a login and on port 587. The
+    certificate is verified, unless the server is on this machine.
     """
 
-    def __init__(self, url: str, *, timeout: float = _SECONDS_FOR_AN_ANSWER) -> None:
+    def __init__(self, url: str, *, timeout: float = _ANSWER_TIMEOUT_SECONDS) -> None:
         self._timeout = timeout
         self._url: SplitResult = urlsplit(url)
         self._host = self._url.hostname or ""
         self._tls = tls_for(self._host)
 
     def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Send one mail over a connection of its own."""
+        """Send one email over a new connection."""
         try:
             server = self._connect()
             try:
                 self._log_in(server)
-                _hand_over(server, message, sender, recipient)
+                _send(server, message, sender, recipient)
             finally:
-                _leave(server)
+                _quit(server)
         except smtplib.SMTPRecipientsRefused as error:
             raise _refusal(*next(iter(error.recipients.values()))) from None
         except smtplib.SMTPAuthenticationError as error:
@@ -61,7 +61,9 @@ class SmtpTransport:
         except smtplib.SMTPResponseException as error:
             raise _refusal(error.smtp_code, error.smtp_error) from None
         except smtplib.SMTPNotSupportedError:
-            raise PermanentError("the mail server takes no such address (SMTPUTF8)") from None
+            raise PermanentError(
+                "the mail server does not support this address (SMTPUTF8)"
+            ) from None
         except ssl.SSLCertVerificationError:
             raise TemporaryError("the mail server's certificate is not trusted") from None
         except (smtplib.SMTPException, OSError) as error:
@@ -87,44 +89,30 @@ class SmtpTransport:
             server.starttls(context=self._tls)
             server.ehlo()
         elif self._url.scheme == "smtp" and (self._url.username or self._url.port == 587):
-            raise TemporaryError("the mail server offers no STARTTLS, which a login needs")
+            raise TemporaryError("the mail server offers no STARTTLS, which is required")
         if self._url.username:
             if not server.has_extn("auth"):
                 raise TemporaryError("the mail server offers no login")
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
 
 
-class FolderTransport:
-    """A folder of `.eml` files, each there only when it is whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Write one mail; the same Message-ID again overwrites it."""
-        name = str(message["Message-ID"]).strip("<>").partition("@")[0]
-        part = self._folder / f"{name}.part"
-        part.write_bytes(message.as_bytes())
-        part.rename(self._folder / f"{name}.eml")
-
-
-def _hand_over(server: smtplib.SMTP, message: EmailMessage, sender: str, recipient: str) -> None:
-    """Send a mail as it is; `send_message` would put ">" before a line that begins with "From "."""
+def _send(server: smtplib.SMTP, message: EmailMessage, sender: str, recipient: str) -> None:
+    """Send a message unchanged. `send_message` would insert ">" before lines starting "From "."""
     utf8 = not (sender + recipient).isascii()
-    policy: Any = message.policy  # whose `clone` knows what it is a policy of, unlike its type
+    policy: Any = message.policy  # Its declared type lacks the arguments of `clone`.
     raw = message.as_bytes(policy=policy.clone(utf8=utf8, linesep="\r\n"))
     server.sendmail(sender, [recipient], raw, ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [])
 
 
-def _leave(server: smtplib.SMTP) -> None:
-    """Say goodbye. The mail is taken or refused by now, whatever the answer to this is."""
+def _quit(server: smtplib.SMTP) -> None:
+    """Close the connection. The email has been accepted or refused before, so ignore errors."""
     with suppress(smtplib.SMTPException, OSError):
         server.quit()
     server.close()
 
 
 def _refusal(code: int, reply: bytes | str) -> DeliveryError:
-    """Return what a refusal means. Of the reply only its codes are kept: it may name an address."""
+    """Return the error for a refusal. It keeps only the codes: the text may contain an address."""
     text = reply if isinstance(reply, str) else reply.decode("ascii", "replace")
     enhanced = re.match(r"[45]\.[0-9]{1,3}\.[0-9]{1,3}\b", text)
     said = f"the mail server said {code}{f' {enhanced[0]}' if enhanced else ''}"

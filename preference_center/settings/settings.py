@@ -77,7 +77,6 @@ class Settings(LinkSettings):
     quarantine_retention: timedelta = timedelta(days=14)
     dedup_retention: timedelta = timedelta(days=14)
     domain_count_retention: timedelta = timedelta(days=14)
-    demo_folder: Path | None = None
 
     def notice_delay(self, source: Source) -> timedelta | None:
         """Return how long a change notice waits for further changes, or None if none is sent."""

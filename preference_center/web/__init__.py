@@ -1,1 +1,1 @@
-"""HTTP: the doors. A view reads its link and form, makes one call into `core`, and answers."""
+"""The HTTP entry points. A view reads its link and form, calls `core` once, and answers."""

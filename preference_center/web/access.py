@@ -1,4 +1,4 @@
-"""Who may call a route. Each one says so; a test fails for one that says nothing."""
+"""Who may call a route. Every route declares it; a test fails for a route that does not."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -8,15 +8,15 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Caller(Enum):
-    """Whom a route answers."""
+    """Who may call a route."""
 
-    ANYONE = "anyone, and it tells nothing about a person"
-    LINK = "whoever holds the signed link in the path"
-    PROVIDER = "a mail provider whose secret is set, and who proves that it knows it"
+    ANYONE = "anyone; the answer reveals nothing about a subscriber"
+    LINK = "anyone with the signed link in the path"
+    PROVIDER = "a mail provider that proves that it knows its configured secret"
 
 
 def open_to(caller: Caller) -> Callable[[View], View]:
-    """Declare whom a view answers."""
+    """Declare who may call a view."""
 
     def declare(view: View) -> View:
         view.caller = caller  # type: ignore[attr-defined]

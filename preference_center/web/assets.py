@@ -1,4 +1,4 @@
-"""The one style sheet, with the brand's accent in it, under a name that changes with it."""
+"""The style sheet, with the brand's accent added. Its name changes with its content."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ _A_YEAR = "public, max-age=31536000, immutable"
 
 
 def style_sheet(settings: Settings) -> tuple[str, str]:
-    """Return the sheet's file name and text, the accent's custom properties last."""
+    """Return the file name and text of the sheet, which ends with the accent's properties."""
     accent = settings.brand_accent
     text = resources.read("static", "style.css", settings.overrides_dir) + (
         f":root{{--accent:{accent.light};--on-accent:{accent.on_light}}}\n"
@@ -24,7 +24,7 @@ def style_sheet(settings: Settings) -> tuple[str, str]:
 
 
 def blueprint(name: str, text: str) -> Blueprint:
-    """Return the route that serves the sheet."""
+    """Return a blueprint with the route that serves the sheet."""
     assets = Blueprint("assets", __name__)
 
     @assets.get(f"/{name}")

@@ -1,17 +1,18 @@
-"""Read a request's body whole, or refuse it whole."""
+"""Read a request's whole body, or refuse it."""
 
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-MAX_FORM_BYTES = 65_536  # bytes: a note that is too long is shown again, not lost
+MAX_FORM_BYTES = 65_536  # Leaves room for a note that is too long: the form shows it again.
 
 
 def read_body(max_bytes: int) -> bytes:
-    """Return the body, whatever its type and transfer encoding; 413 if it is too long.
+    """Return the body, of any type and transfer encoding, or raise 413 if it is too long.
 
-    One byte more than allowed is read: a chunked body has no length, and a plain limit would cut
-    it short and go on. It stays cached, so that `request.form` may be asked for afterwards.
+    It is cached, so that `request.form` can be read afterwards.
     """
+    # Allow one more byte: a chunked body declares no length, and Werkzeug would truncate it at
+    # the limit without an error.
     request.max_content_length = max_bytes + 1
     body = request.get_data(cache=True)
     if len(body) > max_bytes:

@@ -1,14 +1,14 @@
-"""Compress pages, those of errors too: most of what people with a cut link see is such a page."""
+"""Compress pages. Error pages are included because every broken link leads to one."""
 
 from flask import Response
 from flask_compress import Compress
 
 
 class PageCompression(Compress):
-    """Flask-Compress for every status; by itself it compresses 2xx alone, with no option for it."""
+    """Flask-Compress for every status. Its own `after_request` only compresses 2xx."""
 
     def after_request(self, response: Response | None) -> Response:
-        """Return the response, compressed where the client accepts it and it is large enough."""
+        """Return the response, compressed if the client accepts it and it is large enough."""
         if response is None or response.status_code < 400:
             return super().after_request(response)
         status, response.status_code = response.status_code, 200

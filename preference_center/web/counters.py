@@ -1,4 +1,4 @@
-"""Count in memory, and add it to the database in the background: no request waits for a count."""
+"""Count in memory and write to the database in the background, so that no request waits."""
 
 import logging
 import threading
@@ -12,14 +12,16 @@ from preference_center.store import Database, UnavailableError
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_FLUSHES = 10
-MAX_KEYS = 10_000  # what is more than that is not counted: memory is for serving
-
+MAX_KEYS = 10_000  # Further keys are not counted, which bounds memory.
 
 Key = TypeVar("Key")
 
 
 class BackgroundCounter(Generic[Key]):
-    """Counts by key; `add` takes a session and what was counted since the last time."""
+    """Counts by key. `add` takes a session and the counts since the last flush.
+
+    `what` names the counts in log lines.
+    """
 
     def __init__(
         self, database: Database, add: Callable[[Any, Mapping[Key, int]], None], what: str
@@ -31,7 +33,7 @@ class BackgroundCounter(Generic[Key]):
         self._at_exit: util.Finalize | None = None
 
     def count(self, key: Key) -> None:
-        """Count one more; the first one after a flush starts the clock to the next."""
+        """Add one. The first count after a flush starts the timer for the next flush."""
         with self._lock:
             if key in self._counts or len(self._counts) < MAX_KEYS:
                 self._counts[key] += 1
@@ -40,11 +42,11 @@ class BackgroundCounter(Generic[Key]):
                 self._timer.daemon = True
                 self._timer.start()
             if self._at_exit is None:
-                # Not atexit: a server's worker process ends without it.
+                # Not `atexit`: the server's worker process ends without running its handlers.
                 self._at_exit = util.Finalize(None, self.flush, exitpriority=1)
 
     def flush(self) -> None:
-        """Add what was counted to the database; what it cannot take now is added later."""
+        """Write the counts to the database. If it is unavailable, keep them for the next flush."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
             if self._timer is not None:
@@ -55,7 +57,7 @@ class BackgroundCounter(Generic[Key]):
                 with self._database.transaction() as session:
                     self._add(session, counts)
         except UnavailableError as error:
-            log.warning("%s wait: %s", self._what, error)
+            log.warning("%s not stored yet: %s", self._what, error)
             with self._lock:
                 self._counts.update(counts)
             return

@@ -1,9 +1,14 @@
-"""One table: what was refused -> status and page. Machines get the same in a line of text."""
+"""One table of errors: the status, the page for people, and the line of text for machines.
+
+A blueprint that machines call registers itself with `register_machine`.
+"""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from preference_center.core.errors import (
@@ -24,8 +29,6 @@ from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)
 
-MACHINE_BLUEPRINTS = ("one_click", "hooks", "health")
-
 
 @dataclass(frozen=True)
 class _Answer:
@@ -33,6 +36,8 @@ class _Answer:
     template: str
     line: str
 
+
+_Respond = Callable[[_Answer], Response]
 
 _ANSWERS: dict[type[Exception], _Answer] = {
     BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
@@ -51,46 +56,57 @@ _ANSWERS: dict[type[Exception], _Answer] = {
 
 
 def register(app: Flask) -> None:
-    """Answer every refusal and every error of `app` from the table above."""
+    """Answer every error of `app` with a page."""
+    _register(app, _page)
+
+
+def register_machine(blueprint: Blueprint) -> None:
+    """Answer every error of the views of `blueprint` with one line of plain text.
+
+    Call it before the blueprint's own error handlers are declared, which take precedence.
+    """
+    _register(blueprint, _line)
+
+
+def _register(to: Flask | Blueprint, respond: _Respond) -> None:
     for kind, answer in _ANSWERS.items():
-        app.register_error_handler(kind, _handler(answer))
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
+        to.register_error_handler(kind, partial(_known_error, answer, respond))
+    to.register_error_handler(HTTPException, partial(_http_error, respond))
+    to.register_error_handler(Exception, partial(_unexpected_error, respond))
 
 
-def _handler(answer: _Answer):  # type: ignore[no-untyped-def]
-    def respond(error: Exception) -> Response:
-        if answer.status >= 500:
-            log.error("endpoint %s: %s", request.endpoint, error)
-        response = _respond(answer)
-        if answer.status == 503:
-            response.headers["Retry-After"] = "60"
-        return response
-
-    return respond
+def _known_error(answer: _Answer, respond: _Respond, error: Exception) -> Response:
+    if answer.status >= 500:
+        log.error("endpoint %s: %s", request.endpoint, error)
+    response = respond(answer)
+    if answer.status == 503:
+        response.headers["Retry-After"] = "60"
+    return response
 
 
-def _http_error(error: HTTPException) -> Response:
+def _http_error(respond: _Respond, error: HTTPException) -> Response:
     answer = _Answer(error.code or 500, "errors/other.html", error.name)
     if error.code == 404:
         answer = _Answer(404, "errors/not_found.html", "There is nothing here.")
     elif error.code == 429:
         answer = _Answer(429, "errors/too_many.html", "Too many requests. Try again in an hour.")
-    response = _respond(answer)
+    response = respond(answer)
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
     return response
 
 
-def _unexpected(error: Exception) -> Response:
-    # Not Flask's own report: that one holds the path, and the path holds the link.
+def _unexpected_error(respond: _Respond, error: Exception) -> Response:
+    # Flask's own log record would contain the path, and the path contains the signed link.
     log_unexpected(log, f"endpoint {request.endpoint}", error)
-    return _respond(_Answer(500, "errors/trouble.html", "Something went wrong."))
+    return respond(_Answer(500, "errors/trouble.html", "Something went wrong."))
 
 
-def _respond(answer: _Answer) -> Response:
-    if request.blueprint in MACHINE_BLUEPRINTS:
-        return Response(f"{answer.line}\n", answer.status, mimetype="text/plain")
+def _page(answer: _Answer) -> Response:
     page = render(answer.template, language(), status=answer.status)
     return Response(page, answer.status, mimetype="text/html")
+
+
+def _line(answer: _Answer) -> Response:
+    return Response(f"{answer.line}\n", answer.status, mimetype="text/plain")

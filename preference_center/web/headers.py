@@ -1,4 +1,4 @@
-"""The headers that every answer carries (requirement S1)."""
+"""The security headers of every response (requirement S1)."""
 
 from collections.abc import Callable
 
@@ -14,9 +14,9 @@ _HSTS = {"host": "max-age=31536000", "subdomains": "max-age=31536000; includeSub
 
 
 def security_headers(settings: Settings) -> Callable[[Response], Response]:
-    """Return an `after_request` that sets them; a view's own value stays.
+    """Return an `after_request` function that sets the headers a view has not set.
 
-    `Strict-Transport-Security` (RFC 6797) is for HTTPS alone.
+    `Strict-Transport-Security` (RFC 6797) is only sent if `public_url` is HTTPS.
     """
     fixed = {
         "Content-Security-Policy": _POLICY,

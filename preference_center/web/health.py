@@ -1,28 +1,30 @@
-"""Is the process up, and can it do its work?"""
+"""Health checks: whether the process runs, and whether it can use the database."""
 
 from flask import Blueprint, Response, request
 
 from preference_center.store import KeyCheckError, SchemaError
 from preference_center.store.schema import check_schema
+from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import services
 
 blueprint = Blueprint("health", __name__)
+errors.register_machine(blueprint)
 
 
 @blueprint.get("/healthz")
 @open_to(Caller.ANYONE)
 def alive() -> Response:
-    """Answer as long as the process does."""
+    """Answer 200 as long as the process runs."""
     return Response("ok\n", mimetype="text/plain")
 
 
 @blueprint.get("/readyz")
 @open_to(Caller.ANYONE)
 def ready() -> Response:
-    """Answer 200 while the database can be asked, and has this version's tables and our keys.
+    """Answer 200 if the database can be used and has this version's schema and our keys.
 
-    Else 503; where a setting or the schema is wrong, the answer says which.
+    Otherwise answer 503, and name the schema version or setting that is wrong.
     """
     check_schema(services().database)
     return Response("ok\n", mimetype="text/plain")
@@ -31,15 +33,15 @@ def ready() -> Response:
 @blueprint.errorhandler(KeyCheckError)
 @blueprint.errorhandler(SchemaError)
 def not_ready(error: Exception) -> Response:
-    """Answer 503 with the reason, which names settings and versions only."""
+    """Answer 503 with the reason. It only contains names of settings and versions."""
     return Response(f"{error}\n", 503, mimetype="text/plain")
 
 
 def check_keys_first() -> None:
-    """Check the schema and the keys before each request until they have been found to fit.
+    """Check the schema and the keys before each request, until the check has succeeded once.
 
-    A server may start before its database. Without this, a server with wrong LINK_KEYS would
-    answer 400 to every good link, and mailbox providers do not repeat what was answered so.
+    The server can start before its database. Without this check, a server with wrong LINK_KEYS
+    would answer 400 to valid links, and mailbox providers do not retry after a 400.
     """
     database = services().database
     if request.blueprint not in (None, "assets", "health") and not database.keys_are_checked:

@@ -1,4 +1,4 @@
-"""Limit what a client may ask for by the hour. Never an unsubscribe: only requested emails."""
+"""Limit the emails that a client can request per hour. Unsubscribes are never limited."""
 
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
@@ -6,26 +6,26 @@ from limits import RateLimitItemPerHour
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-LINKS_AN_HOUR = RateLimitItemPerHour(10)
-_NETWORK_BITS = 64  # one subscriber line holds at least a /64 of IPv6 (RFC 6177)
+MAX_LINKS_PER_HOUR = RateLimitItemPerHour(10)
+_NETWORK_BITS = 64  # A site gets at least a /64 of IPv6 (RFC 6177).
 
 
 class Limits:
-    """Counts in this process's memory alone: no client's address is ever stored."""
+    """Counts in this process's memory only: the address of a client is never stored."""
 
     def __init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
     def allow(self, origin: str) -> bool:
-        """Count one more emailed link for a client's address; False where it has had its share."""
-        return self._limiter.hit(LINKS_AN_HOUR, counted_as(origin))
+        """Count one more emailed link for a client's address; return False above the limit."""
+        return self._limiter.hit(MAX_LINKS_PER_HOUR, counted_as(origin))
 
 
 def counted_as(origin: str) -> str:
-    """Return what an address is counted under: IPv4 itself, IPv6 its /64.
+    """Return the key under which an address is counted: an IPv4 address, or the /64 of an IPv6.
 
-    Some proxies add a port: `192.0.2.1:4711`, `[2001:db8::1]:4711`. IPv4 written as IPv6
-    (`::ffff:192.0.2.1`, RFC 4291 section 2.5.5.2) is IPv4.
+    Accepts the port that some proxies add: `192.0.2.1:4711`, `[2001:db8::1]:4711`. An IPv4-mapped
+    IPv6 address (`::ffff:192.0.2.1`, RFC 4291 section 2.5.5.2) is counted as IPv4.
     """
     try:
         address = ip_address(_without_port(origin.strip()))

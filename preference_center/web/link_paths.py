@@ -1,39 +1,39 @@
-"""The signed link in a path, without what email programs and people stick to it.
+"""Read the signed link in a path, ignoring characters that were appended to it.
 
-A full stop that ends a sentence, a bracket, a space, `&utm_source=…` of a click tracker: none of
-them can be part of a link, so all that begins with the first such character is ignored. Only
-paths are read so leniently: `links.read_link` stays exact.
+Email programs and people append full stops, brackets, spaces or click-tracking parameters like
+`&utm_source=…`. None of these characters can be part of a link, so the link ends before the first
+one. Only paths are read this leniently; `links.read_link` is exact.
 """
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-# After the characters of a link: slashes, or anything that is not one and not a page below.
-_STUCK = r"(?:/+(?:[^A-Za-z0-9_/-][\s\S]*)?|[^A-Za-z0-9._/-][\s\S]*)?"
+# What may follow a link: slashes, or any text that is not the name of a page below it.
+_APPENDED = r"(?:/+(?:[^A-Za-z0-9_/-][\s\S]*)?|[^A-Za-z0-9._/-][\s\S]*)?"
 
 
 class SignedLinkConverter(BaseConverter):
-    """A link, up to the first character outside `A-Za-z0-9._-` and less the dots at its end."""
+    """A link: the text before the first character outside `A-Za-z0-9._-`, without final dots."""
 
-    regex = r"[A-Za-z0-9._-]*" + _STUCK
+    regex = r"[A-Za-z0-9._-]*" + _APPENDED
     part_isolating = False
 
     def to_python(self, value: str) -> str:
-        """Return the link, which may still be forged."""
+        """Return the link. Its signature is not checked here."""
         end = next((n for n, char in enumerate(value) if not _is_of_a_link(char)), len(value))
         return value[:end].rstrip(".")
 
 
-class StuckConverter(BaseConverter):
-    """What sticks to the name of a page below a link, as in `/r/<link>/undo.`; it is ignored."""
+class AppendedConverter(BaseConverter):
+    """Text appended to the name of a page below a link, as in `/r/<link>/undo.`; it is ignored."""
 
-    regex = r"\.*" + _STUCK
+    regex = r"\.*" + _APPENDED
     part_isolating = False
 
 
 def register(app: Flask) -> None:
-    """Let the routes of `app` say `<signed:link>` and `<stuck:stuck>`."""
-    app.url_map.converters.update(signed=SignedLinkConverter, stuck=StuckConverter)
+    """Register the URL converters `<signed:link>` and `<appended:rest>`."""
+    app.url_map.converters.update(signed=SignedLinkConverter, appended=AppendedConverter)
 
 
 def _is_of_a_link(char: str) -> bool:

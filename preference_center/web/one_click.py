@@ -1,7 +1,7 @@
-"""RFC 8058: a mailbox provider posts to the address in `List-Unsubscribe`.
+"""RFC 8058 one-click: a mailbox provider posts to the URL in `List-Unsubscribe`.
 
-It answers 200 itself, whatever the body says: the signed link in the path is enough (M4 to M9).
-There is no cookie, redirect or question, and the unsubscribe is committed before the answer.
+The answer is 200 for any body, because the signed link in the path is sufficient (M4 to M9). It
+sets no cookie, and never redirects or asks for confirmation. The unsubscribe is committed first.
 """
 
 import logging
@@ -13,6 +13,7 @@ from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Scope, Source
 from preference_center.links.minter import read_link
+from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
@@ -20,6 +21,7 @@ from preference_center.web.services import services
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("one_click", __name__)
+errors.register_machine(blueprint)
 
 MAX_BODY_BYTES = 4096
 
@@ -29,7 +31,7 @@ MAX_BODY_BYTES = 4096
 def one_click(link: str) -> Response:
     """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
     settings, now = services().settings, services().clock()
-    # Before the body is read: without a valid link, a slow body must not occupy a thread.
+    # Read the link first, so that a slow body occupies no thread without a valid link.
     signed = read_link("unsubscribe", link, settings.link_keys)
     body = read_body(MAX_BODY_BYTES)
     context = ChangeContext(

@@ -1,7 +1,7 @@
-"""`/hooks/<provider>`: events that email providers report.
+"""`/hooks/<provider>`: a mail provider posts events about emails that it sent for us.
 
-Responds with 200 once all events are committed, also for duplicates; after any other status the
-provider retries. Requests with an invalid signature get 403 and change nothing.
+The answer is 200 once every event is committed, repeated events included; after any other answer
+the provider posts again. A request without a valid signature gets 403 and changes nothing.
 """
 
 import logging
@@ -16,13 +16,15 @@ from preference_center.providers.event import (
     MalformedEventError,
     WebhookRequest,
 )
+from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
-blueprint = Blueprint("hooks", __name__)
+blueprint = Blueprint("provider_webhooks", __name__)
+errors.register_machine(blueprint)
 
 
 @blueprint.post("/hooks/<provider>")

@@ -1,4 +1,4 @@
-"""What a view needs beside its request, wired once in `create_app`."""
+"""The services that views use, created once in `create_app`, and helpers to render pages."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ EXTENSION = "preference_center"
 
 @dataclass(frozen=True)
 class Services:
-    """What one application has: settings, database, languages, a clock, counters, providers."""
+    """The services of one application."""
 
     settings: Settings
     database: Database
@@ -33,37 +33,34 @@ class Services:
 
 
 def services() -> Services:
-    """Return the services of the application that answers this request."""
+    """Return the services of the application that handles this request."""
     return cast(Services, current_app.extensions[EXTENSION])
 
 
 def language(preferred: str | None = None) -> str:
-    """Return the page's language: the switch, else the subscriber's own, else the browser's."""
-    # Not best_match: of "en-GB,de;q=0.5" that would take German, having no British English.
+    """Return the page's language: from the switch, the subscriber (`preferred`) or the browser."""
+    # Not `best_match`: for "en-GB,de;q=0.5" it would choose German, because "en-GB" is not offered.
     browser = (code for code, quality in request.accept_languages if quality > 0)
     return services().languages.choose(request.args.get("lang"), preferred, *browser)
 
 
 def render(template: str, locale: str, /, **values: Any) -> str:
-    """Return a page. `page_url` is where its language switch leads, this page by default."""
+    """Return a page. `page_url` is the target of its language switch, this page by default."""
     values.setdefault("page_url", _here())
     return services().languages.render(locale, template, url_for=url, **values)
 
 
 def _here() -> str:
-    """Return the page that this request came from or asks for, to be asked for with GET.
-
-    "" is the address in the browser: a path that is no route of ours, `//host/`, would lead away.
-    A form on a link's page posts to one step below it.
-    """
+    """Return the path of the page that this request shows, or whose form it submits."""
     if request.endpoint is None:
-        return ""
+        return ""  # The current address. A path without a route, like `//host/`, is another site.
+    # The form of a page under a link posts to one level below it.
     below = request.method == "POST" and "link" in (request.view_args or {})
     return request.path.rpartition("/")[0] if below else request.path
 
 
 def url(endpoint: str, **values: Any) -> str:
-    """Return the path of a route, keeping the language that the switch chose."""
+    """Return the path of a route, with the language that was chosen with the switch."""
     chosen = request.args.get("lang")
     if chosen in services().languages.offered:
         values.setdefault("lang", chosen)

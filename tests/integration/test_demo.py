@@ -124,7 +124,7 @@ def test_unsubscribing_in_the_email_program_ends_the_topic(base_url: str, folder
     processes.wait_for(
         lambda: "You’re unsubscribed from Weekly news" in emails(base_url), "no confirmation came"
     )
-    email = inbox.mails(folder / FOLDER / "mail")[0]
+    email = inbox.list_emails(inbox.inbox_folder(folder / FOLDER))[0]
     assert re.search(rf"{base_url}/r/\S+/undo", email.text)
     _, page = post(f"{base_url}/demo/next-mailing", topic="weekly-news")
     left_out = re.search(r"to ([\d,]+) people. Left out: (\d+) who asked for less, (\d+)", page)
@@ -180,7 +180,7 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     with demo(tmp_path) as (base_url, second):
         _, page = post(f"{base_url}/demo/next-mailing", topic="product-news")
         assert "ada@example.org has left it" in _text(page)
-        assert "Making half a year" not in second.output
+        assert "Creating half a year" not in second.output
         assert (tmp_path / FOLDER / "keys.json").read_text() == before
         subjects = emails(base_url)
         assert sum("Product news:" in subject for subject in subjects) == 1

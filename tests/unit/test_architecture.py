@@ -127,6 +127,12 @@ def test_the_web_contains_no_queries() -> None:
             assert not [name for name in imported(tree) if name.startswith(hidden)]
 
 
+def test_only_the_command_line_imports_the_demo() -> None:
+    for module, tree in PLACED:
+        if package_of(module) not in {"cli", "demo"}:
+            assert not [name for name in imported(tree) if name.startswith(f"{NAME}.demo")]
+
+
 def test_core_never_commits() -> None:
     for module, tree in PLACED:
         if package_of(module) == "core":

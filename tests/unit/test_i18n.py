@@ -108,7 +108,7 @@ def test_a_url_in_an_attribute_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_a_name_on_its_own_line_follows_the_direction_of_the_page(tmp_path: Path) -> None:
-    both = languages(tmp_path, "en", "ar", page="{{ name|apart }}")
+    both = languages(tmp_path, "en", "ar", page="{{ name|isolate }}")
     mark = "\N{RIGHT-TO-LEFT MARK}"
     assert both.render("ar", "page.html", name="R&D") == f"{mark}{APART}R&amp;D{TOGETHER}"
     assert both.render("en", "page.html", name="R&D") == "R&amp;D"

@@ -1,1 +1,1 @@
-"""The pages that a link opens: no cookie, no script, no question before leaving."""
+"""The pages that links open. They use no cookies and no scripts."""

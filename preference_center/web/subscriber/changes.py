@@ -1,4 +1,4 @@
-"""What the pages share: load the preferences, make the subscriber's change, show its receipt."""
+"""Helpers of the pages: load preferences, make a subscriber's change, redirect to its receipt."""
 
 from typing import TypeVar
 from uuid import UUID
@@ -29,22 +29,22 @@ def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
 
 
 def count_page_view(signed: Link) -> None:
-    """Count a view of the page behind a campaign's link; a HEAD request is not one."""
+    """Count a view of a page that a campaign's link opened. HEAD requests do not count."""
     if request.method == "GET" and signed.campaign not in OWN_CAMPAIGNS:
         hour = page_views.hour_of(services().clock())
         services().page_views.count((hour, signed.topic, signed.campaign))
 
 
 def own_context(campaign: str | None = None, wording: str | None = None) -> ChangeContext:
-    """Return the context of a change that a subscriber makes on a page, now."""
-    wired, now = services(), services().clock()
+    """Return the context of a change that a subscriber makes on a page now."""
+    now = services().clock()
     return ChangeContext(
         source=Source.PAGE,
         occurred_at=now,
         recorded_at=now,
         campaign=campaign,
         wording=wording,
-        notice_delay=wired.settings.notice_delay(Source.PAGE),
+        notice_delay=services().settings.notice_delay(Source.PAGE),
         language=_language_to_keep(),
     )
 
@@ -58,32 +58,33 @@ def make(change: Change[_Result]) -> _Result:
 def leave(
     subscriber_id: UUID, topic: str | None, campaign: str | None, unchanged_url: str
 ) -> Response:
-    """End consent to `topic`, or to all topics if it is None; answer 303 to the receipt.
+    """End consent to `topic`, or to all topics if it is None, and redirect to the receipt.
 
-    If it had ended before, answer 303 to `unchanged_url`: the receipt allows undo, which only the
-    subscriber who made the change may use.
+    If consent had already ended, redirect to `unchanged_url`. The receipt of the earlier change
+    offers undo, and only the person who made that change may see it.
     """
     change = Unsubscribe(subscriber_id, Target.of(topic), own_context(campaign))
     return to_receipt(subscriber_id, make(change), unchanged_url)
 
 
 def to_receipt(subscriber_id: UUID, result: ChangeResult, unchanged_url: str) -> Response:
-    """Answer 303 to the receipt of a change, which is safe to reload, or to `unchanged_url`."""
+    """Redirect (303) to the receipt of a change, or to `unchanged_url` if nothing changed."""
     if not result.changed:
         return redirect(unchanged_url, 303)
     return redirect(url("receipts.show", link=receipt_of(subscriber_id, result)), 303)
 
 
 def receipt_of(subscriber_id: UUID, result: ChangeResult) -> str:
-    """Return the signed text of a change's receipt."""
+    """Return the signed link, without its path, to the receipt of a change."""
     receipt = Receipt(services().clock().date(), subscriber_id, result.first_seq, result.last_seq)
     return write_receipt(receipt, services().database.signing_keys[KeyKind.SERVER])
 
 
 def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **notices: list[str]) -> str:
-    """Return the path of a preferences page, for a page that was opened with a valid link.
+    """Return the path of a preferences page, for the subscriber of a verified link.
 
-    `notices` are slugs of topics by what the page says about them: see `NotSaved`.
+    `notices` maps what the page says about some topics, `requested` or a member of `NotSaved`, to
+    their slugs.
     """
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
     signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
@@ -91,17 +92,17 @@ def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **notices: l
 
 
 def join_wording(topic: str, locale: str) -> str:
-    """Return the label of the button that starts a topic: the wording of the consent."""
+    """Return the label of the button that starts a topic, which is the wording of the consent."""
     return render("subscriber/join_wording.txt", locale, topic=topic).strip()
 
 
-def smtp() -> bool:
+def has_smtp() -> bool:
     """Return True if this installation sends email."""
     return services().settings.smtp_url is not None
 
 
 def _language_to_keep() -> str | None:
-    """Return the language that was switched to, or the language used if not the default."""
-    chosen, spoken = request.args.get("lang"), language()
+    """Return the language to store: one chosen with the switch, or used and not the default."""
+    chosen, used = request.args.get("lang"), language()
     switched = chosen in services().languages.offered
-    return spoken if switched or spoken != services().languages.offered[0] else None
+    return used if switched or used != services().languages.offered[0] else None

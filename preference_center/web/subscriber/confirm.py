@@ -1,4 +1,4 @@
-"""`/c/`: start a topic by a confirm link that was emailed to the address."""
+"""`/c/`: start a topic with a confirm link that was emailed to the address."""
 
 from datetime import timedelta
 
@@ -14,15 +14,15 @@ from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
+    has_smtp,
     join_wording,
     make,
     own_context,
     preferences_url,
-    smtp,
     to_receipt,
 )
 
-LIFE = timedelta(days=7)
+LIFETIME = timedelta(days=7)
 
 blueprint = Blueprint("confirm", __name__)
 
@@ -32,7 +32,7 @@ blueprint = Blueprint("confirm", __name__)
 def show(link: str) -> str:
     """Ask before starting the topic. Changes nothing."""
     confirm = _read(link)
-    current, state, locale = _look(confirm)
+    current, state, locale = _load(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
     return render(
@@ -51,9 +51,9 @@ def show(link: str) -> str:
 @blueprint.post("/c/<signed:link>/join")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response:
-    """Start the topic, or answer with the page that says why this link does not."""
+    """Start the topic, or redirect to the page that says why the link cannot start it."""
     confirm = _read(link)
-    current, state, locale = _look(confirm)
+    current, state, locale = _load(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
     wording = join_wording(current.topics[confirm.topic].name, locale)
@@ -66,9 +66,9 @@ def submit(link: str) -> Response:
 @blueprint.post("/c/<signed:link>/again")
 @open_to(Caller.LINK)
 def ask_again(link: str) -> Response:
-    """Email a newer link in place of one that a later unsubscribe has made invalid."""
+    """Email a new link to replace one that a later unsubscribe has invalidated."""
     confirm = _read(link)
-    current, state, _ = _look(confirm)
+    current, state, _ = _load(confirm)
     if state is ConfirmState.EXPIRED:
         raise LinkTooOldError
     if state is not ConfirmState.UNSUBSCRIBED:
@@ -76,7 +76,7 @@ def ask_again(link: str) -> Response:
     subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
     with services().database.transaction() as session:
         refused = joining.ask_again(
-            session, subscriber_id, topic.slug, services().clock(), smtp=smtp()
+            session, subscriber_id, topic.slug, services().clock(), smtp=has_smtp()
         )
     notice = refused.value if refused is not None else "requested"
     here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})
@@ -84,14 +84,14 @@ def ask_again(link: str) -> Response:
 
 
 def _read(link: str) -> Confirm:
-    """Return what a link says, or raise BadLink, or LinkTooOldError after its 7 days."""
+    """Return the content of a link. Raise BadLink, or LinkTooOldError after 7 days."""
     confirm = read_confirm(link, services().settings.server_keys)
-    if services().clock().date() > confirm.day + LIFE:
+    if services().clock().date() > confirm.day + LIFETIME:
         raise LinkTooOldError
     return confirm
 
 
-def _look(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
+def _load(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
     """Return the preferences, what the link can do now, and the language of the page."""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, confirm.subscriber_id)

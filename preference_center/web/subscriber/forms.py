@@ -1,7 +1,7 @@
 """The forms of the subscriber pages.
 
-They have no CSRF token: a request can only be forged by someone who knows the link, and anyone who
-knows the link can use it directly.
+They need no CSRF token: forging a request takes the signed link, and anyone with the link can use
+it directly.
 """
 
 from collections.abc import Container
@@ -20,7 +20,7 @@ from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.minter import SLUG
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 
-OFF = "off"  # What a form says of a topic that is not received.
+OFF = "off"  # The frequency in the form of a topic that is not received.
 _CAPS = [each.value for each in Frequency if each is not Frequency.EVERY]
 
 
@@ -29,51 +29,53 @@ def _values(vocabulary: type[StrEnum]) -> list[str]:
 
 
 class Form(FlaskForm):  # type: ignore[misc]
-    """A form of ours, read whole from the request's body."""
+    """A form, read from the request's whole body."""
 
     class Meta:
         csrf = False
 
     def __init__(self) -> None:
         read_body(MAX_FORM_BYTES)
-        # FlaskForm on its own also reads JSON, and fails on JSON that is not an object.
+        # By default FlaskForm also reads JSON, and fails on JSON that is not an object.
         super().__init__(formdata=request.form)
 
 
 class LeaveForm(Form):
-    """What to leave: one topic, or everything. The pressed button's value is the answer."""
+    """What to unsubscribe from: one topic, or everything. The pressed button sends `scope`."""
 
     scope = RadioField(choices=[Scope.TOPIC.value, Scope.ALL.value], validators=[InputRequired()])
     topic = StringField(validators=[Optional(), Regexp(f"^{SLUG.pattern}$")])
 
     @property
     def chosen_topic(self) -> str | None:
-        """Return the topic to leave, or None for everything."""
+        """Return the topic to unsubscribe from, or None for everything."""
         return str(self.topic.data) if self.scope.data == Scope.TOPIC else None
 
     def is_for(self, known: Container[str]) -> bool:
-        """Return True if it leaves everything, or one of the topics `known`."""
+        """Return True if the form is valid, and is for everything or for a topic in `known`."""
         return bool(self.validate()) and (self.scope.data == Scope.ALL or self.topic.data in known)
 
 
-class LessForm(Form):
-    """How much less: a cap, or a pause."""
+class ReduceForm(Form):
+    """How to reduce a topic: by a frequency cap or a pause."""
 
     choice = RadioField(choices=[*_CAPS, *_values(Pause)], validators=[InputRequired()])
 
     @property
     def chosen(self) -> Frequency | Pause:
+        """Return the chosen cap or pause."""
         chosen = str(self.choice.data)
         return Pause(chosen) if chosen in _values(Pause) else Frequency(chosen)
 
 
 class PauseForm(Form):
-    """For how long to pause everything."""
+    """For how long to pause every topic."""
 
     length = RadioField(choices=_values(Pause), validators=[InputRequired()])
 
     @property
     def chosen(self) -> Pause:
+        """Return the chosen pause."""
         return Pause(self.length.data)
 
 
@@ -85,6 +87,7 @@ class ReasonForm(Form):
 
     @property
     def chosen(self) -> ReasonCode:
+        """Return the chosen code, or `other` if there is only a note."""
         return ReasonCode(self.code.data or ReasonCode.OTHER)
 
     @property
@@ -94,7 +97,7 @@ class ReasonForm(Form):
 
     @property
     def problem(self) -> str:
-        """Return what is wrong: there is no answer (`nothing`), or the note is too `long`."""
+        """Return `nothing` if there is no answer, `long` if the note is too long, otherwise ""."""
         if len(self.text) > MAX_NOTE_LENGTH:
             return "long"
         return "" if self.validate() and (self.code.data or self.text) else "nothing"
@@ -106,6 +109,7 @@ class LinkForm(Form):
     email = EmailField(validators=[InputRequired(), Length(max=320)])
 
     def validate_email(self, field: EmailField) -> None:
+        """Raise ValidationError unless email can be sent to the address."""
         try:
             mailable = is_mailable(clean(str(field.data)))
         except UnclearAddressError:
@@ -115,9 +119,9 @@ class LinkForm(Form):
 
 
 def read_updates() -> list[TopicUpdate] | None:
-    """Return what the preferences form says of each topic, or None if it cannot be read.
+    """Return the updates in the preferences form, or None if the form is invalid.
 
-    A form without topics, of a subscriber who can choose none, may still set the language.
+    A form without topics is valid if it sets the language.
     """
     read_body(MAX_FORM_BYTES)
     form = request.form

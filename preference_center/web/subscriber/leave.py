@@ -1,4 +1,4 @@
-"""`/u/`: leave this topic or everything, or ask for less of it."""
+"""`/u/`: unsubscribe from this topic or from everything, or reduce the topic."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from preference_center.web.subscriber.changes import (
     preferences_url,
     to_receipt,
 )
-from preference_center.web.subscriber.forms import LeaveForm, LessForm
+from preference_center.web.subscriber.forms import LeaveForm, ReduceForm
 
 blueprint = Blueprint("leave", __name__)
 
@@ -29,7 +29,7 @@ blueprint = Blueprint("leave", __name__)
 @blueprint.get("/u/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Show what can be left. Changes nothing."""
+    """Show the choices. Changes nothing."""
     signed = _read(link)
     count_page_view(signed)
     return _page(link, signed)
@@ -38,7 +38,7 @@ def show(link: str) -> str:
 @blueprint.post("/u/<signed:link>/leave")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response | tuple[str, int]:
-    """Do what the pressed button says."""
+    """Unsubscribe from the topic or from everything, depending on the pressed button."""
     signed, form = _read(link), LeaveForm()
     if not form.validate():
         return _page(link, signed, problem="leave"), 400
@@ -49,9 +49,9 @@ def submit(link: str) -> Response | tuple[str, int]:
 
 @blueprint.post("/u/<signed:link>/less")
 @open_to(Caller.LINK)
-def ask_for_less(link: str) -> Response | tuple[str, int]:
-    """Cap or pause the topic. A subscriber who does not receive it still does not afterwards."""
-    signed, form = _read(link), LessForm()
+def reduce(link: str) -> Response | tuple[str, int]:
+    """Cap or pause the topic. If the subscriber does not receive it, that does not change."""
+    signed, form = _read(link), ReduceForm()
     if not form.validate():
         return _page(link, signed, problem="less"), 400
     context = own_context(signed.campaign)
@@ -76,7 +76,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
         options=_options(topic, now) if topic is not None and topic.received else [],
         problem=problem if current.all_stopped_at is None else "",
         action=url("leave.submit", link=link),
-        less_url=url("leave.ask_for_less", link=link),
+        reduce_url=url("leave.reduce", link=link),
         preferences_url=preferences_url(signed.subscriber_id, signed.topic, signed.campaign),
         page_url=url("leave.show", link=link),
     )
@@ -85,7 +85,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
 def _options(
     topic: TopicPreference, now: datetime
 ) -> list[tuple[Frequency | Pause, datetime | None]]:
-    """Return what is less than now: caps, and pauses with their end."""
+    """Return the choices that reduce the topic: lower caps, and longer pauses with their end."""
     ends = {pause: subscriptions.paused_until(pause, now) for pause in Pause}
     longer = [
         (pause, end)

@@ -1,6 +1,6 @@
-"""A fresh link by mail, for whoever has lost theirs (screen E).
+"""Email a new preferences link to a subscriber who has lost theirs.
 
-It answers the same, in the same time, for addresses that are known and those that are not (P8).
+The answer and the time it takes are the same for known and unknown addresses (P8).
 """
 
 from flask import Blueprint, abort, redirect, request
@@ -11,6 +11,7 @@ from preference_center.core.vocab import OutboxKind
 from preference_center.links.cleaning import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
+from preference_center.web.subscriber.changes import has_smtp
 from preference_center.web.subscriber.forms import LinkForm
 
 blueprint = Blueprint("new_link", __name__)
@@ -19,31 +20,31 @@ blueprint = Blueprint("new_link", __name__)
 @blueprint.get("/new-link")
 @open_to(Caller.ANYONE)
 def show() -> str:
-    """Show the form by itself."""
-    _refuse_without_mail()
+    """Show the form."""
+    _refuse_without_smtp()
     return _page()
 
 
 @blueprint.post("/new-link")
 @open_to(Caller.ANYONE)
 def submit() -> Response | tuple[str, int]:
-    """Queue a mail to the address, if we know it; say the same whether we do or not."""
-    _refuse_without_mail()
-    wired, form = services(), LinkForm()
+    """Queue an email to the address. The worker drops it if the address is unknown."""
+    _refuse_without_smtp()
+    form = LinkForm()
     if not form.validate():
         return _page(str(form.email.data or ""), problem=True), 400
-    if not wired.limits.allow(request.remote_addr or ""):
+    if not services().limits.allow(request.remote_addr or ""):
         abort(429)
-    person = subscriber_id(str(form.email.data), wired.settings.identity_key)
-    with wired.database.transaction() as session:
-        outbox.request(session, person, OutboxKind.LINK, wired.clock())
+    recipient = subscriber_id(str(form.email.data), services().settings.identity_key)
+    with services().database.transaction() as session:
+        outbox.request(session, recipient, OutboxKind.LINK, services().clock())
     return redirect(url("new_link.sent"), 303)
 
 
 @blueprint.get("/new-link/sent")
 @open_to(Caller.ANYONE)
 def sent() -> str:
-    """Say where to look; it tells nothing about any address."""
+    """Ask to check the inbox. The page is the same for every address."""
     return render("subscriber/link_sent.html", language())
 
 
@@ -51,6 +52,6 @@ def _page(email: str = "", *, problem: bool = False) -> str:
     return render("subscriber/new_link.html", language(), email=email, problem=problem)
 
 
-def _refuse_without_mail() -> None:
-    if services().settings.smtp_url is None:
+def _refuse_without_smtp() -> None:
+    if not has_smtp():
         abort(404)

@@ -1,4 +1,4 @@
-"""`/p/`: all preferences of a subscriber on one page."""
+"""`/p/`: a subscriber's preferences on one page."""
 
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
@@ -22,12 +22,12 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber.changes import (
     count_page_view,
+    has_smtp,
     leave,
     load_preferences,
     make,
     own_context,
     receipt_of,
-    smtp,
     to_receipt,
 )
 from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_updates
@@ -38,7 +38,7 @@ blueprint = Blueprint("preferences", __name__)
 @blueprint.get("/p/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Show every topic and what the subscriber gets of it. Changes nothing."""
+    """Show every topic and how often the subscriber gets it. Changes nothing."""
     signed = _read(link)
     count_page_view(signed)
     return _page(link, signed)
@@ -47,7 +47,7 @@ def show(link: str) -> str:
 @blueprint.post("/p/<signed:link>/leave")
 @open_to(Caller.LINK)
 def submit(link: str) -> Response | tuple[str, int]:
-    """Do what the pressed button says."""
+    """Unsubscribe from a topic or from everything, depending on the pressed button."""
     signed, form = _read(link), LeaveForm()
     current, _ = load_preferences(signed.subscriber_id)
     if not form.is_for(current.topics):
@@ -71,43 +71,43 @@ def pause(link: str) -> Response | tuple[str, int]:
 @blueprint.post("/p/<signed:link>/save")
 @open_to(Caller.LINK)
 def save(link: str) -> Response | tuple[str, int]:
-    """Save the form, or show what has changed since the page was opened."""
+    """Save the form, or show which preferences have changed since the page was opened."""
     signed = _read(link)
     current, locale = load_preferences(signed.subscriber_id)
     asked = read_updates()
     if asked is None:
         return _page(link, signed, problem="leave"), 400
-    spoken = _spoken()
+    chosen = _chosen_language()
     context = own_context(signed.campaign)
     try:
-        saved = make(SaveForm(signed.subscriber_id, asked, context, spoken, smtp()))
+        saved = make(SaveForm(signed.subscriber_id, asked, context, chosen, has_smtp()))
     except StalePageError:
         return _page(link, signed, problem="stale", asked=asked), 409
     if saved.result.changed:
         receipt = receipt_of(signed.subscriber_id, saved.result)
         return redirect(_here(link, saved=receipt, **_notices(saved)), 303)
-    switched = spoken is not None and spoken != (current.locale or locale)
+    switched = chosen is not None and chosen != (current.locale or locale)
     said = "requested" if saved.requested else "language" if switched else "nothing"
     return redirect(_here(link, said=said, **_notices(saved)), 303)
 
 
 def _notices(saved: SaveResult) -> dict[str, list[str]]:
-    """Return the topics to name in the URL of the page: those requested, and those refused."""
+    """Return the topics to list in the URL of the page: those requested, and those refused."""
     refused = {
         why.value: [slug for slug, each in saved.refused.items() if each is why] for why in NotSaved
     }
     return {"requested": saved.requested, **refused}
 
 
-def _spoken() -> str | None:
-    """Return the language that the form chooses, if it is offered."""
+def _chosen_language() -> str | None:
+    """Return the language chosen in the form, if it is offered."""
     chosen = request.form.get("language")
     return chosen if chosen in services().languages.offered else None
 
 
 def _here(link: str, **values: object) -> str:
-    if "lang" in request.args and (spoken := _spoken()) is not None:
-        values["lang"] = spoken  # The form's choice overrides the switch.
+    if "lang" in request.args and (chosen := _chosen_language()) is not None:
+        values["lang"] = chosen  # The form's choice overrides the switch.
     return url("preferences.show", link=link, **values)
 
 
@@ -129,7 +129,7 @@ def _page(
         problem=problem if current.all_stopped_at is None or problem == "stale" else "",
         asked={each.slug: each for each in asked or () if each.changes},
         differing=_differing(current, asked or []),
-        spoken=_spoken() if problem else None,
+        chosen_language=_chosen_language() if problem else None,
         said=request.args.get("said", "") if not problem else "",
         saved=saved if not problem else None,
         saved_undo_url=url("receipts.undo", link=saved_link) if saved_link else "",
@@ -143,7 +143,7 @@ def _page(
 
 
 def _named(current: SubscriberPreferences, what: str) -> list[str]:
-    """Return the names of the topics that the URL of the page lists under `what`."""
+    """Return the names of the topics listed under `what` in the URL of the page."""
     slugs = request.args.getlist(what)
     return [topic.name for topic in current.topics.values() if topic.slug in slugs]
 
@@ -151,7 +151,7 @@ def _named(current: SubscriberPreferences, what: str) -> list[str]:
 def _differing(
     current: SubscriberPreferences, asked: list[TopicUpdate]
 ) -> list[tuple[TopicPreference, Frequency | None]]:
-    """Return the topics for which the form is out of date, each with what the form showed."""
+    """Return the topics that have changed since the form was shown, and the shown frequency."""
     return [
         (current.topics[each.slug], each.was)
         for each in asked
@@ -160,7 +160,7 @@ def _differing(
 
 
 def _saved(signed: Link, locale: str) -> tuple[ShownReceipt | None, str]:
-    """Return the receipt in the URL of the page, unless it is another subscriber's."""
+    """Return the receipt in the URL of the page, and its link, if it is this subscriber's."""
     link = request.args.get("saved", "")
     try:
         receipt = read_receipt(link, services().settings.server_keys)

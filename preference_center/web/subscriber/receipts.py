@@ -27,22 +27,22 @@ blueprint = Blueprint("receipts", __name__)
 @blueprint.get("/r/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Show what changed and whether it still holds. It is always safe to reload."""
+    """Show what changed and whether it still applies. Changes nothing."""
     return _page("subscriber/receipt.html", link, _read(link))
 
 
 @blueprint.get("/r/<signed:link>/undo")
-@blueprint.get("/r/<signed:link>/undo<stuck:stuck>")
+@blueprint.get("/r/<signed:link>/undo<appended:rest>")
 @open_to(Caller.LINK)
-def ask_undo(link: str, stuck: str = "") -> str:
-    """Ask before undoing: the link in the email leads here. Changes nothing."""
+def ask_undo(link: str, rest: str = "") -> str:
+    """Ask before undoing. The undo link in emails opens this page. Changes nothing."""
     return _page("subscriber/undo.html", link, _read(link))
 
 
 @blueprint.post("/r/<signed:link>/undo")
 @open_to(Caller.LINK)
 def undo(link: str) -> Response:
-    """Restore everything as it was before the change."""
+    """Restore the preferences from before the change."""
     receipt = _read(link)
     _, locale = load_preferences(receipt.subscriber_id)
     wording = render("subscriber/undo_wording.txt", locale).strip()
@@ -54,7 +54,7 @@ def undo(link: str) -> Response:
 @blueprint.post("/r/<signed:link>/leave")
 @open_to(Caller.LINK)
 def leave_again(link: str) -> Response:
-    """Leave after all, from the page that confirms an undo."""
+    """Unsubscribe with the button of the receipt page."""
     receipt, form = _read(link), LeaveForm()
     current, _ = load_preferences(receipt.subscriber_id)
     unchanged_url = url("receipts.show", link=link)
@@ -65,7 +65,7 @@ def leave_again(link: str) -> Response:
 
 @blueprint.post("/r/<signed:link>/reason")
 @open_to(Caller.LINK)
-def tell_why(link: str) -> Response | tuple[str, int]:
+def give_reason(link: str) -> Response | tuple[str, int]:
     """Record why the subscriber left. A second answer replaces the first."""
     receipt, form = _read(link), ReasonForm()
     shown, _ = _shown(receipt)
@@ -99,7 +99,7 @@ def _page(template: str, link: str, receipt: Receipt, form: ReasonForm | None = 
         note=form.text if form is not None else "",
         codes=list(ReasonCode),
         undo_url=url("receipts.undo", link=link),
-        reason_url=url("receipts.tell_why", link=link),
+        reason_url=url("receipts.give_reason", link=link),
         preferences_url=_preferences_url(receipt, shown),
         action=url("receipts.leave_again", link=link),
         page_url=url("receipts.show", link=link),

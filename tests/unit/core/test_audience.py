@@ -1,4 +1,4 @@
-"""Who may be mailed now, and what asking leaves behind."""
+"""Audience checks: the verdict for each state of a subscriber, and what a check records."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,17 +16,17 @@ from tests.support import make
 ADA = "ada@example.org"
 
 
-def _verdict(session: Session, email: str = ADA) -> audience.Verdict:
+def _check(session: Session, email: str = ADA) -> audience.Verdict:
     topic = topics.get(session, "weekly-news")
     person = make.person(email)
     return audience.check(session, topic, "c", {person: email}, make.NOW)[person]
 
 
-def _other_topic(session: Session) -> None:
+def _subscribed_to_another_topic(session: Session) -> None:
     make.reader(session, ADA, "offers")
 
 
-def _everything(session: Session) -> None:
+def _unsubscribed_from_all(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None)
 
@@ -36,12 +36,12 @@ def _bounced(session: Session) -> None:
     make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
 
 
-def _left(session: Session) -> None:
+def _unsubscribed(session: Session) -> None:
     make.reader(session)
     make.stop(session)
 
 
-def _left_unseen(session: Session) -> None:
+def _unsubscribed_while_unknown(session: Session) -> None:
     make.stop(session)
 
 
@@ -55,12 +55,12 @@ def _paused(session: Session) -> None:
     ada.subscriptions["weekly-news"].paused_until = make.NOW + timedelta(days=1)
 
 
-def _paused_till_now(session: Session) -> None:
+def _paused_until_now(session: Session) -> None:
     ada = make.reader(session)
     ada.subscriptions["weekly-news"].paused_until = make.NOW
 
 
-def _mailed_this_week(session: Session) -> None:
+def _claimed_this_week(session: Session) -> None:
     ada = make.reader(session)
     ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     session.flush()
@@ -68,116 +68,116 @@ def _mailed_this_week(session: Session) -> None:
     audience.claim(session, topic, "the last one", [make.person()], before)
 
 
-def _paused_and_left(session: Session) -> None:
+def _paused_and_unsubscribed(session: Session) -> None:
     _paused(session)
     make.stop(session)
 
 
 CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
-    # what happened, then the verdict of a topic whose silence denies, and of one that allows
+    # setup, verdict and reason on an opt-in topic, verdict on an opt-out topic
     (lambda _: None, "deny", "unknown", "allow"),
     (make.reader, "allow", "", "allow"),
-    (_other_topic, "deny", "not_subscribed", "allow"),
+    (_subscribed_to_another_topic, "deny", "not_subscribed", "allow"),
     (
         lambda session: make.reader(session, status=Status.UNCONFIRMED),
         "deny",
         Status.UNCONFIRMED,
         "deny",
     ),
-    (_left, "deny", "unsubscribed", "deny"),
-    (_left_unseen, "deny", "unsubscribed", "deny"),
-    (_everything, "deny", "suppressed", "deny"),
+    (_unsubscribed, "deny", "unsubscribed", "deny"),
+    (_unsubscribed_while_unknown, "deny", "unsubscribed", "deny"),
+    (_unsubscribed_from_all, "deny", "suppressed", "deny"),
     (_bounced, "deny", "suppressed", "deny"),
     (_erased, "deny", "erased", "deny"),
     (_paused, "defer", "paused", "defer"),
-    (_paused_till_now, "allow", "", "allow"),
-    (_mailed_this_week, "defer", "frequency", "defer"),
-    (_paused_and_left, "deny", "unsubscribed", "deny"),
+    (_paused_until_now, "allow", "", "allow"),
+    (_claimed_this_week, "defer", "frequency", "defer"),
+    (_paused_and_unsubscribed, "deny", "unsubscribed", "deny"),
 ]
 
 
-@pytest.mark.parametrize(("happened", "verdict", "reason", "_opt_out"), CASES)
-def test_verdicts_where_silence_denies(
+@pytest.mark.parametrize(("prepare", "verdict", "reason", "_opt_out"), CASES)
+def test_verdicts_on_an_opt_in_topic(
     database: Database,
-    happened: Callable[[Session], object],
+    prepare: Callable[[Session], object],
     verdict: str,
     reason: str,
     _opt_out: str,
 ) -> None:
     with database.transaction() as session:
         make.topic(session)
-        happened(session)
+        prepare(session)
     with database.transaction() as session:
-        found = _verdict(session)
+        found = _check(session)
         assert (found.verdict, found.reason) == (verdict, reason)
 
 
-@pytest.mark.parametrize(("happened", "_verdict_", "_reason", "opt_out"), CASES)
-def test_verdicts_where_silence_allows(
+@pytest.mark.parametrize(("prepare", "_verdict", "_reason", "opt_out"), CASES)
+def test_verdicts_on_an_opt_out_topic(
     database: Database,
-    happened: Callable[[Session], object],
-    _verdict_: str,
+    prepare: Callable[[Session], object],
+    _verdict: str,
     _reason: str,
     opt_out: str,
 ) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        happened(session)
+        prepare(session)
     with database.transaction() as session:
-        assert _verdict(session).verdict == opt_out
+        assert _check(session).verdict == opt_out
 
 
-def test_nobody_is_mailed_on_an_archived_topic(database: Database) -> None:
+def test_a_check_on_an_archived_topic_is_refused(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
         with pytest.raises(TopicRefusal, match="archived"):
-            _verdict(session)
+            _check(session)
 
 
-def test_the_address_of_who_may_be_mailed_is_remembered(database: Database) -> None:
+def test_a_check_records_the_address_of_an_allowed_recipient(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        _verdict(session, "new@example.org")
+        _check(session, "new@example.org")
     with database.reading() as session:
         found = subscribers.find(session, make.person("new@example.org"))
         assert found is not None
         assert found.email == "new@example.org"
 
 
-@pytest.mark.parametrize("happened", [_left_unseen, _erased])
-def test_the_address_of_who_left_is_not_remembered(
-    database: Database, happened: Callable[[Session], object]
+@pytest.mark.parametrize("prepare", [_unsubscribed_while_unknown, _erased])
+def test_a_check_records_no_address_after_an_unsubscribe_or_erasure(
+    database: Database, prepare: Callable[[Session], object]
 ) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        happened(session)
+        prepare(session)
     with database.transaction() as session:
-        _verdict(session)
+        _check(session)
     with database.reading() as session:
         found = subscribers.find(session, make.person())
         assert found is not None
         assert found.email is None
 
 
-def test_an_address_that_is_not_one_is_not_remembered(database: Database) -> None:
+def test_a_check_does_not_record_an_invalid_address(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        _verdict(session, "ada@example.org\r\nBcc: eve@example.org")
+        _check(session, "ada@example.org\r\nBcc: eve@example.org")
         assert subscribers.find(session, make.person("ada@example.org")) is None
 
 
-def test_who_asked_for_less_where_silence_allows_is_obeyed(database: Database) -> None:
+def test_a_reduced_frequency_on_an_opt_out_topic_is_respected(database: Database) -> None:
     with database.transaction() as session:
         topic = make.topic(session, policy="opt_out")
-        stranger = subscribers.lock(session, make.person(), make.NOW)
-        subscriptions.reduce_or_pause(session, stranger, topic, Frequency.MONTHLY, make.context())
+        subscriber = subscribers.lock(session, make.person(), make.NOW)
+        subscriptions.reduce_or_pause(session, subscriber, topic, Frequency.MONTHLY, make.context())
         audience.claim(session, topic, "the last one", [make.person()], make.NOW)
         found = audience.check(session, topic, "c", {make.person(): ADA}, make.NOW)
         assert found[make.person()].reason == "frequency"
 
 
-def test_asking_about_many_takes_one_statement(database: Database) -> None:
+def test_checking_a_thousand_recipients_takes_one_statement(database: Database) -> None:
     people = {make.person(f"p{number}@example.org"): "" for number in range(1000)}
     statements: list[str] = []
     with database.transaction() as session:

@@ -1,4 +1,4 @@
-"""When bounces end an address, on plain values: every clause of the rule, at its edge (M13)."""
+"""Every clause of the bounce rule at its boundary, on plain values (M13)."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -35,7 +35,7 @@ def claimed(*days: int, delivered: int | None = None) -> Evidence:
 def series(
     days: Iterable[int], evidence: Evidence | None = None, cadence: Cadence = Cadence.IRREGULAR
 ) -> bool:
-    """Add soft failures one by one; return True once one of them ends the address."""
+    """Add soft failures one by one; return True once one of them suppresses the address."""
     evidence = evidence or Evidence()
     found = soft(*days, cadence=cadence)
     return any(
@@ -44,7 +44,7 @@ def series(
 
 
 @pytest.mark.parametrize(
-    ("days", "ended"),
+    ("days", "suppressed"),
     [
         ([0, 3, 6, 10, 14], True),
         ([0, 3, 6, 10, 13], False),
@@ -57,12 +57,14 @@ def series(
         ([0, 7, 14, 21, 30], False),
     ],
 )
-def test_five_failed_mailings_two_weeks_apart(days: list[int], ended: bool) -> None:
-    assert series(days) is ended
+def test_five_failed_mailings_over_two_weeks_suppress_the_address(
+    days: list[int], suppressed: bool
+) -> None:
+    assert series(days) is suppressed
 
 
 @pytest.mark.parametrize(
-    ("cadence", "days", "ended"),
+    ("cadence", "days", "suppressed"),
     [
         (Cadence.WEEKLY, [0, 14, 28, 42, 56], True),
         (Cadence.WEEKLY, [0, 14, 28, 42, 60], False),
@@ -73,39 +75,39 @@ def test_five_failed_mailings_two_weeks_apart(days: list[int], ended: bool) -> N
     ],
 )
 def test_without_evidence_the_cadence_sets_the_window(
-    cadence: Cadence, days: list[int], ended: bool
+    cadence: Cadence, days: list[int], suppressed: bool
 ) -> None:
-    assert series(days, cadence=cadence) is ended
+    assert series(days, cadence=cadence) is suppressed
 
 
 MONTHS = [0, 30, 61, 91, 122]
 
 
 @pytest.mark.parametrize(
-    ("evidence", "ended"),
+    ("evidence", "suppressed"),
     [
         (claimed(*MONTHS), True),
         (claimed(*MONTHS, delivered=-30), True),
         (claimed(delivered=-30), True),
         (claimed(*MONTHS, delivered=0), False),
         (claimed(*MONTHS, 45), False),
-        # Reports may come up to six days after the email.
+        # Reports may arrive up to six days after the email.
         (claimed(*(each - 6 for each in MONTHS)), True),
         (claimed(*(each - 7 for each in MONTHS)), False),
-        # A claim of six days ago may still fail.
+        # An email claimed six days ago may still fail.
         (claimed(*MONTHS, 116), True),
         (claimed(*MONTHS, 115), False),
         # An old claim says nothing about emails that were not claimed.
         (claimed(-100), False),
     ],
 )
-def test_with_evidence_five_in_half_a_year_count_until_one_arrives(
-    evidence: Evidence, ended: bool
+def test_with_evidence_failures_count_for_half_a_year_until_a_delivery(
+    evidence: Evidence, suppressed: bool
 ) -> None:
-    assert series(MONTHS, evidence) is ended
+    assert series(MONTHS, evidence) is suppressed
 
 
-def test_failures_after_a_reset_count_anew() -> None:
+def test_a_reset_restarts_the_count() -> None:
     days = [0, 7, 14, 21, 35, 42, 49, 56, 63]
     assert not series(days[:-1], claimed(*days, 28))
     assert series(days, claimed(*days, 28))
@@ -120,20 +122,20 @@ def test_most_claimed_emails_must_have_failed() -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [(PERMANENT, PERMANENT), (PERMANENT, PROBABLE), (PROBABLE, PROBABLE)]
 )
-@pytest.mark.parametrize(("gap", "ended"), [(1, False), (6, False), (7, True), (179, True)])
+@pytest.mark.parametrize(("gap", "suppressed"), [(1, False), (6, False), (7, True), (179, True)])
 def test_a_second_report_of_a_missing_mailbox_confirms_the_first(
-    first: BounceSeverity, second: BounceSeverity, gap: int, ended: bool
+    first: BounceSeverity, second: BounceSeverity, gap: int, suppressed: bool
 ) -> None:
     new = Failure(day(gap), second)
-    assert ends([Failure(day(0), first)], new, Evidence(), new.day, held=False) is ended
+    assert ends([Failure(day(0), first)], new, Evidence(), new.day, held=False) is suppressed
 
 
-def test_what_was_reported_half_a_year_ago_confirms_nothing() -> None:
+def test_a_report_from_half_a_year_ago_confirms_nothing() -> None:
     new = Failure(day(180), PROBABLE)
     assert not ends([Failure(day(0), PROBABLE)], new, Evidence(), new.day, held=False)
 
 
-def test_a_permanent_bounce_ends_the_address_at_once() -> None:
+def test_a_permanent_bounce_suppresses_the_address_immediately() -> None:
     new = Failure(day(1), PERMANENT)
     assert ends([], new, Evidence(), new.day, held=False)
     assert ends([Failure(day(0), PROBABLE)], new, Evidence(), new.day, held=False)
@@ -152,7 +154,7 @@ def test_a_soft_failure_confirms_nothing(severity: BounceSeverity) -> None:
 
 
 @pytest.mark.parametrize("evidence", [claimed(14), claimed(delivered=14)])
-def test_a_reset_clears_what_was_quarantined(evidence: Evidence) -> None:
+def test_a_reset_clears_quarantined_failures(evidence: Evidence) -> None:
     first, new = Failure(day(0), PROBABLE), Failure(day(28), PROBABLE)
     assert not ends([first], new, evidence, new.day, held=False)
 
@@ -176,7 +178,7 @@ DAYS = st.integers(0, 400)
     st.none() | DAYS,
     st.lists(DAYS, max_size=5),
 )
-def test_fewer_failures_or_more_arrivals_never_end_more(
+def test_fewer_failures_or_more_deliveries_never_suppress_more(
     failed: list[int], claims: list[int], delivered: int | None, more: list[int]
 ) -> None:
     evidence = claimed(*claims, delivered=delivered)

@@ -1,6 +1,6 @@
-"""A year or two of mailings: no healthy reader ends, every dead address does (M13).
+"""Simulations of one to two years of mailings: only dead addresses are suppressed (M13).
 
-The rule is simulated on plain values for many readers, then through the database for a few.
+The rule runs on plain values for many subscribers, then through the database for a few.
 """
 
 import random
@@ -31,7 +31,7 @@ PERMANENT, PROBABLE, SOFT = (
 
 @dataclass(frozen=True)
 class Sender:
-    """Mails one topic every `step` days. `evidence` is what it lets us know of arrivals."""
+    """A sender of one topic, every `step` days; `evidence` is what it reports about deliveries."""
 
     step: int
     cadence: Cadence
@@ -53,11 +53,11 @@ SENDERS = [
     for evidence in ("claims", "deliveries", "neither")
     if (step, evidence) != (1, "neither")
 ]
-READERS = {1: 150, 7: 600, 14: 1000, 30: 1500}
+SUBSCRIBERS = {1: 150, 7: 600, 14: 1000, 30: 1500}
 
 
-def troubles(chance: random.Random, until: int) -> dict[int, BounceSeverity]:
-    """Return the days on which an email to a healthy reader would fail, and how."""
+def faults(chance: random.Random, until: int) -> dict[int, BounceSeverity]:
+    """Return the days on which an email to a healthy address would fail, with the severity."""
     share = chance.choice([0.01, 0.02, 0.03])
     found = {day: SOFT for day in range(until) if chance.random() < share}
     for year in range(0, until, 365):  # a mailbox that is full over a long weekend
@@ -68,10 +68,10 @@ def troubles(chance: random.Random, until: int) -> dict[int, BounceSeverity]:
     return found | dict.fromkeys((550, 551), PERMANENT)  # two days of 5.1.1
 
 
-def ended_after(
+def suppressed_after(
     sender: Sender, failing: dict[int, BounceSeverity], until: int, *, offset: int = 0
 ) -> int | None:
-    """Return on which day an address ends, given on which days an email to it would fail."""
+    """Return the day on which an address is suppressed if emails fail on the `failing` days."""
     window = CADENCE_WINDOWS[sender.cadence]
     failures: list[Failure] = []
     claims: list[date] = []
@@ -94,34 +94,34 @@ def ended_after(
 
 
 @pytest.mark.parametrize("sender", SENDERS, ids=str)
-def test_no_healthy_reader_ends(sender: Sender) -> None:
+def test_no_healthy_address_is_suppressed(sender: Sender) -> None:
     chance = random.Random(8)
-    ended = [
-        ended_after(sender, troubles(chance, TWO_YEARS), TWO_YEARS, offset=turn % sender.step)
-        for turn in range(READERS[sender.step])
+    suppressed = [
+        suppressed_after(sender, faults(chance, TWO_YEARS), TWO_YEARS, offset=turn % sender.step)
+        for turn in range(SUBSCRIBERS[sender.step])
     ]
-    assert [each for each in ended if each is not None] == []
+    assert [each for each in suppressed if each is not None] == []
 
 
-# How long it takes to end an address that refuses every email, in days.
+# Days until an address that refuses every email is suppressed.
 DEAD = {1: 14, 7: 28, 14: 56, 30: 120}
 
 
 @pytest.mark.parametrize("sender", [*SENDERS, Sender(1, Cadence.IRREGULAR, "neither")], ids=str)
-def test_every_dead_address_ends(sender: Sender) -> None:
+def test_every_dead_address_is_suppressed(sender: Sender) -> None:
     for seed in range(40):
         chance = random.Random(seed)
         died = 365 - 365 % sender.step
-        failing = troubles(chance, died) if sender.step > 1 else {}
+        failing = faults(chance, died) if sender.step > 1 else {}
         failing = {day: how for day, how in failing.items() if day < died - 180}
         failing |= dict.fromkeys(range(died, TWO_YEARS), SOFT)
-        ended = ended_after(sender, failing, TWO_YEARS)
-        assert ended is not None
-        assert ended - died == DEAD[sender.step]
+        suppressed = suppressed_after(sender, failing, TWO_YEARS)
+        assert suppressed is not None
+        assert suppressed - died == DEAD[sender.step]
 
 
 @pytest.mark.parametrize(("step", "after"), [(1, 7), (7, 7), (14, 14), (30, 30)])
-def test_what_is_probably_dead_ends_at_the_next_mailing_a_week_later(step: int, after: int) -> None:
+def test_a_mailing_a_week_later_confirms_a_probable_bounce(step: int, after: int) -> None:
     failures: list[Failure] = []
     for number in range(0, 60, step):
         new = Failure(START + number * DAY, PROBABLE)
@@ -131,49 +131,51 @@ def test_what_is_probably_dead_ends_at_the_next_mailing_a_week_later(step: int, 
     assert number == after
 
 
-def test_a_daily_sender_without_evidence_loses_healthy_readers() -> None:
+def test_a_daily_sender_without_evidence_loses_healthy_subscribers() -> None:
     """Show why `docs/bounces.md` asks daily senders for claims or delivered events."""
-    ended = {
+    suppressed = {
         evidence: sum(
-            ended_after(Sender(1, Cadence.IRREGULAR, evidence), _at_three_percent(seed), 365)
+            suppressed_after(
+                Sender(1, Cadence.IRREGULAR, evidence), _failures_at_three_percent(seed), 365
+            )
             is not None
             for seed in range(200)
         )
         for evidence in ("neither", "claims", "deliveries")
     }
-    assert ended["neither"] > 0
-    assert (ended["claims"], ended["deliveries"]) == (0, 0)
+    assert suppressed["neither"] > 0
+    assert (suppressed["claims"], suppressed["deliveries"]) == (0, 0)
 
 
-def _at_three_percent(seed: int) -> dict[int, BounceSeverity]:
+def _failures_at_three_percent(seed: int) -> dict[int, BounceSeverity]:
     chance = random.Random(seed)
     return {day: SOFT for day in range(365) if chance.random() < 0.03}
 
 
 @dataclass
-class Stage:
-    """One sender, its mailings, and a large domain with living, full and vanished mailboxes."""
+class Simulation:
+    """A sender and a large domain with working, full and deleted mailboxes."""
 
     database: Database
     step: int
     claims: bool
-    living: list[str] = field(default_factory=lambda: _emails("living", 25))
+    working: list[str] = field(default_factory=lambda: _emails("living", 25))
     full: list[str] = field(default_factory=lambda: _emails("full", 2))
-    gone: list[str] = field(default_factory=lambda: _emails("gone", 2))
-    unlikely: list[str] = field(default_factory=lambda: _emails("unlikely", 2))
-    ended: dict[str, int] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=lambda: _emails("gone", 2))
+    probable: list[str] = field(default_factory=lambda: _emails("unlikely", 2))
+    suppressed: dict[str, int] = field(default_factory=dict)
 
     def prepare(self, cadence: Cadence) -> None:
         with self.database.transaction() as session:
             make.topic(session, cadence=cadence)
-            for email in (*self.living, *self.full, *self.gone, *self.unlikely):
+            for email in (*self.working, *self.full, *self.deleted, *self.probable):
                 make.reader(session, email)
 
-    def mail(self, number: int, failing: dict[str, BounceSeverity]) -> None:
-        """Send one mailing; those who fail bounce an hour later."""
+    def send(self, number: int, failing: dict[str, BounceSeverity]) -> None:
+        """Send one mailing; the failing addresses bounce an hour later."""
         at = make.NOW + number * self.step * DAY
-        everybody = [*self.living, *self.full, *self.gone, *self.unlikely]
-        ids = {make.person(email): email for email in everybody}
+        emails = [*self.working, *self.full, *self.deleted, *self.probable]
+        ids = {make.person(email): email for email in emails}
         with self.database.transaction() as session:
             topic = topics.get(session, "weekly-news")
             verdicts = audience.check(session, topic, str(number), ids, at)
@@ -186,23 +188,25 @@ class Stage:
                     make.bounce(session, bounce, at + timedelta(hours=1), email)
         with self.database.reading() as session:
             for person in session.scalars(select(Suppression.subscriber_id)):
-                self.ended.setdefault(ids[person], number)
+                self.suppressed.setdefault(ids[person], number)
 
 
-def _emails(kind: str, many: int) -> list[str]:
-    return [f"{kind}{number}@mail.example" for number in range(many)]
+def _emails(kind: str, count: int) -> list[str]:
+    return [f"{kind}{number}@mail.example" for number in range(count)]
 
 
-def _failing(stage: Stage, number: int, faulty: range) -> Iterator[tuple[str, BounceSeverity]]:
+def _failing(
+    simulation: Simulation, number: int, faulty: range
+) -> Iterator[tuple[str, BounceSeverity]]:
     chance = random.Random(number)
-    for email in stage.living:
+    for email in simulation.working:
         if number in faulty:
             yield email, PERMANENT
         elif number == 5 or chance.random() < 0.02:
             yield email, SOFT
-    yield from dict.fromkeys(stage.full, SOFT).items()
-    yield from dict.fromkeys(stage.gone, PERMANENT).items()
-    yield from dict.fromkeys(stage.unlikely, PROBABLE).items()
+    yield from dict.fromkeys(simulation.full, SOFT).items()
+    yield from dict.fromkeys(simulation.deleted, PERMANENT).items()
+    yield from dict.fromkeys(simulation.probable, PROBABLE).items()
 
 
 @pytest.mark.parametrize(
@@ -214,27 +218,27 @@ def _failing(stage: Stage, number: int, faulty: range) -> Iterator[tuple[str, Bo
         (30, Cadence.MONTHLY, 6, False),
     ],
 )
-def test_through_the_database(
+def test_the_rule_works_through_the_database(
     database: Database, step: int, cadence: Cadence, mailings: int, claims: bool
 ) -> None:
-    stage = Stage(database, step, claims)
-    stage.prepare(cadence)
-    faulty = range(3, 5 if step == 1 else 4)  # the domain refuses everybody for two days
+    simulation = Simulation(database, step, claims)
+    simulation.prepare(cadence)
+    faulty = range(3, 5 if step == 1 else 4)  # the domain refuses every address for two days
     for number in range(mailings):
-        stage.mail(number, dict(_failing(stage, number, faulty)))
-    assert not set(stage.ended) & set(stage.living)
-    assert {stage.ended[email] for email in stage.gone} == {0}
+        simulation.send(number, dict(_failing(simulation, number, faulty)))
+    assert not set(simulation.suppressed) & set(simulation.working)
+    assert {simulation.suppressed[email] for email in simulation.deleted} == {0}
     second = 7 if step == 1 else 1
-    assert {stage.ended[email] for email in stage.unlikely} == {second}
-    assert {stage.ended[email] for email in stage.full} == {14 if step == 1 else 4}
+    assert {simulation.suppressed[email] for email in simulation.probable} == {second}
+    assert {simulation.suppressed[email] for email in simulation.full} == {14 if step == 1 else 4}
 
 
 @pytest.mark.parametrize(("step", "claims"), [(7, False), (30, True)])
-def test_a_domain_of_dead_addresses_ends_with_the_second_mailing(
+def test_a_domain_of_dead_addresses_is_suppressed_at_the_second_mailing(
     database: Database, step: int, claims: bool
 ) -> None:
-    stage = Stage(database, step, claims, [], [], _emails("gone", 50), [])
-    stage.prepare(Cadence.MONTHLY)
+    simulation = Simulation(database, step, claims, [], [], _emails("gone", 50), [])
+    simulation.prepare(Cadence.MONTHLY)
     for number in range(2):
-        stage.mail(number, dict.fromkeys(stage.gone, PERMANENT))
-    assert [stage.ended[email] for email in stage.gone] == [1] * 50
+        simulation.send(number, dict.fromkeys(simulation.deleted, PERMANENT))
+    assert [simulation.suppressed[email] for email in simulation.deleted] == [1] * 50

@@ -1,4 +1,4 @@
-"""Claims: what a cap counts, what a crash repeats and what a cancelled mailing gives back."""
+"""Claims: how they count towards frequency caps, are repeated and are released."""
 
 import random
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ WEEKLY = CAPS[0][1]
 def _capped(
     session: Session, frequency: Frequency = Frequency.WEEKLY, email: str = ADA, *slugs: str
 ) -> None:
-    """Add somebody who gets topics at most as often as `frequency` says."""
+    """Add a subscriber whose topics are capped at `frequency`."""
     for subscription in make.reader(session, email, *slugs).subscriptions.values():
         subscription.frequency = frequency
     session.flush()
@@ -39,7 +39,7 @@ def _claim(
     return audience.claim(session, topics.get(session, slug), campaign, [person], at)[person]
 
 
-def _answer(session: Session, campaign: str, at: datetime = make.NOW) -> str:
+def _verdict(session: Session, campaign: str, at: datetime = make.NOW) -> str:
     return _claim(session, campaign, at).verdict
 
 
@@ -54,19 +54,19 @@ def _ada(session: Session) -> Any:
 
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
-def test_a_cap_holds_to_the_minute(
+def test_a_cap_is_exact_to_the_minute(
     database: Database, frequency: Frequency, gap: timedelta
 ) -> None:
     with database.transaction() as session:
         _capped(session, frequency)
-        assert _answer(session, "one") == "allow"
+        assert _verdict(session, "one") == "allow"
         early = _claim(session, "two", make.NOW + gap - MINUTE)
         assert early == audience.Verdict("defer", "frequency", make.NOW + gap, ADA)
-        assert _answer(session, "two", make.NOW + gap) == "allow"
+        assert _verdict(session, "two", make.NOW + gap) == "allow"
 
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
-def test_who_was_deferred_is_allowed_at_the_time_that_was_named(
+def test_a_deferred_email_is_allowed_at_the_named_time(
     database: Database, frequency: Frequency, gap: timedelta
 ) -> None:
     with database.transaction() as session:
@@ -74,17 +74,17 @@ def test_who_was_deferred_is_allowed_at_the_time_that_was_named(
         _claim(session, "one")
         until = _claim(session, "two", make.NOW + gap / 2).until
         assert until is not None
-        assert _answer(session, "two", until) == "allow"
+        assert _verdict(session, "two", until) == "allow"
 
 
-def test_who_has_no_cap_is_allowed_every_time(database: Database) -> None:
+def test_a_subscriber_without_a_cap_is_always_allowed(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         for minute in range(3):
-            assert _answer(session, f"c{minute}", make.NOW + minute * MINUTE) == "allow"
+            assert _verdict(session, f"c{minute}", make.NOW + minute * MINUTE) == "allow"
 
 
-def test_a_letter_that_jitters_by_minutes_reaches_a_weekly_reader_every_week(
+def test_a_weekly_cap_allows_a_weekly_mailing_with_jitter(
     database: Database,
 ) -> None:
     jitter = random.Random(7)
@@ -92,10 +92,10 @@ def test_a_letter_that_jitters_by_minutes_reaches_a_weekly_reader_every_week(
         _capped(session)
         for week in range(26):
             at = make.NOW + week * 7 * DAY + jitter.uniform(-1, 1) * HOUR
-            assert _answer(session, f"w{week}", at) == "allow"
+            assert _verdict(session, f"w{week}", at) == "allow"
 
 
-def test_a_letter_every_fourth_week_reaches_a_monthly_reader_every_time(
+def test_a_monthly_cap_allows_a_four_weekly_mailing_with_jitter(
     database: Database,
 ) -> None:
     jitter = random.Random(7)
@@ -103,10 +103,10 @@ def test_a_letter_every_fourth_week_reaches_a_monthly_reader_every_time(
         _capped(session, Frequency.MONTHLY)
         for month in range(12):
             at = make.NOW + month * 28 * DAY + jitter.uniform(-1, 1) * HOUR
-            assert _answer(session, f"m{month}", at) == "allow"
+            assert _verdict(session, f"m{month}", at) == "allow"
 
 
-def test_what_is_sent_before_somebody_asks_for_less_counts(database: Database) -> None:
+def test_emails_claimed_before_a_reduction_count_towards_the_cap(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         _claim(session, "one")
@@ -118,7 +118,7 @@ def test_what_is_sent_before_somebody_asks_for_less_counts(database: Database) -
         assert (found.reason, found.until) == ("frequency", make.NOW + WEEKLY)
 
 
-def test_only_the_last_mail_counts(database: Database) -> None:
+def test_only_the_latest_claim_counts(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
@@ -127,7 +127,7 @@ def test_only_the_last_mail_counts(database: Database) -> None:
         assert _claim(session, "three", make.NOW + 8 * DAY).until == until
 
 
-def test_topics_are_counted_apart(database: Database) -> None:
+def test_each_topic_is_counted_separately(database: Database) -> None:
     with database.transaction() as session:
         _capped(session, Frequency.WEEKLY, ADA, "weekly-news", "offers")
         assert _claim(session, "one", slug="weekly-news").verdict == "allow"
@@ -135,7 +135,7 @@ def test_topics_are_counted_apart(database: Database) -> None:
         assert _claim(session, "two", slug="weekly-news").verdict == "defer"
 
 
-def test_people_are_counted_apart(database: Database) -> None:
+def test_each_subscriber_is_counted_separately(database: Database) -> None:
     bob = make.person("bob@example.org")
     with database.transaction() as session:
         _capped(session)
@@ -146,7 +146,7 @@ def test_people_are_counted_apart(database: Database) -> None:
         assert (found[make.person()].verdict, found[bob].verdict) == ("defer", "allow")
 
 
-def test_who_is_not_allowed_is_not_counted(database: Database) -> None:
+def test_a_deferred_or_denied_email_is_not_claimed(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
@@ -156,7 +156,7 @@ def test_who_is_not_allowed_is_not_counted(database: Database) -> None:
         assert [claim.campaign for claim in session.query(Claim)] == ["one"]
 
 
-def test_asking_without_a_claim_counts_nothing(database: Database) -> None:
+def test_a_check_without_a_claim_counts_nothing(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         topic = topics.get(session, "weekly-news")
@@ -166,7 +166,7 @@ def test_asking_without_a_claim_counts_nothing(database: Database) -> None:
         assert session.query(Claim).count() == 0
 
 
-def test_asking_without_a_claim_sees_what_others_claimed(database: Database) -> None:
+def test_a_check_without_a_claim_sees_existing_claims(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
@@ -178,7 +178,7 @@ def test_asking_without_a_claim_sees_what_others_claimed(database: Database) -> 
 
 
 @pytest.mark.parametrize("frequency", ["every", "weekly", "monthly"])
-def test_a_campaign_that_asks_again_gets_the_same_answer_counted_once(
+def test_a_repeated_claim_gets_the_same_verdict_and_counts_once(
     database: Database, frequency: Frequency
 ) -> None:
     with database.transaction() as session:
@@ -187,12 +187,12 @@ def test_a_campaign_that_asks_again_gets_the_same_answer_counted_once(
         assert _claim(session, "one", make.NOW + HOUR) == first
         assert _claim(session, "one", make.NOW + 3 * DAY) == first
         assert session.query(Claim).one().claimed_at == make.NOW
-        assert _answer(session, "two", make.NOW + WEEKLY) == (
+        assert _verdict(session, "two", make.NOW + WEEKLY) == (
             "defer" if frequency == "monthly" else "allow"
         )
 
 
-def test_a_campaign_that_asks_again_leaves_out_whom_another_has_mailed_since(
+def test_a_repeated_claim_respects_a_newer_claim_of_another_campaign(
     database: Database,
 ) -> None:
     with database.transaction() as session:
@@ -203,7 +203,7 @@ def test_a_campaign_that_asks_again_leaves_out_whom_another_has_mailed_since(
         assert (found.reason, found.until) == ("frequency", make.NOW + 7 * DAY + WEEKLY)
 
 
-def test_a_campaign_that_asks_again_hears_what_was_chosen_since(database: Database) -> None:
+def test_a_repeated_claim_respects_a_newer_choice(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
@@ -222,12 +222,12 @@ def test_a_pause_defers_until_it_ends(database: Database) -> None:
         make.reader(session).subscriptions["weekly-news"].paused_until = until
         session.flush()
         assert _claim(session, "one") == audience.Verdict("defer", "paused", until, ADA)
-        assert _answer(session, "one", until - MINUTE) == "defer"
+        assert _verdict(session, "one", until - MINUTE) == "defer"
         assert session.query(Claim).count() == 0
-        assert _answer(session, "one", until) == "allow"
+        assert _verdict(session, "one", until) == "allow"
 
 
-def test_a_cap_holds_when_a_pause_has_ended(database: Database) -> None:
+def test_a_cap_still_applies_after_a_pause_has_ended(database: Database) -> None:
     with database.transaction() as session:
         _capped(session, Frequency.MONTHLY)
         _claim(session, "one")
@@ -240,7 +240,9 @@ def test_a_cap_holds_when_a_pause_has_ended(database: Database) -> None:
 @pytest.mark.parametrize(
     ("slug", "reason"), [("weekly-news", "unsubscribed"), (None, "suppressed")]
 )
-def test_a_stop_beats_a_pause_and_a_cap(database: Database, slug: str | None, reason: str) -> None:
+def test_an_unsubscribe_takes_precedence_over_a_pause_and_a_cap(
+    database: Database, slug: str | None, reason: str
+) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
@@ -249,22 +251,22 @@ def test_a_stop_beats_a_pause_and_a_cap(database: Database, slug: str | None, re
         assert _claim(session, "two") == audience.Verdict("deny", reason, email=ADA)
 
 
-def test_what_is_released_was_never_counted(database: Database) -> None:
+def test_a_released_claim_does_not_count(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
         assert _release(session, "one", make.NOW + HOUR) == 1
-        assert _answer(session, "two", make.NOW + HOUR) == "allow"
+        assert _verdict(session, "two", make.NOW + HOUR) == "allow"
 
 
-def test_what_is_released_is_given_back_once(database: Database) -> None:
+def test_a_claim_is_released_once(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
         assert [_release(session, "one"), _release(session, "one")] == [1, 0]
 
 
-def test_a_release_gives_back_that_campaign_on_that_topic_alone(database: Database) -> None:
+def test_a_release_affects_only_its_campaign_and_topic(database: Database) -> None:
     with database.transaction() as session:
         _capped(session, Frequency.EVERY, ADA, "weekly-news", "offers")
         for campaign, slug in [("one", "weekly-news"), ("two", "weekly-news"), ("one", "offers")]:
@@ -277,34 +279,34 @@ def test_a_release_gives_back_that_campaign_on_that_topic_alone(database: Databa
         }
 
 
-def test_an_earlier_mail_counts_again_when_the_last_one_is_released(database: Database) -> None:
+def test_releasing_the_latest_claim_makes_the_earlier_one_count(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
         _claim(session, "two", make.NOW + 7 * DAY)
         _release(session, "two", make.NOW + 7 * DAY)
-        assert _answer(session, "three", make.NOW + WEEKLY) == "allow"
+        assert _verdict(session, "three", make.NOW + WEEKLY) == "allow"
 
 
-def test_what_is_released_and_claimed_again_counts_anew(database: Database) -> None:
+def test_a_claim_repeated_after_its_release_counts_from_then_on(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
         _release(session, "one", make.NOW + HOUR)
-        assert _answer(session, "one", make.NOW + 5 * DAY) == "allow"
+        assert _verdict(session, "one", make.NOW + 5 * DAY) == "allow"
         assert _claim(session, "two", make.NOW + 7 * DAY).until == make.NOW + 5 * DAY + WEEKLY
 
 
-def test_what_was_released_is_not_kept_for_the_campaign(database: Database) -> None:
+def test_a_released_claim_is_not_reserved_for_its_campaign(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
         _release(session, "one")
         _claim(session, "two")
-        assert _answer(session, "one", make.NOW + HOUR) == "defer"
+        assert _verdict(session, "one", make.NOW + HOUR) == "defer"
 
 
-def test_nobody_is_claimed_on_an_archived_topic(database: Database) -> None:
+def test_a_claim_on_an_archived_topic_is_refused(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
@@ -312,7 +314,7 @@ def test_nobody_is_claimed_on_an_archived_topic(database: Database) -> None:
             _claim(session, "one")
 
 
-def test_what_an_archived_topic_claimed_can_be_given_back(database: Database) -> None:
+def test_a_claim_can_be_released_after_its_topic_is_archived(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         _claim(session, "one")

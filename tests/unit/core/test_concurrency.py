@@ -1,4 +1,4 @@
-"""Many at once: no stop is lost, no chain forks, one mail is pending, nobody waits for ever."""
+"""Concurrency: no lost unsubscribe, no forked chain, one pending email, no deadlock."""
 
 import io
 import json
@@ -23,8 +23,8 @@ PROCESSES, ROUNDS = 3, 6
 ADA = "ada@example.org"
 
 
-def _leave_and_return(url: str, number: int) -> None:
-    """Stop and undo for a person whom all processes share, and for one of our own."""
+def _unsubscribe_and_undo(url: str, number: int) -> None:
+    """Unsubscribe and undo for a subscriber shared by all processes, and for one of its own."""
     database = Database(url, (make.SERVER_KEY,))
     own = f"p{number}@example.org"
     for turn in range(ROUNDS):
@@ -35,32 +35,36 @@ def _leave_and_return(url: str, number: int) -> None:
             with database.transaction() as session:
                 make.stop(session, email, "everyone-leaves")
             with database.transaction() as session:
-                stop = make.stop(session, email, f"undone-{number}-{turn}")
+                unsubscribe = make.stop(session, email, f"undone-{number}-{turn}")
             with database.transaction() as session:
-                make.undo(session, stop.last_seq, stop.last_seq, email)
+                make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, email)
     database.close()
 
 
-def _stopped(person: Subscriber) -> set[str]:
-    return {slug for slug, held in person.subscriptions.items() if held.status == "unsubscribed"}
+def _unsubscribed_topics(subscriber: Subscriber) -> set[str]:
+    return {
+        slug for slug, held in subscriber.subscriptions.items() if held.status == "unsubscribed"
+    }
 
 
-def test_processes_that_stop_and_undo_lose_nothing(database: Database, database_url: str) -> None:
+def test_concurrent_unsubscribes_and_undos_are_all_kept(
+    database: Database, database_url: str
+) -> None:
     with database.transaction() as session:
         make.reader(session, ADA)
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        pool.starmap(_leave_and_return, [(database_url, each) for each in range(PROCESSES)])
+        pool.starmap(_unsubscribe_and_undo, [(database_url, each) for each in range(PROCESSES)])
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None] * (PROCESSES + 1)
         ada = subscribers.find(session, make.person(ADA))
         assert ada is not None
         kept = {f"kept-{number}-{turn}" for number in range(PROCESSES) for turn in range(ROUNDS)}
-        assert _stopped(ada) == {"everyone-leaves", *kept}
+        assert _unsubscribed_topics(ada) == {"everyone-leaves", *kept}
         assert make.events(session).count(("unsubscribed", "everyone-leaves")) == 1
         assert session.query(OutboxRow).one().state == "pending"
 
 
-def test_imports_in_opposite_orders_do_not_block_each_other(database: Database) -> None:
+def test_imports_in_opposite_orders_do_not_deadlock(database: Database) -> None:
     slugs = [f"new-{number}" for number in range(40)]
     rows = [
         f"p{number}@example.org,{slugs[number % 40]},wording {number % 30}\n"
@@ -81,7 +85,7 @@ def test_imports_in_opposite_orders_do_not_block_each_other(database: Database) 
         assert list(ledger.verify(session)) == [None] * len(rows)
 
 
-ERASED_AT_ONCE = 120
+ADDRESSES_PER_JOB = 120
 
 
 def _erase_directly(database: Database, emails: list[str]) -> int:
@@ -119,7 +123,7 @@ def _count_claims(database: Database, emails: list[str]) -> int:
     return len(emails)
 
 
-def _for_the_same_domains(url: str, job: Callable[[Database, list[str]], int], name: str) -> int:
+def _run_job(url: str, job: Callable[[Database, list[str]], int], name: str) -> int:
     database = make.database(url, long_statements=True)
     done = job(database, _addresses(name))
     database.close()
@@ -127,14 +131,14 @@ def _for_the_same_domains(url: str, job: Callable[[Database, list[str]], int], n
 
 
 def _addresses(name: str) -> list[str]:
-    return [f"{name}@own-{number}.example" for number in range(ERASED_AT_ONCE)]
+    return [f"{name}@own-{number}.example" for number in range(ADDRESSES_PER_JOB)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_erasures_and_claims_for_the_same_domains_do_not_block_each_other(
+def test_erasures_and_claims_for_the_same_domains_do_not_deadlock(
     database: Database, database_url: str
 ) -> None:
-    """All lock the counts of all domains; no subscriber is erased by two."""
+    """Each job locks the counts of all domains; no two jobs erase the same subscriber."""
     jobs = [_erase_directly, _erase_by_import, _erase_by_replay, _count_claims]
     with database.transaction() as session:
         for job in jobs[:3]:
@@ -145,8 +149,8 @@ def test_erasures_and_claims_for_the_same_domains_do_not_block_each_other(
             domain_hold.count_failure(session, domain_hold.domain_of(email), make.NOW)
     with multiprocessing.get_context("spawn").Pool(len(jobs)) as pool:
         work = [(database_url, job, job.__name__) for job in jobs]
-        done = pool.starmap(_for_the_same_domains, work, chunksize=1)
-    assert done == [ERASED_AT_ONCE] * len(jobs)
+        done = pool.starmap(_run_job, work, chunksize=1)
+    assert done == [ADDRESSES_PER_JOB] * len(jobs)
     with database.reading() as session:
         assert session.query(BounceCount).count() == 0
-        assert list(ledger.verify(session)) == [None] * 3 * ERASED_AT_ONCE
+        assert list(ledger.verify(session)) == [None] * 3 * ADDRESSES_PER_JOB

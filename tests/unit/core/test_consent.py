@@ -1,4 +1,4 @@
-"""Ending consent, on both engines: what is kept, what a repeat does, and what comes too late."""
+"""Ending consent on both engines: the stored state, repeats and late arrivals."""
 
 from datetime import timedelta
 
@@ -11,48 +11,48 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
 from tests.support import make
 
-QUIET = timedelta(minutes=2)
+NOTICE_DELAY = timedelta(minutes=2)
 EARLIER = make.NOW - timedelta(days=3)
 
 
-def _found(database: Database, email: str = "ada@example.org") -> Subscriber:
+def _read(database: Database, email: str = "ada@example.org") -> Subscriber:
     with database.reading() as session:
         found = subscribers.find(session, make.person(email))
         assert found is not None
         return found
 
 
-def test_a_stop_ends_the_topic(database: Database) -> None:
+def test_an_unsubscribe_ends_the_topic(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
         assert consent.end_consent(session, ada, Target.of("weekly-news"), make.context()).changed
-    assert _found(database).subscriptions["weekly-news"].status == "unsubscribed"
+    assert _read(database).subscriptions["weekly-news"].status == "unsubscribed"
 
 
-def test_a_stop_leaves_the_other_topics_alone(database: Database) -> None:
+def test_an_unsubscribe_leaves_other_topics_unchanged(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         make.stop(session)
-    held = _found(database).subscriptions
-    assert {slug: held[slug].status for slug in held} == {
+    subscriptions = _read(database).subscriptions
+    assert {slug: subscriptions[slug].status for slug in subscriptions} == {
         "weekly-news": "unsubscribed",
         "offers": "subscribed",
     }
 
 
-def test_a_stop_for_somebody_never_seen_is_kept(database: Database) -> None:
+def test_an_unsubscribe_of_an_unknown_address_is_recorded(database: Database) -> None:
     with database.transaction() as session:
         assert make.stop(session, "stranger@example.org", "never-heard-of").changed
-    stranger = _found(database, "stranger@example.org")
-    assert stranger.email is None
-    assert stranger.subscriptions["never-heard-of"].status == "unsubscribed"
+    subscriber = _read(database, "stranger@example.org")
+    assert subscriber.email is None
+    assert subscriber.subscriptions["never-heard-of"].status == "unsubscribed"
 
 
-def test_a_stop_of_everything_leaves_the_subscriptions_as_they_were(database: Database) -> None:
+def test_a_global_unsubscribe_leaves_subscriptions_unchanged(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session, slug=None)
-    ada = _found(database)
+    ada = _read(database)
     assert set(ada.suppressions) == {"all"}
     assert ada.suppressions[Scope.ALL].since == make.NOW
     assert ada.subscriptions["weekly-news"].status == "subscribed"
@@ -64,20 +64,22 @@ def test_a_repeat_keeps_the_first_time_and_writes_nothing(
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
-        first = make.stop(session, slug=slug, notice_delay=QUIET)
+        first = make.stop(session, slug=slug, notice_delay=NOTICE_DELAY)
     later = make.NOW + timedelta(hours=1)
     with database.transaction() as session:
-        repeat = make.stop(session, slug=slug, at=later, source="one-click", notice_delay=QUIET)
+        repeat = make.stop(
+            session, slug=slug, at=later, source="one-click", notice_delay=NOTICE_DELAY
+        )
         assert not repeat.changed
         assert len(make.events(session)) == 2
         assert session.query(OutboxRow).one().last_seq == first.last_seq
-    ada = _found(database)
+    ada = _read(database)
     subscription = ada.subscriptions["weekly-news"]
     since = ada.suppressions[Scope.ALL].since if slug is None else subscription.changed_at
     assert since == make.NOW
 
 
-def test_a_topic_can_still_be_left_after_everything_was(database: Database) -> None:
+def test_a_topic_can_be_unsubscribed_after_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session, slug=None)
@@ -85,20 +87,20 @@ def test_a_topic_can_still_be_left_after_everything_was(database: Database) -> N
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
-def test_a_stop_that_arrives_late_yields_to_the_persons_newer_choice(
+def test_a_late_unsubscribe_is_superseded_by_a_newer_choice(
     database: Database, slug: str | None
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, slug=slug)
-        make.undo(session, stop.last_seq, stop.last_seq)
+        unsubscribe = make.stop(session, slug=slug)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
         ada = subscribers.lock(session, make.person(), make.NOW)
         result = consent.end_consent(session, ada, Target.of(slug), late)
         assert not result.changed
 
 
-def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Database) -> None:
+def test_a_late_unsubscribe_is_not_superseded_by_an_import(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=1))
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW)
@@ -106,7 +108,7 @@ def test_a_stop_that_arrives_late_beats_what_an_import_brought(database: Databas
         assert ada.subscriptions["weekly-news"].changed_at == EARLIER
 
 
-def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
+def test_a_late_unsubscribe_is_superseded_only_for_the_same_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
@@ -119,7 +121,7 @@ def test_a_late_stop_yields_only_where_the_newer_choice_touched_its_topic(
         assert ended == [False, False, True]
 
 
-def test_a_sender_cannot_bring_back_who_left(database: Database) -> None:
+def test_an_import_does_not_restart_an_unsubscribed_topic(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session)
@@ -128,7 +130,7 @@ def test_a_sender_cannot_bring_back_who_left(database: Database) -> None:
         assert len(make.events(session)) == 2
 
 
-def test_who_was_unconfirmed_can_become_subscribed(database: Database) -> None:
+def test_an_unconfirmed_subscription_can_become_subscribed(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, status=Status.UNCONFIRMED)
         ada = make.reader(session, status=Status.SUBSCRIBED)
@@ -136,14 +138,14 @@ def test_who_was_unconfirmed_can_become_subscribed(database: Database) -> None:
         assert [event for event, _ in make.events(session)] == ["unconfirmed", "subscribed"]
 
 
-def test_a_transaction_that_fails_leaves_no_part_of_a_stop(database: Database) -> None:
-    def stop_and_fail() -> None:
+def test_a_failed_transaction_leaves_no_part_of_an_unsubscribe(database: Database) -> None:
+    def unsubscribe_and_fail() -> None:
         with database.transaction() as session:
-            make.stop(session, notice_delay=QUIET)
+            make.stop(session, notice_delay=NOTICE_DELAY)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        stop_and_fail()
+        unsubscribe_and_fail()
     with database.reading() as session:
         assert subscribers.find(session, make.person()) is None
         assert session.query(OutboxRow).count() == 0

@@ -1,4 +1,4 @@
-"""A domain that suddenly reports many addresses missing is held (M13)."""
+"""The hold on a domain that suddenly reports many addresses as missing (M13)."""
 
 import multiprocessing
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from preference_center.store.tables import BounceCount, ClaimCount, Subscriber
 from tests.support import make
 
 DAY = timedelta(days=1)
-MANY = [f"reader{number}@mail.example" for number in range(30)]
+EMAILS = [f"reader{number}@mail.example" for number in range(30)]
 PROBABLE = BounceSeverity.PROBABLE
 
 
@@ -33,40 +33,42 @@ PROBABLE = BounceSeverity.PROBABLE
         # Without claims: five times the usual, which is 100 in eleven days.
         (136, 100, None, False),
         (137, 100, None, True),
-        # Claims that were all released, or none for the domain, say nothing.
+        # No claims, or only released ones, are no evidence.
         (20, 0, 0, True),
     ],
 )
-def test_when_a_domain_is_held(failures: int, before: int, claimed: int | None, held: bool) -> None:
+def test_a_domain_is_held_above_each_threshold(
+    failures: int, before: int, claimed: int | None, held: bool
+) -> None:
     assert domain_hold.exceeds(failures, before, claimed) is held
 
 
 @pytest.fixture(autouse=True)
-def readers(database: Database) -> None:
+def add_subscribers(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session)
-        for email in ("ada@example.org", *MANY):
+        for email in ("ada@example.org", *EMAILS):
             make.reader(session, email)
 
 
 def fail(
     database: Database,
-    emails: Iterable[str] = MANY,
+    emails: Iterable[str] = EMAILS,
     at: datetime = make.NOW,
     severity: BounceSeverity = BounceSeverity.PERMANENT,
     authority: Authority = "return-path",
     domain: str = "",
 ) -> list[str]:
-    """Let an email to each of some addresses fail; return what each failure did."""
-    told: list[str] = []
+    """Record a bounce of each address; return the effects."""
+    effects: list[str] = []
     for email in emails:
         bounce = Bounce(severity, "5.1.1", at, authority, domain)
         with database.transaction() as session:
-            told.append(make.bounce(session, bounce, at, email))
-    return told
+            effects.append(make.bounce(session, bounce, at, email))
+    return effects
 
 
-def suppressed(database: Database, emails: Iterable[str] = MANY) -> int:
+def suppressed(database: Database, emails: Iterable[str] = EMAILS) -> int:
     with database.reading() as session:
         found = (subscribers.find(session, make.person(email)) for email in emails)
         return sum(person is not None and bool(person.suppressions) for person in found)
@@ -78,104 +80,110 @@ def claim(database: Database, emails: Iterable[str], at: datetime = make.NOW) ->
         audience.claim(session, topic, at.isoformat(), ids, at)
 
 
-def test_a_sudden_jump_is_not_believed_from_its_first_address_on(database: Database) -> None:
+def test_a_hold_removes_the_suppressions_that_led_to_it(database: Database) -> None:
     assert fail(database) == ["suppressed"] * 19 + ["quarantined"] * 11
-    assert suppressed(database) == 0, "what ended before the hold is taken back"
-    assert fail(database, ["ada@example.org"]) == ["suppressed"], "another domain is believed"
+    assert suppressed(database) == 0, "suppressions made before the hold are removed"
+    assert fail(database, ["ada@example.org"]) == ["suppressed"], "another domain is not held"
     with database.reading() as session:
-        assert make.events(session, MANY[0])[-2:] == [("unsubscribed", "all"), ("lifted", "all")]
+        assert make.events(session, EMAILS[0])[-2:] == [("unsubscribed", "all"), ("lifted", "all")]
         assert set(ledger.verify(session)) == {None}
 
 
 @pytest.mark.parametrize("authority", ["return-path", "provider"])
-def test_dead_addresses_end_with_the_next_mailing(database: Database, authority: Authority) -> None:
+def test_dead_addresses_are_suppressed_at_the_next_mailing(
+    database: Database, authority: Authority
+) -> None:
     fail(database, authority=authority)
     assert fail(database, at=make.NOW + 7 * DAY, authority=authority) == ["suppressed"] * 30
     with database.reading() as session:
-        person = subscribers.find(session, make.person(MANY[0]))
+        person = subscribers.find(session, make.person(EMAILS[0]))
         assert person is not None
         assert set(person.suppressions) == {"all" if authority == "return-path" else "address"}
 
 
-def test_a_fault_of_two_days_ends_nobody_who_is_mailed_daily(database: Database) -> None:
+def test_a_fault_of_two_days_suppresses_no_daily_subscriber(database: Database) -> None:
     for hours in (0, 24, 47, 6 * 24):
         fail(database, at=make.NOW + timedelta(hours=hours), authority="provider")
         assert suppressed(database) == 0
 
 
-def _fail_elsewhere(url: str, emails: list[str]) -> None:
+def _fail_in_another_process(url: str, emails: list[str]) -> None:
     database = Database(url, (make.SERVER_KEY,))
     for _ in range(2):
         fail(database, emails)
     database.close()
 
 
-def test_bounces_that_several_processes_record_are_held(
+def test_a_hold_counts_bounces_from_several_processes(
     database: Database, database_url: str
 ) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        pool.starmap(_fail_elsewhere, [(database_url, MANY[each::3]) for each in range(3)])
+        pool.starmap(
+            _fail_in_another_process, [(database_url, EMAILS[each::3]) for each in range(3)]
+        )
     assert suppressed(database) == 0
     with database.reading() as session:
         assert session.scalars(select(BounceCount.count)).one() == 30
         assert set(ledger.verify(session)) == {None}
 
 
-def test_what_probably_does_not_exist_counts_towards_a_hold(database: Database) -> None:
-    fail(database, MANY[:15], severity=PROBABLE)
-    assert fail(database, MANY[15:]) == ["suppressed"] * 4 + ["quarantined"] * 11
+def test_probable_bounces_count_towards_a_hold(database: Database) -> None:
+    fail(database, EMAILS[:15], severity=PROBABLE)
+    assert fail(database, EMAILS[15:]) == ["suppressed"] * 4 + ["quarantined"] * 11
     assert suppressed(database) == 0
 
 
-def test_nothing_is_confirmed_while_others_fail_for_the_first_time(database: Database) -> None:
-    fail(database, MANY[:5], severity=PROBABLE)
+def test_a_hold_prevents_confirmation_of_earlier_failures(database: Database) -> None:
+    fail(database, EMAILS[:5], severity=PROBABLE)
     later = make.NOW + 10 * DAY
-    fail(database, MANY[5:], at=later)
-    assert fail(database, MANY[:5], at=later, severity=PROBABLE) == ["quarantined"] * 5
+    fail(database, EMAILS[5:], at=later)
+    assert fail(database, EMAILS[:5], at=later, severity=PROBABLE) == ["quarantined"] * 5
     assert suppressed(database) == 0
 
 
-def test_a_jump_is_held_for_addresses_that_are_not_on_record(database: Database) -> None:
+def test_a_hold_applies_to_addresses_that_are_not_on_record(database: Database) -> None:
     new = [f"new{number}@other.example" for number in range(25)]
-    told = fail(database, new, domain="other.example")
-    assert told == ["suppressed"] * 19 + ["quarantined"] * 6
+    effects = fail(database, new, domain="other.example")
+    assert effects == ["suppressed"] * 19 + ["quarantined"] * 6
     assert suppressed(database, new) == 0
 
 
-def test_only_what_the_bounces_ended_is_taken_back(database: Database) -> None:
+def test_a_hold_removes_only_suppressions_by_bounces(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, MANY[0], None)
-        make.stop(session, MANY[1])
+        make.stop(session, EMAILS[0], None)
+        make.stop(session, EMAILS[1])
     fail(database, authority="provider")
     assert suppressed(database) == 1
     with database.reading() as session:
-        left, topic_left = (subscribers.find(session, make.person(each)) for each in MANY[:2])
-        assert left is not None
-        assert topic_left is not None
-        assert set(left.suppressions) == {"all"}
-        assert topic_left.subscriptions["weekly-news"].status == "unsubscribed"
+        opted_out, left_a_topic = (
+            subscribers.find(session, make.person(each)) for each in EMAILS[:2]
+        )
+        assert opted_out is not None
+        assert left_a_topic is not None
+        assert set(opted_out.suppressions) == {"all"}
+        assert left_a_topic.subscriptions["weekly-news"].status == "unsubscribed"
 
 
-def test_a_small_share_of_the_claims_is_believed(database: Database) -> None:
+def test_failures_of_a_small_share_of_claims_do_not_cause_a_hold(database: Database) -> None:
     more = [f"more{number}@MAIL.example" for number in range(270)]
     with database.transaction() as session:
         subscribers.upsert_addresses(session, {make.person(each): each for each in more}, make.NOW)
         topics.get(session, "weekly-news").policy = TopicPolicy.OPT_OUT
-    claim(database, [*MANY, *more])
+    claim(database, [*EMAILS, *more])
     assert set(fail(database, at=make.NOW + DAY)) == {"suppressed"}
     assert suppressed(database) == 30
     assert fail(database, more[:1], make.NOW + DAY) == ["quarantined"]
-    assert suppressed(database, [*MANY, *more]) == 0, "31 of 300 are too many"
+    assert suppressed(database, [*EMAILS, *more]) == 0, "31 of 300 are too many"
 
 
-def test_claims_are_counted_by_domain_and_day_once(database: Database) -> None:
+def test_claims_are_counted_once_by_domain_and_day(database: Database) -> None:
     for _ in range(2):
-        claim(database, [*MANY, "ada@example.org"])
-    claim(database, MANY[:3], make.NOW + timedelta(hours=1))
-    claim(database, MANY[:3], make.NOW + DAY)
+        claim(database, [*EMAILS, "ada@example.org"])
+    claim(database, EMAILS[:3], make.NOW + timedelta(hours=1))
+    claim(database, EMAILS[:3], make.NOW + DAY)
     with database.transaction() as session:
         topics.get(session, "weekly-news").policy = TopicPolicy.OPT_OUT
-        session.add(_without_address())
+        session.add(_subscriber_without_address())
         session.flush()
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, "x", [make.person("none@example.org")], make.NOW)
@@ -189,7 +197,7 @@ def test_claims_are_counted_by_domain_and_day_once(database: Database) -> None:
         }
 
 
-def _without_address() -> Subscriber:
+def _subscriber_without_address() -> Subscriber:
     return Subscriber(
         subscriber_id=make.person("none@example.org"),
         created_at=make.NOW,
@@ -198,9 +206,9 @@ def _without_address() -> Subscriber:
     )
 
 
-def test_a_domain_of_few_is_forgotten_with_its_person(database: Database) -> None:
-    claim(database, [*MANY, "ada@example.org"])
-    fail(database, [*MANY, "ada@example.org"])
+def test_counts_of_a_rare_domain_are_deleted(database: Database) -> None:
+    claim(database, [*EMAILS, "ada@example.org"])
+    fail(database, [*EMAILS, "ada@example.org"])
     with database.transaction() as session:
         domain_hold.forget_rare(session, {"mail.example", "example.org", ""})
     with database.reading() as session:
@@ -219,5 +227,5 @@ def test_a_domain_of_few_is_forgotten_with_its_person(database: Database) -> Non
         ("ada@", ""),
     ],
 )
-def test_the_domain_of_an_address(email: str, domain: str) -> None:
+def test_the_domain_is_extracted_from_an_address(email: str, domain: str) -> None:
     assert domain_hold.domain_of(email) == domain

@@ -1,4 +1,4 @@
-"""Erasure: what stays is the fingerprint with the stop, whatever comes in afterwards."""
+"""Erasure: only the fingerprint and its suppression remain, whatever is received later."""
 
 from datetime import timedelta
 from typing import Any
@@ -43,7 +43,7 @@ from preference_center.store.tables import (
 from tests.support import make
 
 CANARY = "canary-7d1f"
-OWN_DOMAIN = f"ada@{CANARY}.example"
+PERSONAL_DOMAIN_EMAIL = f"ada@{CANARY}.example"
 
 
 def _erase(database: Database) -> bool:
@@ -59,7 +59,7 @@ def _all_values(database: Database) -> list[Any]:
         ]
 
 
-def test_nothing_they_told_us_stays(database: Database) -> None:
+def test_erasure_deletes_all_personal_data(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session, "ada@example.org")
         ada.locale = "de"
@@ -72,7 +72,7 @@ def test_nothing_they_told_us_stays(database: Database) -> None:
         assert session.query(LedgerDetail).count() == session.query(OutboxRow).count() == 0
 
 
-def test_the_stop_stays(database: Database) -> None:
+def test_erasure_suppresses_the_subscriber(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
     _erase(database)
@@ -83,7 +83,7 @@ def test_the_stop_stays(database: Database) -> None:
         assert ada.erased_at == make.NOW
 
 
-def test_an_earlier_stop_keeps_its_date(database: Database) -> None:
+def test_an_earlier_suppression_keeps_its_date(database: Database) -> None:
     before = make.NOW - timedelta(days=8)
     with database.transaction() as session:
         make.stop(session, slug=None, at=before)
@@ -94,13 +94,13 @@ def test_an_earlier_stop_keeps_its_date(database: Database) -> None:
         assert ada.suppressions[Scope.ALL].since == before
 
 
-def test_somebody_never_seen_can_be_erased(database: Database) -> None:
+def test_an_unknown_address_can_be_erased(database: Database) -> None:
     assert _erase(database)
     with database.reading() as session:
         assert session.query(Subscriber).one().erased_at == make.NOW
 
 
-def test_erasing_twice_writes_nothing(database: Database) -> None:
+def test_a_second_erasure_writes_nothing(database: Database) -> None:
     _erase(database)
     with database.reading() as session:
         before = make.events(session)
@@ -109,7 +109,7 @@ def test_erasing_twice_writes_nothing(database: Database) -> None:
         assert make.events(session) == before
 
 
-def test_the_ledger_stays_whole_through_erasure_and_after(database: Database) -> None:
+def test_the_ledger_stays_valid_after_erasure(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session)
@@ -120,23 +120,23 @@ def test_the_ledger_stays_whole_through_erasure_and_after(database: Database) ->
         assert list(ledger.verify(session)) == [None]
 
 
-def test_an_address_is_never_filled_in_again(database: Database) -> None:
+def test_an_erased_address_is_never_recorded_again(database: Database) -> None:
     _erase(database)
     with database.transaction() as session:
         subscribers.upsert_addresses(session, {make.person(): "ada@example.org"}, make.NOW)
     assert "ada@example.org" not in _all_values(database)
 
 
-def test_what_was_erased_cannot_be_undone(database: Database) -> None:
+def test_a_change_cannot_be_undone_after_erasure(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
     _erase(database)
     with database.transaction() as session, pytest.raises(UndoSupersededError):
-        make.undo(session, stop.last_seq, stop.last_seq)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
 
 
-def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
+def test_erasure_deletes_a_pending_email(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session, notice_delay=timedelta(0))
@@ -145,15 +145,20 @@ def test_a_mail_about_to_be_sent_is_gone(database: Database) -> None:
         assert outbox.lease(session, make.NOW + timedelta(minutes=1)) is None
 
 
-def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> None:
+def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.less(session, Frequency.WEEKLY)
         topic = topics.get(session, "weekly-news")
         audience.claim(session, topic, CANARY, [make.person()], make.NOW)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         reasons.record(
-            session, make.person(), stop.last_seq, ReasonCode.OTHER, f"It is {CANARY}", make.NOW
+            session,
+            make.person(),
+            unsubscribe.last_seq,
+            ReasonCode.OTHER,
+            f"It is {CANARY}",
+            make.NOW,
         )
         outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, "offers")
     assert _erase(database)
@@ -163,17 +168,17 @@ def test_what_was_sent_and_why_they_left_are_forgotten(database: Database) -> No
     assert not [value for value in _all_values(database) if CANARY in str(value)]
 
 
-def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
+def test_erasure_deletes_the_counts_of_a_personal_domain(database: Database) -> None:
     others = [f"reader{number}@mail.example" for number in range(20)]
     with database.transaction() as session:
-        for email in (OWN_DOMAIN, *others):
+        for email in (PERSONAL_DOMAIN_EMAIL, *others):
             make.reader(session, email)
         topic = topics.get(session, "weekly-news")
-        ids = [make.person(email) for email in (OWN_DOMAIN, *others)]
+        ids = [make.person(email) for email in (PERSONAL_DOMAIN_EMAIL, *others)]
         audience.claim(session, topic, "c", ids, make.NOW)
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
-        make.bounce(session, bounce, email=OWN_DOMAIN)
-        for email in (OWN_DOMAIN, others[0]):
+        make.bounce(session, bounce, email=PERSONAL_DOMAIN_EMAIL)
+        for email in (PERSONAL_DOMAIN_EMAIL, others[0]):
             erasure.erase(session, make.person(email), Source.CLI, make.NOW)
     assert not [value for value in _all_values(database) if CANARY in str(value)]
     with database.reading() as session:
@@ -181,30 +186,32 @@ def test_of_a_domain_of_ones_own_no_count_stays(database: Database) -> None:
         assert session.query(FailedMailing).count() == session.query(BounceCount).count() == 0
 
 
-def test_who_was_erased_can_change_nothing_and_nothing_gathers(database: Database) -> None:
+def test_nothing_is_changed_or_recorded_for_an_erased_subscriber(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     _erase(database)
     with database.transaction() as session:
         topic, before = topics.get(session, "weekly-news"), make.events(session)
-        made = [
+        results = [
             make.less(session, Frequency.WEEKLY),
             make.less(session, Pause.ONE_MONTH),
             make.join(session),
         ]
-        assert not any(result.changed for result in made)
+        assert not any(result.changed for result in results)
         assert make.events(session) == before
         found = audience.claim(session, topic, "c", [make.person()], make.NOW)
         assert found[make.person()].reason == "erased"
         assert session.query(Claim).count() == session.query(Subscription).count() == 0
 
 
-def test_a_reason_without_its_person_stays(database: Database) -> None:
+def test_an_anonymized_reason_survives_erasure(database: Database) -> None:
     later = make.NOW + timedelta(days=91)
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
-        reasons.record(session, make.person(), stop.last_seq, ReasonCode.TOO_MANY, "", make.NOW)
+        unsubscribe = make.stop(session)
+        reasons.record(
+            session, make.person(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
+        )
         make.anonymize_reasons(session, later)
     _erase(database)
     with database.reading() as session:

@@ -1,4 +1,4 @@
-"""Whatever happens to a person, in any order, every channel says the same about them."""
+"""After any sequence of changes, all channels agree on a subscriber's state."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ _SLUG, _CAMPAIGN = st.sampled_from(SLUGS), st.sampled_from("ab")
 STEPS = st.lists(
     st.one_of(
         st.tuples(
-            st.just("stop"),
+            st.just("unsubscribe"),
             st.sampled_from([*SLUGS, None]),
             st.sampled_from(["page", "one-click", "complaint"]),
         ),
@@ -57,8 +57,8 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("cap"), _SLUG, st.sampled_from(list(Frequency))),
         st.tuples(st.just("resume"), _SLUG),
-        st.tuples(st.just("join"), _SLUG),
-        st.tuples(st.just("prove"), _SLUG),
+        st.tuples(st.just("join_by_old_link"), _SLUG),
+        st.tuples(st.just("join_by_new_link"), _SLUG),
         st.tuples(st.just("lift")),
         st.tuples(st.just("claim"), _SLUG, _CAMPAIGN),
         st.tuples(st.just("release"), _SLUG, _CAMPAIGN),
@@ -69,8 +69,8 @@ STEPS = st.lists(
 )
 
 
-class _Life:
-    """One person to whom things happen, and what must be true after each of them."""
+class _Model:
+    """A subscriber to which steps are applied, and the invariants that hold after each step."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.email, self.at = database, f"{uuid4().hex}@example.org", make.NOW
@@ -78,53 +78,55 @@ class _Life:
             for slug in {*SLUGS} - {topic.slug for topic in topics.list_topics(session)}:
                 make.topic(session, slug, policy="opt_out" if slug == "offers" else "opt_in")
             make.reader(session, self.email, "weekly-news")
-        self.before: dict[int, dict[str, Any]] = {}  # ledger row -> what stood before it
+        self.before: dict[int, dict[str, Any]] = {}  # ledger row -> state before it
         self.claims: dict[tuple[str, str], datetime] = {}
-        self.look()
+        self.observe()
 
-    def look(self) -> None:
-        """Look through every channel, and remember what was seen."""
+    def observe(self) -> None:
+        """Read the state through every channel, and remember it."""
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(self.email))
             assert person is not None
             self.now, self.seq = snapshots.capture(person, make.TARGETS), person.seq
-            self._doors_agree(session, person)
-            _ledger_agrees(session, person)
+            self._check_channels(session, person)
+            _check_ledger(session, person)
         self.before[self.seq + 1] = self.now
 
-    def happens(self, step: tuple[Any, ...]) -> None:
-        was, seq = self.now, self.seq
+    def apply(self, step: tuple[Any, ...]) -> None:
+        before, seq = self.now, self.seq
         refused = getattr(self, f"_{step[0]}")(*step[1:])
-        self.look()
+        self.observe()
         for number in range(seq + 1, self.seq + 1):
-            self.before[number] = was
-        if self.now == was and step[0] != "erase":
-            assert self.seq == seq, "what changed nothing has a ledger row"
+            self.before[number] = before
+        if self.now == before and step[0] != "erase":
+            assert self.seq == seq, "a step without effect has a ledger row"
         if step[0] == "erase":
             assert self.now["all"] is not None
-        elif step[0] in ("join", "prove"):
-            self._nothing_else_came_back(was, step[1])
-            assert step[0] == "prove" or _ended(was) <= _ended(self.now), "the link was older"
+        elif step[0] in ("join_by_old_link", "join_by_new_link"):
+            self._check_only_this_topic_started(before, step[1])
+            assert step[0] == "join_by_new_link" or _ended(before) <= _ended(self.now), (
+                "an old link lifted an unsubscribe"
+            )
         elif step[0] == "lift":
-            assert _ended(was) - _ended(self.now) <= {"address"}
+            assert _ended(before) - _ended(self.now) <= {"address"}
         elif step[0] != "undo":
-            assert _ended(was) <= _ended(self.now), "a stop was undone"
+            assert _ended(before) <= _ended(self.now), "an unsubscribe was undone"
         elif refused:
-            assert self.now == was
+            assert self.now == before
         else:
-            earlier = [was, *(self.before[number] for number in range(2, seq + 1))]
+            earlier = [before, *(self.before[number] for number in range(2, seq + 1))]
             assert all(self.now[key] in [each[key] for each in earlier] for key in KEYS)
         if step[0] == "less":
-            assert all(_is_no_more(self.now[key], was[key]) for key in KEYS[:2])
+            assert all(_is_not_more(self.now[key], before[key]) for key in KEYS[:2])
 
-    def _nothing_else_came_back(self, was: dict[str, Any], slug: str) -> None:
-        """Check that joining ended every stop that it lifted, but that of what was joined."""
+    def _check_only_this_topic_started(self, before: dict[str, Any], slug: str) -> None:
+        """Check that joining started one topic, and ended the others if it lifted a suppression."""
         joined = Target.of(slug).key
-        assert _ended(was) - {"all", "address", joined} <= _ended(self.now)
-        if _ended(was) & {"all", "address"} - _ended(self.now):
+        assert _ended(before) - {"all", "address", joined} <= _ended(self.now)
+        if _ended(before) & {"all", "address"} - _ended(self.now):
             assert {*KEYS} - _ended(self.now) == {"all", "address", joined}
 
-    def _stop(self, slug: str | None, source: Any) -> None:
+    def _unsubscribe(self, slug: str | None, source: Any) -> None:
         with self.database.transaction() as session:
             make.stop(session, self.email, slug, source=source, at=self.at)
 
@@ -167,38 +169,38 @@ class _Life:
             topic, context = topics.get(session, slug), make.context(at=self.at)
             subscriptions.resume(session, self._lock(session), topic, context)
 
-    def _join(self, slug: str) -> None:
+    def _join_by_old_link(self, slug: str) -> None:
         with self.database.transaction() as session:
             make.join(session, self.email, slug, make.NOW - DAY, at=self.at)
 
-    def _prove(self, slug: str) -> None:
+    def _join_by_new_link(self, slug: str) -> None:
         with self.database.transaction() as session:
             make.join(session, self.email, slug, at=self.at)
 
     def _lift(self) -> None:
         with self.database.transaction() as session:
-            ever = recovery.BounceFilter("example.org", make.NOW - 999 * DAY, self.at + DAY)
+            all_bounces = recovery.BounceFilter("example.org", make.NOW - 999 * DAY, self.at + DAY)
             context = make.context(Source.CLI, self.at)
             for kind in SUPPRESSION_SCOPES:
                 recovery.remove_suppressions(
-                    session, kind, [make.person(self.email)], ever, context
+                    session, kind, [make.person(self.email)], all_bounces, context
                 )
 
     def _claim(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:
             person, topic = self._lock(session), topics.get(session, slug)
-            wanted = self._verdict(_standing(session, person, self.at).topics[slug], campaign)
+            expected = self._verdict(_preferences(session, person, self.at).topics[slug], campaign)
             ids = [person.subscriber_id]
             (found,) = audience.claim(session, topic, campaign, ids, self.at).values()
-            assert (found.verdict, found.until) == wanted
+            assert (found.verdict, found.until) == expected
         if found.verdict == "allow":
             self.claims.setdefault((slug, campaign), self.at)
 
     def _release(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:
             topic, ids = topics.get(session, slug), [make.person(self.email)]
-            given_back = audience.release(session, topic, campaign, ids, self.at)
-        assert given_back == (self.claims.pop((slug, campaign), None) is not None)
+            released = audience.release(session, topic, campaign, ids, self.at)
+        assert released == (self.claims.pop((slug, campaign), None) is not None)
 
     def _wait(self, days: float) -> None:
         self.at += days * DAY
@@ -209,22 +211,22 @@ class _Life:
     def _verdict(
         self, topic: preferences.TopicPreference, campaign: str
     ) -> tuple[str, datetime | None]:
-        """Return what the audience must say, by what a page shows and what was claimed."""
+        """Return the expected verdict, given the preferences that a page shows and the claims."""
         if not topic.received:
             return "deny", None
         if topic.paused_until is not None:
             return "defer", topic.paused_until
         others = {key: at for key, at in self.claims.items() if key[1] != campaign}
         sent = [at for key, at in others.items() if key[0] == topic.slug]
-        again = max(sent) + GAPS[topic.frequency] if sent else self.at
-        return ("defer", again) if again > self.at else ("allow", None)
+        next_at = max(sent) + GAPS[topic.frequency] if sent else self.at
+        return ("defer", next_at) if next_at > self.at else ("allow", None)
 
-    def _doors_agree(self, session: Session, person: Subscriber) -> None:
+    def _check_channels(self, session: Session, person: Subscriber) -> None:
         rows = exports.rows(session, exports.KINDS["preferences"], exports.Filter())
         exported = {row["topic"]: row for row in rows if row["id"] == str(person.subscriber_id)}
-        standing = _standing(session, person, self.at)
+        current = _preferences(session, person, self.at)
         for slug in SLUGS:
-            people, shown = {person.subscriber_id: ""}, standing.topics[slug]
+            people, shown = {person.subscriber_id: ""}, current.topics[slug]
             topic = topics.get(session, slug)
             for campaign in "abc":
                 (found,) = audience.check(session, topic, campaign, people, self.at).values()
@@ -233,14 +235,14 @@ class _Life:
                 assert shown.received == (exported[slug]["status"] == "subscribed")
                 assert shown.frequency == exported[slug]["frequency"]
                 until = exported[slug]["paused_until"]
-                ahead = until and datetime.fromisoformat(until) > self.at
+                lasts = until and datetime.fromisoformat(until) > self.at
                 assert (shown.paused_until.isoformat() if shown.paused_until else "") == (
-                    until if ahead else ""
+                    until if lasts else ""
                 )
 
 
 def _ended(state: dict[str, Any]) -> set[str]:
-    """Return what is stopped."""
+    """Return the keys of the targets that are unsubscribed or suppressed."""
     return {
         key
         for key, value in state.items()
@@ -248,30 +250,30 @@ def _ended(state: dict[str, Any]) -> set[str]:
     }
 
 
-def _is_no_more(now: Any, was: Any) -> bool:
-    """Tell whether a subscription gives no more than it did, or nothing was known of it."""
-    if now is None or was is None:
+def _is_not_more(now: Any, before: Any) -> bool:
+    """Return True if a subscription gives no more than before, or either state is unknown."""
+    if now is None or before is None:
         return True
     order = list(Frequency).index
-    assert (now["status"], was["status"]) != ("subscribed", "unsubscribed")
-    return order(now["frequency"]) >= order(was["frequency"]) and (now["paused_until"] or "") >= (
-        was["paused_until"] or ""
-    )
+    assert (now["status"], before["status"]) != ("subscribed", "unsubscribed")
+    return order(now["frequency"]) >= order(before["frequency"]) and (
+        now["paused_until"] or ""
+    ) >= (before["paused_until"] or "")
 
 
-def _standing(
+def _preferences(
     session: Session, person: Subscriber, at: datetime
 ) -> preferences.SubscriberPreferences:
     return preferences.read(person, topics.list_topics(session), "en", at)
 
 
-def _ledger_agrees(session: Session, person: Subscriber) -> None:
+def _check_ledger(session: Session, person: Subscriber) -> None:
     changes = ledger.load(session, person.subscriber_id, 1)
-    told: dict[str, Any] = {}
+    latest: dict[str, Any] = {}
     for change in changes:
-        told.update(change.after or {})
+        latest.update(change.after or {})
     assert [change.row.seq for change in changes] == list(range(1, person.seq + 1))
-    assert person.erased_at or told == snapshots.capture(person, map(Target.from_key, told))
+    assert person.erased_at or latest == snapshots.capture(person, map(Target.from_key, latest))
     assert not [problem for problem in ledger.verify(session) if problem]
 
 
@@ -279,9 +281,9 @@ def _ledger_agrees(session: Session, person: Subscriber) -> None:
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_every_door_says_the_same_after_anything(
+def test_all_channels_agree_after_any_sequence_of_changes(
     database: Database, steps: list[tuple[Any, ...]]
 ) -> None:
-    life = _Life(database)
+    model = _Model(database)
     for step in steps:
-        life.happens(step)
+        model.apply(step)

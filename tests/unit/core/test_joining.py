@@ -1,4 +1,4 @@
-"""Joining: one topic comes again, and nothing else does."""
+"""Joining: a confirm link starts one topic and no other."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,7 +23,7 @@ def _ada(session: Session) -> Subscriber:
     return subscribers.lock(session, make.person(), make.NOW)
 
 
-def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
+def _subscription(session: Session, slug: str = "weekly-news") -> Subscription:
     return _ada(session).subscriptions[slug]
 
 
@@ -32,47 +32,51 @@ def _received(session: Session) -> set[str]:
     return {topic.slug for topic in topics.list_topics(session) if preferences.receives(ada, topic)}
 
 
-def test_joining_starts_a_topic_afresh(database: Database) -> None:
+def test_joining_starts_a_topic_with_default_preferences(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "offers")
         make.topic(session)
         result = make.join(session, wording="Send me Weekly news.")
-        held = _gets(session)
+        subscription = _subscription(session)
         assert result.changed
-        assert (held.status, held.frequency, held.paused_until) == ("subscribed", "every", None)
-        assert (held.consent_at, held.consent_source) == (make.NOW, "confirm link")
-        assert (held.basis, held.source) == ("consent", "page")
-        assert held.consent_wording is not None
+        assert (subscription.status, subscription.frequency, subscription.paused_until) == (
+            "subscribed",
+            "every",
+            None,
+        )
+        assert (subscription.consent_at, subscription.consent_source) == (make.NOW, "confirm link")
+        assert (subscription.basis, subscription.source) == ("consent", "page")
+        assert subscription.consent_wording is not None
         assert make.events(session)[-1] == ("subscribed", "weekly-news")
 
 
-def test_who_left_a_topic_can_join_it_again(database: Database) -> None:
+def test_an_unsubscribed_topic_can_be_joined_again(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         make.stop(session)
         assert make.join(session, at=LATER).changed
-        assert _gets(session).changed_at == LATER
-        assert _gets(session).frequency == "every"
+        assert _subscription(session).changed_at == LATER
+        assert _subscription(session).frequency == "every"
         assert make.events(session)[-1] == ("resubscribed", "weekly-news")
 
 
-def test_who_was_unconfirmed_can_join(database: Database) -> None:
+def test_an_unconfirmed_subscriber_can_join(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, status=Status.UNCONFIRMED)
         assert make.join(session).changed
         assert make.events(session)[-1] == ("subscribed", "weekly-news")
 
 
-def test_joining_what_comes_already_changes_nothing(database: Database) -> None:
+def test_joining_a_received_topic_changes_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.less(session, Frequency.MONTHLY)
         make.less(session, Pause.THREE_MONTHS)
         assert not make.join(session, at=LATER).changed
-        assert _gets(session).frequency == "monthly"
+        assert _subscription(session).frequency == "monthly"
 
 
-def _reader_of_three_who_left_everything(session: Session) -> None:
+def _unsubscribed_from_all_after_three_topics(session: Session) -> None:
     make.topic(session, "silence", policy="opt_out")
     make.topic(session, "never-had")
     make.reader(session, ADA, "weekly-news", "offers", "events")
@@ -80,9 +84,9 @@ def _reader_of_three_who_left_everything(session: Session) -> None:
     make.stop(session, slug=None)
 
 
-def test_who_left_everything_gets_only_what_they_join(database: Database) -> None:
+def test_joining_after_a_global_unsubscribe_starts_only_that_topic(database: Database) -> None:
     with database.transaction() as session:
-        _reader_of_three_who_left_everything(session)
+        _unsubscribed_from_all_after_three_topics(session)
         assert make.join(session, at=LATER).changed
         assert _received(session) == {"weekly-news"}
     with database.reading() as session:
@@ -100,7 +104,7 @@ def test_who_left_everything_gets_only_what_they_join(database: Database) -> Non
 
 @pytest.mark.parametrize("status", [Status.SUBSCRIBED, Status.UNCONFIRMED])
 @pytest.mark.parametrize("slug", ["never-had", "asked-once", "archived"])
-def test_no_import_brings_back_the_rest_of_what_was_left(
+def test_an_import_does_not_start_a_topic_that_stayed_off(
     database: Database, slug: str, status: Status
 ) -> None:
     with database.transaction() as session:
@@ -111,12 +115,12 @@ def test_no_import_brings_back_the_rest_of_what_was_left(
         make.stop(session, slug=None)
         make.join(session, at=LATER)
         make.reader(session, ADA, slug, status=status)
-        assert _gets(session, slug).status == Status.UNSUBSCRIBED
+        assert _subscription(session, slug).status == Status.UNSUBSCRIBED
 
 
 def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
     with database.transaction() as session:
-        _reader_of_three_who_left_everything(session)
+        _unsubscribed_from_all_after_three_topics(session)
         seq = _ada(session).seq
         result = make.join(session, at=LATER)
         assert make.events(session)[seq:] == [
@@ -129,23 +133,23 @@ def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
         assert (result.first_seq, result.last_seq) == (seq + 1, seq + 5)
 
 
-def test_a_topic_left_before_keeps_its_date_when_another_is_joined(database: Database) -> None:
+def test_joining_keeps_the_date_of_an_earlier_topic_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        _reader_of_three_who_left_everything(session)
+        _unsubscribed_from_all_after_three_topics(session)
         make.join(session, at=LATER)
-        assert _gets(session, "events").changed_at == make.NOW
-        assert _gets(session, "offers").changed_at == LATER
+        assert _subscription(session, "events").changed_at == make.NOW
+        assert _subscription(session, "offers").changed_at == LATER
 
 
-def test_who_left_everything_can_join_what_they_never_had(database: Database) -> None:
+def test_a_new_topic_can_be_joined_after_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        _reader_of_three_who_left_everything(session)
+        _unsubscribed_from_all_after_three_topics(session)
         make.join(session, slug="never-had", at=LATER)
         assert _received(session) == {"never-had"}
         assert make.events(session)[-1] == ("resubscribed", "never-had")
 
 
-def test_a_complaint_is_lifted_by_joining(database: Database) -> None:
+def test_joining_lifts_a_complaint(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
         make.stop(session, slug=None, source="complaint")
@@ -153,7 +157,7 @@ def test_a_complaint_is_lifted_by_joining(database: Database) -> None:
         assert _received(session) == {"weekly-news"}
 
 
-def _left_everything(session: Session) -> None:
+def _unsubscribed_from_all(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None)
 
@@ -163,29 +167,29 @@ def _bounced_since(session: Session) -> None:
     make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=LATER)
 
 
-def _stopped_by_the_sender(session: Session) -> None:
+def _suppressed_by_the_sender(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
 
 
-def _stopped_by_the_sender_after_a_bounce(session: Session) -> None:
+def _suppressed_by_the_sender_after_a_bounce(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     make.stop(session, slug=None, scope=Scope.ADDRESS, source="cli")
 
 
-def _left_since(session: Session) -> None:
+def _unsubscribed_since(session: Session) -> None:
     make.reader(session)
     make.stop(session, at=LATER)
 
 
-def _left_again_since(session: Session) -> None:
+def _unsubscribed_again_since(session: Session) -> None:
     make.reader(session)
     make.stop(session, source="one-click")
     make.stop(session, at=LATER)
 
 
-def _left_everything_since(session: Session) -> None:
+def _unsubscribed_from_all_since(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None, at=LATER)
 
@@ -195,13 +199,13 @@ def _complained_since(session: Session) -> None:
     make.stop(session, slug=None, source="complaint", at=LATER)
 
 
-def _complained_since_of_another_topic(session: Session) -> None:
+def _complained_about_another_topic_since(session: Session) -> None:
     make.reader(session, ADA, "offers")
     make.topic(session)
     make.stop(session, slug="offers", source="complaint", at=LATER)
 
 
-def _left_and_complained_since(session: Session) -> None:
+def _unsubscribed_and_complained_since(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None)
     make.stop(session, slug=None, source="complaint", at=LATER)
@@ -217,53 +221,55 @@ def _erased(session: Session) -> None:
     erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
-SINCE: dict[Callable[[Session], None], ConfirmState] = {
+STATE_AFTER: dict[Callable[[Session], None], ConfirmState] = {
     _archived: ConfirmState.EXPIRED,
     _bounced_since: ConfirmState.EXPIRED,
     _erased: ConfirmState.UNREACHABLE,
-    _stopped_by_the_sender: ConfirmState.UNREACHABLE,
-    _stopped_by_the_sender_after_a_bounce: ConfirmState.UNREACHABLE,
-    _left_since: ConfirmState.UNSUBSCRIBED,
-    _left_again_since: ConfirmState.UNSUBSCRIBED,
-    _left_everything_since: ConfirmState.UNSUBSCRIBED,
+    _suppressed_by_the_sender: ConfirmState.UNREACHABLE,
+    _suppressed_by_the_sender_after_a_bounce: ConfirmState.UNREACHABLE,
+    _unsubscribed_since: ConfirmState.UNSUBSCRIBED,
+    _unsubscribed_again_since: ConfirmState.UNSUBSCRIBED,
+    _unsubscribed_from_all_since: ConfirmState.UNSUBSCRIBED,
     _complained_since: ConfirmState.COMPLAINED,
-    _complained_since_of_another_topic: ConfirmState.COMPLAINED,
-    _left_and_complained_since: ConfirmState.COMPLAINED,
+    _complained_about_another_topic_since: ConfirmState.COMPLAINED,
+    _unsubscribed_and_complained_since: ConfirmState.COMPLAINED,
 }
 
 
-@pytest.mark.parametrize("happened", SINCE)
-def test_a_link_that_something_has_overtaken_starts_nothing(
-    database: Database, happened: Callable[[Session], None]
+@pytest.mark.parametrize("prepare", STATE_AFTER)
+def test_a_superseded_confirm_link_starts_nothing(
+    database: Database, prepare: Callable[[Session], None]
 ) -> None:
     with database.transaction() as session:
-        happened(session)
+        prepare(session)
         seq, topic = _ada(session).seq, topics.get(session, "weekly-news")
-        assert joining.confirm_state(_ada(session), topic, make.NOW) is SINCE[happened]
+        assert joining.confirm_state(_ada(session), topic, make.NOW) is STATE_AFTER[prepare]
         assert not make.join(session, at=LATER, asked_at=make.NOW).changed
         assert _ada(session).seq == seq
         assert "weekly-news" not in _received(session)
 
 
-@pytest.mark.parametrize("happened", [_left_since, _left_everything_since, _bounced_since])
-def test_a_link_newer_than_every_stop_starts_the_topic(
-    database: Database, happened: Callable[[Session], None]
+@pytest.mark.parametrize(
+    "prepare", [_unsubscribed_since, _unsubscribed_from_all_since, _bounced_since]
+)
+def test_a_confirm_link_newer_than_every_unsubscribe_starts_the_topic(
+    database: Database, prepare: Callable[[Session], None]
 ) -> None:
     with database.transaction() as session:
-        happened(session)
+        prepare(session)
         assert make.join(session, at=LATER).changed
         assert _received(session) == {"weekly-news"}
         assert not _ada(session).suppressions
 
 
-def test_nobody_seen_before_and_no_such_topic_have_a_state_too(database: Database) -> None:
+def test_an_unknown_subscriber_or_topic_has_a_confirm_state(database: Database) -> None:
     with database.transaction() as session:
         topic = make.topic(session)
         assert joining.confirm_state(None, topic, make.NOW) is ConfirmState.READY
         assert joining.confirm_state(None, None, make.NOW) is ConfirmState.EXPIRED
 
 
-def test_another_topic_that_was_left_since_does_not_matter(database: Database) -> None:
+def test_a_newer_unsubscribe_from_another_topic_does_not_matter(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "offers")
         make.topic(session)
@@ -272,12 +278,12 @@ def test_another_topic_that_was_left_since_does_not_matter(database: Database) -
         assert _received(session) == {"weekly-news"}
 
 
-# A complaint weighs more than any other stop that it repeats.
+# A complaint weighs more than any other unsubscribe that it repeats.
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 @pytest.mark.parametrize("source", ["page", "one-click", "import", "bounce", "cli"])
-def test_a_complaint_after_a_stop_is_on_record(
+def test_a_complaint_after_an_unsubscribe_is_recorded(
     database: Database, slug: str | None, source: Any
 ) -> None:
     with database.transaction() as session:
@@ -287,9 +293,9 @@ def test_a_complaint_after_a_stop_is_on_record(
         repeat = make.stop(session, slug=slug, source="complaint", at=LATER, notice_delay=DAY)
         assert not repeat.changed
         assert preferences.complained_at(_ada(session)) == LATER
-        held = _gets(session) if slug else _ada(session).suppressions[Scope.ALL]
-        assert isinstance(held, Suppression) or held.changed_at == make.NOW
-        assert isinstance(held, Subscription) or held.since == make.NOW
+        recorded = _subscription(session) if slug else _ada(session).suppressions[Scope.ALL]
+        assert isinstance(recorded, Suppression) or recorded.changed_at == make.NOW
+        assert isinstance(recorded, Subscription) or recorded.since == make.NOW
         assert make.events(session)[-1] == ("unsubscribed", slug or "all")
         assert session.query(OutboxRow).count() == 0
         seq = _ada(session).seq
@@ -299,16 +305,16 @@ def test_a_complaint_after_a_stop_is_on_record(
         assert preferences.complained_at(_ada(session)) == LATER + DAY
 
 
-def test_a_stop_that_a_complaint_has_taken_over_is_not_undone(database: Database) -> None:
+def test_an_unsubscribe_cannot_be_undone_after_a_complaint(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        left = make.stop(session)
+        unsubscribe = make.stop(session)
         make.stop(session, source="complaint", at=LATER)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, left.first_seq, left.last_seq, at=LATER)
+            make.undo(session, unsubscribe.first_seq, unsubscribe.last_seq, at=LATER)
 
 
-def test_a_complaint_of_somebody_erased_gathers_nothing(database: Database) -> None:
+def test_a_complaint_of_an_erased_subscriber_records_nothing(database: Database) -> None:
     with database.transaction() as session:
         _erased(session)
         seq = _ada(session).seq

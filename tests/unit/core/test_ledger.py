@@ -1,4 +1,4 @@
-"""The ledger's chain: whole after any use, and broken by whatever alters it."""
+"""The ledger's hash chain: valid after normal use, broken by any alteration."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ def _three_rows(database: Database) -> None:
         make.stop(session, slug=None)
 
 
-def test_a_chain_is_whole_and_counted_once_a_person(database: Database) -> None:
+def test_a_valid_chain_is_reported_once_per_subscriber(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         make.reader(session, "bob@example.org")
@@ -54,7 +54,7 @@ def test_a_chain_is_whole_and_counted_once_a_person(database: Database) -> None:
 
 
 @pytest.mark.parametrize("column", sorted(ALTERED))
-def test_an_altered_column_is_found(database: Database, column: str) -> None:
+def test_an_altered_column_is_detected(database: Database, column: str) -> None:
     _three_rows(database)
     with database.transaction() as session:
         second = update(LedgerRow).where(LedgerRow.seq == 2)
@@ -65,7 +65,7 @@ def test_an_altered_column_is_found(database: Database, column: str) -> None:
 
 
 @pytest.mark.parametrize("column", ["salt", "before", "after"])
-def test_altered_details_are_found(database: Database, column: str) -> None:
+def test_altered_details_are_detected(database: Database, column: str) -> None:
     _three_rows(database)
     altered: Any = bytes(16) if column == "salt" else "{}"
     with database.transaction() as session:
@@ -75,21 +75,21 @@ def test_altered_details_are_found(database: Database, column: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seq", "why"),
+    ("seq", "problem"),
     [
         (1, "row 1 is missing"),
         (2, "row 2 is missing"),
         (3, "it ends at row 2, but 3 were written"),
     ],
 )
-def test_a_removed_row_is_found(database: Database, seq: int, why: str) -> None:
+def test_a_removed_row_is_detected(database: Database, seq: int, problem: str) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(delete(LedgerRow).where(LedgerRow.seq == seq))
-    assert _problems(database) == [f"{make.person()}: {why}"]
+    assert _problems(database) == [f"{make.person()}: {problem}"]
 
 
-def test_removed_details_are_found_unless_the_person_was_erased(database: Database) -> None:
+def test_removed_details_are_detected_unless_the_subscriber_was_erased(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(delete(LedgerDetail).where(LedgerDetail.seq == 2))
@@ -99,7 +99,7 @@ def test_removed_details_are_found_unless_the_person_was_erased(database: Databa
     assert _problems(database) == []
 
 
-def test_a_row_moved_to_another_person_is_found(database: Database) -> None:
+def test_a_row_moved_to_another_subscriber_is_detected(database: Database) -> None:
     with database.transaction() as session:
         make.stop(session, "ada@example.org")
         make.stop(session, "bob@example.org")
@@ -111,14 +111,14 @@ def test_a_row_moved_to_another_person_is_found(database: Database) -> None:
     assert len(_problems(database)) == 2
 
 
-def test_a_changed_head_is_found(database: Database) -> None:
+def test_a_changed_head_is_detected(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(update(Subscriber).values(head=bytes(32)))
     assert _problems(database) == [f"{make.person()}: it ends at row 3, but 3 were written"]
 
 
-def test_rows_stay_whole_when_the_key_is_rotated(database: Database, database_url: str) -> None:
+def test_rows_stay_valid_when_the_key_is_rotated(database: Database, database_url: str) -> None:
     _three_rows(database)
     newer = "a-newer-key-of-32-characters-or-more"
     rotated = Database(database_url, (make.SERVER_KEY, newer))
@@ -131,7 +131,7 @@ def test_rows_stay_whole_when_the_key_is_rotated(database: Database, database_ur
     assert len(_problems(database)) == 1
 
 
-def test_nobody_without_the_key_can_seal_a_row(database: Database, database_url: str) -> None:
+def test_a_row_sealed_with_another_key_is_detected(database: Database, database_url: str) -> None:
     forged = "the-key-of-somebody-with-a-backup-1"
     forger = Database(database_url, (forged,))
     with database.transaction() as session:
@@ -146,7 +146,7 @@ def test_nobody_without_the_key_can_seal_a_row(database: Database, database_url:
     assert len(_problems(database)) == 1
 
 
-def test_a_wording_is_kept_once_however_many_agreed_to_it(database: Database) -> None:
+def test_a_wording_is_stored_once_for_all_subscribers(database: Database) -> None:
     with database.transaction() as session:
         make.stop(session, "ada@example.org", wording="Unsubscribe")
         make.stop(session, "bob@example.org", wording="Unsubscribe")
@@ -155,11 +155,11 @@ def test_a_wording_is_kept_once_however_many_agreed_to_it(database: Database) ->
         assert [wording.text for wording in session.query(Wording)] == ["Unsubscribe"]
 
 
-def test_details_hold_what_was_before_and_after(database: Database) -> None:
+def test_details_hold_the_state_before_and_after(database: Database) -> None:
     with database.transaction() as session:
-        stop = make.stop(session, slug=None)
+        unsubscribe = make.stop(session, slug=None)
     with database.reading() as session:
-        (change,) = ledger.load(session, make.person(), stop.last_seq)
+        (change,) = ledger.load(session, make.person(), unsubscribe.last_seq)
         since = make.NOW.isoformat()
         assert change.before == {"all": None}
         assert change.after == {"all": {"since": since, "source": "page"}}

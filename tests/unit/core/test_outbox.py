@@ -1,4 +1,4 @@
-"""The outbox: one pending mail a person, claimed once, retried, and never kept too long."""
+"""The outbox: one pending email per subscriber, leased once, retried, dropped when too old."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import make
 
-QUIET = timedelta(minutes=2)
+NOTICE_DELAY = timedelta(minutes=2)
 
 
 def _row(session: Session) -> OutboxRow:
@@ -21,133 +21,137 @@ def _row(session: Session) -> OutboxRow:
     return session.query(OutboxRow).one()
 
 
-def _claim(session: Session, at: datetime) -> outbox.LeasedEmail:
-    claimed = outbox.lease(session, at)
-    assert claimed is not None
+def _lease(session: Session, at: datetime) -> outbox.LeasedEmail:
+    leased = outbox.lease(session, at)
+    assert leased is not None
     session.flush()
-    return claimed
+    return leased
 
 
-def test_changes_close_together_share_one_mail(database: Database) -> None:
+def test_changes_close_together_share_one_email(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        first = make.stop(session, notice_delay=QUIET)
+        first = make.stop(session, notice_delay=NOTICE_DELAY)
         later = make.NOW + timedelta(minutes=1)
-        last = make.stop(session, slug="offers", at=later, notice_delay=QUIET)
+        last = make.stop(session, slug="offers", at=later, notice_delay=NOTICE_DELAY)
         row = _row(session)
         assert (row.first_seq, row.last_seq) == (first.last_seq, last.last_seq)
-        assert row.due_at == later + QUIET
+        assert row.due_at == later + NOTICE_DELAY
 
 
-def test_a_mail_waits_for_more_changes_ten_minutes_at_most(database: Database) -> None:
+def test_an_email_waits_at_most_ten_minutes_for_further_changes(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         for minute in range(12):
             at = make.NOW + timedelta(minutes=minute)
-            make.stop(session, slug=f"topic-{minute}", at=at, notice_delay=QUIET)
+            make.stop(session, slug=f"topic-{minute}", at=at, notice_delay=NOTICE_DELAY)
         assert _row(session).due_at == make.NOW + outbox.MAX_DELAY
 
 
-def test_nobody_without_an_address_is_written_to(database: Database) -> None:
+def test_a_subscriber_without_an_address_gets_no_email(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "stranger@example.org", notice_delay=QUIET)
+        make.stop(session, "stranger@example.org", notice_delay=NOTICE_DELAY)
         assert session.query(OutboxRow).count() == 0
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "cli"])
-def test_who_did_not_ask_gets_no_mail(database: Database, source: str) -> None:
+def test_a_change_not_made_by_the_subscriber_sends_no_email(
+    database: Database, source: str
+) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.stop(session, source=source)
         assert session.query(OutboxRow).count() == 0
 
 
-def test_a_mail_is_not_claimed_before_it_is_due(database: Database) -> None:
+def test_an_email_is_not_leased_before_it_is_due(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        assert outbox.lease(session, make.NOW + QUIET - timedelta(seconds=1)) is None
-        assert outbox.lease(session, make.NOW + QUIET) is not None
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        assert outbox.lease(session, make.NOW + NOTICE_DELAY - timedelta(seconds=1)) is None
+        assert outbox.lease(session, make.NOW + NOTICE_DELAY) is not None
 
 
-def test_a_claimed_mail_belongs_to_one_worker(database: Database) -> None:
+def test_a_leased_email_belongs_to_one_worker(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        _claim(session, make.NOW + QUIET)
-        assert outbox.lease(session, make.NOW + QUIET) is None
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        _lease(session, make.NOW + NOTICE_DELAY)
+        assert outbox.lease(session, make.NOW + NOTICE_DELAY) is None
 
 
-def test_two_workers_claim_two_mails_at_once(database: Database) -> None:
+def test_two_workers_lease_two_emails_at_once(database: Database) -> None:
     if database.is_sqlite:
-        return  # one transaction at a time there
+        return  # SQLite allows one write transaction at a time
     with database.transaction() as session:
         for email in ("ada@example.org", "bob@example.org"):
             make.reader(session, email)
-            make.stop(session, email, notice_delay=QUIET)
+            make.stop(session, email, notice_delay=NOTICE_DELAY)
     with database.transaction() as one, database.transaction() as two:
-        first, second = _claim(one, make.NOW + QUIET), _claim(two, make.NOW + QUIET)
+        first, second = _lease(one, make.NOW + NOTICE_DELAY), _lease(two, make.NOW + NOTICE_DELAY)
         assert first.subscriber_id != second.subscriber_id
 
 
-def test_a_lapsed_claim_is_repeated_under_the_same_message_id(database: Database) -> None:
+def test_an_expired_lease_is_repeated_under_the_same_message_id(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        first = _claim(session, make.NOW + QUIET)
-        second = _claim(session, make.NOW + QUIET + outbox.LEASE_DURATION)
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        first = _lease(session, make.NOW + NOTICE_DELAY)
+        second = _lease(session, make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION)
         assert second.message_id == first.message_id
         assert (first.attempts, second.attempts) == (1, 2)
 
 
-def test_a_worker_whose_claim_lapsed_settles_nothing(database: Database) -> None:
+def test_a_worker_with_an_expired_lease_settles_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        slow = _claim(session, make.NOW + QUIET)
-        later = make.NOW + QUIET + outbox.LEASE_DURATION
-        _claim(session, later)
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        slow = _lease(session, make.NOW + NOTICE_DELAY)
+        later = make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION
+        _lease(session, later)
         outbox.settle(session, slow, later, OutboxState.FAILED, "too slow")
         assert (_row(session).state, _row(session).failure) == ("started", None)
 
 
-def test_a_change_made_while_its_mail_is_sent_gets_a_mail_of_its_own(database: Database) -> None:
+def test_a_change_made_during_sending_gets_an_email_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        claimed = _claim(session, make.NOW + QUIET)
-        later = make.stop(session, slug="offers", at=make.NOW + QUIET, notice_delay=QUIET)
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        leased = _lease(session, make.NOW + NOTICE_DELAY)
+        later = make.stop(
+            session, slug="offers", at=make.NOW + NOTICE_DELAY, notice_delay=NOTICE_DELAY
+        )
         pending = session.query(OutboxRow).filter_by(state="pending").one()
-        assert claimed.last_seq < pending.first_seq == pending.last_seq == later.last_seq
+        assert leased.last_seq < pending.first_seq == pending.last_seq == later.last_seq
 
 
-def test_a_mail_is_tried_again_at_growing_intervals_then_given_up(database: Database) -> None:
+def test_an_email_is_retried_at_growing_intervals_then_fails(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
-        now, waits = make.NOW + QUIET, []
+        make.stop(session, notice_delay=NOTICE_DELAY)
+        now, waits = make.NOW + NOTICE_DELAY, []
         for _ in range(len(outbox.RETRY_AFTER) + 1):
-            outbox.retry(session, _claim(session, now), now, "451 not now")
+            outbox.retry(session, _lease(session, now), now, "451 not now")
             waits.append(_row(session).due_at - now)
             now = max(_row(session).due_at, now)
         assert waits[:-1] == list(outbox.RETRY_AFTER)
         assert (_row(session).state, _row(session).failure) == ("failed", "451 not now")
 
 
-def test_a_mail_unsent_for_a_day_is_dropped(database: Database) -> None:
+def test_an_email_unsent_for_a_day_is_dropped(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        make.stop(session, notice_delay=QUIET)
+        make.stop(session, notice_delay=NOTICE_DELAY)
         assert outbox.lease(session, make.NOW + timedelta(hours=24, seconds=1)) is None
         assert _row(session).state == "dropped"
 
 
-def test_a_mail_is_awaited_until_it_is_settled(database: Database) -> None:
+def test_an_email_is_pending_until_it_is_settled(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        seq = make.stop(session, notice_delay=QUIET).last_seq
+        seq = make.stop(session, notice_delay=NOTICE_DELAY).last_seq
         assert outbox.has_pending(session, make.person(), seq)
-        outbox.settle(session, _claim(session, make.NOW + QUIET), make.NOW, OutboxState.SENT)
+        outbox.settle(session, _lease(session, make.NOW + NOTICE_DELAY), make.NOW, OutboxState.SENT)
         assert not outbox.has_pending(session, make.person(), seq)
 
 
@@ -155,23 +159,23 @@ def _net_changes(session: Session, first: int, last: int) -> list[NetChange]:
     return history.net_changes(history.own(ledger.load(session, make.person(), first), last))
 
 
-def test_what_cancels_itself_out_is_no_change(database: Database) -> None:
+def test_changes_that_cancel_out_are_not_net_changes(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         kept = make.stop(session, slug="offers")
-        undone = make.undo(session, stop.last_seq, stop.last_seq)
-        net = _net_changes(session, stop.last_seq, undone.last_seq)
+        undone = make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
+        net = _net_changes(session, unsubscribe.last_seq, undone.last_seq)
         assert [change.target for change in net] == [Target.of("offers")]
         assert net == _net_changes(session, kept.last_seq, kept.last_seq)
 
 
-def test_of_one_kind_twenty_mails_a_day_are_sent_however_many_topics_there_are(
+def test_at_most_twenty_emails_of_a_kind_are_queued_a_day(
     database: Database,
 ) -> None:
-    asked = [f"topic-{number}" for number in range(30)]
+    requested = [f"topic-{number}" for number in range(30)]
     with database.transaction() as session:
-        for topic in asked:
+        for topic in requested:
             outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, topic)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
         outbox.request(session, make.person(), OutboxKind.LINK, make.NOW)

@@ -1,4 +1,4 @@
-"""Openings: counted by the hour, and whoever counts at the same time adds up."""
+"""Page views: counted by the hour; concurrent counts add up."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def _counts(database: Database) -> dict[page_views.Key, int]:
         return {(row.hour, row.topic, row.campaign): row.count for row in session.query(PageView)}
 
 
-def test_counts_are_kept_apart_by_hour_topic_and_campaign(database: Database) -> None:
+def test_counts_are_separate_by_hour_topic_and_campaign(database: Database) -> None:
     counts: dict[page_views.Key, int] = {
         (HOUR, "weekly-news", "a"): 3,
         (HOUR, "weekly-news", "b"): 1,
@@ -30,7 +30,7 @@ def test_counts_are_kept_apart_by_hour_topic_and_campaign(database: Database) ->
     assert _counts(database) == counts
 
 
-def test_what_is_counted_later_is_added(database: Database) -> None:
+def test_later_counts_are_added(database: Database) -> None:
     key = (HOUR, "weekly-news", "a")
     for count in (3, 4):
         with database.transaction() as session:
@@ -38,13 +38,13 @@ def test_what_is_counted_later_is_added(database: Database) -> None:
     assert _counts(database) == {key: 7}
 
 
-def test_nothing_is_added_where_nothing_was_opened(database: Database) -> None:
+def test_an_empty_count_adds_nothing(database: Database) -> None:
     with database.transaction() as session:
         page_views.add(session, {})
     assert _counts(database) == {}
 
 
-def test_two_that_count_at_once_add_up(database: Database) -> None:
+def test_concurrent_counts_add_up(database: Database) -> None:
     keys = [(HOUR, f"topic-{number}", "a") for number in range(30)]
 
     def write(ordered: list[page_views.Key]) -> None:
@@ -57,7 +57,7 @@ def test_two_that_count_at_once_add_up(database: Database) -> None:
     assert _counts(database) == dict.fromkeys(keys, 80)
 
 
-def test_an_opening_says_nothing_of_a_person(database: Database) -> None:
+def test_a_page_view_holds_no_personal_data(database: Database) -> None:
     assert set(row_values(PageView())) == {"hour", "topic", "campaign", "count"}
 
 
@@ -69,6 +69,6 @@ def test_an_opening_says_nothing_of_a_person(database: Database) -> None:
         ("2026-11-22T14:30:00+05:30", 9),
     ],
 )
-def test_an_hour_is_one_of_utc(at: str, hour: int) -> None:
+def test_page_views_are_counted_by_utc_hour(at: str, hour: int) -> None:
     found = page_views.hour_of(datetime.fromisoformat(at))
     assert found == datetime(2026, 11, 22, hour, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Why people leave: one answer for each change, and nothing in it that points at somebody."""
+"""Unsubscribe reasons: one for each change, without personal data."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -55,12 +55,12 @@ NUMBERS = [
 WORDS = st.text("abcdefghijklmnopqrstuvwxyzäöüñéأبتث", min_size=1, max_size=8)
 
 
-def _left(session: Session, campaign: str | None = None) -> int:
+def _unsubscribe(session: Session, campaign: str | None = None) -> int:
     make.reader(session)
     return make.stop(session, campaign=campaign).last_seq
 
 
-def _give(
+def _record(
     session: Session, seq: int, code: ReasonCode, note: str = "", at: datetime = make.NOW
 ) -> Reason:
     reasons.record(session, make.person(), seq, code, note, at)
@@ -68,33 +68,36 @@ def _give(
     return session.query(Reason).one()
 
 
-def test_a_reason_keeps_what_it_answers(database: Database) -> None:
+def test_a_reason_records_its_topic_campaign_and_time(database: Database) -> None:
     with database.transaction() as session:
-        reason = _give(
-            session, _left(session, campaign="2026-47"), ReasonCode.TOO_MANY, "Daily is a lot"
+        reason = _record(
+            session,
+            _unsubscribe(session, campaign="2026-47"),
+            ReasonCode.TOO_MANY,
+            "Daily is a lot",
         )
         assert (reason.topic, reason.campaign) == ("weekly-news", "2026-47")
         assert (reason.code, reason.note) == ("too_many", "Daily is a lot")
         assert (reason.week, reason.given_at) == (date(2026, 11, 16), make.NOW)
 
 
-def test_a_reason_for_leaving_everything_names_no_topic(database: Database) -> None:
+def test_a_reason_for_a_global_unsubscribe_names_no_topic(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, slug=None)
-        assert _give(session, stop.last_seq, ReasonCode.OTHER).topic is None
+        unsubscribe = make.stop(session, slug=None)
+        assert _record(session, unsubscribe.last_seq, ReasonCode.OTHER).topic is None
 
 
-def test_a_second_answer_replaces_the_first(database: Database) -> None:
+def test_a_second_reason_replaces_the_first(database: Database) -> None:
     with database.transaction() as session:
-        seq = _left(session)
-        _give(session, seq, ReasonCode.TOO_MANY, "Every day!")
+        seq = _unsubscribe(session)
+        _record(session, seq, ReasonCode.TOO_MANY, "Every day!")
     with database.transaction() as session:
-        reason = _give(session, seq, ReasonCode.OTHER, at=LATER)
+        reason = _record(session, seq, ReasonCode.OTHER, at=LATER)
         assert (reason.code, reason.note, reason.given_at) == ("other", "", LATER)
 
 
-def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
+def test_each_change_has_a_reason_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         one, two = make.stop(session), make.stop(session, slug="offers")
@@ -109,39 +112,41 @@ def test_each_change_has_an_answer_of_its_own(database: Database) -> None:
 
 
 @pytest.mark.parametrize("code", list(ReasonCode))
-def test_each_code_is_taken(database: Database, code: ReasonCode) -> None:
+def test_each_code_is_accepted(database: Database, code: ReasonCode) -> None:
     with database.transaction() as session:
-        assert _give(session, _left(session), code).code == code
+        assert _record(session, _unsubscribe(session), code).code == code
 
 
-def test_a_longer_note_is_refused(database: Database) -> None:
+def test_a_note_over_500_characters_is_refused(database: Database) -> None:
     with database.transaction() as session:
-        seq = _left(session)
+        seq = _unsubscribe(session)
         with pytest.raises(InvalidReasonError):
             reasons.record(session, make.person(), seq, ReasonCode.OTHER, "x" * 501, make.NOW)
         assert session.query(Reason).count() == 0
 
 
-def test_the_longest_note_is_kept_whole(database: Database) -> None:
+def test_a_note_of_500_characters_is_kept_whole(database: Database) -> None:
     with database.transaction() as session:
-        assert _give(session, _left(session), ReasonCode.OTHER, "x" * 500).note == "x" * 500
+        assert (
+            _record(session, _unsubscribe(session), ReasonCode.OTHER, "x" * 500).note == "x" * 500
+        )
 
 
 def test_a_note_is_masked_before_it_is_written(database: Database) -> None:
     with database.transaction() as session:
         note = "Write to ada@example.org\x00 or\r\n call 030 123456"
-        reason = _give(session, _left(session), ReasonCode.OTHER, note)
+        reason = _record(session, _unsubscribe(session), ReasonCode.OTHER, note)
         assert reason.note == "Write to [address] or call [number]"
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_no_address_survives(address: str) -> None:
+def test_each_kind_of_address_is_masked(address: str) -> None:
     assert reasons.masked(f"It is {address} now") == "It is [address] now"
     assert reasons.masked(f"<{address}>") == "<[address]>"
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_no_number_survives(number: str) -> None:
+def test_each_kind_of_number_is_masked(number: str) -> None:
     assert reasons.masked(f"Call {number} now") == "Call [number] now"
 
 
@@ -149,12 +154,12 @@ def test_no_number_survives(number: str) -> None:
     "note",
     ["5 mails a day, 35 a week", "In 2024 and 2025", "100 %", "@home", "me @ work", "1234", "a@"],
 )
-def test_what_points_at_nobody_stays(note: str) -> None:
+def test_harmless_text_is_kept(note: str) -> None:
     assert reasons.masked(note) == note
 
 
 @given(st.emails(), WORDS, WORDS)
-def test_no_address_of_any_kind_survives(address: str, before: str, after: str) -> None:
+def test_any_address_is_masked(address: str, before: str, after: str) -> None:
     masked = reasons.masked(f"{before} {address} {after}")
     assert "@" not in masked
     assert address.rpartition("@")[2].lower() not in masked.lower()
@@ -167,7 +172,7 @@ def test_no_address_of_any_kind_survives(address: str, before: str, after: str) 
     WORDS,
     WORDS,
 )
-def test_no_number_of_five_digits_or_more_survives(
+def test_any_number_of_five_or_more_digits_is_masked(
     digits: list[int], between: str, before: str, after: str
 ) -> None:
     number = between.join(map(str, digits))
@@ -175,11 +180,11 @@ def test_no_number_of_five_digits_or_more_survives(
 
 
 @given(st.text(max_size=reasons.MAX_NOTE_LENGTH))
-def test_of_any_text_no_address_and_no_number_is_left(note: str) -> None:
+def test_masked_text_contains_no_address_and_no_number(note: str) -> None:
     masked = reasons.masked(note)
     assert not re.search(r"(?:\d\W?){5}", masked)
     assert not re.search(r"\w@\w", masked)
-    assert masked == reasons.masked(masked), "it says nothing new the second time"
+    assert masked == reasons.masked(masked), "masking twice changes nothing"
 
 
 @pytest.mark.parametrize(

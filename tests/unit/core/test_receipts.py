@@ -1,4 +1,4 @@
-"""What a receipt tells, and for how long."""
+"""Receipts: what they show, and for how long."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.store import Database
 from tests.support import make
 
-QUIET = timedelta(minutes=2)
+NOTICE_DELAY = timedelta(minutes=2)
 
 
 def _shown_receipt(
@@ -31,11 +31,11 @@ def _read(
         return shown
 
 
-def test_it_tells_what_was_left(database: Database) -> None:
+def test_a_receipt_shows_the_unsubscribed_topic(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, notice_delay=QUIET)
-    shown = _read(database, stop.last_seq, stop.last_seq)
+        unsubscribe = make.stop(session, notice_delay=NOTICE_DELAY)
+    shown = _read(database, unsubscribe.last_seq, unsubscribe.last_seq)
     (change,) = shown.changes
     assert change.topic is not None
     assert (change.kind, change.topic.name, change.at) == ("left", "Weekly news", make.NOW)
@@ -43,16 +43,16 @@ def test_it_tells_what_was_left(database: Database) -> None:
     assert shown.undo_until == make.NOW + UNDO_DAYS
 
 
-def test_it_tells_of_everything(database: Database) -> None:
+def test_a_receipt_shows_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, slug=None)
-    shown = _read(database, stop.last_seq, stop.last_seq)
+        unsubscribe = make.stop(session, slug=None)
+    shown = _read(database, unsubscribe.last_seq, unsubscribe.last_seq)
     assert [(change.kind, change.topic) for change in shown.changes] == [("left", None)]
     assert shown.preferences.received == []
 
 
-def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database: Database) -> None:
+def test_an_undo_marks_the_receipt_and_has_a_receipt_of_its_own(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first, last = make.stop(session), make.stop(session, slug="offers")
@@ -67,48 +67,48 @@ def test_it_tells_that_it_was_undone_and_the_undo_tells_of_coming_back(database:
     ("source", "days", "state"),
     [("page", 30, "active"), ("one-click", 31, "expired")],
 )
-def test_its_state_says_whether_undo_is_offered(
+def test_a_receipt_expires_when_undo_is_no_longer_offered(
     database: Database, source: Source, days: int, state: str
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, source=source)
+        unsubscribe = make.stop(session, source=source)
     now = make.NOW + timedelta(days=days)
-    assert _read(database, stop.last_seq, stop.last_seq, now).state == state
+    assert _read(database, unsubscribe.last_seq, unsubscribe.last_seq, now).state == state
 
 
-def test_a_newer_stop_supersedes_it(database: Database) -> None:
+def test_a_newer_unsubscribe_supersedes_a_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         make.stop(session, slug=None)
-    assert _read(database, stop.last_seq, stop.last_seq).state == "superseded"
+    assert _read(database, unsubscribe.last_seq, unsubscribe.last_seq).state == "superseded"
 
 
-def test_there_is_none_where_all_cancelled_out(database: Database) -> None:
+def test_changes_that_cancel_out_have_no_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
-        last = make.undo(session, stop.last_seq, stop.last_seq)
-        assert _shown_receipt(session, stop.last_seq, last.last_seq) is None
+        unsubscribe = make.stop(session)
+        last = make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
+        assert _shown_receipt(session, unsubscribe.last_seq, last.last_seq) is None
 
 
-def test_there_is_none_for_what_was_not_the_persons_own_act(database: Database) -> None:
+def test_a_change_by_another_party_has_no_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, source="complaint")
-        assert _shown_receipt(session, stop.last_seq, stop.last_seq) is None
+        unsubscribe = make.stop(session, source="complaint")
+        assert _shown_receipt(session, unsubscribe.last_seq, unsubscribe.last_seq) is None
 
 
-def test_there_is_none_after_erasure(database: Database) -> None:
+def test_an_erased_subscriber_has_no_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         erasure.erase(session, make.person(), Source.CLI, make.NOW)
-        assert _shown_receipt(session, stop.last_seq, stop.last_seq) is None
+        assert _shown_receipt(session, unsubscribe.last_seq, unsubscribe.last_seq) is None
 
 
-def test_there_is_none_for_rows_never_written(database: Database) -> None:
+def test_missing_rows_have_no_receipt(database: Database) -> None:
     with database.reading() as session:
         assert _shown_receipt(session, 1, 9_999_999_999) is None
 
@@ -118,43 +118,45 @@ def _shown(database: Database, result: ChangeResult) -> list[tuple[str, str | No
     return [(each.kind, each.topic.slug if each.topic else None) for each in changes]
 
 
-def test_it_tells_how_much_less_comes(database: Database) -> None:
+def test_a_receipt_shows_a_reduced_frequency(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
-        less = make.less(session, Frequency.MONTHLY)
-    (change,) = _read(database, less.first_seq, less.last_seq).changes
+        reduced = make.less(session, Frequency.MONTHLY)
+    (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "weekly", "monthly")
 
 
-def test_it_tells_until_when_nothing_comes(database: Database) -> None:
+def test_a_receipt_shows_the_end_of_a_pause(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, Pause.TWO_WEEKS)
-    (change,) = _read(database, less.first_seq, less.last_seq).changes
+        reduced = make.less(session, Pause.TWO_WEEKS)
+    (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.paused_until) == ("paused", datetime(2026, 12, 6, tzinfo=UTC))
 
 
-def test_it_tells_of_more(database: Database) -> None:
+def test_a_receipt_shows_an_increase_and_a_resumption(database: Database) -> None:
     with database.transaction() as session:
         ada = make.reader(session)
         ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         topic = topics.get(session, "weekly-news")
-        more = subscriptions.set_frequency(session, ada, topic, Frequency.EVERY, make.context())
+        increased = subscriptions.set_frequency(
+            session, ada, topic, Frequency.EVERY, make.context()
+        )
         make.less(session, Pause.ONE_MONTH)
         resumed = subscriptions.resume(session, ada, topic, make.context())
-    assert _shown(database, more) == [("more", "weekly-news")]
+    assert _shown(database, increased) == [("more", "weekly-news")]
     assert _shown(database, resumed) == [("resumed", "weekly-news")]
 
 
-def test_it_tells_of_less_where_silence_gave_every_mail(database: Database) -> None:
+def test_a_receipt_shows_a_reduction_of_an_opt_out_topic(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        less = make.less(session, Frequency.MONTHLY)
-    (change,) = _read(database, less.first_seq, less.last_seq).changes
+        reduced = make.less(session, Frequency.MONTHLY)
+    (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "every", "monthly")
 
 
-def test_to_join_after_leaving_everything_tells_of_the_joined_topic_alone(
+def test_joining_after_a_global_unsubscribe_shows_only_that_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
@@ -167,33 +169,33 @@ def test_to_join_after_leaving_everything_tells_of_the_joined_topic_alone(
     assert (shown.state, shown.reason_for) == ("active", None)
 
 
-def test_to_leave_everything_and_join_one_at_once_tells_what_ended(database: Database) -> None:
+def test_a_global_unsubscribe_and_a_join_show_the_topic_that_ended(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")
         make.reader(session, "ada@example.org", "weekly-news", "offers")
-        stop = make.stop(session, slug=None)
+        unsubscribe = make.stop(session, slug=None)
         joined = make.join(session)
-    shown = _read(database, stop.first_seq, joined.last_seq)
+    shown = _read(database, unsubscribe.first_seq, joined.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "offers")
     ]
-    assert shown.reason_for == stop.last_seq
+    assert shown.reason_for == unsubscribe.last_seq
 
 
-def test_to_join_one_topic_and_leave_it_again_is_not_to_come_back(database: Database) -> None:
+def test_joining_then_unsubscribing_shows_only_the_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")
         make.reader(session)
         make.stop(session, slug=None)
         joined = make.join(session)
-        left = make.stop(session)
-    shown = _read(database, joined.first_seq, left.last_seq)
+        unsubscribe = make.stop(session)
+    shown = _read(database, joined.first_seq, unsubscribe.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "weekly-news")
     ]
 
 
-def test_to_join_what_was_left_before_and_leave_it_again_tells_nothing(
+def test_rejoining_then_unsubscribing_again_has_no_receipt(
     database: Database,
 ) -> None:
     with database.transaction() as session:
@@ -201,48 +203,50 @@ def test_to_join_what_was_left_before_and_leave_it_again_tells_nothing(
         make.stop(session)
         make.stop(session, slug=None)
         joined = make.join(session)
-        left = make.stop(session)
+        unsubscribe = make.stop(session)
     with database.reading() as session:
-        told = _shown_receipt(session, joined.first_seq, left.last_seq)
-        assert told is None
+        receipt = _shown_receipt(session, joined.first_seq, unsubscribe.last_seq)
+        assert receipt is None
 
 
-def test_a_newer_choice_supersedes_it_and_undo_says_so(database: Database) -> None:
+def test_a_newer_choice_supersedes_an_undone_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, Frequency.MONTHLY)
-        undone = make.undo(session, less.first_seq, less.last_seq)
-    assert _read(database, less.first_seq, less.last_seq).state == "undone"
+        reduced = make.less(session, Frequency.MONTHLY)
+        undone = make.undo(session, reduced.first_seq, reduced.last_seq)
+    assert _read(database, reduced.first_seq, reduced.last_seq).state == "undone"
     assert _shown(database, undone) == [("back", "weekly-news")]
     with database.transaction() as session:
         make.less(session, Pause.TWO_WEEKS)
-    assert _read(database, less.first_seq, less.last_seq).state == "superseded"
+    assert _read(database, reduced.first_seq, reduced.last_seq).state == "superseded"
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
-def test_who_left_is_asked_why_once(database: Database, slug: str | None) -> None:
+def test_a_reason_is_asked_once_after_an_unsubscribe(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, Frequency.MONTHLY)
-        stop = make.stop(session, slug=slug)
-    shown = _read(database, less.first_seq, stop.last_seq)
-    assert (shown.reason_for, shown.reason) == (stop.last_seq, None)
+        reduced = make.less(session, Frequency.MONTHLY)
+        unsubscribe = make.stop(session, slug=slug)
+    shown = _read(database, reduced.first_seq, unsubscribe.last_seq)
+    assert (shown.reason_for, shown.reason) == (unsubscribe.last_seq, None)
     with database.transaction() as session:
-        reasons.record(session, make.person(), stop.last_seq, ReasonCode.TOO_MANY, "", make.NOW)
-    assert _read(database, less.first_seq, stop.last_seq).reason == "too_many"
+        reasons.record(
+            session, make.person(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
+        )
+    assert _read(database, reduced.first_seq, unsubscribe.last_seq).reason == "too_many"
 
 
-def test_who_asked_for_less_or_came_back_is_not_asked_why(database: Database) -> None:
+def test_no_reason_is_asked_after_a_reduction_or_an_undo(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        less = make.less(session, Frequency.MONTHLY)
-        stop = make.stop(session)
-        back = make.undo(session, stop.first_seq, stop.last_seq)
-    assert _read(database, less.first_seq, less.last_seq).reason_for is None
+        reduced = make.less(session, Frequency.MONTHLY)
+        unsubscribe = make.stop(session)
+        back = make.undo(session, unsubscribe.first_seq, unsubscribe.last_seq)
+    assert _read(database, reduced.first_seq, reduced.last_seq).reason_for is None
     assert _read(database, back.first_seq, back.last_seq).reason_for is None
 
 
-def test_a_reason_answers_the_last_leave_that_was_the_persons_own(database: Database) -> None:
+def test_a_reason_belongs_to_the_subscribers_last_own_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers", "events")
         first = make.stop(session)

@@ -1,4 +1,4 @@
-"""Lifting in bulk: what a mail system stopped by mistake, and nothing that a person said (M13)."""
+"""Bulk removal of bounce suppressions; subscribers' own choices stay (M13)."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -22,48 +22,48 @@ from preference_center.store import Database
 from tests.support import make
 
 HOUR = timedelta(hours=1)
-OURS = BounceFilter("mail.example", make.NOW - HOUR, make.NOW + HOUR)
+FILTER = BounceFilter("mail.example", make.NOW - HOUR, make.NOW + HOUR)
 ADA = "ada@mail.example"
 
 
-def let_bounce(
+def record_bounce(
     session: Session, email: str = ADA, authority: bounces.Authority = "provider"
 ) -> None:
     bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, authority)
     assert make.bounce(session, bounce, email=email) == "suppressed"
 
 
-def lift(session: Session, stops: BounceFilter = OURS) -> int:
+def remove(session: Session, wanted: BounceFilter = FILTER) -> int:
     context = make.context(Source.CLI, make.NOW + HOUR)
-    found = list(recovery.find_suppressed(session, stops))
+    found = list(recovery.find_suppressed(session, wanted))
     return sum(
-        recovery.remove_suppressions(session, kind, people, stops, context)
+        recovery.remove_suppressions(session, kind, people, wanted, context)
         for kind, people in found
     )
 
 
-def stops(session: Session, email: str = ADA) -> set[str]:
+def suppressions(session: Session, email: str = ADA) -> set[str]:
     return set(subscribers.lock(session, make.person(email), make.NOW).suppressions)
 
 
-def test_what_a_bounce_stopped_is_as_it_was(database: Database) -> None:
+def test_removal_restores_the_state_before_the_bounces(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        let_bounce(session, authority="return-path")
-        let_bounce(session, authority="provider")
-        assert stops(session) == {"all", "address"}
-        assert lift(session) == 2
-        assert stops(session) == set()
+        record_bounce(session, authority="return-path")
+        record_bounce(session, authority="provider")
+        assert suppressions(session) == {"all", "address"}
+        assert remove(session) == 2
+        assert suppressions(session) == set()
         person = subscribers.lock(session, make.person(ADA), make.NOW)
-        held = person.subscriptions["weekly-news"]
-        assert (held.status, held.frequency) == ("subscribed", "monthly")
+        subscription = person.subscriptions["weekly-news"]
+        assert (subscription.status, subscription.frequency) == ("subscribed", "monthly")
 
 
-def test_the_ledger_says_so(database: Database) -> None:
+def test_a_removal_is_recorded_in_the_ledger(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA)
-        let_bounce(session)
-        lift(session)
+        record_bounce(session)
+        remove(session)
         assert make.events(session, ADA)[-1] == ("lifted", "address")
         (*_, last) = ledger.load(session, make.person(ADA), 1)
         assert last.row.source == "cli"
@@ -71,89 +71,91 @@ def test_the_ledger_says_so(database: Database) -> None:
 
 
 @pytest.mark.parametrize("domain", ["mail.example", "MAIL.Example"])
-def test_a_domain_is_known_however_it_is_spelt(database: Database, domain: str) -> None:
+def test_the_case_of_a_domain_does_not_matter(database: Database, domain: str) -> None:
     with database.transaction() as session:
         make.reader(session, "Ada@Mail.EXAMPLE")
-        let_bounce(session, "Ada@Mail.EXAMPLE")
-        assert lift(session, BounceFilter(domain, OURS.since, OURS.until)) == 1
+        record_bounce(session, "Ada@Mail.EXAMPLE")
+        assert remove(session, BounceFilter(domain, FILTER.since, FILTER.until)) == 1
 
 
 def _another_domain(session: Session) -> None:
     make.reader(session, "ada@example.mail.example")
-    let_bounce(session, "ada@example.mail.example")
+    record_bounce(session, "ada@example.mail.example")
 
 
-def _nobody_knows_the_domain(session: Session) -> None:
+def _unknown_domain(session: Session) -> None:
     make.topic(session)
-    let_bounce(session)
+    record_bounce(session)
 
 
-def _a_complaint(session: Session) -> None:
+def _complaint(session: Session) -> None:
     make.reader(session, ADA)
     make.stop(session, ADA, None, source="complaint")
 
 
-def _their_own_choice(session: Session) -> None:
+def _own_unsubscribe(session: Session) -> None:
     make.reader(session, ADA)
     make.stop(session, ADA, None)
 
 
-def _said_again_by_the_person(session: Session) -> None:
+def _repeated_by_the_subscriber(session: Session) -> None:
     make.reader(session, ADA)
-    let_bounce(session, authority="return-path")
+    record_bounce(session, authority="return-path")
     make.stop(session, ADA, None)
 
 
-def _before(session: Session) -> None:
+def _bounced_before(session: Session) -> None:
     make.reader(session, ADA)
     make.stop(session, ADA, None, Scope.ADDRESS, source="bounce", at=make.NOW - 2 * HOUR)
 
 
 def _erased(session: Session) -> None:
     make.reader(session, ADA)
-    let_bounce(session)
+    record_bounce(session)
     erasure.erase(session, make.person(ADA), Source.CLI, make.NOW)
 
 
 @pytest.mark.parametrize(
-    "happened",
+    "prepare",
     [
         _another_domain,
-        _nobody_knows_the_domain,
-        _a_complaint,
-        _their_own_choice,
-        _said_again_by_the_person,
-        _before,
+        _unknown_domain,
+        _complaint,
+        _own_unsubscribe,
+        _repeated_by_the_subscriber,
+        _bounced_before,
         _erased,
     ],
 )
-def test_every_other_stop_stays(database: Database, happened: Callable[[Session], None]) -> None:
+def test_every_other_suppression_stays(
+    database: Database, prepare: Callable[[Session], None]
+) -> None:
     with database.transaction() as session:
-        happened(session)
-        before = stops(session) | stops(session, "ada@example.mail.example")
+        prepare(session)
+        before = suppressions(session) | suppressions(session, "ada@example.mail.example")
         assert before
-        assert lift(session) == 0
-        assert stops(session) | stops(session, "ada@example.mail.example") == before
+        assert remove(session) == 0
+        assert suppressions(session) | suppressions(session, "ada@example.mail.example") == before
 
 
-def _put_back_by_undo(session: Session) -> None:
+def _restored_by_undo(session: Session) -> None:
     make.reader(session, ADA)
-    let_bounce(session, authority="return-path")
+    record_bounce(session, authority="return-path")
     make.stop(session, ADA, None)
     joined = make.join(session, ADA)
     make.undo(session, joined.first_seq, joined.last_seq, ADA)
 
 
-def test_what_a_person_put_back_by_undo_is_theirs(database: Database) -> None:
+def test_a_suppression_restored_by_undo_is_not_removed(database: Database) -> None:
     with database.transaction() as session:
-        _put_back_by_undo(session)
-        assert stops(session) == {"all"}
-        assert lift(session) == 0
+        _restored_by_undo(session)
+        assert suppressions(session) == {"all"}
+        assert remove(session) == 0
 
 
-def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database) -> None:
+def test_a_repeated_bounce_prevents_undoing_an_undo(database: Database) -> None:
     with database.transaction() as session:
-        _put_back_by_undo(session)
+        _restored_by_undo(session)
         bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         assert make.bounce(session, bounce, email=ADA) == "duplicate"
         last = subscribers.lock(session, make.person(ADA), make.NOW).seq
@@ -161,19 +163,21 @@ def test_what_bounced_again_is_not_lifted_by_undoing_an_undo(database: Database)
             make.undo(session, last - 1, last, ADA)
 
 
-def test_people_are_found_page_by_page(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suppressed_subscribers_are_found_in_batches(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recovery, "BATCH_SIZE", 3)
     emails = [f"reader{number}@mail.example" for number in range(7)]
     with database.transaction() as session:
         for email in emails:
             make.reader(session, email)
-            let_bounce(session, email)
-        pages = [people for _, people in recovery.find_suppressed(session, OURS)]
-        assert [len(page) for page in pages] == [3, 3, 1]
-        assert {*chain.from_iterable(pages)} == {make.person(email) for email in emails}
+            record_bounce(session, email)
+        batches = [people for _, people in recovery.find_suppressed(session, FILTER)]
+        assert [len(batch) for batch in batches] == [3, 3, 1]
+        assert {*chain.from_iterable(batches)} == {make.person(email) for email in emails}
 
 
-def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) -> None:
+def test_removal_checks_again_what_was_found_earlier(database: Database) -> None:
     with database.transaction() as session:
         _erased(session)
         make.reader(session, "ben@mail.example")
@@ -182,15 +186,17 @@ def test_what_changed_since_it_was_found_is_looked_at_again(database: Database) 
         people = [make.person(ADA), make.person("ben@mail.example")]
         for kind in SUPPRESSION_SCOPES:
             assert (
-                recovery.remove_suppressions(session, kind, people, OURS, make.context(Source.CLI))
+                recovery.remove_suppressions(
+                    session, kind, people, FILTER, make.context(Source.CLI)
+                )
                 == 0
             )
 
 
-def test_an_address_that_bounces_again_is_stopped_again(database: Database) -> None:
+def test_an_address_that_bounces_again_is_suppressed_again(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA)
-        let_bounce(session)
-        lift(session)
-        let_bounce(session)
-        assert stops(session) == {"address"}
+        record_bounce(session)
+        remove(session)
+        record_bounce(session)
+        assert suppressions(session) == {"address"}

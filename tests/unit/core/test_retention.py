@@ -1,4 +1,4 @@
-"""What is forgotten, when, and what stays: table by table, to the second."""
+"""Retention: what each step deletes and what it keeps, exact to the second."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,29 +40,29 @@ KEEP = make.RETENTION
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
-def _mail(session: Session, state: OutboxState, settled_at: datetime | None) -> None:
-    """Add a mail that was asked for long ago."""
-    asked_at = make.NOW - 100 * DAY
-    outbox.request(session, make.person(f"{settled_at}@example.org"), OutboxKind.LINK, asked_at)
+def _email(session: Session, state: OutboxState, settled_at: datetime | None) -> None:
+    """Add an email that was requested long ago."""
+    requested_at = make.NOW - 100 * DAY
+    outbox.request(session, make.person(f"{settled_at}@example.org"), OutboxKind.LINK, requested_at)
     row = session.query(OutboxRow).filter_by(state="pending").one()
     row.state, row.settled_at = state, settled_at
     session.flush()
 
 
 def _reasons(
-    session: Session, many: int, campaign: str | None = "2026-47", at: datetime = make.NOW
+    session: Session, count: int, campaign: str | None = "2026-47", at: datetime = make.NOW
 ) -> None:
-    """Let some people say why they left."""
+    """Record unsubscribes with reasons, each from another subscriber."""
     before = session.query(LedgerRow).count()
-    for number in range(many):
+    for number in range(count):
         email = f"p{before + number}@example.org"
         seq = make.stop(session, email, campaign=campaign).last_seq
         reasons.record(session, make.person(email), seq, ReasonCode.TOO_MANY, f"Note {number}", at)
     session.flush()
 
 
-def _everything_old(session: Session, now: datetime) -> dict[str, int]:
-    """Take each step until it finds nothing, and return how much each forgot."""
+def _run_all_steps(session: Session, now: datetime) -> dict[str, int]:
+    """Run each step until it finds nothing; return how many rows each took."""
     counts = {}
     for step in retention.STEPS:
         taken: list[int] = []
@@ -73,19 +73,19 @@ def _everything_old(session: Session, now: datetime) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("state", [OutboxState.SENT, OutboxState.FAILED, OutboxState.DROPPED])
-def test_a_mail_is_kept_for_thirty_days_after_it_was_settled(
+def test_an_email_is_kept_for_thirty_days_after_it_was_settled(
     database: Database, state: OutboxState
 ) -> None:
     with database.transaction() as session:
-        _mail(session, state, make.NOW)
+        _email(session, state, make.NOW)
         assert make.purge(session, "emails", make.NOW + 30 * DAY) == 0
         assert make.purge(session, "emails", make.NOW + 30 * DAY + SECOND) == 1
         assert session.query(OutboxRow).count() == 0
 
 
-def test_a_mail_that_is_still_to_be_sent_is_kept(database: Database) -> None:
+def test_an_unsent_email_is_kept(database: Database) -> None:
     with database.transaction() as session:
-        _mail(session, OutboxState.STARTED, None)
+        _email(session, OutboxState.STARTED, None)
         assert make.purge(session, "emails", make.NOW + 1000 * DAY) == 0
         assert session.query(OutboxRow).count() == 1
 
@@ -100,7 +100,7 @@ def test_a_claim_is_kept_for_thirteen_months(database: Database) -> None:
         assert session.query(Claim).count() == 0
 
 
-def test_a_released_claim_goes_with_the_others(database: Database) -> None:
+def test_a_released_claim_is_deleted_with_the_others(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         topic = topics.get(session, "weekly-news")
@@ -109,14 +109,14 @@ def test_a_released_claim_goes_with_the_others(database: Database) -> None:
         assert make.purge(session, "claims", make.NOW + 397 * DAY) == 1
 
 
-def test_a_reason_loses_its_person_after_ninety_days(database: Database) -> None:
+def test_a_reason_is_anonymized_after_ninety_days(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         assert make.anonymize_reasons(session, make.NOW + 90 * DAY) == 0
         assert make.anonymize_reasons(session, make.NOW + 90 * DAY + SECOND) == 1
         assert session.query(Reason).count() == 0
-        past = session.query(AnonymizedReason).one()
-        assert (past.week, past.topic, past.code, past.note) == (
+        anonymized = session.query(AnonymizedReason).one()
+        assert (anonymized.week, anonymized.topic, anonymized.code, anonymized.note) == (
             reasons.week_of(make.NOW),
             "weekly-news",
             "too_many",
@@ -124,31 +124,37 @@ def test_a_reason_loses_its_person_after_ninety_days(database: Database) -> None
         )
 
 
-def test_nothing_ties_a_past_reason_to_the_person(database: Database) -> None:
+def test_an_anonymized_reason_does_not_identify_the_subscriber(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         person = session.query(Reason).one().subscriber_id
         make.anonymize_reasons(session, make.NOW + 91 * DAY)
-        past = session.query(AnonymizedReason).one()
-        assert person not in (past.id, past.week, past.topic, past.campaign, past.note)
+        anonymized = session.query(AnonymizedReason).one()
+        assert person not in (
+            anonymized.id,
+            anonymized.week,
+            anonymized.topic,
+            anonymized.campaign,
+            anonymized.note,
+        )
 
 
-@pytest.mark.parametrize(("many", "kept"), [(4, None), (5, "2026-47"), (6, "2026-47")])
-def test_a_campaign_is_kept_where_five_share_it(
-    database: Database, many: int, kept: str | None
+@pytest.mark.parametrize(("count", "kept"), [(4, None), (5, "2026-47"), (6, "2026-47")])
+def test_a_campaign_is_kept_if_at_least_five_reasons_name_it(
+    database: Database, count: int, kept: str | None
 ) -> None:
     with database.transaction() as session:
-        _reasons(session, many)
+        _reasons(session, count)
         _reasons(session, 3, "another")
         _reasons(session, 6, None)
         make.anonymize_reasons(session, make.NOW + 91 * DAY)
         campaigns = [reason.campaign for reason in session.query(AnonymizedReason)]
-        assert campaigns.count("2026-47") == (many if kept else 0)
-        assert len(campaigns) == many + 9
+        assert campaigns.count("2026-47") == (count if kept else 0)
+        assert len(campaigns) == count + 9
         assert set(campaigns) == {kept, None}
 
 
-def test_who_is_still_young_counts_among_the_five(database: Database) -> None:
+def test_newer_reasons_count_towards_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 2)
         _reasons(session, 3, at=make.NOW + 30 * DAY)
@@ -157,7 +163,7 @@ def test_who_is_still_young_counts_among_the_five(database: Database) -> None:
         assert session.query(Reason).count() == 3
 
 
-def test_who_lost_their_person_before_counts_among_the_five(database: Database) -> None:
+def test_anonymized_reasons_count_towards_the_five(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 5)
         make.anonymize_reasons(session, make.NOW + 91 * DAY)
@@ -166,7 +172,7 @@ def test_who_lost_their_person_before_counts_among_the_five(database: Database) 
         assert session.query(AnonymizedReason).filter_by(campaign="2026-47").count() == 6
 
 
-def test_of_a_campaign_that_was_taken_off_nothing_comes_back(database: Database) -> None:
+def test_a_campaign_that_was_removed_does_not_return(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 4)
         make.anonymize_reasons(session, make.NOW + 91 * DAY)
@@ -175,7 +181,7 @@ def test_of_a_campaign_that_was_taken_off_nothing_comes_back(database: Database)
         assert {reason.campaign for reason in session.query(AnonymizedReason)} == {None}
 
 
-def test_a_note_goes_when_all_of_its_week_is_a_year_old(database: Database) -> None:
+def test_a_note_is_deleted_when_its_whole_week_is_a_year_old(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         make.anonymize_reasons(session, make.NOW + 91 * DAY)
@@ -185,11 +191,11 @@ def test_a_note_goes_when_all_of_its_week_is_a_year_old(database: Database) -> N
         assert make.purge(session, "reason texts", next_week + 365 * DAY - SECOND) == 0
         assert make.purge(session, "reason texts", next_week + 365 * DAY) == 1
         session.expire_all()
-        past = session.query(AnonymizedReason).one()
-        assert (past.note, past.code, past.campaign) == ("", "too_many", None)
+        anonymized = session.query(AnonymizedReason).one()
+        assert (anonymized.note, anonymized.code, anonymized.campaign) == ("", "too_many", None)
 
 
-def test_a_reason_without_a_note_is_not_taken_again(database: Database) -> None:
+def test_a_reason_without_a_note_is_not_processed_again(database: Database) -> None:
     with database.transaction() as session:
         _reasons(session, 1)
         later = make.NOW + 400 * DAY
@@ -197,16 +203,16 @@ def test_a_reason_without_a_note_is_not_taken_again(database: Database) -> None:
         assert [make.purge(session, "reason texts", later) for _ in range(2)] == [1, 0]
 
 
-def test_how_long_is_for_the_operator_to_say(database: Database) -> None:
+def test_the_operator_sets_the_retention_periods(database: Database) -> None:
     longer = Retention(*[timedelta(days=5000)] * 7)
     with database.transaction() as session:
-        _mail(session, OutboxState.SENT, make.NOW)
+        _email(session, OutboxState.SENT, make.NOW)
         _reasons(session, 1)
         for step in retention.STEPS:
             assert step.run(session, longer, make.NOW + 4000 * DAY) == 0
 
 
-def test_it_goes_step_by_step_until_nothing_is_left(
+def test_each_step_runs_in_batches_until_nothing_is_left(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH_SIZE", 3)
@@ -214,7 +220,7 @@ def test_it_goes_step_by_step_until_nothing_is_left(
     with database.transaction() as session:
         _reasons(session, 7)
         for number in range(7):
-            _mail(session, OutboxState.SENT, make.NOW + number * SECOND)
+            _email(session, OutboxState.SENT, make.NOW + number * SECOND)
         readers = [make.reader(session, f"r{number}@example.org") for number in range(7)]
         people = [reader.subscriber_id for reader in readers]
         audience.claim(session, topics.get(session, "weekly-news"), "one", people, make.NOW)
@@ -222,23 +228,23 @@ def test_it_goes_step_by_step_until_nothing_is_left(
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
         assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 1]
-        assert _everything_old(session, later) == due
+        assert _run_all_steps(session, later) == due
         assert session.query(AnonymizedReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
 
 
-def test_a_cap_counts_what_a_purge_left(database: Database) -> None:
+def test_a_cap_still_applies_after_a_purge(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         session.flush()
         topic, ids = topics.get(session, "weekly-news"), [make.person()]
         audience.claim(session, topic, "one", ids, make.NOW)
         later: Any = make.NOW + 27 * DAY
-        _everything_old(session, later)
+        _run_all_steps(session, later)
         assert audience.claim(session, topic, "two", ids, later)[ids[0]].verdict == "defer"
 
 
-def test_a_message_nobody_understood_is_kept_for_two_weeks(database: Database) -> None:
+def test_a_quarantined_message_is_kept_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
         quarantine.keep(session, b"hello", "not understood", make.NOW)
         assert make.purge(session, "quarantined messages", make.NOW + 14 * DAY) == 0
@@ -246,7 +252,7 @@ def test_a_message_nobody_understood_is_kept_for_two_weeks(database: Database) -
         assert quarantine.list_all(session) == []
 
 
-def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
+def test_a_duplicate_is_recognized_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
         assert dedup.record_if_new(session, "mail", "hello", make.NOW)
         assert make.purge(session, "deduplication records", make.NOW + 14 * DAY) == 0
@@ -255,7 +261,7 @@ def test_what_came_in_is_known_again_for_two_weeks(database: Database) -> None:
         assert dedup.record_if_new(session, "mail", "hello", make.NOW + 15 * DAY)
 
 
-def test_a_failed_mailing_is_kept_while_a_rule_counts_it(database: Database) -> None:
+def test_a_failed_mailing_is_kept_while_the_bounce_rule_counts_it(database: Database) -> None:
     bounce = bounces.Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
     with database.transaction() as session:
         make.bounce(session, bounce)
@@ -263,7 +269,7 @@ def test_a_failed_mailing_is_kept_while_a_rule_counts_it(database: Database) -> 
         assert make.purge(session, "failed mailings", make.NOW + 180 * DAY) == 1
 
 
-def test_how_often_a_domain_failed_is_forgotten(database: Database) -> None:
+def test_bounce_counts_are_deleted_after_two_weeks(database: Database) -> None:
     bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
     hour = make.NOW.replace(minute=0)
     with database.transaction() as session:
@@ -274,7 +280,7 @@ def test_how_often_a_domain_failed_is_forgotten(database: Database) -> None:
         assert session.query(BounceCount).count() == 0
 
 
-def test_how_much_was_claimed_for_a_domain_is_forgotten(database: Database) -> None:
+def test_claim_counts_are_deleted_after_two_weeks(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         topic = topics.get(session, "weekly-news")

@@ -1,4 +1,4 @@
-"""Asking for less, and for more of it again: what changes, and what never does."""
+"""Caps, pauses and their removal: what they change, and what they never change."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ def _ada(session: Session) -> Subscriber:
     return subscribers.lock(session, make.person(), make.NOW)
 
 
-def _gets(session: Session, slug: str = "weekly-news") -> Subscription:
+def _subscription(session: Session, slug: str = "weekly-news") -> Subscription:
     return _ada(session).subscriptions[slug]
 
 
@@ -44,7 +44,7 @@ def _resume(session: Session, **changes: Any) -> ChangeResult:
 
 @pytest.mark.parametrize("now", list(Frequency))
 @pytest.mark.parametrize("choice", list(Frequency))
-def test_asking_for_less_never_gives_more(
+def test_a_reduction_never_increases_the_frequency(
     database: Database, now: Frequency, choice: Frequency
 ) -> None:
     order = list(Frequency)
@@ -52,7 +52,7 @@ def test_asking_for_less_never_gives_more(
         make.reader(session).subscriptions["weekly-news"].frequency = now
         result = make.less(session, choice)
         assert result.changed == (order.index(choice) > order.index(now))
-        assert _gets(session).frequency == max((now, choice), key=order.index)
+        assert _subscription(session).frequency == max((now, choice), key=order.index)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_a_cap_can_be_set_and_lifted(
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = was
         assert _cap(session, wanted).changed
-        assert _gets(session).frequency == wanted
+        assert _subscription(session).frequency == wanted
         assert make.events(session)[-1] == (event, "weekly-news")
 
 
-def test_a_cap_leaves_status_pause_and_the_other_topics_alone(database: Database) -> None:
+def test_a_cap_leaves_status_pause_and_other_topics_unchanged(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, ADA, "weekly-news", "offers")
         make.less(session, Pause.ONE_MONTH)
@@ -85,13 +85,13 @@ def test_a_cap_leaves_status_pause_and_the_other_topics_alone(database: Database
         assert after == before | {"topic:weekly-news": {**weekly, "frequency": "monthly"}}
 
 
-def test_the_same_wish_twice_writes_nothing_and_mails_nothing(database: Database) -> None:
+def test_a_repeated_reduction_writes_nothing_and_sends_no_email(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         for choice in (Frequency.MONTHLY, Pause.THREE_MONTHS):
             first = make.less(session, choice, notice_delay=HOUR)
-            again = make.less(session, choice, at=LATER, notice_delay=HOUR)
-            assert (first.changed, again.changed) == (True, False)
+            repeat = make.less(session, choice, at=LATER, notice_delay=HOUR)
+            assert (first.changed, repeat.changed) == (True, False)
             assert session.query(OutboxRow).one().last_seq == first.last_seq
         assert len(make.events(session)) == 3
 
@@ -100,12 +100,12 @@ def _unconfirmed(session: Session) -> None:
     make.reader(session, status=Status.UNCONFIRMED)
 
 
-def _left(session: Session) -> None:
+def _unsubscribed(session: Session) -> None:
     make.reader(session)
     make.stop(session)
 
 
-def _left_everything(session: Session) -> None:
+def _unsubscribed_from_all(session: Session) -> None:
     make.reader(session)
     make.stop(session, slug=None)
 
@@ -125,27 +125,25 @@ def _erased(session: Session) -> None:
     erasure.erase(session, make.person(), Source.CLI, make.NOW)
 
 
-def _never_seen(session: Session) -> None:
+def _unknown(session: Session) -> None:
     make.topic(session)
 
 
-GETS_NOTHING = [
+RECEIVES_NOTHING = [
     _unconfirmed,
-    _left,
-    _left_everything,
+    _unsubscribed,
+    _unsubscribed_from_all,
     _bounced,
     _archived,
     _erased,
-    _never_seen,
+    _unknown,
 ]
 
 
-@pytest.mark.parametrize("happened", GETS_NOTHING)
-def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
-    database: Database, happened: Any
-) -> None:
+@pytest.mark.parametrize("prepare", RECEIVES_NOTHING)
+def test_a_topic_that_is_not_received_cannot_be_changed(database: Database, prepare: Any) -> None:
     with database.transaction() as session:
-        happened(session)
+        prepare(session)
         before = capture(_ada(session), make.TARGETS)
         seq = _ada(session).seq
         for choice in EVERY_CHOICE:
@@ -156,14 +154,18 @@ def test_who_gets_nothing_can_ask_for_no_less_and_no_more(
         assert _ada(session).seq == seq
 
 
-def test_who_never_chose_can_ask_for_less_where_silence_allows(database: Database) -> None:
+def test_an_unknown_subscriber_can_reduce_an_opt_out_topic(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
         assert not make.less(session, Frequency.EVERY).changed
         assert make.less(session, Frequency.MONTHLY).changed
-        held = _gets(session)
-        assert (held.status, held.frequency, held.source) == ("subscribed", "monthly", "page")
-        assert held.consent_at is None, "asking for less is not consent"
+        subscription = _subscription(session)
+        assert (subscription.status, subscription.frequency, subscription.source) == (
+            "subscribed",
+            "monthly",
+            "page",
+        )
+        assert subscription.consent_at is None, "a reduction is not consent"
         assert make.events(session) == [("reduced", "weekly-news")]
 
 
@@ -185,33 +187,35 @@ def test_who_never_chose_can_ask_for_less_where_silence_allows(database: Databas
     ],
 )
 @pytest.mark.parametrize("hour", ["00:00:00", "23:59:59"])
-def test_a_pause_ends_as_a_day_begins(today: str, length: Pause, ends: str, hour: str) -> None:
+def test_a_pause_ends_at_the_start_of_a_day(
+    today: str, length: Pause, ends: str, hour: str
+) -> None:
     now = datetime.fromisoformat(f"{today}T{hour}+00:00")
     assert subscriptions.paused_until(length, now).isoformat() == f"{ends}T00:00:00+00:00"
 
 
-def test_the_days_of_a_pause_are_those_of_utc() -> None:
+def test_the_days_of_a_pause_are_utc_days() -> None:
     now = datetime.fromisoformat("2026-11-30T23:30:00-05:00")
     assert subscriptions.paused_until(Pause.ONE_MONTH, now) == datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def test_a_pause_keeps_the_cap_and_is_in_the_ledger(database: Database) -> None:
+def test_a_pause_keeps_the_cap_and_is_recorded_in_the_ledger(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
         assert make.less(session, Pause.ONE_MONTH).changed
-        held = _gets(session)
-        assert (held.status, held.frequency) == ("subscribed", "weekly")
-        assert held.paused_until == datetime(2026, 12, 22, tzinfo=UTC)
+        subscription = _subscription(session)
+        assert (subscription.status, subscription.frequency) == ("subscribed", "weekly")
+        assert subscription.paused_until == datetime(2026, 12, 22, tzinfo=UTC)
         assert make.events(session)[-1] == ("paused", "weekly-news")
 
 
-def test_a_longer_pause_stays(database: Database) -> None:
+def test_a_shorter_pause_does_not_replace_a_longer_one(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.less(session, Pause.THREE_MONTHS)
-        until = _gets(session).paused_until
+        until = _subscription(session).paused_until
         assert not make.less(session, Pause.TWO_WEEKS, at=LATER).changed
-        assert _gets(session).paused_until == until
+        assert _subscription(session).paused_until == until
 
 
 def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
@@ -219,7 +223,9 @@ def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
         make.reader(session)
         make.less(session, Pause.TWO_WEEKS)
         assert make.less(session, Pause.ONE_MONTH, at=LATER).changed
-        assert _gets(session).paused_until == subscriptions.paused_until(Pause.ONE_MONTH, LATER)
+        assert _subscription(session).paused_until == subscriptions.paused_until(
+            Pause.ONE_MONTH, LATER
+        )
 
 
 def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -> None:
@@ -228,7 +234,9 @@ def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -
         make.less(session, Pause.THREE_MONTHS)
         later = make.NOW + 100 * DAY
         assert make.less(session, Pause.TWO_WEEKS, at=later).changed
-        assert _gets(session).paused_until == subscriptions.paused_until(Pause.TWO_WEEKS, later)
+        assert _subscription(session).paused_until == subscriptions.paused_until(
+            Pause.TWO_WEEKS, later
+        )
 
 
 def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
@@ -237,24 +245,27 @@ def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
         make.less(session, Frequency.MONTHLY)
         make.less(session, Pause.ONE_MONTH)
         assert _resume(session, at=LATER).changed
-        assert (_gets(session).paused_until, _gets(session).frequency) == (None, "monthly")
+        assert (_subscription(session).paused_until, _subscription(session).frequency) == (
+            None,
+            "monthly",
+        )
         assert make.events(session)[-1] == ("resumed", "weekly-news")
         assert not _resume(session, at=LATER).changed
 
 
-def test_there_is_nothing_to_resume_when_a_pause_has_ended(database: Database) -> None:
+def test_resuming_changes_nothing_after_a_pause_has_ended(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.less(session, Pause.TWO_WEEKS)
-        until = _gets(session).paused_until
+        until = _subscription(session).paused_until
         assert until is not None
         assert not _resume(session, at=until).changed
         assert _resume(session, at=until - timedelta(minutes=1)).changed
 
 
-def test_a_stop_ends_a_pause(database: Database) -> None:
+def test_an_unsubscribe_ends_a_pause(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         make.less(session, Pause.THREE_MONTHS)
         make.stop(session)
-        assert _gets(session).paused_until is None
+        assert _subscription(session).paused_until is None

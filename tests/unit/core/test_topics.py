@@ -1,4 +1,4 @@
-"""Topics: added, described, found in the reader's language, archived."""
+"""Topics: adding, describing, translating and archiving them."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.support import make
 
 
 @pytest.mark.parametrize("slug", ["", "Weekly", "weekly news", "x" * 33, "é", "a_b", "news\n"])
-def test_a_slug_that_cannot_stand_in_a_link_is_refused(database: Database, slug: str) -> None:
+def test_a_slug_that_is_invalid_in_a_link_is_refused(database: Database, slug: str) -> None:
     with database.transaction() as session, pytest.raises(InvalidTopicError):
         make.topic(session, slug, name="News")
 
@@ -22,7 +22,7 @@ def test_a_slug_that_cannot_stand_in_a_link_is_refused(database: Database, slug:
     ("name", "description"),
     [("", ""), (" ", ""), ("a\nb", ""), ("a\rb", ""), ("x" * 101, ""), ("a", "x" * 1001)],
 )
-def test_a_text_that_cannot_be_shown_is_refused(
+def test_an_invalid_name_or_description_is_refused(
     database: Database, name: str, description: str
 ) -> None:
     with database.transaction() as session:
@@ -48,7 +48,7 @@ def test_two_topics_cannot_share_a_mailto_code(
             make.topic(session, "offers")
 
 
-def test_a_topic_can_be_described_again(database: Database) -> None:
+def test_a_description_can_be_replaced(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session)
     with database.transaction() as session:
@@ -61,7 +61,7 @@ def test_a_topic_can_be_described_again(database: Database) -> None:
 @pytest.mark.parametrize(
     ("locale", "name"), [("de", "Woche"), ("de-AT", "Woche"), ("fr", "Week"), ("en", "Week")]
 )
-def test_a_name_is_found_in_the_nearest_language(
+def test_a_name_falls_back_to_the_nearest_language(
     database: Database, locale: str, name: str
 ) -> None:
     with database.transaction() as session:
@@ -75,14 +75,14 @@ def test_an_unknown_topic_is_refused_by_name(database: Database) -> None:
         topics.get(session, "offers")
 
 
-def test_a_slug_nobody_added_becomes_a_private_topic_that_denies(database: Database) -> None:
+def test_an_unknown_slug_becomes_a_private_opt_in_topic(database: Database) -> None:
     with database.transaction() as session:
-        made = topics.get_or_create(session, "spring-sale", make.NOW)
-        assert (made.public, made.policy) == (False, "opt_in")
-        assert topics.name(made, "en") == "Spring sale"
+        topic = topics.get_or_create(session, "spring-sale", make.NOW)
+        assert (topic.public, topic.policy) == (False, "opt_in")
+        assert topics.name(topic, "en") == "Spring sale"
 
 
-def test_a_topic_that_is_there_is_left_as_it_is(database: Database) -> None:
+def test_an_existing_topic_is_left_unchanged(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out", name="The week")
     with database.transaction() as session:
@@ -90,7 +90,7 @@ def test_a_topic_that_is_there_is_left_as_it_is(database: Database) -> None:
         assert (found.policy, topics.name(found, "en")) == ("opt_out", "The week")
 
 
-def test_archiving_again_keeps_the_first_day(database: Database) -> None:
+def test_archiving_again_keeps_the_first_date(database: Database) -> None:
     with database.transaction() as session:
         topic = make.topic(session)
         topics.archive(topic, make.NOW)
@@ -98,7 +98,7 @@ def test_archiving_again_keeps_the_first_day(database: Database) -> None:
         assert topic.archived_at == make.NOW
 
 
-def test_topics_come_in_the_order_of_their_bytes(database: Database) -> None:
+def test_topics_are_sorted_by_the_bytes_of_their_slugs(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "a", "b", "b1", "-", "0"):
             make.topic(session, slug, name=slug)

@@ -1,4 +1,4 @@
-"""Undo puts back exactly what was, and is refused where that would override something newer."""
+"""Undo restores the exact previous state, and is refused if a newer choice was made."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,18 +32,18 @@ def test_undo_restores_every_column(database: Database, slug: str | None) -> Non
         ada.subscriptions["weekly-news"].acquired_from = "the fair"
     before = _state(database)
     with database.transaction() as session:
-        stop = make.stop(session, slug=slug)
+        unsubscribe = make.stop(session, slug=slug)
     with database.transaction() as session:
-        assert make.undo(session, stop.last_seq, stop.last_seq).changed
+        assert make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq).changed
     assert _state(database) == before
 
 
-def test_what_undo_restores_is_exported_as_changed(database: Database) -> None:
+def test_undo_restores_the_change_time_and_sets_the_update_time(database: Database) -> None:
     later = make.NOW + timedelta(hours=1)
     with database.transaction() as session:
         ada = make.reader(session, since=make.NOW - timedelta(days=9))
-        stop = make.stop(session)
-        make.undo(session, stop.last_seq, stop.last_seq, at=later)
+        unsubscribe = make.stop(session)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, at=later)
         values = row_values(ada.subscriptions["weekly-news"])
     assert values["updated_at"] == later
     assert values["changed_at"] == make.NOW - timedelta(days=9)
@@ -62,7 +62,7 @@ def test_undo_of_several_changes_restores_all_of_them(database: Database) -> Non
     assert _state(database) == before
 
 
-def test_each_thing_put_back_has_a_ledger_row(database: Database) -> None:
+def test_each_restored_topic_has_a_ledger_row(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first = make.stop(session)
@@ -72,91 +72,96 @@ def test_each_thing_put_back_has_a_ledger_row(database: Database) -> None:
         assert (result.first_seq, result.last_seq) == (last.last_seq + 1, last.last_seq + 2)
 
 
-def test_undo_twice_changes_nothing(database: Database) -> None:
+def test_a_repeated_undo_changes_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session, "ada@example.org", "weekly-news", "offers")
         first = make.stop(session)
         last = make.stop(session, slug="offers")
         once = make.undo(session, first.last_seq, last.last_seq)
-        again = make.undo(
+        repeat = make.undo(
             session, first.last_seq, last.last_seq, at=make.NOW + timedelta(minutes=1)
         )
-        assert not again.changed
+        assert not repeat.changed
         assert make.events(session)[once.last_seq :] == []
 
 
-def test_undo_and_stop_again_in_one_transaction(database: Database) -> None:
+def test_an_undo_and_a_new_unsubscribe_fit_into_one_transaction(database: Database) -> None:
     with database.transaction() as session:
-        stop = make.stop(session, slug=None)
-        make.undo(session, stop.last_seq, stop.last_seq)
+        unsubscribe = make.stop(session, slug=None)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         make.stop(session, slug=None, at=make.NOW + timedelta(minutes=1))
     assert _state(database)["all"]["since"] == "2026-11-22T14:06:00+00:00"
 
 
-def test_an_old_receipt_cannot_undo_a_newer_stop(database: Database) -> None:
+def test_an_old_receipt_cannot_undo_a_newer_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
-        make.undo(session, stop.last_seq, stop.last_seq)
+        unsubscribe = make.stop(session)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         make.stop(session)
         with pytest.raises(UndoSupersededError):
-            make.undo(session, stop.last_seq, stop.last_seq)
+            make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
 
 
 @pytest.mark.parametrize("scope", ["all", "address"])
-def test_undo_is_refused_after_everything_was_stopped(database: Database, scope: Scope) -> None:
+def test_undo_is_refused_after_a_suppression(database: Database, scope: Scope) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         make.stop(session, slug=None, scope=scope, source="bounce")
         with pytest.raises(UndoSupersededError):
-            make.undo(session, stop.last_seq, stop.last_seq)
+            make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
 
 
-def test_undo_of_everything_keeps_a_topic_left_since(database: Database) -> None:
+def test_undo_of_a_global_unsubscribe_keeps_a_newer_topic_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        everything = make.stop(session, slug=None)
+        global_unsubscribe = make.stop(session, slug=None)
         make.stop(session)
-        make.undo(session, everything.last_seq, everything.last_seq)
+        make.undo(session, global_unsubscribe.last_seq, global_unsubscribe.last_seq)
     state = _state(database)
     assert state["all"] is None
     assert state["topic:weekly-news"]["status"] == "unsubscribed"
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "console", "api", "cli", "import"])
-def test_only_the_persons_own_stop_can_be_undone(database: Database, source: Source) -> None:
+def test_only_the_subscribers_own_unsubscribe_can_be_undone(
+    database: Database, source: Source
+) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session, source=source)
+        unsubscribe = make.stop(session, source=source)
         with pytest.raises(UndoNotOfferedError):
-            make.undo(session, stop.last_seq, stop.last_seq)
+            make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
 
 
-def test_undo_is_over_when_the_thirtieth_day_is(database: Database) -> None:
+def test_undo_ends_with_the_thirtieth_day(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
-        stop = make.stop(session)
+        unsubscribe = make.stop(session)
         late = make.NOW + timedelta(days=31)
         with pytest.raises(UndoTooLateError):
-            make.undo(session, stop.last_seq, stop.last_seq, at=late)
+            make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, at=late)
         assert make.undo(
-            session, stop.last_seq, stop.last_seq, at=make.NOW + timedelta(days=30, hours=9)
+            session,
+            unsubscribe.last_seq,
+            unsubscribe.last_seq,
+            at=make.NOW + timedelta(days=30, hours=9),
         ).changed
 
 
-def test_rows_that_are_not_there_cannot_be_undone(database: Database) -> None:
+def test_missing_rows_cannot_be_undone(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, 7, 9)
 
 
-def test_undo_of_a_topic_that_confirms_nothing_sends_no_mail(database: Database) -> None:
+def test_undo_of_a_topic_without_change_notices_sends_no_email(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, change_notices=False)
         make.reader(session)
-        quiet = timedelta(minutes=2)
-        stop = make.stop(session, notice_delay=quiet)
-        make.undo(session, stop.last_seq, stop.last_seq, notice_delay=quiet)
+        delay = timedelta(minutes=2)
+        unsubscribe = make.stop(session, notice_delay=delay)
+        make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, notice_delay=delay)
         assert session.query(OutboxRow).count() == 0

@@ -17,6 +17,7 @@ from preference_center.core import audience, ledger, subscribers, topics
 from preference_center.core.vocab import Source
 from preference_center.data import report
 from preference_center.demo import campaign, company, history, readers
+from preference_center.demo.inbox import inbox_folder
 from preference_center.demo.summary import NEWEST, by_topic
 from preference_center.i18n import Languages
 from preference_center.links.minter import Minter
@@ -187,27 +188,27 @@ def test_the_inbox_has_one_mail_of_each_topic_that_leads_here(tmp_path: Path) ->
     latest = fill(database, settings.minter())
     templates = resources.folders("templates", None)
     languages = Languages(("en",), templates, shared_values(settings))
-    sender = campaign.Sender(settings, database, languages)
-    mails = campaign.mail_folder(settings)
+    sender = campaign.Sender(settings, database, languages, tmp_path)
+    emails = inbox_folder(tmp_path)
     sender.send_first(latest, make.NOW)
     first = {f"{slug}-{latest[slug]:%Y-%m-%d}" for slug in SLUGS}
-    assert {path.stem for path in mails.iterdir()} == first
+    assert {path.stem for path in emails.iterdir()} == first
     sender.send_first({}, make.NOW)
-    assert {path.stem for path in mails.iterdir()} == first
+    assert {path.stem for path in emails.iterdir()} == first
     elsewhere = replace(settings, public_url="http://localhost:8001")
-    campaign.Sender(elsewhere, database, languages).send_first({}, make.NOW)
-    assert {path.stem for path in mails.iterdir()} == first | {
+    campaign.Sender(elsewhere, database, languages, tmp_path).send_first({}, make.NOW)
+    assert {path.stem for path in emails.iterdir()} == first | {
         f"{slug}-{make.NOW:%Y-%m-%d}" for slug in SLUGS
     }
     database.close()
 
 
 def test_what_is_planned_happens_in_its_order() -> None:
-    diary, done = readers.Diary(), []
+    schedule, done = readers.Schedule(), []
     for hours in (3, 1, 2):
-        diary.plan(make.NOW + timedelta(hours=hours), lambda at: done.append(at))
-    diary.plan(make.NOW, lambda at: diary.plan(at + timedelta(hours=1.5), done.append))
-    diary.run_until(make.NOW + timedelta(hours=3))
+        schedule.plan(make.NOW + timedelta(hours=hours), lambda at: done.append(at))
+    schedule.plan(make.NOW, lambda at: schedule.plan(at + timedelta(hours=1.5), done.append))
+    schedule.run_until(make.NOW + timedelta(hours=3))
     assert done == [make.NOW + timedelta(hours=hours) for hours in (1, 1.5, 2)]
 
 
@@ -219,7 +220,7 @@ def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
     offers, last = by_topic([*lines, everything])
     assert [line.campaign for line in offers.newest] == days[::-1][:NEWEST]
     assert (offers.older, offers.older_counts) == (4, Counter(left=4))
-    assert (offers.acts, offers.total) == (["left", "came_back"], Counter(left=16, came_back=2))
+    assert (offers.columns, offers.total) == (["left", "came_back"], Counter(left=16, came_back=2))
     assert offers.without == Counter(came_back=2)
     assert (last.slug, last.reasons) == ("", [("too_many", 1)])
 

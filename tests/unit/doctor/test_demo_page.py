@@ -7,7 +7,7 @@ import pytest
 from dns import resolver
 from flask.testing import FlaskClient
 
-from preference_center import create_app
+from preference_center.demo.app import create_demo_app
 from preference_center.demo.doctor_page import MAX_PASTE_BYTES
 from tests.support import make
 from tests.support.letter import letter, record
@@ -24,7 +24,7 @@ def client(
     database = tmp_path / "demo.db"
     database.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{database}"
-    app = create_app(make.settings(database_url=url, demo_folder=tmp_path), clock=lambda: make.NOW)
+    app = create_demo_app(make.settings(database_url=url), tmp_path, clock=lambda: make.NOW)
     yield app.test_client(use_cookies=False)
     app.extensions["preference_center"].database.close()
 

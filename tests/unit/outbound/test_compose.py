@@ -15,7 +15,7 @@ from preference_center.core.preferences import SubscriberPreferences, TopicPrefe
 from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.core.vocab import ChangeKind, Frequency, ReceiptState
 from preference_center.i18n import Languages
-from preference_center.outbound.compose import Envelope, compose
+from preference_center.outbound.compose import EmailContent, Headers, compose
 from preference_center.util import resources
 from tests.support import make
 
@@ -82,17 +82,16 @@ def raw_mail(
         preferences=current,
     )
     templates = resources.folders("templates", None)
-    message = compose(
-        Languages(settings.languages, templates, shared_values(settings)),
-        locale,
-        "change_notice",
-        Envelope(settings.brand_name, "letters@example.org", "ada@example.org", "a1", make.NOW),
-        receipt=receipt,
-        current=current,
-        receipt_url=UNDO.removesuffix("/undo"),
-        undo_url=UNDO,
-    )
-    return message.as_bytes()
+    languages = Languages(settings.languages, templates, shared_values(settings))
+    values = {
+        "receipt": receipt,
+        "current": current,
+        "receipt_url": UNDO.removesuffix("/undo"),
+        "undo_url": UNDO,
+    }
+    content = EmailContent("ada@example.org", locale, "change_notice", values)
+    headers = Headers(settings.brand_name, "letters@example.org", "a1", make.NOW)
+    return compose(languages, content, headers).as_bytes()
 
 
 def body(message: EmailMessage, kind: str) -> str:

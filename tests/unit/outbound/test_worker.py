@@ -228,7 +228,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
             raise UnavailableError("the database cannot be used now")
         stop.set()
 
-    monkeypatch.setattr("preference_center.outbound.worker._SECONDS_BETWEEN_LOOKS", 0)
+    monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
     monkeypatch.setattr(outbox, "lease", claim)
     post.worker().run(stop)
     assert len(claims) == 2

@@ -1,4 +1,4 @@
-"""Transactions that lose nothing, a database that is gone, and times that keep their zone."""
+"""Transactions, unavailable databases, and the time zones of stored times."""
 
 import multiprocessing
 import sqlite3
@@ -19,40 +19,40 @@ from tests.support import make
 UPDATES = 25
 
 
-def _count_up(database: Database) -> None:
+def _increment(database: Database) -> None:
     for _ in range(UPDATES):
         with database.transaction() as session:
             ada = subscribers.lock(session, make.person(), make.NOW)
             ada.seq = ada.seq + 1
 
 
-def _count_up_elsewhere(url: str) -> None:
+def _increment_in_another_process(url: str) -> None:
     database = Database(url, (make.SERVER_KEY,))
-    _count_up(database)
+    _increment(database)
     database.close()
 
 
-def _counted(database: Database) -> int:
+def _read_count(database: Database) -> int:
     with database.reading() as session:
         return session.scalars(select(Subscriber.seq)).one()
 
 
 def test_threads_lose_no_update(database: Database) -> None:
-    threads = [threading.Thread(target=_count_up, args=(database,)) for _ in range(4)]
+    threads = [threading.Thread(target=_increment, args=(database,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert _counted(database) == 4 * UPDATES
+    assert _read_count(database) == 4 * UPDATES
 
 
 def test_processes_lose_no_update(database: Database, database_url: str) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(_count_up_elsewhere, [database_url] * 2)
-    assert _counted(database) == 2 * UPDATES
+        pool.map(_increment_in_another_process, [database_url] * 2)
+    assert _read_count(database) == 2 * UPDATES
 
 
-def test_reading_sees_one_moment(database: Database) -> None:
+def test_reading_sees_a_consistent_snapshot(database: Database) -> None:
     with database.transaction() as session:
         make.stop(session)
     with database.reading() as reader:
@@ -63,21 +63,21 @@ def test_reading_sees_one_moment(database: Database) -> None:
         assert reader.scalars(select(Subscriber.seq)).one() == before
 
 
-def test_a_dry_run_meets_every_rule_and_keeps_nothing(database: Database) -> None:
+def test_a_dry_run_keeps_nothing(database: Database) -> None:
     with database.transaction(dry_run=True) as session:
         make.stop(session)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
 
 
-def test_reading_writes_nothing_on_postgresql(database: Database) -> None:
+def test_a_reading_session_cannot_write_on_postgresql(database: Database) -> None:
     if database.is_sqlite:
-        return  # a deferred transaction there may write; nothing of ours does
+        return  # reading on SQLite is a deferred transaction, which may write
     with pytest.raises(UnavailableError), database.reading() as session:
         make.stop(session)
 
 
-def _gone(tmp_path: Path, engine: str) -> Database:
+def _missing_database(tmp_path: Path, engine: str) -> Database:
     urls = {
         "sqlite": f"sqlite:///{tmp_path}/no/such/folder.db",
         "postgresql": "postgresql+psycopg://nobody@127.0.0.1:1/none",
@@ -86,15 +86,15 @@ def _gone(tmp_path: Path, engine: str) -> Database:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_a_database_that_is_gone_is_unavailable(tmp_path: Path, engine: str) -> None:
-    gone = _gone(tmp_path, engine)
-    with pytest.raises(UnavailableError), gone.transaction() as session:
+def test_a_missing_database_is_unavailable(tmp_path: Path, engine: str) -> None:
+    missing = _missing_database(tmp_path, engine)
+    with pytest.raises(UnavailableError), missing.transaction() as session:
         make.stop(session)
-    with pytest.raises(UnavailableError), gone.reading() as session:
+    with pytest.raises(UnavailableError), missing.reading() as session:
         subscribers.find(session, make.person())
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     path.write_bytes(b"not a database, " * 500)
     database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
@@ -118,13 +118,13 @@ def test_a_file_locked_by_another_program_is_unavailable(
     database.close()
 
 
-def test_a_connection_cut_off_in_the_middle_is_unavailable_and_the_next_works(
+def test_a_terminated_connection_is_unavailable_and_the_next_one_works(
     postgres_url: str,
 ) -> None:
     database = Database(postgres_url, (make.SERVER_KEY,))
     admin = create_engine(make_url(postgres_url), isolation_level="AUTOCOMMIT")
 
-    def cut_off() -> None:
+    def terminate() -> None:
         with database.transaction() as session:
             backend = session.scalar(text("SELECT pg_backend_pid()"))
             with admin.connect() as connection:
@@ -132,14 +132,14 @@ def test_a_connection_cut_off_in_the_middle_is_unavailable_and_the_next_works(
             make.stop(session)
 
     with pytest.raises(UnavailableError):
-        cut_off()
+        terminate()
     with database.reading() as session:
         assert session.scalar(text("SELECT 1")) == 1
     database.close()
     admin.dispose()
 
 
-def test_more_threads_than_connections_are_told_so(postgres_url: str) -> None:
+def test_an_exhausted_connection_pool_is_unavailable(postgres_url: str) -> None:
     database = Database(postgres_url, (make.SERVER_KEY,), connections=1)
     with database.reading() as first:
         first.scalar(text("SELECT 1"))
@@ -148,7 +148,7 @@ def test_more_threads_than_connections_are_told_so(postgres_url: str) -> None:
     database.close()
 
 
-def test_a_statement_that_takes_too_long_is_cut_off(
+def test_a_statement_that_takes_too_long_is_cancelled(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
@@ -158,7 +158,7 @@ def test_a_statement_that_takes_too_long_is_cut_off(
     database.close()
 
 
-def test_an_error_report_holds_no_address(database: Database) -> None:
+def test_an_error_message_contains_no_address(database: Database) -> None:
     def fail() -> None:
         with database.transaction() as session:
             make.reader(session, "canary@example.org")
@@ -180,7 +180,7 @@ def test_an_error_report_holds_no_address(database: Database) -> None:
         datetime(9999, 12, 31, tzinfo=UTC),
     ],
 )
-def test_a_time_comes_back_as_the_same_moment_in_utc(database: Database, at: datetime) -> None:
+def test_a_stored_time_is_read_back_in_utc(database: Database, at: datetime) -> None:
     with database.transaction() as session:
         make.stop(session)
         session.get_one(Subscriber, make.person()).erased_at = at
@@ -197,14 +197,14 @@ def test_a_time_without_a_zone_is_refused(database: Database) -> None:
         session.execute(select(Subscriber).where(Subscriber.created_at == naive))
 
 
-def test_times_compare_as_times_on_sqlite() -> None:
+def test_equal_times_in_different_zones_are_stored_alike_on_sqlite() -> None:
     bind = Utc().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
     assert bind is not None
     east = make.NOW.astimezone(timezone(timedelta(hours=9)))
     assert bind(east) == bind(make.NOW)
 
 
-def test_a_writer_of_this_process_that_does_not_finish_keeps_no_other_waiting_without_end(
+def test_a_second_writer_of_the_process_is_refused_after_a_timeout(
     sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("preference_center.store.engine._BUSY_SECONDS", 0.05)
@@ -219,14 +219,14 @@ def test_a_writer_of_this_process_that_does_not_finish_keeps_no_other_waiting_wi
     def refused() -> None:
         with pytest.raises(UnavailableError, match="busy"):
             write()
-        answered.append(True)
+        refusals.append(True)
 
-    answered: list[bool] = []
+    refusals: list[bool] = []
     with database.transaction() as session:
         make.stop(session)
         other = threading.Thread(target=refused)
         other.start()
         other.join(30)
-    assert answered == [True]
+    assert refusals == [True]
     write()
     database.close()

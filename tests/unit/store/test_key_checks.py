@@ -1,4 +1,4 @@
-"""A database is used with its own keys, or not at all."""
+"""A database can only be used with its own keys."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ WRONG: dict[KeyKind, dict[str, Any]] = {
     KeyKind.SERVER: {"server_keys": (OTHER,)},
     KeyKind.LINK: {"link_keys": (OTHER,)},
 }
-OPENINGS: list[Callable[[Database], Any]] = [Database.transaction, Database.reading]
+SESSIONS: list[Callable[[Database], Any]] = [Database.transaction, Database.reading]
 
 
 @pytest.fixture
@@ -31,28 +31,28 @@ def unchecked(database: Database) -> Database:
     with database.transaction() as session:
         for number in range(6):
             make.reader(session, f"reader-{number}@example.org", "weekly-news", "offers")
-    _forget_keys(database)
+    _delete_check_values(database)
     return database
 
 
-def _forget_keys(database: Database) -> None:
+def _delete_check_values(database: Database) -> None:
     with Session(database.engine) as session, session.begin():
         session.execute(delete(KeyCheck))
 
 
-def _on_record(database: Database) -> keys.Known:
+def _recorded_keys(database: Database) -> keys.Known:
     with Session(database.engine) as session:
         return keys.known(session)
 
 
-@pytest.mark.parametrize("opening", OPENINGS)
+@pytest.mark.parametrize("open_session", SESSIONS)
 @pytest.mark.parametrize("kind", KeyKind)
-def test_no_session_begins_with_another_key(
-    database: Database, database_url: str, kind: KeyKind, opening: Callable[[Database], Any]
+def test_no_session_starts_with_a_wrong_key(
+    database: Database, database_url: str, kind: KeyKind, open_session: Callable[[Database], Any]
 ) -> None:
     other = make.database(database_url, **WRONG[kind])
-    with pytest.raises(KeyCheckError) as error, opening(other):
-        raise AssertionError("a session began")
+    with pytest.raises(KeyCheckError) as error, open_session(other):
+        raise AssertionError("a session started")
     assert str(error.value).startswith(f"{keys.SETTINGS[kind]} ")
     assert OTHER not in str(error.value)
     assert not other.keys_are_checked
@@ -61,7 +61,7 @@ def test_no_session_begins_with_another_key(
     other.close()
 
 
-def test_whether_the_keys_fit_is_known_anew_with_each_session(database: Database) -> None:
+def test_each_session_checks_the_keys_again(database: Database) -> None:
     known = []
     for key in (make.IDENTITY_KEY, OTHER, make.IDENTITY_KEY):
         with Session(database.engine) as session, session.begin():
@@ -74,7 +74,7 @@ def test_whether_the_keys_fit_is_known_anew_with_each_session(database: Database
     assert known == [False, True, True, False, False, True]
 
 
-def test_all_keys_that_do_not_fit_are_named(database: Database, database_url: str) -> None:
+def test_all_wrong_keys_are_named(database: Database, database_url: str) -> None:
     changes = {name: value for wrong in WRONG.values() for name, value in wrong.items()}
     other = make.database(database_url, **changes)
     with pytest.raises(KeyCheckError) as error, other.reading():
@@ -83,7 +83,7 @@ def test_all_keys_that_do_not_fit_are_named(database: Database, database_url: st
     other.close()
 
 
-def test_one_key_of_a_list_is_enough(database: Database, database_url: str) -> None:
+def test_one_matching_key_of_a_list_is_enough(database: Database, database_url: str) -> None:
     for both in ((OTHER, make.SERVER_KEY), (make.SERVER_KEY, OTHER)):
         other = make.database(database_url, server_keys=both, link_keys=(OTHER, make.LINK_KEY))
         with other.transaction() as session:
@@ -93,7 +93,7 @@ def test_one_key_of_a_list_is_enough(database: Database, database_url: str) -> N
         assert [problem for problem in ledger.verify(session) if problem] == []
 
 
-def test_a_kind_of_key_that_is_not_given_is_not_checked(
+def test_a_kind_of_key_without_a_value_is_not_checked(
     database: Database, database_url: str
 ) -> None:
     other = Database(database_url, (make.SERVER_KEY,))
@@ -102,12 +102,14 @@ def test_a_kind_of_key_that_is_not_given_is_not_checked(
     other.close()
 
 
-def test_a_database_without_check_values_says_what_to_run(unchecked: Database) -> None:
+def test_the_error_about_missing_check_values_names_the_upgrade_command(
+    unchecked: Database,
+) -> None:
     with pytest.raises(KeyCheckError, match=r"IDENTITY_KEY.* \(run: preference-center upgrade"):
         check_schema(unchecked)
 
 
-def test_a_new_key_signs_as_soon_as_it_is_on_record(database: Database, database_url: str) -> None:
+def test_a_new_key_signs_as_soon_as_it_is_recorded(database: Database, database_url: str) -> None:
     rotating = make.database(
         database_url, server_keys=(make.SERVER_KEY, OTHER), link_keys=(make.LINK_KEY, OTHER)
     )
@@ -121,7 +123,7 @@ def test_a_new_key_signs_as_soon_as_it_is_on_record(database: Database, database
     rotating.close()
 
 
-def test_of_three_keys_the_newest_on_record_signs(database: Database, database_url: str) -> None:
+def test_the_newest_recorded_key_of_three_signs(database: Database, database_url: str) -> None:
     middle = "a-third-key-for-tests-2pX9vN4cT6yH"
     rotating = make.database(database_url, server_keys=(make.SERVER_KEY, middle, OTHER))
     for added, signs in ((None, make.SERVER_KEY), (OTHER, OTHER), (middle, OTHER)):
@@ -132,57 +134,57 @@ def test_of_three_keys_the_newest_on_record_signs(database: Database, database_u
     rotating.close()
 
 
-def test_a_check_value_is_of_its_kind_and_key() -> None:
+def test_check_values_differ_by_kind_and_key() -> None:
     values = {keys.check_value(kind, key) for kind in KeyKind for key in (OTHER, make.LINK_KEY)}
     assert len(values) == 6
     assert {len(value) for value in values} == {32}
 
 
-def test_an_upgrade_records_the_keys_that_fit(unchecked: Database) -> None:
+def test_an_upgrade_records_matching_keys(unchecked: Database) -> None:
     upgrade(unchecked)
-    assert set(_on_record(unchecked)) == set(KeyKind)
+    assert set(_recorded_keys(unchecked)) == set(KeyKind)
     check_schema(unchecked)
     with unchecked.transaction() as session:
         assert subscribers.find(session, make.person("reader-1@example.org")) is not None
 
 
 @pytest.mark.parametrize("kind", [KeyKind.IDENTITY, KeyKind.SERVER])
-def test_an_upgrade_records_no_key_that_the_data_contradict(
+def test_an_upgrade_refuses_a_key_that_contradicts_the_data(
     unchecked: Database, database_url: str, kind: KeyKind
 ) -> None:
     other = make.database(database_url, **WRONG[kind])
     with pytest.raises(KeyCheckError) as error:
         upgrade(other)
     assert str(error.value).startswith(f"{keys.SETTINGS[kind]} ")
-    assert _on_record(unchecked) == {}
+    assert _recorded_keys(unchecked) == {}
     other.close()
 
 
 @pytest.mark.parametrize("kind", KeyKind)
-def test_an_upgrade_with_other_keys_than_those_on_record_is_refused(
+def test_an_upgrade_refuses_a_key_that_differs_from_the_recorded_one(
     database: Database, database_url: str, kind: KeyKind
 ) -> None:
-    before = _on_record(database)
+    before = _recorded_keys(database)
     other = make.database(database_url, **WRONG[kind])
     with pytest.raises(KeyCheckError):
         upgrade(other)
-    assert _on_record(database) == before
+    assert _recorded_keys(database) == before
     other.close()
 
 
-@pytest.mark.parametrize(("strange", "fits"), [(2, True), (4, False)])
-def test_the_identity_key_of_most_addresses_fits(
-    unchecked: Database, strange: int, fits: bool
+@pytest.mark.parametrize(("mismatches", "accepted"), [(2, True), (4, False)])
+def test_the_identity_key_must_match_most_addresses(
+    unchecked: Database, mismatches: int, accepted: bool
 ) -> None:
-    """Rows that a wrong key has made for a while prove neither key right."""
+    """A minority of rows written with a wrong key does not make the right key wrong."""
     with Session(unchecked.engine) as session, session.begin():
-        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(strange)
+        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(mismatches)
         session.execute(
             update(Subscriber)
             .where(Subscriber.subscriber_id.in_(session.scalars(ids).all()))
             .values(email=literal("x") + Subscriber.email)
         )
-    if fits:
+    if accepted:
         upgrade(unchecked)
         check_schema(unchecked)
         return
@@ -190,16 +192,18 @@ def test_the_identity_key_of_most_addresses_fits(
         upgrade(unchecked)
 
 
-@pytest.mark.parametrize(("strange", "fits"), [(2, True), (4, False)])
-def test_the_server_key_of_most_seals_fits(unchecked: Database, strange: int, fits: bool) -> None:
+@pytest.mark.parametrize(("mismatches", "accepted"), [(2, True), (4, False)])
+def test_the_server_key_must_match_most_seals(
+    unchecked: Database, mismatches: int, accepted: bool
+) -> None:
     with Session(unchecked.engine) as session, session.begin():
-        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(strange)
+        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(mismatches)
         session.execute(
             update(LedgerRow)
             .where(LedgerRow.subscriber_id.in_(session.scalars(ids).all()))
             .values(hash=bytes(32))
         )
-    if fits:
+    if accepted:
         upgrade(unchecked)
         check_schema(unchecked)
         return

@@ -1,4 +1,4 @@
-"""A migrated database is that of this version, and keeps what was in it, on both engines."""
+"""Migrations on both engines: the schema is up to date, and no data is lost."""
 
 import re
 import threading
@@ -47,7 +47,7 @@ from tests.support import make
 ROOT = Path(upgrades.__file__).parent / "migrations"
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
 
-# A later revision that rebuilds tables with children, as SQLite makes Alembic do.
+# A later revision that rebuilds tables with children, as Alembic must on SQLite.
 SECOND = """
 import sqlalchemy as sa
 from alembic import op
@@ -62,8 +62,10 @@ def upgrade():
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Database]]:
-    """Yield what makes a database without tables, on each engine in turn."""
+def create_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[[str], Database]]:
+    """Yield a factory of databases without tables, on each engine in turn."""
     made: list[Database] = []
     names: list[str] = []
 
@@ -104,7 +106,7 @@ CATALOGUES = {
 
 
 def _catalogue(database: Database) -> dict[str, Any]:
-    """Return what the engine itself says about every table, but Alembic's own."""
+    """Return the engine's own description of every table except Alembic's."""
     with database.engine.connect() as connection:
         if not database.is_sqlite:
             found = {name: connection.execute(text(sql)) for name, sql in CATALOGUES.items()}
@@ -123,7 +125,7 @@ def _of_sqlite(connection: Connection, table: str) -> dict[str, Any]:
     }
     master = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name = ? AND sql IS NOT NULL"
     rows = connection.exec_driver_sql(master, (table,))
-    # The order of columns and constraints is nobody's business.
+    # The order of columns and constraints does not matter.
     sql = [
         (kind, name, sorted(part.strip(" ,\t") for part in _lines(ddl))) for kind, name, ddl in rows
     ]
@@ -131,30 +133,30 @@ def _of_sqlite(connection: Connection, table: str) -> dict[str, Any]:
 
 
 def _lines(ddl: str) -> list[str]:
-    """Return the parts of a table; a column that was added stands in another's line.
+    """Return the columns and constraints of a table.
 
-    A table that was rebuilt has its name in quotes.
+    SQLite adds a later column to the line of another, and quotes the name of a rebuilt table.
     """
     return re.split(r"\n|, (?=[a-z_]+ [A-Z])", ddl.replace('"', ""))
 
 
-def test_a_migrated_schema_is_the_one_the_tables_describe(bare: Callable[[str], Database]) -> None:
-    migrated, fresh = bare("migrated"), bare("fresh")
+def test_the_migrated_schema_matches_the_tables(create_database: Callable[[str], Database]) -> None:
+    migrated, fresh = create_database("migrated"), create_database("fresh")
     upgrade(migrated)
     Base.metadata.create_all(fresh.engine)
     assert _catalogue(migrated) == _catalogue(fresh)
 
 
 def test_the_catalogues_show_checks_predicates_and_collations(
-    bare: Callable[[str], Database],
+    create_database: Callable[[str], Database],
 ) -> None:
-    database = bare("one")
+    database = create_database("one")
     upgrade(database)
-    seen = str(_catalogue(database)).replace("\\", "")
-    assert "ck_outbox_state" in seen
-    assert "uq_outbox_pending" in seen
-    assert "state = 'pending'" in seen or "'pending'::text" in seen
-    assert database.is_sqlite or "'C'" in seen
+    description = str(_catalogue(database)).replace("\\", "")
+    assert "ck_outbox_state" in description
+    assert "uq_outbox_pending" in description
+    assert "state = 'pending'" in description or "'pending'::text" in description
+    assert database.is_sqlite or "'C'" in description
 
 
 def _fill(database: Database) -> None:
@@ -184,12 +186,12 @@ def _fill(database: Database) -> None:
 
 
 def _columns(database: Database) -> dict[str, list[Column[Any]]]:
-    """Return the columns that are there of each table that is there."""
-    seen = inspect(database.engine)
+    """Return the existing columns of each existing table."""
+    inspector = inspect(database.engine)
     return {
-        table.name: [table.columns[each["name"]] for each in seen.get_columns(table.name)]
+        table.name: [table.columns[each["name"]] for each in inspector.get_columns(table.name)]
         for table in Base.metadata.sorted_tables
-        if seen.has_table(table.name)
+        if inspector.has_table(table.name)
     }
 
 
@@ -204,9 +206,9 @@ def _rows(
 
 
 def _copy(source: Database, target: Database) -> None:
-    """Copy what the target has room for: an older version's tables and columns."""
+    """Copy the rows into the tables and columns that the older target has."""
     with Session(source.engine) as old, Session(target.engine) as session, session.begin():
-        # Mails last: they once pointed at their subscribers.
+        # The outbox last: in older versions it refers to the subscribers.
         for name, columns in sorted(_columns(target).items(), key=lambda each: each[0] == "outbox"):
             rows = [dict(row._mapping) for row in old.execute(select(*columns))]
             session.execute(Base.metadata.tables[name].insert(), rows)
@@ -232,19 +234,19 @@ def _with_a_later_revision(
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_an_upgrade_from_any_revision_keeps_every_row(
-    bare: Callable[[str], Database],
+    create_database: Callable[[str], Database],
     revision: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    filled, database = bare("filled"), bare("old")
+    filled, database = create_database("filled"), create_database("old")
     upgrade(filled)
     _fill(filled)
     upgrade(database, revision)
     _copy(filled, database)
     columns = _columns(database)
     before = _rows(database, columns)
-    assert all(before.values()), "a table without rows shows nothing"
+    assert all(before.values()), "every table needs rows for the comparison"
     _with_a_later_revision(monkeypatch, tmp_path)
     upgrade(database)
     assert _rows(database, columns) == before
@@ -255,10 +257,10 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
         assert list(ledger.verify(session)) == [None] * 4
 
 
-def test_an_upgrade_that_fails_leaves_everything_as_it_was(
-    bare: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_upgrade_changes_nothing(
+    create_database: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = bare("old")
+    database = create_database("old")
     upgrade(database)
     _fill(database)
     before = (_catalogue(database), _rows(database))
@@ -270,8 +272,8 @@ def test_an_upgrade_that_fails_leaves_everything_as_it_was(
     check_schema(database)
 
 
-def test_upgrading_again_changes_nothing(bare: Callable[[str], Database]) -> None:
-    database = bare("one")
+def test_upgrading_again_changes_nothing(create_database: Callable[[str], Database]) -> None:
+    database = create_database("one")
     upgrade(database)
     _fill(database)
     before = (_catalogue(database), _rows(database))
@@ -279,10 +281,10 @@ def test_upgrading_again_changes_nothing(bare: Callable[[str], Database]) -> Non
     assert (_catalogue(database), _rows(database)) == before
 
 
-def test_two_upgrades_at_once_wait_for_each_other(
-    bare: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+def test_concurrent_upgrades_run_one_after_the_other(
+    create_database: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = bare("one")
+    database = create_database("one")
     url = database.engine.url.render_as_string(hide_password=False)
     both = Database(url, (make.SERVER_KEY,), long_statements=True), database
     migrate, met = command.upgrade, threading.Barrier(2)
@@ -291,7 +293,7 @@ def test_two_upgrades_at_once_wait_for_each_other(
     def upgrade_slowly(*arguments: Any) -> None:
         with suppress(threading.BrokenBarrierError):
             met.wait(1)
-            at_once.append(arguments)  # both had begun
+            at_once.append(arguments)  # both had started
         migrate(*arguments)
 
     monkeypatch.setattr(command, "upgrade", upgrade_slowly)
@@ -302,7 +304,7 @@ def test_two_upgrades_at_once_wait_for_each_other(
     both[0].close()
 
 
-def test_foreign_keys_of_sqlite_are_on_after_an_upgrade(tmp_path: Path) -> None:
+def test_foreign_keys_are_enforced_on_sqlite_after_an_upgrade(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/one.db", (make.SERVER_KEY,))
     upgrade(database)
     with database.engine.connect() as connection:
@@ -311,9 +313,11 @@ def test_foreign_keys_of_sqlite_are_on_after_an_upgrade(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_database_without_tables_says_what_to_run(bare: Callable[[str], Database]) -> None:
+def test_the_error_about_missing_tables_names_the_upgrade_command(
+    create_database: Callable[[str], Database],
+) -> None:
     with pytest.raises(SchemaError, match=r"no tables yet\. Run: preference-center upgrade"):
-        check_schema(bare("empty"))
+        check_schema(create_database("empty"))
 
 
 def _set_revision(database: Database, revision: str) -> None:
@@ -321,8 +325,10 @@ def _set_revision(database: Database, revision: str) -> None:
         session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
 
 
-def test_a_database_of_another_version_is_named(bare: Callable[[str], Database]) -> None:
-    database = bare("other")
+def test_the_error_about_another_version_names_both_revisions(
+    create_database: Callable[[str], Database],
+) -> None:
+    database = create_database("other")
     upgrade(database)
     _set_revision(database, "9999")
     wanted = f"at revision 9999, this version needs {REVISIONS[0]}"
@@ -330,8 +336,10 @@ def test_a_database_of_another_version_is_named(bare: Callable[[str], Database])
         check_schema(database)
 
 
-def test_a_database_of_a_newer_version_is_not_downgraded(bare: Callable[[str], Database]) -> None:
-    database = bare("newer")
+def test_a_database_of_a_newer_version_is_not_downgraded(
+    create_database: Callable[[str], Database],
+) -> None:
+    database = create_database("newer")
     upgrade(database)
     _set_revision(database, "9999")
     before = _catalogue(database)
@@ -340,8 +348,10 @@ def test_a_database_of_a_newer_version_is_not_downgraded(bare: Callable[[str], D
     assert _catalogue(database) == before
 
 
-def test_an_upgrade_with_a_wrong_key_changes_nothing(bare: Callable[[str], Database]) -> None:
-    filled, database = bare("filled"), bare("old")
+def test_an_upgrade_with_a_wrong_key_changes_nothing(
+    create_database: Callable[[str], Database],
+) -> None:
+    filled, database = create_database("filled"), create_database("old")
     upgrade(filled)
     _fill(filled)
     upgrade(database, REVISIONS[0])

@@ -113,7 +113,7 @@ def test_a_database_that_is_away_loses_no_count(
     count(counter, 3)
     counter.flush()
     counter.flush()
-    assert "openings wait: the database cannot be used now" in caplog.text
+    assert "openings not stored yet: the database cannot be used now" in caplog.text
     counter._database = database
     count(counter, 1)
     counter.flush()

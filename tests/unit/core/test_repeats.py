@@ -1,4 +1,4 @@
-"""A stop that is said again holds, whoever undoes the first one."""
+"""A repeated unsubscribe stays in force when the first one is undone."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def verdict(database: Database) -> str:
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 @pytest.mark.parametrize("source", ["one-click", "complaint", "api"])
-def test_who_undoes_the_first_stop_lifts_no_other(
+def test_undoing_the_first_unsubscribe_keeps_later_ones(
     database: Database, slug: str | None, source: Source
 ) -> None:
     with database.transaction() as session:
@@ -37,7 +37,7 @@ def test_who_undoes_the_first_stop_lifts_no_other(
     assert verdict(database) == "deny"
 
 
-def test_a_stop_from_another_campaigns_mail_is_said_again(database: Database) -> None:
+def test_an_unsubscribe_from_another_campaign_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, source="one-click", campaign="a")
@@ -47,19 +47,19 @@ def test_a_stop_from_another_campaigns_mail_is_said_again(database: Database) ->
 
 
 @pytest.mark.parametrize(("source", "seconds"), [("page", 60), ("one-click", 300)])
-def test_a_double_press_or_a_providers_second_post_can_be_undone(
+def test_a_double_press_or_a_second_provider_post_can_be_undone(
     database: Database, source: Source, seconds: int
 ) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, source=source, campaign="a")
-        again = make.NOW + timedelta(seconds=seconds)
-        make.stop(session, source=source, campaign="a", at=again)
+        second_at = make.NOW + timedelta(seconds=seconds)
+        make.stop(session, source=source, campaign="a", at=second_at)
         assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
     assert verdict(database) == "allow"
 
 
-def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Database) -> None:
+def test_importing_our_own_unsubscribe_does_not_prevent_undo(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session)
@@ -67,7 +67,7 @@ def test_an_import_that_brings_our_own_stop_back_leaves_undo_alone(database: Dat
         assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
 
 
-def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Database) -> None:
+def test_a_second_press_minutes_later_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, campaign="a")
@@ -76,7 +76,7 @@ def test_a_press_on_a_page_that_was_open_for_long_is_said_again(database: Databa
             make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
-def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Database) -> None:
+def test_importing_another_systems_unsubscribe_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session)
@@ -85,7 +85,7 @@ def test_an_import_that_brings_a_stop_from_elsewhere_is_said_again(database: Dat
             make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
-def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
+def test_undo_of_several_rows_keeps_a_complaint_between_them(
     database: Database,
 ) -> None:
     with database.transaction() as session:
@@ -99,7 +99,7 @@ def test_undo_of_a_mail_lifts_no_stop_that_came_in_the_middle_of_its_run(
     assert verdict(database) == "deny"
 
 
-def test_what_was_said_again_is_forgotten_with_the_stop(database: Database) -> None:
+def test_an_unsubscribe_after_an_undo_is_not_a_repeat(database: Database) -> None:
     with database.transaction() as session:
         make.reader(session)
         first = make.stop(session, campaign="a")

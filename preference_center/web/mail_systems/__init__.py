@@ -1,1 +1,0 @@
-"""What mail systems call."""
