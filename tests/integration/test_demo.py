@@ -1,4 +1,4 @@
-"""The demo as a new user runs it: one command in an empty folder, nothing set up."""
+"""The demo as a new user runs it: one command in an empty folder, without any setup."""
 
 import json
 import re
@@ -23,12 +23,12 @@ from tests.support import processes
 
 FOLDER = "preference-center-demo"
 PAGES = ("inbox", "mailing", "report")
-MAX_START = 90.0  # seconds: on a busy machine half a year takes its time
+MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 
 
 @contextmanager
 def demo(folder: Path) -> Iterator[tuple[str, processes.Running]]:
-    """Yield the address of a demo that runs in `folder`, and its process."""
+    """Yield the URL of a demo running in `folder`, and its process."""
     port = processes.free_port()
     base_url = f"http://localhost:{port}"
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
@@ -58,13 +58,13 @@ def get(url: str) -> str:
 
 
 def post(url: str, **form: str) -> tuple[str, str]:
-    """Press a button; return the address it leads to, and the page there."""
+    """Press a button; return the URL that it leads to, and the page there."""
     with urlopen(Request(url, urlencode(form).encode(), method="POST"), timeout=30) as page:
         return page.url, page.read().decode()
 
 
-def mails(base_url: str) -> dict[str, str]:
-    """Return the inbox: each mail's subject and its name."""
+def emails(base_url: str) -> dict[str, str]:
+    """Return the name of each email in the inbox, by subject."""
     page = get(f"{base_url}/demo/inbox")
     found = re.findall(r'href="/demo/inbox/([^"/]+)">(.*?)</a>', page, re.DOTALL)
     named = {name: re.search(r"<b>(.*?)</b>", inner, re.DOTALL) for name, inner in found}
@@ -72,7 +72,7 @@ def mails(base_url: str) -> dict[str, str]:
 
 
 def newest_mailings(page: str) -> list[dict[str, int]]:
-    """Return the rows of the table of mailings, newest first, each number under its head."""
+    """Return the rows of the table of mailings, newest first, as numbers by column heading."""
     table = page[page.index("<table") : page.index("</table>")]
     heads = [_text(head) for head in re.findall(r"<th scope=\"col\">(.*?)</th>", table)][1:]
     rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
@@ -80,7 +80,7 @@ def newest_mailings(page: str) -> list[dict[str, int]]:
     return [dict(zip(heads, each, strict=True)) for each in numbers]
 
 
-def test_it_prints_the_addresses_to_open(running: tuple[str, processes.Running]) -> None:
+def test_it_prints_the_urls_to_open(running: tuple[str, processes.Running]) -> None:
     base_url, process = running
     found = re.findall(r"https?://\S+", process.output)
     assert [url.removeprefix(base_url)[:6] for url in found[:3]] == ["/demo/"] * 3
@@ -88,7 +88,7 @@ def test_it_prints_the_addresses_to_open(running: tuple[str, processes.Running])
     assert all(url.startswith(base_url) and get(url) for url in found[:5])
 
 
-def test_its_keys_are_for_their_owner_alone(
+def test_only_the_owner_can_read_its_keys(
     running: tuple[str, processes.Running], folder: Path
 ) -> None:
     for name in ("keys.json", "env.sh"):
@@ -97,7 +97,7 @@ def test_its_keys_are_for_their_owner_alone(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_leads_to_the_others(base_url: str, page: str) -> None:
+def test_every_page_links_to_the_others(base_url: str, page: str) -> None:
     html = get(f"{base_url}/demo/{page}")
     nav = html[html.index("<nav") : html.index("</nav>")]
     paths = re.findall(r'href="([^"]+)"', nav)
@@ -108,21 +108,21 @@ def test_every_page_leads_to_the_others(base_url: str, page: str) -> None:
     assert "<script" not in html
 
 
-def test_the_inbox_shows_a_mail_of_each_topic_and_its_source(base_url: str) -> None:
-    subjects = mails(base_url)
+def test_the_inbox_shows_an_email_of_each_topic_and_its_source(base_url: str) -> None:
+    subjects = emails(base_url)
     topics = {subject.partition(":")[0] for subject in subjects}
     assert topics >= {"Weekly news", "Product news", "Harbour offers"}
     source = get(f"{base_url}/demo/inbox/{next(iter(subjects.values()))}/source")
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in source
 
 
-def test_unsubscribing_in_the_mail_program_ends_the_topic(base_url: str, folder: Path) -> None:
-    name = next(name for subject, name in mails(base_url).items() if "Weekly" in subject)
-    address, page = post(f"{base_url}/demo/inbox/{name}/unsubscribe")
-    assert address.endswith("?pressed=200")
+def test_unsubscribing_in_the_email_program_ends_the_topic(base_url: str, folder: Path) -> None:
+    name = next(name for subject, name in emails(base_url).items() if "Weekly" in subject)
+    url, page = post(f"{base_url}/demo/inbox/{name}/unsubscribe")
+    assert url.endswith("?pressed=200")
     assert "200" in page
     processes.wait_for(
-        lambda: "You’re unsubscribed from Weekly news" in mails(base_url), "no confirmation came"
+        lambda: "You’re unsubscribed from Weekly news" in emails(base_url), "no confirmation came"
     )
     email = inbox.list_emails(inbox.inbox_folder(folder / FOLDER))[0]
     assert re.search(rf"{base_url}/r/\S+/undo", email.text)
@@ -133,22 +133,22 @@ def test_unsubscribing_in_the_mail_program_ends_the_topic(base_url: str, folder:
     assert "ada@example.org has left it" in _text(page)
 
 
-def test_a_mailing_leaves_out_who_asked_for_less_and_has_just_had_one(base_url: str) -> None:
+def test_a_second_mailing_skips_subscribers_at_their_frequency_cap(base_url: str) -> None:
     post(f"{base_url}/demo/mailing", topic="offers")
-    time.sleep(1.1)  # a mailing is named by its second
-    address, page = post(f"{base_url}/demo/mailing", topic="offers")
-    assert address == f"{base_url}/demo/mailing"
+    time.sleep(1.1)  # mailings are named by the second
+    url, page = post(f"{base_url}/demo/mailing", topic="offers")
+    assert url == f"{base_url}/demo/mailing"
     second, first = newest_mailings(page)[:2]
-    newly = first["Mailed"] - second["Mailed"]
-    assert newly > 0
+    capped = first["Mailed"] - second["Mailed"]
+    assert capped > 0
     assert second == first | {
-        "Mailed": first["Mailed"] - newly,
-        "Asked for fewer": first["Asked for fewer"] + newly,
+        "Mailed": first["Mailed"] - capped,
+        "Asked for fewer": first["Asked for fewer"] + capped,
     }
     assert sum(second.values()) == 3000
 
 
-def test_a_mailing_shows_some_of_whom_it_left_out_masked(base_url: str) -> None:
+def test_a_mailing_shows_some_skipped_addresses_masked(base_url: str) -> None:
     _, page = post(f"{base_url}/demo/mailing", topic="weekly-news")
     reasons = _text(page[page.index("Who was left out") : page.index("The newest mailings")])
     assert re.search(r"asked for fewer emails, .*?\w•••@\S+ until .*?, \d\d:\d\d UTC", reasons)
@@ -159,7 +159,7 @@ def test_a_mailing_shows_some_of_whom_it_left_out_masked(base_url: str) -> None:
     assert all("•••" in address for address in addresses)
 
 
-def test_the_report_is_that_of_the_command(base_url: str, folder: Path) -> None:
+def test_the_report_equals_that_of_the_command(base_url: str, folder: Path) -> None:
     command = f". {FOLDER}/env.sh; exec {processes.COMMAND} report --format json"
     done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
     left: Counter[str] = Counter()
@@ -173,7 +173,7 @@ def test_the_report_is_that_of_the_command(base_url: str, folder: Path) -> None:
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     with demo(tmp_path) as (base_url, first):
-        name = next(name for subject, name in mails(base_url).items() if "Product" in subject)
+        name = next(name for subject, name in emails(base_url).items() if "Product" in subject)
         post(f"{base_url}/demo/inbox/{name}/unsubscribe")
         before = (tmp_path / FOLDER / "keys.json").read_text()
         first.kill()
@@ -182,12 +182,12 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert "ada@example.org has left it" in _text(page)
         assert "Creating half a year" not in second.output
         assert (tmp_path / FOLDER / "keys.json").read_text() == before
-        subjects = mails(base_url)
+        subjects = emails(base_url)
         assert sum("Product news:" in subject for subject in subjects) == 1
         assert second.stop() == 0
 
 
-def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
+def test_a_signal_at_any_point_of_the_startup_ends_it(tmp_path: Path) -> None:
     arguments = ("demo", "--port", str(processes.free_port()))
     folder = tmp_path / FOLDER
 
@@ -205,7 +205,7 @@ def test_a_signal_at_any_moment_of_the_start_ends_it(tmp_path: Path) -> None:
         assert "ada@example.org" in get(f"{base_url}/demo/inbox")
 
 
-def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -216,12 +216,12 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_address_alone_leads_to_the_inbox(base_url: str) -> None:
+def test_the_root_redirects_to_the_inbox(base_url: str) -> None:
     with urlopen(base_url) as answer:
         assert answer.url == f"{base_url}/demo/inbox"
 
 
-def test_a_mail_that_is_not_there_is_404(base_url: str) -> None:
+def test_an_unknown_email_is_404(base_url: str) -> None:
     for path in ("/demo/inbox/nothing", "/demo/inbox/..%2Fkeys/source", "/demo/inbox/x/html"):
         with pytest.raises(HTTPError) as refused:
             get(base_url + path)
@@ -230,7 +230,7 @@ def test_a_mail_that_is_not_there_is_404(base_url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["next-mailing", "mailing"])
-def test_a_topic_that_is_not_the_demos_is_404(base_url: str, path: str) -> None:
+def test_an_unknown_topic_is_404(base_url: str, path: str) -> None:
     with pytest.raises(HTTPError) as refused:
         post(f"{base_url}/demo/{path}", topic="nothing")
     assert refused.value.code == 404

@@ -1,4 +1,4 @@
-"""The examples of `docs/sending.md` send what mailbox providers ask for, as bytes (M1, M2)."""
+"""The examples in `docs/sending.md` send the bytes that mailbox providers require (M1, M2)."""
 
 import re
 import string
@@ -22,7 +22,7 @@ OURS = Installation("https://mail.example.org", (make.LINK_KEY,))
 
 @pytest.fixture(scope="module", params=LIBRARIES)
 def sent(request: pytest.FixtureRequest) -> tuple[smtp.Mail, Links]:
-    """Return the mail that a library's example sent, and the links that it minted."""
+    """Return the email sent by a library's example, and the links that it minted."""
     with smtp.server() as server:
         port = int(server.url.rpartition(":")[2])
         if not django_settings.configured:
@@ -33,7 +33,7 @@ def sent(request: pytest.FixtureRequest) -> tuple[smtp.Mail, Links]:
     return mail, found["links"]
 
 
-def test_each_header_arrives_once_and_as_it_was_minted(sent: tuple[smtp.Mail, Links]) -> None:
+def test_each_header_arrives_once_and_unchanged(sent: tuple[smtp.Mail, Links]) -> None:
     mail, links = sent
     head = mail.raw.partition(b"\r\n\r\n")[0]
     unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head).decode("ascii")
@@ -41,7 +41,7 @@ def test_each_header_arrives_once_and_as_it_was_minted(sent: tuple[smtp.Mail, Li
         assert re.findall(rf"(?im)^{name}: +(.*?)\r?$", unfolded) == [value]
 
 
-def test_no_header_is_an_encoded_word_and_no_line_too_long(sent: tuple[smtp.Mail, Links]) -> None:
+def test_no_header_is_encoded_and_no_line_is_too_long(sent: tuple[smtp.Mail, Links]) -> None:
     lines = sent[0].raw.split(b"\r\n")
     assert max(map(len, lines)) <= 998
     assert not [line for line in lines if line.startswith(b"List-") and b"=?" in line]
@@ -49,13 +49,13 @@ def test_no_header_is_an_encoded_word_and_no_line_too_long(sent: tuple[smtp.Mail
 
 def test_the_link_is_ours_and_comes_first(sent: tuple[smtp.Mail, Links]) -> None:
     mail, _ = sent
-    value = str(mail.message["List-Unsubscribe"]).strip()  # Django 5 begins a new line
+    value = str(mail.message["List-Unsubscribe"]).strip()  # Django 5 starts a new line
     assert value.startswith("<https://mail.example.org/u/")
     link = read_link("unsubscribe", value[28 : value.index(">")], (make.LINK_KEY,))
     assert (link.subscriber_id, link.topic) == (make.person(), "weekly-news")
 
 
-def test_bounces_come_back_to_us(sent: tuple[smtp.Mail, Links]) -> None:
+def test_bounces_return_to_us(sent: tuple[smtp.Mail, Links]) -> None:
     mail, _ = sent
     local, _, domain = mail.sender.partition("@")
     assert read_mail_token(local, (make.LINK_KEY,))[:2] == ("b", make.person())
@@ -64,7 +64,7 @@ def test_bounces_come_back_to_us(sent: tuple[smtp.Mail, Links]) -> None:
     assert mail.recipients == ["ada@example.org"]
 
 
-def test_a_mailbox_misses_nothing_but_the_signature(sent: tuple[smtp.Mail, Links]) -> None:
+def test_only_the_signature_is_missing(sent: tuple[smtp.Mail, Links]) -> None:
     found = letter.findings(sent[0].raw, OURS).values()
     missed = {finding.check for finding in found if finding.level in ("warning", "failure")}
     assert missed == {"dkim"}
@@ -83,19 +83,19 @@ def test_a_plain_string_becomes_an_encoded_word() -> None:
 
 
 def snippet(language: str) -> str:
-    """Return what the table of templates has for a language."""
+    """Return a language's snippet from the table of templates."""
     (row,) = re.findall(rf"(?m)^\| {re.escape(language)} \| `(.+?)`", examples.DOC)
     return str(row)
 
 
-def test_a_template_leaves_a_link_as_it_is() -> None:
+def test_a_template_leaves_a_link_unchanged() -> None:
     url = letter.links().unsubscribe_url
     text, values = snippet("Jinja2, Django, Twig, Liquid"), {"unsubscribe_url": url}
-    wanted = f'<a href="{url}">Unsubscribe</a>'
-    assert jinja2.Environment(autoescape=True).from_string(text).render(values) == wanted
-    assert Engine().from_string(text).render(Context(values)) == wanted
-    assert snippet("Python, `str.format`").format(**values) == wanted
-    assert string.Template(snippet("Python, `string.Template`")).substitute(values) == wanted
+    expected = f'<a href="{url}">Unsubscribe</a>'
+    assert jinja2.Environment(autoescape=True).from_string(text).render(values) == expected
+    assert Engine().from_string(text).render(Context(values)) == expected
+    assert snippet("Python, `str.format`").format(**values) == expected
+    assert string.Template(snippet("Python, `string.Template`")).substitute(values) == expected
 
 
 def test_a_link_has_no_character_that_any_language_escapes() -> None:
@@ -105,12 +105,12 @@ def test_a_link_has_no_character_that_any_language_escapes() -> None:
 
 
 @pytest.mark.parametrize("name", ["event_token", "return_path"])
-def test_a_token_fits_where_the_docs_put_it(name: str) -> None:
+def test_a_token_fits_its_documented_place(name: str) -> None:
     token = getattr(letter.links(), name).partition("@")[0]
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", token)  # SES; 80 at Postmark, 64 in RFC 5321
 
 
-def test_each_provider_that_can_be_switched_off_stands_in_the_docs() -> None:
+def test_every_provider_that_can_be_switched_off_is_documented() -> None:
     configurable = (each for each in KNOWN if "cannot disable" not in each.switch_off)
     names = [each.name.partition(" (")[0] for each in configurable]
     assert [name for name in names if f"| [{name}](" not in examples.DOC] == []

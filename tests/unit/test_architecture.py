@@ -35,7 +35,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"core", "i18n", "inbound.events", "links", "providers", "settings", "store", "util"},
         {"flask", "flask_compress", "flask_wtf", "limits", "werkzeug", "wtforms"},
     ),
-    # What wires the rest may use all of it.
+    # These connect the other packages, so they may use all of them.
     "app": ({"*"}, {"*"}),
     "server": ({"*"}, {"*"}),
     "cli": ({"*"}, {"*"}),
@@ -57,7 +57,7 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports, functions and `TYPE_CHECKING` included, as dotted names."""
+    """Yield the dotted names that a module imports, including in functions and `TYPE_CHECKING`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -71,7 +71,7 @@ def package_of(module: str) -> str:
 
 
 def misplaced(module: str, tree: ast.Module) -> list[str]:
-    """Return the imports of `module` that the row of its package does not allow."""
+    """Return the imports of `module` that its package's row does not allow."""
     packages, libraries = PACKAGES[package_of(module)]
     wrong = []
     for name in imported(tree):
@@ -90,15 +90,15 @@ PLACED = [(name, tree) for name, tree in modules() if name not in {"__init__", "
 
 
 @pytest.mark.parametrize(("module", "tree"), PLACED, ids=[name for name, _ in PLACED])
-def test_a_module_imports_only_what_its_package_may(module: str, tree: ast.Module) -> None:
+def test_a_module_imports_only_what_its_package_allows(module: str, tree: ast.Module) -> None:
     assert misplaced(module, tree) == []
 
 
-def test_every_row_names_a_package_that_exists() -> None:
+def test_every_row_names_an_existing_package() -> None:
     assert set(PACKAGES) == {package_of(module) for module, _ in PLACED}
 
 
-def test_an_import_out_of_place_is_found() -> None:
+def test_a_forbidden_import_is_found() -> None:
     tree = ast.parse("from flask import request\nfrom preference_center.outbound import compose")
     assert misplaced("core.consent", tree) == [
         "flask.request",
@@ -120,7 +120,7 @@ def test_no_entry_point_imports_another() -> None:
         assert not [name for name in imported(tree) if name.startswith(tuple(others))]
 
 
-def test_the_web_writes_no_query_of_its_own() -> None:
+def test_the_web_contains_no_queries() -> None:
     hidden = tuple(f"{NAME}.{each}" for each in HIDDEN_FROM_WEB)
     for module, tree in PLACED:
         if package_of(module) == "web":
@@ -140,6 +140,6 @@ def test_core_never_commits() -> None:
             assert called.isdisjoint({"commit", "rollback"})
 
 
-def test_no_module_has_the_name_of_a_standard_module() -> None:
+def test_no_module_shadows_a_standard_module() -> None:
     names = {module.rpartition(".")[2] for module, _ in PLACED if "." not in module}
     assert names.isdisjoint(sys.stdlib_module_names)

@@ -1,4 +1,4 @@
-"""The catalogues hold every text of the templates, and each language says all of it (P7)."""
+"""The catalogues contain every text of the templates, translated into each language (P7)."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 TRANSLATIONS = ROOT / "preference_center" / "translations"
 TRANSLATED = [code for code in LANGUAGES if code != SOURCE]
 TAG = re.compile(r"<[^>]*>")
-PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|.?)")  # or a percent sign that formatting would stumble on
+PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|.?)")  # or a percent sign that breaks formatting
 
 
 def read(file: str, locale: str | None = None) -> Catalog:
@@ -31,50 +31,50 @@ def catalogue(request: pytest.FixtureRequest) -> Catalog:
     return read(f"{code}.po", code.replace("-", "_"))
 
 
-def messages(of: Catalog) -> list[Message]:
-    return [message for message in of if message.id]
+def messages(texts: Catalog) -> list[Message]:
+    return [message for message in texts if message.id]
 
 
-def keys(of: Catalog) -> set[tuple[object, object]]:
-    return {(message.context, message.id) for message in messages(of)}
+def keys(texts: Catalog) -> set[tuple[object, object]]:
+    return {(message.context, message.id) for message in messages(texts)}
 
 
 def forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return one text, or as many as there are plural forms."""
+    """Return the text, or one text per plural form."""
     return (text,) if isinstance(text, str) else tuple(text or ())
 
 
 def kept(text: str) -> tuple[list[str], list[str]]:
-    """Return what a translation has to keep: the tags in their order, the placeholders in any."""
+    """Return what a translation must keep: the tags in order, the placeholders in any order."""
     return TAG.findall(text), sorted(PLACEHOLDER.findall(TAG.sub("", text)))
 
 
 def test_the_catalogue_is_up_to_date() -> None:
-    """After a change of words, run the commands that `docs/translating.md` gives."""
+    """After a change of texts, run the commands in `docs/translating.md`."""
     options = {"**": {"trim_blocks": "true", "lstrip_blocks": "true"}}
     found = extract_from_dir(ROOT / "templates", [("**", "jinja2")], options)
     assert {(context, message) for _, _, message, _, context in found} == keys(read("messages.pot"))
 
 
-def test_each_language_has_a_catalogue_and_each_catalogue_a_language() -> None:
+def test_languages_and_catalogues_match() -> None:
     assert {path.stem for path in TRANSLATIONS.glob("*.po")} == set(TRANSLATED)
 
 
-def test_a_language_has_the_texts_of_now_and_no_others(catalogue: Catalog) -> None:
-    """After a change of words, run the commands that `docs/translating.md` gives."""
+def test_a_language_has_exactly_the_current_texts(catalogue: Catalog) -> None:
+    """After a change of texts, run the commands in `docs/translating.md`."""
     assert keys(catalogue) == keys(read("messages.pot"))
     assert not catalogue.obsolete
 
 
 def test_every_text_is_translated_in_each_plural_form(catalogue: Catalog) -> None:
     for message in messages(catalogue):
-        said = forms(message.string)
-        assert all(text.strip() for text in said), message.id
-        assert len(said) == (catalogue.num_plurals if message.pluralizable else 1), message.id
+        translated = forms(message.string)
+        assert all(text.strip() for text in translated), message.id
+        assert len(translated) == (catalogue.num_plurals if message.pluralizable else 1), message.id
 
 
-def test_no_translation_is_a_guess(catalogue: Catalog) -> None:
-    """A fuzzy one is left out at start, as if it were not there."""
+def test_no_translation_is_fuzzy(catalogue: Catalog) -> None:
+    """Fuzzy translations are ignored at startup."""
     assert [message.id for message in messages(catalogue) if message.fuzzy] == []
 
 
@@ -85,6 +85,6 @@ def test_placeholders_and_tags_survive_translation(catalogue: Catalog) -> None:
             assert kept(text) in english, message.id
 
 
-def test_german_never_ends_a_line_with_the_e_of_e_mail() -> None:
-    """Hence a non-breaking hyphen, U+2011, which the eye takes for an ordinary one."""
+def test_german_never_breaks_a_line_within_e_mail() -> None:
+    """It is written with a non-breaking hyphen (U+2011), which looks like an ordinary one."""
     assert [text for m in read("de.po") for text in forms(m.string) if "E-Mail" in text] == []

@@ -1,4 +1,4 @@
-"""The docs are true: every setting, command, test and path that they name is there."""
+"""The docs are accurate: every setting, command, test and path that they name exists."""
 
 import ast
 import re
@@ -20,14 +20,14 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 class Recorder(Mapping[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that records the settings that are read."""
 
     def __init__(self) -> None:
         self.known = make.environment()
-        self.asked: set[str] = set()
+        self.requested: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
-        self.asked.add(name.removeprefix(PREFIX))
+        self.requested.add(name.removeprefix(PREFIX))
         return self.known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -41,33 +41,33 @@ def read(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def test_every_setting_is_explained_and_no_other() -> None:
+def test_the_docs_explain_exactly_the_settings() -> None:
     recorder = Recorder()
     read_settings(recorder)
     rows = re.findall(r"^\| `([A-Z_]+)`", read("docs/settings.md"), re.MULTILINE)
-    assert sorted(rows) == sorted(recorder.asked)
+    assert sorted(rows) == sorted(recorder.requested)
 
 
 @pytest.mark.parametrize("group", groups())
-def test_a_list_of_commands_cuts_no_sentence_short(group: str) -> None:
-    said = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=80).output
-    assert "..." not in said.partition("Commands:")[2]
+def test_a_list_of_commands_truncates_no_sentence(group: str) -> None:
+    output = CliRunner().invoke(main, [*group.split(), "--help"], terminal_width=80).output
+    assert "..." not in output.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("name", commands())
-def test_every_command_explains_itself(name: str) -> None:
-    done = CliRunner().invoke(main, [*name.split(), "--help"])
-    assert done.exit_code == 0
-    assert len(done.output.split("\n\n")) >= 3, "a usage line, what it does, its options"
+def test_every_command_has_a_description(name: str) -> None:
+    result = CliRunner().invoke(main, [*name.split(), "--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split("\n\n")) >= 3, "a usage line, what it does, its options"
 
 
-def test_every_command_stands_in_the_docs() -> None:
+def test_every_command_is_documented() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCS)
     missing = [name for name in commands() if name.split()[0] not in text]
     assert missing == []
 
 
-def test_every_command_in_the_docs_exists() -> None:
+def test_every_documented_command_exists() -> None:
     known = {name.split()[0] for name in commands()}
     for path in DOCS:
         called = re.findall(r"preference-center ([a-z][a-z-]+)", path.read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def test_every_command_in_the_docs_exists() -> None:
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
-def test_every_link_within_the_docs_leads_somewhere(path: Path) -> None:
+def test_every_link_within_the_docs_has_a_target(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#:]+)[)#]|(?:src|srcset)=\"([^\"]+)\"", text)
     for target in (one or other for one, other in targets):
@@ -88,9 +88,9 @@ def cases_named(text: str) -> list[str]:
 
 def test_conformance_names_every_requirement_of_this_release_once() -> None:
     ids = re.findall(r"^\| ([MFPS]\d+) ", read("docs/conformance.md"), re.MULTILINE)
-    wanted = [f"M{n}" for n in range(1, 17)] + [f"F{n}" for n in range(1, 5)]
-    wanted += [f"P{n}" for n in range(1, 13)] + [f"S{n}" for n in range(1, 11)]
-    assert ids == wanted
+    expected = [f"M{n}" for n in range(1, 17)] + [f"F{n}" for n in range(1, 5)]
+    expected += [f"P{n}" for n in range(1, 13)] + [f"S{n}" for n in range(1, 11)]
+    assert ids == expected
 
 
 @pytest.mark.parametrize(("file", "test"), cases_named(read("docs/conformance.md")))
@@ -100,6 +100,6 @@ def test_conformance_names_tests_that_exist(file: str, test: str) -> None:
     assert not test or test in names
 
 
-def test_the_changelog_tells_of_this_version() -> None:
+def test_the_changelog_covers_this_version() -> None:
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     assert f"## {version}" in read("CHANGELOG.md")

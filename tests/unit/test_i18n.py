@@ -1,4 +1,4 @@
-"""A page in the visitor's language: which one, which way it runs, and how it writes a date (P7)."""
+"""A page in the visitor's language: the choice, the direction of text, and dates (P7)."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,7 +15,7 @@ APART, TOGETHER = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 
 
 def languages(tmp_path: Path, *offered: str, **templates: str) -> Languages:
-    """Return languages whose templates are `templates`, each `.html`."""
+    """Return languages with the given templates, each stored as `NAME.html`."""
     for name, text in templates.items():
         (tmp_path / f"{name}.html").write_text(text, encoding="utf-8")
     return Languages(offered or ("en", "ar-XB"), [tmp_path], {"brand": "Northwind"})
@@ -44,7 +44,7 @@ def test_the_first_offered_language_is_the_default(tmp_path: Path) -> None:
     assert offered.choose("en-US") == "en"
 
 
-def test_languages_are_named_in_themselves(tmp_path: Path) -> None:
+def test_each_language_has_its_native_name(tmp_path: Path) -> None:
     assert languages(tmp_path).names() == [("en", "English", "ltr"), ("ar-XB", "العربية", "rtl")]
 
 
@@ -53,13 +53,13 @@ def test_a_language_has_a_direction(code: str, way: str) -> None:
     assert direction(code) == way
 
 
-def test_one_language_keeps_its_words_when_another_is_rendered(tmp_path: Path) -> None:
+def test_rendering_one_language_does_not_affect_another(tmp_path: Path) -> None:
     both = languages(tmp_path, page="{% trans %}Undo{% endtrans %} {{ lang }} {{ dir }}")
     rendered = [both.render(code, "page.html") for code in ("en", "ar-XB", "en")]
     assert rendered == ["Undo en ltr", f"{OVERRIDE}Undo{POP} ar-XB rtl", "Undo en ltr"]
 
 
-def test_the_mirrored_language_leaves_tags_and_values_as_they_are(tmp_path: Path) -> None:
+def test_the_mirrored_language_keeps_tags_and_values_unchanged(tmp_path: Path) -> None:
     text = '{% trans url="/a b", n=2 %}Go <a href="{{ url }}">up {{ n }}</a>%{% endtrans %}'
     page = languages(tmp_path, page=text).render("ar-XB", "page.html")
     assert '<a href="/a b">' in page
@@ -73,7 +73,7 @@ def test_the_mirrored_language_has_plurals(tmp_path: Path) -> None:
     assert both.render("ar-XB", "page.html", n=2) == f"2 {OVERRIDE}days{POP}"
 
 
-def test_a_day_and_a_moment_are_written_in_utc(tmp_path: Path) -> None:
+def test_dates_and_times_are_shown_in_utc(tmp_path: Path) -> None:
     late = datetime(2026, 11, 22, 23, 30, tzinfo=timezone(-timedelta(hours=2)))
     both = languages(tmp_path, page="{{ at|day }} · {{ at|moment }}")
     english = both.render("en", "page.html", at=late)
@@ -81,7 +81,7 @@ def test_a_day_and_a_moment_are_written_in_utc(tmp_path: Path) -> None:
     assert "November" not in both.render("ar-XB", "page.html", at=datetime.now(UTC))
 
 
-def test_arabic_writes_a_moment_with_its_own_comma_and_the_digits_of_its_texts(
+def test_arabic_shows_times_with_its_own_comma_and_its_texts_digits(
     tmp_path: Path,
 ) -> None:
     text = "{{ at|moment }} {% trans %}A change can be undone for 30 days.{% endtrans %}"
@@ -91,7 +91,7 @@ def test_arabic_writes_a_moment_with_its_own_comma_and_the_digits_of_its_texts(
     assert re.findall(r"\d+", page) == ["22", "2026", "14", "05", "30"]
 
 
-def test_a_name_moves_nothing_next_to_it_where_text_runs_from_right_to_left(
+def test_a_name_does_not_reorder_its_neighbours_in_right_to_left_text(
     tmp_path: Path,
 ) -> None:
     text = "{% trans topic=name %}Unsubscribe from {{ topic }}{% endtrans %}"
@@ -100,14 +100,14 @@ def test_a_name_moves_nothing_next_to_it_where_text_runs_from_right_to_left(
     assert both.render("en", "page.html", name="Deals!") == "Unsubscribe from Deals!"
 
 
-def test_an_address_in_an_attribute_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_url_in_an_attribute_is_unchanged(tmp_path: Path) -> None:
     text = '{% trans url="/join" %}You can <a href="{{ url }}">sign up again</a> at any time.'
     page = languages(tmp_path, "ar", page=f"{text}{{% endtrans %}}").render("ar", "page.html")
     assert '<a href="/join">' in page
     assert APART not in page
 
 
-def test_a_name_alone_on_its_line_follows_the_direction_of_the_others(tmp_path: Path) -> None:
+def test_a_name_on_its_own_line_follows_the_direction_of_the_page(tmp_path: Path) -> None:
     both = languages(tmp_path, "en", "ar", page="{{ name|isolate }}")
     mark = "\N{RIGHT-TO-LEFT MARK}"
     assert both.render("ar", "page.html", name="R&D") == f"{mark}{APART}R&amp;D{TOGETHER}"
@@ -121,12 +121,12 @@ def test_values_are_escaped_within_a_translated_text(tmp_path: Path, code: str) 
     assert Markup.escape("<b>&%(brand)s") in page
 
 
-def test_a_template_that_names_nothing_known_fails(tmp_path: Path) -> None:
+def test_a_template_with_an_unknown_variable_fails(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError):
         languages(tmp_path, page="{{ nothing }}").render("en", "page.html")
 
 
-def test_a_template_of_the_first_folder_wins(tmp_path: Path) -> None:
+def test_the_first_folder_with_a_template_wins(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder in (ours, theirs):
         folder.mkdir()

@@ -25,7 +25,7 @@ main()
 
 
 def imported(database_url: str, *arguments: str, stdin: bytes = b"") -> set[str]:
-    """Run a command to its end, and return the packages that it has imported."""
+    """Run a command and return the packages that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         env=processes.environment(make.environment(DATABASE_URL=database_url)),

@@ -1,7 +1,7 @@
-"""Plays the story on a real database, as senders and subscribers would, and logs what happened.
+"""Plays the story on a real database, as senders and subscribers would, and logs what happens.
 
-Mailings go through what the command `audience` uses; each line of the log is one event, in plain
-JSON, for `tally` to follow.
+Mailings use the code of the `audience` command. Each line of the log is one event in plain JSON,
+for `tally` to process.
 """
 
 import heapq
@@ -50,14 +50,14 @@ from tests.integration.half_year.story import (
 from tests.support import make
 
 _SECOND = timedelta(seconds=1)
-_COMES_EVERY = {"weekly": 7, "monthly": 28}
+_PERIOD_DAYS = {"weekly": 7, "monthly": 28}
 
 
 class Stage:
-    """The half-year of `people` people, drawn by lot from `seed`, told to `log`."""
+    """The half-year of `people` subscribers, drawn at random from `seed` and written to `log`."""
 
     def __init__(self, database: Database, log: TextIO, people: int, seed: int = 1) -> None:
-        self.database, self.log, self.people, self.lot = database, log, people, Random(seed)
+        self.database, self.log, self.people, self.rng = database, log, people, Random(seed)
         self.now = START - DAY
         self.outcomes: dict[int, list[ChangeResult]] = defaultdict(list)
         self.sent: dict[str, set[int]] = defaultdict(set)
@@ -66,10 +66,10 @@ class Stage:
         self._ids = [make.person(_email(person)) for person in range(people)]
 
     def play(self) -> None:
-        """Play it all."""
+        """Play the whole story."""
         self._begin()
-        mailings = letters(self.lot)
-        events: list[Act | Letter] = [*mailings, *acts(self.people, mailings, self.lot)]
+        mailings = letters(self.rng)
+        events: list[Act | Letter] = [*mailings, *acts(self.people, mailings, self.rng)]
         for each in events:
             self._plan(each)
         while self._events:
@@ -83,50 +83,50 @@ class Stage:
     def _plan(self, event: Act | Letter) -> None:
         heapq.heappush(self._events, (event.at, next(self._numbers), event))
 
-    def _tell(self, do: str, **values: Any) -> None:
+    def _log_event(self, do: str, **values: Any) -> None:
         event = {"do": do, "at": self.now, **values}
         self.log.write(json.dumps(event, default=_plain, separators=(",", ":")) + "\n")
 
     def _begin(self) -> None:
         with self.database.transaction() as session:
-            for slug, (silence, cadence, _) in TOPICS.items():
-                make.topic(session, slug, policy=silence, cadence=cadence)
-                every = _COMES_EVERY.get(cadence)
-                self._tell("topic", slug=slug, silence=silence, start=START, comes_every_days=every)
-        known = list(beginnings(self.people, self.lot))
+            for slug, (policy, cadence, _) in TOPICS.items():
+                make.topic(session, slug, policy=policy, cadence=cadence)
+                period = _PERIOD_DAYS.get(cadence)
+                self._log_event("topic", slug=slug, policy=policy, start=START, period_days=period)
+        known = list(beginnings(self.people, self.rng))
         refused: list[RefusedRow] = []
         job = Import(self.database, Rules(make.IDENTITY_KEY), lambda: self.now)
         job.run((Row(line, _cells(each)) for line, each in enumerate(known)), refused.append)
         assert refused == []
         for each in known:
-            self._tell("begins", **asdict(each))
+            self._log_event("begins", **asdict(each))
 
     def _act(self, event: Act) -> None:
         outcomes = self.outcomes[event.person]
         if event.act == "undo" and len(outcomes) < int(event.choice):
             return
         event = replace(event, at=self.now)
-        late = event.said_at is not None and event.said_at < self.now - MINUTE
+        late = event.occurred_at is not None and event.occurred_at < self.now - MINUTE
         context = ChangeContext(
-            Source.PAGE, event.said_at if event.said_at and late else self.now, self.now
+            Source.PAGE, event.occurred_at if event.occurred_at and late else self.now, self.now
         )
         result = self._do(event, context)
         if result.changed and event.act not in ("undo", "bounce", "erase"):
             outcomes.append(result)
-        values = {**asdict(event), "said_at": context.occurred_at, "changed": result.changed}
-        self._tell("act", **values)
+        values = {**asdict(event), "occurred_at": context.occurred_at, "changed": result.changed}
+        self._log_event("act", **values)
 
     def _do(self, event: Act, context: ChangeContext) -> ChangeResult:
-        who, unchanged = (
+        subscriber_id, unchanged = (
             self._ids[event.person],
             ChangeResult(changed=False, first_seq=0, last_seq=0),
         )
         with self.database.transaction() as session:
             if event.act in ("leave", "leave all"):
                 target = Target.of(event.topic if event.act == "leave" else None)
-                return apply_one(session, Unsubscribe(who, target, context), self.now)
+                return apply_one(session, Unsubscribe(subscriber_id, target, context), self.now)
             topic = topics.get(session, event.topic or "letter")
-            person = subscribers.lock(session, who, self.now)
+            person = subscribers.lock(session, subscriber_id, self.now)
             match event.act:
                 case "less":
                     return subscriptions.reduce_or_pause(
@@ -144,7 +144,7 @@ class Stage:
                     bounced = replace(context, source=Source.BOUNCE)
                     return consent.end_consent(session, person, ADDRESS, bounced)
                 case "erase":
-                    erasure.erase(session, who, Source.CLI, self.now)
+                    erasure.erase(session, subscriber_id, Source.CLI, self.now)
                     return unchanged
             made = self.outcomes[event.person][-int(event.choice)]
             try:
@@ -159,7 +159,7 @@ class Stage:
             case "twice at once":
                 self._at_once(letter, letter.campaign)
             case "crashed":
-                self._send(letter, crash_after=self.lot.randrange(self.people))
+                self._send(letter, crash_after=self.rng.randrange(self.people))
             case "cancelled":
                 self._send(letter, send_first=0)
                 self._release(letter, list(range(self.people)))
@@ -170,28 +170,32 @@ class Stage:
             case _:
                 self._send(letter)
         if letter.fate in ("crashed", "cancelled", "half cancelled"):
-            self._plan(replace(letter, at=letter.again_at, fate="sent"))
+            self._plan(replace(letter, at=letter.retry_at, fate="sent"))
 
     def _send(
         self, letter: Letter, crash_after: int | None = None, send_first: int | None = None
     ) -> None:
-        """Ask about everybody, and send to whom it allows as their rows come."""
+        """Check everyone, and send to the allowed subscribers batch by batch."""
         order = self._order()
-        answers = self._ask(letter.topic, letter.campaign, order)
+        answers = self._check(letter.topic, letter.campaign, order)
         read = self.people if crash_after is None else crash_after
         for start in range(0, read, campaign_csv.BATCH_SIZE):
             batch = order[start : start + campaign_csv.BATCH_SIZE]
             self.now += _SECOND
-            got = [next(answers) for _ in batch[: read - start]]
-            self._tell(
-                "asked", topic=letter.topic, campaign=letter.campaign, people=batch, answers=got
+            received = [next(answers) for _ in batch[: read - start]]
+            self._log_event(
+                "checked",
+                topic=letter.topic,
+                campaign=letter.campaign,
+                people=batch,
+                answers=received,
             )
             if send_first is None or start < send_first:
-                self._sent(letter.topic, letter.campaign, batch, got)
+                self._sent(letter.topic, letter.campaign, batch, received)
             self._meanwhile(letter)
 
     def _meanwhile(self, letter: Letter) -> None:
-        """Let some of those who act during this mailing act now, the others later in it."""
+        """Perform some of the acts during this mailing now, and the others later in it."""
         for _ in range(1 + self.people // 500):
             at, _, event = self._events[0]
             if isinstance(event, Letter) or at > letter.at + 2 * MINUTE:
@@ -201,17 +205,17 @@ class Stage:
             self._act(event)
 
     def _at_once(self, letter: Letter, other: str) -> None:
-        """Let two mailings of a topic ask at the same time, each in its own order."""
+        """Check the audience of two mailings of a topic concurrently, each in its own order."""
         campaigns, orders = (letter.campaign, other), (self._order(), self._order())
         with ThreadPoolExecutor(2) as threads:
             both = list(
                 threads.map(
-                    lambda campaign, order: list(self._ask(letter.topic, campaign, order)),
+                    lambda campaign, order: list(self._check(letter.topic, campaign, order)),
                     campaigns,
                     orders,
                 )
             )
-        asked = [
+        checks = [
             {
                 "at": self.now,
                 "topic": letter.topic,
@@ -221,12 +225,12 @@ class Stage:
             }
             for campaign, order, answers in zip(campaigns, orders, both, strict=True)
         ]
-        self._tell("asked at once", asked=asked)
+        self._log_event("checked at once", checks=checks)
         for campaign, order, answers in zip(campaigns, orders, both, strict=True):
             self._sent(letter.topic, campaign, order, answers)
 
-    def _ask(self, topic: str, campaign: str, order: list[int]) -> Iterator[str]:
-        """Yield each answer of a claiming `audience`, in one line."""
+    def _check(self, topic: str, campaign: str, order: list[int]) -> Iterator[str]:
+        """Yield each answer of a claiming audience check as one line."""
         merged = self._mailing(topic, campaign).verdicts(
             self._rows(order), self.database, lambda: self.now, claim=True
         )
@@ -239,26 +243,26 @@ class Stage:
         read = zip(people, answers, strict=False)
         sent = [each for each, answer in read if answer == "allow" and each not in before]
         before.update(sent)
-        self._tell("sent", topic=topic, campaign=campaign, people=sent)
+        self._log_event("sent", topic=topic, campaign=campaign, people=sent)
 
     def _release(self, letter: Letter, people: list[int]) -> None:
         released = self._mailing(letter.topic, letter.campaign).release(
             self._rows(people), self.database, lambda: self.now
         )
-        given_back = sum(each for each in released if not isinstance(each, RefusedRow))
-        self._tell(
+        released_count = sum(each for each in released if not isinstance(each, RefusedRow))
+        self._log_event(
             "released",
             topic=letter.topic,
             campaign=letter.campaign,
             people=people,
-            given_back=given_back,
+            released_count=released_count,
         )
 
     def _mailing(self, topic: str, campaign: str) -> campaign_csv.CampaignFile:
         return campaign_csv.CampaignFile(make.minter(), topic, campaign, self.now.date())
 
     def _order(self) -> list[int]:
-        return self.lot.sample(range(self.people), self.people)
+        return self.rng.sample(range(self.people), self.people)
 
     def _rows(self, people: list[int]) -> Iterator[Row]:
         for line, person in enumerate(people):

@@ -1,4 +1,4 @@
-"""A mailbox of a real Dovecot as a queue: nothing is lost, and nothing is done twice (M11, S2)."""
+"""A mailbox on a real Dovecot as a queue: no message is lost or processed twice (M11, S2)."""
 
 import socket
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from tests.support.smtp import ELSEWHERE
 from tests.unit.inbound.test_mail import B, Inbox, U, arf, dsn, mail
 
 NONSENSE = mail("canary: please help me", To="canary@in.example.org")
-FAR = timedelta(days=36_500)  # the clock of these tests is not that of the mail server
+FOREVER = timedelta(days=36_500)  # the clock of these tests differs from the mail server's
 
 
 @pytest.fixture(scope="module")
@@ -45,58 +45,58 @@ def inbox(database: Database) -> Inbox:
     return Inbox(database)
 
 
-def look(url: str, receiver: MailProcessor, keep: timedelta = FAR, timeout: float = 10) -> bool:
-    return ImapFolder(url, receiver, keep, timeout=timeout).poll(Event())
+def poll(
+    url: str, processor: MailProcessor, retention: timedelta = FOREVER, timeout: float = 10
+) -> bool:
+    return ImapFolder(url, processor, retention, timeout=timeout).poll(Event())
 
 
 @pytest.mark.parametrize("header", ["To", "Delivered-To", "X-Original-To"])
-def test_what_a_message_says_is_done_and_then_it_is_moved(
-    inbox: Inbox, mailbox: Mailbox, header: str
-) -> None:
+def test_a_message_is_processed_and_then_moved(inbox: Inbox, mailbox: Mailbox, header: str) -> None:
     raw = mail(**{header: U})
     mailbox.put(raw)
-    assert look(mailbox.url, inbox.receiver)
-    assert inbox.stops == ["weekly-news"]
+    assert poll(mailbox.url, inbox.processor)
+    assert inbox.opt_outs == ["weekly-news"]
     assert (mailbox.messages(), mailbox.messages("Done")) == ([], [raw])
 
 
-def test_every_kind_of_mail_may_come_together(inbox: Inbox, mailbox: Mailbox) -> None:
+def test_messages_of_every_kind_are_processed_together(inbox: Inbox, mailbox: Mailbox) -> None:
     for raw in (f"Delivered-To: {B}\r\n".encode() + dsn(), arf(), NONSENSE):
         mailbox.put(raw)
-    assert look(mailbox.url, inbox.receiver)
-    assert inbox.stops == ["all", "weekly-news"]
-    assert inbox.kept == 1
+    assert poll(mailbox.url, inbox.processor)
+    assert inbox.opt_outs == ["all", "weekly-news"]
+    assert inbox.quarantined == 1
     assert (len(mailbox.messages()), len(mailbox.messages("Done"))) == (0, 3)
 
 
-def test_a_second_look_does_nothing_again(
+def test_a_second_poll_changes_nothing(
     inbox: Inbox, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     mailbox.put(mail(To=U))
-    assert look(mailbox.url, inbox.receiver)
-    assert look(mailbox.url, inbox.receiver)
+    assert poll(mailbox.url, inbox.processor)
+    assert poll(mailbox.url, inbox.processor)
     assert [each.getMessage() for each in caplog.records] == ["inbound email: unsubscribed"]
     assert len(mailbox.messages("Done")) == 1
 
 
-def test_while_the_database_is_away_messages_stay(
+def test_messages_stay_while_the_database_is_unavailable(
     inbox: Inbox, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = f"postgresql+psycopg://nobody@127.0.0.1:{processes.free_port()}/nothing"
     url = "sqlite:////nowhere/x.db" if inbox.database.is_sqlite else nowhere
     away = Database(url, (make.SERVER_KEY,))
     mailbox.put(mail(To=U))
-    assert not look(mailbox.url, Inbox(away).receiver)
+    assert not poll(mailbox.url, Inbox(away).processor)
     away.close()
     assert "inbound email deferred: the database cannot be used now" in caplog.text
     assert len(mailbox.messages()) == 1
     assert "\\Seen" not in mailbox.flags()
-    assert look(mailbox.url, inbox.receiver)
-    assert (inbox.stops, mailbox.messages()) == (["weekly-news"], [])
+    assert poll(mailbox.url, inbox.processor)
+    assert (inbox.opt_outs, mailbox.messages()) == (["weekly-news"], [])
 
 
-def test_a_message_that_fails_stays_and_stops_no_other(
+def test_a_failing_message_stays_and_blocks_no_other(
     inbox: Inbox, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(raw: bytes, _domains: object) -> bool:
@@ -104,15 +104,15 @@ def test_a_message_that_fails_stays_and_stops_no_other(
 
     mailbox.put(arf())
     mailbox.put(mail(To=U))
-    known = make.settings()
-    failing = MailProcessor(inbox.database, known, lambda: make.NOW, is_signed_by=fail)
-    assert not look(mailbox.url, failing)
+    settings = make.settings()
+    failing = MailProcessor(inbox.database, settings, lambda: make.NOW, is_signed_by=fail)
+    assert not poll(mailbox.url, failing)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([arf()], [mail(To=U)])
     assert "inbound email: RuntimeError" in caplog.text
     assert "loop.example" not in caplog.text
 
 
-def test_asked_to_stop_it_finishes_the_message_in_hand(inbox: Inbox, mailbox: Mailbox) -> None:
+def test_a_stop_request_lets_the_current_message_finish(inbox: Inbox, mailbox: Mailbox) -> None:
     stop = Event()
 
     def clock() -> datetime:
@@ -121,12 +121,12 @@ def test_asked_to_stop_it_finishes_the_message_in_hand(inbox: Inbox, mailbox: Ma
 
     mailbox.put(mail(To=U))
     mailbox.put(NONSENSE)
-    receiver = MailProcessor(inbox.database, make.settings(), clock)
-    assert not ImapFolder(mailbox.url, receiver, FAR).poll(stop)
+    processor = MailProcessor(inbox.database, make.settings(), clock)
+    assert not ImapFolder(mailbox.url, processor, FOREVER).poll(stop)
     assert (mailbox.messages(), mailbox.messages("Done")) == ([NONSENSE], [mail(To=U)])
 
 
-def test_a_message_that_is_gone_meanwhile_is_no_trouble(inbox: Inbox, mailbox: Mailbox) -> None:
+def test_a_message_deleted_meanwhile_is_skipped(inbox: Inbox, mailbox: Mailbox) -> None:
     def meanwhile(_raw: bytes, _domains: object) -> bool:
         with mailbox.opened() as box:
             box.delete(box.uids()[1])
@@ -134,53 +134,53 @@ def test_a_message_that_is_gone_meanwhile_is_no_trouble(inbox: Inbox, mailbox: M
 
     for raw in (arf(), NONSENSE, mail(To=U)):
         mailbox.put(raw)
-    receiver = MailProcessor(
+    processor = MailProcessor(
         inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile
     )
-    assert look(mailbox.url, receiver)
-    assert (inbox.stops, inbox.kept) == (["weekly-news"], 0)
+    assert poll(mailbox.url, processor)
+    assert (inbox.opt_outs, inbox.quarantined) == (["weekly-news"], 0)
     assert mailbox.messages("Done") == [arf(), mail(To=U)]
 
 
-def test_two_that_look_at_once_lose_nothing_and_do_nothing_twice(
-    inbox: Inbox, mailbox: Mailbox
-) -> None:
+def test_concurrent_polls_process_each_message_once(inbox: Inbox, mailbox: Mailbox) -> None:
     def meanwhile(_raw: bytes, _domains: object) -> bool:
-        return not look(mailbox.url, inbox.receiver)
+        return not poll(mailbox.url, inbox.processor)
 
     mailbox.put(arf())
     mailbox.put(mail(To=U))
-    receiver = MailProcessor(
+    processor = MailProcessor(
         inbox.database, make.settings(), lambda: make.NOW, is_signed_by=meanwhile
     )
-    look(mailbox.url, receiver)
-    assert look(mailbox.url, receiver)
-    assert inbox.stops == ["weekly-news"]
+    poll(mailbox.url, processor)
+    assert poll(mailbox.url, processor)
+    assert inbox.opt_outs == ["weekly-news"]
     assert mailbox.messages("Done") == [arf(), mail(To=U)]
 
 
-def test_what_was_done_with_is_forgotten_in_time(inbox: Inbox, mailbox: Mailbox) -> None:
+def test_processed_messages_are_deleted_after_their_retention(
+    inbox: Inbox, mailbox: Mailbox
+) -> None:
     for days in (16, 15, 13):
         at = make.NOW - timedelta(days=days)
         mailbox.put(mail(f"{days} days ago"), "Done", at)
     mailbox.put(mail(To=U), at=make.NOW)
-    assert look(mailbox.url, inbox.receiver, timedelta(days=14))
+    assert poll(mailbox.url, inbox.processor, timedelta(days=14))
     assert mailbox.messages("Done") == [mail("13 days ago"), mail(To=U)]
 
 
-def test_a_message_that_waits_is_never_too_old(inbox: Inbox, mailbox: Mailbox) -> None:
+def test_a_waiting_message_is_never_too_old(inbox: Inbox, mailbox: Mailbox) -> None:
     mailbox.put(mail(To=U), at=make.NOW - timedelta(days=400))
-    assert look(mailbox.url, inbox.receiver, timedelta(days=14))
-    assert inbox.stops == ["weekly-news"]
+    assert poll(mailbox.url, inbox.processor, timedelta(days=14))
+    assert inbox.opt_outs == ["weekly-news"]
 
 
-def test_of_a_message_that_is_too_large_the_beginning_is_read(
+def test_only_the_beginning_of_a_large_message_is_read(
     inbox: Inbox, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imap, "MAX_MESSAGE_BYTES", 1000)
     raw = NONSENSE + b"x" * 5000 + b"\r\n"
     mailbox.put(raw)
-    assert look(mailbox.url, inbox.receiver)
+    assert poll(mailbox.url, inbox.processor)
     with inbox.database.reading() as session:
         assert session.scalars(select(QuarantineRow.raw)).all() == [raw[:1000]]
     assert mailbox.messages("Done") == [raw]
@@ -191,26 +191,26 @@ def test_of_a_message_that_is_too_large_the_beginning_is_read(
     ("folder", "done"),
     [("Bounces", "Done"), ("Mail/Bounces", "Mail/Done"), ("Rückläufer & mehr", "Done")],
 )
-def test_done_stands_beside_the_folder(
+def test_done_is_created_beside_the_folder(
     inbox: Inbox, mailbox: Mailbox, folder: str, done: str
 ) -> None:
     mailbox.put(mail(To=U), folder)
-    assert look(mailbox.url_at("127.0.0.1", folder=folder), inbox.receiver)
+    assert poll(mailbox.url_at("127.0.0.1", folder=folder), inbox.processor)
     assert (mailbox.messages(folder), mailbox.messages(done)) == ([], [mail(To=U)])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_done_stands_where_the_server_has_ones_own_folders(inbox: Inbox) -> None:
+def test_done_is_created_in_the_personal_namespace(inbox: Inbox) -> None:
     with dovecot.server(prefix="INBOX.", separator=".") as server:
         for folder in ("INBOX", "INBOX.Bounces"):
             mailbox = server.mailbox(uuid4().hex)
             mailbox.put(mail(To=U), folder)
-            assert look(mailbox.url_at("127.0.0.1", folder=folder), inbox.receiver)
+            assert poll(mailbox.url_at("127.0.0.1", folder=folder), inbox.processor)
             assert mailbox.messages("INBOX.Done") == [mail(To=U)]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_server_that_can_do_little_is_enough(
+def test_a_server_without_extensions_is_sufficient(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with dovecot.server(password="word") as server:
@@ -220,16 +220,16 @@ def test_a_server_that_can_do_little_is_enough(
             patch.setattr(IMAP4, "capability", lambda _: ("OK", [b"IMAP4rev1"]))
             patch.delattr(BaseMailBox, "login_utf8")
             patch.delattr(IMAP4, "namespace")
-            assert look(mailbox.url, inbox.receiver)
+            assert poll(mailbox.url, inbox.processor)
         assert (mailbox.messages(), mailbox.messages("Done")) == ([], [mail(To=U)])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("scheme", ["imaps", "imap"])
-def test_a_mailbox_is_asked_over_tls(
+def test_a_mailbox_is_polled_over_tls(
     inbox: Inbox, server: Server, mailbox: Mailbox, scheme: str
 ) -> None:
-    assert look(mailbox.url_at("127.0.0.1", scheme), inbox.receiver)
+    assert poll(mailbox.url_at("127.0.0.1", scheme), inbox.processor)
     (login,) = [
         line for line in server.logged.splitlines() if f"Login: user=<{mailbox.user}>" in line
     ]
@@ -238,7 +238,7 @@ def test_a_mailbox_is_asked_over_tls(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("scheme", ["imaps", "imap"])
-def test_the_certificate_of_another_machine_is_verified(
+def test_the_certificate_of_a_remote_server_is_verified(
     inbox: Inbox,
     server: Server,
     mailbox: Mailbox,
@@ -247,11 +247,11 @@ def test_the_certificate_of_another_machine_is_verified(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = mailbox.url_at(ELSEWHERE, scheme)
-    assert not look(url, inbox.receiver)
+    assert not poll(url, inbox.processor)
     assert "certificate is not trusted" in caplog.text
     assert mailbox.user not in server.logged
     monkeypatch.setenv("SSL_CERT_FILE", str(server.folder / "certificate"))
-    assert look(url, inbox.receiver)
+    assert poll(url, inbox.processor)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -260,18 +260,18 @@ def test_a_password_is_never_sent_in_the_clear(
 ) -> None:
     with dovecot.server(tls="no") as server:
         mailbox = server.mailbox("reader")
-        assert not look(mailbox.url_at(ELSEWHERE), inbox.receiver)
+        assert not poll(mailbox.url_at(ELSEWHERE), inbox.processor)
         assert "does not offer STARTTLS" in caplog.text
         assert "auth attempts" not in server.logged.replace("no auth attempts", "")
-        assert look(mailbox.url, inbox.receiver)
+        assert poll(mailbox.url, inbox.processor)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("scheme", ["imaps", "imap"])
-def test_a_server_that_never_answers_is_given_up(
+def test_an_unresponsive_server_times_out(
     inbox: Inbox, scheme: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        assert not look(f"{scheme}://reader:word@127.0.0.1:{port}", inbox.receiver, timeout=0.2)
+        assert not poll(f"{scheme}://reader:word@127.0.0.1:{port}", inbox.processor, timeout=0.2)
     assert "no response from the mail server (TimeoutError)" in caplog.text

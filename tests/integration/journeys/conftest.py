@@ -1,4 +1,4 @@
-"""A browser, and servers with a reader in every state."""
+"""A browser, and servers with a subscriber in every state."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ QUIET = (
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
-    "--no-sandbox",  # it asks for what a container often does not give
+    "--no-sandbox",  # the sandbox needs privileges that a container often lacks
 )
 
 
 def chromium() -> str:
-    """Return the path of an installed Chromium; without one, skip here and fail in CI."""
+    """Return the path of an installed Chromium. Without one, skip locally and fail in CI."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is not None:
@@ -32,9 +32,9 @@ def chromium() -> str:
     pytest.skip("no Chromium: apt-get install chromium")
 
 
-@pytest.fixture(scope="module")  # while it runs, its event loop holds this thread
+@pytest.fixture(scope="module")  # its event loop occupies this thread while it runs
 def browser() -> Iterator[Browser]:
-    """Yield a browser that calls nobody by itself."""
+    """Yield a browser that makes no requests of its own."""
     path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Yield a company with a reader in every state."""
+    """Yield a company with a subscriber in every state."""
     with stage.letters(tmp_path_factory.mktemp("letters")) as staged:
         yield staged
 
@@ -72,7 +72,7 @@ def staged(request: pytest.FixtureRequest) -> Stage:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """Yield a phone: 320 px wide, a browser profile of its own."""
+    """Yield a phone: a separate browser profile, 320 px wide."""
     with browser.new_context(viewport={"width": 320, "height": 640}) as context:
         context.set_default_timeout(10_000)
         yield context

@@ -1,4 +1,4 @@
-"""Readers in every state, and the page that each of them would see."""
+"""Subscribers in every state, and the page that each of them would see."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from preference_center.store.upgrade import upgrade
 from tests.support import make, processes
 
 LANGUAGES = ("en", "de", "ar")
-NOW = datetime.now(UTC).replace(microsecond=0)  # a real server tells the real time
+NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
 LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
@@ -38,7 +38,7 @@ LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
     "Donaudampfschifffahrtsgesellschaftskapitäne, the harbour and all of the old town, told in time"
 )
-# How the name of a page ends that is got by sending one of its forms with nothing chosen.
+# A page whose name ends like this is reached by submitting one of its forms empty.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", no pause chosen": "/pause",
     ", no reason": "/reason",
@@ -49,14 +49,14 @@ SEND = "end => [...document.forms].find(form => form.action.split('?')[0].endsWi
 
 @dataclass(frozen=True)
 class Stage:
-    """A server that runs, its database, and the path of each page by its name."""
+    """A running server, its database, and the path of each page by name."""
 
     base: str
     database: Database
     pages: dict[str, str]
 
     def open(self, page: Page, name: str, language: str = "en") -> int:
-        """Open a page as its reader would, and return the status it came with."""
+        """Open a page as its subscriber would, and return the HTTP status."""
         path = self.pages[name]
         answer = page.goto(f"{self.base}{path}{'&' if '?' in path else '?'}lang={language}")
         for ending, action in NOTHING_CHOSEN.items():
@@ -68,22 +68,23 @@ class Stage:
         return answer.status
 
     def join(self, email: str) -> str:
-        """Add a reader of both topics, and return the address of the link in their mail."""
+        """Add a subscriber of both topics, and return the URL of their unsubscribe link."""
         with self.database.transaction() as session:
             make.reader(session, email, *BOTH)
         return self.base + link("unsubscribe", email)
 
-    def comes(self, email: str) -> set[str]:
-        """Return the topics that somebody gets."""
+    def received_topics(self, email: str) -> set[str]:
+        """Return the topics that a subscriber receives."""
         with self.database.reading() as session:
             person = subscribers.find(session, make.person(email))
-            standing = preferences.read(person, topics.list_topics(session), "en", make.NOW)
-        return {topic.slug for topic in standing.received}
+            view = preferences.read(person, topics.list_topics(session), "en", make.NOW)
+        return {topic.slug for topic in view.received}
 
     def rows(self) -> dict[str, list[str]]:
-        """Return every row about a person, by table: not the counts of openings, which name none.
+        """Return every row about a person, by table.
 
-        Those are flushed in the background, by whichever test happened to open pages before.
+        Page views are left out: they name no person, and are written in the background, possibly
+        from pages that an earlier test opened.
         """
         with self.database.reading() as session:
             return {
@@ -105,7 +106,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 make.topic(session, slug, description=about)
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
-            pages |= {**_less(session), **_confirms(session)}
+            pages |= {**_reduced(session), **_confirms(session)}
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
         pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
         pages["not found"] = "/nothing"
@@ -115,7 +116,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
 
 @contextmanager
 def long_names(folder: Path) -> Iterator[Stage]:
-    """Yield a company with one topic, where every name is as long as may be."""
+    """Yield a company with one topic, where every name has the maximum length."""
     changes = {
         "BRAND_NAME": LONG_BRAND,
         "CONTACT": f"help@{LONG_DOMAIN}",
@@ -148,7 +149,7 @@ def trouble(folder: Path) -> Iterator[Stage]:
 
 
 def link(kind: str, email: str, topic: str = "weekly-news") -> str:
-    """Return the path of somebody's link, as a mail holds it."""
+    """Return the path of a subscriber's link, as in an email."""
     links = make.minter().mint(email, topic, "campaign-7", day=NOW.date())
     return str(urlsplit(getattr(links, f"{kind}_url")).path)
 
@@ -156,7 +157,7 @@ def link(kind: str, email: str, topic: str = "weekly-news") -> str:
 def leave(
     session: Session, subscriber: Subscriber, slug: str | None = "weekly-news", *, days_ago: int = 0
 ) -> str:
-    """Let somebody leave a topic, or everything, and return the path of the receipt."""
+    """Unsubscribe from a topic or from everything, and return the path of the receipt."""
     at = NOW - timedelta(days=days_ago)
     context = make.context(at=at, notice_delay=timedelta(minutes=2) if subscriber.email else None)
     seq = consent.end_consent(session, subscriber, Target.of(slug), context).last_seq
@@ -164,7 +165,7 @@ def leave(
 
 
 def undo(session: Session, subscriber: Subscriber) -> str:
-    """Undo somebody's newest change, and return the path of that receipt."""
+    """Undo a subscriber's newest change, and return the path of its receipt."""
     context = make.context(at=NOW)
     return _receipt(
         subscriber,
@@ -217,8 +218,8 @@ def _leave_pages(session: Session) -> dict[str, str]:
     return pages
 
 
-def _less(session: Session) -> dict[str, str]:
-    """Let readers ask for less, each in another way."""
+def _reduced(session: Session) -> dict[str, str]:
+    """Reduce or pause the emails of several subscribers, each in another way."""
     weekly = topics.get(session, "weekly-news")
     pages = {}
     for choice in (Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS):

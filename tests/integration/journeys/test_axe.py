@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, Page
 
 from tests.integration.journeys.stage import LANGUAGES, Stage
 
-# WCAG 2.2's target size (24 px) is a rule that axe leaves off by itself.
+# axe disables the rule for WCAG 2.2's target size (24 px) by default.
 EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
-# All that a change from light to dark can change.
+# The only rules that a change from light to dark can affect.
 COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
 
 

@@ -1,4 +1,4 @@
-"""Where there is no browser."""
+"""The behaviour of the journeys without an installed browser."""
 
 import pytest
 
@@ -8,7 +8,7 @@ Skipped, Failed = pytest.skip.Exception, pytest.fail.Exception
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", Failed), ("", Skipped)])
-def test_a_missing_browser_fails_in_ci_alone(
+def test_a_missing_browser_fails_only_in_ci(
     monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("PATH", "")

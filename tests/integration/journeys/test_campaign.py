@@ -1,7 +1,7 @@
-"""A campaign of 1,000 real mails, from the import to the next mailing, every part a real one.
+"""A campaign of 1,000 real emails, from the import to the next mailing.
 
-Imported and asked about with the commands, DKIM-signed, sent through SMTP and read back; then
-some readers' mail programs post to a real server, and a real worker writes to them.
+The commands import the subscribers and check the audience. The emails are DKIM-signed, sent through
+SMTP and read back. Then some email programs post to a real server, and a real worker sends notices.
 """
 
 import csv
@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support import make, processes, smtp
 
-READERS = 1000
-LEAVERS = 20
+SUBSCRIBERS = 1000
+UNSUBSCRIBERS = 20
 HOST = "https://mail.example.org"
 SIGNED = (b"from", b"to", b"subject", b"message-id", b"list-unsubscribe", b"list-unsubscribe-post")
 LIST_HEADERS = ("List-Unsubscribe", "List-Unsubscribe-Post", "List-Id")
@@ -35,24 +35,24 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Campaign:
-    """What the readers got, what the leavers' mail programs were told, and what came of it."""
+    """The emails, the answers to the unsubscribe requests, and their effects."""
 
-    mails: list[smtp.Mail]
+    emails: list[smtp.Mail]
     public_key: bytes
     statuses: list[int]
-    confirmations: list[smtp.Mail]
+    notices: list[smtp.Mail]
     next_mailing: list[dict[str, str]]
     exported: list[dict[str, str]]
 
     @property
-    def leavers(self) -> set[str]:
-        return {mail.recipients[0] for mail in self.mails[:LEAVERS]}
+    def unsubscribers(self) -> set[str]:
+        return {mail.recipients[0] for mail in self.emails[:UNSUBSCRIBERS]}
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
     folder = tmp_path_factory.mktemp("campaign")
-    people = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(READERS))
+    people = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(SUBSCRIBERS))
     with smtp.server() as server:
         environ = make.environment(
             DATABASE_URL=f"sqlite:///{folder / 'campaign.db'}",
@@ -67,16 +67,16 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
             environ, "import", "-", "--topic", "weekly-news", "--status", "subscribed", stdin=people
         )
         public_key = _send(server.url, _audience(environ, "2026-47", people))
-        mails = list(server.mails)
+        emails = list(server.mails)
         server.mails.clear()
         with processes.serving(environ) as base_url, processes.working(environ):
-            statuses = [_press_unsubscribe(mail, base_url) for mail in mails[:LEAVERS]]
-            smtp.wait_for_mail(server, LEAVERS)
+            statuses = [_press_unsubscribe(mail, base_url) for mail in emails[:UNSUBSCRIBERS]]
+            smtp.wait_for_mail(server, UNSUBSCRIBERS)
         yield Campaign(
-            mails=mails,
+            emails=emails,
             public_key=public_key,
             statuses=statuses,
-            confirmations=list(server.mails),
+            notices=list(server.mails),
             next_mailing=_audience(environ, "2026-48", people),
             exported=_export(environ, folder / "people.csv"),
         )
@@ -89,8 +89,8 @@ def _command(environ: Environ, *arguments: str, stdin: str = "") -> str:
 
 
 def _audience(environ: Environ, name: str, people: str) -> list[dict[str, str]]:
-    asked = ("audience", "--topic", "weekly-news", "--campaign", name)
-    return list(csv.DictReader(io.StringIO(_command(environ, *asked, stdin=people))))
+    arguments = ("audience", "--topic", "weekly-news", "--campaign", name)
+    return list(csv.DictReader(io.StringIO(_command(environ, *arguments, stdin=people))))
 
 
 def _export(environ: Environ, file: Path) -> list[dict[str, str]]:
@@ -99,8 +99,8 @@ def _export(environ: Environ, file: Path) -> list[dict[str, str]]:
 
 
 def _send(url: str, people: list[dict[str, str]]) -> bytes:
-    """Send a signed mail to all who may be mailed; return the key that verifies them."""
-    # A short key: dkimpy computes in Python, and this is a thousand signatures.
+    """Send a signed email to everyone in the audience; return the public key."""
+    # A short key, because dkimpy computes a thousand signatures in pure Python.
     key = rsa.generate_private_key(65537, 1024)
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -133,7 +133,7 @@ def _message(to: str) -> EmailMessage:
 
 
 def _press_unsubscribe(mail: smtp.Mail, base_url: str) -> int:
-    """Do what a mailbox provider does (RFC 8058); the server's proxy is left out."""
+    """Post as a mailbox provider does (RFC 8058), without the server's proxy."""
     address = str(mail.message["List-Unsubscribe"]).partition(">")[0].removeprefix("<")
     body = str(mail.message["List-Unsubscribe-Post"]).encode()
     here = address.replace(HOST, base_url, 1)
@@ -146,11 +146,11 @@ def _raw_headers(mail: smtp.Mail) -> list[bytes]:
     return headers.split(b"\r\n")
 
 
-def test_every_mail_arrives_with_one_of_each_header_on_a_line_of_its_own(
+def test_every_email_has_each_header_once_on_its_own_line(
     campaign: Campaign,
 ) -> None:
-    assert len(campaign.mails) == READERS
-    for mail in campaign.mails:
+    assert len(campaign.emails) == SUBSCRIBERS
+    for mail in campaign.emails:
         lines = _raw_headers(mail)
         for name in LIST_HEADERS:
             found = [at for at, line in enumerate(lines) if line.startswith(f"{name}:".encode())]
@@ -159,62 +159,62 @@ def test_every_mail_arrives_with_one_of_each_header_on_a_line_of_its_own(
             assert not folded, name
 
 
-def test_the_headers_are_what_mailbox_providers_ask_for(campaign: Campaign) -> None:
+def test_the_headers_are_as_mailbox_providers_require(campaign: Campaign) -> None:
     link = rf"<{HOST}/u/[A-Za-z0-9_.-]{{20,157}}>, <mailto:u-[a-z2-7]{{60}}@in\.example\.org\?"
-    for mail in campaign.mails:
+    for mail in campaign.emails:
         message = mail.message
         assert re.fullmatch(rf"{link}subject=unsubscribe>", message["List-Unsubscribe"])
         assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert message["List-Id"] == "Weekly news <weekly-news.lists.mail.example.org>"
 
 
-def test_no_list_header_is_an_encoded_word_and_no_line_too_long(campaign: Campaign) -> None:
-    for mail in campaign.mails:
+def test_no_list_header_is_encoded_and_no_line_is_too_long(campaign: Campaign) -> None:
+    for mail in campaign.emails:
         assert max(map(len, mail.raw.split(b"\r\n"))) <= 998
         ours = [line for line in _raw_headers(mail) if line.startswith(b"List-")]
         assert not any(b"=?" in line for line in ours)
 
 
-def test_every_link_is_another(campaign: Campaign) -> None:
-    assert len({mail.message["List-Unsubscribe"] for mail in campaign.mails}) == READERS
+def test_every_link_is_different(campaign: Campaign) -> None:
+    assert len({mail.message["List-Unsubscribe"] for mail in campaign.emails}) == SUBSCRIBERS
 
 
-def test_every_signature_holds_and_covers_the_list_headers(campaign: Campaign) -> None:
+def test_every_signature_is_valid_and_covers_the_list_headers(campaign: Campaign) -> None:
     record = b"v=DKIM1; k=rsa; p=" + b64encode(campaign.public_key)
     verify = partial(dkim.verify, dnsfunc=lambda *_args, **_kwargs: record)
-    assert all(verify(mail.raw) for mail in campaign.mails)
-    signature = "".join(str(campaign.mails[0].message["DKIM-Signature"]).split())
+    assert all(verify(mail.raw) for mail in campaign.emails)
+    signature = "".join(str(campaign.emails[0].message["DKIM-Signature"]).split())
     covered = re.search(r"h=([^;]*)", signature)
     assert covered is not None
     assert {"list-unsubscribe", "list-unsubscribe-post"} <= set(covered[1].split(":"))
 
 
-def test_a_signature_breaks_where_the_link_is_changed(campaign: Campaign) -> None:
+def test_changing_the_link_breaks_the_signature(campaign: Campaign) -> None:
     record = b"v=DKIM1; k=rsa; p=" + b64encode(campaign.public_key)
-    changed = campaign.mails[0].raw.replace(b"<https://mail.", b"<https://evil.")
+    changed = campaign.emails[0].raw.replace(b"<https://mail.", b"<https://evil.")
     assert not dkim.verify(changed, dnsfunc=lambda *_args, **_kwargs: record)
 
 
 def test_every_post_is_answered_with_200(campaign: Campaign) -> None:
-    assert campaign.statuses == [200] * LEAVERS
+    assert campaign.statuses == [200] * UNSUBSCRIBERS
 
 
-def test_the_next_mailing_leaves_out_exactly_those_who_left(campaign: Campaign) -> None:
+def test_the_next_mailing_skips_exactly_the_unsubscribed(campaign: Campaign) -> None:
     denied = {row["email"]: row["reason"] for row in campaign.next_mailing if not _allowed(row)}
-    assert denied == dict.fromkeys(campaign.leavers, "unsubscribed")
-    assert sum(map(_allowed, campaign.next_mailing)) == READERS - LEAVERS
+    assert denied == dict.fromkeys(campaign.unsubscribers, "unsubscribed")
+    assert sum(map(_allowed, campaign.next_mailing)) == SUBSCRIBERS - UNSUBSCRIBERS
 
 
-def test_the_export_shows_who_left_and_by_which_door(campaign: Campaign) -> None:
-    left = [row for row in campaign.exported if row["status"] == "unsubscribed"]
-    assert {row["email"] for row in left} == campaign.leavers
-    assert {row["changed_by"] for row in left} == {"one-click"}
-    assert len(campaign.exported) == READERS
+def test_the_export_shows_each_unsubscribe_and_its_channel(campaign: Campaign) -> None:
+    unsubscribed = [row for row in campaign.exported if row["status"] == "unsubscribed"]
+    assert {row["email"] for row in unsubscribed} == campaign.unsubscribers
+    assert {row["changed_by"] for row in unsubscribed} == {"one-click"}
+    assert len(campaign.exported) == SUBSCRIBERS
 
 
-def test_each_leaver_gets_one_confirmation_that_asks_for_no_answer(campaign: Campaign) -> None:
-    assert sorted(mail.recipients[0] for mail in campaign.confirmations) == sorted(campaign.leavers)
-    for mail in campaign.confirmations:
+def test_each_unsubscribe_sends_one_notice_that_asks_for_no_reply(campaign: Campaign) -> None:
+    assert sorted(mail.recipients[0] for mail in campaign.notices) == sorted(campaign.unsubscribers)
+    for mail in campaign.notices:
         assert mail.sender == ""
         assert mail.message["Auto-Submitted"] == "auto-generated"
         assert mail.message["Subject"] == "You’re unsubscribed from Weekly news"

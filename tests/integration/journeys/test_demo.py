@@ -9,15 +9,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support import processes
 
-MAX_WAIT = 30  # seconds for a confirmation to arrive
-MAX_START = 90.0  # seconds: on a busy machine half a year takes its time
+MAX_WAIT = 30  # seconds for a change notice to arrive
+MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 READER = "ada@example.org"
 PAGES = ("inbox", "mail", "source", "mailing", "report")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the address of a demo that runs."""
+    """Yield the URL of a running demo."""
     port = processes.free_port()
     folder = tmp_path_factory.mktemp("demo")
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
@@ -26,8 +26,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{base}/demo"
 
 
-def arrives(page: Page, subject: str, times: int = 1) -> None:
-    """Check for new mail until `subject` is there as often as it should."""
+def wait_for_email(page: Page, subject: str, times: int = 1) -> None:
+    """Check for new mail until `subject` has arrived `times` times."""
     for _ in range(MAX_WAIT):
         page.get_by_role("link", name="Check for new mail").click()
         if page.get_by_role("link", name=subject).count() >= times:
@@ -41,22 +41,20 @@ def send(page: Page, topic: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(f"{topic} went to ")
 
 
-def test_who_leaves_by_the_mail_program_is_left_out_of_the_next_mailing(
-    demo: str, page: Page
-) -> None:
+def test_unsubscribing_in_the_email_program_affects_the_next_mailing(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="the harbour is open again").click()
     page.get_by_role("button", name="Unsubscribe").click()
     expect(page.get_by_role("status")).to_contain_text("the sender answered 200")
     page.get_by_role("link", name="Back to the inbox").click()
-    arrives(page, "You’re unsubscribed from Weekly news")
+    wait_for_email(page, "You’re unsubscribed from Weekly news")
     send(page, "Weekly news")
     expect(page.get_by_role("status")).to_contain_text(f"{READER} has left it")
     expect(page.get_by_role("link", name="Weekly news: ")).to_have_count(1)
 
 
 def follow(page: Page, name: str) -> Page:
-    """Open a link of the mail that is shown, in a tab of its own as the mail program does."""
+    """Open a link in the displayed email in a new tab, as an email program does."""
     page.wait_for_load_state("networkidle")
     frame = page.frame_locator("iframe")
     expect(frame.locator("base")).to_have_attribute("target", "_blank")
@@ -66,14 +64,14 @@ def follow(page: Page, name: str) -> Page:
     return opened
 
 
-def test_who_comes_back_by_the_confirmation_gets_the_next_mailing(demo: str, page: Page) -> None:
+def test_undoing_from_the_change_notice_affects_the_next_mailing(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="letters that write themselves").click()
     opened = follow(page, "Unsubscribe")
     opened.get_by_role("button", name="Unsubscribe from Product news").click()
     opened.get_by_role("button", name="Undo").wait_for()
     page.goto(f"{demo}/inbox")
-    arrives(page, "You’re unsubscribed from Product news")
+    wait_for_email(page, "You’re unsubscribed from Product news")
     page.get_by_role("link", name="You’re unsubscribed from Product news").click()
     opened = follow(page, "Undo it")
     opened.get_by_role("button", name="Undo").click()
@@ -81,10 +79,10 @@ def test_who_comes_back_by_the_confirmation_gets_the_next_mailing(demo: str, pag
     page.goto(f"{demo}/inbox")
     send(page, "Product news")
     expect(page.get_by_role("status")).to_contain_text(f"{READER} got it")
-    arrives(page, "a calendar for your readers")
+    wait_for_email(page, "a calendar for your readers")
 
 
-def test_who_asks_for_less_is_left_out_of_the_next_mailing(demo: str, page: Page) -> None:
+def test_asking_for_less_affects_the_next_mailing(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="two coffees for one").click()
     opened = follow(page, "Unsubscribe")
@@ -94,16 +92,18 @@ def test_who_asks_for_less_is_left_out_of_the_next_mailing(demo: str, page: Page
     page.goto(f"{demo}/inbox")
     page.get_by_role("navigation").get_by_role("link", name="Next mailing").click()
     page.get_by_role("button", name="Send Harbour offers").click()
-    said = page.get_by_role("status")
-    # Whether the latest offers came within the week is a matter of the day.
-    expect(said).to_contain_text("Harbour offers went to ")
-    page.wait_for_timeout(1100)  # a mailing is named by its second
+    status = page.get_by_role("status")
+    # Whether the latest offers came within the week depends on the date.
+    expect(status).to_contain_text("Harbour offers went to ")
+    page.wait_for_timeout(1100)  # mailings are named by the second
     page.get_by_role("button", name="Send Harbour offers").click()
-    expect(said).to_contain_text(f"{READER} asked for fewer emails, and may have the next one from")
+    expect(status).to_contain_text(
+        f"{READER} asked for fewer emails, and may have the next one from"
+    )
     expect(page.get_by_role("row").filter(has_text="Harbour offers")).to_have_count(2)
 
 
-def test_the_report_counts_what_was_just_done(demo: str, page: Page) -> None:
+def test_the_report_counts_a_change_immediately(demo: str, page: Page) -> None:
     page.goto(f"{demo}/report")
     paused = page.locator("#topic-product-news + dl div", has_text="Paused").locator("dd")
     before = int(paused.inner_text())
@@ -117,13 +117,13 @@ def test_the_report_counts_what_was_just_done(demo: str, page: Page) -> None:
     expect(paused).to_have_text(str(before + 1))
 
 
-def test_the_readers_preferences_are_one_press_away(demo: str, page: Page) -> None:
+def test_the_readers_preferences_are_one_click_away(demo: str, page: Page) -> None:
     page.goto(f"{demo}/report")
     page.get_by_role("link", name="The reader’s preferences").click()
     page.get_by_role("heading", name="Your email preferences").wait_for()
 
 
-def test_the_source_of_a_mail_is_one_press_away(demo: str, page: Page) -> None:
+def test_the_source_of_an_email_is_one_click_away(demo: str, page: Page) -> None:
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="the harbour is open again").first.click()
     page.get_by_role("link", name="Show the source").click()
@@ -145,7 +145,7 @@ def test_axe_finds_nothing_in_the_demo(
 
 
 @pytest.mark.parametrize("wide", [320, 768, 1280])
-def test_the_demo_fits_a_phone_a_tablet_and_a_desk(demo: str, page: Page, wide: int) -> None:
+def test_the_demo_fits_a_phone_a_tablet_and_a_desktop(demo: str, page: Page, wide: int) -> None:
     page.set_viewport_size({"width": wide, "height": 640})
     for name in PAGES:
         open_page(demo, page, name)
@@ -153,7 +153,7 @@ def test_the_demo_fits_a_phone_a_tablet_and_a_desk(demo: str, page: Page, wide: 
 
 
 def open_page(demo: str, page: Page, name: str) -> None:
-    """Open one of `PAGES`; that of mailings after one was sent."""
+    """Open one of `PAGES`; send a mailing if the page of mailings is empty."""
     page.goto(f"{demo}/{name if name in ('mailing', 'report') else 'inbox'}")
     if name in ("mail", "source"):
         page.get_by_role("link", name="the harbour is open again").first.click()

@@ -1,4 +1,4 @@
-"""From the link in a mail to having left, and back again."""
+"""From the link in an email to the unsubscribe, and back again."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -15,24 +15,24 @@ def expect_heading(page: Page, words: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(words)
 
 
-def test_one_press_leaves_a_topic(letters: Stage, page: Page) -> None:
+def test_one_press_unsubscribes_from_a_topic(letters: Stage, page: Page) -> None:
     page.goto(letters.join("press@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     expect_heading(page, "You’re unsubscribed from Weekly news")
     expect(page.get_by_role("listitem")).to_have_text(["Product news"])
     expect(page.get_by_text("Thank you for reading Weekly news since 20")).to_be_visible()
-    assert letters.comes("press@journeys.example") == {"product-news"}
+    assert letters.received_topics("press@journeys.example") == {"product-news"}
 
 
-def test_one_press_leaves_everything(letters: Stage, page: Page) -> None:
+def test_one_press_unsubscribes_from_everything(letters: Stage, page: Page) -> None:
     page.goto(letters.join("everything@journeys.example"))
     press(page, "Unsubscribe from all Northwind Letters emails")
     expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
     expect(page.get_by_text("You won’t get any more newsletters from us.")).to_be_visible()
-    assert letters.comes("everything@journeys.example") == set()
+    assert letters.received_topics("everything@journeys.example") == set()
 
 
-def test_reloading_the_goodbye_does_nothing_again(letters: Stage, page: Page) -> None:
+def test_reloading_the_receipt_changes_nothing(letters: Stage, page: Page) -> None:
     page.goto(letters.join("reload@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     expect_heading(page, "You’re unsubscribed from Weekly news")
@@ -42,30 +42,30 @@ def test_reloading_the_goodbye_does_nothing_again(letters: Stage, page: Page) ->
     assert letters.rows() == before
 
 
-def test_undo_puts_everything_back(letters: Stage, page: Page) -> None:
+def test_undo_restores_everything(letters: Stage, page: Page) -> None:
     page.goto(letters.join("undo@journeys.example"))
     press(page, "Unsubscribe from all Northwind Letters emails")
     press(page, "Undo")
     expect_heading(page, "Everything is as it was")
     expect(page.get_by_role("listitem")).to_have_text(["Product news", "Weekly news"])
-    assert letters.comes("undo@journeys.example") == set(BOTH)
+    assert letters.received_topics("undo@journeys.example") == set(BOTH)
 
 
-def test_who_has_undone_can_leave_after_all(letters: Stage, page: Page) -> None:
+def test_unsubscribing_works_after_an_undo(letters: Stage, page: Page) -> None:
     page.goto(letters.join("after-all@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     press(page, "Undo")
     press(page, "Unsubscribe from Weekly news")
     expect_heading(page, "You’re unsubscribed from Weekly news")
-    assert letters.comes("after-all@journeys.example") == {"product-news"}
+    assert letters.received_topics("after-all@journeys.example") == {"product-news"}
 
 
-def test_the_undo_link_of_the_mail_asks_first(letters: Stage, page: Page) -> None:
+def test_the_undo_link_in_the_email_asks_first(letters: Stage, page: Page) -> None:
     page.goto(letters.join("mailed@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     page.goto(f"{page.url}/undo")
     expect_heading(page, "Undo your change?")
-    assert letters.comes("mailed@journeys.example") == {"product-news"}
+    assert letters.received_topics("mailed@journeys.example") == {"product-news"}
     press(page, "Undo")
     expect_heading(page, "Everything is as it was")
     page.go_back()
@@ -73,7 +73,7 @@ def test_the_undo_link_of_the_mail_asks_first(letters: Stage, page: Page) -> Non
     expect_heading(page, "Everything is as it was")
 
 
-def test_the_link_of_a_topic_left_says_since_when(letters: Stage, page: Page) -> None:
+def test_an_unsubscribed_topics_link_shows_since_when(letters: Stage, page: Page) -> None:
     link = letters.join("already@journeys.example")
     page.goto(link)
     press(page, "Unsubscribe from Weekly news")
@@ -82,33 +82,33 @@ def test_the_link_of_a_topic_left_says_since_when(letters: Stage, page: Page) ->
     expect(page.get_by_text("There is nothing more to do.")).to_contain_text("Since ")
     press(page, "Unsubscribe from all Northwind Letters emails")
     expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
-    assert letters.comes("already@journeys.example") == set()
+    assert letters.received_topics("already@journeys.example") == set()
 
 
-def test_topics_can_be_left_from_the_preferences(letters: Stage, page: Page) -> None:
+def test_the_preferences_page_can_unsubscribe_from_a_topic(letters: Stage, page: Page) -> None:
     page.goto(letters.join("topics@journeys.example"))
     page.get_by_role("link", name="Choose topics").click()
     expect_heading(page, "Your email preferences")
     page.get_by_role("checkbox", name="Product news").uncheck()
     press(page, "Save")
     expect(page.get_by_role("status")).to_contain_text("Product news: no emails")
-    assert letters.comes("topics@journeys.example") == {"weekly-news"}
+    assert letters.received_topics("topics@journeys.example") == {"weekly-news"}
 
 
-def test_an_address_never_seen_can_leave(letters: Stage, page: Page) -> None:
+def test_an_unknown_address_can_unsubscribe(letters: Stage, page: Page) -> None:
     page.goto(letters.base + stage.link("unsubscribe", "stranger@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     expect_heading(page, "You’re unsubscribed from Weekly news")
     expect(page.get_by_text("We have no address on file")).to_be_visible()
 
 
-def test_a_failing_database_is_admitted(trouble: Stage, page: Page) -> None:
+def test_a_database_failure_is_reported(trouble: Stage, page: Page) -> None:
     assert trouble.open(page, "trouble") == 503
     expect_heading(page, "Sorry, we couldn’t save that")
     expect(page.get_by_role("main").get_by_role("link")).to_have_text("help@example.org")
 
 
-def test_a_form_without_an_answer_focuses_the_problem(letters: Stage, page: Page) -> None:
+def test_an_empty_form_focuses_the_error(letters: Stage, page: Page) -> None:
     assert letters.open(page, "leave, nothing pressed") == 400
     expect(page).to_have_title("Error: Unsubscribe from Weekly news – Northwind Letters")
     expect(page.get_by_role("alert")).to_be_focused()
@@ -117,7 +117,7 @@ def test_a_form_without_an_answer_focuses_the_problem(letters: Stage, page: Page
     expect(page.locator("#choose")).to_be_focused()
 
 
-def test_the_language_chosen_stays_to_the_end(letters: Stage, page: Page) -> None:
+def test_the_chosen_language_is_kept(letters: Stage, page: Page) -> None:
     page.goto(letters.join("language@journeys.example"))
     page.get_by_role("link", name="العربية").click()
     page.get_by_role("button").first.click()
@@ -126,7 +126,7 @@ def test_the_language_chosen_stays_to_the_end(letters: Stage, page: Page) -> Non
     expect_heading(page, "You’re unsubscribed from Weekly news")
 
 
-def test_the_keyboard_is_enough(letters: Stage, page: Page) -> None:
+def test_every_step_works_with_the_keyboard(letters: Stage, page: Page) -> None:
     page.goto(letters.join("keyboard@journeys.example"))
     for heading in ("You’re unsubscribed from Weekly news", "Everything is as it was"):
         page.keyboard.press("Tab")

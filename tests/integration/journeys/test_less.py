@@ -1,4 +1,4 @@
-"""Asking for less on a phone, in each language: found by place and shape, not by a known word."""
+"""Asking for less on a phone, in each language: elements are found by structure, not by text."""
 
 from datetime import timedelta
 
@@ -22,23 +22,23 @@ def press(page: Page, action: str, button: int = -1) -> None:
 
 
 def verdict(letters: Stage, email: str, days: int = 0, topic: str = "weekly-news") -> str:
-    """Return what the next mailing would hear about somebody some days from now."""
+    """Return the result of the audience check for a subscriber some days from now."""
     now, person = stage.NOW + timedelta(days=days, minutes=5), make.person(email)
     with letters.database.reading() as session:
         found = topics.get(session, topic)
-        told = audience.check(session, found, "next", {person: ""}, now)[person]
-    return f"{told.verdict} {told.reason}".strip()
+        answer = audience.check(session, found, "next", {person: ""}, now)[person]
+    return f"{answer.verdict} {answer.reason}".strip()
 
 
 def start(letters: Stage, page: Page, name: str, language: str) -> str:
-    """Open the leave page of a new reader, in one language, and return their address."""
+    """Open the unsubscribe page of a new subscriber in a language, and return their address."""
     email = f"{name}-{language}@journeys.example"
     page.goto(f"{letters.join(email)}?lang={language}")
     assert page.locator("html").get_attribute("lang") == language
     return email
 
 
-def test_a_weekly_reader_gets_one_mail_a_week(letters: Stage, page: Page, language: str) -> None:
+def test_a_weekly_cap_allows_one_email_a_week(letters: Stage, page: Page, language: str) -> None:
     email = start(letters, page, "weekly", language)
     page.locator("input[value=weekly]").check()
     press(page, "less")
@@ -50,7 +50,7 @@ def test_a_weekly_reader_gets_one_mail_a_week(letters: Stage, page: Page, langua
     assert verdict(letters, email, days=7) == "allow"
 
 
-def test_a_pause_holds_and_ends_by_itself(letters: Stage, page: Page, language: str) -> None:
+def test_a_pause_holds_and_ends_automatically(letters: Stage, page: Page, language: str) -> None:
     email = start(letters, page, "pause", language)
     page.locator("input[value='2-weeks']").check()
     press(page, "less")
@@ -59,7 +59,7 @@ def test_a_pause_holds_and_ends_by_itself(letters: Stage, page: Page, language: 
     assert verdict(letters, email, days=15) == "allow"
 
 
-def test_who_changes_their_mind_undoes_it(letters: Stage, page: Page, language: str) -> None:
+def test_a_pause_can_be_undone(letters: Stage, page: Page, language: str) -> None:
     email = start(letters, page, "undo", language)
     page.locator("input[value='1-month']").check()
     press(page, "less")
@@ -68,7 +68,9 @@ def test_who_changes_their_mind_undoes_it(letters: Stage, page: Page, language: 
     assert verdict(letters, email) == "allow"
 
 
-def test_who_wanted_less_can_still_leave(letters: Stage, page: Page, language: str) -> None:
+def test_unsubscribing_works_after_asking_for_less(
+    letters: Stage, page: Page, language: str
+) -> None:
     email = start(letters, page, "leave", language)
     page.locator("input[value=monthly]").check()
     press(page, "less")
@@ -77,7 +79,9 @@ def test_who_wanted_less_can_still_leave(letters: Stage, page: Page, language: s
     assert verdict(letters, email) == "deny unsubscribed"
 
 
-def test_who_leaves_can_say_why(letters: Stage, page: Page, language: str) -> None:
+def test_a_reason_can_be_given_after_unsubscribing(
+    letters: Stage, page: Page, language: str
+) -> None:
     email = start(letters, page, "why", language)
     press(page, "leave")
     page.locator("input[value=too_many]").check()
@@ -90,9 +94,7 @@ def test_who_leaves_can_say_why(letters: Stage, page: Page, language: str) -> No
     assert "[address]" in reasons[0]
 
 
-def test_an_answer_that_says_nothing_is_asked_again(
-    letters: Stage, page: Page, language: str
-) -> None:
+def test_an_empty_reason_shows_an_error(letters: Stage, page: Page, language: str) -> None:
     start(letters, page, "silent", language)
     press(page, "leave")
     press(page, "reason")
@@ -101,7 +103,7 @@ def test_an_answer_that_says_nothing_is_asked_again(
     expect(page.locator("input[value=too_many]")).to_be_focused()
 
 
-def test_preferences_are_saved_and_undone_at_once(
+def test_preferences_are_saved_and_undone_together(
     letters: Stage, page: Page, language: str
 ) -> None:
     email = start(letters, page, "save", language)
@@ -116,7 +118,7 @@ def test_preferences_are_saved_and_undone_at_once(
     assert verdict(letters, email, topic="product-news") == "allow"
 
 
-def test_everything_can_rest(letters: Stage, page: Page, language: str) -> None:
+def test_all_topics_can_be_paused(letters: Stage, page: Page, language: str) -> None:
     email = start(letters, page, "rest", language)
     page.locator("main section a").first.click()
     page.locator("input[value='3-months']").check()
@@ -126,7 +128,7 @@ def test_everything_can_rest(letters: Stage, page: Page, language: str) -> None:
     assert verdict(letters, email) == "defer paused"
 
 
-def test_a_lost_link_is_asked_for_by_mail(letters: Stage, page: Page, language: str) -> None:
+def test_a_lost_link_can_be_requested_by_email(letters: Stage, page: Page, language: str) -> None:
     page.goto(f"{letters.base}/u/cut-sho?lang={language}")
     page.locator("input[type=email]").fill(f"lost-{language}@journeys.example")
     press(page, "new-link")

@@ -1,4 +1,4 @@
-"""What holds for every page in every state: it fits, it is light, and looking changes nothing."""
+"""Every page in every state fits a phone, is light, and changes nothing when it is opened."""
 
 import os
 from contextlib import closing
@@ -10,14 +10,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from tests.integration.journeys.stage import LANGUAGES, Stage
 
-# 30 s was tried by hand: JOURNEY_SECONDS=30 pytest -n0 tests/journeys/test_pages.py -k waits
+# To wait longer: JOURNEY_SECONDS=30 pytest -n0 tests/integration/journeys/test_pages.py -k waits
 SECONDS = float(os.environ.get("JOURNEY_SECONDS", "3"))
-BUDGET = 5_000  # bytes on the wire, page and sheet together
+MAX_BYTES = 5_000  # transferred, page and style sheet together
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nothing_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
-    """Nor than 640 px at 200 %, which is the same."""
+def test_no_page_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
+    """A width of 320 px also covers 640 px at 200 % zoom."""
     wide = {}
     for name in staged.pages:
         staged.open(page, name, language)
@@ -26,42 +26,44 @@ def test_nothing_is_wider_than_a_phone(staged: Stage, page: Page, language: str)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_both_ways_to_leave_weigh_the_same_on_the_first_screen(
+def test_both_unsubscribe_buttons_are_equal_on_the_first_screen(
     letters: Stage, page: Page, language: str
 ) -> None:
     letters.open(page, "leave", language)
-    looks = page.locator("form[action*='/leave'] button").evaluate_all(
+    styles = page.locator("form[action*='/leave'] button").evaluate_all(
         """buttons => buttons.map(button => {
             const box = button.getBoundingClientRect(), style = getComputedStyle(button)
             return [box.width, box.height, style.backgroundColor, style.color, style.font,
                     style.borderColor, box.bottom <= innerHeight]
         })"""
     )
-    assert len(looks) == 2
-    assert looks[0] == looks[1]
-    assert looks[0][-1] is True
+    assert len(styles) == 2
+    assert styles[0] == styles[1]
+    assert styles[0][-1] is True
 
 
-def test_a_page_asks_for_its_sheet_and_nothing_else(staged: Stage, page: Page) -> None:
-    asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))
+def test_a_page_requests_only_its_style_sheet(staged: Stage, page: Page) -> None:
+    requests: list[Request] = []
+    page.on("request", lambda request: requests.append(request))
     for name in staged.pages:
-        asked.clear()
+        requests.clear()
         staged.open(page, name)
         once = ["document", "stylesheet"]
-        assert [request.resource_type for request in asked] in (once, once * 2), name
-        assert all(request.url.startswith(staged.base) for request in asked), name
+        assert [request.resource_type for request in requests] in (once, once * 2), name
+        assert all(request.url.startswith(staged.base) for request in requests), name
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
-def test_a_page_and_its_sheet_fit_in_5_kilobytes(staged: Stage, page: Page, encoding: str) -> None:
+def test_a_page_and_its_style_sheet_fit_in_5_kilobytes(
+    staged: Stage, page: Page, encoding: str
+) -> None:
     staged.open(page, next(iter(staged.pages)))
     sheet = page.get_attribute("link[rel=stylesheet]", "href") or ""
     sizes = {
         name: _on_the_wire(staged, path, encoding) + _on_the_wire(staged, sheet, encoding)
         for name, path in staged.pages.items()
     }
-    assert {name: size for name, size in sizes.items() if size > BUDGET} == {}
+    assert {name: size for name, size in sizes.items() if size > MAX_BYTES} == {}
 
 
 def test_no_page_sets_a_cookie(staged: Stage, context: BrowserContext) -> None:
@@ -88,7 +90,7 @@ def test_a_browser_that_opens_every_page_and_waits_changes_no_row(
 
 
 def _on_the_wire(staged: Stage, path: str, encoding: str) -> int:
-    """Return the bytes of an answer, status line and headers included."""
+    """Return the size of an answer, including status line and headers."""
     with closing(HTTPConnection(urlsplit(staged.base).netloc, timeout=10)) as connection:
         connection.request("GET", path, headers={"Accept-Encoding": encoding})
         answer = connection.getresponse()

@@ -1,7 +1,7 @@
-"""Mail that comes in through a real Postfix, while what is behind it comes and goes (M11, M13).
+"""Inbound email through a real Postfix, while the database or our command is down (M11, M13).
 
-Postfix is set up with the lines of `docs/bounces.md`. What cannot be done now stays in its queue,
-and is done once.
+Postfix is set up with the lines of `docs/bounces.md`. A message that cannot be processed stays in
+its queue, and is processed once.
 """
 
 import smtplib
@@ -18,10 +18,10 @@ from preference_center.store import Database
 from tests.support import make, postfix, postgres, processes, smtp
 from tests.unit.inbound.test_mail import mail
 
-# Who delivers is no friend: only the documented lines let its mail in.
-STRANGER = "mynetworks = 192.0.2.1\n"
+# The client is not trusted: only the documented lines let its messages in.
+UNTRUSTED = "mynetworks = 192.0.2.1\n"
 LATER = "451 4.3.0 Try again later"
-LEFT = [("unsubscribed", "weekly-news")]
+UNSUBSCRIBED = [("unsubscribed", "weekly-news")]
 
 
 def address(email: str) -> str:
@@ -29,8 +29,8 @@ def address(email: str) -> str:
     return f"{token}@in.example.org"
 
 
-# email -> what its mail program sends, and to whom
-WAYS = {
+# subscriber -> the message that their email program sends, and its recipient
+MESSAGES = {
     "ada@example.org": (mail(Subject=""), address("ada@example.org")),  # Apple Mail
     "ben@example.org": (mail(Subject="Fwd: unsubscribe"), address("ben@example.org")),
     "cleo@example.org": (mail("Bitte abmelden"), address("cleo@example.org")),
@@ -40,10 +40,10 @@ WAYS = {
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    """Return the settings of a company with four readers."""
+    """Return the settings of a company with four subscribers."""
     with database.transaction() as session:
         make.topic(session)
-        for email in WAYS:
+        for email in MESSAGES:
             make.reader(session, email)
     url = database.engine.url.render_as_string(hide_password=False)
     return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
@@ -51,12 +51,12 @@ def environ(database: Database) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[postfix.Mta, int]]:
-    """Yield a Postfix, and the port that it delivers our mail to; all other mail is refused."""
+    """Yield a Postfix, and the port to which it delivers our email; all other email is refused."""
     port = processes.free_port()
     main = postfix.documented("bounces.md", "main.cf", {"127.0.0.1:8024": f"127.0.0.1:{port}"})
     with smtp.server(replies={"RCPT": "550 5.1.1 no such mailbox"}) as elsewhere:
         relay = f"relayhost = [127.0.0.1]:{elsewhere.url.rpartition(':')[2]}\n"
-        with postfix.running(STRANGER + relay + main) as mta:
+        with postfix.running(UNTRUSTED + relay + main) as mta:
             yield mta, port
 
 
@@ -73,15 +73,15 @@ def port(running: tuple[postfix.Mta, int]) -> int:
 
 @contextmanager
 def lmtp(environ: dict[str, str], port: int) -> Iterator[processes.Running]:
-    """Take in what Postfix delivers to a port."""
+    """Run `lmtp` on the port to which Postfix delivers."""
     with processes.running(environ, "lmtp", "--listen", f"127.0.0.1:{port}") as command:
         processes.wait_for(lambda: "Listening" in command.output, "an lmtp that listens")
         yield command
 
 
 @contextmanager
-def away(database: Database) -> Iterator[None]:
-    """Keep everybody out of a database: PostgreSQL refuses, SQLite's file is locked."""
+def unavailable(database: Database) -> Iterator[None]:
+    """Make a database unavailable: PostgreSQL refuses connections, SQLite's file is locked."""
     if not database.is_sqlite:
         with postgres.refusing(database.engine.url.render_as_string(hide_password=False)):
             yield
@@ -92,45 +92,45 @@ def away(database: Database) -> Iterator[None]:
 
 
 def send_all(mta: postfix.Mta) -> None:
-    for email, (raw, recipient) in WAYS.items():
+    for email, (raw, recipient) in MESSAGES.items():
         mta.send(raw, email, recipient)
 
 
 def changes(database: Database) -> dict[str, Any]:
-    """Return what the ledger says of each reader, besides that they once subscribed."""
+    """Return each subscriber's ledger events after the first, which subscribed them."""
     with database.reading() as session:
-        return {email: make.events(session, email)[1:] for email in WAYS}
+        return {email: make.events(session, email)[1:] for email in MESSAGES}
 
 
-def test_what_comes_while_the_database_is_away_is_done_afterwards_and_once(
+def test_messages_are_processed_once_after_the_database_returns(
     database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
 ) -> None:
     with lmtp(environ, port):
-        with away(database):
+        with unavailable(database):
             send_all(mta)
             mta.wait_for(LATER)
             assert mta.queued()
         mta.wait_until_delivered()
-        assert changes(database) == dict.fromkeys(WAYS, LEFT)
-        send_all(mta)  # again, as a server does that did not hear our answer
-        mta.wait_for("status=sent", 2 * len(WAYS))
-    assert changes(database) == dict.fromkeys(WAYS, LEFT)
+        assert changes(database) == dict.fromkeys(MESSAGES, UNSUBSCRIBED)
+        send_all(mta)  # again, like a server that lost our answer
+        mta.wait_for("status=sent", 2 * len(MESSAGES))
+    assert changes(database) == dict.fromkeys(MESSAGES, UNSUBSCRIBED)
 
 
-def test_what_comes_while_we_are_killed_and_gone_is_done_afterwards_and_once(
+def test_messages_are_processed_once_after_we_are_killed(
     database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
 ) -> None:
     with lmtp(environ, port) as command:
         mta.send(mail(), "ada@example.org", address("ada@example.org"))
         command.kill()
     send_all(mta)
-    mta.wait_for("status=deferred", len(WAYS))
+    mta.wait_for("status=deferred", len(MESSAGES))
     with lmtp(environ, port):
         mta.wait_until_delivered()
-    assert changes(database) == dict.fromkeys(WAYS, LEFT)
+    assert changes(database) == dict.fromkeys(MESSAGES, UNSUBSCRIBED)
 
 
-def test_what_postfix_cannot_deliver_comes_back_to_us(
+def test_undeliverable_email_returns_to_us(
     database: Database, environ: dict[str, str], mta: postfix.Mta, port: int
 ) -> None:
     minter = make.minter(inbound_domain="in.example.org")
@@ -143,7 +143,7 @@ def test_what_postfix_cannot_deliver_comes_back_to_us(
     assert changes(database)["ada@example.org"] == [("unsubscribed", "all")]
 
 
-def test_nothing_else_is_let_in(mta: postfix.Mta) -> None:
+def test_other_recipients_are_refused(mta: postfix.Mta) -> None:
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         mta.send(mail(), "ada@example.org", "ada@elsewhere.example")
     assert not mta.queued()

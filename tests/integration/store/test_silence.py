@@ -1,4 +1,4 @@
-"""A PostgreSQL that gives no answer costs a bounded time, and a COMMIT in doubt is no success."""
+"""A PostgreSQL that does not answer costs a bounded time; an uncertain COMMIT is an error."""
 
 import _thread
 import threading
@@ -15,12 +15,12 @@ from tests.support import make, postgres, proxy
 from tests.support.processes import wait_for
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-MOMENTS = ["ping", "statement", "commit", "rollback"]
+STEPS = ["ping", "statement", "commit", "rollback"]
 
 
 @pytest.fixture
 def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return an empty database on a server of its own; deadlines are short."""
+    """Return the URL of an empty database on its own server, with short deadlines."""
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
     monkeypatch.setattr("preference_center.store.engine._LONG_STATEMENT_SECONDS", 60)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
@@ -29,21 +29,21 @@ def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def through(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
-    """Yield a database behind a proxy, with a connection in its pool, and the proxy."""
+def proxied(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
+    """Yield a database behind a proxy, with one pooled connection, and the proxy."""
     with proxy.before(server_url) as (url, between):
         database = Database(url, (make.SERVER_KEY,))
-        ask(database)
+        query(database)
         yield database, between
         database.close()
 
 
-def ask(database: Database) -> None:
+def query(database: Database) -> None:
     with database.reading() as session:
         assert session.scalar(text("SELECT 1")) == 1
 
 
-def stop(database: Database) -> None:
+def unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.stop(session)
 
@@ -57,7 +57,7 @@ def count(url: str) -> int:
 
 
 def waiting(url: str) -> list[int]:
-    """Return the servers' processes that wait for the standby."""
+    """Return the server processes that wait for the standby."""
     engine = create_engine(url)
     with engine.connect() as connection:
         found = list(connection.scalars(text(WAITING)))
@@ -65,33 +65,33 @@ def waiting(url: str) -> list[int]:
     return found
 
 
-def test_a_stopped_server_is_unavailable_until_it_goes_on(server_url: str) -> None:
+def test_a_stopped_server_is_unavailable_until_it_continues(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,))
-    ask(database)
+    query(database)
     with postgres.stopped(server_url):
         with pytest.raises(SilentError):
-            stop(database)
+            unsubscribe(database)
         with pytest.raises(SilentError):
-            ask(database)
-    stop(database)
+            query(database)
+    unsubscribe(database)
     assert count(server_url) == 1
     database.close()
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_proxy_that_forwards_nothing_is_noticed_at_every_moment(
-    server_url: str, through: tuple[Database, proxy.Proxy], moment: str
+@pytest.mark.parametrize("step", STEPS)
+def test_a_silent_connection_is_noticed_at_every_step(
+    server_url: str, proxied: tuple[Database, proxy.Proxy], step: str
 ) -> None:
-    database, between = through
+    database, between = proxied
     with ExitStack() as stack:
 
         def fall_silent_at(now: str) -> None:
-            if now == moment:
+            if now == step:
                 stack.enter_context(between.silent())
 
         def change() -> None:
             fall_silent_at("ping")
-            with database.transaction(dry_run=moment == "rollback") as session:
+            with database.transaction(dry_run=step == "rollback") as session:
                 session.scalar(text("SELECT 1"))
                 fall_silent_at("statement")
                 make.stop(session)
@@ -101,14 +101,14 @@ def test_a_proxy_that_forwards_nothing_is_noticed_at_every_moment(
 
         with pytest.raises(SilentError):
             change()
-    ask(database)
+    query(database)
     assert count(server_url) == 0
 
 
-def test_a_commit_whose_answer_is_lost_is_not_acknowledged_and_can_be_repeated(
-    server_url: str, through: tuple[Database, proxy.Proxy]
+def test_a_commit_with_a_lost_answer_fails_and_can_be_repeated(
+    server_url: str, proxied: tuple[Database, proxy.Proxy]
 ) -> None:
-    database, between = through
+    database, between = proxied
 
     def change() -> None:
         with database.transaction() as session:
@@ -119,19 +119,19 @@ def test_a_commit_whose_answer_is_lost_is_not_acknowledged_and_can_be_repeated(
     with ExitStack() as stack, pytest.raises(SilentError):
         change()
     assert count(server_url) == 1
-    stop(database)
+    unsubscribe(database)
     assert count(server_url) == 1
 
 
-def test_while_one_thread_waits_the_others_are_refused(
-    through: tuple[Database, proxy.Proxy],
+def test_other_threads_are_refused_while_one_waits(
+    proxied: tuple[Database, proxy.Proxy],
 ) -> None:
-    database, between = through
+    database, between = proxied
     answers: list[str] = []
 
     def probe() -> None:
         with pytest.raises(SilentError) as error:
-            ask(database)
+            query(database)
         answers.append(str(error.value))
 
     with between.silent():
@@ -140,14 +140,14 @@ def test_while_one_thread_waits_the_others_are_refused(
         waiting_thread = threading.Thread(target=probe)
         waiting_thread.start()
         wait_for(lambda: between.accepted > before, "a second try to connect")
-        for refused in (stop, ask):
+        for refused in (unsubscribe, query):
             with pytest.raises(SilentError, match="the database is silent"):
                 refused(database)
         assert waiting_thread.is_alive()
         waiting_thread.join()
     assert ["timeout expired" in answer for answer in answers] == [True, True]
-    stop(database)
-    ask(database)
+    unsubscribe(database)
+    query(database)
 
 
 def test_a_long_statement_may_take_longer_but_has_a_limit(
@@ -160,28 +160,28 @@ def test_a_long_statement_may_take_longer_but_has_a_limit(
         with database.reading() as session:
             session.execute(text("SELECT pg_sleep(0.2)"))
         with between.silent(), pytest.raises(SilentError):
-            ask(database)
+            query(database)
         database.close()
 
 
-def test_a_commit_that_no_standby_confirms_is_not_acknowledged_and_never_cancelled(
+def test_a_commit_without_a_standby_is_neither_acknowledged_nor_cancelled(
     server_url: str,
 ) -> None:
     database = Database(server_url, (make.SERVER_KEY,))
-    ask(database)
+    query(database)
     with postgres.missing_standby(server_url):
         with pytest.raises(SilentError):
-            stop(database)
+            unsubscribe(database)
         assert len(waiting(server_url)) == 1  # a cancel request would have ended it
-        ask(database)
-    stop(database)
+        query(database)
+    unsubscribe(database)
     database.close()
 
 
 @pytest.mark.usefixtures("sigint")
-def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> None:
+def test_an_interrupted_commit_is_never_cancelled(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,), long_statements=True)
-    ask(database)
+    query(database)
 
     def interrupt() -> None:
         wait_for(lambda: waiting(server_url), "a COMMIT that waits")
@@ -191,7 +191,7 @@ def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> Non
         thread = threading.Thread(target=interrupt)
         thread.start()
         with pytest.raises(KeyboardInterrupt):
-            stop(database)
+            unsubscribe(database)
         thread.join()
         assert len(waiting(server_url)) == 1
     database.close()
@@ -201,7 +201,7 @@ def test_a_commit_that_is_interrupted_is_never_cancelled(server_url: str) -> Non
 def test_a_commit_with_a_warning_is_not_acknowledged(server_url: str, level: str) -> None:
     postgres.execute(server_url, f"ALTER ROLE CURRENT_USER SET client_min_messages = {level}")
     database = Database(server_url, (make.SERVER_KEY,), long_statements=True)
-    ask(database)
+    query(database)
 
     def cancel() -> None:
         wait_for(lambda: waiting(server_url), "a COMMIT that waits")
@@ -211,14 +211,14 @@ def test_a_commit_with_a_warning_is_not_acknowledged(server_url: str, level: str
         thread = threading.Thread(target=cancel)
         thread.start()
         with pytest.raises(UnavailableError, match="canceling wait for synchronous replication"):
-            stop(database)
+            unsubscribe(database)
         thread.join()
     postgres.execute(server_url, "ALTER ROLE CURRENT_USER RESET client_min_messages")
-    stop(database)
+    unsubscribe(database)
     database.close()
 
 
-def test_a_commit_after_a_statement_that_failed_is_not_acknowledged(server_url: str) -> None:
+def test_a_commit_after_a_failed_statement_is_not_acknowledged(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,))
 
     def change() -> None:
@@ -234,7 +234,7 @@ def test_a_commit_after_a_statement_that_failed_is_not_acknowledged(server_url: 
     database.close()
 
 
-def test_a_notice_in_a_transaction_is_no_reason_to_refuse_it(server_url: str) -> None:
+def test_a_notice_does_not_make_a_transaction_fail(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,))
     with database.transaction() as session:
         make.stop(session)

@@ -1,6 +1,6 @@
-"""What nginx adds, configured as `docs/operating.md` says: silence, buffers, the visitor's address.
+"""nginx, configured as in `docs/operating.md`: silent logs, buffers, the visitor's address.
 
-That every client and every odd request gets through it, `test_clients.py` and `test_serve.py` show.
+`test_clients.py` and `test_serve.py` show that every client and every odd request gets through it.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from tests.support.wire import (
     wire,
 )
 
-NOBODY = "http://127.0.0.1:9"  # where no server listens
+NO_SERVER = "http://127.0.0.1:9"  # no server listens here
 HOST = b"Host: mail.example.org\r\n"
 
 
@@ -35,7 +35,7 @@ HOST = b"Host: mail.example.org\r\n"
 def behind(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """Yield the base URL of the server behind nginx, and its database's."""
+    """Yield the base URL of the server behind nginx, and the URL of its database."""
     path = tmp_path_factory.mktemp("nginx") / "nginx.db"
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
@@ -58,14 +58,16 @@ def served(proxy: nginx.Proxy, behind: tuple[str, str]) -> Served:
 
 
 def assert_silent(proxy: nginx.Proxy, path: str) -> None:
-    """Find nothing in the logs of nginx that the link in `path` is made of."""
+    """Check that nginx's logs contain no part of the link in `path`."""
     proxy.quit()
     _, _, person, *_, signature = path.split(".")
     assert person not in proxy.logged
     assert signature not in proxy.logged
 
 
-def test_no_log_has_a_path_of_what_was_answered(proxy: nginx.Proxy, served: Served) -> None:
+def test_no_log_contains_the_path_of_an_answered_request(
+    proxy: nginx.Proxy, served: Served
+) -> None:
     with wire(proxy.url) as connection:
         assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
         assert connection.ask(head(served.path, method=b"GET")).status == 200
@@ -73,7 +75,7 @@ def test_no_log_has_a_path_of_what_was_answered(proxy: nginx.Proxy, served: Serv
     assert_silent(proxy, served.path)
 
 
-# What nginx refuses by itself never gets as far as a `location`.
+# Requests that nginx itself refuses never reach a `location`.
 @pytest.mark.parametrize(
     ("status", "rest"),
     [
@@ -85,7 +87,7 @@ def test_no_log_has_a_path_of_what_was_answered(proxy: nginx.Proxy, served: Serv
         (501, b" HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip\r\n\r\n"),
     ],
 )
-def test_no_log_has_a_path_of_what_nginx_refuses(
+def test_no_log_contains_the_path_of_a_request_that_nginx_refuses(
     proxy: nginx.Proxy, served: Served, status: int, rest: bytes
 ) -> None:
     with wire(proxy.url) as connection:
@@ -94,32 +96,32 @@ def test_no_log_has_a_path_of_what_nginx_refuses(
     assert_silent(proxy, served.path)
 
 
-def test_no_log_has_a_path_that_came_unencrypted(proxy: nginx.Proxy, served: Served) -> None:
+def test_no_log_contains_the_path_of_an_unencrypted_request(
+    proxy: nginx.Proxy, served: Served
+) -> None:
     with wire(proxy.url.replace("https:", "http:")) as connection:
         assert connection.ask(head(served.path, method=b"GET")).status == 400
     assert_silent(proxy, served.path)
 
 
-def test_no_log_has_a_path_of_what_reached_no_server() -> None:
-    with nginx.before(NOBODY) as proxy:
+def test_no_log_contains_a_path_while_no_server_listens() -> None:
+    with nginx.before(NO_SERVER) as proxy:
         with wire(proxy.url) as connection:
             assert connection.ask(head(link(), FORM, length(RFC)), RFC).status == 502
         assert_silent(proxy, link())
 
 
-def test_a_path_would_be_found_in_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_in_the_logs_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     talkative = nginx.documented().replace("access_log off;", "").replace(" crit;", " error;")
     monkeypatch.setattr(nginx, "documented", lambda: talkative)
-    with nginx.before(NOBODY) as proxy:
+    with nginx.before(NO_SERVER) as proxy:
         with wire(proxy.url) as connection:
             connection.ask(head(link(), FORM, length(RFC)), RFC)
         proxy.quit()
         assert proxy.logged.count(link()) >= 2  # both logs
 
 
-def test_bodies_that_never_come_whole_keep_nobody_else_waiting(
-    proxy: nginx.Proxy, served: Served
-) -> None:
+def test_stalled_bodies_do_not_block_other_requests(proxy: nginx.Proxy, served: Served) -> None:
     with ExitStack() as stack:
         for _ in range(3 * THREADS):
             stalled = stack.enter_context(wire(proxy.url))
@@ -129,7 +131,7 @@ def test_bodies_that_never_come_whole_keep_nobody_else_waiting(
 
 
 @pytest.mark.parametrize("how", ["length", "chunked"])
-def test_no_body_is_ever_laid_down_in_a_file(proxy: nginx.Proxy, served: Served, how: str) -> None:
+def test_no_body_is_written_to_a_file(proxy: nginx.Proxy, served: Served, how: str) -> None:
     note = b"reason=other&note=" + b"x" * 60_000
     files = proxy.folder / "body"
     before = files.stat().st_mtime_ns
@@ -141,7 +143,7 @@ def test_no_body_is_ever_laid_down_in_a_file(proxy: nginx.Proxy, served: Served,
     assert files.stat().st_mtime_ns == before
 
 
-def test_a_long_list_of_events_comes_through_whole_and_touches_no_disk(
+def test_a_long_list_of_events_passes_without_touching_the_disk(
     proxy: nginx.Proxy, behind: tuple[str, str]
 ) -> None:
     opened = [samples.sendgrid("open", sg_event_id=f"event-{n}") for n in range(3000)]
@@ -151,8 +153,8 @@ def test_a_long_list_of_events_comes_through_whole_and_touches_no_disk(
     headers = [f"{name}: {value}\r\n".encode() for name, value in request.headers.items()]
     before = (proxy.folder / "body").stat().st_mtime_ns
     with wire(proxy.url) as connection:
-        asked = head("/hooks/sendgrid", *headers, length(request.body))
-        answer = connection.ask(asked, request.body)
+        request_head = head("/hooks/sendgrid", *headers, length(request.body))
+        answer = connection.ask(request_head, request.body)
     assert (answer.status, answer.body) == (200, b"Done.\n")
     assert (proxy.folder / "body").stat().st_mtime_ns == before
     site = Site(behind[1])
@@ -160,13 +162,13 @@ def test_a_long_list_of_events_comes_through_whole_and_touches_no_disk(
     site.close()
 
 
-def test_the_visitors_own_address_is_passed_on_and_no_other(proxy: nginx.Proxy) -> None:
+def test_only_the_visitors_own_address_is_passed_on(proxy: nginx.Proxy) -> None:
     form = b"email=ada%40example.org"
-    asked = head("/new-link", FORM, length(form), b"X-Forwarded-For: 192.0.2.%d\r\n")
+    request_head = head("/new-link", FORM, length(form), b"X-Forwarded-For: 192.0.2.%d\r\n")
 
     def ask(source: str, claimed: int) -> int:
         with wire(proxy.url, source=source) as connection:
-            return connection.ask(asked % claimed, form).status
+            return connection.ask(request_head % claimed, form).status
 
     assert [ask("127.0.0.2", n) for n in range(11)] == [303] * 10 + [429]
     assert ask("127.0.0.3", 1) == 303

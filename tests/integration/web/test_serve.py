@@ -1,4 +1,4 @@
-"""The one-click contract over sockets: what `serve` runs, alone and behind nginx (M4 to M9)."""
+"""The one-click contract over sockets, for `serve` alone and behind nginx (M4 to M9)."""
 
 import json
 import os
@@ -31,8 +31,8 @@ from tests.support.wire import (
 )
 
 
-def stops(database_url: str, emails: int = 400) -> dict[str, int]:
-    """Return the number of stops in the ledger for each numbered reader."""
+def ledger_counts(database_url: str, emails: int = 400) -> dict[str, int]:
+    """Return the number of ledger entries of each numbered subscriber."""
     names = {
         make.person(f"reader-{n}@example.org"): f"reader-{n}@example.org" for n in range(emails)
     }
@@ -56,20 +56,22 @@ def stops(database_url: str, emails: int = 400) -> dict[str, int]:
     ],
 )
 @pytest.mark.parametrize("how", ["length", "chunked", "in pieces"])
-def test_a_body_of_any_type_and_encoding_is_taken(served: Served, lines: bytes, how: str) -> None:
+def test_a_body_of_any_type_and_encoding_is_accepted(
+    served: Served, lines: bytes, how: str
+) -> None:
     with wire(served.base_url) as connection:
         if how == "length":
             answer = connection.ask(head(served.path, lines, length(RFC)), RFC)
         elif how == "chunked":
             answer = connection.ask(head(served.path, lines, CHUNKED), chunk(RFC), END)
         else:
-            bits = [chunk(RFC[n : n + 1]) for n in range(len(RFC))]
-            answer = connection.ask(head(served.path, lines, CHUNKED), *bits, END)
+            pieces = [chunk(RFC[n : n + 1]) for n in range(len(RFC))]
+            answer = connection.ask(head(served.path, lines, CHUNKED), *pieces, END)
     assert_stopped(answer)
     assert served.stopped() == 1
 
 
-def test_no_body_at_all_is_taken(served: Served) -> None:
+def test_a_missing_or_empty_body_is_accepted(served: Served) -> None:
     with wire(served.base_url) as connection:
         assert_stopped(connection.ask(head(served.path)))
         assert_stopped(connection.ask(head(served.path, length(b""))))
@@ -77,7 +79,7 @@ def test_no_body_at_all_is_taken(served: Served) -> None:
     assert served.stopped() == 1
 
 
-def test_an_old_client_is_answered(served: Served) -> None:
+def test_an_http_1_0_client_is_answered(served: Served) -> None:
     with wire(served.base_url) as connection:
         request = head(served.path, FORM, length(RFC), version=b"1.0")
         assert_stopped(connection.ask(request, RFC))
@@ -93,7 +95,7 @@ def test_a_client_that_waits_for_100_is_answered(served: Served) -> None:
     assert served.stopped() == 1
 
 
-def test_a_slow_body_is_waited_for(served: Served) -> None:
+def test_a_slow_body_is_accepted(served: Served) -> None:
     with wire(served.base_url) as connection:
         connection.send(head(served.path, FORM, length(RFC)))
         for n in range(len(RFC)):
@@ -103,8 +105,8 @@ def test_a_slow_body_is_waited_for(served: Served) -> None:
     assert served.stopped() == 1
 
 
-def test_a_few_bodies_that_never_come_whole_keep_nobody_else_waiting(served: Served) -> None:
-    # A thread waits for each, so as many as there are threads would: hence the buffering proxy.
+def test_a_few_stalled_bodies_do_not_block_other_requests(served: Served) -> None:
+    # Each occupies a thread. As many as there are threads would block: hence the buffering proxy.
     with ExitStack() as stack:
         for _ in range(THREADS - 2):
             stalled = stack.enter_context(wire(served.base_url))
@@ -114,7 +116,7 @@ def test_a_few_bodies_that_never_come_whole_keep_nobody_else_waiting(served: Ser
     assert served.stopped() == 1
 
 
-def test_a_connection_is_used_again(served: Served) -> None:
+def test_a_connection_is_reused(served: Served) -> None:
     other = Served(served.base_url, served.database_url)
     with wire(served.base_url) as connection:
         for path in (served.path, other.path, served.path):
@@ -139,7 +141,7 @@ def test_pipelined_posts_are_answered_in_order(served: Served) -> None:
 
 @pytest.mark.parametrize("size", [4096, 4097, 5000, 100_000])
 @pytest.mark.parametrize("how", ["length", "chunked"])
-def test_a_body_over_four_kilobytes_is_refused_whole(served: Served, size: int, how: str) -> None:
+def test_a_body_over_four_kilobytes_is_refused(served: Served, size: int, how: str) -> None:
     body = b"x" * size
     with wire(served.base_url) as connection:
         if how == "length":
@@ -151,7 +153,7 @@ def test_a_body_over_four_kilobytes_is_refused_whole(served: Served, size: int, 
     assert served.stopped() == (1 if size <= 4096 else 0)
 
 
-def test_a_form_of_a_page_is_never_cut_short(served: Served) -> None:
+def test_an_oversized_page_form_is_refused(served: Served) -> None:
     form = b"scope=all&x=" + b"x" * 70_000
     with wire(served.base_url) as connection:
         parts = [chunk(form[n : n + 4000]) for n in range(0, len(form), 4000)]
@@ -161,7 +163,7 @@ def test_a_form_of_a_page_is_never_cut_short(served: Served) -> None:
 
 
 @pytest.mark.parametrize("path", ["/u//x", "//u/x", "/u/x/", "/u", "/u/", "/u/..%2fx", "/u/%00"])
-def test_a_wrong_path_is_refused_and_never_a_redirect(served: Served, path: str) -> None:
+def test_a_wrong_path_is_refused_without_a_redirect(served: Served, path: str) -> None:
     with wire(served.base_url) as connection:
         answer = connection.ask(head(path, FORM, length(RFC)), RFC)
     assert 400 <= answer.status < 500
@@ -169,7 +171,7 @@ def test_a_wrong_path_is_refused_and_never_a_redirect(served: Served, path: str)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"OPTIONS", b"DELETE", b"BREW"])
-def test_another_method_stops_nobody(served: Served, method: bytes) -> None:
+def test_another_method_does_not_unsubscribe(served: Served, method: bytes) -> None:
     with wire(served.base_url) as connection:
         connection.send(head(served.path, b"Connection: close\r\n", method=method))
         status = int(connection.file.readline().split()[1])
@@ -190,7 +192,7 @@ def test_a_page_and_its_receipt_are_served(served: Served) -> None:
     assert receipt(1, email=served.email).split(".")[2] == answer.headers["location"].split(".")[2]
 
 
-def test_garbage_stops_neither_the_server_nor_anybody_else(served: Served) -> None:
+def test_garbage_affects_neither_the_server_nor_other_requests(served: Served) -> None:
     for garbage in (
         b"\x16\x03\x01\x02\x00",
         b"POST\r\n\r\n",
@@ -217,7 +219,7 @@ def test_serve_logs_json_lines_without_a_link(sqlite_template: Path, tmp_path: P
     assert json.loads(lines[-1])["message"].startswith("one-click unsubscribe, new=True")
 
 
-def test_a_stop_that_was_acknowledged_survives_sigkill(database_url: str) -> None:
+def test_an_acknowledged_unsubscribe_survives_sigkill(database_url: str) -> None:
     acknowledged: list[str] = []
     people = [f"reader-{n}@example.org" for n in range(400)]
     with processes.serving_process(environment(database_url)) as (base_url, process):
@@ -232,14 +234,14 @@ def test_a_stop_that_was_acknowledged_survives_sigkill(database_url: str) -> Non
         for poster in posters:
             poster.join()
     assert 60 <= len(acknowledged) < len(people)
-    kept = stops(database_url)
-    assert [email for email in acknowledged if kept.get(email) != 1] == []
-    assert set(kept.values()) == {1}
-    assert statuses(database_url) == {"unsubscribed": len(kept)}
+    recorded = ledger_counts(database_url)
+    assert [email for email in acknowledged if recorded.get(email) != 1] == []
+    assert set(recorded.values()) == {1}
+    assert statuses(database_url) == {"unsubscribed": len(recorded)}
 
 
 def post_all(base_url: str, people: list[str], acknowledged: list[str]) -> None:
-    """Post for each of `people` until the server is gone; keep who got their 200."""
+    """Post for each of `people` until the server is gone; record those acknowledged with 200."""
     with suppress(OSError, AssertionError), wire(base_url) as connection:
         for email in people:
             answer = connection.ask(head(link(email=email), FORM, length(RFC)), RFC)
@@ -256,9 +258,7 @@ def statuses(database_url: str) -> dict[str, int]:
     return found
 
 
-def test_a_web_process_that_dies_alone_is_started_again(
-    sqlite_template: Path, tmp_path: Path
-) -> None:
+def test_a_web_process_that_dies_is_restarted(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     with processes.serving_process(environment(f"sqlite:///{path}")) as (base_url, process):
@@ -270,11 +270,11 @@ def test_a_web_process_that_dies_alone_is_started_again(
             assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
 
 
-# Seconds after the process that serves was started: it is loading at first, later it serves.
+# Seconds after the web process was started: it loads first, and then serves.
 @pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("after", [0, 0.1, 0.5, 1.5])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_signal_during_the_start_ends_every_process(
+def test_a_signal_during_the_startup_ends_every_process(
     sqlite_template: Path, tmp_path: Path, sent: signal.Signals, after: float
 ) -> None:
     path = tmp_path / "serve.db"
@@ -284,22 +284,22 @@ def test_a_signal_during_the_start_ends_every_process(
         processes.wait_for(lambda: len(server.members) > 1, "a process that serves")
         time.sleep(after)
         server.process.send_signal(sent)
-        server.process.wait(10)  # less than what granian leaves a process that does not stop
+        server.process.wait(10)  # less than the time that granian gives a process to stop
         processes.wait_for(lambda: not server.members, "the end of all processes")
         assert "Traceback" not in server.output
 
 
 @pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("said", ["", "Serving"])
+@pytest.mark.parametrize("output", ["", "Serving"])
 def test_a_signal_before_the_server_is_up_ends_it(
-    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, said: str
+    sqlite_template: Path, tmp_path: Path, sent: signal.Signals, output: str
 ) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     arguments = ("serve", "--port", str(processes.free_port()))
     with processes.running(environment(f"sqlite:///{path}"), *arguments) as server:
-        processes.wait_for(lambda: said in server.output, said)
+        processes.wait_for(lambda: output in server.output, output)
         server.process.send_signal(sent)
         server.process.wait(10)
         processes.wait_for(lambda: not server.members, "the end of all processes")

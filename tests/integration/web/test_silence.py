@@ -1,4 +1,4 @@
-"""`serve` and `worker` with a PostgreSQL that gives no answer: nothing hangs, nothing is lost."""
+"""`serve` and `worker` with a PostgreSQL that does not answer: nothing hangs, nothing is lost."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def post(served: Served) -> int:
 
 
 def post_together(served: list[Served]) -> list[int]:
-    """Post for each at once; return the statuses of those that were answered."""
+    """Post for each at the same time; return the statuses of the answers."""
     statuses: list[int] = []
     threads = [
         threading.Thread(target=lambda each=each: statuses.append(post(each))) for each in served
@@ -38,7 +38,7 @@ def post_together(served: list[Served]) -> list[int]:
     return statuses
 
 
-def test_a_server_whose_database_falls_silent_answers_all_and_recovers(empty_url: str) -> None:
+def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) -> None:
     with processes.serving(environment(empty_url)) as base_url:
         served = [Served(base_url, empty_url) for _ in range(POSTS)]
         assert_all(post_together(served), 200)
@@ -67,7 +67,7 @@ def status(base_url: str, path: str) -> int:
         return connection.ask(head(path, method=b"GET")).status
 
 
-def test_a_worker_whose_database_falls_silent_goes_on_when_it_is_back(empty_url: str) -> None:
+def test_a_worker_with_a_silent_database_continues_when_it_returns(empty_url: str) -> None:
     database = make.database(empty_url)
     with smtp.server() as mail_server:
         settings = make.environment(

@@ -1,4 +1,4 @@
-"""The body: which links count as a way out, and which of them are wrapped."""
+"""The body: which links count as unsubscribe links, and which are wrapped by a tracker."""
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.support.letter import HTML, LINK, TEXT, findings, letter, trouble
         '<a href="https://example.org/x">Unsubscribe',
     ],
 )
-def test_a_way_out_of_the_html_is_found(link: str) -> None:
+def test_an_unsubscribe_link_in_the_html_is_found(link: str) -> None:
     assert trouble(letter(html=f"<p>News</p>{link}<a href='https://example.org/'>Home</a>")) == {}
 
 
@@ -34,7 +34,7 @@ def test_a_way_out_of_the_html_is_found(link: str) -> None:
         '<a href="">Unsubscribe</a>',
     ],
 )
-def test_what_is_no_link_to_leave_by_is_none(html: str) -> None:
+def test_other_html_is_not_an_unsubscribe_link(html: str) -> None:
     assert trouble(letter(html=html)) == {"body-link": "warning"}
 
 
@@ -47,27 +47,27 @@ def test_what_is_no_link_to_leave_by_is_none(html: str) -> None:
         f"No more of this: {LINK}",
     ],
 )
-def test_a_way_out_of_the_text_is_found(text: str) -> None:
+def test_an_unsubscribe_link_in_the_text_is_found(text: str) -> None:
     assert trouble(letter(text=text)) == {}
 
 
-def test_the_part_that_lacks_a_link_is_named() -> None:
+def test_the_part_without_a_link_is_named() -> None:
     assert "in the text." in findings(letter(text="Hello"))["body-link"].message
     both = findings(letter(text="Hello", html="Hello"))["body-link"].message
     assert both == "There is no unsubscribe link in the text or the HTML."
 
 
-def test_a_mail_of_text_alone_is_no_trouble() -> None:
+def test_an_email_with_only_text_passes() -> None:
     assert trouble(letter(html=None)) == {}
     assert "html-size" not in findings(letter(html=None))
 
 
-def test_a_mail_without_any_text_is_judged_by_its_headers() -> None:
+def test_an_email_without_text_is_judged_by_its_headers() -> None:
     found = trouble(letter(text=None, html=None))
     assert found == {"body-link": "warning", "text-part": "warning"}
 
 
-def test_the_html_is_measured_as_it_is_decoded() -> None:
+def test_the_html_is_measured_after_decoding() -> None:
     encoded = letter(html="=61" * 50_000 + HTML.replace("=", "=3D")).replace(
         b"text/html;", b"text/html; x=y\r\nContent-Transfer-Encoding: quoted-printable\r\nX:"
     )
@@ -99,7 +99,7 @@ def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -
         "https://example.net/go?url=https%3A%2F%2Fexample.org",
     ],
 )
-def test_click_tracking_is_known_by_host_or_path(url: str) -> None:
+def test_click_tracking_is_recognized_by_host_or_path(url: str) -> None:
     assert is_click_tracker(url)
     assert trouble(letter(text=f"Unsubscribe: {url}")) == {"click-tracking": "warning"}
 
@@ -114,11 +114,11 @@ def test_click_tracking_is_known_by_host_or_path(url: str) -> None:
         "https://[",
     ],
 )
-def test_an_ordinary_link_is_no_redirector(url: str) -> None:
+def test_an_ordinary_link_is_not_a_click_tracker(url: str) -> None:
     assert not is_click_tracker(url)
 
 
-def test_a_tracker_that_is_the_headers_own_host_wraps_nothing() -> None:
+def test_a_link_on_the_headers_own_host_is_not_click_tracking() -> None:
     url = "https://click.example.org/u/abc"
     raw = letter(List_Unsubscribe=f"<{url}>", text=TEXT.replace(LINK, url))
     assert "click-tracking" not in trouble(raw)

@@ -1,4 +1,4 @@
-"""A good letter, then one thing wrong at a time: exactly that finding changes."""
+"""A good letter, then one fault at a time: only the matching findings change."""
 
 from dataclasses import replace
 
@@ -11,12 +11,12 @@ from tests.support.letter import HTML, LINK, OURS, SIGNED, findings, judged, let
 
 URL, MAILTO = links().list_unsubscribe.split(", ")
 ELSEWHERE = "https://news.example.net/leave/abc"
-STRANGER = Installation()
+UNCONFIGURED = Installation()
 OTHER_KEY = "another-link-key-for-tests-7hJ2kL5mN8pQ"
 NOT_PROBED = {"probe-get", "probe-head", "probe-post", "topics-apart"}
 
 BROKEN = [
-    # what is wrong, the letter, what is found
+    # the fault, the letter, the findings
     ("no header", letter(List_Unsubscribe=None), {"list-unsubscribe": "failure"}),
     ("two headers", letter(List_Unsubscribe=[URL, URL]), {"list-unsubscribe": "failure"}),
     ("no post", letter(List_Unsubscribe_Post=None), {"list-unsubscribe-post": "failure"}),
@@ -48,8 +48,8 @@ BROKEN = [
     ("control character", letter(List_Unsubscribe=f"{URL}\x07"), {"encoding": "failure"}),
     ("no brackets", letter(List_Unsubscribe=LINK), {"syntax": "failure"}),
     ("no comma", letter(List_Unsubscribe=f"{URL} {MAILTO}"), {"syntax": "failure"}),
-    ("words around it", letter(List_Unsubscribe=f"click {URL}"), {"syntax": "failure"}),
-    ("mailto alone", letter(List_Unsubscribe=MAILTO), {"https": "failure"}),
+    ("surrounding words", letter(List_Unsubscribe=f"click {URL}"), {"syntax": "failure"}),
+    ("only mailto", letter(List_Unsubscribe=MAILTO), {"https": "failure"}),
     (
         "http",
         letter(List_Unsubscribe=URL.replace("https", "http")),
@@ -85,7 +85,7 @@ BROKEN = [
         {"link": "failure"},
     ),
     (
-        "a key we do not hold",
+        "an unknown key",
         letter(List_Unsubscribe=f"<{links(key=OTHER_KEY).unsubscribe_url}>"),
         {"link": "failure"},
     ),
@@ -154,7 +154,7 @@ BROKEN = [
     ("an empty text part", letter(text=" \n"), {"text-part": "warning", "body-link": "warning"}),
     ("large HTML", letter(html=HTML + "<p>news</p>\n" * 9000), {"html-size": "warning"}),
     (
-        "no such header",
+        "a malformed header",
         letter().replace(b"To: ada", b"To ada"),
         {"message": "warning", "dkim": "failure"},
     ),
@@ -162,7 +162,7 @@ BROKEN = [
 ]
 
 
-def test_a_good_letter_passes_everything() -> None:
+def test_a_good_letter_passes_every_check() -> None:
     found = findings(letter())
     assert {each.level for each in found.values()} == {"pass"}
     assert set(found) == set(CHECKS) - NOT_PROBED
@@ -172,12 +172,12 @@ def test_a_good_letter_passes_everything() -> None:
 @pytest.mark.parametrize(
     ("raw", "found"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
 )
-def test_what_is_wrong_is_found_and_nothing_else(raw: bytes, found: dict[str, str]) -> None:
+def test_each_fault_causes_only_its_own_findings(raw: bytes, found: dict[str, str]) -> None:
     assert trouble(raw) == found
     assert judged(raw).report.button is ("failure" not in found.values())
 
 
-def test_every_failure_and_warning_says_what_to_do() -> None:
+def test_every_failure_and_warning_has_a_fix() -> None:
     found = [finding for _, raw, _ in BROKEN for finding in findings(raw).values()]
     assert all(finding.fix for finding in found if finding.level in {"warning", "failure"})
 
@@ -191,18 +191,18 @@ def test_every_failure_and_warning_says_what_to_do() -> None:
         f" {URL},{MAILTO} ",
     ],
 )
-def test_what_the_standards_allow_is_no_trouble(value: str) -> None:
+def test_every_form_that_the_standards_allow_passes(value: str) -> None:
     assert trouble(letter(List_Unsubscribe=value)) == {}
 
 
 @pytest.mark.parametrize(("length", "found"), [(998, {}), (999, {"folding": "warning"})])
-def test_a_line_ends_at_998_octets(length: int, found: dict[str, str]) -> None:
-    room = length - len(f"List-Unsubscribe: {URL}, <mailto:@example.org>")
-    raw = letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * room}@example.org>")
+def test_a_line_may_have_998_octets(length: int, found: dict[str, str]) -> None:
+    padding = length - len(f"List-Unsubscribe: {URL}, <mailto:@example.org>")
+    raw = letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * padding}@example.org>")
     assert trouble(raw) == found
 
 
-def test_a_header_without_mailto_is_only_noted() -> None:
+def test_a_header_without_mailto_is_only_a_note() -> None:
     found = findings(letter(List_Unsubscribe=URL))
     assert found["mailto"].level == "note"
     assert trouble(letter(List_Unsubscribe=URL)) == {}
@@ -220,44 +220,44 @@ def test_a_header_without_mailto_is_only_noted() -> None:
 )
 def test_characters_that_clients_rewrite_are_named(url: str, named: str) -> None:
     raw = letter(List_Unsubscribe=f"<{url}>", html=HTML.replace(LINK, ELSEWHERE))
-    assert trouble(raw, STRANGER) == {"characters": "warning"}
-    assert named in findings(raw, STRANGER)["characters"].message
+    assert trouble(raw, UNCONFIGURED) == {"characters": "warning"}
+    assert named in findings(raw, UNCONFIGURED)["characters"].message
 
 
-def test_a_strangers_mail_is_judged_without_keys_or_settings() -> None:
+def test_a_foreign_email_is_judged_without_keys_or_settings() -> None:
     raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>", text=f"Unsubscribe: {ELSEWHERE}")
-    assert trouble(raw, STRANGER) == {}
-    found = findings(raw, STRANGER)
+    assert trouble(raw, UNCONFIGURED) == {}
+    found = findings(raw, UNCONFIGURED)
     assert found["link"].level == "note"
     assert "mail-from" not in found
 
 
-def test_a_strangers_link_in_our_own_mail_is_a_warning() -> None:
+def test_a_foreign_link_in_our_email_is_a_warning() -> None:
     raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>")
     assert trouble(raw) == {"link": "warning"}
 
 
-def test_our_link_is_known_by_its_form_where_there_is_no_key() -> None:
-    link = findings(letter(), STRANGER)["link"]
+def test_our_link_is_recognized_by_its_form_without_a_key() -> None:
+    link = findings(letter(), UNCONFIGURED)["link"]
     assert link.level == "note"
     assert "topic weekly-news" in link.message
 
 
-def test_a_preferences_link_is_known_by_its_path_where_there_is_no_key() -> None:
+def test_a_preferences_link_is_recognized_by_its_path_without_a_key() -> None:
     raw = letter(List_Unsubscribe=f"<{links().preferences_url}>")
-    assert trouble(raw, STRANGER) == {"link": "failure"}
+    assert trouble(raw, UNCONFIGURED) == {"link": "failure"}
 
 
-def test_a_link_says_topic_campaign_and_day() -> None:
+def test_the_report_shows_a_links_topic_campaign_and_day() -> None:
     says = findings(letter())["link"].message
     assert says == "It is yours: topic weekly-news, campaign 2026-47, minted on 2026-11-22."
 
 
-def test_a_link_of_ours_on_another_host_than_ours_is_a_warning() -> None:
+def test_our_link_on_another_host_is_a_warning() -> None:
     assert trouble(letter(), replace(OURS, public_url="https://example.org")) == {"link": "warning"}
 
 
-def test_a_path_under_our_own_url_that_is_no_link_is_a_failure() -> None:
+def test_an_invalid_link_under_our_url_is_a_failure() -> None:
     raw = letter(List_Unsubscribe="<https://mail.example.org/r/1.20779.x.1.2.sig>")
     assert trouble(raw) == {"link": "failure"}
 
@@ -282,8 +282,8 @@ PROVIDERS_SEEN = [
 
 
 @pytest.mark.parametrize(("name", "header"), PROVIDERS_SEEN)
-def test_a_providers_own_header_is_named_with_what_to_do(name: str, header: str) -> None:
-    found = findings(letter(List_Unsubscribe=header), STRANGER)["provider"]
+def test_a_providers_own_header_is_named_with_a_fix(name: str, header: str) -> None:
+    found = findings(letter(List_Unsubscribe=header), UNCONFIGURED)["provider"]
     assert found.level == "warning"
     assert f"{name}'s own" in found.message
     assert len(found.fix.split()) > 3
@@ -296,7 +296,7 @@ def test_topics_that_share_list_id_and_from_are_named() -> None:
     assert found.message.startswith("offers and weekly-news share From (letters@example.org)")
 
 
-def test_topics_with_a_from_or_a_list_id_of_their_own_are_apart() -> None:
+def test_topics_with_their_own_from_or_list_id_are_apart() -> None:
     offers = links("offers").list_unsubscribe
     others = (
         letter(List_Unsubscribe=offers, List_Id="<offers.example.org>"),
@@ -314,5 +314,5 @@ def test_a_list_id_that_changes_within_a_topic_is_named() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_letters_of_one_topic_need_no_comparing(count: int) -> None:
+def test_letters_of_one_topic_are_not_compared(count: int) -> None:
     assert compare([judged(letter())] * count).findings == []

@@ -1,4 +1,4 @@
-"""The demo's page: a message is pasted, judged and kept nowhere."""
+"""The demo's doctor page: a pasted message is judged and not stored."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ PAGE = "/demo/doctor"
 def client(
     sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FlaskClient]:
-    """Yield a client of the demo, whose DNS knows one key."""
+    """Yield a client of the demo, with one key in DNS."""
     monkeypatch.setattr(resolver, "resolve", lambda *_, **__: [Record()])
     database = tmp_path / "demo.db"
     database.write_bytes(sqlite_template.read_bytes())
@@ -30,7 +30,7 @@ def client(
 
 
 class Record:
-    """An answer of the DNS."""
+    """A DNS answer."""
 
     strings = (record()[:200], record()[200:])
 
@@ -42,14 +42,14 @@ def paste(client: FlaskClient, message: str) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-def test_a_letter_that_is_pasted_is_judged(client: FlaskClient) -> None:
+def test_a_pasted_letter_is_judged(client: FlaskClient) -> None:
     status, page = paste(client, letter(From="news@example.org").decode())
     assert status == 200
     assert "A mailbox provider would show the one-click button. Failures: 0." in page
     assert "It is yours: topic weekly-news" in page
 
 
-def test_what_is_wrong_stands_beside_what_to_do(client: FlaskClient) -> None:
+def test_a_failure_is_shown_with_its_fix(client: FlaskClient) -> None:
     _, page = paste(client, letter(List_Unsubscribe_Post=None).decode())
     assert "would show no button" in page
     assert "✗</span> failure</span> List-Unsubscribe-Post" in page
@@ -57,25 +57,25 @@ def test_what_is_wrong_stands_beside_what_to_do(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("message", ["", "hello", "\x00\x1b[31m\r\n\r\n", "List-Id: <b>&\n\n"])
-def test_whatever_is_pasted_is_judged(client: FlaskClient, message: str) -> None:
+def test_any_pasted_text_is_judged(client: FlaskClient, message: str) -> None:
     status, page = paste(client, message)
     assert status == 200
     assert "would show no button" in page
 
 
-def test_nothing_of_a_message_becomes_markup(client: FlaskClient) -> None:
+def test_no_part_of_a_message_becomes_markup(client: FlaskClient) -> None:
     raw = letter(List_Id="<script>", From="<img src=x>@x").decode() + "</textarea><script>"
     _, page = paste(client, raw)
     assert "<script" not in page
     assert "<img" not in page
 
 
-def test_a_message_up_to_1_megabyte_is_taken_and_a_larger_one_refused(client: FlaskClient) -> None:
+def test_a_message_over_1_megabyte_is_refused(client: FlaskClient) -> None:
     assert paste(client, "x" * MAX_PASTE_BYTES)[0] == 200
     assert paste(client, "x" * (MAX_PASTE_BYTES + 2000))[0] == 413
 
 
-def test_nothing_is_stored(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_pasted_message_is_not_stored(client: FlaskClient, tmp_path: Path) -> None:
     _, page = paste(client, letter(List_Id="<canary.example.org>").decode())
     assert "canary.example.org" in page
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
@@ -83,7 +83,7 @@ def test_nothing_is_stored(client: FlaskClient, tmp_path: Path) -> None:
     assert not any(b"canary" in each for each in files)
 
 
-def test_the_page_begins_with_a_mail_of_the_demo(client: FlaskClient, tmp_path: Path) -> None:
+def test_the_page_starts_with_an_email_of_the_demo(client: FlaskClient, tmp_path: Path) -> None:
     assert client.get(PAGE).status_code == 200
     folder = tmp_path / "mail"
     folder.mkdir(exist_ok=True)

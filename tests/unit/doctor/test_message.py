@@ -1,4 +1,4 @@
-"""Bytes become headers and parts as they stand; whatever they are, there is a report."""
+"""Bytes become headers and parts unchanged, and any bytes produce a report."""
 
 import time
 from collections.abc import Callable
@@ -27,10 +27,10 @@ def test_headers_and_body_are_what_dkim_signs(
 ) -> None:
     text = "".join(f"{name}: {fold.join(lines)}{end}" for name, lines, fold in fields)
     raw = f"{text}{end}{body}".encode("latin-1")
-    wanted, wanted_body = dkim.rfc822_parse(raw)
+    expected, expected_body = dkim.rfc822_parse(raw)
     found = parse(raw)
-    assert [[header.name, header.raw] for header in found.headers] == wanted
-    assert found.body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") == wanted_body
+    assert [[header.name, header.raw] for header in found.headers] == expected
+    assert found.body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") == expected_body
     assert found.broken == 0
 
 
@@ -63,7 +63,7 @@ pieces = st.sampled_from(
 @example(b"")
 @example(b"DKIM-Signature:\nDKIM-Signature: h=;d=;s=;b=;bh=;a=rsa-sha256;v=1\nFrom: @\n\n")
 @example(b"List-Unsubscribe: <https://[::1>\nList-Unsubscribe: <https://[x]/>, <mailto:>\n\n")
-def test_any_bytes_give_a_report(raw: bytes) -> None:
+def test_any_bytes_produce_a_report(raw: bytes) -> None:
     report = judged(raw).report
     assert report.findings
     for finding in report.findings:
@@ -71,7 +71,7 @@ def test_any_bytes_give_a_report(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("charset", ["nonsense", "", "idna", "unicode_escape", "rot13", "\xff"])
-def test_a_charset_that_is_none_is_read_as_utf_8(charset: str) -> None:
+def test_an_unknown_charset_is_read_as_utf_8(charset: str) -> None:
     raw = letter(signed=None).replace(b"charset=utf-8", f"charset={charset}".encode("latin-1"))
     assert trouble(raw) == {"dkim": "failure"}
 
@@ -86,7 +86,7 @@ def test_a_charset_that_is_none_is_read_as_utf_8(charset: str) -> None:
         ("nonsense", HTML),
     ],
 )
-def test_a_part_is_decoded_as_it_says(encoding: str, encoded: str) -> None:
+def test_a_part_is_decoded_by_its_declared_encoding(encoding: str, encoded: str) -> None:
     raw = letter(signed=None, html="HERE")
     raw = raw.replace(
         b"text/html;", f"text/html\r\nContent-Transfer-Encoding: {encoding}\r\nX:".encode()
@@ -94,7 +94,7 @@ def test_a_part_is_decoded_as_it_says(encoding: str, encoded: str) -> None:
     assert trouble(raw.replace(b"HERE", encoded.encode())) == {"dkim": "failure"}
 
 
-def test_attachments_and_forwarded_mails_are_not_searched() -> None:
+def test_attachments_and_forwarded_messages_are_not_searched() -> None:
     raw = letter(signed=None, text="Hello", html=None).replace(b"--b1--\r\n", b"")
     for header in ("message/rfc822", "text/plain\r\nContent-Disposition: attachment"):
         raw += f"--b1\r\nContent-Type: {header}\r\n\r\n{TEXT}\r\n".encode()
@@ -114,7 +114,7 @@ def many(parts: int) -> bytes:
     return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * parts + b"--b--\r\n"
 
 
-def test_parts_within_the_limits_are_read_and_others_are_named() -> None:
+def test_parts_within_the_limits_are_read_and_others_reported() -> None:
     assert texts.read(nested(MAX_DEPTH - 1)).parts
     assert texts.read(nested(MAX_DEPTH + 1)).trouble == (
         f"Some parts were not read: parts are nested more than {MAX_DEPTH} deep."
@@ -165,19 +165,19 @@ def test_no_bomb_takes_long(name: str) -> None:
     assert time.process_time() - started < 15
 
 
-def test_a_mail_over_the_limit_says_so() -> None:
+def test_an_email_over_the_size_limit_is_reported() -> None:
     raw = GOOD + b"x" * MAX_MESSAGE_BYTES
     assert trouble(raw) == {"message": "warning", "message-size": "warning", "dkim": "warning"}
     assert "over 25 MB" in findings(raw)["message-size"].message
 
 
-def test_what_a_sender_wrote_is_shown_without_control_characters() -> None:
+def test_message_text_is_shown_without_control_characters() -> None:
     assert printable("a\x1b[31mb\r\nc\u202ed\u2028") == r"a\x1b[31mb\r\nc\u202ed\u2028"
     assert printable(b"\xc3\xa4\xff\x9b") == r"ä\xff\x9b"
     assert printable("x" * 500).endswith("x…")
     assert len(printable("x" * 500)) == 161
 
 
-def test_a_check_that_is_not_listed_cannot_be_reported() -> None:
+def test_an_unlisted_check_cannot_be_reported() -> None:
     with pytest.raises(KeyError):
         Report().passed("nothing", "of the kind")

@@ -1,4 +1,4 @@
-"""Opening the link: what comes back is told, and no message makes us call our own network."""
+"""Probing the link: the answer is reported, and no message makes us call our own network."""
 
 import socket
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from preference_center.doctor import probe
 from preference_center.doctor.probe import is_public
 from preference_center.doctor.report import Finding, Report
 
-Asked = tuple[str, str, str, bytes]  # method, path, content type, body
+ReceivedRequest = tuple[str, str, str, bytes]  # method, path, content type, body
 FORM = "application/x-www-form-urlencoded"
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answers what a test wants, and keeps what it was asked."""
+    """Sends a configured answer and records each request."""
 
     status = 200
     headers_sent: tuple[tuple[str, str], ...] = ()
-    asked: list[Asked]
+    requests: list[ReceivedRequest]
 
     def answer(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         type_ = self.headers.get("Content-Type", "")
-        self.asked.append((self.command, self.path, type_, self.rfile.read(length)))
+        self.requests.append((self.command, self.path, type_, self.rfile.read(length)))
         self.send_response(self.status)
         for name, value in self.headers_sent:
             self.send_header(name, value)
@@ -39,14 +39,16 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(status: int = 200, **headers: str) -> Iterator[tuple[str, list[Asked]]]:
-    """Yield the address of a server of this machine, and what it was asked."""
+def serving(status: int = 200, **headers: str) -> Iterator[tuple[str, list[ReceivedRequest]]]:
+    """Yield the URL of a local server, and the requests that it received."""
     sent = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    handler = type("Handler", (Answering,), {"status": status, "headers_sent": sent, "asked": []})
+    handler = type(
+        "Handler", (Answering,), {"status": status, "headers_sent": sent, "requests": []}
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", handler.asked  # type: ignore[attr-defined]
+        yield f"http://127.0.0.1:{server.server_port}", handler.requests  # type: ignore[attr-defined]
     finally:
         server.shutdown()
         server.server_close()
@@ -62,26 +64,26 @@ def levels(found: dict[str, Finding]) -> dict[str, str]:
     return {check: finding.level for check, finding in found.items()}
 
 
-def test_a_page_is_opened_with_get_and_head_and_never_posted_to() -> None:
-    with serving() as (url, asked):
+def test_a_page_is_probed_only_with_get_and_head() -> None:
+    with serving() as (url, requests):
         found = probed(f"{url}/u/x?y", url)
-    assert asked == [("GET", "/u/x?y", "", b""), ("HEAD", "/u/x?y", "", b"")]
+    assert requests == [("GET", "/u/x?y", "", b""), ("HEAD", "/u/x?y", "", b"")]
     assert levels(found) == {"probe-get": "pass", "probe-head": "pass"}
     assert found["probe-get"].message.startswith("200 after ")
     assert "must not unsubscribe" in found["probe-get"].message
 
 
-def test_the_post_is_that_of_a_mailbox_provider() -> None:
-    with serving() as (url, asked):
+def test_the_post_equals_that_of_a_mailbox_provider() -> None:
+    with serving() as (url, requests):
         found = probed(url, url, post=True)
-    assert asked[-1] == ("POST", "/", FORM, b"List-Unsubscribe=One-Click")
+    assert requests[-1] == ("POST", "/", FORM, b"List-Unsubscribe=One-Click")
     assert found["probe-post"].level == "pass"
     assert "is now unsubscribed" in found["probe-post"].message
 
 
 @pytest.mark.parametrize("status", [302, 308, 400, 405, 500, 204])
-def test_another_answer_than_200_takes_the_button_away(status: int) -> None:
-    with serving(status) as (url, asked):
+def test_a_status_other_than_200_fails_the_post(status: int) -> None:
+    with serving(status) as (url, requests):
         found = probed(url, url, post=True)
     assert levels(found) == {
         "probe-get": "warning",
@@ -89,24 +91,24 @@ def test_another_answer_than_200_takes_the_button_away(status: int) -> None:
         "probe-post": "failure",
     }
     assert found["probe-post"].message.startswith(f"{status} after ")
-    assert len(asked) == 3
+    assert len(requests) == 3
 
 
-def test_a_redirect_is_told_and_not_followed() -> None:
-    with serving(302, Location="/login\x1b[2J") as (url, asked):
+def test_a_redirect_is_reported_and_not_followed() -> None:
+    with serving(302, Location="/login\x1b[2J") as (url, requests):
         found = probed(url, url, post=True)
     assert r"redirects to /login\x1b[2J" in found["probe-post"].message
-    assert {path for _, path, _, _ in asked} == {"/"}
+    assert {path for _, path, _, _ in requests} == {"/"}
 
 
-def test_cookies_are_told() -> None:
+def test_cookies_are_reported() -> None:
     with serving(Set_Cookie="a=b") as (url, _):
         found = probed(url, url, post=True)
     assert levels(found)["probe-post"] == "warning"
     assert "1 cookies set" in found["probe-post"].message
 
 
-def test_a_slow_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_SLOW_SECONDS", 0.0)
     with serving() as (url, _):
         assert set(levels(probed(url, url, post=True)).values()) == {"warning"}
@@ -120,7 +122,7 @@ def test_a_slow_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         *("169.254.169.254", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1"),
     ],
 )
-def test_no_inner_address_is_called(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_address_is_not_called(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "create_connection", None)
     found = probed(f"https://{host}/", "https://mail.example.org", post=True)
     assert levels(found) == {"probe-get": "failure"}
@@ -128,11 +130,11 @@ def test_no_inner_address_is_called(host: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("url", ["http://example.org/u", "https://[x/", "https://a:b/", "https://"])
-def test_what_no_mailbox_could_open_is_not_opened(url: str) -> None:
+def test_an_unusable_url_is_not_opened(url: str) -> None:
     assert levels(probed(url)) == {"probe-get": "failure"}
 
 
-def test_a_name_is_resolved_once_and_called_by_that_address(
+def test_a_name_is_resolved_once_and_that_address_is_called(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     called: list[object] = []
@@ -153,13 +155,13 @@ def test_a_name_is_resolved_once_and_called_by_that_address(
     assert "It cannot be reached (TimeoutError)" in found.message
 
 
-def test_a_name_that_also_leads_inside_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_a_private_address_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     addresses = [(2, 1, 6, "", (address, 443)) for address in ("93.184.215.14", "10.0.0.1")]
     monkeypatch.setattr(probe, "getaddrinfo", lambda *_, **__: addresses)
     assert levels(probed("https://both.example.org/")) == {"probe-get": "failure"}
 
 
-def test_a_server_that_is_not_there_leaves_it_open() -> None:
+def test_an_unreachable_server_is_inconclusive() -> None:
     with serving() as (url, _):
         pass
     found = probed(url, url)["probe-get"]

@@ -1,4 +1,4 @@
-"""DKIM: each signature checked with a real key, and what is said where that cannot be done."""
+"""DKIM: each signature is checked with a real key, or the report says why it was not."""
 
 import logging
 from base64 import b64encode
@@ -23,7 +23,7 @@ ED25519 = StaticKey(b"v=DKIM1; k = ed25519; p=" + b64encode(bytes(32)))
 
 
 class Named:
-    """Keys of some domains only, as the DNS holds them."""
+    """Keys of some domains only, as held in DNS."""
 
     def __init__(self, **records: bytes) -> None:
         self.records = records
@@ -35,7 +35,7 @@ class Named:
 
 
 class Silent:
-    """A DNS that does not answer."""
+    """A DNS resolver that does not answer."""
 
     def find(self, where: str) -> bytes | None:
         raise KeyUnknownError("the DNS could not be asked for its key")
@@ -49,7 +49,7 @@ def test_one_good_signature_among_several_is_enough() -> None:
     assert keys.asked == ["s1._domainkey.example.org", "s1._domainkey.provider.example"]
 
 
-def test_a_valid_signature_that_leaves_a_header_out_is_told_from_one_that_is_not_valid() -> None:
+def test_an_uncovered_header_is_distinguished_from_an_invalid_signature() -> None:
     raw = letter(signed=("from", "list-unsubscribe"))
     assert findings(raw)["dkim"].message == (
         "The signature of example.org does not cover list-unsubscribe-post."
@@ -72,13 +72,13 @@ def test_a_valid_signature_that_leaves_a_header_out_is_told_from_one_that_is_not
         (StaticKey(b"\xff\x00"), "the key does not match"),
     ],
 )
-def test_a_key_that_is_none_is_a_failure(keys: StaticKey | Named, says: str) -> None:
+def test_an_unusable_key_is_a_failure(keys: StaticKey | Named, says: str) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "failure"}
     assert says in findings(letter(), keys=keys)["dkim"].message
 
 
 @pytest.mark.parametrize("keys", [Silent(), ED25519])
-def test_a_signature_that_cannot_be_checked_leaves_the_button_open(
+def test_a_signature_that_cannot_be_checked_is_inconclusive(
     keys: Silent | StaticKey,
 ) -> None:
     assert trouble(letter(), keys=keys) == {"dkim": "warning"}
@@ -86,18 +86,18 @@ def test_a_signature_that_cannot_be_checked_leaves_the_button_open(
     assert judged(letter(), keys=keys).report.button is None
 
 
-def test_a_signature_that_has_expired_since_leaves_the_button_open() -> None:
+def test_an_expired_signature_is_inconclusive() -> None:
     raw = letter().replace(b"q=dns/txt;", b"q=dns/txt; x=1000;", 1)
     assert trouble(raw) == {"dkim": "warning"}
     assert "it has expired" in findings(raw)["dkim"].message
     assert judged(raw).report.button is None
 
 
-def test_an_unchecked_signature_that_covers_too_little_is_a_failure_all_the_same() -> None:
+def test_an_unchecked_signature_that_covers_too_little_is_a_failure() -> None:
     assert trouble(letter(signed=("from",)), keys=Silent()) == {"dkim": "failure"}
 
 
-def test_a_signature_by_sha1_is_not_valid() -> None:
+def test_a_sha1_signature_is_not_valid() -> None:
     raw = letter(signed=None)
     private = letters.key().private_bytes(
         serialization.Encoding.PEM,
@@ -123,7 +123,7 @@ def test_a_signature_by_sha1_is_not_valid() -> None:
         (b"q=dns/txt;", b"q=dns/txt; z=" + b" " * 200 + b";", "it is too long"),
     ],
 )
-def test_why_a_signature_is_not_valid_is_said_in_words(
+def test_the_reason_for_an_invalid_signature_is_explained(
     before: bytes, after: bytes, says: str
 ) -> None:
     found = findings(letter().replace(before, after, 1))["dkim"]
@@ -131,7 +131,7 @@ def test_why_a_signature_is_not_valid_is_said_in_words(
     assert says in found.message
 
 
-def test_nothing_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_part_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for raw in (letter(), letter().replace(b"v=1;", b"v=2;"), letter(signed=("from",))):
         judged(raw)
@@ -146,9 +146,9 @@ def test_nothing_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> Non
         b"From ada@example.org Sun Nov 22 14:05:00 2026\r\n" + letter(),
         b"\xef\xbb\xbf" + letter(),
     ],
-    ids=["line feeds alone", "from an mbox", "byte order mark"],
+    ids=["line feeds only", "from an mbox", "byte order mark"],
 )
-def test_a_file_as_programs_save_it_verifies(raw: bytes) -> None:
+def test_a_message_as_programs_save_it_verifies(raw: bytes) -> None:
     assert trouble(raw) == {}
 
 
@@ -207,7 +207,7 @@ def test_a_file_without_a_public_key_is_refused(text: bytes, why: str) -> None:
         read_key(text)
 
 
-def test_the_dns_is_asked_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dns_is_queried_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def answer(name: object, *_args: object, **_options: object) -> rrset.RRset:
@@ -221,14 +221,14 @@ def test_the_dns_is_asked_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("error", [NO_SUCH_NAME, NO_ANSWER])
-def test_the_dns_says_that_there_is_no_key(
+def test_a_missing_dns_record_means_that_there_is_no_key(
     monkeypatch: pytest.MonkeyPatch, error: exception.DNSException
 ) -> None:
     refuse_with(monkeypatch, error)
     assert DnsKeys().find("s1._domainkey.example.org") is None
 
 
-def test_a_silent_dns_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_dns_is_queried_only_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = refuse_with(monkeypatch, SILENCE)
     keys = DnsKeys()
     for n in range(5):
@@ -238,7 +238,7 @@ def test_a_silent_dns_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("where", ["a..b", "x" * 70, "\ufffd._domainkey.x", "\\9", "s. .x"])
-def test_what_is_no_name_has_no_key(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_an_invalid_name_has_no_key(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     refuse_with(monkeypatch, NO_SUCH_NAME)
     assert DnsKeys().find(where) is None
 

@@ -19,12 +19,12 @@ addresses = st.text() | st.builds("{}@{}".format, st.text(max_size=20), domains)
 
 
 @given(addresses)
-def test_normalising_twice_changes_nothing_more(address: str) -> None:
+def test_normalising_is_idempotent(address: str) -> None:
     assert normalise(normalise(address)) == normalise(address)
 
 
 @given(addresses)
-def test_whatever_stands_for_an_address_has_an_id_and_a_mask(address: str) -> None:
+def test_any_text_has_an_id_and_a_mask(address: str) -> None:
     assert fingerprint(address, make.IDENTITY_KEY) == fingerprint(
         f" {address}\r\n", make.IDENTITY_KEY
     )
@@ -33,7 +33,7 @@ def test_whatever_stands_for_an_address_has_an_id_and_a_mask(address: str) -> No
 
 
 @pytest.mark.parametrize("address", ["\ud800@example.org", "ada@\udfff.org", "\ud800", "@\ud800"])
-def test_a_lone_surrogate_is_an_address_like_any_other(address: str) -> None:
+def test_a_lone_surrogate_is_kept_and_not_mailable(address: str) -> None:
     assert normalise(address) == address
     assert fingerprint(address, make.IDENTITY_KEY) != fingerprint("", make.IDENTITY_KEY)
     assert not is_mailable(address)
@@ -42,7 +42,7 @@ def test_a_lone_surrogate_is_an_address_like_any_other(address: str) -> None:
 @pytest.mark.parametrize(
     "address", ["a" * 10**6, "a@" + "é." * 10**6, "a@" + "xn--" * 10**6, "@" * 10**6]
 )
-def test_a_very_long_address_is_taken_as_it_is(address: str) -> None:
+def test_a_very_long_address_is_unchanged_and_not_mailable(address: str) -> None:
     assert normalise(address) == address
     assert not is_mailable(address)
 
@@ -56,7 +56,7 @@ def test_a_very_long_address_is_taken_as_it_is(address: str) -> None:
         ("ada@例子。广告", "ada@例子.广告"),
     ],
 )
-def test_two_spellings_are_one_person(one: str, other: str) -> None:
+def test_two_spellings_of_an_address_have_one_id(one: str, other: str) -> None:
     assert make.person(one) == make.person(other)
 
 
@@ -69,7 +69,7 @@ def test_two_spellings_are_one_person(one: str, other: str) -> None:
         ("İ@example.org", "i@example.org"),
     ],
 )
-def test_two_addresses_are_two_people(one: str, other: str) -> None:
+def test_two_addresses_have_two_ids(one: str, other: str) -> None:
     assert make.person(one) != make.person(other)
 
 
@@ -88,7 +88,7 @@ def test_an_id_depends_on_the_identity_key() -> None:
         " a@localhost ",
     ],
 )
-def test_mail_can_go_to_it(address: str) -> None:
+def test_a_valid_address_is_mailable(address: str) -> None:
     assert is_mailable(address)
 
 
@@ -113,7 +113,7 @@ def test_mail_can_go_to_it(address: str) -> None:
         "ada@" + "a." * 130 + "org",
     ],
 )
-def test_mail_cannot_go_to_it(address: str) -> None:
+def test_an_invalid_address_is_not_mailable(address: str) -> None:
     assert not is_mailable(address)
 
 
@@ -199,14 +199,14 @@ UNCLEAR = [
 
 
 @pytest.mark.parametrize(("text", "address"), CLEANED)
-def test_what_has_one_meaning_is_cleaned(text: str, address: str) -> None:
+def test_an_unambiguous_address_is_cleaned(text: str, address: str) -> None:
     assert normalise(clean(text)) == normalise(address)
     assert split(text) == [clean(text)]
     assert subscriber_id(text, make.IDENTITY_KEY) == make.person(address)
 
 
 @pytest.mark.parametrize(("text", "why"), UNCLEAR)
-def test_what_has_no_single_meaning_is_refused_by_name(text: str, why: str) -> None:
+def test_an_unclear_address_is_refused_with_a_reason(text: str, why: str) -> None:
     with pytest.raises(UnclearAddressError, match=why) as refused:
         clean(text)
     assert not text or text not in str(refused.value)
@@ -234,7 +234,7 @@ def test_a_cell_of_two_addresses_can_be_split(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["ada@example.org, ben", "ada@example.org and ben@example.org"])
-def test_a_cell_is_not_split_where_a_part_of_it_is_unclear(text: str) -> None:
+def test_a_cell_with_an_unclear_part_is_not_split(text: str) -> None:
     with pytest.raises(UnclearAddressError):
         split(text)
 
@@ -247,7 +247,7 @@ cells = st.lists(st.sampled_from(marks), max_size=14).map("".join) | addresses
 
 
 @given(cells)
-def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+def test_cleaning_is_idempotent(text: str) -> None:
     try:
         cleaned = clean(text)
     except UnclearAddressError:
@@ -261,7 +261,7 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     st.text("abz0.!#$%&'*+/=?^_`{|}~-äß“（＠，；", min_size=1, max_size=8),
     st.text("ab-.ßx。．ｅ\u00ad\u200c\u2060", max_size=8),
 )
-def test_an_address_that_can_be_mailed_is_clean_already(local: str, domain: str) -> None:
+def test_a_mailable_address_is_already_clean(local: str, domain: str) -> None:
     address = f" {local}@{domain}"
     if is_mailable(address):
         assert normalise(clean(address)) == normalise(address)
@@ -270,12 +270,12 @@ def test_an_address_that_can_be_mailed_is_clean_already(local: str, domain: str)
 @pytest.mark.parametrize(
     "text", ["a\u2062da@x.de", "ada@x.de\ufe0f", "\u2800ada@x.de", "mailto://ada@x.de", "ａda@x.de"]
 )
-def test_more_that_is_taken_off(text: str) -> None:
+def test_other_additions_are_removed(text: str) -> None:
     assert clean(text) == "ada@x.de"
 
 
 @pytest.mark.parametrize("text", ["•ada@x.de", "ada@x.de™", "ada@x.de…", "ada@x..de", "📧ada@x.de"])
-def test_a_symbol_stuck_to_an_address_is_refused(text: str) -> None:
+def test_a_symbol_next_to_an_address_is_refused(text: str) -> None:
     with pytest.raises(UnclearAddressError):
         clean(text)
     assert not is_mailable(text)
@@ -289,7 +289,7 @@ INVISIBLE = [
 
 
 @pytest.mark.parametrize("code", INVISIBLE, ids=hex)
-def test_invisible_characters_are_taken_off_and_cannot_be_mailed(code: int) -> None:
+def test_invisible_characters_are_removed_and_are_not_mailable(code: int) -> None:
     text = f"a{chr(code)}da@x.de"
     assert clean(text) == "ada@x.de"
     assert not is_mailable(text)
@@ -302,14 +302,14 @@ def test_letters_digits_and_marks_of_any_script_are_part_of_an_address(text: str
 
 
 @pytest.mark.parametrize("text", ["ada@x。de", "\u00a0ada@x.de"])
-def test_what_the_normal_form_takes_off_can_be_mailed(text: str) -> None:
+def test_characters_that_the_normal_form_removes_are_mailable(text: str) -> None:
     assert is_mailable(text)
 
 
 @pytest.mark.parametrize("text", ["ｂda@x.de", "a\u200cda@x.de", "a\u200dda@x.de"])
-def test_what_the_normal_form_keeps_cannot_be_mailed(text: str) -> None:
+def test_characters_that_the_normal_form_keeps_are_not_mailable(text: str) -> None:
     assert not is_mailable(text)
 
 
-def test_a_local_part_of_marks_alone_looks_like_no_other() -> None:
+def test_a_local_part_of_only_marks_has_no_lookalikes() -> None:
     assert lookalikes("'@x.de") == set()

@@ -1,4 +1,4 @@
-"""The frozen format: the vectors of `docs/link-format.md` hold, and the page says all it takes."""
+"""The frozen link format: the code agrees with `docs/link-format.md`, and the page is complete."""
 
 import base64
 import hashlib
@@ -42,7 +42,7 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
 
 
 def signed(purpose: str, key: str, day: str, subscriber: str, rest: str) -> str:
-    """Mint a link from the words of the page alone."""
+    """Mint a link using only the rules on the page."""
     days = date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
     payload = f"1.{days}.{base64url(bytes.fromhex(subscriber.replace('-', '')))}.{rest}"
     derived = hmac_sha256(key.encode(), purpose.encode())
@@ -77,7 +77,7 @@ def test_an_address_has_the_normal_form_and_id_of_the_page(vector: Vector) -> No
 
 
 @vectors("addresses")
-def test_the_page_says_how_an_id_comes_of_a_normal_form(vector: Vector) -> None:
+def test_the_page_explains_how_an_id_is_derived(vector: Vector) -> None:
     mac = hmac_sha256(KEYS["identity_key"].encode(), vector["normal"].encode())
     assert mac[:16].hex() == vector["id"].replace("-", "")
 
@@ -90,7 +90,7 @@ def test_the_page_lists_the_white_space_that_is_trimmed() -> None:
     assert found == {code for code in range(sys.maxunicode + 1) if chr(code).isspace()}
 
 
-def test_the_page_says_how_a_local_part_is_folded() -> None:
+def test_the_page_explains_how_a_local_part_is_folded() -> None:
     for vector in VECTORS["addresses"]:
         local = vector["address"].strip().rpartition("@")[0]
         folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", local).lower())
@@ -98,7 +98,7 @@ def test_the_page_says_how_a_local_part_is_folded() -> None:
 
 
 @vectors("links")
-def test_a_link_is_that_of_the_page(vector: Vector) -> None:
+def test_a_link_matches_the_page(vector: Vector) -> None:
     day, person = date.fromisoformat(vector["day"]), UUID(vector["id"])
     link = minter.Link(day, person, vector["topic"], vector["campaign"])
     assert minter.write_link(vector["purpose"], link, LINK_KEYS) == vector["link"]
@@ -106,25 +106,25 @@ def test_a_link_is_that_of_the_page(vector: Vector) -> None:
 
 
 @vectors("links")
-def test_the_page_says_how_a_link_is_minted(vector: Vector) -> None:
+def test_the_page_explains_how_a_link_is_minted(vector: Vector) -> None:
     rest = f"{vector['topic']}.{vector['campaign']}"
     minted = signed(vector["purpose"], LINK_KEYS[-1], vector["day"], vector["id"], rest)
     assert minted == vector["link"]
 
 
 @vectors("accepted")
-def test_what_the_page_accepts_is_accepted(vector: Vector) -> None:
+def test_links_that_the_page_accepts_are_accepted(vector: Vector) -> None:
     assert minter.read_link("unsubscribe", vector["link"], LINK_KEYS).topic == "weekly-news"
 
 
 @vectors("refused")
-def test_what_the_page_refuses_is_refused(vector: Vector) -> None:
+def test_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
         minter.read_link("unsubscribe", vector["link"], LINK_KEYS)
 
 
 @vectors("receipts")
-def test_a_receipt_is_that_of_the_page(vector: Vector) -> None:
+def test_a_receipt_link_matches_the_page(vector: Vector) -> None:
     first, last = vector["first"], vector["last"]
     receipt = server.Receipt(date.fromisoformat(vector["day"]), UUID(vector["id"]), first, last)
     key = KEYS["server_keys"][-1]
@@ -135,7 +135,7 @@ def test_a_receipt_is_that_of_the_page(vector: Vector) -> None:
 
 
 @vectors("confirms")
-def test_a_confirm_link_is_that_of_the_page(vector: Vector) -> None:
+def test_a_confirm_link_matches_the_page(vector: Vector) -> None:
     confirm = server.Confirm(
         date.fromisoformat(vector["day"]),
         UUID(vector["id"]),
@@ -151,13 +151,13 @@ def test_a_confirm_link_is_that_of_the_page(vector: Vector) -> None:
 
 
 @vectors("refused-confirms")
-def test_what_the_page_refuses_as_a_confirm_link_is_refused(vector: Vector) -> None:
+def test_confirm_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
         server.read_confirm(vector["link"], KEYS["server_keys"])
 
 
 @vectors("mailto")
-def test_a_mailto_token_is_that_of_the_page(vector: Vector) -> None:
+def test_a_mailto_token_matches_the_page(vector: Vector) -> None:
     person, topic = UUID(vector["id"]), vector["topic"]
     assert mail_tokens.write_mailto(person, topic, LINK_KEYS) == vector["local_part"]
     read = mail_tokens.read_mailto(vector["local_part"], LINK_KEYS)
@@ -165,7 +165,7 @@ def test_a_mailto_token_is_that_of_the_page(vector: Vector) -> None:
 
 
 @vectors("mailto")
-def test_the_page_says_how_a_mailto_token_is_minted(vector: Vector) -> None:
+def test_the_page_explains_how_a_mailto_token_is_minted(vector: Vector) -> None:
     code = hashlib.sha256(vector["topic"].encode()).digest()[:5]
     body = b"\x01" + bytes.fromhex(vector["id"].replace("-", "")) + code
     derived = hmac_sha256(LINK_KEYS[-1].encode(), b"mailto")
@@ -174,7 +174,7 @@ def test_the_page_says_how_a_mailto_token_is_minted(vector: Vector) -> None:
 
 
 @vectors("refused-mailto")
-def test_what_the_page_refuses_as_a_mailto_token_is_refused(vector: Vector) -> None:
+def test_mailto_tokens_that_the_page_refuses_are_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
         mail_tokens.read_mailto(vector["local_part"], LINK_KEYS)
 
@@ -188,7 +188,7 @@ def _minter() -> minter.Minter:
     )
 
 
-def test_the_headers_are_those_of_the_page() -> None:
+def test_the_headers_match_the_page() -> None:
     vector = VECTORS["headers"]
     minted = _minter().mint(
         vector["address"],
@@ -201,13 +201,13 @@ def test_the_headers_are_those_of_the_page() -> None:
 
 
 @vectors("list-ids")
-def test_a_list_id_is_that_of_the_page(vector: Vector) -> None:
+def test_a_list_id_matches_the_page(vector: Vector) -> None:
     minted = _minter().mint("ada@example.org", "weekly-news", "c", list_name=vector["list_name"])
     assert minted.list_id == vector["list_id"]
 
 
 @vectors("return-paths")
-def test_a_return_path_is_that_of_the_page(vector: Vector) -> None:
+def test_a_return_path_matches_the_page(vector: Vector) -> None:
     person = UUID(vector["id"])
     local_part = mail_tokens.write_return_path(person, vector["topic"], LINK_KEYS)
     assert local_part == vector["local_part"]

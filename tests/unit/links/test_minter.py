@@ -1,4 +1,4 @@
-"""Minting and reading links, and the headers as they leave for the world (M1, M2, M11, S8)."""
+"""Minting and reading links, and the headers of sent messages (M1, M2, M11, S8)."""
 
 import copy
 import doctest
@@ -74,19 +74,19 @@ def test_importing_links_loads_no_flask_and_no_database() -> None:
 
 
 @pytest.mark.parametrize("module", [addresses, cleaning, headers, minter])
-def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
+def test_the_docstring_examples_are_correct(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
 
 
 @given(any_link, st.sampled_from(["unsubscribe", "preferences"]))
-def test_a_link_says_what_was_written(link: Link, purpose: Purpose) -> None:
+def test_a_link_reads_back_as_it_was_written(link: Link, purpose: Purpose) -> None:
     assert read_link(purpose, write_link(purpose, link, KEYS), KEYS) == link
 
 
 @given(any_link)
-def test_a_link_is_short_and_plain_enough_for_every_mail_program(link: Link) -> None:
+def test_a_link_is_short_and_plain_enough_for_every_email_program(link: Link) -> None:
     text = write_link("unsubscribe", link, KEYS)
     assert len(f"/u/{text}") <= 160
     assert re.fullmatch(r"[A-Za-z0-9._-]+", text, re.ASCII)
@@ -97,7 +97,7 @@ def test_every_other_last_character_of_the_signature_is_refused() -> None:
     assert all(refuses(other) for other in others)
 
 
-def test_every_other_spelling_of_the_subscriber_is_refused_though_it_is_signed() -> None:
+def test_another_spelling_of_the_subscriber_is_refused_even_if_signed() -> None:
     version, day, person, rest = GOOD.rpartition(".")[0].split(".", 3)
     for last in BASE64:
         spelt = f"{version}.{day}.{person[:-1]}{last}.{rest}"
@@ -124,7 +124,7 @@ def test_every_other_spelling_of_the_subscriber_is_refused_though_it_is_signed()
         "",
     ],
 )
-def test_a_payload_not_in_its_canonical_form_is_refused_though_it_is_signed(payload: str) -> None:
+def test_a_payload_that_is_not_canonical_is_refused_even_if_signed(payload: str) -> None:
     person = GOOD.split(".")[2]
     text = signing.signer("unsubscribe", KEYS).sign(payload.format(person)).decode()
     assert refuses(text)
@@ -145,13 +145,13 @@ def test_every_flipped_bit_is_refused() -> None:
 
 
 @given(st.text())
-def test_whatever_is_read_is_refused_and_nothing_else(text: str) -> None:
+def test_any_other_text_is_refused(text: str) -> None:
     assert refuses(text)
     assert refuses(GOOD + text) is (text != "")
 
 
 @pytest.mark.parametrize("text", ["\ud800", GOOD + "\udfff", "\x00", GOOD + "\n", f" {GOOD}"])
-def test_hostile_texts_are_refused(text: str) -> None:
+def test_hostile_text_is_refused(text: str) -> None:
     assert refuses(text)
 
 
@@ -169,7 +169,7 @@ def test_a_link_of_one_purpose_is_refused_for_another() -> None:
         server.read_confirm(GOOD, KEYS)
 
 
-def test_a_receipt_names_rows_by_plain_numbers() -> None:
+def test_a_receipt_link_needs_plain_row_numbers() -> None:
     person = GOOD.split(".")[2]
     for rows in ("0.1", "01.1", "1", "1.1.1", "-1.1", "٣.1", "12345678901.1"):
         payload = f"1.20779.{person}.{rows}"
@@ -184,7 +184,7 @@ def test_a_receipt_names_rows_by_plain_numbers() -> None:
     slugs,
     st.integers(1, 32_503_680_000_000_000).map(lambda us: EPOCH + timedelta(microseconds=us)),
 )
-def test_a_confirm_link_says_what_was_written(
+def test_a_confirm_link_reads_back_as_it_was_written(
     day: date, person: UUID, topic: str, asked_at: datetime
 ) -> None:
     confirm = server.Confirm(day, person, topic, asked_at)
@@ -217,7 +217,7 @@ def test_every_truncation_and_flipped_bit_of_a_confirm_link_is_refused() -> None
 
 
 @pytest.mark.parametrize("topic", ["", "T", "t.c", "t" * 33, "t\n", "ä"])
-def test_a_confirm_link_names_one_topic(topic: str) -> None:
+def test_a_confirm_link_needs_a_valid_topic(topic: str) -> None:
     person = GOOD.split(".")[2]
     text = signing.signer("confirm", KEYS).sign(f"1.20779.{person}.{topic}.1").decode()
     with pytest.raises(BadLink):
@@ -225,7 +225,7 @@ def test_a_confirm_link_names_one_topic(topic: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ["", "0", "01", "-1", "+1", "1.0", "1e9", "٣", "1" * 18, "1\n"])
-def test_a_confirm_link_says_when_it_was_asked_for(asked: str) -> None:
+def test_a_confirm_link_needs_a_valid_request_time(asked: str) -> None:
     person = GOOD.split(".")[2]
     for rest in (f"t.{asked}", "t"):
         text = signing.signer("confirm", KEYS).sign(f"1.20779.{person}.{rest}").decode()
@@ -233,7 +233,7 @@ def test_a_confirm_link_says_when_it_was_asked_for(asked: str) -> None:
             server.read_confirm(text, KEYS)
 
 
-def test_a_server_key_that_is_retired_still_opens_what_it_signed() -> None:
+def test_a_retired_server_key_is_accepted_only_while_it_is_listed() -> None:
     new = "new-server-key-for-tests-5hD8sK2gL7"
     text = server.write_confirm(CONFIRM, KEYS)
     assert server.read_confirm(text, [*KEYS, new]) == CONFIRM
@@ -241,7 +241,7 @@ def test_a_server_key_that_is_retired_still_opens_what_it_signed() -> None:
         server.read_confirm(text, [new])
 
 
-def test_a_retired_key_is_accepted_while_it_is_listed_and_not_after() -> None:
+def test_a_retired_link_key_is_accepted_only_while_it_is_listed() -> None:
     new = "new-link-key-for-tests-5hD8sK2gL7jF"
     assert read_link("unsubscribe", GOOD, [make.LINK_KEY, new]) == ADA
     assert refuses(GOOD, keys=[new])
@@ -250,33 +250,33 @@ def test_a_retired_key_is_accepted_while_it_is_listed_and_not_after() -> None:
 
 
 @pytest.mark.parametrize("topic", ["", "A", "weekly news", "t" * 33, "weekly.news", "ä", "a\n"])
-def test_a_topic_that_could_not_stand_in_a_link_is_refused(topic: str) -> None:
+def test_a_topic_that_cannot_be_part_of_a_link_is_refused(topic: str) -> None:
     with pytest.raises(ValueError, match="a topic must be"):
         make.minter().mint("ada@example.org", topic, "c")
 
 
-# The last three are letters that ignoring case takes for k, s and i.
+# The last three are letters that case-insensitive matching takes for k, s and i.
 @pytest.mark.parametrize(
     "campaign", ["", "a b", "c" * 41, "a/b", "a%20", "c\n", "\u212a", "ſ", "İ"]
 )
-def test_a_campaign_that_could_not_stand_in_a_link_is_refused(campaign: str) -> None:
+def test_a_campaign_that_cannot_be_part_of_a_link_is_refused(campaign: str) -> None:
     with pytest.raises(ValueError, match="a campaign must be"):
         make.minter().mint("ada@example.org", "weekly-news", campaign)
 
 
 @pytest.mark.parametrize("keys", [make.LINK_KEY, [], [make.LINK_KEY, ""]])
-def test_keys_that_are_no_list_of_keys_are_refused(keys: object) -> None:
+def test_link_keys_must_be_a_list_of_keys(keys: object) -> None:
     with pytest.raises(ValueError, match="link_keys must be a list"):
         make.minter(link_keys=keys)
 
 
-def test_a_person_may_be_named_by_address_or_by_id() -> None:
+def test_a_subscriber_may_be_given_by_address_or_by_id() -> None:
     by_address = make.minter().mint("Ada@Example.org", "weekly-news", "c", day=DAY)
     by_id = make.minter().mint(make.person(), "weekly-news", "c", day=DAY)
     assert by_address == by_id
 
 
-def test_the_mailto_is_offered_only_where_mail_is_received() -> None:
+def test_the_mailto_is_offered_only_with_an_inbound_domain() -> None:
     without = make.minter().mint("ada@example.org", "weekly-news", "c")
     assert without.list_unsubscribe == f"<{without.unsubscribe_url}>"
     assert re.search(r">, <mailto:u-[a-z2-7]{60}@\S+\?subject=unsubscribe>$", LONG.list_unsubscribe)
@@ -300,19 +300,19 @@ def test_no_other_mailto_token_is_accepted(text: str) -> None:
     "text",
     [TOKEN[:-1], f"{TOKEN}====", TOKEN[2:], f"u-{TOKEN}", TOKEN.replace("k", "\u212a") + "é"],
 )
-def test_a_mailto_token_that_was_changed_is_refused(text: str) -> None:
+def test_a_changed_mailto_token_is_refused(text: str) -> None:
     with pytest.raises(BadLink):
         mail_tokens.read_mailto(text, KEYS)
 
 
-def test_a_letter_that_only_looks_like_k_is_refused_in_a_mailto_token() -> None:
+def test_a_lookalike_of_k_is_refused_in_a_mailto_token() -> None:
     tokens = (mail_tokens.write_mailto(ADA.subscriber_id, f"t{n}", KEYS) for n in range(99))
     token = next(each for each in tokens if "k" in each)
     with pytest.raises(BadLink):
         mail_tokens.read_mailto(token.replace("k", "\N{KELVIN SIGN}"), KEYS)
 
 
-def test_a_mailto_token_of_a_retired_key_is_read_while_the_key_is_listed() -> None:
+def test_a_retired_key_reads_mailto_tokens_only_while_it_is_listed() -> None:
     new = "new-link-key-for-tests-5hD8sK2gL7jF"
     assert mail_tokens.read_mailto(TOKEN, [make.LINK_KEY, new])[0] == ADA.subscriber_id
     with pytest.raises(BadLink):
@@ -334,7 +334,7 @@ def test_a_mailto_token_of_a_retired_key_is_read_while_the_key_is_listed() -> No
         ("\N{EM SPACE}", ""),
     ],
 )
-def test_a_list_id_has_a_phrase_where_the_name_is_plain(name: str, phrase: str) -> None:
+def test_a_list_id_has_a_phrase_if_the_name_is_plain(name: str, phrase: str) -> None:
     minted = make.minter().mint("ada@example.org", "weekly-news", "c", list_name=name)
     assert minted.list_id == f"{phrase}<weekly-news.lists.mail.example.org>"
 
@@ -373,7 +373,7 @@ def _applied(message: Message) -> Message:
 
 
 def _assigned() -> Message:
-    """Return a message as Flask-Mail and Django 6 make it."""
+    """Return a message built as Flask-Mail and Django 6 build it."""
     message = EmailMessage(policy.SMTP)
     for name, value in LONG.headers.items():
         message[name] = value
@@ -405,7 +405,7 @@ SHAPES: dict[str, Build] = {
 }
 
 
-def assert_whole(raw: bytes) -> None:
+def assert_intact(raw: bytes) -> None:
     """Check the bytes of a message against M1 and M2."""
     head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0]
     assert max(map(len, head.splitlines())) <= 998
@@ -417,21 +417,21 @@ def assert_whole(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_headers_are_whole_in_the_bytes_of_a_message(shape: str) -> None:
-    assert_whole(SHAPES[shape]().as_bytes())
+def test_the_headers_are_intact_in_the_bytes_of_a_message(shape: str) -> None:
+    assert_intact(SHAPES[shape]().as_bytes())
 
 
 @pytest.mark.parametrize("chosen", [policy.default, policy.SMTP, policy.SMTPUTF8, policy.strict])
-def test_the_headers_stay_whole_when_written_under_another_policy(
+def test_the_headers_stay_intact_when_written_under_another_policy(
     chosen: "policy.EmailPolicy[Any]",
 ) -> None:
     written = BytesIO()
     BytesGenerator(written, policy=chosen).flatten(SHAPES["default"]())
-    assert_whole(written.getvalue())
+    assert_intact(written.getvalue())
 
 
-class Keeping:
-    """An SMTP handler that keeps what it was sent."""
+class Recorder:
+    """An SMTP handler that keeps the received messages."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []
@@ -442,13 +442,13 @@ class Keeping:
 
 
 @pytest.mark.parametrize("shape", ["default", "SMTPUTF8", "MIMEText"])
-def test_the_headers_are_whole_when_smtplib_has_sent_them(shape: str) -> None:
-    keeping, message = Keeping(), SHAPES[shape]()
-    server = Controller(keeping, hostname="127.0.0.1", port=processes.free_port())
+def test_the_headers_are_intact_after_sending_with_smtplib(shape: str) -> None:
+    recorder, message = Recorder(), SHAPES[shape]()
+    server = Controller(recorder, hostname="127.0.0.1", port=processes.free_port())
     server.start()
     try:
         with smtplib.SMTP("127.0.0.1", server.port) as smtp:
             smtp.send_message(message, "letters@example.org", ["ada@example.org"])
     finally:
         server.stop()
-    assert_whole(keeping.received[0])
+    assert_intact(recorder.received[0])

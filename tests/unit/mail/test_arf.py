@@ -1,4 +1,4 @@
-"""Complaints of feedback loops: complete ones, and those that lack most fields."""
+"""Complaints from feedback loops, complete or with most fields missing."""
 
 import pytest
 
@@ -29,28 +29,28 @@ def test_outlook_sends_the_email_without_a_report() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fraud", "virus", "other", "Miscategorized", "x-new"])
-def test_a_kind_stays_as_it_is(kind: str) -> None:
+def test_any_kind_is_kept_in_lower_case(kind: str) -> None:
     found = read(feedback(f"Feedback-Type: {kind}\nUser-Agent: x\nVersion: 1")).complaint
     assert found is not None
     assert found.kind == kind.lower()
 
 
-def test_a_complaint_without_a_kind_is_another_one() -> None:
+def test_a_complaint_without_a_kind_has_the_kind_other() -> None:
     found = read(feedback("User-Agent: x\nVersion: 1")).complaint
     assert found is not None
     assert found.kind == "other"
 
 
-def test_an_empty_report_is_no_complaint() -> None:
+def test_an_empty_report_is_not_a_complaint() -> None:
     assert read(feedback("")).complaint is None
 
 
-def test_a_complaint_that_could_not_be_delivered_is_no_complaint() -> None:
+def test_an_undeliverable_complaint_is_not_a_complaint() -> None:
     raw = received.report("Action: failed", returned="X-HmXmrOriginalRecipient: ada@example.net")
     assert read(raw).complaint is None
 
 
-def test_a_person_who_forwards_a_complaint_does_not_complain() -> None:
+def test_a_forwarded_complaint_is_not_a_complaint() -> None:
     inner = received.raw("yahoo-complaint").decode()
     body = f"--fwd\nContent-Type: message/rfc822\n\n{inner}\n--fwd--\n"
     raw = received.mail(body, Content_Type="multipart/mixed; boundary=fwd")
@@ -58,7 +58,7 @@ def test_a_person_who_forwards_a_complaint_does_not_complain() -> None:
 
 
 @pytest.mark.parametrize("part", ["text/rfc822-headers", "text/rfc822-header", "message/rfc822"])
-def test_the_headers_alone_are_an_original(part: str) -> None:
+def test_a_part_of_headers_only_counts_as_the_original(part: str) -> None:
     fields = f"Feedback-Type: abuse\n\n--edge\nContent-Type: {part}\n\nCFBL-Feedback-ID: b-token"
     fields += f"\nX-Preference-Center: b-other\nList-Unsubscribe: <{received.LINK}>"
     original = read(feedback(fields)).original
@@ -67,7 +67,7 @@ def test_the_headers_alone_are_an_original(part: str) -> None:
     assert original.feedback_ids == ("b-token", "b-other")
 
 
-def test_outlooks_message_may_be_merged_with_the_one_around_it() -> None:
+def test_an_outlook_complaint_may_be_merged_with_its_wrapper() -> None:
     raw = received.mail(
         Return_Path="staff@hotmail.com",
         X_HmXmrOriginalRecipient="ada@hotmail.example",
@@ -82,7 +82,7 @@ def test_outlooks_message_may_be_merged_with_the_one_around_it() -> None:
     assert incoming.original.list_unsubscribe == (received.LINK,)
 
 
-def test_outlooks_message_may_be_flattened_to_text() -> None:
+def test_an_outlook_complaint_may_be_flattened_to_text() -> None:
     body = f"X-HmXmrOriginalRecipient: ada@hotmail.example\nList-Unsubscribe: <{received.LINK}>\n"
     incoming = read(received.mail(body, From="staff@hotmail.com", Subject="complaint about x"))
     assert incoming.complaint is not None
@@ -91,7 +91,7 @@ def test_outlooks_message_may_be_flattened_to_text() -> None:
     assert read(received.mail(body, From="bob@example.net")).complaint is None
 
 
-def test_outlooks_subject_may_be_an_encoded_word() -> None:
+def test_an_outlook_subject_may_be_an_encoded_word() -> None:
     body = (
         f"--edge\nContent-Type: message/rfc822\n\nList-Unsubscribe: <{received.LINK}>\n--edge--\n"
     )

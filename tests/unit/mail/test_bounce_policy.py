@@ -1,4 +1,4 @@
-"""What a status code and a mail server's words mean: the table, word by word."""
+"""How a status code and a mail server's words are classified, case by case."""
 
 import pytest
 
@@ -45,7 +45,7 @@ PERMANENT_BY_WORDS = [
     "551 <ada@example.net> is a deactivated mailbox",
     "550 This mailbox is disabled (554.30)",
 ]
-IN_DOUBT = [
+AMBIGUOUS = [
     "",
     "550 failed",
     "550 Requested action not taken: mailbox unavailable",
@@ -76,7 +76,7 @@ IN_DOUBT = [
     "550 you said <user.unknown@example.net>",
     "550 see https://example.net/why",
 ]
-# Codes that do not tell of a missing mailbox, with what they say.
+# Codes that do not mean a missing mailbox, by what they are about.
 ADDRESS_OR_PATH = ["5.1.2", "5.2.2", "5.4.1", "5.4.4", "5.4.6", "5.1.11", "5.2.10", "5.3.2"]
 ADDRESS_OR_PATH += ["4.0.0", "4.1.1", "4.2.1", "4.2.2", "4.4.1", "4.4.7"]
 SENDER_OR_MESSAGE = ["5.1.7", "5.1.8", "5.2.3", "5.3.4", "5.6.0", "5.6.1", "5.7.0", "5.7.1"]
@@ -86,13 +86,13 @@ AUTHENTICATION = ["5.7.23", "5.7.26", "5.7.509", "5.7.515", "5.7.9"]
 
 
 @pytest.mark.parametrize("code", bounce_policy.PERMANENT)
-def test_some_codes_are_a_permanent_failure(code: str) -> None:
+def test_permanent_codes_are_classified_as_permanent(code: str) -> None:
     assert classify(code, "") == Classification(PERMANENT, code)
     assert classify("", f"550 {code} whatever they say") == Classification(PERMANENT, code)
 
 
 @pytest.mark.parametrize("code", ADDRESS_OR_PATH)
-def test_a_code_about_the_path_may_pass(code: str) -> None:
+def test_a_code_about_the_address_or_path_is_soft(code: str) -> None:
     assert classify(code, "") == Classification(SOFT, code)
     assert classify("", f"550 {code} whatever they say") == Classification(SOFT, code)
     assert classify(code, "550 user unknown") == Classification(SOFT, code)
@@ -107,13 +107,15 @@ def test_a_code_about_the_sender_or_the_message_is_ignored(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", AUTHENTICATION)
-def test_no_words_beside_a_code_about_authentication_tell_of_a_mailbox(code: str) -> None:
+def test_an_authentication_code_is_ignored_whatever_the_words(code: str) -> None:
     assert classify(code, f"550 {code} no such user").severity is IGNORED
 
 
 @pytest.mark.parametrize("code", ["5.7.0", "5.7.1", "5.7.133"])
 @pytest.mark.parametrize("words", ["no such user", "<ada@example.net>: User unknown in table"])
-def test_a_policy_code_counts_where_the_words_name_a_missing_mailbox(code: str, words: str) -> None:
+def test_a_policy_code_is_permanent_if_the_words_name_a_missing_mailbox(
+    code: str, words: str
+) -> None:
     assert classify(code, f"550 {code} {words}") == Classification(PERMANENT, "5.1.1")
     assert classify(f"4{code[1:]}", f"450 4{code[1:]} {words}").severity is SOFT
     assert classify(code, f"550 {code} {words}: blocked as spam") == Classification(IGNORED, code)
@@ -121,18 +123,18 @@ def test_a_policy_code_counts_where_the_words_name_a_missing_mailbox(code: str, 
 
 @pytest.mark.parametrize("status", ["", "5.0.0", "5.1.0", "5.2.0", "5.3.0", "5.5.0"])
 @pytest.mark.parametrize("words", PERMANENT_BY_WORDS)
-def test_words_decide_where_the_code_says_nothing(status: str, words: str) -> None:
-    told = classify(status, words)
-    assert told.severity is PERMANENT
-    assert told.code in {"5.1.1", "5.2.1"}
+def test_words_decide_if_the_code_says_nothing(status: str, words: str) -> None:
+    result = classify(status, words)
+    assert result.severity is PERMANENT
+    assert result.code in {"5.1.1", "5.2.1"}
 
 
 @pytest.mark.parametrize("status", ["", "5.0.0"])
-@pytest.mark.parametrize("words", IN_DOUBT)
-def test_in_doubt_nothing_is_permanent(status: str, words: str) -> None:
-    told = classify(status, words)
-    assert told.severity in (SOFT, IGNORED)
-    assert told.code in ("", status)
+@pytest.mark.parametrize("words", AMBIGUOUS)
+def test_ambiguous_words_are_never_permanent(status: str, words: str) -> None:
+    result = classify(status, words)
+    assert result.severity in (SOFT, IGNORED)
+    assert result.code in ("", status)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_words_about_the_sender_or_the_message_are_ignored(words: str) -> None:
         "552 5.2.2 Too much mail data",
     ],
 )
-def test_words_about_what_passes_are_soft(words: str) -> None:
+def test_words_about_a_temporary_problem_are_soft(words: str) -> None:
     assert classify("", words).severity is SOFT
     assert classify("5.0.0", words).severity is SOFT
 
@@ -186,7 +188,7 @@ def test_words_about_what_passes_are_soft(words: str) -> None:
         ("5.0.0", "542 ada@example.net Rejected"),
     ],
 )
-def test_what_is_usually_a_missing_mailbox_is_probable(status: str, words: str) -> None:
+def test_a_likely_missing_mailbox_is_a_probable_bounce(status: str, words: str) -> None:
     assert classify(status, words).severity is PROBABLE
 
 
@@ -200,7 +202,7 @@ def test_what_is_usually_a_missing_mailbox_is_probable(status: str, words: str) 
         ("5.0.0", "550 Requested action not taken: mailbox unavailable"),
     ],
 )
-def test_words_like_these_in_another_context_are_not(status: str, words: str) -> None:
+def test_similar_words_in_another_context_are_not_probable(status: str, words: str) -> None:
     assert classify(status, words).severity in (SOFT, IGNORED)
 
 
@@ -243,7 +245,7 @@ def test_words_like_these_in_another_context_are_not(status: str, words: str) ->
         "550 No such user - your host is on our list",
     ],
 )
-def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None:
+def test_words_about_another_cause_outweigh_the_code(words: str) -> None:
     assert classify("5.1.1", words).severity in (SOFT, IGNORED)
     assert classify("", words).severity in (SOFT, IGNORED)
 
@@ -260,7 +262,7 @@ def test_words_that_tell_of_something_else_outweigh_the_code(words: str) -> None
         "Recipient refuses mail with attachments",
     ],
 )
-def test_a_refusal_in_general_terms_outweighs_a_code_but_not_a_missing_mailbox(
+def test_a_general_refusal_outweighs_a_code_but_not_a_missing_mailbox(
     refusal: str,
 ) -> None:
     assert classify("5.1.1", f"550 5.1.1 {refusal}") == Classification(SOFT, "5.1.1")
@@ -278,7 +280,7 @@ def test_a_refusal_in_general_terms_outweighs_a_code_but_not_a_missing_mailbox(
         "550 5.1.1 Not our customer",
     ],
 )
-def test_other_words_beside_a_code_leave_it_permanent(words: str) -> None:
+def test_other_words_leave_a_permanent_code_permanent(words: str) -> None:
     assert classify("", words).severity is PERMANENT
 
 
@@ -290,10 +292,10 @@ def test_a_domain_that_accepts_no_email_is_permanent(status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "aftermath", ["554 5.5.1 Error: no valid recipients", "503 5.5.2 Need Rcpt command."]
+    "later_reply", ["554 5.5.1 Error: no valid recipients", "503 5.5.2 Need Rcpt command."]
 )
-def test_what_a_server_says_after_its_refusal_does_not_count(aftermath: str) -> None:
-    words = f"550 5.1.1 <ada@example.net>... User unknown {aftermath}"
+def test_replies_after_the_refusal_are_ignored(later_reply: str) -> None:
+    words = f"550 5.1.1 <ada@example.net>... User unknown {later_reply}"
     assert classify("", words) == Classification(PERMANENT, "5.1.1")
     assert classify("5.5.2", words) == Classification(PERMANENT, "5.1.1")
 
@@ -307,11 +309,11 @@ def test_what_a_server_says_after_its_refusal_does_not_count(aftermath: str) -> 
         "<<< 550 <ada@example.net>, User Unknown\n421 example.net... Deferred: timed out",
     ],
 )
-def test_a_servers_own_reply_outweighs_the_words_around_it(text: str) -> None:
+def test_a_servers_own_reply_outweighs_the_surrounding_words(text: str) -> None:
     assert classify("", text) == Classification(PERMANENT, "5.1.1")
 
 
-def test_the_first_reason_that_tells_anything_decides() -> None:
+def test_the_first_conclusive_reason_decides() -> None:
     assert classify("5.0.0", "550 rejected", "user unknown", "spam") == Classification(
         PERMANENT, "5.1.1"
     )
@@ -342,14 +344,16 @@ AFTER_RCPT = [
     ("host", "severity"),
     [(DOCOMO, SOFT), (KDDI, SOFT), ("msmx.au.com", SOFT), ("mta6.am0.yahoodns.net", PERMANENT)],
 )
-def test_after_data_it_depends_on_the_host(where: str, host: str, severity: BounceSeverity) -> None:
+def test_the_host_decides_about_a_refusal_after_data(
+    where: str, host: str, severity: BounceSeverity
+) -> None:
     text = where.format(host, host.partition(".")[2])
     assert classify("", text).severity is severity
     assert classify("5.0.0", "550 user unknown", where=text).severity is severity
 
 
 @pytest.mark.parametrize("where", AFTER_DATA)
-def test_after_data_from_another_host_a_code_is_believed_and_words_are_probable(where: str) -> None:
+def test_a_refusal_after_data_by_another_host_needs_a_code_to_be_permanent(where: str) -> None:
     text = where.format("mx.example.net", "example.net")
     assert classify("5.0.0", "550 user unknown", where=text).severity is PROBABLE
     assert classify("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
@@ -357,18 +361,18 @@ def test_after_data_from_another_host_a_code_is_believed_and_words_are_probable(
 
 @pytest.mark.parametrize("where", AFTER_RCPT)
 @pytest.mark.parametrize("host", [DOCOMO, KDDI, "mx.example.net"])
-def test_after_rcpt_it_is_about_the_recipient(where: str, host: str) -> None:
+def test_a_refusal_after_rcpt_is_about_the_recipient(where: str, host: str) -> None:
     text = where.format(host, host.partition(".")[2])
     assert classify("5.0.0", "550 user unknown", where=text).severity is PERMANENT
 
 
 @pytest.mark.parametrize("host", [DOCOMO, KDDI])
-def test_a_host_that_filters_is_doubted_where_the_command_is_not_known(host: str) -> None:
+def test_a_filtering_hosts_refusal_of_an_unknown_command_is_probable(host: str) -> None:
     assert classify("5.1.1", "550 user unknown", where=host).severity is PROBABLE
 
 
 @pytest.mark.parametrize("host", ["docomo.ne.jp.example.net", "not-au.com", "tableau.com"])
-def test_a_host_whose_name_only_looks_like_it_is_another(host: str) -> None:
+def test_a_host_with_a_similar_name_is_not_a_filtering_host(host: str) -> None:
     text = AFTER_DATA[0].format(host, "example.net")
     assert classify("5.1.1", "550 5.1.1 user unknown", where=text).severity is PERMANENT
 
@@ -376,7 +380,7 @@ def test_a_host_whose_name_only_looks_like_it_is_another(host: str) -> None:
 @pytest.mark.parametrize(
     "text", ["The following mail could not be delivered:", "a week after mail was sent, "]
 )
-def test_other_words_are_not_a_command(text: str) -> None:
+def test_ordinary_words_are_not_taken_for_a_command(text: str) -> None:
     assert classify("", f"{text} 550 5.1.1 user unknown").severity is PERMANENT
 
 
@@ -386,7 +390,9 @@ def test_a_refusal_of_mail_from_is_about_the_sender() -> None:
 
 
 @pytest.mark.parametrize("otherwise", BounceSeverity)
-def test_a_providers_own_verdict_counts_where_nothing_else_tells(otherwise: BounceSeverity) -> None:
+def test_the_providers_verdict_counts_if_nothing_else_is_conclusive(
+    otherwise: BounceSeverity,
+) -> None:
     assert classify("", "", otherwise=otherwise) == Classification(otherwise, "")
     assert classify("5.0.0", "500 failed", otherwise=otherwise) == Classification(
         otherwise, "5.0.0"
@@ -398,23 +404,23 @@ def test_a_providers_own_verdict_counts_where_nothing_else_tells(otherwise: Boun
 @pytest.mark.parametrize(
     "address", ["spam@example.net", "quota.full@example.net", "limit@x.example"]
 )
-def test_the_address_itself_is_not_among_the_words(address: str) -> None:
+def test_words_within_the_address_are_ignored(address: str) -> None:
     assert classify("5.1.1", f"550 5.1.1 <{address}>: User unknown").severity is PERMANENT
 
 
-def test_an_address_of_a_page_is_not_among_the_words_that_name_a_mailbox() -> None:
+def test_words_within_a_url_are_ignored() -> None:
     words = "550 5.1.1 User unknown. See https://example.net/policy/blocked-spam.html"
     assert classify("5.1.1", words).severity is PERMANENT
 
 
 @pytest.mark.parametrize("words", ["550 see 5.1.1.7", "550 [5.1.1]", "550 v5.1.1", "550 15.1.1"])
-def test_a_code_is_not_read_out_of_other_numbers(words: str) -> None:
+def test_a_code_is_not_extracted_from_other_numbers(words: str) -> None:
     assert classify("", words).severity is SOFT
 
 
 @pytest.mark.parametrize(
     "piece", ["host a.", "a.b ", ">>> data ", "said: 550", "\n550 ", "[", "5.1.1 ", "http://", " "]
 )
-def test_no_pattern_backtracks_for_long_on_hostile_words(piece: str) -> None:
+def test_no_pattern_backtracks_long_on_hostile_words(piece: str) -> None:
     hostile = piece * 40_000
     assert classify("5.0.0", hostile, hostile, where=hostile).severity in BounceSeverity

@@ -72,7 +72,7 @@ def test_without_listed_domains_no_key_is_looked_up() -> None:
     assert keys.asked == ["s1._domainkey.example.org"]
 
 
-def test_a_signature_whose_key_is_unknown_or_another_does_not_count() -> None:
+def test_a_signature_with_an_unknown_or_different_key_does_not_count() -> None:
     def fail(where: str) -> bytes | None:
         raise KeyUnknownError("DNS does not answer")
 
@@ -81,7 +81,7 @@ def test_a_signature_whose_key_is_unknown_or_another_does_not_count() -> None:
         assert not is_signed_by(GOOD, DOMAINS, find)
 
 
-def test_nothing_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_part_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for raw in (GOOD, GOOD.replace(b"v=1;", b"v=2;"), GOOD.replace(b"open", b"shut")):
         is_trusted(raw)

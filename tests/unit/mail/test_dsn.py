@@ -1,4 +1,4 @@
-"""Delivery reports: their fields, whom they are about, and who may write one."""
+"""Delivery reports: their fields, their recipients, and the senders that may write one."""
 
 import pytest
 
@@ -11,28 +11,28 @@ UNKNOWN = "Final-Recipient: rfc822; ada@example.net\nAction: failed\nStatus: 5.1
 
 
 @pytest.mark.parametrize("action", ["failed", "Failed", "failure", "failed (Bad mailbox)", "error"])
-def test_a_failure_is_written_in_several_ways(action: str) -> None:
+def test_every_spelling_of_a_failed_action_is_a_failure(action: str) -> None:
     (failure,) = read(received.report(UNKNOWN.replace("failed", action))).failures
     assert failure.severity is PERMANENT
 
 
 @pytest.mark.parametrize("action", ["delayed", "Delayed (4 hours)"])
-def test_a_delay_counts_for_nothing(action: str) -> None:
+def test_a_delay_is_ignored(action: str) -> None:
     (failure,) = read(received.report(UNKNOWN.replace("failed", action))).failures
     assert failure.severity is IGNORED
 
 
 @pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "what?"])
-def test_a_mail_that_went_on_has_not_failed(action: str) -> None:
+def test_a_message_passed_on_has_not_failed(action: str) -> None:
     assert read(received.report(UNKNOWN.replace("failed", action))).failures == ()
 
 
-def test_the_address_that_we_wrote_to_comes_before_the_one_that_failed() -> None:
+def test_the_original_recipient_is_preferred_to_the_final_one() -> None:
     fields = f"Original-Recipient: rfc822;ada@example.org\n{UNKNOWN}"
     assert read(received.report(fields)).failures[0].recipient == "ada@example.org"
 
 
-def test_an_address_of_another_kind_is_passed_over() -> None:
+def test_an_address_of_another_type_is_skipped() -> None:
     fields = UNKNOWN.replace("rfc822; ada@example.net", "x400; /S=ada/OU=example/C=GB/")
     original = "Original-Recipient: rfc822; <ada@example.net>"
     assert read(received.report(f"{fields}\n{original}")).failures[0].recipient == "ada@example.net"
@@ -45,12 +45,12 @@ def test_an_address_of_another_kind_is_passed_over() -> None:
         ("Action: failed", "Final-Recipient: rfc822; ada@example.net\nStatus: 5.1.1"),
     ],
 )
-def test_a_blank_line_within_a_recipient_does_not_tear_it_apart(fields: tuple[str, str]) -> None:
+def test_a_blank_line_does_not_split_a_recipients_fields(fields: tuple[str, str]) -> None:
     (failure,) = read(received.report(*fields)).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
 
-def test_a_status_without_a_code_is_words() -> None:
+def test_a_status_without_a_code_is_read_as_words() -> None:
     fields = UNKNOWN.replace("5.1.1", "553 Exceeded maximum inbound message size")
     (failure,) = read(received.report(fields)).failures
     assert (failure.severity, failure.code) == (IGNORED, "")
@@ -61,20 +61,20 @@ def test_a_comment_beside_the_code_is_read() -> None:
     assert read(received.report(fields)).failures[0].severity is SOFT
 
 
-def test_the_text_says_why_where_the_fields_do_not() -> None:
+def test_the_text_gives_the_reason_if_the_fields_do_not() -> None:
     fields = UNKNOWN.replace("5.1.1", "5.0.0")
     text = "<ada@example.net>: 550 No such user here"
     (failure,) = read(received.report(fields, text=text)).failures
     assert (failure.severity, failure.code) == (PERMANENT, "5.1.1")
 
 
-def test_one_recipient_s_reason_is_not_another_s() -> None:
+def test_a_recipients_reason_does_not_apply_to_another() -> None:
     fields = UNKNOWN.replace("5.1.1", "5.0.0")
     text = "<grace@example.net>: 550 No such user here\n<ada@example.net>: 552 over quota"
     assert read(received.report(fields, text=text)).failures[0].severity is SOFT
 
 
-def test_a_recipient_of_whom_two_things_are_said_has_not_failed_for_good() -> None:
+def test_a_recipient_with_conflicting_reasons_is_not_permanent() -> None:
     doubt = UNKNOWN.replace("5.1.1", "5.4.6")
     assert not any(
         each.severity is PERMANENT for each in read(received.report(UNKNOWN, doubt)).failures
@@ -89,7 +89,7 @@ def test_an_encoded_report_is_decoded() -> None:
     assert read(raw).failures[0].code == "5.1.1"
 
 
-def test_exim_says_in_a_header_whom_it_did_not_reach() -> None:
+def test_exim_names_the_failed_recipient_in_a_header() -> None:
     text = "A message sent by\n\n  <b-token@in.example.org>\n\nfailed:\n\n  ada@example.net\n    {}"
     raw = received.mail(
         text.format("550 user unknown"),
@@ -100,18 +100,18 @@ def test_exim_says_in_a_header_whom_it_did_not_reach() -> None:
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
 
-def test_a_report_that_names_nobody_is_one_failure() -> None:
+def test_a_report_without_a_recipient_is_one_failure() -> None:
     raw = received.mail("Your mail could not be delivered.", From="MAILER-DAEMON@example.net")
     (failure,) = read(raw).failures
     assert (failure.recipient, failure.severity, failure.code) == ("", SOFT, "")
 
 
-def test_a_mail_system_that_reports_nothing_has_no_failure() -> None:
+def test_another_message_from_a_mail_system_has_no_failure() -> None:
     raw = received.mail("Maintenance tonight at eight.", From="postmaster@example.net")
     assert read(raw).failures == ()
 
 
-def test_only_what_stands_close_to_an_address_speaks_of_it() -> None:
+def test_only_words_close_to_an_address_apply_to_it() -> None:
     text = "<ada@example.net>:\nfailed\n" + "and so on\n" * 10 + "550 user unknown\n"
     (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
     assert failure.severity is SOFT
@@ -127,7 +127,7 @@ def test_only_what_stands_close_to_an_address_speaks_of_it() -> None:
         "Please send this report to postmaster@example.net",
     ],
 )
-def test_an_address_that_a_report_names_besides_is_no_recipient(line: str) -> None:
+def test_another_address_in_a_report_is_not_a_recipient(line: str) -> None:
     text = f"{line}\n\nUnable to deliver to\n<ada@example.net>: 550 user unknown"
     (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
@@ -142,7 +142,7 @@ def test_exchange_writes_an_x400_address_before_the_address() -> None:
 @pytest.mark.parametrize(
     "sender", ["<>", '"Mail System" <>', "mailer-daemon", "MDaemon@example.net"]
 )
-def test_a_mail_system_has_many_names(sender: str) -> None:
+def test_a_mail_system_is_recognized_by_any_of_its_names(sender: str) -> None:
     text = "You sent mail to ada@example.net. That's not a valid user here."
     assert read(received.mail(text, From=sender)).failures[0].severity is PERMANENT
 
@@ -162,7 +162,7 @@ def test_a_report_of_another_kind_has_no_failure(kind: str, part: str) -> None:
     assert read(raw.replace("message/delivery-status", part).encode()).failures == ()
 
 
-def test_words_below_the_copy_of_the_mail_are_not_the_mail_system_s() -> None:
+def test_words_in_the_copied_message_are_ignored() -> None:
     text = "<ada@example.net>:\nfailed\n\n--- Below this line is a copy.\n\nuser unknown"
     (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
     assert failure.severity is SOFT
@@ -172,7 +172,7 @@ def test_words_below_the_copy_of_the_mail_are_not_the_mail_system_s() -> None:
     "sender",
     ["Ada <ada@example.net>", "noreply@example.net", "Postmaster's friend <friend@example.net>"],
 )
-def test_a_person_reports_nothing(sender: str) -> None:
+def test_a_persons_message_is_not_a_report(sender: str) -> None:
     text = "<ada@example.net>: host mx.example.net said: 550 5.1.1 User unknown"
     assert read(received.mail(text, From=sender, Return_Path="<>")).failures == ()
 
@@ -180,13 +180,13 @@ def test_a_person_reports_nothing(sender: str) -> None:
 @pytest.mark.parametrize(
     "subject", ["Re: failure notice", "FW: failure notice", "=?utf-8?q?Re:_a?="]
 )
-def test_a_postmaster_who_answers_is_a_person(subject: str) -> None:
+def test_a_postmasters_reply_is_not_a_report(subject: str) -> None:
     text = "> <ada@example.net>: 550 5.1.1 User unknown\n\nWe look into it."
     raw = received.mail(text, From="postmaster@example.net", Subject=subject)
     assert read(raw).failures == ()
 
 
-# What Status and Diagnostic-Code say, and how it counts.
+# Status, Diagnostic-Code, and the resulting severity.
 STATUSES = [
     ("5.1.0", "smtp; 550 #5.1.0 Address rejected", PROBABLE),
     ("5.1.1", "smtp; 550 5.1.1 User unknown", PERMANENT),
@@ -218,7 +218,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "diagnostic", "severity"), STATUSES)
-def test_status_and_diagnostic_say_how_it_counts(
+def test_status_and_diagnostic_decide_the_severity(
     status: str, diagnostic: str, severity: BounceSeverity
 ) -> None:
     fields = f"{UNKNOWN.replace('5.1.1', status)}\nDiagnostic-Code: {diagnostic}"
@@ -226,7 +226,7 @@ def test_status_and_diagnostic_say_how_it_counts(
     assert failure.severity is severity
 
 
-def test_exchange_says_why_in_a_field_of_its_own() -> None:
+def test_exchange_gives_the_reason_in_its_own_field() -> None:
     fields = UNKNOWN.replace("5.1.1", "5.0.0")
     fields += "\nX-Supplementary-Info: <mx.example.com #5.1.1 smtp;550 5.1.1 does not exist>"
     assert read(received.report(fields)).failures[0].severity is PERMANENT
@@ -243,21 +243,21 @@ def test_a_second_recipient_needs_no_blank_line_before_it() -> None:
 
 
 @pytest.mark.parametrize("action", ["delivered", "relayed (to nowhere)", "expanded"])
-def test_a_failure_tells_whether_another_recipient_was_reached(action: str) -> None:
+def test_a_failure_records_whether_another_recipient_was_reached(action: str) -> None:
     other = f"Final-Recipient: rfc822; ben@example.net\nAction: {action}\nStatus: 2.0.0"
     (failure,) = read(received.report(other, UNKNOWN)).failures
     assert failure.another_reached
     assert not read(received.report(UNKNOWN)).failures[0].another_reached
 
 
-def test_a_failure_tells_which_address_failed_in_the_end() -> None:
+def test_a_failure_records_the_final_recipient() -> None:
     fields = f"Original-Recipient: rfc822;ada@example.org\n{UNKNOWN}"
     (failure,) = read(received.report(fields)).failures
     assert (failure.recipient, failure.final_recipient) == ("ada@example.org", "ada@example.net")
 
 
 @pytest.mark.parametrize("sender", ["postmaster@example.org", "System Administrator Weekly <a@b>"])
-def test_a_message_whose_own_from_looks_like_a_machine_can_fail(sender: str) -> None:
+def test_a_returned_message_from_a_machine_like_sender_can_fail(sender: str) -> None:
     raw = received.report(UNKNOWN, returned=f"From: {sender}\nSubject: Weekly news")
     assert read(raw).failures[0].severity is PERMANENT
     text = f"It could not be delivered: user unknown.\n\n--- Below is a copy\nFrom: {sender}\n"
@@ -267,7 +267,7 @@ def test_a_message_whose_own_from_looks_like_a_machine_can_fail(sender: str) -> 
 
 @pytest.mark.parametrize("host", ["mfsmax.docomo.ne.jp", "lsean.ezweb.ne.jp"])
 @pytest.mark.parametrize(("command", "severity"), [("end of DATA", SOFT), ("RCPT TO", PERMANENT)])
-def test_the_text_says_which_command_was_refused(
+def test_the_text_names_the_refused_command(
     host: str, command: str, severity: BounceSeverity
 ) -> None:
     said = f"host {host}[192.0.2.7] said: 550 Unknown user (in reply\n    to {command} command)"
@@ -277,7 +277,7 @@ def test_the_text_says_which_command_was_refused(
     assert read(raw).failures[0].severity is severity
 
 
-def test_one_recipients_command_is_not_anothers() -> None:
+def test_a_recipients_command_does_not_apply_to_another() -> None:
     host = "mfsmax.docomo.ne.jp[192.0.2.7]"
     text = f"""<ada@docomo.ne.jp>: host {host} said: 550 Unknown user (in reply to RCPT TO command)
 
@@ -369,13 +369,13 @@ The message subject was: Fight spam: our new policy
     "text",
     [SENDMAIL, NOTES, MAIL_MARSHAL, QMAIL, FLATTENED, INTER_SCAN, GOOGLE, DISCLAIMER, QUOTING],
 )
-def test_a_report_in_words_is_read_wherever_it_says_why(text: str) -> None:
+def test_a_plain_text_report_is_read_in_every_layout(text: str) -> None:
     raw = received.mail(text, From="MAILER-DAEMON@mx.example.net", To="b-token@in.example.org")
     (failure,) = read(raw).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
 
-def test_the_subject_of_the_returned_message_is_not_among_the_words() -> None:
+def test_the_returned_messages_subject_is_ignored() -> None:
     subject = "Fight spam: our new policy"
     text = f"<ada@example.net>: the message {subject} was not delivered: user unknown"
     fields = UNKNOWN.replace("5.1.1", "5.0.0")
@@ -383,7 +383,7 @@ def test_the_subject_of_the_returned_message_is_not_among_the_words() -> None:
     assert read(raw).failures[0].severity is PERMANENT
 
 
-def test_a_report_whose_parts_are_not_found_is_read_as_text() -> None:
+def test_a_report_with_a_wrong_boundary_is_read_as_text() -> None:
     fields = f"{UNKNOWN}\nDiagnostic-Code: smtp; 550 5.1.1 no such user"
     raw = received.report(fields).replace(b'boundary="edge"', b'boundary="other"')
     (failure,) = read(raw).failures
@@ -391,7 +391,7 @@ def test_a_report_whose_parts_are_not_found_is_read_as_text() -> None:
 
 
 def wrapped(report: bytes) -> bytes:
-    """Return a report inside the message of a gateway that adds a disclaimer."""
+    """Return a report wrapped by a gateway that adds a disclaimer."""
     body = f"--edge2\nContent-Type: message/rfc822\n\n{report.decode()}\n--edge2\n"
     body += "Content-Type: text/plain\n\nThis is confidential. Delete it if received in error.\n"
     kind = "multipart/mixed; boundary=edge2"
@@ -405,7 +405,7 @@ def wrapped(report: bytes) -> bytes:
         received.mail("Maintenance tonight at eight.", From="postmaster@example.net"),
     ],
 )
-def test_a_report_that_is_not_understood_says_so(raw: bytes) -> None:
+def test_a_report_that_is_not_understood_is_marked_unread(raw: bytes) -> None:
     incoming = read(raw)
     assert (incoming.failures, incoming.unread_report) == ((), True)
 
@@ -421,7 +421,7 @@ def test_a_report_that_is_not_understood_says_so(raw: bytes) -> None:
         received.raw("yahoo-complaint"),
     ],
 )
-def test_what_is_understood_or_not_a_report_is_not_unread(raw: bytes) -> None:
+def test_other_messages_are_not_marked_unread(raw: bytes) -> None:
     assert not read(raw).unread_report
 
 
@@ -435,7 +435,7 @@ CHALLENGES = {
 
 @pytest.mark.parametrize("said", CHALLENGES.values(), ids=list(CHALLENGES))
 @pytest.mark.parametrize("sender", ["ada@example.net", "MAILER-DAEMON@example.net"])
-def test_a_challenge_to_prove_something_is_not_a_failure(said: str, sender: str) -> None:
+def test_a_challenge_is_not_a_failure(said: str, sender: str) -> None:
     incoming = read(received.mail(said.format("https://x.example/1"), From=sender))
     assert (incoming.failures, incoming.challenge, incoming.unread_report) == ((), True, False)
 

@@ -1,4 +1,4 @@
-"""Mails of many mail systems, each read whole: who failed, who complains, who may be answered."""
+"""Messages of many mail systems, read whole: failures, complaints, and permission to reply."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ GONE = {
     "terra-spanish": "5.1.1",
     "yahoo-no-account": "5.1.1",
 }
-FAILED_OTHERWISE = {
+OTHER_FAILURES = {
     "expired": "4.4.1",
     "gmail-dmarc": "5.7.26",
     "gmail-rate": "5.2.1",
@@ -51,7 +51,7 @@ FAILED_OTHERWISE = {
     "yahoo-over-quota": "",
 }
 DELAYED = ("exim-delayed", "postfix-delayed")
-NO_REPORT = (
+NOT_REPORTS = (
     "apple-unsubscribe",
     "challenge-report",
     "challenge-text",
@@ -79,7 +79,7 @@ SEVERAL = "three-recipients"
 REPORTS = (
     "challenge-report",
     *GONE,
-    *FAILED_OTHERWISE,
+    *OTHER_FAILURES,
     *COMPLAINTS,
     "postfix-delayed",
     "read-receipt",
@@ -95,28 +95,28 @@ def test_a_mailbox_that_does_not_exist_is_a_permanent_failure(name: str) -> None
     assert failure.code == GONE[name]
 
 
-@pytest.mark.parametrize("name", FAILED_OTHERWISE)
-def test_another_failure_is_not_the_addresss(name: str) -> None:
+@pytest.mark.parametrize("name", OTHER_FAILURES)
+def test_another_failure_is_not_permanent(name: str) -> None:
     failures = received.message(name).failures
-    assert failures[0].code == FAILED_OTHERWISE[name]
+    assert failures[0].code == OTHER_FAILURES[name]
     assert not any(failure.severity is BounceSeverity.PERMANENT for failure in failures)
 
 
 @pytest.mark.parametrize("name", DELAYED)
-def test_a_delay_is_reported_as_one(name: str) -> None:
+def test_a_delay_is_ignored(name: str) -> None:
     (failure,) = received.message(name).failures
     assert failure.severity is BounceSeverity.IGNORED
 
 
-@pytest.mark.parametrize("name", NO_REPORT)
-def test_what_is_no_report_has_no_failure(name: str) -> None:
+@pytest.mark.parametrize("name", NOT_REPORTS)
+def test_a_message_that_is_not_a_report_has_no_failure(name: str) -> None:
     incoming = received.message(name)
     assert incoming.failures == ()
     assert incoming.complaint is None
 
 
 @pytest.mark.parametrize("name", COMPLAINTS)
-def test_a_complaint_is_found_and_is_no_failure(name: str) -> None:
+def test_a_complaint_is_recognized_and_is_not_a_failure(name: str) -> None:
     incoming = received.message(name)
     assert incoming.complaint is not None
     assert incoming.complaint.kind == COMPLAINTS[name]
@@ -124,14 +124,14 @@ def test_a_complaint_is_found_and_is_no_failure(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_the_mail_that_a_report_is_about_is_found_by_its_link(name: str) -> None:
+def test_the_original_of_a_report_is_found_with_its_links(name: str) -> None:
     original = received.message(name).original
     assert original is not None
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
     assert original.return_path == "b-token@in.example.org"
 
 
-def test_each_recipient_of_several_has_an_outcome_of_its_own() -> None:
+def test_each_of_several_recipients_has_its_own_outcome() -> None:
     failures = received.message(SEVERAL).failures
     assert [(each.recipient, each.severity) for each in failures] == [
         ("gone@example.net", BounceSeverity.PERMANENT),
@@ -140,12 +140,12 @@ def test_each_recipient_of_several_has_an_outcome_of_its_own() -> None:
     ]
 
 
-def test_every_message_in_the_folder_is_expected_to_be_something() -> None:
-    named = {*GONE, *FAILED_OTHERWISE, *DELAYED, *NO_REPORT, *COMPLAINTS, SEVERAL}
+def test_every_sample_message_has_an_expected_outcome() -> None:
+    named = {*GONE, *OTHER_FAILURES, *DELAYED, *NOT_REPORTS, *COMPLAINTS, SEVERAL}
     assert named == {path.stem for path in received.FOLDER.glob("*.eml")}
 
 
-def test_every_message_in_the_folder_can_be_read_whole() -> None:
+def test_every_sample_message_is_read_without_trouble() -> None:
     assert not any(received.message(path.stem).trouble for path in received.FOLDER.glob("*.eml"))
 
 
@@ -178,13 +178,13 @@ def test_every_message_in_the_folder_can_be_read_whole() -> None:
         "long",
     ],
 )
-def test_a_report_is_read_however_a_relay_has_mangled_it(mangle: Callable[[bytes], bytes]) -> None:
+def test_a_report_is_read_even_if_a_relay_mangled_it(mangle: Callable[[bytes], bytes]) -> None:
     incoming = read(mangle(received.raw("postfix-unknown")))
     assert incoming.failures == received.message("postfix-unknown").failures
     assert incoming.original == received.message("postfix-unknown").original
 
 
-@pytest.mark.parametrize("name", [*GONE, *FAILED_OTHERWISE, *DELAYED, *COMPLAINTS, SEVERAL])
+@pytest.mark.parametrize("name", [*GONE, *OTHER_FAILURES, *DELAYED, *COMPLAINTS, SEVERAL])
 def test_a_report_is_never_answered(name: str) -> None:
     assert received.message(name).automatic
 
@@ -211,7 +211,7 @@ def test_a_person_may_be_answered(name: str) -> None:
         ("From", "MAILER-DAEMON@example.net"),
     ],
 )
-def test_mail_of_a_machine_is_never_answered(header: str, value: str) -> None:
+def test_automatic_email_is_never_answered(header: str, value: str) -> None:
     assert read(received.mail(**{header: value})).automatic
 
 
@@ -226,15 +226,15 @@ def test_mail_of_a_machine_is_never_answered(header: str, value: str) -> None:
         ("From", "Ada <ada@example.net>"),
     ],
 )
-def test_mail_of_a_person_may_be_answered(header: str, value: str) -> None:
+def test_personal_email_may_be_answered(header: str, value: str) -> None:
     assert not read(received.mail(**{header: value})).automatic
 
 
-def test_one_header_of_several_is_enough() -> None:
+def test_one_automatic_header_among_several_is_enough() -> None:
     assert read(b"Auto-Submitted: no\nAuto-Submitted: auto-replied\n\n").automatic
 
 
-def test_recipients_come_from_the_mail_server_before_the_sender() -> None:
+def test_recipients_added_by_the_mail_server_come_first() -> None:
     raw = received.mail(
         To="Letters <news@example.org>, u-TOKEN@in.example.org",
         Cc="cc@example.org",
@@ -250,20 +250,20 @@ def test_recipients_come_from_the_mail_server_before_the_sender() -> None:
     )
 
 
-def test_a_recipient_named_twice_is_one() -> None:
+def test_a_repeated_recipient_is_listed_once() -> None:
     assert read(received.mail(Delivered_To="a@b.example", To="<a@b.example>")).recipients == (
         "a@b.example",
     )
 
 
-def test_of_very_many_recipients_the_first_are_read() -> None:
-    everybody = ", ".join(f"a{n}@example.net" for n in range(500))
-    recipients = read(received.mail(Delivered_To="b-token@in.example.org", To=everybody)).recipients
+def test_only_the_first_of_many_recipients_are_read() -> None:
+    many = ", ".join(f"a{n}@example.net" for n in range(500))
+    recipients = read(received.mail(Delivered_To="b-token@in.example.org", To=many)).recipients
     assert len(recipients) == MAX_RECIPIENTS
     assert recipients[0] == "b-token@in.example.org"
 
 
-def test_headers_that_stand_twice_are_read_once() -> None:
+def test_duplicate_headers_are_read_once() -> None:
     head, _, body = received.raw("postfix-unknown").partition(b"\n\n")
     twice = b"\n".join([head, head, b"", body])
     assert read(twice) == received.message("postfix-unknown")

@@ -1,4 +1,4 @@
-"""Mails that no mail system should ever send: huge, deep, torn, and any bytes at all."""
+"""Messages that no mail system should send: huge, deeply nested, damaged, or random bytes."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def multipart(boundary: bytes) -> bytes:
     return b"Content-Type: multipart/mixed; boundary=%s\n\n--%s\n" % (boundary, boundary)
 
 
-# Made when they are used: the largest have 50 MB.
+# Built when they are used: the largest have 50 MB.
 BOMBS: dict[str, Callable[[], bytes]] = {
     "levels": lambda: MACHINE + b"".join(multipart(b"b%d" % level) for level in range(10_000)),
     "one boundary": lambda: MACHINE + multipart(b"b") * 10_000,
@@ -52,12 +52,12 @@ def test_a_mail_bomb_takes_little_memory_and_few_parts(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw = BOMBS[name]()
-    taken_apart = 0
+    parsed = 0
     part_of = mime.part_of
 
     def counted(block: bytes) -> mime.Part:
-        nonlocal taken_apart
-        taken_apart += 1
+        nonlocal parsed
+        parsed += 1
         return part_of(block)
 
     monkeypatch.setattr(mime, "part_of", counted)
@@ -66,17 +66,17 @@ def test_a_mail_bomb_takes_little_memory_and_few_parts(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * mime.MAX_PARSED_BYTES
-    assert taken_apart <= mime.MAX_PARTS
+    assert parsed <= mime.MAX_PARTS
     assert len(incoming.failures) <= MAX_FAILURES
 
 
-@pytest.mark.parametrize(("name", "says"), [("levels", "deep"), ("siblings", "100 parts")])
-def test_parts_that_are_not_read_are_said(name: str, says: str) -> None:
+@pytest.mark.parametrize(("name", "reason"), [("levels", "deep"), ("siblings", "100 parts")])
+def test_unread_parts_are_reported(name: str, reason: str) -> None:
     incoming = read(BOMBS[name]())
-    assert says in incoming.trouble
+    assert reason in incoming.trouble
 
 
-def test_a_report_before_a_mail_of_any_size_is_read() -> None:
+def test_a_report_with_a_very_large_message_is_read() -> None:
     raw = received.raw("postfix-unknown")
     assert read(raw + b"x" * 50_000_000) == read(raw)
 
@@ -103,8 +103,8 @@ PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.binary(max_size=2000), st.lists(st.one_of(PIECES, st.binary(max_size=20)))))
-def test_any_bytes_are_a_mail_within_limits(made: bytes | list[bytes]) -> None:
-    incoming = read(made if isinstance(made, bytes) else b"".join(made))
+def test_arbitrary_bytes_are_read_within_the_limits(content: bytes | list[bytes]) -> None:
+    incoming = read(content if isinstance(content, bytes) else b"".join(content))
     assert len(incoming.recipients) <= MAX_RECIPIENTS
     assert len(incoming.failures) <= MAX_FAILURES
     for failure in incoming.failures:
@@ -114,7 +114,7 @@ def test_any_bytes_are_a_mail_within_limits(made: bytes | list[bytes]) -> None:
 
 
 @given(st.data())
-def test_a_torn_report_is_a_mail_all_the_same(data: st.DataObject) -> None:
+def test_a_damaged_report_is_still_read(data: st.DataObject) -> None:
     raw = received.raw(data.draw(st.sampled_from(["postfix-unknown", "exim-text", "opensmtpd"])))
     start = data.draw(st.integers(0, len(raw)))
     end = data.draw(st.integers(start, min(len(raw), start + 200)))

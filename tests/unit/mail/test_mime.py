@@ -1,4 +1,4 @@
-"""A message taken apart: parts, encodings and charsets, right and wrong ones."""
+"""Parsing a message: parts, encodings and charsets, valid and invalid."""
 
 import pytest
 
@@ -21,16 +21,16 @@ def text(body: bytes, charset: str = "utf-8", encoding: str = "8bit") -> str:
     return part.text()
 
 
-def test_parts_stand_between_their_boundaries() -> None:
+def test_parts_are_split_at_their_boundaries() -> None:
     raw = multipart("\nfirst\n", "Content-Type: TEXT/HTML; charset=x\n\nsecond\n")
     assert parts(raw) == [("text/plain", b"first"), ("text/html", b"second")]
 
 
-def test_a_part_without_an_end_is_read_to_the_end() -> None:
+def test_an_unterminated_part_is_read_to_the_end() -> None:
     assert parts(multipart("\nfirst\n").partition(b"--e--")[0]) == [("text/plain", b"first\n")]
 
 
-def test_a_boundary_may_be_quoted_and_have_blanks() -> None:
+def test_a_boundary_may_be_quoted_and_contain_spaces() -> None:
     raw = multipart("\nx\n", kind='multipart/mixed; BOUNDARY="a b (1)"').replace(
         b"--e", b"--a b (1)"
     )
@@ -43,12 +43,12 @@ def test_a_multipart_without_boundaries_is_one_part() -> None:
     ]
 
 
-def test_parts_in_parts_come_in_the_order_in_which_they_stand() -> None:
+def test_nested_parts_keep_their_order() -> None:
     inner = "Content-Type: multipart/alternative; boundary=i\n\n--i\n\n1\n--i\n\n2\n--i--\n"
     assert [body for _, body in parts(multipart(inner, "\n3\n"))] == [b"1", b"2", b"3"]
 
 
-def test_an_embedded_message_is_not_taken_apart() -> None:
+def test_an_embedded_message_is_not_split() -> None:
     inner = (
         "Content-Type: message/rfc822\n\nContent-Type: multipart/mixed; boundary=i\n\n--i\n\nx\n"
     )
@@ -58,14 +58,14 @@ def test_an_embedded_message_is_not_taken_apart() -> None:
 @pytest.mark.parametrize(
     "encoding", ["7bit", "8bit", "binary", "x-no-such", "", "quoted printable"]
 )
-def test_an_encoding_that_nobody_knows_is_none(encoding: str) -> None:
+def test_an_unknown_encoding_is_ignored(encoding: str) -> None:
     assert text(b"a=3Db", encoding=encoding) == "a=3Db"
 
 
 @pytest.mark.parametrize(
     "raw", [b"SGFsbG8=", b"SGFs\nbG8", b"S G F s b G 8 =", b"*SGFs*bG8*", b"SGFsbG8AQ"]
 )
-def test_base64_is_decoded_as_far_as_it_goes(raw: bytes) -> None:
+def test_base64_is_decoded_as_far_as_possible(raw: bytes) -> None:
     assert text(raw, encoding="base64") == "Hallo"
 
 
@@ -86,11 +86,11 @@ def test_quoted_printable_is_decoded() -> None:
         ("", b"caf\xe9", "café"),
     ],
 )
-def test_text_is_decoded_by_a_charset_that_is_one(charset: str, raw: bytes, read: str) -> None:
+def test_text_is_decoded_with_a_usable_charset(charset: str, raw: bytes, read: str) -> None:
     assert text(raw, charset=charset) == read
 
 
-def test_no_text_holds_what_a_database_refuses() -> None:
+def test_control_characters_are_removed_from_text() -> None:
     assert text(b"a\0b\x1bc\td\n") == "abc\td\n"
     assert mime.parse(b"Subject: a\0b\n\n").headers.first("subject") == "ab"
 
@@ -101,11 +101,11 @@ def test_folded_headers_are_one_line() -> None:
     assert headers.first("to") == "d"
 
 
-def test_the_first_header_is_read_behind_a_byte_order_mark() -> None:
+def test_the_first_header_is_read_after_a_byte_order_mark() -> None:
     assert mime.parse(b"\xef\xbb\xbfSubject: a\n\n").headers.first("subject") == "a"
 
 
-def test_a_long_value_is_cut() -> None:
+def test_a_long_value_is_truncated() -> None:
     headers = mime.parse(b"Subject: " + b"x" * 100_000 + b"\n\n").headers
     assert len(headers.first("subject")) == mime.MAX_VALUE_LENGTH
 
@@ -126,5 +126,5 @@ def test_a_long_value_is_cut() -> None:
         ("a" * 400 + "@example.net", []),
     ],
 )
-def test_addresses_are_found_as_they_are_written(value: str, found: list[str]) -> None:
+def test_addresses_are_found_as_written(value: str, found: list[str]) -> None:
     assert list(mime.addresses(value)) == found

@@ -1,4 +1,4 @@
-"""The mail that a report returns: in a part, pasted as text, folded, encoded, or not at all."""
+"""The original in a report: as a part, pasted as text, folded, encoded, or missing."""
 
 import pytest
 
@@ -27,8 +27,8 @@ def embedded(headers: str, kind: str = "message/rfc822", encoding: str = "7bit")
     return received.mail(part, Content_Type="multipart/mixed; boundary=e")
 
 
-def link(value: str) -> tuple[str, ...]:
-    """Return the links of a List-Unsubscribe that was written like that."""
+def links_in(value: str) -> tuple[str, ...]:
+    """Return the links that are read from a List-Unsubscribe value."""
     return returned(embedded(f"From: a@example.org\nList-Unsubscribe: {value}\n")).list_unsubscribe
 
 
@@ -36,7 +36,7 @@ def link(value: str) -> tuple[str, ...]:
     "kind",
     ["message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "Message/RFC822; name=x"],
 )
-def test_it_is_found_in_a_part_of_its_own(kind: str) -> None:
+def test_the_original_is_found_in_a_separate_part(kind: str) -> None:
     original = returned(embedded(HEADERS, kind))
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
     assert original.return_path == "b-token@in.example.org"
@@ -63,7 +63,7 @@ def test_it_is_found_in_a_part_of_its_own(kind: str) -> None:
         "",
     ],
 )
-def test_it_is_found_below_a_line_that_announces_it(marker: str) -> None:
+def test_the_original_is_found_below_an_introductory_line(marker: str) -> None:
     text = f"It failed.\n\n{marker}\n\n{HEADERS}\nHello\n"
     original = returned(received.mail(text, From="MAILER-DAEMON@example.net"))
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
@@ -79,7 +79,7 @@ def test_it_is_found_below_a_line_that_announces_it(marker: str) -> None:
         "I'm afraid I wasn't able to deliver the following message.",
     ],
 )
-def test_a_line_of_the_report_itself_announces_nothing(line: str) -> None:
+def test_a_line_of_the_report_does_not_introduce_the_original(line: str) -> None:
     raw = received.mail(f"{line}\nTo: ada@example.net\n", From="MAILER-DAEMON@example.net")
     assert read(raw).original is None
 
@@ -91,7 +91,7 @@ def test_a_quoted_copy_is_unquoted() -> None:
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
 
 
-def test_a_plain_mail_returns_nothing() -> None:
+def test_an_ordinary_email_has_no_original() -> None:
     assert read(received.mail("To: somebody, with love")).original is None
 
 
@@ -110,27 +110,27 @@ def test_a_plain_mail_returns_nothing() -> None:
         f"=?x-no-such?q?<{received.LINK}>?=",
     ],
 )
-def test_a_link_is_whole_however_a_gateway_wrote_it(value: str) -> None:
-    assert link(value) == (received.LINK,)
+def test_a_link_is_restored_however_a_gateway_rewrote_it(value: str) -> None:
+    assert links_in(value) == (received.LINK,)
 
 
 @pytest.mark.parametrize(
     "value", ["<ftp://example.org/x>", "<>", "NO", "=?utf-8?b?A?=", "javascript:1"]
 )
-def test_what_is_no_link_is_left_out(value: str) -> None:
-    assert link(value) == ()
+def test_other_values_are_not_links(value: str) -> None:
+    assert links_in(value) == ()
 
 
-def test_of_very_many_links_the_first_are_read() -> None:
-    assert len(link(", ".join(f"<{received.LINK}{n}>" for n in range(100)))) == 10
+def test_only_the_first_of_many_links_are_read() -> None:
+    assert len(links_in(", ".join(f"<{received.LINK}{n}>" for n in range(100)))) == 10
 
 
-def test_a_blank_line_before_the_headers_is_passed_over() -> None:
+def test_a_blank_line_before_the_headers_is_skipped() -> None:
     found = returned(embedded(f"\n\n{HEADERS}"))
     assert found.list_unsubscribe == (received.LINK, received.MAILTO)
 
 
-def test_an_empty_part_is_passed_over() -> None:
+def test_an_empty_part_is_skipped() -> None:
     parts = f"--e\nContent-Type: message/rfc822\n\n\n--e\nContent-Type: message/rfc822\n\n{HEADERS}"
     raw = received.mail(parts, Content_Type="multipart/mixed; boundary=e")
     assert returned(raw).list_unsubscribe == (received.LINK, received.MAILTO)

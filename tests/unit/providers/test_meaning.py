@@ -1,4 +1,4 @@
-"""What each provider's events mean: which of them end something, for whom and from when."""
+"""What each provider's events mean: their kind, their recipient and their time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from tests.support.samples import (
     ses_subscription,
 )
 
-# Provider, what it says, and what that is: a bounce's code with a sign for its severity.
+# Provider, event, and meaning: a bounce's code is followed by a sign for its severity.
 SIGNS = {"permanent": "!", "probable": "?", "soft": "", "ignored": "-"}
 MEANINGS: list[tuple[str, Any, str]] = [
     ("ses", ses_bounce(), "bounce 5.1.1!"),
@@ -158,59 +158,61 @@ MEANINGS: list[tuple[str, Any, str]] = [
 ]
 
 
-def read(provider: str, said: Any) -> list[Event]:
-    request = posting.SIGNED[provider](said)
+def read(provider: str, payload: Any) -> list[Event]:
+    request = posting.SIGNED[provider](payload)
     return posting.reader_of(provider).read(request.posted, make.NOW)
 
 
-def told(event: Event) -> str:
+def summary(event: Event) -> str:
     code = f"{event.code}{SIGNS[event.severity] if event.kind == 'bounce' else ''}"
     return f"{event.kind} {code}".strip() + (" from everything" if event.everything else "")
 
 
-@pytest.mark.parametrize(("provider", "said", "meaning"), MEANINGS)
-def test_what_an_event_means(provider: str, said: Any, meaning: str) -> None:
-    assert [told(event) for event in read(provider, said)] == ([meaning] if meaning else [])
+@pytest.mark.parametrize(("provider", "payload", "meaning"), MEANINGS)
+def test_an_event_has_its_documented_meaning(provider: str, payload: Any, meaning: str) -> None:
+    assert [summary(event) for event in read(provider, payload)] == ([meaning] if meaning else [])
 
 
-@pytest.mark.parametrize(("provider", "said", "meaning"), [each for each in MEANINGS if each[2]])
-def test_an_event_says_whose_mail_it_was_and_when(provider: str, said: Any, meaning: str) -> None:
-    (event,) = read(provider, said)
+@pytest.mark.parametrize(("provider", "payload", "meaning"), [each for each in MEANINGS if each[2]])
+def test_an_event_has_its_recipient_token_and_time(
+    provider: str, payload: Any, meaning: str
+) -> None:
+    (event,) = read(provider, payload)
     assert (event.address, event.token) == (ADA, TOKEN)
     assert event.id
     assert abs(event.occurred_at - make.NOW) < timedelta(seconds=1)
 
 
-def test_a_mail_to_two_has_an_event_for_each() -> None:
-    said = ses_bounce()
+def test_each_of_two_recipients_has_an_event() -> None:
+    payload = ses_bounce()
     other = {"emailAddress": "ben@example.org", "status": "4.4.7"}
-    said["bounce"]["bouncedRecipients"].append(other)
-    first, second = read("ses", said)
+    payload["bounce"]["bouncedRecipients"].append(other)
+    first, second = read("ses", payload)
     assert (first.address, second.address) == (ADA, "ben@example.org")
     assert first.id != second.id
 
 
 @pytest.mark.parametrize("written", ["Ada <ada@example.org>", '"Ada, L." <ada@example.org>'])
-def test_a_name_before_an_address_is_none_of_it(written: str) -> None:
+def test_a_display_name_is_not_part_of_the_address(written: str) -> None:
     assert [event.address for event in read("ses", ses_bounce(emailAddress=written))] == [ADA]
 
 
-def test_a_complaint_whose_recipients_are_redacted_is_the_tokens() -> None:
-    said = ses_complaint()
-    said["complaint"]["complainedRecipients"] = []
-    (event,) = read("ses", said)
+def test_a_redacted_complaint_keeps_its_token() -> None:
+    payload = ses_complaint()
+    payload["complaint"]["complainedRecipients"] = []
+    (event,) = read("ses", payload)
     assert (event.kind, event.address, event.token) == ("complaint", "", TOKEN)
 
 
-def test_where_ses_repeats_the_headers_one_of_them_holds_the_token() -> None:
-    said = ses_bounce()
+def test_the_token_is_found_in_the_headers_that_ses_repeats() -> None:
+    payload = ses_bounce()
     headers = [{"name": "Subject", "value": "x"}, {"name": "X-Preference-Center", "value": TOKEN}]
-    said["mail"] = {"destination": [ADA], "headers": headers}
-    assert [event.token for event in read("ses", said)] == [TOKEN]
+    payload["mail"] = {"destination": [ADA], "headers": headers}
+    assert [event.token for event in read("ses", payload)] == [TOKEN]
 
 
 @pytest.mark.parametrize(
-    "held",
+    "arguments",
     [
         {"custom_args": {"preference_center": TOKEN}},
         {"unique_args": {"preference_center": TOKEN}},
@@ -218,63 +220,65 @@ def test_where_ses_repeats_the_headers_one_of_them_holds_the_token() -> None:
         {"unique_args": [{"key": "preference_center", "value": TOKEN}]},
     ],
 )
-def test_sendgrids_custom_arguments_are_read_wherever_they_stand(held: dict[str, Any]) -> None:
-    said = samples.sendgrid("unsubscribe", preference_center=None, **held)
-    assert [event.token for event in read("sendgrid", said)] == [TOKEN]
+def test_sendgrids_custom_arguments_are_read_in_every_form(arguments: dict[str, Any]) -> None:
+    payload = samples.sendgrid("unsubscribe", preference_center=None, **arguments)
+    assert [event.token for event in read("sendgrid", payload)] == [TOKEN]
 
 
-@pytest.mark.parametrize("held", [[], {}, "x", [{"key": 7}], [["preference_center", TOKEN]], None])
-def test_other_custom_arguments_are_not_a_token(held: Any) -> None:
-    said = samples.sendgrid("unsubscribe", preference_center=None, custom_args=held)
-    assert [event.token for event in read("sendgrid", said)] == [""]
+@pytest.mark.parametrize(
+    "arguments", [[], {}, "x", [{"key": 7}], [["preference_center", TOKEN]], None]
+)
+def test_other_custom_arguments_are_not_a_token(arguments: Any) -> None:
+    payload = samples.sendgrid("unsubscribe", preference_center=None, custom_args=arguments)
+    assert [event.token for event in read("sendgrid", payload)] == [""]
 
 
 @pytest.mark.parametrize(
     ("address", "sent_to"), [(ADA, True), ("ADA@example.org", True), ("far@x.example", False)]
 )
-def test_ses_says_whether_it_sent_to_the_address_that_failed(address: str, sent_to: bool) -> None:
-    said = ses_bounce(emailAddress=address)
-    assert [event.sent_to_address for event in read("ses", said)] == [sent_to]
-    said["mail"] = {"tags": {}}
-    assert [event.sent_to_address for event in read("ses", said)] == [None]
+def test_ses_reports_whether_it_sent_to_the_failed_address(address: str, sent_to: bool) -> None:
+    payload = ses_bounce(emailAddress=address)
+    assert [event.sent_to_address for event in read("ses", payload)] == [sent_to]
+    payload["mail"] = {"tags": {}}
+    assert [event.sent_to_address for event in read("ses", payload)] == [None]
 
 
 @pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
-def test_a_signed_form_of_a_legacy_webhook_of_mailgun_is_left_to_a_person(form: str) -> None:
+def test_a_signed_form_of_a_legacy_mailgun_webhook_is_an_unknown_event(form: str) -> None:
     request = posting.mailgun_form(form, event="unsubscribed", recipient=ADA)
     (event,) = posting.reader_of("mailgun").read(request.posted, make.NOW)
     assert (event.kind, event.raw, event.address) == ("unknown", request.body, "")
 
 
 @pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
-def test_a_form_that_is_not_signed_is_forged(form: str) -> None:
+def test_a_form_with_a_wrong_signature_is_refused(form: str) -> None:
     request = posting.mailgun_form(form, key="not-the-key-at-all", event="unsubscribed")
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("mailgun").read(request.posted, make.NOW)
 
 
-def test_amazons_own_greeting_is_no_event() -> None:
+def test_amazons_validation_message_is_not_an_event() -> None:
     text = "Successfully validated SNS topic for Amazon SES event publishing."
     assert posting.reader_of("ses").read(posting.envelope(text).posted, make.NOW) == []
 
 
 def test_an_event_without_a_time_happened_now() -> None:
-    said = samples.sendgrid("unsubscribe", timestamp="soon")
-    assert [event.occurred_at for event in read("sendgrid", said)] == [make.NOW]
+    payload = samples.sendgrid("unsubscribe", timestamp="soon")
+    assert [event.occurred_at for event in read("sendgrid", payload)] == [make.NOW]
 
 
-def test_postmarks_seven_digits_of_a_second_are_read() -> None:
+def test_postmarks_seven_fractional_digits_are_read() -> None:
     (event,) = read("postmark", samples.postmark("SpamComplaint"))
     assert event.occurred_at == datetime(2026, 11, 22, 14, 5, 0, 123456, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("said", [None, [], "x", 7, {"email": []}, [[]], {"a": {"b": None}}])
+@pytest.mark.parametrize("payload", [None, [], "x", 7, {"email": []}, [[]], {"a": {"b": None}}])
 @pytest.mark.parametrize("provider", list(posting.SIGNED))
-def test_what_is_of_no_known_form_is_no_event(provider: str, said: Any) -> None:
-    assert read(provider, said) == []
+def test_a_payload_of_unknown_form_is_not_an_event(provider: str, payload: Any) -> None:
+    assert read(provider, payload) == []
 
 
 @pytest.mark.parametrize("address", ["\ud800@example.org", "a\0@example.org", 7.5, None, ["x"]])
-def test_an_address_that_no_database_can_keep_is_none(address: Any) -> None:
+def test_an_address_that_no_database_can_store_is_dropped(address: Any) -> None:
     (event,) = read("sendgrid", samples.sendgrid("unsubscribe", email=address))
     assert event.address in ("", "7.5")

@@ -1,4 +1,4 @@
-"""Only a provider's own events are read: each way to prove it, and each way to fail to."""
+"""Only a provider's genuine events are read: each proof of origin, and each way it can fail."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from preference_center.providers.ses.sns import SnsVerifier, host_of
 from tests.support import make, posting, samples
 from tests.support.posting import CERTIFICATE, HOST, TOPIC, Amazon, Request, authority, envelope
 
-SAID: dict[str, Any] = {
+PAYLOADS: dict[str, Any] = {
     "ses": samples.ses_complaint(),
     "sendgrid": samples.sendgrid("spamreport"),
     "postmark": samples.postmark("SpamComplaint"),
@@ -32,7 +32,7 @@ SAID: dict[str, Any] = {
 DAY = timedelta(days=1)
 MINUTES = timedelta(minutes=11)
 
-# A request that SendGrid recorded, from the tests of its own library for Python.
+# A request recorded by SendGrid, from the tests of its Python library.
 RECORDED_KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw"
     "+2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
@@ -52,7 +52,7 @@ RECORDED_AT = datetime.fromtimestamp(1600112502, UTC)
 
 
 def read(provider: str, request: Request, now: datetime = make.NOW) -> int:
-    """Return how many events a request holds."""
+    """Return the number of events in a request."""
     return len(posting.reader_of(provider).read(request.posted, now))
 
 
@@ -61,12 +61,12 @@ def changed(request: Request, old: str, new: str) -> Request:
     return Request(request.body.replace(old.encode(), new.encode()), request.headers)
 
 
-@pytest.mark.parametrize("provider", list(SAID))
-def test_what_a_provider_signs_is_read(provider: str) -> None:
-    assert read(provider, posting.SIGNED[provider](SAID[provider])) == 1
+@pytest.mark.parametrize("provider", list(PAYLOADS))
+def test_a_signed_request_is_read(provider: str) -> None:
+    assert read(provider, posting.SIGNED[provider](PAYLOADS[provider])) == 1
 
 
-def test_what_sendgrid_really_signed_is_read() -> None:
+def test_a_request_recorded_by_sendgrid_is_read() -> None:
     reader = SendGrid(verification_key(RECORDED_KEY))
     (event,) = reader.read(RECORDED.posted, RECORDED_AT)
     assert event.address == "hello@world.com"
@@ -75,52 +75,50 @@ def test_what_sendgrid_really_signed_is_read() -> None:
 
 
 @pytest.mark.parametrize("provider", ["ses", "sendgrid"])
-def test_a_change_under_the_signature_is_found(provider: str) -> None:
-    request = posting.SIGNED[provider](SAID[provider])
+def test_a_changed_payload_is_refused(provider: str) -> None:
+    request = posting.SIGNED[provider](PAYLOADS[provider])
     with pytest.raises(InvalidSignatureError):
         read(provider, changed(request, "ada@", "eve@"))
 
 
-@pytest.mark.parametrize("provider", list(SAID))
-def test_what_nobody_signed_is_refused(provider: str) -> None:
+@pytest.mark.parametrize("provider", list(PAYLOADS))
+def test_an_unsigned_request_is_refused(provider: str) -> None:
     with pytest.raises(InvalidSignatureError):
-        read(provider, Request(json.dumps(SAID[provider]).encode(), {}))
+        read(provider, Request(json.dumps(PAYLOADS[provider]).encode(), {}))
 
 
 @pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
 @pytest.mark.parametrize("later", [DAY + MINUTES, -MINUTES])
-def test_what_was_signed_too_long_ago_or_is_still_to_come_is_refused(
-    provider: str, later: timedelta
-) -> None:
-    request = posting.SIGNED[provider](SAID[provider])
+def test_a_signature_too_old_or_in_the_future_is_refused(provider: str, later: timedelta) -> None:
+    request = posting.SIGNED[provider](PAYLOADS[provider])
     with pytest.raises(InvalidSignatureError):
         read(provider, request, make.NOW + later)
 
 
 @pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
-def test_what_a_provider_tries_again_for_a_day_is_read(provider: str) -> None:
-    request = posting.SIGNED[provider](SAID[provider])
+def test_a_retry_within_a_day_is_read(provider: str) -> None:
+    request = posting.SIGNED[provider](PAYLOADS[provider])
     assert read(provider, request, make.NOW + DAY) == 1
 
 
-def test_a_mailgun_signature_of_another_key_or_for_another_token_is_refused() -> None:
-    other_key = posting.mailgun(SAID["mailgun"], key="another-key-7hG2kP9sQ4vX")
-    other_token = changed(posting.mailgun(SAID["mailgun"]), "t" * 50, "u" * 50)
+def test_a_mailgun_signature_with_another_key_or_token_is_refused() -> None:
+    other_key = posting.mailgun(PAYLOADS["mailgun"], key="another-key-7hG2kP9sQ4vX")
+    other_token = changed(posting.mailgun(PAYLOADS["mailgun"]), "t" * 50, "u" * 50)
     for request in (other_key, other_token):
         with pytest.raises(InvalidSignatureError):
             read("mailgun", request)
 
 
-def test_where_a_mailgun_time_ends_and_its_token_begins_is_not_for_choosing() -> None:
-    request = posting.mailgun(SAID["mailgun"], token="e0" + "a" * 48)
+def test_moving_characters_from_mailguns_token_to_its_time_is_refused() -> None:
+    request = posting.mailgun(PAYLOADS["mailgun"], token="e0" + "a" * 48)
     signature = json.loads(request.body)["signature"]
     moved = changed(request, f'"{signature["timestamp"]}"', f'"{signature["timestamp"]}e0"')
     with pytest.raises(InvalidSignatureError):
         read("mailgun", changed(moved, signature["token"], "a" * 48))
 
 
-def test_a_mailgun_subaccount_is_known_by_its_parents_signature() -> None:
-    request = posting.mailgun(SAID["mailgun"])
+def test_a_mailgun_subaccount_may_use_its_parents_signature() -> None:
+    request = posting.mailgun(PAYLOADS["mailgun"])
     parents = changed(request, '"signature": "', '"signature": "00", "parent-signature": "')
     assert read("mailgun", parents) == 1
 
@@ -129,8 +127,8 @@ def test_a_mailgun_subaccount_is_known_by_its_parents_signature() -> None:
     "header",
     ["", "Basic", "Basic !", "Basic cG9zdG1hcms6", "Bearer cG9zdG1hcms6", "Basic \ud800"],
 )
-def test_a_postmark_password_that_is_another_is_refused(header: str) -> None:
-    request = posting.postmark(SAID["postmark"])
+def test_a_wrong_postmark_password_is_refused(header: str) -> None:
+    request = posting.postmark(PAYLOADS["postmark"])
     with pytest.raises(InvalidSignatureError):
         read("postmark", Request(request.body, {"Authorization": header}))
 
@@ -139,23 +137,23 @@ def test_a_postmark_password_that_is_another_is_refused(header: str) -> None:
     ("header", "value"),
     [(SIGNATURE, ""), (SIGNATURE, "AA=="), (SIGNATURE, "é"), (TIMESTAMP, ""), (TIMESTAMP, "nan")],
 )
-def test_a_sendgrid_header_that_is_none_is_refused(header: str, value: str) -> None:
-    request = posting.sendgrid(SAID["sendgrid"])
+def test_an_invalid_sendgrid_header_is_refused(header: str, value: str) -> None:
+    request = posting.sendgrid(PAYLOADS["sendgrid"])
     with pytest.raises(InvalidSignatureError):
         read("sendgrid", Request(request.body, {**request.headers, header: value}))
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_both_versions_of_sns_signatures_hold(version: str) -> None:
-    assert read("ses", posting.ses(SAID["ses"], version=version)) == 1
+def test_both_versions_of_sns_signatures_are_accepted(version: str) -> None:
+    assert read("ses", posting.ses(PAYLOADS["ses"], version=version)) == 1
 
 
-def test_a_subject_is_signed_where_there_is_one() -> None:
-    assert read("ses", posting.ses(SAID["ses"], Subject="Amazon SES Email Event")) == 1
+def test_the_subject_is_part_of_the_signature() -> None:
+    assert read("ses", posting.ses(PAYLOADS["ses"], Subject="Amazon SES Email Event")) == 1
 
 
-def test_no_field_of_an_envelope_passes_for_two() -> None:
-    request = posting.ses(SAID["ses"], Subject="Event")
+def test_one_envelope_field_cannot_pass_for_two() -> None:
+    request = posting.ses(PAYLOADS["ses"], Subject="Event")
     values = json.loads(request.body)
     values["MessageId"] += f"\nSubject\n{values.pop('Subject')}"
     with pytest.raises(InvalidSignatureError):
@@ -164,7 +162,7 @@ def test_no_field_of_an_envelope_passes_for_two() -> None:
 
 def test_an_envelope_signed_by_another_certificate_is_refused() -> None:
     with pytest.raises(InvalidSignatureError):
-        read("ses", posting.ses(SAID["ses"], signer=authority("eve.example")))
+        read("ses", posting.ses(PAYLOADS["ses"], signer=authority("eve.example")))
 
 
 @pytest.mark.parametrize(
@@ -181,8 +179,8 @@ def test_an_envelope_signed_by_another_certificate_is_refused() -> None:
         "",
     ],
 )
-def test_a_certificate_comes_from_amazons_host_of_the_region_alone(url: str) -> None:
-    amazon, request = Amazon(), posting.ses(SAID["ses"])
+def test_certificates_come_only_from_amazons_host_of_the_region(url: str) -> None:
+    amazon, request = Amazon(), posting.ses(PAYLOADS["ses"])
     request = changed(request, f"https://{HOST}{CERTIFICATE}", url)
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
@@ -192,8 +190,8 @@ def test_a_certificate_comes_from_amazons_host_of_the_region_alone(url: str) -> 
 @pytest.mark.parametrize(
     "topic", [TOPIC.replace("123456789012", "999999999999"), "arn:aws:sns:eu-west-1:1:x", ""]
 )
-def test_somebody_elses_topic_is_not_heard(topic: str) -> None:
-    amazon, request = Amazon(), posting.ses(SAID["ses"], TopicArn=topic)
+def test_an_unlisted_sns_topic_is_refused(topic: str) -> None:
+    amazon, request = Amazon(), posting.ses(PAYLOADS["ses"], TopicArn=topic)
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
     assert amazon.asked == []
@@ -203,12 +201,12 @@ def test_a_certificate_is_fetched_once() -> None:
     amazon = Amazon()
     reader = posting.reader_of("ses", amazon.fetch)
     for _ in range(3):
-        assert reader.read(posting.ses(SAID["ses"]).posted, make.NOW)
+        assert reader.read(posting.ses(PAYLOADS["ses"]).posted, make.NOW)
     assert amazon.asked == [(HOST, CERTIFICATE)]
 
 
-def test_while_a_certificate_is_fetched_no_other_thread_waits_for_one() -> None:
-    request = posting.ses(SAID["ses"]).posted
+def test_no_thread_waits_while_another_fetches_a_certificate() -> None:
+    request = posting.ses(PAYLOADS["ses"]).posted
 
     def fetch(host: str, target: str) -> bytes:
         with pytest.raises(VerificationUnavailableError):
@@ -220,16 +218,16 @@ def test_while_a_certificate_is_fetched_no_other_thread_waits_for_one() -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
-def test_a_certificate_that_is_none_proves_nothing(answer: bytes) -> None:
+def test_an_unreadable_certificate_is_refused(answer: bytes) -> None:
     reader = Ses(SnsVerifier((TOPIC,), lambda _host, _target: answer))
     with pytest.raises(InvalidSignatureError):
-        reader.read(posting.ses(SAID["ses"]).posted, make.NOW)
+        reader.read(posting.ses(PAYLOADS["ses"]).posted, make.NOW)
 
 
-def test_a_certificate_that_has_had_its_time_proves_nothing() -> None:
+def test_an_expired_certificate_is_refused() -> None:
     later = make.NOW + timedelta(days=31)
     with pytest.raises(InvalidSignatureError):
-        read("ses", posting.ses(SAID["ses"], at=later), later)
+        read("ses", posting.ses(PAYLOADS["ses"], at=later), later)
 
 
 def subscribe(url: str, **changes: Any) -> tuple[Amazon, Request]:
@@ -246,7 +244,7 @@ def subscribe(url: str, **changes: Any) -> tuple[Amazon, Request]:
 CONFIRM = f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
 
 
-def test_a_subscription_is_confirmed_where_amazon_says() -> None:
+def test_a_subscription_is_confirmed_at_amazons_url() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}")
     assert posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW) == []
     assert amazon.asked == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
@@ -255,21 +253,21 @@ def test_a_subscription_is_confirmed_where_amazon_says() -> None:
 @pytest.mark.parametrize(
     "url", ["https://eve.example/?Action=ConfirmSubscription", f"https://{HOST}/?Action=Delete", ""]
 )
-def test_a_subscription_is_confirmed_nowhere_else(url: str) -> None:
+def test_a_subscription_is_not_confirmed_at_another_url(url: str) -> None:
     amazon, request = subscribe(url)
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
     assert amazon.asked == [(HOST, CERTIFICATE)]
 
 
-def test_a_subscription_of_somebody_elses_topic_is_not_confirmed() -> None:
+def test_a_subscription_to_an_unlisted_topic_is_not_confirmed() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}", TopicArn=TOPIC + "x")
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
     assert amazon.asked == []
 
 
-def test_each_partition_has_hosts_of_its_own() -> None:
+def test_each_partition_has_its_own_hosts() -> None:
     assert host_of(TOPIC) == HOST
     china = "arn:aws-cn:sns:cn-north-1:123456789012:x"
     assert host_of(china) == "sns.cn-north-1.amazonaws.com.cn"
@@ -277,12 +275,12 @@ def test_each_partition_has_hosts_of_its_own() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
 @pytest.mark.parametrize("provider", ["ses", "postmark", "mailgun"])
-def test_what_is_no_json_is_refused(provider: str, body: bytes) -> None:
+def test_invalid_json_is_refused(provider: str, body: bytes) -> None:
     headers = posting.postmark({}).headers
     with pytest.raises((MalformedEventError, InvalidSignatureError)):
         posting.reader_of(provider).read(Request(body, headers).posted, make.NOW)
 
 
-def test_a_header_that_is_not_there_is_empty() -> None:
+def test_a_missing_header_is_treated_as_empty() -> None:
     with pytest.raises(InvalidSignatureError):
         posting.reader_of("sendgrid").read(WebhookRequest(b"[]", lambda _name: ""), make.NOW)

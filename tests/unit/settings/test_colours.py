@@ -1,4 +1,4 @@
-"""The accent is readable, on light paper and on dark, or refused with one that would be."""
+"""The accent is readable on light and dark paper, or refused with a readable alternative."""
 
 import re
 
@@ -23,13 +23,13 @@ colours = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
     ("one", "other", "ratio"),
     [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.48), ("#1f5fbf", "#1f5fbf", 1.0)],
 )
-def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
+def test_contrast_follows_wcag(one: str, other: str, ratio: float) -> None:
     assert contrast(one, other) == pytest.approx(ratio, abs=0.01)
     assert contrast(other, one) == contrast(one, other)
 
 
 @given(colours)
-def test_an_accent_is_readable_everywhere_or_refused_with_one_that_is(colour: str) -> None:
+def test_an_accent_is_readable_or_refused_with_a_readable_one(colour: str) -> None:
     try:
         chosen = accent(colour)
     except LowContrastError as error:
@@ -41,7 +41,7 @@ def test_an_accent_is_readable_everywhere_or_refused_with_one_that_is(colour: st
     assert contrast(chosen.on_dark, chosen.dark) >= ENOUGH
 
 
-def test_a_readable_accent_is_kept_as_it_is() -> None:
+def test_a_readable_accent_is_unchanged() -> None:
     assert accent("#1F5FBF").light == "#1f5fbf"
     assert accent("#1f5fbf") == DEFAULT_ACCENT
 
@@ -49,12 +49,12 @@ def test_a_readable_accent_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(
     "text", ["", "blue", "#12345", "#1234567", "1f5fbf", "#gggggg", "#1f5fbf\n"]
 )
-def test_what_is_no_colour_is_refused(text: str) -> None:
+def test_an_invalid_colour_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a colour"):
         accent(text)
 
 
-def test_the_papers_are_those_of_the_style_sheet() -> None:
+def test_the_paper_colours_match_the_style_sheet() -> None:
     from preference_center.util import resources
 
     sheet = resources.read("static", "style.css", None)

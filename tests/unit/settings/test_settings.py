@@ -1,4 +1,4 @@
-"""Settings are read from the environment, and all that is wrong with them is said at once (S8)."""
+"""Settings are read from the environment, and all problems are reported at once (S8)."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ NAMES = re.findall(r'reader\.\w+\("(\w+)"', SOURCE)
 
 
 def problems(**changes: str) -> list[str]:
-    """Return what is said about a valid environment with `changes`."""
+    """Return the problems of a valid environment with `changes`."""
     try:
         read_settings(make.environment(**changes))
     except SettingsError as error:
@@ -31,11 +31,11 @@ def problems(**changes: str) -> list[str]:
     return []
 
 
-def test_nothing_is_wrong_with_a_valid_environment() -> None:
+def test_a_valid_environment_has_no_problems() -> None:
     assert problems() == []
 
 
-def test_every_missing_setting_is_named_at_once() -> None:
+def test_every_missing_setting_is_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({})
     assert {problem.split()[0] for problem in caught.value.problems} == {
@@ -52,7 +52,7 @@ def test_a_list_without_a_key_is_missing(nothing: str) -> None:
     assert caught.value.problems == [f"{PREFIX}LINK_KEYS is missing."]
 
 
-def test_several_weak_values_are_named_at_once() -> None:
+def test_several_weak_values_are_reported_at_once() -> None:
     found = problems(LINK_KEYS="short", BRAND_ACCENT="pink", CONTACT="nobody", SMTP_URL="x")
     named = {problem.split()[0].removeprefix(PREFIX) for problem in found}
     assert named == {"LINK_KEYS", "BRAND_ACCENT", "CONTACT", "SMTP_URL", "MAIL_FROM"}
@@ -96,13 +96,13 @@ def test_one_key_under_two_names_is_refused(name: str, key: str) -> None:
     assert "each needs its own" in " ".join(problems(**{name: key}))
 
 
-def test_keys_are_lists_from_oldest_to_newest() -> None:
+def test_keys_are_listed_from_oldest_to_newest() -> None:
     newer = "link-key-for-tests-newer-5hD8sK2gL7jF"
     settings = read_settings(make.environment(LINK_KEYS=f"{make.LINK_KEY}, {newer},"))
     assert settings.link_keys == (make.LINK_KEY, newer)
 
 
-def test_settings_show_no_key_when_they_are_printed() -> None:
+def test_printed_settings_show_no_key() -> None:
     settings = read_settings(make.environment())
     for key in (make.LINK_KEY, make.SERVER_KEY, make.IDENTITY_KEY):
         assert key not in f"{settings!r} {settings}"
@@ -119,7 +119,7 @@ def test_settings_show_no_key_when_they_are_printed() -> None:
         "http://[::1]:8000",
     ],
 )
-def test_a_public_url_is_taken_without_a_slash_at_its_end(url: str) -> None:
+def test_a_public_url_is_read_without_its_trailing_slash(url: str) -> None:
     assert read_settings(make.environment(PUBLIC_URL=url)).public_url == url.rstrip("/")
 
 
@@ -146,7 +146,7 @@ def test_a_public_url_is_taken_without_a_slash_at_its_end(url: str) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_a_public_url_that_mail_programs_would_spoil_is_refused(url: str) -> None:
+def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> None:
     found = problems(PUBLIC_URL=url)
     assert len(found) == 1
     assert found[0].startswith(f"{PREFIX}PUBLIC_URL ")
@@ -203,17 +203,17 @@ def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
 
 
 @given(st.sampled_from(NAMES), st.text(st.characters(blacklist_characters="\0"), min_size=1))
-def test_whatever_stands_in_a_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
+def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None:
     for problem in problems(**{name: value}):
         assert re.match(rf"{PREFIX}({name}|MAIL_FROM) ", problem)
 
 
-def test_mail_needs_a_sender() -> None:
+def test_sending_email_needs_a_sender() -> None:
     assert problems(SMTP_URL="smtp://localhost") == [f"{PREFIX}MAIL_FROM is missing."]
     assert problems(SMTP_URL="smtp://localhost", MAIL_FROM="letters@example.org") == []
 
 
-def test_values_are_read_into_what_they_mean(tmp_path: Path) -> None:
+def test_values_are_parsed(tmp_path: Path) -> None:
     settings = read_settings(
         make.environment(
             ALTERNATIVE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
@@ -235,7 +235,7 @@ def test_values_are_read_into_what_they_mean(tmp_path: Path) -> None:
     assert settings.inbound_domain == "in.example.org"
 
 
-def test_what_is_kept_and_for_how_long_is_a_number_of_days() -> None:
+def test_a_retention_is_a_number_of_days() -> None:
     settings = read_settings(make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="7"))
     assert (settings.claim_retention, settings.outbox_retention) == (
         timedelta(days=31),
@@ -243,14 +243,14 @@ def test_what_is_kept_and_for_how_long_is_a_number_of_days() -> None:
     )
 
 
-def test_claims_are_kept_for_as_long_as_a_cap_counts_them() -> None:
+def test_claims_are_kept_as_long_as_a_cap_counts_them() -> None:
     assert problems(CLAIM_RETENTION_DAYS="30") == [
         f"{PREFIX}CLAIM_RETENTION_DAYS must be a number from 31 to 36500."
     ]
     assert timedelta(days=31) > max(each.interval for each in Frequency)
 
 
-def test_the_brand_is_the_host_until_it_has_a_name() -> None:
+def test_the_brand_name_defaults_to_the_host() -> None:
     assert read_settings(make.environment()).brand_name == "mail.example.org"
 
 
@@ -280,7 +280,7 @@ def test_a_weak_key_is_refused_even_if_it_is_not_needed() -> None:
         read_settings(make.environment(LINK_KEYS="short"), [])
 
 
-def test_a_sender_needs_the_link_settings_alone() -> None:
+def test_a_sender_needs_only_the_link_settings() -> None:
     environ = make.environment(DATABASE_URL="", SERVER_KEYS="")
     assert read_link_settings(environ) == LinkSettings(
         public_url="https://mail.example.org",
@@ -292,7 +292,7 @@ def test_a_sender_needs_the_link_settings_alone() -> None:
 @pytest.mark.parametrize(
     "program", ["import wsgi", "import config; config.settings_from_environment()"]
 )
-def test_a_web_server_started_without_settings_ends_with_2_and_says_why(program: str) -> None:
+def test_a_web_server_without_settings_exits_with_2_and_names_them(program: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
@@ -306,7 +306,7 @@ def test_a_web_server_started_without_settings_ends_with_2_and_says_why(program:
     assert {line.split()[0].removeprefix(PREFIX) for line in ended.stderr.splitlines()} == REQUIRED
 
 
-def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
+def test_a_command_without_settings_exits_with_2_and_names_them() -> None:
     ended = processes.run({}, "serve")
     assert ended.returncode == 2
     named = {line.split()[0].removeprefix(PREFIX) for line in ended.stderr.decode().splitlines()}
@@ -337,13 +337,13 @@ def test_a_command_started_without_settings_ends_with_2_and_says_why() -> None:
         ("MAILGUN_WEBHOOK_SIGNING_KEY", "7hG2kP9s", "is too short to be the key"),
     ],
 )
-def test_a_providers_secret_that_cannot_be_one_is_refused(name: str, value: str, why: str) -> None:
+def test_a_malformed_provider_secret_is_refused(name: str, value: str, why: str) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"{PREFIX}{name} {why}")
     assert value not in problem
 
 
-def test_a_providers_secrets_are_taken() -> None:
+def test_provider_secrets_are_read() -> None:
     settings = read_settings(
         make.environment(
             SES_SNS_TOPIC_ARNS=f"{posting.TOPIC}, {posting.TOPIC}-2",
@@ -356,7 +356,7 @@ def test_a_providers_secrets_are_taken() -> None:
     assert settings.ses_sns_topic_arns == (posting.TOPIC, f"{posting.TOPIC}-2")
 
 
-def test_a_sendgrid_key_that_is_not_a_point_on_the_curve_is_named_at_start() -> None:
+def test_a_sendgrid_key_off_the_curve_is_refused_at_startup() -> None:
     key = posting.SENDGRID_WEBHOOK_PUBLIC_KEY[:36] + "A" * 86 + "=="
     settings = read_settings(make.environment(SENDGRID_WEBHOOK_PUBLIC_KEY=key))
     name = f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY"
@@ -365,7 +365,7 @@ def test_a_sendgrid_key_that_is_not_a_point_on_the_curve_is_named_at_start() -> 
     assert key not in str(refused.value)
 
 
-def test_a_misspelt_setting_is_refused_and_the_right_one_named() -> None:
+def test_a_misspelt_setting_is_refused_with_a_suggestion() -> None:
     assert problems(ONE_CLICK_SCOP="all") == [
         f"{PREFIX}ONE_CLICK_SCOP is not a setting; did you mean {PREFIX}ONE_CLICK_SCOPE?"
     ]
