@@ -64,7 +64,7 @@ def fill(database: Database, emails: Collection[str]) -> None:
     with database.transaction() as session:
         make.topic(session, TOPIC)
         while batch := list(islice(remaining, BATCH_SIZE)):
-            fill_batch(session, {make.person(email): email for email in batch})
+            fill_batch(session, {make.id_of(email): email for email in batch})
             session.flush()
             session.expunge_all()
 

@@ -21,7 +21,7 @@ OURS = Installation("https://mail.example.org", (make.LINK_KEY,))
 
 
 @pytest.fixture(scope="module", params=LIBRARIES)
-def sent(request: pytest.FixtureRequest) -> tuple[smtp.Mail, Links]:
+def sent(request: pytest.FixtureRequest) -> tuple[smtp.ReceivedEmail, Links]:
     """Return the email sent by a library's example, and the links that it minted."""
     with smtp.server() as server:
         port = int(server.url.rpartition(":")[2])
@@ -33,7 +33,7 @@ def sent(request: pytest.FixtureRequest) -> tuple[smtp.Mail, Links]:
     return mail, found["links"]
 
 
-def test_each_header_arrives_once_and_unchanged(sent: tuple[smtp.Mail, Links]) -> None:
+def test_each_header_arrives_once_and_unchanged(sent: tuple[smtp.ReceivedEmail, Links]) -> None:
     mail, links = sent
     head = mail.raw.partition(b"\r\n\r\n")[0]
     unfolded = re.sub(rb"\r\n(?=[ \t])", b"", head).decode("ascii")
@@ -41,30 +41,32 @@ def test_each_header_arrives_once_and_unchanged(sent: tuple[smtp.Mail, Links]) -
         assert re.findall(rf"(?im)^{name}: +(.*?)\r?$", unfolded) == [value]
 
 
-def test_no_header_is_encoded_and_no_line_is_too_long(sent: tuple[smtp.Mail, Links]) -> None:
+def test_no_header_is_encoded_and_no_line_is_too_long(
+    sent: tuple[smtp.ReceivedEmail, Links],
+) -> None:
     lines = sent[0].raw.split(b"\r\n")
     assert max(map(len, lines)) <= 998
     assert not [line for line in lines if line.startswith(b"List-") and b"=?" in line]
 
 
-def test_the_link_is_ours_and_comes_first(sent: tuple[smtp.Mail, Links]) -> None:
+def test_the_link_is_ours_and_comes_first(sent: tuple[smtp.ReceivedEmail, Links]) -> None:
     mail, _ = sent
     value = str(mail.message["List-Unsubscribe"]).strip()  # Django 5 starts a new line
     assert value.startswith("<https://mail.example.org/u/")
     link = read_link("unsubscribe", value[28 : value.index(">")], (make.LINK_KEY,))
-    assert (link.subscriber_id, link.topic) == (make.person(), "weekly-news")
+    assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
 
-def test_bounces_return_to_us(sent: tuple[smtp.Mail, Links]) -> None:
+def test_bounces_return_to_us(sent: tuple[smtp.ReceivedEmail, Links]) -> None:
     mail, _ = sent
     local, _, domain = mail.sender.partition("@")
-    assert read_mail_token(local, (make.LINK_KEY,))[:2] == ("b", make.person())
+    assert read_mail_token(local, (make.LINK_KEY,))[:2] == ("b", make.id_of())
     assert domain == "in.example.org"
     assert mail.message["From"] == "Northwind Letters <letters@example.org>"
     assert mail.recipients == ["ada@example.org"]
 
 
-def test_only_the_signature_is_missing(sent: tuple[smtp.Mail, Links]) -> None:
+def test_only_the_signature_is_missing(sent: tuple[smtp.ReceivedEmail, Links]) -> None:
     found = letter.findings(sent[0].raw, OURS).values()
     missed = {finding.check for finding in found if finding.level in ("warning", "failure")}
     assert missed == {"dkim"}

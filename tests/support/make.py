@@ -99,7 +99,7 @@ def minter(**changes: Any) -> Minter:
     return Minter(**values)
 
 
-def person(email: str = "ada@example.org") -> UUID:
+def id_of(email: str = "ada@example.org") -> UUID:
     """Return the subscriber id of an address."""
     return minter().subscriber_id(email)
 
@@ -113,7 +113,7 @@ def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
     return topics.add(session, replace(new, **changes), NOW)
 
 
-def reader(
+def subscriber(
     session: Session,
     email: str = "ada@example.org",
     *slugs: str,
@@ -121,8 +121,8 @@ def reader(
     status: Status = Status.SUBSCRIBED,
 ) -> Subscriber:
     """Return a locked subscriber whose address is known and who gets `slugs`."""
-    subscribers.upsert_addresses(session, {person(email): email}, since)
-    found = subscribers.lock(session, person(email), since)
+    subscribers.upsert_addresses(session, {id_of(email): email}, since)
+    found = subscribers.lock(session, id_of(email), since)
     for slug in slugs or ("weekly-news",):
         context = ChangeContext(Source.IMPORT, since, since)
         subscription = consent.new_subscription(found, slug, status, context)
@@ -140,7 +140,7 @@ def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) ->
     return replace(ChangeContext(Source(source), at, at), **changes)
 
 
-def stop(
+def unsubscribe(
     session: Session,
     email: str = "ada@example.org",
     slug: str | None = "weekly-news",
@@ -149,11 +149,11 @@ def stop(
 ) -> ChangeResult:
     """End consent to one topic, or to `scope` if `slug` is None."""
     target = Target.of(slug) if slug is not None else Target(Scope(scope))
-    change = Unsubscribe(person(email), target, context(**changes))
+    change = Unsubscribe(id_of(email), target, context(**changes))
     return apply_one(session, change, NOW)
 
 
-def less(
+def reduce(
     session: Session,
     choice: Frequency | Pause,
     email: str = "ada@example.org",
@@ -161,13 +161,13 @@ def less(
     **changes: Any,
 ) -> ChangeResult:
     """Cap or pause one topic."""
-    person_ = subscribers.lock(session, person(email), NOW)
+    subscriber_ = subscribers.lock(session, id_of(email), NOW)
     return subscriptions.reduce_or_pause(
-        session, person_, topics.get(session, slug), choice, context(**changes)
+        session, subscriber_, topics.get(session, slug), choice, context(**changes)
     )
 
 
-def join(
+def start_topic(
     session: Session,
     email: str = "ada@example.org",
     slug: str = "weekly-news",
@@ -175,22 +175,22 @@ def join(
     **changes: Any,
 ) -> ChangeResult:
     """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
-    person_, topic = subscribers.lock(session, person(email), NOW), topics.get(session, slug)
+    subscriber_, topic = subscribers.lock(session, id_of(email), NOW), topics.get(session, slug)
     done = context(**changes)
-    return joining.join(session, person_, topic, done, asked_at=asked_at or done.recorded_at)
+    return joining.join(session, subscriber_, topic, done, asked_at=asked_at or done.recorded_at)
 
 
 def undo(
     session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
 ) -> ChangeResult:
     """Undo one person's ledger rows."""
-    person_ = subscribers.lock(session, person(email), NOW)
-    return undoing.undo(session, person_, first, last, context(**changes))
+    subscriber_ = subscribers.lock(session, id_of(email), NOW)
+    return undoing.undo(session, subscriber_, first, last, context(**changes))
 
 
 def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
     """Return what the ledger says happened to one person, each with its topic or its scope."""
-    found = ledger.load(session, person(email), 1)
+    found = ledger.load(session, id_of(email), 1)
     return [(change.row.event, change.row.topic or change.row.scope) for change in found]
 
 
@@ -209,7 +209,7 @@ def bounce(
     session: Session, bounced: Bounce, at: datetime = NOW, email: str = "ada@example.org"
 ) -> BounceEffect:
     """Record a bounce of one subscriber."""
-    return apply_one(session, RecordBounce(person(email), bounced, at), at)
+    return apply_one(session, RecordBounce(id_of(email), bounced, at), at)
 
 
 TARGETS = (*map(Target.of, ("weekly-news", "offers")), ALL, ADDRESS)

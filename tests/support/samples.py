@@ -6,7 +6,7 @@ from preference_center.links.mail_tokens import write_return_path
 from tests.support import make
 
 ADA = "ada@example.org"
-TOKEN = write_return_path(make.person(ADA), "weekly-news", (make.LINK_KEY,))
+TOKEN = write_return_path(make.id_of(ADA), "weekly-news", (make.LINK_KEY,))
 SECONDS = int(make.NOW.timestamp())
 ISO = "2026-11-22T14:05:00.000Z"
 GONE = "550 5.1.1 The email account that you tried to reach does not exist."

@@ -77,13 +77,13 @@ class Site:
         """Press a button and return the page it leads to."""
         return self.page(self.press(page, button).location)
 
-    def mails(self) -> list[EmailMessage]:
+    def emails(self) -> list[EmailMessage]:
         """Let a worker send what is due now, and return it."""
         sending = post.Post(self.database, settings=self.settings)
         sending.after(self.now - make.NOW)
         return sending.sent
 
-    def enrol(
+    def subscribe(
         self, *emails: str, topics: tuple[str, ...] = ("weekly-news", "product-news")
     ) -> None:
         """Add the topics, public, and let each person read all of them."""
@@ -91,7 +91,7 @@ class Site:
             for slug in topics:
                 make.topic(session, slug)
             for email in emails or ("ada@example.org",):
-                make.reader(session, email, *topics)
+                make.subscriber(session, email, *topics)
 
     def add_topic(self, slug: str, **changes: Any) -> None:
         with self.database.transaction() as session:
@@ -125,9 +125,9 @@ class Site:
     def subscriber(self, email: str = "ada@example.org") -> Subscriber | None:
         """Return what is on record of one person."""
         with self.database.reading() as session:
-            return subscribers.find(session, make.person(email))
+            return subscribers.find(session, make.id_of(email))
 
-    def held(self, email: str = "ada@example.org") -> dict[str, tuple[Any, ...]]:
+    def subscriptions(self, email: str = "ada@example.org") -> dict[str, tuple[Any, ...]]:
         """Return what one person gets of each topic: status, frequency, end of a pause."""
         person = self.subscriber(email)
         return {
@@ -144,7 +144,7 @@ class Site:
         """Return what one person's ledger says was stopped: topics, and `all`."""
         table = Base.metadata.tables["ledger"]
         columns = select(table.c.topic, table.c.scope).where(
-            table.c.subscriber_id == make.person(email), table.c.event == "unsubscribed"
+            table.c.subscriber_id == make.id_of(email), table.c.event == "unsubscribed"
         )
         with self.database.reading() as session:
             return [topic or scope for topic, scope in session.execute(columns)]
@@ -157,13 +157,13 @@ def link(
     campaign: str = "2026-47",
 ) -> str:
     """Return the path of a link of one person."""
-    signed = Link(make.NOW.date(), make.person(email), topic, campaign)
+    signed = Link(make.NOW.date(), make.id_of(email), topic, campaign)
     return f"/{purpose[0]}/{write_link(purpose, signed, [make.LINK_KEY])}"
 
 
 def receipt(first: int, last: int | None = None, email: str = "ada@example.org") -> str:
     """Return the path of the receipt of some ledger rows of one person."""
-    rows = Receipt(make.NOW.date(), make.person(email), first, last or first)
+    rows = Receipt(make.NOW.date(), make.id_of(email), first, last or first)
     return f"/r/{write_receipt(rows, [make.SERVER_KEY])}"
 
 
@@ -171,7 +171,7 @@ def confirm(
     topic: str = "weekly-news", email: str = "ada@example.org", asked_at: datetime = make.NOW
 ) -> str:
     """Return the path of a link that was emailed to one person, to start a topic."""
-    signed = Confirm(asked_at.date(), make.person(email), topic, asked_at)
+    signed = Confirm(asked_at.date(), make.id_of(email), topic, asked_at)
     return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
 
 

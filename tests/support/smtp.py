@@ -37,7 +37,7 @@ USER, PASSWORD = "northwind", "pass:word/with@marks"
 
 
 @dataclass(frozen=True)
-class Mail:
+class ReceivedEmail:
     """A mail as the server took it: its envelope and its bytes."""
 
     sender: str
@@ -61,8 +61,8 @@ class Server:
     """
 
     replies: Mapping[str, str] = field(default_factory=dict)
-    on_mail: Callable[[Mail], None] = lambda mail: None
-    mails: list[Mail] = field(default_factory=list)
+    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None
+    mails: list[ReceivedEmail] = field(default_factory=list)
     url: str = ""
 
     def url_with_login(self, password: str) -> str:
@@ -101,7 +101,7 @@ class Server:
             over_tls = server.transport.get_extra_info("ssl_object") is not None
             raw = envelope.original_content or b""
             self.mails.append(
-                Mail(sender, envelope.rcpt_tos, raw, over_tls, bool(session.authenticated))
+                ReceivedEmail(sender, envelope.rcpt_tos, raw, over_tls, bool(session.authenticated))
             )
             self.on_mail(self.mails[-1])
         return reply
@@ -152,7 +152,7 @@ class _Controller(Controller):
 def server(
     *,
     replies: Mapping[str, str] | None = None,
-    on_mail: Callable[[Mail], None] = lambda mail: None,
+    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None,
     tls: str = "none",
     login: bool = False,
     smtputf8: bool = True,
@@ -218,7 +218,7 @@ def server_tls() -> ssl.SSLContext:
     return context
 
 
-def wait_for_mail(taken: Server, count: int, seconds: float = 20) -> None:
+def wait_for_email(taken: Server, count: int, seconds: float = 20) -> None:
     """Return when `count` mails have come; fail if they do not."""
     tick, waited = threading.Event(), 0.0
     while len(taken.mails) < count:

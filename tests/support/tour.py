@@ -96,7 +96,7 @@ def _joining(visit: _Visit) -> Iterator[Page]:
     visit.do(f"{path}/leave", scope="topic", topic="weekly-news")
     off = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
     yield visit.get(visit.do(f"{path}/save", **off))
-    (mail,) = (mail for mail in site.mails() if mail["To"] == EVE)
+    (mail,) = (mail for mail in site.emails() if mail["To"] == EVE)
     asked = path_in(mail, "/c/")
     yield visit.get(asked)
     joined = visit.do(f"{asked}/join")
@@ -109,10 +109,10 @@ def _joining(visit: _Visit) -> Iterator[Page]:
     why = "too_often=weekly-news&no_email=weekly-news&complained=weekly-news"
     yield visit.get(f"{path}?{why}")
     with site.database.transaction() as session:
-        make.stop(session, EVE, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, EVE, slug=None, scope=Scope.ADDRESS, source="bounce")
     yield from map(visit.get, (asked, path))
     with site.database.transaction() as session:
-        make.stop(session, EVE, source="complaint")
+        make.unsubscribe(session, EVE, source="complaint")
     yield from map(visit.get, (overtaken, path))
 
 

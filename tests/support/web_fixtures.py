@@ -30,7 +30,7 @@ def site_with(database_url: str) -> Iterator[SiteMaker]:
 def site(site_with: SiteMaker) -> Site:
     """Return a site where ada and bob read two topics."""
     site = site_with()
-    site.enrol("ada@example.org", "bob@example.org")
+    site.subscribe("ada@example.org", "bob@example.org")
     return site
 
 
@@ -48,7 +48,7 @@ def environment(database_url: str) -> dict[str, str]:
 def center(site_with: SiteMaker) -> Site:
     """Return a site of three topics; ada reads two of them."""
     center = site_with(languages=("en", "de", "ar"))
-    center.enrol("ada@example.org")
+    center.subscribe("ada@example.org")
     center.add_topic("town-letter")
     return center
 

@@ -103,7 +103,7 @@ def chunk(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(body), body)
 
 
-def assert_stopped(answer: Answer) -> None:
+def assert_unsubscribed(answer: Answer) -> None:
     assert (answer.status, answer.body) == (200, b"You are unsubscribed.\n")
     assert not {"location", "set-cookie", "refresh"} & set(answer.headers)
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -122,7 +122,7 @@ class Served:
 
     def ledger(self) -> list[LedgerRow]:
         """Return what the ledger has of this person."""
-        mine = LedgerRow.subscriber_id == make.person(self.email)
+        mine = LedgerRow.subscriber_id == make.id_of(self.email)
         database = Database(self.database_url, (make.SERVER_KEY,))
         with database.reading() as session:
             rows = list(session.scalars(select(LedgerRow).where(mine).order_by(LedgerRow.seq)))
@@ -141,6 +141,6 @@ class Served:
         database.close()
         return found
 
-    def stopped(self) -> int:
+    def unsubscribed(self) -> int:
         """Return how many stops the ledger has of this person."""
         return [row.event for row in self.ledger()].count(Event.UNSUBSCRIBED)

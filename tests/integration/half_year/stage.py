@@ -63,7 +63,7 @@ class Stage:
         self.sent: dict[str, set[int]] = defaultdict(set)
         self._events: list[tuple[datetime, int, Act | Letter]] = []
         self._numbers = count()
-        self._ids = [make.person(_email(person)) for person in range(people)]
+        self._ids = [make.id_of(_email(person)) for person in range(people)]
 
     def play(self) -> None:
         """Play the whole story."""

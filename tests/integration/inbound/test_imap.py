@@ -41,7 +41,7 @@ def inbox(database: Database) -> Inbox:
     with database.transaction() as session:
         make.topic(session)
         make.topic(session, "offers")
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     return Inbox(database)
 
 

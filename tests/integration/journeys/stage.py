@@ -70,13 +70,13 @@ class Stage:
     def join(self, email: str) -> str:
         """Add a subscriber of both topics, and return the URL of their unsubscribe link."""
         with self.database.transaction() as session:
-            make.reader(session, email, *BOTH)
+            make.subscriber(session, email, *BOTH)
         return self.base + link("unsubscribe", email)
 
     def received_topics(self, email: str) -> set[str]:
         """Return the topics that a subscriber receives."""
         with self.database.reading() as session:
-            person = subscribers.find(session, make.person(email))
+            person = subscribers.find(session, make.id_of(email))
             view = preferences.read(person, topics.list_topics(session), "en", make.NOW)
         return {topic.slug for topic in view.received}
 
@@ -125,9 +125,9 @@ def long_names(folder: Path) -> Iterator[Stage]:
     with _serving(folder / "long.db", **changes) as (base, database):
         with database.transaction() as session:
             make.topic(session, "harbour", name=LONG_TOPIC)
-            make.reader(session, f"ada@{LONG_DOMAIN}", "harbour")
-            gone = make.reader(session, f"bea@{LONG_DOMAIN}", "harbour")
-            late = make.reader(session, f"cem@{LONG_DOMAIN}", "harbour")
+            make.subscriber(session, f"ada@{LONG_DOMAIN}", "harbour")
+            gone = make.subscriber(session, f"bea@{LONG_DOMAIN}", "harbour")
+            late = make.subscriber(session, f"cem@{LONG_DOMAIN}", "harbour")
             pages = {
                 "leave, one topic": link("unsubscribe", f"ada@{LONG_DOMAIN}", "harbour"),
                 "preferences, long": link("preferences", f"ada@{LONG_DOMAIN}", "harbour"),
@@ -203,10 +203,10 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
 
 
 def _leave_pages(session: Session) -> dict[str, str]:
-    make.reader(session, "ada@example.org", *BOTH)
-    leave(session, make.reader(session, "gone@example.org", *BOTH), days_ago=20)
-    leave(session, make.reader(session, "all@example.org", *BOTH), None, days_ago=20)
-    make.reader(session, "old@example.org", "old-letter")
+    make.subscriber(session, "ada@example.org", *BOTH)
+    leave(session, make.subscriber(session, "gone@example.org", *BOTH), days_ago=20)
+    leave(session, make.subscriber(session, "all@example.org", *BOTH), None, days_ago=20)
+    make.subscriber(session, "old@example.org", "old-letter")
     pages = {
         "leave": link("unsubscribe", "ada@example.org"),
         "leave, already gone": link("unsubscribe", "gone@example.org"),
@@ -224,14 +224,14 @@ def _reduced(session: Session) -> dict[str, str]:
     pages = {}
     for choice in (Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS):
         email = f"{choice}@example.org"
-        person = make.reader(session, email, *BOTH)
+        person = make.subscriber(session, email, *BOTH)
         context = make.context(at=NOW, notice_delay=timedelta(minutes=2))
         done = subscriptions.reduce_or_pause(session, person, weekly, choice, context)
         pages[f"receipt, {choice}"] = _receipt(person, done.last_seq)
         pages[f"leave, {choice}"] = link("unsubscribe", email)
         pages[f"preferences, {choice}"] = link("preferences", email)
         pages[f"undo, {choice}"] = _receipt(person, done.last_seq) + "/undo"
-    resting = make.reader(session, "resting@example.org", *BOTH)
+    resting = make.subscriber(session, "resting@example.org", *BOTH)
     pause = PauseAll(resting.subscriber_id, Pause.ONE_MONTH, make.context(at=NOW))
     done = pause.make(session, resting)
     pages["receipt, all paused"] = _receipt(resting, done.last_seq, done.first_seq)
@@ -244,13 +244,13 @@ def _reduced(session: Session) -> dict[str, str]:
 
 def _confirms(session: Session) -> dict[str, str]:
     keys = (make.SERVER_KEY,)
-    person = make.reader(session, "joins@example.org", "product-news").subscriber_id
+    person = make.subscriber(session, "joins@example.org", "product-news").subscriber_id
     fresh = write_confirm(Confirm(NOW.date(), person, "weekly-news", NOW), keys)
     long_ago = NOW - timedelta(days=9)
     old = write_confirm(Confirm(long_ago.date(), person, "weekly-news", long_ago), keys)
-    leave(session, make.reader(session, "left-since@example.org"))
-    gone = Confirm(NOW.date(), make.person("left-since@example.org"), "weekly-news", NOW - HOUR)
-    spam = Confirm(NOW.date(), make.person("reported@example.org"), "weekly-news", NOW - HOUR)
+    leave(session, make.subscriber(session, "left-since@example.org"))
+    gone = Confirm(NOW.date(), make.id_of("left-since@example.org"), "weekly-news", NOW - HOUR)
+    spam = Confirm(NOW.date(), make.id_of("reported@example.org"), "weekly-news", NOW - HOUR)
     return {
         "confirm": f"/c/{fresh}",
         "confirm, too old": f"/c/{old}",
@@ -260,21 +260,23 @@ def _confirms(session: Session) -> dict[str, str]:
 
 
 def _receipts(session: Session) -> dict[str, str]:
-    back = make.reader(session, "back@example.org", *BOTH)
+    back = make.subscriber(session, "back@example.org", *BOTH)
     undone = leave(session, back)
     done = undo(session, back)
-    newer = make.reader(session, "newer@example.org", *BOTH)
+    newer = make.subscriber(session, "newer@example.org", *BOTH)
     superseded = leave(session, newer, days_ago=1)
     leave(session, newer, None)
-    unknown = make.reader(session, "unknown@example.org", *BOTH)
+    unknown = make.subscriber(session, "unknown@example.org", *BOTH)
     unknown.email = None
     return {
-        "goodbye, no reason": leave(session, make.reader(session, "why@example.org")),
+        "goodbye, no reason": leave(session, make.subscriber(session, "why@example.org")),
         "goodbye, answered": _answered(session),
-        "goodbye": (goodbye := leave(session, make.reader(session, "bea@example.org", *BOTH))),
-        "goodbye to all": leave(session, make.reader(session, "cem@example.org", *BOTH), None),
+        "goodbye": (goodbye := leave(session, make.subscriber(session, "bea@example.org", *BOTH))),
+        "goodbye to all": leave(session, make.subscriber(session, "cem@example.org", *BOTH), None),
         "goodbye, no address": leave(session, unknown),
-        "goodbye, long ago": leave(session, make.reader(session, "dan@example.org"), days_ago=40),
+        "goodbye, long ago": leave(
+            session, make.subscriber(session, "dan@example.org"), days_ago=40
+        ),
         "goodbye, newer choice": superseded,
         "everything as it was": done,
         "receipt of what is undone": undone,
@@ -285,7 +287,7 @@ def _receipts(session: Session) -> dict[str, str]:
 
 
 def _answered(session: Session) -> str:
-    person = make.reader(session, "told@example.org", *BOTH)
+    person = make.subscriber(session, "told@example.org", *BOTH)
     receipt = leave(session, person)
     session.flush()
     reasons.record(session, person.subscriber_id, person.seq, ReasonCode.NEVER_SIGNED_UP, "", NOW)
@@ -293,11 +295,11 @@ def _answered(session: Session) -> str:
 
 
 def _preferences(session: Session) -> dict[str, str]:
-    leave(session, make.reader(session, "none@example.org"))
-    make.reader(session, "bounced@example.org", *BOTH)
-    make.stop(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce", at=NOW)
-    make.reader(session, "reported@example.org", *BOTH)
-    make.stop(session, "reported@example.org", None, source="complaint", at=NOW)
+    leave(session, make.subscriber(session, "none@example.org"))
+    make.subscriber(session, "bounced@example.org", *BOTH)
+    make.unsubscribe(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce", at=NOW)
+    make.subscriber(session, "reported@example.org", *BOTH)
+    make.unsubscribe(session, "reported@example.org", None, source="complaint", at=NOW)
     pages = {
         "preferences, reported": link("preferences", "reported@example.org"),
         "preferences, not saved": link("preferences", "ada@example.org")

@@ -37,10 +37,10 @@ Environ = Mapping[str, str]
 class Campaign:
     """The emails, the answers to the unsubscribe requests, and their effects."""
 
-    emails: list[smtp.Mail]
+    emails: list[smtp.ReceivedEmail]
     public_key: bytes
     statuses: list[int]
-    notices: list[smtp.Mail]
+    notices: list[smtp.ReceivedEmail]
     next_mailing: list[dict[str, str]]
     exported: list[dict[str, str]]
 
@@ -71,7 +71,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
         server.mails.clear()
         with processes.serving(environ) as base_url, processes.working(environ):
             statuses = [_press_unsubscribe(mail, base_url) for mail in emails[:UNSUBSCRIBERS]]
-            smtp.wait_for_mail(server, UNSUBSCRIBERS)
+            smtp.wait_for_email(server, UNSUBSCRIBERS)
         yield Campaign(
             emails=emails,
             public_key=public_key,
@@ -132,7 +132,7 @@ def _message(to: str) -> EmailMessage:
     return message
 
 
-def _press_unsubscribe(mail: smtp.Mail, base_url: str) -> int:
+def _press_unsubscribe(mail: smtp.ReceivedEmail, base_url: str) -> int:
     """Post as a mailbox provider does (RFC 8058), without the server's proxy."""
     address = str(mail.message["List-Unsubscribe"]).partition(">")[0].removeprefix("<")
     body = str(mail.message["List-Unsubscribe-Post"]).encode()
@@ -141,7 +141,7 @@ def _press_unsubscribe(mail: smtp.Mail, base_url: str) -> int:
         return int(answer.status)
 
 
-def _raw_headers(mail: smtp.Mail) -> list[bytes]:
+def _raw_headers(mail: smtp.ReceivedEmail) -> list[bytes]:
     headers, _, _ = mail.raw.partition(b"\r\n\r\n")
     return headers.split(b"\r\n")
 

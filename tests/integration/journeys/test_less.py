@@ -23,7 +23,7 @@ def press(page: Page, action: str, button: int = -1) -> None:
 
 def verdict(letters: Stage, email: str, days: int = 0, topic: str = "weekly-news") -> str:
     """Return the result of the audience check for a subscriber some days from now."""
-    now, person = stage.NOW + timedelta(days=days, minutes=5), make.person(email)
+    now, person = stage.NOW + timedelta(days=days, minutes=5), make.id_of(email)
     with letters.database.reading() as session:
         found = topics.get(session, topic)
         answer = audience.check(session, found, "next", {person: ""}, now)[person]
@@ -45,7 +45,7 @@ def test_a_weekly_cap_allows_one_email_a_week(letters: Stage, page: Page, langua
     expect(page.locator(".tick")).to_be_visible()
     with letters.database.transaction() as session:
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, "this-week", [make.person(email)], stage.NOW)
+        audience.claim(session, topic, "this-week", [make.id_of(email)], stage.NOW)
     assert verdict(letters, email, days=1) == "defer frequency"
     assert verdict(letters, email, days=7) == "allow"
 
@@ -89,7 +89,7 @@ def test_a_reason_can_be_given_after_unsubscribing(
     press(page, "reason")
     expect(page.locator("#why textarea")).to_have_count(0)
     expect(page.locator("#why h2")).to_be_visible()
-    reasons = [row for row in letters.rows()["reasons"] if make.person(email).hex[:8] in row]
+    reasons = [row for row in letters.rows()["reasons"] if make.id_of(email).hex[:8] in row]
     assert len(reasons) == 1
     assert "[address]" in reasons[0]
 

@@ -25,7 +25,7 @@ UNSUBSCRIBED = [("unsubscribed", "weekly-news")]
 
 
 def address(email: str) -> str:
-    token = write_mailto(make.person(email), "weekly-news", (make.LINK_KEY,))
+    token = write_mailto(make.id_of(email), "weekly-news", (make.LINK_KEY,))
     return f"{token}@in.example.org"
 
 
@@ -44,7 +44,7 @@ def environ(database: Database) -> dict[str, str]:
     with database.transaction() as session:
         make.topic(session)
         for email in MESSAGES:
-            make.reader(session, email)
+            make.subscriber(session, email)
     url = database.engine.url.render_as_string(hide_password=False)
     return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
 

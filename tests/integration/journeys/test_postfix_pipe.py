@@ -96,8 +96,8 @@ def company(database: Database) -> dict[str, str]:
     """Return the settings of a company with two subscribers."""
     with database.transaction() as session:
         make.topic(session)
-        make.reader(session)
-        make.reader(session, "ben@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "ben@example.org")
     return make.environment(DATABASE_URL=database.engine.url.render_as_string(hide_password=False))
 
 

@@ -17,7 +17,7 @@ from tests.support import examples, make, opendkim, postfix, processes, smtp
 SIGN = "SignHeaders     *,+List-Unsubscribe-Post\n"
 OVERSIGN = "OversignHeaders From,List-Unsubscribe,List-Unsubscribe-Post\n"
 
-Sent = Callable[[Mapping[str, str]], tuple[list[smtp.Mail], Path]]
+Sent = Callable[[Mapping[str, str]], tuple[list[smtp.ReceivedEmail], Path]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def sent(route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
     for name, value in route.mta.variables.items():
         monkeypatch.setenv(name, value)
 
-    def send(changes: Mapping[str, str]) -> tuple[list[smtp.Mail], Path]:
+    def send(changes: Mapping[str, str]) -> tuple[list[smtp.ReceivedEmail], Path]:
         configuration = opendkim.documented(tmp_path, route.signer)
         for line, replacement in changes.items():
             assert configuration.count(line) == 1, line
@@ -56,13 +56,13 @@ def sent(route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
         route.server.mails.clear()
         with opendkim.running(tmp_path, route.signer, configuration) as key:
             examples.run("Mint", "smtplib", "Postfix", port=route.mta.port)
-            smtp.wait_for_mail(route.server, 2)
+            smtp.wait_for_email(route.server, 2)
         return list(route.server.mails), key
 
     return send
 
 
-def judged(mail: smtp.Mail, key: Path) -> tuple[int, str]:
+def judged(mail: smtp.ReceivedEmail, key: Path) -> tuple[int, str]:
     """Return the exit status and the output of `doctor` for an email."""
     command = ("doctor", "--dkim-key", str(key), "-")
     done = processes.run(
@@ -93,7 +93,7 @@ def test_bounces_return_to_us_after_either_submission(sent: Sent) -> None:
     emails, _ = sent({})
     assert len({mail.sender for mail in emails}) == 1
     local, _, domain = emails[0].sender.partition("@")
-    assert read_mail_token(local, (make.LINK_KEY,))[:2] == ("b", make.person())
+    assert read_mail_token(local, (make.LINK_KEY,))[:2] == ("b", make.id_of())
     assert domain == "in.example.org"
 
 

@@ -45,7 +45,7 @@ def query(database: Database) -> None:
 
 def unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
 
 
 def count(url: str) -> int:
@@ -94,7 +94,7 @@ def test_a_silent_connection_is_noticed_at_every_step(
             with database.transaction(dry_run=step == "rollback") as session:
                 session.scalar(text("SELECT 1"))
                 fall_silent_at("statement")
-                make.stop(session)
+                make.unsubscribe(session)
                 session.flush()
                 fall_silent_at("commit")
                 fall_silent_at("rollback")
@@ -112,7 +112,7 @@ def test_a_commit_with_a_lost_answer_fails_and_can_be_repeated(
 
     def change() -> None:
         with database.transaction() as session:
-            make.stop(session)
+            make.unsubscribe(session)
             session.flush()
             stack.enter_context(between.silent(requests=False))
 
@@ -223,7 +223,7 @@ def test_a_commit_after_a_failed_statement_is_not_acknowledged(server_url: str) 
 
     def change() -> None:
         with database.transaction() as session:
-            make.stop(session)
+            make.unsubscribe(session)
             session.flush()
             with suppress(DBAPIError):
                 session.connection().exec_driver_sql("SELECT 1 / 0")
@@ -237,7 +237,7 @@ def test_a_commit_after_a_failed_statement_is_not_acknowledged(server_url: str) 
 def test_a_notice_does_not_make_a_transaction_fail(server_url: str) -> None:
     database = Database(server_url, (make.SERVER_KEY,))
     with database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
         session.execute(text("DO $$ BEGIN RAISE WARNING 'no trouble of COMMIT'; END $$"))
     assert count(server_url) == 1
     database.close()

@@ -20,7 +20,7 @@ from tests.support.wire import (
     FORM,
     RFC,
     Served,
-    assert_stopped,
+    assert_unsubscribed,
     chunk,
     head,
     length,
@@ -69,7 +69,7 @@ def test_no_log_contains_the_path_of_an_answered_request(
     proxy: nginx.Proxy, served: Served
 ) -> None:
     with wire(proxy.url) as connection:
-        assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
         assert connection.ask(head(served.path, method=b"GET")).status == 200
         assert connection.ask(head(served.path + "x", length(RFC)), RFC).status == 400
     assert_silent(proxy, served.path)
@@ -127,7 +127,7 @@ def test_stalled_bodies_do_not_block_other_requests(proxy: nginx.Proxy, served: 
             stalled = stack.enter_context(wire(proxy.url))
             stalled.send(head(served.path, FORM, length(RFC)), RFC[:5])
         connection = stack.enter_context(wire(proxy.url, timeout=5))
-        assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
 
 
 @pytest.mark.parametrize("how", ["length", "chunked"])

@@ -23,7 +23,7 @@ from tests.support.wire import (
     FORM,
     RFC,
     Served,
-    assert_stopped,
+    assert_unsubscribed,
     chunk,
     head,
     length,
@@ -34,7 +34,7 @@ from tests.support.wire import (
 def ledger_counts(database_url: str, emails: int = 400) -> dict[str, int]:
     """Return the number of ledger entries of each numbered subscriber."""
     names = {
-        make.person(f"reader-{n}@example.org"): f"reader-{n}@example.org" for n in range(emails)
+        make.id_of(f"reader-{n}@example.org"): f"reader-{n}@example.org" for n in range(emails)
     }
     database = Database(database_url, (make.SERVER_KEY,))
     counted = select(LedgerRow.subscriber_id, func.count()).group_by(LedgerRow.subscriber_id)
@@ -67,23 +67,23 @@ def test_a_body_of_any_type_and_encoding_is_accepted(
         else:
             pieces = [chunk(RFC[n : n + 1]) for n in range(len(RFC))]
             answer = connection.ask(head(served.path, lines, CHUNKED), *pieces, END)
-    assert_stopped(answer)
-    assert served.stopped() == 1
+    assert_unsubscribed(answer)
+    assert served.unsubscribed() == 1
 
 
 def test_a_missing_or_empty_body_is_accepted(served: Served) -> None:
     with wire(served.base_url) as connection:
-        assert_stopped(connection.ask(head(served.path)))
-        assert_stopped(connection.ask(head(served.path, length(b""))))
-        assert_stopped(connection.ask(head(served.path, CHUNKED), END))
-    assert served.stopped() == 1
+        assert_unsubscribed(connection.ask(head(served.path)))
+        assert_unsubscribed(connection.ask(head(served.path, length(b""))))
+        assert_unsubscribed(connection.ask(head(served.path, CHUNKED), END))
+    assert served.unsubscribed() == 1
 
 
 def test_an_http_1_0_client_is_answered(served: Served) -> None:
     with wire(served.base_url) as connection:
         request = head(served.path, FORM, length(RFC), version=b"1.0")
-        assert_stopped(connection.ask(request, RFC))
-    assert served.stopped() == 1
+        assert_unsubscribed(connection.ask(request, RFC))
+    assert served.unsubscribed() == 1
 
 
 def test_a_client_that_waits_for_100_is_answered(served: Served) -> None:
@@ -91,8 +91,8 @@ def test_a_client_that_waits_for_100_is_answered(served: Served) -> None:
         connection.send(head(served.path, FORM, length(RFC), b"Expect: 100-continue\r\n"))
         first = connection.answer()
         assert first.status == 100
-        assert_stopped(connection.ask(RFC))
-    assert served.stopped() == 1
+        assert_unsubscribed(connection.ask(RFC))
+    assert served.unsubscribed() == 1
 
 
 def test_a_slow_body_is_accepted(served: Served) -> None:
@@ -101,8 +101,8 @@ def test_a_slow_body_is_accepted(served: Served) -> None:
         for n in range(len(RFC)):
             connection.send(RFC[n : n + 1])
             time.sleep(0.01)
-        assert_stopped(connection.answer())
-    assert served.stopped() == 1
+        assert_unsubscribed(connection.answer())
+    assert served.unsubscribed() == 1
 
 
 def test_a_few_stalled_bodies_do_not_block_other_requests(served: Served) -> None:
@@ -112,19 +112,19 @@ def test_a_few_stalled_bodies_do_not_block_other_requests(served: Served) -> Non
             stalled = stack.enter_context(wire(served.base_url))
             stalled.send(head("/u/x", FORM, length(RFC)), RFC[:5])
         connection = stack.enter_context(wire(served.base_url))
-        assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
-    assert served.stopped() == 1
+        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+    assert served.unsubscribed() == 1
 
 
 def test_a_connection_is_reused(served: Served) -> None:
     other = Served(served.base_url, served.database_url)
     with wire(served.base_url) as connection:
         for path in (served.path, other.path, served.path):
-            assert_stopped(connection.ask(head(path, FORM, length(RFC)), RFC))
+            assert_unsubscribed(connection.ask(head(path, FORM, length(RFC)), RFC))
         assert connection.ask(head(served.path, method=b"GET")).status == 200
         assert connection.ask(head("/u/x", FORM, length(RFC)), RFC).status == 400
-        assert_stopped(connection.ask(head(served.path, CHUNKED), chunk(RFC), END))
-    assert (served.stopped(), other.stopped()) == (1, 1)
+        assert_unsubscribed(connection.ask(head(served.path, CHUNKED), chunk(RFC), END))
+    assert (served.unsubscribed(), other.unsubscribed()) == (1, 1)
 
 
 def test_pipelined_posts_are_answered_in_order(served: Served) -> None:
@@ -136,7 +136,7 @@ def test_pipelined_posts_are_answered_in_order(served: Served) -> None:
         connection.send(request, bad, last)
         answers = [connection.answer() for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 400, 200]
-    assert (served.stopped(), other.stopped()) == (1, 1)
+    assert (served.unsubscribed(), other.unsubscribed()) == (1, 1)
 
 
 @pytest.mark.parametrize("size", [4096, 4097, 5000, 100_000])
@@ -150,7 +150,7 @@ def test_a_body_over_four_kilobytes_is_refused(served: Served, size: int, how: s
             parts = [chunk(body[n : n + 1000]) for n in range(0, size, 1000)]
             answer = connection.ask(head(served.path, FORM, CHUNKED), *parts, END)
     assert answer.status == (200 if size <= 4096 else 413)
-    assert served.stopped() == (1 if size <= 4096 else 0)
+    assert served.unsubscribed() == (1 if size <= 4096 else 0)
 
 
 def test_an_oversized_page_form_is_refused(served: Served) -> None:
@@ -159,7 +159,7 @@ def test_an_oversized_page_form_is_refused(served: Served) -> None:
         parts = [chunk(form[n : n + 4000]) for n in range(0, len(form), 4000)]
         answer = connection.ask(head(f"{served.path}/leave", FORM, CHUNKED), *parts, END)
     assert answer.status == 413
-    assert served.stopped() == 0
+    assert served.unsubscribed() == 0
 
 
 @pytest.mark.parametrize("path", ["/u//x", "//u/x", "/u/x/", "/u", "/u/", "/u/..%2fx", "/u/%00"])
@@ -176,7 +176,7 @@ def test_another_method_does_not_unsubscribe(served: Served, method: bytes) -> N
         connection.send(head(served.path, b"Connection: close\r\n", method=method))
         status = int(connection.file.readline().split()[1])
     assert status in {200, 405}
-    assert served.stopped() == 0
+    assert served.unsubscribed() == 0
 
 
 def test_a_page_and_its_receipt_are_served(served: Served) -> None:
@@ -188,7 +188,7 @@ def test_a_page_and_its_receipt_are_served(served: Served) -> None:
         )
         assert (answer.status, answer.headers["location"][:3]) == (303, "/r/")
         shown = connection.ask(head(answer.headers["location"], method=b"GET"))
-    assert (shown.status, served.stopped()) == (200, 1)
+    assert (shown.status, served.unsubscribed()) == (200, 1)
     assert receipt(1, email=served.email).split(".")[2] == answer.headers["location"].split(".")[2]
 
 
@@ -202,7 +202,7 @@ def test_garbage_affects_neither_the_server_nor_other_requests(served: Served) -
         with wire(served.base_url) as connection, suppress(OSError):
             connection.send(garbage)
     with wire(served.base_url) as connection:
-        assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
 
 
 def test_serve_logs_json_lines_without_a_link(sqlite_template: Path, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def post_all(base_url: str, people: list[str], acknowledged: list[str]) -> None:
     with suppress(OSError, AssertionError), wire(base_url) as connection:
         for email in people:
             answer = connection.ask(head(link(email=email), FORM, length(RFC)), RFC)
-            assert_stopped(answer)
+            assert_unsubscribed(answer)
             acknowledged.append(email)
 
 
@@ -267,7 +267,7 @@ def test_a_web_process_that_dies_is_restarted(sqlite_template: Path, tmp_path: P
         processes.wait_until_answering(process, f"{base_url}/readyz")
         served = Served(base_url, f"sqlite:///{path}")
         with wire(base_url) as connection:
-            assert_stopped(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+            assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
 
 
 # Seconds after the web process was started: it loads first, and then serves.

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from preference_center.store.tables import OutboxRow
 from tests.support import make, postgres, processes, smtp
 from tests.support.web_fixtures import environment
-from tests.support.wire import FORM, RFC, Served, assert_stopped, head, length, wire
+from tests.support.wire import FORM, RFC, Served, assert_unsubscribed, head, length, wire
 
 POSTS = 24  # three times as many as there are threads
 
@@ -42,7 +42,7 @@ def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) ->
     with processes.serving(environment(empty_url)) as base_url:
         served = [Served(base_url, empty_url) for _ in range(POSTS)]
         assert_all(post_together(served), 200)
-        with postgres.stopped(empty_url):
+        with postgres.unsubscribed(empty_url):
             waiting = threading.Thread(target=post_together, args=(served,))
             waiting.start()
             assert status(base_url, "/healthz") == 200
@@ -53,8 +53,8 @@ def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) ->
         assert status(base_url, "/readyz") == 200
         newcomer = Served(base_url, empty_url)
         with wire(base_url) as connection:
-            assert_stopped(connection.ask(head(newcomer.path, FORM, length(RFC)), RFC))
-        assert newcomer.stopped() == 1
+            assert_unsubscribed(connection.ask(head(newcomer.path, FORM, length(RFC)), RFC))
+        assert newcomer.unsubscribed() == 1
         assert_all(post_together(served), 200)
 
 
@@ -75,11 +75,11 @@ def test_a_worker_with_a_silent_database_continues_when_it_returns(empty_url: st
         )
         with processes.working(settings) as worker:
             processes.wait_for(lambda: "Sending through" in worker.output, "a worker")
-            with postgres.stopped(empty_url):
+            with postgres.unsubscribed(empty_url):
                 processes.wait_for(lambda: "waiting: the database" in worker.output, "a warning")
             with database.transaction() as session:
-                make.reader(session)
-                make.stop(session, at=datetime.now(UTC), notice_delay=timedelta(0))
+                make.subscriber(session)
+                make.unsubscribe(session, at=datetime.now(UTC), notice_delay=timedelta(0))
             processes.wait_for(lambda: mail_server.mails, "the confirmation")
             assert worker.stop() == 0
     with database.reading() as session:

@@ -4,16 +4,16 @@ from preference_center.links.mail_tokens import write_mailto
 from preference_center.store import Database
 from tests.support import make
 
-U = f"{write_mailto(make.person(), 'weekly-news', (make.LINK_KEY,))}@in.example.org"
-BEN = write_mailto(make.person("ben@example.org"), "weekly-news", (make.LINK_KEY,))
+U = f"{write_mailto(make.id_of(), 'weekly-news', (make.LINK_KEY,))}@in.example.org"
+BEN = write_mailto(make.id_of("ben@example.org"), "weekly-news", (make.LINK_KEY,))
 
 
 def settings_with_readers(database: Database) -> dict[str, str]:
     """Add two subscribers, and return the settings of their company."""
     with database.transaction() as session:
         make.topic(session)
-        make.reader(session)
-        make.reader(session, "ben@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "ben@example.org")
     url = database.engine.url.render_as_string(hide_password=False)
     return make.environment(DATABASE_URL=url, INBOUND_DOMAIN="in.example.org")
 

@@ -21,9 +21,9 @@ def test_an_audience_allows_with_links_and_denies_with_why(
     database: Database, database_url: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.reader(session, "ben@example.org")
-        make.stop(session, "ben@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "ben@example.org")
+        make.unsubscribe(session, "ben@example.org")
     people = "email\nada@example.org\nben@example.org\ncleo@example.org\n"
     found = rows(done(database_url, "audience", *MAILING, stdin=people))
     verdicts = [(row["verdict"], row["reason"], bool(row["list_unsubscribe"])) for row in found]
@@ -58,9 +58,9 @@ def test_a_person_on_several_rows_gets_one_email(
 
 def test_the_verdicts_release_those_who_were_allowed(database: Database, database_url: str) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.reader(session, "ben@example.org")
-        make.stop(session, "ben@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "ben@example.org")
+        make.unsubscribe(session, "ben@example.org")
     people = "email\nada@example.org\nben@example.org\nada@example.org\n"
     verdicts = done(database_url, "audience", *MAILING, "--claim", stdin=people)
     released = run(database_url, "audience", *MAILING, "--release", stdin=verdicts)

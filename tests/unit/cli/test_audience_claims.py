@@ -65,7 +65,7 @@ def test_a_campaign_that_asks_again_gets_the_same_answer(database_url: str) -> N
 def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> None:
     until = utc_now().replace(microsecond=0) + timedelta(days=14)
     with database.transaction() as session:
-        reader = make.reader(session)
+        reader = make.subscriber(session)
         subscriptions.pause(
             session, reader, topics.get(session, "weekly-news"), until, make.context()
         )

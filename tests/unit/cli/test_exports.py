@@ -63,8 +63,8 @@ def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
 
 def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database_url: str) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "product-news")
-        make.stop(session, at=make.NOW)
+        make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
+        make.unsubscribe(session, at=make.NOW)
     since = (make.NOW - timedelta(days=1)).date().isoformat()
     rows = done(database_url, "export", "ledger", "--since", since).splitlines()
     assert len(rows) == 2

@@ -45,7 +45,7 @@ def environ(database: Database, mailbox: Mailbox) -> dict[str, str]:
     """Return the settings of a company with one reader."""
     with database.transaction() as session:
         make.topic(session)
-        make.reader(session)
+        make.subscriber(session)
     return environment(database, mailbox.url)
 
 

@@ -52,7 +52,7 @@ IGNORED = [
 @pytest.fixture
 def filled(database: Database, database_url: str) -> str:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news")
+        make.subscriber(session, "ada@example.org", "weekly-news")
     return database_url
 
 
@@ -98,7 +98,7 @@ def test_a_suppressed_reader_is_not_allowed_under_another_identity_key(
 ) -> None:
     with database.transaction() as session:
         make.topic(session, "offers", policy="opt_out")
-        make.stop(session, slug=None, source="complaint")
+        make.unsubscribe(session, slug=None, source="complaint")
     settings = make.environment(DATABASE_URL=database_url, IDENTITY_KEY=OTHER)
     asked = ("audience", "--topic", "offers", "--campaign", "47")
     result = processes.run(settings, *asked, stdin=b"email\nada@example.org\n")

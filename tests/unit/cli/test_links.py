@@ -24,14 +24,14 @@ def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
     assert row["list_unsubscribe"] == f"<{row['unsubscribe_url']}>"
     assert row["list_id"] == "Weekly news <weekly-news.lists.mail.example.org>"
     link = read_link("unsubscribe", row["unsubscribe_url"].split("/u/")[1], [make.LINK_KEY])
-    assert (link.subscriber_id, link.campaign) == (make.person(), "2026-47")
+    assert (link.subscriber_id, link.campaign) == (make.id_of(), "2026-47")
 
 
 @pytest.mark.parametrize("name", ["E-mail", "EMAIL ADDRESS", "email_address"])
 def test_the_column_with_the_address_may_be_spelled_as_other_tools_do(name: str) -> None:
     (row,) = rows(done("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
     assert list(row)[:3] == ["email", "name", "id"]
-    assert row["id"] == str(make.person())
+    assert row["id"] == str(make.id_of())
 
 
 @pytest.mark.parametrize(

@@ -42,15 +42,15 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
 
 
 def reason(session: Session, email: str, given_at: datetime, campaign: str = "47") -> None:
-    make.reader(session, email)
-    stop = make.stop(session, email, campaign=campaign)
+    make.subscriber(session, email)
+    stop = make.unsubscribe(session, email, campaign=campaign)
     reasons.record(
-        session, make.person(email), stop.last_seq, ReasonCode.OTHER, "Too many.", given_at
+        session, make.id_of(email), stop.last_seq, ReasonCode.OTHER, "Too many.", given_at
     )
 
 
 def claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
-    person = make.person(email)
+    person = make.id_of(email)
     row = {"topic": "weekly-news", "campaign": campaign, "claimed_at": claimed_at}
     session.execute(insert(Claim), [{"subscriber_id": person, **row}])
 
@@ -91,7 +91,7 @@ def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_
         assert Counter(state for state, _ in states) == {"pending": 1, "sent": 1}
         assert session.scalars(select(Claim.claimed_at)).one() > now - 396 * DAY
         assert session.scalars(select(Reason.subscriber_id)).all() == [
-            make.person("young@example.org")
+            make.id_of("young@example.org")
         ]
         past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
@@ -170,8 +170,8 @@ def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Datab
 
 def test_stops_and_the_ledger_are_kept(database: Database, database_url: str) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, at=utc_now() - 4000 * DAY)
+        make.subscriber(session)
+        make.unsubscribe(session, at=utc_now() - 4000 * DAY)
     done(database_url, "purge")
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(LedgerRow)) == 2

@@ -19,7 +19,7 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     settings = make.environment(DATABASE_URL=database_url)
     with database.transaction() as session:
         for email in (ADA, "ben@example.org", "eve@example.org"):
-            make.reader(session, email)
+            make.subscriber(session, email)
     backup = back_up(database)
     stop = b"email,status\nada@example.org,unsubscribed\n"
     done(database_url, "import", "-", "--topic", "weekly-news", stdin=stop)

@@ -21,11 +21,11 @@ def fill(database: Database) -> None:
     with database.transaction() as session:
         for number in range(12):
             email, campaign = f"r{number}@example.org", f"2026-{46 + number % 2}"
-            make.reader(session, email, "weekly-news", "offers")
+            make.subscriber(session, email, "weekly-news", "offers")
             slug = ("weekly-news", "weekly-news", "offers", None)[number // 3]
-            stop = make.stop(session, email, slug, campaign=campaign)
+            stop = make.unsubscribe(session, email, slug, campaign=campaign)
             code = (ReasonCode.TOO_MANY, ReasonCode.TOO_MANY, ReasonCode.PREFER_NOT_SAY)[number % 3]
-            reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
+            reasons.record(session, make.id_of(email), stop.last_seq, code, "", make.NOW)
         hour = page_views.hour_of(make.NOW)
         page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})
 
@@ -94,8 +94,8 @@ def test_what_has_no_campaign_is_said_in_words(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session)
+        make.subscriber(session)
+        make.unsubscribe(session)
     lines = report_in(80, database_url, monkeypatch).splitlines()
     assert lines[3].split() == ["(no", "campaign)", "-", "1", *"-----"]
     assert "total" not in lines[4]  # one line is its own total
@@ -129,8 +129,8 @@ def test_csv_holds_the_same_numbers(database_url: str) -> None:
 
 def test_no_cell_of_a_csv_runs_as_a_formula(database: Database, database_url: str) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "-1")
-        make.stop(session, slug="-1", campaign="-2-3")
+        make.subscriber(session, "ada@example.org", "-1")
+        make.unsubscribe(session, slug="-1", campaign="-2-3")
     (row,) = csv.reader(done(database_url, "report", "--format", "csv").splitlines()[1:])
     assert row[:2] == ["'-1", "'-2-3"]
 

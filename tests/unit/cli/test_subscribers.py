@@ -12,8 +12,8 @@ from tests.support.command import done, run
 
 def leave(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session)
+        make.subscriber(session)
+        make.unsubscribe(session)
 
 
 def test_somebody_is_erased_by_address_in_any_spelling(
@@ -22,7 +22,7 @@ def test_somebody_is_erased_by_address_in_any_spelling(
     leave(database)
     assert done(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
     with database.reading() as session:
-        found = subscribers.find(session, make.person())
+        found = subscribers.find(session, make.id_of())
         assert found is not None
         assert found.email is None
         assert "all" in found.suppressions
@@ -33,11 +33,11 @@ def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
 ) -> None:
     unclean = "Ada <ada@example.org>"
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
     assert done(database_url, "erase", unclean) == "Erased.\n"
     with database.reading() as session:
-        for each in (make.person(), fingerprint(unclean, make.IDENTITY_KEY)):
+        for each in (make.id_of(), fingerprint(unclean, make.IDENTITY_KEY)):
             found = subscribers.find(session, each)
             assert found is not None
             assert found.erased_at is not None
@@ -49,7 +49,7 @@ def test_erasing_what_is_not_on_record_says_so_and_holds(
     said = done(database_url, "erase", "ada@example.org")
     assert said.startswith("This address or id was not on record")
     with database.reading() as session:
-        found = subscribers.find(session, make.person())
+        found = subscribers.find(session, make.id_of())
         assert found is not None
         assert "all" in found.suppressions
 
@@ -63,7 +63,7 @@ def test_two_addresses_are_not_erased_at_once(database_url: str) -> None:
 def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> None:
     leave(database)
     done(database_url, "erase", "ada@example.org")
-    again = done(database_url, "erase", str(make.person()))
+    again = done(database_url, "erase", str(make.id_of()))
     assert again == "This subscriber was erased before.\n"
 
 
@@ -93,7 +93,7 @@ def test_a_row_that_was_altered_is_found(database: Database, database_url: str) 
         session.execute(update(LedgerRow).where(LedgerRow.seq == 2).values(source="complaint"))
     result = run(database_url, "verify-ledger")
     assert result.exit_code == 1
-    assert f"{make.person()}: row 2 was altered" in result.stderr
+    assert f"{make.id_of()}: row 2 was altered" in result.stderr
     assert result.stdout == "1 subscribers checked, 1 broken.\n"
 
 

@@ -15,13 +15,13 @@ SINCE = ("--since", "2026-11-22")
 def bounced(database: Database, *emails: str) -> None:
     with database.transaction() as session:
         for email in emails:
-            make.reader(session, email)
-            make.stop(session, email, None, Scope.ADDRESS, source="bounce")
+            make.subscriber(session, email)
+            make.unsubscribe(session, email, None, Scope.ADDRESS, source="bounce")
 
 
 def stops(database: Database, email: str) -> set[str]:
     with database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         assert person is not None
         return set(person.suppressions)
 
@@ -45,7 +45,7 @@ def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
 ) -> None:
     bounced(database, "ada@example.org")
     with database.transaction() as session:
-        make.stop(session, "ada@example.org", None, Scope.ALL, source="bounce")
+        make.unsubscribe(session, "ada@example.org", None, Scope.ALL, source="bounce")
     dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert dry == "Suppressions that would be removed: 2\n"
     assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"

@@ -18,68 +18,68 @@ ADA = "ada@example.org"
 
 def _check(session: Session, email: str = ADA) -> audience.Verdict:
     topic = topics.get(session, "weekly-news")
-    person = make.person(email)
+    person = make.id_of(email)
     return audience.check(session, topic, "c", {person: email}, make.NOW)[person]
 
 
 def _subscribed_to_another_topic(session: Session) -> None:
-    make.reader(session, ADA, "offers")
+    make.subscriber(session, ADA, "offers")
 
 
 def _unsubscribed_from_all(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None)
 
 
 def _bounced(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
 
 
 def _unsubscribed(session: Session) -> None:
-    make.reader(session)
-    make.stop(session)
+    make.subscriber(session)
+    make.unsubscribe(session)
 
 
 def _unsubscribed_while_unknown(session: Session) -> None:
-    make.stop(session)
+    make.unsubscribe(session)
 
 
 def _erased(session: Session) -> None:
-    make.reader(session)
-    erasure.erase(session, make.person(), Source.CLI, make.NOW)
+    make.subscriber(session)
+    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
 
 
 def _paused(session: Session) -> None:
-    ada = make.reader(session)
+    ada = make.subscriber(session)
     ada.subscriptions["weekly-news"].paused_until = make.NOW + timedelta(days=1)
 
 
 def _paused_until_now(session: Session) -> None:
-    ada = make.reader(session)
+    ada = make.subscriber(session)
     ada.subscriptions["weekly-news"].paused_until = make.NOW
 
 
 def _claimed_this_week(session: Session) -> None:
-    ada = make.reader(session)
+    ada = make.subscriber(session)
     ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     session.flush()
     topic, before = topics.get(session, "weekly-news"), make.NOW - timedelta(days=6)
-    audience.claim(session, topic, "the last one", [make.person()], before)
+    audience.claim(session, topic, "the last one", [make.id_of()], before)
 
 
 def _paused_and_unsubscribed(session: Session) -> None:
     _paused(session)
-    make.stop(session)
+    make.unsubscribe(session)
 
 
 CASES: list[tuple[Callable[[Session], object], str, str, str]] = [
     # setup, verdict and reason on an opt-in topic, verdict on an opt-out topic
     (lambda _: None, "deny", "unknown", "allow"),
-    (make.reader, "allow", "", "allow"),
+    (make.subscriber, "allow", "", "allow"),
     (_subscribed_to_another_topic, "deny", "not_subscribed", "allow"),
     (
-        lambda session: make.reader(session, status=Status.UNCONFIRMED),
+        lambda session: make.subscriber(session, status=Status.UNCONFIRMED),
         "deny",
         Status.UNCONFIRMED,
         "deny",
@@ -129,7 +129,7 @@ def test_verdicts_on_an_opt_out_topic(
 
 def test_a_check_on_an_archived_topic_is_refused(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
         with pytest.raises(TopicRefusal, match="archived"):
             _check(session)
@@ -140,7 +140,7 @@ def test_a_check_records_the_address_of_an_allowed_recipient(database: Database)
         make.topic(session, policy="opt_out")
         _check(session, "new@example.org")
     with database.reading() as session:
-        found = subscribers.find(session, make.person("new@example.org"))
+        found = subscribers.find(session, make.id_of("new@example.org"))
         assert found is not None
         assert found.email == "new@example.org"
 
@@ -155,7 +155,7 @@ def test_a_check_records_no_address_after_an_unsubscribe_or_erasure(
     with database.transaction() as session:
         _check(session)
     with database.reading() as session:
-        found = subscribers.find(session, make.person())
+        found = subscribers.find(session, make.id_of())
         assert found is not None
         assert found.email is None
 
@@ -164,21 +164,21 @@ def test_a_check_does_not_record_an_invalid_address(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
         _check(session, "ada@example.org\r\nBcc: eve@example.org")
-        assert subscribers.find(session, make.person("ada@example.org")) is None
+        assert subscribers.find(session, make.id_of("ada@example.org")) is None
 
 
 def test_a_reduced_frequency_on_an_opt_out_topic_is_respected(database: Database) -> None:
     with database.transaction() as session:
         topic = make.topic(session, policy="opt_out")
-        subscriber = subscribers.lock(session, make.person(), make.NOW)
+        subscriber = subscribers.lock(session, make.id_of(), make.NOW)
         subscriptions.reduce_or_pause(session, subscriber, topic, Frequency.MONTHLY, make.context())
-        audience.claim(session, topic, "the last one", [make.person()], make.NOW)
-        found = audience.check(session, topic, "c", {make.person(): ADA}, make.NOW)
-        assert found[make.person()].reason == "frequency"
+        audience.claim(session, topic, "the last one", [make.id_of()], make.NOW)
+        found = audience.check(session, topic, "c", {make.id_of(): ADA}, make.NOW)
+        assert found[make.id_of()].reason == "frequency"
 
 
 def test_checking_a_thousand_recipients_takes_one_statement(database: Database) -> None:
-    people = {make.person(f"p{number}@example.org"): "" for number in range(1000)}
+    people = {make.id_of(f"p{number}@example.org"): "" for number in range(1000)}
     statements: list[str] = []
     with database.transaction() as session:
         topic = make.topic(session)

@@ -171,13 +171,13 @@ class Simulation:
         with self.database.transaction() as session:
             make.topic(session, cadence=cadence)
             for email in (*self.working, *self.full, *self.deleted, *self.probable):
-                make.reader(session, email)
+                make.subscriber(session, email)
 
     def send(self, number: int, failing: dict[str, BounceSeverity]) -> None:
         """Send one mailing; the failing addresses bounce an hour later."""
         at = make.NOW + number * self.step * DAY
         emails = [*self.working, *self.full, *self.deleted, *self.probable]
-        ids = {make.person(email): email for email in emails}
+        ids = {make.id_of(email): email for email in emails}
         with self.database.transaction() as session:
             topic = topics.get(session, "weekly-news")
             verdicts = audience.check(session, topic, str(number), ids, at)

@@ -20,7 +20,7 @@ GONE = "5.1.1"
 def add_subscriber(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session)
-        make.reader(session)
+        make.subscriber(session)
 
 
 def fail(
@@ -44,7 +44,7 @@ def fail_permanently(database: Database, at: datetime = make.NOW, **changes: Any
 
 def suppressions(database: Database, email: str = "ada@example.org") -> list[str]:
     with database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         return sorted(person.suppressions) if person is not None else []
 
 
@@ -53,8 +53,8 @@ def test_one_permanent_bounce_suppresses_all_topics(database: Database) -> None:
     assert suppressions(database) == ["all"]
     with database.reading() as session:
         topic = topics.get(session, "weekly-news")
-        verdicts = audience.check(session, topic, "c", {make.person(): ""}, make.NOW)
-        assert verdicts[make.person()].reason == "suppressed"
+        verdicts = audience.check(session, topic, "c", {make.id_of(): ""}, make.NOW)
+        assert verdicts[make.id_of()].reason == "suppressed"
         assert make.events(session)[-1] == ("unsubscribed", "all")
 
 
@@ -108,7 +108,7 @@ def test_the_cadence_of_the_failed_topic_sets_the_window(
 def test_a_failure_without_a_topic_uses_the_shortest_window(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, "monthly-news", cadence=Cadence.MONTHLY)
-        make.reader(session, "ada@example.org", "weekly-news", "monthly-news")
+        make.subscriber(session, "ada@example.org", "weekly-news", "monthly-news")
     days = [make.NOW + timedelta(days=30 * turn) for turn in range(5)]
     assert [fail(database, day) for day in days][-1] == "soft"
     assert fail(database, days[-1], topic="monthly-news") == "soft"
@@ -121,7 +121,7 @@ def _claim(
     database: Database, *days: int, slug: str = "weekly-news", release: bool = False
 ) -> None:
     with database.transaction() as session:
-        topic, ids = topics.get(session, slug), [make.person()]
+        topic, ids = topics.get(session, slug), [make.id_of()]
         for number in days:
             at = make.NOW + timedelta(days=number)
             audience.claim(session, topic, f"{slug} {number}", ids, at)
@@ -143,7 +143,7 @@ def test_claims_make_failures_count_for_half_a_year(database: Database) -> None:
 
 def test_a_claim_without_a_failure_on_any_topic_resets_the_count(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "offers")
+        make.subscriber(session, "ada@example.org", "offers")
     _claim(database, *MONTHS)
     _claim(database, 45, slug="offers")
     assert _fail_monthly(database) == "soft"
@@ -159,7 +159,7 @@ def _deliver(database: Database, *days: int) -> None:
     with database.transaction() as session:
         for number in days:
             day = (make.NOW + timedelta(days=number)).date()
-            bounces.record_deliveries(session, {make.person(): day})
+            bounces.record_deliveries(session, {make.id_of(): day})
 
 
 def test_a_delivery_resets_the_count(database: Database) -> None:
@@ -177,10 +177,10 @@ def test_a_known_delivery_makes_failures_count_for_half_a_year(database: Databas
 def test_no_delivery_is_recorded_after_an_erasure(database: Database) -> None:
     _deliver(database, 0)
     with database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     _deliver(database, 1)
     with database.reading() as session:
-        person = subscribers.find(session, make.person())
+        person = subscribers.find(session, make.id_of())
         assert person is not None
         assert person.delivered_on is None
 
@@ -225,7 +225,7 @@ def test_a_suppression_deletes_earlier_failures(database: Database) -> None:
 def test_removing_a_suppression_restarts_the_count(database: Database) -> None:
     fail_permanently(database)
     with database.transaction() as session:
-        person = subscribers.lock(session, make.person(), make.NOW)
+        person = subscribers.lock(session, make.id_of(), make.NOW)
         subscriptions.remove_suppression(
             session, person, Scope.ALL, Event.LIFTED, make.context(Source.CLI)
         )
@@ -252,7 +252,7 @@ def test_a_second_probable_bounce_a_week_later_suppresses_all_topics(database: D
 def test_a_suppressed_subscriber_cannot_pause_a_topic(database: Database) -> None:
     fail_permanently(database)
     with database.transaction() as session:
-        person = subscribers.lock(session, make.person(), make.NOW)
+        person = subscribers.lock(session, make.id_of(), make.NOW)
         topic = topics.get(session, "weekly-news")
         assert not subscriptions.pause(session, person, topic, make.NOW, make.context()).changed
 

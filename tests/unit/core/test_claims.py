@@ -27,7 +27,7 @@ def _capped(
     session: Session, frequency: Frequency = Frequency.WEEKLY, email: str = ADA, *slugs: str
 ) -> None:
     """Add a subscriber whose topics are capped at `frequency`."""
-    for subscription in make.reader(session, email, *slugs).subscriptions.values():
+    for subscription in make.subscriber(session, email, *slugs).subscriptions.values():
         subscription.frequency = frequency
     session.flush()
 
@@ -35,7 +35,7 @@ def _capped(
 def _claim(
     session: Session, campaign: str, at: datetime = make.NOW, slug: str = "weekly-news"
 ) -> audience.Verdict:
-    person = make.person()
+    person = make.id_of()
     return audience.claim(session, topics.get(session, slug), campaign, [person], at)[person]
 
 
@@ -46,11 +46,11 @@ def _verdict(session: Session, campaign: str, at: datetime = make.NOW) -> str:
 def _release(
     session: Session, campaign: str, at: datetime = make.NOW, slug: str = "weekly-news"
 ) -> int:
-    return audience.release(session, topics.get(session, slug), campaign, [make.person()], at)
+    return audience.release(session, topics.get(session, slug), campaign, [make.id_of()], at)
 
 
 def _ada(session: Session) -> Any:
-    return subscribers.lock(session, make.person(), make.NOW)
+    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
@@ -79,7 +79,7 @@ def test_a_deferred_email_is_allowed_at_the_named_time(
 
 def test_a_subscriber_without_a_cap_is_always_allowed(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         for minute in range(3):
             assert _verdict(session, f"c{minute}", make.NOW + minute * MINUTE) == "allow"
 
@@ -108,7 +108,7 @@ def test_a_monthly_cap_allows_a_four_weekly_mailing_with_jitter(
 
 def test_emails_claimed_before_a_reduction_count_towards_the_cap(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
         subscriptions.reduce_or_pause(
@@ -136,14 +136,14 @@ def test_each_topic_is_counted_separately(database: Database) -> None:
 
 
 def test_each_subscriber_is_counted_separately(database: Database) -> None:
-    bob = make.person("bob@example.org")
+    bob = make.id_of("bob@example.org")
     with database.transaction() as session:
         _capped(session)
         _capped(session, Frequency.WEEKLY, "bob@example.org")
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
-        found = audience.claim(session, topic, "two", [make.person(), bob], make.NOW)
-        assert (found[make.person()].verdict, found[bob].verdict) == ("defer", "allow")
+        found = audience.claim(session, topic, "two", [make.id_of(), bob], make.NOW)
+        assert (found[make.id_of()].verdict, found[bob].verdict) == ("defer", "allow")
 
 
 def test_a_deferred_or_denied_email_is_not_claimed(database: Database) -> None:
@@ -151,7 +151,7 @@ def test_a_deferred_or_denied_email_is_not_claimed(database: Database) -> None:
         _capped(session)
         _claim(session, "one")
         _claim(session, "two", make.NOW + HOUR)
-        make.stop(session, at=make.NOW + HOUR)
+        make.unsubscribe(session, at=make.NOW + HOUR)
         _claim(session, "three", make.NOW + 30 * DAY)
         assert [claim.campaign for claim in session.query(Claim)] == ["one"]
 
@@ -161,8 +161,8 @@ def test_a_check_without_a_claim_counts_nothing(database: Database) -> None:
         _capped(session)
         topic = topics.get(session, "weekly-news")
         for _ in range(2):
-            found = audience.check(session, topic, "one", {make.person(): ADA}, make.NOW)
-            assert found[make.person()].verdict == "allow"
+            found = audience.check(session, topic, "one", {make.id_of(): ADA}, make.NOW)
+            assert found[make.id_of()].verdict == "allow"
         assert session.query(Claim).count() == 0
 
 
@@ -171,10 +171,8 @@ def test_a_check_without_a_claim_sees_existing_claims(database: Database) -> Non
         _capped(session)
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
-        found = audience.check(session, topic, "two", {make.person(): ADA}, make.NOW)
-        assert found[make.person()] == audience.Verdict(
-            "defer", "frequency", make.NOW + WEEKLY, ADA
-        )
+        found = audience.check(session, topic, "two", {make.id_of(): ADA}, make.NOW)
+        assert found[make.id_of()] == audience.Verdict("defer", "frequency", make.NOW + WEEKLY, ADA)
 
 
 @pytest.mark.parametrize("frequency", ["every", "weekly", "monthly"])
@@ -212,14 +210,14 @@ def test_a_repeated_claim_respects_a_newer_choice(database: Database) -> None:
             session, _ada(session), topic, Pause.TWO_WEEKS, make.context(at=later)
         )
         assert _claim(session, "one", later).reason == "paused"
-        make.stop(session, at=later)
+        make.unsubscribe(session, at=later)
         assert _claim(session, "one", later).reason == "unsubscribed"
 
 
 def test_a_pause_defers_until_it_ends(database: Database) -> None:
     with database.transaction() as session:
         until = make.NOW + 14 * DAY
-        make.reader(session).subscriptions["weekly-news"].paused_until = until
+        make.subscriber(session).subscriptions["weekly-news"].paused_until = until
         session.flush()
         assert _claim(session, "one") == audience.Verdict("defer", "paused", until, ADA)
         assert _verdict(session, "one", until - MINUTE) == "defer"
@@ -247,7 +245,7 @@ def test_an_unsubscribe_takes_precedence_over_a_pause_and_a_cap(
         _capped(session)
         _claim(session, "one")
         _ada(session).subscriptions["weekly-news"].paused_until = make.NOW + 14 * DAY
-        make.stop(session, slug=slug)
+        make.unsubscribe(session, slug=slug)
         assert _claim(session, "two") == audience.Verdict("deny", reason, email=ADA)
 
 
@@ -308,7 +306,7 @@ def test_a_released_claim_is_not_reserved_for_its_campaign(database: Database) -
 
 def test_a_claim_on_an_archived_topic_is_refused(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
         with pytest.raises(TopicRefusal, match="archived"):
             _claim(session, "one")
@@ -316,7 +314,7 @@ def test_a_claim_on_an_archived_topic_is_refused(database: Database) -> None:
 
 def test_a_claim_can_be_released_after_its_topic_is_archived(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _claim(session, "one")
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
         assert _release(session, "one") == 1

@@ -33,11 +33,11 @@ def _unsubscribe_and_undo(url: str, number: int) -> None:
         for email in (ADA, own) if turn % 2 else (own, ADA):
             with database.transaction() as session:
                 slug = f"kept-{number}-{turn}"
-                make.stop(session, email, slug, notice_delay=timedelta(minutes=2))
+                make.unsubscribe(session, email, slug, notice_delay=timedelta(minutes=2))
             with database.transaction() as session:
-                make.stop(session, email, "everyone-leaves")
+                make.unsubscribe(session, email, "everyone-leaves")
             with database.transaction() as session:
-                unsubscribe = make.stop(session, email, f"undone-{number}-{turn}")
+                unsubscribe = make.unsubscribe(session, email, f"undone-{number}-{turn}")
             with database.transaction() as session:
                 make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, email)
     database.close()
@@ -53,12 +53,12 @@ def test_concurrent_unsubscribes_and_undos_are_all_kept(
     database: Database, database_url: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA)
+        make.subscriber(session, ADA)
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         pool.starmap(_unsubscribe_and_undo, [(database_url, each) for each in range(PROCESSES)])
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None] * (PROCESSES + 1)
-        ada = subscribers.find(session, make.person(ADA))
+        ada = subscribers.find(session, make.id_of(ADA))
         assert ada is not None
         kept = {f"kept-{number}-{turn}" for number in range(PROCESSES) for turn in range(ROUNDS)}
         assert _unsubscribed_topics(ada) == {"everyone-leaves", *kept}
@@ -92,7 +92,7 @@ ADDRESSES_PER_JOB = 120
 
 def _erase_directly(database: Database, emails: list[str]) -> int:
     with database.transaction() as session:
-        return erasure.erase_all(session, map(make.person, emails), Source.CLI, make.NOW)
+        return erasure.erase_all(session, map(make.id_of, emails), Source.CLI, make.NOW)
 
 
 def _erase_by_import(database: Database, emails: list[str]) -> int:
@@ -111,7 +111,7 @@ def _erase_by_replay(database: Database, emails: list[str]) -> int:
         "occurred_at": make.NOW.isoformat(),
         "recorded_at": make.NOW.isoformat(),
     }
-    people = [str(make.person(email)) for email in emails]
+    people = [str(make.id_of(email)) for email in emails]
     lines = [
         json.dumps({**entry, "id": each, "hash": each.replace("-", "") * 2}) for each in people
     ]
@@ -144,7 +144,7 @@ def test_erasures_and_claims_for_the_same_domains_do_not_deadlock(
     jobs = [_erase_directly, _erase_by_import, _erase_by_replay, _count_claims]
     with database.transaction() as session:
         for job in jobs[:3]:
-            people = {make.person(each): each for each in _addresses(job.__name__)}
+            people = {make.id_of(each): each for each in _addresses(job.__name__)}
             subscribers.upsert_addresses(session, people, make.NOW)
         domain_hold.count_claims(session, _addresses("ada"), make.NOW)
         for email in _addresses("ada"):

@@ -17,22 +17,22 @@ EARLIER = make.NOW - timedelta(days=3)
 
 def _read(database: Database, email: str = "ada@example.org") -> Subscriber:
     with database.reading() as session:
-        found = subscribers.find(session, make.person(email))
+        found = subscribers.find(session, make.id_of(email))
         assert found is not None
         return found
 
 
 def test_an_unsubscribe_ends_the_topic(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.reader(session)
+        ada = make.subscriber(session)
         assert consent.end_consent(session, ada, Target.of("weekly-news"), make.context()).changed
     assert _read(database).subscriptions["weekly-news"].status == "unsubscribed"
 
 
 def test_an_unsubscribe_leaves_other_topics_unchanged(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        make.stop(session)
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        make.unsubscribe(session)
     subscriptions = _read(database).subscriptions
     assert {slug: subscriptions[slug].status for slug in subscriptions} == {
         "weekly-news": "unsubscribed",
@@ -42,7 +42,7 @@ def test_an_unsubscribe_leaves_other_topics_unchanged(database: Database) -> Non
 
 def test_an_unsubscribe_of_an_unknown_address_is_recorded(database: Database) -> None:
     with database.transaction() as session:
-        assert make.stop(session, "stranger@example.org", "never-heard-of").changed
+        assert make.unsubscribe(session, "stranger@example.org", "never-heard-of").changed
     subscriber = _read(database, "stranger@example.org")
     assert subscriber.email is None
     assert subscriber.subscriptions["never-heard-of"].status == "unsubscribed"
@@ -50,8 +50,8 @@ def test_an_unsubscribe_of_an_unknown_address_is_recorded(database: Database) ->
 
 def test_a_global_unsubscribe_leaves_subscriptions_unchanged(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, slug=None)
+        make.subscriber(session)
+        make.unsubscribe(session, slug=None)
     ada = _read(database)
     assert set(ada.suppressions) == {"all"}
     assert ada.suppressions[Scope.ALL].since == make.NOW
@@ -63,11 +63,11 @@ def test_a_repeat_keeps_the_first_time_and_writes_nothing(
     database: Database, slug: str | None
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, slug=slug, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        first = make.unsubscribe(session, slug=slug, notice_delay=NOTICE_DELAY)
     later = make.NOW + timedelta(hours=1)
     with database.transaction() as session:
-        repeat = make.stop(
+        repeat = make.unsubscribe(
             session, slug=slug, at=later, source="one-click", notice_delay=NOTICE_DELAY
         )
         assert not repeat.changed
@@ -81,9 +81,9 @@ def test_a_repeat_keeps_the_first_time_and_writes_nothing(
 
 def test_a_topic_can_be_unsubscribed_after_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, slug=None)
-        assert make.stop(session).changed
+        make.subscriber(session)
+        make.unsubscribe(session, slug=None)
+        assert make.unsubscribe(session).changed
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
@@ -91,18 +91,18 @@ def test_a_late_unsubscribe_is_superseded_by_a_newer_choice(
     database: Database, slug: str | None
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, slug=slug)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, slug=slug)
         make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
-        ada = subscribers.lock(session, make.person(), make.NOW)
+        ada = subscribers.lock(session, make.id_of(), make.NOW)
         result = consent.end_consent(session, ada, Target.of(slug), late)
         assert not result.changed
 
 
 def test_a_late_unsubscribe_is_not_superseded_by_an_import(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.reader(session, since=make.NOW - timedelta(days=1))
+        ada = make.subscriber(session, since=make.NOW - timedelta(days=1))
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW)
         assert consent.end_consent(session, ada, Target.of("weekly-news"), late).changed
         assert ada.subscriptions["weekly-news"].changed_at == EARLIER
@@ -112,9 +112,9 @@ def test_a_late_unsubscribe_is_superseded_only_for_the_same_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        ada = make.reader(session, "ada@example.org", "a", "b", "c")
-        first = make.stop(session, slug="a").last_seq
-        last = make.stop(session, slug="b").last_seq
+        ada = make.subscriber(session, "ada@example.org", "a", "b", "c")
+        first = make.unsubscribe(session, slug="a").last_seq
+        last = make.unsubscribe(session, slug="b").last_seq
         make.undo(session, first, last)
         late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
         ended = [consent.end_consent(session, ada, Target.of(slug), late).changed for slug in "abc"]
@@ -123,17 +123,17 @@ def test_a_late_unsubscribe_is_superseded_only_for_the_same_topic(
 
 def test_an_import_does_not_restart_an_unsubscribed_topic(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session)
-        ada = make.reader(session)
+        make.subscriber(session)
+        make.unsubscribe(session)
+        ada = make.subscriber(session)
         assert ada.subscriptions["weekly-news"].status == "unsubscribed"
         assert len(make.events(session)) == 2
 
 
 def test_an_unconfirmed_subscription_can_become_subscribed(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, status=Status.UNCONFIRMED)
-        ada = make.reader(session, status=Status.SUBSCRIBED)
+        make.subscriber(session, status=Status.UNCONFIRMED)
+        ada = make.subscriber(session, status=Status.SUBSCRIBED)
         assert ada.subscriptions["weekly-news"].status == "subscribed"
         assert [event for event, _ in make.events(session)] == ["unconfirmed", "subscribed"]
 
@@ -141,11 +141,11 @@ def test_an_unconfirmed_subscription_can_become_subscribed(database: Database) -
 def test_a_failed_transaction_leaves_no_part_of_an_unsubscribe(database: Database) -> None:
     def unsubscribe_and_fail() -> None:
         with database.transaction() as session:
-            make.stop(session, notice_delay=NOTICE_DELAY)
+            make.unsubscribe(session, notice_delay=NOTICE_DELAY)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         unsubscribe_and_fail()
     with database.reading() as session:
-        assert subscribers.find(session, make.person()) is None
+        assert subscribers.find(session, make.id_of()) is None
         assert session.query(OutboxRow).count() == 0

@@ -48,7 +48,7 @@ def add_subscribers(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session)
         for email in ("ada@example.org", *EMAILS):
-            make.reader(session, email)
+            make.subscriber(session, email)
 
 
 def fail(
@@ -70,13 +70,16 @@ def fail(
 
 def suppressed(database: Database, emails: Iterable[str] = EMAILS) -> int:
     with database.reading() as session:
-        found = (subscribers.find(session, make.person(email)) for email in emails)
+        found = (subscribers.find(session, make.id_of(email)) for email in emails)
         return sum(person is not None and bool(person.suppressions) for person in found)
 
 
 def claim(database: Database, emails: Iterable[str], at: datetime = make.NOW) -> None:
     with database.transaction() as session:
-        topic, ids = topics.get(session, "weekly-news"), [make.person(each) for each in emails]
+        topic, ids = (
+            topics.get(session, "weekly-news"),
+            [make.id_of(each) for each in emails],
+        )
         audience.claim(session, topic, at.isoformat(), ids, at)
 
 
@@ -96,7 +99,7 @@ def test_dead_addresses_are_suppressed_at_the_next_mailing(
     fail(database, authority=authority)
     assert fail(database, at=make.NOW + 7 * DAY, authority=authority) == ["suppressed"] * 30
     with database.reading() as session:
-        person = subscribers.find(session, make.person(EMAILS[0]))
+        person = subscribers.find(session, make.id_of(EMAILS[0]))
         assert person is not None
         assert set(person.suppressions) == {"all" if authority == "return-path" else "address"}
 
@@ -151,13 +154,13 @@ def test_a_hold_applies_to_addresses_that_are_not_on_record(database: Database) 
 
 def test_a_hold_removes_only_suppressions_by_bounces(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, EMAILS[0], None)
-        make.stop(session, EMAILS[1])
+        make.unsubscribe(session, EMAILS[0], None)
+        make.unsubscribe(session, EMAILS[1])
     fail(database, authority="provider")
     assert suppressed(database) == 1
     with database.reading() as session:
         opted_out, left_a_topic = (
-            subscribers.find(session, make.person(each)) for each in EMAILS[:2]
+            subscribers.find(session, make.id_of(each)) for each in EMAILS[:2]
         )
         assert opted_out is not None
         assert left_a_topic is not None
@@ -168,7 +171,7 @@ def test_a_hold_removes_only_suppressions_by_bounces(database: Database) -> None
 def test_failures_of_a_small_share_of_claims_do_not_cause_a_hold(database: Database) -> None:
     more = [f"more{number}@MAIL.example" for number in range(270)]
     with database.transaction() as session:
-        subscribers.upsert_addresses(session, {make.person(each): each for each in more}, make.NOW)
+        subscribers.upsert_addresses(session, {make.id_of(each): each for each in more}, make.NOW)
         topics.get(session, "weekly-news").policy = TopicPolicy.OPT_OUT
     claim(database, [*EMAILS, *more])
     assert set(fail(database, at=make.NOW + DAY)) == {"suppressed"}
@@ -187,7 +190,7 @@ def test_claims_are_counted_once_by_domain_and_day(database: Database) -> None:
         session.add(_subscriber_without_address())
         session.flush()
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, "x", [make.person("none@example.org")], make.NOW)
+        audience.claim(session, topic, "x", [make.id_of("none@example.org")], make.NOW)
     today = make.NOW.date()
     with database.reading() as session:
         counts = select(ClaimCount.domain, ClaimCount.day, ClaimCount.count)
@@ -200,7 +203,7 @@ def test_claims_are_counted_once_by_domain_and_day(database: Database) -> None:
 
 def _subscriber_without_address() -> Subscriber:
     return Subscriber(
-        subscriber_id=make.person("none@example.org"),
+        subscriber_id=make.id_of("none@example.org"),
         created_at=make.NOW,
         seq=0,
         head=seals.FIRST_HEAD,

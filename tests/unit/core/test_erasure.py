@@ -48,7 +48,7 @@ PERSONAL_DOMAIN_EMAIL = f"ada@{CANARY}.example"
 
 def _erase(database: Database) -> bool:
     with database.transaction() as session:
-        return erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        return erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
 
 
 def _all_values(database: Database) -> list[Any]:
@@ -61,10 +61,10 @@ def _all_values(database: Database) -> list[Any]:
 
 def test_erasure_deletes_all_personal_data(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.reader(session, "ada@example.org")
+        ada = make.subscriber(session, "ada@example.org")
         ada.locale = "de"
         ada.subscriptions["weekly-news"].acquired_from = CANARY
-        make.stop(session, notice_delay=timedelta(minutes=2))
+        make.unsubscribe(session, notice_delay=timedelta(minutes=2))
     assert "ada@example.org" in _all_values(database)
     assert _erase(database)
     assert not {"ada@example.org", CANARY, "de"} & {str(value) for value in _all_values(database)}
@@ -74,10 +74,10 @@ def test_erasure_deletes_all_personal_data(database: Database) -> None:
 
 def test_erasure_suppresses_the_subscriber(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     _erase(database)
     with database.reading() as session:
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert set(ada.suppressions) == {"all"}
         assert ada.erased_at == make.NOW
@@ -86,10 +86,10 @@ def test_erasure_suppresses_the_subscriber(database: Database) -> None:
 def test_an_earlier_suppression_keeps_its_date(database: Database) -> None:
     before = make.NOW - timedelta(days=8)
     with database.transaction() as session:
-        make.stop(session, slug=None, at=before)
+        make.unsubscribe(session, slug=None, at=before)
     _erase(database)
     with database.reading() as session:
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert ada.suppressions[Scope.ALL].since == before
 
@@ -111,11 +111,11 @@ def test_a_second_erasure_writes_nothing(database: Database) -> None:
 
 def test_the_ledger_stays_valid_after_erasure(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session)
+        make.subscriber(session)
+        make.unsubscribe(session)
     _erase(database)
     with database.transaction() as session:
-        make.stop(session, source="one-click")
+        make.unsubscribe(session, source="one-click")
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None]
 
@@ -123,14 +123,14 @@ def test_the_ledger_stays_valid_after_erasure(database: Database) -> None:
 def test_an_erased_address_is_never_recorded_again(database: Database) -> None:
     _erase(database)
     with database.transaction() as session:
-        subscribers.upsert_addresses(session, {make.person(): "ada@example.org"}, make.NOW)
+        subscribers.upsert_addresses(session, {make.id_of(): "ada@example.org"}, make.NOW)
     assert "ada@example.org" not in _all_values(database)
 
 
 def test_a_change_cannot_be_undone_after_erasure(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
     _erase(database)
     with database.transaction() as session, pytest.raises(UndoSupersededError):
         make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
@@ -138,8 +138,8 @@ def test_a_change_cannot_be_undone_after_erasure(database: Database) -> None:
 
 def test_erasure_deletes_a_pending_email(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=timedelta(0))
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=timedelta(0))
     _erase(database)
     with database.transaction() as session:
         assert outbox.lease(session, make.NOW + timedelta(minutes=1)) is None
@@ -147,20 +147,20 @@ def test_erasure_deletes_a_pending_email(database: Database) -> None:
 
 def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Frequency.WEEKLY)
+        make.subscriber(session)
+        make.reduce(session, Frequency.WEEKLY)
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, CANARY, [make.person()], make.NOW)
-        unsubscribe = make.stop(session)
+        audience.claim(session, topic, CANARY, [make.id_of()], make.NOW)
+        unsubscribe = make.unsubscribe(session)
         reasons.record(
             session,
-            make.person(),
+            make.id_of(),
             unsubscribe.last_seq,
             ReasonCode.OTHER,
             f"It is {CANARY}",
             make.NOW,
         )
-        outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, "offers")
+        outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, make.NOW, "offers")
     assert _erase(database)
     with database.reading() as session:
         for table in (Claim, Reason, OutboxRow):
@@ -172,14 +172,14 @@ def test_erasure_deletes_the_counts_of_a_personal_domain(database: Database) -> 
     others = [f"reader{number}@mail.example" for number in range(20)]
     with database.transaction() as session:
         for email in (PERSONAL_DOMAIN_EMAIL, *others):
-            make.reader(session, email)
+            make.subscriber(session, email)
         topic = topics.get(session, "weekly-news")
-        ids = [make.person(email) for email in (PERSONAL_DOMAIN_EMAIL, *others)]
+        ids = [make.id_of(email) for email in (PERSONAL_DOMAIN_EMAIL, *others)]
         audience.claim(session, topic, "c", ids, make.NOW)
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         make.bounce(session, bounce, email=PERSONAL_DOMAIN_EMAIL)
         for email in (PERSONAL_DOMAIN_EMAIL, others[0]):
-            erasure.erase(session, make.person(email), Source.CLI, make.NOW)
+            erasure.erase(session, make.id_of(email), Source.CLI, make.NOW)
     assert not [value for value in _all_values(database) if CANARY in str(value)]
     with database.reading() as session:
         assert session.query(ClaimCount).one().count == 20
@@ -193,24 +193,24 @@ def test_nothing_is_changed_or_recorded_for_an_erased_subscriber(database: Datab
     with database.transaction() as session:
         topic, before = topics.get(session, "weekly-news"), make.events(session)
         results = [
-            make.less(session, Frequency.WEEKLY),
-            make.less(session, Pause.ONE_MONTH),
-            make.join(session),
+            make.reduce(session, Frequency.WEEKLY),
+            make.reduce(session, Pause.ONE_MONTH),
+            make.start_topic(session),
         ]
         assert not any(result.changed for result in results)
         assert make.events(session) == before
-        found = audience.claim(session, topic, "c", [make.person()], make.NOW)
-        assert found[make.person()].reason == "erased"
+        found = audience.claim(session, topic, "c", [make.id_of()], make.NOW)
+        assert found[make.id_of()].reason == "erased"
         assert session.query(Claim).count() == session.query(Subscription).count() == 0
 
 
 def test_an_anonymized_reason_survives_erasure(database: Database) -> None:
     later = make.NOW + timedelta(days=91)
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
         reasons.record(
-            session, make.person(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
+            session, make.id_of(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
         )
         make.anonymize_reasons(session, later)
     _erase(database)

@@ -80,7 +80,7 @@ class _Model:
         with database.transaction() as session:
             for slug in {*SLUGS} - {topic.slug for topic in topics.list_topics(session)}:
                 make.topic(session, slug, policy="opt_out" if slug == "offers" else "opt_in")
-            make.reader(session, self.email, "weekly-news")
+            make.subscriber(session, self.email, "weekly-news")
         self.before: dict[int, dict[str, Any]] = {}  # ledger row -> state before it
         self.claims: dict[tuple[str, str], datetime] = {}
         self.observe()
@@ -88,7 +88,7 @@ class _Model:
     def observe(self) -> None:
         """Read the state through every channel, and remember it."""
         with self.database.reading() as session:
-            person = subscribers.find(session, make.person(self.email))
+            person = subscribers.find(session, make.id_of(self.email))
             assert person is not None
             self.now, self.seq = snapshots.capture(person, make.TARGETS), person.seq
             self._check_channels(session, person)
@@ -131,11 +131,11 @@ class _Model:
 
     def _unsubscribe(self, slug: str | None, source: Any) -> None:
         with self.database.transaction() as session:
-            make.stop(session, self.email, slug, source=source, at=self.at)
+            make.unsubscribe(session, self.email, slug, source=source, at=self.at)
 
     def _bounce(self) -> None:
         with self.database.transaction() as session:
-            make.stop(session, self.email, None, Scope.ADDRESS, source="bounce", at=self.at)
+            make.unsubscribe(session, self.email, None, Scope.ADDRESS, source="bounce", at=self.at)
 
     def _undo(self, back: int, more: int) -> bool:
         first = max(2, self.seq - back)
@@ -155,12 +155,12 @@ class _Model:
 
     def _erase(self) -> None:
         with self.database.transaction() as session:
-            erasure.erase(session, make.person(self.email), Source.CLI, self.at)
+            erasure.erase(session, make.id_of(self.email), Source.CLI, self.at)
         self.claims.clear()
 
     def _less(self, slug: str, choice: Frequency | Pause) -> None:
         with self.database.transaction() as session:
-            make.less(session, choice, self.email, slug, at=self.at)
+            make.reduce(session, choice, self.email, slug, at=self.at)
 
     def _cap(self, slug: str, frequency: Frequency) -> None:
         with self.database.transaction() as session:
@@ -174,11 +174,11 @@ class _Model:
 
     def _join_by_old_link(self, slug: str) -> None:
         with self.database.transaction() as session:
-            make.join(session, self.email, slug, make.NOW - DAY, at=self.at)
+            make.start_topic(session, self.email, slug, make.NOW - DAY, at=self.at)
 
     def _join_by_new_link(self, slug: str) -> None:
         with self.database.transaction() as session:
-            make.join(session, self.email, slug, at=self.at)
+            make.start_topic(session, self.email, slug, at=self.at)
 
     def _lift(self) -> None:
         with self.database.transaction() as session:
@@ -186,7 +186,7 @@ class _Model:
             context = make.context(Source.CLI, self.at)
             for kind in SUPPRESSION_SCOPES:
                 recovery.remove_suppressions(
-                    session, kind, [make.person(self.email)], all_bounces, context
+                    session, kind, [make.id_of(self.email)], all_bounces, context
                 )
 
     def _claim(self, slug: str, campaign: str) -> None:
@@ -201,7 +201,7 @@ class _Model:
 
     def _release(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:
-            topic, ids = topics.get(session, slug), [make.person(self.email)]
+            topic, ids = topics.get(session, slug), [make.id_of(self.email)]
             released = audience.release(session, topic, campaign, ids, self.at)
         assert released == (self.claims.pop((slug, campaign), None) is not None)
 
@@ -209,7 +209,7 @@ class _Model:
         self.at += days * DAY
 
     def _lock(self, session: Session) -> Subscriber:
-        return subscribers.lock(session, make.person(self.email), self.at)
+        return subscribers.lock(session, make.id_of(self.email), self.at)
 
     def _verdict(
         self, topic: preferences.TopicPreference, campaign: str

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 def _ada(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.person(), make.NOW)
+    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 def _subscription(session: Session, slug: str = "weekly-news") -> Subscription:
@@ -34,9 +34,9 @@ def _received(session: Session) -> set[str]:
 
 def test_joining_starts_a_topic_with_default_preferences(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "offers")
+        make.subscriber(session, ADA, "offers")
         make.topic(session)
-        result = make.join(session, wording="Send me Weekly news.")
+        result = make.start_topic(session, wording="Send me Weekly news.")
         subscription = _subscription(session)
         assert result.changed
         assert (subscription.status, subscription.frequency, subscription.paused_until) == (
@@ -52,9 +52,9 @@ def test_joining_starts_a_topic_with_default_preferences(database: Database) -> 
 
 def test_an_unsubscribed_topic_can_be_joined_again(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        make.stop(session)
-        assert make.join(session, at=LATER).changed
+        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.unsubscribe(session)
+        assert make.start_topic(session, at=LATER).changed
         assert _subscription(session).changed_at == LATER
         assert _subscription(session).frequency == "every"
         assert make.events(session)[-1] == ("resubscribed", "weekly-news")
@@ -62,35 +62,35 @@ def test_an_unsubscribed_topic_can_be_joined_again(database: Database) -> None:
 
 def test_an_unconfirmed_subscriber_can_join(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, status=Status.UNCONFIRMED)
-        assert make.join(session).changed
+        make.subscriber(session, status=Status.UNCONFIRMED)
+        assert make.start_topic(session).changed
         assert make.events(session)[-1] == ("subscribed", "weekly-news")
 
 
 def test_joining_a_received_topic_changes_nothing(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Frequency.MONTHLY)
-        make.less(session, Pause.THREE_MONTHS)
-        assert not make.join(session, at=LATER).changed
+        make.subscriber(session)
+        make.reduce(session, Frequency.MONTHLY)
+        make.reduce(session, Pause.THREE_MONTHS)
+        assert not make.start_topic(session, at=LATER).changed
         assert _subscription(session).frequency == "monthly"
 
 
 def _unsubscribed_from_all_after_three_topics(session: Session) -> None:
     make.topic(session, "silence", policy="opt_out")
     make.topic(session, "never-had")
-    make.reader(session, ADA, "weekly-news", "offers", "events")
-    make.stop(session, slug="events")
-    make.stop(session, slug=None)
+    make.subscriber(session, ADA, "weekly-news", "offers", "events")
+    make.unsubscribe(session, slug="events")
+    make.unsubscribe(session, slug=None)
 
 
 def test_joining_after_a_global_unsubscribe_starts_only_that_topic(database: Database) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all_after_three_topics(session)
-        assert make.join(session, at=LATER).changed
+        assert make.start_topic(session, at=LATER).changed
         assert _received(session) == {"weekly-news"}
     with database.reading() as session:
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert not ada.suppressions
         assert {slug: ada.subscriptions[slug].status for slug in ada.subscriptions} == {
@@ -109,12 +109,12 @@ def test_an_import_does_not_start_a_topic_that_stayed_off(
 ) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")
-        make.reader(session, ADA, "weekly-news", "archived")
-        make.reader(session, ADA, "asked-once", status=Status.UNCONFIRMED)
+        make.subscriber(session, ADA, "weekly-news", "archived")
+        make.subscriber(session, ADA, "asked-once", status=Status.UNCONFIRMED)
         topics.archive(topics.get(session, "archived"), make.NOW)
-        make.stop(session, slug=None)
-        make.join(session, at=LATER)
-        make.reader(session, ADA, slug, status=status)
+        make.unsubscribe(session, slug=None)
+        make.start_topic(session, at=LATER)
+        make.subscriber(session, ADA, slug, status=status)
         assert _subscription(session, slug).status == Status.UNSUBSCRIBED
 
 
@@ -122,7 +122,7 @@ def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all_after_three_topics(session)
         seq = _ada(session).seq
-        result = make.join(session, at=LATER)
+        result = make.start_topic(session, at=LATER)
         assert make.events(session)[seq:] == [
             ("resubscribed", "all"),
             ("stayed_off", "never-had"),
@@ -136,7 +136,7 @@ def test_each_topic_that_stays_off_has_a_ledger_row(database: Database) -> None:
 def test_joining_keeps_the_date_of_an_earlier_topic_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all_after_three_topics(session)
-        make.join(session, at=LATER)
+        make.start_topic(session, at=LATER)
         assert _subscription(session, "events").changed_at == make.NOW
         assert _subscription(session, "offers").changed_at == LATER
 
@@ -144,81 +144,81 @@ def test_joining_keeps_the_date_of_an_earlier_topic_unsubscribe(database: Databa
 def test_a_new_topic_can_be_joined_after_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all_after_three_topics(session)
-        make.join(session, slug="never-had", at=LATER)
+        make.start_topic(session, slug="never-had", at=LATER)
         assert _received(session) == {"never-had"}
         assert make.events(session)[-1] == ("resubscribed", "never-had")
 
 
 def test_joining_lifts_a_complaint(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.stop(session, slug=None, source="complaint")
-        assert make.join(session, at=LATER).changed
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.unsubscribe(session, slug=None, source="complaint")
+        assert make.start_topic(session, at=LATER).changed
         assert _received(session) == {"weekly-news"}
 
 
 def _unsubscribed_from_all(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None)
 
 
 def _bounced_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=LATER)
 
 
 def _suppressed_by_the_sender(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
 
 
 def _suppressed_by_the_sender_after_a_bounce(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="cli")
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="cli")
 
 
 def _unsubscribed_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, at=LATER)
 
 
 def _unsubscribed_again_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, source="one-click")
-    make.stop(session, at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, source="one-click")
+    make.unsubscribe(session, at=LATER)
 
 
 def _unsubscribed_from_all_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, at=LATER)
 
 
 def _complained_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, source="complaint", at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, source="complaint", at=LATER)
 
 
 def _complained_about_another_topic_since(session: Session) -> None:
-    make.reader(session, ADA, "offers")
+    make.subscriber(session, ADA, "offers")
     make.topic(session)
-    make.stop(session, slug="offers", source="complaint", at=LATER)
+    make.unsubscribe(session, slug="offers", source="complaint", at=LATER)
 
 
 def _unsubscribed_and_complained_since(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None)
-    make.stop(session, slug=None, source="complaint", at=LATER)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None)
+    make.unsubscribe(session, slug=None, source="complaint", at=LATER)
 
 
 def _archived(session: Session) -> None:
-    make.reader(session)
+    make.subscriber(session)
     topics.archive(topics.get(session, "weekly-news"), make.NOW)
 
 
 def _erased(session: Session) -> None:
-    make.reader(session)
-    erasure.erase(session, make.person(), Source.CLI, make.NOW)
+    make.subscriber(session)
+    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
 
 
 STATE_AFTER: dict[Callable[[Session], None], ConfirmState] = {
@@ -244,7 +244,7 @@ def test_a_superseded_confirm_link_starts_nothing(
         prepare(session)
         seq, topic = _ada(session).seq, topics.get(session, "weekly-news")
         assert joining.confirm_state(_ada(session), topic, make.NOW) is STATE_AFTER[prepare]
-        assert not make.join(session, at=LATER, asked_at=make.NOW).changed
+        assert not make.start_topic(session, at=LATER, asked_at=make.NOW).changed
         assert _ada(session).seq == seq
         assert "weekly-news" not in _received(session)
 
@@ -257,7 +257,7 @@ def test_a_confirm_link_newer_than_every_unsubscribe_starts_the_topic(
 ) -> None:
     with database.transaction() as session:
         prepare(session)
-        assert make.join(session, at=LATER).changed
+        assert make.start_topic(session, at=LATER).changed
         assert _received(session) == {"weekly-news"}
         assert not _ada(session).suppressions
 
@@ -271,10 +271,10 @@ def test_an_unknown_subscriber_or_topic_has_a_confirm_state(database: Database) 
 
 def test_a_newer_unsubscribe_from_another_topic_does_not_matter(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "offers")
+        make.subscriber(session, ADA, "offers")
         make.topic(session)
-        make.stop(session, slug="offers", at=LATER)
-        assert make.join(session, at=LATER, asked_at=make.NOW).changed
+        make.unsubscribe(session, slug="offers", at=LATER)
+        assert make.start_topic(session, at=LATER, asked_at=make.NOW).changed
         assert _received(session) == {"weekly-news"}
 
 
@@ -287,10 +287,12 @@ def test_a_complaint_after_an_unsubscribe_is_recorded(
     database: Database, slug: str | None, source: Any
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, slug=slug, source=source)
+        make.subscriber(session)
+        make.unsubscribe(session, slug=slug, source=source)
         assert preferences.complained_at(_ada(session)) is None
-        repeat = make.stop(session, slug=slug, source="complaint", at=LATER, notice_delay=DAY)
+        repeat = make.unsubscribe(
+            session, slug=slug, source="complaint", at=LATER, notice_delay=DAY
+        )
         assert not repeat.changed
         assert preferences.complained_at(_ada(session)) == LATER
         recorded = _subscription(session) if slug else _ada(session).suppressions[Scope.ALL]
@@ -299,17 +301,17 @@ def test_a_complaint_after_an_unsubscribe_is_recorded(
         assert make.events(session)[-1] == ("unsubscribed", slug or "all")
         assert session.query(OutboxRow).count() == 0
         seq = _ada(session).seq
-        make.stop(session, slug=slug, source="complaint", at=LATER + DAY)
-        make.stop(session, slug=slug, source="page", at=LATER + DAY)
+        make.unsubscribe(session, slug=slug, source="complaint", at=LATER + DAY)
+        make.unsubscribe(session, slug=slug, source="page", at=LATER + DAY)
         assert _ada(session).seq == seq
         assert preferences.complained_at(_ada(session)) == LATER + DAY
 
 
 def test_an_unsubscribe_cannot_be_undone_after_a_complaint(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
-        make.stop(session, source="complaint", at=LATER)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
+        make.unsubscribe(session, source="complaint", at=LATER)
         with pytest.raises(UndoSupersededError):
             make.undo(session, unsubscribe.first_seq, unsubscribe.last_seq, at=LATER)
 
@@ -318,5 +320,5 @@ def test_a_complaint_of_an_erased_subscriber_records_nothing(database: Database)
     with database.transaction() as session:
         _erased(session)
         seq = _ada(session).seq
-        make.stop(session, slug=None, source="complaint", at=LATER)
+        make.unsubscribe(session, slug=None, source="complaint", at=LATER)
         assert _ada(session).seq == seq

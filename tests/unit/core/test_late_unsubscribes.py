@@ -18,7 +18,7 @@ LATER = make.NOW + HOUR
 
 
 def _ada(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.person(), make.NOW)
+    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 def _received(session: Session) -> set[str]:
@@ -38,8 +38,8 @@ def test_a_reduction_does_not_supersede_a_late_unsubscribe(
     database: Database, slug: str | None, choice: Frequency | Pause
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, choice)
+        make.subscriber(session)
+        make.reduce(session, choice)
         assert _late_unsubscribe(session, slug).changed
         assert _received(session) == set()
 
@@ -49,8 +49,8 @@ def test_undoing_a_reduction_does_not_supersede_a_late_unsubscribe(
     database: Database, choice: Frequency | Pause
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        reduced = make.less(session, choice)
+        make.subscriber(session)
+        reduced = make.reduce(session, choice)
         make.undo(session, reduced.last_seq, reduced.last_seq)
         assert _late_unsubscribe(session).changed
 
@@ -59,24 +59,24 @@ def test_undoing_a_join_does_not_supersede_a_late_unsubscribe(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "offers")
+        make.subscriber(session, ADA, "offers")
         make.topic(session)
-        joined = make.join(session)
+        joined = make.start_topic(session)
         make.undo(session, joined.last_seq, joined.last_seq)
         assert _late_unsubscribe(session).changed
-        make.reader(session)
+        make.subscriber(session)
         assert _received(session) == {"offers"}, "an import restarted the unsubscribed topic"
 
 
 def test_an_increase_supersedes_a_late_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.reader(session)
+        ada = make.subscriber(session)
         ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         subscriptions.set_frequency(
             session, ada, topics.get(session, "weekly-news"), Frequency.WEEKLY, make.context()
         )
         assert not _late_unsubscribe(session).changed
-        make.less(session, Pause.ONE_MONTH)
+        make.reduce(session, Pause.ONE_MONTH)
         subscriptions.resume(
             session, ada, topics.get(session, "weekly-news"), make.context(at=LATER)
         )
@@ -86,9 +86,9 @@ def test_an_increase_supersedes_a_late_unsubscribe(database: Database) -> None:
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 def test_joining_supersedes_a_late_unsubscribe(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, slug=slug)
-        make.join(session, at=LATER)
+        make.subscriber(session)
+        make.unsubscribe(session, slug=slug)
+        make.start_topic(session, at=LATER)
         assert not _late_unsubscribe(session, slug).changed
         assert _received(session) == {"weekly-news"}
 
@@ -97,7 +97,7 @@ def test_joining_does_not_supersede_a_late_unsubscribe_from_another_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.stop(session, slug="offers")
-        make.join(session, slug="offers", at=LATER)
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.unsubscribe(session, slug="offers")
+        make.start_topic(session, slug="offers", at=LATER)
         assert _late_unsubscribe(session, "weekly-news").changed

@@ -40,15 +40,15 @@ def _problems(database: Database) -> list[str]:
 
 def _three_rows(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, wording="Unsubscribe", campaign="2026-47")
-        make.stop(session, slug=None)
+        make.subscriber(session)
+        make.unsubscribe(session, wording="Unsubscribe", campaign="2026-47")
+        make.unsubscribe(session, slug=None)
 
 
 def test_a_valid_chain_is_reported_once_per_subscriber(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
-        make.reader(session, "bob@example.org")
+        make.subscriber(session, "bob@example.org")
     with database.reading() as session:
         assert list(ledger.verify(session)) == [None, None]
 
@@ -60,7 +60,7 @@ def test_an_altered_column_is_detected(database: Database, column: str) -> None:
         second = update(LedgerRow).where(LedgerRow.seq == 2)
         session.execute(second.values({column: ALTERED[column]}))
     (problem,) = _problems(database)
-    assert problem.startswith(f"{make.person()}: ")
+    assert problem.startswith(f"{make.id_of()}: ")
     assert "row 2 w" in problem
 
 
@@ -71,7 +71,7 @@ def test_altered_details_are_detected(database: Database, column: str) -> None:
     with database.transaction() as session:
         second = update(LedgerDetail).where(LedgerDetail.seq == 2)
         session.execute(second.values({column: altered}))
-    assert _problems(database) == [f"{make.person()}: the details of row 2 were altered"]
+    assert _problems(database) == [f"{make.id_of()}: the details of row 2 were altered"]
 
 
 @pytest.mark.parametrize(
@@ -86,25 +86,25 @@ def test_a_removed_row_is_detected(database: Database, seq: int, problem: str) -
     _three_rows(database)
     with database.transaction() as session:
         session.execute(delete(LedgerRow).where(LedgerRow.seq == seq))
-    assert _problems(database) == [f"{make.person()}: {problem}"]
+    assert _problems(database) == [f"{make.id_of()}: {problem}"]
 
 
 def test_removed_details_are_detected_unless_the_subscriber_was_erased(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(delete(LedgerDetail).where(LedgerDetail.seq == 2))
-    assert _problems(database) == [f"{make.person()}: the details of row 2 are missing"]
+    assert _problems(database) == [f"{make.id_of()}: the details of row 2 are missing"]
     with database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert _problems(database) == []
 
 
 def test_a_row_moved_to_another_subscriber_is_detected(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "ada@example.org")
-        make.stop(session, "bob@example.org")
+        make.unsubscribe(session, "ada@example.org")
+        make.unsubscribe(session, "bob@example.org")
     with database.transaction() as session:
-        ada, bob = make.person("ada@example.org"), make.person("bob@example.org")
+        ada, bob = make.id_of("ada@example.org"), make.id_of("bob@example.org")
         session.execute(delete(LedgerRow).where(LedgerRow.subscriber_id == ada))
         moved = update(LedgerRow).where(LedgerRow.subscriber_id == bob)
         session.execute(moved.values(subscriber_id=ada))
@@ -115,7 +115,7 @@ def test_a_changed_head_is_detected(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
         session.execute(update(Subscriber).values(head=bytes(32)))
-    assert _problems(database) == [f"{make.person()}: it ends at row 3, but 3 were written"]
+    assert _problems(database) == [f"{make.id_of()}: it ends at row 3, but 3 were written"]
 
 
 def test_rows_stay_valid_when_the_key_is_rotated(database: Database, database_url: str) -> None:
@@ -125,7 +125,7 @@ def test_rows_stay_valid_when_the_key_is_rotated(database: Database, database_ur
     with rotated.transaction() as session:
         keys.add(session, KeyKind.SERVER, [newer], make.NOW)
     with rotated.transaction() as session:
-        make.stop(session, slug="offers")
+        make.unsubscribe(session, slug="offers")
     assert _problems(rotated) == []
     rotated.close()
     assert len(_problems(database)) == 1
@@ -137,7 +137,7 @@ def test_a_row_sealed_with_another_key_is_detected(database: Database, database_
     with database.transaction() as session:
         keys.add(session, KeyKind.SERVER, [forged], make.NOW)
     with forger.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     with database.transaction() as session:
         session.execute(
             delete(KeyCheck).where(KeyCheck.check_value == keys.check_value(KeyKind.SERVER, forged))
@@ -148,18 +148,18 @@ def test_a_row_sealed_with_another_key_is_detected(database: Database, database_
 
 def test_a_wording_is_stored_once_for_all_subscribers(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "ada@example.org", wording="Unsubscribe")
-        make.stop(session, "bob@example.org", wording="Unsubscribe")
+        make.unsubscribe(session, "ada@example.org", wording="Unsubscribe")
+        make.unsubscribe(session, "bob@example.org", wording="Unsubscribe")
     with database.transaction() as session:
-        make.stop(session, "eve@example.org", wording="Unsubscribe")
+        make.unsubscribe(session, "eve@example.org", wording="Unsubscribe")
         assert [wording.text for wording in session.query(Wording)] == ["Unsubscribe"]
 
 
 def test_details_hold_the_state_before_and_after(database: Database) -> None:
     with database.transaction() as session:
-        unsubscribe = make.stop(session, slug=None)
+        unsubscribe = make.unsubscribe(session, slug=None)
     with database.reading() as session:
-        (change,) = ledger.load(session, make.person(), unsubscribe.last_seq)
+        (change,) = ledger.load(session, make.id_of(), unsubscribe.last_seq)
         since = make.NOW.isoformat()
         assert change.before == {"all": None}
         assert change.after == {"all": {"since": since, "source": "page"}}
@@ -168,5 +168,5 @@ def test_details_hold_the_state_before_and_after(database: Database) -> None:
 def test_the_state_agrees_with_the_newest_row(database: Database) -> None:
     _three_rows(database)
     with database.reading() as session:
-        newest = ledger.touching(session, make.person(), None)[0]
+        newest = ledger.touching(session, make.id_of(), None)[0]
         assert session.query(Suppression).one().since == newest.occurred_at

@@ -30,10 +30,10 @@ def _lease(session: Session, at: datetime) -> outbox.LeasedEmail:
 
 def test_changes_close_together_share_one_email(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        first = make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         later = make.NOW + timedelta(minutes=1)
-        last = make.stop(session, slug="offers", at=later, notice_delay=NOTICE_DELAY)
+        last = make.unsubscribe(session, slug="offers", at=later, notice_delay=NOTICE_DELAY)
         row = _row(session)
         assert (row.first_seq, row.last_seq) == (first.last_seq, last.last_seq)
         assert row.due_at == later + NOTICE_DELAY
@@ -41,16 +41,16 @@ def test_changes_close_together_share_one_email(database: Database) -> None:
 
 def test_an_email_waits_at_most_ten_minutes_for_further_changes(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         for minute in range(12):
             at = make.NOW + timedelta(minutes=minute)
-            make.stop(session, slug=f"topic-{minute}", at=at, notice_delay=NOTICE_DELAY)
+            make.unsubscribe(session, slug=f"topic-{minute}", at=at, notice_delay=NOTICE_DELAY)
         assert _row(session).due_at == make.NOW + outbox.MAX_DELAY
 
 
 def test_a_subscriber_without_an_address_gets_no_email(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "stranger@example.org", notice_delay=NOTICE_DELAY)
+        make.unsubscribe(session, "stranger@example.org", notice_delay=NOTICE_DELAY)
         assert session.query(OutboxRow).count() == 0
 
 
@@ -59,23 +59,23 @@ def test_a_change_not_made_by_the_subscriber_sends_no_email(
     database: Database, source: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, source=source)
+        make.subscriber(session)
+        make.unsubscribe(session, source=source)
         assert session.query(OutboxRow).count() == 0
 
 
 def test_an_email_is_not_leased_before_it_is_due(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         assert outbox.lease(session, make.NOW + NOTICE_DELAY - timedelta(seconds=1)) is None
         assert outbox.lease(session, make.NOW + NOTICE_DELAY) is not None
 
 
 def test_a_leased_email_belongs_to_one_worker(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         _lease(session, make.NOW + NOTICE_DELAY)
         assert outbox.lease(session, make.NOW + NOTICE_DELAY) is None
 
@@ -85,8 +85,8 @@ def test_two_workers_lease_two_emails_at_once(database: Database) -> None:
         return  # SQLite allows one write transaction at a time
     with database.transaction() as session:
         for email in ("ada@example.org", "bob@example.org"):
-            make.reader(session, email)
-            make.stop(session, email, notice_delay=NOTICE_DELAY)
+            make.subscriber(session, email)
+            make.unsubscribe(session, email, notice_delay=NOTICE_DELAY)
     with database.transaction() as one, database.transaction() as two:
         first, second = _lease(one, make.NOW + NOTICE_DELAY), _lease(two, make.NOW + NOTICE_DELAY)
         assert first.subscriber_id != second.subscriber_id
@@ -94,8 +94,8 @@ def test_two_workers_lease_two_emails_at_once(database: Database) -> None:
 
 def test_an_expired_lease_is_repeated_under_the_same_message_id(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         first = _lease(session, make.NOW + NOTICE_DELAY)
         second = _lease(session, make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION)
         assert second.message_id == first.message_id
@@ -104,8 +104,8 @@ def test_an_expired_lease_is_repeated_under_the_same_message_id(database: Databa
 
 def test_a_worker_with_an_expired_lease_settles_nothing(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         slow = _lease(session, make.NOW + NOTICE_DELAY)
         later = make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION
         _lease(session, later)
@@ -115,10 +115,10 @@ def test_a_worker_with_an_expired_lease_settles_nothing(database: Database) -> N
 
 def test_a_change_made_during_sending_gets_an_email_of_its_own(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         leased = _lease(session, make.NOW + NOTICE_DELAY)
-        later = make.stop(
+        later = make.unsubscribe(
             session, slug="offers", at=make.NOW + NOTICE_DELAY, notice_delay=NOTICE_DELAY
         )
         pending = session.query(OutboxRow).filter_by(state="pending").one()
@@ -127,8 +127,8 @@ def test_a_change_made_during_sending_gets_an_email_of_its_own(database: Databas
 
 def test_an_email_is_retried_at_growing_intervals_then_fails(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         now, waits = make.NOW + NOTICE_DELAY, []
         for _ in range(len(outbox.RETRY_AFTER) + 1):
             outbox.retry(session, _lease(session, now), now, "451 not now")
@@ -140,30 +140,30 @@ def test_an_email_is_retried_at_growing_intervals_then_fails(database: Database)
 
 def test_an_email_unsent_for_a_day_is_dropped(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         assert outbox.lease(session, make.NOW + timedelta(hours=24, seconds=1)) is None
         assert _row(session).state == "dropped"
 
 
 def test_an_email_is_pending_until_it_is_settled(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        seq = make.stop(session, notice_delay=NOTICE_DELAY).last_seq
-        assert outbox.has_pending(session, make.person(), seq)
+        make.subscriber(session)
+        seq = make.unsubscribe(session, notice_delay=NOTICE_DELAY).last_seq
+        assert outbox.has_pending(session, make.id_of(), seq)
         outbox.settle(session, _lease(session, make.NOW + NOTICE_DELAY), make.NOW, OutboxState.SENT)
-        assert not outbox.has_pending(session, make.person(), seq)
+        assert not outbox.has_pending(session, make.id_of(), seq)
 
 
 def _net_changes(session: Session, first: int, last: int) -> list[NetChange]:
-    return history.net_changes(history.own(ledger.load(session, make.person(), first), last))
+    return history.net_changes(history.own(ledger.load(session, make.id_of(), first), last))
 
 
 def test_changes_that_cancel_out_are_not_net_changes(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
-        kept = make.stop(session, slug="offers")
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
+        kept = make.unsubscribe(session, slug="offers")
         undone = make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         net = _net_changes(session, unsubscribe.last_seq, undone.last_seq)
         assert [change.target for change in net] == [Target.of("offers")]
@@ -176,9 +176,9 @@ def test_at_most_twenty_emails_of_a_kind_are_queued_a_day(
     requested = [f"topic-{number}" for number in range(30)]
     with database.transaction() as session:
         for topic in requested:
-            outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, make.NOW, topic)
+            outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, make.NOW, topic)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
-        outbox.request(session, make.person(), OutboxKind.LINK, make.NOW)
+        outbox.request(session, make.id_of(), OutboxKind.LINK, make.NOW)
         tomorrow = make.NOW + timedelta(days=1)
-        outbox.request(session, make.person(), OutboxKind.OPT_IN_REQUEST, tomorrow, "topic-29")
+        outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, tomorrow, "topic-29")
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND + 2

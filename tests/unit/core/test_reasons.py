@@ -56,14 +56,14 @@ WORDS = st.text("abcdefghijklmnopqrstuvwxyzäöüñéأبتث", min_size=1, max_
 
 
 def _unsubscribe(session: Session, campaign: str | None = None) -> int:
-    make.reader(session)
-    return make.stop(session, campaign=campaign).last_seq
+    make.subscriber(session)
+    return make.unsubscribe(session, campaign=campaign).last_seq
 
 
 def _record(
     session: Session, seq: int, code: ReasonCode, note: str = "", at: datetime = make.NOW
 ) -> Reason:
-    reasons.record(session, make.person(), seq, code, note, at)
+    reasons.record(session, make.id_of(), seq, code, note, at)
     session.flush()
     return session.query(Reason).one()
 
@@ -83,8 +83,8 @@ def test_a_reason_records_its_topic_campaign_and_time(database: Database) -> Non
 
 def test_a_reason_for_a_global_unsubscribe_names_no_topic(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, slug=None)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, slug=None)
         assert _record(session, unsubscribe.last_seq, ReasonCode.OTHER).topic is None
 
 
@@ -99,16 +99,16 @@ def test_a_second_reason_replaces_the_first(database: Database) -> None:
 
 def test_each_change_has_a_reason_of_its_own(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        one, two = make.stop(session), make.stop(session, slug="offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        one, two = make.unsubscribe(session), make.unsubscribe(session, slug="offers")
         for seq, code in (
             (one.last_seq, ReasonCode.TOO_MANY),
             (two.last_seq, ReasonCode.NOT_RELEVANT),
         ):
-            reasons.record(session, make.person(), seq, code, "", make.NOW)
-        assert reasons.get(session, make.person(), one.last_seq) == ReasonCode.TOO_MANY
-        assert reasons.get(session, make.person(), two.last_seq) == ReasonCode.NOT_RELEVANT
-        assert reasons.get(session, make.person(), two.last_seq + 1) is None
+            reasons.record(session, make.id_of(), seq, code, "", make.NOW)
+        assert reasons.get(session, make.id_of(), one.last_seq) == ReasonCode.TOO_MANY
+        assert reasons.get(session, make.id_of(), two.last_seq) == ReasonCode.NOT_RELEVANT
+        assert reasons.get(session, make.id_of(), two.last_seq + 1) is None
 
 
 @pytest.mark.parametrize("code", list(ReasonCode))
@@ -121,7 +121,7 @@ def test_a_note_over_500_characters_is_refused(database: Database) -> None:
     with database.transaction() as session:
         seq = _unsubscribe(session)
         with pytest.raises(InvalidReasonError):
-            reasons.record(session, make.person(), seq, ReasonCode.OTHER, "x" * 501, make.NOW)
+            reasons.record(session, make.id_of(), seq, ReasonCode.OTHER, "x" * 501, make.NOW)
         assert session.query(Reason).count() == 0
 
 

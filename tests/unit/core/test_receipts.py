@@ -18,7 +18,7 @@ NOTICE_DELAY = timedelta(minutes=2)
 def _shown_receipt(
     session: Session, first: int, last: int, now: datetime = make.NOW
 ) -> receipts.ShownReceipt | None:
-    ada = subscribers.find(session, make.person())
+    ada = subscribers.find(session, make.id_of())
     return receipts.read(session, ada, first, last, "en", now)
 
 
@@ -33,8 +33,8 @@ def _read(
 
 def test_a_receipt_shows_the_unsubscribed_topic(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, notice_delay=NOTICE_DELAY)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, notice_delay=NOTICE_DELAY)
     shown = _read(database, unsubscribe.last_seq, unsubscribe.last_seq)
     (change,) = shown.changes
     assert change.topic is not None
@@ -45,8 +45,8 @@ def test_a_receipt_shows_the_unsubscribed_topic(database: Database) -> None:
 
 def test_a_receipt_shows_a_global_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, slug=None)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, slug=None)
     shown = _read(database, unsubscribe.last_seq, unsubscribe.last_seq)
     assert [(change.kind, change.topic) for change in shown.changes] == [("left", None)]
     assert shown.preferences.received == []
@@ -54,8 +54,8 @@ def test_a_receipt_shows_a_global_unsubscribe(database: Database) -> None:
 
 def test_an_undo_marks_the_receipt_and_has_a_receipt_of_its_own(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        first, last = make.stop(session), make.stop(session, slug="offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        first, last = make.unsubscribe(session), make.unsubscribe(session, slug="offers")
         undone = make.undo(session, first.last_seq, last.last_seq)
     assert _read(database, first.last_seq, last.last_seq).state == "undone"
     back = _read(database, undone.first_seq, undone.last_seq)
@@ -71,40 +71,40 @@ def test_a_receipt_expires_when_undo_is_no_longer_offered(
     database: Database, source: Source, days: int, state: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, source=source)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, source=source)
     now = make.NOW + timedelta(days=days)
     assert _read(database, unsubscribe.last_seq, unsubscribe.last_seq, now).state == state
 
 
 def test_a_newer_unsubscribe_supersedes_a_receipt(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
-        make.stop(session, slug=None)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
+        make.unsubscribe(session, slug=None)
     assert _read(database, unsubscribe.last_seq, unsubscribe.last_seq).state == "superseded"
 
 
 def test_changes_that_cancel_out_have_no_receipt(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
         last = make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
         assert _shown_receipt(session, unsubscribe.last_seq, last.last_seq) is None
 
 
 def test_a_change_by_another_party_has_no_receipt(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session, source="complaint")
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session, source="complaint")
         assert _shown_receipt(session, unsubscribe.last_seq, unsubscribe.last_seq) is None
 
 
 def test_an_erased_subscriber_has_no_receipt(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        unsubscribe = make.stop(session)
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        make.subscriber(session)
+        unsubscribe = make.unsubscribe(session)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
         assert _shown_receipt(session, unsubscribe.last_seq, unsubscribe.last_seq) is None
 
 
@@ -120,29 +120,29 @@ def _shown(database: Database, result: ChangeResult) -> list[tuple[str, str | No
 
 def test_a_receipt_shows_a_reduced_frequency(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
-        reduced = make.less(session, Frequency.MONTHLY)
+        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+        reduced = make.reduce(session, Frequency.MONTHLY)
     (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "weekly", "monthly")
 
 
 def test_a_receipt_shows_the_end_of_a_pause(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        reduced = make.less(session, Pause.TWO_WEEKS)
+        make.subscriber(session)
+        reduced = make.reduce(session, Pause.TWO_WEEKS)
     (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.paused_until) == ("paused", datetime(2026, 12, 6, tzinfo=UTC))
 
 
 def test_a_receipt_shows_an_increase_and_a_resumption(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.reader(session)
+        ada = make.subscriber(session)
         ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         topic = topics.get(session, "weekly-news")
         increased = subscriptions.set_frequency(
             session, ada, topic, Frequency.EVERY, make.context()
         )
-        make.less(session, Pause.ONE_MONTH)
+        make.reduce(session, Pause.ONE_MONTH)
         resumed = subscriptions.resume(session, ada, topic, make.context())
     assert _shown(database, increased) == [("more", "weekly-news")]
     assert _shown(database, resumed) == [("resumed", "weekly-news")]
@@ -151,7 +151,7 @@ def test_a_receipt_shows_an_increase_and_a_resumption(database: Database) -> Non
 def test_a_receipt_shows_a_reduction_of_an_opt_out_topic(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        reduced = make.less(session, Frequency.MONTHLY)
+        reduced = make.reduce(session, Frequency.MONTHLY)
     (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "every", "monthly")
 
@@ -160,9 +160,9 @@ def test_joining_after_a_global_unsubscribe_shows_only_that_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        make.stop(session, slug=None)
-        joined = make.join(session)
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        make.unsubscribe(session, slug=None)
+        joined = make.start_topic(session)
     assert _shown(database, joined) == [("joined", "weekly-news")]
     shown = _read(database, joined.first_seq, joined.last_seq)
     assert [topic.slug for topic in shown.preferences.received] == ["weekly-news"]
@@ -172,9 +172,9 @@ def test_joining_after_a_global_unsubscribe_shows_only_that_topic(
 def test_a_global_unsubscribe_and_a_join_show_the_topic_that_ended(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        unsubscribe = make.stop(session, slug=None)
-        joined = make.join(session)
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        unsubscribe = make.unsubscribe(session, slug=None)
+        joined = make.start_topic(session)
     shown = _read(database, unsubscribe.first_seq, joined.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "offers")
@@ -185,10 +185,10 @@ def test_a_global_unsubscribe_and_a_join_show_the_topic_that_ended(database: Dat
 def test_joining_then_unsubscribing_shows_only_the_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, "never-had")
-        make.reader(session)
-        make.stop(session, slug=None)
-        joined = make.join(session)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        make.unsubscribe(session, slug=None)
+        joined = make.start_topic(session)
+        unsubscribe = make.unsubscribe(session)
     shown = _read(database, joined.first_seq, unsubscribe.last_seq)
     assert [(each.kind, each.topic and each.topic.slug) for each in shown.changes] == [
         ("left", "weekly-news")
@@ -199,11 +199,11 @@ def test_rejoining_then_unsubscribing_again_has_no_receipt(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.stop(session)
-        make.stop(session, slug=None)
-        joined = make.join(session)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        make.unsubscribe(session)
+        make.unsubscribe(session, slug=None)
+        joined = make.start_topic(session)
+        unsubscribe = make.unsubscribe(session)
     with database.reading() as session:
         receipt = _shown_receipt(session, joined.first_seq, unsubscribe.last_seq)
         assert receipt is None
@@ -211,36 +211,36 @@ def test_rejoining_then_unsubscribing_again_has_no_receipt(
 
 def test_a_newer_choice_supersedes_an_undone_receipt(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        reduced = make.less(session, Frequency.MONTHLY)
+        make.subscriber(session)
+        reduced = make.reduce(session, Frequency.MONTHLY)
         undone = make.undo(session, reduced.first_seq, reduced.last_seq)
     assert _read(database, reduced.first_seq, reduced.last_seq).state == "undone"
     assert _shown(database, undone) == [("back", "weekly-news")]
     with database.transaction() as session:
-        make.less(session, Pause.TWO_WEEKS)
+        make.reduce(session, Pause.TWO_WEEKS)
     assert _read(database, reduced.first_seq, reduced.last_seq).state == "superseded"
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 def test_a_reason_is_asked_once_after_an_unsubscribe(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        reduced = make.less(session, Frequency.MONTHLY)
-        unsubscribe = make.stop(session, slug=slug)
+        make.subscriber(session)
+        reduced = make.reduce(session, Frequency.MONTHLY)
+        unsubscribe = make.unsubscribe(session, slug=slug)
     shown = _read(database, reduced.first_seq, unsubscribe.last_seq)
     assert (shown.reason_for, shown.reason) == (unsubscribe.last_seq, None)
     with database.transaction() as session:
         reasons.record(
-            session, make.person(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
+            session, make.id_of(), unsubscribe.last_seq, ReasonCode.TOO_MANY, "", make.NOW
         )
     assert _read(database, reduced.first_seq, unsubscribe.last_seq).reason == "too_many"
 
 
 def test_no_reason_is_asked_after_a_reduction_or_an_undo(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        reduced = make.less(session, Frequency.MONTHLY)
-        unsubscribe = make.stop(session)
+        make.subscriber(session)
+        reduced = make.reduce(session, Frequency.MONTHLY)
+        unsubscribe = make.unsubscribe(session)
         back = make.undo(session, unsubscribe.first_seq, unsubscribe.last_seq)
     assert _read(database, reduced.first_seq, reduced.last_seq).reason_for is None
     assert _read(database, back.first_seq, back.last_seq).reason_for is None
@@ -248,8 +248,8 @@ def test_no_reason_is_asked_after_a_reduction_or_an_undo(database: Database) -> 
 
 def test_a_reason_belongs_to_the_subscribers_last_own_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers", "events")
-        first = make.stop(session)
-        last = make.stop(session, slug="offers")
-        make.stop(session, slug="events", source="complaint")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers", "events")
+        first = make.unsubscribe(session)
+        last = make.unsubscribe(session, slug="offers")
+        make.unsubscribe(session, slug="events", source="complaint")
     assert _read(database, first.first_seq, last.last_seq + 1).reason_for == last.last_seq

@@ -43,29 +43,29 @@ def remove(session: Session, wanted: BounceFilter = FILTER) -> int:
 
 
 def suppressions(session: Session, email: str = ADA) -> set[str]:
-    return set(subscribers.lock(session, make.person(email), make.NOW).suppressions)
+    return set(subscribers.lock(session, make.id_of(email), make.NOW).suppressions)
 
 
 def test_removal_restores_the_state_before_the_bounces(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.subscriber(session, ADA).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         record_bounce(session, authority="return-path")
         record_bounce(session, authority="provider")
         assert suppressions(session) == {"all", "address"}
         assert remove(session) == 2
         assert suppressions(session) == set()
-        person = subscribers.lock(session, make.person(ADA), make.NOW)
+        person = subscribers.lock(session, make.id_of(ADA), make.NOW)
         subscription = person.subscriptions["weekly-news"]
         assert (subscription.status, subscription.frequency) == ("subscribed", "monthly")
 
 
 def test_a_removal_is_recorded_in_the_ledger(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA)
+        make.subscriber(session, ADA)
         record_bounce(session)
         remove(session)
         assert make.events(session, ADA)[-1] == ("lifted", "address")
-        (*_, last) = ledger.load(session, make.person(ADA), 1)
+        (*_, last) = ledger.load(session, make.id_of(ADA), 1)
         assert last.row.source == "cli"
         assert list(ledger.verify(session)) == [None]
 
@@ -73,13 +73,13 @@ def test_a_removal_is_recorded_in_the_ledger(database: Database) -> None:
 @pytest.mark.parametrize("domain", ["mail.example", "MAIL.Example"])
 def test_the_case_of_a_domain_does_not_matter(database: Database, domain: str) -> None:
     with database.transaction() as session:
-        make.reader(session, "Ada@Mail.EXAMPLE")
+        make.subscriber(session, "Ada@Mail.EXAMPLE")
         record_bounce(session, "Ada@Mail.EXAMPLE")
         assert remove(session, BounceFilter(domain, FILTER.since, FILTER.until)) == 1
 
 
 def _another_domain(session: Session) -> None:
-    make.reader(session, "ada@example.mail.example")
+    make.subscriber(session, "ada@example.mail.example")
     record_bounce(session, "ada@example.mail.example")
 
 
@@ -89,30 +89,30 @@ def _unknown_domain(session: Session) -> None:
 
 
 def _complaint(session: Session) -> None:
-    make.reader(session, ADA)
-    make.stop(session, ADA, None, source="complaint")
+    make.subscriber(session, ADA)
+    make.unsubscribe(session, ADA, None, source="complaint")
 
 
 def _own_unsubscribe(session: Session) -> None:
-    make.reader(session, ADA)
-    make.stop(session, ADA, None)
+    make.subscriber(session, ADA)
+    make.unsubscribe(session, ADA, None)
 
 
 def _repeated_by_the_subscriber(session: Session) -> None:
-    make.reader(session, ADA)
+    make.subscriber(session, ADA)
     record_bounce(session, authority="return-path")
-    make.stop(session, ADA, None)
+    make.unsubscribe(session, ADA, None)
 
 
 def _bounced_before(session: Session) -> None:
-    make.reader(session, ADA)
-    make.stop(session, ADA, None, Scope.ADDRESS, source="bounce", at=make.NOW - 2 * HOUR)
+    make.subscriber(session, ADA)
+    make.unsubscribe(session, ADA, None, Scope.ADDRESS, source="bounce", at=make.NOW - 2 * HOUR)
 
 
 def _erased(session: Session) -> None:
-    make.reader(session, ADA)
+    make.subscriber(session, ADA)
     record_bounce(session)
-    erasure.erase(session, make.person(ADA), Source.CLI, make.NOW)
+    erasure.erase(session, make.id_of(ADA), Source.CLI, make.NOW)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_every_other_suppression_stays(
 
 
 def _restored_by_undo(session: Session) -> None:
-    make.reader(session, ADA)
+    make.subscriber(session, ADA)
     record_bounce(session, authority="return-path")
-    make.stop(session, ADA, None)
-    joined = make.join(session, ADA)
+    make.unsubscribe(session, ADA, None)
+    joined = make.start_topic(session, ADA)
     make.undo(session, joined.first_seq, joined.last_seq, ADA)
 
 
@@ -158,7 +158,7 @@ def test_a_repeated_bounce_prevents_undoing_an_undo(database: Database) -> None:
         _restored_by_undo(session)
         bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         assert make.bounce(session, bounce, email=ADA) == "duplicate"
-        last = subscribers.lock(session, make.person(ADA), make.NOW).seq
+        last = subscribers.lock(session, make.id_of(ADA), make.NOW).seq
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, last - 1, last, ADA)
 
@@ -170,20 +170,20 @@ def test_suppressed_subscribers_are_found_in_batches(
     emails = [f"reader{number}@mail.example" for number in range(7)]
     with database.transaction() as session:
         for email in emails:
-            make.reader(session, email)
+            make.subscriber(session, email)
             record_bounce(session, email)
         batches = [people for _, people in recovery.find_suppressed(session, FILTER)]
         assert [len(batch) for batch in batches] == [3, 3, 1]
-        assert {*chain.from_iterable(batches)} == {make.person(email) for email in emails}
+        assert {*chain.from_iterable(batches)} == {make.id_of(email) for email in emails}
 
 
 def test_removal_checks_again_what_was_found_earlier(database: Database) -> None:
     with database.transaction() as session:
         _erased(session)
-        make.reader(session, "ben@mail.example")
+        make.subscriber(session, "ben@mail.example")
         late = make.NOW + 2 * HOUR
-        make.stop(session, "ben@mail.example", None, Scope.ADDRESS, source="bounce", at=late)
-        people = [make.person(ADA), make.person("ben@mail.example")]
+        make.unsubscribe(session, "ben@mail.example", None, Scope.ADDRESS, source="bounce", at=late)
+        people = [make.id_of(ADA), make.id_of("ben@mail.example")]
         for kind in SUPPRESSION_SCOPES:
             assert (
                 recovery.remove_suppressions(
@@ -195,7 +195,7 @@ def test_removal_checks_again_what_was_found_earlier(database: Database) -> None
 
 def test_an_address_that_bounces_again_is_suppressed_again(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA)
+        make.subscriber(session, ADA)
         record_bounce(session)
         remove(session)
         record_bounce(session)

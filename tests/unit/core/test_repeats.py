@@ -16,9 +16,7 @@ LATER = make.NOW + timedelta(minutes=5)
 def verdict(database: Database) -> str:
     with database.transaction() as session:
         topic = topics.get(session, "weekly-news")
-        return audience.check(session, topic, "c", {make.person(): ""}, LATER)[
-            make.person()
-        ].verdict
+        return audience.check(session, topic, "c", {make.id_of(): ""}, LATER)[make.id_of()].verdict
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
@@ -27,10 +25,10 @@ def test_undoing_the_first_unsubscribe_keeps_later_ones(
     database: Database, slug: str | None, source: Source
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, slug=slug, campaign="a")
+        make.subscriber(session)
+        first = make.unsubscribe(session, slug=slug, campaign="a")
     with database.transaction() as session:
-        make.stop(session, slug=slug, source=source, campaign="a", at=LATER)
+        make.unsubscribe(session, slug=slug, source=source, campaign="a", at=LATER)
     refusal = UndoSupersededError if source == "complaint" else UndoNotOfferedError
     with pytest.raises(refusal), database.transaction() as session:
         make.undo(session, first.last_seq, first.last_seq, at=LATER)
@@ -39,9 +37,9 @@ def test_undoing_the_first_unsubscribe_keeps_later_ones(
 
 def test_an_unsubscribe_from_another_campaign_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, source="one-click", campaign="a")
-        make.stop(session, source="one-click", campaign="b", at=LATER)
+        make.subscriber(session)
+        first = make.unsubscribe(session, source="one-click", campaign="a")
+        make.unsubscribe(session, source="one-click", campaign="b", at=LATER)
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
@@ -51,36 +49,36 @@ def test_a_double_press_or_a_second_provider_post_can_be_undone(
     database: Database, source: Source, seconds: int
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, source=source, campaign="a")
+        make.subscriber(session)
+        first = make.unsubscribe(session, source=source, campaign="a")
         second_at = make.NOW + timedelta(seconds=seconds)
-        make.stop(session, source=source, campaign="a", at=second_at)
+        make.unsubscribe(session, source=source, campaign="a", at=second_at)
         assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
     assert verdict(database) == "allow"
 
 
 def test_importing_our_own_unsubscribe_does_not_prevent_undo(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session)
-        make.stop(session, source="import", recorded_at=LATER, original_source="page")
+        make.subscriber(session)
+        first = make.unsubscribe(session)
+        make.unsubscribe(session, source="import", recorded_at=LATER, original_source="page")
         assert make.undo(session, first.last_seq, first.last_seq, at=LATER).changed
 
 
 def test_a_second_press_minutes_later_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, campaign="a")
-        make.stop(session, campaign="a", at=LATER)
+        make.subscriber(session)
+        first = make.unsubscribe(session, campaign="a")
+        make.unsubscribe(session, campaign="a", at=LATER)
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
 
 def test_importing_another_systems_unsubscribe_is_a_repeat(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session)
-        make.stop(session, source="import", at=LATER)
+        make.subscriber(session)
+        first = make.unsubscribe(session)
+        make.unsubscribe(session, source="import", at=LATER)
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, first.last_seq, first.last_seq, at=LATER)
 
@@ -89,11 +87,11 @@ def test_undo_of_several_rows_keeps_a_complaint_between_them(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, slug=None)
+        make.subscriber(session)
+        first = make.unsubscribe(session, slug=None)
         make.undo(session, first.last_seq, first.last_seq)
-        make.stop(session, slug=None, source="import", original_source="complaint")
-        last = make.stop(session)
+        make.unsubscribe(session, slug=None, source="import", original_source="complaint")
+        last = make.unsubscribe(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, first.last_seq, last.last_seq)
     assert verdict(database) == "deny"
@@ -101,9 +99,9 @@ def test_undo_of_several_rows_keeps_a_complaint_between_them(
 
 def test_an_unsubscribe_after_an_undo_is_not_a_repeat(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        first = make.stop(session, campaign="a")
+        make.subscriber(session)
+        first = make.unsubscribe(session, campaign="a")
         make.undo(session, first.last_seq, first.last_seq)
-        second = make.stop(session, campaign="b", at=LATER)
+        second = make.unsubscribe(session, campaign="b", at=LATER)
         assert make.undo(session, second.last_seq, second.last_seq, at=LATER).changed
     assert verdict(database) == "allow"

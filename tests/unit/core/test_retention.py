@@ -43,7 +43,7 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 def _email(session: Session, state: OutboxState, settled_at: datetime | None) -> None:
     """Add an email that was requested long ago."""
     requested_at = make.NOW - 100 * DAY
-    outbox.request(session, make.person(f"{settled_at}@example.org"), OutboxKind.LINK, requested_at)
+    outbox.request(session, make.id_of(f"{settled_at}@example.org"), OutboxKind.LINK, requested_at)
     row = session.query(OutboxRow).filter_by(state="pending").one()
     row.state, row.settled_at = state, settled_at
     session.flush()
@@ -56,8 +56,8 @@ def _reasons(
     before = session.query(LedgerRow).count()
     for number in range(count):
         email = f"p{before + number}@example.org"
-        seq = make.stop(session, email, campaign=campaign).last_seq
-        reasons.record(session, make.person(email), seq, ReasonCode.TOO_MANY, f"Note {number}", at)
+        seq = make.unsubscribe(session, email, campaign=campaign).last_seq
+        reasons.record(session, make.id_of(email), seq, ReasonCode.TOO_MANY, f"Note {number}", at)
     session.flush()
 
 
@@ -92,9 +92,9 @@ def test_an_unsent_email_is_kept(database: Database) -> None:
 
 def test_a_claim_is_kept_for_thirteen_months(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, "one", [make.person()], make.NOW)
+        audience.claim(session, topic, "one", [make.id_of()], make.NOW)
         assert make.purge(session, "claims", make.NOW + 396 * DAY) == 0
         assert make.purge(session, "claims", make.NOW + 396 * DAY + SECOND) == 1
         assert session.query(Claim).count() == 0
@@ -102,10 +102,10 @@ def test_a_claim_is_kept_for_thirteen_months(database: Database) -> None:
 
 def test_a_released_claim_is_deleted_with_the_others(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, "one", [make.person()], make.NOW)
-        audience.release(session, topic, "one", [make.person()], make.NOW)
+        audience.claim(session, topic, "one", [make.id_of()], make.NOW)
+        audience.release(session, topic, "one", [make.id_of()], make.NOW)
         assert make.purge(session, "claims", make.NOW + 397 * DAY) == 1
 
 
@@ -221,7 +221,7 @@ def test_each_step_runs_in_batches_until_nothing_is_left(
         _reasons(session, 7)
         for number in range(7):
             _email(session, OutboxState.SENT, make.NOW + number * SECOND)
-        readers = [make.reader(session, f"r{number}@example.org") for number in range(7)]
+        readers = [make.subscriber(session, f"r{number}@example.org") for number in range(7)]
         people = [reader.subscriber_id for reader in readers]
         audience.claim(session, topics.get(session, "weekly-news"), "one", people, make.NOW)
         taken = [make.purge(session, "emails", later) for _ in range(4)]
@@ -235,9 +235,9 @@ def test_each_step_runs_in_batches_until_nothing_is_left(
 
 def test_a_cap_still_applies_after_a_purge(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
         session.flush()
-        topic, ids = topics.get(session, "weekly-news"), [make.person()]
+        topic, ids = topics.get(session, "weekly-news"), [make.id_of()]
         audience.claim(session, topic, "one", ids, make.NOW)
         later: Any = make.NOW + 27 * DAY
         _run_all_steps(session, later)
@@ -273,7 +273,7 @@ def test_bounce_counts_are_deleted_after_two_weeks(database: Database) -> None:
     bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
     hour = make.NOW.replace(minute=0)
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         make.bounce(session, bounce)
         assert make.purge(session, "bounce counts", hour + 14 * DAY - SECOND) == 0
         assert make.purge(session, "bounce counts", hour + 14 * DAY) == 1
@@ -282,9 +282,9 @@ def test_bounce_counts_are_deleted_after_two_weeks(database: Database) -> None:
 
 def test_claim_counts_are_deleted_after_two_weeks(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, "one", [make.person()], make.NOW)
+        audience.claim(session, topic, "one", [make.id_of()], make.NOW)
         assert make.purge(session, "claim counts", make.NOW + 14 * DAY) == 0
         assert make.purge(session, "claim counts", make.NOW + 15 * DAY) == 1
         assert session.query(ClaimCount).count() == 0

@@ -21,7 +21,7 @@ EVERY_CHOICE: list[Frequency | Pause] = [*Frequency, *Pause]
 
 
 def _ada(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.person(), make.NOW)
+    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 def _subscription(session: Session, slug: str = "weekly-news") -> Subscription:
@@ -49,8 +49,8 @@ def test_a_reduction_never_increases_the_frequency(
 ) -> None:
     order = list(Frequency)
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = now
-        result = make.less(session, choice)
+        make.subscriber(session).subscriptions["weekly-news"].frequency = now
+        result = make.reduce(session, choice)
         assert result.changed == (order.index(choice) > order.index(now))
         assert _subscription(session).frequency == max((now, choice), key=order.index)
 
@@ -68,7 +68,7 @@ def test_a_cap_can_be_set_and_lifted(
     database: Database, was: Frequency, wanted: Frequency, event: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = was
+        make.subscriber(session).subscriptions["weekly-news"].frequency = was
         assert _cap(session, wanted).changed
         assert _subscription(session).frequency == wanted
         assert make.events(session)[-1] == (event, "weekly-news")
@@ -76,10 +76,10 @@ def test_a_cap_can_be_set_and_lifted(
 
 def test_a_cap_leaves_status_pause_and_other_topics_unchanged(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.less(session, Pause.ONE_MONTH)
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.reduce(session, Pause.ONE_MONTH)
         before = capture(_ada(session), make.TARGETS)
-        make.less(session, Frequency.MONTHLY)
+        make.reduce(session, Frequency.MONTHLY)
         after = capture(_ada(session), make.TARGETS)
         weekly = before["topic:weekly-news"] or {}
         assert after == before | {"topic:weekly-news": {**weekly, "frequency": "monthly"}}
@@ -87,42 +87,42 @@ def test_a_cap_leaves_status_pause_and_other_topics_unchanged(database: Database
 
 def test_a_repeated_reduction_writes_nothing_and_sends_no_email(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         for choice in (Frequency.MONTHLY, Pause.THREE_MONTHS):
-            first = make.less(session, choice, notice_delay=HOUR)
-            repeat = make.less(session, choice, at=LATER, notice_delay=HOUR)
+            first = make.reduce(session, choice, notice_delay=HOUR)
+            repeat = make.reduce(session, choice, at=LATER, notice_delay=HOUR)
             assert (first.changed, repeat.changed) == (True, False)
             assert session.query(OutboxRow).one().last_seq == first.last_seq
         assert len(make.events(session)) == 3
 
 
 def _unconfirmed(session: Session) -> None:
-    make.reader(session, status=Status.UNCONFIRMED)
+    make.subscriber(session, status=Status.UNCONFIRMED)
 
 
 def _unsubscribed(session: Session) -> None:
-    make.reader(session)
-    make.stop(session)
+    make.subscriber(session)
+    make.unsubscribe(session)
 
 
 def _unsubscribed_from_all(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None)
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None)
 
 
 def _bounced(session: Session) -> None:
-    make.reader(session)
-    make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+    make.subscriber(session)
+    make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
 
 
 def _archived(session: Session) -> None:
-    make.reader(session)
+    make.subscriber(session)
     topics.archive(topics.get(session, "weekly-news"), make.NOW)
 
 
 def _erased(session: Session) -> None:
-    make.reader(session)
-    erasure.erase(session, make.person(), Source.CLI, make.NOW)
+    make.subscriber(session)
+    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
 
 
 def _unknown(session: Session) -> None:
@@ -147,7 +147,7 @@ def test_a_topic_that_is_not_received_cannot_be_changed(database: Database, prep
         before = capture(_ada(session), make.TARGETS)
         seq = _ada(session).seq
         for choice in EVERY_CHOICE:
-            assert not make.less(session, choice, at=LATER).changed
+            assert not make.reduce(session, choice, at=LATER).changed
         assert not _cap(session, Frequency.MONTHLY, at=LATER).changed
         assert not _resume(session, at=LATER).changed
         assert capture(_ada(session), make.TARGETS) == before
@@ -157,8 +157,8 @@ def test_a_topic_that_is_not_received_cannot_be_changed(database: Database, prep
 def test_an_unknown_subscriber_can_reduce_an_opt_out_topic(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-        assert not make.less(session, Frequency.EVERY).changed
-        assert make.less(session, Frequency.MONTHLY).changed
+        assert not make.reduce(session, Frequency.EVERY).changed
+        assert make.reduce(session, Frequency.MONTHLY).changed
         subscription = _subscription(session)
         assert (subscription.status, subscription.frequency, subscription.source) == (
             "subscribed",
@@ -201,8 +201,8 @@ def test_the_days_of_a_pause_are_utc_days() -> None:
 
 def test_a_pause_keeps_the_cap_and_is_recorded_in_the_ledger(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
-        assert make.less(session, Pause.ONE_MONTH).changed
+        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+        assert make.reduce(session, Pause.ONE_MONTH).changed
         subscription = _subscription(session)
         assert (subscription.status, subscription.frequency) == ("subscribed", "weekly")
         assert subscription.paused_until == datetime(2026, 12, 22, tzinfo=UTC)
@@ -211,18 +211,18 @@ def test_a_pause_keeps_the_cap_and_is_recorded_in_the_ledger(database: Database)
 
 def test_a_shorter_pause_does_not_replace_a_longer_one(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Pause.THREE_MONTHS)
+        make.subscriber(session)
+        make.reduce(session, Pause.THREE_MONTHS)
         until = _subscription(session).paused_until
-        assert not make.less(session, Pause.TWO_WEEKS, at=LATER).changed
+        assert not make.reduce(session, Pause.TWO_WEEKS, at=LATER).changed
         assert _subscription(session).paused_until == until
 
 
 def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Pause.TWO_WEEKS)
-        assert make.less(session, Pause.ONE_MONTH, at=LATER).changed
+        make.subscriber(session)
+        make.reduce(session, Pause.TWO_WEEKS)
+        assert make.reduce(session, Pause.ONE_MONTH, at=LATER).changed
         assert _subscription(session).paused_until == subscriptions.paused_until(
             Pause.ONE_MONTH, LATER
         )
@@ -230,10 +230,10 @@ def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
 
 def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Pause.THREE_MONTHS)
+        make.subscriber(session)
+        make.reduce(session, Pause.THREE_MONTHS)
         later = make.NOW + 100 * DAY
-        assert make.less(session, Pause.TWO_WEEKS, at=later).changed
+        assert make.reduce(session, Pause.TWO_WEEKS, at=later).changed
         assert _subscription(session).paused_until == subscriptions.paused_until(
             Pause.TWO_WEEKS, later
         )
@@ -241,9 +241,9 @@ def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -
 
 def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Frequency.MONTHLY)
-        make.less(session, Pause.ONE_MONTH)
+        make.subscriber(session)
+        make.reduce(session, Frequency.MONTHLY)
+        make.reduce(session, Pause.ONE_MONTH)
         assert _resume(session, at=LATER).changed
         assert (_subscription(session).paused_until, _subscription(session).frequency) == (
             None,
@@ -255,8 +255,8 @@ def test_resuming_ends_a_pause_and_nothing_else(database: Database) -> None:
 
 def test_resuming_changes_nothing_after_a_pause_has_ended(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Pause.TWO_WEEKS)
+        make.subscriber(session)
+        make.reduce(session, Pause.TWO_WEEKS)
         until = _subscription(session).paused_until
         assert until is not None
         assert not _resume(session, at=until).changed
@@ -265,7 +265,7 @@ def test_resuming_changes_nothing_after_a_pause_has_ended(database: Database) ->
 
 def test_an_unsubscribe_ends_a_pause(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.less(session, Pause.THREE_MONTHS)
-        make.stop(session)
+        make.subscriber(session)
+        make.reduce(session, Pause.THREE_MONTHS)
+        make.unsubscribe(session)
         assert _subscription(session).paused_until is None

@@ -25,57 +25,57 @@ from tests.support import make
 def _subscribed(session: Session) -> None:
     make.topic(session, "silence", policy="opt_out")
     make.topic(session, "never-had")
-    ada = make.reader(session, "ada@example.org", "weekly-news", "offers")
+    ada = make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     ada.subscriptions["weekly-news"].acquired_from = "the fair"
     ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
 
 
 def _paused(session: Session) -> None:
     _subscribed(session)
-    make.less(session, Pause.ONE_MONTH)
+    make.reduce(session, Pause.ONE_MONTH)
 
 
 def _unsubscribed(session: Session) -> None:
     _subscribed(session)
-    make.stop(session)
+    make.unsubscribe(session)
 
 
 def _unsubscribed_from_all(session: Session) -> None:
     _unsubscribed(session)
-    make.stop(session, slug=None)
+    make.unsubscribe(session, slug=None)
 
 
 def _remove_cap(session: Session) -> ChangeResult:
-    ada = subscribers.lock(session, make.person(), make.NOW)
+    ada = subscribers.lock(session, make.id_of(), make.NOW)
     topic = topics.get(session, "weekly-news")
     return subscriptions.set_frequency(session, ada, topic, Frequency.EVERY, make.context())
 
 
 def _resume(session: Session) -> ChangeResult:
-    ada = subscribers.lock(session, make.person(), make.NOW)
+    ada = subscribers.lock(session, make.id_of(), make.NOW)
     return subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.context())
 
 
 Prepare = Callable[[Session], None]
 Change = Callable[[Session], ChangeResult]
 KINDS: list[tuple[Prepare, Change]] = [
-    (_subscribed, lambda session: make.less(session, Frequency.MONTHLY)),
-    (_subscribed, lambda session: make.less(session, Frequency.WEEKLY, slug="silence")),
+    (_subscribed, lambda session: make.reduce(session, Frequency.MONTHLY)),
+    (_subscribed, lambda session: make.reduce(session, Frequency.WEEKLY, slug="silence")),
     (_subscribed, _remove_cap),
-    (_subscribed, lambda session: make.less(session, Pause.THREE_MONTHS)),
-    (_subscribed, lambda session: make.less(session, Pause.TWO_WEEKS, slug="silence")),
-    (_paused, lambda session: make.less(session, Pause.THREE_MONTHS)),
+    (_subscribed, lambda session: make.reduce(session, Pause.THREE_MONTHS)),
+    (_subscribed, lambda session: make.reduce(session, Pause.TWO_WEEKS, slug="silence")),
+    (_paused, lambda session: make.reduce(session, Pause.THREE_MONTHS)),
     (_paused, _resume),
-    (_paused, make.stop),
-    (_subscribed, lambda session: make.join(session, slug="never-had")),
-    (_unsubscribed, make.join),
-    (_unsubscribed_from_all, make.join),
-    (_unsubscribed_from_all, lambda session: make.join(session, slug="never-had")),
+    (_paused, make.unsubscribe),
+    (_subscribed, lambda session: make.start_topic(session, slug="never-had")),
+    (_unsubscribed, make.start_topic),
+    (_unsubscribed_from_all, make.start_topic),
+    (_unsubscribed_from_all, lambda session: make.start_topic(session, slug="never-had")),
 ]
 
 
 def _state(session: Session) -> dict[str, Any]:
-    ada = subscribers.lock(session, make.person(), make.NOW)
+    ada = subscribers.lock(session, make.id_of(), make.NOW)
     targets = [Target.of(topic.slug) for topic in topics.list_topics(session)]
     return snapshots.capture(ada, [*targets, ALL, ADDRESS])
 
@@ -109,7 +109,7 @@ def test_no_kind_can_be_undone_after_a_newer_suppression(
     with database.transaction() as session:
         prepare(session)
         result = change(session)
-        make.stop(session, slug=None, scope=scope, source="bounce")
+        make.unsubscribe(session, slug=None, scope=scope, source="bounce")
         now = _state(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, result.first_seq, result.last_seq)
@@ -125,8 +125,10 @@ def test_no_kind_can_be_undone_after_a_newer_choice_for_the_topic(
         result = change(session)
         slug = make.events(session)[result.last_seq - 1][1]
         assert slug is not None
-        newer = make.less(session, Pause.THREE_MONTHS, slug=slug, at=make.NOW + timedelta(days=20))
-        newer = newer if newer.changed else make.join(session, slug=slug)
+        newer = make.reduce(
+            session, Pause.THREE_MONTHS, slug=slug, at=make.NOW + timedelta(days=20)
+        )
+        newer = newer if newer.changed else make.start_topic(session, slug=slug)
         now = _state(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, result.first_seq, result.last_seq)
@@ -142,7 +144,7 @@ def test_undo_of_one_topic_keeps_a_newer_choice_for_another(
         prepare(session)
         before = _state(session)
         result = change(session)
-        make.less(session, Frequency.MONTHLY, slug="offers")
+        make.reduce(session, Frequency.MONTHLY, slug="offers")
         assert make.undo(session, result.first_seq, result.last_seq).changed
         assert _state(session)["topic:offers"]["frequency"] == "monthly"
         assert {**_state(session), "topic:offers": before["topic:offers"]} == before
@@ -153,8 +155,8 @@ def test_a_join_cannot_be_undone_after_joining_a_topic_that_stayed_off(
 ) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all(session)
-        joined = make.join(session)
-        make.join(session, slug="offers")
+        joined = make.start_topic(session)
+        make.start_topic(session, slug="offers")
         with pytest.raises(UndoSupersededError):
             make.undo(session, joined.first_seq, joined.last_seq)
 
@@ -164,11 +166,11 @@ def test_a_join_cannot_be_undone_after_rejoining_an_unsubscribed_topic(
 ) -> None:
     with database.transaction() as session:
         _unsubscribed_from_all(session)
-        joined = make.join(session, slug="never-had")
-        make.join(session)
+        joined = make.start_topic(session, slug="never-had")
+        make.start_topic(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, joined.first_seq, joined.last_seq)
-        ada = subscribers.lock(session, make.person(), make.NOW)
+        ada = subscribers.lock(session, make.id_of(), make.NOW)
         assert preferences.receives(ada, topics.get(session, "weekly-news"))
 
 
@@ -176,7 +178,7 @@ def test_undo_of_a_cap_keeps_the_pause(database: Database) -> None:
     with database.transaction() as session:
         _paused(session)
         before = _state(session)
-        result = make.less(session, Frequency.MONTHLY)
+        result = make.reduce(session, Frequency.MONTHLY)
         make.undo(session, result.first_seq, result.last_seq)
         assert _state(session) == before
 
@@ -184,7 +186,7 @@ def test_undo_of_a_cap_keeps_the_pause(database: Database) -> None:
 def test_an_undo_can_be_undone(database: Database) -> None:
     with database.transaction() as session:
         _subscribed(session)
-        result = make.less(session, Frequency.MONTHLY)
+        result = make.reduce(session, Frequency.MONTHLY)
         after = _state(session)
         undone = make.undo(session, result.first_seq, result.last_seq)
         assert make.undo(session, undone.first_seq, undone.last_seq).changed

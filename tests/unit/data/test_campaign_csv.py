@@ -56,7 +56,7 @@ def test_links_keep_what_came_in_and_add_ours() -> None:
 
 def test_links_for_an_id_are_those_of_its_address() -> None:
     (by_email,) = _links("email\nada@example.org\n")
-    (by_id,) = _links(f"id\n{make.person()}\n")
+    (by_id,) = _links(f"id\n{make.id_of()}\n")
     assert isinstance(by_email, Mapping)
     assert isinstance(by_id, Mapping)
     assert by_id["unsubscribe_url"] == by_email["unsubscribe_url"]
@@ -65,7 +65,7 @@ def test_links_for_an_id_are_those_of_its_address() -> None:
 def test_an_escaped_address_of_an_export_is_the_same_person() -> None:
     (row,) = _links("email\n'+ada@example.org\n")
     assert isinstance(row, Mapping)
-    assert row["id"] == str(make.person("+ada@example.org"))
+    assert row["id"] == str(make.id_of("+ada@example.org"))
 
 
 def test_rows_that_cannot_be_read_are_passed_on_as_refused() -> None:
@@ -84,9 +84,9 @@ def test_a_file_without_people_or_with_our_columns_is_refused(columns: list[str]
 
 def test_who_may_be_mailed_gets_links_and_who_may_not_gets_none(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org")
-        make.reader(session, "bob@example.org")
-        make.stop(session, "bob@example.org")
+        make.subscriber(session, "ada@example.org")
+        make.subscriber(session, "bob@example.org")
+        make.unsubscribe(session, "bob@example.org")
     ada, bob = _verdicts(database, "email,name\nada@example.org,Ada\nbob@example.org,Bob\n")
     assert (ada["verdict"], ada["reason"], ada["name"]) == ("allow", "", "Ada")
     assert ada["list_unsubscribe"].startswith("<https://mail.example.org/u/")
@@ -97,8 +97,8 @@ def test_who_may_be_mailed_gets_links_and_who_may_not_gets_none(database: Databa
 
 def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-    (row,) = _verdicts(database, f"id\n{make.person()}\n")
+        make.subscriber(session)
+    (row,) = _verdicts(database, f"id\n{make.id_of()}\n")
     assert (row["email"], row["verdict"]) == ("ada@example.org", "allow")
 
 
@@ -109,11 +109,11 @@ def test_a_repeat_after_an_allow_is_a_duplicate(
 ) -> None:
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
     with database.transaction() as session:
-        make.reader(session)
-        make.reader(session, "bob@example.org")
-        make.stop(session, "bob@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "bob@example.org")
+        make.unsubscribe(session, "bob@example.org")
     content = (
-        f"email,id\nADA@example.org,\nbob@example.org,\n,{make.person()}\n"
+        f"email,id\nADA@example.org,\nbob@example.org,\n,{make.id_of()}\n"
         "bob@example.org,\nada@example.org ,\nzoe@example.org,\nzoe@example.org,\n"
     )
     rows = _verdicts(database, content, claim=claim)
@@ -139,7 +139,7 @@ def test_a_row_that_is_refused_uses_up_no_allow(
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-    nobody = make.person("nobody")
+    nobody = make.id_of("nobody")
     content = f"email,id\nnobody,\n,{nobody}\n,{nobody}\n"
     refused, allowed, repeated = _verdicts(database, content)
     assert isinstance(refused, RefusedRow)
@@ -151,14 +151,14 @@ def test_a_row_whose_address_cannot_be_used_claims_nothing(database: Database) -
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     bob = "bob@-x.example.org"
-    content = f"email,id\nada@-x.example.org,\n{bob},\n,{make.person(bob)}\n"
+    content = f"email,id\nada@-x.example.org,\n{bob},\n,{make.id_of(bob)}\n"
     rows = _verdicts(database, content, claim=True)
     assert [isinstance(row, RefusedRow) for row in rows] == [True, True, False]
     assert rows[2]["verdict"] == "allow"
-    assert _claimed(database) == [make.person(bob)]
+    assert _claimed(database) == [make.id_of(bob)]
 
 
-@pytest.mark.parametrize("original", ["42", "", str(make.person()), " 7 "])
+@pytest.mark.parametrize("original", ["42", "", str(make.id_of()), " 7 "])
 def test_an_id_that_came_in_is_kept(database: Database, original: str) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
@@ -167,7 +167,7 @@ def test_an_id_that_came_in_is_kept(database: Database, original: str) -> None:
     assert isinstance(linked, Mapping)
     for row, columns in ((linked, links_columns), (asked, audience_columns)):
         assert sorted(row) == sorted(columns(["id", "email", "name"]))
-        assert (row["id"], row["original_id"]) == (str(make.person()), original)
+        assert (row["id"], row["original_id"]) == (str(make.id_of()), original)
 
 
 @pytest.mark.parametrize("columns", [links_columns, audience_columns])
@@ -182,7 +182,7 @@ def test_no_column_for_an_id_that_did_not_come_in(
 
 def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     content = 'email,name\nada@example.org\nada@example.org,A,B\n"ada@example.org,A\n'
     assert [isinstance(row, RefusedRow) for row in _verdicts(database, content)] == [True] * 3
     assert [isinstance(row, RefusedRow) for row in _links(content)] == [True] * 3
@@ -190,21 +190,21 @@ def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> N
 
 def test_a_refused_row_stands_between_the_verdicts_of_the_others(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.reader(session, "bob@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "bob@example.org")
     rows = _verdicts(database, "email\nada@example.org\n\xff\x00\nbob@example.org\n")
     assert [isinstance(row, RefusedRow) for row in rows] == [False, True, False]
 
 
 def test_a_stop_made_between_two_batches_is_honoured(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     people = "".join(f"p{number}@example.org\n" for number in range(1000))
     file = io.BytesIO(f"email\n{people}ada@example.org\n".encode())
     verdicts = MAILING.verdicts(read_csv(file), database, lambda: make.NOW)
     next(verdicts)
     with database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     assert [row["reason"] for row in verdicts if isinstance(row, Mapping)][-1] == "unsubscribed"
 
 
@@ -226,34 +226,34 @@ def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
 
 def test_a_claim_says_what_a_question_says_and_counts_it(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
-        make.reader(session, "bob@example.org")
-        make.stop(session, "bob@example.org")
+        make.subscriber(session)
+        make.subscriber(session, "bob@example.org")
+        make.unsubscribe(session, "bob@example.org")
     content = "email,name\nada@example.org,Ada\nbob@example.org,Bob\nzoe@example.org,Zoe\n"
     asked = _verdicts(database, content)
     assert _claimed(database) == []
     assert _verdicts(database, content, claim=True) == asked
-    assert _claimed(database) == [make.person()]
+    assert _claimed(database) == [make.id_of()]
 
 
 def test_until_when_somebody_is_deferred_is_told(database: Database) -> None:
     until = make.NOW + timedelta(days=3)
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].paused_until = until
+        make.subscriber(session).subscriptions["weekly-news"].paused_until = until
     (ada,) = _verdicts(database, "email\nada@example.org\n", claim=True)
     assert (ada["verdict"], ada["reason"], ada["until"]) == ("defer", "paused", until.isoformat())
     assert {ada[name] for name in LINK_COLUMNS} == {""}
 
 
 def test_people_never_seen_are_counted_where_silence_allows(database: Database) -> None:
-    bob = make.person("bob@example.org")
+    bob = make.id_of("bob@example.org")
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     content = f"email,id\nada@example.org,\n,{bob}\n"
     ada, by_id = _verdicts(database, content, claim=True)
     assert [row["verdict"] for row in (ada, by_id)] == ["allow", "allow"]
     assert (ada["email"], by_id["email"]) == ("ada@example.org", "")
-    assert set(_claimed(database)) == {make.person(), bob}
+    assert set(_claimed(database)) == {make.id_of(), bob}
     with database.reading() as session:
         people = session.query(Subscriber)
         assert {each.email for each in people} == {"ada@example.org", None}
@@ -261,11 +261,11 @@ def test_people_never_seen_are_counted_where_silence_allows(database: Database) 
 
 def test_somebody_named_twice_is_counted_once(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-    content = f"email,id\nADA@example.org,\n,{make.person()}\n"
+        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+    content = f"email,id\nADA@example.org,\n,{make.id_of()}\n"
     rows = _verdicts(database, content, claim=True)
     assert [row["verdict"] for row in rows] == ["allow", "deny"]
-    assert _claimed(database) == [make.person()]
+    assert _claimed(database) == [make.id_of()]
 
 
 def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
@@ -274,7 +274,7 @@ def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", 10)
     with database.transaction() as session:
         for number in range(50):
-            reader = make.reader(session, f"p{number}@example.org")
+            reader = make.subscriber(session, f"p{number}@example.org")
             reader.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
     rows = read_csv(io.BytesIO(content.encode()))
@@ -289,21 +289,21 @@ def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
 
 def test_what_is_yielded_is_committed(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
     next(MAILING.verdicts(rows, database, lambda: make.NOW, claim=True))
-    assert _claimed(database) == [make.person()]
+    assert _claimed(database) == [make.id_of()]
 
 
 def test_a_stop_between_the_question_and_the_claim_is_honoured(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     asked: list[datetime] = []
 
     def clock() -> datetime:
         if asked and not database.is_sqlite:  # there, nobody comes between
             with database.transaction() as session:
-                make.stop(session)
+                make.unsubscribe(session)
         asked.append(make.NOW)
         return make.NOW
 
@@ -321,13 +321,13 @@ def test_a_release_gives_back_whom_the_file_names(database: Database) -> None:
     _verdicts(database, everybody, claim=True)
     unsent = "email\n" + "".join(f"{email}\n" for email in [*emails[100:], "zoe@example.org"])
     assert _released(database, unsent) == 1100
-    assert set(_claimed(database)) == {make.person(email) for email in emails[:100]}
+    assert set(_claimed(database)) == {make.id_of(email) for email in emails[:100]}
     assert _released(database, unsent) == 0
 
 
 def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     _verdicts(database, "email\nada@example.org\n", claim=True)
     content = b"email,id,name\n,nobody,\nada@example.org,,\n,,Zoe\n"
     told = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
@@ -338,12 +338,12 @@ def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None
 def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database) -> None:
     with database.transaction() as session:
         for name in ("ada", "bob", "cyd"):
-            make.reader(session, f"{name}@example.org")
+            make.subscriber(session, f"{name}@example.org")
     people = ["ada@example.org", "bob@example.org", "cyd@example.org"]
     _verdicts(database, "email\n" + "\n".join(people), claim=True)
     content = 'email,verdict\nada@example.org,"Allow."\nbob@example.org,deny\ncyd@example.org,\n'
     assert _released(database, content) == 1
-    assert set(_claimed(database)) == {make.person(person) for person in people[1:]}
+    assert set(_claimed(database)) == {make.id_of(person) for person in people[1:]}
     assert _released(database, "email\nbob@example.org\n") == 1
 
 

@@ -84,31 +84,33 @@ def _cells(content: bytes, *columns: str) -> list[tuple[str, ...]]:
 def _people(session: Session) -> None:
     """Add one person of each kind."""
     for number, cell in enumerate(HOSTILE):
-        held = make.reader(session, f"'+{number}=h@example.org").subscriptions["weekly-news"]
+        held = make.subscriber(session, f"'+{number}=h@example.org").subscriptions["weekly-news"]
         held.acquired_from = held.consent_source = held.basis = cell
     for name in ("left", "all", "bounced", "complained", "both", "erased", "twice"):
-        make.reader(session, f"{name}@example.org", "weekly-news", "offers").locale = "pt-BR"
-    make.stop(session, "left@example.org", source="one-click", campaign="2026-47")
-    make.stop(session, "all@example.org", None)
-    make.stop(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce")
-    make.stop(session, "complained@example.org", None, source="complaint")
-    make.stop(session, "both@example.org", source="mailto")
-    make.stop(session, "both@example.org", None, source="complaint")
-    make.stop(session, "both@example.org", None, Scope.ADDRESS, at=make.NOW + timedelta(hours=1))
-    make.stop(session, "twice@example.org", None, at=make.NOW - timedelta(days=9))
-    make.stop(session, "twice@example.org", "offers", at=make.NOW - timedelta(days=2))
-    make.stop(session, "stranger@example.org")  # known by id alone
-    make.stop(session, "nobody@example.org", None)
-    make.reader(session, "unconfirmed@example.org", status=Status.UNCONFIRMED)
-    erasure.erase(session, make.person("erased@example.org"), Source.CLI, make.NOW)
-    make.stop(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
+        make.subscriber(session, f"{name}@example.org", "weekly-news", "offers").locale = "pt-BR"
+    make.unsubscribe(session, "left@example.org", source="one-click", campaign="2026-47")
+    make.unsubscribe(session, "all@example.org", None)
+    make.unsubscribe(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce")
+    make.unsubscribe(session, "complained@example.org", None, source="complaint")
+    make.unsubscribe(session, "both@example.org", source="mailto")
+    make.unsubscribe(session, "both@example.org", None, source="complaint")
+    make.unsubscribe(
+        session, "both@example.org", None, Scope.ADDRESS, at=make.NOW + timedelta(hours=1)
+    )
+    make.unsubscribe(session, "twice@example.org", None, at=make.NOW - timedelta(days=9))
+    make.unsubscribe(session, "twice@example.org", "offers", at=make.NOW - timedelta(days=2))
+    make.unsubscribe(session, "stranger@example.org")  # known by id alone
+    make.unsubscribe(session, "nobody@example.org", None)
+    make.subscriber(session, "unconfirmed@example.org", status=Status.UNCONFIRMED)
+    erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
+    make.unsubscribe(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
     for name in ("capped", "paused", "both-less", "less-then-all"):
-        make.reader(session, f"{name}@example.org")
+        make.subscriber(session, f"{name}@example.org")
         if name != "paused":
-            make.less(session, Frequency.MONTHLY, f"{name}@example.org")
+            make.reduce(session, Frequency.MONTHLY, f"{name}@example.org")
         if name != "capped":
-            make.less(session, Pause.TWO_WEEKS, f"{name}@example.org")
-    make.stop(session, "less-then-all@example.org", None)
+            make.reduce(session, Pause.TWO_WEEKS, f"{name}@example.org")
+    make.unsubscribe(session, "less-then-all@example.org", None)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
@@ -168,16 +170,16 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
     for number, person in enumerate(people):
         email = f"p{number}@example.org"
         if person["known"]:
-            reader = make.reader(session, email, "weekly-news", "offers")
+            reader = make.subscriber(session, email, "weekly-news", "offers")
             reader.locale = person.get("locale")
             offers = reader.subscriptions["offers"]
             offers.acquired_from = person.get("cell", "")
             offers.frequency = person.get("frequency", "every")
             offers.paused_until = person.get("paused_until")
         if person["erased"]:
-            erasure.erase(session, make.person(email), Source.CLI, make.NOW)
+            erasure.erase(session, make.id_of(email), Source.CLI, make.NOW)
         for stop in person["stops"]:
-            make.stop(session, email, **stop)
+            make.unsubscribe(session, email, **stop)
 
 
 @pytest.mark.integration
@@ -200,8 +202,8 @@ def test_any_people_make_the_round_trip(
 
 def test_who_left_everything_is_unsubscribed_from_each_topic(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        make.stop(session, slug=None)
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        make.unsubscribe(session, slug=None)
     file = _export(database, "preferences")
     assert _cells(file, "topic", "status", "changed_at", "changed_by") == [
         ("offers", "unsubscribed", make.NOW.isoformat(), "page"),
@@ -244,21 +246,21 @@ def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database
     cells = _cells(_export(database, "ledger"), "source", "stated_source")
     assert cells == [("import", "changed_by: phone")]
     with database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
 
 
 @pytest.mark.parametrize("what", ["preferences", "ledger"])
 def test_a_topic_alone_can_be_exported(database: Database, what: str) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     assert _cells(_export(database, what, topic="offers"), "topic") == [("offers",)]
 
 
 def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        first, last = make.stop(session), make.stop(session, slug="offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        first, last = make.unsubscribe(session), make.unsubscribe(session, slug="offers")
         make.undo(session, first.last_seq, last.last_seq)
     for slug in ("weekly-news", "offers"):
         assert ("undone",) in _cells(_export(database, "ledger", topic=slug), "event")
@@ -279,9 +281,9 @@ def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -
 
 def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: Any) -> None:
     email, campaign = f"p{number}@example.org", changes.get("campaign", f"2026-{number % 2}")
-    stop = make.stop(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
+    stop = make.unsubscribe(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
     code, note = changes.get("code", "too_many"), changes.get("note", "")
-    reasons.record(session, make.person(email), stop.last_seq, code, note, at)
+    reasons.record(session, make.id_of(email), stop.last_seq, code, note, at)
 
 
 def _age(session: Session) -> None:
@@ -347,28 +349,28 @@ def test_since_is_included_and_until_is_not(database: Database, what: str) -> No
     with database.transaction() as session:
         for number in range(3):
             email, at = f"p{number}@example.org", make.NOW + number * hour
-            make.reader(session, email, since=at)
-            make.stop(session, email, None, at=at)
+            make.subscriber(session, email, since=at)
+            make.unsubscribe(session, email, None, at=at)
     everything = len(_cells(_export(database, what), "id"))
     wanted = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
-    assert set(_cells(wanted, "id")) == {(str(make.person("p1@example.org")),)}
+    assert set(_cells(wanted, "id")) == {(str(make.id_of("p1@example.org")),)}
     assert len(_cells(wanted, "id")) == everything / 3
 
 
 def test_a_stop_of_everything_makes_each_topic_new_for_an_export_since(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     assert _cells(_export(database, "preferences", since=make.NOW), "topic") == []
     with database.transaction() as session:
-        make.stop(session, slug=None)
+        make.unsubscribe(session, slug=None)
     assert len(_cells(_export(database, "preferences", since=make.NOW), "topic")) == 2
 
 
 def test_both_engines_write_the_same_bytes_in_the_order_of_ids(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "b", "b1", "-b", "0"):
-            make.reader(session, "ada@example.org", slug)
-            make.reader(session, "bob@example.org", slug)
+            make.subscriber(session, "ada@example.org", slug)
+            make.subscriber(session, "bob@example.org", slug)
     keys = _cells(_export(database, "preferences"), "id", "topic")
     assert keys == sorted(keys)
 

@@ -67,7 +67,7 @@ def _import(database: Database, text: str, **changes: Any) -> tuple[Counter[str]
 
 def _person(database: Database, email: str = ADA) -> Subscriber:
     with database.reading() as session:
-        found = subscribers.find(session, make.person(email))
+        found = subscribers.find(session, make.id_of(email))
         assert found is not None
         return found
 
@@ -100,8 +100,8 @@ def test_an_import_never_undoes_a_stop(
     database: Database, status: str, slug: str | None, reason: str
 ) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "news")
-        make.stop(session, slug=slug)
+        make.subscriber(session, ADA, "news")
+        make.unsubscribe(session, slug=slug)
         before = make.events(session)
     counts, _ = _import(database, f"email,topic,status\n{ADA},news,{status}\n")
     assert counts == {"kept": 1}
@@ -136,8 +136,8 @@ def test_a_complaint_is_one_whatever_entered_it_into_the_file(
     database: Database, changed_by: str
 ) -> None:
     with database.transaction() as session:
-        make.stop(session, slug=None)
-        make.stop(session, slug="news")
+        make.unsubscribe(session, slug=None)
+        make.unsubscribe(session, slug="news")
     _import(database, f"email,topic,status,changed_by\n{ADA},news,complained,{changed_by}\n")
     ada = _person(database)
     assert ada.suppressions[Scope.ALL].source == "complaint"
@@ -165,9 +165,9 @@ def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
 ) -> None:
     """An undo answers the stop that it undid, and no other (a suppression list is older)."""
     with database.transaction() as session:
-        make.reader(session, ADA, "news")
+        make.subscriber(session, ADA, "news")
         an_hour_ago = make.NOW - timedelta(hours=1)
-        stop = make.stop(session, slug="news", at=an_hour_ago)
+        stop = make.unsubscribe(session, slug="news", at=an_hour_ago)
         make.undo(session, stop.last_seq, stop.last_seq, at=an_hour_ago + timedelta(minutes=2))
     at = (an_hour_ago + timedelta(minutes=minutes)).isoformat()
     _import(database, f"email,topic,status,changed_at\n{ADA},news,unsubscribed,{at}\n")
@@ -177,8 +177,8 @@ def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
 @pytest.mark.parametrize("status", ["complained", "bounced"])
 def test_an_undo_answers_no_complaint_and_no_bounce(database: Database, status: str) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "news")
-        stop = make.stop(session, slug=None)
+        make.subscriber(session, ADA, "news")
+        stop = make.unsubscribe(session, slug=None)
         make.undo(session, stop.last_seq, stop.last_seq)
     _import(database, f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n")
     assert _person(database).suppressions
@@ -194,7 +194,7 @@ def test_a_dry_run_counts_and_keeps_nothing(database: Database) -> None:
 
 def test_an_import_sends_no_mail(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "news")
+        make.subscriber(session, ADA, "news")
     _import(database, f"email,topic,status\n{ADA},news,unsubscribed\n")
     with database.reading() as session:
         assert session.query(OutboxRow).count() == 0
@@ -223,7 +223,7 @@ def test_an_import_sends_no_mail(database: Database) -> None:
         ("id,topic\n7,news", "not a subscriber id"),
         ("email,topic,status\nada@example.org,news,", "the status is empty"),
         (
-            "id,email,topic\n" + str(make.person("bob@x.org")) + ",ada@x.org,news",
+            "id,email,topic\n" + str(make.id_of("bob@x.org")) + ",ada@x.org,news",
             "another identity",
         ),
     ],
@@ -262,7 +262,7 @@ def test_rows_that_name_no_topic_get_the_one_given(database: Database) -> None:
 @pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "complained"])
 def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status: str) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     text = f"email,topic,status,locale,acquired_from\n{ADA},news,{status},de,the fair\n"
     _import(database, text)
     ada = _person(database)
@@ -272,19 +272,19 @@ def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status:
 
 def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
     assert counts == {"unsubscribed": 1}
     with database.reading() as session:
-        assert [each.stated_source for each in ledger.load(session, make.person(), 1)][-1] == ""
+        assert [each.stated_source for each in ledger.load(session, make.id_of(), 1)][-1] == ""
 
 
 @pytest.mark.parametrize("kind", ["all", "topic"])
 def test_an_erasure_elsewhere_erases_here(database: Database, kind: str) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "offers")
+        make.subscriber(session, ADA, "offers")
         domain_hold.count_claims(session, [ADA], make.NOW)
-    text = f"email,id,kind,topic,erased_at\n,{make.person()},{kind},news,2026-01-01\n"
+    text = f"email,id,kind,topic,erased_at\n,{make.id_of()},{kind},news,2026-01-01\n"
     counts, _ = _import(database, text)
     ada = _person(database)
     assert counts == {"erased": 1}
@@ -330,7 +330,7 @@ def _verdict(database: Database, email: str) -> str:
     with database.transaction() as session:
         topic = topics.get_or_create(session, "news", make.NOW)
         topic.policy = TopicPolicy.OPT_OUT
-        person = make.person(email)
+        person = make.id_of(email)
         return audience.check(session, topic, "c", {person: email}, make.NOW)[person].verdict
 
 
@@ -356,7 +356,7 @@ def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None
     counts, _ = _import(database, f"email,kind,since\n{cell},all,2026-01-01\n")
     assert counts == {"unsubscribed": 1}
     with database.reading() as session:
-        for each in (make.person(), fingerprint(cell, make.IDENTITY_KEY)):
+        for each in (make.id_of(), fingerprint(cell, make.IDENTITY_KEY)):
             found = subscribers.find(session, each)
             assert found is not None
             assert "all" in found.suppressions
@@ -499,18 +499,18 @@ def test_a_foreign_id_is_not_read(database: Database) -> None:
 
 
 def test_where_id_and_email_disagree_an_unsubscribe_stops_both(database: Database) -> None:
-    ben = make.person("ben@example.org")
+    ben = make.id_of("ben@example.org")
     ran = Ran(database, f"id,email,topic,status\n{ben},{ADA},news,unsubscribed\n")
     assert ran.counts == {"unsubscribed": 1}
     assert ran.warnings == [(2, "the id does not belong to the email: both are unsubscribed")]
-    assert _is_stopped(database, make.person())
+    assert _is_stopped(database, make.id_of())
     assert _is_stopped(database, ben)
 
 
 def test_where_the_email_is_not_clear_the_id_is_unsubscribed(database: Database) -> None:
-    ran = Ran(database, f"id,email,topic,status\n{make.person()},ada@,news,unsubscribed\n")
+    ran = Ran(database, f"id,email,topic,status\n{make.id_of()},ada@,news,unsubscribed\n")
     assert (ran.counts, len(ran.warnings)) == ({"unsubscribed": 1}, 1)
-    assert _is_stopped(database, make.person())
+    assert _is_stopped(database, make.id_of())
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -532,7 +532,7 @@ def test_only_an_unsubscribe_makes_its_topic_by_itself(database: Database, dry_r
 
 def test_who_was_not_on_record_is_counted(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "news")
+        make.subscriber(session, ADA, "news")
     text = f"email,topic,status\n{ADA},news,unsubscribed\n<ben@example.org>,news,unsubscribed\n"
     assert Ran(database, text).findings.not_on_record == 1
 
@@ -544,11 +544,11 @@ def test_the_ledger_keeps_where_an_unsubscribe_came_from(
 ) -> None:
     with database.transaction() as session:
         if known:
-            make.reader(session, ADA, "news")
+            make.subscriber(session, ADA, "news")
     header = "email,topic,status,changed_by,consent_source"
     _import(database, f"{header}\n{ADA},{topic},unsubscribed,phone,call of 3 November\n")
     with database.reading() as session:
-        change = ledger.load(session, make.person(), 1)[-1]
+        change = ledger.load(session, make.id_of(), 1)[-1]
         assert change.stated_source == "changed_by: phone; consent_source: call of 3 November"
         assert change.row.source == "import"
         assert change.after is not None
@@ -611,7 +611,7 @@ def test_any_cells_are_taken_or_refused(database: Database, cells: dict[str, str
 def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, column: str) -> None:
     _import(database, f"email,kind,{column}\n{ADA},all,phone\n")
     with database.reading() as session:
-        change = ledger.load(session, make.person(), 1)[-1]
+        change = ledger.load(session, make.id_of(), 1)[-1]
         assert change.stated_source == f"{column}: phone"
 
 

@@ -81,7 +81,7 @@ def replay(
 
 def ended(database: Database, email: str = ADA) -> set[str]:
     with database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         assert person is not None
         state = snapshots.capture(person, make.TARGETS)
     return {
@@ -93,14 +93,14 @@ def ended(database: Database, email: str = ADA) -> set[str]:
 
 def held(database: Database, key: str, email: str = ADA) -> Any:
     with database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         assert person is not None
         return snapshots.capture(person, [Target.from_key(key)])[key]
 
 
 def complained(database: Database, email: str = ADA) -> bool:
     with database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         assert person is not None
         return preferences.complained_at(person) is not None
 
@@ -108,7 +108,7 @@ def complained(database: Database, email: str = ADA) -> bool:
 def can_ask_for_a_link(database: Database, email: str = ADA) -> NotSaved | None:
     """Return why a page would email no confirm link, or None; nothing is kept."""
     with database.transaction(dry_run=True) as session:
-        person = subscribers.lock(session, make.person(email), LATER)
+        person = subscribers.lock(session, make.id_of(email), LATER)
         return joining.ask(session, person, "weekly-news", LATER, smtp=True)
 
 
@@ -123,7 +123,7 @@ def filled(database: Database) -> Database:
         for slug in SLUGS:
             make.topic(session, slug)
         for email in (ADA, "ben@example.org"):
-            make.reader(session, email, *SLUGS)
+            make.subscriber(session, email, *SLUGS)
     return database
 
 
@@ -139,7 +139,7 @@ def filled(database: Database) -> Database:
 def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict[str, Any]) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, at=make.NOW + HOUR, **stop)
+        make.unsubscribe(session, at=make.NOW + HOUR, **stop)
     key = "topic:offers" if stop["slug"] else stop.get("scope", "all")
     before, file = held(filled, key), export(filled)
     restore(filled, backup)
@@ -149,7 +149,7 @@ def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict
     assert ended(filled, "ben@example.org") == set()
     assert is_whole(filled)
     with filled.reading() as session:
-        row = ledger.load(session, make.person(), 1)[-1].row
+        row = ledger.load(session, make.id_of(), 1)[-1].row
         assert (row.source, row.occurred_at) == ("import", make.NOW + HOUR)
         assert (row.recorded_at, row.campaign) == (LATER, stop.get("campaign"))
     after = back_up(filled)
@@ -160,9 +160,9 @@ def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict
 def test_a_lost_erasure_is_made_again(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
     with filled.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW + HOUR)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
@@ -171,12 +171,12 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
     assert (counts["erased"], problems) == (1, [])
     with filled.reading() as session:
         assert session.query(ClaimCount).count() == 0
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert (ada.email, ada.subscriptions) == (None, {})
         assert ada.erased_at == make.NOW + HOUR
         assert set(ada.suppressions) == {"all"}
-        changes = ledger.load(session, make.person(), 1)
+        changes = ledger.load(session, make.id_of(), 1)
         assert {(each.row.topic, each.after is None) for each in changes} == {(None, True)}
     assert is_whole(filled)
     after = back_up(filled)
@@ -187,10 +187,10 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
 def test_what_was_started_again_is_not_ended(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        stop = make.stop(session, slug="offers", at=make.NOW)
+        stop = make.unsubscribe(session, slug="offers", at=make.NOW)
         make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
-        make.stop(session, "ben@example.org", slug="offers", at=make.NOW)
-        make.join(session, "ben@example.org", "offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, "ben@example.org", slug="offers", at=make.NOW)
+        make.start_topic(session, "ben@example.org", "offers", at=make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     assert replay(filled, file) == ({}, [])
@@ -200,8 +200,8 @@ def test_what_was_started_again_is_not_ended(filled: Database) -> None:
 def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
-        joined = make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
+        joined = make.start_topic(session, slug="offers", at=make.NOW + HOUR)
         make.undo(session, joined.last_seq, joined.last_seq, at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
@@ -212,8 +212,8 @@ def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
 def test_after_everything_was_left_only_what_was_joined_stays(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug=None, at=make.NOW)
-        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug=None, at=make.NOW)
+        make.start_topic(session, slug="offers", at=make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
@@ -222,10 +222,10 @@ def test_after_everything_was_left_only_what_was_joined_stays(filled: Database) 
 
 def test_a_replay_restores_no_consent(filled: Database) -> None:
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.start_topic(session, slug="offers", at=make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     assert replay(filled, file) == ({}, [])
@@ -235,14 +235,13 @@ def test_a_replay_restores_no_consent(filled: Database) -> None:
 def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
     """A file that ends before a suppression was lifted does not bring it back."""
     with filled.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=make.NOW)
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=make.NOW)
     file = export(filled)
     with filled.transaction() as session:
         ever = recovery.BounceFilter("example.org", make.NOW - HOUR, make.NOW + HOUR)
         context = make.context(Source.CLI, make.NOW + HOUR)
         assert (
-            recovery.remove_suppressions(session, Scope.ADDRESS, [make.person()], ever, context)
-            == 1
+            recovery.remove_suppressions(session, Scope.ADDRESS, [make.id_of()], ever, context) == 1
         )
     assert replay(filled, file) == ({"unchanged": 1}, [])
     assert ended(filled) == set()
@@ -251,12 +250,12 @@ def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
 def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW + HOUR)
-        make.join(session, slug="offers", at=make.NOW + 2 * HOUR)
+        make.unsubscribe(session, slug="offers", at=make.NOW + HOUR)
+        make.start_topic(session, slug="offers", at=make.NOW + 2 * HOUR)
     assert replay(filled, file) == ({"newer": 1}, [])
     assert ended(filled) == set()
 
@@ -264,15 +263,15 @@ def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> 
 def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
-        make.stop(session, slug=None, at=make.NOW + HOUR)
-        make.join(session, slug="offers", at=make.NOW + 2 * HOUR)
+        make.unsubscribe(session, slug=None, at=make.NOW + HOUR)
+        make.start_topic(session, slug="offers", at=make.NOW + 2 * HOUR)
     replay(filled, file)
     with filled.reading() as session:
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert (ada.erased_at, set(ada.suppressions)) == (make.NOW, {"all"})
     assert is_whole(filled)
@@ -282,11 +281,11 @@ def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
     filled: Database,
 ) -> None:
     with filled.transaction() as session:
-        stop = make.stop(session, slug=None, at=make.NOW)
+        stop = make.unsubscribe(session, slug=None, at=make.NOW)
     backup = back_up(filled)
     with filled.transaction() as session:
         make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
-        make.stop(session, slug=None, source="complaint", at=make.NOW + 2 * HOUR)
+        make.unsubscribe(session, slug=None, source="complaint", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
@@ -305,11 +304,11 @@ def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
     filled: Database, slug: str | None
 ) -> None:
     with filled.transaction() as session:
-        make.stop(session, slug=slug, at=make.NOW)
-        make.stop(session, slug=slug, source="one-click", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug=slug, at=make.NOW)
+        make.unsubscribe(session, slug=slug, source="one-click", at=make.NOW + HOUR)
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug=slug, **COMPLAINT)
+        make.unsubscribe(session, slug=slug, **COMPLAINT)
     file = export(filled)
     restore(filled, backup)
     assert complained(filled) is False
@@ -325,13 +324,13 @@ def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
 def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled: Database) -> None:
     address: dict[str, Any] = {"slug": None, "scope": "address"}
     with filled.transaction() as session:
-        make.stop(session, **address, source="bounce", at=make.NOW)
-        make.stop(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
-        ada = subscribers.lock(session, make.person(), make.NOW)
+        make.unsubscribe(session, **address, source="bounce", at=make.NOW)
+        make.unsubscribe(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
+        ada = subscribers.lock(session, make.id_of(), make.NOW)
         assert ada.suppressions[Scope.ADDRESS].repeated_at is not None
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, **address, source="cli", at=make.NOW + 2 * HOUR)
+        make.unsubscribe(session, **address, source="cli", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     assert can_ask_for_a_link(filled) is None
@@ -365,7 +364,7 @@ def test_what_weighs_more_survives_two_losses(
     for hours, stop in enumerate((grave, light)):
         restore(filled, backup)
         with filled.transaction() as session:
-            make.stop(session, **stop, at=make.NOW + hours * HOUR)
+            make.unsubscribe(session, **stop, at=make.NOW + hours * HOUR)
         files.append(export(filled))
     restore(filled, backup)
     files = files[::-1] if reverse else files
@@ -379,9 +378,9 @@ def test_what_weighs_more_survives_two_losses(
 def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", source="complaint", at=make.NOW)
-        make.join(session, slug="offers", at=make.NOW + HOUR)
-        make.stop(session, slug="offers", at=make.NOW + 2 * HOUR)
+        make.unsubscribe(session, slug="offers", source="complaint", at=make.NOW)
+        make.start_topic(session, slug="offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug="offers", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
@@ -390,7 +389,7 @@ def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) ->
 
 def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session, "eve@example.org", "town-letter", at=make.NOW)
+        make.unsubscribe(session, "eve@example.org", "town-letter", at=make.NOW)
     file = export(database)
     everything = back_up(database)
     restore(database, {name: [] for name in everything} | {"key_checks": everything["key_checks"]})
@@ -407,7 +406,7 @@ def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
 def test_a_dry_run_keeps_nothing(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, at=make.NOW)
+        make.unsubscribe(session, at=make.NOW)
     file = export(filled)
     restore(filled, backup)
     assert replay(filled, file, dry_run=True) == ({"unsubscribed": 1}, [])
@@ -418,9 +417,9 @@ def test_a_dry_run_keeps_nothing(filled: Database) -> None:
 def test_both_formats_and_any_order_and_repeats_do(filled: Database, file_format: str) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
-        make.join(session, slug="offers", at=make.NOW + HOUR)
-        make.stop(session, slug="weekly-news", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
+        make.start_topic(session, slug="offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug="weekly-news", at=make.NOW + HOUR)
     file = export(filled, file_format)
     restore(filled, backup)
     head, *lines = file.splitlines(keepends=True)
@@ -437,7 +436,7 @@ def test_the_export_of_a_replay_replays_the_same(filled: Database) -> None:
     """A second loss: the rows of the first replay are the only ones left of a complaint."""
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug=None, source="complaint", at=make.NOW)
+        make.unsubscribe(session, slug=None, source="complaint", at=make.NOW)
     before = held(filled, "all")
     for now in (LATER, LATER + HOUR):
         file = export(filled)
@@ -462,8 +461,8 @@ def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
 ) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
-        make.join(session, slug="weekly-news", at=make.NOW)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
+        make.start_topic(session, slug="weekly-news", at=make.NOW)
     rows = map(json.loads, export(filled).splitlines())
     row = next(each for each in rows if each["event"] == "unsubscribed")
     damaged = json.dumps({**row, cell: CELLS[cell]}).encode()
@@ -481,8 +480,8 @@ def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
 ) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.stop(session, slug="offers", at=make.NOW)
-        make.join(session, slug="offers", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug="offers", at=make.NOW)
+        make.start_topic(session, slug="offers", at=make.NOW + HOUR)
     rows = [json.loads(line) for line in export(filled).splitlines()]
     for row in rows:
         if row["event"] == "resubscribed":
@@ -515,22 +514,22 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
     with database.transaction() as session:
         match step:
             case ("stop", slug, source):
-                make.stop(session, slug=slug, source=source, at=at)
+                make.unsubscribe(session, slug=slug, source=source, at=at)
             case ("bounce",):
-                make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=at)
+                make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=at)
             case ("undo", back, more):
-                seq = session.get_one(Subscriber, make.person()).seq
+                seq = session.get_one(Subscriber, make.id_of()).seq
                 first = max(2, seq - back)
                 make.undo(session, first, min(seq, first + more), at=at)
             case ("join", slug):
-                make.join(session, slug=slug, at=at)
+                make.start_topic(session, slug=slug, at=at)
             case ("lift",):
                 ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
                 for kind in SUPPRESSION_SCOPES:
                     context = make.context(Source.CLI, at)
-                    recovery.remove_suppressions(session, kind, [make.person()], ever, context)
+                    recovery.remove_suppressions(session, kind, [make.id_of()], ever, context)
             case ("erase",):
-                erasure.erase(session, make.person(), Source.CLI, at)
+                erasure.erase(session, make.id_of(), Source.CLI, at)
 
 
 def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:
@@ -559,7 +558,7 @@ def test_everything_that_had_ended_has_ended_again(
     files = _live(filled, make.NOW + 20 * HOUR, lost)
     before, complained_before = ended(filled), complained(filled)
     with filled.reading() as session:
-        erased_at = session.get_one(Subscriber, make.person()).erased_at
+        erased_at = session.get_one(Subscriber, make.id_of()).erased_at
     content = b"".join(reversed(files) if reverse else files)
     restore(filled, backup)
     _, problems = replay(filled, content)
@@ -570,7 +569,7 @@ def test_everything_that_had_ended_has_ended_again(
     else:
         assert "all" in ended(filled)
     with filled.reading() as session:
-        ada = session.get_one(Subscriber, make.person())
+        ada = session.get_one(Subscriber, make.id_of())
         assert (ada.erased_at, ada.email) == (erased_at, None if erased_at else ADA)
         rows = session.scalars(select(LedgerRow).where(LedgerRow.recorded_at == LATER))
         assert {row.event for row in rows} <= {"unsubscribed", "erased"}
@@ -596,7 +595,7 @@ def test_where_the_order_is_in_doubt_consent_ends(
     events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
     rows = [
         {
-            "id": str(make.person()),
+            "id": str(make.id_of()),
             "seq": str(seq),
             "event": event,
             "scope": "topic",

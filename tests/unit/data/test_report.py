@@ -35,22 +35,22 @@ def _report(database: Database, **wanted: Any) -> dict[tuple[str, str], dict[str
 
 
 def _person(session: Session, email: str = ADA) -> Subscriber:
-    return subscribers.lock(session, make.person(email), make.NOW)
+    return subscribers.lock(session, make.id_of(email), make.NOW)
 
 
 def _less(session: Session, choice: Frequency | Pause, email: str = ADA, **changes: Any) -> None:
-    assert make.less(session, choice, email, **{"campaign": "47"} | changes).changed
+    assert make.reduce(session, choice, email, **{"campaign": "47"} | changes).changed
 
 
 def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.reader(session, "ben@example.org", "weekly-news", "offers")
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.subscriber(session, "ben@example.org", "weekly-news", "offers")
         _less(session, Frequency.WEEKLY)
         _less(session, Pause.TWO_WEEKS)
         _less(session, Pause.TWO_WEEKS, slug="offers", campaign="48")
-        make.stop(session, slug="offers", campaign="49", source="one-click")
-        make.stop(session, "ben@example.org", None, campaign="47", source="mailto")
+        make.unsubscribe(session, slug="offers", campaign="49", source="one-click")
+        make.unsubscribe(session, "ben@example.org", None, campaign="47", source="mailto")
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
     assert _report(database) == {
         ("offers", "47"): {"opened": 7},
@@ -63,7 +63,7 @@ def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> Non
 
 def test_more_again_is_not_less(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _less(session, Frequency.MONTHLY, campaign="1")
         person, topic = _person(session), topics.get(session, "weekly-news")
         context = make.context(campaign="2")
@@ -75,9 +75,9 @@ def test_more_again_is_not_less(database: Database) -> None:
 
 def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         for campaign, slug in (("47", "weekly-news"), ("48", None)):
-            stop = make.stop(session, slug=slug, campaign=campaign)
+            stop = make.unsubscribe(session, slug=slug, campaign=campaign)
             make.undo(session, stop.last_seq, stop.last_seq)
     assert _report(database) == {
         ("weekly-news", "47"): {"left": 1, "undone": 1},
@@ -88,9 +88,9 @@ def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database)
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.stop(session, slug=slug, campaign="47")
-        make.join(session, ADA, at=make.NOW + DAY)
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.unsubscribe(session, slug=slug, campaign="47")
+        make.start_topic(session, ADA, at=make.NOW + DAY)
     counted = _report(database)
     assert counted.pop((slug or "", "47")) == {"left": 1}
     assert counted == {("weekly-news", ""): {"came_back": 1}}
@@ -99,30 +99,30 @@ def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str |
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
 def test_what_others_did_does_not_count(database: Database, source: Source) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
-        make.stop(session, source=source, campaign="47")
-        make.stop(session, slug=None, source=source, campaign="47")
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.unsubscribe(session, source=source, campaign="47")
+        make.unsubscribe(session, slug=None, source=source, campaign="47")
     assert _report(database) == {}
 
 
 def test_what_an_erased_person_did_is_of_no_topic(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _less(session, Pause.TWO_WEEKS)
-        make.stop(session, campaign="47")
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        make.unsubscribe(session, campaign="47")
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert _report(database) == {}
 
 
 Happens = Callable[[Session], object]
 LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
-    ("the topic", lambda s: make.stop(s, at=make.NOW + 3 * DAY), 1),
-    ("everything", lambda s: make.stop(s, slug=None, at=make.NOW + 3 * DAY), 1),
-    ("on another campaign", lambda s: make.stop(s, at=make.NOW + DAY, campaign="99"), 1),
-    ("on the last day", lambda s: make.stop(s, at=make.NOW + 30 * DAY), 1),
-    ("a moment later", lambda s: make.stop(s, at=make.NOW + 30 * DAY + DAY / 86400), 0),
-    ("another topic", lambda s: make.stop(s, slug="offers", at=make.NOW + DAY), 0),
-    ("by a complaint", lambda s: make.stop(s, source="complaint", at=make.NOW + DAY), 0),
+    ("the topic", lambda s: make.unsubscribe(s, at=make.NOW + 3 * DAY), 1),
+    ("everything", lambda s: make.unsubscribe(s, slug=None, at=make.NOW + 3 * DAY), 1),
+    ("on another campaign", lambda s: make.unsubscribe(s, at=make.NOW + DAY, campaign="99"), 1),
+    ("on the last day", lambda s: make.unsubscribe(s, at=make.NOW + 30 * DAY), 1),
+    ("a moment later", lambda s: make.unsubscribe(s, at=make.NOW + 30 * DAY + DAY / 86400), 0),
+    ("another topic", lambda s: make.unsubscribe(s, slug="offers", at=make.NOW + DAY), 0),
+    ("by a complaint", lambda s: make.unsubscribe(s, source="complaint", at=make.NOW + DAY), 0),
     ("not", lambda _: None, 0),
 ]
 
@@ -132,7 +132,7 @@ LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
 )
 def test_who_left_after_asking_for_less(database: Database, left: Happens, count: int) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
+        make.subscriber(session, ADA, "weekly-news", "offers")
         _less(session, Pause.TWO_WEEKS)
         left(session)
     assert _report(database)["weekly-news", "47"].get("left_after_less", 0) == count
@@ -140,10 +140,12 @@ def test_who_left_after_asking_for_less(database: Database, left: Happens, count
 
 def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _less(session, Pause.TWO_WEEKS)
         earlier = make.NOW - DAY
-        assert make.stop(session, source="mailto", campaign="46", occurred_at=earlier).changed
+        assert make.unsubscribe(
+            session, source="mailto", campaign="46", occurred_at=earlier
+        ).changed
     counted = _report(database)
     assert counted["weekly-news", "46"] == {"left": 1}
     assert counted["weekly-news", "47"] == {"paused": 1}
@@ -152,13 +154,13 @@ def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database
 def test_a_person_who_left_after_less_counts_once_for_each_campaign(database: Database) -> None:
     with database.transaction() as session:
         for email in (ADA, "ben@example.org"):
-            make.reader(session, email)
+            make.subscriber(session, email)
             _less(session, Frequency.WEEKLY, email)
             _less(session, Pause.TWO_WEEKS, email)
             _less(session, Frequency.MONTHLY, email, campaign="48")
-            stop = make.stop(session, email, at=make.NOW + DAY)
+            stop = make.unsubscribe(session, email, at=make.NOW + DAY)
             make.undo(session, stop.last_seq, stop.last_seq, email, at=make.NOW + 2 * DAY)
-            make.stop(session, email, None, at=make.NOW + 3 * DAY)
+            make.unsubscribe(session, email, None, at=make.NOW + 3 * DAY)
     counted = _report(database)
     assert counted["weekly-news", "47"] == {"reduced": 2, "paused": 2, "left_after_less": 2}
     assert counted["weekly-news", "48"] == {"reduced": 2, "left_after_less": 2}
@@ -168,22 +170,22 @@ def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
     people = (ADA, "ben@example.org")
     with database.transaction() as session:
         for email in people:
-            make.reader(session, email)
+            make.subscriber(session, email)
         choices: list[Frequency | Pause] = [Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS]
         for hour, choice in enumerate(choices):
             for email in people:
                 _less(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
         for email in people:
-            make.stop(session, email, at=make.NOW + DAY, campaign="48")
+            make.unsubscribe(session, email, at=make.NOW + DAY, campaign="48")
     counted = _report(database, since=make.NOW)  # found by the time, so not person by person
     assert counted["weekly-news", "47"] == {"reduced": 4, "paused": 2, "left_after_less": 2}
 
 
 def test_whoever_asked_for_less_in_a_time_may_leave_after_it(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         _less(session, Pause.TWO_WEEKS)
-        make.stop(session, at=make.NOW + 5 * DAY, campaign="48")
+        make.unsubscribe(session, at=make.NOW + 5 * DAY, campaign="48")
     before = _report(database, until=make.NOW + DAY)
     assert before == {("weekly-news", "47"): {"paused": 1, "left_after_less": 1}}
     assert _report(database, since=make.NOW + DAY) == {("weekly-news", "48"): {"left": 1}}
@@ -191,12 +193,12 @@ def test_whoever_asked_for_less_in_a_time_may_leave_after_it(database: Database)
 
 def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "weekly-news", "offers")
+        make.subscriber(session, ADA, "weekly-news", "offers")
         for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
-            stop = make.stop(session, slug=slug, campaign=campaign)
-            reasons.record(session, make.person(), stop.last_seq, ReasonCode.OTHER, "", make.NOW)
+            stop = make.unsubscribe(session, slug=slug, campaign=campaign)
+            reasons.record(session, make.id_of(), stop.last_seq, ReasonCode.OTHER, "", make.NOW)
             page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
-        make.stop(session, slug=None, campaign="48")
+        make.unsubscribe(session, slug=None, campaign="48")
     one = {"left": 1, "reason_other": 1, "opened": 1}
     assert _report(database, topic="weekly-news") == {("weekly-news", "47"): one}
     assert _report(database, campaign="48") == {("offers", "48"): one, ("", "48"): {"left": 1}}
@@ -207,9 +209,9 @@ def test_a_time_takes_what_was_recorded_in_it(database: Database) -> None:
     with database.transaction() as session:
         for number in range(3):
             email, at = f"p{number}@example.org", make.NOW + number * DAY
-            make.reader(session, email)
+            make.subscriber(session, email)
             earlier = make.NOW - 9 * DAY
-            make.stop(session, email, at=at, occurred_at=earlier, campaign=str(number))
+            make.unsubscribe(session, email, at=at, occurred_at=earlier, campaign=str(number))
     wanted = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
     assert wanted == {("weekly-news", "1"): {"left": 1}}
 
@@ -235,10 +237,10 @@ def test_reasons_count_by_their_weeks_with_or_without_a_person(
     with database.transaction() as session:
         for number in range(6):
             email = f"p{number}@example.org"
-            make.reader(session, email)
-            stop = make.stop(session, email, campaign="47", at=make.NOW - 60 * DAY)
+            make.subscriber(session, email)
+            stop = make.unsubscribe(session, email, campaign="47", at=make.NOW - 60 * DAY)
             code = list(ReasonCode)[number % 2]
-            reasons.record(session, make.person(email), stop.last_seq, code, "", make.NOW)
+            reasons.record(session, make.id_of(email), stop.last_seq, code, "", make.NOW)
         if aged:
             make.anonymize_reasons(session, make.NOW + 91 * DAY)
     wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
@@ -250,10 +252,10 @@ def test_reasons_count_by_their_weeks_with_or_without_a_person(
 
 def test_every_line_has_every_column_and_topics_come_in_order(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, ADA, "b", "a-b", "a")
+        make.subscriber(session, ADA, "b", "a-b", "a")
         for slug in ("b", "a-b", "a", None):
             for campaign in ("2", "1"):
-                stop = make.stop(session, slug=slug, campaign=campaign)
+                stop = make.unsubscribe(session, slug=slug, campaign=campaign)
                 make.undo(session, stop.last_seq, stop.last_seq)
     with database.reading() as session:
         cells = [line.cells() for line in report.rows(session)]
@@ -266,7 +268,7 @@ def _many(database: Database, people: int) -> None:
     """Add people who each paused, left, and came from many campaigns' mails."""
     with database.transaction() as session:
         make.topic(session)
-        ids = [make.person(f"{number}@example.org") for number in range(people)]
+        ids = [make.id_of(f"{number}@example.org") for number in range(people)]
         known = {"seq": 2, "head": bytes(32), "created_at": make.NOW}
         session.execute(insert(Subscriber), [{"subscriber_id": each, **known} for each in ids])
         same: dict[str, Any] = {

@@ -140,19 +140,19 @@ def test_the_reader_gets_everything_at_first(made: Database) -> None:
     with made.reading() as session:
         for slug in SLUGS:
             found = topics.get(session, slug)
-            told = audience.check(session, found, "next", {make.person(): ""}, make.NOW)
-            assert told[make.person()].verdict == "allow"
+            told = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
+            assert told[make.id_of()].verdict == "allow"
 
 
 def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> None:
     """It had two topics without a cadence or a German name, and a reader who had left one."""
     with database.transaction() as session:
-        make.reader(session, company.READER, "weekly-news", "product-news")
-        make.stop(session, company.READER, "weekly-news")
+        make.subscriber(session, company.READER, "weekly-news", "product-news")
+        make.unsubscribe(session, company.READER, "weekly-news")
     fill(database)
     with database.reading() as session:
         known = {topic.slug: topic for topic in topics.list_topics(session)}
-        reader = subscribers.find(session, make.person())
+        reader = subscribers.find(session, make.id_of())
     assert known["weekly-news"].cadence == "weekly"
     assert topics.name(known["weekly-news"], "de") == "Wochenbrief"
     assert reader is not None

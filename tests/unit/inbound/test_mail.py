@@ -19,8 +19,8 @@ from preference_center.store.tables import FailedMailing, OutboxRow, QuarantineR
 from tests.support import make
 
 KEYS = (make.LINK_KEY,)
-U = f"{write_mailto(make.person(), 'weekly-news', KEYS)}@in.example.org"
-B = f"{write_return_path(make.person(), 'weekly-news', KEYS)}@in.example.org"
+U = f"{write_mailto(make.id_of(), 'weekly-news', KEYS)}@in.example.org"
+B = f"{write_return_path(make.id_of(), 'weekly-news', KEYS)}@in.example.org"
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def subscriber(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session)
         make.topic(session, "offers")
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
 
 
 def mail(body: str = "", **headers: str) -> bytes:
@@ -100,7 +100,7 @@ class Inbox:
     def opt_outs(self) -> list[str]:
         """Return the ended subscriptions and the suppressions: topics, `all`, `address`."""
         with self.database.reading() as session:
-            person = subscribers.find(session, make.person())
+            person = subscribers.find(session, make.id_of())
             assert person is not None
             topics = person.subscriptions.values()
             ended = [each.topic for each in topics if each.status == "unsubscribed"]
@@ -206,7 +206,7 @@ def _changed(address: str) -> str:
         f"u-{U}",
         U.replace("u-", "b-", 1),
         B.replace("b-", "u-", 1),
-        f"{write_mailto(make.person(), 'weekly-news', [make.SERVER_KEY])}@in.example.org",
+        f"{write_mailto(make.id_of(), 'weekly-news', [make.SERVER_KEY])}@in.example.org",
         "unsubscribe@in.example.org",
         "@",
         "",
@@ -274,7 +274,7 @@ def test_a_dead_mailbox_behind_an_address_does_not_suppress_it(
 
 
 def test_a_bounce_suppresses_a_subscriber_whose_address_is_unknown(inbox: Inbox) -> None:
-    unknown = make.person("not-on-record@example.org")
+    unknown = make.id_of("not-on-record@example.org")
     token = f"{write_return_path(unknown, 'weekly-news', KEYS)}@in.example.org"
     assert inbox.process(dsn(recipient="dead@inside.example"), token) == "bounce suppressed"
 
@@ -423,13 +423,13 @@ def test_no_part_of_a_message_is_logged(inbox: Inbox, caplog: pytest.LogCaptureF
 def test_a_repeated_message_does_not_end_a_new_subscription(inbox: Inbox) -> None:
     inbox.process(mail(), U)
     with inbox.database.transaction() as session:
-        make.join(session, at=make.NOW)
+        make.start_topic(session, at=make.NOW)
     assert inbox.process(mail(), U) == "duplicate"
     assert inbox.opt_outs == []
 
 
 def test_one_message_to_two_addresses_unsubscribes_from_both(inbox: Inbox) -> None:
-    offers = f"{write_mailto(make.person(), 'offers', KEYS)}@in.example.org"
+    offers = f"{write_mailto(make.id_of(), 'offers', KEYS)}@in.example.org"
     assert [inbox.process(mail(), U), inbox.process(mail(), offers)] == [
         "unsubscribed",
         "unsubscribed",
@@ -463,7 +463,7 @@ def test_a_recipient_may_be_any_bytes(inbox: Inbox) -> None:
 
 
 def test_messages_that_name_the_same_people_do_not_deadlock(inbox: Inbox) -> None:
-    people = [make.person(f"p{number}@x.example") for number in range(30)]
+    people = [make.id_of(f"p{number}@x.example") for number in range(30)]
     tokens = [f"{write_mailto(each, 'offers', KEYS)}@in.example.org" for each in people]
     messages = [(mail(str(turn)), turn) for turn in (1, -1)]
     with ThreadPoolExecutor(2) as pool:

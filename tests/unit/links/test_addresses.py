@@ -57,7 +57,7 @@ def test_a_very_long_address_is_unchanged_and_not_mailable(address: str) -> None
     ],
 )
 def test_two_spellings_of_an_address_have_one_id(one: str, other: str) -> None:
-    assert make.person(one) == make.person(other)
+    assert make.id_of(one) == make.id_of(other)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_two_spellings_of_an_address_have_one_id(one: str, other: str) -> None:
     ],
 )
 def test_two_addresses_have_two_ids(one: str, other: str) -> None:
-    assert make.person(one) != make.person(other)
+    assert make.id_of(one) != make.id_of(other)
 
 
 def test_an_id_depends_on_the_identity_key() -> None:
@@ -202,7 +202,7 @@ UNCLEAR = [
 def test_an_unambiguous_address_is_cleaned(text: str, address: str) -> None:
     assert normalise(clean(text)) == normalise(address)
     assert split(text) == [clean(text)]
-    assert subscriber_id(text, make.IDENTITY_KEY) == make.person(address)
+    assert subscriber_id(text, make.IDENTITY_KEY) == make.id_of(address)
 
 
 @pytest.mark.parametrize(("text", "why"), UNCLEAR)

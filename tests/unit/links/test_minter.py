@@ -39,7 +39,7 @@ from tests.support import make, processes
 
 DAY = date(2026, 11, 22)
 KEYS = [make.LINK_KEY]
-ADA = Link(DAY, make.person(), "weekly-news", "2026-47")
+ADA = Link(DAY, make.id_of(), "weekly-news", "2026-47")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONFIRM = server.Confirm(DAY, ADA.subscriber_id, "t", make.NOW)
 GOOD = write_link("unsubscribe", ADA, KEYS)
@@ -272,7 +272,7 @@ def test_link_keys_must_be_a_list_of_keys(keys: object) -> None:
 
 def test_a_subscriber_may_be_given_by_address_or_by_id() -> None:
     by_address = make.minter().mint("Ada@Example.org", "weekly-news", "c", day=DAY)
-    by_id = make.minter().mint(make.person(), "weekly-news", "c", day=DAY)
+    by_id = make.minter().mint(make.id_of(), "weekly-news", "c", day=DAY)
     assert by_address == by_id
 
 

@@ -43,11 +43,11 @@ def asked(at: Any = make.NOW) -> ChangeContext:
 
 
 def stop(slug: str | None = "weekly-news") -> Change:
-    return lambda session: make.stop(session, slug=slug, notice_delay=QUIET)
+    return lambda session: make.unsubscribe(session, slug=slug, notice_delay=QUIET)
 
 
 def less(choice: Frequency | Pause, slug: str = "weekly-news") -> Change:
-    return lambda session: make.less(session, choice, slug=slug, notice_delay=QUIET)
+    return lambda session: make.reduce(session, choice, slug=slug, notice_delay=QUIET)
 
 
 def cap(frequency: Frequency) -> Change:
@@ -63,16 +63,16 @@ def resume(session: Session) -> None:
 
 
 def join(slug: str = "weekly-news") -> Change:
-    return lambda session: make.join(session, slug=slug, notice_delay=QUIET)
+    return lambda session: make.start_topic(session, slug=slug, notice_delay=QUIET)
 
 
 def save(*wanted: preferences_form.TopicUpdate) -> Change:
-    form = preferences_form.SaveForm(make.person(), wanted, asked(), locale=None, smtp=True)
+    form = preferences_form.SaveForm(make.id_of(), wanted, asked(), locale=None, smtp=True)
     return lambda session: apply_one(session, form, make.NOW)
 
 
 def break_(session: Session) -> None:
-    apply_one(session, preferences_form.PauseAll(make.person(), Pause.TWO_WEEKS, asked()), make.NOW)
+    apply_one(session, preferences_form.PauseAll(make.id_of(), Pause.TWO_WEEKS, asked()), make.NOW)
 
 
 def undo(session: Session) -> None:
@@ -82,7 +82,7 @@ def undo(session: Session) -> None:
 
 
 def lock(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.person(), make.NOW)
+    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def reader(database: Database) -> Database:
     with database.transaction() as session:
         for slug in ("product-news", "science", "weekly-news"):
             make.topic(session, slug)
-        make.reader(session, ADA, "weekly-news", "product-news")
+        make.subscriber(session, ADA, "weekly-news", "product-news")
     return database
 
 
@@ -310,10 +310,10 @@ def test_its_links_are_those_of_the_change(reader: Database) -> None:
     undo_, why, choose = post.links(letter(reader, stop()))
     signed = undo_.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
-    assert (found.subscriber_id, found.first, found.last) == (make.person(), 3, 3)
+    assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
     assert why == f"https://mail.example.org/r/{signed}#why"
     link = read_link("preferences", choose.rpartition("/")[2], [make.LINK_KEY])
-    assert (link.subscriber_id, link.topic) == (make.person(), "weekly-news")
+    assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
 
 def test_where_people_sign_up_elsewhere_the_way_back_leads_there(reader: Database) -> None:
@@ -344,7 +344,7 @@ def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Databa
 
 def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
     with database.transaction() as session:
-        outbox.request(session, make.person(), kind, make.NOW, topic)
+        outbox.request(session, make.id_of(), kind, make.NOW, topic)
 
 
 def requested(database: Database, kind: OutboxKind, topic: str = "", **settings: Any) -> Any:
@@ -366,7 +366,7 @@ def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> No
     ]
     (link,) = post.links(message)
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
-    assert found == Confirm(make.NOW.date(), make.person(), "science", make.NOW)
+    assert found == Confirm(make.NOW.date(), make.id_of(), "science", make.NOW)
 
 
 def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
@@ -381,7 +381,7 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
     ]
     (link,) = post.links(message)
     found = read_link("preferences", link.rpartition("/")[2], [make.LINK_KEY])
-    assert (found.day, found.subscriber_id) == (make.NOW.date(), make.person())
+    assert (found.day, found.subscriber_id) == (make.NOW.date(), make.id_of())
 
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])

@@ -32,9 +32,9 @@ def leave(
 ) -> ChangeResult:
     """Let the reader leave on the page, `after` the usual time."""
     with database.transaction() as session:
-        if subscribers.find(session, make.person()) is None:
-            make.reader(session, "ada@example.org", "weekly-news", "product-news")
-        return make.stop(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
+        if subscribers.find(session, make.id_of()) is None:
+            make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
+        return make.unsubscribe(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
 
 
 def take_back(database: Database, result: ChangeResult, after: timedelta) -> None:
@@ -96,9 +96,9 @@ def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
 def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: Any) -> None:
     with post.database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
         wait = make.settings().notice_delay(source)
-        make.stop(session, source=source, notice_delay=wait)
+        make.unsubscribe(session, source=source, notice_delay=wait)
     assert wait is None
     assert outbox_rows(post.database) == []
 
@@ -106,8 +106,8 @@ def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: An
 def test_a_topic_can_go_without_confirmations(post: Post) -> None:
     with post.database.transaction() as session:
         make.topic(session, "weekly-news", change_notices=False)
-        make.reader(session)
-        make.stop(session, notice_delay=QUIET)
+        make.subscriber(session)
+        make.unsubscribe(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
 
 
@@ -120,14 +120,14 @@ def test_confirmations_can_be_switched_off_for_each_door() -> None:
 
 def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
     with post.database.transaction() as session:
-        make.stop(session, notice_delay=QUIET)
+        make.unsubscribe(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
 
 
 def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert post.after(timedelta(hours=1)) == []
     assert outbox_rows(post.database) == []
 
@@ -137,7 +137,7 @@ def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> 
     post.refusal = TemporaryError("the mail server said 451")
     post.after(QUIET)
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW + QUIET)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + QUIET)
     post.refusal = None
     assert post.after(timedelta(hours=1)) == []
 
@@ -145,7 +145,7 @@ def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> 
 def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     assert post.after(QUIET) == []
     assert outbox_rows(post.database) == [("dropped", None)]
 
@@ -206,8 +206,8 @@ def test_a_mail_that_cannot_be_made_stops_no_other(
 ) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        make.reader(session, "ben@example.org")
-        make.stop(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
+        make.subscriber(session, "ben@example.org")
+        make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
     failures = iter([ValueError("ada@example.org has no mailbox")])
     post.on_send = lambda: _raise(next(failures, None))
     assert post.after(QUIET + SECOND) == [LEFT]
@@ -237,7 +237,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
 def test_a_mail_tells_of_stops_in_the_readers_own_language(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
-        subscribers.lock(session, make.person(), make.NOW).locale = "ar-XB"
+        subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
     post.after(QUIET, languages=("en", "ar-XB"))
     assert post.sent[0]["Content-Language"] == "ar-XB"
 
@@ -249,10 +249,10 @@ JOIN = "Please confirm: would you like Product news?"
 def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA) -> None:
     """Ask for a mail, for a reader of one topic."""
     with database.transaction() as session:
-        if subscribers.find(session, make.person()) is None:
-            make.reader(session)
+        if subscribers.find(session, make.id_of()) is None:
+            make.subscriber(session)
             make.topic(session, "product-news")
-        outbox.request(session, make.person(email), kind, make.NOW, topic)
+        outbox.request(session, make.id_of(email), kind, make.NOW, topic)
 
 
 def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
@@ -272,11 +272,13 @@ def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post:
 
 def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
     with post.database.transaction() as session:
-        make.stop(session, "noted@example.org")
-        make.reader(session, "bounced@example.org")
-        make.stop(session, "bounced@example.org", slug=None, scope=Scope.ADDRESS, source="import")
-        make.reader(session, "erased@example.org")
-        erasure.erase(session, make.person("erased@example.org"), Source.CLI, make.NOW)
+        make.unsubscribe(session, "noted@example.org")
+        make.subscriber(session, "bounced@example.org")
+        make.unsubscribe(
+            session, "bounced@example.org", slug=None, scope=Scope.ADDRESS, source="import"
+        )
+        make.subscriber(session, "erased@example.org")
+        erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
         ask(post.database, OutboxKind.LINK, email=f"{name}@example.org")
         ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
@@ -288,7 +290,7 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
 def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
     ask(post.database, OutboxKind.LINK)
     with post.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert post.after(timedelta(0)) == []
 
 
@@ -371,8 +373,8 @@ def due_now(database: Database, count: int) -> None:
     emails = [f"reader{n}@example.org" for n in range(count)] if count > 1 else ["ada@example.org"]
     with database.transaction() as session:
         for email in emails:
-            make.reader(session, email)
-            make.stop(session, email, at=datetime.now(UTC), notice_delay=timedelta(0))
+            make.subscriber(session, email)
+            make.unsubscribe(session, email, at=datetime.now(UTC), notice_delay=timedelta(0))
 
 
 def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:

@@ -22,7 +22,7 @@ UPDATES = 25
 def _increment(database: Database) -> None:
     for _ in range(UPDATES):
         with database.transaction() as session:
-            ada = subscribers.lock(session, make.person(), make.NOW)
+            ada = subscribers.lock(session, make.id_of(), make.NOW)
             ada.seq = ada.seq + 1
 
 
@@ -55,18 +55,18 @@ def test_processes_lose_no_update(database: Database, database_url: str) -> None
 
 def test_reading_sees_a_consistent_snapshot(database: Database) -> None:
     with database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     with database.reading() as reader:
         before = reader.scalars(select(Subscriber.seq)).one()
         with database.transaction() as session:
-            make.stop(session, slug="offers")
+            make.unsubscribe(session, slug="offers")
         reader.expire_all()
         assert reader.scalars(select(Subscriber.seq)).one() == before
 
 
 def test_a_dry_run_keeps_nothing(database: Database) -> None:
     with database.transaction(dry_run=True) as session:
-        make.stop(session)
+        make.unsubscribe(session)
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
 
@@ -75,7 +75,7 @@ def test_a_reading_session_cannot_write_on_postgresql(database: Database) -> Non
     if database.is_sqlite:
         return  # reading on SQLite is a deferred transaction, which may write
     with pytest.raises(UnavailableError), database.reading() as session:
-        make.stop(session)
+        make.unsubscribe(session)
 
 
 def _missing_database(tmp_path: Path, engine: str) -> Database:
@@ -90,9 +90,9 @@ def _missing_database(tmp_path: Path, engine: str) -> Database:
 def test_a_missing_database_is_unavailable(tmp_path: Path, engine: str) -> None:
     missing = _missing_database(tmp_path, engine)
     with pytest.raises(UnavailableError), missing.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     with pytest.raises(UnavailableError), missing.reading() as session:
-        subscribers.find(session, make.person())
+        subscribers.find(session, make.id_of())
 
 
 def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, " * 500)
     database = Database(f"sqlite:///{path}", (make.SERVER_KEY,))
     with pytest.raises(UnavailableError), database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
 
 
 def test_a_file_locked_by_another_program_is_unavailable(
@@ -114,7 +114,7 @@ def test_a_file_locked_by_another_program_is_unavailable(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(UnavailableError), database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     other.close()
     database.close()
 
@@ -130,7 +130,7 @@ def test_a_terminated_connection_is_unavailable_and_the_next_one_works(
             backend = session.scalar(text("SELECT pg_backend_pid()"))
             with admin.connect() as connection:
                 connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
-            make.stop(session)
+            make.unsubscribe(session)
 
     with pytest.raises(UnavailableError):
         terminate()
@@ -162,8 +162,11 @@ def test_a_statement_that_takes_too_long_is_cancelled(
 def test_an_error_message_contains_no_address(database: Database) -> None:
     def fail() -> None:
         with database.transaction() as session:
-            make.reader(session, "canary@example.org")
-            bad = {"subscriber_id": make.person("canary@example.org"), "email": "canary@x.org"}
+            make.subscriber(session, "canary@example.org")
+            bad = {
+                "subscriber_id": make.id_of("canary@example.org"),
+                "email": "canary@x.org",
+            }
             session.execute(insert(Subscriber).values(**bad))
 
     with pytest.raises(DBAPIError) as error:
@@ -183,10 +186,10 @@ def test_an_error_message_contains_no_address(database: Database) -> None:
 )
 def test_a_stored_time_is_read_back_in_utc(database: Database, at: datetime) -> None:
     with database.transaction() as session:
-        make.stop(session)
-        session.get_one(Subscriber, make.person()).erased_at = at
+        make.unsubscribe(session)
+        session.get_one(Subscriber, make.id_of()).erased_at = at
     with database.reading() as session:
-        found = session.get_one(Subscriber, make.person()).erased_at
+        found = session.get_one(Subscriber, make.id_of()).erased_at
         assert found == at
         assert found is not None
         assert found.tzinfo == UTC
@@ -215,7 +218,7 @@ def test_a_second_writer_of_the_process_is_refused_after_a_timeout(
 
     def write() -> None:
         with database.transaction() as session:
-            make.stop(session)
+            make.unsubscribe(session)
 
     def refused() -> None:
         with pytest.raises(UnavailableError, match="busy"):
@@ -224,7 +227,7 @@ def test_a_second_writer_of_the_process_is_refused_after_a_timeout(
 
     refusals: list[bool] = []
     with database.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
         other = threading.Thread(target=refused)
         other.start()
         other.join(30)

@@ -30,7 +30,7 @@ def unchecked(database: Database) -> Database:
     """Return a filled database that has no check values yet."""
     with database.transaction() as session:
         for number in range(6):
-            make.reader(session, f"reader-{number}@example.org", "weekly-news", "offers")
+            make.subscriber(session, f"reader-{number}@example.org", "weekly-news", "offers")
     _delete_check_values(database)
     return database
 
@@ -87,7 +87,7 @@ def test_one_matching_key_of_a_list_is_enough(database: Database, database_url: 
     for both in ((OTHER, make.SERVER_KEY), (make.SERVER_KEY, OTHER)):
         other = make.database(database_url, server_keys=both, link_keys=(OTHER, make.LINK_KEY))
         with other.transaction() as session:
-            make.stop(session)
+            make.unsubscribe(session)
         other.close()
     with database.reading() as session:
         assert [problem for problem in ledger.verify(session) if problem] == []
@@ -98,7 +98,7 @@ def test_a_kind_of_key_without_a_value_is_not_checked(
 ) -> None:
     other = Database(database_url, (make.SERVER_KEY,))
     with other.transaction() as session:
-        make.stop(session)
+        make.unsubscribe(session)
     other.close()
 
 
@@ -145,7 +145,7 @@ def test_an_upgrade_records_matching_keys(unchecked: Database) -> None:
     assert set(_recorded_keys(unchecked)) == set(KeyKind)
     check_schema(unchecked)
     with unchecked.transaction() as session:
-        assert subscribers.find(session, make.person("reader-1@example.org")) is not None
+        assert subscribers.find(session, make.id_of("reader-1@example.org")) is not None
 
 
 @pytest.mark.parametrize("kind", [KeyKind.IDENTITY, KeyKind.SERVER])

@@ -161,18 +161,18 @@ def test_the_catalogues_show_checks_predicates_and_collations(
 
 def _fill(database: Database) -> None:
     with database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news", "offers")
-        make.stop(session, notice_delay=timedelta(minutes=2), wording="Unsubscribe")
-        make.stop(session, slug=None)
-        make.reader(session, "ben@example.org", "weekly-news", "offers")
-        ben, topic = make.person("ben@example.org"), topics.get(session, "offers")
+        make.subscriber(session, "ada@example.org", "weekly-news", "offers")
+        make.unsubscribe(session, notice_delay=timedelta(minutes=2), wording="Unsubscribe")
+        make.unsubscribe(session, slug=None)
+        make.subscriber(session, "ben@example.org", "weekly-news", "offers")
+        ben, topic = make.id_of("ben@example.org"), topics.get(session, "offers")
         audience.claim(session, topic, "first", [ben], make.NOW)
         for seq in (1, 2):
             reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         make.bounce(session, bounce, email="cem@example.org")
-        make.reader(session, "dan@example.org")
+        make.subscriber(session, "dan@example.org")
         make.bounce(session, bounce, email="dan@example.org")
         make.bounce(session, replace(bounce, severity=BounceSeverity.SOFT), email="ben@example.org")
         quarantine.keep(session, b"hello", "not understood", make.NOW)

@@ -20,7 +20,7 @@ from tests.support.wire import (
     RFC,
     Answer,
     Served,
-    assert_stopped,
+    assert_unsubscribed,
     head,
     length,
     wire,
@@ -43,7 +43,7 @@ def reader(served: Served) -> Served:
 def enrolled(served: Served) -> Served:
     database = Database(served.database_url, (make.SERVER_KEY,))
     with database.transaction() as session:
-        make.reader(session, served.email)
+        make.subscriber(session, served.email)
     database.close()
     return served
 
@@ -56,13 +56,13 @@ def ask(reader: Served, client: Client) -> Answer:
 
 def assert_understood(reader: Served, client: Client) -> None:
     """Send a client's request, and again: one stop, and one mail about it."""
-    assert_stopped(ask(reader, client))
+    assert_unsubscribed(ask(reader, client))
     stop = reader.ledger()[-1]
     assert (stop.event, stop.topic) == ("unsubscribed", "weekly-news")
     assert (stop.source, stop.campaign) == ("one-click", "2026-47")
     before = reader.rows()
     assert sum(str(stop.subscriber_id) in row for row in before["outbox"]) == 1
-    assert_stopped(ask(reader, client))
+    assert_unsubscribed(ask(reader, client))
     assert reader.rows() == before
 
 
@@ -100,7 +100,7 @@ def test_a_client_that_follows_redirects_has_none_to_follow(reader: Served) -> N
     url = reader.base_url + reader.path
     with build_opener(HTTPSHandler(context=context)).open(Request(url, RFC), timeout=30) as answer:
         assert (answer.url, answer.status) == (url, 200)
-    assert reader.stopped() == 1
+    assert reader.unsubscribed() == 1
 
 
 def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Served) -> None:
@@ -108,10 +108,12 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Serv
         b"01;a=b\r\nL\r\n0000d\r\nist-Unsubscri\r\nC;c\r\nbe=One-Click\r\n0\r\nX-Sum: 1\r\n\r\n"
     )
     with wire(reader.base_url) as connection:
-        assert_stopped(connection.ask(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks))
+        assert_unsubscribed(
+            connection.ask(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
+        )
         # Nothing is left over that would spoil the next request.
-        assert_stopped(connection.ask(head(reader.path, FORM, length(RFC)), RFC))
-    assert reader.stopped() == 1
+        assert_unsubscribed(connection.ask(head(reader.path, FORM, length(RFC)), RFC))
+    assert reader.unsubscribed() == 1
 
 
 @pytest.mark.parametrize(
@@ -126,8 +128,8 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Serv
 )
 def test_a_request_of_an_odd_shape_is_understood(reader: Served, lines: bytes) -> None:
     with wire(reader.base_url) as connection:
-        assert_stopped(connection.ask(lines.replace(b"PATH", reader.path.encode())))
-    assert reader.stopped() == 1
+        assert_unsubscribed(connection.ask(lines.replace(b"PATH", reader.path.encode())))
+    assert reader.unsubscribed() == 1
 
 
 def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served) -> None:
@@ -137,18 +139,18 @@ def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served
         for n in range(len(request)):
             connection.send(request[n : n + 1])
             time.sleep(pause)
-        assert_stopped(connection.answer())
-    assert reader.stopped() == 1
+        assert_unsubscribed(connection.answer())
+    assert reader.unsubscribed() == 1
 
 
 def test_what_comes_after_the_announced_body_is_no_part_of_it(reader: Served) -> None:
     other = enrolled(Served(reader.base_url, reader.database_url))
     with wire(reader.base_url) as connection:
         request = head(reader.path, FORM, b"Content-Length: 20\r\n")
-        assert_stopped(connection.ask(request, RFC, b"\r\n\r\n", head(other.path)))
+        assert_unsubscribed(connection.ask(request, RFC, b"\r\n\r\n", head(other.path)))
         assert connection.answer().status == 400
         assert connection.file.read() == b""
-    assert (reader.stopped(), other.stopped()) == (1, 0)
+    assert (reader.unsubscribed(), other.unsubscribed()) == (1, 0)
 
 
 @pytest.mark.parametrize("second", [b"Content-Length: 5\r\n", b"Content-Length: 26, 5\r\n"])

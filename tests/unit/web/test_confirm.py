@@ -170,7 +170,7 @@ def test_an_unsubscribe_since_asks_again_by_a_new_link(site: Site) -> None:
     asked = site.press_and_follow(shown, AGAIN)
     assert asked.heading == "Your email preferences"
     assert "Check your email to start Science. We’ve sent a link." in asked.text
-    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
     site.now += HOUR
     joined = site.press_and_follow(site.page(path_in(mail, "/c/")), YES)
     assert joined.heading == "You’ll get Science"
@@ -179,7 +179,7 @@ def test_an_unsubscribe_since_asks_again_by_a_new_link(site: Site) -> None:
 def test_a_complaint_since_starts_nothing_and_sends_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        make.stop(session, slug=None, source="complaint", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug=None, source="complaint", at=make.NOW + HOUR)
     before = site.rows()
     shown = site.press_and_follow(page, YES)
     assert shown.heading == OVERTAKEN
@@ -192,9 +192,9 @@ def test_a_complaint_since_starts_nothing_and_sends_nothing(site: Site) -> None:
 
 def test_an_unsubscribe_after_a_complaint_sends_no_new_link(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, source="complaint", at=make.NOW - HOUR)
-        make.stop(session, slug="weekly-news", at=make.NOW + HOUR)
-        make.stop(session, slug=None, at=make.NOW + HOUR)
+        make.unsubscribe(session, slug=None, source="complaint", at=make.NOW - HOUR)
+        make.unsubscribe(session, slug="weekly-news", at=make.NOW + HOUR)
+        make.unsubscribe(session, slug=None, at=make.NOW + HOUR)
     before = site.rows()
     shown = site.page(confirm("science"))
     assert (shown.heading, shown.buttons) == (OVERTAKEN, [])
@@ -227,14 +227,14 @@ def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
     site.press(page, "Save")
     site.now += timedelta(minutes=1)
     with site.database.transaction() as session:
-        make.stop(session, slug=None, source="complaint", at=site.now)
-    assert site.mails() == []
+        make.unsubscribe(session, slug=None, source="complaint", at=site.now)
+    assert site.emails() == []
 
 
 def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = site.rows()
     shown = site.press_and_follow(page, YES)
     assert shown.heading == "We can’t send Science to this address"
@@ -244,7 +244,7 @@ def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
 
 def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     yesterday = confirm("science", asked_at=make.NOW - timedelta(days=1))
     before = site.rows()
     assert site.page(yesterday, 410).heading == "This link has expired"
@@ -256,7 +256,7 @@ def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> N
 def test_somebody_erased_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = site.rows()
     assert site.press_and_follow(page, YES).buttons == []
     assert site.rows() == before
@@ -276,7 +276,7 @@ def test_a_link_of_another_purpose_starts_nothing(site: Site) -> None:
 @pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY])
 def test_no_sender_can_mint_one(site: Site, key: str) -> None:
     before = site.rows()
-    forged = write_confirm(Confirm(make.NOW.date(), make.person(), "science", make.NOW), [key])
+    forged = write_confirm(Confirm(make.NOW.date(), make.id_of(), "science", make.NOW), [key])
     assert site.get(f"/c/{forged}").status_code == 400
     assert site.post(f"/c/{forged}/join").status_code == 400
     assert site.rows() == before
@@ -295,7 +295,7 @@ def test_looking_starts_nothing(site: Site) -> None:
 def test_joining_is_confirmed_by_mail(site: Site) -> None:
     site.press(site.page(confirm("science")), YES)
     site.now += timedelta(minutes=2)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Subject"] == "You’ll get Science"
 
 
@@ -310,7 +310,7 @@ def test_asking_again_after_a_stop_sends_a_link_that_works(site: Site) -> None:
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
-    mail = next(mail for mail in site.mails() if "Science" in mail["Subject"])
+    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
     assert site.press_and_follow(site.page(path_in(mail, "/c/")), YES).heading == (
         "You’ll get Science"
     )

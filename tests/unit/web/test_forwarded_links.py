@@ -28,23 +28,23 @@ CONFIRM, NOTICE = OutboxKind.OPT_IN_REQUEST, OutboxKind.CHANGE_NOTICE
 
 
 def _stop(slug: str | None, source: Any, scope: Any = "all") -> Callable[[Session], object]:
-    return lambda session: make.stop(session, ADA, slug, scope, source=source, at=EARLIER)
+    return lambda session: make.unsubscribe(session, ADA, slug, scope, source=source, at=EARLIER)
 
 
 def _held(choice: Frequency | Pause) -> Callable[[Session], object]:
-    return lambda session: make.less(session, choice, at=EARLIER)
+    return lambda session: make.reduce(session, choice, at=EARLIER)
 
 
 def _erase(session: Session) -> None:
-    erasure.erase(session, make.person(), Source.CLI, EARLIER)
+    erasure.erase(session, make.id_of(), Source.CLI, EARLIER)
 
 
 def _no_address(session: Session) -> None:
-    subscribers.lock(session, make.person(), EARLIER).email = None
+    subscribers.lock(session, make.id_of(), EARLIER).email = None
 
 
 def _unconfirmed(session: Session) -> None:
-    ada = subscribers.lock(session, make.person(), EARLIER)
+    ada = subscribers.lock(session, make.id_of(), EARLIER)
     ada.subscriptions["weekly-news"].status = Status.UNCONFIRMED
 
 
@@ -132,7 +132,7 @@ def begin(site: Site, state: str) -> None:
         for slug in ("weekly-news", "offers"):
             make.topic(session, slug)
         if state != "never seen":
-            make.reader(session, ADA, "weekly-news", since=EARLIER)
+            make.subscriber(session, ADA, "weekly-news", since=EARLIER)
         for happens in STATES[state]:
             happens(session)
 
@@ -152,7 +152,7 @@ def standing(site: Site) -> tuple[dict[str, str], dict[str, tuple[str, str, bool
     stops: dict[str, str] = {
         kind: stop.source for kind, stop in (ada.suppressions if ada else {}).items()
     }
-    held = site.held()
+    held = site.subscriptions()
     return stops, {slug: (each[0], each[1], each[2] is not None) for slug, each in held.items()}
 
 
@@ -224,8 +224,8 @@ def test_eight_topics_are_no_email_to_who_complained(site_with: Any) -> None:
     with site.database.transaction() as session:
         for slug in slugs:
             make.topic(session, slug)
-        make.reader(session, ADA, *slugs)
-        make.stop(session, slug=None, source="complaint", at=EARLIER)
+        make.subscriber(session, ADA, *slugs)
+        make.unsubscribe(session, slug=None, source="complaint", at=EARLIER)
     page = site.page(link("preferences"))
     assert page.chosen == []
     assert "reported as spam, so no topic can be started here." in page.text
@@ -275,7 +275,9 @@ POSTS: st.SearchStrategy[tuple[str, str, Any]] = st.one_of(
 
 def receives(site: Site) -> set[str]:
     """Return the topics without which silence means no, and that come to ada all the same."""
-    return {slug for slug, each in site.held().items() if each[0] == "subscribed"} - {"silence"}
+    return {slug for slug, each in site.subscriptions().items() if each[0] == "subscribed"} - {
+        "silence"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -332,6 +334,6 @@ def reset(site: Site, state: str) -> None:
                 session.execute(table.delete())
     with site.database.transaction() as session:
         if state != "never seen":
-            make.reader(session, ADA, "weekly-news", since=EARLIER)
+            make.subscriber(session, ADA, "weekly-news", since=EARLIER)
         for happens in STATES[state]:
             happens(session)

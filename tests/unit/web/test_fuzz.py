@@ -64,10 +64,10 @@ def fuzzed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     path = tmp_path_factory.mktemp("fuzz") / "fuzz.db"
     path.write_bytes(sqlite_template.read_bytes())
     site = Site(f"sqlite:///{path}", languages=("en", "ar-XB"))
-    site.enrol("ada@example.org", "bob@example.org")
+    site.subscribe("ada@example.org", "bob@example.org")
     with site.database.transaction() as session:
         make.topic(session, "third")
-        make.stop(session)
+        make.unsubscribe(session)
     yield site
     site.close()
 
@@ -180,4 +180,4 @@ def test_whatever_the_body_a_one_click_post_is_answered(
 def test_the_good_links_of_these_tests_are_good(fuzzed: Site, untouched: Rows) -> None:
     assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
     assert len(untouched["subscribers"]) >= 2
-    assert make.person() in {row[0] for row in untouched["subscribers"]}
+    assert make.id_of() in {row[0] for row in untouched["subscribers"]}

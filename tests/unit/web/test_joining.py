@@ -22,20 +22,20 @@ EVERY = ("subscribed", "every", None)
 
 def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
     center.add_topic("science")
-    before = center.held(), center.events()
+    before = center.subscriptions(), center.events()
     page = center.page(PREFERENCES)
     page.tick("Science")
     shown = center.press_and_follow(page, "Save")
     assert "Check your email to start Science. We’ve sent a link." in shown.text
     assert "Science" not in shown.chosen
-    assert (center.held(), center.events()) == before
-    (mail,) = center.mails()
+    assert (center.subscriptions(), center.events()) == before
+    (mail,) = center.emails()
     assert mail["To"] == ADA
     assert mail["Subject"] == "Please confirm: would you like Science?"
     asked = center.page(path_in(mail, "/c/"))
-    assert (center.held(), center.events()) == before
+    assert (center.subscriptions(), center.events()) == before
     assert center.press_and_follow(asked, "Yes, send me Science").heading == "You’ll get Science"
-    assert center.held()["science"] == EVERY
+    assert center.subscriptions()["science"] == EVERY
 
 
 def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
@@ -57,7 +57,7 @@ def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
         page = center.page(PREFERENCES)
         page.tick("Science")
         assert "Check your email" in center.press_and_follow(page, "Save").text
-        sent += len(center.mails())
+        sent += len(center.emails())
         center.now += timedelta(hours=1)
     assert sent == 3
 
@@ -71,7 +71,7 @@ def test_without_an_address_nothing_is_started(center: Site) -> None:
     refused = center.page(center.post(f"{path}/save", data=forged).location)
     assert "We can’t email you, so this stays as it was: Weekly news" in refused.text
     assert "Nothing has changed." in refused.text
-    assert center.held("new@example.org") == {}
+    assert center.subscriptions("new@example.org") == {}
     assert center.rows()["outbox"] == []
 
 
@@ -85,7 +85,7 @@ def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
 
 def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> None:
     site = site_with(languages=("en",))
-    site.enrol(ADA)
+    site.subscribe(ADA)
     page = site.page(link("preferences", "new@example.org"))
     assert page.buttons == [ALL]
     assert NO_ADDRESS in page.text
@@ -96,16 +96,16 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
     center: Site, scope: Any
 ) -> None:
     with center.database.transaction() as session:
-        make.stop(session, slug=None, scope=scope, source="bounce")
+        make.unsubscribe(session, slug=None, scope=scope, source="bounce")
     page = center.page(PREFERENCES)
     assert CAME_BACK in page.text
     page.tick("Town letter")
     page = center.press_and_follow(page, "Save")
     assert "Check your email to start Town letter." in page.text
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     goodbye = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Town letter")
     assert goodbye.heading == "You’ll get Town letter"
-    statuses = {slug: each[0] for slug, each in center.held().items()}
+    statuses = {slug: each[0] for slug, each in center.subscriptions().items()}
     assert statuses.pop("town-letter") == "subscribed"
     assert set(statuses.values()) == {"unsubscribed"}
     assert center.page(PREFERENCES).chosen == ["Town letter"]
@@ -113,9 +113,9 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
 
 def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
-    site.enrol(ADA)
+    site.subscribe(ADA)
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.page(PREFERENCES)
     assert CAME_BACK not in page.text
     assert "we’ll" not in page.text.replace("we’ll help", "")
@@ -129,7 +129,7 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
 
 def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     with center.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="import")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = center.rows()
     page = center.page(PREFERENCES)
     assert page.chosen == []
@@ -144,7 +144,7 @@ def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
 
 def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
     with center.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = center.rows()
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything" in page.text
@@ -168,14 +168,14 @@ def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -
     page.tick("Weekly news")
     assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
     assert center.events()[-1] == ("unsubscribed", "all")
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     joined = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Weekly news")
     assert joined.heading == "You’ll get Weekly news"
     assert "What you get now: Weekly news" in joined.text
     page = center.page(PREFERENCES)
     assert page.chosen == ["Weekly news"]
     assert ("stayed_off", "product-news") in center.events()
-    assert center.held()["product-news"][0] == "unsubscribed"
+    assert center.subscriptions()["product-news"][0] == "unsubscribed"
 
 
 def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
@@ -191,6 +191,6 @@ def test_a_form_of_ones_own_cannot_evade_the_mailed_link(center: Site) -> None:
     forged = {"topic": "science", "was-science": "off", "on-science": "on"}
     for extra in ({"often-science": "weekly"}, {"resume-science": "on"}, {}):
         center.post(f"{PREFERENCES}/save", data=forged | extra)
-    assert "science" not in center.held()
+    assert "science" not in center.subscriptions()
     center.get(confirm("science"))
-    assert "science" not in center.held()
+    assert "science" not in center.subscriptions()

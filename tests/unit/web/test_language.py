@@ -25,13 +25,13 @@ def both(site_with: SiteMaker) -> Site:
         sign_up_url="https://example.org/join",
         alternative_links=(("Blog", "https://example.org/blog"),),
     )
-    site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
+    site.subscribe("ada@example.org", "bob@example.org", "eve@example.org")
     return site
 
 
 def prefer(site: Site, locale: str | None) -> None:
     with site.database.transaction() as session:
-        subscribers.lock(session, make.person(), make.NOW).locale = locale
+        subscribers.lock(session, make.id_of(), make.NOW).locale = locale
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_the_chosen_language_is_kept_from_page_to_page(both: Site) -> None:
 
 def test_with_one_language_there_is_no_switch(site_with: SiteMaker) -> None:
     site = site_with(languages=("en",))
-    site.enrol()
+    site.subscribe()
     page = site.page(f"{link()}?lang=ar-XB")
     assert page.lang == ENGLISH
     assert not [target for target in page.links.values() if "lang=" in target]
@@ -117,9 +117,9 @@ ACTS: dict[str, tuple[str, dict[str, str]]] = {
 def german(site_with: SiteMaker) -> Site:
     """Return a site in English and German, where ada reads one topic."""
     site = site_with(languages=("en", "de"))
-    site.enrol("bob@example.org")
+    site.subscribe("bob@example.org")
     with site.database.transaction() as session:
-        make.reader(session, "ada@example.org", "weekly-news")
+        make.subscriber(session, "ada@example.org", "weekly-news")
     return site
 
 
@@ -129,7 +129,7 @@ def test_who_acts_in_another_language_is_written_to_in_it(german: Site, choice: 
     german.post(path, data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "de"
     german.now += timedelta(minutes=2)
-    (mail,) = german.mails()
+    (mail,) = german.emails()
     assert mail["Content-Language"] == "de"
 
 
@@ -168,10 +168,10 @@ def test_a_mail_programs_own_button_says_no_language(german: Site) -> None:
 def test_an_undo_is_written_of_in_the_language_it_was_done_in(german: Site) -> None:
     path = german.post(f"{link()}/leave", data={"scope": "topic"}).location
     german.now += timedelta(minutes=2)
-    german.mails()
+    german.emails()
     german.post(f"{path}/undo", headers={"Accept-Language": "de"})
     german.now += timedelta(minutes=2)
-    (mail,) = german.mails()
+    (mail,) = german.emails()
     assert mail["Content-Language"] == "de"
 
 
@@ -182,7 +182,7 @@ def test_every_page_in_every_state_is_whole_in_every_language(
     site_with: SiteMaker, code: str, direction: str
 ) -> None:
     site = site_with(languages=("en", "de", "ar", "ar-XB"))
-    site.enrol("ada@example.org", "bob@example.org", "eve@example.org")
+    site.subscribe("ada@example.org", "bob@example.org", "eve@example.org")
     pages = list(every_page(site, f"?lang={code}"))
     assert len(pages) > 60
     assert {page.lang for page in pages} == {(code, direction)}

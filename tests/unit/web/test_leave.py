@@ -89,7 +89,7 @@ def test_an_address_unknown_to_us_can_leave_and_is_told_what_we_cannot_do(site: 
 
 def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> None:
     site = site_with()
-    site.enrol(topics=("weekly-news",))
+    site.subscribe(topics=("weekly-news",))
     page = site.page(link())
     assert page.heading == THIS
     assert page.buttons == [ALL, LESS]
@@ -99,7 +99,7 @@ def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> N
 
 def test_a_topic_of_its_own_can_be_left_beside_a_single_public_one(site_with: SiteMaker) -> None:
     site = site_with()
-    site.enrol(topics=("weekly-news",))
+    site.subscribe(topics=("weekly-news",))
     page = site.page(link(topic="a-private-letter"))
     assert page.buttons == ["Unsubscribe from A private letter", ALL]
     site.press(page, "Unsubscribe from A private letter")
@@ -168,7 +168,7 @@ def test_the_page_leads_to_the_preferences_of_the_same_person(site: Site) -> Non
 
 def test_somebody_whose_mail_bounced_can_still_leave(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.press_and_follow(site.page(link()), ALL)
     assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
     assert site.stops() == ["address", "all"]

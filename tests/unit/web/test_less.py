@@ -27,7 +27,7 @@ def ask(site: Site, choice: str, path: str = "") -> Page:
 
 def held(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") -> Any:
     """Return what is on record of one subscription."""
-    return site.held(email)[slug]
+    return site.subscriptions(email)[slug]
 
 
 def test_the_page_offers_five_ways_to_get_less_and_chooses_none(site: Site) -> None:
@@ -47,7 +47,7 @@ def test_only_caps_below_the_topics_own_cadence_are_offered(
 ) -> None:
     with site.database.transaction() as session:
         make.topic(session, "letter", cadence=cadence)
-        make.reader(session, "ada@example.org", "letter")
+        make.subscriber(session, "ada@example.org", "letter")
     assert site.page(link(topic="letter")).labels == caps + PAUSES
 
 
@@ -298,7 +298,7 @@ def test_of_an_archived_topic_there_is_nothing_to_get_less_of(site: Site) -> Non
 def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
     with site.database.transaction() as session:
         make.topic(session, "partners", public=False)
-        make.reader(session, "ada@example.org", "partners")
+        make.subscriber(session, "ada@example.org", "partners")
     path = link(topic="partners")
     assert site.page(path).labels == CAPS + PAUSES
     assert ask(site, "At most once a week", path).heading.startswith("You’ll get Partners at most")
@@ -316,7 +316,7 @@ def test_a_forwarded_mail_gives_a_stranger_less_and_never_more(site: Site) -> No
 
 def test_a_single_topic_can_be_had_less_often(site_with: SiteMaker) -> None:
     site = site_with()
-    site.enrol(topics=("weekly-news",))
+    site.subscribe(topics=("weekly-news",))
     receipt = ask(site, "At most once a month")
     assert receipt.buttons == ["Undo", THIS]
     assert "What you get now: Weekly news, at most once a month" in receipt.text
@@ -325,5 +325,5 @@ def test_a_single_topic_can_be_had_less_often(site_with: SiteMaker) -> None:
 def test_fewer_emails_are_confirmed_by_mail(site: Site) -> None:
     ask(site, "At most once a week")
     site.now += timedelta(minutes=2)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Subject"] == "You’ll get Weekly news at most once a week"

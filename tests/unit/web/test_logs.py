@@ -38,7 +38,7 @@ def test_nothing_logged_holds_a_link_an_address_or_a_note(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     site = site_with()
-    site.enrol(CANARY)
+    site.subscribe(CANARY)
     with site.database.transaction() as session:
         make.topic(session, "third")
     exercise(site)
@@ -56,7 +56,13 @@ def test_nothing_logged_holds_a_link_an_address_or_a_note(
 
 def assert_silent(logged: str) -> None:
     """Find no canary, and nothing that a link of the canary is made of."""
-    for secret in (CANARY, "canary.bird", NOTE, str(make.person(CANARY)), make.person(CANARY).hex):
+    for secret in (
+        CANARY,
+        "canary.bird",
+        NOTE,
+        str(make.id_of(CANARY)),
+        make.id_of(CANARY).hex,
+    ):
         assert secret not in logged
     paths = [link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)]
     for path in [*paths, confirm("third", CANARY)]:
@@ -77,8 +83,8 @@ def test_every_route_of_a_link_is_exercised(site: Site) -> None:
 
 def test_the_canary_is_known_to_the_site(site: Site) -> None:
     with site.database.transaction() as session:
-        make.reader(session, CANARY)
+        make.subscriber(session, CANARY)
     with site.database.reading() as session:
-        found = subscribers.find(session, make.person(CANARY))
+        found = subscribers.find(session, make.id_of(CANARY))
         assert found is not None
         assert found.email == CANARY

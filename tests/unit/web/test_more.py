@@ -22,7 +22,7 @@ HOUR = timedelta(hours=1)
 def capped(site: Site, choice: Frequency | Pause = Frequency.MONTHLY) -> None:
     """Let ada have chosen less, whose confirmation has been sent."""
     with site.database.transaction() as session:
-        make.less(session, choice)
+        make.reduce(session, choice)
 
 
 def save(site: Site, often: str = EVERY, path: str = PREFERENCES) -> Page:
@@ -46,38 +46,38 @@ def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
     site = site_with(confirmations=frozenset(confirmations))
     site.add_topic("weekly-news", change_notices=confirm)
     with site.database.transaction() as session:
-        make.reader(session)
+        make.subscriber(session)
     capped(site)
-    before = site.held()
+    before = site.subscriptions()
     assert "Weekly news: every email (was: at most once a month)" in save(site).text
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Subject"] == "You’ll get every email of Weekly news"
     asked = site.page(f"{path_in(mail, '/r/', '/undo')}")
     assert "You’ll get Weekly news at most once a month, as before." in asked.text
     assert site.press_and_follow(asked, "Undo").heading == "Everything is as it was"
-    assert site.held() == before
+    assert site.subscriptions() == before
 
 
 def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> None:
     capped(center, Pause.ONE_MONTH)
-    before = center.held()
+    before = center.subscriptions()
     resume(center)
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Subject"] == "Weekly news has started again"
     center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
-    assert center.held() == before
+    assert center.subscriptions() == before
 
 
 def test_the_email_covers_its_own_form_and_nothing_before_it(center: Site) -> None:
     """Who lifts a cap a moment after it was set would else cancel both emails."""
     save(center, MONTHLY)
-    before = center.held()
+    before = center.subscriptions()
     save(center)
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Subject"] == "You’ll get every email of Weekly news"
     center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
-    assert center.held() == before
-    assert center.held()["weekly-news"][1] == "monthly"
+    assert center.subscriptions() == before
+    assert center.subscriptions()["weekly-news"][1] == "monthly"
 
 
 def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
@@ -86,7 +86,7 @@ def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.choose("3 months")
     center.press(page, "Pause all emails")
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Subject"] == "You’ll get every email of Weekly news"
     assert "Undo" not in post.plain(mail)
 
@@ -96,7 +96,7 @@ def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> Non
     save(center)
     center.post(link())
     center.now += HOUR
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Subject"] == "You’re unsubscribed from Weekly news"
 
 
@@ -106,15 +106,15 @@ def test_one_form_is_told_by_one_email(center: Site) -> None:
     page.select("often-weekly-news", EVERY)
     page.untick("Product news")
     center.press(page, "Save")
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert "Product news" in post.plain(mail)
     center.now += HOUR
-    assert center.mails() == []
+    assert center.emails() == []
 
 
 def _no_address(site: Site) -> None:
     with site.database.transaction() as session:
-        ada = make.reader(session)
+        ada = make.subscriber(session)
         ada.email = None
 
 
@@ -123,7 +123,7 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
     site_with: SiteMaker, smtp: bool
 ) -> None:
     site = site_with(**({} if smtp else {"smtp_url": None}))
-    site.enrol("ada@example.org")
+    site.subscribe("ada@example.org")
     capped(site)
     if smtp:
         _no_address(site)
@@ -134,8 +134,8 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
     assert "Saved. Product news: at most once a month (was: every email)" in shown.text
     assert NO_EMAIL in shown.text
     assert "If you still want this, write to help@example.org and we’ll help." in shown.text
-    assert site.held()["weekly-news"][1] == "monthly"
-    assert site.held()["product-news"][1] == "monthly"
+    assert site.subscriptions()["weekly-news"][1] == "monthly"
+    assert site.subscriptions()["product-news"][1] == "monthly"
     assert [event for event, _ in site.events()].count("increased") == 0
     assert site.rows()["outbox"] == []
 
@@ -148,7 +148,7 @@ def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Sit
     page.select("often-weekly-news", MONTHLY)
     shown = center.press_and_follow(page, "Save")
     assert NO_EMAIL in shown.text
-    status, frequency, paused_until = center.held()["weekly-news"]
+    status, frequency, paused_until = center.subscriptions()["weekly-news"]
     assert (status, frequency, paused_until is not None) == ("subscribed", "monthly", True)
 
 
@@ -160,7 +160,7 @@ def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> N
     page = center.press_and_follow(page, "Save")
     page.select("often-letter", EVERY)
     assert "We can’t email you" in center.press_and_follow(page, "Save").text
-    assert center.held("new@example.org")["letter"][1] == "monthly"
+    assert center.subscriptions("new@example.org")["letter"][1] == "monthly"
 
 
 def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
@@ -168,7 +168,7 @@ def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
         capped(center)
         center.now += HOUR
         assert "every email" in save(center).text
-    assert len(center.mails()) == 3
+    assert len(center.emails()) == 3
     capped(center)
     center.now += HOUR
     page = center.page(PREFERENCES)
@@ -177,30 +177,30 @@ def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
     shown = center.press_and_follow(page, "Save")
     assert TOO_OFTEN in shown.text
     assert "Product news: no emails" in shown.text
-    assert center.held()["weekly-news"][1] == "monthly"
+    assert center.subscriptions()["weekly-news"][1] == "monthly"
     center.now = make.NOW + timedelta(days=1, hours=1, minutes=1)
     save(center)
-    assert center.held()["weekly-news"][1] == "every"
+    assert center.subscriptions()["weekly-news"][1] == "every"
 
 
 def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
     site = site_with()
     slugs = tuple(f"topic-{number}" for number in range(6))
-    site.enrol("ada@example.org", topics=slugs)
+    site.subscribe("ada@example.org", topics=slugs)
     page = site.page(PREFERENCES)
     page.choose("1 month")
     site.press(page, "Pause all emails")
     path, data = site.page(PREFERENCES).form_of("Save")
     answer = site.post(path, data=data | {f"resume-{slug}": "on" for slug in slugs})
     assert len(Page(site.get(answer.location)).text.split("started again")) == 7
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Subject"] == "Your email preferences have changed"
     with site.database.transaction() as session:
-        make.less(session, Frequency.MONTHLY, slug="topic-0")
+        make.reduce(session, Frequency.MONTHLY, slug="topic-0")
     path, data = site.page(PREFERENCES).form_of("Save")
     site.now += HOUR
     site.post(path, data=data | {"often-topic-0": "every"})
-    assert site.held()["topic-0"][1] == "every"
+    assert site.subscriptions()["topic-0"][1] == "every"
 
 
 @pytest.mark.parametrize("what", ["no_email", "too_often", "complained"])
@@ -214,6 +214,6 @@ def test_an_archived_topic_is_not_resumed(center: Site) -> None:
     path, data = center.page(PREFERENCES).form_of("Save")
     with center.database.transaction() as session:
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
-    before: Any = center.held()
+    before: Any = center.subscriptions()
     assert center.post(path, data=data | {"resume-weekly-news": "on"}).status_code == 409
-    assert center.held() == before
+    assert center.subscriptions() == before

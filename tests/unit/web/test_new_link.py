@@ -54,7 +54,7 @@ def test_a_broken_link_leads_to_a_fresh_one(site: Site, path: str) -> None:
     assert shown.heading == "Check your email"
     assert SENT in shown.text
     assert "Nothing after 10 minutes? Look in spam or write to help@example.org." in shown.text
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["To"] == ADA
     fresh = site.page(path_in(mail, "/p/"))
     assert fresh.heading == "Your email preferences"
@@ -111,15 +111,17 @@ def test_a_nul_in_an_address_is_refused(site: Site) -> None:
 )
 def test_an_address_is_known_however_it_is_spelt(site: Site, typed: str) -> None:
     ask(site, typed)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["To"] == ADA
 
 
 def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import")
-        make.reader(session, "eve@example.org")
-        erasure.erase(session, make.person("eve@example.org"), Source.CLI, make.NOW)
+        make.unsubscribe(
+            session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
+        )
+        make.subscriber(session, "eve@example.org")
+        erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
     found = []
     for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
         with statements(site) as said:
@@ -131,30 +133,32 @@ def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -
 
 def test_only_readers_are_mailed(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import")
-        make.reader(session, "eve@example.org")
-        erasure.erase(session, make.person("eve@example.org"), Source.CLI, make.NOW)
-        make.stop(session, "noted@example.org")  # by a link, its address unknown
+        make.unsubscribe(
+            session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
+        )
+        make.subscriber(session, "eve@example.org")
+        erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
+        make.unsubscribe(session, "noted@example.org")  # by a link, its address unknown
     for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
         ask(site, email)
-    assert site.mails() == []
+    assert site.emails() == []
     assert [row[4] for row in site.rows()["outbox"]] == ["dropped"] * 4
     assert site.subscriber("new@example.org") is None
 
 
 def test_who_bounced_is_mailed_what_they_asked_for(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None, scope=Scope.ADDRESS, source="bounce")
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     ask(site)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text
 
 
 def test_who_left_everything_is_mailed_what_they_asked_for(site: Site) -> None:
     with site.database.transaction() as session:
-        make.stop(session, slug=None)
+        make.unsubscribe(session, slug=None)
     ask(site)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Subject"] == "Your link to manage Northwind Letters emails"
 
 
@@ -171,7 +175,7 @@ def test_an_address_gets_three_mails_a_day(site: Site) -> None:
         site.now = make.NOW + timedelta(hours=hour)
         origin = {"REMOTE_ADDR": f"192.0.2.{hour}"}
         assert ask(site, environ_overrides=origin).status_code == 303
-        sent.append(len(site.mails()))
+        sent.append(len(site.emails()))
     assert sent[:24] == [1, 1, 1] + [0] * 21
     assert sum(sent) == 5
 
@@ -179,7 +183,7 @@ def test_an_address_gets_three_mails_a_day(site: Site) -> None:
 def test_pressing_twice_is_one_mail(site: Site) -> None:
     ask(site)
     ask(site)
-    assert len(site.mails()) == 1
+    assert len(site.emails()) == 1
 
 
 def test_an_origin_may_ask_ten_times_an_hour(site: Site) -> None:
@@ -259,7 +263,7 @@ def test_no_address_of_origin_is_stored(site: Site) -> None:
 
 def test_where_no_mail_is_sent_no_link_is_offered(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
-    site.enrol()
+    site.subscribe()
     page = site.page("/u/x", 400)
     assert page.buttons == []
     assert "get a new one" not in page.text
@@ -294,10 +298,10 @@ def test_the_language_is_kept_and_can_be_switched(site_with: SiteMaker) -> None:
 
 def test_the_mail_is_in_the_readers_own_language(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "de"))
-    site.enrol()
+    site.subscribe()
     with site.database.transaction() as session:
-        make.reader(session, ADA).locale = "de"
+        make.subscriber(session, ADA).locale = "de"
     ask(site, headers={"Accept-Language": "en"})
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     assert mail["Content-Language"] == "de"
     assert site.page(path_in(mail, "/p/")).lang == ("de", "ltr")

@@ -143,7 +143,7 @@ def test_the_ledger_says_by_which_door_and_for_which_campaign(site: Site) -> Non
 def test_a_stop_of_one_topic_leaves_the_others(site: Site) -> None:
     send(site, link())
     with site.database.reading() as session:
-        ada = subscribers.find(session, make.person())
+        ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert {slug: each.status for slug, each in ada.subscriptions.items()} == {
             "weekly-news": "unsubscribed",
@@ -154,7 +154,7 @@ def test_a_stop_of_one_topic_leaves_the_others(site: Site) -> None:
 
 def test_one_click_can_end_everything_where_the_operator_says_so(site_with: SiteMaker) -> None:
     site = site_with(one_click_scope=Scope.ALL)
-    site.enrol()
+    site.subscribe()
     assert send(site, link()).status_code == 200
     assert site.stops() == ["all"]
     assert send(site, link(topic="product-news")).status_code == 200
@@ -183,7 +183,7 @@ def test_an_archived_topic_can_be_left(site: Site) -> None:
 
 def test_an_erased_person_can_leave(site: Site) -> None:
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert send(site, link()).status_code == 200
     assert "ada@example.org" not in str(site.rows())
 
@@ -280,7 +280,7 @@ def test_the_smallest_and_the_largest_link_work(site: Site) -> None:
     from preference_center.links.minter import Link
 
     for topic, campaign in (("a", "b"), ("t" * 32, "C" * 40)):
-        signed = Link(make.NOW.date(), make.person(), topic, campaign)
+        signed = Link(make.NOW.date(), make.id_of(), topic, campaign)
         assert (
             send(site, "/u/" + write_link("unsubscribe", signed, [make.LINK_KEY])).status_code
             == 200

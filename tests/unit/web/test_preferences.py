@@ -41,7 +41,7 @@ def test_only_caps_below_the_topics_own_cadence_are_offered(center: Site) -> Non
     for slug, cadence in (("a-weekly", "weekly"), ("a-monthly", "monthly")):
         with center.database.transaction() as session:
             make.topic(session, slug, cadence=cadence)
-            make.reader(session, ADA, slug)
+            make.subscriber(session, ADA, slug)
     page = center.page(PREFERENCES)
     assert list(page.options("often-a-weekly")) == ["Every email", "At most once a month"]
     assert 'name="often-a-monthly"' not in page.html
@@ -51,7 +51,7 @@ def test_a_private_topic_is_shown_to_who_gets_it_alone(center: Site) -> None:
     center.add_topic("partners", public=False)
     assert "Partners" not in center.page(PREFERENCES).labels
     with center.database.transaction() as session:
-        make.reader(session, ADA, "partners")
+        make.subscriber(session, ADA, "partners")
     page = center.page(PREFERENCES)
     assert "Partners" in page.chosen
     page.untick("Partners")
@@ -66,7 +66,7 @@ def test_a_cap_is_saved_and_told(center: Site) -> None:
     assert shown.heading == "Your email preferences"
     assert "Saved. Weekly news: at most once a month (was: every email)" in shown.text
     assert shown.options("often-weekly-news")["At most once a month"]
-    assert center.held()["weekly-news"] == ("subscribed", "monthly", None)
+    assert center.subscriptions()["weekly-news"] == ("subscribed", "monthly", None)
     assert center.events()[-1] == ("reduced", "weekly-news")
 
 
@@ -79,7 +79,7 @@ def test_a_cap_is_lifted(center: Site) -> None:
         "Weekly news: every email (was: at most once a month)"
         in center.press_and_follow(shown, "Save").text
     )
-    assert center.held()["weekly-news"] == EVERY
+    assert center.subscriptions()["weekly-news"] == EVERY
     assert center.events()[-1] == ("increased", "weekly-news")
 
 
@@ -95,38 +95,38 @@ def test_unticking_a_topic_leaves_it(center: Site) -> None:
 
 def test_a_pause_is_shown_and_ended(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, Pause.ONE_MONTH)
+        make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     assert "Paused until 22 December 2026" in page.text
     page.tick("Resume now")
     shown = center.press_and_follow(page, "Save")
     assert "Weekly news: started again" in shown.text
     assert "Paused until" not in shown.text
-    assert center.held()["weekly-news"] == EVERY
+    assert center.subscriptions()["weekly-news"] == EVERY
     assert center.events()[-1] == ("resumed", "weekly-news")
 
 
 def test_a_pause_that_is_over_is_no_longer_shown(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, Pause.TWO_WEEKS)
+        make.reduce(session, Pause.TWO_WEEKS)
     center.now += timedelta(days=14)
     assert "Resume now" not in center.page(PREFERENCES).labels
 
 
 def test_resuming_and_a_new_cap_are_both_told(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, Pause.ONE_MONTH)
+        make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
     page.select("often-weekly-news", "At most once a week")
     shown = center.press_and_follow(page, "Save")
-    assert center.held()["weekly-news"] == ("subscribed", "weekly", None)
+    assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
     assert "Weekly news: started again" in shown.text
     assert "Weekly news: at most once a week (was: every email)" in shown.text
 
 
 def test_several_changes_at_once_have_one_undo(center: Site) -> None:
-    before = center.held()
+    before = center.subscriptions()
     page = center.page(PREFERENCES)
     page.select("often-product-news", "At most once a week")
     page.untick("Weekly news")
@@ -138,7 +138,7 @@ def test_several_changes_at_once_have_one_undo(center: Site) -> None:
         assert told in shown.text
     undone = center.press_and_follow(shown, "Undo")
     assert undone.heading == "Everything is as it was"
-    assert center.held() == before
+    assert center.subscriptions() == before
 
 
 def test_what_was_saved_is_told_until_something_newer_is(center: Site) -> None:
@@ -154,8 +154,8 @@ def test_what_was_saved_is_told_until_something_newer_is(center: Site) -> None:
 
 def test_nobody_is_told_what_another_saved(center: Site) -> None:
     with center.database.transaction() as session:
-        make.reader(session, "bob@example.org", "weekly-news")
-        stop = make.stop(session, "bob@example.org")
+        make.subscriber(session, "bob@example.org", "weekly-news")
+        stop = make.unsubscribe(session, "bob@example.org")
     theirs = receipt(stop.first_seq, stop.last_seq, "bob@example.org").removeprefix("/r/")
     for address in (theirs, "x", f"{theirs}x"):
         page = center.page(f"{PREFERENCES}?saved={address}")
@@ -168,7 +168,7 @@ def test_saving_what_is_so_already_changes_nothing(
     site_with: SiteMaker, languages: tuple[str, ...]
 ) -> None:
     site = site_with(languages=languages)
-    site.enrol(ADA)
+    site.subscribe(ADA)
     events = site.events()
     shown = site.press_and_follow(site.page(PREFERENCES), "Save")
     assert "Nothing has changed." in shown.text
@@ -183,7 +183,7 @@ def test_changes_are_confirmed_in_one_mail(center: Site) -> None:
     page.untick("Weekly news")
     center.press_and_follow(page, "Save")
     center.now += timedelta(minutes=2)
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Subject"] == "Your email preferences have changed"
 
 
@@ -199,13 +199,13 @@ def test_the_language_that_is_chosen_is_kept_for_pages_and_mails(center: Site) -
     assert center.page(link(), headers={"Accept-Language": "ar"}).lang == ("de", "ltr")
     center.post(link())
     center.now += timedelta(minutes=2)
-    (mail,) = center.mails()
+    (mail,) = center.emails()
     assert mail["Content-Language"] == "de"
 
 
 def test_a_change_of_language_alone_is_told_as_saved(center: Site) -> None:
     with center.database.transaction() as session:
-        make.reader(session, ADA).locale = "de"
+        make.subscriber(session, ADA).locale = "de"
     page = center.page(PREFERENCES)
     page.select("language", "English")
     (button,) = [each for each in page.buttons if each not in {page.buttons[0], page.buttons[-1]}]
@@ -243,21 +243,21 @@ def test_no_other_language_is_kept(center: Site, language: str) -> None:
     [("2 weeks", "6 December 2026"), ("1 month", "22 December 2026"), ("3 months", "22 February")],
 )
 def test_a_break_pauses_every_topic_that_comes(center: Site, length: str, date: str) -> None:
-    before = center.held()
+    before = center.subscriptions()
     page = center.page(PREFERENCES)
     page.choose(length)
     shown = center.press_and_follow(page, BREAK)
     assert shown.heading.startswith(f"Your emails are paused until {date}")
     assert "They start again by themselves that day." in shown.text
-    assert [each[2] is not None for each in center.held().values()] == [True, True]
+    assert [each[2] is not None for each in center.subscriptions().values()] == [True, True]
     assert shown.buttons == ["Undo"]
     assert center.press_and_follow(shown, "Undo").heading == "Everything is as it was"
-    assert center.held() == before
+    assert center.subscriptions() == before
 
 
 def test_a_break_cuts_no_longer_pause_short(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, Pause.THREE_MONTHS)
+        make.reduce(session, Pause.THREE_MONTHS)
     page = center.page(PREFERENCES)
     page.choose("2 weeks")
     shown = center.press_and_follow(page, BREAK)

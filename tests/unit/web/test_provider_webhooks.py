@@ -60,7 +60,7 @@ each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 def hooked(site_with: SiteMaker) -> Site:
     """Return a site that hears all four providers; Amazon is played by a function."""
     site = site_with(**SECRETS)
-    site.enrol("ada@example.org", "bob@example.org")
+    site.subscribe("ada@example.org", "bob@example.org")
     heard = {**site.services.event_readers, "ses": posting.reader_of("ses", Amazon().fetch)}
     site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     return site
@@ -80,7 +80,7 @@ def counted(site: Site) -> dict[str, int]:
 
 def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
     with site.database.reading() as session:
-        person = subscribers.find(session, make.person(email))
+        person = subscribers.find(session, make.id_of(email))
         assert person is not None
         return person.delivered_on
 
@@ -107,7 +107,7 @@ def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
     said = samples.sendgrid("delivered", email="eve@example.org")
     hook(hooked, "sendgrid", posting.sendgrid(said))
     with hooked.database.reading() as session:
-        assert subscribers.find(session, make.person("eve@example.org")) is None
+        assert subscribers.find(session, make.id_of("eve@example.org")) is None
     assert delivered_on(hooked) is None
 
 
@@ -132,7 +132,7 @@ def test_a_complaint_ends_all_topics_silently(hooked: Site, provider: str) -> No
     assert hook(hooked, provider, COMPLAINT[provider]).status_code == 200
     assert hooked.stops() == ["all"]
     hooked.now += timedelta(hours=1)
-    assert hooked.mails() == []
+    assert hooked.emails() == []
 
 
 @each_provider
@@ -160,7 +160,7 @@ def test_where_one_click_means_everything_so_does_an_unsubscribe(
     site_with: SiteMaker, provider: str
 ) -> None:
     site = site_with(**SECRETS, one_click_scope=Scope.ALL)
-    site.enrol("ada@example.org")
+    site.subscribe("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
     site.app.extensions["preference_center"] = replace(site.services, event_readers=heard)
     hook(site, provider, UNSUBSCRIBE[provider])
@@ -262,7 +262,7 @@ def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
     with hooked.database.reading() as session:
         found = {each.subscriber_id: each.topic for each in session.scalars(select(FailedMailing))}
     # The token is another person's, so it does not say of which topic this email was.
-    assert found == {make.person(): "weekly-news", make.person("bob@example.org"): ""}
+    assert found == {make.id_of(): "weekly-news", make.id_of("bob@example.org"): ""}
 
 
 def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
@@ -308,10 +308,10 @@ def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: s
     hook(hooked, provider, UNSUBSCRIBE[provider])
     hooked.now += timedelta(hours=1)
     with hooked.database.transaction() as session:
-        make.join(session, at=hooked.now)
-    before = hooked.held()
+        make.start_topic(session, at=hooked.now)
+    before = hooked.subscriptions()
     assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
-    assert hooked.held() == before
+    assert hooked.subscriptions() == before
     assert counted(hooked) == {f"{provider}: unsubscribed": 1, f"{provider}: duplicate": 1}
 
 
@@ -386,12 +386,12 @@ def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
 
 def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
     with hooked.database.transaction() as session:
-        make.stop(session)
-        make.join(session, at=make.NOW + timedelta(hours=2))
+        make.unsubscribe(session)
+        make.start_topic(session, at=make.NOW + timedelta(hours=2))
     hooked.now += timedelta(hours=3)
     said = samples.sendgrid("unsubscribe")
     hook(hooked, "sendgrid", posting.sendgrid(said, at=hooked.now))
-    assert hooked.held()["weekly-news"][0] == "subscribed"
+    assert hooked.subscriptions()["weekly-news"][0] == "subscribed"
 
 
 @each_provider

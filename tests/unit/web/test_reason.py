@@ -94,7 +94,7 @@ def test_an_answer_is_found_by_the_week_and_the_stop_it_belongs_to(site: Site) -
     page.choose("Too many emails")
     site.press(page, SEND)
     (row,) = site.rows()["reasons"]
-    assert row[:4] == (make.person(), 3, make.NOW, make.NOW.date() - timedelta(days=6))
+    assert row[:4] == (make.id_of(), 3, make.NOW, make.NOW.date() - timedelta(days=6))
 
 
 @pytest.mark.parametrize("note", ["", "   ", "\r\n\r\n"])
@@ -191,7 +191,7 @@ def test_a_second_answer_replaces_the_first(site: Site) -> None:
 def test_who_left_by_their_mail_program_is_asked_by_the_mail_alone(site: Site) -> None:
     site.post(link())
     site.now += timedelta(minutes=2)
-    (mail,) = site.mails()
+    (mail,) = site.emails()
     page = site.page(path_in(mail, "/r/", "#why"))
     assert QUESTION in page.text
     assert "why" in [each.get("id") for each in page.root.iter("section")]
@@ -222,7 +222,7 @@ def test_somebody_erased_is_not_asked_and_not_kept(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = site.rows()
     assert site.press(page, SEND, 409)
     assert site.rows() == before
@@ -237,20 +237,20 @@ def refused(site: Site, path: str) -> None:
 
 def test_who_asked_for_less_is_not_asked_why(site: Site) -> None:
     with site.database.transaction() as session:
-        less = make.less(session, Frequency.WEEKLY)
+        less = make.reduce(session, Frequency.WEEKLY)
     refused(site, receipt(less.first_seq))
 
 
 @pytest.mark.parametrize("source", ["console", "complaint", "api", "import"])
 def test_a_stop_that_was_not_their_own_asks_no_reason(site: Site, source: Any) -> None:
     with site.database.transaction() as session:
-        stop = make.stop(session, source=source)
+        stop = make.unsubscribe(session, source=source)
     refused(site, receipt(stop.first_seq))
 
 
 def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> None:
     with site.database.transaction() as session:
-        stop = make.stop(session, "bob@example.org")
+        stop = make.unsubscribe(session, "bob@example.org")
     refused(site, receipt(stop.first_seq))
     refused(site, receipt(99))
     refused(site, receipt(1, 2))
@@ -282,7 +282,7 @@ def test_a_nul_in_a_note_is_no_error(site: Site) -> None:
 
 def test_it_is_asked_in_the_language_of_the_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
-    site.enrol()
+    site.subscribe()
     with site.database.transaction() as session:
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
     page = site.page(f"{link()}?lang=ar-XB")

@@ -35,7 +35,7 @@ def held(site: Site) -> dict[str, list[object]]:
                 sorted((kind, each.since) for kind, each in found.suppressions.items()),
             ]
             for email in ("ada@example.org", "bob@example.org")
-            if (found := subscribers.find(session, make.person(email))) is not None
+            if (found := subscribers.find(session, make.id_of(email))) is not None
         }
 
 
@@ -67,7 +67,7 @@ def test_the_goodbye_can_be_reloaded_for_ever(site: Site) -> None:
 
 def test_a_confirmation_is_promised_only_where_one_is_sent(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
-    site.enrol()
+    site.subscribe()
     assert "confirmation" not in site.page(left(site)).text
 
 
@@ -79,7 +79,7 @@ def test_a_way_back_is_shown_where_there_is_one(site_with: SiteMaker) -> None:
             ("<RSS>", "https://example.org/rss"),
         ),
     )
-    site.enrol()
+    site.subscribe()
     page = site.page(left(site))
     assert "If you change your mind" in page.text
     assert "https://example.org/join?a=1&b=2" in page.links.values()
@@ -111,7 +111,7 @@ def test_undo_of_a_person_never_seen_leaves_them_unknown(site: Site) -> None:
     goodbye = site.press_and_follow(page, THIS)
     site.press(goodbye, "Undo")
     with site.database.reading() as session:
-        found = subscribers.find(session, make.person("new@example.org"))
+        found = subscribers.find(session, make.id_of("new@example.org"))
         assert found is not None
         assert found.subscriptions == {}
 
@@ -169,7 +169,7 @@ def test_an_old_receipt_is_told_but_not_undone(site: Site) -> None:
 
 def test_too_late_leads_to_signing_up_again_where_one_can(site_with: SiteMaker) -> None:
     site = site_with(sign_up_url="https://example.org/join")
-    site.enrol()
+    site.subscribe()
     path = left(site)
     site.now += timedelta(days=31)
     late = site.page(f"{path}/undo", 410)
@@ -178,7 +178,7 @@ def test_too_late_leads_to_signing_up_again_where_one_can(site_with: SiteMaker) 
 
 def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
     with site.database.transaction() as session:
-        ada = subscribers.lock(session, make.person(), make.NOW)
+        ada = subscribers.lock(session, make.id_of(), make.NOW)
         target = Target.of("weekly-news")
         stopped = consent.end_consent(session, ada, target, make.context(Source.CONSOLE))
     assert site.page(receipt(stopped.last_seq), 409).buttons == []
@@ -203,7 +203,7 @@ def test_the_undo_of_everything_says_what_comes_again(site: Site) -> None:
 
 def test_the_wording_of_an_undo_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
     with site.database.transaction() as session:
-        subscribers.lock(session, make.person(), make.NOW).locale = "en"
+        subscribers.lock(session, make.id_of(), make.NOW).locale = "en"
     site.press(site.page(left(site)), "Undo")
     (wording,) = site.rows()["wordings"]
     assert "Puts everything back as it was." in str(wording)
@@ -212,7 +212,7 @@ def test_the_wording_of_an_undo_is_kept_in_the_language_it_was_read_in(site: Sit
 def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
     left(site)
     before = site.rows()
-    seq = max(row[1] for row in before["ledger"] if row[0] == make.person())
+    seq = max(row[1] for row in before["ledger"] if row[0] == make.id_of())
     other = site.post(f"{receipt(seq, email='bob@example.org')}/undo")
     assert other.status_code == 409
     assert site.rows() == before
@@ -221,7 +221,7 @@ def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
 def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
     path = left(site)
     with site.database.transaction() as session:
-        erasure.erase(session, make.person(), Source.CLI, make.NOW)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = site.rows()
     assert "Weekly" not in site.page(path, 409).text
     assert site.post(f"{path}/undo").status_code == 409
@@ -241,7 +241,7 @@ def test_a_receipt_cannot_be_minted_with_a_senders_key(site: Site) -> None:
     from preference_center.links.server import Receipt, write_receipt
 
     path = left(site)
-    forged = write_receipt(Receipt(make.NOW.date(), make.person(), 3, 3), [make.LINK_KEY])
+    forged = write_receipt(Receipt(make.NOW.date(), make.id_of(), 3, 3), [make.LINK_KEY])
     assert site.get(f"/r/{forged}").status_code == 400
     assert site.post(f"/r/{forged}/undo").status_code == 400
     assert site.get(path).status_code == 200

@@ -34,8 +34,8 @@ def test_a_stale_form_shows_the_difference_and_loses_no_choice(center: Site) -> 
     assert again.chosen == ["Product news", "Town letter"]
     saved = center.press(again, "Save")
     assert "requested=town-letter" in saved.location
-    assert center.held()["product-news"] == ("subscribed", "weekly", None)
-    assert center.held()["weekly-news"][0] == "unsubscribed"
+    assert center.subscriptions()["product-news"] == ("subscribed", "weekly", None)
+    assert center.subscriptions()["weekly-news"][0] == "unsubscribed"
     assert center.locale() == "de"
 
 
@@ -46,7 +46,7 @@ def test_a_topic_stopped_elsewhere_is_never_ticked_again_for_somebody(center: Si
     again = Page(center.press(page, "Save", 409), 409)
     assert "Weekly news" not in again.chosen
     center.press(again, "Save")
-    assert center.held()["weekly-news"][0] == "unsubscribed"
+    assert center.subscriptions()["weekly-news"][0] == "unsubscribed"
     assert "confirm" not in [row[2] for row in center.rows()["outbox"]]
 
 
@@ -54,7 +54,7 @@ def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     with center.database.transaction() as session:
-        make.less(session, Frequency.MONTHLY)
+        make.reduce(session, Frequency.MONTHLY)
     again = Page(center.press(page, "Save", 409), 409)
     assert "Weekly news: at most once a month (this page showed: every email)" in again.text
     assert "Weekly news" not in again.chosen
@@ -64,15 +64,15 @@ def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
 
 def test_a_stale_wish_to_resume_is_kept(center: Site) -> None:
     with center.database.transaction() as session:
-        make.less(session, Pause.ONE_MONTH)
+        make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
     with center.database.transaction() as session:
-        make.less(session, Frequency.WEEKLY)
+        make.reduce(session, Frequency.WEEKLY)
     again = Page(center.press(page, "Save", 409), 409)
     assert "Resume now" in again.chosen
     center.press(again, "Save")
-    assert center.held()["weekly-news"] == ("subscribed", "weekly", None)
+    assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
 
 
 def test_a_form_sent_after_everything_was_stopped_starts_nothing(center: Site) -> None:
@@ -132,7 +132,7 @@ def test_of_two_forms_sent_at_once_the_second_is_stale(center: Site) -> None:
     again = Page(center.press(two, "Save", 409), 409)
     assert again.options("often-weekly-news")["At most once a month"]
     center.press(again, "Save")
-    assert center.held()["weekly-news"] == ("subscribed", "monthly", None)
+    assert center.subscriptions()["weekly-news"] == ("subscribed", "monthly", None)
 
 
 def test_of_two_forms_sent_at_the_same_moment_one_is_saved(center: Site) -> None:
@@ -160,7 +160,7 @@ def test_pressing_save_twice_is_one_change_and_no_error(center: Site) -> None:
     again = center.press_and_follow(page, "Save")
     assert again.chosen == ["Product news"]
     assert center.rows() == before
-    assert len(center.mails()) == 1
+    assert len(center.emails()) == 1
 
 
 def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
@@ -171,7 +171,7 @@ def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
     shown = center.press_and_follow(page, "Save")
     assert "Check your email" not in shown.text
     assert "Science" in shown.chosen
-    assert center.mails() == []
+    assert center.emails() == []
 
 
 def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
@@ -183,7 +183,7 @@ def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
     assert "Science: every email (this page showed: no emails)" in again.text
     assert again.chosen == ["Product news", "Science"]
     center.press(again, "Save")
-    assert center.held()["science"] == EVERY
+    assert center.subscriptions()["science"] == EVERY
 
 
 def test_what_was_stopped_meanwhile_can_be_stopped_by_the_form_too(center: Site) -> None:

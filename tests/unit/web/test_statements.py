@@ -32,7 +32,7 @@ def test_a_page_takes_a_fixed_number_of_statements(site: Site, page: str) -> Non
     with site.database.transaction() as session:
         for number in range(5):
             make.topic(session, f"topic-{number}")
-            make.stop(session, slug=f"topic-{number}")
+            make.unsubscribe(session, slug=f"topic-{number}")
     receipt = site.post(f"{link()}/leave", data={"scope": "topic"}).location.partition("?")[0]
     paths = {"/r/": receipt, "/u/": link(), "/p/": link("preferences")}
     with counted(site) as statements:

@@ -11,7 +11,7 @@ from preference_center.store import Database
 from tests.support import make
 from tests.support.clients import OPENING, POSTING
 from tests.support.site import Site, confirm, link, receipt
-from tests.support.wire import Served, assert_stopped, wire
+from tests.support.wire import Served, assert_unsubscribed, wire
 
 # As bytes of a request line: what is not ASCII, or would end the path there, is percent-encoded.
 STUCK = [
@@ -40,7 +40,7 @@ def site(site: Site) -> Site:
     """Return a site with a third topic, where ada has left one of two."""
     with site.database.transaction() as session:
         make.topic(session, "third")
-        make.stop(session)
+        make.unsubscribe(session)
     return site
 
 
@@ -140,7 +140,7 @@ def test_reading_a_link_stays_exact(stuck: str) -> None:
 def reader(served: Served) -> Served:
     database = Database(served.database_url, (make.SERVER_KEY,))
     with database.transaction() as session:
-        make.reader(session, served.email)
+        make.subscriber(session, served.email)
     database.close()
     return served
 
@@ -151,8 +151,8 @@ def test_real_clients_are_understood_with_it(reader: Served, stuck: str) -> None
     for client in OPENING.values():
         with wire(reader.base_url, client.patience) as connection:
             assert connection.ask(client.to(reader.path + stuck)).status == 200
-    assert reader.stopped() == 0
+    assert reader.unsubscribed() == 0
     for client in POSTING.values():
         with wire(reader.base_url, client.patience) as connection:
-            assert_stopped(connection.ask(client.to(reader.path + stuck)))
-    assert reader.stopped() == 1
+            assert_unsubscribed(connection.ask(client.to(reader.path + stuck)))
+    assert reader.unsubscribed() == 1

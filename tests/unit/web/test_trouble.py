@@ -84,7 +84,7 @@ def put_back(site: Site, database: Database) -> None:
 
 def test_the_language_switch_of_an_error_leads_back_to_a_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
-    site.enrol()
+    site.subscribe()
     page = site.page(link())
     path, data = page.form_of(page.buttons[0])
     database = site.database

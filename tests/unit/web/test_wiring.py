@@ -21,7 +21,7 @@ THIS = "Unsubscribe from Weekly news"
 
 def test_everything_lives_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
     site = site_with(public_url="https://mail.example.org/letters/center")
-    site.enrol()
+    site.subscribe()
     prefix = "/letters/center"
     minted = make.minter(public_url=site.settings.public_url).mint(
         "ada@example.org", "weekly-news", "c", day=make.NOW.date()
@@ -88,7 +88,7 @@ def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
             ("RSS", "https://example.org/rss"),
         ),
     )
-    site.enrol()
+    site.subscribe()
     headers = {"Accept-Encoding": accepted}
     receipt = site.press(site.page(link()), THIS).location
     paths = (link(topic="product-news"), receipt, link("preferences"), confirm(), "/u/x")

@@ -15,7 +15,7 @@ from preference_center.store.tables import KeyCheck
 from tests.support import make, postgres, processes
 from tests.support.site import Site, link
 from tests.support.web_fixtures import SiteMaker, environment
-from tests.support.wire import FORM, RFC, assert_stopped, head, length, wire
+from tests.support.wire import FORM, RFC, assert_unsubscribed, head, length, wire
 
 pytestmark = pytest.mark.integration
 
@@ -112,7 +112,7 @@ def test_a_server_that_starts_before_its_database_checks_the_keys_when_it_is_the
             if name is None:
                 processes.wait_for(lambda: _answer(f"{base_url}/readyz")[0] == 200, "never ready")
                 with wire(base_url) as connection:
-                    assert_stopped(connection.ask(head(link(), FORM, length(RFC)), RFC))
+                    assert_unsubscribed(connection.ask(head(link(), FORM, length(RFC)), RFC))
             else:
                 processes.wait_for(
                     lambda: _answer(f"{base_url}/readyz")[1].startswith(name), "never checked"
