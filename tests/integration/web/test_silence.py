@@ -42,7 +42,7 @@ def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) ->
     with processes.serving(environment(empty_url)) as base_url:
         served = [Served(base_url, empty_url) for _ in range(POSTS)]
         assert_all(post_together(served), 200)
-        with postgres.unsubscribed(empty_url):
+        with postgres.stopped(empty_url):
             waiting = threading.Thread(target=post_together, args=(served,))
             waiting.start()
             assert status(base_url, "/healthz") == 200
@@ -75,7 +75,7 @@ def test_a_worker_with_a_silent_database_continues_when_it_returns(empty_url: st
         )
         with processes.working(settings) as worker:
             processes.wait_for(lambda: "Sending through" in worker.output, "a worker")
-            with postgres.unsubscribed(empty_url):
+            with postgres.stopped(empty_url):
                 processes.wait_for(lambda: "waiting: the database" in worker.output, "a warning")
             with database.transaction() as session:
                 make.subscriber(session)
