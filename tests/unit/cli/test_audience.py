@@ -30,11 +30,7 @@ def test_an_allowed_row_has_links_and_a_denied_row_has_a_reason(
     assert verdicts == [
         ("allow", "", True),
         ("deny", "unsubscribed", False),
-        (
-            "deny",
-            "unknown",
-            False,
-        ),
+        ("deny", "unknown", False),
     ]
 
 
