@@ -48,11 +48,11 @@ FORMATS = ["csv", "jsonl"]
 ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
 
 
-def _export(database: Database, what: str, file_format: str = "csv", **wanted: Any) -> bytes:
+def _export(database: Database, what: str, file_format: str = "csv", **selection: Any) -> bytes:
     file, kind = io.StringIO(newline=""), exports.KINDS[what]
     with database.reading() as session:
         writer = exports.writer(file, kind, file_format)
-        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+        for row in exports.rows(session, kind, exports.Filter(**selection)):
             writer.write(row)
     return file.getvalue().encode()
 
@@ -329,8 +329,8 @@ def test_reasons_are_exported_by_whole_weeks(database: Database, anonymized: boo
             _anonymize(session)
     week, day, moment = timedelta(weeks=1), timedelta(days=1), timedelta(microseconds=1)
 
-    def weeks(**wanted: Any) -> list[str]:
-        return [row[0] for row in _cells(_export(database, "reasons", **wanted), "week")]
+    def weeks(**selection: Any) -> list[str]:
+        return [row[0] for row in _cells(_export(database, "reasons", **selection), "week")]
 
     assert weeks() == ["2026-11-09", "2026-11-16", "2026-11-23"]
     assert weeks(since=monday) == weeks(since=monday + 6 * day) == ["2026-11-16", "2026-11-23"]
@@ -356,9 +356,9 @@ def test_since_is_inclusive_and_until_is_exclusive(database: Database, what: str
             make.subscriber(session, email, since=at)
             make.unsubscribe(session, email, None, at=at)
     everything = len(_cells(_export(database, what), "id"))
-    wanted = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
-    assert set(_cells(wanted, "id")) == {(str(make.id_of("p1@example.org")),)}
-    assert len(_cells(wanted, "id")) == everything / 3
+    selected = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
+    assert set(_cells(selected, "id")) == {(str(make.id_of("p1@example.org")),)}
+    assert len(_cells(selected, "id")) == everything / 3
 
 
 def test_a_global_unsubscribe_counts_as_a_change_of_each_topic(database: Database) -> None:

@@ -60,11 +60,11 @@ def restore(database: Database, backup: Backup) -> None:
                 session.execute(table.insert(), backup[table.name])
 
 
-def export(database: Database, file_format: str = "jsonl", **wanted: Any) -> bytes:
+def export(database: Database, file_format: str = "jsonl", **selection: Any) -> bytes:
     file, kind = io.StringIO(newline=""), exports.KINDS["ledger"]
     with database.reading() as session:
         writer = exports.writer(file, kind, file_format)
-        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+        for row in exports.rows(session, kind, exports.Filter(**selection)):
             writer.write(row)
     return file.getvalue().encode()
 

@@ -27,10 +27,10 @@ ADA = "ada@example.org"
 DAY = timedelta(days=1)
 
 
-def _report(database: Database, **wanted: Any) -> dict[tuple[str, str], dict[str, int]]:
+def _report(database: Database, **selection: Any) -> dict[tuple[str, str], dict[str, int]]:
     """Return the nonzero counts by topic and campaign."""
     with database.reading() as session:
-        lines = report.rows(session, **wanted)
+        lines = report.rows(session, **selection)
     return {(line.topic, line.campaign): +line.counts for line in lines}
 
 
@@ -214,8 +214,8 @@ def test_a_period_selects_changes_by_the_time_of_recording(database: Database) -
             make.subscriber(session, email)
             earlier = make.NOW - 9 * DAY
             make.unsubscribe(session, email, at=at, occurred_at=earlier, campaign=str(number))
-    wanted = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
-    assert wanted == {("weekly-news", "1"): {"left": 1}}
+    selected = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
+    assert selected == {("weekly-news", "1"): {"left": 1}}
 
 
 def test_page_views_count_by_the_hours_that_a_period_overlaps(database: Database) -> None:
@@ -223,8 +223,8 @@ def test_page_views_count_by_the_hours_that_a_period_overlaps(database: Database
         hours = [page_views.hour_of(make.NOW) + number * timedelta(hours=1) for number in range(3)]
         page_views.add(session, {(hour, "news", "47"): 1 for hour in hours})
 
-    def opened(**wanted: datetime) -> int:
-        return sum(counts["opened"] for counts in _report(database, **wanted).values())
+    def opened(**selection: datetime) -> int:
+        return sum(counts["opened"] for counts in _report(database, **selection).values())
 
     middle = hours[1] + timedelta(minutes=30)
     assert (opened(since=middle), opened(until=middle), opened(since=hours[1])) == (2, 2, 2)
@@ -245,9 +245,9 @@ def test_reasons_count_by_week_whether_anonymized_or_not(
             reasons.record(session, make.id_of(email), change.last_seq, code, "", make.NOW)
         if anonymized:
             make.anonymize_reasons(session, make.NOW + 91 * DAY)
-    wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
+    expected = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
     monday = reasons.week_of(make.NOW)
-    assert _report(database, since=make.NOW + timedelta(hours=1)) == wanted
+    assert _report(database, since=make.NOW + timedelta(hours=1)) == expected
     assert monday == (make.NOW - 6 * DAY).date()
     assert _report(database, since=make.NOW + 2 * DAY) == {}
 
