@@ -141,7 +141,7 @@ def test_the_reader_gets_everything_at_first(made: Database) -> None:
         for slug in SLUGS:
             found = topics.get(session, slug)
             told = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
-            assert told[make.id_of()].verdict == "allow"
+            assert told[make.id_of()].decision == "allow"
 
 
 def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> None:
