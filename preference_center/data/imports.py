@@ -4,7 +4,7 @@ An import only adds: it changes no choice on record, and never undoes an unsubsc
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,7 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, ledger, subscribers, topics
+from preference_center.core import domain_hold, ledger, topics
+from preference_center.core.apply import lock
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_batch import Batch, add_missing_details, update_together
 from preference_center.data.import_cells import UnknownWordError
@@ -22,7 +23,7 @@ from preference_center.data.import_records import PreferenceRecord, Record, Rule
 from preference_center.data.import_rows import read_row
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Topic
+from preference_center.store.tables import Subscriber
 
 ROWS_PER_BATCH = 1000
 # In one transaction. A row may have several addresses, each with aliases.
@@ -127,14 +128,12 @@ class Import:
     def _apply(self, part: Sequence[_RowRecord], refuse: _OnRefused) -> Counter[str]:
         now = self.clock()
         with self.database.transaction(dry_run=self.dry_run) as session:
-            # Rows that subscribers share come first and in order, so that two imports cannot
-            # deadlock.
-            known = self._topics(session, [each.record for each in part], now)
-            usable = self._usable(part, known, refuse)
+            known, new = self._topics(session, [each.record for each in part])
+            usable = self._usable(part, known | new, refuse)
+            # Wordings come first and in order, so that two imports cannot deadlock.
             for wording in sorted(_wordings(each.record for each in usable)):
                 ledger.record_wording(session, wording)
-            ids = {each.record.identity.id for each in usable}
-            locked = subscribers.lock_all(session, ids, now)
+            locked = lock(session, new, {each.record.identity.id for each in usable}, now)
             batch = Batch(session, now)
             with session.no_autoflush:
                 counts = self._apply_each(batch, usable, locked)
@@ -158,14 +157,14 @@ class Import:
         return counts
 
     def _usable(
-        self, records: Sequence[_RowRecord], known: Mapping[str, Topic], refuse: _OnRefused
+        self, records: Sequence[_RowRecord], known: Set[str], refuse: _OnRefused
     ) -> list[_RowRecord]:
         """Return the records whose topic may be used, and refuse the rows of the others.
 
         Topics that only this import's unsubscribes have created do not count as known, so that the
         order of the rows does not matter.
         """
-        slugs = known.keys() - (set() if self.create_topics else self.findings.new_topics)
+        slugs = known - (set() if self.create_topics else self.findings.new_topics)
         usable = []
         for each in records:
             if each.record.ends_consent or each.record.topic in slugs:
@@ -175,17 +174,14 @@ class Import:
                 refuse(each.row.refused("the topic does not exist"))
         return usable
 
-    def _topics(
-        self, session: Session, records: Sequence[Record], now: datetime
-    ) -> dict[str, Topic]:
-        """Return the topics of the records by slug, and create those that may be created."""
+    def _topics(self, session: Session, records: Sequence[Record]) -> tuple[set[str], set[str]]:
+        """Return the slugs of the records that exist, and those that are to be created."""
         named = {record.topic for record in records} - {""}
         ended = {record.topic for record in records if record.ends_consent} - {""}
-        known = topics.known(session, named)
-        for slug in sorted((named if self.create_topics else ended) - known.keys()):
-            known[slug] = topics.get_or_create(session, slug, now)
-            self.findings.new_topics.add(slug)
-        return known
+        known = set(topics.known(session, named))
+        new = (named if self.create_topics else ended) - known
+        self.findings.new_topics |= new
+        return known, new
 
 
 def _add(items: set[_Item], item: _Item) -> None:
