@@ -104,14 +104,14 @@ def tree(message: EmailMessage) -> Any:
     return html5lib.parse(body(message, "html"), namespaceHTMLElements=False)
 
 
-def test_no_machine_answers_it() -> None:
+def test_a_notice_is_marked_as_automatic() -> None:
     message = mail()
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert message["Message-ID"] == "<a1@example.org>"
 
 
-def test_it_says_who_writes_to_whom_and_about_what() -> None:
+def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:
     message = mail()
     assert message["From"] == "Northwind Letters <letters@example.org>"
     assert message["To"] == "ada@example.org"
@@ -119,7 +119,7 @@ def test_it_says_who_writes_to_whom_and_about_what() -> None:
     assert message["Date"] == "Sun, 22 Nov 2026 14:05:00 +0000"
 
 
-def test_text_comes_before_html_and_names_the_same_links() -> None:
+def test_the_text_precedes_the_html_and_has_the_same_links() -> None:
     message = mail()
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     in_html = [link.get("href") for link in tree(message).iter("a")]
@@ -127,7 +127,7 @@ def test_text_comes_before_html_and_names_the_same_links() -> None:
     assert in_html == in_text == [UNDO, "https://example.org/join"]
 
 
-def test_the_style_stands_in_the_elements_and_nothing_is_fetched() -> None:
+def test_styles_are_inlined_and_nothing_is_fetched() -> None:
     document = tree(mail())
     assert "font-size" in document.find(".//h1").get("style")
     fetching = {"link", "img", "script", "iframe", "object", "video"}
@@ -135,26 +135,26 @@ def test_the_style_stands_in_the_elements_and_nothing_is_fetched() -> None:
     assert not re.search(r"url\(|@import", body(mail(), "html"))
 
 
-def test_dark_colours_stay_in_a_style_element() -> None:
+def test_dark_colours_are_in_a_style_element() -> None:
     style = tree(mail()).find(".//style").text
     assert "prefers-color-scheme: dark" in style
 
 
-def test_every_table_is_for_layout_alone() -> None:
+def test_every_table_is_only_for_layout() -> None:
     tables = list(tree(mail()).iter("table"))
     assert tables
     assert {table.get("role") for table in tables} == {"presentation"}
 
 
 @pytest.mark.parametrize(("locale", "direction"), [("en", "ltr"), ("ar-XB", "rtl")])
-def test_it_names_its_language_and_direction(locale: str, direction: str) -> None:
+def test_an_email_declares_its_language_and_direction(locale: str, direction: str) -> None:
     message = mail(locale=locale)
     document = tree(message)
     assert (document.get("lang"), document.get("dir")) == (locale, direction)
     assert message["Content-Language"] == locale
 
 
-def test_every_text_of_it_can_be_translated() -> None:
+def test_every_text_can_be_translated() -> None:
     words = body(mail(locale="ar-XB"), "plain")
     mirrored = re.sub("\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*", "", words)
     ours = ("Weekly", "news", "Northwind", "Letters", "Example", "Street", "Exampletown", "ada")
@@ -162,7 +162,7 @@ def test_every_text_of_it_can_be_translated() -> None:
     assert set(re.findall(r"[A-Za-z]{3,}", left_over)) <= set(ours)
 
 
-def test_it_stays_small_with_many_long_names() -> None:
+def test_an_email_with_many_long_names_stays_small() -> None:
     assert len(raw_mail(name="🎉" * 100, others=25)) < 90_000
 
 
@@ -177,7 +177,7 @@ def test_a_hostile_name_adds_no_header(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_name_is_text_in_the_html(name: str) -> None:
+def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
     document, plain = tree(mail(name=name, brand_name=name)), tree(mail())
     assert [each.tag for each in document.iter()] == [each.tag for each in plain.iter()]
     heading = "".join(document.find(".//h1").itertext())
@@ -185,7 +185,7 @@ def test_a_hostile_name_is_text_in_the_html(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_name_is_written_as_it_is_in_subject_and_text(name: str) -> None:
+def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
     message = mail(name=name, brand_name=name)
     on_one_line = " ".join(name.split())
     assert on_one_line in " ".join(body(message, "plain").split())
@@ -197,7 +197,7 @@ def test_a_name_is_written_as_it_is_in_subject_and_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_its_bytes_obey_the_limits_of_mail(name: str) -> None:
+def test_the_bytes_obey_the_limits_of_email(name: str) -> None:
     raw = raw_mail(name=name, brand_name=name)
     headers, _, _ = raw.partition(b"\r\n\r\n")
     assert max(map(len, raw.split(b"\r\n"))) <= 998

@@ -254,14 +254,14 @@ def told(request: pytest.FixtureRequest, reader: Database) -> tuple[Any, EmailMe
     return kind, letter(reader, *kind[0])
 
 
-def test_a_mail_says_what_changed_and_what_comes_now(told: tuple[Any, EmailMessage]) -> None:
+def test_a_notice_lists_the_changes_and_the_topics_received(told: tuple[Any, EmailMessage]) -> None:
     (_, subject, changes, now), message = told
     assert message["Subject"] == subject
     assert lines(message)[: 1 + len(changes) + len(now)] == ["Hello,", *changes, *now]
     assert lines(message)[-1] == FOOT
 
 
-def test_its_html_says_the_same(told: tuple[Any, EmailMessage]) -> None:
+def test_the_html_of_a_notice_has_the_same_content(told: tuple[Any, EmailMessage]) -> None:
     (_, subject, changes, now), message = told
     document = post.html(message)
     seen = " ".join("".join(document.itertext()).split())
@@ -271,7 +271,7 @@ def test_its_html_says_the_same(told: tuple[Any, EmailMessage]) -> None:
     assert post.links(message)
 
 
-def test_it_can_be_undone_from_the_mail(told: tuple[Any, EmailMessage]) -> None:
+def test_a_notice_has_an_undo_link(told: tuple[Any, EmailMessage]) -> None:
     _, message = told
     asked_about = lines(message).index(
         "Not what you wanted, or not you? Undo it by 22 December 2026:"
@@ -279,7 +279,9 @@ def test_it_can_be_undone_from_the_mail(told: tuple[Any, EmailMessage]) -> None:
     assert lines(message)[asked_about + 1] == "LINK /r//undo"
 
 
-def test_no_machine_answers_it_and_it_is_no_mailing(told: tuple[Any, EmailMessage]) -> None:
+def test_a_notice_is_marked_as_automatic_and_not_as_a_mailing(
+    told: tuple[Any, EmailMessage],
+) -> None:
     _, message = told
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
@@ -290,7 +292,7 @@ def test_no_machine_answers_it_and_it_is_no_mailing(told: tuple[Any, EmailMessag
     )
 
 
-def test_the_whole_mail_of_leaving_reads_as_one(reader: Database) -> None:
+def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
     assert lines(letter(reader, stop())) == [
         "Hello,",
         f"{ADA} is unsubscribed from Weekly news from {DATE}.",
@@ -306,7 +308,7 @@ def test_the_whole_mail_of_leaving_reads_as_one(reader: Database) -> None:
     ]
 
 
-def test_its_links_are_those_of_the_change(reader: Database) -> None:
+def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
     undo_, why, choose = post.links(letter(reader, stop()))
     signed = undo_.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
@@ -316,19 +318,21 @@ def test_its_links_are_those_of_the_change(reader: Database) -> None:
     assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
 
-def test_where_people_sign_up_elsewhere_the_way_back_leads_there(reader: Database) -> None:
+def test_a_notice_links_to_the_sign_up_page(reader: Database) -> None:
     message = letter(reader, stop(), sign_up_url="https://example.org/join?a=1&b=2")
     assert post.links(message)[-1] == "https://example.org/join?a=1&b=2"
 
 
-def test_only_who_left_is_asked_why_and_thanked(told: tuple[Any, EmailMessage]) -> None:
+def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
+    told: tuple[Any, EmailMessage],
+) -> None:
     (_, subject, *_), message = told
     said = post.plain(message)
     assert ("tell us why" in said) is ("is unsubscribed from" in said)
     assert ("Thank you for reading" in said) is subject.startswith("You’re unsubscribed")
 
 
-def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Database) -> None:
+def test_a_notice_names_topics_in_the_subscribers_language(reader: Database) -> None:
     def describe(session: Session) -> None:
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
         lock(session).locale = "ar-XB"
@@ -354,7 +358,7 @@ def requested(database: Database, kind: OutboxKind, topic: str = "", **settings:
     return sending.sent[0] if sending.sent else None
 
 
-def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> None:
+def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:
     message = requested(reader, OutboxKind.OPT_IN_REQUEST, "science")
     assert message["Subject"] == "Please confirm: would you like Science?"
     assert lines(message) == [
@@ -369,7 +373,7 @@ def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> No
     assert found == Confirm(make.NOW.date(), make.id_of(), "science", make.NOW)
 
 
-def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
+def test_the_full_text_of_an_email_with_a_new_link(reader: Database) -> None:
     message = requested(reader, OutboxKind.LINK)
     assert message["Subject"] == "Your link to manage Northwind Letters emails"
     assert lines(message) == [
@@ -385,7 +389,7 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
 
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
-def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKind) -> None:
+def test_a_requested_email_is_marked_as_automatic(reader: Database, kind: OutboxKind) -> None:
     message = requested(reader, kind, "science" if kind is OutboxKind.OPT_IN_REQUEST else "")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
@@ -396,7 +400,7 @@ def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKin
 
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
-def test_what_was_asked_for_is_written_in_the_readers_language(
+def test_a_requested_email_is_in_the_subscribers_language(
     reader: Database, kind: OutboxKind
 ) -> None:
     with reader.transaction() as session:
@@ -411,13 +415,13 @@ def test_what_was_asked_for_is_written_in_the_readers_language(
     assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
 
 
-def test_an_archived_topic_is_not_offered_by_mail(reader: Database) -> None:
+def test_an_archived_topic_sends_no_opt_in_request(reader: Database) -> None:
     with reader.transaction() as session:
         topics.archive(topics.get(session, "science"), make.NOW)
     assert requested(reader, OutboxKind.OPT_IN_REQUEST, "science") is None
 
 
-def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Database) -> None:
+def test_a_link_sent_late_is_dated_when_it_is_written(reader: Database) -> None:
     request(reader, OutboxKind.OPT_IN_REQUEST, "science")
     sending = Post(reader)
     sending.after(timedelta(hours=20))
@@ -427,7 +431,7 @@ def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Datab
     assert found.asked_at == make.NOW  # what was stopped in between stays so
 
 
-def test_an_address_is_written_as_it_is_in_its_normal_form(reader: Database) -> None:
+def test_an_email_goes_to_the_normalized_address(reader: Database) -> None:
     with reader.transaction() as session:
         lock(session).email = "Ada@EXAMPLE.org"
     assert requested(reader, OutboxKind.LINK)["To"] == "ada@example.org"

@@ -52,7 +52,7 @@ def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
 LEFT = "You’re unsubscribed from Weekly news"
 
 
-def test_a_confirmation_goes_out_after_the_quiet_time_and_once(post: Post) -> None:
+def test_a_change_notice_is_sent_once_after_the_delay(post: Post) -> None:
     leave(post.database)
     assert post.after(QUIET - SECOND) == []
     assert post.after(QUIET) == [LEFT]
@@ -60,7 +60,7 @@ def test_a_confirmation_goes_out_after_the_quiet_time_and_once(post: Post) -> No
     assert outbox_rows(post.database) == [("sent", None)]
 
 
-def test_it_goes_to_the_stored_address_with_a_link_that_undoes_it(post: Post) -> None:
+def test_a_notice_goes_to_the_stored_address_with_an_undo_link(post: Post) -> None:
     leave(post.database)
     post.after(QUIET)
     assert post.sent[0]["To"] == "ada@example.org"
@@ -68,7 +68,7 @@ def test_it_goes_to_the_stored_address_with_a_link_that_undoes_it(post: Post) ->
     assert "/undo" in post.sent[0].as_string()
 
 
-def test_a_stop_undone_in_the_quiet_time_sends_nothing(post: Post) -> None:
+def test_an_unsubscribe_undone_within_the_delay_sends_nothing(post: Post) -> None:
     result = leave(post.database)
     take_back(post.database, result, MINUTE)
     assert post.after(timedelta(hours=1)) == []
@@ -76,14 +76,14 @@ def test_a_stop_undone_in_the_quiet_time_sends_nothing(post: Post) -> None:
     assert outbox_rows(post.database) == [("dropped", None)]
 
 
-def test_several_changes_make_one_mail(post: Post) -> None:
+def test_several_changes_send_one_email(post: Post) -> None:
     leave(post.database)
     leave(post.database, MINUTE, slug="product-news")
     assert post.after(MINUTE + QUIET - SECOND) == []
     assert post.after(MINUTE + QUIET) == ["Your email preferences have changed"]
 
 
-def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
+def test_changes_postpone_a_notice_by_ten_minutes_at_most(post: Post) -> None:
     for minute in range(10):
         result = leave(post.database, minute * MINUTE)
         if minute % 2:
@@ -94,7 +94,7 @@ def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
-def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: Any) -> None:
+def test_a_change_by_others_sends_no_notice(post: Post, source: Any) -> None:
     with post.database.transaction() as session:
         make.subscriber(session)
         wait = make.settings().notice_delay(source)
@@ -103,7 +103,7 @@ def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: An
     assert outbox_rows(post.database) == []
 
 
-def test_a_topic_can_go_without_confirmations(post: Post) -> None:
+def test_a_topic_can_be_set_to_send_no_notices(post: Post) -> None:
     with post.database.transaction() as session:
         make.topic(session, "weekly-news", change_notices=False)
         make.subscriber(session)
@@ -111,20 +111,20 @@ def test_a_topic_can_go_without_confirmations(post: Post) -> None:
     assert outbox_rows(post.database) == []
 
 
-def test_confirmations_can_be_switched_off_for_each_door() -> None:
+def test_notices_can_be_switched_off_by_source() -> None:
     settings = make.settings(confirmations=frozenset({"page"}))
     assert settings.notice_delay(Source.PAGE) == QUIET
     assert settings.notice_delay(Source.ONE_CLICK) is None
     assert make.settings(smtp_url=None).notice_delay(Source.PAGE) is None
 
 
-def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
+def test_a_subscriber_without_an_address_is_sent_nothing(post: Post) -> None:
     with post.database.transaction() as session:
         make.unsubscribe(session, notice_delay=QUIET)
     assert outbox_rows(post.database) == []
 
 
-def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
+def test_a_subscriber_erased_since_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
@@ -132,7 +132,7 @@ def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
     assert outbox_rows(post.database) == []
 
 
-def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> None:
+def test_a_subscriber_erased_between_retries_is_sent_nothing(post: Post) -> None:
     leave(post.database)
     post.refusal = TemporaryError("the mail server said 451")
     post.after(QUIET)
@@ -142,7 +142,7 @@ def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> 
     assert post.after(timedelta(hours=1)) == []
 
 
-def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
+def test_a_bounced_address_is_sent_no_notice(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
@@ -150,7 +150,7 @@ def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
     assert outbox_rows(post.database) == [("dropped", None)]
 
 
-def test_what_fails_for_now_is_tried_again_by_the_table_and_then_given_up(post: Post) -> None:
+def test_a_temporary_failure_is_retried_on_schedule_then_given_up(post: Post) -> None:
     leave(post.database)
     post.refusal = TemporaryError("the mail server said 451")
     at = QUIET
@@ -164,7 +164,7 @@ def test_what_fails_for_now_is_tried_again_by_the_table_and_then_given_up(post: 
     assert outbox_rows(post.database) == [("failed", "the mail server said 451")]
 
 
-def test_a_mail_that_succeeds_later_keeps_its_message_id(post: Post) -> None:
+def test_a_retried_email_keeps_its_message_id(post: Post) -> None:
     leave(post.database)
     with post.database.reading() as session:
         wanted = session.scalars(select(OutboxRow.message_id)).one()
@@ -184,14 +184,14 @@ def test_a_5xx_is_given_up_at_once_and_recorded(post: Post) -> None:
     assert outbox_rows(post.database) == [("failed", "the mail server said 550 5.1.1")]
 
 
-def test_a_mail_unsent_after_a_day_is_dropped(post: Post) -> None:
+def test_an_email_unsent_after_a_day_is_dropped(post: Post) -> None:
     leave(post.database)
     assert post.after(timedelta(hours=24, seconds=1)) == []
     assert post.tries == 0
     assert outbox_rows(post.database) == [("dropped", None)]
 
 
-def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
+def test_a_notice_of_an_undone_change_is_not_sent(post: Post) -> None:
     result = leave(post.database)
     post.refusal = TemporaryError("the mail server said 451")
     post.after(QUIET)
@@ -201,7 +201,7 @@ def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
     assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
 
 
-def test_a_mail_that_cannot_be_made_stops_no_other(
+def test_an_email_that_fails_does_not_block_others(
     post: Post, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave(post.database)
@@ -217,7 +217,7 @@ def test_a_mail_that_cannot_be_made_stops_no_other(
     assert post.after(QUIET + 31 * SECOND) == [LEFT, LEFT]
 
 
-def test_a_worker_waits_for_a_database_that_is_away(
+def test_a_worker_waits_for_an_unavailable_database(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, claims = Event(), []
@@ -234,7 +234,7 @@ def test_a_worker_waits_for_a_database_that_is_away(
     assert len(claims) == 2
 
 
-def test_a_mail_tells_of_stops_in_the_readers_own_language(post: Post) -> None:
+def test_a_notice_is_in_the_subscribers_language(post: Post) -> None:
     leave(post.database)
     with post.database.transaction() as session:
         subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
@@ -255,7 +255,7 @@ def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA)
         outbox.request(session, make.id_of(email), kind, make.NOW, topic)
 
 
-def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
+def test_a_requested_email_is_sent_at_once_and_once(post: Post) -> None:
     ask(post.database, OutboxKind.LINK)
     ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news")
     assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
@@ -263,14 +263,14 @@ def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
     assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
 
 
-def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post: Post) -> None:
+def test_a_requested_email_is_independent_of_change_notices(post: Post) -> None:
     ask(post.database, OutboxKind.LINK)
     leave(post.database)
     assert post.after(timedelta(0)) == [LINK]
     assert post.after(QUIET) == [LINK, LEFT]
 
 
-def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
+def test_requests_for_unusable_addresses_are_dropped(post: Post) -> None:
     with post.database.transaction() as session:
         make.unsubscribe(session, "noted@example.org")
         make.subscriber(session, "bounced@example.org")
@@ -287,20 +287,20 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
     assert outbox_rows(post.database) == [("dropped", None)] * 8
 
 
-def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
+def test_a_subscriber_erased_since_gets_no_requested_email(post: Post) -> None:
     ask(post.database, OutboxKind.LINK)
     with post.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert post.after(timedelta(0)) == []
 
 
-def test_who_has_left_everything_is_sent_what_they_ask_for(post: Post) -> None:
+def test_a_requested_email_is_sent_after_unsubscribing_from_all(post: Post) -> None:
     leave(post.database, slug=None)
     ask(post.database, OutboxKind.LINK)
     assert post.after(timedelta(0)) == [LINK]
 
 
-def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -> None:
+def test_a_requested_email_is_retried_and_dropped_after_a_day(post: Post) -> None:
     ask(post.database, OutboxKind.LINK)
     post.refusal = TemporaryError("the mail server said 451")
     assert post.after(timedelta(0)) == []
@@ -311,7 +311,7 @@ def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -
     assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
 
 
-def test_no_second_worker_takes_a_mail_while_it_is_being_sent(post: Post) -> None:
+def test_no_second_worker_leases_an_email_that_is_being_sent(post: Post) -> None:
     leave(post.database)
     other = Post(post.database, now=make.NOW + QUIET)
     post.on_send = lambda: assert_idle(other)
@@ -319,7 +319,7 @@ def test_no_second_worker_takes_a_mail_while_it_is_being_sent(post: Post) -> Non
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_mail_that_another_worker_is_claiming_is_passed_over(database: Database) -> None:
+def test_an_email_leased_by_another_worker_is_skipped(database: Database) -> None:
     due_now(database, 2)
     now = datetime.now(UTC)
     with database.transaction() as one, database.transaction() as two:
@@ -328,7 +328,7 @@ def test_a_mail_that_another_worker_is_claiming_is_passed_over(database: Databas
         assert outbox.lease(two, now) is None
 
 
-def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) -> None:
+def test_a_worker_with_an_expired_lease_settles_nothing(post: Post) -> None:
     leave(post.database)
     other = Post(post.database, refusal=PermanentError("the mail server said 550"))
     lapsed = QUIET + outbox.LEASE_DURATION
@@ -338,7 +338,7 @@ def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) ->
 
 
 @pytest.mark.integration
-def test_a_worker_killed_before_it_could_settle_loses_nothing(
+def test_a_worker_killed_before_settling_loses_no_email(
     database: Database, database_url: str
 ) -> None:
     running: list[processes.Running] = []
@@ -357,7 +357,7 @@ def test_a_worker_killed_before_it_could_settle_loses_nothing(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_two_workers_at_once_send_each_mail_once(database: Database, database_url: str) -> None:
+def test_two_workers_at_once_send_each_email_once(database: Database, database_url: str) -> None:
     due_now(database, 24)
     with smtp.server() as server:
         environ = mail_environment(database_url, server)

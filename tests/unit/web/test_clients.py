@@ -94,7 +94,7 @@ def test_a_client_that_opens_the_link_gets_a_page_and_changes_nothing(
     assert reader.rows() == before
 
 
-def test_a_client_that_follows_redirects_has_none_to_follow(reader: Served) -> None:
+def test_a_client_that_follows_redirects_gets_none(reader: Served) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     url = reader.base_url + reader.path
@@ -103,7 +103,7 @@ def test_a_client_that_follows_redirects_has_none_to_follow(reader: Served) -> N
     assert reader.unsubscribed() == 1
 
 
-def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Served) -> None:
+def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: Served) -> None:
     chunks = (
         b"01;a=b\r\nL\r\n0000d\r\nist-Unsubscri\r\nC;c\r\nbe=One-Click\r\n0\r\nX-Sum: 1\r\n\r\n"
     )
@@ -126,13 +126,13 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Serv
         b"POST http://mail.example.org:80PATH HTTP/1.1\r\nHost: mail.example.org\r\n\r\n",
     ],
 )
-def test_a_request_of_an_odd_shape_is_understood(reader: Served, lines: bytes) -> None:
+def test_an_unusual_request_is_understood(reader: Served, lines: bytes) -> None:
     with wire(reader.base_url) as connection:
         assert_unsubscribed(connection.ask(lines.replace(b"PATH", reader.path.encode())))
     assert reader.unsubscribed() == 1
 
 
-def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served) -> None:
+def test_a_request_that_takes_two_seconds_to_arrive_is_accepted(reader: Served) -> None:
     request = head(reader.path, FORM, length(RFC)) + RFC
     pause = 2.2 / len(request)
     with wire(reader.base_url) as connection:
@@ -143,7 +143,7 @@ def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served
     assert reader.unsubscribed() == 1
 
 
-def test_what_comes_after_the_announced_body_is_no_part_of_it(reader: Served) -> None:
+def test_bytes_after_the_declared_body_are_not_part_of_it(reader: Served) -> None:
     other = enrolled(Served(reader.base_url, reader.database_url))
     with wire(reader.base_url) as connection:
         request = head(reader.path, FORM, b"Content-Length: 20\r\n")
@@ -154,7 +154,7 @@ def test_what_comes_after_the_announced_body_is_no_part_of_it(reader: Served) ->
 
 
 @pytest.mark.parametrize("second", [b"Content-Length: 5\r\n", b"Content-Length: 26, 5\r\n"])
-def test_two_lengths_that_differ_are_refused(reader: Served, second: bytes) -> None:
+def test_conflicting_lengths_are_refused(reader: Served, second: bytes) -> None:
     before = reader.rows()
     with wire(reader.base_url) as connection:
         answer = connection.ask(head(reader.path, FORM, length(RFC), second), RFC)

@@ -164,7 +164,7 @@ def queued(site: Site) -> list[str]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["start", "lift the cap", "loosen the cap", "resume"])
-def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
+def test_requests_for_more(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
     before, seq = standing(site), len(site.events())
@@ -187,7 +187,7 @@ def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["cap", "longer pause", "pause all", "language"])
-def test_asking_for_less(site_with: Any, state: str, action: str) -> None:
+def test_requests_for_less(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
     stops, held = standing(site)
@@ -203,7 +203,7 @@ def test_asking_for_less(site_with: Any, state: str, action: str) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["one-click", "leave", "leave all", "untick"])
-def test_leaving(site_with: Any, state: str, action: str) -> None:
+def test_unsubscribing(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
     stops, _ = standing(site)
@@ -218,7 +218,7 @@ def test_leaving(site_with: Any, state: str, action: str) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_eight_topics_are_no_email_to_who_complained(site_with: Any) -> None:
+def test_after_a_complaint_starting_eight_topics_sends_no_email(site_with: Any) -> None:
     site = site_with()
     slugs = [f"topic-{number}" for number in range(8)]
     with site.database.transaction() as session:
@@ -302,7 +302,7 @@ def attacked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     st.sampled_from(SLUGS),
     st.lists(st.tuples(POSTS, st.sampled_from([0, 0, 1, 300])), min_size=1, max_size=6),
 )
-def test_no_form_ever_starts_or_lifts_anything(
+def test_no_form_starts_a_topic_or_removes_a_suppression(
     attacked: Site, state: str, topic: str, posts: list[Any]
 ) -> None:
     """From `/u/` and `/p/` alone no stop is lifted and no topic started, whatever is posted."""

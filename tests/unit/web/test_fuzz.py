@@ -94,7 +94,7 @@ def assert_calm(answer: TestResponse, site: Site, before: Rows) -> None:
 
 @calm
 @given(methods, paths, tails, st.text(max_size=50))
-def test_no_path_that_is_no_link_does_anything(
+def test_a_path_without_a_valid_link_changes_nothing(
     fuzzed: Site, untouched: Rows, method: str, path: str, tail: str, query: str
 ) -> None:
     data = {"scope": "all"} if method == "POST" else None
@@ -106,7 +106,7 @@ def test_no_path_that_is_no_link_does_anything(
 
 @calm
 @given(st.sampled_from(FORMS), types, st.binary(max_size=500), headers)
-def test_no_form_that_presses_no_button_does_anything(
+def test_a_form_without_a_button_changes_nothing(
     fuzzed: Site,
     untouched: Rows,
     form: str,
@@ -126,7 +126,7 @@ def test_no_form_that_presses_no_button_does_anything(
         st.text().filter(lambda text: text not in BUTTONS and not is_mailable(text)),
     ),
 )
-def test_no_field_but_a_buttons_own_does_anything(
+def test_an_unknown_field_value_changes_nothing(
     fuzzed: Site, untouched: Rows, path: str, form: dict[str, str]
 ) -> None:
     form = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
@@ -146,7 +146,7 @@ def test_no_field_but_a_buttons_own_does_anything(
         st.sampled_from(["", "on", "weekly ", "daily", "Every"]) | st.text(),
     ),
 )
-def test_no_form_of_preferences_that_says_what_is_not_so_does_anything(
+def test_a_preferences_form_with_false_values_changes_nothing(
     fuzzed: Site, untouched: Rows, slugs: list[str], form: dict[str, str]
 ) -> None:
     data = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
@@ -158,7 +158,7 @@ def test_no_form_of_preferences_that_says_what_is_not_so_does_anything(
 
 @calm
 @given(st.sampled_from(["GET", "HEAD"]), st.sampled_from(sorted(GOOD.values())), headers, st.text())
-def test_no_look_at_a_page_does_anything(
+def test_viewing_a_page_changes_nothing(
     fuzzed: Site, untouched: Rows, method: str, good: str, sent: dict[str, str], query: str
 ) -> None:
     answer = send(fuzzed, method, good, headers=sent, query_string=quote(query, safe="&="))
@@ -167,7 +167,7 @@ def test_no_look_at_a_page_does_anything(
 
 @calm
 @given(types, st.binary(max_size=4096), headers)
-def test_whatever_the_body_a_one_click_post_is_answered(
+def test_a_one_click_post_with_any_body_is_answered(
     fuzzed: Site, content_type: str | None, body: bytes, sent: dict[str, str]
 ) -> None:
     sent.pop("Content-Length", None)
@@ -177,7 +177,7 @@ def test_whatever_the_body_a_one_click_post_is_answered(
     assert fuzzed.stops("fuzzed@example.org") == ["fuzzed"]
 
 
-def test_the_good_links_of_these_tests_are_good(fuzzed: Site, untouched: Rows) -> None:
+def test_the_links_of_these_tests_are_valid(fuzzed: Site, untouched: Rows) -> None:
     assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
     assert len(untouched["subscribers"]) >= 2
     assert make.id_of() in {row[0] for row in untouched["subscribers"]}

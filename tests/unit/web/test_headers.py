@@ -53,21 +53,21 @@ def answers(site: Site) -> list[tuple[int, dict[str, str]]]:
     return [(each.status_code, dict(each.headers)) for each in found]
 
 
-def test_every_answer_is_guarded(site: Site) -> None:
+def test_every_answer_has_the_security_headers(site: Site) -> None:
     found = answers(site)
     assert {status for status, _ in found} >= {200, 303, 400, 404, 405, 409, 410, 413, 429, 503}
     for _, headers in found:
         assert_guarded(headers)
 
 
-def test_no_answer_is_kept_but_the_style_sheet(site: Site) -> None:
+def test_only_the_style_sheet_may_be_cached(site: Site) -> None:
     for status, headers in answers(site):
         sheet = headers.get("Content-Type", "").startswith("text/css") and status == 200
         kept = "public, max-age=31536000, immutable"
         assert headers["Cache-Control"] == (kept if sheet else "no-store")
 
 
-def test_an_unexpected_error_is_guarded_and_shows_nothing(
+def test_an_unexpected_error_has_the_headers_and_reveals_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -82,19 +82,19 @@ def test_an_unexpected_error_is_guarded_and_shows_nothing(
     assert link() not in caplog.text
 
 
-def test_without_https_browsers_are_not_told_to_insist_on_it(site_with: SiteMaker) -> None:
+def test_hsts_is_not_sent_without_https(site_with: SiteMaker) -> None:
     site = site_with(public_url="http://localhost:8000")
     assert "Strict-Transport-Security" not in site.get("/healthz").headers
 
 
-def test_browsers_can_be_told_to_insist_on_it_for_subdomains_too(site_with: SiteMaker) -> None:
+def test_hsts_can_include_subdomains(site_with: SiteMaker) -> None:
     site = site_with(hsts_scope="subdomains")
     for path in ("/healthz", "/u/x"):
         sent = site.get(path).headers["Strict-Transport-Security"]
         assert sent == "max-age=31536000; includeSubDomains"
 
 
-def test_the_health_routes_tell_up_from_ready(site: Site) -> None:
+def test_a_server_without_a_database_is_healthy_but_not_ready(site: Site) -> None:
     assert site.get("/healthz").status_code == site.get("/readyz").status_code == 200
     lose_database(site)
     assert site.get("/healthz").status_code == 200

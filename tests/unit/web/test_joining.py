@@ -20,7 +20,7 @@ ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
 
-def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
+def test_starting_a_topic_requires_an_emailed_link(center: Site) -> None:
     center.add_topic("science")
     before = center.subscriptions(), center.events()
     page = center.page(PREFERENCES)
@@ -38,7 +38,7 @@ def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
     assert center.subscriptions()["science"] == EVERY
 
 
-def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
+def test_the_page_shows_saved_and_requested_changes(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.tick("Science")
@@ -50,7 +50,7 @@ def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
     assert "Check your email to start Town letter." in shown.text
 
 
-def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
+def test_repeated_requests_send_three_emails_a_day(center: Site) -> None:
     center.add_topic("science")
     sent = 0
     for _ in range(6):
@@ -75,7 +75,7 @@ def test_without_an_address_nothing_is_started(center: Site) -> None:
     assert center.rows()["outbox"] == []
 
 
-def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
+def test_an_unknown_recipient_can_choose_a_language(center: Site) -> None:
     center.archive("town-letter")
     page = center.page(link("preferences", "new@example.org"))
     page.select("language", "Deutsch")
@@ -83,7 +83,7 @@ def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
     assert center.locale("new@example.org") == "de"
 
 
-def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> None:
+def test_without_choices_there_is_no_save_button(site_with: SiteMaker) -> None:
     site = site_with(languages=("en",))
     site.subscribe(ADA)
     page = site.page(link("preferences", "new@example.org"))
@@ -92,9 +92,7 @@ def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> N
 
 
 @pytest.mark.parametrize("scope", ["all", "address"])
-def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
-    center: Site, scope: Any
-) -> None:
+def test_an_emailed_link_ends_a_bounce_suppression(center: Site, scope: Any) -> None:
     with center.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=scope, source="bounce")
     page = center.page(PREFERENCES)
@@ -111,7 +109,7 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
     assert center.page(PREFERENCES).chosen == ["Town letter"]
 
 
-def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> None:
+def test_without_smtp_no_email_is_promised(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
     site.subscribe(ADA)
     with site.database.transaction() as session:
@@ -127,7 +125,7 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
     assert site.rows()["outbox"] == []
 
 
-def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
+def test_an_address_suppressed_by_the_sender_starts_nothing(center: Site) -> None:
     with center.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = center.rows()
@@ -142,7 +140,7 @@ def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     assert center.rows() == before
 
 
-def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
+def test_an_erased_subscriber_starts_nothing_and_changes_no_row(center: Site) -> None:
     with center.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = center.rows()
@@ -158,7 +156,7 @@ def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None
     assert center.rows() == before
 
 
-def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -> None:
+def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> None:
     center.press(center.page(PREFERENCES), ALL)
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
@@ -178,7 +176,7 @@ def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -
     assert center.subscriptions()["product-news"][0] == "unsubscribed"
 
 
-def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
+def test_a_forged_form_cannot_start_a_private_topic(center: Site) -> None:
     center.add_topic("partners", public=False)
     before = center.rows()
     forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
@@ -186,7 +184,7 @@ def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) ->
     assert center.rows() == before
 
 
-def test_a_form_of_ones_own_cannot_evade_the_mailed_link(center: Site) -> None:
+def test_a_forged_form_cannot_bypass_the_emailed_link(center: Site) -> None:
     center.add_topic("science")
     forged = {"topic": "science", "was-science": "off", "on-science": "on"}
     for extra in ({"often-science": "weekly"}, {"resume-science": "on"}, {}):

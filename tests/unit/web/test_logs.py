@@ -33,7 +33,7 @@ def exercise(site: Site) -> None:
 
 
 @pytest.mark.integration
-def test_nothing_logged_holds_a_link_an_address_or_a_note(
+def test_no_log_record_contains_a_link_an_address_or_a_note(
     site_with: SiteMaker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -71,17 +71,17 @@ def assert_silent(logged: str) -> None:
         assert signature[:-1] not in logged
 
 
-def test_a_link_in_a_log_is_found() -> None:
+def test_the_check_detects_a_link_in_a_log() -> None:
     with pytest.raises(AssertionError):
         assert_silent(f"GET {link(email=CANARY)} 200")
 
 
-def test_every_route_of_a_link_is_exercised(site: Site) -> None:
+def test_every_route_with_a_link_is_requested(site: Site) -> None:
     assert sum("link" in rule.arguments for rule in site.app.url_map.iter_rules()) >= 13
     assert len(list(every_route(site))) > 8
 
 
-def test_the_canary_is_known_to_the_site(site: Site) -> None:
+def test_the_canary_is_on_record(site: Site) -> None:
     with site.database.transaction() as session:
         make.subscriber(session, CANARY)
     with site.database.reading() as session:

@@ -17,7 +17,7 @@ from tests.support import make, processes
 from tests.support.site import Site, confirm, link, receipt
 from tests.support.web_fixtures import SiteMaker
 from tests.unit.web.test_one_click import lose_database
-from tests.unit.web.test_trouble import put_back
+from tests.unit.web.test_error_pages import put_back
 
 HOUR = make.NOW.replace(minute=0)
 WEEKLY = (HOUR, "weekly-news", "2026-47")
@@ -28,7 +28,7 @@ def opening_counter(database: Database) -> OpeningCounter:
     return BackgroundCounter(database, page_views.add, "openings")
 
 
-def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> None:
+def test_a_view_is_counted_by_hour_topic_and_campaign(site: Site) -> None:
     site.get(link())
     site.get(link(email="bob@example.org"))
     site.get(link("preferences"))
@@ -44,21 +44,21 @@ def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> 
     }
 
 
-def test_what_is_counted_later_is_added(site: Site) -> None:
+def test_later_counts_are_added(site: Site) -> None:
     for count in (1, 2, 3):
         site.get(link())
         assert site.page_views() == {WEEKLY: count}
     assert site.page_views() == {WEEKLY: 3}
 
 
-def test_an_address_unknown_to_us_counts_like_any_other(site: Site) -> None:
+def test_an_unknown_recipient_counts_like_any_other(site: Site) -> None:
     before = site.rows()
     site.get(link(email="new@example.org", topic="never-set-up"))
     assert site.page_views() == {(HOUR, "never-set-up", "2026-47"): 1}
     assert site.rows() == before
 
 
-def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
+def test_other_requests_are_not_counted(site: Site) -> None:
     for method in ("HEAD", "OPTIONS", "POST", "PUT"):
         site.open(method, link("preferences"))
         site.open(method, link())
@@ -68,7 +68,7 @@ def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
     assert site.page_views() == {}
 
 
-def test_nothing_of_a_person_is_counted(site: Site) -> None:
+def test_counts_contain_nothing_about_a_person(site: Site) -> None:
     site.get(link())
     counted = str(site.page_views())
     for secret in (
@@ -101,7 +101,7 @@ def test_counts_reach_the_database_in_the_background(
     assert site.page_views() == {WEEKLY: 2}
 
 
-def test_a_request_waits_for_no_count(site: Site) -> None:
+def test_a_request_does_not_wait_for_its_count(site: Site) -> None:
     before = site.page_views()
     with site.database.transaction() as session:  # the one writer of SQLite
         make.topic(session, "being-added")
@@ -109,7 +109,7 @@ def test_a_request_waits_for_no_count(site: Site) -> None:
     assert site.page_views() == before | {WEEKLY: 1}
 
 
-def test_a_database_that_is_away_loses_no_count(
+def test_an_unavailable_database_loses_no_count(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = site.database
@@ -131,7 +131,7 @@ def count(counter: OpeningCounter, times: int) -> None:
         counter.count(WEEKLY)
 
 
-def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -> None:
+def test_two_counters_make_one_sum(database: Database, site_with: SiteMaker) -> None:
     counters = [opening_counter(database) for _ in range(2)]
     for counter in counters:
         count(counter, 5)
@@ -144,7 +144,7 @@ def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -
     assert site_with().page_views() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
 
 
-def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> None:
+def test_counts_during_a_flush_are_not_lost(database: Database) -> None:
     counter, stop = opening_counter(database), threading.Event()
 
     def keep_flushing() -> None:
@@ -177,7 +177,7 @@ def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.integration
-def test_a_server_that_is_stopped_counts_what_it_saw(sqlite_template: Path, tmp_path: Path) -> None:
+def test_a_stopped_server_stores_its_counts(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     settings = make.environment(DATABASE_URL=f"sqlite:///{path}", PUBLIC_URL="http://localhost")

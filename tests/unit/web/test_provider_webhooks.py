@@ -86,7 +86,7 @@ def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
 
 
 @each_provider
-def test_a_delivery_is_noted_and_ends_nothing(hooked: Site, provider: str) -> None:
+def test_a_delivery_is_recorded_and_unsubscribes_nothing(hooked: Site, provider: str) -> None:
     for _ in range(2):
         assert hook(hooked, provider, DELIVERED[provider]).status_code == 200
     assert delivered_on(hooked) == make.NOW.date()
@@ -95,7 +95,7 @@ def test_a_delivery_is_noted_and_ends_nothing(hooked: Site, provider: str) -> No
     assert counted(hooked) == {f"{provider}: delivered": 2}
 
 
-def test_the_latest_delivery_counts_in_whatever_order_they_are_told(hooked: Site) -> None:
+def test_the_latest_delivery_counts_in_any_order(hooked: Site) -> None:
     days = [make.NOW - timedelta(days=each) for each in (3, 1, 2)]
     for chunk in (days, days[:1]):
         said = [samples.sendgrid("delivered", timestamp=at.timestamp()) for at in chunk]
@@ -103,7 +103,7 @@ def test_the_latest_delivery_counts_in_whatever_order_they_are_told(hooked: Site
     assert delivered_on(hooked) == (make.NOW - timedelta(days=1)).date()
 
 
-def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
+def test_a_delivery_to_an_unknown_address_creates_no_subscriber(hooked: Site) -> None:
     said = samples.sendgrid("delivered", email="eve@example.org")
     hook(hooked, "sendgrid", posting.sendgrid(said))
     with hooked.database.reading() as session:
@@ -111,7 +111,7 @@ def test_a_delivery_to_an_unknown_address_records_nobody(hooked: Site) -> None:
     assert delivered_on(hooked) is None
 
 
-def test_a_stop_beside_deliveries_is_done(hooked: Site) -> None:
+def test_a_complaint_among_deliveries_is_processed(hooked: Site) -> None:
     said = [samples.sendgrid("delivered", email="bob@example.org"), samples.sendgrid("spamreport")]
     hook(hooked, "sendgrid", posting.sendgrid(*said))
     assert hooked.stops() == ["all"]
@@ -119,7 +119,7 @@ def test_a_stop_beside_deliveries_is_done(hooked: Site) -> None:
 
 
 @each_provider
-def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provider: str) -> None:
+def test_a_permanent_bounce_suppresses_the_subscriber(hooked: Site, provider: str) -> None:
     assert hook(hooked, provider, GONE[provider]).status_code == 200
     # Mailgun proves that it posts, and not what: that ends no receipts.
     assert hooked.stops() == ["all" if provider == "mailgun" else "address"]
@@ -128,7 +128,7 @@ def test_a_permanent_bounce_ends_every_mail_to_the_address(hooked: Site, provide
 
 
 @each_provider
-def test_a_complaint_ends_all_topics_silently(hooked: Site, provider: str) -> None:
+def test_a_complaint_ends_all_topics_without_a_notice(hooked: Site, provider: str) -> None:
     assert hook(hooked, provider, COMPLAINT[provider]).status_code == 200
     assert hooked.stops() == ["all"]
     hooked.now += timedelta(hours=1)
@@ -136,7 +136,7 @@ def test_a_complaint_ends_all_topics_silently(hooked: Site, provider: str) -> No
 
 
 @each_provider
-def test_an_unsubscribe_ends_the_topic_of_its_mail(hooked: Site, provider: str) -> None:
+def test_an_unsubscribe_ends_the_topic_of_its_email(hooked: Site, provider: str) -> None:
     assert hook(hooked, provider, UNSUBSCRIBE[provider]).status_code == 200
     assert hooked.stops() == ["weekly-news"]
 
@@ -156,9 +156,7 @@ def test_an_unsubscribe_from_everything_ends_all_topics(
 
 
 @each_provider
-def test_where_one_click_means_everything_so_does_an_unsubscribe(
-    site_with: SiteMaker, provider: str
-) -> None:
+def test_an_unsubscribe_follows_the_one_click_scope(site_with: SiteMaker, provider: str) -> None:
     site = site_with(**SECRETS, one_click_scope=Scope.ALL)
     site.subscribe("ada@example.org")
     heard = {provider: posting.reader_of(provider)}
@@ -168,13 +166,13 @@ def test_where_one_click_means_everything_so_does_an_unsubscribe(
 
 
 @pytest.mark.parametrize("token", ["", "b-invalid_signature", samples.TOKEN.replace("b-", "u-")])
-def test_a_mail_of_no_topic_that_we_know_ends_all_of_them(hooked: Site, token: str) -> None:
+def test_an_unsubscribe_without_a_valid_token_ends_all_topics(hooked: Site, token: str) -> None:
     said = samples.sendgrid("unsubscribe", preference_center=token)
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert hooked.stops() == ["all"]
 
 
-def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None:
+def test_the_address_identifies_the_subscriber_and_not_the_token(hooked: Site) -> None:
     said = samples.sendgrid("unsubscribe", email="Bob@Example.org")
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert hooked.stops("bob@example.org") == ["all"]
@@ -182,7 +180,7 @@ def test_the_address_says_who_and_not_somebody_elses_token(hooked: Site) -> None
 
 
 @pytest.mark.parametrize("email", ["redacted@example.org", "forwarded@elsewhere.example"])
-def test_a_complaint_of_an_unknown_address_may_be_redacted_or_a_forwarders(
+def test_a_complaint_of_an_unknown_address_includes_the_tokens_subscriber(
     hooked: Site, email: str
 ) -> None:
     hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("spamreport", email=email)))
@@ -190,7 +188,7 @@ def test_a_complaint_of_an_unknown_address_may_be_redacted_or_a_forwarders(
 
 
 @pytest.mark.parametrize("email", ["cc@elsewhere.example", "bob@example.org"])
-def test_a_bounce_of_another_address_is_that_addresss_alone(hooked: Site, email: str) -> None:
+def test_a_bounce_of_another_address_affects_only_that_address(hooked: Site, email: str) -> None:
     said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert (hooked.stops(), hooked.stops(email)) == ([], ["address"])
@@ -208,7 +206,7 @@ def ses_about(said: dict[str, Any], *destination: str) -> Request:
         samples.ses_complaint(emailAddress="cc@other.example"),
     ],
 )
-def test_a_cc_that_ses_sent_to_never_touches_the_tokens_subscriber(
+def test_an_event_about_a_cc_never_affects_the_tokens_subscriber(
     hooked: Site, said: dict[str, Any]
 ) -> None:
     hook(hooked, "ses", ses_about(said, samples.ADA, "cc@other.example"))
@@ -217,7 +215,7 @@ def test_a_cc_that_ses_sent_to_never_touches_the_tokens_subscriber(
     assert len(counted(hooked)) == 1
 
 
-def test_a_bounce_of_a_forwarders_address_is_soft_for_the_tokens_subscriber(hooked: Site) -> None:
+def test_a_bounce_after_forwarding_is_soft_for_the_tokens_subscriber(hooked: Site) -> None:
     said = samples.ses_bounce(emailAddress="far@other.example")
     hook(hooked, "ses", ses_about(said, samples.ADA))
     assert hooked.stops() == []
@@ -225,7 +223,7 @@ def test_a_bounce_of_a_forwarders_address_is_soft_for_the_tokens_subscriber(hook
 
 
 @pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
-def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) -> None:
+def test_a_legacy_form_of_mailgun_is_quarantined_once(hooked: Site, form: str) -> None:
     request = posting.mailgun_form(form, event="unsubscribed", recipient=samples.ADA)
     for _ in range(2):
         assert hook(hooked, "mailgun", request).status_code == 200
@@ -234,19 +232,19 @@ def test_a_legacy_form_of_mailgun_is_kept_for_a_person(hooked: Site, form: str) 
         assert [each.raw for each in session.scalars(select(QuarantineRow))] == [request.body]
 
 
-def test_an_event_about_the_sender_or_the_message_counts_for_nobody(hooked: Site) -> None:
+def test_a_bounce_about_the_message_counts_for_no_subscriber(hooked: Site) -> None:
     said = samples.sendgrid("bounce", status="5.7.1", reason="550 5.7.1 blocked", type="bounce")
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert (hooked.stops(), counted(hooked)) == ([], {"sendgrid: bounce ignored": 1})
 
 
-def test_a_token_alone_says_who(hooked: Site) -> None:
+def test_a_token_identifies_the_subscriber_without_an_address(hooked: Site) -> None:
     said = samples.sendgrid("group_unsubscribe", email=None)
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert hooked.stops() == ["weekly-news"]
 
 
-def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked: Site) -> None:
+def test_repeated_delays_of_delivered_emails_suppress_nothing(hooked: Site) -> None:
     for week in range(6):
         hooked.now = make.NOW + timedelta(weeks=week)
         late = samples.sendgrid("deferred", sg_event_id=str(week), status="4.7.1")
@@ -255,7 +253,7 @@ def test_a_reader_whose_mail_is_late_each_time_and_arrives_is_not_stopped(hooked
     assert hooked.stops() == []
 
 
-def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
+def test_a_failure_is_recorded_with_the_topic_of_its_token(hooked: Site) -> None:
     bob = {"email": "Bob@Example.org", "sg_event_id": "another"}
     full = samples.sendgrid("bounce", type="blocked", **bob)
     hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("bounce", type="blocked"), full))
@@ -265,7 +263,7 @@ def test_a_failure_is_of_the_topic_that_its_event_names(hooked: Site) -> None:
     assert found == {make.id_of(): "weekly-news", make.id_of("bob@example.org"): ""}
 
 
-def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> None:
+def test_soft_bounces_for_weeks_end_all_topics_but_not_receipts(hooked: Site) -> None:
     for week in range(6):
         hooked.now = make.NOW + timedelta(days=4 * week)
         full = {"type": "blocked", "timestamp": int(hooked.now.timestamp())}
@@ -274,24 +272,24 @@ def test_what_fails_for_weeks_and_may_pass_ends_no_receipts(hooked: Site) -> Non
     assert hooked.stops() == ["all"]
 
 
-def test_what_ends_nothing_is_counted(hooked: Site) -> None:
+def test_an_ignored_event_is_counted(hooked: Site) -> None:
     hook(hooked, "sendgrid", posting.sendgrid(samples.sendgrid("open")))
     assert counted(hooked) == {"sendgrid: ignored": 1}
 
 
-def test_an_event_about_nobody_does_nothing(hooked: Site) -> None:
+def test_an_event_without_a_recipient_changes_nothing(hooked: Site) -> None:
     said = samples.sendgrid("unsubscribe", email="", preference_center="")
     assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
     assert counted(hooked) == {"sendgrid: unknown_recipient": 1}
 
 
-def test_somebody_whom_nobody_imported_is_stopped_all_the_same(hooked: Site) -> None:
+def test_a_complaint_of_an_unknown_address_is_recorded(hooked: Site) -> None:
     said = samples.sendgrid("spamreport", email="new@example.org")
     hook(hooked, "sendgrid", posting.sendgrid(said))
     assert hooked.stops("new@example.org") == ["all"]
 
 
-def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
+def test_the_events_of_a_list_are_processed_one_by_one(hooked: Site) -> None:
     left = samples.sendgrid("unsubscribe")
     full = samples.sendgrid("bounce", type="blocked", email="bob@example.org")
     opened = samples.sendgrid("open")
@@ -304,7 +302,7 @@ def test_a_list_of_events_is_done_one_by_one(hooked: Site) -> None:
 
 
 @each_provider
-def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: str) -> None:
+def test_a_replayed_event_is_accepted_and_changes_nothing(hooked: Site, provider: str) -> None:
     hook(hooked, provider, UNSUBSCRIBE[provider])
     hooked.now += timedelta(hours=1)
     with hooked.database.transaction() as session:
@@ -319,7 +317,7 @@ def test_a_replayed_event_is_answered_and_does_nothing(hooked: Site, provider: s
     "at", ["0001-01-01T00:00:00+00:00", -62135596800, "9999-12-31T23:59:59-14:00", 1e300, None]
 )
 @pytest.mark.parametrize("kind", ["bounce", "spamreport", "unsubscribe"])
-def test_a_time_that_cannot_be_is_no_time_of_an_event(hooked: Site, kind: str, at: Any) -> None:
+def test_an_impossible_timestamp_is_not_recorded(hooked: Site, kind: str, at: Any) -> None:
     said = samples.sendgrid(kind, timestamp=at, type="blocked")
     assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
     with hooked.database.reading() as session:
@@ -328,7 +326,7 @@ def test_a_time_that_cannot_be_is_no_time_of_an_event(hooked: Site, kind: str, a
             assert row.occurred_at <= make.NOW
 
 
-def test_an_event_that_fails_loses_none_behind_it(
+def test_an_event_that_fails_does_not_lose_later_ones(
     hooked: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -351,7 +349,7 @@ def test_an_event_that_fails_loses_none_behind_it(
 
 
 @pytest.mark.parametrize("domain", ["x." * 200_000, "y" * 12_000, "", "[" * 300])
-def test_a_domain_that_cannot_be_is_stopped_without_one(hooked: Site, domain: str) -> None:
+def test_an_address_with_an_invalid_domain_is_suppressed(hooked: Site, domain: str) -> None:
     email = f"a@{domain}"
     said = samples.sendgrid("bounce", email=email, reason=samples.GONE)
     assert hook(hooked, "sendgrid", posting.sendgrid(said)).status_code == 200
@@ -365,7 +363,7 @@ def test_a_domain_that_cannot_be_is_stopped_without_one(hooked: Site, domain: st
         ("postmark", lambda email: samples.postmark("SpamComplaint", Email=email, ID=None)),
     ],
 )
-def test_events_without_an_id_are_not_taken_for_each_other(
+def test_events_without_an_id_are_not_confused(
     hooked: Site, provider: str, without: Callable[[str], Any]
 ) -> None:
     for email in ("ada@example.org", "bob@example.org", "ada@example.org"):
@@ -374,7 +372,7 @@ def test_events_without_an_id_are_not_taken_for_each_other(
     assert counted(hooked) == {f"{provider}: complaint": 2, f"{provider}: duplicate": 1}
 
 
-def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
+def test_two_lists_in_opposite_orders_are_both_processed(hooked: Site) -> None:
     said = [samples.sendgrid("spamreport", email=f"p{n}@x.example") for n in range(20)]
     events = [each | {"sg_event_id": str(number)} for number, each in enumerate(said)]
     lists = [posting.sendgrid(*events), posting.sendgrid(*reversed(events))]
@@ -384,7 +382,7 @@ def test_two_lists_in_opposite_orders_are_both_done(hooked: Site) -> None:
     assert counted(hooked) == {"sendgrid: complaint": 20, "sendgrid: duplicate": 20}
 
 
-def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None:
+def test_a_late_event_does_not_override_a_newer_choice(hooked: Site) -> None:
     with hooked.database.transaction() as session:
         make.unsubscribe(session)
         make.start_topic(session, at=make.NOW + timedelta(hours=2))
@@ -395,7 +393,7 @@ def test_an_event_that_comes_late_yields_to_a_newer_choice(hooked: Site) -> None
 
 
 @each_provider
-def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provider: str) -> None:
+def test_an_invalid_signature_is_refused_and_counted(hooked: Site, provider: str) -> None:
     before = hooked.rows()
     forged = Request(GONE[provider].body, {"Content-Type": "text/plain"})
     if provider == "ses":
@@ -413,20 +411,20 @@ def test_who_proves_nothing_changes_nothing_and_is_counted(hooked: Site, provide
 
 
 @pytest.mark.parametrize("provider", [*PROVIDERS, "mailchimp", "ses/", "", "%00"])
-def test_a_provider_without_a_secret_is_not_there(site: Site, provider: str) -> None:
+def test_a_provider_without_a_secret_is_404(site: Site, provider: str) -> None:
     response = hook(site, provider, GONE.get(provider, GONE["sendgrid"]))
     assert response.status_code == 404
     assert site.stops() == []
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
-def test_a_hook_takes_posts_alone(hooked: Site, method: str) -> None:
+def test_a_webhook_accepts_only_post(hooked: Site, method: str) -> None:
     response = hooked.open(method, "/hooks/sendgrid")
     assert response.status_code == 405
     assert set(response.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
 
 
-def test_a_signed_body_that_is_no_json_is_refused(hooked: Site) -> None:
+def test_a_signed_body_that_is_not_json_is_refused(hooked: Site) -> None:
     request = Request(b"{", posting.postmark({}).headers)
     response = hook(hooked, "postmark", request)
     assert (response.status_code, response.text) == (400, "Malformed event.\n")
@@ -443,7 +441,7 @@ def test_a_body_that_is_too_long_is_refused(
     assert hook(hooked, provider, Request(b" " * max_body_bytes, {})).status_code in (400, 403)
 
 
-def test_a_database_that_is_away_is_asked_once(
+def test_an_unavailable_database_is_tried_once(
     hooked: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -458,21 +456,21 @@ def test_a_database_that_is_away_is_asked_once(
     assert len(asked) == 1
 
 
-def test_a_database_that_is_away_makes_the_provider_try_again(hooked: Site) -> None:
+def test_an_unavailable_database_makes_the_provider_retry(hooked: Site) -> None:
     lose_database(hooked)
     response = hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
     assert response.status_code == 503
     assert "Retry-After" in response.headers
 
 
-def test_an_archived_topic_can_be_left(hooked: Site) -> None:
+def test_an_archived_topic_can_be_unsubscribed_from(hooked: Site) -> None:
     with hooked.database.transaction() as session:
         topics.archive(topics.get(session, "weekly-news"), make.NOW)
     hook(hooked, "sendgrid", UNSUBSCRIBE["sendgrid"])
     assert hooked.stops() == ["weekly-news"]
 
 
-def test_nothing_of_an_event_is_logged(hooked: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_event_data_is_logged(hooked: Site, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     for provider in PROVIDERS:
         hook(hooked, provider, COMPLAINT[provider])
@@ -506,9 +504,7 @@ KINDS = ["bounce", "failed", "Bounce", "Complaint", "SubscriptionChange", "HardB
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_whatever_a_provider_says_is_answered(
-    hooked: Site, provider: str, said: dict[str, Any]
-) -> None:
+def test_any_event_is_answered(hooked: Site, provider: str, said: dict[str, Any]) -> None:
     response = hook(hooked, provider, posting.SIGNED[provider](said))
     assert response.status_code in (200, 400)
 
@@ -551,7 +547,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("provider", "request_", "status", "reason"), REFUSED)
-def test_a_refused_webhook_is_logged_with_its_provider_and_reason_only(
+def test_a_refusal_is_logged_with_its_provider_and_reason_only(
     hooked: Site,
     caplog: pytest.LogCaptureFixture,
     provider: str,

@@ -42,7 +42,7 @@ def given(site: Site) -> list[tuple[Any, ...]]:
     return [row[4:] for row in site.rows()["reasons"]]
 
 
-def test_it_is_asked_after_leaving_and_nothing_is_chosen(site: Site) -> None:
+def test_the_question_follows_an_unsubscribe_and_preselects_nothing(site: Site) -> None:
     page = left(site)
     assert QUESTION in page.text
     assert "Why did you leave?" in page.text
@@ -53,7 +53,7 @@ def test_it_is_asked_after_leaving_and_nothing_is_chosen(site: Site) -> None:
     assert page.text.index("Undo") < page.text.index(QUESTION)
 
 
-def test_it_is_never_asked_before_leaving_or_after_less(site: Site) -> None:
+def test_no_reason_is_asked_before_an_unsubscribe_or_after_a_reduction(site: Site) -> None:
     page = site.page(link())
     assert "why" not in page.text.lower()
     page.choose("At most once a week")
@@ -62,7 +62,7 @@ def test_it_is_never_asked_before_leaving_or_after_less(site: Site) -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_reason_is_kept(site: Site, reason: str) -> None:
+def test_a_reason_is_recorded(site: Site, reason: str) -> None:
     page = left(site)
     page.choose(reason)
     answer = site.press(page, SEND)
@@ -73,7 +73,7 @@ def test_a_reason_is_kept(site: Site, reason: str) -> None:
     assert given(site) == [("weekly-news", "2026-47", REASONS[reason], "")]
 
 
-def test_a_note_alone_is_kept_as_something_else(site: Site) -> None:
+def test_a_note_without_a_reason_is_recorded_as_other(site: Site) -> None:
     page = left(site)
     page.fill_in(NOTE, "The dog ate\r\nmy phone & <b>more</b>")
     assert THANKS in site.press_and_follow(page, SEND).text
@@ -81,7 +81,7 @@ def test_a_note_alone_is_kept_as_something_else(site: Site) -> None:
     assert given(site) == [expected]
 
 
-def test_a_reason_and_a_note_are_kept_together(site: Site) -> None:
+def test_a_reason_and_a_note_are_recorded_together(site: Site) -> None:
     page = left(site, ALL)
     page.choose("Too many emails")
     page.fill_in(NOTE, "Six a day.")
@@ -89,7 +89,7 @@ def test_a_reason_and_a_note_are_kept_together(site: Site) -> None:
     assert given(site) == [(None, "2026-47", "too_many", "Six a day.")]
 
 
-def test_an_answer_is_found_by_the_week_and_the_stop_it_belongs_to(site: Site) -> None:
+def test_an_answer_is_recorded_with_its_unsubscribe_and_its_week(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     site.press(page, SEND)
@@ -98,7 +98,7 @@ def test_an_answer_is_found_by_the_week_and_the_stop_it_belongs_to(site: Site) -
 
 
 @pytest.mark.parametrize("note", ["", "   ", "\r\n\r\n"])
-def test_to_send_nothing_is_an_error_that_leads_to_the_first_reason(site: Site, note: str) -> None:
+def test_an_empty_answer_is_an_error_linked_to_the_first_reason(site: Site, note: str) -> None:
     page = left(site)
     page.fill_in(NOTE, note)
     again = Page(site.press(page, SEND, 400), 400)
@@ -109,7 +109,7 @@ def test_to_send_nothing_is_an_error_that_leads_to_the_first_reason(site: Site, 
     assert given(site) == []
 
 
-def test_what_is_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: Site) -> None:
+def test_a_note_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: Site) -> None:
     page, text = left(site), "ü" * 501
     page.choose("Not relevant to me")
     page.fill_in(NOTE, text)
@@ -125,13 +125,13 @@ def test_what_is_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: S
     assert given(site)[0][3] == "ü" * 500
 
 
-def test_a_line_break_is_one_character_of_the_500(site: Site) -> None:
+def test_a_line_break_counts_as_one_character(site: Site) -> None:
     page = left(site)
     page.fill_in(NOTE, "x\n" * 249 + "xx")
     assert THANKS in site.press_and_follow(page, SEND).text
 
 
-def test_a_note_as_long_as_a_form_may_be_is_shown_again_whole(site: Site) -> None:
+def test_a_note_of_the_maximum_form_size_is_shown_again_in_full(site: Site) -> None:
     page, text = left(site), "word " * 12_000
     page.fill_in(NOTE, text)
     again = Page(site.press(page, SEND, 400), 400)
@@ -141,7 +141,7 @@ def test_a_note_as_long_as_a_form_may_be_is_shown_again_whole(site: Site) -> Non
     assert given(site) == []
 
 
-def test_what_looks_like_an_address_or_a_number_never_reaches_the_database(site: Site) -> None:
+def test_addresses_and_phone_numbers_in_a_note_are_not_stored(site: Site) -> None:
     page = left(site)
     page.fill_in(
         NOTE, "Write to ada.l@example.net or ring +49 (0)170 123-4567, thanks. Since 2019."
@@ -157,7 +157,7 @@ def test_a_note_is_never_shown_again(site: Site) -> None:
 
 
 @pytest.mark.parametrize("button", [THIS, ALL])
-def test_who_never_signed_up_is_told_that_we_are_sorry(site: Site, button: str) -> None:
+def test_the_reason_never_signed_up_is_answered_with_an_apology(site: Site, button: str) -> None:
     page = left(site, button)
     page.choose("I never signed up")
     shown = site.press_and_follow(page, SEND)
@@ -170,7 +170,7 @@ def test_who_never_signed_up_is_told_that_we_are_sorry(site: Site, button: str) 
     assert site.stops() == ["weekly-news", "all"]
 
 
-def test_no_other_reason_is_answered_with_an_offer(site: Site) -> None:
+def test_other_reasons_are_answered_without_an_offer(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     shown = site.press_and_follow(page, SEND)
@@ -188,7 +188,7 @@ def test_a_second_answer_replaces_the_first(site: Site) -> None:
     assert given(site) == [("weekly-news", "2026-47", "other", "On second thoughts.")]
 
 
-def test_who_left_by_their_mail_program_is_asked_by_the_mail_alone(site: Site) -> None:
+def test_after_one_click_only_the_email_asks_for_a_reason(site: Site) -> None:
     site.post(link())
     site.now += timedelta(minutes=2)
     (mail,) = site.emails()
@@ -200,7 +200,7 @@ def test_who_left_by_their_mail_program_is_asked_by_the_mail_alone(site: Site) -
     assert given(site) == [("weekly-news", "2026-47", "too_many", "")]
 
 
-def test_an_answer_survives_undo_and_is_asked_for_no_more(site: Site) -> None:
+def test_an_answer_survives_undo_and_is_not_asked_for_again(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     answered = site.press_and_follow(page, SEND)
@@ -218,7 +218,7 @@ def test_an_answer_changes_nothing_else(site: Site) -> None:
     assert {name for name in after if after[name] != before[name]} == {"reasons"}
 
 
-def test_somebody_erased_is_not_asked_and_not_kept(site: Site) -> None:
+def test_no_reason_is_recorded_for_an_erased_subscriber(site: Site) -> None:
     page = left(site)
     page.choose("Too many emails")
     with site.database.transaction() as session:
@@ -235,20 +235,20 @@ def refused(site: Site, path: str) -> None:
     assert site.rows() == before
 
 
-def test_who_asked_for_less_is_not_asked_why(site: Site) -> None:
+def test_a_reduction_accepts_no_reason(site: Site) -> None:
     with site.database.transaction() as session:
         less = make.reduce(session, Frequency.WEEKLY)
     refused(site, receipt(less.first_seq))
 
 
 @pytest.mark.parametrize("source", ["console", "complaint", "api", "import"])
-def test_a_stop_that_was_not_their_own_asks_no_reason(site: Site, source: Any) -> None:
+def test_an_unsubscribe_by_others_accepts_no_reason(site: Site, source: Any) -> None:
     with site.database.transaction() as session:
         stop = make.unsubscribe(session, source=source)
     refused(site, receipt(stop.first_seq))
 
 
-def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> None:
+def test_no_reason_is_recorded_for_another_or_a_missing_unsubscribe(site: Site) -> None:
     with site.database.transaction() as session:
         stop = make.unsubscribe(session, "bob@example.org")
     refused(site, receipt(stop.first_seq))
@@ -267,20 +267,20 @@ def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> No
         {"text": "x"},
     ],
 )
-def test_a_hostile_answer_is_kept_by_nobody(site: Site, data: dict[str, Any]) -> None:
+def test_an_invalid_answer_is_not_recorded(site: Site, data: dict[str, Any]) -> None:
     path = site.press(site.page(link()), THIS).location
     before = site.rows()
     assert Page(site.post(f"{path}/reason", data=data), 400).title.startswith("Error: ")
     assert site.rows() == before
 
 
-def test_a_nul_in_a_note_is_no_error(site: Site) -> None:
+def test_a_nul_in_a_note_is_not_an_error(site: Site) -> None:
     path = site.press(site.page(link()), THIS).location
     assert site.post(f"{path}/reason", data={"note": "a\x00b"}).status_code == 303
     assert given(site)[0][3] == "a b"
 
 
-def test_it_is_asked_in_the_language_of_the_page(site_with: SiteMaker) -> None:
+def test_the_question_is_in_the_language_of_the_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     site.subscribe()
     with site.database.transaction() as session:

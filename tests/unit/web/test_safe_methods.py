@@ -16,7 +16,7 @@ def left(site: Site) -> Site:
     return site
 
 
-def test_hundreds_of_looks_change_no_row(left: Site) -> None:
+def test_hundreds_of_safe_requests_change_no_row(left: Site) -> None:
     before = left.rows()
     seen = 0
     for path, _ in list(every_route(left)) * 4:
@@ -30,7 +30,7 @@ def test_hundreds_of_looks_change_no_row(left: Site) -> None:
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_any_other_method_is_405_and_says_which_there_are(left: Site, method: str) -> None:
+def test_any_other_method_is_405_with_an_allow_header(left: Site, method: str) -> None:
     before = left.rows()
     for path, methods in every_route(left):
         answer = left.open(method, path, data={"scope": "all"})
@@ -40,7 +40,7 @@ def test_any_other_method_is_405_and_says_which_there_are(left: Site, method: st
     assert left.rows() == before
 
 
-def test_a_post_where_there_is_only_a_page_is_405(left: Site) -> None:
+def test_a_post_to_a_page_without_a_form_is_405(left: Site) -> None:
     before = left.rows()
     for path in (link("preferences"), receipt(3), confirm(), "/new-link/sent", "/readyz"):
         answer = left.post(path, data={"scope": "all"})
@@ -48,7 +48,7 @@ def test_a_post_where_there_is_only_a_page_is_405(left: Site) -> None:
     assert left.rows() == before
 
 
-def test_a_form_does_not_act_on_a_get_with_its_fields(left: Site) -> None:
+def test_a_get_with_the_fields_of_a_form_changes_nothing(left: Site) -> None:
     before = left.rows()
     fields = "scope=all&topic=weekly-news&choice=weekly&length=2-weeks&code=other&note=x"
     for path in (
@@ -69,7 +69,7 @@ def test_a_head_has_the_headers_of_its_page_and_no_body(left: Site) -> None:
     assert dict(head.headers) == dict(page.headers)
 
 
-def test_options_answers_what_may_be_done(left: Site) -> None:
+def test_options_lists_the_allowed_methods(left: Site) -> None:
     answer = left.open("OPTIONS", link())
     assert answer.status_code == 200
     assert {"GET", "HEAD", "OPTIONS", "POST"} == set(answer.headers["Allow"].split(", "))

@@ -57,7 +57,7 @@ def test_every_request_that_needs_the_database_is_answered_503(
     assert site.rows() == before
 
 
-def test_keys_that_are_changed_below_a_running_server_are_noticed(site: Site) -> None:
+def test_a_running_server_detects_that_the_keys_were_replaced(site: Site) -> None:
     assert site.post(link()).status_code == 200
     with site.database.transaction() as session:
         session.execute(delete(KeyCheck).where(KeyCheck.kind == KeyKind.SERVER))
@@ -97,7 +97,7 @@ class _Away:
 
 
 @pytest.mark.parametrize("name", [None, *WRONG])
-def test_a_server_that_starts_before_its_database_checks_the_keys_when_it_is_there(
+def test_a_server_started_before_its_database_checks_the_keys_later(
     database: Database, database_url: str, tmp_path: Path, name: str | None
 ) -> None:
     database.close()

@@ -30,7 +30,7 @@ def held(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") 
     return site.subscriptions(email)[slug]
 
 
-def test_the_page_offers_five_ways_to_get_less_and_chooses_none(site: Site) -> None:
+def test_the_page_offers_five_choices_and_preselects_none(site: Site) -> None:
     page = site.page(link())
     assert "How often would you like Weekly news?" in page.text
     assert page.labels == CAPS + PAUSES
@@ -42,7 +42,7 @@ def test_the_page_offers_five_ways_to_get_less_and_chooses_none(site: Site) -> N
 @pytest.mark.parametrize(
     ("cadence", "caps"), [("irregular", CAPS), ("weekly", CAPS[1:]), ("monthly", [])]
 )
-def test_only_caps_below_the_topics_own_cadence_are_offered(
+def test_only_caps_below_the_topics_cadence_are_offered(
     site: Site, cadence: str, caps: list[str]
 ) -> None:
     with site.database.transaction() as session:
@@ -51,7 +51,7 @@ def test_only_caps_below_the_topics_own_cadence_are_offered(
     assert site.page(link(topic="letter")).labels == caps + PAUSES
 
 
-def test_only_what_is_less_than_now_is_offered(site: Site) -> None:
+def test_only_choices_below_the_current_one_are_offered(site: Site) -> None:
     ask(site, "At most once a week")
     page = site.page(link())
     assert "Now: Weekly news, at most once a week" in page.text
@@ -74,7 +74,7 @@ def test_only_what_is_less_than_now_is_offered(site: Site) -> None:
         ("At most once a month", "monthly", "You’ll get Weekly news at most once a month"),
     ],
 )
-def test_fewer_emails_are_a_cap(site: Site, choice: str, frequency: str, heading: str) -> None:
+def test_fewer_emails_set_a_cap(site: Site, choice: str, frequency: str, heading: str) -> None:
     receipt = ask(site, choice)
     assert receipt.heading == heading
     assert held(site) == ("subscribed", frequency, None)
@@ -90,7 +90,7 @@ def test_fewer_emails_are_a_cap(site: Site, choice: str, frequency: str, heading
         ("Not for 3 months", 22, 2, 2027, "22 February 2027"),
     ],
 )
-def test_a_pause_ends_as_the_day_begins_that_the_page_names(
+def test_a_pause_ends_at_the_start_of_the_day_shown(
     site: Site, choice: str, day: int, month: int, year: int, written: str
 ) -> None:
     receipt = ask(site, choice)
@@ -101,13 +101,13 @@ def test_a_pause_ends_as_the_day_begins_that_the_page_names(
     assert site.events()[-1] == ("paused", "weekly-news")
 
 
-def test_asking_for_less_is_recorded_under_its_mailing(site: Site) -> None:
+def test_a_reduction_is_recorded_with_its_campaign(site: Site) -> None:
     ask(site, "At most once a week")
     (row,) = [row for row in site.rows()["ledger"] if "reduced" in row]
     assert {"page", "2026-47", "weekly-news"} <= set(map(str, row))
 
 
-def test_the_receipt_says_what_comes_now_and_offers_undo_and_to_leave(site: Site) -> None:
+def test_the_receipt_lists_the_topics_and_offers_undo_and_unsubscribe(site: Site) -> None:
     receipt = ask(site, "At most once a week")
     assert "What you get now: Product news Weekly news, at most once a week" in receipt.text
     assert "We’ll email you a confirmation." in receipt.text
@@ -117,14 +117,14 @@ def test_the_receipt_says_what_comes_now_and_offers_undo_and_to_leave(site: Site
     assert receipt.links["All your email preferences"].startswith("/p/")
 
 
-def test_the_receipt_of_a_pause_says_until_when_it_lasts(site: Site) -> None:
+def test_the_receipt_of_a_pause_shows_its_end(site: Site) -> None:
     receipt = ask(site, "Not for 2 weeks")
     assert "Weekly news (paused until 6 December 2026)" in receipt.text
     assert receipt.buttons == ["Undo", THIS]
 
 
 @pytest.mark.parametrize("choice", CAPS + PAUSES)
-def test_undo_puts_back_exactly_what_was(site: Site, choice: str) -> None:
+def test_undo_restores_the_exact_previous_state(site: Site, choice: str) -> None:
     before = held(site)
     receipt = ask(site, choice)
     undone = site.press_and_follow(receipt, "Undo")
@@ -135,20 +135,20 @@ def test_undo_puts_back_exactly_what_was(site: Site, choice: str) -> None:
     assert [event for event, _ in site.events()].count("undone") == 1
 
 
-def test_undo_puts_back_the_cap_that_was(site: Site) -> None:
+def test_undo_restores_the_previous_cap(site: Site) -> None:
     ask(site, "At most once a week")
     site.press(ask(site, "At most once a month"), "Undo")
     assert held(site) == ("subscribed", "weekly", None)
 
 
-def test_undo_puts_back_the_pause_that_was(site: Site) -> None:
+def test_undo_restores_the_previous_pause(site: Site) -> None:
     ask(site, "Not for 2 weeks")
     before = held(site)
     site.press(ask(site, "Not for 3 months"), "Undo")
     assert held(site) == before
 
 
-def test_the_mails_link_asks_before_it_undoes(site: Site) -> None:
+def test_the_undo_link_of_an_email_asks_first(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a month")
     path = site.press(page, LESS).location
@@ -167,7 +167,7 @@ def test_undo_after_thirty_days_is_too_late(site: Site) -> None:
     assert held(site) == ("subscribed", "weekly", None)
 
 
-def test_undo_after_a_newer_choice_is_refused_in_plain_words(site: Site) -> None:
+def test_undo_after_a_newer_choice_is_refused(site: Site) -> None:
     receipt = ask(site, "At most once a week")
     ask(site, "At most once a month")
     refused = Page(site.press(receipt, "Undo", 409), 409)
@@ -175,7 +175,7 @@ def test_undo_after_a_newer_choice_is_refused_in_plain_words(site: Site) -> None
     assert held(site) == ("subscribed", "monthly", None)
 
 
-def test_the_receipt_lets_somebody_leave_after_all(site: Site) -> None:
+def test_the_receipt_offers_to_unsubscribe(site: Site) -> None:
     receipt = ask(site, "At most once a week")
     goodbye = site.press_and_follow(receipt, THIS)
     assert goodbye.heading == "You’re unsubscribed from Weekly news"
@@ -191,7 +191,7 @@ def test_the_receipt_can_be_reloaded(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_choosing_nothing_is_an_error_that_leads_to_the_first_choice(site: Site) -> None:
+def test_choosing_nothing_is_an_error_linked_to_the_first_choice(site: Site) -> None:
     before = site.rows()
     page = Page(site.press(site.page(link()), LESS, 400), 400)
     assert page.title == f"Error: {THIS} – Northwind Letters"
@@ -207,14 +207,14 @@ def test_choosing_nothing_is_an_error_that_leads_to_the_first_choice(site: Site)
 @pytest.mark.parametrize(
     "choice", ["", "every", "off", "WEEKLY", "2-years", "weekly\n", "weekly,monthly", "\x00"]
 )
-def test_a_choice_that_is_not_offered_does_nothing(site: Site, choice: str) -> None:
+def test_an_unknown_choice_changes_nothing(site: Site, choice: str) -> None:
     before = site.rows()
     answer = site.post(f"{link()}/less", data={"choice": choice})
     assert Page(answer, 400).title.startswith("Error: ")
     assert site.rows() == before
 
 
-def test_a_page_that_is_out_of_date_gives_nobody_more(site: Site) -> None:
+def test_a_stale_page_cannot_raise_the_frequency(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     ask(site, "At most once a month")
@@ -223,7 +223,7 @@ def test_a_page_that_is_out_of_date_gives_nobody_more(site: Site) -> None:
     assert held(site) == ("subscribed", "monthly", None)
 
 
-def test_a_shorter_pause_does_not_cut_a_longer_one_short(site: Site) -> None:
+def test_a_shorter_pause_does_not_shorten_a_longer_one(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
     ask(site, "Not for 3 months")
@@ -233,7 +233,7 @@ def test_a_shorter_pause_does_not_cut_a_longer_one_short(site: Site) -> None:
     assert held(site) == before
 
 
-def test_pressing_twice_is_one_change_and_one_mail(site: Site) -> None:
+def test_pressing_twice_makes_one_change_and_one_email(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 1 month")
     first, second = site.press(page, LESS), site.press(page, LESS)
@@ -243,7 +243,7 @@ def test_pressing_twice_is_one_change_and_one_mail(site: Site) -> None:
     assert len(site.rows()["outbox"]) == 1
 
 
-def test_who_has_left_the_topic_is_offered_no_less_of_it(site: Site) -> None:
+def test_an_unsubscribed_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.post(link())
@@ -254,7 +254,7 @@ def test_who_has_left_the_topic_is_offered_no_less_of_it(site: Site) -> None:
     assert site.stops() == ["weekly-news"]
 
 
-def test_who_has_left_everything_stays_away(site: Site) -> None:
+def test_a_reduction_keeps_an_unsubscribe_from_all(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
     site.press(page, ALL)
@@ -265,7 +265,7 @@ def test_who_has_left_everything_stays_away(site: Site) -> None:
     assert site.events() == before
 
 
-def test_somebody_unknown_is_told_what_is_so_and_gets_no_more(site: Site) -> None:
+def test_a_reduction_by_an_unknown_recipient_changes_nothing(site: Site) -> None:
     path = link(email="new@example.org")
     assert site.page(path).labels == []
     answer = site.post(f"{path}/less", data={"choice": "weekly"})
@@ -275,7 +275,7 @@ def test_somebody_unknown_is_told_what_is_so_and_gets_no_more(site: Site) -> Non
     assert site.rows()["outbox"] == []
 
 
-def test_somebody_unknown_gets_less_where_silence_means_yes(site: Site) -> None:
+def test_an_unknown_recipient_can_cap_an_opt_out_topic(site: Site) -> None:
     site.add_topic("town-letter", policy="opt_out")
     path = link(email="new@example.org", topic="town-letter")
     receipt = ask(site, "At most once a month", path)
@@ -284,7 +284,7 @@ def test_somebody_unknown_gets_less_where_silence_means_yes(site: Site) -> None:
     assert held(site, "town-letter", "new@example.org") == ("subscribed", "monthly", None)
 
 
-def test_of_an_archived_topic_there_is_nothing_to_get_less_of(site: Site) -> None:
+def test_an_archived_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.archive("weekly-news")
@@ -304,7 +304,7 @@ def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
     assert ask(site, "At most once a week", path).heading.startswith("You’ll get Partners at most")
 
 
-def test_a_forwarded_mail_gives_a_stranger_less_and_never_more(site: Site) -> None:
+def test_a_forwarded_email_can_reduce_but_never_increase(site: Site) -> None:
     """Who holds the link can cap and pause; what is on the page tells nothing of the address."""
     page = site.page(link())
     assert "ada@example.org" not in page.html
@@ -314,7 +314,7 @@ def test_a_forwarded_mail_gives_a_stranger_less_and_never_more(site: Site) -> No
     assert held(site) == ("subscribed", "weekly", None)
 
 
-def test_a_single_topic_can_be_had_less_often(site_with: SiteMaker) -> None:
+def test_a_single_topic_can_be_capped(site_with: SiteMaker) -> None:
     site = site_with()
     site.subscribe(topics=("weekly-news",))
     receipt = ask(site, "At most once a month")
@@ -322,7 +322,7 @@ def test_a_single_topic_can_be_had_less_often(site_with: SiteMaker) -> None:
     assert "What you get now: Weekly news, at most once a month" in receipt.text
 
 
-def test_fewer_emails_are_confirmed_by_mail(site: Site) -> None:
+def test_a_reduction_is_confirmed_by_email(site: Site) -> None:
     ask(site, "At most once a week")
     site.now += timedelta(minutes=2)
     (mail,) = site.emails()

@@ -33,26 +33,26 @@ def test_a_broken_link_is_explained(site: Site, path: str) -> None:
         *("/r/x/leave", "/r/x/undo", "/r/x/reason"),
     ],
 )
-def test_a_form_of_a_broken_link_does_nothing(site: Site, path: str) -> None:
+def test_a_form_with_a_broken_link_changes_nothing(site: Site, path: str) -> None:
     before = site.rows()
     form = {"scope": "all", "choice": "weekly", "length": "2-weeks", "code": "other"}
     assert Page(site.post(path, data=form), 400).heading == BROKEN
     assert site.rows() == before
 
 
-def test_without_a_contact_none_is_promised(site_with: SiteMaker) -> None:
+def test_without_a_contact_none_is_shown(site_with: SiteMaker) -> None:
     site = site_with(contact="")
     assert "write to" not in site.page("/u/x", 400).text
     lose_database(site)
     assert "write to" not in site.page(link(), 503).text
 
 
-def test_a_page_that_is_not_there_says_so(site: Site) -> None:
+def test_a_missing_page_says_so(site: Site) -> None:
     for path in ("/", "/nothing", "/u", "/u//x", f"{link()}/nothing", "/static/style.css"):
         assert site.page(path, 404).heading.startswith("There is no")
 
 
-def test_without_a_database_a_person_is_told_to_try_again(site: Site) -> None:
+def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
     page, before, database = site.page(link()), site.rows(), site.database
     lose_database(site)
     looks = (link(), link("preferences"), receipt(1), confirm())
@@ -82,7 +82,7 @@ def put_back(site: Site, database: Database) -> None:
     object.__setattr__(site.app.extensions["preference_center"], "database", database)
 
 
-def test_the_language_switch_of_an_error_leads_back_to_a_page(site_with: SiteMaker) -> None:
+def test_the_language_switch_of_an_error_page_leads_to_a_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     site.subscribe()
     page = site.page(link())
@@ -95,7 +95,7 @@ def test_the_language_switch_of_an_error_leads_back_to_a_page(site_with: SiteMak
     assert site.page(switch).lang == ("ar-XB", "rtl")
 
 
-def test_an_unknown_path_leads_nowhere_else(site_with: SiteMaker) -> None:
+def test_an_unknown_path_is_not_reflected(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     for path in ("//evil.example/x", "/%22%3E%3Cscript%3E", "/u/%3Cscript%3E"):
         answer = site.client.open(environ_overrides={"PATH_INFO": path, "REQUEST_METHOD": "GET"})

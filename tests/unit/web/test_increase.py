@@ -40,7 +40,7 @@ def resume(site: Site) -> Page:
 
 @pytest.mark.parametrize("confirmations", [{"page"}, set()])
 @pytest.mark.parametrize("confirm", [True, False])
-def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
+def test_an_increase_always_sends_a_notice_at_once(
     site_with: SiteMaker, confirm: bool, confirmations: set[str]
 ) -> None:
     site = site_with(confirmations=frozenset(confirmations))
@@ -58,7 +58,7 @@ def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
     assert site.subscriptions() == before
 
 
-def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> None:
+def test_resuming_sends_a_notice_at_once_and_can_be_undone(center: Site) -> None:
     capped(center, Pause.ONE_MONTH)
     before = center.subscriptions()
     resume(center)
@@ -68,7 +68,7 @@ def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> 
     assert center.subscriptions() == before
 
 
-def test_the_email_covers_its_own_form_and_nothing_before_it(center: Site) -> None:
+def test_the_notice_covers_only_its_own_form(center: Site) -> None:
     """Who lifts a cap a moment after it was set would else cancel both emails."""
     save(center, MONTHLY)
     before = center.subscriptions()
@@ -80,7 +80,7 @@ def test_the_email_covers_its_own_form_and_nothing_before_it(center: Site) -> No
     assert center.subscriptions()["weekly-news"][1] == "monthly"
 
 
-def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
+def test_a_later_change_does_not_drop_the_notice(center: Site) -> None:
     capped(center)
     save(center)
     page = center.page(PREFERENCES)
@@ -91,7 +91,7 @@ def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
     assert "Undo" not in post.plain(mail)
 
 
-def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> None:
+def test_after_an_unsubscribe_only_that_is_confirmed(center: Site) -> None:
     capped(center)
     save(center)
     center.post(link())
@@ -100,7 +100,7 @@ def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> Non
     assert mail["Subject"] == "You’re unsubscribed from Weekly news"
 
 
-def test_one_form_is_told_by_one_email(center: Site) -> None:
+def test_one_form_sends_one_email(center: Site) -> None:
     capped(center)
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", EVERY)
@@ -119,7 +119,7 @@ def _no_address(site: Site) -> None:
 
 
 @pytest.mark.parametrize("smtp", [True, False])
-def test_what_could_not_be_told_is_not_done_and_the_rest_is(
+def test_an_increase_without_email_is_refused_and_the_rest_saved(
     site_with: SiteMaker, smtp: bool
 ) -> None:
     site = site_with(**({} if smtp else {"smtp_url": None}))
@@ -140,7 +140,7 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
     assert site.rows()["outbox"] == []
 
 
-def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Site) -> None:
+def test_a_refused_resumption_keeps_the_lower_cap_of_the_form(center: Site) -> None:
     capped(center, Pause.ONE_MONTH)
     _no_address(center)
     page = center.page(PREFERENCES)
@@ -152,7 +152,7 @@ def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Sit
     assert (status, frequency, paused_until is not None) == ("subscribed", "monthly", True)
 
 
-def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> None:
+def test_an_unknown_recipient_cannot_lift_a_cap_of_an_opt_out_topic(center: Site) -> None:
     center.add_topic("letter", policy="opt_out")
     path = link("preferences", "new@example.org")
     page = center.page(path)
@@ -163,7 +163,7 @@ def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> N
     assert center.subscriptions("new@example.org")["letter"][1] == "monthly"
 
 
-def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
+def test_increases_are_limited_to_three_a_day(center: Site) -> None:
     for _ in range(3):
         capped(center)
         center.now += HOUR
@@ -183,7 +183,7 @@ def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
     assert center.subscriptions()["weekly-news"][1] == "every"
 
 
-def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
+def test_many_topics_in_one_form_count_once(site_with: SiteMaker) -> None:
     site = site_with()
     slugs = tuple(f"topic-{number}" for number in range(6))
     site.subscribe("ada@example.org", topics=slugs)
@@ -204,7 +204,7 @@ def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
 
 
 @pytest.mark.parametrize("what", ["no_email", "too_often", "complained"])
-def test_an_address_that_names_no_topic_tells_nothing(center: Site, what: str) -> None:
+def test_a_query_with_an_unknown_topic_shows_nothing(center: Site, what: str) -> None:
     plain = center.page(PREFERENCES).text
     assert center.page(f"{PREFERENCES}?{what}=no-such&other=weekly-news").text == plain
 

@@ -46,7 +46,7 @@ def site(site: Site) -> Site:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("prefix", ["/u/", "/p/", "/r/", "/c/"])
-def test_a_page_opens_with_what_sticks_to_its_link(site: Site, prefix: str) -> None:
+def test_a_page_opens_with_text_appended_to_its_link(site: Site, prefix: str) -> None:
     path = pages()[prefix]
     as_it_is, before = site.page(path), site.rows()
     for stuck in STUCK:
@@ -57,7 +57,7 @@ def test_a_page_opens_with_what_sticks_to_its_link(site: Site, prefix: str) -> N
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_page_of_such_a_link_has_forms_and_switches_that_work(site: Site) -> None:
+def test_forms_and_switches_omit_the_appended_text(site: Site) -> None:
     for stuck in (")", "&utm_source=x/y", "%20", "/", "%3Fx"):
         page = site.page(link("preferences") + stuck)
         assert page.form_of("Save")[0] == f"{link('preferences')}/save"
@@ -65,7 +65,7 @@ def test_a_page_of_such_a_link_has_forms_and_switches_that_work(site: Site) -> N
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_undo_link_of_an_email_opens_too(site: Site) -> None:
+def test_the_undo_link_of_an_email_opens_with_appended_text(site: Site) -> None:
     for stuck in STUCK:
         assert site.page(f"{receipt(3)}/undo{stuck}").heading == "Undo your change?", stuck
         assert site.open("HEAD", f"{receipt(3)}/undo{stuck}").status_code == 200
@@ -74,7 +74,7 @@ def test_the_undo_link_of_an_email_opens_too(site: Site) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_one_click_ends_consent_whatever_sticks_to_its_link(site: Site) -> None:
+def test_one_click_unsubscribes_with_any_appended_text(site: Site) -> None:
     for number, stuck in enumerate(STUCK):
         email = f"reader-{number}@example.org"
         answer = site.post(link(email=email) + stuck, data=b"List-Unsubscribe=One-Click")
@@ -85,7 +85,7 @@ def test_one_click_ends_consent_whatever_sticks_to_its_link(site: Site) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("page", BELOW)
-def test_the_pages_below_are_found_behind_what_sticks(site: Site, page: str) -> None:
+def test_a_form_below_a_link_with_appended_text_works(site: Site, page: str) -> None:
     prefix, data = BELOW[page]
     path = {"/u/": link(email="bob@example.org"), "/p/": link("preferences", "bob@example.org")}
     path["/c/"] = confirm("third", "bob@example.org")
@@ -98,7 +98,7 @@ def test_the_pages_below_are_found_behind_what_sticks(site: Site, page: str) -> 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("wrong", ["x", "_", "-", "=/x", "%2Fx", "/x", "/x)", "//x", "/..x", "a)"])
-def test_what_belongs_to_no_link_is_still_refused(site: Site, wrong: str) -> None:
+def test_other_appended_text_is_still_refused(site: Site, wrong: str) -> None:
     """A character that a link may hold is part of it; a page below that there is not is none."""
     before = site.rows()
     path = link(email="bob@example.org")
@@ -113,7 +113,7 @@ def test_what_belongs_to_no_link_is_still_refused(site: Site, wrong: str) -> Non
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @given(stuck=st.text(min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_nothing_that_sticks_to_a_forged_link_makes_it_good(site: Site, stuck: str) -> None:
+def test_no_appended_text_makes_a_forged_link_valid(site: Site, stuck: str) -> None:
     """Cutting only ever takes away: what is left must be a link that we signed."""
     path = link()[:-1] + stuck
     raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
@@ -126,7 +126,7 @@ def test_nothing_that_sticks_to_a_forged_link_makes_it_good(site: Site, stuck: s
 
 
 @pytest.mark.parametrize("stuck", [".", ")", " ", "&utm_source=x", "/", "=3D", "\n", "?x", "%20"])
-def test_reading_a_link_stays_exact(stuck: str) -> None:
+def test_reading_a_link_accepts_no_appended_text(stuck: str) -> None:
     """Only paths of the web are cut: `doctor` must not find a damaged header good."""
     with pytest.raises(BadLink):
         read_link("unsubscribe", link()[3:] + stuck, [make.LINK_KEY])
@@ -146,7 +146,7 @@ def reader(served: Served) -> Served:
 
 
 @pytest.mark.parametrize("stuck", [".", ")", "%3E", "%20", "&utm_source=x", "/", "?x", "=3D"])
-def test_real_clients_are_understood_with_it(reader: Served, stuck: str) -> None:
+def test_real_clients_are_understood_with_appended_text(reader: Served, stuck: str) -> None:
     """Over a socket, alone and behind nginx: what opens the link first, then what posts to it."""
     for client in OPENING.values():
         with wire(reader.base_url, client.patience) as connection:
