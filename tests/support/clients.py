@@ -27,17 +27,17 @@ class Client:
     """A client's request, and for how many seconds it waits for the answer."""
 
     request: bytes
-    patience: float
+    timeout: float
 
-    def to(self, path: str) -> bytes:
+    def request_to(self, path: str) -> bytes:
         """Return the request for one link."""
         return self.request.replace(b" PATH ", f" {path} ".encode(), 1)
 
 
-def client(lines: str, body: bytes = b"", patience: float = 30) -> Client:
+def client(lines: str, body: bytes = b"", timeout: float = 30) -> Client:
     """Return a client that sends these lines, without their margin, and then `body`."""
     head = "\r\n".join(line.strip() for line in lines.strip().splitlines())
-    return Client(f"{head}\r\n\r\n".encode() + body, patience)
+    return Client(f"{head}\r\n\r\n".encode() + body, timeout)
 
 
 # Each takes any 2xx for success, FairEmail all below 300, Amunak's whatever is answered at all.
@@ -79,7 +79,7 @@ POSTING = {
         Accept-Encoding: gzip
         """,
         RFC,
-        patience=20,
+        timeout=20,
     ),
     # Foundry376/Mailspring app/internal_packages/list-unsubscribe/lib/unsubscribe-service.ts;
     # captured from Chromium. `redirect: error`. Its page may read any answer, without CORS:
@@ -167,7 +167,7 @@ POSTING = {
         User-Agent: okhttp/4.12.0
         """,
         RFC,
-        patience=5,
+        timeout=5,
     ),
     # tutao/tutanota app-ios/…/IosCommonSystemFacade.swift; what URLSession adds to it is from
     # what others have logged
@@ -184,7 +184,7 @@ POSTING = {
         Accept-Encoding: gzip, deflate, br
         """,
         RFC,
-        patience=60,
+        timeout=60,
     ),
     # bkaankose/Wino-Mail Wino.Services/UnsubscriptionService.cs, dotnet/runtime
     # src/libraries/System.Net.Http/src/System/Net/Http/SocketsHttpHandler/HttpConnection.cs
@@ -196,7 +196,7 @@ POSTING = {
         Content-Length: 26
         """,
         RFC,
-        patience=100,
+        timeout=100,
     ),
     # from its servers, not from the reader's machine: Notifuse/notifuse issue 136
     "Proton": client(

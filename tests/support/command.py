@@ -14,7 +14,7 @@ def run(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings
     return CliRunner().invoke(main, arguments, input=stdin, env=environ)
 
 
-def done(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings: str) -> str:
+def run_ok(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings: str) -> str:
     """Return what a command that must succeed wrote to standard output."""
     result = run(database_url, *arguments, stdin=stdin, **settings)
     assert result.exit_code == 0, result.output

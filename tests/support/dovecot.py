@@ -97,25 +97,25 @@ class Mailbox:
 
     def put(self, raw: bytes, folder: str = "INBOX", at: datetime | None = None) -> None:
         """Add a message that came in at a time, or now."""
-        with self.opened() as box:
+        with self.connect() as box:
             if not box.folder.exists(folder):
                 box.folder.create(folder)
             box.append(raw, folder, at or datetime.now(UTC))
 
     def messages(self, folder: str = "INBOX") -> list[bytes]:
         """Return what is in a folder, as bytes, oldest first."""
-        with self.opened() as box:
+        with self.connect() as box:
             box.folder.set(folder, readonly=True)
             found = (box.client.uid("FETCH", uid, "(BODY.PEEK[])")[1] for uid in box.uids())
             return [each[0][1] for each in found]
 
     def flags(self) -> list[str]:
         """Return the flags of the inbox's messages."""
-        with self.opened() as box:
+        with self.connect() as box:
             box.folder.set("INBOX", readonly=True)
             return [flag for mail in box.fetch(mark_seen=False) for flag in mail.flags]
 
-    def opened(self) -> MailBoxUnencrypted:
+    def connect(self) -> MailBoxUnencrypted:
         """Return a connection that is logged in."""
         return MailBoxUnencrypted("127.0.0.1", self.port, 10).login_utf8(self.user, self.password)
 

@@ -104,16 +104,18 @@ def sign(raw: bytes, names: tuple[str, ...], domain: str, length: bool = False) 
     return signature
 
 
-def judged(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> MessageReport:
+def message_report(
+    raw: bytes, ours: Installation = OURS, keys: Keys | None = None
+) -> MessageReport:
     return check_message(raw, ours, (keys or StaticKey(record())).find)
 
 
 def findings(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, Finding]:
     """Return what is found in a message, by check."""
-    return {finding.check: finding for finding in judged(raw, ours, keys).report.findings}
+    return {finding.check: finding for finding in message_report(raw, ours, keys).report.findings}
 
 
-def trouble(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, str]:
+def problems(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, str]:
     """Return the warnings and failures, each by its check."""
     found = findings(raw, ours, keys).values()
     return {each.check: each.level for each in found if each.level in {"warning", "failure"}}

@@ -1,6 +1,6 @@
 """A real nginx in front of a server, configured as `docs/operating.md` says.
 
-    with nginx.before(base_url) as proxy:
+    with nginx.in_front_of(base_url) as proxy:
         ...  # talk to proxy.url
         proxy.quit()
         assert path not in proxy.logged
@@ -82,7 +82,7 @@ def documented() -> str:
 
 
 @contextmanager
-def before(base_url: str) -> Iterator[Proxy]:
+def in_front_of(base_url: str) -> Iterator[Proxy]:
     """Yield an nginx that passes everything on to the server at `base_url`."""
     program, port = binary(), processes.free_port()
     with TemporaryDirectory(prefix="preference-center-nginx-") as name:

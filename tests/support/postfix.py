@@ -94,7 +94,7 @@ class Mta:
         command = ["postqueue", option]
         return subprocess.run(command, env=self.variables, capture_output=True, check=True).stdout
 
-    def forget(self) -> None:
+    def clear_log(self) -> None:
         """Begin the log anew."""
         (self.folder / "postfix.log").write_text("", "utf-8")
 

@@ -15,12 +15,12 @@ from sqlalchemy import create_engine, make_url, text
 
 
 @contextmanager
-def server(*, durable: bool = False, ours: bool = False) -> Iterator[str]:
-    """Yield the URL of a database that is empty and ours alone; `durable` waits for the disk.
+def server(*, durable: bool = False, own: bool = False) -> Iterator[str]:
+    """Yield the URL of a database that is empty and own alone; `durable` waits for the disk.
 
-    `ours` starts a server even where one is named, so that a test may stop or configure it.
+    `own` starts a server even where one is named, so that a test may stop or configure it.
     """
-    with _any_server(durable=durable, ours=ours) as url:
+    with _any_server(durable=durable, own=own) as url:
         name = f"preference_center_{uuid4().hex[:12]}"
         execute(url, f"CREATE DATABASE {name}")
         try:
@@ -81,9 +81,9 @@ def missing_standby(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _any_server(*, durable: bool, ours: bool) -> Iterator[str]:
+def _any_server(*, durable: bool, own: bool) -> Iterator[str]:
     named = os.environ.get("TEST_DATABASE_URL")
-    if named and not ours:
+    if named and not own:
         yield named
     elif (binaries := _binaries()) is not None:
         with _own_server(binaries, durable=durable) as url:

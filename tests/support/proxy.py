@@ -1,6 +1,6 @@
 """A TCP proxy before PostgreSQL that goes silent when told: it acknowledges, and forwards nothing.
 
-with proxy.before(url) as (proxied_url, proxy):
+with proxy.in_front_of(url) as (proxied_url, proxy):
     with proxy.silent(): ...
 """
 
@@ -75,7 +75,7 @@ class Proxy:
 
 
 @contextmanager
-def before(url: str) -> Iterator[tuple[str, Proxy]]:
+def in_front_of(url: str) -> Iterator[tuple[str, Proxy]]:
     """Yield the URL of a proxy before a server, and the proxy."""
     proxy = Proxy(url)
     through = make_url(url).set(host="127.0.0.1", port=proxy.port)

@@ -16,12 +16,12 @@ from werkzeug.test import TestResponse
 
 from preference_center import create_app
 from preference_center.core import subscribers, topics
-from preference_center.links.minter import Link, Minter, Purpose, write_link
+from preference_center.links.minter import Link, Purpose, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, PageView, Subscriber
 from preference_center.web.services import Services
-from tests.support import make, post
+from tests.support import mailer, make
 from tests.support.page import Page
 
 ORIGIN = "https://mail.example.org"
@@ -67,7 +67,7 @@ class Site:
         return Page(self.get(path, **request), status)
 
     def press(self, page: Page, button: str, status: int = 303) -> TestResponse:
-        """Post the form of a page's button, as a browser would."""
+        """Mailer the form of a page's button, as a browser would."""
         path, data = page.form_of(button)
         response = self.post(path, data=data)
         assert response.status_code == status, response.text
@@ -79,9 +79,9 @@ class Site:
 
     def emails(self) -> list[EmailMessage]:
         """Let a worker send what is due now, and return it."""
-        sending = post.Post(self.database, settings=self.settings)
-        sending.after(self.now - make.NOW)
-        return sending.sent
+        sender = mailer.Mailer(self.database, settings=self.settings)
+        sender.send_due(self.now - make.NOW)
+        return sender.sent
 
     def subscribe(
         self, *emails: str, topics: tuple[str, ...] = ("weekly-news", "product-news")
@@ -140,7 +140,7 @@ class Site:
         person = self.subscriber(email)
         return person.locale if person else None
 
-    def stops(self, email: str = "ada@example.org") -> list[Any]:
+    def unsubscribed(self, email: str = "ada@example.org") -> list[Any]:
         """Return what one person's ledger says was stopped: topics, and `all`."""
         table = Base.metadata.tables["ledger"]
         columns = select(table.c.topic, table.c.scope).where(
@@ -178,12 +178,22 @@ def confirm(
 def path_in(mail: EmailMessage, page: str, end: str = "") -> str:
     """Return the path of the one link in a mail's text to `page`, like `/c/`, that ends so."""
     pattern = rf"^{ORIGIN}({page}[^/#\s]+{end})$"
-    (found,) = re.findall(pattern, post.plain(mail), re.MULTILINE)
+    (found,) = re.findall(pattern, mailer.plain(mail), re.MULTILINE)
     return str(found)
 
 
-def minter() -> Minter:
-    return make.minter()
+def lose_database(site: Site) -> None:
+    """Point the site at a database that does not exist."""
+    site.close()
+    gone = "sqlite:////no/such/folder/x.db"
+    if not site.database.is_sqlite:
+        gone = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
+    use_database(site, Database(gone, (make.SERVER_KEY,)))
+
+
+def use_database(site: Site, database: Database) -> None:
+    """Point the site at `database`."""
+    object.__setattr__(site.services, "database", database)
 
 
 def every_route(site: Site) -> Iterator[tuple[str, str]]:

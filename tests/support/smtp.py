@@ -1,7 +1,7 @@
 """A real SMTP server on this machine that refuses, drops or keeps what a test wants of it.
 
     with smtp.server(replies={"RCPT": "451 4.3.0 later"}) as server: ...
-    server.mails[0].message, server.url
+    server.emails[0].message, server.url
 
 A reply of `DROP` closes the connection in place of an answer, one of `SILENCE` never answers.
 """
@@ -61,8 +61,8 @@ class Server:
     """
 
     replies: Mapping[str, str] = field(default_factory=dict)
-    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None
-    mails: list[ReceivedEmail] = field(default_factory=list)
+    on_email: Callable[[ReceivedEmail], None] = lambda mail: None
+    emails: list[ReceivedEmail] = field(default_factory=list)
     url: str = ""
 
     def url_with_login(self, password: str) -> str:
@@ -100,10 +100,10 @@ class Server:
             sender = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
             over_tls = server.transport.get_extra_info("ssl_object") is not None
             raw = envelope.original_content or b""
-            self.mails.append(
+            self.emails.append(
                 ReceivedEmail(sender, envelope.rcpt_tos, raw, over_tls, bool(session.authenticated))
             )
-            self.on_mail(self.mails[-1])
+            self.on_email(self.emails[-1])
         return reply
 
     async def handle_QUIT(  # noqa: N802
@@ -152,14 +152,14 @@ class _Controller(Controller):
 def server(
     *,
     replies: Mapping[str, str] | None = None,
-    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None,
+    on_email: Callable[[ReceivedEmail], None] = lambda mail: None,
     tls: str = "none",
     login: bool = False,
     smtputf8: bool = True,
     host: str = "127.0.0.1",
 ) -> Iterator[Server]:
     """Yield a server. `tls` is `none`, `starttls` (and nothing without it) or `implicit`."""
-    taken = Server(replies or {}, on_mail)
+    taken = Server(replies or {}, on_email)
     options: dict[str, Any] = {"enable_SMTPUTF8": smtputf8, "timeout": 30}
     if tls == "starttls":
         options.update(tls_context=server_tls(), require_starttls=True)
@@ -221,7 +221,7 @@ def server_tls() -> ssl.SSLContext:
 def wait_for_email(taken: Server, count: int, seconds: float = 20) -> None:
     """Return when `count` mails have come; fail if they do not."""
     tick, waited = threading.Event(), 0.0
-    while len(taken.mails) < count:
-        assert waited < seconds, f"{len(taken.mails)} of {count} mails came"
+    while len(taken.emails) < count:
+        assert waited < seconds, f"{len(taken.emails)} of {count} mails came"
         tick.wait(0.02)
         waited += 0.02

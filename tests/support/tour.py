@@ -13,9 +13,8 @@ from preference_center.core import topics
 from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link, path_in
+from tests.support.site import Site, confirm, link, lose_database, path_in
 from tests.support.site import receipt as receipt_of
-from tests.unit.web.test_one_click import lose_database
 
 ADA, BOB, EVE, NEW = (f"{name}@example.org" for name in ("ada", "bob", "eve", "new"))
 

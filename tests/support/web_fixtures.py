@@ -65,7 +65,7 @@ def server(
         if request.param == "serve":
             yield base_url, url
         else:
-            with nginx.before(base_url) as proxy:
+            with nginx.in_front_of(base_url) as proxy:
                 yield proxy.url, url
 
 

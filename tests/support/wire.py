@@ -1,7 +1,7 @@
 """A server as a socket sees it: what is sent is written byte by byte, what comes back is read so.
 
     with wire(base_url) as connection:
-        assert_stopped(connection.ask(head(path, FORM, length(RFC)), RFC))
+        assert_stopped(connection.request(head(path, FORM, length(RFC)), RFC))
 
 Over HTTPS the certificate is not checked: a test has made it.
 """
@@ -53,7 +53,7 @@ class Wire:
     def send(self, *parts: bytes) -> None:
         self.socket.sendall(b"".join(parts))
 
-    def ask(self, *parts: bytes) -> Answer:
+    def request(self, *parts: bytes) -> Answer:
         self.send(*parts)
         return self.answer()
 
@@ -141,6 +141,6 @@ class Served:
         database.close()
         return found
 
-    def unsubscribed(self) -> int:
+    def unsubscribe_count(self) -> int:
         """Return how many stops the ledger has of this person."""
         return [row.event for row in self.ledger()].count(Event.UNSUBSCRIBED)

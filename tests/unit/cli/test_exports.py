@@ -13,7 +13,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
 IMPORT = ("import", "-", "--create-topics")
@@ -21,42 +21,42 @@ MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
 
 
 def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_path: Path) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
     target = tmp_path / "people.csv"
     target.write_text("an older one")
     target.chmod(0o640)
-    done(database_url, "export", "preferences", "-o", str(target))
+    run_ok(database_url, "export", "preferences", "-o", str(target))
     rows = list(csv.DictReader(target.read_text().splitlines()))
     assert [row["email"] for row in rows] == ["ada@example.org"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert list(tmp_path.glob("*people.csv*")) == [target]
     target.unlink()
-    done(database_url, "export", "preferences", "-o", str(target))
+    run_ok(database_url, "export", "preferences", "-o", str(target))
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) -> None:
-    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     link = tmp_path / "null"
     link.symlink_to("/dev/null")
-    done(database_url, "export", "preferences", "-o", str(link))
+    run_ok(database_url, "export", "preferences", "-o", str(link))
     assert link.is_symlink()
     assert stat.S_ISCHR(link.stat().st_mode)
 
 
 def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
-    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
-    plain = done(database_url, "export", "preferences")
-    assert done(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
-    assert done(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
+    run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    plain = run_ok(database_url, "export", "preferences")
+    assert run_ok(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
+    assert run_ok(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
     wrong = run(database_url, "export", "preferences", "--excel", "--format", "jsonl")
     assert (wrong.exit_code, "--excel is for CSV" in wrong.stderr) == (2, True)
 
 
 def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
-    table = list(csv.DictReader(done(database_url, "export", "preferences").splitlines()))
-    lines = done(database_url, "export", "preferences", "--format", "jsonl").splitlines()
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
+    table = list(csv.DictReader(run_ok(database_url, "export", "preferences").splitlines()))
+    lines = run_ok(database_url, "export", "preferences", "--format", "jsonl").splitlines()
     plain = [{key: value or "" for key, value in json.loads(line).items()} for line in lines]
     assert plain == table
 
@@ -66,11 +66,13 @@ def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database
         make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
         make.unsubscribe(session, at=make.NOW)
     since = (make.NOW - timedelta(days=1)).date().isoformat()
-    rows = done(database_url, "export", "ledger", "--since", since).splitlines()
+    rows = run_ok(database_url, "export", "ledger", "--since", since).splitlines()
     assert len(rows) == 2
     assert ",unsubscribed,topic,weekly-news,page," in rows[1]
-    assert len(done(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
-    assert len(done(database_url, "export", "ledger", "--until", since).splitlines()) == 3
+    assert (
+        len(run_ok(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
+    )
+    assert len(run_ok(database_url, "export", "ledger", "--until", since).splitlines()) == 3
 
 
 @pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
@@ -91,7 +93,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: P
 def test_an_export_killed_half_way_leaves_no_file_under_its_name(
     database_url: str, tmp_path: Path
 ) -> None:
-    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     target = tmp_path / "people.csv"
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(settings, "export", "preferences", "-o", str(target))
@@ -104,7 +106,7 @@ def test_an_export_killed_half_way_leaves_no_file_under_its_name(
 
 @pytest.mark.integration
 def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
-    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(
         settings, "export", "preferences", stdout=subprocess.PIPE, stderr=subprocess.PIPE

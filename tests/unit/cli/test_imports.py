@@ -13,23 +13,23 @@ import pytest
 from preference_center.core import subscribers
 from preference_center.store import Database, UnavailableError
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
 IMPORT = ("import", "-", "--create-topics")
 
 
 def test_an_import_counts_what_it_did_and_may_run_again(database_url: str) -> None:
-    first = done(database_url, *IMPORT, stdin=PEOPLE)
+    first = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert first.startswith("Added 1, unsubscribed 0, kept 0, unchanged 0, erased 0, refused 0")
-    again = done(database_url, *IMPORT, stdin=PEOPLE)
+    again = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert again.startswith("Added 0, unsubscribed 0, kept 0, unchanged 1")
 
 
 def test_a_dry_run_says_what_would_happen_and_keeps_nothing(database_url: str) -> None:
-    said = done(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
+    said = run_ok(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
     assert said.startswith("Would have added 1")
-    assert done(database_url, "export", "preferences").count("\n") == 1
+    assert run_ok(database_url, "export", "preferences").count("\n") == 1
 
 
 def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: Path) -> None:
@@ -125,10 +125,10 @@ def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_pa
     line = json.dumps({**row, "locale": None})
     file = tmp_path / "people.jsonl"
     file.write_text(f"{line}\n")
-    added = done(database_url, "import", str(file), "--create-topics")
+    added = run_ok(database_url, "import", str(file), "--create-topics")
     assert added.startswith("Added 1")
     for options in (["--format", "jsonl"], []):
-        again = done(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
+        again = run_ok(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
         assert "unchanged 1" in again
 
 
@@ -204,7 +204,7 @@ def test_columns_are_found_by_their_letters_and_digits(database_url: str, name: 
     result = run(database_url, *IMPORT, stdin=people)
     assert result.stdout.startswith("Added 1")
     assert "Ignored" not in result.stderr
-    assert "2026-01-02T00:00:00" in done(database_url, "export", "preferences")
+    assert "2026-01-02T00:00:00" in run_ok(database_url, "export", "preferences")
 
 
 def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
@@ -215,7 +215,7 @@ def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
 def test_a_column_can_be_declared_not_to_be_about_opting_out(database_url: str) -> None:
     people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
     assert "these columns may say who opted out" in run(database_url, *IMPORT, stdin=people).stderr
-    done(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
+    run_ok(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
 
 
 @pytest.mark.parametrize("name", ["Bounce-Rate", "bounce", ""])
@@ -234,20 +234,20 @@ def test_a_column_of_json_lines_to_ignore_may_come_late(database_url: str) -> No
     ]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     options = ("--topic", "weekly-news", "--ignore-column", "Bounce Rate")
-    assert done(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
+    assert run_ok(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
 
 
 @pytest.mark.parametrize("header", ["email,created", "Email Address,UNSUB_TIME,UNSUB_REASON"])
 def test_a_file_of_people_who_opted_out_needs_only_a_status(database_url: str, header: str) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
     cells = "1443651154" if header.count(",") == 1 else "2026-10-01 10:00:00,NORMAL"
-    said = done(
+    said = run_ok(
         database_url,
         *("import", "-", "--status", "unsubscribed", "--topic", "weekly-news"),
         stdin=f"{header}\r\nada@example.org,{cells}\r\n",
     )
     assert said.startswith("Added 0, unsubscribed 1")
-    assert ",unsubscribed," in done(database_url, "export", "preferences")
+    assert ",unsubscribed," in run_ok(database_url, "export", "preferences")
 
 
 def test_a_late_line_of_json_that_may_say_they_opted_out_is_refused(database_url: str) -> None:
@@ -301,10 +301,10 @@ def test_a_topic_for_all_rows_must_be_one(database_url: str) -> None:
 def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
     rows = ("ada@example.org,weekly-news,subscribed", "ben@example.org,weekly-new,subscribed")
     people = "\n".join(("email,topic,status", *rows))
-    dry = done(database_url, *IMPORT, "--dry-run", stdin=people)
+    dry = run_ok(database_url, *IMPORT, "--dry-run", stdin=people)
     assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
-    assert done(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
-    assert "New topics" not in done(database_url, *IMPORT, stdin=people)
+    assert run_ok(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
+    assert "New topics" not in run_ok(database_url, *IMPORT, stdin=people)
 
 
 def test_refused_rows_keep_a_line_each_without_a_last_line_end(
@@ -330,7 +330,7 @@ def test_refused_rows_of_utf_16_keep_a_line_each(database_url: str, tmp_path: Pa
 def test_json_lines_have_two_names(database_url: str, tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.write_text('{"email": "ada@example.org", "topic": "news", "status": "unsubscribed"}\n')
-    assert done(database_url, "import", str(file)).startswith("Added 0, unsubscribed 1")
+    assert run_ok(database_url, "import", str(file)).startswith("Added 0, unsubscribed 1")
 
 
 def test_the_report_and_the_refused_rows_are_two_files(database_url: str, tmp_path: Path) -> None:

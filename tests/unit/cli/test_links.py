@@ -7,7 +7,7 @@ import pytest
 
 from preference_center.links.minter import read_link
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 MAILING = ("--topic", "weekly-news", "--campaign", "2026-47")
 
@@ -18,7 +18,7 @@ def rows(text_of_csv: str) -> list[dict[str, str]]:
 
 def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
     people = 'email,name\nada@example.org,"Lovelace, Ada"\n'
-    (row,) = rows(done("", "links", *MAILING, "--name", "Weekly news", stdin=people))
+    (row,) = rows(run_ok("", "links", *MAILING, "--name", "Weekly news", stdin=people))
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["name"] == "Lovelace, Ada"
     assert row["list_unsubscribe"] == f"<{row['unsubscribe_url']}>"
@@ -29,7 +29,7 @@ def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
 
 @pytest.mark.parametrize("name", ["E-mail", "EMAIL ADDRESS", "email_address"])
 def test_the_column_with_the_address_may_be_spelled_as_other_tools_do(name: str) -> None:
-    (row,) = rows(done("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
+    (row,) = rows(run_ok("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["id"] == str(make.id_of())
 
@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_merged_is_refused_whole(people: bytes, why: str) 
 
 def test_columns_that_are_not_used_may_have_one_name_or_none() -> None:
     people = "email;name;Name;;city;\nada@example.org;a;b;c;d;\n"
-    (row,) = rows(done("", "links", *MAILING, stdin=people))
+    (row,) = rows(run_ok("", "links", *MAILING, stdin=people))
     assert list(row)[:5] == ["email", "name", "name (2)", "column 4", "city"]
     assert list(row.values())[:5] == ["ada@example.org", "a", "b", "c", "d"]
 

@@ -16,7 +16,7 @@ from preference_center.store import Database
 from preference_center.store.tables import AnonymizedReason, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.util.clock import utc_now
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 DAY = timedelta(days=1)
 NOTHING = [0] * len(retention.STEPS)
@@ -82,7 +82,7 @@ def rows(database: Database) -> list[int | None]:
 
 def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_url: str) -> None:
     one_of_each_age(database)
-    said = done(database_url, "purge")
+    said = run_ok(database_url, "purge")
     assert said.startswith("Purged:\n")
     assert counted(said) == [1, 1, 3, 1, 0, 0, 0, 0, 0]
     with database.reading() as session:
@@ -95,7 +95,7 @@ def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_
         ]
         past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
-    assert counted(done(database_url, "purge")) == NOTHING
+    assert counted(run_ok(database_url, "purge")) == NOTHING
 
 
 def test_a_dry_run_counts_the_same_and_forgets_nothing(
@@ -103,24 +103,24 @@ def test_a_dry_run_counts_the_same_and_forgets_nothing(
 ) -> None:
     one_of_each_age(database)
     before = rows(database)
-    said = done(database_url, "purge", "--dry-run")
+    said = run_ok(database_url, "purge", "--dry-run")
     assert said.startswith("Would be purged:\n")
     assert rows(database) == before
-    assert counted(done(database_url, "purge")) == counted(said)
+    assert counted(run_ok(database_url, "purge")) == counted(said)
 
 
 def test_the_terms_are_settings(database: Database, database_url: str) -> None:
     one_of_each_age(database)
     names = ("CLAIM_RETENTION_DAYS", "REASON_IDENTITY_RETENTION_DAYS", "REASON_TEXT_RETENTION_DAYS")
     longer = {"OUTBOX_RETENTION_DAYS": "40", **dict.fromkeys(names, "400")}
-    assert counted(done(database_url, "purge", **longer)) == NOTHING
+    assert counted(run_ok(database_url, "purge", **longer)) == NOTHING
 
 
 def test_a_reason_loses_its_person_no_later_than_its_text(
     database: Database, database_url: str
 ) -> None:
     one_of_each_age(database)
-    said = done(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
+    said = run_ok(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
     assert counted(said)[2:4] == [4, 4]
 
 
@@ -135,8 +135,8 @@ def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None
 def test_many_are_forgotten_a_thousand_at_a_time(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         session.execute(insert(OutboxRow), [mail(utc_now() - 99 * DAY) for _ in range(2_500)])
-    assert counted(done(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
-    assert counted(done(database_url, "purge")) == [2_500, *NOTHING[1:]]
+    assert counted(run_ok(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
+    assert counted(run_ok(database_url, "purge")) == [2_500, *NOTHING[1:]]
     assert rows(database) == NOTHING[:4]
 
 
@@ -172,7 +172,7 @@ def test_stops_and_the_ledger_are_kept(database: Database, database_url: str) ->
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session, at=utc_now() - 4000 * DAY)
-    done(database_url, "purge")
+    run_ok(database_url, "purge")
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(LedgerRow)) == 2
-    assert done(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
+    assert run_ok(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"

@@ -7,7 +7,7 @@ from preference_center.links.addresses import fingerprint
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 
 def leave(database: Database) -> None:
@@ -20,7 +20,7 @@ def test_somebody_is_erased_by_address_in_any_spelling(
     database: Database, database_url: str
 ) -> None:
     leave(database)
-    assert done(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
+    assert run_ok(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
         assert found is not None
@@ -35,7 +35,7 @@ def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
     with database.transaction() as session:
         make.subscriber(session)
         subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
-    assert done(database_url, "erase", unclean) == "Erased.\n"
+    assert run_ok(database_url, "erase", unclean) == "Erased.\n"
     with database.reading() as session:
         for each in (make.id_of(), fingerprint(unclean, make.IDENTITY_KEY)):
             found = subscribers.find(session, each)
@@ -46,7 +46,7 @@ def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
 def test_erasing_what_is_not_on_record_says_so_and_holds(
     database: Database, database_url: str
 ) -> None:
-    said = done(database_url, "erase", "ada@example.org")
+    said = run_ok(database_url, "erase", "ada@example.org")
     assert said.startswith("This address or id was not on record")
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
@@ -62,8 +62,8 @@ def test_two_addresses_are_not_erased_at_once(database_url: str) -> None:
 
 def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> None:
     leave(database)
-    done(database_url, "erase", "ada@example.org")
-    again = done(database_url, "erase", str(make.id_of()))
+    run_ok(database_url, "erase", "ada@example.org")
+    again = run_ok(database_url, "erase", str(make.id_of()))
     assert again == "This subscriber was erased before.\n"
 
 
@@ -75,16 +75,16 @@ def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> Non
 
 def test_an_erased_person_stays_suppressed_after_an_import(database_url: str) -> None:
     people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
-    done(database_url, "import", "-", "--create-topics", stdin=people)
-    done(database_url, "erase", "ada@example.org")
-    done(database_url, "import", "-", stdin=people)
+    run_ok(database_url, "import", "-", "--create-topics", stdin=people)
+    run_ok(database_url, "erase", "ada@example.org")
+    run_ok(database_url, "import", "-", stdin=people)
     asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    assert "deny,erased" in done(database_url, *asked, stdin="email\nada@example.org\n")
+    assert "deny,erased" in run_ok(database_url, *asked, stdin="email\nada@example.org\n")
 
 
 def test_a_ledger_that_is_whole_verifies(database: Database, database_url: str) -> None:
     leave(database)
-    assert done(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
+    assert run_ok(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
 
 
 def test_a_row_that_was_altered_is_found(database: Database, database_url: str) -> None:

@@ -6,7 +6,7 @@ from preference_center.core import subscribers
 from preference_center.core.vocab import Scope
 from preference_center.store import Database
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 ARGUMENTS = ("suppressions", "remove", "--source", "bounce", "--domain", "example.org")
 SINCE = ("--since", "2026-11-22")
@@ -28,14 +28,14 @@ def stops(database: Database, email: str) -> set[str]:
 
 def test_the_stops_of_one_domain_are_lifted(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org", "ben@example.org", "cem@example.net")
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
+    assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
     assert stops(database, "ada@example.org") == set()
     assert stops(database, "cem@example.net") == {"address"}
 
 
 def test_a_dry_run_counts_and_lifts_nothing(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org")
-    said = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    said = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert said == "Suppressions that would be removed: 1\n"
     assert stops(database, "ada@example.org") == {"address"}
 
@@ -46,15 +46,15 @@ def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
     bounced(database, "ada@example.org")
     with database.transaction() as session:
         make.unsubscribe(session, "ada@example.org", None, Scope.ALL, source="bounce")
-    dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    dry = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert dry == "Suppressions that would be removed: 2\n"
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
+    assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
 
 
 def test_until_ends_it(database: Database, database_url: str) -> None:
     bounced(database, "ada@example.org")
     until = (make.NOW - timedelta(minutes=5)).isoformat()
-    done(database_url, *ARGUMENTS, *SINCE, "--until", until)
+    run_ok(database_url, *ARGUMENTS, *SINCE, "--until", until)
     assert stops(database, "ada@example.org") == {"address"}
 
 

@@ -2,25 +2,25 @@
 
 from preference_center.core import topics
 from preference_center.store import Database
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 
 def test_a_topic_that_was_added_is_listed(database_url: str) -> None:
-    assert done(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
-    listed = done(database_url, "topics", "list")
+    assert run_ok(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
+    listed = run_ok(database_url, "topics", "list")
     assert listed.split("  ")[0] == "weekly-news"
     assert listed.endswith("Weekly news  (opt_in, irregular, public)\n")
 
 
 def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
-    assert "preference-center topics add weekly-news" in done(database_url, "topics", "list")
+    assert "preference-center topics add weekly-news" in run_ok(database_url, "topics", "list")
 
 
 def test_options_decide_what_silence_means_and_who_sees_it(
     database: Database, database_url: str
 ) -> None:
     options = ("--policy", "opt_out", "--private", "--no-change-notices")
-    done(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
+    run_ok(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
         assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
@@ -29,9 +29,9 @@ def test_options_decide_what_silence_means_and_who_sees_it(
 def test_how_often_a_topic_is_sent_is_said_and_changed(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
-    assert "(opt_in, weekly, public)" in done(database_url, "topics", "list")
-    said = done(database_url, "topics", "cadence", "weekly-news", "monthly")
+    run_ok(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
+    assert "(opt_in, weekly, public)" in run_ok(database_url, "topics", "list")
+    said = run_ok(database_url, "topics", "cadence", "weekly-news", "monthly")
     assert said == "weekly-news is now monthly.\n"
     with database.reading() as session:
         assert topics.get(session, "weekly-news").cadence == "monthly"
@@ -40,10 +40,10 @@ def test_how_often_a_topic_is_sent_is_said_and_changed(
 def test_a_topic_is_described_in_one_language_at_a_time(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
+    run_ok(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
     german = ("--locale", "de", "--name", "Wochenbrief")
-    done(database_url, "topics", "describe", "weekly-news", *german)
-    done(database_url, "topics", "describe", "weekly-news", "--name", "The week")
+    run_ok(database_url, "topics", "describe", "weekly-news", *german)
+    run_ok(database_url, "topics", "describe", "weekly-news", "--name", "The week")
     with database.reading() as session:
         topic = topics.get(session, "weekly-news")
         assert topics.name(topic, "de-AT") == "Wochenbrief"
@@ -54,9 +54,9 @@ def test_a_topic_is_described_in_one_language_at_a_time(
 
 
 def test_an_archived_topic_is_marked_and_nobody_is_mailed_on_it(database_url: str) -> None:
-    done(database_url, "topics", "add", "weekly-news")
-    done(database_url, "topics", "archive", "weekly-news")
-    assert "archived 20" in done(database_url, "topics", "list")
+    run_ok(database_url, "topics", "add", "weekly-news")
+    run_ok(database_url, "topics", "archive", "weekly-news")
+    assert "archived 20" in run_ok(database_url, "topics", "list")
     asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
     result = run(database_url, *asked, stdin="email\nada@example.org\n")
     assert result.exit_code == 2
@@ -64,7 +64,7 @@ def test_an_archived_topic_is_marked_and_nobody_is_mailed_on_it(database_url: st
 
 
 def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None:
-    done(database_url, "topics", "add", "weekly-news")
+    run_ok(database_url, "topics", "add", "weekly-news")
     refused = {
         ("add", "weekly-news"): "there is a topic weekly-news already",
         ("add", "Weekly News"): "'Weekly News': a topic is 1 to 32 of a-z, 0-9 and -",

@@ -23,8 +23,8 @@ from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
-from tests.support import make, post
-from tests.support.post import Post
+from tests.support import mailer, make
+from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
 QUIET = timedelta(minutes=2)
@@ -97,20 +97,20 @@ def reader(database: Database) -> Database:
 
 def letter(database: Database, *changes: Change, **settings: Any) -> EmailMessage:
     """Make the changes one after another, and return the mail that tells of the last."""
-    post_ = Post(database)
+    sender = Mailer(database)
     for n, change in enumerate(changes):
         with database.transaction() as session:
             change(session)
             if n < len(changes) - 1:
                 session.query(OutboxRow).delete()
-    post_.after(QUIET, **settings)
-    (message,) = post_.sent
+    sender.send_due(QUIET, **settings)
+    (message,) = sender.sent
     return message
 
 
 def lines(message: EmailMessage) -> list[str]:
     """Return the lines of a mail's text, its links named by their pages."""
-    named = re.sub(r"https://mail\.example\.org/(\w)/[^/#\s]+", r"LINK /\1/", post.plain(message))
+    named = re.sub(r"https://mail\.example\.org/(\w)/[^/#\s]+", r"LINK /\1/", mailer.plain(message))
     return [line for line in named.splitlines() if line]
 
 
@@ -263,12 +263,12 @@ def test_a_notice_lists_the_changes_and_the_topics_received(told: tuple[Any, Ema
 
 def test_the_html_of_a_notice_has_the_same_content(told: tuple[Any, EmailMessage]) -> None:
     (_, subject, changes, now), message = told
-    document = post.html(message)
+    document = mailer.html(message)
     seen = " ".join("".join(document.itertext()).split())
     assert " ".join("".join(document.find(".//h1").itertext()).split()) == subject
     for line in [*changes, *now, FOOT]:
         assert line.removeprefix("- ") in seen
-    assert post.links(message)
+    assert mailer.links(message)
 
 
 def test_a_notice_has_an_undo_link(told: tuple[Any, EmailMessage]) -> None:
@@ -309,7 +309,7 @@ def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
 
 
 def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
-    undo_, why, choose = post.links(letter(reader, stop()))
+    undo_, why, choose = mailer.links(letter(reader, stop()))
     signed = undo_.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
     assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
@@ -320,14 +320,14 @@ def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
 
 def test_a_notice_links_to_the_sign_up_page(reader: Database) -> None:
     message = letter(reader, stop(), sign_up_url="https://example.org/join?a=1&b=2")
-    assert post.links(message)[-1] == "https://example.org/join?a=1&b=2"
+    assert mailer.links(message)[-1] == "https://example.org/join?a=1&b=2"
 
 
 def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
     told: tuple[Any, EmailMessage],
 ) -> None:
     (_, subject, *_), message = told
-    said = post.plain(message)
+    said = mailer.plain(message)
     assert ("tell us why" in said) is ("is unsubscribed from" in said)
     assert ("Thank you for reading" in said) is subject.startswith("You’re unsubscribed")
 
@@ -340,7 +340,7 @@ def test_a_notice_names_topics_in_the_subscribers_language(reader: Database) -> 
     message = letter(reader, describe, less(Frequency.WEEKLY), languages=("en", "ar-XB"))
     assert "أخبار" in message["Subject"]
     assert message["Content-Language"] == "ar-XB"
-    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+    assert (mailer.html(message).get("lang"), mailer.html(message).get("dir")) == ("ar-XB", "rtl")
 
 
 # What is asked for.
@@ -353,9 +353,9 @@ def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
 
 def requested(database: Database, kind: OutboxKind, topic: str = "", **settings: Any) -> Any:
     request(database, kind, topic)
-    sending = Post(database)
-    sending.after(timedelta(0), **settings)
-    return sending.sent[0] if sending.sent else None
+    sender = Mailer(database)
+    sender.send_due(timedelta(0), **settings)
+    return sender.sent[0] if sender.sent else None
 
 
 def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:
@@ -368,7 +368,7 @@ def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:
         "If you didn’t ask, ignore this email. Nothing will come.",
         FOOT,
     ]
-    (link,) = post.links(message)
+    (link,) = mailer.links(message)
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
     assert found == Confirm(make.NOW.date(), make.id_of(), "science", make.NOW)
 
@@ -383,7 +383,7 @@ def test_the_full_text_of_an_email_with_a_new_link(reader: Database) -> None:
         "If it wasn’t you, do nothing; nothing will change.",
         FOOT,
     ]
-    (link,) = post.links(message)
+    (link,) = mailer.links(message)
     found = read_link("preferences", link.rpartition("/")[2], [make.LINK_KEY])
     assert (found.day, found.subscriber_id) == (make.NOW.date(), make.id_of())
 
@@ -410,9 +410,9 @@ def test_a_requested_email_is_in_the_subscribers_language(
     assert message["Content-Language"] == "ar-XB"
     mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"
     names = "Northwind|Letters|Street|Exampletown|Example|Science"
-    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", post.plain(message))
+    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", mailer.plain(message))
     assert not re.search("[A-Za-z]", rest)
-    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+    assert (mailer.html(message).get("lang"), mailer.html(message).get("dir")) == ("ar-XB", "rtl")
 
 
 def test_an_archived_topic_sends_no_opt_in_request(reader: Database) -> None:
@@ -423,9 +423,9 @@ def test_an_archived_topic_sends_no_opt_in_request(reader: Database) -> None:
 
 def test_a_link_sent_late_is_dated_when_it_is_written(reader: Database) -> None:
     request(reader, OutboxKind.OPT_IN_REQUEST, "science")
-    sending = Post(reader)
-    sending.after(timedelta(hours=20))
-    (link,) = post.links(sending.sent[0])
+    sender = Mailer(reader)
+    sender.send_due(timedelta(hours=20))
+    (link,) = mailer.links(sender.sent[0])
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
     assert found.day == (make.NOW + timedelta(hours=20)).date()
     assert found.asked_at == make.NOW  # what was stopped in between stays so

@@ -38,8 +38,8 @@ def refusal(url: str, to: str = "ada@example.org") -> DeliveryError:
 def test_an_email_is_sent_from_the_null_sender_to_one_recipient() -> None:
     with smtp.server() as server:
         send(server.url)
-    assert [(mail.sender, mail.recipients) for mail in server.mails] == [("", ["ada@example.org"])]
-    assert server.mails[0].message["Subject"] == "Hello"
+    assert [(mail.sender, mail.recipients) for mail in server.emails] == [("", ["ada@example.org"])]
+    assert server.emails[0].message["Subject"] == "Hello"
 
 
 def test_a_line_that_begins_with_from_is_sent_unchanged() -> None:
@@ -47,28 +47,28 @@ def test_a_line_that_begins_with_from_is_sent_unchanged() -> None:
     mail.set_content("From 25 November 2026, you get it weekly.\n.\n")
     with smtp.server() as server:
         SmtpTransport(server.url).send(mail, "", "ada@example.org")
-    assert server.mails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
-    assert b"\n" not in server.mails[0].raw.replace(b"\r\n", b"")
+    assert server.emails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
+    assert b"\n" not in server.emails[0].raw.replace(b"\r\n", b"")
 
 
 def test_a_given_envelope_sender_is_used() -> None:
     with smtp.server() as server:
         send(server.url, sender="bounces@example.org")
-    assert server.mails[0].sender == "bounces@example.org"
+    assert server.emails[0].sender == "bounces@example.org"
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_an_email_is_sent_over_tls(tls: str) -> None:
     with smtp.server(tls=tls) as server:
         send(server.url)
-    assert server.mails[0].over_tls
+    assert server.emails[0].over_tls
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_a_login_works_over_tls_with_any_password(tls: str) -> None:
     with smtp.server(tls=tls, login=True) as server:
         send(server.url_with_login(smtp.PASSWORD))
-    assert server.mails[0].logged_in
+    assert server.emails[0].logged_in
 
 
 def test_a_wrong_password_is_a_temporary_error() -> None:
@@ -91,7 +91,7 @@ def test_the_certificate_of_a_remote_server_is_verified(tls: str) -> None:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
     assert str(error) == "the mail server's certificate is not trusted"
-    assert not server.mails
+    assert not server.emails
 
 
 def test_a_certificate_of_a_configured_authority_is_trusted(
@@ -102,7 +102,7 @@ def test_a_certificate_of_a_configured_authority_is_trusted(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     with smtp.server(tls="starttls", host=smtp.ELSEWHERE) as server:
         send(server.url)
-    assert server.mails[0].over_tls
+    assert server.emails[0].over_tls
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -112,7 +112,7 @@ def test_a_4xx_is_temporary(step: str, reply: str) -> None:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
     assert str(error).startswith(f"the mail server said {reply[:3]}")
-    assert not server.mails
+    assert not server.emails
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -128,14 +128,14 @@ def test_a_dropped_connection_is_temporary(step: str) -> None:
     with smtp.server(replies={step: smtp.DROP}) as server:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
-    assert not server.mails
+    assert not server.emails
 
 
 @pytest.mark.parametrize("reply", [smtp.DROP, "421 too slow", "550 no goodbye"])
 def test_an_accepted_email_is_sent_whatever_the_reply_to_quit(reply: str) -> None:
     with smtp.server(replies={"QUIT": reply}) as server:
         send(server.url)
-    assert len(server.mails) == 1
+    assert len(server.emails) == 1
 
 
 @pytest.mark.parametrize("step", ["MAIL", "MESSAGE"])
@@ -154,14 +154,14 @@ def test_an_envelope_sender_replaces_a_refused_null_sender() -> None:
     with smtp.server(replies={"NULL SENDER": "550 5.1.7 no"}) as server:
         assert isinstance(refusal(server.url), PermanentError)
         send(server.url, sender="bounces@example.org")
-    assert len(server.mails) == 1
+    assert len(server.emails) == 1
 
 
 def test_a_non_ascii_address_is_sent_unchanged() -> None:
     with smtp.server() as server:
         send(server.url, "jörg@xn--bcher-kva.example")
-    assert server.mails[0].recipients == ["jörg@xn--bcher-kva.example"]
-    assert "To: jörg@xn--bcher-kva.example".encode() in server.mails[0].raw
+    assert server.emails[0].recipients == ["jörg@xn--bcher-kva.example"]
+    assert "To: jörg@xn--bcher-kva.example".encode() in server.emails[0].raw
 
 
 def test_a_non_ascii_address_fails_permanently_without_smtputf8() -> None:

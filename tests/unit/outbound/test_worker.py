@@ -14,7 +14,7 @@ from preference_center.outbound.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
 from tests.support import make, processes, smtp
-from tests.support.post import Post
+from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
 QUIET = timedelta(minutes=2)
@@ -23,8 +23,8 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def post(database: Database) -> Post:
-    return Post(database)
+def mailer(database: Database) -> Mailer:
+    return Mailer(database)
 
 
 def leave(
@@ -52,63 +52,63 @@ def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
 LEFT = "You’re unsubscribed from Weekly news"
 
 
-def test_a_change_notice_is_sent_once_after_the_delay(post: Post) -> None:
-    leave(post.database)
-    assert post.after(QUIET - SECOND) == []
-    assert post.after(QUIET) == [LEFT]
-    assert post.after(timedelta(days=2)) == [LEFT]
-    assert outbox_rows(post.database) == [("sent", None)]
+def test_a_change_notice_is_sent_once_after_the_delay(mailer: Mailer) -> None:
+    leave(mailer.database)
+    assert mailer.send_due(QUIET - SECOND) == []
+    assert mailer.send_due(QUIET) == [LEFT]
+    assert mailer.send_due(timedelta(days=2)) == [LEFT]
+    assert outbox_rows(mailer.database) == [("sent", None)]
 
 
-def test_a_notice_goes_to_the_stored_address_with_an_undo_link(post: Post) -> None:
-    leave(post.database)
-    post.after(QUIET)
-    assert post.sent[0]["To"] == "ada@example.org"
-    assert "https://mail.example.org/r/1." in post.sent[0].as_string()
-    assert "/undo" in post.sent[0].as_string()
+def test_a_notice_goes_to_the_stored_address_with_an_undo_link(mailer: Mailer) -> None:
+    leave(mailer.database)
+    mailer.send_due(QUIET)
+    assert mailer.sent[0]["To"] == "ada@example.org"
+    assert "https://mail.example.org/r/1." in mailer.sent[0].as_string()
+    assert "/undo" in mailer.sent[0].as_string()
 
 
-def test_an_unsubscribe_undone_within_the_delay_sends_nothing(post: Post) -> None:
-    result = leave(post.database)
-    take_back(post.database, result, MINUTE)
-    assert post.after(timedelta(hours=1)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)]
+def test_an_unsubscribe_undone_within_the_delay_sends_nothing(mailer: Mailer) -> None:
+    result = leave(mailer.database)
+    take_back(mailer.database, result, MINUTE)
+    assert mailer.send_due(timedelta(hours=1)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_several_changes_send_one_email(post: Post) -> None:
-    leave(post.database)
-    leave(post.database, MINUTE, slug="product-news")
-    assert post.after(MINUTE + QUIET - SECOND) == []
-    assert post.after(MINUTE + QUIET) == ["Your email preferences have changed"]
+def test_several_changes_send_one_email(mailer: Mailer) -> None:
+    leave(mailer.database)
+    leave(mailer.database, MINUTE, slug="product-news")
+    assert mailer.send_due(MINUTE + QUIET - SECOND) == []
+    assert mailer.send_due(MINUTE + QUIET) == ["Your email preferences have changed"]
 
 
-def test_changes_postpone_a_notice_by_ten_minutes_at_most(post: Post) -> None:
+def test_changes_postpone_a_notice_by_ten_minutes_at_most(mailer: Mailer) -> None:
     for minute in range(10):
-        result = leave(post.database, minute * MINUTE)
+        result = leave(mailer.database, minute * MINUTE)
         if minute % 2:
-            take_back(post.database, result, minute * MINUTE + SECOND)
-    leave(post.database, 9 * MINUTE + 30 * SECOND)
-    assert post.after(10 * MINUTE - SECOND) == []
-    assert post.after(10 * MINUTE) == [LEFT]
+            take_back(mailer.database, result, minute * MINUTE + SECOND)
+    leave(mailer.database, 9 * MINUTE + 30 * SECOND)
+    assert mailer.send_due(10 * MINUTE - SECOND) == []
+    assert mailer.send_due(10 * MINUTE) == [LEFT]
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
-def test_a_change_by_others_sends_no_notice(post: Post, source: Any) -> None:
-    with post.database.transaction() as session:
+def test_a_change_by_others_sends_no_notice(mailer: Mailer, source: Any) -> None:
+    with mailer.database.transaction() as session:
         make.subscriber(session)
         wait = make.settings().notice_delay(source)
         make.unsubscribe(session, source=source, notice_delay=wait)
     assert wait is None
-    assert outbox_rows(post.database) == []
+    assert outbox_rows(mailer.database) == []
 
 
-def test_a_topic_can_be_set_to_send_no_notices(post: Post) -> None:
-    with post.database.transaction() as session:
+def test_a_topic_can_be_set_to_send_no_notices(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
         make.topic(session, "weekly-news", change_notices=False)
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=QUIET)
-    assert outbox_rows(post.database) == []
+    assert outbox_rows(mailer.database) == []
 
 
 def test_notices_can_be_switched_off_by_source() -> None:
@@ -118,107 +118,107 @@ def test_notices_can_be_switched_off_by_source() -> None:
     assert make.settings(smtp_url=None).notice_delay(Source.PAGE) is None
 
 
-def test_a_subscriber_without_an_address_is_sent_nothing(post: Post) -> None:
-    with post.database.transaction() as session:
+def test_a_subscriber_without_an_address_is_sent_nothing(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
         make.unsubscribe(session, notice_delay=QUIET)
-    assert outbox_rows(post.database) == []
+    assert outbox_rows(mailer.database) == []
 
 
-def test_a_subscriber_erased_since_is_sent_nothing(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_subscriber_erased_since_is_sent_nothing(mailer: Mailer) -> None:
+    leave(mailer.database)
+    with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
-    assert post.after(timedelta(hours=1)) == []
-    assert outbox_rows(post.database) == []
+    assert mailer.send_due(timedelta(hours=1)) == []
+    assert outbox_rows(mailer.database) == []
 
 
-def test_a_subscriber_erased_between_retries_is_sent_nothing(post: Post) -> None:
-    leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
-    post.after(QUIET)
-    with post.database.transaction() as session:
+def test_a_subscriber_erased_between_retries_is_sent_nothing(mailer: Mailer) -> None:
+    leave(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    mailer.send_due(QUIET)
+    with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW + QUIET)
-    post.refusal = None
-    assert post.after(timedelta(hours=1)) == []
+    mailer.refusal = None
+    assert mailer.send_due(timedelta(hours=1)) == []
 
 
-def test_a_bounced_address_is_sent_no_notice(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_bounced_address_is_sent_no_notice(mailer: Mailer) -> None:
+    leave(mailer.database)
+    with mailer.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
-    assert post.after(QUIET) == []
-    assert outbox_rows(post.database) == [("dropped", None)]
+    assert mailer.send_due(QUIET) == []
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_a_temporary_failure_is_retried_on_schedule_then_given_up(post: Post) -> None:
-    leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
+def test_a_temporary_failure_is_retried_on_schedule_then_given_up(mailer: Mailer) -> None:
+    leave(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
     at = QUIET
-    post.after(at)
+    mailer.send_due(at)
     for tries, wait in enumerate(outbox.RETRY_AFTER, 1):
-        post.after(at + wait - SECOND)
-        assert post.tries == tries
+        mailer.send_due(at + wait - SECOND)
+        assert mailer.tries == tries
         at += wait
-        post.after(at)
+        mailer.send_due(at)
     assert [wait.total_seconds() for wait in outbox.RETRY_AFTER] == [30, 120, 600, 3600, 21600]
-    assert outbox_rows(post.database) == [("failed", "the mail server said 451")]
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 451")]
 
 
-def test_a_retried_email_keeps_its_message_id(post: Post) -> None:
-    leave(post.database)
-    with post.database.reading() as session:
+def test_a_retried_email_keeps_its_message_id(mailer: Mailer) -> None:
+    leave(mailer.database)
+    with mailer.database.reading() as session:
         wanted = session.scalars(select(OutboxRow.message_id)).one()
-    post.refusal = TemporaryError("no answer")
-    post.after(QUIET)
-    post.refusal = None
-    post.after(QUIET + 30 * SECOND)
-    assert post.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
+    mailer.refusal = TemporaryError("no answer")
+    mailer.send_due(QUIET)
+    mailer.refusal = None
+    mailer.send_due(QUIET + 30 * SECOND)
+    assert mailer.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
 
 
-def test_a_5xx_is_given_up_at_once_and_recorded(post: Post) -> None:
-    leave(post.database)
-    post.refusal = PermanentError("the mail server said 550 5.1.1")
-    post.after(QUIET)
-    post.after(timedelta(hours=1))
-    assert post.tries == 1
-    assert outbox_rows(post.database) == [("failed", "the mail server said 550 5.1.1")]
+def test_a_5xx_is_given_up_at_once_and_recorded(mailer: Mailer) -> None:
+    leave(mailer.database)
+    mailer.refusal = PermanentError("the mail server said 550 5.1.1")
+    mailer.send_due(QUIET)
+    mailer.send_due(timedelta(hours=1))
+    assert mailer.tries == 1
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 550 5.1.1")]
 
 
-def test_an_email_unsent_after_a_day_is_dropped(post: Post) -> None:
-    leave(post.database)
-    assert post.after(timedelta(hours=24, seconds=1)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)]
+def test_an_email_unsent_after_a_day_is_dropped(mailer: Mailer) -> None:
+    leave(mailer.database)
+    assert mailer.send_due(timedelta(hours=24, seconds=1)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_a_notice_of_an_undone_change_is_not_sent(post: Post) -> None:
-    result = leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
-    post.after(QUIET)
-    take_back(post.database, result, QUIET + SECOND)
-    post.refusal = None
-    assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
-    assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
+def test_a_notice_of_an_undone_change_is_not_sent(mailer: Mailer) -> None:
+    result = leave(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    mailer.send_due(QUIET)
+    take_back(mailer.database, result, QUIET + SECOND)
+    mailer.refusal = None
+    assert mailer.send_due(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
+    assert outbox_rows(mailer.database) == [("dropped", None), ("sent", None)]
 
 
 def test_an_email_that_fails_does_not_block_others(
-    post: Post, caplog: pytest.LogCaptureFixture
+    mailer: Mailer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+    leave(mailer.database)
+    with mailer.database.transaction() as session:
         make.subscriber(session, "ben@example.org")
         make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
     failures = iter([ValueError("ada@example.org has no mailbox")])
-    post.on_send = lambda: _raise(next(failures, None))
-    assert post.after(QUIET + SECOND) == [LEFT]
-    assert post.sent[0]["To"] == "ben@example.org"
+    mailer.on_send = lambda: _raise(next(failures, None))
+    assert mailer.send_due(QUIET + SECOND) == [LEFT]
+    assert mailer.sent[0]["To"] == "ben@example.org"
     assert "ValueError" in caplog.text
     assert "ada@example.org" not in caplog.text
-    assert post.after(QUIET + 31 * SECOND) == [LEFT, LEFT]
+    assert mailer.send_due(QUIET + 31 * SECOND) == [LEFT, LEFT]
 
 
 def test_a_worker_waits_for_an_unavailable_database(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+    mailer: Mailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop, claims = Event(), []
 
@@ -230,16 +230,16 @@ def test_a_worker_waits_for_an_unavailable_database(
 
     monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
     monkeypatch.setattr(outbox, "lease", claim)
-    post.worker().run(stop)
+    mailer.worker().run(stop)
     assert len(claims) == 2
 
 
-def test_a_notice_is_in_the_subscribers_language(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
+    leave(mailer.database)
+    with mailer.database.transaction() as session:
         subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
-    post.after(QUIET, languages=("en", "ar-XB"))
-    assert post.sent[0]["Content-Language"] == "ar-XB"
+    mailer.send_due(QUIET, languages=("en", "ar-XB"))
+    assert mailer.sent[0]["Content-Language"] == "ar-XB"
 
 
 LINK = "Your link to manage Northwind Letters emails"
@@ -255,23 +255,23 @@ def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA)
         outbox.request(session, make.id_of(email), kind, make.NOW, topic)
 
 
-def test_a_requested_email_is_sent_at_once_and_once(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news")
-    assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
-    assert len(post.after(timedelta(days=2))) == 2
-    assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
+def test_a_requested_email_is_sent_at_once_and_once(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    ask(mailer.database, OutboxKind.OPT_IN_REQUEST, "product-news")
+    assert sorted(mailer.send_due(timedelta(0))) == [JOIN, LINK]
+    assert len(mailer.send_due(timedelta(days=2))) == 2
+    assert mailer.sent[0]["To"] == mailer.sent[1]["To"] == ADA
 
 
-def test_a_requested_email_is_independent_of_change_notices(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    leave(post.database)
-    assert post.after(timedelta(0)) == [LINK]
-    assert post.after(QUIET) == [LINK, LEFT]
+def test_a_requested_email_is_independent_of_change_notices(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    leave(mailer.database)
+    assert mailer.send_due(timedelta(0)) == [LINK]
+    assert mailer.send_due(QUIET) == [LINK, LEFT]
 
 
-def test_requests_for_unusable_addresses_are_dropped(post: Post) -> None:
-    with post.database.transaction() as session:
+def test_requests_for_unusable_addresses_are_dropped(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
         make.unsubscribe(session, "noted@example.org")
         make.subscriber(session, "bounced@example.org")
         make.unsubscribe(
@@ -280,42 +280,42 @@ def test_requests_for_unusable_addresses_are_dropped(post: Post) -> None:
         make.subscriber(session, "erased@example.org")
         erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
-        ask(post.database, OutboxKind.LINK, email=f"{name}@example.org")
-        ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
-    assert post.after(timedelta(0)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)] * 8
+        ask(mailer.database, OutboxKind.LINK, email=f"{name}@example.org")
+        ask(mailer.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
+    assert mailer.send_due(timedelta(0)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)] * 8
 
 
-def test_a_subscriber_erased_since_gets_no_requested_email(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    with post.database.transaction() as session:
+def test_a_subscriber_erased_since_gets_no_requested_email(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
-    assert post.after(timedelta(0)) == []
+    assert mailer.send_due(timedelta(0)) == []
 
 
-def test_a_requested_email_is_sent_after_unsubscribing_from_all(post: Post) -> None:
-    leave(post.database, slug=None)
-    ask(post.database, OutboxKind.LINK)
-    assert post.after(timedelta(0)) == [LINK]
+def test_a_requested_email_is_sent_after_unsubscribing_from_all(mailer: Mailer) -> None:
+    leave(mailer.database, slug=None)
+    ask(mailer.database, OutboxKind.LINK)
+    assert mailer.send_due(timedelta(0)) == [LINK]
 
 
-def test_a_requested_email_is_retried_and_dropped_after_a_day(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    post.refusal = TemporaryError("the mail server said 451")
-    assert post.after(timedelta(0)) == []
-    post.refusal = None
-    assert post.after(30 * SECOND) == [LINK]
-    ask(post.database, OutboxKind.LINK)
-    assert post.after(timedelta(hours=24, seconds=1)) == [LINK]
-    assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
+def test_a_requested_email_is_retried_and_dropped_after_a_day(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    assert mailer.send_due(timedelta(0)) == []
+    mailer.refusal = None
+    assert mailer.send_due(30 * SECOND) == [LINK]
+    ask(mailer.database, OutboxKind.LINK)
+    assert mailer.send_due(timedelta(hours=24, seconds=1)) == [LINK]
+    assert outbox_rows(mailer.database) == [("sent", None), ("dropped", None)]
 
 
-def test_no_second_worker_leases_an_email_that_is_being_sent(post: Post) -> None:
-    leave(post.database)
-    other = Post(post.database, now=make.NOW + QUIET)
-    post.on_send = lambda: assert_idle(other)
-    assert post.after(QUIET) == [LEFT]
+def test_no_second_worker_leases_an_email_that_is_being_sent(mailer: Mailer) -> None:
+    leave(mailer.database)
+    other = Mailer(mailer.database, now=make.NOW + QUIET)
+    mailer.on_send = lambda: assert_idle(other)
+    assert mailer.send_due(QUIET) == [LEFT]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -328,13 +328,13 @@ def test_an_email_leased_by_another_worker_is_skipped(database: Database) -> Non
         assert outbox.lease(two, now) is None
 
 
-def test_a_worker_with_an_expired_lease_settles_nothing(post: Post) -> None:
-    leave(post.database)
-    other = Post(post.database, refusal=PermanentError("the mail server said 550"))
+def test_a_worker_with_an_expired_lease_settles_nothing(mailer: Mailer) -> None:
+    leave(mailer.database)
+    other = Mailer(mailer.database, refusal=PermanentError("the mail server said 550"))
     lapsed = QUIET + outbox.LEASE_DURATION
-    post.on_send = lambda: _ignore(other.after(lapsed))
-    post.after(QUIET)
-    assert outbox_rows(post.database) == [("failed", "the mail server said 550")]
+    mailer.on_send = lambda: _ignore(other.send_due(lapsed))
+    mailer.send_due(QUIET)
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 550")]
 
 
 @pytest.mark.integration
@@ -342,17 +342,17 @@ def test_a_worker_killed_before_settling_loses_no_email(
     database: Database, database_url: str
 ) -> None:
     running: list[processes.Running] = []
-    with smtp.server(on_mail=lambda _: running[0].kill()) as server:
+    with smtp.server(on_email=lambda _: running[0].kill()) as server:
         due_now(database, 1)
         environ = mail_environment(database_url, server)
         with processes.working(environ) as worker:
             running.append(worker)
             processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
-        first = server.mails[0].message["Message-ID"]
-        post, lapsed = Post(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
-        assert post.after(lapsed - MINUTE) == []
-        assert post.after(lapsed) == [LEFT]
-    assert [message["Message-ID"] for message in post.sent] == [first]
+        first = server.emails[0].message["Message-ID"]
+        mailer, lapsed = Mailer(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
+        assert mailer.send_due(lapsed - MINUTE) == []
+        assert mailer.send_due(lapsed) == [LEFT]
+    assert [message["Message-ID"] for message in mailer.sent] == [first]
     assert outbox_rows(database) == [("sent", None)]
 
 
@@ -364,7 +364,7 @@ def test_two_workers_at_once_send_each_email_once(database: Database, database_u
         with processes.working(environ) as one, processes.working(environ) as two:
             processes.wait_for(lambda: _settled(database) == 24, "not all was sent")
             assert (one.stop(), two.stop()) == (0, 0)
-    recipients = [mail.recipients[0] for mail in server.mails]
+    recipients = [mail.recipients[0] for mail in server.emails]
     assert sorted(recipients) == sorted({f"reader{n}@example.org" for n in range(24)})
 
 
@@ -383,8 +383,8 @@ def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
     )
 
 
-def assert_idle(post: Post) -> None:
-    assert not post.worker().send_one()
+def assert_idle(mailer: Mailer) -> None:
+    assert not mailer.worker().send_one()
 
 
 def _settled(database: Database) -> int:

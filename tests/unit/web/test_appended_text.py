@@ -80,7 +80,7 @@ def test_one_click_unsubscribes_with_any_appended_text(site: Site) -> None:
         answer = site.post(link(email=email) + stuck, data=b"List-Unsubscribe=One-Click")
         assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n"), stuck
         assert not {"Location", "Set-Cookie"} & set(answer.headers.keys())
-        assert site.stops(email) == ["weekly-news"]
+        assert site.unsubscribed(email) == ["weekly-news"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -149,10 +149,10 @@ def reader(served: Served) -> Served:
 def test_real_clients_are_understood_with_appended_text(reader: Served, stuck: str) -> None:
     """Over a socket, alone and behind nginx: what opens the link first, then what posts to it."""
     for client in OPENING.values():
-        with wire(reader.base_url, client.patience) as connection:
-            assert connection.ask(client.to(reader.path + stuck)).status == 200
-    assert reader.unsubscribed() == 0
+        with wire(reader.base_url, client.timeout) as connection:
+            assert connection.request(client.request_to(reader.path + stuck)).status == 200
+    assert reader.unsubscribe_count() == 0
     for client in POSTING.values():
-        with wire(reader.base_url, client.patience) as connection:
-            assert_unsubscribed(connection.ask(client.to(reader.path + stuck)))
-    assert reader.unsubscribed() == 1
+        with wire(reader.base_url, client.timeout) as connection:
+            assert_unsubscribed(connection.request(client.request_to(reader.path + stuck)))
+    assert reader.unsubscribe_count() == 1

@@ -50,8 +50,8 @@ def enrolled(served: Served) -> Served:
 
 def ask(reader: Served, client: Client) -> Answer:
     """Return the answer to a client, which gives up when it would."""
-    with wire(reader.base_url, client.patience) as connection:
-        return connection.ask(client.to(reader.path))
+    with wire(reader.base_url, client.timeout) as connection:
+        return connection.request(client.request_to(reader.path))
 
 
 def assert_understood(reader: Served, client: Client) -> None:
@@ -100,7 +100,7 @@ def test_a_client_that_follows_redirects_gets_none(reader: Served) -> None:
     url = reader.base_url + reader.path
     with build_opener(HTTPSHandler(context=context)).open(Request(url, RFC), timeout=30) as answer:
         assert (answer.url, answer.status) == (url, 200)
-    assert reader.unsubscribed() == 1
+    assert reader.unsubscribe_count() == 1
 
 
 def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: Served) -> None:
@@ -109,11 +109,11 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: S
     )
     with wire(reader.base_url) as connection:
         assert_unsubscribed(
-            connection.ask(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
+            connection.request(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
         )
         # Nothing is left over that would spoil the next request.
-        assert_unsubscribed(connection.ask(head(reader.path, FORM, length(RFC)), RFC))
-    assert reader.unsubscribed() == 1
+        assert_unsubscribed(connection.request(head(reader.path, FORM, length(RFC)), RFC))
+    assert reader.unsubscribe_count() == 1
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: S
 )
 def test_an_unusual_request_is_understood(reader: Served, lines: bytes) -> None:
     with wire(reader.base_url) as connection:
-        assert_unsubscribed(connection.ask(lines.replace(b"PATH", reader.path.encode())))
-    assert reader.unsubscribed() == 1
+        assert_unsubscribed(connection.request(lines.replace(b"PATH", reader.path.encode())))
+    assert reader.unsubscribe_count() == 1
 
 
 def test_a_request_that_takes_two_seconds_to_arrive_is_accepted(reader: Served) -> None:
@@ -140,23 +140,23 @@ def test_a_request_that_takes_two_seconds_to_arrive_is_accepted(reader: Served) 
             connection.send(request[n : n + 1])
             time.sleep(pause)
         assert_unsubscribed(connection.answer())
-    assert reader.unsubscribed() == 1
+    assert reader.unsubscribe_count() == 1
 
 
 def test_bytes_after_the_declared_body_are_not_part_of_it(reader: Served) -> None:
     other = enrolled(Served(reader.base_url, reader.database_url))
     with wire(reader.base_url) as connection:
         request = head(reader.path, FORM, b"Content-Length: 20\r\n")
-        assert_unsubscribed(connection.ask(request, RFC, b"\r\n\r\n", head(other.path)))
+        assert_unsubscribed(connection.request(request, RFC, b"\r\n\r\n", head(other.path)))
         assert connection.answer().status == 400
         assert connection.file.read() == b""
-    assert (reader.unsubscribed(), other.unsubscribed()) == (1, 0)
+    assert (reader.unsubscribe_count(), other.unsubscribe_count()) == (1, 0)
 
 
 @pytest.mark.parametrize("second", [b"Content-Length: 5\r\n", b"Content-Length: 26, 5\r\n"])
 def test_conflicting_lengths_are_refused(reader: Served, second: bytes) -> None:
     before = reader.rows()
     with wire(reader.base_url) as connection:
-        answer = connection.ask(head(reader.path, FORM, length(RFC), second), RFC)
+        answer = connection.request(head(reader.path, FORM, length(RFC), second), RFC)
     assert answer.status == 400
     assert reader.rows() == before

@@ -2,11 +2,9 @@
 
 import pytest
 
-from preference_center.store import Database
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link, receipt
+from tests.support.site import Site, confirm, link, lose_database, receipt, use_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 BROKEN = "This link doesn’t work"
 
@@ -74,12 +72,8 @@ def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
         assert "Nothing has changed" not in trouble.text  # not known where a COMMIT is unanswered
         assert "help@example.org" in trouble.text
         assert int(answer.headers["Retry-After"]) > 0
-    put_back(site, database)
+    use_database(site, database)
     assert site.rows() == before
-
-
-def put_back(site: Site, database: Database) -> None:
-    object.__setattr__(site.app.extensions["preference_center"], "database", database)
 
 
 def test_the_language_switch_of_an_error_page_leads_to_a_page(site_with: SiteMaker) -> None:
@@ -90,7 +84,7 @@ def test_the_language_switch_of_an_error_page_leads_to_a_page(site_with: SiteMak
     database = site.database
     lose_database(site)
     trouble = Page(site.post(path, data=data), 503)
-    put_back(site, database)
+    use_database(site, database)
     switch = next(target for target in trouble.links.values() if "lang=ar-XB" in target)
     assert site.page(switch).lang == ("ar-XB", "rtl")
 

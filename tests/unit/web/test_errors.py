@@ -10,9 +10,8 @@ from preference_center.links.signing import BadLink
 from preference_center.providers.event import InvalidSignatureError
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web import errors
-from tests.support.site import Site, link
+from tests.support.site import Site, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 ERRORS: dict[str, tuple[type[Exception] | int, int]] = {
     "link": (BadLink, 400),

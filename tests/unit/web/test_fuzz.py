@@ -174,7 +174,7 @@ def test_a_one_click_post_with_any_body_is_answered(
     path = link(email="fuzzed@example.org", topic="fuzzed")
     answer = send(fuzzed, "POST", path, data=body, content_type=content_type, headers=sent)
     assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n")
-    assert fuzzed.stops("fuzzed@example.org") == ["fuzzed"]
+    assert fuzzed.unsubscribed("fuzzed@example.org") == ["fuzzed"]
 
 
 def test_the_links_of_these_tests_are_valid(fuzzed: Site, untouched: Rows) -> None:

@@ -7,9 +7,8 @@ import pytest
 
 from preference_center import create_app
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, receipt
+from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 FIXED = {
     "Referrer-Policy": "no-referrer",

@@ -7,7 +7,7 @@ import pytest
 
 from preference_center.core import topics
 from preference_center.core.vocab import Frequency, Pause
-from tests.support import make, post
+from tests.support import mailer, make
 from tests.support.page import Page
 from tests.support.site import Site, link, path_in
 from tests.support.web_fixtures import SiteMaker
@@ -88,7 +88,7 @@ def test_a_later_change_does_not_drop_the_notice(center: Site) -> None:
     center.press(page, "Pause all emails")
     (mail,) = center.emails()
     assert mail["Subject"] == "You’ll get every email of Weekly news"
-    assert "Undo" not in post.plain(mail)
+    assert "Undo" not in mailer.plain(mail)
 
 
 def test_after_an_unsubscribe_only_that_is_confirmed(center: Site) -> None:
@@ -107,7 +107,7 @@ def test_one_form_sends_one_email(center: Site) -> None:
     page.untick("Product news")
     center.press(page, "Save")
     (mail,) = center.emails()
-    assert "Product news" in post.plain(mail)
+    assert "Product news" in mailer.plain(mail)
     center.now += HOUR
     assert center.emails() == []
 

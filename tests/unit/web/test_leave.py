@@ -27,13 +27,13 @@ def test_the_page_offers_to_unsubscribe_from_the_topic_and_from_all(site: Site) 
 def test_one_press_unsubscribes_from_the_topic(site: Site) -> None:
     goodbye = site.press_and_follow(site.page(link()), THIS)
     assert goodbye.heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_one_press_unsubscribes_from_all(site: Site) -> None:
     goodbye = site.press_and_follow(site.page(link()), ALL)
     assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["all"]
+    assert site.unsubscribed() == ["all"]
 
 
 def test_the_ledger_records_the_page_and_the_campaign(site: Site) -> None:
@@ -47,7 +47,7 @@ def test_pressing_twice_makes_one_unsubscribe_and_one_email(site: Site) -> None:
     first, second = site.press(page, THIS), site.press(page, THIS)
     assert first.location.startswith("/r/")
     assert second.location == link()
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
     assert len(site.rows()["outbox"]) == 1
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_recipient_can_unsubscribe_without_a_confirmation(site: Site)
         "We’ve recorded this. We have no address on file, so we can’t send a confirmation."
         in goodbye.text
     )
-    assert site.stops("new@example.org") == ["weekly-news"]
+    assert site.unsubscribed("new@example.org") == ["weekly-news"]
 
 
 def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> None:
@@ -103,14 +103,14 @@ def test_a_private_topic_is_separate_from_a_single_public_one(site_with: SiteMak
     page = site.page(link(topic="a-private-letter"))
     assert page.buttons == ["Unsubscribe from A private letter", ALL]
     site.press(page, "Unsubscribe from A private letter")
-    assert site.stops() == ["a-private-letter"]
+    assert site.unsubscribed() == ["a-private-letter"]
 
 
 def test_an_unknown_topic_is_named_after_its_slug(site: Site) -> None:
     page = site.page(link(topic="spring-offers"))
     assert page.heading == "Unsubscribe from Spring offers"
     site.press(page, "Unsubscribe from Spring offers")
-    assert site.stops() == ["spring-offers"]
+    assert site.unsubscribed() == ["spring-offers"]
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_a_bounced_subscriber_can_unsubscribe(site: Site) -> None:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.press_and_follow(site.page(link()), ALL)
     assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["address", "all"]
+    assert site.unsubscribed() == ["address", "all"]

@@ -6,9 +6,8 @@ import pytest
 
 from preference_center.core import subscribers
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, receipt
+from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 CANARY = "canary.bird@secret-nest.example"
 NOTE = "a-note-that-nobody-may-read"

@@ -14,10 +14,8 @@ from preference_center.store.tables import PageView
 from preference_center.web import counters
 from preference_center.web.counters import BackgroundCounter
 from tests.support import make, processes
-from tests.support.site import Site, confirm, link, receipt
+from tests.support.site import Site, confirm, link, lose_database, receipt, use_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
-from tests.unit.web.test_error_pages import put_back
 
 HOUR = make.NOW.replace(minute=0)
 WEEKLY = (HOUR, "weekly-news", "2026-47")
@@ -122,7 +120,7 @@ def test_an_unavailable_database_loses_no_count(
     counter._database = database
     count(counter, 1)
     counter.flush()
-    put_back(site, database)
+    use_database(site, database)
     assert site.page_views() == {WEEKLY: 4}
 
 

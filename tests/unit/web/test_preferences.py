@@ -89,7 +89,7 @@ def test_unticking_a_topic_unsubscribes(center: Site) -> None:
     shown = center.press_and_follow(page, "Save")
     assert "Saved. Weekly news: no emails" in shown.text
     assert shown.chosen == ["Product news"]
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
     assert "2026-47" in str(center.rows()["ledger"])
 
 
@@ -299,12 +299,12 @@ def test_without_topics_received_there_is_nothing_to_pause(center: Site) -> None
 def test_the_page_can_unsubscribe_from_all(center: Site) -> None:
     goodbye = center.press_and_follow(center.page(PREFERENCES), ALL)
     assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert center.stops() == ["all"]
+    assert center.unsubscribed() == ["all"]
 
 
 def test_an_unknown_recipient_can_unsubscribe_from_all(center: Site) -> None:
     center.press(center.page(link("preferences", "new@example.org")), ALL)
-    assert center.stops("new@example.org") == ["all"]
+    assert center.unsubscribed("new@example.org") == ["all"]
 
 
 def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> None:
@@ -313,7 +313,7 @@ def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> No
     assert "There are no topics to choose from." in page.text
     assert page.buttons == [ALL]
     site.press(page, ALL)
-    assert site.stops() == ["all"]
+    assert site.unsubscribed() == ["all"]
 
 
 @pytest.mark.parametrize(

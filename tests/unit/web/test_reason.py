@@ -167,7 +167,7 @@ def test_the_reason_never_signed_up_is_answered_with_an_apology(site: Site, butt
     assert f"{THANKS} We’re sorry. {ALL}" in shown.text
     goodbye = site.press_and_follow(shown, ALL)
     assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["weekly-news", "all"]
+    assert site.unsubscribed() == ["weekly-news", "all"]
 
 
 def test_other_reasons_are_answered_without_an_offer(site: Site) -> None:

@@ -123,7 +123,7 @@ def test_an_undone_receipt_offers_to_unsubscribe_again(site: Site) -> None:
     assert page.heading == "Everything is as it was"
     assert page.buttons == [THIS]
     assert site.press_and_follow(page, THIS).heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news", "weekly-news"]
+    assert site.unsubscribed() == ["weekly-news", "weekly-news"]
 
 
 def test_unsubscribing_from_all_works_again_after_an_undo(site: Site) -> None:
@@ -131,7 +131,7 @@ def test_unsubscribing_from_all_works_again_after_an_undo(site: Site) -> None:
     undone = site.press_and_follow(site.page(path), "Undo")
     assert undone.buttons == [ALL]
     site.press(undone, ALL)
-    assert site.stops() == ["all", "all"]
+    assert site.unsubscribed() == ["all", "all"]
 
 
 def test_a_second_undo_changes_nothing(site: Site) -> None:
@@ -232,7 +232,7 @@ def test_the_receipt_of_an_erased_subscriber_shows_nothing(site: Site) -> None:
 def test_a_receipt_of_missing_rows_is_not_an_error(site: Site, rows: tuple[int, int]) -> None:
     assert site.get(receipt(*rows)).status_code in {200, 409}
     assert site.post(f"{receipt(*rows)}/undo").status_code in {303, 409}
-    assert site.stops() == []
+    assert site.unsubscribed() == []
 
 
 def test_a_receipt_cannot_be_minted_with_a_senders_key(site: Site) -> None:

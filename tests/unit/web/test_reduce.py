@@ -179,7 +179,7 @@ def test_the_receipt_offers_to_unsubscribe(site: Site) -> None:
     receipt = ask(site, "At most once a week")
     goodbye = site.press_and_follow(receipt, THIS)
     assert goodbye.heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_the_receipt_can_be_reloaded(site: Site) -> None:
@@ -251,7 +251,7 @@ def test_an_unsubscribed_topic_cannot_be_reduced(site: Site) -> None:
     assert site.page(link()).labels == []
     assert site.press_and_follow(page, LESS).heading == GONE
     assert held(site) == before
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_a_reduction_keeps_an_unsubscribe_from_all(site: Site) -> None:

@@ -59,7 +59,7 @@ def test_unticking_a_topic_that_was_reduced_since_unsubscribes(center: Site) -> 
     assert "Weekly news: at most once a month (this page showed: every email)" in again.text
     assert "Weekly news" not in again.chosen
     center.press(again, "Save")
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
 def test_a_stale_form_keeps_the_choice_to_resume(center: Site) -> None:
@@ -83,7 +83,7 @@ def test_a_form_sent_after_unsubscribing_from_all_starts_nothing(center: Site) -
     assert "Product news: no emails (this page showed: every email)" in again.text
     assert again.chosen == []
     center.press(again, "Save")
-    assert center.stops() == ["all"]
+    assert center.unsubscribed() == ["all"]
     assert center.page(PREFERENCES).chosen == []
 
 
@@ -93,7 +93,7 @@ def test_a_topic_added_since_is_unchanged(center: Site) -> None:
     page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
     assert shown.chosen == ["Product news", "Science"]
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
 def test_a_topic_archived_since_is_reported_and_the_rest_kept(center: Site) -> None:
@@ -191,7 +191,7 @@ def test_a_topic_unsubscribed_meanwhile_can_be_unticked(center: Site) -> None:
     page.untick("Weekly news")
     center.post(link())
     assert "Weekly news" not in center.press_and_follow(page, "Save").chosen
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
 GOOD = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}

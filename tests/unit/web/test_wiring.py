@@ -12,9 +12,8 @@ from werkzeug.test import TestResponse
 
 from preference_center.settings.colours import accent
 from tests.support import make
-from tests.support.site import Site, confirm, link
+from tests.support.site import Site, confirm, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 THIS = "Unsubscribe from Weekly news"
 
@@ -40,7 +39,7 @@ def test_one_click_works_under_a_path(site_with: SiteMaker) -> None:
     site = site_with(public_url="https://mail.example.org/center")
     assert site.post("/center" + link()).status_code == 200
     assert site.post(link()).status_code == 404
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_the_operators_template_is_used(site_with: SiteMaker, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def _answer(url: str) -> tuple[int, str]:
 
 def _post(base_url: str) -> int:
     with wire(base_url) as connection:
-        return connection.ask(head(link(), FORM, length(RFC)), RFC).status
+        return connection.request(head(link(), FORM, length(RFC)), RFC).status
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -112,7 +112,7 @@ def test_a_server_started_before_its_database_checks_the_keys_later(
             if name is None:
                 processes.wait_for(lambda: _answer(f"{base_url}/readyz")[0] == 200, "never ready")
                 with wire(base_url) as connection:
-                    assert_unsubscribed(connection.ask(head(link(), FORM, length(RFC)), RFC))
+                    assert_unsubscribed(connection.request(head(link(), FORM, length(RFC)), RFC))
             else:
                 processes.wait_for(
                     lambda: _answer(f"{base_url}/readyz")[1].startswith(name), "never checked"

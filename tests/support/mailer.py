@@ -19,7 +19,7 @@ from tests.support import make
 
 
 @dataclass
-class Post:
+class Mailer:
     """A worker, its clock where a test puts it, and all that it has sent."""
 
     database: Database
@@ -38,7 +38,7 @@ class Post:
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 
-    def after(self, wait: timedelta, **settings: Any) -> list[str]:
+    def send_due(self, wait: timedelta, **settings: Any) -> list[str]:
         """Let the worker work at `NOW + wait`; return the subjects of all that was sent so far."""
         self.now, self.settings = make.NOW + wait, replace(self.settings, **settings)
         worker = self.worker()
