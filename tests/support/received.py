@@ -1,4 +1,4 @@
-"""Mails as others send them: the files in `messages/`, and small ones put together by a test."""
+"""Received messages: the files in `messages/`, and small ones that a test composes."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def message(name: str) -> Incoming:
 
 
 def email(body: str = "Hello\n", **headers: str) -> bytes:
-    """Return a mail; `Auto_Submitted="no"` is a header `Auto-Submitted: no`."""
+    """Return an email; `Auto_Submitted="no"` is a header `Auto-Submitted: no`."""
     head = "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in headers.items())
     return f"{head}\n{body}".encode()
 

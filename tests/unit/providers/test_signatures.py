@@ -184,7 +184,7 @@ def test_certificates_come_only_from_amazons_host_of_the_region(url: str) -> Non
     request = changed(request, f"https://{HOST}{CERTIFICATE}", url)
     with pytest.raises(InvalidSignatureError):
         webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+    assert amazon.requests == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_an_unlisted_sns_topic_is_refused(topic: str) -> None:
     amazon, request = Amazon(), webhooks.ses(PAYLOADS["ses"], TopicArn=topic)
     with pytest.raises(InvalidSignatureError):
         webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+    assert amazon.requests == []
 
 
 def test_a_certificate_is_fetched_once() -> None:
@@ -202,7 +202,7 @@ def test_a_certificate_is_fetched_once() -> None:
     reader = webhooks.reader_of("ses", amazon.fetch)
     for _ in range(3):
         assert reader.read(webhooks.ses(PAYLOADS["ses"]).posted, make.NOW)
-    assert amazon.asked == [(HOST, CERTIFICATE)]
+    assert amazon.requests == [(HOST, CERTIFICATE)]
 
 
 def test_no_thread_waits_while_another_fetches_a_certificate() -> None:
@@ -247,7 +247,7 @@ CONFIRM = f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
 def test_a_subscription_is_confirmed_at_amazons_url() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}")
     assert webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW) == []
-    assert amazon.asked == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
+    assert amazon.requests == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
 
 
 @pytest.mark.parametrize(
@@ -257,14 +257,14 @@ def test_a_subscription_is_not_confirmed_at_another_url(url: str) -> None:
     amazon, request = subscribe(url)
     with pytest.raises(InvalidSignatureError):
         webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == [(HOST, CERTIFICATE)]
+    assert amazon.requests == [(HOST, CERTIFICATE)]
 
 
 def test_a_subscription_to_an_unlisted_topic_is_not_confirmed() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}", TopicArn=TOPIC + "x")
     with pytest.raises(InvalidSignatureError):
         webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+    assert amazon.requests == []
 
 
 def test_each_partition_has_its_own_hosts() -> None:
