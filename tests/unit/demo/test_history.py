@@ -1,4 +1,4 @@
-"""The demo's half-year: the same every time, whole, in the past, and as the product keeps it."""
+"""The half-year of the demo: reproducible, complete, in the past and consistent."""
 
 import shutil
 from collections import Counter
@@ -36,21 +36,21 @@ FEW = company.people()[:100]
 
 @pytest.fixture
 def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """Yield an empty database of the demo's kind."""
-    with opened(sqlite_template, tmp_path) as empty:
+    """Yield an empty database like the demo's."""
+    with demo_database(sqlite_template, tmp_path) as empty:
         yield empty
 
 
 @pytest.fixture(scope="module")
 def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Yield the half-year of many, for looking at."""
-    with opened(sqlite_template, tmp_path_factory.mktemp("made")) as database:
+    """Yield the half-year of many people, for tests that only read."""
+    with demo_database(sqlite_template, tmp_path_factory.mktemp("made")) as database:
         history.fill(database, make.minter(), company.people()[:900], make.NOW)
         yield database
 
 
 @contextmanager
-def opened(template: Path, folder: Path) -> Iterator[Database]:
+def demo_database(template: Path, folder: Path) -> Iterator[Database]:
     shutil.copy(template, folder / "demo.db")
     database = make.database(f"sqlite:///{folder / 'demo.db'}")
     yield database
@@ -66,7 +66,7 @@ def count(database: Database, table: type[Base]) -> int:
         return session.scalars(select(func.count()).select_from(table)).one()
 
 
-def all_lines(database: Database) -> list[report.ReportRow]:
+def report_rows(database: Database) -> list[report.ReportRow]:
     with database.reading() as session:
         return report.rows(session)
 
@@ -75,9 +75,9 @@ def test_the_history_is_the_same_with_other_keys(
     database: Database, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     fill(database)
-    with opened(sqlite_template, tmp_path_factory.mktemp("other")) as other:
+    with demo_database(sqlite_template, tmp_path_factory.mktemp("other")) as other:
         fill(other, make.minter(identity_key="another-identity-key-9zX3cV6bN1mK8"))
-        assert all_lines(database) == all_lines(other)
+        assert report_rows(database) == report_rows(other)
 
 
 def test_the_history_is_written_completely_or_not_at_all(
@@ -126,7 +126,7 @@ def test_old_reasons_are_anonymized(made: Database) -> None:
 
 
 def test_every_kind_of_event_occurs(made: Database) -> None:
-    happened = report.total(all_lines(made))
+    happened = report.total(report_rows(made))
     assert {context for context in report.EVENT_COLUMNS if not happened[context]} == set()
     with made.reading() as session:
         events = set(session.scalars(select(LedgerRow.event).distinct()))
@@ -140,12 +140,12 @@ def test_the_reader_gets_every_topic_at_first(made: Database) -> None:
     with made.reading() as session:
         for slug in SLUGS:
             found = topics.get(session, slug)
-            told = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
-            assert told[make.id_of()].verdict == "allow"
+            checked = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
+            assert checked[make.id_of()].verdict == "allow"
 
 
 def test_a_folder_of_an_older_version_is_updated(database: Database) -> None:
-    """It had two topics without a cadence or a German name, and a reader who had left one."""
+    """It had two topics without a cadence or German name; the reader had unsubscribed from one."""
     with database.transaction() as session:
         make.subscriber(session, company.READER, "weekly-news", "product-news")
         make.unsubscribe(session, company.READER, "weekly-news")
@@ -228,10 +228,10 @@ def test_the_report_lists_the_newest_mailings_and_sums_the_others() -> None:
 
 
 def test_complaints_and_bounces_do_not_count_as_leaving(made: Database) -> None:
-    """They stop mail, and do not count as people who left."""
+    """They end consent, but were not chosen by the subscriber."""
     own: tuple[Source, ...] = (Source.PAGE, Source.ONE_CLICK)
     with made.reading() as session:
         left = select(func.count()).where(LedgerRow.event == "unsubscribed")
-        everybody = session.scalars(left).one()
-        people = session.scalars(left.where(LedgerRow.source.in_(own))).one()
-    assert report.total(all_lines(made))["left"] == people < everybody
+        every_source = session.scalars(left).one()
+        chosen = session.scalars(left.where(LedgerRow.source.in_(own))).one()
+    assert report.total(report_rows(made))["left"] == chosen < every_source

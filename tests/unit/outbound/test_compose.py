@@ -1,4 +1,4 @@
-"""The confirmation mail: its headers, its two bodies, and names that try to break out of them."""
+"""The change notice: its headers, its text and HTML, and hostile names in them."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ HOSTILE = (
 
 def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicPreference:
     reader_since = make.NOW - timedelta(days=365 * since) if since is not None else None
-    stopped = None if received else make.NOW
+    unsubscribed_at = None if received else make.NOW
     return TopicPreference(
         slug=slug,
         name=name,
@@ -46,20 +46,20 @@ def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> 
         frequency=Frequency.EVERY,
         paused_until=None,
         caps=(Frequency.WEEKLY, Frequency.MONTHLY),
-        stopped_at=stopped,
+        stopped_at=unsubscribed_at,
         reader_since=reader_since,
     )
 
 
-def mail(**changes: Any) -> EmailMessage:
-    """Return the confirmation of leaving a topic, read back from its bytes."""
-    return message_from_bytes(raw_mail(**changes), policy=default)
+def notice(**changes: Any) -> EmailMessage:
+    """Return the notice of an unsubscribe, parsed from its bytes."""
+    return message_from_bytes(notice_bytes(**changes), policy=default)
 
 
-def raw_mail(
+def notice_bytes(
     *, name: str = "Weekly news", locale: str = "en", others: int = 1, **changes: Any
 ) -> bytes:
-    """Return the bytes of the same."""
+    """Return the bytes of the notice of an unsubscribe."""
     settings = make.settings(
         languages=("en", "ar-XB"), sign_up_url="https://example.org/join", **changes
     )
@@ -105,14 +105,14 @@ def tree(message: EmailMessage) -> Any:
 
 
 def test_a_notice_is_marked_as_automatic() -> None:
-    message = mail()
+    message = notice()
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert message["Message-ID"] == "<a1@example.org>"
 
 
 def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:
-    message = mail()
+    message = notice()
     assert message["From"] == "Northwind Letters <letters@example.org>"
     assert message["To"] == "ada@example.org"
     assert message["Subject"] == "You’re unsubscribed from Weekly news"
@@ -120,7 +120,7 @@ def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:
 
 
 def test_the_text_precedes_the_html_and_has_the_same_links() -> None:
-    message = mail()
+    message = notice()
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     in_html = [link.get("href") for link in tree(message).iter("a")]
     in_text = re.findall(r"https?://\S+", body(message, "plain"))
@@ -128,34 +128,34 @@ def test_the_text_precedes_the_html_and_has_the_same_links() -> None:
 
 
 def test_styles_are_inlined_and_nothing_is_fetched() -> None:
-    document = tree(mail())
+    document = tree(notice())
     assert "font-size" in document.find(".//h1").get("style")
     fetching = {"link", "img", "script", "iframe", "object", "video"}
     assert not fetching & {element.tag for element in document.iter()}
-    assert not re.search(r"url\(|@import", body(mail(), "html"))
+    assert not re.search(r"url\(|@import", body(notice(), "html"))
 
 
 def test_dark_colours_are_in_a_style_element() -> None:
-    style = tree(mail()).find(".//style").text
+    style = tree(notice()).find(".//style").text
     assert "prefers-color-scheme: dark" in style
 
 
 def test_every_table_is_only_for_layout() -> None:
-    tables = list(tree(mail()).iter("table"))
+    tables = list(tree(notice()).iter("table"))
     assert tables
     assert {table.get("role") for table in tables} == {"presentation"}
 
 
 @pytest.mark.parametrize(("locale", "direction"), [("en", "ltr"), ("ar-XB", "rtl")])
 def test_an_email_declares_its_language_and_direction(locale: str, direction: str) -> None:
-    message = mail(locale=locale)
+    message = notice(locale=locale)
     document = tree(message)
     assert (document.get("lang"), document.get("dir")) == (locale, direction)
     assert message["Content-Language"] == locale
 
 
 def test_every_text_can_be_translated() -> None:
-    words = body(mail(locale="ar-XB"), "plain")
+    words = body(notice(locale="ar-XB"), "plain")
     mirrored = re.sub("\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*", "", words)
     ours = ("Weekly", "news", "Northwind", "Letters", "Example", "Street", "Exampletown", "ada")
     left_over = re.sub(r"https?://\S+|ada@example\.org", "", mirrored)
@@ -163,13 +163,13 @@ def test_every_text_can_be_translated() -> None:
 
 
 def test_an_email_with_many_long_names_stays_small() -> None:
-    assert len(raw_mail(name="🎉" * 100, others=25)) < 90_000
+    assert len(notice_bytes(name="🎉" * 100, others=25)) < 90_000
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_adds_no_header(name: str) -> None:
-    plain = mail()
-    hostile = mail(name=name, brand_name=name)
+    plain = notice()
+    hostile = notice(name=name, brand_name=name)
     assert hostile.keys() == plain.keys()
     assert [each.addr_spec for each in hostile["From"].addresses] == ["letters@example.org"]
     assert hostile["To"] == plain["To"]
@@ -178,7 +178,7 @@ def test_a_hostile_name_adds_no_header(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
-    document, plain = tree(mail(name=name, brand_name=name)), tree(mail())
+    document, plain = tree(notice(name=name, brand_name=name)), tree(notice())
     assert [each.tag for each in document.iter()] == [each.tag for each in plain.iter()]
     heading = "".join(document.find(".//h1").itertext())
     assert heading.split() == f"You’re unsubscribed from {name}".split()
@@ -186,7 +186,7 @@ def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
-    message = mail(name=name, brand_name=name)
+    message = notice(name=name, brand_name=name)
     on_one_line = " ".join(name.split())
     assert on_one_line in " ".join(body(message, "plain").split())
     shown = on_one_line.replace("=?", "= ?")  # an encoded word must not be decoded
@@ -198,7 +198,7 @@ def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_the_bytes_obey_the_limits_of_email(name: str) -> None:
-    raw = raw_mail(name=name, brand_name=name)
+    raw = notice_bytes(name=name, brand_name=name)
     headers, _, _ = raw.partition(b"\r\n\r\n")
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert all(len(word) <= 75 for word in re.findall(rb"=\?\S*?\?=", headers))  # RFC 2047 §2

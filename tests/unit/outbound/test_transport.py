@@ -1,4 +1,4 @@
-"""SMTP against a real server: TLS, login, refusals, dropped connections, other alphabets."""
+"""SMTP with a real server: TLS, login, refusals, dropped connections, non-ASCII addresses."""
 
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiri
 
 
 def message(to: str = "ada@example.org") -> EmailMessage:
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "letters@example.org", to, "Hello"
-    mail.set_content("Hello")
-    return mail
+    built = EmailMessage()
+    built["From"], built["To"], built["Subject"] = "letters@example.org", to, "Hello"
+    built.set_content("Hello")
+    return built
 
 
 def send(url: str, to: str = "ada@example.org", sender: str = "", timeout: float = 10) -> None:
@@ -38,15 +38,15 @@ def refusal(url: str, to: str = "ada@example.org") -> DeliveryError:
 def test_an_email_is_sent_from_the_null_sender_to_one_recipient() -> None:
     with smtp.server() as server:
         send(server.url)
-    assert [(mail.sender, mail.recipients) for mail in server.emails] == [("", ["ada@example.org"])]
+    assert [(each.sender, each.recipients) for each in server.emails] == [("", ["ada@example.org"])]
     assert server.emails[0].message["Subject"] == "Hello"
 
 
 def test_a_line_that_begins_with_from_is_sent_unchanged() -> None:
-    mail = message()
-    mail.set_content("From 25 November 2026, you get it weekly.\n.\n")
+    email = message()
+    email.set_content("From 25 November 2026, you get it weekly.\n.\n")
     with smtp.server() as server:
-        SmtpTransport(server.url).send(mail, "", "ada@example.org")
+        SmtpTransport(server.url).send(email, "", "ada@example.org")
     assert server.emails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
     assert b"\n" not in server.emails[0].raw.replace(b"\r\n", b"")
 

@@ -1,4 +1,4 @@
-"""When a confirmation goes out, how often it is tried, and what a killed worker leaves behind."""
+"""When change notices are sent, how they are retried, and what happens if a worker is killed."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -17,7 +17,7 @@ from tests.support import make, processes, smtp
 from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
-QUIET = timedelta(minutes=2)
+DELAY = timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
@@ -27,20 +27,20 @@ def mailer(database: Database) -> Mailer:
     return Mailer(database)
 
 
-def leave(
+def unsubscribe(
     database: Database, after: timedelta = timedelta(0), slug: str | None = "weekly-news"
 ) -> ChangeResult:
-    """Let the reader leave on the page, `after` the usual time."""
+    """Unsubscribe ada on the page at `NOW + after`."""
     with database.transaction() as session:
         if subscribers.find(session, make.id_of()) is None:
             make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
-        return make.unsubscribe(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
+        return make.unsubscribe(session, slug=slug, at=make.NOW + after, notice_delay=DELAY)
 
 
-def take_back(database: Database, result: ChangeResult, after: timedelta) -> None:
+def undo(database: Database, result: ChangeResult, after: timedelta) -> None:
     with database.transaction() as session:
         at = make.NOW + after
-        make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=QUIET)
+        make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=DELAY)
 
 
 def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
@@ -53,42 +53,42 @@ LEFT = "You’re unsubscribed from Weekly news"
 
 
 def test_a_change_notice_is_sent_once_after_the_delay(mailer: Mailer) -> None:
-    leave(mailer.database)
-    assert mailer.send_due(QUIET - SECOND) == []
-    assert mailer.send_due(QUIET) == [LEFT]
+    unsubscribe(mailer.database)
+    assert mailer.send_due(DELAY - SECOND) == []
+    assert mailer.send_due(DELAY) == [LEFT]
     assert mailer.send_due(timedelta(days=2)) == [LEFT]
     assert outbox_rows(mailer.database) == [("sent", None)]
 
 
 def test_a_notice_goes_to_the_stored_address_with_an_undo_link(mailer: Mailer) -> None:
-    leave(mailer.database)
-    mailer.send_due(QUIET)
+    unsubscribe(mailer.database)
+    mailer.send_due(DELAY)
     assert mailer.sent[0]["To"] == "ada@example.org"
     assert "https://mail.example.org/r/1." in mailer.sent[0].as_string()
     assert "/undo" in mailer.sent[0].as_string()
 
 
 def test_an_unsubscribe_undone_within_the_delay_sends_nothing(mailer: Mailer) -> None:
-    result = leave(mailer.database)
-    take_back(mailer.database, result, MINUTE)
+    result = unsubscribe(mailer.database)
+    undo(mailer.database, result, MINUTE)
     assert mailer.send_due(timedelta(hours=1)) == []
     assert mailer.tries == 0
     assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
 def test_several_changes_send_one_email(mailer: Mailer) -> None:
-    leave(mailer.database)
-    leave(mailer.database, MINUTE, slug="product-news")
-    assert mailer.send_due(MINUTE + QUIET - SECOND) == []
-    assert mailer.send_due(MINUTE + QUIET) == ["Your email preferences have changed"]
+    unsubscribe(mailer.database)
+    unsubscribe(mailer.database, MINUTE, slug="product-news")
+    assert mailer.send_due(MINUTE + DELAY - SECOND) == []
+    assert mailer.send_due(MINUTE + DELAY) == ["Your email preferences have changed"]
 
 
 def test_changes_postpone_a_notice_by_ten_minutes_at_most(mailer: Mailer) -> None:
     for minute in range(10):
-        result = leave(mailer.database, minute * MINUTE)
+        result = unsubscribe(mailer.database, minute * MINUTE)
         if minute % 2:
-            take_back(mailer.database, result, minute * MINUTE + SECOND)
-    leave(mailer.database, 9 * MINUTE + 30 * SECOND)
+            undo(mailer.database, result, minute * MINUTE + SECOND)
+    unsubscribe(mailer.database, 9 * MINUTE + 30 * SECOND)
     assert mailer.send_due(10 * MINUTE - SECOND) == []
     assert mailer.send_due(10 * MINUTE) == [LEFT]
 
@@ -107,25 +107,25 @@ def test_a_topic_can_be_set_to_send_no_notices(mailer: Mailer) -> None:
     with mailer.database.transaction() as session:
         make.topic(session, "weekly-news", change_notices=False)
         make.subscriber(session)
-        make.unsubscribe(session, notice_delay=QUIET)
+        make.unsubscribe(session, notice_delay=DELAY)
     assert outbox_rows(mailer.database) == []
 
 
 def test_notices_can_be_switched_off_by_source() -> None:
     settings = make.settings(confirmations=frozenset({"page"}))
-    assert settings.notice_delay(Source.PAGE) == QUIET
+    assert settings.notice_delay(Source.PAGE) == DELAY
     assert settings.notice_delay(Source.ONE_CLICK) is None
     assert make.settings(smtp_url=None).notice_delay(Source.PAGE) is None
 
 
 def test_a_subscriber_without_an_address_is_sent_nothing(mailer: Mailer) -> None:
     with mailer.database.transaction() as session:
-        make.unsubscribe(session, notice_delay=QUIET)
+        make.unsubscribe(session, notice_delay=DELAY)
     assert outbox_rows(mailer.database) == []
 
 
 def test_a_subscriber_erased_since_is_sent_nothing(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert mailer.send_due(timedelta(hours=1)) == []
@@ -133,27 +133,27 @@ def test_a_subscriber_erased_since_is_sent_nothing(mailer: Mailer) -> None:
 
 
 def test_a_subscriber_erased_between_retries_is_sent_nothing(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     mailer.refusal = TemporaryError("the mail server said 451")
-    mailer.send_due(QUIET)
+    mailer.send_due(DELAY)
     with mailer.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + QUIET)
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + DELAY)
     mailer.refusal = None
     assert mailer.send_due(timedelta(hours=1)) == []
 
 
 def test_a_bounced_address_is_sent_no_notice(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
-    assert mailer.send_due(QUIET) == []
+    assert mailer.send_due(DELAY) == []
     assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
 def test_a_temporary_failure_is_retried_on_schedule_then_given_up(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     mailer.refusal = TemporaryError("the mail server said 451")
-    at = QUIET
+    at = DELAY
     mailer.send_due(at)
     for tries, wait in enumerate(outbox.RETRY_AFTER, 1):
         mailer.send_due(at + wait - SECOND)
@@ -165,37 +165,37 @@ def test_a_temporary_failure_is_retried_on_schedule_then_given_up(mailer: Mailer
 
 
 def test_a_retried_email_keeps_its_message_id(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     with mailer.database.reading() as session:
         wanted = session.scalars(select(OutboxRow.message_id)).one()
     mailer.refusal = TemporaryError("no answer")
-    mailer.send_due(QUIET)
+    mailer.send_due(DELAY)
     mailer.refusal = None
-    mailer.send_due(QUIET + 30 * SECOND)
+    mailer.send_due(DELAY + 30 * SECOND)
     assert mailer.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
 
 
 def test_a_5xx_is_given_up_at_once_and_recorded(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     mailer.refusal = PermanentError("the mail server said 550 5.1.1")
-    mailer.send_due(QUIET)
+    mailer.send_due(DELAY)
     mailer.send_due(timedelta(hours=1))
     assert mailer.tries == 1
     assert outbox_rows(mailer.database) == [("failed", "the mail server said 550 5.1.1")]
 
 
 def test_an_email_unsent_after_a_day_is_dropped(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     assert mailer.send_due(timedelta(hours=24, seconds=1)) == []
     assert mailer.tries == 0
     assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
 def test_a_notice_of_an_undone_change_is_not_sent(mailer: Mailer) -> None:
-    result = leave(mailer.database)
+    result = unsubscribe(mailer.database)
     mailer.refusal = TemporaryError("the mail server said 451")
-    mailer.send_due(QUIET)
-    take_back(mailer.database, result, QUIET + SECOND)
+    mailer.send_due(DELAY)
+    undo(mailer.database, result, DELAY + SECOND)
     mailer.refusal = None
     assert mailer.send_due(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
     assert outbox_rows(mailer.database) == [("dropped", None), ("sent", None)]
@@ -204,41 +204,41 @@ def test_a_notice_of_an_undone_change_is_not_sent(mailer: Mailer) -> None:
 def test_an_email_that_fails_does_not_block_others(
     mailer: Mailer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
         make.subscriber(session, "ben@example.org")
-        make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
+        make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=DELAY)
     failures = iter([ValueError("ada@example.org has no mailbox")])
     mailer.on_send = lambda: _raise(next(failures, None))
-    assert mailer.send_due(QUIET + SECOND) == [LEFT]
+    assert mailer.send_due(DELAY + SECOND) == [LEFT]
     assert mailer.sent[0]["To"] == "ben@example.org"
     assert "ValueError" in caplog.text
     assert "ada@example.org" not in caplog.text
-    assert mailer.send_due(QUIET + 31 * SECOND) == [LEFT, LEFT]
+    assert mailer.send_due(DELAY + 31 * SECOND) == [LEFT, LEFT]
 
 
 def test_a_worker_waits_for_an_unavailable_database(
     mailer: Mailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, claims = Event(), []
+    stop, leases = Event(), []
 
-    def claim(*_: Any) -> None:
-        claims.append(1)
-        if len(claims) == 1:
+    def lease(*_: Any) -> None:
+        leases.append(1)
+        if len(leases) == 1:
             raise UnavailableError("the database cannot be used now")
         stop.set()
 
     monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
-    monkeypatch.setattr(outbox, "lease", claim)
+    monkeypatch.setattr(outbox, "lease", lease)
     mailer.worker().run(stop)
-    assert len(claims) == 2
+    assert len(leases) == 2
 
 
 def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
         subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
-    mailer.send_due(QUIET, languages=("en", "ar-XB"))
+    mailer.send_due(DELAY, languages=("en", "ar-XB"))
     assert mailer.sent[0]["Content-Language"] == "ar-XB"
 
 
@@ -247,7 +247,7 @@ JOIN = "Please confirm: would you like Product news?"
 
 
 def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA) -> None:
-    """Ask for a mail, for a reader of one topic."""
+    """Request an email, for ada as a subscriber of one topic by default."""
     with database.transaction() as session:
         if subscribers.find(session, make.id_of()) is None:
             make.subscriber(session)
@@ -265,9 +265,9 @@ def test_a_requested_email_is_sent_at_once_and_once(mailer: Mailer) -> None:
 
 def test_a_requested_email_is_independent_of_change_notices(mailer: Mailer) -> None:
     ask(mailer.database, OutboxKind.LINK)
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     assert mailer.send_due(timedelta(0)) == [LINK]
-    assert mailer.send_due(QUIET) == [LINK, LEFT]
+    assert mailer.send_due(DELAY) == [LINK, LEFT]
 
 
 def test_requests_for_unusable_addresses_are_dropped(mailer: Mailer) -> None:
@@ -295,7 +295,7 @@ def test_a_subscriber_erased_since_gets_no_requested_email(mailer: Mailer) -> No
 
 
 def test_a_requested_email_is_sent_after_unsubscribing_from_all(mailer: Mailer) -> None:
-    leave(mailer.database, slug=None)
+    unsubscribe(mailer.database, slug=None)
     ask(mailer.database, OutboxKind.LINK)
     assert mailer.send_due(timedelta(0)) == [LINK]
 
@@ -312,28 +312,28 @@ def test_a_requested_email_is_retried_and_dropped_after_a_day(mailer: Mailer) ->
 
 
 def test_no_second_worker_leases_an_email_that_is_being_sent(mailer: Mailer) -> None:
-    leave(mailer.database)
-    other = Mailer(mailer.database, now=make.NOW + QUIET)
+    unsubscribe(mailer.database)
+    other = Mailer(mailer.database, now=make.NOW + DELAY)
     mailer.on_send = lambda: assert_idle(other)
-    assert mailer.send_due(QUIET) == [LEFT]
+    assert mailer.send_due(DELAY) == [LEFT]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_an_email_leased_by_another_worker_is_skipped(database: Database) -> None:
-    due_now(database, 2)
+    queue_due(database, 2)
     now = datetime.now(UTC)
     with database.transaction() as one, database.transaction() as two:
-        claimed = [outbox.lease(one, now), outbox.lease(two, now)]
-        assert len({mail.id for mail in claimed if mail is not None}) == 2
+        leased = [outbox.lease(one, now), outbox.lease(two, now)]
+        assert len({row.id for row in leased if row is not None}) == 2
         assert outbox.lease(two, now) is None
 
 
 def test_a_worker_with_an_expired_lease_settles_nothing(mailer: Mailer) -> None:
-    leave(mailer.database)
+    unsubscribe(mailer.database)
     other = Mailer(mailer.database, refusal=PermanentError("the mail server said 550"))
-    lapsed = QUIET + outbox.LEASE_DURATION
-    mailer.on_send = lambda: _ignore(other.send_due(lapsed))
-    mailer.send_due(QUIET)
+    expired = DELAY + outbox.LEASE_DURATION
+    mailer.on_send = lambda: _ignore(other.send_due(expired))
+    mailer.send_due(DELAY)
     assert outbox_rows(mailer.database) == [("failed", "the mail server said 550")]
 
 
@@ -343,33 +343,33 @@ def test_a_worker_killed_before_settling_loses_no_email(
 ) -> None:
     running: list[processes.Running] = []
     with smtp.server(on_email=lambda _: running[0].kill()) as server:
-        due_now(database, 1)
-        environ = mail_environment(database_url, server)
+        queue_due(database, 1)
+        environ = smtp_environment(database_url, server)
         with processes.working(environ) as worker:
             running.append(worker)
             processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
         first = server.emails[0].message["Message-ID"]
-        mailer, lapsed = Mailer(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
-        assert mailer.send_due(lapsed - MINUTE) == []
-        assert mailer.send_due(lapsed) == [LEFT]
+        mailer, expired = Mailer(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
+        assert mailer.send_due(expired - MINUTE) == []
+        assert mailer.send_due(expired) == [LEFT]
     assert [message["Message-ID"] for message in mailer.sent] == [first]
     assert outbox_rows(database) == [("sent", None)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_two_workers_at_once_send_each_email_once(database: Database, database_url: str) -> None:
-    due_now(database, 24)
+    queue_due(database, 24)
     with smtp.server() as server:
-        environ = mail_environment(database_url, server)
+        environ = smtp_environment(database_url, server)
         with processes.working(environ) as one, processes.working(environ) as two:
             processes.wait_for(lambda: _settled(database) == 24, "not all was sent")
             assert (one.stop(), two.stop()) == (0, 0)
-    recipients = [mail.recipients[0] for mail in server.emails]
+    recipients = [each.recipients[0] for each in server.emails]
     assert sorted(recipients) == sorted({f"reader{n}@example.org" for n in range(24)})
 
 
-def due_now(database: Database, count: int) -> None:
-    """Let `count` readers leave, each with a confirmation that is due by the real clock."""
+def queue_due(database: Database, count: int) -> None:
+    """Unsubscribe `count` subscribers, each with a notice that is due by the real clock."""
     emails = [f"reader{n}@example.org" for n in range(count)] if count > 1 else ["ada@example.org"]
     with database.transaction() as session:
         for email in emails:
@@ -377,7 +377,7 @@ def due_now(database: Database, count: int) -> None:
             make.unsubscribe(session, email, at=datetime.now(UTC), notice_delay=timedelta(0))
 
 
-def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
+def smtp_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
     return make.environment(
         DATABASE_URL=database_url, SMTP_URL=server.url, MAIL_FROM="letters@example.org"
     )

@@ -1,4 +1,4 @@
-"""Every route says who may call it, and one that says nothing is found out (S7)."""
+"""Every route declares its callers, and a route that does not is detected (S7)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.support.site import Site
 
 
 def undeclared(app: Flask) -> list[str]:
-    """Return the endpoints whose views do not say whom they answer."""
+    """Return the endpoints whose views do not declare their callers."""
     return [
         endpoint
         for endpoint, view in app.view_functions.items()

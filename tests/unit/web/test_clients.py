@@ -1,6 +1,6 @@
-"""Every real client against a real server, alone and behind nginx, byte for byte (M10).
+"""The requests of real clients to a real server, directly and through nginx (M10).
 
-What else comes over a socket is in `test_serve.py`, and what is nginx's own in `test_nginx.py`.
+Other requests over a socket are in `test_serve.py`, and the behaviour of nginx in `test_nginx.py`.
 """
 
 import ssl
@@ -36,11 +36,11 @@ else:
 
 @pytest.fixture
 def reader(served: Served) -> Served:
-    """Return somebody whose address is known, so that a stop means a mail as well."""
-    return enrolled(served)
+    """Return a subscriber with a known address, so that an unsubscribe also queues an email."""
+    return subscribed(served)
 
 
-def enrolled(served: Served) -> Served:
+def subscribed(served: Served) -> Served:
     database = Database(served.database_url, (make.SERVER_KEY,))
     with database.transaction() as session:
         make.subscriber(session, served.email)
@@ -49,19 +49,19 @@ def enrolled(served: Served) -> Served:
 
 
 def ask(reader: Served, client: Client) -> Answer:
-    """Return the answer to a client, which gives up when it would."""
+    """Return the answer to a client, with the timeout of the client."""
     with wire(reader.base_url, client.timeout) as connection:
         return connection.request(client.request_to(reader.path))
 
 
 def assert_understood(reader: Served, client: Client) -> None:
-    """Send a client's request, and again: one stop, and one mail about it."""
+    """Send a client's request twice: it makes one unsubscribe and one email."""
     assert_unsubscribed(ask(reader, client))
-    stop = reader.ledger()[-1]
-    assert (stop.event, stop.topic) == ("unsubscribed", "weekly-news")
-    assert (stop.source, stop.campaign) == ("one-click", "2026-47")
+    row = reader.ledger()[-1]
+    assert (row.event, row.topic) == ("unsubscribed", "weekly-news")
+    assert (row.source, row.campaign) == ("one-click", "2026-47")
     before = reader.rows()
-    assert sum(str(stop.subscriber_id) in row for row in before["outbox"]) == 1
+    assert sum(str(row.subscriber_id) in each for each in before["outbox"]) == 1
     assert_unsubscribed(ask(reader, client))
     assert reader.rows() == before
 
@@ -75,7 +75,7 @@ def test_a_client_that_posts_is_understood(reader: Served, name: str) -> None:
 def test_clients_are_understood_on_postgresql(database_url: str) -> None:
     with processes.serving(environment(database_url)) as base_url:
         for name in ("Nextcloud Mail", "Tuta for the desktop", "Amunak's add-on"):
-            assert_understood(enrolled(Served(base_url, database_url)), POSTING[name])
+            assert_understood(subscribed(Served(base_url, database_url)), POSTING[name])
 
 
 @pytest.mark.parametrize("name", OPENING)
@@ -111,7 +111,7 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: S
         assert_unsubscribed(
             connection.request(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
         )
-        # Nothing is left over that would spoil the next request.
+        # No bytes are left that would corrupt the next request.
         assert_unsubscribed(connection.request(head(reader.path, FORM, length(RFC)), RFC))
     assert reader.unsubscribe_count() == 1
 
@@ -144,7 +144,7 @@ def test_a_request_that_takes_two_seconds_to_arrive_is_accepted(reader: Served) 
 
 
 def test_bytes_after_the_declared_body_are_not_part_of_it(reader: Served) -> None:
-    other = enrolled(Served(reader.base_url, reader.database_url))
+    other = subscribed(Served(reader.base_url, reader.database_url))
     with wire(reader.base_url) as connection:
         request = head(reader.path, FORM, b"Content-Length: 20\r\n")
         assert_unsubscribed(connection.request(request, RFC, b"\r\n\r\n", head(other.path)))

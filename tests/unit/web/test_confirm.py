@@ -1,4 +1,4 @@
-"""Screen G: a topic is joined by a link that was mailed to the address, and by no other."""
+"""The confirm page: only a link emailed to the address starts a topic."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 def site(site: Site) -> Site:
-    """Return a site with a third topic, which ada does not read."""
+    """Return a site with a third topic, to which ada does not subscribe."""
     with site.database.transaction() as session:
         topics.describe(make.topic(session, "science"), "en", "Science", "Once a quarter.")
     return site
@@ -144,7 +144,7 @@ def test_a_topic_already_received_has_no_button(site: Site) -> None:
 
 
 HOUR = timedelta(hours=1)
-OVERTAKEN = "This link no longer starts Science"
+SUPERSEDED = "This link no longer starts Science"
 AGAIN = "Email me a new link"
 
 
@@ -163,16 +163,16 @@ def test_a_link_older_than_an_unsubscribe_offers_a_new_link(site: Site) -> None:
     site.now += HOUR
     before = site.rows()
     shown = site.press_and_follow(page, YES)
-    assert shown.heading == OVERTAKEN
+    assert shown.heading == SUPERSEDED
     assert "This address was unsubscribed after you asked for this email, so" in shown.text
     assert shown.buttons == [AGAIN]
     assert site.rows() == before
     asked = site.press_and_follow(shown, AGAIN)
     assert asked.heading == "Your email preferences"
     assert "Check your email to start Science. We’ve sent a link." in asked.text
-    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
+    message = next(each for each in site.emails() if "Science" in each["Subject"])
     site.now += HOUR
-    joined = site.press_and_follow(site.page(path_in(mail, "/c/")), YES)
+    joined = site.press_and_follow(site.page(path_in(message, "/c/")), YES)
     assert joined.heading == "You’ll get Science"
 
 
@@ -182,7 +182,7 @@ def test_a_link_older_than_a_complaint_starts_and_sends_nothing(site: Site) -> N
         make.unsubscribe(session, slug=None, source="complaint", at=make.NOW + HOUR)
     before = site.rows()
     shown = site.press_and_follow(page, YES)
-    assert shown.heading == OVERTAKEN
+    assert shown.heading == SUPERSEDED
     assert "reported as spam" in shown.text
     assert shown.links["help@example.org"] == "mailto:help@example.org"
     assert shown.buttons == []
@@ -197,7 +197,7 @@ def test_an_unsubscribe_after_a_complaint_sends_no_new_link(site: Site) -> None:
         make.unsubscribe(session, slug=None, at=make.NOW + HOUR)
     before = site.rows()
     shown = site.page(confirm("science"))
-    assert (shown.heading, shown.buttons) == (OVERTAKEN, [])
+    assert (shown.heading, shown.buttons) == (SUPERSEDED, [])
     site.post(f"{confirm('science')}/again")
     assert site.rows() == before
 
@@ -295,12 +295,12 @@ def test_viewing_starts_nothing(site: Site) -> None:
 def test_starting_a_topic_is_confirmed_by_email(site: Site) -> None:
     site.press(site.page(confirm("science")), YES)
     site.now += timedelta(minutes=2)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "You’ll get Science"
+    (message,) = site.emails()
+    assert message["Subject"] == "You’ll get Science"
 
 
 def test_asking_again_after_an_unsubscribe_sends_a_valid_link(site: Site) -> None:
-    """Also where the first email is still to be sent: it counts as asked for anew."""
+    """Also if the first email has not been sent yet: the request counts as new."""
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
@@ -310,7 +310,7 @@ def test_asking_again_after_an_unsubscribe_sends_a_valid_link(site: Site) -> Non
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
-    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
-    assert site.press_and_follow(site.page(path_in(mail, "/c/")), YES).heading == (
+    message = next(each for each in site.emails() if "Science" in each["Subject"])
+    assert site.press_and_follow(site.page(path_in(message, "/c/")), YES).heading == (
         "You’ll get Science"
     )

@@ -1,4 +1,4 @@
-"""Screens E and I: a link that is broken, a page that is not there, a database that is gone."""
+"""The pages for a broken link, a missing page and an unavailable database."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_a_missing_page_says_so(site: Site) -> None:
 def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
     page, before, database = site.page(link()), site.rows(), site.database
     lose_database(site)
-    looks = (link(), link("preferences"), receipt(1), confirm())
+    pages = (link(), link("preferences"), receipt(1), confirm())
     forms = {
         f"{link()}/less": {"choice": "weekly"},
         f"{link('preferences')}/save": {"topic": "weekly-news", "was-weekly-news": "every"},
@@ -63,14 +63,14 @@ def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
         f"{confirm()}/join": {},
         "/new-link": {"email": "ada@example.org"},
     }
-    answers = [site.press(page, page.buttons[0], 503), *map(site.get, looks)]
+    answers = [site.press(page, page.buttons[0], 503), *map(site.get, pages)]
     answers += [site.post(path, data=form) for path, form in forms.items()]
     for answer in answers:
-        trouble = Page(answer, 503)
-        assert trouble.heading == "Sorry, we couldn’t save that"
-        assert "Please try again in a few minutes" in trouble.text
-        assert "Nothing has changed" not in trouble.text  # not known where a COMMIT is unanswered
-        assert "help@example.org" in trouble.text
+        error = Page(answer, 503)
+        assert error.heading == "Sorry, we couldn’t save that"
+        assert "Please try again in a few minutes" in error.text
+        assert "Nothing has changed" not in error.text  # unknown if a COMMIT was not answered
+        assert "help@example.org" in error.text
         assert int(answer.headers["Retry-After"]) > 0
     use_database(site, database)
     assert site.rows() == before
@@ -83,9 +83,9 @@ def test_the_language_switch_of_an_error_page_leads_to_a_page(site_with: SiteMak
     path, data = page.form_of(page.buttons[0])
     database = site.database
     lose_database(site)
-    trouble = Page(site.post(path, data=data), 503)
+    error = Page(site.post(path, data=data), 503)
     use_database(site, database)
-    switch = next(target for target in trouble.links.values() if "lang=ar-XB" in target)
+    switch = next(target for target in error.links.values() if "lang=ar-XB" in target)
     assert site.page(switch).lang == ("ar-XB", "rtl")
 
 

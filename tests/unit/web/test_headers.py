@@ -1,4 +1,4 @@
-"""The security headers stand on every answer, whatever happened (S1)."""
+"""Every answer has the security headers (S1)."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ FIXED = {
 }
 
 
-def assert_guarded(headers: dict[str, str]) -> None:
+def assert_security_headers(headers: dict[str, str]) -> None:
     for name, value in FIXED.items():
         assert headers.get(name) == value
     policy = [part.strip() for part in headers["Content-Security-Policy"].split(";")]
@@ -29,7 +29,7 @@ def assert_guarded(headers: dict[str, str]) -> None:
 
 
 def answers(site: Site) -> list[tuple[int, dict[str, str]]]:
-    """Return status and headers of every route under every method, and of each kind of error."""
+    """Return the status and headers of every route and method, and of each kind of error."""
     found = [
         site.open(method, path, data={"scope": "all"} if method == "POST" else None)
         for path, methods in every_route(site)
@@ -56,7 +56,7 @@ def test_every_answer_has_the_security_headers(site: Site) -> None:
     found = answers(site)
     assert {status for status, _ in found} >= {200, 303, 400, 404, 405, 409, 410, 413, 429, 503}
     for _, headers in found:
-        assert_guarded(headers)
+        assert_security_headers(headers)
 
 
 def test_only_the_style_sheet_may_be_cached(site: Site) -> None:
@@ -75,7 +75,7 @@ def test_an_unexpected_error_has_the_headers_and_reveals_nothing(
     monkeypatch.setattr("preference_center.core.preferences.read", fail)
     answer = site.get(link())
     assert answer.status_code == 500
-    assert_guarded(dict(answer.headers))
+    assert_security_headers(dict(answer.headers))
     assert "a fault of ours" not in answer.text
     assert "a fault of ours" in caplog.text
     assert link() not in caplog.text

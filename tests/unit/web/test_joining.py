@@ -1,4 +1,4 @@
-"""Screen F: a topic is started by an emailed link alone, also after leaving everything."""
+"""The preferences page: only an emailed link starts a topic, also after unsubscribing from all."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-BREAK = "Pause all emails"
+PAUSE_ALL = "Pause all emails"
 NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
 CAME_BACK = "Our emails to this address came back, so we stopped sending them."
 ADA = "ada@example.org"
@@ -29,10 +29,10 @@ def test_starting_a_topic_requires_an_emailed_link(center: Site) -> None:
     assert "Check your email to start Science. We’ve sent a link." in shown.text
     assert "Science" not in shown.chosen
     assert (center.subscriptions(), center.events()) == before
-    (mail,) = center.emails()
-    assert mail["To"] == ADA
-    assert mail["Subject"] == "Please confirm: would you like Science?"
-    asked = center.page(path_in(mail, "/c/"))
+    (message,) = center.emails()
+    assert message["To"] == ADA
+    assert message["Subject"] == "Please confirm: would you like Science?"
+    asked = center.page(path_in(message, "/c/"))
     assert (center.subscriptions(), center.events()) == before
     assert center.press_and_follow(asked, "Yes, send me Science").heading == "You’ll get Science"
     assert center.subscriptions()["science"] == EVERY
@@ -100,9 +100,11 @@ def test_an_emailed_link_ends_a_bounce_suppression(center: Site, scope: Any) -> 
     page.tick("Town letter")
     page = center.press_and_follow(page, "Save")
     assert "Check your email to start Town letter." in page.text
-    (mail,) = center.emails()
-    goodbye = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Town letter")
-    assert goodbye.heading == "You’ll get Town letter"
+    (message,) = center.emails()
+    joined = center.press_and_follow(
+        center.page(path_in(message, "/c/")), "Yes, send me Town letter"
+    )
+    assert joined.heading == "You’ll get Town letter"
     statuses = {slug: each[0] for slug, each in center.subscriptions().items()}
     assert statuses.pop("town-letter") == "subscribed"
     assert set(statuses.values()) == {"unsubscribed"}
@@ -162,12 +164,14 @@ def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> N
     assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
     assert page.chosen == []
     assert ALL not in page.buttons
-    assert BREAK not in page.buttons
+    assert PAUSE_ALL not in page.buttons
     page.tick("Weekly news")
     assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
     assert center.events()[-1] == ("unsubscribed", "all")
-    (mail,) = center.emails()
-    joined = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Weekly news")
+    (message,) = center.emails()
+    joined = center.press_and_follow(
+        center.page(path_in(message, "/c/")), "Yes, send me Weekly news"
+    )
     assert joined.heading == "You’ll get Weekly news"
     assert "What you get now: Weekly news" in joined.text
     page = center.page(PREFERENCES)

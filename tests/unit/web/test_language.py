@@ -1,4 +1,4 @@
-"""The visitor's language: the switch, else the subscriber's own, else the browser's (P7)."""
+"""The visitor's language: that of the switch, the subscriber or the browser (P7)."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ MARKED = re.compile("\u202e[^\u202c]*\u202c")
 
 @pytest.fixture
 def both(site_with: SiteMaker) -> Site:
-    """Return a site in English and in English set right to left, with all that may be shown."""
+    """Return a site in English and in mirrored English, with all optional elements."""
     site = site_with(
         languages=("en", "ar-XB"),
         privacy_url="https://example.org/privacy",
@@ -69,9 +69,9 @@ def test_the_switch_names_each_language_and_links_to_the_same_page(both: Site) -
 
 def test_the_chosen_language_is_kept_from_page_to_page(both: Site) -> None:
     page = both.page(f"{link()}?lang=ar-XB")
-    goodbye = both.press_and_follow(page, page.buttons[0])
-    assert goodbye.lang == MIRRORED
-    assert both.press_and_follow(goodbye, goodbye.buttons[0]).lang == MIRRORED
+    receipt = both.press_and_follow(page, page.buttons[0])
+    assert receipt.lang == MIRRORED
+    assert both.press_and_follow(receipt, receipt.buttons[0]).lang == MIRRORED
     (preferences,) = [each for each in page.links.values() if each.startswith("/p/")]
     assert both.page(preferences).lang == MIRRORED
 
@@ -100,10 +100,10 @@ def test_a_topic_is_named_in_the_language_of_the_page(both: Site) -> None:
     assert "Weekly news" in both.page(link()).heading
 
 
-ACTS: dict[str, tuple[str, dict[str, str]]] = {
+CHANGES: dict[str, tuple[str, dict[str, str]]] = {
     "leave": (f"{link()}/leave", {"scope": "topic"}),
-    "leave everything": (f"{link('preferences')}/leave", {"scope": "all"}),
-    "ask for less": (f"{link()}/less", {"choice": "weekly"}),
+    "leave all": (f"{link('preferences')}/leave", {"scope": "all"}),
+    "reduce": (f"{link()}/less", {"choice": "weekly"}),
     "pause": (f"{link('preferences')}/pause", {"length": "1-month"}),
     "save": (
         f"{link('preferences')}/save",
@@ -115,7 +115,7 @@ ACTS: dict[str, tuple[str, dict[str, str]]] = {
 
 @pytest.fixture
 def german(site_with: SiteMaker) -> Site:
-    """Return a site in English and German, where ada reads one topic."""
+    """Return a site in English and German, where ada subscribes to one topic."""
     site = site_with(languages=("en", "de"))
     site.subscribe("bob@example.org")
     with site.database.transaction() as session:
@@ -123,33 +123,33 @@ def german(site_with: SiteMaker) -> Site:
     return site
 
 
-@pytest.mark.parametrize("choice", ACTS)
+@pytest.mark.parametrize("choice", CHANGES)
 def test_an_act_in_another_language_sets_the_subscribers_language(
     german: Site, choice: str
 ) -> None:
-    path, form = ACTS[choice]
+    path, form = CHANGES[choice]
     german.post(path, data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "de"
     german.now += timedelta(minutes=2)
-    (mail,) = german.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
 
 
 def test_an_act_in_the_default_language_sets_no_language(german: Site) -> None:
-    for path, form in ACTS.values():
+    for path, form in CHANGES.values():
         german.post(path, data=form, headers={"Accept-Language": "en-GB,de;q=0.5"})
     assert german.locale() is None
 
 
 def test_switching_to_the_default_language_sets_it(german: Site) -> None:
-    path, form = ACTS["leave"]
+    path, form = CHANGES["leave"]
     german.post(f"{path}?lang=en", data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "en"
 
 
 def test_an_act_in_another_language_keeps_a_recorded_language(german: Site) -> None:
     prefer(german, "en")
-    path, form = ACTS["leave"]
+    path, form = CHANGES["leave"]
     german.post(f"{path}?lang=de", data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "en"
 
@@ -173,8 +173,8 @@ def test_the_notice_of_an_undo_is_in_the_language_of_the_undo(german: Site) -> N
     german.emails()
     german.post(f"{path}/undo", headers={"Accept-Language": "de"})
     german.now += timedelta(minutes=2)
-    (mail,) = german.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Screen A: one page, one press, and every other state somebody may find (P1, P2)."""
+"""The unsubscribe page: one press unsubscribes; and the other states of the page (P1, P2)."""
 
 import pytest
 
@@ -11,28 +11,28 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
-LESS = "Get fewer emails"
+FEWER = "Get fewer emails"
 FORWARDED = "Not your address? This email was probably forwarded. You can close this page."
 
 
 def test_the_page_offers_to_unsubscribe_from_the_topic_and_from_all(site: Site) -> None:
     page = site.page(link())
     assert page.heading == THIS
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert "For a•••@example.org" in page.text
     assert "ada@example.org" not in page.html
     assert FORWARDED in page.text
 
 
 def test_one_press_unsubscribes_from_the_topic(site: Site) -> None:
-    goodbye = site.press_and_follow(site.page(link()), THIS)
-    assert goodbye.heading == "You’re unsubscribed from Weekly news"
+    receipt = site.press_and_follow(site.page(link()), THIS)
+    assert receipt.heading == "You’re unsubscribed from Weekly news"
     assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_one_press_unsubscribes_from_all(site: Site) -> None:
-    goodbye = site.press_and_follow(site.page(link()), ALL)
-    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
+    receipt = site.press_and_follow(site.page(link()), ALL)
+    assert receipt.heading == "You’re unsubscribed from all Northwind Letters emails"
     assert site.unsubscribed() == ["all"]
 
 
@@ -79,10 +79,10 @@ def test_an_archived_topic_is_no_longer_sent(site: Site) -> None:
 def test_an_unknown_recipient_can_unsubscribe_without_a_confirmation(site: Site) -> None:
     page = site.page(link(email="new@example.org"))
     assert "@example.org" not in page.text
-    goodbye = site.press_and_follow(page, THIS)
+    receipt = site.press_and_follow(page, THIS)
     assert (
         "We’ve recorded this. We have no address on file, so we can’t send a confirmation."
-        in goodbye.text
+        in receipt.text
     )
     assert site.unsubscribed("new@example.org") == ["weekly-news"]
 
@@ -92,9 +92,9 @@ def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> N
     site.subscribe(topics=("weekly-news",))
     page = site.page(link())
     assert page.heading == THIS
-    assert page.buttons == [ALL, LESS]
-    goodbye = site.press_and_follow(page, page.buttons[0])
-    assert "You won’t get any more newsletters from us." in goodbye.text
+    assert page.buttons == [ALL, FEWER]
+    receipt = site.press_and_follow(page, page.buttons[0])
+    assert "You won’t get any more newsletters from us." in receipt.text
 
 
 def test_a_private_topic_is_separate_from_a_single_public_one(site_with: SiteMaker) -> None:
@@ -131,7 +131,7 @@ def test_a_form_without_a_button_is_an_error_and_changes_nothing(
     page = Page(site.post(f"{link()}/leave", data=data), 400)
     assert page.title == f"Error: {THIS} – Northwind Letters"
     assert page.text.startswith("There is a problem")
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert site.rows() == before
 
 

@@ -1,4 +1,4 @@
-"""Screen E: a fresh link by mail, told alike to those we know and those we do not (P8)."""
+"""A new link by email, with the same answer for known and unknown addresses (P8)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,15 +30,15 @@ def ask(site: Site, email: str = ADA, **request: Any) -> Any:
 
 @contextmanager
 def statements(site: Site) -> Iterator[list[str]]:
-    """Yield the statements that are sent to the database meanwhile, without their values."""
-    said: list[str] = []
+    """Yield the statements that are sent to the database, without their values."""
+    sent_statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        said.append(statement)
+        sent_statements.append(statement)
 
     event.listen(site.database.engine, "before_cursor_execute", note)
     try:
-        yield said
+        yield sent_statements
     finally:
         event.remove(site.database.engine, "before_cursor_execute", note)
 
@@ -54,9 +54,9 @@ def test_the_page_of_a_broken_link_emails_a_new_one(site: Site, path: str) -> No
     assert shown.heading == "Check your email"
     assert SENT in shown.text
     assert "Nothing after 10 minutes? Look in spam or write to help@example.org." in shown.text
-    (mail,) = site.emails()
-    assert mail["To"] == ADA
-    fresh = site.page(path_in(mail, "/p/"))
+    (message,) = site.emails()
+    assert message["To"] == ADA
+    fresh = site.page(path_in(message, "/p/"))
     assert fresh.heading == "Your email preferences"
     assert "For a•••@example.org" in fresh.text
 
@@ -94,9 +94,9 @@ def test_an_invalid_address_is_an_error_that_keeps_the_input(site: Site, typed: 
     field = page.field(LABEL)
     assert field.get("value", "").split() == typed.split()
     assert field.get("aria-invalid") == "true"
-    told = [each for each in page.root.iter() if each.get("id") == "email-problem"]
+    messages = [each for each in page.root.iter() if each.get("id") == "email-problem"]
     assert "email-problem" in field.get("aria-describedby", "").split()
-    assert "".join(told[0].itertext()) == WRONG
+    assert "".join(messages[0].itertext()) == WRONG
     assert site.rows() == before
 
 
@@ -111,8 +111,8 @@ def test_a_nul_in_an_address_is_refused(site: Site) -> None:
 )
 def test_an_address_is_found_in_any_spelling(site: Site, typed: str) -> None:
     ask(site, typed)
-    (mail,) = site.emails()
-    assert mail["To"] == ADA
+    (message,) = site.emails()
+    assert message["To"] == ADA
 
 
 def test_the_answer_is_the_same_for_known_and_unknown_addresses(site: Site) -> None:
@@ -124,10 +124,10 @@ def test_the_answer_is_the_same_for_known_and_unknown_addresses(site: Site) -> N
         erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
     found = []
     for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
-        with statements(site) as said:
+        with statements(site) as sent_statements:
             answer = ask(site, email)
-        assert len(said) >= 2
-        found.append((answer.status_code, dict(answer.headers), answer.text, said))
+        assert len(sent_statements) >= 2
+        found.append((answer.status_code, dict(answer.headers), answer.text, sent_statements))
     assert [each == found[0] for each in found] == [True] * 4
 
 
@@ -138,7 +138,7 @@ def test_unknown_erased_and_suppressed_addresses_get_no_email(site: Site) -> Non
         )
         make.subscriber(session, "eve@example.org")
         erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
-        make.unsubscribe(session, "noted@example.org")  # by a link, its address unknown
+        make.unsubscribe(session, "noted@example.org")  # by a link, without an address
     for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
         ask(site, email)
     assert site.emails() == []
@@ -150,16 +150,16 @@ def test_a_bounced_address_gets_the_requested_link(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     ask(site)
-    (mail,) = site.emails()
-    assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text
+    (message,) = site.emails()
+    assert "Our emails to this address came back" in site.page(path_in(message, "/p/")).text
 
 
 def test_a_subscriber_unsubscribed_from_all_gets_the_requested_link(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None)
     ask(site)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "Your link to manage Northwind Letters emails"
+    (message,) = site.emails()
+    assert message["Subject"] == "Your link to manage Northwind Letters emails"
 
 
 def test_asking_changes_no_subscriber(site: Site) -> None:
@@ -194,7 +194,7 @@ def test_an_origin_may_ask_ten_times_an_hour(site: Site) -> None:
     assert refused.heading == "Please try again later"
     assert "Any link that was sent still works." in refused.text
     assert site.rows() == before
-    assert site.post(link()).status_code == 200  # a stop is never limited
+    assert site.post(link()).status_code == 200  # an unsubscribe is never limited
 
 
 def test_an_invalid_address_does_not_count(site: Site) -> None:
@@ -302,6 +302,6 @@ def test_the_email_is_in_the_subscribers_language(site_with: SiteMaker) -> None:
     with site.database.transaction() as session:
         make.subscriber(session, ADA).locale = "de"
     ask(site, headers={"Accept-Language": "en"})
-    (mail,) = site.emails()
-    assert mail["Content-Language"] == "de"
-    assert site.page(path_in(mail, "/p/")).lang == ("de", "ltr")
+    (message,) = site.emails()
+    assert message["Content-Language"] == "de"
+    assert site.page(path_in(message, "/p/")).lang == ("de", "ltr")

@@ -1,4 +1,4 @@
-"""RFC 8058: a post to the address in the header ends consent, whoever sends what (M4 to M10)."""
+"""RFC 8058: a POST to the URL of the header unsubscribes, with any client and body (M4 to M10)."""
 
 import logging
 from datetime import timedelta
@@ -22,7 +22,7 @@ PARTS = (
     b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
 )
 
-# What each client sends, as far as a server could tell (M10).
+# The content type, body and other headers that each client sends (M10).
 CLIENTS: dict[str, tuple[str | None, bytes, dict[str, str]]] = {
     "Gmail": (FORM, RFC, {"Content-Length": "26"}),
     "Nextcloud Mail": (FORM, RFC, {"User-Agent": "Nextcloud-Server-Crawler/31.0.0"}),
@@ -39,10 +39,10 @@ BODIES: dict[str, tuple[str | None, bytes]] = {
     "empty": (None, b""),
     "an empty form": (FORM, b""),
     "JSON": ("application/json", b'{"List-Unsubscribe":"One-Click"}'),
-    "JSON that is no object": ("application/json", b"[1]"),
-    "JSON cut short": ("application/json", b"{"),
-    "a broken multipart": (BOUNDARY, b"--y\r\n\r\n\xff"),
-    "a multipart without boundary": ("multipart/form-data", PARTS),
+    "JSON that is not an object": ("application/json", b"[1]"),
+    "truncated JSON": ("application/json", b"{"),
+    "an invalid multipart": (BOUNDARY, b"--y\r\n\r\n\xff"),
+    "a multipart without a boundary": ("multipart/form-data", PARTS),
     "garbage": ("\xff/;;=", bytes(range(256)) * 16),
     "another charset": (f"{FORM}; charset=utf-7", b"+AGE-=\xff"),
     "a thousand fields": (FORM, b"a&" * 2048),
@@ -56,7 +56,7 @@ def send(
 
 
 def send_chunked(site: Site, path: str, body: bytes) -> Any:
-    """Post a body without a length, as the server hands over a chunked one."""
+    """Post a body without a length, as the server passes on a chunked one."""
     chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     return site.post(path, input_stream=BytesIO(body), environ_overrides=chunked)
 

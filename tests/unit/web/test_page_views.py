@@ -1,4 +1,4 @@
-"""Openings are counted by hour, topic and campaign: without person, link or delay (design 4)."""
+"""Page views are counted by hour, topic and campaign, without personal data or delay."""
 
 import threading
 from datetime import timedelta
@@ -19,10 +19,10 @@ from tests.support.web_fixtures import SiteMaker
 
 HOUR = make.NOW.replace(minute=0)
 WEEKLY = (HOUR, "weekly-news", "2026-47")
-OpeningCounter = BackgroundCounter[page_views.Key]
+PageViewCounter = BackgroundCounter[page_views.Key]
 
 
-def opening_counter(database: Database) -> OpeningCounter:
+def page_view_counter(database: Database) -> PageViewCounter:
     return BackgroundCounter(database, page_views.add, "openings")
 
 
@@ -85,7 +85,7 @@ def test_counts_reach_the_database_in_the_background(
     flushed: list[int] = []
     flush = BackgroundCounter.flush
 
-    def watched(counter: OpeningCounter) -> None:
+    def watched(counter: PageViewCounter) -> None:
         flush(counter)
         flushed.append(threading.get_ident())
 
@@ -101,7 +101,7 @@ def test_counts_reach_the_database_in_the_background(
 
 def test_a_request_does_not_wait_for_its_count(site: Site) -> None:
     before = site.page_views()
-    with site.database.transaction() as session:  # the one writer of SQLite
+    with site.database.transaction() as session:  # SQLite has one writer
         make.topic(session, "being-added")
         assert site.get(link()).status_code == 200
     assert site.page_views() == before | {WEEKLY: 1}
@@ -112,7 +112,7 @@ def test_an_unavailable_database_loses_no_count(
 ) -> None:
     database = site.database
     lose_database(site)
-    counter = opening_counter(site.database)
+    counter = page_view_counter(site.database)
     count(counter, 3)
     counter.flush()
     counter.flush()
@@ -124,13 +124,13 @@ def test_an_unavailable_database_loses_no_count(
     assert site.page_views() == {WEEKLY: 4}
 
 
-def count(counter: OpeningCounter, times: int) -> None:
+def count(counter: PageViewCounter, times: int) -> None:
     for _ in range(times):
         counter.count(WEEKLY)
 
 
 def test_two_counters_make_one_sum(database: Database, site_with: SiteMaker) -> None:
-    counters = [opening_counter(database) for _ in range(2)]
+    counters = [page_view_counter(database) for _ in range(2)]
     for counter in counters:
         count(counter, 5)
         counter.count((HOUR, "product-news", "a"))
@@ -143,7 +143,7 @@ def test_two_counters_make_one_sum(database: Database, site_with: SiteMaker) -> 
 
 
 def test_counts_during_a_flush_are_not_lost(database: Database) -> None:
-    counter, stop = opening_counter(database), threading.Event()
+    counter, stop = page_view_counter(database), threading.Event()
 
     def keep_flushing() -> None:
         while not stop.is_set():

@@ -1,4 +1,4 @@
-"""Screen F: every topic on one page: caps, pauses, the language, all saved at once."""
+"""The preferences page: topics, caps, pauses and language, all saved at once."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-BREAK = "Pause all emails"
+PAUSE_ALL = "Pause all emails"
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
@@ -25,7 +25,7 @@ def test_the_page_shows_every_public_topic_and_its_frequency(center: Site) -> No
     assert page.heading == "Your email preferences"
     assert "For a•••@example.org" in page.text
     assert ADA not in page.html
-    assert page.buttons == [ALL, "Save", BREAK]
+    assert page.buttons == [ALL, "Save", PAUSE_ALL]
     assert page.chosen == ["Product news", "Weekly news"]
     assert "Town letter" in page.labels
     assert "What happened." in page.text
@@ -131,11 +131,11 @@ def test_several_changes_at_once_have_one_undo(center: Site) -> None:
     page.select("often-product-news", "At most once a week")
     page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
-    for told in (
+    for text in (
         "Product news: at most once a week (was: every email)",
         "Weekly news: no emails",
     ):
-        assert told in shown.text
+        assert text in shown.text
     undone = center.press_and_follow(shown, "Undo")
     assert undone.heading == "Everything is as it was"
     assert center.subscriptions() == before
@@ -155,8 +155,8 @@ def test_saved_changes_are_shown_until_a_newer_change(center: Site) -> None:
 def test_another_subscribers_changes_are_not_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.subscriber(session, "bob@example.org", "weekly-news")
-        stop = make.unsubscribe(session, "bob@example.org")
-    theirs = receipt(stop.first_seq, stop.last_seq, "bob@example.org").removeprefix("/r/")
+        change = make.unsubscribe(session, "bob@example.org")
+    theirs = receipt(change.first_seq, change.last_seq, "bob@example.org").removeprefix("/r/")
     for address in (theirs, "x", f"{theirs}x"):
         page = center.page(f"{PREFERENCES}?saved={address}")
         assert "Saved" not in page.text
@@ -183,8 +183,8 @@ def test_changes_are_confirmed_in_one_email(center: Site) -> None:
     page.untick("Weekly news")
     center.press_and_follow(page, "Save")
     center.now += timedelta(minutes=2)
-    (mail,) = center.emails()
-    assert mail["Subject"] == "Your email preferences have changed"
+    (message,) = center.emails()
+    assert message["Subject"] == "Your email preferences have changed"
 
 
 # The language.
@@ -199,8 +199,8 @@ def test_the_chosen_language_is_used_for_pages_and_emails(center: Site) -> None:
     assert center.page(link(), headers={"Accept-Language": "ar"}).lang == ("de", "ltr")
     center.post(link())
     center.now += timedelta(minutes=2)
-    (mail,) = center.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = center.emails()
+    assert message["Content-Language"] == "de"
 
 
 def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
@@ -246,7 +246,7 @@ def test_pause_all_pauses_every_topic_received(center: Site, length: str, date: 
     before = center.subscriptions()
     page = center.page(PREFERENCES)
     page.choose(length)
-    shown = center.press_and_follow(page, BREAK)
+    shown = center.press_and_follow(page, PAUSE_ALL)
     assert shown.heading.startswith(f"Your emails are paused until {date}")
     assert "They start again by themselves that day." in shown.text
     assert [each[2] is not None for each in center.subscriptions().values()] == [True, True]
@@ -260,7 +260,7 @@ def test_pause_all_does_not_shorten_a_longer_pause(center: Site) -> None:
         make.reduce(session, Pause.THREE_MONTHS)
     page = center.page(PREFERENCES)
     page.choose("2 weeks")
-    shown = center.press_and_follow(page, BREAK)
+    shown = center.press_and_follow(page, PAUSE_ALL)
     assert shown.heading == "Product news is paused until 6 December 2026"
     assert "Weekly news (paused until 22 February 2027)" in shown.text
 
@@ -268,16 +268,16 @@ def test_pause_all_does_not_shorten_a_longer_pause(center: Site) -> None:
 def test_pause_all_changes_nothing_if_all_is_paused_for_longer(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.choose("3 months")
-    center.press(page, BREAK)
+    center.press(page, PAUSE_ALL)
     before = center.events()
     page.choose("2 weeks")
-    assert "Nothing has changed." in center.press_and_follow(page, BREAK).text
+    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
     assert center.events() == before
 
 
 def test_pause_all_without_a_length_is_an_error_linked_to_the_choice(center: Site) -> None:
     before = center.rows()
-    page = Page(center.press(center.page(PREFERENCES), BREAK, 400), 400)
+    page = Page(center.press(center.page(PREFERENCES), PAUSE_ALL, 400), 400)
     assert page.title == "Error: Your email preferences – Northwind Letters"
     assert page.links["Choose how long to pause."] == f"#{page.field('2 weeks').get('id')}"
     assert center.rows() == before
@@ -288,17 +288,17 @@ def test_without_topics_received_there_is_nothing_to_pause(center: Site) -> None
     for topic in ("Weekly news", "Product news"):
         page.untick(topic)
     shown = center.press_and_follow(page, "Save")
-    assert BREAK not in shown.buttons
+    assert PAUSE_ALL not in shown.buttons
     page.choose("2 weeks")
     before = center.events()
-    assert "Nothing has changed." in center.press_and_follow(page, BREAK).text
+    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
     assert Page(center.post(f"{PREFERENCES}/pause"), 400).title.startswith("Error: ")
     assert center.events() == before
 
 
 def test_the_page_can_unsubscribe_from_all(center: Site) -> None:
-    goodbye = center.press_and_follow(center.page(PREFERENCES), ALL)
-    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
+    receipt_page = center.press_and_follow(center.page(PREFERENCES), ALL)
+    assert receipt_page.heading == "You’re unsubscribed from all Northwind Letters emails"
     assert center.unsubscribed() == ["all"]
 
 

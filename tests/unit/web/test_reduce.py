@@ -1,4 +1,4 @@
-"""Screens A and C: fewer emails or a pause, never more, and the receipt of it (design 7)."""
+"""Fewer emails or a pause on the unsubscribe page, never more, and the receipt."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,21 +12,21 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
-LESS = "Get fewer emails"
+FEWER = "Get fewer emails"
 CAPS = ["At most once a week", "At most once a month"]
 PAUSES = ["Not for 2 weeks", "Not for 1 month", "Not for 3 months"]
-GONE = "You’re already unsubscribed from Weekly news"
+UNSUBSCRIBED = "You’re already unsubscribed from Weekly news"
 
 
-def ask(site: Site, choice: str, path: str = "") -> Page:
-    """Choose on the page, press the button, and return the receipt."""
+def reduce(site: Site, choice: str, path: str = "") -> Page:
+    """Make a choice on the page, press the button, and return the receipt."""
     page = site.page(path or link())
     page.choose(choice)
-    return site.press_and_follow(page, LESS)
+    return site.press_and_follow(page, FEWER)
 
 
-def held(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") -> Any:
-    """Return what is on record of one subscription."""
+def subscription(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") -> Any:
+    """Return the record of one subscription."""
     return site.subscriptions(email)[slug]
 
 
@@ -52,16 +52,16 @@ def test_only_caps_below_the_topics_cadence_are_offered(
 
 
 def test_only_choices_below_the_current_one_are_offered(site: Site) -> None:
-    ask(site, "At most once a week")
+    reduce(site, "At most once a week")
     page = site.page(link())
     assert "Now: Weekly news, at most once a week" in page.text
     assert page.labels == CAPS[1:] + PAUSES
-    ask(site, "Not for 1 month")
+    reduce(site, "Not for 1 month")
     page = site.page(link())
     assert "Now: Weekly news, at most once a week (paused until 22 December 2026)" in page.text
     assert page.labels == [*CAPS[1:], "Not for 3 months"]
-    ask(site, "Not for 3 months")
-    ask(site, "At most once a month")
+    reduce(site, "Not for 3 months")
+    reduce(site, "At most once a month")
     page = site.page(link())
     assert page.labels == []
     assert page.buttons == [THIS, ALL]
@@ -75,10 +75,10 @@ def test_only_choices_below_the_current_one_are_offered(site: Site) -> None:
     ],
 )
 def test_fewer_emails_set_a_cap(site: Site, choice: str, frequency: str, heading: str) -> None:
-    receipt = ask(site, choice)
+    receipt = reduce(site, choice)
     assert receipt.heading == heading
-    assert held(site) == ("subscribed", frequency, None)
-    assert held(site, "product-news") == ("subscribed", "every", None)
+    assert subscription(site) == ("subscribed", frequency, None)
+    assert subscription(site, "product-news") == ("subscribed", "every", None)
     assert site.events()[-1] == ("reduced", "weekly-news")
 
 
@@ -93,22 +93,22 @@ def test_fewer_emails_set_a_cap(site: Site, choice: str, frequency: str, heading
 def test_a_pause_ends_at_the_start_of_the_day_shown(
     site: Site, choice: str, day: int, month: int, year: int, written: str
 ) -> None:
-    receipt = ask(site, choice)
+    receipt = reduce(site, choice)
     assert receipt.heading == f"Weekly news is paused until {written}"
     assert "It starts again by itself that day." in receipt.text
     end = make.NOW.replace(year=year, month=month, day=day, hour=0, minute=0)
-    assert held(site) == ("subscribed", "every", end)
+    assert subscription(site) == ("subscribed", "every", end)
     assert site.events()[-1] == ("paused", "weekly-news")
 
 
 def test_a_reduction_is_recorded_with_its_campaign(site: Site) -> None:
-    ask(site, "At most once a week")
+    reduce(site, "At most once a week")
     (row,) = [row for row in site.rows()["ledger"] if "reduced" in row]
     assert {"page", "2026-47", "weekly-news"} <= set(map(str, row))
 
 
 def test_the_receipt_lists_the_topics_and_offers_undo_and_unsubscribe(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
+    receipt = reduce(site, "At most once a week")
     assert "What you get now: Product news Weekly news, at most once a week" in receipt.text
     assert "We’ll email you a confirmation." in receipt.text
     assert "You can do this until 22 December 2026." in receipt.text
@@ -118,74 +118,74 @@ def test_the_receipt_lists_the_topics_and_offers_undo_and_unsubscribe(site: Site
 
 
 def test_the_receipt_of_a_pause_shows_its_end(site: Site) -> None:
-    receipt = ask(site, "Not for 2 weeks")
+    receipt = reduce(site, "Not for 2 weeks")
     assert "Weekly news (paused until 6 December 2026)" in receipt.text
     assert receipt.buttons == ["Undo", THIS]
 
 
 @pytest.mark.parametrize("choice", CAPS + PAUSES)
 def test_undo_restores_the_exact_previous_state(site: Site, choice: str) -> None:
-    before = held(site)
-    receipt = ask(site, choice)
+    before = subscription(site)
+    receipt = reduce(site, choice)
     undone = site.press_and_follow(receipt, "Undo")
     assert undone.heading == "Everything is as it was"
     assert undone.buttons == [THIS]
-    assert held(site) == before
+    assert subscription(site) == before
     assert site.press(receipt, "Undo").location  # a second time changes nothing
     assert [event for event, _ in site.events()].count("undone") == 1
 
 
 def test_undo_restores_the_previous_cap(site: Site) -> None:
-    ask(site, "At most once a week")
-    site.press(ask(site, "At most once a month"), "Undo")
-    assert held(site) == ("subscribed", "weekly", None)
+    reduce(site, "At most once a week")
+    site.press(reduce(site, "At most once a month"), "Undo")
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
 def test_undo_restores_the_previous_pause(site: Site) -> None:
-    ask(site, "Not for 2 weeks")
-    before = held(site)
-    site.press(ask(site, "Not for 3 months"), "Undo")
-    assert held(site) == before
+    reduce(site, "Not for 2 weeks")
+    before = subscription(site)
+    site.press(reduce(site, "Not for 3 months"), "Undo")
+    assert subscription(site) == before
 
 
 def test_the_undo_link_of_an_email_asks_first(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a month")
-    path = site.press(page, LESS).location
+    path = site.press(page, FEWER).location
     asking = site.page(f"{path}/undo")
     assert asking.heading == "Undo your change?"
     assert "You’ll get every email of Weekly news, as before." in asking.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
     assert site.press_and_follow(asking, "Undo").heading == "Everything is as it was"
-    assert held(site) == ("subscribed", "every", None)
+    assert subscription(site) == ("subscribed", "every", None)
 
 
 def test_undo_after_thirty_days_is_too_late(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
+    receipt = reduce(site, "At most once a week")
     site.now += timedelta(days=31)
     assert Page(site.press(receipt, "Undo", 410), 410).heading == "It’s too late to undo here"
-    assert held(site) == ("subscribed", "weekly", None)
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
 def test_undo_after_a_newer_choice_is_refused(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
-    ask(site, "At most once a month")
+    receipt = reduce(site, "At most once a week")
+    reduce(site, "At most once a month")
     refused = Page(site.press(receipt, "Undo", 409), 409)
     assert "your latest choice stands" in refused.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
 
 
 def test_the_receipt_offers_to_unsubscribe(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
-    goodbye = site.press_and_follow(receipt, THIS)
-    assert goodbye.heading == "You’re unsubscribed from Weekly news"
+    receipt = reduce(site, "At most once a week")
+    left = site.press_and_follow(receipt, THIS)
+    assert left.heading == "You’re unsubscribed from Weekly news"
     assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_the_receipt_can_be_reloaded(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
-    path = site.press(page, LESS).location
+    path = site.press(page, FEWER).location
     before, first = site.rows(), site.page(path).text
     assert [site.page(path).text for _ in range(3)] == [first] * 3
     assert site.rows() == before
@@ -193,14 +193,14 @@ def test_the_receipt_can_be_reloaded(site: Site) -> None:
 
 def test_choosing_nothing_is_an_error_linked_to_the_first_choice(site: Site) -> None:
     before = site.rows()
-    page = Page(site.press(site.page(link()), LESS, 400), 400)
+    page = Page(site.press(site.page(link()), FEWER, 400), 400)
     assert page.title == f"Error: {THIS} – Northwind Letters"
     assert page.text.startswith("There is a problem Choose how often you would like Weekly news.")
     target = page.links["Choose how often you would like Weekly news."]
     assert target == f"#{page.field(CAPS[0]).get('id')}"
     (fieldset,) = page.root.iter("fieldset")
     assert fieldset.get("aria-describedby") == "less-problem"
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert site.rows() == before
 
 
@@ -217,26 +217,26 @@ def test_an_unknown_choice_changes_nothing(site: Site, choice: str) -> None:
 def test_a_stale_page_cannot_raise_the_frequency(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
-    ask(site, "At most once a month")
-    shown = site.press_and_follow(page, LESS)
+    reduce(site, "At most once a month")
+    shown = site.press_and_follow(page, FEWER)
     assert "Now: Weekly news, at most once a month" in shown.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
 
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
-    ask(site, "Not for 3 months")
-    before = held(site)
-    shown = site.press_and_follow(page, LESS)
+    reduce(site, "Not for 3 months")
+    before = subscription(site)
+    shown = site.press_and_follow(page, FEWER)
     assert "paused until 22 February 2027" in shown.text
-    assert held(site) == before
+    assert subscription(site) == before
 
 
 def test_pressing_twice_makes_one_change_and_one_email(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 1 month")
-    first, second = site.press(page, LESS), site.press(page, LESS)
+    first, second = site.press(page, FEWER), site.press(page, FEWER)
     assert first.location.startswith("/r/")
     assert second.location == link()
     assert [event for event, _ in site.events()].count("paused") == 1
@@ -247,10 +247,10 @@ def test_an_unsubscribed_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.post(link())
-    before = held(site)
+    before = subscription(site)
     assert site.page(link()).labels == []
-    assert site.press_and_follow(page, LESS).heading == GONE
-    assert held(site) == before
+    assert site.press_and_follow(page, FEWER).heading == UNSUBSCRIBED
+    assert subscription(site) == before
     assert site.unsubscribed() == ["weekly-news"]
 
 
@@ -259,7 +259,7 @@ def test_a_reduction_keeps_an_unsubscribe_from_all(site: Site) -> None:
     page.choose("Not for 2 weeks")
     site.press(page, ALL)
     before = site.events()
-    shown = site.press_and_follow(page, LESS)
+    shown = site.press_and_follow(page, FEWER)
     assert shown.heading == "You’re already unsubscribed from all Northwind Letters emails"
     assert shown.buttons == []
     assert site.events() == before
@@ -278,21 +278,21 @@ def test_a_reduction_by_an_unknown_recipient_changes_nothing(site: Site) -> None
 def test_an_unknown_recipient_can_cap_an_opt_out_topic(site: Site) -> None:
     site.add_topic("town-letter", policy="opt_out")
     path = link(email="new@example.org", topic="town-letter")
-    receipt = ask(site, "At most once a month", path)
+    receipt = reduce(site, "At most once a month", path)
     assert receipt.heading == "You’ll get Town letter at most once a month"
     assert "We have no address on file" in receipt.text
-    assert held(site, "town-letter", "new@example.org") == ("subscribed", "monthly", None)
+    assert subscription(site, "town-letter", "new@example.org") == ("subscribed", "monthly", None)
 
 
 def test_an_archived_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.archive("weekly-news")
-    before = held(site)
-    shown = site.press_and_follow(page, LESS)
+    before = subscription(site)
+    shown = site.press_and_follow(page, FEWER)
     assert shown.heading == "We no longer send Weekly news"
     assert shown.labels == []
-    assert held(site) == before
+    assert subscription(site) == before
 
 
 def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
@@ -301,29 +301,31 @@ def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
         make.subscriber(session, "ada@example.org", "partners")
     path = link(topic="partners")
     assert site.page(path).labels == CAPS + PAUSES
-    assert ask(site, "At most once a week", path).heading.startswith("You’ll get Partners at most")
+    assert reduce(site, "At most once a week", path).heading.startswith(
+        "You’ll get Partners at most"
+    )
 
 
 def test_a_forwarded_email_can_reduce_but_never_increase(site: Site) -> None:
-    """Who holds the link can cap and pause; what is on the page tells nothing of the address."""
+    """Anyone with the link can cap and pause; the page does not show the address."""
     page = site.page(link())
     assert "ada@example.org" not in page.html
-    ask(site, "At most once a week")
+    reduce(site, "At most once a week")
     for choice in ("every", "weekly"):
         site.post(f"{link()}/less", data={"choice": choice})
-    assert held(site) == ("subscribed", "weekly", None)
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
 def test_a_single_topic_can_be_capped(site_with: SiteMaker) -> None:
     site = site_with()
     site.subscribe(topics=("weekly-news",))
-    receipt = ask(site, "At most once a month")
+    receipt = reduce(site, "At most once a month")
     assert receipt.buttons == ["Undo", THIS]
     assert "What you get now: Weekly news, at most once a month" in receipt.text
 
 
 def test_a_reduction_is_confirmed_by_email(site: Site) -> None:
-    ask(site, "At most once a week")
+    reduce(site, "At most once a week")
     site.now += timedelta(minutes=2)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "You’ll get Weekly news at most once a week"
+    (message,) = site.emails()
+    assert message["Subject"] == "You’ll get Weekly news at most once a week"

@@ -1,4 +1,4 @@
-"""Screen F: a form that is no longer true, or never was: it changes nothing and loses nothing."""
+"""A stale or forged preferences form changes nothing, and a stale one keeps the choices."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -22,7 +22,7 @@ def test_a_stale_form_shows_the_difference_and_keeps_the_choices(center: Site) -
     page.select("often-product-news", "At most once a week")
     page.tick("Town letter")
     page.select("language", "Deutsch")
-    center.post(link())  # in the mail program, meanwhile
+    center.post(link())  # in the mail program, in the meantime
     before = center.rows()
     again = Page(center.press(page, "Save", 409), 409)
     assert again.title.startswith("Error: ")
@@ -198,27 +198,27 @@ GOOD = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "o
 HOSTILE: dict[str, Any] = {
     "nothing": {},
     "no topic": {"on-weekly-news": "on", "was-weekly-news": "every"},
-    "no was": {"topic": "weekly-news", "on-weekly-news": "on"},
-    "an empty was": GOOD | {"was-weekly-news": ""},
-    "an unknown was": GOOD | {"was-weekly-news": "daily"},
+    "no previous value": {"topic": "weekly-news", "on-weekly-news": "on"},
+    "an empty previous value": GOOD | {"was-weekly-news": ""},
+    "an unknown previous value": GOOD | {"was-weekly-news": "daily"},
     "an unknown frequency": GOOD | {"often-weekly-news": "hourly"},
-    "off for a frequency, of another case": GOOD | {"often-weekly-news": "OFF"},
-    "a lie about what was": GOOD | {"was-weekly-news": "off", "often-weekly-news": "weekly"},
+    "off as a frequency, in upper case": GOOD | {"often-weekly-news": "OFF"},
+    "a false previous value": GOOD | {"was-weekly-news": "off", "often-weekly-news": "weekly"},
     "an unknown slug": {"topic": "no-such", "was-no-such": "off", "on-no-such": "on"},
-    "an unknown slug left off": {"topic": "no-such", "was-no-such": "off"},
-    "a slug that is none": {"topic": "../x", "was-../x": "off"},
+    "an unknown slug without a tick": {"topic": "no-such", "was-no-such": "off"},
+    "an invalid slug": {"topic": "../x", "was-../x": "off"},
     "an empty slug": {"topic": "", "was-": "off", "on-": "on"},
     "a slug with a NUL": {"topic": "weekly-news\x00", "was-weekly-news\x00": "every"},
     "a slug of surrogates": b"topic=%ed%a0%80&was-%ed%a0%80=off",
-    "the same topic twice, said two ways": GOOD
+    "the same topic twice, with different values": GOOD
     | {"topic": ["weekly-news"] * 2, "was-weekly-news": ["off", "monthly"]}
     | {"often-weekly-news": ["weekly", "monthly"]},
-    "one good topic and one bad": GOOD
+    "one valid topic and one invalid": GOOD
     | {"topic": ["weekly-news", "x"], "on-weekly-news": [], "was-x": "every"},
     "thousands of topics": {"topic": [f"t{n}" for n in range(7000)]},
     "sixty thousand characters": GOOD | {"often-weekly-news": "w" * 60_000},
-    "a body too long": GOOD | {"often-weekly-news": "w" * 70_000},
-    "no form at all": b"{",
+    "a body that is too long": GOOD | {"often-weekly-news": "w" * 70_000},
+    "not a form": b"{",
     "bytes": bytes(range(256)) * 200,
 }
 

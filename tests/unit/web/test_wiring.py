@@ -1,4 +1,4 @@
-"""What the operator decides shows: a path, templates and styles of their own, little to load."""
+"""Settings of the operator: path, templates and styles; and the size of pages."""
 
 import gzip
 import re
@@ -26,9 +26,9 @@ def test_every_url_is_under_the_path_of_the_public_url(site_with: SiteMaker) -> 
         "ada@example.org", "weekly-news", "c", day=make.NOW.date()
     )
     page = site.page(minted.unsubscribe_url.removeprefix("https://mail.example.org"))
-    goodbye = site.press(page, THIS)
-    assert goodbye.location.startswith(f"{prefix}/r/")
-    assert site.page(goodbye.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
+    receipt = site.press(page, THIS)
+    assert receipt.location.startswith(f"{prefix}/r/")
+    assert site.page(receipt.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
     (sheet,) = re.findall(r'href="([^"]+\.css)"', page.html)
     assert sheet.startswith(prefix)
     assert site.get(sheet).status_code == site.get(f"{prefix}/healthz").status_code == 200
@@ -119,7 +119,7 @@ def test_an_error_page_is_compressed(
         return [*found, site.get(link(), **options)]
 
     lose_database(site)
-    # Without this the server would answer 503 to all, until it has checked its keys.
+    # Otherwise the server answers 503 to every request until it has checked its keys.
     site.app.extensions["preference_center"].database.keys_are_checked = True
     plain, packed = answers(), answers(headers=headers)
     assert [each.status_code for each in packed] == [400, 404, 405, 413, 503]
