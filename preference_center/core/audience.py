@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -11,19 +11,23 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, subscribers, topics
 from preference_center.core.errors import TopicRefusal
-from preference_center.core.vocab import Status, TopicPolicy
+from preference_center.core.vocab import Decision, DecisionReason, Status, TopicPolicy
 from preference_center.store import Database, queries
 from preference_center.store.tables import Claim, Topic
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`allow`, `defer` with `until`, or `deny`; the reason, and the address if it is known."""
+    """A decision and its reason; the end of a deferral; the address if it is known."""
 
-    verdict: Literal["allow", "defer", "deny"]
-    reason: str = ""
+    decision: Decision
+    reason: DecisionReason | None = None
     until: datetime | None = None
     email: str = ""
+
+    @property
+    def allows(self) -> bool:
+        return self.decision is Decision.ALLOW
 
 
 def ask(
@@ -43,7 +47,7 @@ def ask(
     """
     with database.transaction() as session:
         verdicts = check(session, topics.get(session, slug), campaign, people, clock())
-    allowed = [each for each in people if each in claimable and verdicts[each].verdict == "allow"]
+    allowed = [each for each in people if each in claimable and verdicts[each].allows]
     if not allowed:
         return verdicts
     # A transaction of its own: the first one may have inserted subscribers in another order than
@@ -64,7 +68,7 @@ def check(
     seen = {
         each: email
         for each, email in people.items()
-        if verdicts[each].verdict == "allow" and not verdicts[each].email
+        if verdicts[each].allows and not verdicts[each].email
     }
     subscribers.upsert_addresses(session, seen, now)
     return verdicts
@@ -82,7 +86,7 @@ def claim(
     ordered = sorted(ids)
     queries.lock_ids(session, ordered)
     verdicts = _verdicts(session, topic, campaign, ordered, now)
-    allowed = [each for each in ordered if verdicts[each].verdict == "allow"]
+    allowed = [each for each in ordered if verdicts[each].allows]
     claimed = queries.claim(session, topic.slug, campaign, allowed, now)
     domain_hold.count_claims(session, (verdicts[each].email for each in claimed), now)
     return verdicts
@@ -114,30 +118,30 @@ def _verdicts(
 
 def _verdict(topic: Topic, rules: Any, now: datetime) -> Verdict:
     if rules is None:
-        return _by_policy(topic, "unknown", "")
+        return _by_policy(topic, DecisionReason.UNKNOWN, "")
     email = rules.email or ""
     if rules.erased_at is not None:
-        return Verdict("deny", "erased")
+        return Verdict(Decision.DENY, DecisionReason.ERASED)
     if rules.all_stop or rules.address_stop:
-        return Verdict("deny", "suppressed", email=email)
+        return Verdict(Decision.DENY, DecisionReason.SUPPRESSED, email=email)
     if rules.status is None:
-        return _by_policy(topic, "not_subscribed", email)
+        return _by_policy(topic, DecisionReason.NOT_SUBSCRIBED, email)
     if rules.status is not Status.SUBSCRIBED:
-        return Verdict("deny", rules.status.value, email=email)
+        return Verdict(Decision.DENY, DecisionReason(rules.status), email=email)
     return _by_pause_and_cap(rules, email, now)
 
 
 def _by_pause_and_cap(rules: Any, email: str, now: datetime) -> Verdict:
     if rules.paused_until is not None and rules.paused_until > now:
-        return Verdict("defer", "paused", rules.paused_until, email)
+        return Verdict(Decision.DEFER, DecisionReason.PAUSED, rules.paused_until, email)
     if rules.last_claim is not None:
         until = rules.last_claim + rules.frequency.interval
         if until > now:
-            return Verdict("defer", "frequency", until, email)
-    return Verdict("allow", email=email)
+            return Verdict(Decision.DEFER, DecisionReason.FREQUENCY, until, email)
+    return Verdict(Decision.ALLOW, email=email)
 
 
-def _by_policy(topic: Topic, reason: str, email: str) -> Verdict:
+def _by_policy(topic: Topic, reason: DecisionReason, email: str) -> Verdict:
     if topic.policy is TopicPolicy.OPT_OUT:
-        return Verdict("allow", email=email)
-    return Verdict("deny", reason, email=email)
+        return Verdict(Decision.ALLOW, email=email)
+    return Verdict(Decision.DENY, reason, email=email)

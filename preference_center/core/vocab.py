@@ -181,6 +181,28 @@ class ChangeKind(StrEnum):
     RESUMED = "resumed"
 
 
+class Decision(StrEnum):
+    """Whether a sender may email a subscriber now."""
+
+    ALLOW = "allow"
+    DEFER = "defer"  # Not before a given time.
+    DENY = "deny"
+
+
+class DecisionReason(StrEnum):
+    """Why the audience check defers or denies an email."""
+
+    FREQUENCY = "frequency"
+    PAUSED = "paused"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SUBSCRIBED = "not_subscribed"
+    UNKNOWN = "unknown"
+    ERASED = "erased"
+    DUPLICATE = "duplicate"  # The subscriber was allowed on another row of the request.
+
+
 class BounceSeverity(StrEnum):
     """What one failed delivery says about the address it was meant for."""
 

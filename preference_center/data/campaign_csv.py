@@ -8,6 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from preference_center.core import audience, topics
+from preference_center.core.audience import Verdict
+from preference_center.core.vocab import Decision, DecisionReason
 from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
 from preference_center.data.links_csv import (
     LINK_COLUMNS,
@@ -86,7 +88,7 @@ class CampaignFile(LinksFile):
 
     def _ask(
         self, batch: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
-    ) -> dict[UUID, audience.Verdict]:
+    ) -> dict[UUID, Verdict]:
         identities = [each for _, each in batch if isinstance(each, RowIdentity)]
         usable = {each.id for each in identities if _is_usable(each)} if claim else set()
         people = _emails_by_id(batch)
@@ -97,12 +99,12 @@ class CampaignFile(LinksFile):
             yield [(row, self.identify(row)) for row in batch]
 
     def _merged(
-        self, row: Row, identity: RowIdentity, verdict: audience.Verdict, allowed: "_Allowed"
+        self, row: Row, identity: RowIdentity, verdict: Verdict, allowed: "_Allowed"
     ) -> Merged:
-        if verdict.verdict == "allow" and identity.id in allowed:
-            verdict = audience.Verdict("deny", "duplicate", email=verdict.email)
+        if verdict.allows and identity.id in allowed:
+            verdict = Verdict(Decision.DENY, DecisionReason.DUPLICATE, email=verdict.email)
         links = {}
-        if verdict.verdict == "allow":
+        if verdict.allows:
             if not _is_usable(identity):
                 return row.refused("email cannot be sent to this address")
             allowed.add(identity.id)
@@ -112,8 +114,8 @@ class CampaignFile(LinksFile):
             **input_cells(row),
             "email": identity.email or verdict.email,
             "id": str(identity.id),
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
+            "verdict": verdict.decision,
+            "reason": verdict.reason or "",
             "until": verdict.until.isoformat() if verdict.until is not None else "",
             **links,
         }
@@ -141,7 +143,9 @@ class _Allowed:
 
 
 def _may_be_claimed(row: Row | RefusedRow) -> bool:
-    return isinstance(row, RefusedRow) or fold_letters(row.cells.get("verdict", "allow")) == "allow"
+    if isinstance(row, RefusedRow):
+        return True
+    return fold_letters(row.cells.get("verdict", Decision.ALLOW)) == Decision.ALLOW
 
 
 def _is_usable(identity: RowIdentity) -> bool:

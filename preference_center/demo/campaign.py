@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from preference_center.core import topics
+from preference_center.core.vocab import Decision
 from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.tabular import RefusedRow, Row
 from preference_center.demo import mailings
@@ -71,7 +72,7 @@ class Sender:
         rows = (Row(line, {"email": email}) for line, email in enumerate(emails, 1))
         asked = mailing.verdicts(rows, self.database, lambda: at, claim=True)
         verdicts = [each for each in asked if not isinstance(each, RefusedRow)]
-        if any((each["email"], each["verdict"]) == (READER, "allow") for each in verdicts):
+        if any((each["email"], each["verdict"]) == (READER, Decision.ALLOW) for each in verdicts):
             links = minter.mint(READER, topic, campaign, day=at.date(), list_name=name)
             self._deliver(topic, name, campaign, links, at)
         return verdicts

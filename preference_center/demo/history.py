@@ -160,6 +160,6 @@ class _History:
     def _send(self, slug: str, at: datetime) -> None:
         campaign, asked = campaign_of(at), self._lists[slug]
         verdicts = audience.claim(self._session, self._topics[slug], campaign, asked, at)
-        allowed = {each: asked[each] for each in asked if verdicts[each].verdict == "allow"}
+        allowed = {each: asked[each] for each in asked if verdicts[each].allows}
         allowed.pop(self._reader_id, None)  # The demo's visitor acts for this reader.
         self._readers.receive(list(allowed.values()), slug, campaign, at)

@@ -7,21 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from preference_center.core.vocab import DecisionReason
 from preference_center.links.addresses import mask
 
 MAX_SHOWN = 8
-# Why the audience check leaves people out, in the order in which the page shows the reasons.
-REASONS = (
-    "frequency",
-    "paused",
-    "unsubscribed",
-    "suppressed",
-    "unconfirmed",
-    "not_subscribed",
-    "unknown",
-    "erased",
-    "duplicate",
-)
 _EXAMPLES = 4
 
 
@@ -37,7 +26,7 @@ class Example:
 class LeftOut:
     """How many people were left out for one reason, and a few of them."""
 
-    reason: str
+    reason: DecisionReason
     count: int
     examples: list[Example]
 
@@ -56,9 +45,9 @@ class SentMailing:
     @property
     def asked(self) -> int:
         """Return how many people the mailing asked about."""
-        return self.allowed + self.count(*REASONS)
+        return self.allowed + self.count(*DecisionReason)
 
-    def count(self, *reasons: str) -> int:
+    def count(self, *reasons: DecisionReason) -> int:
         """Return how many people were left out for any of `reasons`."""
         return sum(each.count for each in self.left_out if each.reason in reasons)
 
@@ -67,14 +56,21 @@ def summarize(
     topic: str, campaign: str, at: datetime, verdicts: Iterable[Mapping[str, str]], reader: str
 ) -> SentMailing:
     """Return the result of a mailing, given the audience verdict on each person."""
-    by_reason: dict[str, list[Mapping[str, str]]] = {reason: [] for reason in ("", *REASONS)}
-    for each in verdicts:
-        by_reason[each["reason"]].append(each)
-    allowed = by_reason.pop("")
-    left_out = [_left_out(reason, found) for reason, found in by_reason.items() if found]
-    own = [each for found in by_reason.values() for each in found if each["email"] == reader]
-    why = _left_out(own[0]["reason"], own) if own else None
-    return SentMailing(topic, campaign, at, len(allowed), left_out, why)
+    asked = list(verdicts)
+    not_allowed = [each for each in asked if each["reason"]]
+    left_out = [
+        _left_out(reason, [each for each in not_allowed if each["reason"] == reason])
+        for reason in DecisionReason
+    ]
+    own = [each for each in not_allowed if each["email"] == reader]
+    return SentMailing(
+        topic,
+        campaign,
+        at,
+        allowed=len(asked) - len(not_allowed),
+        left_out=[each for each in left_out if each.count],
+        reader=_left_out(DecisionReason(own[0]["reason"]), own) if own else None,
+    )
 
 
 def save(folder: Path, mailing: SentMailing) -> None:
@@ -95,7 +91,7 @@ def _file(folder: Path) -> Path:
     return folder / "mailings.jsonl"
 
 
-def _left_out(reason: str, found: list[Mapping[str, str]]) -> LeftOut:
+def _left_out(reason: DecisionReason, found: list[Mapping[str, str]]) -> LeftOut:
     # Spread the examples over the list: neighbours were often last emailed at the same time.
     step = max(1, len(found) // _EXAMPLES)
     examples = [Example(mask(each["email"]), _time(each["until"])) for each in found[::step]]
@@ -111,7 +107,7 @@ def _read(values: Any) -> SentMailing:
 
 def _read_left_out(values: Any) -> LeftOut:
     examples = [Example(each["masked"], _time(each["until"])) for each in values["examples"]]
-    return LeftOut(values["reason"], values["count"], examples)
+    return LeftOut(DecisionReason(values["reason"]), values["count"], examples)
 
 
 def _time(text: str | None) -> datetime | None:

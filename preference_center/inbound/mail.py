@@ -7,25 +7,21 @@ is counted.
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import dedup, inbound_counts, quarantine, subscribers, topics
+from preference_center.core import dedup, inbound_counts, quarantine, subscribers
 from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, Change, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
+from preference_center.inbound import tokens
+from preference_center.inbound.tokens import MailToken
 from preference_center.links.addresses import normalise
-from preference_center.links.mail_tokens import read_mail_token
-from preference_center.links.minter import read_link
-from preference_center.links.signing import BadLink
 from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read
 from preference_center.settings.settings import Settings
@@ -35,23 +31,10 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "mail"
 MAX_MESSAGE_BYTES = 33_554_432  # A bounce may contain the whole email that it is about.
-_TOKEN = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 # Feedback types that are not complaints. Any other type is one, also if it is not registered
 # ("spam", "xarf"): the recipient of the email has objected to it.
 _NOT_A_COMPLAINT = {"not-spam", "auth-failure"}
 _AUTOMATIC = f"{InboundEffect.IGNORED}: an automatic message"
-
-
-@dataclass(frozen=True)
-class MailToken:
-    """What a signed token in a message says: subscriber, topic, and what it was made for.
-
-    `kind` is "u" for an unsubscribe address and "b" for a return path.
-    """
-
-    kind: str
-    subscriber_id: UUID
-    topic: str | None
 
 
 def _is_signed_by(raw: bytes, domains: Iterable[str]) -> bool:
@@ -98,7 +81,10 @@ class MailProcessor:
         A mail system's report about one of our emails is quarantined in any case.
         """
         why = self._why_not(incoming, recipients or incoming.recipients)
-        about_ours = any(map(self._is_return_path, recipients or incoming.recipients))
+        about_ours = any(
+            tokens.is_return_path(each, self.settings.link_keys)
+            for each in recipients or incoming.recipients
+        )
         if incoming.unread_report and about_ours:
             why = "a report that is not understood"
         elif incoming.challenge and about_ours:
@@ -112,27 +98,11 @@ class MailProcessor:
         """Return why a message had no effect, in words that identify no one."""
         if incoming.complaint is not None:
             return "a complaint about an email that is not ours"
-        if any(self._is_forged(_local_part(each)) for each in recipients):
+        if any(tokens.is_forged(each, self.settings.link_keys) for each in recipients):
             return "a token that we did not sign"
         if incoming.automatic:
             return "an automatic message"
         return incoming.trouble or "not understood"
-
-    def _is_return_path(self, address: str) -> bool:
-        """Return True if an address is the envelope sender of one of our emails."""
-        try:
-            return read_mail_token(_local_part(address), self.settings.link_keys)[0] == "b"
-        except BadLink:
-            return False
-
-    def _is_forged(self, local_part: str) -> bool:
-        if not _TOKEN.fullmatch(local_part):
-            return False
-        try:
-            read_mail_token(local_part, self.settings.link_keys)
-        except BadLink:
-            return True
-        return False
 
     def _effects(
         self, session: Session, incoming: Incoming, recipients: Sequence[str], *, trusted: bool
@@ -141,7 +111,8 @@ class MailProcessor:
             yield from self._complaint(session, incoming, trusted=trusted)
             return
         changes: list[Change[ChangeResult | BounceEffect]] = []
-        for token in self._tokens(session, recipients or incoming.recipients):
+        named = recipients or incoming.recipients
+        for token in tokens.in_addresses(session, named, self.settings.link_keys):
             if token.kind == "u":
                 changes.append(self._unsubscribe(token, incoming))
             else:
@@ -187,40 +158,17 @@ class MailProcessor:
         named = [complaint.mail_from, *complaint.feedback_ids]
         if original is not None:
             named += [original.return_path, *original.feedback_ids]
-        tokens = [*self._tokens(session, filter(None, named)), *self._linked(session, incoming)]
+        keys, uris = self.settings.link_keys, original.list_unsubscribe if original else ()
+        found = [
+            *tokens.in_addresses(session, filter(None, named), keys),
+            *tokens.in_links(session, uris, keys),
+        ]
         context = ChangeContext(Source.COMPLAINT, now, now)
         changes = [
             Unsubscribe(each.subscriber_id, ALL if trusted else Target.of(each.topic), context)
-            for each in dict.fromkeys(tokens)
+            for each in dict.fromkeys(found)
         ]
         yield from (InboundEffect.COMPLAINT for _ in apply(session, changes, now))
-
-    def _tokens(self, session: Session, addresses: Iterable[str]) -> Iterator[MailToken]:
-        """Yield the tokens that are signed in the local parts of addresses."""
-        for address in addresses:
-            try:
-                token = read_mail_token(_local_part(address), self.settings.link_keys)
-            except BadLink:
-                continue
-            kind, subscriber_id, code = token
-            yield MailToken(kind, subscriber_id, topics.slug_of(session, code))
-
-    def _linked(self, session: Session, incoming: Incoming) -> Iterator[MailToken]:
-        """Yield the tokens in the unsubscribe links of the email that a report contains."""
-        for uri in incoming.original.list_unsubscribe if incoming.original is not None else ():
-            try:
-                parts = urlsplit(uri)
-            except ValueError:
-                continue
-            if parts.scheme == "mailto":
-                yield from self._tokens(session, [unquote(parts.path)])
-                continue
-            text = parts.path.rpartition("/")[2]
-            try:
-                link = read_link("unsubscribe", text, self.settings.link_keys)
-            except BadLink:
-                continue
-            yield MailToken("u", link.subscriber_id, link.topic)
 
 
 def _effect(result: ChangeResult | BounceEffect) -> str:
@@ -250,8 +198,3 @@ def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
 def _dedup_name(raw: bytes, recipients: Sequence[str]) -> str:
     """Return the deduplication key of a delivery."""
     return "\n".join((hashlib.sha256(raw).hexdigest(), *sorted(recipients)))
-
-
-def _local_part(address: str) -> str:
-    bare = address.strip("<> ")
-    return bare.rpartition("@")[0] or bare

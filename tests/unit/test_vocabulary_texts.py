@@ -18,6 +18,7 @@ from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.core.vocab import (
     ChangeKind,
     ConfirmState,
+    DecisionReason,
     Frequency,
     NotSaved,
     OutboxKind,
@@ -26,7 +27,6 @@ from preference_center.core.vocab import (
     ReceiptState,
 )
 from preference_center.data.report import EVENT_COLUMNS
-from preference_center.demo import mailings
 from preference_center.demo.mailings import Example, LeftOut, SentMailing
 from preference_center.i18n import PSEUDO, Languages
 from preference_center.settings.reader import LANGUAGES
@@ -86,9 +86,14 @@ def receipt(state: ReceiptState, kind: ChangeKind = ChangeKind.LEFT) -> ShownRec
     )
 
 
+_LEFT_OUT = LeftOut(DecisionReason.PAUSED, 1, [Example("a•••@example.org", SOON)])
+
+
 def mailing(reason: str) -> SentMailing:
     """Return a mailing that left out the reader of the inbox, unless `reason` is ""."""
-    left_out = LeftOut(reason, 1, [Example("a•••@example.org", SOON)]) if reason else None
+    left_out = (
+        LeftOut(DecisionReason(reason), 1, [Example("a•••@example.org", SOON)]) if reason else None
+    )
     return SentMailing("weekly-news", "2026-47", make.NOW, 1, [], left_out)
 
 
@@ -113,7 +118,7 @@ DISTINCT: list[tuple[str, list[Any]]] = [
     ("undoing", [each for each in (*CHANGES, *OF_ALL) if each.kind is not ChangeKind.JOINED]),
     ("column_name", list(EVENT_COLUMNS)),
     ("column_meaning", list(EVENT_COLUMNS)),
-    ("left_out", [each for each in mailings.REASONS if each not in ("erased", "duplicate")]),
+    ("left_out", [each for each in DecisionReason if each not in ("erased", "duplicate")]),
     ("reader_line", [mailing(each) for each in ("", "frequency", "paused", "unsubscribed")]),
 ]
 # A macro, and arguments that have a text, be it that of another one.
@@ -125,9 +130,10 @@ SHARED: list[tuple[str, list[Any]]] = [
     ("headline", [([change(ChangeKind.MORE, each)],) for each in Frequency]),
     ("in_a_sentence", [(change(ChangeKind.MORE, each), "a@b.example") for each in Frequency]),
     ("undoing", [change(ChangeKind.JOINED)]),
-    ("left_out", list(mailings.REASONS)),
-    ("reader_line", [mailing(each) for each in mailings.REASONS]),
+    ("left_out", list(DecisionReason)),
+    ("reader_line", [mailing(each) for each in DecisionReason]),
 ]
+_UNKNOWN_REASON = replace(mailing(DecisionReason.PAUSED), reader=replace(_LEFT_OUT, reason=UNKNOWN))
 _NO_KIND = replace(change(ChangeKind.LEFT), kind=UNKNOWN)
 _NO_KIND_OF_ALL = [
     replace(change(kind), topic=None) for kind in ChangeKind if kind not in WITHOUT_TOPIC
@@ -143,7 +149,7 @@ ERRORS: list[tuple[str, list[Any]]] = [
     ("in_a_sentence", [(each, "a@b.example") for each in (_NO_KIND, *_NO_KIND_OF_ALL)]),
     ("in_a_sentence", [(_NO_FREQUENCY, "a@b.example")]),
     ("undoing", [_NO_KIND, _NO_FREQUENCY, *_NO_KIND_OF_ALL]),
-    ("reader_line", [mailing(UNKNOWN)]),
+    ("reader_line", [_UNKNOWN_REASON]),
 ]
 
 

@@ -109,7 +109,7 @@ def test_verdicts_on_an_opt_in_topic(
         prepare(session)
     with database.transaction() as session:
         found = _check(session)
-        assert (found.verdict, found.reason) == (verdict, reason)
+        assert (found.decision, found.reason or "") == (verdict, reason)
 
 
 @pytest.mark.parametrize(("prepare", "_verdict", "_reason", "opt_out"), CASES)
@@ -124,7 +124,7 @@ def test_verdicts_on_an_opt_out_topic(
         make.topic(session, policy="opt_out")
         prepare(session)
     with database.transaction() as session:
-        assert _check(session).verdict == opt_out
+        assert _check(session).decision == opt_out
 
 
 def test_a_check_on_an_archived_topic_is_refused(database: Database) -> None:

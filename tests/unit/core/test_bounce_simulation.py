@@ -184,7 +184,7 @@ class Simulation:
             if self.claims:
                 verdicts = audience.claim(session, topic, str(number), ids, at)
         for person, email in ids.items():
-            if verdicts[person].verdict == "allow" and email in failing:
+            if verdicts[person].decision == "allow" and email in failing:
                 bounce = Bounce(failing[email], "", at, "provider", topic="weekly-news")
                 with self.database.transaction() as session:
                     make.bounce(session, bounce, at + timedelta(hours=1), email)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import audience, subscribers, subscriptions, topics
 from preference_center.core.errors import TopicRefusal
-from preference_center.core.vocab import Frequency, Pause
+from preference_center.core.vocab import Decision, DecisionReason, Frequency, Pause
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from tests.support import make
@@ -40,7 +40,7 @@ def _claim(
 
 
 def _verdict(session: Session, campaign: str, at: datetime = make.NOW) -> str:
-    return _claim(session, campaign, at).verdict
+    return _claim(session, campaign, at).decision
 
 
 def _release(
@@ -61,7 +61,9 @@ def test_a_cap_is_exact_to_the_minute(
         _capped(session, frequency)
         assert _verdict(session, "one") == "allow"
         early = _claim(session, "two", make.NOW + gap - MINUTE)
-        assert early == audience.Verdict("defer", "frequency", make.NOW + gap, ADA)
+        assert early == audience.Verdict(
+            Decision.DEFER, DecisionReason.FREQUENCY, make.NOW + gap, ADA
+        )
         assert _verdict(session, "two", make.NOW + gap) == "allow"
 
 
@@ -130,9 +132,9 @@ def test_only_the_latest_claim_counts(database: Database) -> None:
 def test_each_topic_is_counted_separately(database: Database) -> None:
     with database.transaction() as session:
         _capped(session, Frequency.WEEKLY, ADA, "weekly-news", "offers")
-        assert _claim(session, "one", slug="weekly-news").verdict == "allow"
-        assert _claim(session, "two", slug="offers").verdict == "allow"
-        assert _claim(session, "two", slug="weekly-news").verdict == "defer"
+        assert _claim(session, "one", slug="weekly-news").decision == "allow"
+        assert _claim(session, "two", slug="offers").decision == "allow"
+        assert _claim(session, "two", slug="weekly-news").decision == "defer"
 
 
 def test_each_subscriber_is_counted_separately(database: Database) -> None:
@@ -143,7 +145,7 @@ def test_each_subscriber_is_counted_separately(database: Database) -> None:
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
         found = audience.claim(session, topic, "two", [make.id_of(), bob], make.NOW)
-        assert (found[make.id_of()].verdict, found[bob].verdict) == ("defer", "allow")
+        assert (found[make.id_of()].decision, found[bob].decision) == ("defer", "allow")
 
 
 def test_a_deferred_or_denied_email_is_not_claimed(database: Database) -> None:
@@ -162,7 +164,7 @@ def test_a_check_without_a_claim_counts_nothing(database: Database) -> None:
         topic = topics.get(session, "weekly-news")
         for _ in range(2):
             found = audience.check(session, topic, "one", {make.id_of(): ADA}, make.NOW)
-            assert found[make.id_of()].verdict == "allow"
+            assert found[make.id_of()].decision == "allow"
         assert session.query(Claim).count() == 0
 
 
@@ -172,7 +174,9 @@ def test_a_check_without_a_claim_sees_existing_claims(database: Database) -> Non
         _claim(session, "one")
         topic = topics.get(session, "weekly-news")
         found = audience.check(session, topic, "two", {make.id_of(): ADA}, make.NOW)
-        assert found[make.id_of()] == audience.Verdict("defer", "frequency", make.NOW + WEEKLY, ADA)
+        assert found[make.id_of()] == audience.Verdict(
+            Decision.DEFER, DecisionReason.FREQUENCY, make.NOW + WEEKLY, ADA
+        )
 
 
 @pytest.mark.parametrize("frequency", ["every", "weekly", "monthly"])
@@ -219,7 +223,9 @@ def test_a_pause_defers_until_it_ends(database: Database) -> None:
         until = make.NOW + 14 * DAY
         make.subscriber(session).subscriptions["weekly-news"].paused_until = until
         session.flush()
-        assert _claim(session, "one") == audience.Verdict("defer", "paused", until, ADA)
+        assert _claim(session, "one") == audience.Verdict(
+            Decision.DEFER, DecisionReason.PAUSED, until, ADA
+        )
         assert _verdict(session, "one", until - MINUTE) == "defer"
         assert session.query(Claim).count() == 0
         assert _verdict(session, "one", until) == "allow"
@@ -246,7 +252,9 @@ def test_an_unsubscribe_takes_precedence_over_a_pause_and_a_cap(
         _claim(session, "one")
         _ada(session).subscriptions["weekly-news"].paused_until = make.NOW + 14 * DAY
         make.unsubscribe(session, slug=slug)
-        assert _claim(session, "two") == audience.Verdict("deny", reason, email=ADA)
+        assert _claim(session, "two") == audience.Verdict(
+            Decision.DENY, DecisionReason(reason), email=ADA
+        )
 
 
 def test_a_released_claim_does_not_count(database: Database) -> None:

@@ -195,8 +195,8 @@ class _Model:
             expected = self._verdict(_preferences(session, person, self.at).topics[slug], campaign)
             ids = [person.subscriber_id]
             (found,) = audience.claim(session, topic, campaign, ids, self.at).values()
-            assert (found.verdict, found.until) == expected
-        if found.verdict == "allow":
+            assert (found.decision, found.until) == expected
+        if found.decision == "allow":
             self.claims.setdefault((slug, campaign), self.at)
 
     def _release(self, slug: str, campaign: str) -> None:
@@ -233,7 +233,7 @@ class _Model:
             topic = topics.get(session, slug)
             for campaign in "abc":
                 (found,) = audience.check(session, topic, campaign, people, self.at).values()
-                assert (found.verdict, found.until) == self._verdict(shown, campaign)
+                assert (found.decision, found.until) == self._verdict(shown, campaign)
             if slug in exported:
                 assert shown.received == (exported[slug]["status"] == "subscribed")
                 assert shown.frequency == exported[slug]["frequency"]

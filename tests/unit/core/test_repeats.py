@@ -16,7 +16,7 @@ LATER = make.NOW + timedelta(minutes=5)
 def verdict(database: Database) -> str:
     with database.transaction() as session:
         topic = topics.get(session, "weekly-news")
-        return audience.check(session, topic, "c", {make.id_of(): ""}, LATER)[make.id_of()].verdict
+        return audience.check(session, topic, "c", {make.id_of(): ""}, LATER)[make.id_of()].decision
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])

@@ -241,7 +241,7 @@ def test_a_cap_still_applies_after_a_purge(database: Database) -> None:
         audience.claim(session, topic, "one", ids, make.NOW)
         later: Any = make.NOW + 27 * DAY
         _run_all_steps(session, later)
-        assert audience.claim(session, topic, "two", ids, later)[ids[0]].verdict == "defer"
+        assert audience.claim(session, topic, "two", ids, later)[ids[0]].decision == "defer"
 
 
 def test_a_quarantined_message_is_kept_for_two_weeks(database: Database) -> None:

@@ -331,7 +331,7 @@ def _verdict(database: Database, email: str) -> str:
         topic = topics.get_or_create(session, "news", make.NOW)
         topic.policy = TopicPolicy.OPT_OUT
         person = make.id_of(email)
-        return audience.check(session, topic, "c", {person: email}, make.NOW)[person].verdict
+        return audience.check(session, topic, "c", {person: email}, make.NOW)[person].decision
 
 
 def _is_stopped(database: Database, subscriber_id: UUID) -> bool:

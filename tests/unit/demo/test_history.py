@@ -141,7 +141,7 @@ def test_the_reader_gets_every_topic_at_first(made: Database) -> None:
         for slug in SLUGS:
             found = topics.get(session, slug)
             checked = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
-            assert checked[make.id_of()].verdict == "allow"
+            assert checked[make.id_of()].decision == "allow"
 
 
 def test_a_folder_of_an_older_version_is_updated(database: Database) -> None:

@@ -197,11 +197,11 @@ def test_requests_for_less(site_with: Any, state: str, action: str) -> None:
     begin(site, state)
     suppressions, held = recorded(site)
     press(site, action)
-    less = REDUCED.get((state, action))
-    if less is not None:
-        held["weekly-news"] = ("subscribed", *less)
+    reduced = REDUCED.get((state, action))
+    if reduced is not None:
+        held["weekly-news"] = ("subscribed", *reduced)
     assert recorded(site) == (suppressions, held)
-    notice = less is not None and "no address" not in state
+    notice = reduced is not None and "no address" not in state
     assert queued(site) == ([NOTICE] if notice else [])
 
 
