@@ -1,1 +1,1 @@
-"""Measurements. They are not tests: no test asserts a time."""
+"""Benchmarks. They are not tests, and no test asserts a duration."""

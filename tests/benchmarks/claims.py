@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.claims [--postgres] [--people N]
 
-Both run for the same people. Half of them have a weekly cap and a claim of last week. The second
-campaign asks while the claims of the first are on record.
+Both run for the same people. Half of them have a weekly cap and a claim from last week. The second
+campaign is checked while the claims of the first are on record.
 """
 
 import argparse
@@ -50,9 +50,9 @@ def main() -> None:
         upgrade(database)
         fill(database, emails)
         for name, campaign, claim in (
-            ("ask", "second", False),
+            ("check", "second", False),
             ("claim", "second", True),
-            ("claim again", "second", True),
+            ("repeated claim", "second", True),
             ("claim, capped", "third", True),
         ):
             report(name, database, emails, campaign, claim=claim)
@@ -90,10 +90,10 @@ def report(
     """Print the rate of one audience check, and its verdicts."""
     file = CampaignFile(make.minter(), TOPIC, campaign, make.NOW.date())
     rows = (Row(number, {"email": email}) for number, email in enumerate(emails))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     verdicts = file.verdicts(rows, database, lambda: make.NOW, claim=claim)
     counts = Counter(each["verdict"] for each in verdicts if isinstance(each, dict))
-    rate = len(emails) / (time.perf_counter() - begin)
+    rate = len(emails) / (time.perf_counter() - start)
     sys.stdout.write(f"{name:14} {rate:8.0f} people/s   {dict(counts)}\n")
 
 

@@ -66,13 +66,13 @@ def load(
 ) -> list[float]:
     """Return how long each request took, in seconds; without a rate, clients do not wait."""
     host = urlsplit(base).netloc
-    begin = time.perf_counter()
+    start = time.perf_counter()
 
     def client(number: int) -> list[float]:
         connection, took = HTTPConnection(host), list[float]()
         for turn in itertools.count():
-            due = begin + (number + turn * CLIENTS) / rate if rate else time.perf_counter()
-            if due > begin + seconds:
+            due = start + (number + turn * CLIENTS) / rate if rate else time.perf_counter()
+            if due > start + seconds:
                 return took
             time.sleep(max(0.0, due - time.perf_counter()))
             send(connection, *make_request())

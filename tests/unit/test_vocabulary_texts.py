@@ -1,6 +1,6 @@
-"""Each member of a vocabulary has its text in every language, and an unknown one has none.
+"""Each member of a vocabulary has a text in every language; an unknown member has none.
 
-A template that chose a text with `else` would give a new member the text of another one.
+A template that chose a text with `else` would give a new member the text of another.
 """
 
 import re
@@ -60,7 +60,7 @@ CURRENT = SubscriberPreferences(
 BY_FREQUENCY = (ChangeKind.FEWER, ChangeKind.MORE)
 WITHOUT_TOPIC = (ChangeKind.LEFT, ChangeKind.BACK)
 
-# The macros that tests call, by the file that has them.
+# The macros under test, by the file that defines them.
 MACROS = {
     "parts.html": (
         *("choice", "length", "pace", "often", "not_saved", "why"),
@@ -97,14 +97,14 @@ def mailing(reason: str) -> SentMailing:
     return SentMailing("weekly-news", "2026-47", make.NOW, 1, [], left_out)
 
 
-# Each change of a topic, with its text differing from that of the others.
+# Changes of a topic, each with a distinct text.
 CHANGES = [
     *(change(kind) for kind in ChangeKind if kind not in BY_FREQUENCY),
     *(change(ChangeKind.FEWER, frequency) for frequency in Frequency),
 ]
 OF_ALL = [replace(change(kind), topic=None) for kind in WITHOUT_TOPIC]
 
-# A macro, and arguments of which each has a text of its own.
+# Macros with arguments that each have a distinct text.
 DISTINCT: list[tuple[str, list[Any]]] = [
     ("choice", [*Frequency, *Pause]),
     ("length", list(Pause)),
@@ -121,7 +121,7 @@ DISTINCT: list[tuple[str, list[Any]]] = [
     ("left_out", [each for each in DecisionReason if each not in ("erased", "duplicate")]),
     ("reader_line", [mailing(each) for each in ("", "frequency", "paused", "unsubscribed")]),
 ]
-# A macro, and arguments that have a text, be it that of another one.
+# Macros with arguments whose texts need not be distinct.
 SHARED: list[tuple[str, list[Any]]] = [
     *(
         (macro, [change(ChangeKind.MORE, each) for each in Frequency])
@@ -155,7 +155,7 @@ ERRORS: list[tuple[str, list[Any]]] = [
 
 @pytest.fixture(scope="module")
 def languages(tmp_path_factory: pytest.TempPathFactory) -> Languages:
-    """Return every language there is, with a template `call/MACRO.html` for each macro."""
+    """Return all languages, with a template `call/MACRO.html` for each macro."""
     folder = tmp_path_factory.mktemp("templates")
     (folder / "call").mkdir()
     for file, macros in MACROS.items():
@@ -194,7 +194,7 @@ def heading(html: str) -> str:
 
 
 @pytest.mark.parametrize(("macro", "members"), DISTINCT, ids=[macro for macro, _ in DISTINCT])
-def test_every_member_has_a_text_of_its_own(
+def test_every_member_has_a_distinct_text(
     languages: Languages, locale: str, macro: str, members: Sequence[Any]
 ) -> None:
     texts = [call(languages, locale, macro, each) for each in members]
@@ -203,7 +203,7 @@ def test_every_member_has_a_text_of_its_own(
 
 
 @pytest.mark.parametrize(("macro", "members"), SHARED)
-def test_members_that_share_a_text_have_one(
+def test_members_with_shared_texts_have_a_text(
     languages: Languages, locale: str, macro: str, members: Sequence[Any]
 ) -> None:
     assert all(call(languages, locale, macro, each) for each in members)

@@ -1,4 +1,4 @@
-"""What the tests of inbound email share: unsubscribe addresses, settings, and the ledger."""
+"""Unsubscribe addresses, settings and ledger access for the tests of inbound email."""
 
 from preference_center.links.mail_tokens import write_mailto
 from preference_center.store import Database
@@ -8,8 +8,8 @@ U = f"{write_mailto(make.id_of(), 'weekly-news', (make.LINK_KEY,))}@in.example.o
 BEN = write_mailto(make.id_of("ben@example.org"), "weekly-news", (make.LINK_KEY,))
 
 
-def settings_with_readers(database: Database) -> dict[str, str]:
-    """Add two subscribers, and return the settings of their company."""
+def settings_with_subscribers(database: Database) -> dict[str, str]:
+    """Add two subscribers and return settings with an inbound domain."""
     with database.transaction() as session:
         make.topic(session)
         make.subscriber(session)
@@ -19,6 +19,6 @@ def settings_with_readers(database: Database) -> dict[str, str]:
 
 
 def events(database: Database, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
-    """Return what the ledger has recorded about a subscriber since they subscribed."""
+    """Return the ledger events of a subscriber after the subscription."""
     with database.reading() as session:
         return make.events(session, email)[1:]

@@ -1,4 +1,4 @@
-"""`audience`: a verdict for each row."""
+"""`audience`: one verdict for each row."""
 
 import csv
 import subprocess
@@ -17,7 +17,7 @@ def rows(text_of_csv: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text_of_csv.splitlines()))
 
 
-def test_an_audience_allows_with_links_and_denies_with_why(
+def test_an_allowed_row_has_links_and_a_denied_row_has_a_reason(
     database: Database, database_url: str
 ) -> None:
     with database.transaction() as session:
@@ -30,15 +30,11 @@ def test_an_audience_allows_with_links_and_denies_with_why(
     assert verdicts == [
         ("allow", "", True),
         ("deny", "unsubscribed", False),
-        (
-            "deny",
-            "unknown",
-            False,
-        ),
+        ("deny", "unknown", False),
     ]
 
 
-def test_an_unknown_topic_has_no_audience(database_url: str) -> None:
+def test_audience_refuses_an_unknown_topic(database_url: str) -> None:
     result = run(database_url, "audience", *MAILING, stdin="email\nada@example.org\n")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "Error: there is no topic 'weekly-news'\n"
@@ -51,12 +47,14 @@ def test_a_person_on_several_rows_gets_one_email(
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     people = "email,name\nada@example.org,A\nAda@Example.com,B\nADA@example.org,C\n"
-    said = run_ok(database_url, "audience", *MAILING, *options, stdin=people)
-    found = [(row["name"], row["verdict"], row["reason"]) for row in rows(said)]
+    output = run_ok(database_url, "audience", *MAILING, *options, stdin=people)
+    found = [(row["name"], row["verdict"], row["reason"]) for row in rows(output)]
     assert found == [("A", "allow", ""), ("B", "allow", ""), ("C", "deny", "duplicate")]
 
 
-def test_the_verdicts_release_those_who_were_allowed(database: Database, database_url: str) -> None:
+def test_the_verdicts_file_releases_only_allowed_rows(
+    database: Database, database_url: str
+) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.subscriber(session, "ben@example.org")
@@ -69,12 +67,12 @@ def test_the_verdicts_release_those_who_were_allowed(database: Database, databas
 
 
 @pytest.mark.parametrize("command", ["audience", "audience --claim"])
-def test_a_database_that_goes_away_ends_an_audience_with_a_sentence(
+def test_losing_the_database_ends_an_audience_check_with_a_message(
     database: Database, database_url: str, command: str
 ) -> None:
     with database.transaction() as session:
         make.topic(session, "weekly-news", policy="opt_out")
-    asking = processes.start(
+    process = processes.start(
         make.environment(DATABASE_URL=database_url),
         *command.split(),
         *MAILING,
@@ -82,46 +80,46 @@ def test_a_database_that_goes_away_ends_an_audience_with_a_sentence(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert asking.stdin is not None
-    assert asking.stdout is not None
-    assert asking.stderr is not None
-    asking.stdin.write(b"email\n" + b"ada@example.org\n" * 1500)
-    asking.stdin.flush()
-    asking.stdout.readline()
-    database_gone(database)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"email\n" + b"ada@example.org\n" * 1500)
+    process.stdin.flush()
+    process.stdout.readline()
+    disconnect_database(database)
     try:
-        asking.stdin.write(b"ben@example.org\n" * 1500)
-        asking.stdin.close()
-        with asking.stdout, asking.stderr as errors:
-            rest, said = asking.stdout.read(), errors.read()
-        assert asking.wait() == 3
+        process.stdin.write(b"ben@example.org\n" * 1500)
+        process.stdin.close()
+        with process.stdout, process.stderr as errors:
+            rest, message = process.stdout.read(), errors.read()
+        assert process.wait() == 3
     finally:
-        database_back(database)
+        reconnect_database(database)
     assert rest.count(b"\n") == 1000
-    assert said.startswith(b"Error: the database cannot be used now")
-    assert b"Traceback" not in said
+    assert message.startswith(b"Error: the database cannot be used now")
+    assert b"Traceback" not in message
 
 
-def database_gone(database: Database) -> None:
+def disconnect_database(database: Database) -> None:
     if database.is_sqlite:
-        _elsewhere(database, "ALTER TABLE suppressions RENAME TO gone")
+        _execute_separately(database, "ALTER TABLE suppressions RENAME TO gone")
         return
     name = database.engine.url.database
-    _elsewhere(database, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    _execute_separately(database, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-    _elsewhere(database, f"{ending}'{name}'")
+    _execute_separately(database, f"{ending}'{name}'")
 
 
-def database_back(database: Database) -> None:
+def reconnect_database(database: Database) -> None:
     if database.is_sqlite:
-        _elsewhere(database, "ALTER TABLE gone RENAME TO suppressions")
+        _execute_separately(database, "ALTER TABLE gone RENAME TO suppressions")
     else:
         name = database.engine.url.database
-        _elsewhere(database, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        _execute_separately(database, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
-def _elsewhere(database: Database, statement: str) -> None:
-    """Execute a statement over a connection that stays when the database goes away."""
+def _execute_separately(database: Database, statement: str) -> None:
+    """Execute a statement over a connection that survives the outage."""
     url = (
         database.engine.url if database.is_sqlite else database.engine.url.set(database="postgres")
     )

@@ -1,4 +1,4 @@
-"""`audience --claim` and `--release`: what a cap counts, through crashes and cancelled mailings."""
+"""`audience --claim` and `--release`: frequency caps across crashes and cancelled mailings."""
 
 import csv
 import os
@@ -30,16 +30,16 @@ def verdicts(text_of_csv: str) -> list[tuple[str, str]]:
     return [(row["verdict"], row["reason"]) for row in rows]
 
 
-def weekly_readers(database_url: str, count: int = 1) -> str:
-    """Import people who want one letter a week, and return them as a file."""
+def weekly_subscribers(database_url: str, count: int = 1) -> str:
+    """Import subscribers with a weekly cap and return them as a file."""
     people = ["ada@example.org", *(f"r{number}@example.org" for number in range(1, count))]
     rows = "".join(f"{each},weekly-news,subscribed,weekly\n" for each in people)
     run_ok(database_url, "import", "-", "--create-topics", stdin=WEEKLY + rows)
     return "email\n" + "\n".join(people) + "\n"
 
 
-def test_a_claimed_mail_counts_and_the_next_one_waits(database_url: str) -> None:
-    weekly_readers(database_url)
+def test_a_claim_counts_towards_the_cap_and_defers_the_next_email(database_url: str) -> None:
+    weekly_subscribers(database_url)
     assert verdicts(run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)) == [("allow", "")]
     deferred = run_ok(database_url, *mailing("2", "--claim"), stdin=ADA)
     assert verdicts(deferred) == [("defer", "frequency")]
@@ -49,14 +49,14 @@ def test_a_claimed_mail_counts_and_the_next_one_waits(database_url: str) -> None
     assert row["list_unsubscribe"] == ""
 
 
-def test_asking_without_a_claim_counts_nothing(database_url: str) -> None:
-    weekly_readers(database_url)
+def test_a_check_without_a_claim_counts_nothing(database_url: str) -> None:
+    weekly_subscribers(database_url)
     for campaign in ("1", "2"):
         assert verdicts(run_ok(database_url, *mailing(campaign), stdin=ADA)) == [("allow", "")]
 
 
-def test_a_campaign_that_asks_again_gets_the_same_answer(database_url: str) -> None:
-    weekly_readers(database_url)
+def test_repeating_a_campaign_gives_the_same_verdicts(database_url: str) -> None:
+    weekly_subscribers(database_url)
     first = run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)
     assert run_ok(database_url, *mailing("1", "--claim"), stdin=ADA) == first
     assert run_ok(database_url, *mailing("1"), stdin=ADA) == first
@@ -65,16 +65,16 @@ def test_a_campaign_that_asks_again_gets_the_same_answer(database_url: str) -> N
 def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> None:
     until = utc_now().replace(microsecond=0) + timedelta(days=14)
     with database.transaction() as session:
-        reader = make.subscriber(session)
+        subscriber = make.subscriber(session)
         subscriptions.pause(
-            session, reader, topics.get(session, "weekly-news"), until, make.context()
+            session, subscriber, topics.get(session, "weekly-news"), until, make.context()
         )
     (row,) = csv.DictReader(run_ok(database_url, *mailing("1", "--claim"), stdin=ADA).splitlines())
     assert (row["verdict"], row["reason"], row["until"]) == ("defer", "paused", until.isoformat())
 
 
-def test_a_mailing_killed_half_way_asks_again_and_is_counted_once(database_url: str) -> None:
-    people = weekly_readers(database_url, 2500)
+def test_a_killed_mailing_can_be_repeated_and_is_counted_once(database_url: str) -> None:
+    people = weekly_subscribers(database_url, 2500)
     settings = make.environment(DATABASE_URL=database_url)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     crashed = processes.start(settings, *mailing("1", "--claim"), **pipes)
@@ -83,7 +83,7 @@ def test_a_mailing_killed_half_way_asks_again_and_is_counted_once(database_url: 
     crashed.stdin.write(people.encode()[:30_000])
     crashed.stdin.flush()
     crashed.stdout.readline()
-    crashed.stdout.readline()  # by now the first thousand are claimed
+    crashed.stdout.readline()  # the first thousand are claimed by now
     os.killpg(crashed.pid, signal.SIGKILL)
     crashed.wait()
     crashed.stdin.close()
@@ -94,28 +94,30 @@ def test_a_mailing_killed_half_way_asks_again_and_is_counted_once(database_url: 
     assert other == [("defer", "frequency")] * 2500
 
 
-def test_of_two_mailings_at_once_each_person_gets_one(database_url: str, tmp_path: Path) -> None:
-    people, asking = weekly_readers(database_url, 2500), []
+def test_each_person_gets_only_one_of_two_concurrent_mailings(
+    database_url: str, tmp_path: Path
+) -> None:
+    people, running = weekly_subscribers(database_url, 2500), []
     settings = make.environment(DATABASE_URL=database_url)
     for each in "12":
         with (tmp_path / each).open("wb") as out:
             command = mailing(each, "--claim")
-            asking.append(processes.start(settings, *command, stdin=subprocess.PIPE, stdout=out))
-    for process in asking:
+            running.append(processes.start(settings, *command, stdin=subprocess.PIPE, stdout=out))
+    for process in running:
         assert process.stdin is not None
         process.stdin.write(people.encode())
         process.stdin.close()
-    assert [process.wait() for process in asking] == [0, 0]
-    answers = [verdicts((tmp_path / each).read_text()) for each in "12"]
-    both = {frozenset(pair) for pair in zip(*answers, strict=True)}
+    assert [process.wait() for process in running] == [0, 0]
+    results = [verdicts((tmp_path / each).read_text()) for each in "12"]
+    both = {frozenset(pair) for pair in zip(*results, strict=True)}
     assert both == {frozenset({("allow", ""), ("defer", "frequency")})}
 
 
-def test_what_was_not_sent_is_given_back_and_counts_no_more(database_url: str) -> None:
-    people = weekly_readers(database_url, 3)
+def test_a_released_claim_no_longer_counts(database_url: str) -> None:
+    people = weekly_subscribers(database_url, 3)
     claimed = run_ok(database_url, *mailing("1", "--claim"), stdin=people)
     header, first, *_ = claimed.splitlines(keepends=True)
-    # The rows of the verdicts themselves are taken, whatever else they hold.
+    # A release accepts the verdict rows, whatever other columns they have.
     released = run(database_url, *mailing("1", "--release"), stdin=header + first)
     assert (released.exit_code, released.stdout) == (0, "")
     assert released.stderr == "Claims released: 1.\n"
@@ -125,10 +127,10 @@ def test_what_was_not_sent_is_given_back_and_counts_no_more(database_url: str) -
     assert other == [("allow", ""), ("defer", "frequency"), ("defer", "frequency")]
 
 
-def test_a_row_that_cannot_be_read_is_named_and_the_others_are_given_back(
+def test_an_unreadable_row_is_reported_and_the_others_are_released(
     database_url: str,
 ) -> None:
-    weekly_readers(database_url)
+    weekly_subscribers(database_url)
     run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)
     people = "email,id\n,7\nada@example.org,\n"
     released = run(database_url, *mailing("1", "--release"), stdin=people)
@@ -149,16 +151,16 @@ def test_a_row_that_cannot_be_read_is_named_and_the_others_are_given_back(
         (("--claim",), "email,verdict\n", "the column verdict would be overwritten"),
     ],
 )
-def test_a_wrong_call_changes_nothing_and_ends_with_2(
+def test_invalid_options_or_input_exit_with_2(
     database_url: str, options: tuple[str, ...], people: str, why: str
 ) -> None:
-    weekly_readers(database_url)
+    weekly_subscribers(database_url)
     result = run(database_url, *mailing("1", *options), stdin=people)
     assert (result.exit_code, result.stdout) == (2, "")
     assert why in result.stderr
 
 
 @pytest.mark.parametrize("option", ["--claim", "--release"])
-def test_an_unknown_topic_has_no_claims(database_url: str, option: str) -> None:
+def test_claiming_and_releasing_refuse_an_unknown_topic(database_url: str, option: str) -> None:
     result = run(database_url, *mailing("1", option), stdin="email\n")
     assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-news'\n")

@@ -1,4 +1,4 @@
-"""`doctor`: the words, the exit status, and what reaches a terminal."""
+"""`doctor`: its text, exit status and terminal output."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def doctor(*arguments: str, stdin: bytes = b"", columns: str = "100", **settings
     return CliRunner().invoke(main, ["doctor", *arguments], input=stdin, env=environ)
 
 
-def told(*arguments: str, stdin: bytes = b"", **settings: str) -> dict[str, Any]:
+def json_report(*arguments: str, stdin: bytes = b"", **settings: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(
         doctor(*arguments, "--json", stdin=stdin, **settings).stdout_bytes
     )
@@ -45,7 +45,7 @@ def save(folder: Path, name: str, raw: bytes) -> str:
     return str(path)
 
 
-def test_a_good_letter_ends_with_0_and_says_so(key: str) -> None:
+def test_a_good_email_passes_and_exits_with_0(key: str) -> None:
     result = doctor("-", "--dkim-key", key, stdin=GOOD)
     assert result.exit_code == 0
     lines = result.stdout_bytes.decode().splitlines()
@@ -56,7 +56,7 @@ def test_a_good_letter_ends_with_0_and_says_so(key: str) -> None:
     )
 
 
-def test_marks_and_words_are_aligned_and_say_what_to_do(key: str) -> None:
+def test_findings_are_aligned_and_include_the_fix(key: str) -> None:
     raw = letter(List_Id=None, List_Unsubscribe_Post=None)
     text = doctor("-", "--dkim-key", key, stdin=raw).stdout_bytes.decode()
     assert (
@@ -71,7 +71,7 @@ def test_marks_and_words_are_aligned_and_say_what_to_do(key: str) -> None:
     assert "\x1b" not in text
 
 
-def test_a_narrow_terminal_gets_the_words_below_the_name(key: str) -> None:
+def test_a_narrow_terminal_shows_the_message_below_the_check_name(key: str) -> None:
     text = doctor("-", "--dkim-key", key, stdin=GOOD, columns="40").stdout_bytes.decode()
     assert "\n  ✓ pass     List-Unsubscribe\n             There is exactly one.\n" in text
 
@@ -79,8 +79,8 @@ def test_a_narrow_terminal_gets_the_words_below_the_name(key: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "button"), [(GOOD, True), (letter(List_Unsubscribe=None), False), (b"", False)]
 )
-def test_json_says_the_same_for_programs(key: str, raw: bytes, button: bool) -> None:
-    answer = told("-", "--dkim-key", key, stdin=raw)
+def test_json_contains_the_verdict_and_the_findings(key: str, raw: bytes, button: bool) -> None:
+    answer = json_report("-", "--dkim-key", key, stdin=raw)
     (message,) = answer["messages"]
     assert (answer["button"], message["button"], message["file"]) == (button, button, "-")
     assert answer["cross_message"] == []
@@ -89,7 +89,7 @@ def test_json_says_the_same_for_programs(key: str, raw: bytes, button: bool) -> 
         assert finding["check"] in CHECKS
 
 
-def test_a_silent_dns_leaves_the_button_open_and_is_no_success(
+def test_a_dns_failure_leaves_the_button_unknown_and_exits_with_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -99,14 +99,14 @@ def test_a_silent_dns_leaves_the_button_open_and_is_no_success(
     result = doctor("-", stdin=GOOD)
     assert result.exit_code == 1
     assert "Button: unknown." in result.stdout_bytes.decode()
-    assert told("-", stdin=GOOD)["button"] is None
+    assert json_report("-", stdin=GOOD)["button"] is None
 
 
-def test_several_messages_are_judged_one_by_one_and_together(key: str, tmp_path: Path) -> None:
+def test_several_messages_are_checked_individually_and_together(key: str, tmp_path: Path) -> None:
     news = save(tmp_path, "news.eml", GOOD)
     offers = save(tmp_path, "offers.eml", letter(List_Unsubscribe=links("offers").list_unsubscribe))
     result = doctor(news, offers, "--dkim-key", key)
-    assert result.exit_code == 0  # each gets its button; that they share one list is a warning
+    assert result.exit_code == 0  # each shows its button; sharing one list is only a warning
     text = result.stdout_bytes.decode()
     assert "All messages compared" in text
     assert "offers and weekly-news share" in text
@@ -114,17 +114,17 @@ def test_several_messages_are_judged_one_by_one_and_together(key: str, tmp_path:
     assert doctor(news, bad, "--dkim-key", key).exit_code == 1
 
 
-def test_settings_that_are_there_are_used(key: str) -> None:
+def test_available_settings_are_used(key: str) -> None:
     settings = {"PUBLIC_URL": "https://mail.example.org", "LINK_KEYS": make.LINK_KEY}
-    (message,) = told("-", "--dkim-key", key, stdin=GOOD, **settings)["messages"]
+    (message,) = json_report("-", "--dkim-key", key, stdin=GOOD, **settings)["messages"]
     (link,) = (each for each in message["findings"] if each["check"] == "link")
     assert link["message"].startswith("It is yours: topic weekly-news")
-    mine = told("-", "--dkim-key", key, stdin=GOOD, MAIL_FROM="letters@example.org")
-    levels = {each["check"]: each["level"] for each in mine["messages"][0]["findings"]}
+    report = json_report("-", "--dkim-key", key, stdin=GOOD, MAIL_FROM="letters@example.org")
+    levels = {each["check"]: each["level"] for each in report["messages"][0]["findings"]}
     assert levels["mail-from"] == "warning"
 
 
-def test_settings_that_are_wrong_are_named(key: str) -> None:
+def test_invalid_settings_are_named(key: str) -> None:
     result = doctor("-", stdin=GOOD, LINK_KEYS="short", PUBLIC_URL="mail.example.org")
     assert result.exit_code == 2
     assert "PREFERENCE_CENTER_LINK_KEYS has a key that is too short" in result.stderr
@@ -134,19 +134,19 @@ def test_settings_that_are_wrong_are_named(key: str) -> None:
 @pytest.mark.parametrize(
     "arguments", [(), ("no-such.eml",), ("/",), ("-", "--dkim-key", "no-such")]
 )
-def test_what_cannot_be_read_ends_with_2(arguments: tuple[str, ...]) -> None:
+def test_unreadable_input_exits_with_2(arguments: tuple[str, ...]) -> None:
     result = doctor(*arguments, stdin=GOOD)
     assert result.exit_code == 2
     assert "Error" in result.stderr
 
 
-def test_a_file_that_holds_no_key_ends_with_2(tmp_path: Path) -> None:
+def test_a_file_without_a_key_exits_with_2(tmp_path: Path) -> None:
     result = doctor("-", "--dkim-key", save(tmp_path, "x", b"hello"), stdin=GOOD)
     assert result.exit_code == 2
     assert "neither a PEM public key nor a DKIM record" in result.stderr
 
 
-def test_no_control_character_of_a_message_reaches_the_terminal(key: str, tmp_path: Path) -> None:
+def test_control_characters_of_a_message_never_reach_the_terminal(key: str, tmp_path: Path) -> None:
     raw = letter(
         From="\x1b[31m <a\x9b@example.org>",
         List_Id="\x1b]0;x\x07",
@@ -160,7 +160,7 @@ def test_no_control_character_of_a_message_reaches_the_terminal(key: str, tmp_pa
     assert r"\x1b[1m\u202e" in text
 
 
-def test_colour_only_on_a_terminal(key: str, tmp_path: Path) -> None:
+def test_colour_is_used_only_on_a_terminal(key: str, tmp_path: Path) -> None:
     command = [processes.COMMAND, "doctor", save(tmp_path, "a.eml", GOOD), "--dkim-key", key]
     assert b"\x1b" not in subprocess.run(command, capture_output=True, check=True).stdout
     ours, theirs = pty.openpty()
@@ -172,14 +172,14 @@ def test_colour_only_on_a_terminal(key: str, tmp_path: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    ("option", "asked"),
+    ("option", "probes"),
     [
         ("--probe", ["probe-get", "probe-head"]),
         ("--probe-post", ["probe-get", "probe-head", "probe-post"]),
     ],
 )
-def test_our_own_link_is_opened_and_only_the_post_unsubscribes(
-    option: str, asked: list[str], key: str, tmp_path: Path
+def test_probing_our_own_link_unsubscribes_only_with_probe_post(
+    option: str, probes: list[str], key: str, tmp_path: Path
 ) -> None:
     port = processes.free_port()
     environ = make.environment(
@@ -187,13 +187,13 @@ def test_our_own_link_is_opened_and_only_the_post_unsubscribes(
     )
     processes.run(environ, "upgrade")
     url = LINK.replace("https://mail.example.org", environ["PREFERENCE_CENTER_PUBLIC_URL"])
-    mail = save(tmp_path, "a.eml", letter(List_Unsubscribe=f"<{url}>"))
-    command = ("doctor", mail, "--dkim-key", key, "--json", option)
+    path = save(tmp_path, "a.eml", letter(List_Unsubscribe=f"<{url}>"))
+    command = ("doctor", path, "--dkim-key", key, "--json", option)
     with processes.serving(environ, port):
         answer = json.loads(processes.run(environ, *command).stdout)
     found = {each["check"]: each["level"] for each in answer["messages"][0]["findings"]}
-    assert [check for check in found if check.startswith("probe")] == asked
+    assert [check for check in found if check.startswith("probe")] == probes
     assert {level for check, level in found.items() if check.startswith("probe")} == {"pass"}
-    assert found["https"] == "failure"  # a mailbox provider posts to no http
+    assert found["https"] == "failure"  # mailbox providers do not post to http
     ledger = processes.run(environ, "export", "ledger").stdout
     assert (b"unsubscribed" in ledger) is (option == "--probe-post")

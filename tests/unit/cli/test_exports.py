@@ -1,4 +1,4 @@
-"""`export`: a complete file, or none."""
+"""`export` writes a complete file or none."""
 
 import csv
 import json
@@ -20,7 +20,9 @@ IMPORT = ("import", "-", "--create-topics")
 MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
 
 
-def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_path: Path) -> None:
+def test_an_export_keeps_the_file_mode_and_creates_private_files(
+    database_url: str, tmp_path: Path
+) -> None:
     run_ok(database_url, *IMPORT, stdin=PEOPLE)
     target = tmp_path / "people.csv"
     target.write_text("an older one")
@@ -35,7 +37,7 @@ def test_an_export_is_a_whole_file_for_its_owner_alone(database_url: str, tmp_pa
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
-def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) -> None:
+def test_an_export_does_not_replace_a_device(database_url: str, tmp_path: Path) -> None:
     run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     link = tmp_path / "null"
     link.symlink_to("/dev/null")
@@ -44,7 +46,7 @@ def test_an_export_to_a_device_leaves_it_one(database_url: str, tmp_path: Path) 
     assert stat.S_ISCHR(link.stat().st_mode)
 
 
-def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
+def test_csv_for_excel_starts_with_a_byte_order_mark(database_url: str) -> None:
     run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     plain = run_ok(database_url, "export", "preferences")
     assert run_ok(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
@@ -53,7 +55,7 @@ def test_a_csv_for_excel_has_a_mark(database_url: str) -> None:
     assert (wrong.exit_code, "--excel is for CSV" in wrong.stderr) == (2, True)
 
 
-def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
+def test_json_lines_contain_the_same_rows_as_csv(database_url: str) -> None:
     run_ok(database_url, *IMPORT, stdin=PEOPLE)
     table = list(csv.DictReader(run_ok(database_url, "export", "preferences").splitlines()))
     lines = run_ok(database_url, "export", "preferences", "--format", "jsonl").splitlines()
@@ -61,7 +63,9 @@ def test_json_lines_hold_the_same_rows_as_csv(database_url: str) -> None:
     assert plain == table
 
 
-def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database_url: str) -> None:
+def test_an_export_can_be_limited_to_a_topic_and_a_period(
+    database: Database, database_url: str
+) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
         make.unsubscribe(session, at=make.NOW)
@@ -76,13 +80,15 @@ def test_an_export_can_be_of_one_topic_and_one_time(database: Database, database
 
 
 @pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
-def test_a_time_that_is_none_is_refused(database_url: str, since: str) -> None:
+def test_an_invalid_time_is_refused(database_url: str, since: str) -> None:
     result = run(database_url, "export", "ledger", "--since", since)
     assert result.exit_code == 2
     assert f"'{since}' is not a time, like 2026-11-22" in result.stderr
 
 
-def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_without_a_traceback(
+    database_url: str, tmp_path: Path
+) -> None:
     result = run(database_url, "export", "ledger", "-o", str(tmp_path / "no" / "ledger.csv"))
     assert result.exit_code == 2
     assert "Traceback" not in result.output
@@ -90,14 +96,12 @@ def test_a_folder_that_is_not_there_is_a_sentence(database_url: str, tmp_path: P
 
 
 @pytest.mark.integration
-def test_an_export_killed_half_way_leaves_no_file_under_its_name(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_a_killed_export_leaves_no_partial_file(database_url: str, tmp_path: Path) -> None:
     run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     target = tmp_path / "people.csv"
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(settings, "export", "preferences", "-o", str(target))
-    processes.wait_for(lambda: any(tmp_path.iterdir()), "the export never began")
+    processes.wait_for(lambda: any(tmp_path.iterdir()), "the export did not start")
     os.killpg(export.pid, signal.SIGKILL)
     export.wait()
     lines = target.read_text().count("\n") if target.exists() else 3001
@@ -105,7 +109,7 @@ def test_an_export_killed_half_way_leaves_no_file_under_its_name(
 
 
 @pytest.mark.integration
-def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
+def test_a_closed_pipe_is_not_an_error(database_url: str) -> None:
     run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(
@@ -121,7 +125,7 @@ def test_a_reader_that_goes_away_is_no_trouble(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["suppressions", "preferences", "ledger", "reasons"])
-def test_a_misspelt_topic_leaves_out_no_stop_in_silence(
+def test_a_misspelt_topic_is_refused_and_no_file_is_written(
     database_url: str, tmp_path: Path, what: str
 ) -> None:
     target = tmp_path / "out.csv"

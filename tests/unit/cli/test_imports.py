@@ -19,20 +19,22 @@ PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
 IMPORT = ("import", "-", "--create-topics")
 
 
-def test_an_import_counts_what_it_did_and_may_run_again(database_url: str) -> None:
+def test_an_import_counts_its_changes_and_can_be_repeated(database_url: str) -> None:
     first = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert first.startswith("Added 1, unsubscribed 0, kept 0, unchanged 0, erased 0, refused 0")
     again = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert again.startswith("Added 0, unsubscribed 0, kept 0, unchanged 1")
 
 
-def test_a_dry_run_says_what_would_happen_and_keeps_nothing(database_url: str) -> None:
-    said = run_ok(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
-    assert said.startswith("Would have added 1")
+def test_a_dry_run_reports_the_changes_and_saves_nothing(database_url: str) -> None:
+    output = run_ok(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
+    assert output.startswith("Would have added 1")
     assert run_ok(database_url, "export", "preferences").count("\n") == 1
 
 
-def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: Path) -> None:
+def test_refused_rows_are_reported_and_the_import_exits_with_1(
+    database_url: str, tmp_path: Path
+) -> None:
     report = tmp_path / "refused.csv"
     people = PEOPLE + "nobody,weekly-news,subscribed\r\nben@example.org,Weekly News,subscribed\r\n"
     result = run(database_url, *IMPORT, "--report", str(report), stdin=people)
@@ -46,7 +48,7 @@ def test_refused_rows_are_named_and_end_it_with_1(database_url: str, tmp_path: P
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_refused_rows_are_written_as_they_came_and_can_be_imported_again(
+def test_refused_rows_are_written_unchanged_and_can_be_reimported(
     database_url: str, tmp_path: Path, encoding: str
 ) -> None:
     target = tmp_path / "refused.csv"
@@ -65,7 +67,7 @@ def test_refused_rows_are_written_as_they_came_and_can_be_imported_again(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_long_line_that_is_refused_is_written_whole(
+def test_a_long_refused_line_is_written_in_full(
     database_url: str, tmp_path: Path, encoding: str
 ) -> None:
     target = tmp_path / "refused.csv"
@@ -75,7 +77,7 @@ def test_a_long_line_that_is_refused_is_written_whole(
     assert target.read_bytes() == content
 
 
-def test_refused_json_lines_are_written_as_they_came(database_url: str, tmp_path: Path) -> None:
+def test_refused_json_lines_are_written_unchanged(database_url: str, tmp_path: Path) -> None:
     target = tmp_path / "refused.jsonl"
     bad = '[1]\n{"email":"nobody" , "topic":"news"}\n'
     people = '{"email":"ada@example.org","topic":"news","status":"unsubscribed"}\n' + bad
@@ -85,24 +87,22 @@ def test_refused_json_lines_are_written_as_they_came(database_url: str, tmp_path
     assert (result.exit_code, target.read_text()) == (1, bad)
 
 
-def test_refused_rows_are_kept_where_an_import_is_cut_short(
+def test_refused_rows_are_kept_if_the_import_fails(
     database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "refused.csv"
 
-    def gone(*_: object) -> None:
+    def unavailable(*_: object) -> None:
         raise UnavailableError("the database cannot be used now")
 
-    monkeypatch.setattr(subscribers, "lock_all", gone)
+    monkeypatch.setattr(subscribers, "lock_all", unavailable)
     people = "email,topic,status\nnobody,news,subscribed\nada@example.org,news,unsubscribed\n"
     result = run(database_url, "import", "-", "--refused", str(target), stdin=people)
     assert result.exit_code == 3
     assert target.read_text() == "email,topic,status\nnobody,news,subscribed\n"
 
 
-def test_refused_rows_never_replace_the_file_they_come_from(
-    database_url: str, tmp_path: Path
-) -> None:
+def test_refused_rows_never_overwrite_the_imported_file(database_url: str, tmp_path: Path) -> None:
     people, link = tmp_path / "people.csv", tmp_path / "link.csv"
     people.write_text(PEOPLE)
     link.symlink_to(people)
@@ -120,7 +120,9 @@ def test_only_the_first_refused_rows_are_listed(database_url: str) -> None:
     assert "… and 30 more" in stderr
 
 
-def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_path: Path) -> None:
+def test_json_lines_can_be_read_from_a_file_or_standard_input(
+    database_url: str, tmp_path: Path
+) -> None:
     row = {"email": "ada@example.org", "topic": "weekly-news", "status": "subscribed"}
     line = json.dumps({**row, "locale": None})
     file = tmp_path / "people.jsonl"
@@ -140,7 +142,7 @@ def test_json_lines_come_from_a_file_or_standard_input(database_url: str, tmp_pa
         ('[\n{"email":"ada@x.org"}\n]\n', ["--format", "jsonl"], "one object on each line"),
     ],
 )
-def test_json_that_is_not_json_lines_is_refused_in_a_sentence(
+def test_json_in_the_wrong_format_is_refused_with_a_reason(
     database_url: str, text: str, options: list[str], why: str
 ) -> None:
     result = run(database_url, "import", "-", "--status", "unsubscribed", *options, stdin=text)
@@ -148,7 +150,7 @@ def test_json_that_is_not_json_lines_is_refused_in_a_sentence(
     assert why in result.stderr
 
 
-def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> None:
+def test_a_file_without_an_email_column_is_refused_with_a_reason(database_url: str) -> None:
     for text, why in (
         ("", "the file is empty"),
         ("name\nAda\n", "no column is named email"),
@@ -160,7 +162,7 @@ def test_a_file_without_people_is_refused_in_a_sentence(database_url: str) -> No
 
 
 @pytest.mark.integration
-def test_a_bar_is_drawn_on_a_terminal_alone(database_url: str, tmp_path: Path) -> None:
+def test_a_progress_bar_is_shown_only_on_a_terminal(database_url: str, tmp_path: Path) -> None:
     settings = make.environment(DATABASE_URL=database_url)
     people = tmp_path / "people.csv"
     people.write_text(PEOPLE)
@@ -197,7 +199,7 @@ def test_a_file_that_would_be_misread_is_refused(database_url: str, header: str,
 
 
 @pytest.mark.parametrize("name", ["E-mail", "Email Address", "EMAIL_ADDRESS", " e-mail-address "])
-def test_columns_are_found_by_their_letters_and_digits(database_url: str, name: str) -> None:
+def test_column_names_match_by_letters_and_digits_only(database_url: str, name: str) -> None:
     people = (
         f"{name},Topic,STATUS,Changed At\r\nada@example.org,weekly-news,subscribed,2026-01-02\r\n"
     )
@@ -207,19 +209,19 @@ def test_columns_are_found_by_their_letters_and_digits(database_url: str, name: 
     assert "2026-01-02T00:00:00" in run_ok(database_url, "export", "preferences")
 
 
-def test_columns_that_mean_nothing_here_are_named(database_url: str) -> None:
+def test_ignored_columns_are_reported(database_url: str) -> None:
     people = "email,topic,status,shoe size\r\nada@example.org,weekly-news,subscribed,38\r\n"
     assert "Ignored columns: shoe size." in run(database_url, *IMPORT, stdin=people).stderr
 
 
-def test_a_column_can_be_declared_not_to_be_about_opting_out(database_url: str) -> None:
+def test_a_suspicious_column_can_be_ignored_explicitly(database_url: str) -> None:
     people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
     assert "these columns may say who opted out" in run(database_url, *IMPORT, stdin=people).stderr
     run_ok(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
 
 
 @pytest.mark.parametrize("name", ["Bounce-Rate", "bounce", ""])
-def test_a_column_to_ignore_must_be_there(database_url: str, name: str) -> None:
+def test_a_column_to_ignore_must_exist(database_url: str, name: str) -> None:
     people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
     result = run(database_url, *IMPORT, "--ignore-column", name, stdin=people)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -227,7 +229,7 @@ def test_a_column_to_ignore_must_be_there(database_url: str, name: str) -> None:
     assert "The columns are email, topic, status, bounce rate." in result.stderr
 
 
-def test_a_column_of_json_lines_to_ignore_may_come_late(database_url: str) -> None:
+def test_an_ignored_json_column_may_first_appear_in_a_later_line(database_url: str) -> None:
     rows = [
         {"email": "ada@example.org", "status": "subscribed"},
         {"email": "ben@example.org", "status": "subscribed", "bounce rate": 38},
@@ -238,19 +240,19 @@ def test_a_column_of_json_lines_to_ignore_may_come_late(database_url: str) -> No
 
 
 @pytest.mark.parametrize("header", ["email,created", "Email Address,UNSUB_TIME,UNSUB_REASON"])
-def test_a_file_of_people_who_opted_out_needs_only_a_status(database_url: str, header: str) -> None:
+def test_a_file_of_opt_outs_needs_only_the_status_option(database_url: str, header: str) -> None:
     run_ok(database_url, *IMPORT, stdin=PEOPLE)
     cells = "1443651154" if header.count(",") == 1 else "2026-10-01 10:00:00,NORMAL"
-    said = run_ok(
+    output = run_ok(
         database_url,
         *("import", "-", "--status", "unsubscribed", "--topic", "weekly-news"),
         stdin=f"{header}\r\nada@example.org,{cells}\r\n",
     )
-    assert said.startswith("Added 0, unsubscribed 1")
+    assert output.startswith("Added 0, unsubscribed 1")
     assert ",unsubscribed," in run_ok(database_url, "export", "preferences")
 
 
-def test_a_late_line_of_json_that_may_say_they_opted_out_is_refused(database_url: str) -> None:
+def test_a_later_json_line_with_a_possible_opt_out_is_refused(database_url: str) -> None:
     row = {"email": "ada@example.org", "topic": "weekly-news", "status": "subscribed"}
     late = {**row, "email": "ben@example.org", "unsubscribed_at": None}
     lines = f"{json.dumps(row)}\n{json.dumps(late)}\n"
@@ -271,7 +273,7 @@ def test_warnings_are_listed_and_the_import_succeeds(database_url: str) -> None:
     assert "22/11" not in result.output
 
 
-def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
+def test_an_import_reports_findings_beyond_its_counts(database_url: str) -> None:
     people = (
         "id,email,topic,status\n"
         "7,<ada@example.org>,weekly-news,unsubscribed\n"
@@ -279,8 +281,8 @@ def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
         "9,cem@example.org,weekly-news,cleaned\n"
         "9,cem@example.org,weekly-news,dan@example.org\n"
     )
-    said = run(database_url, "import", "-", stdin=people).stdout.splitlines()
-    assert said == [
+    output = run(database_url, "import", "-", stdin=people).stdout.splitlines()
+    assert output == [
         "Added 0, unsubscribed 1, kept 0, unchanged 0, erased 0, refused 3.",
         "Rows whose address was cleaned: 1.",
         "Unsubscribed, but not on record before: 1. If you expected them to be, "
@@ -292,13 +294,13 @@ def test_an_import_says_what_its_counts_do_not(database_url: str) -> None:
     ]
 
 
-def test_a_topic_for_all_rows_must_be_one(database_url: str) -> None:
+def test_the_topic_option_must_be_a_valid_topic(database_url: str) -> None:
     result = run(database_url, "import", "-", "--topic", "Weekly News", stdin=PEOPLE)
     assert result.exit_code == 2
     assert "'Weekly News' is not 1 to 32" in result.stderr
 
 
-def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
+def test_an_import_lists_the_topics_it_creates(database_url: str) -> None:
     rows = ("ada@example.org,weekly-news,subscribed", "ben@example.org,weekly-new,subscribed")
     people = "\n".join(("email,topic,status", *rows))
     dry = run_ok(database_url, *IMPORT, "--dry-run", stdin=people)
@@ -307,7 +309,7 @@ def test_an_import_names_the_topics_that_it_has_made(database_url: str) -> None:
     assert "New topics" not in run_ok(database_url, *IMPORT, stdin=people)
 
 
-def test_refused_rows_keep_a_line_each_without_a_last_line_end(
+def test_refused_rows_stay_on_separate_lines_without_a_final_line_break(
     database_url: str, tmp_path: Path
 ) -> None:
     people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
@@ -317,7 +319,7 @@ def test_refused_rows_keep_a_line_each_without_a_last_line_end(
     assert sorted(target.read_bytes().splitlines()[1:]) == rows
 
 
-def test_refused_rows_of_utf_16_keep_a_line_each(database_url: str, tmp_path: Path) -> None:
+def test_a_refused_utf_16_row_ends_with_a_line_break(database_url: str, tmp_path: Path) -> None:
     people, target = tmp_path / "people.csv", tmp_path / "refused.csv"
     for encoding in ("utf-16-le", "utf-16-be"):
         text = "\ufeffemail,topic,status\nnone,news,subscribed"
@@ -327,16 +329,18 @@ def test_refused_rows_of_utf_16_keep_a_line_each(database_url: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["people.ndjson", "PEOPLE.JSONL"])
-def test_json_lines_have_two_names(database_url: str, tmp_path: Path, name: str) -> None:
+def test_json_lines_are_recognized_by_two_file_extensions(
+    database_url: str, tmp_path: Path, name: str
+) -> None:
     file = tmp_path / name
     file.write_text('{"email": "ada@example.org", "topic": "news", "status": "unsubscribed"}\n')
     assert run_ok(database_url, "import", str(file)).startswith("Added 0, unsubscribed 1")
 
 
-def test_the_report_and_the_refused_rows_are_two_files(database_url: str, tmp_path: Path) -> None:
+def test_report_and_refused_must_be_different_files(database_url: str, tmp_path: Path) -> None:
     people, target = tmp_path / "people.csv", str(tmp_path / "refused.csv")
     people.write_text("email,topic,status\nnone,news,subscribed\n")
-    told = ("--refused", target, "--report", f"{tmp_path}/./refused.csv")
-    result = run(database_url, "import", str(people), *told)
+    options = ("--refused", target, "--report", f"{tmp_path}/./refused.csv")
+    result = run(database_url, "import", str(people), *options)
     assert result.exit_code == 2
     assert "--refused and --report must name two files." in result.stderr

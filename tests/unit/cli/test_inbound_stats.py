@@ -4,7 +4,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import processes
-from tests.unit.cli.inbox import U, settings_with_readers
+from tests.unit.cli.inbox import U, settings_with_subscribers
 from tests.unit.inbound.test_mail import mail
 
 pytestmark = pytest.mark.integration
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    return settings_with_readers(database)
+    return settings_with_subscribers(database)
 
 
-def test_what_came_in_is_counted(environ: dict[str, str]) -> None:
+def test_inbound_messages_are_counted_by_effect(environ: dict[str, str]) -> None:
     assert (
         processes.run(environ, "inbound-stats").stdout
         == b"There were no inbound messages or events.\n"

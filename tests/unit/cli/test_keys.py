@@ -1,4 +1,4 @@
-"""Wrong keys are refused by name before a command does anything; `keys` rotates them."""
+"""Commands refuse wrong keys by name before they do anything; `keys` rotates keys."""
 
 import pytest
 
@@ -18,7 +18,7 @@ MAILING = ("--topic", "weekly-news", "--campaign", "47")
 SUPPRESSIONS = ("suppressions", "remove", "--source", "bounce", "--domain", "example.org")
 SMTP = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "a@example.org"}
 
-# Which keys each command works with.
+# The keys that each command uses.
 USES: dict[tuple[str, ...], set[KeyKind]] = {
     ("serve", "--port", "1"): set(KeyKind),
     ("upgrade",): set(KeyKind),
@@ -45,7 +45,7 @@ IGNORED = [
     (command, kind)
     for command, uses in USES.items()
     for kind in KeyKind
-    if kind not in uses and command[0] not in ("worker", "lmtp", "imap")  # they would go on
+    if kind not in uses and command[0] not in ("worker", "lmtp", "imap")  # these keep running
 ]
 
 
@@ -71,7 +71,7 @@ def test_a_wrong_key_is_refused_by_name(
 
 @pytest.mark.parametrize("value", [OTHER, ""])
 @pytest.mark.parametrize(("command", "kind"), IGNORED, ids=str)
-def test_a_key_that_a_command_does_not_use_may_be_another_or_missing(
+def test_a_key_that_a_command_does_not_use_may_be_wrong_or_missing(
     filled: str, command: tuple[str, ...], kind: KeyKind, value: str
 ) -> None:
     result = run(filled, *command, stdin=PEOPLE, **{NAMES[kind]: value})
@@ -88,27 +88,29 @@ def test_a_missing_key_that_a_command_uses_is_named(
 
 
 @pytest.mark.parametrize("kind", KeyKind)
-def test_a_message_that_is_piped_in_waits_for_the_right_keys(filled: str, kind: KeyKind) -> None:
+def test_receive_defers_a_message_if_a_key_that_it_uses_is_wrong(
+    filled: str, kind: KeyKind
+) -> None:
     result = run(filled, "receive", stdin=b"Subject: x\n\nx", **{NAMES[kind]: OTHER})
     assert result.exit_code == (0 if kind is KeyKind.IDENTITY else 75)
 
 
-def test_a_suppressed_reader_is_not_allowed_under_another_identity_key(
+def test_another_identity_key_never_allows_a_suppressed_subscriber(
     database: Database, database_url: str
 ) -> None:
     with database.transaction() as session:
         make.topic(session, "offers", policy="opt_out")
         make.unsubscribe(session, slug=None, source="complaint")
     settings = make.environment(DATABASE_URL=database_url, IDENTITY_KEY=OTHER)
-    asked = ("audience", "--topic", "offers", "--campaign", "47")
-    result = processes.run(settings, *asked, stdin=b"email\nada@example.org\n")
+    arguments = ("audience", "--topic", "offers", "--campaign", "47")
+    result = processes.run(settings, *arguments, stdin=b"email\nada@example.org\n")
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr == (
         b"Error: PREFERENCE_CENTER_IDENTITY_KEY is not the key this database was filled with\n"
     )
 
 
-def test_upgrade_refuses_a_filled_database_with_another_key(filled: str) -> None:
+def test_upgrade_refuses_a_database_filled_with_another_key(filled: str) -> None:
     settings = make.environment(DATABASE_URL=filled, SERVER_KEYS=OTHER)
     result = processes.run(settings, "upgrade")
     assert result.returncode == 2
@@ -128,10 +130,12 @@ def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
     assert run_ok(filled, "audience", *MAILING, stdin=people, **both) != before
     newest = {"SERVER_KEYS": OTHER, "LINK_KEYS": f"{OTHER}x"}
     assert run_ok(filled, "audience", *MAILING, stdin=people, **newest) != before
-    assert run_ok(filled, "audience", *MAILING, stdin=people) == before, "an old process goes on"
+    assert run_ok(filled, "audience", *MAILING, stdin=people) == before, (
+        "a process with the old keys still works"
+    )
 
 
-def test_the_list_shows_which_keys_are_held_and_sign_and_no_key(filled: str) -> None:
+def test_the_list_shows_the_state_of_each_key_but_not_the_key(filled: str) -> None:
     both = {"SERVER_KEYS": f"{make.SERVER_KEY},{OTHER}"}
     run_ok(filled, "keys", "rotate", **both)
     listed = run_ok(filled, "keys", "list", LINK_KEYS=f"{make.LINK_KEY},{OTHER}x")

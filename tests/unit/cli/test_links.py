@@ -1,4 +1,4 @@
-"""`links`: rows in, merged rows out, as they come."""
+"""`links` adds links to each row and writes rows as it reads them."""
 
 import csv
 import subprocess
@@ -16,7 +16,7 @@ def rows(text_of_csv: str) -> list[dict[str, str]]:
     return list(csv.DictReader(text_of_csv.splitlines()))
 
 
-def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
+def test_links_keeps_every_column_and_adds_those_an_email_needs() -> None:
     people = 'email,name\nada@example.org,"Lovelace, Ada"\n'
     (row,) = rows(run_ok("", "links", *MAILING, "--name", "Weekly news", stdin=people))
     assert list(row)[:3] == ["email", "name", "id"]
@@ -28,7 +28,7 @@ def test_links_keep_what_came_in_and_add_what_a_mail_needs() -> None:
 
 
 @pytest.mark.parametrize("name", ["E-mail", "EMAIL ADDRESS", "email_address"])
-def test_the_column_with_the_address_may_be_spelled_as_other_tools_do(name: str) -> None:
+def test_the_email_column_may_have_another_spelling(name: str) -> None:
     (row,) = rows(run_ok("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["id"] == str(make.id_of())
@@ -41,7 +41,7 @@ def test_the_column_with_the_address_may_be_spelled_as_other_tools_do(name: str)
         ("--campaign", "47 %", "is not 1 to 40 of A-Z, a-z, 0-9, - _ and ."),
     ],
 )
-def test_a_topic_or_campaign_that_fits_in_no_link_is_refused(
+def test_a_topic_or_campaign_that_a_link_cannot_contain_is_refused(
     option: str, value: str, why: str
 ) -> None:
     result = run("", "links", *MAILING, option, value, stdin="email\nada@example.org\n")
@@ -61,20 +61,20 @@ def test_a_topic_or_campaign_that_fits_in_no_link_is_refused(
         ("email\na@b.c\n".encode("utf-16-le"), "the first line is not a header"),
     ],
 )
-def test_a_file_that_cannot_be_merged_is_refused_whole(people: bytes, why: str) -> None:
+def test_a_file_that_cannot_be_merged_produces_no_rows(people: bytes, why: str) -> None:
     result = run("", "links", *MAILING, stdin=people)
     assert (result.exit_code, result.stdout) == (2, "")
     assert why in result.stderr
 
 
-def test_columns_that_are_not_used_may_have_one_name_or_none() -> None:
+def test_unused_columns_may_share_a_name_or_have_none() -> None:
     people = "email;name;Name;;city;\nada@example.org;a;b;c;d;\n"
     (row,) = rows(run_ok("", "links", *MAILING, stdin=people))
     assert list(row)[:5] == ["email", "name", "name (2)", "column 4", "city"]
     assert list(row.values())[:5] == ["ada@example.org", "a", "b", "c", "d"]
 
 
-def test_rows_come_out_before_all_of_the_input_is_in() -> None:
+def test_rows_are_written_before_the_input_ends() -> None:
     merge = processes.start(
         make.environment(), "links", *MAILING, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -90,7 +90,7 @@ def test_rows_come_out_before_all_of_the_input_is_in() -> None:
 
 
 @pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "change_notice"])
-def test_a_name_of_our_own_links_is_no_campaign(campaign: str) -> None:
+def test_a_campaign_cannot_have_a_reserved_name(campaign: str) -> None:
     result = run("sqlite:///", "links", "--topic", "t", "--campaign", campaign, stdin="email\n")
     assert result.exit_code == 2
     assert "is a reserved name" in result.stderr

@@ -1,4 +1,4 @@
-"""`lmtp`, as a mail server speaks to it (M11)."""
+"""`lmtp`, as a mail server uses it (M11)."""
 
 import socket
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from preference_center.store import Database
 from tests.support import processes
-from tests.unit.cli.inbox import BEN, U, events, settings_with_readers
+from tests.unit.cli.inbox import BEN, U, events, settings_with_subscribers
 from tests.unit.inbound.test_mail import dsn, mail
 
 pytestmark = pytest.mark.integration
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    return settings_with_readers(database)
+    return settings_with_subscribers(database)
 
 
 class Conversation:
@@ -26,28 +26,28 @@ class Conversation:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.file = self.socket.makefile("rb")
-        self.answer()
-        self.ask(b"LHLO mx.example")
+        self.reply()
+        self.send(b"LHLO mx.example")
 
-    def ask(self, line: bytes) -> str:
+    def send(self, line: bytes) -> str:
         self.socket.sendall(line + b"\r\n")
-        return self.answer()
+        return self.reply()
 
-    def answer(self) -> str:
-        """Read one answer, of however many lines, and return its last."""
+    def reply(self) -> str:
+        """Read one reply, which may have several lines, and return its last line."""
         while (line := self.file.readline().decode())[3:4] == "-":
             pass
         return line.strip()
 
     def deliver(self, raw: bytes, *recipients: str) -> list[str]:
-        """Hand a message over, and return the answer for each recipient."""
-        self.ask(b"MAIL FROM:<>")
+        """Deliver a message and return the reply for each recipient."""
+        self.send(b"MAIL FROM:<>")
         for recipient in recipients:
-            self.ask(f"RCPT TO:<{recipient}>".encode())
-        self.ask(b"DATA")
+            self.send(f"RCPT TO:<{recipient}>".encode())
+        self.send(b"DATA")
         body = raw.replace(b"\r\n.", b"\r\n..")
         self.socket.sendall(body + b"\r\n.\r\n")
-        return [self.answer() for _ in recipients]
+        return [self.reply() for _ in recipients]
 
     def close(self) -> None:
         self.file.close()
@@ -59,12 +59,12 @@ def listening(environ: dict[str, str]) -> Iterator[tuple[Conversation, processes
     port = processes.free_port()
     with processes.running(environ, "lmtp", "--listen", f"127.0.0.1:{port}") as command:
 
-        def answers() -> bool:
+        def is_listening() -> bool:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
                 return True
             return False
 
-        processes.wait_for(answers, "lmtp does not listen")
+        processes.wait_for(is_listening, "lmtp does not listen")
         conversation = Conversation(port)
         try:
             yield conversation, command
@@ -72,7 +72,7 @@ def listening(environ: dict[str, str]) -> Iterator[tuple[Conversation, processes
             conversation.close()
 
 
-def test_lmtp_does_what_a_message_says_before_it_answers(
+def test_lmtp_applies_an_unsubscribe_before_it_replies(
     database: Database, environ: dict[str, str]
 ) -> None:
     with listening(environ) as (lmtp, _):
@@ -80,18 +80,20 @@ def test_lmtp_does_what_a_message_says_before_it_answers(
         assert events(database) == [("unsubscribed", "weekly-news")]
 
 
-def test_lmtp_answers_for_each_recipient(database: Database, environ: dict[str, str]) -> None:
+def test_lmtp_replies_for_each_recipient(database: Database, environ: dict[str, str]) -> None:
     with listening(environ) as (lmtp, _):
-        told = lmtp.deliver(mail(), U, f"{BEN}@in.example.org", "who@in.example.org")
-    assert told == ["250 2.0.0 Done"] * 3
+        replies = lmtp.deliver(mail(), U, f"{BEN}@in.example.org", "who@in.example.org")
+    assert replies == ["250 2.0.0 Done"] * 3
     assert events(database, "ben@example.org") == [("unsubscribed", "weekly-news")]
 
 
-def test_lmtp_goes_on_after_what_it_refuses(database: Database, environ: dict[str, str]) -> None:
+def test_lmtp_continues_after_invalid_commands_and_messages(
+    database: Database, environ: dict[str, str]
+) -> None:
     with listening(environ) as (lmtp, _):
-        assert lmtp.ask(b"NONSENSE").startswith("5")
-        assert lmtp.ask(b"MAIL FROM:<> SIZE=99999999999").startswith("552")
-        lmtp.ask(b"RSET")
+        assert lmtp.send(b"NONSENSE").startswith("5")
+        assert lmtp.send(b"MAIL FROM:<> SIZE=99999999999").startswith("552")
+        lmtp.send(b"RSET")
         assert lmtp.deliver(b"Subject: x\r\n\r\n" + b"y" * 200_000, U) == ["250 2.0.0 Done"]
         lmtp.deliver(b"\x00\xff" * 5000, U)
         assert lmtp.deliver(dsn(), "b-x@in.example.org") == ["250 2.0.0 Done"]
@@ -103,12 +105,12 @@ def test_lmtp_logs_no_address(environ: dict[str, str]) -> None:
         lmtp.deliver(mail("canary"), U)
         lmtp.deliver(mail("canary"), "canary@in.example.org")
         processes.wait_for(lambda: "quarantined" in command.output, "nothing was logged")
-        said = command.output.lower()
+        output = command.output.lower()
     for secret in (U.partition("@")[0], "canary", "example.org"):
-        assert secret not in said
+        assert secret not in output
 
 
-def test_while_the_database_fails_the_mail_server_keeps_the_message(
+def test_lmtp_defers_a_message_while_the_database_fails(
     database: Database, environ: dict[str, str]
 ) -> None:
     with listening(environ) as (lmtp, _):

@@ -1,4 +1,4 @@
-"""`links` and `audience` on long and on broken input."""
+"""`links` and `audience` with long or malformed input."""
 
 import csv
 import subprocess
@@ -29,9 +29,9 @@ def rows(text_of_csv: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     "line",
     [b"\xff\xfe@example.org", b"a,b,c", b"nul\0@example.org", b"x" * 1_100_000, b'"', b",x"],
-    ids=["not UTF-8", "too many cells", "NUL", "too long", "open quote", "nobody"],
+    ids=["not UTF-8", "too many cells", "NUL", "too long", "open quote", "no email"],
 )
-def test_a_row_that_cannot_be_read_is_refused_and_the_others_are_not(
+def test_an_unreadable_row_is_refused_and_the_others_are_merged(
     database: Database, database_url: str, command: str, line: bytes
 ) -> None:
     with database.transaction() as session:
@@ -46,7 +46,7 @@ def test_a_row_that_cannot_be_read_is_refused_and_the_others_are_not(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("command", ["links", "audience", "audience --claim", "audience --release"])
-def test_memory_stays_flat_however_many_people_there_are(
+def test_memory_use_does_not_grow_with_the_number_of_people(
     database: Database, database_url: str, tmp_path: Path, command: str
 ) -> None:
     with database.transaction() as session:
@@ -65,4 +65,4 @@ def test_memory_stays_flat_however_many_people_there_are(
             )
         assert merge.stdout.count(b"\n") == (0 if "--release" in command else count + 1)
         peaks.append(int(merge.stderr.split()[-1]))
-    assert peaks[1] < peaks[0] + 8_000  # KiB; all the rows would be 10 MB and more
+    assert peaks[1] < peaks[0] + 8_000  # KiB; holding all rows would take more than 10 MB

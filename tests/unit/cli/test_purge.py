@@ -1,4 +1,4 @@
-"""`purge`: what is old is forgotten, all of it and nothing else (P12)."""
+"""`purge` deletes all expired data and nothing else (P12)."""
 
 from collections import Counter
 from dataclasses import replace
@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 NOTHING = [0] * len(retention.STEPS)
 
 
-def mail(settled_at: datetime | None) -> dict[str, Any]:
+def email_row(settled_at: datetime | None) -> dict[str, Any]:
     now = utc_now()
     return {
         "subscriber_id": uuid4(),
@@ -41,50 +41,53 @@ def mail(settled_at: datetime | None) -> dict[str, Any]:
     }
 
 
-def reason(session: Session, email: str, given_at: datetime, campaign: str = "47") -> None:
+def add_reason(session: Session, email: str, given_at: datetime, campaign: str = "47") -> None:
     make.subscriber(session, email)
-    stop = make.unsubscribe(session, email, campaign=campaign)
+    change = make.unsubscribe(session, email, campaign=campaign)
     reasons.record(
-        session, make.id_of(email), stop.last_seq, ReasonCode.OTHER, "Too many.", given_at
+        session, make.id_of(email), change.last_seq, ReasonCode.OTHER, "Too many.", given_at
     )
 
 
-def claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
+def add_claim(session: Session, email: str, campaign: str, claimed_at: datetime) -> None:
     person = make.id_of(email)
     row = {"topic": "weekly-news", "campaign": campaign, "claimed_at": claimed_at}
     session.execute(insert(Claim), [{"subscriber_id": person, **row}])
 
 
-def one_of_each_age(database: Database) -> None:
-    """Add, of each kind, one thing a day younger than its term and one a day (a week) older."""
+def add_items_of_each_age(database: Database) -> None:
+    """Add items a day within and a day (or a week) past the retention period of their kind."""
     now = utc_now()
     with database.transaction() as session:
         make.topic(session)
-        session.execute(insert(OutboxRow), [mail(None), mail(now - 29 * DAY), mail(now - 31 * DAY)])
-        reason(session, "young@example.org", now - 89 * DAY)
-        reason(session, "old@example.org", now - 91 * DAY)
-        reason(session, "older@example.org", now - 358 * DAY)
-        reason(session, "oldest@example.org", now - 372 * DAY)
-        claim(session, "young@example.org", "1", now - 395 * DAY)
-        claim(session, "old@example.org", "1", now - 397 * DAY)
+        session.execute(
+            insert(OutboxRow),
+            [email_row(None), email_row(now - 29 * DAY), email_row(now - 31 * DAY)],
+        )
+        add_reason(session, "young@example.org", now - 89 * DAY)
+        add_reason(session, "old@example.org", now - 91 * DAY)
+        add_reason(session, "older@example.org", now - 358 * DAY)
+        add_reason(session, "oldest@example.org", now - 372 * DAY)
+        add_claim(session, "young@example.org", "1", now - 395 * DAY)
+        add_claim(session, "old@example.org", "1", now - 397 * DAY)
 
 
-def counted(said: str) -> list[int]:
-    """Return how many mails, claims, persons and texts an output speaks of."""
-    return [int(line.split()[0].replace(",", "")) for line in said.splitlines()[1:]]
+def counts(output: str) -> list[int]:
+    """Return the counts in the output of `purge`, in their order."""
+    return [int(line.split()[0].replace(",", "")) for line in output.splitlines()[1:]]
 
 
-def rows(database: Database) -> list[int | None]:
+def row_counts(database: Database) -> list[int | None]:
     with database.reading() as session:
         tables = (OutboxRow, Claim, Reason, AnonymizedReason)
         return [session.scalar(select(func.count()).select_from(table)) for table in tables]
 
 
-def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_url: str) -> None:
-    one_of_each_age(database)
-    said = run_ok(database_url, "purge")
-    assert said.startswith("Purged:\n")
-    assert counted(said) == [1, 1, 3, 1, 0, 0, 0, 0, 0]
+def test_purge_deletes_expired_data_and_nothing_else(database: Database, database_url: str) -> None:
+    add_items_of_each_age(database)
+    output = run_ok(database_url, "purge")
+    assert output.startswith("Purged:\n")
+    assert counts(output) == [1, 1, 3, 1, 0, 0, 0, 0, 0]
     with database.reading() as session:
         now = utc_now()
         states = session.execute(select(OutboxRow.state, OutboxRow.settled_at)).all()
@@ -95,36 +98,36 @@ def test_what_is_old_is_forgotten_and_nothing_else(database: Database, database_
         ]
         past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
-    assert counted(run_ok(database_url, "purge")) == NOTHING
+    assert counts(run_ok(database_url, "purge")) == NOTHING
 
 
-def test_a_dry_run_counts_the_same_and_forgets_nothing(
+def test_a_dry_run_counts_the_same_and_deletes_nothing(
     database: Database, database_url: str
 ) -> None:
-    one_of_each_age(database)
-    before = rows(database)
-    said = run_ok(database_url, "purge", "--dry-run")
-    assert said.startswith("Would be purged:\n")
-    assert rows(database) == before
-    assert counted(run_ok(database_url, "purge")) == counted(said)
+    add_items_of_each_age(database)
+    before = row_counts(database)
+    output = run_ok(database_url, "purge", "--dry-run")
+    assert output.startswith("Would be purged:\n")
+    assert row_counts(database) == before
+    assert counts(run_ok(database_url, "purge")) == counts(output)
 
 
-def test_the_terms_are_settings(database: Database, database_url: str) -> None:
-    one_of_each_age(database)
+def test_retention_periods_are_settings(database: Database, database_url: str) -> None:
+    add_items_of_each_age(database)
     names = ("CLAIM_RETENTION_DAYS", "REASON_IDENTITY_RETENTION_DAYS", "REASON_TEXT_RETENTION_DAYS")
     longer = {"OUTBOX_RETENTION_DAYS": "40", **dict.fromkeys(names, "400")}
-    assert counted(run_ok(database_url, "purge", **longer)) == NOTHING
+    assert counts(run_ok(database_url, "purge", **longer)) == NOTHING
 
 
-def test_a_reason_loses_its_person_no_later_than_its_text(
+def test_a_reason_is_anonymized_no_later_than_its_text_is_deleted(
     database: Database, database_url: str
 ) -> None:
-    one_of_each_age(database)
-    said = run_ok(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
-    assert counted(said)[2:4] == [4, 4]
+    add_items_of_each_age(database)
+    output = run_ok(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
+    assert counts(output)[2:4] == [4, 4]
 
 
-def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None:
+def test_claims_that_a_cap_counts_cannot_be_purged(database_url: str) -> None:
     result = run(database_url, "purge", CLAIM_RETENTION_DAYS="30")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
@@ -132,27 +135,27 @@ def test_claims_that_a_cap_counts_cannot_be_forgotten(database_url: str) -> None
     )
 
 
-def test_many_are_forgotten_a_thousand_at_a_time(database: Database, database_url: str) -> None:
+def test_purge_deletes_more_rows_than_one_batch(database: Database, database_url: str) -> None:
     with database.transaction() as session:
-        session.execute(insert(OutboxRow), [mail(utc_now() - 99 * DAY) for _ in range(2_500)])
-    assert counted(run_ok(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
-    assert counted(run_ok(database_url, "purge")) == [2_500, *NOTHING[1:]]
-    assert rows(database) == NOTHING[:4]
+        session.execute(insert(OutboxRow), [email_row(utc_now() - 99 * DAY) for _ in range(2_500)])
+    assert counts(run_ok(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
+    assert counts(run_ok(database_url, "purge")) == [2_500, *NOTHING[1:]]
+    assert row_counts(database) == NOTHING[:4]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_two_purges_at_once_take_each_reason_once(database: Database) -> None:
-    one_of_each_age(database)
+def test_two_concurrent_purges_anonymize_each_reason_once(database: Database) -> None:
+    add_items_of_each_age(database)
     now = utc_now()
     with database.transaction() as one, database.transaction() as other:
-        taken = [make.anonymize_reasons(session, now) for session in (one, other)]
-    assert taken == [3, 0]
-    assert rows(database)[2:] == [1, 3]
+        purged = [make.anonymize_reasons(session, now) for session in (one, other)]
+    assert purged == [3, 0]
+    assert row_counts(database)[2:] == [1, 3]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Database) -> None:
-    one_of_each_age(database)
+def test_a_purge_skips_rows_locked_by_another_transaction(database: Database) -> None:
+    add_items_of_each_age(database)
     now = utc_now()
     keep = replace(make.RETENTION, reason_identities=400 * DAY)
     with database.transaction() as session:
@@ -164,11 +167,11 @@ def test_a_purge_waits_for_no_row_that_another_transaction_holds(database: Datab
     steps = ("emails", "claims", "reason texts")
     with database.transaction() as one, database.transaction() as other:
         for step in (*steps, "bounce counts", "claim counts"):
-            taken = [make.purge(session, step, now, keep) for session in (one, other)]
-            assert (step, taken) == (step, [1, 0])
+            purged = [make.purge(session, step, now, keep) for session in (one, other)]
+            assert (step, purged) == (step, [1, 0])
 
 
-def test_stops_and_the_ledger_are_kept(database: Database, database_url: str) -> None:
+def test_unsubscribes_and_the_ledger_are_kept(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session, at=utc_now() - 4000 * DAY)

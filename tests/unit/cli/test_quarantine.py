@@ -4,7 +4,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import processes
-from tests.unit.cli.inbox import settings_with_readers
+from tests.unit.cli.inbox import settings_with_subscribers
 from tests.unit.inbound.test_mail import mail
 
 pytestmark = pytest.mark.integration
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def environ(database: Database) -> dict[str, str]:
-    return settings_with_readers(database)
+    return settings_with_subscribers(database)
 
 
-def test_what_nobody_understood_can_be_seen_and_forgotten(environ: dict[str, str]) -> None:
+def test_quarantined_messages_can_be_listed_shown_and_dropped(environ: dict[str, str]) -> None:
     raw = mail("please help me")
     assert b"quarantine is empty" in processes.run(environ, "quarantine", "list").stdout
     assert processes.run(environ, "receive", stdin=raw).stdout == b"quarantined: not understood\n"

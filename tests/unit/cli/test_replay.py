@@ -13,7 +13,7 @@ ADA = "ada@example.org"
 
 
 @pytest.mark.integration
-def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
+def test_replay_restores_lost_unsubscribes_and_erasures(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     settings = make.environment(DATABASE_URL=database_url)
@@ -21,8 +21,8 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
         for email in (ADA, "ben@example.org", "eve@example.org"):
             make.subscriber(session, email)
     backup = back_up(database)
-    stop = b"email,status\nada@example.org,unsubscribed\n"
-    run_ok(database_url, "import", "-", "--topic", "weekly-news", stdin=stop)
+    opt_out = b"email,status\nada@example.org,unsubscribed\n"
+    run_ok(database_url, "import", "-", "--topic", "weekly-news", stdin=opt_out)
     run_ok(database_url, "erase", "ben@example.org")
     lost = tmp_path / "ledger.jsonl"
     run_ok(database_url, "export", "ledger", "--format", "jsonl", "-o", str(lost))
@@ -34,8 +34,8 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     result = processes.run(settings, "replay", str(lost))
     assert (result.returncode, result.stderr) == (0, b"")
     people = b"email\nada@example.org\nben@example.org\neve@example.org\n"
-    asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    verdicts = run_ok(database_url, *asked, stdin=people).splitlines()[1:]
+    check = ("audience", "--topic", "weekly-news", "--campaign", "47")
+    verdicts = run_ok(database_url, *check, stdin=people).splitlines()[1:]
     assert [row.split(",")[2:4] for row in verdicts] == [
         ["deny", "unsubscribed"],
         ["deny", "erased"],
@@ -46,7 +46,7 @@ def test_a_restored_backup_gets_its_unsubscribes_and_erasures_back(
     assert again == "Unsubscribed 0, erased 0, unchanged 3, newer 0.\n"
 
 
-def test_rows_that_cannot_be_read_are_named_by_line(database: Database, database_url: str) -> None:
+def test_unreadable_rows_are_reported_by_line(database: Database, database_url: str) -> None:
     result = run(database_url, "replay", "-", stdin=b'{"id": "x"}\n[]\n')
     assert result.exit_code == 1
     assert result.stderr.splitlines()[:2] == [
@@ -55,7 +55,7 @@ def test_rows_that_cannot_be_read_are_named_by_line(database: Database, database
     ]
 
 
-def test_a_file_that_is_not_an_export_of_the_ledger_is_refused(
+def test_a_file_that_is_not_a_ledger_export_is_refused(
     database: Database, database_url: str
 ) -> None:
     result = run(database_url, "replay", "-", "--format", "csv", stdin=b"email\na@example.org\n")

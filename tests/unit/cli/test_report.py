@@ -1,4 +1,4 @@
-"""`report`: a table that can be read on any terminal, and the same numbers for programs."""
+"""`report`: a table that fits any terminal, and the same numbers as JSON or CSV."""
 
 import csv
 import json
@@ -23,9 +23,9 @@ def fill(database: Database) -> None:
             email, campaign = f"r{number}@example.org", f"2026-{46 + number % 2}"
             make.subscriber(session, email, "weekly-news", "offers")
             slug = ("weekly-news", "weekly-news", "offers", None)[number // 3]
-            stop = make.unsubscribe(session, email, slug, campaign=campaign)
+            change = make.unsubscribe(session, email, slug, campaign=campaign)
             code = (ReasonCode.TOO_MANY, ReasonCode.TOO_MANY, ReasonCode.PREFER_NOT_SAY)[number % 3]
-            reasons.record(session, make.id_of(email), stop.last_seq, code, "", make.NOW)
+            reasons.record(session, make.id_of(email), change.last_seq, code, "", make.NOW)
         hour = page_views.hour_of(make.NOW)
         page_views.add(session, {(hour, "weekly-news", "2026-46"): 1234})
 
@@ -68,7 +68,7 @@ weekly-news
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_table_is_aligned_with_a_total_for_each_topic(
+def test_the_table_is_aligned_and_has_a_total_for_each_topic(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = report_in(80, database_url, monkeypatch)
@@ -80,17 +80,17 @@ def test_a_table_is_aligned_with_a_total_for_each_topic(
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("width", [24, 40, 60])
-def test_on_a_narrow_terminal_it_is_a_list(
+def test_a_narrow_terminal_shows_a_list(
     database_url: str, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    said = report_in(width, database_url, monkeypatch)
-    assert max(map(len, said.splitlines())) <= width
-    words = " ".join(said.split())
+    output = report_in(width, database_url, monkeypatch)
+    assert max(map(len, output.splitlines())) <= width
+    words = " ".join(output.split())
     assert "weekly-news 2026-46 opened 1,234, left 3 too many 2, prefer not to say 1" in words
     assert "total left 3 too many 2, prefer not to say 1 weekly-news" in words
 
 
-def test_what_has_no_campaign_is_said_in_words(
+def test_a_missing_campaign_is_shown_in_words(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.transaction() as session:
@@ -98,11 +98,11 @@ def test_what_has_no_campaign_is_said_in_words(
         make.unsubscribe(session)
     lines = report_in(80, database_url, monkeypatch).splitlines()
     assert lines[3].split() == ["(no", "campaign)", "-", "1", *"-----"]
-    assert "total" not in lines[4]  # one line is its own total
+    assert "total" not in lines[4]  # a single line needs no total
 
 
 @pytest.mark.usefixtures("filled")
-def test_json_is_a_list_of_objects_whose_numbers_are_numbers(database_url: str) -> None:
+def test_json_is_a_list_of_objects_with_numeric_counts(database_url: str) -> None:
     rows: list[dict[str, Any]] = json.loads(run_ok(database_url, "report", "--format", "json"))
     assert all(tuple(row) == report.COLUMNS for row in rows)
     assert [(row["topic"], row["campaign"]) for row in rows[-2:]] == [
@@ -119,7 +119,7 @@ def test_json_is_a_list_of_objects_whose_numbers_are_numbers(database_url: str) 
 
 
 @pytest.mark.usefixtures("filled")
-def test_csv_holds_the_same_numbers(database_url: str) -> None:
+def test_csv_contains_the_same_numbers(database_url: str) -> None:
     rows = json.loads(run_ok(database_url, "report", "--format", "json"))
     text = run_ok(database_url, "report", "--format", "csv")
     assert list(csv.DictReader(text.splitlines())) == [
@@ -127,7 +127,7 @@ def test_csv_holds_the_same_numbers(database_url: str) -> None:
     ]
 
 
-def test_no_cell_of_a_csv_runs_as_a_formula(database: Database, database_url: str) -> None:
+def test_no_csv_cell_runs_as_a_formula(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "-1")
         make.unsubscribe(session, slug="-1", campaign="-2-3")
@@ -136,7 +136,7 @@ def test_no_cell_of_a_csv_runs_as_a_formula(database: Database, database_url: st
 
 
 @pytest.mark.usefixtures("filled")
-def test_options_choose_a_topic_a_campaign_and_a_time(database_url: str) -> None:
+def test_options_select_a_topic_a_campaign_and_a_period(database_url: str) -> None:
     def keys(*options: str) -> list[tuple[str, str]]:
         rows = json.loads(run_ok(database_url, "report", "--format", "json", *options))
         return [(row["topic"], row["campaign"]) for row in rows]
@@ -148,22 +148,22 @@ def test_options_choose_a_topic_a_campaign_and_a_time(database_url: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("file_format", "written"),
+    ("file_format", "output"),
     [("table", ""), ("json", "[]\n"), ("csv", ",".join(report.COLUMNS) + "\r\n")],
 )
-def test_an_empty_time_says_so(database_url: str, file_format: str, written: str) -> None:
+def test_an_empty_report_says_so(database_url: str, file_format: str, output: str) -> None:
     result = run(database_url, "report", "--format", file_format, "--since", "2020-01-01")
-    assert (result.exit_code, result.stdout_bytes.decode()) == (0, written)
+    assert (result.exit_code, result.stdout_bytes.decode()) == (0, output)
     assert result.stderr == "Nothing is on record for this selection.\n"
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_report_can_be_a_file(database_url: str, tmp_path: Path) -> None:
+def test_a_report_can_be_written_to_a_file(database_url: str, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
     assert run_ok(database_url, "report", "--format", "json", "-o", str(target)) == ""
     assert len(json.loads(target.read_text())) == 6
 
 
-def test_a_misspelt_topic_is_no_empty_report(database_url: str) -> None:
+def test_a_misspelt_topic_is_refused(database_url: str) -> None:
     result = run(database_url, "report", "--topic", "weekly-new")
     assert (result.exit_code, result.stderr) == (2, "Error: there is no topic 'weekly-new'\n")

@@ -10,16 +10,14 @@ from tests.support import make
 from tests.support.command import run, run_ok
 
 
-def leave(database: Database) -> None:
+def add_unsubscribed(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session)
 
 
-def test_somebody_is_erased_by_address_in_any_spelling(
-    database: Database, database_url: str
-) -> None:
-    leave(database)
+def test_erase_accepts_an_address_in_any_spelling(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
     assert run_ok(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
@@ -28,7 +26,7 @@ def test_somebody_is_erased_by_address_in_any_spelling(
         assert "all" in found.suppressions
 
 
-def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
+def test_erasing_an_unclean_address_also_erases_the_cleaned_one(
     database: Database, database_url: str
 ) -> None:
     unclean = "Ada <ada@example.org>"
@@ -43,52 +41,52 @@ def test_an_address_is_erased_as_it_was_imported_and_as_it_is_meant(
             assert found.erased_at is not None
 
 
-def test_erasing_what_is_not_on_record_says_so_and_holds(
+def test_erasing_an_unknown_address_suppresses_it_and_says_so(
     database: Database, database_url: str
 ) -> None:
-    said = run_ok(database_url, "erase", "ada@example.org")
-    assert said.startswith("This address or id was not on record")
+    output = run_ok(database_url, "erase", "ada@example.org")
+    assert output.startswith("This address or id was not on record")
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
         assert found is not None
         assert "all" in found.suppressions
 
 
-def test_two_addresses_are_not_erased_at_once(database_url: str) -> None:
+def test_erase_refuses_more_than_one_address(database_url: str) -> None:
     result = run(database_url, "erase", "ada@example.org, ben@example.org")
     assert result.exit_code == 2
     assert "more than one address" in result.stderr
 
 
-def test_erasing_again_by_id_says_so(database: Database, database_url: str) -> None:
-    leave(database)
+def test_a_repeated_erasure_by_id_is_reported(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
     run_ok(database_url, "erase", "ada@example.org")
     again = run_ok(database_url, "erase", str(make.id_of()))
     assert again == "This subscriber was erased before.\n"
 
 
-def test_nothing_but_an_address_or_an_id_can_be_erased(database_url: str) -> None:
+def test_erase_refuses_anything_but_an_address_or_an_id(database_url: str) -> None:
     result = run(database_url, "erase", "ada")
     assert result.exit_code == 2
     assert "neither an address nor a subscriber id" in result.stderr
 
 
-def test_an_erased_person_stays_suppressed_after_an_import(database_url: str) -> None:
+def test_an_erased_subscriber_stays_suppressed_after_an_import(database_url: str) -> None:
     people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
     run_ok(database_url, "import", "-", "--create-topics", stdin=people)
     run_ok(database_url, "erase", "ada@example.org")
     run_ok(database_url, "import", "-", stdin=people)
-    asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    assert "deny,erased" in run_ok(database_url, *asked, stdin="email\nada@example.org\n")
+    check = ("audience", "--topic", "weekly-news", "--campaign", "47")
+    assert "deny,erased" in run_ok(database_url, *check, stdin="email\nada@example.org\n")
 
 
-def test_a_ledger_that_is_whole_verifies(database: Database, database_url: str) -> None:
-    leave(database)
+def test_an_intact_ledger_is_verified(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
     assert run_ok(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
 
 
-def test_a_row_that_was_altered_is_found(database: Database, database_url: str) -> None:
-    leave(database)
+def test_an_altered_row_is_found(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
     with database.transaction() as session:
         session.execute(update(LedgerRow).where(LedgerRow.seq == 2).values(source="complaint"))
     result = run(database_url, "verify-ledger")
@@ -97,8 +95,8 @@ def test_a_row_that_was_altered_is_found(database: Database, database_url: str) 
     assert result.stdout == "1 subscribers checked, 1 broken.\n"
 
 
-def test_a_row_that_is_gone_from_the_end_is_found(database: Database, database_url: str) -> None:
-    leave(database)
+def test_a_missing_last_row_is_found(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
     with database.transaction() as session:
         session.execute(delete(LedgerRow).where(LedgerRow.seq == 2))
     result = run(database_url, "verify-ledger")

@@ -1,4 +1,4 @@
-"""`suppressions remove`, as an operator calls it after a mail system's bad day (M13)."""
+"""`suppressions remove`, which an operator runs after a wave of false bounces (M13)."""
 
 from datetime import timedelta
 
@@ -12,38 +12,38 @@ ARGUMENTS = ("suppressions", "remove", "--source", "bounce", "--domain", "exampl
 SINCE = ("--since", "2026-11-22")
 
 
-def bounced(database: Database, *emails: str) -> None:
+def add_bounced(database: Database, *emails: str) -> None:
     with database.transaction() as session:
         for email in emails:
             make.subscriber(session, email)
             make.unsubscribe(session, email, None, Scope.ADDRESS, source="bounce")
 
 
-def stops(database: Database, email: str) -> set[str]:
+def suppressions(database: Database, email: str) -> set[str]:
     with database.reading() as session:
-        person = subscribers.find(session, make.id_of(email))
-        assert person is not None
-        return set(person.suppressions)
+        subscriber = subscribers.find(session, make.id_of(email))
+        assert subscriber is not None
+        return set(subscriber.suppressions)
 
 
-def test_the_stops_of_one_domain_are_lifted(database: Database, database_url: str) -> None:
-    bounced(database, "ada@example.org", "ben@example.org", "cem@example.net")
+def test_suppressions_of_one_domain_are_removed(database: Database, database_url: str) -> None:
+    add_bounced(database, "ada@example.org", "ben@example.org", "cem@example.net")
     assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
-    assert stops(database, "ada@example.org") == set()
-    assert stops(database, "cem@example.net") == {"address"}
+    assert suppressions(database, "ada@example.org") == set()
+    assert suppressions(database, "cem@example.net") == {"address"}
 
 
-def test_a_dry_run_counts_and_lifts_nothing(database: Database, database_url: str) -> None:
-    bounced(database, "ada@example.org")
-    said = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
-    assert said == "Suppressions that would be removed: 1\n"
-    assert stops(database, "ada@example.org") == {"address"}
-
-
-def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
+def test_a_dry_run_counts_suppressions_and_removes_none(
     database: Database, database_url: str
 ) -> None:
-    bounced(database, "ada@example.org")
+    add_bounced(database, "ada@example.org")
+    output = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    assert output == "Suppressions that would be removed: 1\n"
+    assert suppressions(database, "ada@example.org") == {"address"}
+
+
+def test_each_suppression_of_a_subscriber_is_counted(database: Database, database_url: str) -> None:
+    add_bounced(database, "ada@example.org")
     with database.transaction() as session:
         make.unsubscribe(session, "ada@example.org", None, Scope.ALL, source="bounce")
     dry = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
@@ -51,14 +51,14 @@ def test_somebody_with_stops_of_both_kinds_counts_once_for_each(
     assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
 
 
-def test_until_ends_it(database: Database, database_url: str) -> None:
-    bounced(database, "ada@example.org")
+def test_suppressions_after_until_are_kept(database: Database, database_url: str) -> None:
+    add_bounced(database, "ada@example.org")
     until = (make.NOW - timedelta(minutes=5)).isoformat()
     run_ok(database_url, *ARGUMENTS, *SINCE, "--until", until)
-    assert stops(database, "ada@example.org") == {"address"}
+    assert suppressions(database, "ada@example.org") == {"address"}
 
 
-def test_what_people_said_is_not_for_lifting(database_url: str) -> None:
+def test_only_bounces_within_a_period_can_be_removed(database_url: str) -> None:
     arguments = [*ARGUMENTS[:3], "complaint", *ARGUMENTS[4:]]
     assert run(database_url, *arguments, *SINCE).exit_code == 2
-    assert run(database_url, *ARGUMENTS).exit_code == 2, "a stretch of time is asked for"
+    assert run(database_url, *ARGUMENTS).exit_code == 2, "a period is required"

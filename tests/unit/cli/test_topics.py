@@ -5,18 +5,18 @@ from preference_center.store import Database
 from tests.support.command import run, run_ok
 
 
-def test_a_topic_that_was_added_is_listed(database_url: str) -> None:
+def test_an_added_topic_is_listed(database_url: str) -> None:
     assert run_ok(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
     listed = run_ok(database_url, "topics", "list")
     assert listed.split("  ")[0] == "weekly-news"
     assert listed.endswith("Weekly news  (opt_in, irregular, public)\n")
 
 
-def test_no_topics_yet_is_said_with_what_to_do(database_url: str) -> None:
+def test_an_empty_list_shows_the_command_that_adds_a_topic(database_url: str) -> None:
     assert "preference-center topics add weekly-news" in run_ok(database_url, "topics", "list")
 
 
-def test_options_decide_what_silence_means_and_who_sees_it(
+def test_options_set_policy_visibility_and_change_notices(
     database: Database, database_url: str
 ) -> None:
     options = ("--policy", "opt_out", "--private", "--no-change-notices")
@@ -26,18 +26,18 @@ def test_options_decide_what_silence_means_and_who_sees_it(
         assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
 
 
-def test_how_often_a_topic_is_sent_is_said_and_changed(
+def test_a_cadence_can_be_set_and_changed_and_is_listed(
     database: Database, database_url: str
 ) -> None:
     run_ok(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
     assert "(opt_in, weekly, public)" in run_ok(database_url, "topics", "list")
-    said = run_ok(database_url, "topics", "cadence", "weekly-news", "monthly")
-    assert said == "weekly-news is now monthly.\n"
+    output = run_ok(database_url, "topics", "cadence", "weekly-news", "monthly")
+    assert output == "weekly-news is now monthly.\n"
     with database.reading() as session:
         assert topics.get(session, "weekly-news").cadence == "monthly"
 
 
-def test_a_topic_is_described_in_one_language_at_a_time(
+def test_describe_changes_one_language_and_only_the_given_texts(
     database: Database, database_url: str
 ) -> None:
     run_ok(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
@@ -53,17 +53,17 @@ def test_a_topic_is_described_in_one_language_at_a_time(
         )
 
 
-def test_an_archived_topic_is_marked_and_nobody_is_mailed_on_it(database_url: str) -> None:
+def test_an_archived_topic_is_marked_and_cannot_be_mailed(database_url: str) -> None:
     run_ok(database_url, "topics", "add", "weekly-news")
     run_ok(database_url, "topics", "archive", "weekly-news")
     assert "archived 20" in run_ok(database_url, "topics", "list")
-    asked = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    result = run(database_url, *asked, stdin="email\nada@example.org\n")
+    check = ("audience", "--topic", "weekly-news", "--campaign", "47")
+    result = run(database_url, *check, stdin="email\nada@example.org\n")
     assert result.exit_code == 2
     assert result.stderr == "Error: topic weekly-news is archived: no email may be sent on it\n"
 
 
-def test_what_cannot_be_done_is_a_sentence_and_exit_2(database_url: str) -> None:
+def test_an_impossible_change_is_explained_and_exits_with_2(database_url: str) -> None:
     run_ok(database_url, "topics", "add", "weekly-news")
     refused = {
         ("add", "weekly-news"): "there is a topic weekly-news already",

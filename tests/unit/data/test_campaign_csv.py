@@ -1,4 +1,4 @@
-"""What a sender merges: each row with its links, and a verdict for each person."""
+"""Campaign files: the links and the verdict of each row."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -33,28 +33,28 @@ def _claimed(database: Database) -> list[UUID]:
 
 def _released(database: Database, content: str) -> int:
     rows = read_csv(io.BytesIO(content.encode()))
-    told = MAILING.release(rows, database, lambda: make.NOW)
-    return sum(count for count in told if not isinstance(count, RefusedRow))
+    results = MAILING.release(rows, database, lambda: make.NOW)
+    return sum(count for count in results if not isinstance(count, RefusedRow))
 
 
 def _links(content: str) -> list[Mapping[str, str] | RefusedRow]:
     return list(MAILING.links(read_csv(io.BytesIO(content.encode()))))
 
 
-def test_links_keep_what_came_in_and_add_ours() -> None:
+def test_links_keep_every_column_and_add_ours() -> None:
     (row,) = _links("email,name\nada@example.org,Ada\n")
     assert isinstance(row, Mapping)
-    wanted = make.minter().mint(
+    expected = make.minter().mint(
         "ada@example.org", "weekly-news", "2026-47", day=make.NOW.date(), list_name="Weekly news"
     )
     assert list(row) == links_columns(["email", "name"])
-    assert (row["name"], row["id"]) == ("Ada", str(wanted.id))
+    assert (row["name"], row["id"]) == ("Ada", str(expected.id))
     assert {name: row[name] for name in LINK_COLUMNS} == {
-        name: getattr(wanted, name) for name in LINK_COLUMNS
+        name: getattr(expected, name) for name in LINK_COLUMNS
     }
 
 
-def test_links_for_an_id_are_those_of_its_address() -> None:
+def test_an_id_and_its_address_get_the_same_links() -> None:
     (by_email,) = _links("email\nada@example.org\n")
     (by_id,) = _links(f"id\n{make.id_of()}\n")
     assert isinstance(by_email, Mapping)
@@ -62,13 +62,13 @@ def test_links_for_an_id_are_those_of_its_address() -> None:
     assert by_id["unsubscribe_url"] == by_email["unsubscribe_url"]
 
 
-def test_an_escaped_address_of_an_export_is_the_same_person() -> None:
+def test_an_address_escaped_by_an_export_gets_the_same_id() -> None:
     (row,) = _links("email\n'+ada@example.org\n")
     assert isinstance(row, Mapping)
     assert row["id"] == str(make.id_of("+ada@example.org"))
 
 
-def test_rows_that_cannot_be_read_are_passed_on_as_refused() -> None:
+def test_unreadable_rows_are_returned_as_refused() -> None:
     _, empty, short = _links("email,name\na@b.c,x\n,x\nx\n")
     assert isinstance(empty, RefusedRow)
     assert isinstance(short, RefusedRow)
@@ -76,13 +76,13 @@ def test_rows_that_cannot_be_read_are_passed_on_as_refused() -> None:
 
 
 @pytest.mark.parametrize("columns", [["name"], ["email", "list_id"], ["id", "unsubscribe_url"]])
-def test_a_file_without_people_or_with_our_columns_is_refused(columns: list[str]) -> None:
+def test_a_file_without_identities_or_with_our_columns_is_refused(columns: list[str]) -> None:
     for check in (links_columns, audience_columns):
         with pytest.raises(FileRefusedError):
             check(columns)
 
 
-def test_who_may_be_mailed_gets_links_and_who_may_not_gets_none(database: Database) -> None:
+def test_an_allowed_row_gets_links_and_a_denied_row_gets_none(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org")
         make.subscriber(session, "bob@example.org")
@@ -95,7 +95,7 @@ def test_who_may_be_mailed_gets_links_and_who_may_not_gets_none(database: Databa
     assert set(ada) == set(audience_columns(["email", "name"]))
 
 
-def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> None:
+def test_a_row_with_an_id_gets_the_address_on_record(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
     (row,) = _verdicts(database, f"id\n{make.id_of()}\n")
@@ -103,11 +103,11 @@ def test_who_is_named_by_id_gets_the_address_on_record(database: Database) -> No
 
 
 @pytest.mark.parametrize("claim", [False, True])
-@pytest.mark.parametrize("people_at_a_time", [1, 2, 1000])
+@pytest.mark.parametrize("batch_size", [1, 2, 1000])
 def test_a_repeat_after_an_allow_is_a_duplicate(
-    database: Database, monkeypatch: pytest.MonkeyPatch, claim: bool, people_at_a_time: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, claim: bool, batch_size: int
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", batch_size)
     with database.transaction() as session:
         make.subscriber(session)
         make.subscriber(session, "bob@example.org")
@@ -128,26 +128,26 @@ def test_a_repeat_after_an_allow_is_a_duplicate(
     ]
     assert {rows[2][name] for name in LINK_COLUMNS} == {""}
     assert rows[2]["email"] == "ada@example.org"
-    # It is a matter of one request: the next one allows the person again.
+    # Duplicates are found within one request: the next one allows the person again.
     assert _verdicts(database, content, claim=claim) == rows
 
 
-@pytest.mark.parametrize("people_at_a_time", [1, 1000])
-def test_a_row_that_is_refused_uses_up_no_allow(
-    database: Database, monkeypatch: pytest.MonkeyPatch, people_at_a_time: int
+@pytest.mark.parametrize("batch_size", [1, 1000])
+def test_a_refused_row_does_not_use_up_an_allow(
+    database: Database, monkeypatch: pytest.MonkeyPatch, batch_size: int
 ) -> None:
-    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", people_at_a_time)
+    monkeypatch.setattr(campaign_csv, "BATCH_SIZE", batch_size)
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-    nobody = make.id_of("nobody")
-    content = f"email,id\nnobody,\n,{nobody}\n,{nobody}\n"
+    subscriber_id = make.id_of("nobody")
+    content = f"email,id\nnobody,\n,{subscriber_id}\n,{subscriber_id}\n"
     refused, allowed, repeated = _verdicts(database, content)
     assert isinstance(refused, RefusedRow)
     assert refused.raw == b"nobody,\n"
     assert (allowed["verdict"], repeated["reason"]) == ("allow", "duplicate")
 
 
-def test_a_row_whose_address_cannot_be_used_claims_nothing(database: Database) -> None:
+def test_a_row_with_an_unusable_address_claims_nothing(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     bob = "bob@-x.example.org"
@@ -159,19 +159,19 @@ def test_a_row_whose_address_cannot_be_used_claims_nothing(database: Database) -
 
 
 @pytest.mark.parametrize("original", ["42", "", str(make.id_of()), " 7 "])
-def test_an_id_that_came_in_is_kept(database: Database, original: str) -> None:
+def test_the_original_id_is_kept(database: Database, original: str) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     content = f"id,email,name\n{original},ada@example.org,Ada\n"
-    (linked,), (asked,) = _links(content), _verdicts(database, content)
-    assert isinstance(linked, Mapping)
-    for row, columns in ((linked, links_columns), (asked, audience_columns)):
+    (with_links,), (verdict,) = _links(content), _verdicts(database, content)
+    assert isinstance(with_links, Mapping)
+    for row, columns in ((with_links, links_columns), (verdict, audience_columns)):
         assert sorted(row) == sorted(columns(["id", "email", "name"]))
         assert (row["id"], row["original_id"]) == (str(make.id_of()), original)
 
 
 @pytest.mark.parametrize("columns", [links_columns, audience_columns])
-def test_no_column_for_an_id_that_did_not_come_in(
+def test_original_id_is_added_only_if_the_input_has_an_id(
     columns: Callable[[list[str]], list[str]],
 ) -> None:
     assert "original_id" not in columns(["email"])
@@ -180,7 +180,7 @@ def test_no_column_for_an_id_that_did_not_come_in(
         columns(["email", "id", "original_id"])
 
 
-def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> None:
+def test_a_malformed_row_has_no_verdict_and_no_links(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
     content = 'email,name\nada@example.org\nada@example.org,A,B\n"ada@example.org,A\n'
@@ -188,7 +188,7 @@ def test_a_row_with_a_fault_has_no_verdict_and_no_links(database: Database) -> N
     assert [isinstance(row, RefusedRow) for row in _links(content)] == [True] * 3
 
 
-def test_a_refused_row_stands_between_the_verdicts_of_the_others(database: Database) -> None:
+def test_a_refused_row_keeps_its_place_among_the_verdicts(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.subscriber(session, "bob@example.org")
@@ -196,7 +196,7 @@ def test_a_refused_row_stands_between_the_verdicts_of_the_others(database: Datab
     assert [isinstance(row, RefusedRow) for row in rows] == [False, True, False]
 
 
-def test_a_stop_made_between_two_batches_is_honoured(database: Database) -> None:
+def test_an_unsubscribe_between_two_batches_is_honoured(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
     people = "".join(f"p{number}@example.org\n" for number in range(1000))
@@ -208,13 +208,13 @@ def test_a_stop_made_between_two_batches_is_honoured(database: Database) -> None
     assert [row["reason"] for row in verdicts if isinstance(row, Mapping)][-1] == "unsubscribed"
 
 
-def test_nobody_gets_a_verdict_when_the_database_cannot_be_asked() -> None:
-    gone = Database("sqlite:////nowhere/at/all.db", (make.SERVER_KEY,))
+def test_an_unavailable_database_gives_no_verdicts() -> None:
+    unavailable = Database("sqlite:////nowhere/at/all.db", (make.SERVER_KEY,))
     with pytest.raises(UnavailableError):
-        _verdicts(gone, "email\nada@example.org\n")
+        _verdicts(unavailable, "email\nada@example.org\n")
 
 
-def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
+def test_an_invalid_address_is_refused(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     rows = [Row(2, {"email": "ada@example.org\r\nBcc: x@example.org"}), Row(3, {"email": "ada"})]
@@ -224,19 +224,19 @@ def test_nobody_is_allowed_at_what_is_no_address(database: Database) -> None:
     assert len(merged) == 2
 
 
-def test_a_claim_says_what_a_question_says_and_counts_it(database: Database) -> None:
+def test_a_claim_gives_the_same_verdicts_as_a_check_and_is_counted(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.subscriber(session, "bob@example.org")
         make.unsubscribe(session, "bob@example.org")
     content = "email,name\nada@example.org,Ada\nbob@example.org,Bob\nzoe@example.org,Zoe\n"
-    asked = _verdicts(database, content)
+    checked = _verdicts(database, content)
     assert _claimed(database) == []
-    assert _verdicts(database, content, claim=True) == asked
+    assert _verdicts(database, content, claim=True) == checked
     assert _claimed(database) == [make.id_of()]
 
 
-def test_until_when_somebody_is_deferred_is_told(database: Database) -> None:
+def test_a_deferred_row_says_until_when(database: Database) -> None:
     until = make.NOW + timedelta(days=3)
     with database.transaction() as session:
         make.subscriber(session).subscriptions["weekly-news"].paused_until = until
@@ -245,7 +245,7 @@ def test_until_when_somebody_is_deferred_is_told(database: Database) -> None:
     assert {ada[name] for name in LINK_COLUMNS} == {""}
 
 
-def test_people_never_seen_are_counted_where_silence_allows(database: Database) -> None:
+def test_unknown_people_are_claimed_under_an_opt_out_policy(database: Database) -> None:
     bob = make.id_of("bob@example.org")
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
@@ -259,7 +259,7 @@ def test_people_never_seen_are_counted_where_silence_allows(database: Database) 
         assert {each.email for each in people} == {"ada@example.org", None}
 
 
-def test_somebody_named_twice_is_counted_once(database: Database) -> None:
+def test_a_person_named_twice_is_claimed_once(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
     content = f"email,id\nADA@example.org,\n,{make.id_of()}\n"
@@ -268,26 +268,26 @@ def test_somebody_named_twice_is_counted_once(database: Database) -> None:
     assert _claimed(database) == [make.id_of()]
 
 
-def test_a_mailing_that_crashed_and_asks_again_gets_the_same_answers(
+def test_a_crashed_mailing_gets_the_same_verdicts_when_repeated(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", 10)
     with database.transaction() as session:
         for number in range(50):
-            reader = make.subscriber(session, f"p{number}@example.org")
-            reader.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+            subscriber = make.subscriber(session, f"p{number}@example.org")
+            subscriber.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
     content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
     rows = read_csv(io.BytesIO(content.encode()))
-    crashes = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)
+    verdicts = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)
     for _ in range(25):
-        next(crashes)
-    del crashes
+        next(verdicts)
+    del verdicts
     assert len(_claimed(database)) == 30
     assert {row["verdict"] for row in _verdicts(database, content, claim=True)} == {"allow"}
     assert len(_claimed(database)) == 50
 
 
-def test_what_is_yielded_is_committed(database: Database) -> None:
+def test_a_claim_is_committed_before_its_verdict_is_yielded(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
     rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
@@ -295,16 +295,16 @@ def test_what_is_yielded_is_committed(database: Database) -> None:
     assert _claimed(database) == [make.id_of()]
 
 
-def test_a_stop_between_the_question_and_the_claim_is_honoured(database: Database) -> None:
+def test_an_unsubscribe_between_check_and_claim_is_honoured(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
-    asked: list[datetime] = []
+    calls: list[datetime] = []
 
     def clock() -> datetime:
-        if asked and not database.is_sqlite:  # there, nobody comes between
+        if calls and not database.is_sqlite:  # SQLite lets no other transaction in between
             with database.transaction() as session:
                 make.unsubscribe(session)
-        asked.append(make.NOW)
+        calls.append(make.NOW)
         return make.NOW
 
     rows = read_csv(io.BytesIO(b"email\nada@example.org\n"))
@@ -313,29 +313,29 @@ def test_a_stop_between_the_question_and_the_claim_is_honoured(database: Databas
     assert row["verdict"] == ("allow" if database.is_sqlite else "deny")
 
 
-def test_a_release_gives_back_whom_the_file_names(database: Database) -> None:
+def test_a_release_removes_the_claims_of_the_named_people(database: Database) -> None:
     emails = [f"p{number}@example.org" for number in range(1200)]
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
-    everybody = "email\n" + "".join(f"{email}\n" for email in emails)
-    _verdicts(database, everybody, claim=True)
+    everyone = "email\n" + "".join(f"{email}\n" for email in emails)
+    _verdicts(database, everyone, claim=True)
     unsent = "email\n" + "".join(f"{email}\n" for email in [*emails[100:], "zoe@example.org"])
     assert _released(database, unsent) == 1100
     assert set(_claimed(database)) == {make.id_of(email) for email in emails[:100]}
     assert _released(database, unsent) == 0
 
 
-def test_a_release_passes_on_the_rows_it_cannot_read(database: Database) -> None:
+def test_a_release_returns_unreadable_rows_as_refused(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
     _verdicts(database, "email\nada@example.org\n", claim=True)
     content = b"email,id,name\n,nobody,\nada@example.org,,\n,,Zoe\n"
-    told = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
-    assert [row.line for row in told if isinstance(row, RefusedRow)] == [2, 4]
-    assert [count for count in told if not isinstance(count, RefusedRow)] == [1]
+    results = list(MAILING.release(read_csv(io.BytesIO(content)), database, lambda: make.NOW))
+    assert [row.line for row in results if isinstance(row, RefusedRow)] == [2, 4]
+    assert [count for count in results if not isinstance(count, RefusedRow)] == [1]
 
 
-def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database) -> None:
+def test_a_release_ignores_rows_that_were_not_allowed(database: Database) -> None:
     with database.transaction() as session:
         for name in ("ada", "bob", "cyd"):
             make.subscriber(session, f"{name}@example.org")
@@ -347,7 +347,7 @@ def test_a_release_leaves_out_the_rows_that_were_not_allowed(database: Database)
     assert _released(database, "email\nbob@example.org\n") == 1
 
 
-def test_the_verdicts_of_a_request_release_all_that_it_claimed(database: Database) -> None:
+def test_the_verdicts_of_a_request_release_all_its_claims(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     content = "email\n" + "ada@example.org\nbob@example.org\n" * 2

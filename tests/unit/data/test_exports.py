@@ -1,4 +1,4 @@
-"""What goes out comes in again as it was, in either order; files appear whole or not at all."""
+"""Exports can be imported again unchanged, in either order."""
 
 import csv
 import io
@@ -48,11 +48,11 @@ FORMATS = ["csv", "jsonl"]
 ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
 
 
-def _export(database: Database, what: str, file_format: str = "csv", **wanted: Any) -> bytes:
+def _export(database: Database, what: str, file_format: str = "csv", **selection: Any) -> bytes:
     file, kind = io.StringIO(newline=""), exports.KINDS[what]
     with database.reading() as session:
         writer = exports.writer(file, kind, file_format)
-        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+        for row in exports.rows(session, kind, exports.Filter(**selection)):
             writer.write(row)
     return file.getvalue().encode()
 
@@ -65,7 +65,7 @@ def _import(database: Database, content: bytes, file_format: str) -> None:
     assert refused == []
 
 
-def _empty(database: Database) -> None:
+def _clear(database: Database) -> None:
     with database.transaction() as session:
         for table in reversed(Base.metadata.sorted_tables):
             if table.name != KeyCheck.__tablename__:
@@ -81,7 +81,7 @@ def _cells(content: bytes, *columns: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _people(session: Session) -> None:
+def _add_people(session: Session) -> None:
     """Add one person of each kind."""
     for number, cell in enumerate(HOSTILE):
         held = make.subscriber(session, f"'+{number}=h@example.org").subscriptions["weekly-news"]
@@ -99,7 +99,7 @@ def _people(session: Session) -> None:
     )
     make.unsubscribe(session, "twice@example.org", None, at=make.NOW - timedelta(days=9))
     make.unsubscribe(session, "twice@example.org", "offers", at=make.NOW - timedelta(days=2))
-    make.unsubscribe(session, "stranger@example.org")  # known by id alone
+    make.unsubscribe(session, "stranger@example.org")  # known only by id
     make.unsubscribe(session, "nobody@example.org", None)
     make.subscriber(session, "unconfirmed@example.org", status=Status.UNCONFIRMED)
     erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
@@ -119,9 +119,9 @@ def test_a_round_trip_through_an_empty_database_changes_no_byte(
     database: Database, file_format: str, order: tuple[str, str]
 ) -> None:
     with database.transaction() as session:
-        _people(session)
+        _add_people(session)
     files = {what: _export(database, what, file_format) for what in order}
-    _empty(database)
+    _clear(database)
     for what in order:
         _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
@@ -130,11 +130,11 @@ def test_a_round_trip_through_an_empty_database_changes_no_byte(
     assert {what: _export(database, what, file_format) for what in order} == files
 
 
-def test_stops_of_a_topic_travel_with_its_suppressions(database: Database) -> None:
+def test_a_suppressions_export_of_one_topic_makes_the_round_trip(database: Database) -> None:
     with database.transaction() as session:
-        _people(session)
+        _add_people(session)
     file = _export(database, "suppressions", topic="offers")
-    _empty(database)
+    _clear(database)
     _import(database, file, "csv")
     assert _export(database, "suppressions", topic="offers") == file
 
@@ -144,7 +144,7 @@ TEXTS = TEXT.filter(lambda text: "\0" not in text)
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2026, 11, 22)).map(  # noqa: DTZ001
     lambda at: at.replace(tzinfo=make.NOW.tzinfo)
 )
-STOPS = st.fixed_dictionaries(
+UNSUBSCRIBES = st.fixed_dictionaries(
     {
         "slug": st.sampled_from(["weekly-news", "offers", None]),
         "scope": st.sampled_from(["all", "address"]),
@@ -154,7 +154,11 @@ STOPS = st.fixed_dictionaries(
 )
 PEOPLE = st.lists(
     st.fixed_dictionaries(
-        {"known": st.booleans(), "erased": st.booleans(), "stops": st.lists(STOPS, max_size=3)},
+        {
+            "known": st.booleans(),
+            "erased": st.booleans(),
+            "unsubscribes": st.lists(UNSUBSCRIBES, max_size=3),
+        },
         optional={
             "cell": TEXTS,
             "locale": st.sampled_from(["de", "ar", "pt-BR"]),
@@ -170,16 +174,16 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
     for number, person in enumerate(people):
         email = f"p{number}@example.org"
         if person["known"]:
-            reader = make.subscriber(session, email, "weekly-news", "offers")
-            reader.locale = person.get("locale")
-            offers = reader.subscriptions["offers"]
+            subscriber = make.subscriber(session, email, "weekly-news", "offers")
+            subscriber.locale = person.get("locale")
+            offers = subscriber.subscriptions["offers"]
             offers.acquired_from = person.get("cell", "")
             offers.frequency = person.get("frequency", "every")
             offers.paused_until = person.get("paused_until")
         if person["erased"]:
             erasure.erase(session, make.id_of(email), Source.CLI, make.NOW)
-        for stop in person["stops"]:
-            make.unsubscribe(session, email, **stop)
+        for changes in person["unsubscribes"]:
+            make.unsubscribe(session, email, **changes)
 
 
 @pytest.mark.integration
@@ -187,20 +191,20 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
 @settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_people_make_the_round_trip(
+def test_any_subscribers_make_the_round_trip(
     database: Database, people: list[dict[str, Any]], file_format: str, order: tuple[str, str]
 ) -> None:
-    _empty(database)
+    _clear(database)
     with database.transaction() as session:
         _build(session, people)
     files = {what: _export(database, what, file_format) for what in order}
-    _empty(database)
+    _clear(database)
     for what in order:
         _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
 
 
-def test_who_left_everything_is_unsubscribed_from_each_topic(database: Database) -> None:
+def test_a_global_unsubscribe_is_exported_for_each_topic(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "weekly-news", "offers")
         make.unsubscribe(session, slug=None)
@@ -211,9 +215,9 @@ def test_who_left_everything_is_unsubscribed_from_each_topic(database: Database)
     ]
 
 
-def test_no_cell_of_a_csv_runs_as_a_formula(database: Database) -> None:
+def test_no_csv_cell_runs_as_a_formula(database: Database) -> None:
     with database.transaction() as session:
-        _people(session)
+        _add_people(session)
     file = _export(database, "preferences").decode()
     for separator in ",;\t|":
         rows = csv.reader(io.StringIO(file, newline=""), delimiter=separator)
@@ -222,9 +226,9 @@ def test_no_cell_of_a_csv_runs_as_a_formula(database: Database) -> None:
         assert not [cell for cell in cells if cell.lstrip("\r\n").startswith(tuple("=+-@＝\t"))]
 
 
-def test_a_csv_for_excel_is_the_same_with_a_mark(database: Database) -> None:
+def test_csv_for_excel_only_adds_a_byte_order_mark(database: Database) -> None:
     with database.transaction() as session:
-        _people(session)
+        _add_people(session)
     file = io.StringIO(newline="")
     exports.writer(file, exports.KINDS["preferences"], "csv", mark=True)
     header = _export(database, "preferences").split(b"\n")[0]
@@ -233,14 +237,14 @@ def test_a_csv_for_excel_is_the_same_with_a_mark(database: Database) -> None:
 
 @pytest.mark.parametrize("what", sorted(exports.KINDS))
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_an_empty_database_makes_an_empty_file(
+def test_an_empty_database_exports_an_empty_file(
     database: Database, what: str, file_format: str
 ) -> None:
     header = ",".join(exports.KINDS[what].columns) + "\r\n" if file_format == "csv" else ""
     assert _export(database, what, file_format) == header.encode()
 
 
-def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database) -> None:
+def test_the_ledger_export_has_the_stated_source_until_erasure(database: Database) -> None:
     text = "email,topic,status,changed_by\nada@example.org,news,unsubscribed,phone\n"
     _import(database, text.encode(), "csv")
     cells = _cells(_export(database, "ledger"), "source", "stated_source")
@@ -251,13 +255,13 @@ def test_the_ledger_says_where_a_file_has_an_unsubscribe_from(database: Database
 
 
 @pytest.mark.parametrize("what", ["preferences", "ledger"])
-def test_a_topic_alone_can_be_exported(database: Database, what: str) -> None:
+def test_an_export_can_be_limited_to_one_topic(database: Database, what: str) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     assert _cells(_export(database, what, topic="offers"), "topic") == [("offers",)]
 
 
-def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database) -> None:
+def test_an_undo_of_several_topics_is_exported_for_each(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "weekly-news", "offers")
         first, last = make.unsubscribe(session), make.unsubscribe(session, slug="offers")
@@ -266,9 +270,9 @@ def test_the_undo_of_several_topics_is_in_the_ledger_of_each(database: Database)
         assert ("undone",) in _cells(_export(database, "ledger", topic=slug), "event")
 
 
-def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -> None:
+def test_frequencies_and_pauses_are_exported(database: Database) -> None:
     with database.transaction() as session:
-        _people(session)
+        _add_people(session)
     rows = _cells(_export(database, "preferences"), "email", "frequency", "paused_until")
     until = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW).isoformat()
     assert {row for row in rows if row[1:] != ("every", "")} == {
@@ -279,54 +283,54 @@ def test_what_somebody_asked_for_stands_in_the_preferences(database: Database) -
     }
 
 
-def _reason(session: Session, number: int, at: datetime = make.NOW, **changes: Any) -> None:
+def _add_reason(session: Session, number: int, at: datetime = make.NOW, **changes: Any) -> None:
     email, campaign = f"p{number}@example.org", changes.get("campaign", f"2026-{number % 2}")
-    stop = make.unsubscribe(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
+    change = make.unsubscribe(session, email, changes.get("slug", "weekly-news"), campaign=campaign)
     code, note = changes.get("code", "too_many"), changes.get("note", "")
-    reasons.record(session, make.id_of(email), stop.last_seq, code, note, at)
+    reasons.record(session, make.id_of(email), change.last_seq, code, note, at)
 
 
-def _age(session: Session) -> None:
-    """Take the person off every reason that is there."""
+def _anonymize(session: Session) -> None:
+    """Anonymize every reason on record."""
     make.anonymize_reasons(session, make.NOW + timedelta(days=91))
 
 
-def test_reasons_name_no_person_and_come_in_one_order_on_both_engines(database: Database) -> None:
+def test_reasons_name_no_person_and_have_one_order_on_both_engines(database: Database) -> None:
     notes = ["b", "", "a_", "a-", "\u00e9", "=1+1", "B", "a"]
     with database.transaction() as session:
         for number, note in enumerate(notes):
             if number == 4:
-                _age(session)
+                _anonymize(session)
             slug = "weekly-news" if number % 3 else None
             code = "other" if number % 4 else "no_longer_interested"
-            _reason(session, number, slug=slug, code=code, note=note)
+            _add_reason(session, number, slug=slug, code=code, note=note)
     rows = _cells(_export(database, "reasons"), *exports.REASONS)
     assert rows == sorted(rows, key=lambda row: [cell.encode() for cell in row])
     assert sorted(row[-1] for row in rows) == sorted(notes)
     assert {row[0] for row in rows} == {"2026-11-16"}
-    # Those without a person are four: too few to keep their campaign.
+    # Only four reasons are anonymized: too few to keep their campaign.
     assert sum(row[2] == "" for row in rows) == 4
 
 
 def test_no_reason_runs_as_a_formula(database: Database) -> None:
     with database.transaction() as session:
-        _reason(session, 1, note="=HYPERLINK(1)")
+        _add_reason(session, 1, note="=HYPERLINK(1)")
     assert b",'=HYPERLINK(1)\r\n" in _export(database, "reasons")
     assert b'"=HYPERLINK(1)"' in _export(database, "reasons", "jsonl")
 
 
-@pytest.mark.parametrize("aged", [False, True])
-def test_reasons_are_taken_by_the_whole_weeks_of_a_time(database: Database, aged: bool) -> None:
+@pytest.mark.parametrize("anonymized", [False, True])
+def test_reasons_are_exported_by_whole_weeks(database: Database, anonymized: bool) -> None:
     monday = datetime(2026, 11, 16, tzinfo=make.NOW.tzinfo)
     with database.transaction() as session:
         for number in range(3):
-            _reason(session, number, monday + timedelta(weeks=number - 1, days=3), slug="news")
-        if aged:
-            _age(session)
+            _add_reason(session, number, monday + timedelta(weeks=number - 1, days=3), slug="news")
+        if anonymized:
+            _anonymize(session)
     week, day, moment = timedelta(weeks=1), timedelta(days=1), timedelta(microseconds=1)
 
-    def weeks(**wanted: Any) -> list[str]:
-        return [row[0] for row in _cells(_export(database, "reasons", **wanted), "week")]
+    def weeks(**selection: Any) -> list[str]:
+        return [row[0] for row in _cells(_export(database, "reasons", **selection), "week")]
 
     assert weeks() == ["2026-11-09", "2026-11-16", "2026-11-23"]
     assert weeks(since=monday) == weeks(since=monday + 6 * day) == ["2026-11-16", "2026-11-23"]
@@ -336,15 +340,15 @@ def test_reasons_are_taken_by_the_whole_weeks_of_a_time(database: Database, aged
     assert weeks(since=monday, until=monday + week) == ["2026-11-16"]
 
 
-def test_reasons_of_one_topic_leave_out_those_of_everything(database: Database) -> None:
+def test_reasons_of_one_topic_exclude_global_unsubscribes(database: Database) -> None:
     with database.transaction() as session:
         for number, slug in enumerate(["news", "offers", None]):
-            _reason(session, number, slug=slug)
+            _add_reason(session, number, slug=slug)
     assert _cells(_export(database, "reasons", topic="news"), "topic") == [("news",)]
 
 
 @pytest.mark.parametrize("what", sorted({*exports.KINDS} - {"reasons"}))
-def test_since_is_included_and_until_is_not(database: Database, what: str) -> None:
+def test_since_is_inclusive_and_until_is_exclusive(database: Database, what: str) -> None:
     hour = timedelta(hours=1)
     with database.transaction() as session:
         for number in range(3):
@@ -352,12 +356,12 @@ def test_since_is_included_and_until_is_not(database: Database, what: str) -> No
             make.subscriber(session, email, since=at)
             make.unsubscribe(session, email, None, at=at)
     everything = len(_cells(_export(database, what), "id"))
-    wanted = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
-    assert set(_cells(wanted, "id")) == {(str(make.id_of("p1@example.org")),)}
-    assert len(_cells(wanted, "id")) == everything / 3
+    selected = _export(database, what, since=make.NOW + hour, until=make.NOW + 2 * hour)
+    assert set(_cells(selected, "id")) == {(str(make.id_of("p1@example.org")),)}
+    assert len(_cells(selected, "id")) == everything / 3
 
 
-def test_a_stop_of_everything_makes_each_topic_new_for_an_export_since(database: Database) -> None:
+def test_a_global_unsubscribe_counts_as_a_change_of_each_topic(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "weekly-news", "offers")
     assert _cells(_export(database, "preferences", since=make.NOW), "topic") == []
@@ -366,7 +370,7 @@ def test_a_stop_of_everything_makes_each_topic_new_for_an_export_since(database:
     assert len(_cells(_export(database, "preferences", since=make.NOW), "topic")) == 2
 
 
-def test_both_engines_write_the_same_bytes_in_the_order_of_ids(database: Database) -> None:
+def test_rows_are_ordered_by_id_and_topic_on_both_engines(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "b", "b1", "-b", "0"):
             make.subscriber(session, "ada@example.org", slug)
@@ -375,7 +379,7 @@ def test_both_engines_write_the_same_bytes_in_the_order_of_ids(database: Databas
     assert keys == sorted(keys)
 
 
-def _many(database: Database, count: int) -> None:
+def _add_many(database: Database, count: int) -> None:
     with database.transaction() as session:
         make.topic(session, "news")
         people = [
@@ -394,12 +398,12 @@ def _many(database: Database, count: int) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("what", ["preferences", "reasons"])
-def test_memory_stays_flat_whatever_the_number_of_rows(database: Database, what: str) -> None:
-    _many(database, 6_000)
+def test_memory_use_does_not_grow_with_the_number_of_rows(database: Database, what: str) -> None:
+    _add_many(database, 6_000)
     tracemalloc.start()
     with database.reading() as session:
         rows = exports.rows(session, exports.KINDS[what], exports.Filter())
         assert sum(1 for _ in rows) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4_000_000  # all rows at once are 6 to 7 MB, a batch at a time 2 to 2.5
+    assert peak < 4_000_000  # all rows at once take 6 to 7 MB, one batch at a time 2 to 2.5

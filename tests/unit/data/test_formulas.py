@@ -1,4 +1,4 @@
-"""No cell, and no piece of a cell, runs as a formula, and each is read back exactly."""
+"""No cell or part of a cell runs as a formula, and every cell is read back exactly."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ TRIGGERS = tuple("=+-@＝＋－＠\t\r\n")
         ("", ""),
     ],
 )
-def test_an_apostrophe_is_put_before_each_trigger(cell: str, escaped: str) -> None:
+def test_each_trigger_is_escaped_with_an_apostrophe(cell: str, escaped: str) -> None:
     assert escape_formula(cell) == escaped
     assert unescape_formula(escaped) == cell
 
@@ -46,23 +46,23 @@ def test_an_apostrophe_is_put_before_each_trigger(cell: str, escaped: str) -> No
 @given(HOSTILE)
 @example(";'\t=")
 @example("'\"'=")
-def test_an_escaped_cell_is_read_back_as_it_was(cell: str) -> None:
+def test_an_escaped_cell_is_read_back_unchanged(cell: str) -> None:
     assert unescape_formula(escape_formula(cell)) == cell
 
 
 @given(HOSTILE)
 @example('x;""=1')
-def test_no_piece_of_an_escaped_cell_runs_as_a_formula(cell: str) -> None:
+def test_no_part_of_an_escaped_cell_runs_as_a_formula(cell: str) -> None:
     escaped = escape_formula(cell)
     for separator in ("[;]", "[,]", "[|]", "\t", "[\r\n]", "[;,|\t\r\n]"):
-        for piece in re.split(separator, escaped):
-            assert not piece.lstrip('"').startswith(TRIGGERS)
+        for part in re.split(separator, escaped):
+            assert not part.lstrip('"').startswith(TRIGGERS)
 
 
 @given(HOSTILE, HOSTILE)
 @example('x,;"=1', "")
 @example("", "\r=1")
-def test_no_cell_runs_as_a_formula_whatever_a_file_is_split_at(first: str, second: str) -> None:
+def test_no_cell_runs_as_a_formula_with_any_separator(first: str, second: str) -> None:
     file = io.StringIO(newline="")
     writer = CsvWriter(file, ("a", "b"), escape=True)
     for row in ({"a": "ada@example.org", "b": first}, {"a": second, "b": first}):
@@ -70,5 +70,5 @@ def test_no_cell_runs_as_a_formula_whatever_a_file_is_split_at(first: str, secon
     for separator in ";\t|,":
         file.seek(0)
         for cells in csv.reader(file, delimiter=separator):
-            # A quotation mark at the end of a row may open a cell that goes on in the next row.
+            # A quotation mark at the end of a row may open a cell that continues in the next row.
             assert not [cell for cell in cells if cell.lstrip("\r\n").startswith(TRIGGERS)]

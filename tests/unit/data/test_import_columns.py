@@ -1,4 +1,4 @@
-"""Which columns an import reads, and which it must not pass over in silence."""
+"""The columns that an import reads, and those that it must not ignore silently."""
 
 import pytest
 
@@ -54,13 +54,13 @@ ABOUT_OTHER_THINGS = [
 
 
 @pytest.mark.parametrize("name", ABOUT_OPTING_OUT)
-def test_a_column_that_may_say_who_opted_out_is_a_suspect(name: str) -> None:
+def test_a_column_that_may_record_opt_outs_is_suspect(name: str) -> None:
     assert match(("email", "status", name)).suspects == (name,)
     assert match(("email", "status", name), frozenset({name.lower()})).suspects == ()
 
 
 @pytest.mark.parametrize("name", ABOUT_OTHER_THINGS)
-def test_another_column_is_only_not_read(name: str) -> None:
+def test_any_other_column_is_unread_but_not_suspect(name: str) -> None:
     columns = match(("email", "status", name))
     assert (columns.unread, columns.suspects) == ((name,), ())
 
@@ -82,38 +82,38 @@ def test_our_own_columns_are_read(names: tuple[str, ...]) -> None:
         *("address", "Adresse", "Mail", "recipient", "Primary Email", "Subscriber"),
     ],
 )
-def test_an_email_has_many_names(name: str) -> None:
+def test_the_email_column_has_many_names(name: str) -> None:
     assert match((name, "Opt-in time")).read == {"email": name}
 
 
 @pytest.mark.parametrize("name", ["address", "Adresse", "Mail", "recipient", "Contact email"])
-def test_a_name_with_other_meanings_is_the_email_only_if_no_other_is(name: str) -> None:
+def test_an_ambiguous_name_is_the_email_only_without_a_better_one(name: str) -> None:
     assert match((name, "E-Mail-Adresse", "status")).read["email"] == "E-Mail-Adresse"
     assert match((name, "E-Mail-Adresse", "status")).unread == (name,)
     with pytest.raises(FileRefusedError, match="could both be email"):
         match((name, "direccion", "status"))
 
 
-def test_each_word_is_written_as_it_is_compared() -> None:
+def test_each_word_is_listed_in_its_folded_form() -> None:
     for words in (EMAIL_NAMES, OTHER_EMAIL_NAMES, ENDING_WORDS, OPTED_OUT, ABOUT_EITHER, TIMES):
         assert [word for word in words if word != fold(word)] == []
 
 
-def test_two_columns_that_mean_the_same_are_refused_until_one_is_ignored() -> None:
+def test_two_columns_with_one_meaning_are_refused_unless_one_is_ignored() -> None:
     names = ("email", "e-mail", "status")
     with pytest.raises(FileRefusedError, match="'email' and 'e-mail' could both be email"):
         match(names)
     assert match(names, frozenset({"e-mail"})).read["email"] == "email"
 
 
-def test_only_an_import_names_its_option() -> None:
+def test_only_an_import_suggests_ignore_column() -> None:
     for ignored, named in ((None, False), (frozenset(), True)):
         with pytest.raises(FileRefusedError) as refusal:
             match(("email", "e-mail"), ignored)
         assert ("--ignore-column" in str(refusal.value)) is named
 
 
-def test_columns_of_suppressions_are_read_only_in_suppressions() -> None:
+def test_suppression_columns_are_read_only_in_a_suppression_file() -> None:
     assert match(("email", "status", "source", "since")).unread == ("source", "since")
     assert match(("email", "kind", "source", "since")).unread == ()
 
@@ -127,7 +127,7 @@ OPTED_OUT_CELLS = [
 
 
 @pytest.mark.parametrize(
-    ("cell", "says_so"),
+    ("cell", "is_opt_out"),
     [
         *((cell, True) for cell in ("Unsubscribed", "opt-out", "VIP; Abgemeldet", "désabonnée")),
         *((cell, True) for cell in ("Keine Werbung!", "GELÖSCHT", "ne pas contacter", "baja")),
@@ -136,7 +136,7 @@ OPTED_OUT_CELLS = [
         ("vip, reader", False),
     ],
 )
-def test_a_cell_can_say_that_a_person_opted_out(cell: str, says_so: bool) -> None:
+def test_a_cell_can_record_an_opt_out(cell: str, is_opt_out: bool) -> None:
     columns = match(("email", "type"))
     found = columns.opted_out({"email": "ada@example.org", "type": cell})
-    assert found == ("type" if says_so else None)
+    assert found == ("type" if is_opt_out else None)

@@ -1,4 +1,4 @@
-"""Imports add and end, refuse by line, and never undo an unsubscribe, however often they run."""
+"""Imports add and end subscriptions, refuse rows by line, and never undo an unsubscribe."""
 
 import io
 from collections import Counter
@@ -31,8 +31,8 @@ from tests.support import make
 ADA = "ada@example.org"
 
 
-class Ran:
-    """An import that has run: its counts, findings, refused rows and warnings."""
+class Outcome:
+    """The outcome of an import, which it runs: counts, findings, refused rows and warnings."""
 
     def __init__(
         self,
@@ -45,8 +45,8 @@ class Ran:
         create_topics: bool = True,
         dry_run: bool = False,
     ) -> None:
-        wanted = ImportStatus(status) if status else None
-        rules = Rules(make.IDENTITY_KEY, topic, wanted, frozenset(ignored))
+        given_status = ImportStatus(status) if status else None
+        rules = Rules(make.IDENTITY_KEY, topic, given_status, frozenset(ignored))
         job = Import(
             database, rules, lambda: make.NOW, create_topics=create_topics, dry_run=dry_run
         )
@@ -61,8 +61,8 @@ class Ran:
 
 
 def _import(database: Database, text: str, **changes: Any) -> tuple[Counter[str], list[RefusedRow]]:
-    ran = Ran(database, text, **changes)
-    return ran.counts, ran.refused
+    outcome = Outcome(database, text, **changes)
+    return outcome.counts, outcome.refused
 
 
 def _person(database: Database, email: str = ADA) -> Subscriber:
@@ -72,13 +72,13 @@ def _person(database: Database, email: str = ADA) -> Subscriber:
         return found
 
 
-def _why(database: Database, text: str, **changes: Any) -> str:
+def _refusal_reason(database: Database, text: str, **changes: Any) -> str:
     counts, refused = _import(database, text, **changes)
     assert (counts["refused"], len(refused), refused[0].line) == (1, 1, 2)
     return refused[0].why
 
 
-def test_everything_a_row_says_is_kept(database: Database) -> None:
+def test_every_cell_of_a_row_is_saved(database: Database) -> None:
     _import(
         database,
         "email,topic,status,frequency,paused_until,locale,consent_at,consent_source,"
@@ -96,7 +96,7 @@ def test_everything_a_row_says_is_kept(database: Database) -> None:
 
 @pytest.mark.parametrize("status", ["subscribed", "unconfirmed"])
 @pytest.mark.parametrize(("slug", "reason"), [("news", "left"), (None, "everything")])
-def test_an_import_never_undoes_a_stop(
+def test_an_import_never_undoes_an_unsubscribe(
     database: Database, status: str, slug: str | None, reason: str
 ) -> None:
     with database.transaction() as session:
@@ -109,7 +109,7 @@ def test_an_import_never_undoes_a_stop(
         assert make.events(session) == before
 
 
-def test_stops_come_in_and_say_which_door_they_came_through(database: Database) -> None:
+def test_an_imported_unsubscribe_keeps_its_time_and_source(database: Database) -> None:
     text = f"email,topic,status,changed_at,changed_by\n{ADA},news,unsubscribed,2025-05-05,page\n"
     counts, _ = _import(database, text)
     news = _person(database).subscriptions["news"]
@@ -122,17 +122,17 @@ def test_stops_come_in_and_say_which_door_they_came_through(database: Database) 
     ("status", "kind", "source"),
     [("bounced", "address", "bounce"), ("complained", "all", "complaint")],
 )
-def test_bounces_and_complaints_stop_more_than_the_topic(
+def test_bounces_and_complaints_suppress_more_than_the_topic(
     database: Database, status: str, kind: str, source: str
 ) -> None:
     _import(database, f"email,topic,status\n{ADA},news,{status}\n")
     ada = _person(database)
-    assert {stop.kind: stop.source for stop in ada.suppressions.values()} == {kind: source}
+    assert {each.kind: each.source for each in ada.suppressions.values()} == {kind: source}
     assert ada.subscriptions["news"].status == "unsubscribed"
 
 
 @pytest.mark.parametrize("changed_by", ["import", "page", "console"])
-def test_a_complaint_is_one_whatever_entered_it_into_the_file(
+def test_a_complaint_stays_a_complaint_whatever_changed_by_says(
     database: Database, changed_by: str
 ) -> None:
     with database.transaction() as session:
@@ -145,7 +145,7 @@ def test_a_complaint_is_one_whatever_entered_it_into_the_file(
 
 
 @pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "bounced", "complained"])
-def test_running_it_again_changes_nothing(database: Database, status: str) -> None:
+def test_repeating_an_import_changes_nothing(database: Database, status: str) -> None:
     text = f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n"
     _import(database, text)
     with database.reading() as session:
@@ -160,31 +160,31 @@ def test_running_it_again_changes_nothing(database: Database, status: str) -> No
     ("minutes", "status"),
     [(-600, "unsubscribed"), (-1, "unsubscribed"), (0, "subscribed"), (1, "subscribed")],
 )
-def test_who_came_back_is_stopped_by_a_file_only_where_it_knows_an_older_stop(
+def test_an_undo_does_not_supersede_an_older_unsubscribe_in_a_file(
     database: Database, minutes: int, status: str
 ) -> None:
-    """An undo answers the stop that it undid, and no other (a suppression list is older)."""
+    """An old suppression list may hold an unsubscribe from before the one that was undone."""
     with database.transaction() as session:
         make.subscriber(session, ADA, "news")
         an_hour_ago = make.NOW - timedelta(hours=1)
-        stop = make.unsubscribe(session, slug="news", at=an_hour_ago)
-        make.undo(session, stop.last_seq, stop.last_seq, at=an_hour_ago + timedelta(minutes=2))
+        change = make.unsubscribe(session, slug="news", at=an_hour_ago)
+        make.undo(session, change.last_seq, change.last_seq, at=an_hour_ago + timedelta(minutes=2))
     at = (an_hour_ago + timedelta(minutes=minutes)).isoformat()
     _import(database, f"email,topic,status,changed_at\n{ADA},news,unsubscribed,{at}\n")
     assert _person(database).subscriptions["news"].status == status
 
 
 @pytest.mark.parametrize("status", ["complained", "bounced"])
-def test_an_undo_answers_no_complaint_and_no_bounce(database: Database, status: str) -> None:
+def test_an_undo_does_not_supersede_a_complaint_or_bounce(database: Database, status: str) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "news")
-        stop = make.unsubscribe(session, slug=None)
-        make.undo(session, stop.last_seq, stop.last_seq)
+        change = make.unsubscribe(session, slug=None)
+        make.undo(session, change.last_seq, change.last_seq)
     _import(database, f"email,topic,status,changed_at\n{ADA},news,{status},2025-01-01\n")
     assert _person(database).suppressions
 
 
-def test_a_dry_run_counts_and_keeps_nothing(database: Database) -> None:
+def test_a_dry_run_counts_rows_and_saves_nothing(database: Database) -> None:
     text = f"email,topic\n{ADA},brand-new\nada,x\n"
     counts, refused = _import(database, text, dry_run=True)
     assert (counts["added"], len(refused)) == (1, 1)
@@ -192,7 +192,7 @@ def test_a_dry_run_counts_and_keeps_nothing(database: Database) -> None:
         assert session.query(Subscriber).count() == session.query(LedgerRow).count() == 0
 
 
-def test_an_import_sends_no_mail(database: Database) -> None:
+def test_an_import_sends_no_email(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "news")
     _import(database, f"email,topic,status\n{ADA},news,unsubscribed\n")
@@ -228,12 +228,12 @@ def test_an_import_sends_no_mail(database: Database) -> None:
         ),
     ],
 )
-def test_a_row_that_cannot_be_used_is_refused_with_the_reason(
+def test_an_unusable_row_is_refused_with_the_reason(
     database: Database, cells: str, why: str
 ) -> None:
     has_status = "status" in cells.partition("\n")[0]
     status = None if has_status else "subscribed"
-    assert why in _why(database, cells + "\n", status=status)
+    assert why in _refusal_reason(database, cells + "\n", status=status)
 
 
 def test_a_row_with_a_nul_is_refused(database: Database) -> None:
@@ -245,22 +245,24 @@ def test_a_row_with_a_nul_is_refused(database: Database) -> None:
     assert [row.why for row in refused] == ["basis contains a NUL"]
 
 
-def test_somebody_who_cannot_be_mailed_can_still_be_stopped(database: Database) -> None:
+def test_an_unmailable_address_can_be_unsubscribed(database: Database) -> None:
     text = "email,topic,status\nada@-example.org,news,unsubscribed\n"
     counts, refused = _import(database, text)
     assert (counts["unsubscribed"], refused) == (1, [])
-    stopped = _person(database, "ada@-example.org")
-    assert stopped.email is None
-    assert stopped.subscriptions["news"].status == "unsubscribed"
+    unsubscribed = _person(database, "ada@-example.org")
+    assert unsubscribed.email is None
+    assert unsubscribed.subscriptions["news"].status == "unsubscribed"
 
 
-def test_rows_that_name_no_topic_get_the_one_given(database: Database) -> None:
+def test_rows_without_a_topic_get_the_given_one(database: Database) -> None:
     _import(database, f"email,topic\n{ADA},\n", topic="news")
     assert set(_person(database).subscriptions) == {"news"}
 
 
 @pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "complained"])
-def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status: str) -> None:
+def test_an_import_saves_no_details_of_an_erased_subscriber(
+    database: Database, status: str
+) -> None:
     with database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     text = f"email,topic,status,locale,acquired_from\n{ADA},news,{status},de,the fair\n"
@@ -270,7 +272,7 @@ def test_nothing_more_is_learnt_about_who_was_erased(database: Database, status:
     assert "all" in ada.suppressions
 
 
-def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
+def test_an_import_saves_no_stated_source_of_an_erased_subscriber(database: Database) -> None:
     with database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
@@ -280,7 +282,7 @@ def test_nothing_is_stated_of_who_was_erased(database: Database) -> None:
 
 
 @pytest.mark.parametrize("kind", ["all", "topic"])
-def test_an_erasure_elsewhere_erases_here(database: Database, kind: str) -> None:
+def test_an_imported_erasure_erases_the_subscriber(database: Database, kind: str) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "offers")
         domain_hold.count_claims(session, [ADA], make.NOW)
@@ -306,7 +308,7 @@ def test_a_thousand_rows_take_a_handful_of_statements(database: Database) -> Non
 
 
 @pytest.mark.integration
-def test_what_one_batch_refuses_does_not_hold_up_the_rest(database: Database) -> None:
+def test_a_refused_row_does_not_affect_the_rest_of_its_batch(database: Database) -> None:
     rows = [f"p{number}@example.org,news" for number in range(1500)]
     rows[3] = rows[1400] = "ada,news"
     counts, refused = _import(database, "email,topic\n" + "\n".join(rows))
@@ -326,7 +328,7 @@ UNCLEAN = [
 
 
 def _verdict(database: Database, email: str) -> str:
-    """Return what the audience check says of a person whom silence does not keep from email."""
+    """Return the verdict of an audience check under the opt-out policy."""
     with database.transaction() as session:
         topic = topics.get_or_create(session, "news", make.NOW)
         topic.policy = TopicPolicy.OPT_OUT
@@ -334,7 +336,7 @@ def _verdict(database: Database, email: str) -> str:
         return audience.check(session, topic, "c", {person: email}, make.NOW)[person].decision
 
 
-def _is_stopped(database: Database, subscriber_id: UUID) -> bool:
+def _is_unsubscribed(database: Database, subscriber_id: UUID) -> bool:
     with database.reading() as session:
         found = subscribers.find(session, subscriber_id)
         news = found and found.subscriptions.get("news")
@@ -342,16 +344,18 @@ def _is_stopped(database: Database, subscriber_id: UUID) -> bool:
 
 
 @pytest.mark.parametrize("cell", UNCLEAN)
-def test_an_unsubscribe_with_an_unclean_address_holds(database: Database, cell: str) -> None:
-    ran = Ran(database, f'email,topic,status\n"{cell}",news,unsubscribed\n')
-    assert (ran.counts, ran.refused) == ({"unsubscribed": 1}, [])
-    assert ran.findings.cleaned == 1
+def test_an_unsubscribe_with_an_unclean_address_is_applied(database: Database, cell: str) -> None:
+    outcome = Outcome(database, f'email,topic,status\n"{cell}",news,unsubscribed\n')
+    assert (outcome.counts, outcome.refused) == ({"unsubscribed": 1}, [])
+    assert outcome.findings.cleaned == 1
     assert _verdict(database, ADA) == _verdict(database, cell) == "deny"
     assert _person(database).email == ADA
-    assert _is_stopped(database, fingerprint(cell, make.IDENTITY_KEY)), "links of an older version"
+    assert _is_unsubscribed(database, fingerprint(cell, make.IDENTITY_KEY)), (
+        "links of older versions use this id"
+    )
 
 
-def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None:
+def test_an_unclean_suppression_applies_to_both_ids(database: Database) -> None:
     cell = "Ada <ada@example.org>"
     counts, _ = _import(database, f"email,kind,since\n{cell},all,2026-01-01\n")
     assert counts == {"unsubscribed": 1}
@@ -362,22 +366,22 @@ def test_an_unclean_suppression_holds_under_both_ids(database: Database) -> None
             assert "all" in found.suppressions
 
 
-def test_an_unsubscribe_with_two_addresses_stops_both(database: Database) -> None:
-    ran = Ran(database, f'email,topic,status\n"{ADA}; ben@example.org",news,unsubscribed\n')
-    assert ran.counts == {"unsubscribed": 2}
-    assert ran.warnings == [(2, "the email has 2 addresses: each is unsubscribed")]
+def test_an_unsubscribe_with_two_addresses_applies_to_both(database: Database) -> None:
+    outcome = Outcome(database, f'email,topic,status\n"{ADA}; ben@example.org",news,unsubscribed\n')
+    assert outcome.counts == {"unsubscribed": 2}
+    assert outcome.warnings == [(2, "the email has 2 addresses: each is unsubscribed")]
     assert _verdict(database, ADA) == _verdict(database, "ben@example.org") == "deny"
 
 
-def test_an_unsubscribe_whose_address_is_not_clear_is_refused(database: Database) -> None:
-    assert "invisible joiner" in _why(
+def test_an_unsubscribe_with_an_ambiguous_address_is_refused(database: Database) -> None:
+    assert "invisible joiner" in _refusal_reason(
         database, "email,topic,status\na\u200cda@x.org,n,unsubscribed"
     )
 
 
 def test_a_cleaned_address_is_subscribed_once(database: Database) -> None:
-    ran = Ran(database, f"email,topic\n<{ADA}>,news\n{ADA},news\n")
-    assert ran.counts == {"added": 1, "unchanged": 1}
+    outcome = Outcome(database, f"email,topic\n<{ADA}>,news\n{ADA},news\n")
+    assert outcome.counts == {"added": 1, "unchanged": 1}
     with database.reading() as session:
         assert session.query(Subscriber).count() == 1
 
@@ -398,27 +402,27 @@ def test_a_cleaned_address_is_subscribed_once(database: Database) -> None:
     ],
 )
 @pytest.mark.parametrize("status", ["unsubscribed", "complained"])
-def test_a_bad_cell_elsewhere_is_a_warning_about_an_unsubscribe(
+def test_another_bad_cell_of_an_unsubscribe_is_only_a_warning(
     database: Database, status: str, column: str, cell: str, warning: str
 ) -> None:
     topic = "" if column == "topic" else ",news"
     header = "email,status," + (column if column == "topic" else f"{column},topic")
-    ran = Ran(database, f'{header}\n{ADA},{status},"{cell}"{topic}\n')
-    assert (ran.counts, ran.refused) == ({"unsubscribed": 1}, [])
+    outcome = Outcome(database, f'{header}\n{ADA},{status},"{cell}"{topic}\n')
+    assert (outcome.counts, outcome.refused) == ({"unsubscribed": 1}, [])
     assert _verdict(database, ADA) == "deny"
-    warnings = [why for _, why in ran.warnings]
+    warnings = [why for _, why in outcome.warnings]
     assert warnings if cell or status == "unsubscribed" else not warnings
     assert all(warning in why and (not cell or cell not in why) for why in warnings)
 
 
-def test_a_suppression_survives_bad_cells(database: Database) -> None:
+def test_a_suppression_with_bad_cells_is_applied(database: Database) -> None:
     text = f"email,kind,topic,since,erased_at\n{ADA},topic,No Slug,when,never\n"
-    ran = Ran(database, text)
-    assert (ran.counts, len(ran.warnings)) == ({"unsubscribed": 1}, 3)
+    outcome = Outcome(database, text)
+    assert (outcome.counts, len(outcome.warnings)) == ({"unsubscribed": 1}, 3)
     assert set(_person(database).suppressions) == {"all"}
 
 
-def test_a_row_with_faults_ends_consent_and_starts_nothing(database: Database) -> None:
+def test_a_malformed_row_can_end_consent_but_not_start_it(database: Database) -> None:
     refused: list[RefusedRow] = []
     job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW, create_topics=True)
     rows = [
@@ -430,10 +434,10 @@ def test_a_row_with_faults_ends_consent_and_starts_nothing(database: Database) -
 
 
 @pytest.mark.parametrize("word", ["", "cleaned", "blocklisted", "non-subscribed", "true", "1"])
-def test_an_empty_or_unknown_status_subscribes_nobody(database: Database, word: str) -> None:
-    ran = Ran(database, f"email,topic,status\n{ADA},news,{word}\n", status=None)
-    assert ran.counts == {"refused": 1}
-    assert ran.findings.unknown_words == ({("status", word)} if word else set())
+def test_an_empty_or_unknown_status_never_subscribes(database: Database, word: str) -> None:
+    outcome = Outcome(database, f"email,topic,status\n{ADA},news,{word}\n", status=None)
+    assert outcome.counts == {"refused": 1}
+    assert outcome.findings.unknown_words == ({("status", word)} if word else set())
 
 
 @pytest.mark.parametrize(
@@ -443,25 +447,28 @@ def test_an_empty_or_unknown_status_subscribes_nobody(database: Database, word: 
         *("abgemeldet", "Désabonnée", "DESINSCRIT", "Dado de baja", "disiscritto", "Uitgeschreven"),
     ],
 )
-def test_a_status_that_ends_consent_may_have_stray_marks(database: Database, word: str) -> None:
-    assert Ran(database, f"email,topic,status\n{ADA},news,{word}\n").counts == {"unsubscribed": 1}
+def test_a_status_that_ends_consent_may_have_stray_characters(
+    database: Database, word: str
+) -> None:
+    outcome = Outcome(database, f"email,topic,status\n{ADA},news,{word}\n")
+    assert outcome.counts == {"unsubscribed": 1}
 
 
 @pytest.mark.parametrize(
     "word", ["!subscribed", "un subscribed?", "subscribed\u200b", "not-subscribed"]
 )
-def test_a_status_that_starts_something_has_none(database: Database, word: str) -> None:
-    ran = Ran(database, f"email,topic,status\n{ADA},news,{word}\n")
-    assert ran.counts["added"] == 0
+def test_a_status_that_subscribes_may_not_have_stray_characters(
+    database: Database, word: str
+) -> None:
+    outcome = Outcome(database, f"email,topic,status\n{ADA},news,{word}\n")
+    assert outcome.counts["added"] == 0
 
 
 @pytest.mark.parametrize("status", [*ImportStatus])
-def test_a_status_given_fills_only_what_a_file_does_not_say(
-    database: Database, status: ImportStatus
-) -> None:
+def test_the_given_status_fills_only_empty_cells(database: Database, status: ImportStatus) -> None:
     text = f"email,topic,status\n{ADA},news,\nben@example.org,news, Unsubscribed \n"
-    ran = Ran(database, text, status=status)
-    assert ran.refused == []
+    outcome = Outcome(database, text, status=status)
+    assert outcome.refused == []
     expected = status.value if not status.ends_consent else "unsubscribed"
     assert _person(database).subscriptions["news"].status == expected
     assert _person(database, "ben@example.org").subscriptions["news"].status == "unsubscribed"
@@ -477,10 +484,10 @@ def test_a_status_given_fills_only_what_a_file_does_not_say(
         ({"accepts email marketing": "yes"}, "accepts email marketing"),
     ],
 )
-def test_a_row_that_may_say_that_they_opted_out_subscribes_nobody(
+def test_a_row_with_a_possible_opt_out_is_not_subscribed(
     database: Database, cells: dict[str, str], ignored: str
 ) -> None:
-    """In JSON Lines, a column may come late."""
+    """In JSON Lines, a column may first appear in a later row."""
     refused: list[RefusedRow] = []
     row = {"email": ADA, "topic": "news", "status": "subscribed"}
     rows = [Row(1, {**row, "email": "ben@x.org"}), Row(2, row | cells), Row(3, row | cells)]
@@ -492,29 +499,31 @@ def test_a_row_that_may_say_that_they_opted_out_subscribes_nobody(
     assert Import(database, rules, lambda: make.NOW).run(rows[1:2], refused.append) == {"added": 1}
 
 
-def test_a_foreign_id_is_not_read(database: Database) -> None:
-    ran = Ran(database, f"id,email,topic\n42,{ADA},news\nuser-7,ben@example.org,news\n")
-    assert ran.counts == {"added": 2}
-    assert ran.findings.foreign_ids == 2
+def test_a_foreign_id_is_ignored(database: Database) -> None:
+    outcome = Outcome(database, f"id,email,topic\n42,{ADA},news\nuser-7,ben@example.org,news\n")
+    assert outcome.counts == {"added": 2}
+    assert outcome.findings.foreign_ids == 2
 
 
-def test_where_id_and_email_disagree_an_unsubscribe_stops_both(database: Database) -> None:
+def test_an_unsubscribe_applies_to_both_if_id_and_email_disagree(database: Database) -> None:
     ben = make.id_of("ben@example.org")
-    ran = Ran(database, f"id,email,topic,status\n{ben},{ADA},news,unsubscribed\n")
-    assert ran.counts == {"unsubscribed": 1}
-    assert ran.warnings == [(2, "the id does not belong to the email: both are unsubscribed")]
-    assert _is_stopped(database, make.id_of())
-    assert _is_stopped(database, ben)
+    outcome = Outcome(database, f"id,email,topic,status\n{ben},{ADA},news,unsubscribed\n")
+    assert outcome.counts == {"unsubscribed": 1}
+    assert outcome.warnings == [(2, "the id does not belong to the email: both are unsubscribed")]
+    assert _is_unsubscribed(database, make.id_of())
+    assert _is_unsubscribed(database, ben)
 
 
-def test_where_the_email_is_not_clear_the_id_is_unsubscribed(database: Database) -> None:
-    ran = Ran(database, f"id,email,topic,status\n{make.id_of()},ada@,news,unsubscribed\n")
-    assert (ran.counts, len(ran.warnings)) == ({"unsubscribed": 1}, 1)
-    assert _is_stopped(database, make.id_of())
+def test_the_id_is_unsubscribed_if_the_email_is_unusable(database: Database) -> None:
+    outcome = Outcome(database, f"id,email,topic,status\n{make.id_of()},ada@,news,unsubscribed\n")
+    assert (outcome.counts, len(outcome.warnings)) == ({"unsubscribed": 1}, 1)
+    assert _is_unsubscribed(database, make.id_of())
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_only_an_unsubscribe_makes_its_topic_by_itself(database: Database, dry_run: bool) -> None:
+def test_only_an_unsubscribe_creates_its_topic_automatically(
+    database: Database, dry_run: bool
+) -> None:
     with database.transaction() as session:
         make.topic(session, "news")
     text = (
@@ -522,24 +531,24 @@ def test_only_an_unsubscribe_makes_its_topic_by_itself(database: Database, dry_r
         f"{ADA},offers,subscribed\n{ADA},news,subscribed\n{ADA},offers,unsubscribed\n"
         "ben@example.org,offers,subscribed\nben@example.org,misspelt,unconfirmed\n"
     )
-    ran = Ran(database, text, create_topics=False, dry_run=dry_run)
-    assert ran.counts == {"added": 1, "unsubscribed": 1, "refused": 3}
-    assert [row.line for row in ran.refused] == [2, 5, 6]
-    assert ran.refused[0].why == "the topic does not exist"
-    assert ran.findings.missing_topics == {"offers", "misspelt"}
-    assert ran.findings.new_topics == {"offers"}
+    outcome = Outcome(database, text, create_topics=False, dry_run=dry_run)
+    assert outcome.counts == {"added": 1, "unsubscribed": 1, "refused": 3}
+    assert [row.line for row in outcome.refused] == [2, 5, 6]
+    assert outcome.refused[0].why == "the topic does not exist"
+    assert outcome.findings.missing_topics == {"offers", "misspelt"}
+    assert outcome.findings.new_topics == {"offers"}
 
 
-def test_who_was_not_on_record_is_counted(database: Database) -> None:
+def test_unsubscribes_of_unknown_addresses_are_counted(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "news")
     text = f"email,topic,status\n{ADA},news,unsubscribed\n<ben@example.org>,news,unsubscribed\n"
-    assert Ran(database, text).findings.not_on_record == 1
+    assert Outcome(database, text).findings.not_on_record == 1
 
 
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("topic", ["news", ""])
-def test_the_ledger_keeps_where_an_unsubscribe_came_from(
+def test_the_ledger_keeps_the_stated_source_of_an_unsubscribe(
     database: Database, known: bool, topic: str
 ) -> None:
     with database.transaction() as session:
@@ -570,8 +579,8 @@ def test_a_batch_of_unclean_unsubscribes_takes_a_handful_of_statements(
 
 
 @given(st.text() | st.sampled_from(UNCLEAN))
-def test_the_library_and_a_file_mean_the_same_person(text: str) -> None:
-    """A link that is minted offline must be that of the person whom the audience check allows."""
+def test_the_library_and_an_import_derive_the_same_id(text: str) -> None:
+    """A link that is minted offline must belong to the person whom the audience check allows."""
     try:
         person = read_identity({"email": text}, make.IDENTITY_KEY)
     except BadRowError:
@@ -597,7 +606,7 @@ COLUMNS = (
     ),
 )
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_cells_are_taken_or_refused(database: Database, cells: dict[str, str]) -> None:
+def test_any_cells_are_applied_or_refused(database: Database, cells: dict[str, str]) -> None:
     refused: list[RefusedRow] = []
     job = Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW, create_topics=True)
     counts = job.run([Row(1, {"topic": "news", **cells})], refused.append)
@@ -608,7 +617,9 @@ def test_any_cells_are_taken_or_refused(database: Database, cells: dict[str, str
 
 
 @pytest.mark.parametrize("column", ["source", "changed_by", "consent_source"])
-def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, column: str) -> None:
+def test_the_ledger_keeps_the_stated_source_of_a_suppression(
+    database: Database, column: str
+) -> None:
     _import(database, f"email,kind,{column}\n{ADA},all,phone\n")
     with database.reading() as session:
         change = ledger.load(session, make.id_of(), 1)[-1]
@@ -618,19 +629,21 @@ def test_the_ledger_keeps_where_a_suppression_came_from(database: Database, colu
 @pytest.mark.parametrize(
     "cell", [f"'{ADA}", f"*{ADA}", f"={ADA}", "%61da@example.org", '"""ada""@example.org"']
 )
-def test_an_unsubscribe_ends_what_an_odd_address_may_mean(database: Database, cell: str) -> None:
+def test_an_odd_address_is_unsubscribed_under_its_likely_spelling(
+    database: Database, cell: str
+) -> None:
     _import(database, f"email,topic,status\n{cell},news,unsubscribed\n")
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
 
 
 @pytest.mark.parametrize("cell", ["all", " ALL.", '"""all"""', "“all”", "(all)", "\u200ball"])
-def test_a_kind_may_have_stray_marks(database: Database, cell: str) -> None:
+def test_a_kind_may_have_stray_characters(database: Database, cell: str) -> None:
     _import(database, f"email,kind\n{ADA},{cell}\n")
     assert set(_person(database).suppressions) == {"all"}
 
 
-def test_a_frequency_may_have_stray_marks(database: Database) -> None:
+def test_a_frequency_may_have_stray_characters(database: Database) -> None:
     _import(database, f"email,topic,frequency\n{ADA},news,“Weekly”.\n")
     assert _person(database).subscriptions["news"].frequency == "weekly"
 
@@ -639,21 +652,23 @@ def test_a_frequency_may_have_stray_marks(database: Database) -> None:
     ("word", "kind"),
     [("Hard bounce", "address"), ("spam-complaint", "all"), ("Spam report", "all")],
 )
-def test_a_status_of_another_system_ends_as_much_as_ours(
+def test_a_status_of_another_system_has_the_same_effect_as_ours(
     database: Database, word: str, kind: str
 ) -> None:
     _import(database, f"email,topic,status\n{ADA},news,{word}\n")
     assert set(_person(database).suppressions) == {kind}
 
 
-def test_a_foreign_kind_does_not_refuse_an_unsubscribe(database: Database) -> None:
-    ran = Ran(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
-    assert ran.warnings == [(2, "kind is not one of topic, all, address: only the status is used")]
+def test_an_unknown_kind_does_not_prevent_an_unsubscribe(database: Database) -> None:
+    outcome = Outcome(database, f"email,topic,status,kind\n{ADA},news,unsubscribed,customer\n")
+    assert outcome.warnings == [
+        (2, "kind is not one of topic, all, address: only the status is used")
+    ]
     with database.reading() as session:
         assert make.events(session, ADA) == [("unsubscribed", "news")]
 
 
-def test_a_foreign_kind_of_a_row_that_starts_something_refuses_it(database: Database) -> None:
+def test_an_unknown_kind_refuses_a_row_that_is_not_an_unsubscribe(database: Database) -> None:
     for status in ("subscribed", "", "customer"):
         text = f"email,topic,status,kind\n{ADA},news,{status},customer\n"
         _, refused = _import(database, text)

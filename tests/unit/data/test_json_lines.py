@@ -1,4 +1,4 @@
-"""JSON Lines from anywhere: each line is read, or refused by its number."""
+"""JSON Lines of any origin: each line is read, or refused with its number."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def _read(content: bytes) -> list[Row | RefusedRow]:
 
 @pytest.mark.integration
 @given(st.lists(st.dictionaries(NAMES, HOSTILE, min_size=1)))
-def test_what_is_written_as_json_lines_is_read_back_raw(cells: list[dict[str, str]]) -> None:
+def test_written_json_lines_are_read_back_unchanged(cells: list[dict[str, str]]) -> None:
     file = io.StringIO(newline="")
     for each in cells:
         JsonLinesWriter(file).write(each)
@@ -60,7 +60,7 @@ def test_a_line_that_is_not_an_object_is_refused_and_the_next_is_read(line: byte
         ('"\'=1"', "'=1"),
     ],
 )
-def test_a_value_that_is_not_a_text_is_a_cell(value: str, cell: str) -> None:
+def test_a_value_that_is_not_a_string_becomes_a_cell(value: str, cell: str) -> None:
     (row,) = _read(f'{{"email": "a@b.c", "X ": {value}}}'.encode())
     assert row == Row(1, {"email": "a@b.c", "x": cell})
 
@@ -85,18 +85,20 @@ def test_a_value_that_is_not_a_text_is_a_cell(value: str, cell: str) -> None:
         ),
     ],
 )
-def test_a_line_with_a_fault_is_read(line: bytes, cells: dict[str, str], problem: str) -> None:
+def test_a_malformed_line_is_read_with_its_problem(
+    line: bytes, cells: dict[str, str], problem: str
+) -> None:
     (row,) = _read(line + b"\n")
     assert row == Row(1, cells, (problem,))
 
 
-def test_the_same_value_twice_is_one() -> None:
+def test_a_repeated_equal_value_is_not_a_problem() -> None:
     assert _read(b'{" Status":"x","status":"x"}\n') == [Row(1, {"status": "x"})]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_json_lines_are_read_as_other_programs_write_them(encoding: str, end: str) -> None:
+def test_json_lines_are_read_in_any_encoding_and_line_ending(encoding: str, end: str) -> None:
     content = end.join([json.dumps({"email": "a@b.c"}), "", "{}", "not JSON", ""]).encode(encoding)
     file = read_json_lines(io.BytesIO(content))
     row, refused = file
@@ -104,6 +106,6 @@ def test_json_lines_are_read_as_other_programs_write_them(encoding: str, end: st
     assert (refused.line, file.header + refused.raw) == (4, ("not JSON" + end).encode(encoding))
 
 
-def test_a_workbook_is_refused_as_a_file() -> None:
+def test_an_excel_workbook_is_refused() -> None:
     with pytest.raises(FileRefusedError, match="Excel workbook"):
         read_json_lines(io.BytesIO(b"PK\x03\x04"))

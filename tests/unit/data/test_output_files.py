@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and nothing but a file is ever replaced."""
+"""Output files appear complete or not at all, and only regular files are replaced."""
 
 import os
 import signal
@@ -25,18 +25,18 @@ def _mode(path: Path) -> int:
 
 
 def _device(folder: Path) -> Path:
-    """Return a null device, our own where we may make one, so that no harm can come to the real."""
+    """Return a null device: our own if we may create one, which protects the real one."""
     device = folder / "null"
     with suppress(PermissionError):
         os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
-        os.close(os.open(device, os.O_WRONLY))  # not on a file system without devices
+        os.close(os.open(device, os.O_WRONLY))  # fails on a file system without devices
         return device
     device.unlink(missing_ok=True)
     device.symlink_to("/dev/null")
     return device
 
 
-def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_only_when_complete(tmp_path: Path) -> None:
     target = tmp_path / "people.csv"
     target.write_text("old")
 
@@ -51,7 +51,7 @@ def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_was_written_before_a_failure_can_be_kept(tmp_path: Path) -> None:
+def test_content_written_before_a_failure_can_be_kept(tmp_path: Path) -> None:
     target = tmp_path / "refused.csv"
 
     def write_half() -> None:
@@ -66,21 +66,21 @@ def test_what_was_written_before_a_failure_can_be_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_text_is_utf_8_and_keeps_its_line_ends(tmp_path: Path) -> None:
+def test_text_is_utf_8_and_keeps_its_line_endings(tmp_path: Path) -> None:
     target = tmp_path / "people.csv"
     with text_file(target) as file:
         file.write("é\r\n\n")
     assert target.read_bytes() == "é\r\n\n".encode()
 
 
-def test_a_new_file_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
+def test_a_new_file_is_readable_only_by_its_owner(tmp_path: Path) -> None:
     target = tmp_path / "people.csv"
     _write(target)
     assert (target.read_text(), _mode(target)) == ("new", 0o600)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o777])
-def test_a_file_that_is_replaced_keeps_its_owner_and_mode(tmp_path: Path, mode: int) -> None:
+def test_a_replaced_file_keeps_its_owner_and_mode(tmp_path: Path, mode: int) -> None:
     target = tmp_path / "people.csv"
     target.write_text("old")
     if ROOT:
@@ -98,7 +98,7 @@ def test_a_file_that_is_replaced_keeps_its_owner_and_mode(tmp_path: Path, mode: 
     assert after.st_ino != before.st_ino
 
 
-def test_an_owner_that_cannot_be_kept_refuses_the_file(
+def test_a_file_is_not_replaced_if_its_owner_cannot_be_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "people.csv"
@@ -116,7 +116,7 @@ def _not_permitted(*_: object) -> None:
 
 @pytest.mark.parametrize("old", [None, "old"])
 @pytest.mark.parametrize("steps", [1, 2])
-def test_a_symbolic_link_stays_one_and_its_target_is_replaced(
+def test_the_target_of_a_symbolic_link_is_replaced_not_the_link(
     tmp_path: Path, old: str | None, steps: int
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -134,7 +134,7 @@ def test_a_symbolic_link_stays_one_and_its_target_is_replaced(
     assert list((tmp_path / "elsewhere").iterdir()) == [end]
 
 
-def test_a_link_into_a_folder_that_is_missing_is_an_error(tmp_path: Path) -> None:
+def test_a_link_into_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     link = tmp_path / "people.csv"
     link.symlink_to("no/people.csv")
     with pytest.raises(FileNotFoundError):
@@ -189,7 +189,7 @@ def test_a_fifo_is_written_to(tmp_path: Path, linked: bool) -> None:
 
 @pytest.mark.parametrize("target", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.parametrize("piped", [False, True])
-def test_standard_output_by_its_path_is_written_to(
+def test_standard_output_can_be_written_to_by_its_path(
     tmp_path: Path, target: str, piped: bool
 ) -> None:
     program = (
@@ -215,7 +215,7 @@ def test_a_folder_is_an_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_killed_in_the_middle_it_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "people.csv"
     target.write_text("old")
     program = (

@@ -1,4 +1,4 @@
-"""What a restored backup has lost of unsubscribes and erasures comes back from the ledger."""
+"""A replay of the ledger restores unsubscribes and erasures that a restored backup lost."""
 
 import io
 import json
@@ -51,7 +51,7 @@ def back_up(database: Database) -> Backup:
 
 
 def restore(database: Database, backup: Backup) -> None:
-    """Make the database hold exactly the rows of a backup."""
+    """Replace the contents of the database with those of a backup."""
     with Session(database.engine) as session, session.begin():
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
@@ -60,11 +60,11 @@ def restore(database: Database, backup: Backup) -> None:
                 session.execute(table.insert(), backup[table.name])
 
 
-def export(database: Database, file_format: str = "jsonl", **wanted: Any) -> bytes:
+def export(database: Database, file_format: str = "jsonl", **selection: Any) -> bytes:
     file, kind = io.StringIO(newline=""), exports.KINDS["ledger"]
     with database.reading() as session:
         writer = exports.writer(file, kind, file_format)
-        for row in exports.rows(session, kind, exports.Filter(**wanted)):
+        for row in exports.rows(session, kind, exports.Filter(**selection)):
             writer.write(row)
     return file.getvalue().encode()
 
@@ -72,7 +72,7 @@ def export(database: Database, file_format: str = "jsonl", **wanted: Any) -> byt
 def replay(
     database: Database, content: bytes, now: datetime = LATER, **options: Any
 ) -> tuple[dict[str, int], list[RefusedRow]]:
-    """Replay JSON Lines and return the counts that are not 0, and the problems."""
+    """Replay JSON Lines and return the nonzero counts and the problems."""
     problems: list[RefusedRow] = []
     job = Replay(database, lambda: now, **options)
     counts = job.run(read_json_lines(io.BytesIO(content)), problems.append)
@@ -81,9 +81,9 @@ def replay(
 
 def ended(database: Database, email: str = ADA) -> set[str]:
     with database.reading() as session:
-        person = subscribers.find(session, make.id_of(email))
-        assert person is not None
-        state = snapshots.capture(person, make.TARGETS)
+        subscriber = subscribers.find(session, make.id_of(email))
+        assert subscriber is not None
+        state = snapshots.capture(subscriber, make.TARGETS)
     return {
         key
         for key, value in state.items()
@@ -91,28 +91,28 @@ def ended(database: Database, email: str = ADA) -> set[str]:
     }
 
 
-def held(database: Database, key: str, email: str = ADA) -> Any:
+def state_of(database: Database, key: str, email: str = ADA) -> Any:
     with database.reading() as session:
-        person = subscribers.find(session, make.id_of(email))
-        assert person is not None
-        return snapshots.capture(person, [Target.from_key(key)])[key]
+        subscriber = subscribers.find(session, make.id_of(email))
+        assert subscriber is not None
+        return snapshots.capture(subscriber, [Target.from_key(key)])[key]
 
 
-def complained(database: Database, email: str = ADA) -> bool:
+def has_complained(database: Database, email: str = ADA) -> bool:
     with database.reading() as session:
-        person = subscribers.find(session, make.id_of(email))
-        assert person is not None
-        return preferences.complained_at(person) is not None
+        subscriber = subscribers.find(session, make.id_of(email))
+        assert subscriber is not None
+        return preferences.complained_at(subscriber) is not None
 
 
-def can_ask_for_a_link(database: Database, email: str = ADA) -> NotSaved | None:
-    """Return why a page would email no confirm link, or None; nothing is kept."""
+def confirm_link_refusal(database: Database, email: str = ADA) -> NotSaved | None:
+    """Return why a page would not email a confirm link, or None; save nothing."""
     with database.transaction(dry_run=True) as session:
-        person = subscribers.lock(session, make.id_of(email), LATER)
-        return joining.ask(session, person, "weekly-news", LATER, smtp=True)
+        subscriber = subscribers.lock(session, make.id_of(email), LATER)
+        return joining.ask(session, subscriber, "weekly-news", LATER, smtp=True)
 
 
-def is_whole(database: Database) -> bool:
+def is_intact(database: Database) -> bool:
     with database.reading() as session:
         return not [problem for problem in ledger.verify(session) if problem]
 
@@ -128,7 +128,7 @@ def filled(database: Database) -> Database:
 
 
 @pytest.mark.parametrize(
-    "stop",
+    "details",
     [
         {"slug": "offers", "source": "one-click", "campaign": "2026-47"},
         {"slug": None, "source": "page"},
@@ -136,28 +136,30 @@ def filled(database: Database) -> Database:
         {"slug": None, "scope": "address", "source": "bounce"},
     ],
 )
-def test_a_lost_unsubscribe_is_made_again_as_it_was(filled: Database, stop: dict[str, Any]) -> None:
+def test_a_lost_unsubscribe_is_restored_unchanged(
+    filled: Database, details: dict[str, Any]
+) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.unsubscribe(session, at=make.NOW + HOUR, **stop)
-    key = "topic:offers" if stop["slug"] else stop.get("scope", "all")
-    before, file = held(filled, key), export(filled)
+        make.unsubscribe(session, at=make.NOW + HOUR, **details)
+    key = "topic:offers" if details["slug"] else details.get("scope", "all")
+    before, file = state_of(filled, key), export(filled)
     restore(filled, backup)
     assert ended(filled) == set()
     assert replay(filled, file) == ({"unsubscribed": 1}, [])
-    assert held(filled, key) == before
+    assert state_of(filled, key) == before
     assert ended(filled, "ben@example.org") == set()
-    assert is_whole(filled)
+    assert is_intact(filled)
     with filled.reading() as session:
         row = ledger.load(session, make.id_of(), 1)[-1].row
         assert (row.source, row.occurred_at) == ("import", make.NOW + HOUR)
-        assert (row.recorded_at, row.campaign) == (LATER, stop.get("campaign"))
+        assert (row.recorded_at, row.campaign) == (LATER, details.get("campaign"))
     after = back_up(filled)
     assert replay(filled, file, LATER + HOUR)[0] == {"unchanged": 1}
     assert back_up(filled) == after
 
 
-def test_a_lost_erasure_is_made_again(filled: Database) -> None:
+def test_a_lost_erasure_is_restored(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
@@ -178,17 +180,17 @@ def test_a_lost_erasure_is_made_again(filled: Database) -> None:
         assert set(ada.suppressions) == {"all"}
         changes = ledger.load(session, make.id_of(), 1)
         assert {(each.row.topic, each.after is None) for each in changes} == {(None, True)}
-    assert is_whole(filled)
+    assert is_intact(filled)
     after = back_up(filled)
     assert replay(filled, file, LATER + HOUR)[0].keys() == {"unchanged"}
     assert back_up(filled) == after
 
 
-def test_what_was_started_again_is_not_ended(filled: Database) -> None:
+def test_a_restarted_subscription_is_not_ended(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        stop = make.unsubscribe(session, slug="offers", at=make.NOW)
-        make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
+        change = make.unsubscribe(session, slug="offers", at=make.NOW)
+        make.undo(session, change.last_seq, change.last_seq, at=make.NOW + HOUR)
         make.unsubscribe(session, "ben@example.org", slug="offers", at=make.NOW)
         make.start_topic(session, "ben@example.org", "offers", at=make.NOW + HOUR)
     file = export(filled)
@@ -197,7 +199,7 @@ def test_what_was_started_again_is_not_ended(filled: Database) -> None:
     assert ended(filled) == ended(filled, "ben@example.org") == set()
 
 
-def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
+def test_an_undo_that_brought_back_an_unsubscribe_counts_as_one(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
@@ -209,7 +211,7 @@ def test_an_undo_that_put_a_stop_back_is_a_stop(filled: Database) -> None:
     assert ended(filled) == {"topic:offers"}
 
 
-def test_after_everything_was_left_only_what_was_joined_stays(filled: Database) -> None:
+def test_only_topics_joined_after_a_global_unsubscribe_stay(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug=None, at=make.NOW)
@@ -232,8 +234,8 @@ def test_a_replay_restores_no_consent(filled: Database) -> None:
     assert ended(filled) == {"topic:offers"}
 
 
-def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
-    """A file that ends before a suppression was lifted does not bring it back."""
+def test_a_change_that_the_database_has_is_not_applied_again(filled: Database) -> None:
+    """A file from before the removal of a suppression does not bring it back."""
     with filled.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=make.NOW)
     file = export(filled)
@@ -247,7 +249,7 @@ def test_what_the_database_knows_is_not_applied_again(filled: Database) -> None:
     assert ended(filled) == set()
 
 
-def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> None:
+def test_a_choice_made_after_the_restore_is_kept_as_newer(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
@@ -260,7 +262,7 @@ def test_a_choice_that_was_made_after_the_restore_is_newer(filled: Database) -> 
     assert ended(filled) == set()
 
 
-def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: Database) -> None:
+def test_an_erasure_is_restored_despite_choices_after_the_restore(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
@@ -274,23 +276,23 @@ def test_an_erasure_is_made_again_whatever_was_chosen_after_the_restore(filled: 
         ada = subscribers.find(session, make.id_of())
         assert ada is not None
         assert (ada.erased_at, set(ada.suppressions)) == (make.NOW, {"all"})
-    assert is_whole(filled)
+    assert is_intact(filled)
 
 
-def test_a_complaint_that_was_lost_holds_against_the_receipt_of_an_earlier_stop(
+def test_a_lost_complaint_prevents_undoing_an_earlier_unsubscribe(
     filled: Database,
 ) -> None:
     with filled.transaction() as session:
-        stop = make.unsubscribe(session, slug=None, at=make.NOW)
+        change = make.unsubscribe(session, slug=None, at=make.NOW)
     backup = back_up(filled)
     with filled.transaction() as session:
-        make.undo(session, stop.last_seq, stop.last_seq, at=make.NOW + HOUR)
+        make.undo(session, change.last_seq, change.last_seq, at=make.NOW + HOUR)
         make.unsubscribe(session, slug=None, source="complaint", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
     with pytest.raises(UndoRefusal), filled.transaction() as session:
-        make.undo(session, stop.last_seq, stop.last_seq, at=LATER + HOUR)
+        make.undo(session, change.last_seq, change.last_seq, at=LATER + HOUR)
     after = back_up(filled)
     replay(filled, file, LATER + 2 * HOUR)
     assert back_up(filled) == after
@@ -300,7 +302,7 @@ COMPLAINT: dict[str, Any] = {"source": "complaint", "at": make.NOW + 2 * HOUR}
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
-def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
+def test_a_lost_complaint_outweighs_a_repeated_unsubscribe(
     filled: Database, slug: str | None
 ) -> None:
     with filled.transaction() as session:
@@ -311,17 +313,17 @@ def test_a_lost_complaint_outweighs_a_stop_that_was_repeated(
         make.unsubscribe(session, slug=slug, **COMPLAINT)
     file = export(filled)
     restore(filled, backup)
-    assert complained(filled) is False
+    assert has_complained(filled) is False
     replay(filled, file)
-    assert complained(filled) is True
-    assert can_ask_for_a_link(filled) is NotSaved.COMPLAINED
+    assert has_complained(filled) is True
+    assert confirm_link_refusal(filled) is NotSaved.COMPLAINED
     after = back_up(filled)
     assert replay(filled, file, LATER + HOUR)[0] == {"unchanged": 1}
     assert back_up(filled) == after
-    assert is_whole(filled)
+    assert is_intact(filled)
 
 
-def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled: Database) -> None:
+def test_a_lost_address_suppression_outweighs_a_repeated_bounce(filled: Database) -> None:
     address: dict[str, Any] = {"slug": None, "scope": "address"}
     with filled.transaction() as session:
         make.unsubscribe(session, **address, source="bounce", at=make.NOW)
@@ -333,9 +335,9 @@ def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled:
         make.unsubscribe(session, **address, source="cli", at=make.NOW + 2 * HOUR)
     file = export(filled)
     restore(filled, backup)
-    assert can_ask_for_a_link(filled) is None
+    assert confirm_link_refusal(filled) is None
     replay(filled, file)
-    assert can_ask_for_a_link(filled) is NotSaved.NO_EMAIL
+    assert confirm_link_refusal(filled) is NotSaved.NO_EMAIL
 
 
 @pytest.mark.parametrize("in_one_go", [True, False])
@@ -351,31 +353,31 @@ def test_a_lost_stop_of_the_address_outweighs_a_bounce_that_was_repeated(filled:
         ),
     ],
 )
-def test_what_weighs_more_survives_two_losses(
+def test_the_graver_unsubscribe_survives_two_losses(
     filled: Database,
     grave: dict[str, Any],
     light: dict[str, Any],
     reverse: bool,
     in_one_go: bool,
 ) -> None:
-    """After the first loss, which nobody mended, a lighter unsubscribe came for the same thing."""
+    """After an unrepaired loss, a lighter unsubscribe is recorded for the same target."""
     backup = back_up(filled)
     files = []
-    for hours, stop in enumerate((grave, light)):
+    for hours, details in enumerate((grave, light)):
         restore(filled, backup)
         with filled.transaction() as session:
-            make.unsubscribe(session, **stop, at=make.NOW + hours * HOUR)
+            make.unsubscribe(session, **details, at=make.NOW + hours * HOUR)
         files.append(export(filled))
     restore(filled, backup)
     files = files[::-1] if reverse else files
     for file in [b"".join(files)] if in_one_go else files:
         replay(filled, file)
     key = "topic:offers" if grave["slug"] else grave.get("scope", "all")
-    assert held(filled, key)["source"] == grave["source"]
-    assert is_whole(filled)
+    assert state_of(filled, key)["source"] == grave["source"]
+    assert is_intact(filled)
 
 
-def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) -> None:
+def test_a_complaint_before_a_newer_subscription_is_not_restored(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", source="complaint", at=make.NOW)
@@ -384,10 +386,10 @@ def test_a_complaint_before_a_newer_start_is_not_made_again(filled: Database) ->
     file = export(filled)
     restore(filled, backup)
     replay(filled, file)
-    assert held(filled, "topic:offers")["source"] == "page"
+    assert state_of(filled, "topic:offers")["source"] == "page"
 
 
-def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
+def test_an_unknown_subscriber_and_topic_are_created(database: Database) -> None:
     with database.transaction() as session:
         make.unsubscribe(session, "eve@example.org", "town-letter", at=make.NOW)
     file = export(database)
@@ -403,7 +405,7 @@ def test_an_unknown_subscriber_and_topic_are_made(database: Database) -> None:
         assert make.events(session, "eve@example.org") == [("unsubscribed", "town-letter")]
 
 
-def test_a_dry_run_keeps_nothing(filled: Database) -> None:
+def test_a_dry_run_saves_nothing(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, at=make.NOW)
@@ -414,7 +416,9 @@ def test_a_dry_run_keeps_nothing(filled: Database) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["csv", "jsonl"])
-def test_both_formats_and_any_order_and_repeats_do(filled: Database, file_format: str) -> None:
+def test_a_replay_accepts_both_formats_any_order_and_repeats(
+    filled: Database, file_format: str
+) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
@@ -432,17 +436,17 @@ def test_both_formats_and_any_order_and_repeats_do(filled: Database, file_format
     assert ended(filled) == {"topic:weekly-news"}
 
 
-def test_the_export_of_a_replay_replays_the_same(filled: Database) -> None:
-    """A second loss: the rows of the first replay are the only ones left of a complaint."""
+def test_the_export_of_a_replay_gives_the_same_result(filled: Database) -> None:
+    """After a second loss, only the rows of the first replay record the complaint."""
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug=None, source="complaint", at=make.NOW)
-    before = held(filled, "all")
+    before = state_of(filled, "all")
     for now in (LATER, LATER + HOUR):
         file = export(filled)
         restore(filled, backup)
         replay(filled, file, now)
-    assert held(filled, "all") == before
+    assert state_of(filled, "all") == before
 
 
 CELLS: dict[str, Any] = {
@@ -456,9 +460,7 @@ CELLS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
-    filled: Database, cell: str
-) -> None:
+def test_an_unsubscribe_with_an_unreadable_cell_is_applied(filled: Database, cell: str) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
@@ -475,7 +477,7 @@ def test_an_unsubscribe_with_a_cell_that_cannot_be_read_is_applied(
     assert cell in problems[1].why
 
 
-def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
+def test_an_unreadable_resubscription_supersedes_nothing(
     filled: Database,
 ) -> None:
     backup = back_up(filled)
@@ -495,14 +497,14 @@ def test_a_row_that_starts_something_and_cannot_be_read_supersedes_nothing(
 STEPS = st.lists(
     st.one_of(
         st.tuples(
-            st.just("stop"),
+            st.just("unsubscribe"),
             st.sampled_from([*SLUGS, None]),
             st.sampled_from(["page", "one-click", "complaint", "mailto"]),
         ),
         st.tuples(st.just("bounce")),
         st.tuples(st.just("undo"), st.integers(0, 4), st.integers(0, 1)),
         st.tuples(st.just("join"), st.sampled_from(SLUGS)),
-        st.tuples(st.just("lift")),
+        st.tuples(st.just("remove")),
         st.tuples(st.just("erase")),
         st.tuples(st.just("export")),
     ),
@@ -510,10 +512,10 @@ STEPS = st.lists(
 )
 
 
-def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
+def _apply(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
     with database.transaction() as session:
         match step:
-            case ("stop", slug, source):
+            case ("unsubscribe", slug, source):
                 make.unsubscribe(session, slug=slug, source=source, at=at)
             case ("bounce",):
                 make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=at)
@@ -523,7 +525,7 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                 make.undo(session, first, min(seq, first + more), at=at)
             case ("join", slug):
                 make.start_topic(session, slug=slug, at=at)
-            case ("lift",):
+            case ("remove",):
                 ever = recovery.BounceFilter("example.org", make.NOW - HOUR, at + HOUR)
                 for kind in SUPPRESSION_SCOPES:
                     context = make.context(Source.CLI, at)
@@ -532,12 +534,12 @@ def _happens(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                 erasure.erase(session, make.id_of(), Source.CLI, at)
 
 
-def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:
-    """Let things happen, an hour apart; return the exports that were made on the way."""
+def _apply_all(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:
+    """Apply the steps, an hour apart; return the exports on the way and a final one."""
     files = []
     for hours, step in enumerate(steps, 1):
         with suppress(UndoRefusal):
-            _happens(database, since + hours * HOUR, step)
+            _apply(database, since + hours * HOUR, step)
         if step[0] == "export":
             files.append(export(database, since=since))
     return [*files, export(database, since=since)]
@@ -548,15 +550,15 @@ def _live(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_everything_that_had_ended_has_ended_again(
+def test_a_replay_ends_everything_that_had_ended(
     filled: Database, earlier: list[Any], lost: list[Any], reverse: bool
 ) -> None:
-    """It errs one way: what had ended before the backup, and was started since, stays ended."""
+    """A target that ended before the backup and restarted after it may stay ended."""
     start = back_up(filled)
-    _live(filled, make.NOW, earlier)
+    _apply_all(filled, make.NOW, earlier)
     in_backup, backup = ended(filled), back_up(filled)
-    files = _live(filled, make.NOW + 20 * HOUR, lost)
-    before, complained_before = ended(filled), complained(filled)
+    files = _apply_all(filled, make.NOW + 20 * HOUR, lost)
+    before, complained_before = ended(filled), has_complained(filled)
     with filled.reading() as session:
         erased_at = session.get_one(Subscriber, make.id_of()).erased_at
     content = b"".join(reversed(files) if reverse else files)
@@ -565,7 +567,7 @@ def test_everything_that_had_ended_has_ended_again(
     assert problems == []
     if erased_at is None:
         assert before <= ended(filled) <= before | in_backup
-        assert complained(filled) or not complained_before
+        assert has_complained(filled) or not complained_before
     else:
         assert "all" in ended(filled)
     with filled.reading() as session:
@@ -573,7 +575,7 @@ def test_everything_that_had_ended_has_ended_again(
         assert (ada.erased_at, ada.email) == (erased_at, None if erased_at else ADA)
         rows = session.scalars(select(LedgerRow).where(LedgerRow.recorded_at == LATER))
         assert {row.event for row in rows} <= {"unsubscribed", "erased"}
-    assert is_whole(filled)
+    assert is_intact(filled)
     after = back_up(filled)
     replay(filled, content, LATER + HOUR)
     assert back_up(filled) == after
@@ -581,18 +583,18 @@ def test_everything_that_had_ended_has_ended_again(
 
 
 @pytest.mark.parametrize(
-    ("stop", "join", "ended"),
+    ("unsubscribe", "join", "ended"),
     [
-        ((6, 1), (5, 2), 1),  # the clock of the host that took the join is ahead
-        ((5, 2), (6, 1), 1),  # or that of the host that took the stop: in doubt
+        ((6, 1), (5, 2), 1),  # the clock of the host that recorded the join is ahead
+        ((5, 2), (6, 1), 1),  # or that of the host that recorded the unsubscribe: in doubt
         ((5, 1), (6, 2), 0),
         ((6, 2), (5, 1), 1),
     ],
 )
-def test_where_the_order_is_in_doubt_consent_ends(
-    filled: Database, stop: tuple[int, int], join: tuple[int, int], ended: int
+def test_consent_ends_if_the_order_is_in_doubt(
+    filled: Database, unsubscribe: tuple[int, int], join: tuple[int, int], ended: int
 ) -> None:
-    events = (("unsubscribed", "unsubscribed", *stop), ("resubscribed", "subscribed", *join))
+    events = (("unsubscribed", "unsubscribed", *unsubscribe), ("resubscribed", "subscribed", *join))
     rows = [
         {
             "id": str(make.id_of()),

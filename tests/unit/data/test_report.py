@@ -1,4 +1,4 @@
-"""The report counts what people did themselves, under the topic and campaign it was done on."""
+"""The report counts the subscribers' own actions by topic and campaign."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -27,28 +27,28 @@ ADA = "ada@example.org"
 DAY = timedelta(days=1)
 
 
-def _report(database: Database, **wanted: Any) -> dict[tuple[str, str], dict[str, int]]:
-    """Return what is not zero, by topic and campaign."""
+def _report(database: Database, **selection: Any) -> dict[tuple[str, str], dict[str, int]]:
+    """Return the nonzero counts by topic and campaign."""
     with database.reading() as session:
-        lines = report.rows(session, **wanted)
+        lines = report.rows(session, **selection)
     return {(line.topic, line.campaign): +line.counts for line in lines}
 
 
-def _person(session: Session, email: str = ADA) -> Subscriber:
+def _lock(session: Session, email: str = ADA) -> Subscriber:
     return subscribers.lock(session, make.id_of(email), make.NOW)
 
 
-def _less(session: Session, choice: Frequency | Pause, email: str = ADA, **changes: Any) -> None:
+def _reduce(session: Session, choice: Frequency | Pause, email: str = ADA, **changes: Any) -> None:
     assert make.reduce(session, choice, email, **{"campaign": "47"} | changes).changed
 
 
-def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> None:
+def test_each_action_counts_under_its_topic_and_campaign(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
         make.subscriber(session, "ben@example.org", "weekly-news", "offers")
-        _less(session, Frequency.WEEKLY)
-        _less(session, Pause.TWO_WEEKS)
-        _less(session, Pause.TWO_WEEKS, slug="offers", campaign="48")
+        _reduce(session, Frequency.WEEKLY)
+        _reduce(session, Pause.TWO_WEEKS)
+        _reduce(session, Pause.TWO_WEEKS, slug="offers", campaign="48")
         make.unsubscribe(session, slug="offers", campaign="49", source="one-click")
         make.unsubscribe(session, "ben@example.org", None, campaign="47", source="mailto")
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "47"): 7})
@@ -61,24 +61,24 @@ def test_each_act_counts_under_its_topic_and_campaign(database: Database) -> Non
     }
 
 
-def test_more_again_is_not_less(database: Database) -> None:
+def test_a_higher_frequency_is_not_a_reduction(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
-        _less(session, Frequency.MONTHLY, campaign="1")
-        person, topic = _person(session), topics.get(session, "weekly-news")
+        _reduce(session, Frequency.MONTHLY, campaign="1")
+        subscriber, topic = _lock(session), topics.get(session, "weekly-news")
         context = make.context(campaign="2")
         assert subscriptions.set_frequency(
-            session, person, topic, Frequency.WEEKLY, context
+            session, subscriber, topic, Frequency.WEEKLY, context
         ).changed
     assert _report(database) == {("weekly-news", "1"): {"reduced": 1}}
 
 
-def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database) -> None:
+def test_an_undo_counts_under_the_campaign_of_the_change_it_undoes(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         for campaign, slug in (("47", "weekly-news"), ("48", None)):
-            stop = make.unsubscribe(session, slug=slug, campaign=campaign)
-            make.undo(session, stop.last_seq, stop.last_seq)
+            change = make.unsubscribe(session, slug=slug, campaign=campaign)
+            make.undo(session, change.last_seq, change.last_seq)
     assert _report(database) == {
         ("weekly-news", "47"): {"left": 1, "undone": 1},
         ("", "48"): {"left": 1, "undone": 1},
@@ -86,7 +86,7 @@ def test_an_undo_counts_under_the_campaign_of_what_it_undoes(database: Database)
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
-def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str | None) -> None:
+def test_joining_a_topic_again_counts_as_coming_back(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
         make.unsubscribe(session, slug=slug, campaign="47")
@@ -97,7 +97,7 @@ def test_who_joins_a_topic_again_came_back_to_it(database: Database, slug: str |
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
-def test_what_others_did_does_not_count(database: Database, source: Source) -> None:
+def test_actions_of_others_do_not_count(database: Database, source: Source) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
         make.unsubscribe(session, source=source, campaign="47")
@@ -105,17 +105,17 @@ def test_what_others_did_does_not_count(database: Database, source: Source) -> N
     assert _report(database) == {}
 
 
-def test_what_an_erased_person_did_is_of_no_topic(database: Database) -> None:
+def test_actions_of_an_erased_subscriber_do_not_count(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
-        _less(session, Pause.TWO_WEEKS)
+        _reduce(session, Pause.TWO_WEEKS)
         make.unsubscribe(session, campaign="47")
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     assert _report(database) == {}
 
 
-Happens = Callable[[Session], object]
-LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
+Action = Callable[[Session], object]
+LEFT_AFTER_LESS: list[tuple[str, Action, int]] = [
     ("the topic", lambda s: make.unsubscribe(s, at=make.NOW + 3 * DAY), 1),
     ("everything", lambda s: make.unsubscribe(s, slug=None, at=make.NOW + 3 * DAY), 1),
     ("on another campaign", lambda s: make.unsubscribe(s, at=make.NOW + DAY, campaign="99"), 1),
@@ -123,25 +123,27 @@ LEFT_AFTER_LESS: list[tuple[str, Happens, int]] = [
     ("a moment later", lambda s: make.unsubscribe(s, at=make.NOW + 30 * DAY + DAY / 86400), 0),
     ("another topic", lambda s: make.unsubscribe(s, slug="offers", at=make.NOW + DAY), 0),
     ("by a complaint", lambda s: make.unsubscribe(s, source="complaint", at=make.NOW + DAY), 0),
-    ("not", lambda _: None, 0),
+    ("never", lambda _: None, 0),
 ]
 
 
 @pytest.mark.parametrize(
     ("left", "count"), [case[1:] for case in LEFT_AFTER_LESS], ids=[c[0] for c in LEFT_AFTER_LESS]
 )
-def test_who_left_after_asking_for_less(database: Database, left: Happens, count: int) -> None:
+def test_an_unsubscribe_within_thirty_days_counts_as_left_after_less(
+    database: Database, left: Action, count: int
+) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
-        _less(session, Pause.TWO_WEEKS)
+        _reduce(session, Pause.TWO_WEEKS)
         left(session)
     assert _report(database)["weekly-news", "47"].get("left_after_less", 0) == count
 
 
-def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database: Database) -> None:
+def test_an_earlier_unsubscribe_reported_later_is_not_after_less(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
-        _less(session, Pause.TWO_WEEKS)
+        _reduce(session, Pause.TWO_WEEKS)
         earlier = make.NOW - DAY
         assert make.unsubscribe(
             session, source="mailto", campaign="46", occurred_at=earlier
@@ -151,22 +153,22 @@ def test_a_stop_that_was_made_earlier_and_told_later_is_none_after_less(database
     assert counted["weekly-news", "47"] == {"paused": 1}
 
 
-def test_a_person_who_left_after_less_counts_once_for_each_campaign(database: Database) -> None:
+def test_left_after_less_counts_a_person_once_per_campaign(database: Database) -> None:
     with database.transaction() as session:
         for email in (ADA, "ben@example.org"):
             make.subscriber(session, email)
-            _less(session, Frequency.WEEKLY, email)
-            _less(session, Pause.TWO_WEEKS, email)
-            _less(session, Frequency.MONTHLY, email, campaign="48")
-            stop = make.unsubscribe(session, email, at=make.NOW + DAY)
-            make.undo(session, stop.last_seq, stop.last_seq, email, at=make.NOW + 2 * DAY)
+            _reduce(session, Frequency.WEEKLY, email)
+            _reduce(session, Pause.TWO_WEEKS, email)
+            _reduce(session, Frequency.MONTHLY, email, campaign="48")
+            change = make.unsubscribe(session, email, at=make.NOW + DAY)
+            make.undo(session, change.last_seq, change.last_seq, email, at=make.NOW + 2 * DAY)
             make.unsubscribe(session, email, None, at=make.NOW + 3 * DAY)
     counted = _report(database)
     assert counted["weekly-news", "47"] == {"reduced": 2, "paused": 2, "left_after_less": 2}
     assert counted["weekly-news", "48"] == {"reduced": 2, "left_after_less": 2}
 
 
-def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
+def test_people_with_alternating_changes_count_once_each(database: Database) -> None:
     people = (ADA, "ben@example.org")
     with database.transaction() as session:
         for email in people:
@@ -174,29 +176,29 @@ def test_people_who_asked_in_turns_count_once_each(database: Database) -> None:
         choices: list[Frequency | Pause] = [Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS]
         for hour, choice in enumerate(choices):
             for email in people:
-                _less(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
+                _reduce(session, choice, email, at=make.NOW + hour * timedelta(hours=1))
         for email in people:
             make.unsubscribe(session, email, at=make.NOW + DAY, campaign="48")
-    counted = _report(database, since=make.NOW)  # found by the time, so not person by person
+    counted = _report(database, since=make.NOW)  # found by time, so the people alternate
     assert counted["weekly-news", "47"] == {"reduced": 4, "paused": 2, "left_after_less": 2}
 
 
-def test_whoever_asked_for_less_in_a_time_may_leave_after_it(database: Database) -> None:
+def test_left_after_less_includes_unsubscribes_after_the_period(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
-        _less(session, Pause.TWO_WEEKS)
+        _reduce(session, Pause.TWO_WEEKS)
         make.unsubscribe(session, at=make.NOW + 5 * DAY, campaign="48")
     before = _report(database, until=make.NOW + DAY)
     assert before == {("weekly-news", "47"): {"paused": 1, "left_after_less": 1}}
     assert _report(database, since=make.NOW + DAY) == {("weekly-news", "48"): {"left": 1}}
 
 
-def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
+def test_a_report_can_be_limited_to_a_topic_or_a_campaign(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "weekly-news", "offers")
         for slug, campaign in (("weekly-news", "47"), ("offers", "48")):
-            stop = make.unsubscribe(session, slug=slug, campaign=campaign)
-            reasons.record(session, make.id_of(), stop.last_seq, ReasonCode.OTHER, "", make.NOW)
+            change = make.unsubscribe(session, slug=slug, campaign=campaign)
+            reasons.record(session, make.id_of(), change.last_seq, ReasonCode.OTHER, "", make.NOW)
             page_views.add(session, {(page_views.hour_of(make.NOW), slug, campaign): 1})
         make.unsubscribe(session, slug=None, campaign="48")
     one = {"left": 1, "reason_other": 1, "opened": 1}
@@ -205,24 +207,24 @@ def test_it_tells_of_one_topic_or_one_campaign(database: Database) -> None:
     assert _report(database, topic="offers", campaign="47") == {}
 
 
-def test_a_time_takes_what_was_recorded_in_it(database: Database) -> None:
+def test_a_period_selects_changes_by_the_time_of_recording(database: Database) -> None:
     with database.transaction() as session:
         for number in range(3):
             email, at = f"p{number}@example.org", make.NOW + number * DAY
             make.subscriber(session, email)
             earlier = make.NOW - 9 * DAY
             make.unsubscribe(session, email, at=at, occurred_at=earlier, campaign=str(number))
-    wanted = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
-    assert wanted == {("weekly-news", "1"): {"left": 1}}
+    selected = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
+    assert selected == {("weekly-news", "1"): {"left": 1}}
 
 
-def test_openings_count_by_the_hours_that_a_time_touches(database: Database) -> None:
+def test_page_views_count_by_the_hours_that_a_period_overlaps(database: Database) -> None:
     with database.transaction() as session:
         hours = [page_views.hour_of(make.NOW) + number * timedelta(hours=1) for number in range(3)]
         page_views.add(session, {(hour, "news", "47"): 1 for hour in hours})
 
-    def opened(**wanted: datetime) -> int:
-        return sum(counts["opened"] for counts in _report(database, **wanted).values())
+    def opened(**selection: datetime) -> int:
+        return sum(counts["opened"] for counts in _report(database, **selection).values())
 
     middle = hours[1] + timedelta(minutes=30)
     assert (opened(since=middle), opened(until=middle), opened(since=hours[1])) == (2, 2, 2)
@@ -230,33 +232,33 @@ def test_openings_count_by_the_hours_that_a_time_touches(database: Database) -> 
     assert opened(since=hours[1], until=hours[2]) == 1
 
 
-@pytest.mark.parametrize("aged", [False, True])
-def test_reasons_count_by_their_weeks_with_or_without_a_person(
-    database: Database, aged: bool
+@pytest.mark.parametrize("anonymized", [False, True])
+def test_reasons_count_by_week_whether_anonymized_or_not(
+    database: Database, anonymized: bool
 ) -> None:
     with database.transaction() as session:
         for number in range(6):
             email = f"p{number}@example.org"
             make.subscriber(session, email)
-            stop = make.unsubscribe(session, email, campaign="47", at=make.NOW - 60 * DAY)
+            change = make.unsubscribe(session, email, campaign="47", at=make.NOW - 60 * DAY)
             code = list(ReasonCode)[number % 2]
-            reasons.record(session, make.id_of(email), stop.last_seq, code, "", make.NOW)
-        if aged:
+            reasons.record(session, make.id_of(email), change.last_seq, code, "", make.NOW)
+        if anonymized:
             make.anonymize_reasons(session, make.NOW + 91 * DAY)
-    wanted = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
+    expected = {("weekly-news", "47"): {"reason_too_many": 3, "reason_not_relevant": 3}}
     monday = reasons.week_of(make.NOW)
-    assert _report(database, since=make.NOW + timedelta(hours=1)) == wanted
+    assert _report(database, since=make.NOW + timedelta(hours=1)) == expected
     assert monday == (make.NOW - 6 * DAY).date()
     assert _report(database, since=make.NOW + 2 * DAY) == {}
 
 
-def test_every_line_has_every_column_and_topics_come_in_order(database: Database) -> None:
+def test_every_line_has_every_column_and_topics_are_sorted(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "b", "a-b", "a")
         for slug in ("b", "a-b", "a", None):
             for campaign in ("2", "1"):
-                stop = make.unsubscribe(session, slug=slug, campaign=campaign)
-                make.undo(session, stop.last_seq, stop.last_seq)
+                change = make.unsubscribe(session, slug=slug, campaign=campaign)
+                make.undo(session, change.last_seq, change.last_seq)
     with database.reading() as session:
         cells = [line.cells() for line in report.rows(session)]
     assert {tuple(row) for row in cells} == {report.COLUMNS}
@@ -264,8 +266,8 @@ def test_every_line_has_every_column_and_topics_come_in_order(database: Database
     assert keys == [(slug, campaign) for slug in ("a", "a-b", "b", "") for campaign in "12"]
 
 
-def _many(database: Database, people: int) -> None:
-    """Add people who each paused, left, and came from many campaigns' mails."""
+def _add_many(database: Database, people: int) -> None:
+    """Add people who each paused and unsubscribed, spread over twenty campaigns."""
     with database.transaction() as session:
         make.topic(session)
         ids = [make.id_of(f"{number}@example.org") for number in range(people)]
@@ -287,8 +289,8 @@ def _many(database: Database, people: int) -> None:
 
 
 @pytest.mark.integration
-def test_four_statements_and_flat_memory_whatever_the_number_of_people(database: Database) -> None:
-    _many(database, 6_000)
+def test_a_report_takes_four_statements_and_constant_memory(database: Database) -> None:
+    _add_many(database, 6_000)
     statements: list[str] = []
     with database.reading() as session:
         event.listen(
@@ -303,8 +305,8 @@ def test_four_statements_and_flat_memory_whatever_the_number_of_people(database:
     assert peak < 2_000_000  # a batch of rows at a time
 
 
-def test_a_time_is_found_by_an_index(database: Database) -> None:
-    _many(database, 50)
+def test_a_period_is_found_by_an_index(database: Database) -> None:
+    _add_many(database, 50)
     plans: list[str] = []
 
     def explain(*args: Any) -> None:
@@ -322,7 +324,7 @@ def test_a_time_is_found_by_an_index(database: Database) -> None:
     with database.reading() as session:
         if not database.is_sqlite:
             session.execute(text("SET LOCAL enable_seqscan = off"))
-        # A period without rows, so that the planner's statistics of so small a table say the same.
+        # A period without rows, so that the planner's choice is stable for so small a table.
         report.rows(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
     assert len(plans) == 2
     assert all("ix_ledger_recorded_at" in plan for plan in plans)

@@ -1,4 +1,4 @@
-"""CSV from anywhere: rows are read as far as they can be, and memory stays flat."""
+"""CSV of any origin: rows are read as far as possible, in constant memory."""
 
 import doctest
 import io
@@ -35,7 +35,7 @@ TOO_LONG = "the line is longer than 1,048,576 bytes: the rest is not read"
 
 
 @pytest.mark.parametrize("module", [formulas, names])
-def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
+def test_the_examples_in_the_docstrings_are_correct(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
@@ -61,7 +61,7 @@ def _emails(content: bytes) -> list[str]:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("sep_line", [False, True])
-def test_a_file_of_any_spreadsheet_is_read(
+def test_a_file_from_any_spreadsheet_is_read(
     encoding: str, end: str, separator: str, sep_line: bool
 ) -> None:
     lines = [["Email ", " TOPIC", "Größe"], ["jörg@example.org", "new|s,;", "x"]]
@@ -95,17 +95,17 @@ def test_a_file_of_any_spreadsheet_is_read(
         ("\ufeffemail,note", ["email", "note"]),
     ],
 )
-def test_each_column_has_one_name(header: str, columns: list[str]) -> None:
+def test_each_column_has_a_unique_name(header: str, columns: list[str]) -> None:
     assert read_csv(io.BytesIO(header.encode())).columns == columns
 
 
-def test_only_the_header_decides_what_separates_cells() -> None:
+def test_only_the_header_determines_the_separator() -> None:
     assert _cells(b"email;note\na@b.c,d@e.f;x\n") == [["a@b.c,d@e.f", "x"]]
     assert _cells(b"email\na@b.c;d@e.f\n") == [["a@b.c;d@e.f"]]
 
 
 @pytest.mark.parametrize("name", ["email", "E-Mail", "e mail"])
-def test_a_repeated_column_refuses_the_file_if_it_is_used(name: str) -> None:
+def test_a_repeated_column_is_refused_if_it_is_used(name: str) -> None:
     file = read_csv(io.BytesIO(f"{name},note,note,{name}\n".encode()))
     file.refuse_repeated(["topic"])
     with pytest.raises(FileRefusedError, match=f"two columns are named {name.lower()}: rename"):
@@ -129,7 +129,7 @@ def test_a_repeated_column_refuses_the_file_if_it_is_used(name: str) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused(content: bytes, why: str) -> None:
+def test_an_unreadable_file_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(FileRefusedError) as refusal:
         read_csv(io.BytesIO(content))
     assert why in str(refusal.value)
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_refused(content: bytes, why: str) -> None
     ],
 )
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_a_row_with_a_fault_is_read_and_so_is_the_next(
+def test_a_malformed_row_and_the_next_one_are_read(
     line: bytes, cells: list[str], problem: str, end: bytes
 ) -> None:
     content = b"email,topic,note" + end + b"one@b.c,x," + end + line + end + b"two@b.c,x," + end
@@ -175,23 +175,23 @@ def test_a_row_with_a_fault_is_read_and_so_is_the_next(
 
 
 @pytest.mark.parametrize("line", [b"ada@b.c,x,,,", b"ada@b.c,x, ,", b"ada@b.c,x,"])
-def test_empty_cells_beyond_the_header_are_not_a_fault(line: bytes) -> None:
+def test_empty_cells_beyond_the_header_are_not_a_problem(line: bytes) -> None:
     (row,) = _read(b"email,topic,,\n" + line + b"\n")
     assert (row.cells, row.problems) == ({"email": "ada@b.c", "topic": "x"}, ())
 
 
-def test_a_cell_of_a_column_without_a_name_is_reported() -> None:
+def test_a_cell_in_an_unnamed_last_column_is_reported() -> None:
     (row,) = _read(b"email,topic,\nada@b.c,x,lost\n")
     assert row.problems == ("3 cells where the header has 2",)
 
 
-def test_a_long_note_is_read_whole() -> None:
+def test_a_long_cell_is_read_in_full() -> None:
     note = "é" * 32_767  # the longest cell of Excel
     (row,) = _read(f"email,a,b\nada@b.c,{note},{note}\n".encode())
     assert (row.cells["b"], row.problems) == (note, ())
 
 
-def test_a_line_that_is_cut_ends_with_a_whole_cell() -> None:
+def test_a_truncated_line_ends_with_a_complete_cell() -> None:
     start, email = b"x" * (MAX_LINE - 11), b"ada@example.community"
     (row,) = _read(b"note,email,status\n" + start + b"," + email + b",unsubscribed\n")
     assert (row.cells["note"], row.cells["email"]) == (start.decode(), "")
@@ -212,11 +212,11 @@ def test_no_byte_of_a_long_line_is_lost(
     content = (start + long).encode(encoding)
     *_, row = read(cast(BinaryIO, _Slow(content, 65_537)))
     refused = row if isinstance(row, RefusedRow) else row.refused()
-    came = long.encode("utf-16-le" if encoding == "utf-16" else encoding.removesuffix("-sig"))
-    assert b"".join(refused.pieces()) == came
+    expected = long.encode("utf-16-le" if encoding == "utf-16" else encoding.removesuffix("-sig"))
+    assert b"".join(refused.pieces()) == expected
 
 
-def test_an_open_quotation_mark_costs_no_other_row() -> None:
+def test_an_unclosed_quotation_mark_affects_no_other_row() -> None:
     rest = "".join(f"p{number}@b.c,x\n" for number in range(100_000))
     rows = _read(f'email,topic\none@b.c,x\n"two@b.c,x\n{rest}'.encode())
     assert [row.line for row in rows] == list(range(2, 100_004))
@@ -224,21 +224,21 @@ def test_an_open_quotation_mark_costs_no_other_row() -> None:
     assert rows[1].cells == {"email": "two@b.c", "topic": "x"}
 
 
-def test_each_row_with_an_open_quotation_mark_is_read() -> None:
+def test_rows_with_unclosed_quotation_marks_are_all_read() -> None:
     rows = _read(b"email,topic\n" + b'a@b.c,"x\n' * 20_000)
     assert len(rows) == 20_000
 
 
-def test_a_cell_may_have_line_breaks_and_the_row_keeps_its_first_line() -> None:
+def test_a_row_with_line_breaks_has_the_number_of_its_first_line() -> None:
     rows = _read(b'email,note\na@b.c,"one\r\ntwo\rthree\n"\nd@e.f,x\n')
     assert [(row.line, row.cells["note"]) for row in rows] == [(2, "one\r\ntwo\rthree\n"), (6, "x")]
 
 
-def test_blank_lines_are_passed_over() -> None:
+def test_blank_lines_are_skipped() -> None:
     assert _emails(b"email,x\n\n,\na@b.c,\r\r\n\n") == ["a@b.c"]
 
 
-def test_a_refused_row_shows_nothing_of_what_it_holds() -> None:
+def test_a_refused_row_does_not_show_its_content() -> None:
     (row,) = _read(b'email,topic\ncanary@example.org,"canary"x\n')
     refused = row.refused("the topic is missing")
     assert refused == RefusedRow(2, f"the topic is missing; {QUOTE}")
@@ -249,7 +249,7 @@ def test_a_refused_row_shows_nothing_of_what_it_holds() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_the_header_and_the_rows_are_kept_as_they_came(encoding: str, end: str) -> None:
+def test_the_raw_header_and_rows_are_kept_unchanged(encoding: str, end: str) -> None:
     lines = ["sep=;", '"Email";note', '"é@b.c";"x\n""y"', "a;b;c", 'x;"y', "z", "last"]
     content = end.join(lines).encode(encoding)
     file = read_csv(io.BytesIO(content))
@@ -279,7 +279,7 @@ def test_no_byte_of_a_text_is_lost(lines: list[str], encoding: str) -> None:
 
 
 class _Slow(io.RawIOBase):
-    """A file that gives its `content` a few bytes at a time."""
+    """A file that returns its content `size` bytes at a time."""
 
     def __init__(self, content: bytes, size: int) -> None:
         self._content, self._size = content, size
@@ -290,7 +290,7 @@ class _Slow(io.RawIOBase):
 
 
 @given(st.sampled_from(["utf-8-sig", "utf-16", "cp1252"]), st.integers(1, 9))
-def test_lines_are_the_same_however_the_bytes_come(encoding: str, size: int) -> None:
+def test_rows_do_not_depend_on_the_size_of_reads(encoding: str, size: int) -> None:
     content = 'email;näme\r\na@b.c;"x\r\ny"\r\n\rd@e.f;ü\n'.encode(encoding)
     slow = list(read_csv(cast(BinaryIO, _Slow(content, size))))
     assert slow == list(read_csv(io.BytesIO(content)))
@@ -298,7 +298,7 @@ def test_lines_are_the_same_however_the_bytes_come(encoding: str, size: int) -> 
 
 
 class _Endless(io.RawIOBase):
-    """A file of `start`, then `line` a number of times; it holds none of them."""
+    """A file of `start` and then `lines` times `line`, which it never holds in full."""
 
     def __init__(self, start: bytes, line: bytes, lines: int) -> None:
         self._chunks = chain([start], repeat(line, lines))
@@ -318,7 +318,7 @@ class _Endless(io.RawIOBase):
         (b"\xff\xfee\0\n\0", b"y\0" * 32_768, 320),
     ],
 )
-def test_memory_stays_flat_whatever_the_length_of_a_line_or_a_row(
+def test_memory_use_does_not_grow_with_the_length_of_a_line_or_row(
     start: bytes, line: bytes, lines: int
 ) -> None:
     tracemalloc.start()
@@ -345,20 +345,20 @@ def test_a_batch_has_a_bounded_number_of_rows() -> None:
 
 
 @given(st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1))
-def test_what_is_written_as_csv_is_read_back(pairs: list[tuple[str, str]]) -> None:
+def test_written_csv_is_read_back_unchanged(pairs: list[tuple[str, str]]) -> None:
     file = io.StringIO(newline="")
     writer = CsvWriter(file, ("email", "note"), escape=True)
     for email, note in pairs:
         writer.write({"email": email, "note": note})
-    wanted = [[email, note] for email, note in pairs if email or note]
-    assert _cells(file.getvalue().encode()) == wanted
+    expected = [[email, note] for email, note in pairs if email or note]
+    assert _cells(file.getvalue().encode()) == expected
 
 
 @pytest.mark.parametrize(
     ("cell", "is_reported"),
     [("x\nbob@b.c,y", True), ("x\nbob@b.c", False), ("x\none, two", False), ("x, a@b.c", False)],
 )
-def test_a_row_that_may_hold_another_one_is_reported(cell: str, is_reported: bool) -> None:
+def test_a_row_that_may_contain_another_is_reported(cell: str, is_reported: bool) -> None:
     (row,) = _read(f'email,note\nada@b.c,"{cell}"\n'.encode())
     merged = "quotation marks join lines 2 to 3 into one row"
     assert row.problems == ((merged,) if is_reported else ())
