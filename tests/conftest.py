@@ -117,7 +117,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def own_postgres_url() -> Iterator[str]:
     """Yield a migrated database on a server that a test may stop and configure."""
-    with postgres.server(ours=True) as url:
+    with postgres.server(own=True) as url:
         database = make.database(url, long_statements=True)
         upgrade(database)
         database.close()

@@ -29,7 +29,7 @@ def sent(request: pytest.FixtureRequest) -> tuple[smtp.ReceivedEmail, Links]:
             django_settings.configure(EMAIL_HOST="127.0.0.1")
         django_settings.EMAIL_PORT = port
         found = examples.run("Mint", request.param, port=port)
-        (mail,) = server.mails
+        (mail,) = server.emails
     return mail, found["links"]
 
 

@@ -1,8 +1,8 @@
-"""What each mail client sends when somebody presses its unsubscribe button (M10).
+"""What each mail client sends when a reader presses its unsubscribe button (M10).
 
-Read in its source, named beside it, and in that of the HTTP library beneath; where it says
-"captured", that library was run and listened to. Versions in user agents are examples. What the
-closed ones send, nobody outside can read: for Proton and Yahoo it is RFC 8058's form, no more.
+Taken from the source of the client, named beside it, and of its HTTP library; "captured" means that
+the library was run and its request recorded. Versions in user agents are examples. The
+requests of Proton and Yahoo are not public: they are assumed to be exactly those of RFC 8058.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tests.support import make
 from tests.support.wire import END, HOST, RFC, chunk
 
-# A header of our own mails, which some send as they find it.
+# The header of our emails, which some clients send unchanged.
 HEADER = make.minter().mint("ada@example.org", "weekly-news", "2026-47").list_unsubscribe_post
 VERBATIM = HEADER.encode()
 PARTS = (
@@ -24,23 +24,23 @@ PAGE = "text/html,application/xhtml+xml,application/xml;q=0.9"
 
 @dataclass(frozen=True)
 class Client:
-    """A client's request, and for how many seconds it waits for the answer."""
+    """A client's request, and its timeout in seconds."""
 
     request: bytes
-    patience: float
+    timeout: float
 
-    def to(self, path: str) -> bytes:
+    def request_to(self, path: str) -> bytes:
         """Return the request for one link."""
         return self.request.replace(b" PATH ", f" {path} ".encode(), 1)
 
 
-def client(lines: str, body: bytes = b"", patience: float = 30) -> Client:
-    """Return a client that sends these lines, without their margin, and then `body`."""
+def client(lines: str, body: bytes = b"", timeout: float = 30) -> Client:
+    """Return a client that sends `lines`, without their indentation, and then `body`."""
     head = "\r\n".join(line.strip() for line in lines.strip().splitlines())
-    return Client(f"{head}\r\n\r\n".encode() + body, patience)
+    return Client(f"{head}\r\n\r\n".encode() + body, timeout)
 
 
-# Each takes any 2xx for success, FairEmail all below 300, Amunak's whatever is answered at all.
+# Each accepts any 2xx as success, FairEmail any status below 300, Amunak's add-on any answer.
 POSTING = {
     # support.google.com/a/answer/81126
     "Gmail": client(
@@ -54,7 +54,7 @@ POSTING = {
     ),
     # nextcloud/mail lib/Controller/ListController.php, nextcloud/server
     # lib/private/Http/Client/Client.php, guzzle/guzzle src/Handler/CurlFactory.php; captured from
-    # curl. It follows redirects, and with a GET where it is told 301 or 302.
+    # curl. It follows redirects, and uses GET after 301 or 302.
     "Nextcloud Mail": client(
         f"""
         POST PATH HTTP/1.1
@@ -67,7 +67,7 @@ POSTING = {
         RFC,
     ),
     # M66B/FairEmail app/src/main/java/eu/faircode/email/FragmentDialogUnsubscribe.java, over
-    # Android's HttpsURLConnection. It posts again wherever a redirect leads.
+    # Android's HttpsURLConnection. It posts again to the target of a redirect.
     "FairEmail": client(
         f"""
         POST PATH HTTP/1.1
@@ -79,10 +79,10 @@ POSTING = {
         Accept-Encoding: gzip
         """,
         RFC,
-        patience=20,
+        timeout=20,
     ),
     # Foundry376/Mailspring app/internal_packages/list-unsubscribe/lib/unsubscribe-service.ts;
-    # captured from Chromium. `redirect: error`. Its page may read any answer, without CORS:
+    # captured from Chromium. `redirect: error`. Its page can read any answer, without CORS:
     # electron/electron shell/browser/electron_browser_client.cc.
     "Mailspring": client(
         f"""
@@ -105,7 +105,7 @@ POSTING = {
         """,
         RFC,
     ),
-    # Amunak/thunderbird-list-unsubscribe-addon popup.js: a body, and nothing said of it
+    # Amunak/thunderbird-list-unsubscribe-addon popup.js: a body without the form's content type
     "Amunak's add-on": client(
         f"""
         POST PATH HTTP/1.1
@@ -125,8 +125,8 @@ POSTING = {
         """,
         VERBATIM,
     ),
-    # the same since its pull request 9
-    "Amunak's add-on of today": client(
+    # the same, since its pull request 9
+    "Amunak's current add-on": client(
         f"""
         POST PATH HTTP/1.1
         Host: {HOST}
@@ -167,10 +167,10 @@ POSTING = {
         User-Agent: okhttp/4.12.0
         """,
         RFC,
-        patience=5,
+        timeout=5,
     ),
-    # tutao/tutanota app-ios/…/IosCommonSystemFacade.swift; what URLSession adds to it is from
-    # what others have logged
+    # tutao/tutanota app-ios/…/IosCommonSystemFacade.swift; the headers that URLSession adds are
+    # from published logs
     "Tuta for iOS": client(
         f"""
         POST PATH HTTP/1.1
@@ -184,7 +184,7 @@ POSTING = {
         Accept-Encoding: gzip, deflate, br
         """,
         RFC,
-        patience=60,
+        timeout=60,
     ),
     # bkaankose/Wino-Mail Wino.Services/UnsubscriptionService.cs, dotnet/runtime
     # src/libraries/System.Net.Http/src/System/Net/Http/SocketsHttpHandler/HttpConnection.cs
@@ -196,7 +196,7 @@ POSTING = {
         Content-Length: 26
         """,
         RFC,
-        patience=100,
+        timeout=100,
     ),
     # from its servers, not from the reader's machine: Notifuse/notifuse issue 136
     "Proton": client(
@@ -209,7 +209,7 @@ POSTING = {
         """,
         RFC,
     ),
-    # senders.yahooinc.com asks for RFC 8058, and says no more
+    # senders.yahooinc.com requires RFC 8058, without details
     "Yahoo": client(
         f"""
         POST PATH HTTP/1.1
@@ -220,8 +220,8 @@ POSTING = {
         """,
         RFC,
     ),
-    # RFC 8058, section 3.2: a form may also come in parts
-    "whoever sends parts": client(
+    # RFC 8058, section 3.2: the form may also be multipart/form-data
+    "a multipart client": client(
         f"""
         POST PATH HTTP/1.1
         Host: {HOST}
@@ -232,7 +232,7 @@ POSTING = {
     ),
 }
 
-# They know nothing of one-click: they open the link in the reader's browser.
+# These do not support one-click: they open the link in the reader's browser.
 OPENING = {
     # thunderbird/thunderbird-android
     # legacy/ui/legacy/src/main/java/com/fsck/k9/ui/messageview/MessageViewFragment.kt
@@ -295,7 +295,7 @@ OPENING = {
         Accept-Language: en-US,en;q=0.9
         """
     ),
-    # Alinto/sogo, whose reader has the header's link before them like any other of the mail
+    # Alinto/sogo, which shows the link of the header like any other link of the email
     "SOGo": client(
         f"""
         GET PATH HTTP/1.1

@@ -1,4 +1,4 @@
-"""Run commands in this process, and list them."""
+"""Run and list the commands, in this process."""
 
 import click
 from click.testing import CliRunner, Result
@@ -9,20 +9,20 @@ from tests.support import make
 
 
 def run(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings: str) -> Result:
-    """Return what a command wrote, and its status."""
+    """Run a command and return its output and exit status."""
     environ = make.environment(DATABASE_URL=database_url, **settings)
     return CliRunner().invoke(main, arguments, input=stdin, env=environ)
 
 
-def done(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings: str) -> str:
-    """Return what a command that must succeed wrote to standard output."""
+def run_ok(database_url: str, *arguments: str, stdin: str | bytes = b"", **settings: str) -> str:
+    """Run a command that must succeed, and return its standard output."""
     result = run(database_url, *arguments, stdin=stdin, **settings)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def commands() -> dict[str, click.Command]:
-    """Return every command by the words that call it, `topics add` for example."""
+    """Return every command by its full name, for example `topics add`."""
     found: dict[str, click.Command] = {}
     for name, command in main.commands.items():
         loaded = _loaded(command)
@@ -34,7 +34,7 @@ def commands() -> dict[str, click.Command]:
 
 
 def groups() -> dict[str, click.Group]:
-    """Return every group by the word that calls it; "" is the whole program."""
+    """Return every group by its name; "" is the whole program."""
     loaded = {name: _loaded(command) for name, command in main.commands.items()}
     return {"": main, **{n: each for n, each in loaded.items() if isinstance(each, click.Group)}}
 

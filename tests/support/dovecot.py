@@ -1,12 +1,12 @@
-"""A real Dovecot on this machine, with mailboxes that a test fills and looks into.
+"""A local Dovecot, with mailboxes that a test fills and reads.
 
     with dovecot.server() as server:
-        mailbox = server.mailbox("a-name-of-its-own")
+        mailbox = server.mailbox("any-name")
         mailbox.put(raw)
-        ...  # look into mailbox.url
+        ...  # read mailbox.url
         assert mailbox.messages("Done") == [raw]
 
-Any user may log in with its password, and finds a mailbox of their own.
+Any user name can log in with the server's password and has its own mailbox.
 """
 
 import os
@@ -69,7 +69,7 @@ service imap-login {{
 }}
 service anvil {{
     chroot =
-    unix_listener anvil-auth-penalty {{  # a wrong password slows no other test down
+    unix_listener anvil-auth-penalty {{  # a wrong password must not delay other tests
         mode = 0
     }}
 }}
@@ -87,7 +87,7 @@ class Mailbox:
 
     @property
     def url(self) -> str:
-        """Return where it is, for whoever may speak in the clear: on this machine."""
+        """Return its URL without TLS, which is permitted only for a local server."""
         return self.url_at("127.0.0.1")
 
     def url_at(self, host: str, scheme: str = "imap", folder: str = "") -> str:
@@ -96,33 +96,33 @@ class Mailbox:
         return f"{scheme}://{login}@{host}:{port}/{quote(folder)}"
 
     def put(self, raw: bytes, folder: str = "INBOX", at: datetime | None = None) -> None:
-        """Add a message that came in at a time, or now."""
-        with self.opened() as box:
+        """Add a message that arrived `at` a time, now by default."""
+        with self.connect() as box:
             if not box.folder.exists(folder):
                 box.folder.create(folder)
             box.append(raw, folder, at or datetime.now(UTC))
 
     def messages(self, folder: str = "INBOX") -> list[bytes]:
-        """Return what is in a folder, as bytes, oldest first."""
-        with self.opened() as box:
+        """Return the messages of a folder as bytes, oldest first."""
+        with self.connect() as box:
             box.folder.set(folder, readonly=True)
             found = (box.client.uid("FETCH", uid, "(BODY.PEEK[])")[1] for uid in box.uids())
             return [each[0][1] for each in found]
 
     def flags(self) -> list[str]:
-        """Return the flags of the inbox's messages."""
-        with self.opened() as box:
+        """Return the flags of the messages in the inbox."""
+        with self.connect() as box:
             box.folder.set("INBOX", readonly=True)
-            return [flag for mail in box.fetch(mark_seen=False) for flag in mail.flags]
+            return [flag for message in box.fetch(mark_seen=False) for flag in message.flags]
 
-    def opened(self) -> MailBoxUnencrypted:
-        """Return a connection that is logged in."""
+    def connect(self) -> MailBoxUnencrypted:
+        """Return a logged-in connection."""
         return MailBoxUnencrypted("127.0.0.1", self.port, 10).login_utf8(self.user, self.password)
 
 
 @dataclass
 class Server:
-    """A Dovecot that runs, or that was stopped and can be started again."""
+    """A Dovecot that can be stopped and started again."""
 
     program: str
     folder: Path
@@ -139,7 +139,7 @@ class Server:
         return (self.folder / "log").read_text("utf-8", "replace")
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start Dovecot, and return once it answers."""
         configuration = str(self.folder / "dovecot.conf")
         self.process = subprocess.Popen([self.program, "-F", "-c", configuration])
         processes.wait_for(self._answers, "a dovecot that answers")
@@ -159,7 +159,7 @@ class Server:
 
 
 def binary() -> str:
-    """Return the path of an installed Dovecot; without one, skip here and fail in CI."""
+    """Return the path of Dovecot; if it is not installed, skip the test, or fail it in CI."""
     found = shutil.which("dovecot", path=f"{os.environ['PATH']}:/usr/sbin")
     if found is not None:
         return found
@@ -174,7 +174,7 @@ def server(
 ) -> Iterator[Server]:
     """Yield a server. `tls` is `yes` (STARTTLS and `imaps`) or `no`.
 
-    All folders but the inbox stand below `prefix`, and `separator` divides their names.
+    All folders except the inbox are below `prefix`; `separator` separates the levels.
     """
     program = binary()
     with TemporaryDirectory(prefix="preference-center-dovecot-") as name:
@@ -189,15 +189,15 @@ def server(
 
 
 def _prepare(running: Server, **options: str) -> None:
-    """Write its configuration. As root its processes run as the users that its package made."""
+    """Write the configuration. If root starts it, its processes run as the package's users."""
     root = os.geteuid() == 0
     owner = getpwnam("nobody") if root else getpwuid(os.geteuid())
-    users = "" if root else _only(owner.pw_name, getgrgid(owner.pw_gid).gr_name)
+    users = "" if root else _single_user(owner.pw_name, getgrgid(owner.pw_gid).gr_name)
     for file, pem in zip(("certificate", "key"), certificate(), strict=True):
         (running.folder / file).write_bytes(pem)
     (running.folder / "mail").mkdir()
     if root:
-        running.folder.chmod(0o755)  # its own users pass through
+        running.folder.chmod(0o755)  # for its own users
         os.chown(running.folder / "mail", owner.pw_uid, owner.pw_gid)
     written = CONFIGURATION.format(
         folder=running.folder,
@@ -211,8 +211,8 @@ def _prepare(running: Server, **options: str) -> None:
     (running.folder / "dovecot.conf").write_text(written, "utf-8")
 
 
-def _only(user: str, group: str) -> str:
-    """Return what lets all of its processes run as one user."""
+def _single_user(user: str, group: str) -> str:
+    """Return the settings that run all processes as one user."""
     return (
         f"default_login_user = {user}\n"
         f"default_internal_user = {user}\n"

@@ -1,4 +1,4 @@
-"""The examples of `docs/sending.md`, run as they stand there: only keys and ports are a test's own.
+"""Runs the examples of `docs/sending.md` unchanged, except for keys and ports.
 
 found = examples.run("Mint", "smtplib", port=2525)
 found["links"].unsubscribe_url
@@ -14,16 +14,16 @@ DOC = (Path(__file__).parents[2] / "docs" / "sending.md").read_text("utf-8")
 
 
 def documented(heading: str) -> str:
-    """Return the Python example below a heading."""
+    """Return the Python example under a heading."""
     (section,) = re.findall(rf"(?ms)^## {heading}\n(.+?)(?=^## |\Z)", DOC)
     (code,) = re.findall(r"(?ms)^```python\n(.+?)^```", section)
     return str(code)
 
 
 def run(*headings: str, port: int) -> dict[str, Any]:
-    """Run examples one after the other, in front of the SMTP server on a port of this machine.
+    """Run examples one after another, with the local SMTP server on `port`.
 
-    Return the variables that they leave behind.
+    Return the variables that they define.
     """
     found: dict[str, Any] = {"__name__": "example"}
     for heading in headings:

@@ -1,7 +1,7 @@
-"""A letter that gets its button, DKIM-signed, with whatever a test wants different.
+"""A DKIM-signed email that passes all checks of `doctor`, with the changes of a test.
 
 letter(List_Id=None)  # without the header
-letter(List_Id=["<a.example.org>", "<b.example.org>"])  # with two of them
+letter(List_Id=["<a.example.org>", "<b.example.org>"])  # with two headers
 letter(html="<p>Hello</p>", signed=("from",))
 """
 
@@ -27,7 +27,7 @@ Changed = str | list[str] | None
 
 
 class Keys(Protocol):
-    """Finds the record of a DKIM key."""
+    """Finds DKIM key records."""
 
     def find(self, where: str) -> bytes | None: ...
 
@@ -48,7 +48,7 @@ def key() -> rsa.RSAPrivateKey:
 
 
 def record(of: rsa.RSAPrivateKey | None = None) -> bytes:
-    """Return a public key as its DKIM record in the DNS."""
+    """Return the DKIM record in the DNS for a public key."""
     der = (
         (of or key())
         .public_key()
@@ -66,7 +66,7 @@ def letter(
     length: bool = False,
     **headers: Changed,
 ) -> bytes:
-    """Return a letter as bytes; a header is named with _ for -, and None leaves it out."""
+    """Return an email as bytes; `_` in a header name means `-`, None omits the header."""
     given = links()
     values: dict[str, Changed] = {
         "From": "Northwind <letters@example.org>",
@@ -104,17 +104,19 @@ def sign(raw: bytes, names: tuple[str, ...], domain: str, length: bool = False) 
     return signature
 
 
-def judged(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> MessageReport:
+def message_report(
+    raw: bytes, ours: Installation = OURS, keys: Keys | None = None
+) -> MessageReport:
     return check_message(raw, ours, (keys or StaticKey(record())).find)
 
 
 def findings(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, Finding]:
-    """Return what is found in a message, by check."""
-    return {finding.check: finding for finding in judged(raw, ours, keys).report.findings}
+    """Return the findings about a message, by check."""
+    return {finding.check: finding for finding in message_report(raw, ours, keys).report.findings}
 
 
-def trouble(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, str]:
-    """Return the warnings and failures, each by its check."""
+def problems(raw: bytes, ours: Installation = OURS, keys: Keys | None = None) -> dict[str, str]:
+    """Return the level of each warning and failure, by check."""
     found = findings(raw, ours, keys).values()
     return {each.check: each.level for each in found if each.level in {"warning", "failure"}}
 

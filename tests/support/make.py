@@ -1,4 +1,4 @@
-"""Plain makers: each returns a thing that works, with what a test wants different."""
+"""Helpers that create valid objects, with the changes that a test passes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -77,7 +77,7 @@ def database(url: str, **changes: Any) -> Database:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Return variables that make valid settings; `""` leaves one out."""
+    """Return environment variables for valid settings; `""` omits one."""
     values = {
         "DATABASE_URL": "sqlite:///test.db",
         "PUBLIC_URL": "https://mail.example.org",
@@ -105,7 +105,7 @@ def id_of(email: str = "ada@example.org") -> UUID:
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
-    """Add a topic; its policy and cadence may be given by their values."""
+    """Add a topic; policy and cadence may be strings."""
     for name, vocabulary in (("policy", TopicPolicy), ("cadence", Cadence)):
         if name in changes:
             changes[name] = vocabulary(changes[name])
@@ -120,7 +120,7 @@ def subscriber(
     since: datetime = NOW - timedelta(days=400),
     status: Status = Status.SUBSCRIBED,
 ) -> Subscriber:
-    """Return a locked subscriber whose address is known and who gets `slugs`."""
+    """Return a locked subscriber with a known address, subscribed to `slugs`."""
     subscribers.upsert_addresses(session, {id_of(email): email}, since)
     found = subscribers.lock(session, id_of(email), since)
     for slug in slugs or ("weekly-news",):
@@ -134,7 +134,7 @@ def subscriber(
 
 
 def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
-    """Return the context of a change made and recorded at one time; a source may be a value."""
+    """Return the context of a change made and recorded at one time; sources may be strings."""
     if changes.get("original_source") is not None:
         changes["original_source"] = Source(changes["original_source"])
     return replace(ChangeContext(Source(source), at, at), **changes)
@@ -147,7 +147,7 @@ def unsubscribe(
     scope: Scope = Scope.ALL,
     **changes: Any,
 ) -> ChangeResult:
-    """End consent to one topic, or to `scope` if `slug` is None."""
+    """Unsubscribe from one topic, or from `scope` if `slug` is None."""
     target = Target.of(slug) if slug is not None else Target(Scope(scope))
     change = Unsubscribe(id_of(email), target, context(**changes))
     return apply_one(session, change, NOW)
@@ -174,33 +174,34 @@ def start_topic(
     asked_at: datetime | None = None,
     **changes: Any,
 ) -> ChangeResult:
-    """Start one topic by a confirm link, asked for at the time of the act unless `asked_at`."""
+    """Start one topic by a confirm link, requested at `asked_at` or at the time of the change."""
     subscriber_, topic = subscribers.lock(session, id_of(email), NOW), topics.get(session, slug)
-    done = context(**changes)
-    return joining.join(session, subscriber_, topic, done, asked_at=asked_at or done.recorded_at)
+    change = context(**changes)
+    asked_at = asked_at or change.recorded_at
+    return joining.join(session, subscriber_, topic, change, asked_at=asked_at)
 
 
 def undo(
     session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
 ) -> ChangeResult:
-    """Undo one person's ledger rows."""
+    """Undo ledger rows of one subscriber."""
     subscriber_ = subscribers.lock(session, id_of(email), NOW)
     return undoing.undo(session, subscriber_, first, last, context(**changes))
 
 
 def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
-    """Return what the ledger says happened to one person, each with its topic or its scope."""
+    """Return one subscriber's ledger events, each with its topic or scope."""
     found = ledger.load(session, id_of(email), 1)
     return [(change.row.event, change.row.topic or change.row.scope) for change in found]
 
 
 def anonymize_reasons(session: Session, now: datetime, keep: Retention = RETENTION) -> int:
-    """Anonymize the reasons that are old enough at a time, at most a batch of them."""
+    """Anonymize a batch of the reasons that have expired at `now`."""
     return retention.anonymize_reasons(session, now - keep.reason_identities)
 
 
 def purge(session: Session, step: str, now: datetime, keep: Retention = RETENTION) -> int:
-    """Run one step of a purge by its name, and return how many rows it took."""
+    """Run one step of a purge by its name, and return the number of rows deleted."""
     (found,) = (each for each in retention.STEPS if each.name == step)
     return found.run(session, keep, now)
 

@@ -1,12 +1,12 @@
-"""A real nginx in front of a server, configured as `docs/operating.md` says.
+"""A local nginx in front of a server, configured as in `docs/operating.md`.
 
-    with nginx.before(base_url) as proxy:
+    with nginx.in_front_of(base_url) as proxy:
         ...  # talk to proxy.url
         proxy.quit()
         assert path not in proxy.logged
 
-Its `server` block is the documented one; ports, certificate and the folder of its log are the
-test's. Around it stands what Debian's `nginx.conf` has: an access log for whoever wants none.
+The `server` block is the documented one, with the ports, the certificate and the log folder of the
+test. The rest is like Debian's `nginx.conf`, which writes an access log by default.
 """
 
 import os
@@ -48,25 +48,25 @@ http {{
 
 @dataclass(frozen=True)
 class Proxy:
-    """An nginx that runs."""
+    """A running nginx."""
 
     url: str
     folder: Path
     process: subprocess.Popen[bytes]
 
     def quit(self) -> None:
-        """End it as soon as its last request is done with: what it logs, it logs only then."""
+        """Stop nginx after its last request, which is logged only when it ends."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(10)
 
     @property
     def logged(self) -> str:
-        """Return all that stands in its logs, whatever they are called."""
+        """Return the contents of all its logs."""
         return "".join(path.read_text("utf-8") for path in sorted(self.folder.glob("*.log")))
 
 
 def binary() -> str:
-    """Return the path of an installed nginx; without one, skip here and fail in CI."""
+    """Return the path of nginx; if it is not installed, skip the test, or fail it in CI."""
     found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if found is not None:
         return found
@@ -76,14 +76,14 @@ def binary() -> str:
 
 
 def documented() -> str:
-    """Return the one server that `docs/operating.md` configures."""
+    """Return the `server` block of `docs/operating.md`."""
     (block,) = re.findall(r"(?ms)^```nginx\n(.+?)^```", DOCS.read_text("utf-8"))
     return str(block)
 
 
 @contextmanager
-def before(base_url: str) -> Iterator[Proxy]:
-    """Yield an nginx that passes everything on to the server at `base_url`."""
+def in_front_of(base_url: str) -> Iterator[Proxy]:
+    """Yield an nginx that forwards all requests to the server at `base_url`."""
     program, port = binary(), processes.free_port()
     with TemporaryDirectory(prefix="preference-center-nginx-") as name:
         folder = Path(name)
@@ -111,7 +111,7 @@ def _configuration(folder: Path, port: int, base_url: str) -> str:
     ):
         assert documents in server
         server = server.replace(documents, tests)
-    user = "user root;" if os.geteuid() == 0 else ""  # who may then read the test's folder
+    user = "user root;" if os.geteuid() == 0 else ""  # to read the folder of the test
     return AROUND.format(user=user, folder=folder, server=server)
 
 

@@ -1,4 +1,4 @@
-"""A real OpenDKIM that signs, set up as `docs/sending.md` says, with a key of the test's own.
+"""A local OpenDKIM that signs, configured as in `docs/sending.md`, with a key of the test.
 
 with opendkim.running(folder, port, opendkim.documented(folder, port)) as key: ...
 """
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support import postfix, processes
 
-# The folder of a test lies in one that everybody may write to.
+# The folder of a test is in a world-writable one.
 AROUND = "Syslog no\nRequireSafeKeys no\n"
 
 
@@ -26,7 +26,7 @@ def documented(folder: Path, port: int) -> str:
 
 @contextmanager
 def running(folder: Path, port: int, configuration: str) -> Iterator[Path]:
-    """Yield the file of the public key, while a signer listens on a port of this machine."""
+    """Yield the file of the public key, while a signer listens on a local port."""
     program = postfix.binary("opendkim")
     public = _write_keys(folder)
     (folder / "opendkim.conf").write_text(AROUND + configuration, "utf-8")
@@ -42,7 +42,7 @@ def running(folder: Path, port: int, configuration: str) -> Iterator[Path]:
         processes.wait_for(listens, "an opendkim that listens")
         yield public
     finally:
-        process.kill()  # it takes five seconds to end by itself
+        process.kill()  # on its own it takes five seconds to end
         process.wait(10)
 
 

@@ -1,8 +1,7 @@
-"""A page as a person sees it: its words, buttons, fields and links.
+"""A page as a visitor sees it: its text, buttons, fields and links.
 
-Every page that is looked at is checked on the way: valid HTML5, one heading, a title that
-repeats it, a language, no id twice, no link within it to nowhere, a label for each field, no
-script, nothing from elsewhere.
+Every page is also checked: valid HTML5, one heading, a title that repeats it, a language, unique
+ids, no broken internal link, a label for each field, no script, nothing from another host.
 """
 
 import re
@@ -17,7 +16,7 @@ FIELDS = ("input", "select", "textarea")
 
 
 class Page:
-    """A page as it is seen. Making one checks it."""
+    """A page as a visitor sees it. The constructor checks it."""
 
     def __init__(self, response: TestResponse, status: int = 200) -> None:
         assert response.status_code == status, (response.status, response.text[:2000])
@@ -45,7 +44,7 @@ class Page:
 
     @property
     def all_text(self) -> str:
-        """Return everything a person reads or hears, labels included."""
+        """Return all visible text and all text for screen readers."""
         labels = [each.get("aria-label") or each.get("alt") or "" for each in self.root.iter()]
         return " ".join([words(self._one("body")), *labels])
 
@@ -59,12 +58,12 @@ class Page:
 
     @property
     def labels(self) -> list[str]:
-        """Return the names of all that can be chosen, ticked or filled in."""
+        """Return the labels of all fields."""
         return [_name(label) for label in self.root.iter("label")]
 
     @property
     def chosen(self) -> list[str]:
-        """Return the names of what is chosen or ticked."""
+        """Return the labels of all checked fields."""
         return [
             _name(label)
             for label in self.root.iter("label")
@@ -72,7 +71,7 @@ class Page:
         ]
 
     def choose(self, label: str) -> None:
-        """Choose one of several, as a person would."""
+        """Choose one radio button of its group."""
         field = self.field(label)
         for each in self.root.iter("input"):
             if each.get("name") == field.get("name"):
@@ -80,7 +79,7 @@ class Page:
         field.set("checked", "")
 
     def tick(self, label: str) -> None:
-        """Tick a checkbox that can be ticked."""
+        """Tick a checkbox that is not disabled."""
         field = self.field(label)
         assert field.get("disabled") is None
         field.set("checked", "")
@@ -89,7 +88,7 @@ class Page:
         del self.field(label).attrib["checked"]
 
     def fill_in(self, label: str, text: str) -> None:
-        """Type into a field in place of what stands there."""
+        """Replace the text of a field."""
         field = self.field(label)
         if field.tag == "textarea":
             field.text = text
@@ -97,7 +96,7 @@ class Page:
             field.set("value", text)
 
     def select(self, name: str, option: str) -> None:
-        """Take an option of the select of that `name`: several may have one label."""
+        """Select an option by the name of the field, since several fields may share a label."""
         select = next(each for each in self.root.iter("select") if each.get("name") == name)
         assert option in map(words, select.iter("option"))
         for each in select.iter("option"):
@@ -106,19 +105,19 @@ class Page:
                 each.set("selected", "")
 
     def options(self, name: str) -> dict[str, bool]:
-        """Return the options of a select, and whether each is the one taken."""
+        """Return the options of a select field, and whether each is selected."""
         select = next(each for each in self.root.iter("select") if each.get("name") == name)
         return {words(each): each.get("selected") is not None for each in select.iter("option")}
 
     def field(self, label: str) -> Element:
-        """Return the field of a label."""
+        """Return the field with a label."""
         for each in self.root.iter("label"):
             if _name(each) == label:
                 return self._field(each)
         raise AssertionError(f"no field {label!r} among {self.labels}")
 
     def form_of(self, button: str) -> tuple[str, dict[str, list[str]]]:
-        """Return where a button posts to, and what, as the fields stand now."""
+        """Return the URL and the data that a button posts, with the current field values."""
         for form in self.root.iter("form"):
             for each in form.iter("button"):
                 if words(each) == button:
@@ -130,7 +129,7 @@ class Page:
         raise AssertionError(f"no button {button!r} among {self.buttons}")
 
     def _field(self, label: Element) -> Element:
-        """Return what a label is for: the element with its id, or the one within it."""
+        """Return the field of a label: the element within it or with its id."""
         inside = [each for each in label.iter() if each.tag in FIELDS]
         named = [each for each in self.root.iter() if each.get("id") == label.get("for")]
         (field,) = inside or named
@@ -167,13 +166,13 @@ class Page:
 
 
 def _sent(field: Element) -> list[str]:
-    """Return what a browser sends of a field: nothing of what is not ticked, or disabled."""
+    """Return the values that a browser sends for a field: none if disabled or not checked."""
     if field.get("disabled") is not None:
         return []
     if field.tag == "select":
         options = list(field.iter("option"))
-        taken = [each for each in options if each.get("selected") is not None] or options[:1]
-        return [each.get("value", "") for each in taken]
+        selected = [each for each in options if each.get("selected") is not None] or options[:1]
+        return [each.get("value", "") for each in selected]
     if field.tag == "textarea":
         return ["\r\n".join((field.text or "").splitlines())]
     if field.get("type") in {"radio", "checkbox"}:
@@ -182,11 +181,11 @@ def _sent(field: Element) -> list[str]:
 
 
 def _name(label: Element) -> str:
-    """Return the words of a label, less its hint."""
+    """Return the text of a label without its hint."""
     hints = " ".join(words(each) for each in label.iter() if each.get("class") == "hint")
     return words(label).removesuffix(hints).strip()
 
 
 def words(element: Element) -> str:
-    """Return the text of an element as it is read."""
+    """Return the visible text of an element."""
     return " ".join("".join(element.itertext()).split())

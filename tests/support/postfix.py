@@ -1,11 +1,11 @@
-"""A real Postfix, set up as the docs say, with its queue and its log in a folder of its own.
+"""A local Postfix, configured as in the docs, with its queue and log in a temporary folder.
 
     main = postfix.documented("bounces.md", "main.cf", {"127.0.0.1:8024": "127.0.0.1:4711"})
     with postfix.running(main) as mta:
         mta.send(raw, "ada@example.org", "u-…@in.example.org")
         mta.wait_for("status=sent")
 
-What the docs configure comes last, and so wins over what a test needs. It starts as root alone.
+The documented lines come last, so they override those of the test. Postfix can only start as root.
 """
 
 import os
@@ -66,7 +66,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 @dataclass(frozen=True)
 class Mta:
-    """A Postfix that runs."""
+    """A running Postfix."""
 
     port: int
     folder: Path
@@ -78,32 +78,32 @@ class Mta:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return what makes `sendmail` and `postqueue` speak to this one."""
+        """Return the environment with which `sendmail` and `postqueue` use this Postfix."""
         return {"MAIL_CONFIG": str(self.folder / "etc"), "PATH": SBIN}
 
     def send(self, raw: bytes, sender: str, *recipients: str) -> None:
-        """Deliver a message by SMTP, as another mail server does."""
+        """Deliver a message by SMTP, like another mail server."""
         with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as server:
             server.sendmail(sender, recipients, raw)
 
     def queued(self) -> int:
-        """Return how many messages it keeps."""
+        """Return the number of queued messages."""
         return self._postqueue("-j").count(b"\n")
 
     def _postqueue(self, option: str) -> bytes:
         command = ["postqueue", option]
         return subprocess.run(command, env=self.variables, capture_output=True, check=True).stdout
 
-    def forget(self) -> None:
-        """Begin the log anew."""
+    def clear_log(self) -> None:
+        """Empty the log."""
         (self.folder / "postfix.log").write_text("", "utf-8")
 
     def wait_for(self, words: str, times: int = 1) -> None:
-        """Return when `words` stand in the log so many times."""
+        """Return once the log contains `words` at least `times` times."""
         processes.wait_for(lambda: self.log.count(words) >= times, f"no {words!r} in {self.log}")
 
     def wait_until_delivered(self) -> None:
-        """Return when it keeps nothing any more; have it try again at once, not in minutes."""
+        """Return once the queue is empty; retry at once instead of after minutes."""
 
         def delivered() -> bool:
             if not self.queued():
@@ -116,7 +116,7 @@ class Mta:
 
 
 def binary(name: str) -> str:
-    """Return the path of an installed program; without it, or not as root, skip; fail in CI."""
+    """Return the path of a program; skip the test, or fail it in CI, without it or without root."""
     found = shutil.which(name, path=SBIN)
     if found is not None and os.geteuid() == 0:
         return found
@@ -127,7 +127,7 @@ def binary(name: str) -> str:
 
 
 def documented(document: str, file: str, changes: Mapping[str, str]) -> str:
-    """Return the lines that a document has for a file, with `changes` for ports and paths."""
+    """Return the lines of a document for a file, with `changes` of ports and paths."""
     text = (DOCS / document).read_text("utf-8")
     (block,) = re.findall(rf"(?ms)^```\n# {re.escape(file)}\n(.+?)^```", text)
     lines = str(block)
@@ -139,7 +139,7 @@ def documented(document: str, file: str, changes: Mapping[str, str]) -> str:
 
 @contextmanager
 def running(main: str, master: str = "") -> Iterator[Mta]:
-    """Yield a Postfix with these lines at the end of `main.cf` and of `master.cf`."""
+    """Yield a Postfix with these lines appended to `main.cf` and `master.cf`."""
     program = binary("postfix")
     with TemporaryDirectory(prefix="preference-center-postfix-") as name:
         mta = Mta(processes.free_port(), Path(name))
@@ -155,7 +155,7 @@ def running(main: str, master: str = "") -> Iterator[Mta]:
 def _write_configuration(mta: Mta, main: str, master: str) -> None:
     for each in ("etc", "queue", "data"):
         (mta.folder / each).mkdir()
-    mta.folder.chmod(0o755)  # its daemons run as a user of their own
+    mta.folder.chmod(0o755)  # its daemons run as another user
     shutil.chown(mta.folder / "data", "postfix")
     places = {"folder": mta.folder, "port": mta.port}
     (mta.folder / "etc/main.cf").write_text(MAIN.format(**places) + main, "utf-8")
@@ -170,7 +170,7 @@ def _answers(mta: Mta, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _stop(mta: Mta, process: subprocess.Popen[bytes]) -> None:
-    """End the master, which outlives the script that started it and takes all others along."""
+    """Stop the master process, which outlives the start script and stops all others."""
     with suppress(FileNotFoundError):
         pid = int((mta.folder / "queue/pid/master.pid").read_text("utf-8"))
         os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: a server that is named, the system's own, or a wheel's."""
+"""A PostgreSQL for the tests: the one of `TEST_DATABASE_URL`, an installed one or a wheel's."""
 
 import os
 import shutil
@@ -15,12 +15,12 @@ from sqlalchemy import create_engine, make_url, text
 
 
 @contextmanager
-def server(*, durable: bool = False, ours: bool = False) -> Iterator[str]:
-    """Yield the URL of a database that is empty and ours alone; `durable` waits for the disk.
+def server(*, durable: bool = False, own: bool = False) -> Iterator[str]:
+    """Yield the URL of an empty, private database. `durable` turns fsync on.
 
-    `ours` starts a server even where one is named, so that a test may stop or configure it.
+    `own` starts a server despite `TEST_DATABASE_URL`, so that a test can stop or configure it.
     """
-    with _any_server(durable=durable, ours=ours) as url:
+    with _any_server(durable=durable, own=own) as url:
         name = f"preference_center_{uuid4().hex[:12]}"
         execute(url, f"CREATE DATABASE {name}")
         try:
@@ -31,7 +31,7 @@ def server(*, durable: bool = False, ours: bool = False) -> Iterator[str]:
 
 @contextmanager
 def refusing(url: str) -> Iterator[None]:
-    """Cut all connections to a database, and let nobody in until the block ends."""
+    """Close all connections to a database, and refuse new ones until the block ends."""
     name = make_url(url).database
     other = make_url(url).set(database="postgres").render_as_string(hide_password=False)
     execute(other, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
@@ -46,14 +46,14 @@ def refusing(url: str) -> Iterator[None]:
 
 @contextmanager
 def stopped(url: str) -> Iterator[None]:
-    """Stop all processes of a server until the block ends: connections stay, nothing answers."""
+    """Stop all processes of a server until the block ends: connections stay open, unanswered."""
     engine = create_engine(url)
     with engine.connect() as connection:
         backend = connection.scalar(text("SELECT pg_backend_pid()"))
         stat = Path(f"/proc/{backend}/stat").read_text("ascii")
     engine.dispose()
     main = int(stat.rpartition(")")[2].split()[1])
-    os.kill(main, signal.SIGSTOP)  # first, so that it starts no other
+    os.kill(main, signal.SIGSTOP)  # first, so that it starts no more children
     children = Path(f"/proc/{main}/task/{main}/children").read_text("ascii")
     _send(signal.SIGSTOP, children)
     try:
@@ -70,7 +70,7 @@ def _send(sent: signal.Signals, processes: str) -> None:
 
 @contextmanager
 def missing_standby(url: str) -> Iterator[None]:
-    """Let each COMMIT wait for a synchronous standby that is not there, until the block ends."""
+    """Make each COMMIT wait for a synchronous standby that does not exist, until the block ends."""
     execute(url, "ALTER SYSTEM SET synchronous_standby_names = 'missing'")
     execute(url, "SELECT pg_reload_conf()")
     try:
@@ -81,9 +81,9 @@ def missing_standby(url: str) -> Iterator[None]:
 
 
 @contextmanager
-def _any_server(*, durable: bool, ours: bool) -> Iterator[str]:
+def _any_server(*, durable: bool, own: bool) -> Iterator[str]:
     named = os.environ.get("TEST_DATABASE_URL")
-    if named and not ours:
+    if named and not own:
         yield named
     elif (binaries := _binaries()) is not None:
         with _own_server(binaries, durable=durable) as url:

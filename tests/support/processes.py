@@ -1,9 +1,9 @@
-"""The real commands as processes of their own: started, waited for, and gone afterwards.
+"""Runs the commands as separate processes, and stops them afterwards.
 
     with processes.serving(make.environment(DATABASE_URL=url)) as base_url: ...
     with processes.working(environ): ...
 
-Each runs in a process group of its own, so that nothing it started outlives the test.
+Each has its own process group, so that no child process outlives the test.
 """
 
 import os
@@ -22,12 +22,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 COMMAND = str(Path(sys.executable).with_name("preference-center"))
-MAX_START = 30.0  # seconds; a busy machine is no failure
+MAX_START = 30.0  # seconds, enough for a busy machine
 
 
 @dataclass(frozen=True)
 class Running:
-    """A command that runs, and all that it has said so far."""
+    """A running command and its output so far."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -38,7 +38,7 @@ class Running:
 
     @property
     def members(self) -> list[int]:
-        """Return the ids of the command and of what it has started, as long as they run."""
+        """Return the ids of the running processes of the command."""
         found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
         return [pid for pid in found if self._has(pid)]
 
@@ -47,22 +47,22 @@ class Running:
             state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
             return os.getpgid(pid) == self.process.pid and state != "Z"
         except OSError:
-            return False  # it has ended meanwhile
+            return False  # it has ended
 
     def kill(self) -> None:
-        """SIGKILL the command and whatever it has started."""
+        """Send SIGKILL to the command and its child processes."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
-        """Ask it to end, as a service manager does, and return its status."""
+        """Send SIGTERM, as a service manager does, and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(MAX_START)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's variables with `settings` as the only ones of ours."""
+    """Return the environment of this process, with `settings` as the only settings."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PREFERENCE_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **settings}
 
@@ -70,7 +70,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 def run(
     settings: Mapping[str, str], *arguments: str, stdin: bytes = b"", **options: Any
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     return subprocess.run(
         [COMMAND, *arguments],
         env=environment(settings),
@@ -83,7 +83,7 @@ def run(
 
 
 def start(settings: Mapping[str, str], *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a command in a process group of its own."""
+    """Start a command in its own process group."""
     return subprocess.Popen(
         [COMMAND, *arguments], env=environment(settings), start_new_session=True, **options
     )
@@ -91,7 +91,7 @@ def start(settings: Mapping[str, str], *arguments: str, **options: Any) -> subpr
 
 @contextmanager
 def running(settings: Mapping[str, str], *arguments: str, **options: Any) -> Iterator[Running]:
-    """Yield a command that runs; at the end it is stopped, by force if it must be."""
+    """Yield a running command. Stop it at the end, with SIGKILL if necessary."""
     with tempfile.NamedTemporaryFile(prefix="preference-center-") as log:
         process = start(settings, *arguments, stdout=log, stderr=subprocess.STDOUT, **options)
         command = Running(process, Path(log.name))
@@ -107,7 +107,7 @@ def running(settings: Mapping[str, str], *arguments: str, **options: Any) -> Ite
 
 @contextmanager
 def serving(settings: Mapping[str, str], port: int | None = None) -> Iterator[str]:
-    """Yield the base URL of a `serve` that answers."""
+    """Yield the base URL of a running `serve`."""
     with serving_process(settings, port) as (base_url, _):
         yield base_url
 
@@ -116,7 +116,7 @@ def serving(settings: Mapping[str, str], port: int | None = None) -> Iterator[st
 def serving_process(
     settings: Mapping[str, str], port: int | None = None
 ) -> Iterator[tuple[str, Running]]:
-    """Yield the base URL of a `serve` that answers, and its process."""
+    """Yield the base URL of a running `serve`, and its process."""
     port = port or free_port()
     base_url = f"http://127.0.0.1:{port}"
     with running(settings, "serve", "--port", str(port)) as server:
@@ -126,13 +126,13 @@ def serving_process(
 
 @contextmanager
 def working(settings: Mapping[str, str]) -> Iterator[Running]:
-    """Yield a `worker` that runs."""
+    """Yield a running `worker`."""
     with running(settings, "worker") as worker:
         yield worker
 
 
 def wait_until_answering(server: Running, url: str, seconds: float = MAX_START) -> None:
-    """Return when `url` answers; fail with the process's own words if it ends first."""
+    """Return once `url` answers; fail with the output of the process if it ends first."""
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         assert server.process.poll() is None, server.output
@@ -143,7 +143,7 @@ def wait_until_answering(server: Running, url: str, seconds: float = MAX_START) 
 
 
 def wait_for(happened: Any, what: str, seconds: float = MAX_START) -> None:
-    """Return when `happened()` is true; fail, naming `what`, if that takes too long."""
+    """Return once `happened()` is true; fail with `what` if that takes too long."""
     give_up = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < give_up, what
@@ -151,7 +151,7 @@ def wait_for(happened: Any, what: str, seconds: float = MAX_START) -> None:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return an unused local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,6 +1,6 @@
-"""A TCP proxy before PostgreSQL that goes silent when told: it acknowledges, and forwards nothing.
+"""A TCP proxy for PostgreSQL that can go silent: it accepts data and forwards none.
 
-with proxy.before(url) as (proxied_url, proxy):
+with proxy.in_front_of(url) as (proxied_url, proxy):
     with proxy.silent(): ...
 """
 
@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 
 class Proxy:
-    """Forwards between clients and one server; what a silence held back is lost."""
+    """Forwards between clients and one server. Data that arrives during a silence is lost."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
@@ -29,7 +29,7 @@ class Proxy:
 
     @contextmanager
     def silent(self, *, requests: bool = True) -> Iterator[None]:
-        """Forward no answers, and where `requests` none of those, until the block ends."""
+        """Forward no answers, and no requests if `requests`, until the block ends."""
         self._silent.update(requests=requests, answers=True)
         try:
             yield
@@ -75,8 +75,8 @@ class Proxy:
 
 
 @contextmanager
-def before(url: str) -> Iterator[tuple[str, Proxy]]:
-    """Yield the URL of a proxy before a server, and the proxy."""
+def in_front_of(url: str) -> Iterator[tuple[str, Proxy]]:
+    """Yield the URL of a proxy in front of a server, and the proxy."""
     proxy = Proxy(url)
     through = make_url(url).set(host="127.0.0.1", port=proxy.port)
     through = through.difference_update_query(["host"])

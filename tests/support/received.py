@@ -1,4 +1,4 @@
-"""Mails as others send them: the files in `messages/`, and small ones put together by a test."""
+"""Received messages: the files in `messages/`, and small ones that a test composes."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def message(name: str) -> Incoming:
     return read(raw(name))
 
 
-def mail(body: str = "Hello\n", **headers: str) -> bytes:
-    """Return a mail; `Auto_Submitted="no"` is a header `Auto-Submitted: no`."""
+def email(body: str = "Hello\n", **headers: str) -> bytes:
+    """Return an email; `Auto_Submitted="no"` is a header `Auto-Submitted: no`."""
     head = "".join(f"{name.replace('_', '-')}: {value}\n" for name, value in headers.items())
     return f"{head}\n{body}".encode()
 
@@ -33,4 +33,4 @@ def report(*recipients: str, text: str = "It could not be delivered.", returned:
     )
     body = "".join(f"--edge\n{part}\n" for part in parts)
     kind = 'multipart/report; report-type=delivery-status; boundary="edge"'
-    return mail(f"{body}--edge--\n", Return_Path="<>", Content_Type=kind)
+    return email(f"{body}--edge--\n", Return_Path="<>", Content_Type=kind)

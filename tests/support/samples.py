@@ -1,4 +1,4 @@
-"""Events in the forms that the providers document, about ada@example.org."""
+"""Events about ada@example.org, as the providers document them."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def ses_complaint(kind: str | None = "abuse", **recipient: Any) -> dict[str, Any
 def ses_subscription(
     *, everything: bool | str, was: str = "OptIn", status: str = "OptIn"
 ) -> dict[str, Any]:
-    """Return a change of one of two topics; somebody has long been out of the other."""
+    """Return a change of one of two topics; the other has long been unsubscribed from."""
 
     def preferences(status: str, *, everything: bool | str) -> dict[str, Any]:
         topics = [
@@ -101,12 +101,12 @@ def postmark(record: str, **changes: Any) -> dict[str, Any]:
 
 def postmark_change(reason: str | None, *, suppress: bool = True) -> dict[str, Any]:
     changed = {"Recipient": ADA, "ChangedAt": "2026-11-22T14:05:00Z", "Origin": "Recipient"}
-    told = {"SuppressSending": suppress, "SuppressionReason": reason}
-    return postmark("SubscriptionChange", **changed, **told)
+    suppression = {"SuppressSending": suppress, "SuppressionReason": reason}
+    return postmark("SubscriptionChange", **changed, **suppression)
 
 
 def postmark_delivery() -> dict[str, Any]:
-    """Return what Postmark's documentation shows, with our token."""
+    """Return the example of Postmark's documentation, with our token."""
     return {
         "RecordType": "Delivery",
         "ServerID": 23,

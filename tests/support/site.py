@@ -1,8 +1,8 @@
-"""A site under test, what it has on record, and the links that lead into it.
+"""A site under test, its records, and links to its pages.
 
 page = site.page(link())
 page.choose("At most once a week")
-goodbye = site.press_and_follow(page, "Get fewer emails")
+receipt = site.press_and_follow(page, "Get fewer emails")
 """
 
 import re
@@ -16,12 +16,12 @@ from werkzeug.test import TestResponse
 
 from preference_center import create_app
 from preference_center.core import subscribers, topics
-from preference_center.links.minter import Link, Minter, Purpose, write_link
+from preference_center.links.minter import Link, Purpose, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, PageView, Subscriber
 from preference_center.web.services import Services
-from tests.support import make, post
+from tests.support import mailer, make
 from tests.support.page import Page
 
 ORIGIN = "https://mail.example.org"
@@ -49,7 +49,7 @@ class Site:
 
     def close(self) -> None:
         for counter in (self.services.page_views, self.services.inbound_counts):
-            counter.flush()  # into the first database, where a test has lost it too
+            counter.flush()  # into the first database, even if a test has lost it
         self._first_database.close()
         self.database.close()
 
@@ -63,30 +63,30 @@ class Site:
         return self.open("POST", path, **request)
 
     def page(self, path: str, status: int = 200, **request: Any) -> Page:
-        """Return the page at `path`, checked."""
+        """Return the page at `path`, after its checks."""
         return Page(self.get(path, **request), status)
 
     def press(self, page: Page, button: str, status: int = 303) -> TestResponse:
-        """Post the form of a page's button, as a browser would."""
+        """Mailer the form of a page's button, as a browser would."""
         path, data = page.form_of(button)
         response = self.post(path, data=data)
         assert response.status_code == status, response.text
         return response
 
     def press_and_follow(self, page: Page, button: str) -> Page:
-        """Press a button and return the page it leads to."""
+        """Press a button and return the next page."""
         return self.page(self.press(page, button).location)
 
     def emails(self) -> list[EmailMessage]:
-        """Let a worker send what is due now, and return it."""
-        sending = post.Post(self.database, settings=self.settings)
-        sending.after(self.now - make.NOW)
-        return sending.sent
+        """Let a worker send the emails that are due now, and return them."""
+        sender = mailer.Mailer(self.database, settings=self.settings)
+        sender.send_due(self.now - make.NOW)
+        return sender.sent
 
     def subscribe(
         self, *emails: str, topics: tuple[str, ...] = ("weekly-news", "product-news")
     ) -> None:
-        """Add the topics, public, and let each person read all of them."""
+        """Add public topics, and subscribe each address to all of them."""
         with self.database.transaction() as session:
             for slug in topics:
                 make.topic(session, slug)
@@ -102,7 +102,7 @@ class Site:
             topics.archive(topics.get(session, slug), self.now)
 
     def rows(self) -> Rows:
-        """Return every row of every table; not the hourly counts of openings, which name nobody."""
+        """Return every row of every table except the page views, which contain no subscriber."""
         with self.database.reading() as session:
             return {
                 table.name: sorted(map(tuple, session.execute(select(table))), key=repr)
@@ -111,37 +111,37 @@ class Site:
             }
 
     def page_views(self) -> dict[tuple[datetime, str, str], int]:
-        """Return the openings counted so far, by hour, topic and campaign."""
+        """Return the page views counted so far, by hour, topic and campaign."""
         self.services.page_views.flush()
         with self.database.reading() as session:
             found = session.scalars(select(PageView))
             return {(each.hour, each.topic, each.campaign): each.count for each in found}
 
     def events(self, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
-        """Return what the ledger says happened to one person, each with its topic or scope."""
+        """Return one subscriber's ledger events, each with its topic or scope."""
         with self.database.reading() as session:
             return make.events(session, email)
 
     def subscriber(self, email: str = "ada@example.org") -> Subscriber | None:
-        """Return what is on record of one person."""
+        """Return the record of one subscriber."""
         with self.database.reading() as session:
             return subscribers.find(session, make.id_of(email))
 
     def subscriptions(self, email: str = "ada@example.org") -> dict[str, tuple[Any, ...]]:
-        """Return what one person gets of each topic: status, frequency, end of a pause."""
-        person = self.subscriber(email)
+        """Return one subscriber's topics: status, frequency and end of a pause of each."""
+        found = self.subscriber(email)
         return {
             slug: (each.status, each.frequency, each.paused_until)
-            for slug, each in sorted(person.subscriptions.items() if person else ())
+            for slug, each in sorted(found.subscriptions.items() if found else ())
         }
 
     def locale(self, email: str = "ada@example.org") -> str | None:
-        """Return the language that is on record of one person."""
-        person = self.subscriber(email)
-        return person.locale if person else None
+        """Return the recorded language of one subscriber."""
+        found = self.subscriber(email)
+        return found.locale if found else None
 
-    def stops(self, email: str = "ada@example.org") -> list[Any]:
-        """Return what one person's ledger says was stopped: topics, and `all`."""
+    def unsubscribed(self, email: str = "ada@example.org") -> list[Any]:
+        """Return the topics and scopes of one subscriber's unsubscribes, in ledger order."""
         table = Base.metadata.tables["ledger"]
         columns = select(table.c.topic, table.c.scope).where(
             table.c.subscriber_id == make.id_of(email), table.c.event == "unsubscribed"
@@ -156,13 +156,13 @@ def link(
     topic: str = "weekly-news",
     campaign: str = "2026-47",
 ) -> str:
-    """Return the path of a link of one person."""
+    """Return the path of a link of one subscriber."""
     signed = Link(make.NOW.date(), make.id_of(email), topic, campaign)
     return f"/{purpose[0]}/{write_link(purpose, signed, [make.LINK_KEY])}"
 
 
 def receipt(first: int, last: int | None = None, email: str = "ada@example.org") -> str:
-    """Return the path of the receipt of some ledger rows of one person."""
+    """Return the path of the receipt of some ledger rows of one subscriber."""
     rows = Receipt(make.NOW.date(), make.id_of(email), first, last or first)
     return f"/r/{write_receipt(rows, [make.SERVER_KEY])}"
 
@@ -170,24 +170,34 @@ def receipt(first: int, last: int | None = None, email: str = "ada@example.org")
 def confirm(
     topic: str = "weekly-news", email: str = "ada@example.org", asked_at: datetime = make.NOW
 ) -> str:
-    """Return the path of a link that was emailed to one person, to start a topic."""
+    """Return the path of a confirm link, as emailed to one subscriber to start a topic."""
     signed = Confirm(asked_at.date(), make.id_of(email), topic, asked_at)
     return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
 
 
-def path_in(mail: EmailMessage, page: str, end: str = "") -> str:
-    """Return the path of the one link in a mail's text to `page`, like `/c/`, that ends so."""
+def path_in(message: EmailMessage, page: str, end: str = "") -> str:
+    """Return the path of the only link to `page`, like `/c/`, in an email, that ends with `end`."""
     pattern = rf"^{ORIGIN}({page}[^/#\s]+{end})$"
-    (found,) = re.findall(pattern, post.plain(mail), re.MULTILINE)
+    (found,) = re.findall(pattern, mailer.plain(message), re.MULTILINE)
     return str(found)
 
 
-def minter() -> Minter:
-    return make.minter()
+def lose_database(site: Site) -> None:
+    """Point the site at a database that does not exist."""
+    site.close()
+    gone = "sqlite:////no/such/folder/x.db"
+    if not site.database.is_sqlite:
+        gone = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
+    use_database(site, Database(gone, (make.SERVER_KEY,)))
+
+
+def use_database(site: Site, database: Database) -> None:
+    """Point the site at `database`."""
+    object.__setattr__(site.services, "database", database)
 
 
 def every_route(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield each route's path, its link a good one, and the methods it has."""
+    """Yield the path of each route, with a valid link, and its methods."""
     good = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(1), "/c/": confirm()}
     for rule in site.app.url_map.iter_rules():
         path = rule.rule

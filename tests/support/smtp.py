@@ -1,9 +1,9 @@
-"""A real SMTP server on this machine that refuses, drops or keeps what a test wants of it.
+"""A local SMTP server that keeps emails, refuses them or drops connections.
 
     with smtp.server(replies={"RCPT": "451 4.3.0 later"}) as server: ...
-    server.mails[0].message, server.url
+    server.emails[0].message, server.url
 
-A reply of `DROP` closes the connection in place of an answer, one of `SILENCE` never answers.
+A reply of `DROP` closes the connection instead of answering; `SILENCE` never answers.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ USER, PASSWORD = "northwind", "pass:word/with@marks"
 
 @dataclass(frozen=True)
 class ReceivedEmail:
-    """A mail as the server took it: its envelope and its bytes."""
+    """An email as the server received it: its envelope and its bytes."""
 
     sender: str
     recipients: list[str]
@@ -53,24 +53,24 @@ class ReceivedEmail:
 
 @dataclass
 class Server:
-    """A server that listens, and the mails it has taken.
+    """A listening server and the emails it has received.
 
-    `replies` maps a step to what is answered in place of "yes": `CONNECT`, `MAIL` (or
-    `NULL SENDER` alone), `RCPT`, `DATA`, `BODY` (while the mail is coming), `MESSAGE` (when all
-    of it has come) and `QUIT`.
+    `replies` maps a step to the reply that replaces the usual one: `CONNECT`, `MAIL` (or
+    `NULL SENDER` for only that sender), `RCPT`, `DATA`, `BODY` (while the email arrives),
+    `MESSAGE` (when it is complete) and `QUIT`.
     """
 
     replies: Mapping[str, str] = field(default_factory=dict)
-    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None
-    mails: list[ReceivedEmail] = field(default_factory=list)
+    on_email: Callable[[ReceivedEmail], None] = lambda _: None
+    emails: list[ReceivedEmail] = field(default_factory=list)
     url: str = ""
 
     def url_with_login(self, password: str) -> str:
-        """Return the URL with the one user there is."""
+        """Return the URL with the server's user and a password."""
         return self.url.replace("://", f"://{quote(USER)}:{quote(password, safe='')}@")
 
     async def answer(self, step: str, server: Any, usual: str) -> str:
-        """Return the reply to one step, or see to it that there is none."""
+        """Return the reply to a step, or drop the connection, or never return."""
         reply = self.replies.get(step, usual)
         if reply == DROP:
             server.transport.abort()
@@ -100,10 +100,10 @@ class Server:
             sender = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
             over_tls = server.transport.get_extra_info("ssl_object") is not None
             raw = envelope.original_content or b""
-            self.mails.append(
+            self.emails.append(
                 ReceivedEmail(sender, envelope.rcpt_tos, raw, over_tls, bool(session.authenticated))
             )
-            self.on_mail(self.mails[-1])
+            self.on_email(self.emails[-1])
         return reply
 
     async def handle_QUIT(  # noqa: N802
@@ -113,7 +113,7 @@ class Server:
 
 
 class _Protocol(SMTP):
-    """Has a say where aiosmtpd asks its handler nothing."""
+    """Applies `replies` at the steps for which aiosmtpd does not call its handler."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -142,7 +142,7 @@ class _Controller(Controller):
         return _Protocol(self.handler, hostname="mail.test", **self._options)
 
     def _trigger_server(self) -> None:
-        """Connect once, as the base class does, to the port that was free."""
+        """Connect once, as the base class does, to the port that was assigned."""
         listening: Any = self.server
         self.port = listening.sockets[0].getsockname()[1]
         socket.create_connection((self.hostname, self.port), 5).close()
@@ -152,14 +152,14 @@ class _Controller(Controller):
 def server(
     *,
     replies: Mapping[str, str] | None = None,
-    on_mail: Callable[[ReceivedEmail], None] = lambda mail: None,
+    on_email: Callable[[ReceivedEmail], None] = lambda _: None,
     tls: str = "none",
     login: bool = False,
     smtputf8: bool = True,
     host: str = "127.0.0.1",
 ) -> Iterator[Server]:
-    """Yield a server. `tls` is `none`, `starttls` (and nothing without it) or `implicit`."""
-    taken = Server(replies or {}, on_mail)
+    """Yield a server. `tls` is `none`, `starttls` (required) or `implicit`."""
+    running = Server(replies or {}, on_email)
     options: dict[str, Any] = {"enable_SMTPUTF8": smtputf8, "timeout": 30}
     if tls == "starttls":
         options.update(tls_context=server_tls(), require_starttls=True)
@@ -168,23 +168,25 @@ def server(
     if login:
         options.update(authenticator=_authenticate, auth_required=True)
         options["auth_require_tls"] = tls == "starttls"
-    controller = _Controller(taken, host, **options)
+    controller = _Controller(running, host, **options)
     controller.start()
-    taken.url = f"{'smtps' if tls == 'implicit' else 'smtp'}://{host}:{controller.port}"
+    running.url = f"{'smtps' if tls == 'implicit' else 'smtp'}://{host}:{controller.port}"
     try:
-        yield taken
+        yield running
     finally:
         controller.stop()
 
 
-def _authenticate(_server: Any, _session: Any, _envelope: Any, _way: str, data: Any) -> AuthResult:
-    right = LoginPassword(USER.encode(), PASSWORD.encode())
-    return AuthResult(success=data == right, handled=False)
+def _authenticate(
+    _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any
+) -> AuthResult:
+    expected = LoginPassword(USER.encode(), PASSWORD.encode())
+    return AuthResult(success=data == expected, handled=False)
 
 
 @cache
 def certificate() -> tuple[bytes, bytes]:
-    """Return a self-signed certificate for this machine, and its key, as PEM."""
+    """Return a self-signed certificate for local addresses, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
     names = [x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", ELSEWHERE)]
@@ -209,7 +211,7 @@ def certificate() -> tuple[bytes, bytes]:
 
 @cache
 def server_tls() -> ssl.SSLContext:
-    """Return what a server with that certificate offers."""
+    """Return the TLS context of a server with that certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     with TemporaryDirectory() as folder:
         chain = Path(folder) / "server.pem"
@@ -218,10 +220,10 @@ def server_tls() -> ssl.SSLContext:
     return context
 
 
-def wait_for_email(taken: Server, count: int, seconds: float = 20) -> None:
-    """Return when `count` mails have come; fail if they do not."""
+def wait_for_email(running: Server, count: int, seconds: float = 20) -> None:
+    """Return once `count` emails have arrived; fail after `seconds`."""
     tick, waited = threading.Event(), 0.0
-    while len(taken.mails) < count:
-        assert waited < seconds, f"{len(taken.mails)} of {count} mails came"
+    while len(running.emails) < count:
+        assert waited < seconds, f"{len(running.emails)} of {count} emails arrived"
         tick.wait(0.02)
         waited += 0.02

@@ -1,9 +1,9 @@
-"""Every page in every state that somebody may find it in, one after another.
+"""Visits every page in every state that a visitor may see.
 
     for page in every_page(site, "?lang=de"): ...
 
-The site is that of ada, bob and eve, who read two topics. It is worn out afterwards: the last
-page is that of a database which is gone.
+The site has three subscribers of two topics: ada, bob and eve. It cannot be used afterwards, since
+the last page is the one without a database.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,17 @@ from preference_center.core import topics
 from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link, path_in
+from tests.support.site import Site, confirm, link, lose_database, path_in
 from tests.support.site import receipt as receipt_of
-from tests.unit.web.test_one_click import lose_database
 
 ADA, BOB, EVE, NEW = (f"{name}@example.org" for name in ("ada", "bob", "eve", "new"))
 
 
 def every_page(site: Site, query: str) -> Iterator[Page]:
-    """Yield each page, read in the language that `query` switches to."""
+    """Yield each page in the language that `query` switches to."""
     visit = _Visit(site, query)
     yield from _broken(visit)
-    yield from _less(visit)
+    yield from _reduction(visit)
     yield from _preferences(visit)
     yield from _joining(visit)
     yield from _leaving(visit)
@@ -32,7 +31,7 @@ def every_page(site: Site, query: str) -> Iterator[Page]:
 
 
 class _Visit:
-    """A way round the site in one language."""
+    """Requests to the site in one language."""
 
     def __init__(self, site: Site, query: str) -> None:
         self.site, self.query = site, query
@@ -43,11 +42,11 @@ class _Visit:
         return self.site.page(path + query, status)
 
     def send(self, path: str, status: int, **data: str) -> Page:
-        """Return the page that answers a form."""
+        """Post a form and return the page of the answer."""
         return Page(self.site.post(path + self.query, data=data), status)
 
-    def do(self, path: str, **data: str) -> str:
-        """Send a form and return the path that it leads to, less the language."""
+    def post(self, path: str, **data: str) -> str:
+        """Post a form and return the path of its redirect, without the language."""
         answer = self.site.post(path, data=data)
         assert answer.status_code == 303, answer.text
         return str(answer.location)
@@ -57,20 +56,20 @@ def _broken(visit: _Visit) -> Iterator[Page]:
     yield from (visit.get("/u/x", 400), visit.get("/nothing", 404), visit.get(receipt_of(99), 409))
     yield from (visit.get(f"{link()}/leave", 405), visit.get("/new-link"))
     yield visit.send("/new-link", 400, email="ada@")
-    yield visit.get(visit.do("/new-link", email=ADA))
+    yield visit.get(visit.post("/new-link", email=ADA))
     yield visit.send(f"{link()}/leave", 413, scope="x" * 70_000)
     for _ in range(9):
-        visit.do("/new-link", email=ADA)
+        visit.post("/new-link", email=ADA)
     yield visit.send("/new-link", 429, email=ADA)
 
 
-def _less(visit: _Visit) -> Iterator[Page]:
+def _reduction(visit: _Visit) -> Iterator[Page]:
     path = link(email=BOB)
     yield from (visit.get(path), visit.send(f"{path}/less", 400))
     for choice in ("weekly", "monthly", "2-weeks"):
-        receipt = visit.do(f"{path}/less", choice=choice)
+        receipt = visit.post(f"{path}/less", choice=choice)
         yield from map(visit.get, (receipt, f"{receipt}/undo", path))
-    yield visit.get(visit.do(f"{receipt}/undo"))
+    yield visit.get(visit.post(f"{receipt}/undo"))
     yield visit.get(receipt)
 
 
@@ -82,59 +81,59 @@ def _preferences(visit: _Visit) -> Iterator[Page]:
     stale = {"topic": "weekly-news", "was-weekly-news": "every", "often-weekly-news": "weekly"}
     yield visit.send(f"{path}/save", 409, **stale)
     same = {"topic": "weekly-news", "was-weekly-news": "monthly", "on-weekly-news": "on"}
-    yield visit.get(visit.do(f"{path}/save", **same, **{"often-weekly-news": "monthly"}))
-    saved = visit.do(f"{path}/save", **same, **{"often-weekly-news": "every"})
+    yield visit.get(visit.post(f"{path}/save", **same, **{"often-weekly-news": "monthly"}))
+    saved = visit.post(f"{path}/save", **same, **{"often-weekly-news": "every"})
     yield visit.get(saved)
-    paused = visit.do(f"{path}/pause", length="1-month")
+    paused = visit.post(f"{path}/pause", length="1-month")
     yield from map(visit.get, (paused, f"{paused}/undo", path))
     resume = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
-    yield visit.get(visit.do(f"{path}/save", **resume, **{"resume-weekly-news": "on"}))
+    yield visit.get(visit.post(f"{path}/save", **resume, **{"resume-weekly-news": "on"}))
 
 
 def _joining(visit: _Visit) -> Iterator[Page]:
     site, path = visit.site, link("preferences", EVE)
-    visit.do(f"{path}/leave", scope="topic", topic="weekly-news")
+    visit.post(f"{path}/leave", scope="topic", topic="weekly-news")
     off = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
-    yield visit.get(visit.do(f"{path}/save", **off))
-    (mail,) = (mail for mail in site.emails() if mail["To"] == EVE)
-    asked = path_in(mail, "/c/")
+    yield visit.get(visit.post(f"{path}/save", **off))
+    (message,) = (each for each in site.emails() if each["To"] == EVE)
+    asked = path_in(message, "/c/")
     yield visit.get(asked)
-    joined = visit.do(f"{asked}/join")
+    joined = visit.post(f"{asked}/join")
     yield from map(visit.get, (joined, f"{joined}/undo", asked))
-    undone = visit.do(f"{joined}/undo")
+    undone = visit.post(f"{joined}/undo")
     yield from map(visit.get, (joined, undone))
     yield visit.get(confirm("no-such-topic"), 410)
-    overtaken = confirm(email=EVE, asked_at=make.NOW - timedelta(hours=1))
-    yield visit.get(overtaken)
-    why = "too_often=weekly-news&no_email=weekly-news&complained=weekly-news"
-    yield visit.get(f"{path}?{why}")
+    superseded = confirm(email=EVE, asked_at=make.NOW - timedelta(hours=1))
+    yield visit.get(superseded)
+    refused = "too_often=weekly-news&no_email=weekly-news&complained=weekly-news"
+    yield visit.get(f"{path}?{refused}")
     with site.database.transaction() as session:
         make.unsubscribe(session, EVE, slug=None, scope=Scope.ADDRESS, source="bounce")
     yield from map(visit.get, (asked, path))
     with site.database.transaction() as session:
         make.unsubscribe(session, EVE, source="complaint")
-    yield from map(visit.get, (overtaken, path))
+    yield from map(visit.get, (superseded, path))
 
 
 def _leaving(visit: _Visit) -> Iterator[Page]:
     yield from map(visit.get, (link(), link("preferences"), link(email=NEW)))
     yield visit.send(f"{link()}/leave", 400)
-    topic = visit.do(f"{link()}/leave", scope="topic")
-    everything = visit.do(f"{link(email=BOB)}/leave", scope="all")
-    unknown = visit.do(f"{link(email=NEW)}/leave", scope="all")
+    topic = visit.post(f"{link()}/leave", scope="topic")
+    everything = visit.post(f"{link(email=BOB)}/leave", scope="all")
+    unknown = visit.post(f"{link(email=NEW)}/leave", scope="all")
     yield from map(visit.get, (topic, everything, unknown, f"{topic}/undo", f"{everything}/undo"))
     yield from (visit.send(f"{topic}/reason", 400), visit.get(link()))
     yield visit.send(f"{topic}/reason", 400, note="1" * 501)
-    visit.do(f"{topic}/reason", code="never_signed_up")
+    visit.post(f"{topic}/reason", code="never_signed_up")
     yield visit.get(topic)
     yield from (visit.get(link(email=BOB)), visit.get(link("preferences", BOB)))
-    undone = visit.do(f"{topic}/undo")
+    undone = visit.post(f"{topic}/undo")
     yield from map(visit.get, (topic, undone, f"{undone}/undo", f"{topic}/undo"))
-    undone = visit.do(f"{everything}/undo")
+    undone = visit.post(f"{everything}/undo")
     yield from map(visit.get, (everything, undone, f"{undone}/undo"))
-    stop = visit.do(f"{link()}/leave", scope="topic")
-    visit.do(f"{link()}/leave", scope="all")
-    yield from (visit.get(stop), visit.get(f"{stop}/undo", 409))
+    first = visit.post(f"{link()}/leave", scope="topic")
+    visit.post(f"{link()}/leave", scope="all")
+    yield from (visit.get(first), visit.get(f"{first}/undo", 409))
 
 
 def _ends(visit: _Visit) -> Iterator[Page]:
@@ -143,7 +142,7 @@ def _ends(visit: _Visit) -> Iterator[Page]:
     archived = {"topic": "product-news", "was-product-news": "every", "on-product-news": "on"}
     yield visit.get(link(topic="product-news"))
     yield visit.send(f"{link('preferences', BOB)}/save", 409, **archived)
-    late = visit.do(f"{link(email=NEW, topic='third')}/leave", scope="topic")
+    late = visit.post(f"{link(email=NEW, topic='third')}/leave", scope="topic")
     visit.site.now += timedelta(days=31)
     yield from (visit.get(late), visit.get(f"{late}/undo", 410))
     lose_database(visit.site)

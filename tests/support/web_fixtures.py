@@ -1,4 +1,4 @@
-"""A site on each engine, sites with other settings, and a server to be talked to over sockets."""
+"""Fixtures: a site on each engine, sites with other settings, and a server for raw sockets."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ SiteMaker = Callable[..., Site]
 
 @pytest.fixture
 def site_with(database_url: str) -> Iterator[SiteMaker]:
-    """Yield a maker of sites with settings of their own, on one database."""
+    """Yield a function that makes sites with other settings, on one database."""
     made: list[Site] = []
 
     def make_site(**settings: object) -> Site:
@@ -28,14 +28,14 @@ def site_with(database_url: str) -> Iterator[SiteMaker]:
 
 @pytest.fixture
 def site(site_with: SiteMaker) -> Site:
-    """Return a site where ada and bob read two topics."""
+    """Return a site where ada and bob subscribe to two topics."""
     site = site_with()
     site.subscribe("ada@example.org", "bob@example.org")
     return site
 
 
 def environment(database_url: str) -> dict[str, str]:
-    """Return the variables of a server that is reached through nginx, or as if it were."""
+    """Return the environment of a server that trusts one proxy."""
     return make.environment(
         DATABASE_URL=database_url,
         SMTP_URL="smtp://localhost:9",
@@ -46,7 +46,7 @@ def environment(database_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def center(site_with: SiteMaker) -> Site:
-    """Return a site of three topics; ada reads two of them."""
+    """Return a site with three topics; ada subscribes to two of them."""
     center = site_with(languages=("en", "de", "ar"))
     center.subscribe("ada@example.org")
     center.add_topic("town-letter")
@@ -57,7 +57,7 @@ def center(site_with: SiteMaker) -> Site:
 def server(
     request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """Yield the URL of a server for a whole file, alone and behind nginx, and its database's."""
+    """Yield the URLs of a server and its database, per module; directly and through nginx."""
     path = tmp_path_factory.mktemp("serve") / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
@@ -65,7 +65,7 @@ def server(
         if request.param == "serve":
             yield base_url, url
         else:
-            with nginx.before(base_url) as proxy:
+            with nginx.in_front_of(base_url) as proxy:
                 yield proxy.url, url
 
 

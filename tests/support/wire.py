@@ -1,9 +1,9 @@
-"""A server as a socket sees it: what is sent is written byte by byte, what comes back is read so.
+"""Raw connections to a server: requests and answers as bytes.
 
     with wire(base_url) as connection:
-        assert_stopped(connection.ask(head(path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.request(head(path, FORM, length(RFC)), RFC))
 
-Over HTTPS the certificate is not checked: a test has made it.
+Over HTTPS the certificate is not verified, since the test has made it.
 """
 
 import socket
@@ -29,7 +29,7 @@ CHUNKED, END = b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n"
 
 @dataclass
 class Answer:
-    """What came back over the wire."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -37,10 +37,10 @@ class Answer:
 
 
 class Wire:
-    """One connection to a server, written to byte by byte."""
+    """One connection to a server."""
 
     def __init__(self, base_url: str, timeout: float = 30, source: str = "") -> None:
-        """Connect from the address `source`, any by default; give up after `timeout` seconds."""
+        """Connect from the address `source`, any by default; time out after `timeout` seconds."""
         parts = urlsplit(base_url)
         address = parts.hostname, parts.port or 80
         self.socket = socket.create_connection(address, timeout, (source, 0))
@@ -53,12 +53,12 @@ class Wire:
     def send(self, *parts: bytes) -> None:
         self.socket.sendall(b"".join(parts))
 
-    def ask(self, *parts: bytes) -> Answer:
+    def request(self, *parts: bytes) -> Answer:
         self.send(*parts)
         return self.answer()
 
     def answer(self) -> Answer:
-        """Read one answer, and no byte more."""
+        """Read exactly one answer."""
         status = self.file.readline()
         assert status.startswith(b"HTTP/1."), status
         headers = {}
@@ -90,7 +90,7 @@ def wire(base_url: str, timeout: float = 30, source: str = "") -> Iterator[Wire]
 
 
 def head(path: str, *lines: bytes, method: bytes = b"POST", version: bytes = b"1.1") -> bytes:
-    """Return a request's head; each of `lines` ends in CR LF."""
+    """Return the head of a request; each of `lines` ends in CR LF."""
     first = method + b" " + path.encode() + b" HTTP/" + version + b"\r\n"
     return first + f"Host: {HOST}\r\n".encode() + b"".join(lines) + b"\r\n"
 
@@ -110,27 +110,27 @@ def assert_unsubscribed(answer: Answer) -> None:
 
 
 class Served:
-    """A running server, and somebody new to leave."""
+    """A running server and a new recipient with an unsubscribe link."""
 
-    people = 0
+    count = 0
 
     def __init__(self, base_url: str, database_url: str) -> None:
-        Served.people += 1
+        Served.count += 1
         self.base_url, self.database_url = base_url, database_url
-        self.email = f"reader-{Served.people}@example.org"
+        self.email = f"reader-{Served.count}@example.org"
         self.path = link(email=self.email)
 
     def ledger(self) -> list[LedgerRow]:
-        """Return what the ledger has of this person."""
-        mine = LedgerRow.subscriber_id == make.id_of(self.email)
+        """Return the ledger rows of this subscriber."""
+        own = LedgerRow.subscriber_id == make.id_of(self.email)
         database = Database(self.database_url, (make.SERVER_KEY,))
         with database.reading() as session:
-            rows = list(session.scalars(select(LedgerRow).where(mine).order_by(LedgerRow.seq)))
+            rows = list(session.scalars(select(LedgerRow).where(own).order_by(LedgerRow.seq)))
         database.close()
         return rows
 
     def rows(self) -> dict[str, list[str]]:
-        """Return every row of every table; not the hourly counts of openings, which name nobody."""
+        """Return every row of every table except the page views, which contain no subscriber."""
         database = Database(self.database_url, (make.SERVER_KEY,))
         with database.reading() as session:
             found = {
@@ -141,6 +141,6 @@ class Served:
         database.close()
         return found
 
-    def unsubscribed(self) -> int:
-        """Return how many stops the ledger has of this person."""
+    def unsubscribe_count(self) -> int:
+        """Return the number of unsubscribes in the ledger of this subscriber."""
         return [row.event for row in self.ledger()].count(Event.UNSUBSCRIBED)

@@ -128,7 +128,7 @@ def test_a_stop_request_lets_the_current_message_finish(inbox: Inbox, mailbox: M
 
 def test_a_message_deleted_meanwhile_is_skipped(inbox: Inbox, mailbox: Mailbox) -> None:
     def meanwhile(_raw: bytes, _domains: object) -> bool:
-        with mailbox.opened() as box:
+        with mailbox.connect() as box:
             box.delete(box.uids()[1])
         return False
 

@@ -67,8 +67,8 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
             environ, "import", "-", "--topic", "weekly-news", "--status", "subscribed", stdin=people
         )
         public_key = _send(server.url, _audience(environ, "2026-47", people))
-        emails = list(server.mails)
-        server.mails.clear()
+        emails = list(server.emails)
+        server.emails.clear()
         with processes.serving(environ) as base_url, processes.working(environ):
             statuses = [_press_unsubscribe(mail, base_url) for mail in emails[:UNSUBSCRIBERS]]
             smtp.wait_for_email(server, UNSUBSCRIBERS)
@@ -76,7 +76,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
             emails=emails,
             public_key=public_key,
             statuses=statuses,
-            notices=list(server.mails),
+            notices=list(server.emails),
             next_mailing=_audience(environ, "2026-48", people),
             exported=_export(environ, folder / "people.csv"),
         )

@@ -62,7 +62,7 @@ def running() -> Iterator[tuple[postfix.Mta, int]]:
 
 @pytest.fixture
 def mta(running: tuple[postfix.Mta, int]) -> postfix.Mta:
-    running[0].forget()
+    running[0].clear_log()
     return running[0]
 
 

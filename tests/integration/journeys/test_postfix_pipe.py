@@ -106,7 +106,7 @@ def test_a_message_that_a_pipe_deferred_is_processed_once(
 ) -> None:
     mta, relay = running
     environ = company(database)
-    mta.forget()
+    mta.clear_log()
     relay.statuses.clear()
     relay.write_settings({**environ, "PREFERENCE_CENTER_DATABASE_URL": "sqlite:////nowhere/x.db"})
     mta.send(mail(Subject=""), "ada@example.org", U.upper(), f"{BEN}@in.example.org")
@@ -125,7 +125,7 @@ def test_no_message_bounces_while_an_upgrade_has_removed_a_file(
     running: tuple[postfix.Mta, Relay], database: Database, missing: str
 ) -> None:
     mta, relay = running
-    mta.forget()
+    mta.clear_log()
     relay.write_settings(company(database))
     away = (relay.folder / missing).rename(relay.folder / "away")
     mta.send(mail(), "ada@example.org", U)

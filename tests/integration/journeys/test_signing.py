@@ -53,11 +53,11 @@ def sent(route: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
         for line, replacement in changes.items():
             assert configuration.count(line) == 1, line
             configuration = configuration.replace(line, replacement)
-        route.server.mails.clear()
+        route.server.emails.clear()
         with opendkim.running(tmp_path, route.signer, configuration) as key:
             examples.run("Mint", "smtplib", "Postfix", port=route.mta.port)
             smtp.wait_for_email(route.server, 2)
-        return list(route.server.mails), key
+        return list(route.server.emails), key
 
     return send
 
@@ -117,7 +117,7 @@ def test_there_is_no_button_without_the_documented_lines(
 def test_nothing_is_sent_without_a_signer(
     route: Route, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    route.server.mails.clear()
+    route.server.emails.clear()
     with pytest.raises(smtplib.SMTPResponseException, match="451"):
         examples.run("Mint", "smtplib", port=route.mta.port)
-    assert route.server.mails == []
+    assert route.server.emails == []

@@ -31,7 +31,7 @@ def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def proxied(server_url: str) -> Iterator[tuple[Database, proxy.Proxy]]:
     """Yield a database behind a proxy, with one pooled connection, and the proxy."""
-    with proxy.before(server_url) as (url, between):
+    with proxy.in_front_of(server_url) as (url, between):
         database = Database(url, (make.SERVER_KEY,))
         query(database)
         yield database, between
@@ -155,7 +155,7 @@ def test_a_long_statement_may_take_longer_but_has_a_limit(
 ) -> None:
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.05)
     monkeypatch.setattr("preference_center.store.engine._LONG_STATEMENT_SECONDS", 2)
-    with proxy.before(server_url) as (url, between):
+    with proxy.in_front_of(server_url) as (url, between):
         database = Database(url, (make.SERVER_KEY,), long_statements=True)
         with database.reading() as session:
             session.execute(text("SELECT pg_sleep(0.2)"))

@@ -12,7 +12,7 @@ import pytest
 from preference_center.server import THREADS
 from preference_center.settings.env import PREFIX
 from preference_center.util.clock import utc_now
-from tests.support import nginx, posting, processes, samples
+from tests.support import nginx, processes, samples, webhooks
 from tests.support.site import Site, link
 from tests.support.web_fixtures import environment
 from tests.support.wire import (
@@ -40,7 +40,7 @@ def behind(
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
     environ = environment(url) | {
-        f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY": posting.SENDGRID_WEBHOOK_PUBLIC_KEY
+        f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY": webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY
     }
     with processes.serving(environ) as base_url:
         yield base_url, url
@@ -48,7 +48,7 @@ def behind(
 
 @pytest.fixture
 def proxy(behind: tuple[str, str]) -> Iterator[nginx.Proxy]:
-    with nginx.before(behind[0]) as proxy:
+    with nginx.in_front_of(behind[0]) as proxy:
         yield proxy
 
 
@@ -69,9 +69,9 @@ def test_no_log_contains_the_path_of_an_answered_request(
     proxy: nginx.Proxy, served: Served
 ) -> None:
     with wire(proxy.url) as connection:
-        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
-        assert connection.ask(head(served.path, method=b"GET")).status == 200
-        assert connection.ask(head(served.path + "x", length(RFC)), RFC).status == 400
+        assert_unsubscribed(connection.request(head(served.path, FORM, length(RFC)), RFC))
+        assert connection.request(head(served.path, method=b"GET")).status == 200
+        assert connection.request(head(served.path + "x", length(RFC)), RFC).status == 400
     assert_silent(proxy, served.path)
 
 
@@ -91,7 +91,7 @@ def test_no_log_contains_the_path_of_a_request_that_nginx_refuses(
     proxy: nginx.Proxy, served: Served, status: int, rest: bytes
 ) -> None:
     with wire(proxy.url) as connection:
-        answer = connection.ask(b"POST ", served.path.encode(), rest)
+        answer = connection.request(b"POST ", served.path.encode(), rest)
     assert answer.status == status
     assert_silent(proxy, served.path)
 
@@ -100,23 +100,23 @@ def test_no_log_contains_the_path_of_an_unencrypted_request(
     proxy: nginx.Proxy, served: Served
 ) -> None:
     with wire(proxy.url.replace("https:", "http:")) as connection:
-        assert connection.ask(head(served.path, method=b"GET")).status == 400
+        assert connection.request(head(served.path, method=b"GET")).status == 400
     assert_silent(proxy, served.path)
 
 
 def test_no_log_contains_a_path_while_no_server_listens() -> None:
-    with nginx.before(NO_SERVER) as proxy:
+    with nginx.in_front_of(NO_SERVER) as proxy:
         with wire(proxy.url) as connection:
-            assert connection.ask(head(link(), FORM, length(RFC)), RFC).status == 502
+            assert connection.request(head(link(), FORM, length(RFC)), RFC).status == 502
         assert_silent(proxy, link())
 
 
 def test_a_path_in_the_logs_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     talkative = nginx.documented().replace("access_log off;", "").replace(" crit;", " error;")
     monkeypatch.setattr(nginx, "documented", lambda: talkative)
-    with nginx.before(NO_SERVER) as proxy:
+    with nginx.in_front_of(NO_SERVER) as proxy:
         with wire(proxy.url) as connection:
-            connection.ask(head(link(), FORM, length(RFC)), RFC)
+            connection.request(head(link(), FORM, length(RFC)), RFC)
         proxy.quit()
         assert proxy.logged.count(link()) >= 2  # both logs
 
@@ -127,7 +127,7 @@ def test_stalled_bodies_do_not_block_other_requests(proxy: nginx.Proxy, served: 
             stalled = stack.enter_context(wire(proxy.url))
             stalled.send(head(served.path, FORM, length(RFC)), RFC[:5])
         connection = stack.enter_context(wire(proxy.url, timeout=5))
-        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.request(head(served.path, FORM, length(RFC)), RFC))
 
 
 @pytest.mark.parametrize("how", ["length", "chunked"])
@@ -137,9 +137,11 @@ def test_no_body_is_written_to_a_file(proxy: nginx.Proxy, served: Served, how: s
     before = files.stat().st_mtime_ns
     with wire(proxy.url) as connection:
         if how == "length":
-            connection.ask(head(f"{served.path}/leave", FORM, length(note)), note)
+            connection.request(head(f"{served.path}/leave", FORM, length(note)), note)
         else:
-            connection.ask(head(f"{served.path}/leave", FORM, CHUNKED), chunk(note), b"0\r\n\r\n")
+            connection.request(
+                head(f"{served.path}/leave", FORM, CHUNKED), chunk(note), b"0\r\n\r\n"
+            )
     assert files.stat().st_mtime_ns == before
 
 
@@ -148,17 +150,17 @@ def test_a_long_list_of_events_passes_without_touching_the_disk(
 ) -> None:
     opened = [samples.sendgrid("open", sg_event_id=f"event-{n}") for n in range(3000)]
     left = samples.sendgrid("unsubscribe", email="list@example.org")
-    request = posting.sendgrid(*opened, left, at=utc_now())
+    request = webhooks.sendgrid(*opened, left, at=utc_now())
     assert 500_000 < len(request.body) < 4_000_000
     headers = [f"{name}: {value}\r\n".encode() for name, value in request.headers.items()]
     before = (proxy.folder / "body").stat().st_mtime_ns
     with wire(proxy.url) as connection:
         request_head = head("/hooks/sendgrid", *headers, length(request.body))
-        answer = connection.ask(request_head, request.body)
+        answer = connection.request(request_head, request.body)
     assert (answer.status, answer.body) == (200, b"Done.\n")
     assert (proxy.folder / "body").stat().st_mtime_ns == before
     site = Site(behind[1])
-    assert site.stops("list@example.org") == ["all"]
+    assert site.unsubscribed("list@example.org") == ["all"]
     site.close()
 
 
@@ -168,7 +170,7 @@ def test_only_the_visitors_own_address_is_passed_on(proxy: nginx.Proxy) -> None:
 
     def ask(source: str, claimed: int) -> int:
         with wire(proxy.url, source=source) as connection:
-            return connection.ask(request_head % claimed, form).status
+            return connection.request(request_head % claimed, form).status
 
     assert [ask("127.0.0.2", n) for n in range(11)] == [303] * 10 + [429]
     assert ask("127.0.0.3", 1) == 303

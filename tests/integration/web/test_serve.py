@@ -61,29 +61,29 @@ def test_a_body_of_any_type_and_encoding_is_accepted(
 ) -> None:
     with wire(served.base_url) as connection:
         if how == "length":
-            answer = connection.ask(head(served.path, lines, length(RFC)), RFC)
+            answer = connection.request(head(served.path, lines, length(RFC)), RFC)
         elif how == "chunked":
-            answer = connection.ask(head(served.path, lines, CHUNKED), chunk(RFC), END)
+            answer = connection.request(head(served.path, lines, CHUNKED), chunk(RFC), END)
         else:
             pieces = [chunk(RFC[n : n + 1]) for n in range(len(RFC))]
-            answer = connection.ask(head(served.path, lines, CHUNKED), *pieces, END)
+            answer = connection.request(head(served.path, lines, CHUNKED), *pieces, END)
     assert_unsubscribed(answer)
-    assert served.unsubscribed() == 1
+    assert served.unsubscribe_count() == 1
 
 
 def test_a_missing_or_empty_body_is_accepted(served: Served) -> None:
     with wire(served.base_url) as connection:
-        assert_unsubscribed(connection.ask(head(served.path)))
-        assert_unsubscribed(connection.ask(head(served.path, length(b""))))
-        assert_unsubscribed(connection.ask(head(served.path, CHUNKED), END))
-    assert served.unsubscribed() == 1
+        assert_unsubscribed(connection.request(head(served.path)))
+        assert_unsubscribed(connection.request(head(served.path, length(b""))))
+        assert_unsubscribed(connection.request(head(served.path, CHUNKED), END))
+    assert served.unsubscribe_count() == 1
 
 
 def test_an_http_1_0_client_is_answered(served: Served) -> None:
     with wire(served.base_url) as connection:
         request = head(served.path, FORM, length(RFC), version=b"1.0")
-        assert_unsubscribed(connection.ask(request, RFC))
-    assert served.unsubscribed() == 1
+        assert_unsubscribed(connection.request(request, RFC))
+    assert served.unsubscribe_count() == 1
 
 
 def test_a_client_that_waits_for_100_is_answered(served: Served) -> None:
@@ -91,8 +91,8 @@ def test_a_client_that_waits_for_100_is_answered(served: Served) -> None:
         connection.send(head(served.path, FORM, length(RFC), b"Expect: 100-continue\r\n"))
         first = connection.answer()
         assert first.status == 100
-        assert_unsubscribed(connection.ask(RFC))
-    assert served.unsubscribed() == 1
+        assert_unsubscribed(connection.request(RFC))
+    assert served.unsubscribe_count() == 1
 
 
 def test_a_slow_body_is_accepted(served: Served) -> None:
@@ -102,7 +102,7 @@ def test_a_slow_body_is_accepted(served: Served) -> None:
             connection.send(RFC[n : n + 1])
             time.sleep(0.01)
         assert_unsubscribed(connection.answer())
-    assert served.unsubscribed() == 1
+    assert served.unsubscribe_count() == 1
 
 
 def test_a_few_stalled_bodies_do_not_block_other_requests(served: Served) -> None:
@@ -112,19 +112,19 @@ def test_a_few_stalled_bodies_do_not_block_other_requests(served: Served) -> Non
             stalled = stack.enter_context(wire(served.base_url))
             stalled.send(head("/u/x", FORM, length(RFC)), RFC[:5])
         connection = stack.enter_context(wire(served.base_url))
-        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
-    assert served.unsubscribed() == 1
+        assert_unsubscribed(connection.request(head(served.path, FORM, length(RFC)), RFC))
+    assert served.unsubscribe_count() == 1
 
 
 def test_a_connection_is_reused(served: Served) -> None:
     other = Served(served.base_url, served.database_url)
     with wire(served.base_url) as connection:
         for path in (served.path, other.path, served.path):
-            assert_unsubscribed(connection.ask(head(path, FORM, length(RFC)), RFC))
-        assert connection.ask(head(served.path, method=b"GET")).status == 200
-        assert connection.ask(head("/u/x", FORM, length(RFC)), RFC).status == 400
-        assert_unsubscribed(connection.ask(head(served.path, CHUNKED), chunk(RFC), END))
-    assert (served.unsubscribed(), other.unsubscribed()) == (1, 1)
+            assert_unsubscribed(connection.request(head(path, FORM, length(RFC)), RFC))
+        assert connection.request(head(served.path, method=b"GET")).status == 200
+        assert connection.request(head("/u/x", FORM, length(RFC)), RFC).status == 400
+        assert_unsubscribed(connection.request(head(served.path, CHUNKED), chunk(RFC), END))
+    assert (served.unsubscribe_count(), other.unsubscribe_count()) == (1, 1)
 
 
 def test_pipelined_posts_are_answered_in_order(served: Served) -> None:
@@ -136,7 +136,7 @@ def test_pipelined_posts_are_answered_in_order(served: Served) -> None:
         connection.send(request, bad, last)
         answers = [connection.answer() for _ in range(3)]
     assert [answer.status for answer in answers] == [200, 400, 200]
-    assert (served.unsubscribed(), other.unsubscribed()) == (1, 1)
+    assert (served.unsubscribe_count(), other.unsubscribe_count()) == (1, 1)
 
 
 @pytest.mark.parametrize("size", [4096, 4097, 5000, 100_000])
@@ -145,27 +145,27 @@ def test_a_body_over_four_kilobytes_is_refused(served: Served, size: int, how: s
     body = b"x" * size
     with wire(served.base_url) as connection:
         if how == "length":
-            answer = connection.ask(head(served.path, FORM, length(body)), body)
+            answer = connection.request(head(served.path, FORM, length(body)), body)
         else:
             parts = [chunk(body[n : n + 1000]) for n in range(0, size, 1000)]
-            answer = connection.ask(head(served.path, FORM, CHUNKED), *parts, END)
+            answer = connection.request(head(served.path, FORM, CHUNKED), *parts, END)
     assert answer.status == (200 if size <= 4096 else 413)
-    assert served.unsubscribed() == (1 if size <= 4096 else 0)
+    assert served.unsubscribe_count() == (1 if size <= 4096 else 0)
 
 
 def test_an_oversized_page_form_is_refused(served: Served) -> None:
     form = b"scope=all&x=" + b"x" * 70_000
     with wire(served.base_url) as connection:
         parts = [chunk(form[n : n + 4000]) for n in range(0, len(form), 4000)]
-        answer = connection.ask(head(f"{served.path}/leave", FORM, CHUNKED), *parts, END)
+        answer = connection.request(head(f"{served.path}/leave", FORM, CHUNKED), *parts, END)
     assert answer.status == 413
-    assert served.unsubscribed() == 0
+    assert served.unsubscribe_count() == 0
 
 
 @pytest.mark.parametrize("path", ["/u//x", "//u/x", "/u/x/", "/u", "/u/", "/u/..%2fx", "/u/%00"])
 def test_a_wrong_path_is_refused_without_a_redirect(served: Served, path: str) -> None:
     with wire(served.base_url) as connection:
-        answer = connection.ask(head(path, FORM, length(RFC)), RFC)
+        answer = connection.request(head(path, FORM, length(RFC)), RFC)
     assert 400 <= answer.status < 500
     assert "location" not in answer.headers
 
@@ -176,19 +176,19 @@ def test_another_method_does_not_unsubscribe(served: Served, method: bytes) -> N
         connection.send(head(served.path, b"Connection: close\r\n", method=method))
         status = int(connection.file.readline().split()[1])
     assert status in {200, 405}
-    assert served.unsubscribed() == 0
+    assert served.unsubscribe_count() == 0
 
 
 def test_a_page_and_its_receipt_are_served(served: Served) -> None:
     with wire(served.base_url) as connection:
-        page = connection.ask(head(served.path, method=b"GET"))
+        page = connection.request(head(served.path, method=b"GET"))
         assert b"Unsubscribe from Weekly news" in page.body
-        answer = connection.ask(
+        answer = connection.request(
             head(f"{served.path}/leave", FORM, length(b"scope=all")), b"scope=all"
         )
         assert (answer.status, answer.headers["location"][:3]) == (303, "/r/")
-        shown = connection.ask(head(answer.headers["location"], method=b"GET"))
-    assert (shown.status, served.unsubscribed()) == (200, 1)
+        shown = connection.request(head(answer.headers["location"], method=b"GET"))
+    assert (shown.status, served.unsubscribe_count()) == (200, 1)
     assert receipt(1, email=served.email).split(".")[2] == answer.headers["location"].split(".")[2]
 
 
@@ -202,7 +202,7 @@ def test_garbage_affects_neither_the_server_nor_other_requests(served: Served) -
         with wire(served.base_url) as connection, suppress(OSError):
             connection.send(garbage)
     with wire(served.base_url) as connection:
-        assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+        assert_unsubscribed(connection.request(head(served.path, FORM, length(RFC)), RFC))
 
 
 def test_serve_logs_json_lines_without_a_link(sqlite_template: Path, tmp_path: Path) -> None:
@@ -211,8 +211,8 @@ def test_serve_logs_json_lines_without_a_link(sqlite_template: Path, tmp_path: P
     with processes.serving_process(environment(f"sqlite:///{path}")) as (base_url, process):
         served = Served(base_url, f"sqlite:///{path}")
         with wire(base_url) as connection:
-            connection.ask(head(served.path, FORM, length(RFC)), RFC)
-            connection.ask(head(served.path[:-1], FORM, length(RFC)), RFC)
+            connection.request(head(served.path, FORM, length(RFC)), RFC)
+            connection.request(head(served.path[:-1], FORM, length(RFC)), RFC)
         processes.wait_for(lambda: "one-click unsubscribe" in process.output, "the log line")
         lines = [line for line in process.output.splitlines() if line.startswith("{")]
         assert served.path.split(".")[2] not in process.output
@@ -244,7 +244,7 @@ def post_all(base_url: str, people: list[str], acknowledged: list[str]) -> None:
     """Post for each of `people` until the server is gone; record those acknowledged with 200."""
     with suppress(OSError, AssertionError), wire(base_url) as connection:
         for email in people:
-            answer = connection.ask(head(link(email=email), FORM, length(RFC)), RFC)
+            answer = connection.request(head(link(email=email), FORM, length(RFC)), RFC)
             assert_unsubscribed(answer)
             acknowledged.append(email)
 
@@ -267,7 +267,7 @@ def test_a_web_process_that_dies_is_restarted(sqlite_template: Path, tmp_path: P
         processes.wait_until_answering(process, f"{base_url}/readyz")
         served = Served(base_url, f"sqlite:///{path}")
         with wire(base_url) as connection:
-            assert_unsubscribed(connection.ask(head(served.path, FORM, length(RFC)), RFC))
+            assert_unsubscribed(connection.request(head(served.path, FORM, length(RFC)), RFC))
 
 
 # Seconds after the web process was started: it loads first, and then serves.

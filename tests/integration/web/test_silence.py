@@ -22,7 +22,7 @@ def empty_url(own_postgres_url: str) -> str:
 
 def post(served: Served) -> int:
     with wire(served.base_url, timeout=60) as connection:
-        return connection.ask(head(served.path, FORM, length(RFC)), RFC).status
+        return connection.request(head(served.path, FORM, length(RFC)), RFC).status
 
 
 def post_together(served: list[Served]) -> list[int]:
@@ -53,8 +53,8 @@ def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) ->
         assert status(base_url, "/readyz") == 200
         newcomer = Served(base_url, empty_url)
         with wire(base_url) as connection:
-            assert_unsubscribed(connection.ask(head(newcomer.path, FORM, length(RFC)), RFC))
-        assert newcomer.unsubscribed() == 1
+            assert_unsubscribed(connection.request(head(newcomer.path, FORM, length(RFC)), RFC))
+        assert newcomer.unsubscribe_count() == 1
         assert_all(post_together(served), 200)
 
 
@@ -64,7 +64,7 @@ def assert_all(statuses: list[int], expected: int) -> None:
 
 def status(base_url: str, path: str) -> int:
     with wire(base_url, timeout=60) as connection:
-        return connection.ask(head(path, method=b"GET")).status
+        return connection.request(head(path, method=b"GET")).status
 
 
 def test_a_worker_with_a_silent_database_continues_when_it_returns(empty_url: str) -> None:
@@ -80,7 +80,7 @@ def test_a_worker_with_a_silent_database_continues_when_it_returns(empty_url: st
             with database.transaction() as session:
                 make.subscriber(session)
                 make.unsubscribe(session, at=datetime.now(UTC), notice_delay=timedelta(0))
-            processes.wait_for(lambda: mail_server.mails, "the confirmation")
+            processes.wait_for(lambda: mail_server.emails, "the confirmation")
             assert worker.stop() == 0
     with database.reading() as session:
         assert list(session.scalars(select(OutboxRow.state))) == ["sent"]

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from preference_center.store import Database
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 MAILING = ("--topic", "weekly-news", "--campaign", "2026-47")
 
@@ -25,7 +25,7 @@ def test_an_allowed_row_has_links_and_a_denied_row_has_a_reason(
         make.subscriber(session, "ben@example.org")
         make.unsubscribe(session, "ben@example.org")
     people = "email\nada@example.org\nben@example.org\ncleo@example.org\n"
-    found = rows(done(database_url, "audience", *MAILING, stdin=people))
+    found = rows(run_ok(database_url, "audience", *MAILING, stdin=people))
     verdicts = [(row["verdict"], row["reason"], bool(row["list_unsubscribe"])) for row in found]
     assert verdicts == [
         ("allow", "", True),
@@ -47,7 +47,7 @@ def test_a_person_on_several_rows_gets_one_email(
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
     people = "email,name\nada@example.org,A\nAda@Example.com,B\nADA@example.org,C\n"
-    output = done(database_url, "audience", *MAILING, *options, stdin=people)
+    output = run_ok(database_url, "audience", *MAILING, *options, stdin=people)
     found = [(row["name"], row["verdict"], row["reason"]) for row in rows(output)]
     assert found == [("A", "allow", ""), ("B", "allow", ""), ("C", "deny", "duplicate")]
 
@@ -60,7 +60,7 @@ def test_the_verdicts_file_releases_only_allowed_rows(
         make.subscriber(session, "ben@example.org")
         make.unsubscribe(session, "ben@example.org")
     people = "email\nada@example.org\nben@example.org\nada@example.org\n"
-    verdicts = done(database_url, "audience", *MAILING, "--claim", stdin=people)
+    verdicts = run_ok(database_url, "audience", *MAILING, "--claim", stdin=people)
     released = run(database_url, "audience", *MAILING, "--release", stdin=verdicts)
     assert (released.exit_code, released.stdout) == (0, "")
     assert "Claims released: 1." in released.stderr

@@ -13,7 +13,7 @@ from preference_center.core import subscriptions, topics
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 pytestmark = pytest.mark.integration
 
@@ -34,14 +34,14 @@ def weekly_subscribers(database_url: str, count: int = 1) -> str:
     """Import subscribers with a weekly cap and return them as a file."""
     people = ["ada@example.org", *(f"r{number}@example.org" for number in range(1, count))]
     rows = "".join(f"{each},weekly-news,subscribed,weekly\n" for each in people)
-    done(database_url, "import", "-", "--create-topics", stdin=WEEKLY + rows)
+    run_ok(database_url, "import", "-", "--create-topics", stdin=WEEKLY + rows)
     return "email\n" + "\n".join(people) + "\n"
 
 
 def test_a_claim_counts_towards_the_cap_and_defers_the_next_email(database_url: str) -> None:
     weekly_subscribers(database_url)
-    assert verdicts(done(database_url, *mailing("1", "--claim"), stdin=ADA)) == [("allow", "")]
-    deferred = done(database_url, *mailing("2", "--claim"), stdin=ADA)
+    assert verdicts(run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)) == [("allow", "")]
+    deferred = run_ok(database_url, *mailing("2", "--claim"), stdin=ADA)
     assert verdicts(deferred) == [("defer", "frequency")]
     (row,) = csv.DictReader(deferred.splitlines())
     in_a_week = utc_now() + timedelta(days=6, hours=12)
@@ -52,14 +52,14 @@ def test_a_claim_counts_towards_the_cap_and_defers_the_next_email(database_url: 
 def test_a_check_without_a_claim_counts_nothing(database_url: str) -> None:
     weekly_subscribers(database_url)
     for campaign in ("1", "2"):
-        assert verdicts(done(database_url, *mailing(campaign), stdin=ADA)) == [("allow", "")]
+        assert verdicts(run_ok(database_url, *mailing(campaign), stdin=ADA)) == [("allow", "")]
 
 
 def test_repeating_a_campaign_gives_the_same_verdicts(database_url: str) -> None:
     weekly_subscribers(database_url)
-    first = done(database_url, *mailing("1", "--claim"), stdin=ADA)
-    assert done(database_url, *mailing("1", "--claim"), stdin=ADA) == first
-    assert done(database_url, *mailing("1"), stdin=ADA) == first
+    first = run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)
+    assert run_ok(database_url, *mailing("1", "--claim"), stdin=ADA) == first
+    assert run_ok(database_url, *mailing("1"), stdin=ADA) == first
 
 
 def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> None:
@@ -69,7 +69,7 @@ def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> 
         subscriptions.pause(
             session, subscriber, topics.get(session, "weekly-news"), until, make.context()
         )
-    (row,) = csv.DictReader(done(database_url, *mailing("1", "--claim"), stdin=ADA).splitlines())
+    (row,) = csv.DictReader(run_ok(database_url, *mailing("1", "--claim"), stdin=ADA).splitlines())
     assert (row["verdict"], row["reason"], row["until"]) == ("defer", "paused", until.isoformat())
 
 
@@ -88,9 +88,9 @@ def test_a_killed_mailing_can_be_repeated_and_is_counted_once(database_url: str)
     crashed.wait()
     crashed.stdin.close()
     crashed.stdout.close()
-    again = verdicts(done(database_url, *mailing("1", "--claim"), stdin=people))
+    again = verdicts(run_ok(database_url, *mailing("1", "--claim"), stdin=people))
     assert again == [("allow", "")] * 2500
-    other = verdicts(done(database_url, *mailing("2", "--claim"), stdin=people))
+    other = verdicts(run_ok(database_url, *mailing("2", "--claim"), stdin=people))
     assert other == [("defer", "frequency")] * 2500
 
 
@@ -115,7 +115,7 @@ def test_each_person_gets_only_one_of_two_concurrent_mailings(
 
 def test_a_released_claim_no_longer_counts(database_url: str) -> None:
     people = weekly_subscribers(database_url, 3)
-    claimed = done(database_url, *mailing("1", "--claim"), stdin=people)
+    claimed = run_ok(database_url, *mailing("1", "--claim"), stdin=people)
     header, first, *_ = claimed.splitlines(keepends=True)
     # A release accepts the verdict rows, whatever other columns they have.
     released = run(database_url, *mailing("1", "--release"), stdin=header + first)
@@ -123,7 +123,7 @@ def test_a_released_claim_no_longer_counts(database_url: str) -> None:
     assert released.stderr == "Claims released: 1.\n"
     again = run(database_url, *mailing("1", "--release"), stdin=header + first)
     assert again.stderr == "Claims released: 0.\n"
-    other = verdicts(done(database_url, *mailing("2", "--claim"), stdin=people))
+    other = verdicts(run_ok(database_url, *mailing("2", "--claim"), stdin=people))
     assert other == [("allow", ""), ("defer", "frequency"), ("defer", "frequency")]
 
 
@@ -131,7 +131,7 @@ def test_an_unreadable_row_is_reported_and_the_others_are_released(
     database_url: str,
 ) -> None:
     weekly_subscribers(database_url)
-    done(database_url, *mailing("1", "--claim"), stdin=ADA)
+    run_ok(database_url, *mailing("1", "--claim"), stdin=ADA)
     people = "email,id\n,7\nada@example.org,\n"
     released = run(database_url, *mailing("1", "--release"), stdin=people)
     assert (released.exit_code, released.stdout) == (1, "")

@@ -13,7 +13,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
 IMPORT = ("import", "-", "--create-topics")
@@ -23,42 +23,42 @@ MANY = "email\r\n" + "".join(f"reader{n}@example.org\r\n" for n in range(3000))
 def test_an_export_keeps_the_file_mode_and_creates_private_files(
     database_url: str, tmp_path: Path
 ) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
     target = tmp_path / "people.csv"
     target.write_text("an older one")
     target.chmod(0o640)
-    done(database_url, "export", "preferences", "-o", str(target))
+    run_ok(database_url, "export", "preferences", "-o", str(target))
     rows = list(csv.DictReader(target.read_text().splitlines()))
     assert [row["email"] for row in rows] == ["ada@example.org"]
     assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert list(tmp_path.glob("*people.csv*")) == [target]
     target.unlink()
-    done(database_url, "export", "preferences", "-o", str(target))
+    run_ok(database_url, "export", "preferences", "-o", str(target))
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
 def test_an_export_does_not_replace_a_device(database_url: str, tmp_path: Path) -> None:
-    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
     link = tmp_path / "null"
     link.symlink_to("/dev/null")
-    done(database_url, "export", "preferences", "-o", str(link))
+    run_ok(database_url, "export", "preferences", "-o", str(link))
     assert link.is_symlink()
     assert stat.S_ISCHR(link.stat().st_mode)
 
 
 def test_csv_for_excel_starts_with_a_byte_order_mark(database_url: str) -> None:
-    done(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
-    plain = done(database_url, "export", "preferences")
-    assert done(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
-    assert done(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
+    run_ok(database_url, "import", "-", "--create-topics", stdin=PEOPLE)
+    plain = run_ok(database_url, "export", "preferences")
+    assert run_ok(database_url, "export", "preferences", "--excel") == "\ufeff" + plain
+    assert run_ok(database_url, "import", "-", stdin="\ufeff" + plain).startswith("Added 0")
     wrong = run(database_url, "export", "preferences", "--excel", "--format", "jsonl")
     assert (wrong.exit_code, "--excel is for CSV" in wrong.stderr) == (2, True)
 
 
 def test_json_lines_contain_the_same_rows_as_csv(database_url: str) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
-    table = list(csv.DictReader(done(database_url, "export", "preferences").splitlines()))
-    lines = done(database_url, "export", "preferences", "--format", "jsonl").splitlines()
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
+    table = list(csv.DictReader(run_ok(database_url, "export", "preferences").splitlines()))
+    lines = run_ok(database_url, "export", "preferences", "--format", "jsonl").splitlines()
     plain = [{key: value or "" for key, value in json.loads(line).items()} for line in lines]
     assert plain == table
 
@@ -70,11 +70,13 @@ def test_an_export_can_be_limited_to_a_topic_and_a_period(
         make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
         make.unsubscribe(session, at=make.NOW)
     since = (make.NOW - timedelta(days=1)).date().isoformat()
-    rows = done(database_url, "export", "ledger", "--since", since).splitlines()
+    rows = run_ok(database_url, "export", "ledger", "--since", since).splitlines()
     assert len(rows) == 2
     assert ",unsubscribed,topic,weekly-news,page," in rows[1]
-    assert len(done(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
-    assert len(done(database_url, "export", "ledger", "--until", since).splitlines()) == 3
+    assert (
+        len(run_ok(database_url, "export", "ledger", "--topic", "product-news").splitlines()) == 2
+    )
+    assert len(run_ok(database_url, "export", "ledger", "--until", since).splitlines()) == 3
 
 
 @pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
@@ -95,7 +97,7 @@ def test_a_missing_folder_is_reported_without_a_traceback(
 
 @pytest.mark.integration
 def test_a_killed_export_leaves_no_partial_file(database_url: str, tmp_path: Path) -> None:
-    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     target = tmp_path / "people.csv"
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(settings, "export", "preferences", "-o", str(target))
@@ -108,7 +110,7 @@ def test_a_killed_export_leaves_no_partial_file(database_url: str, tmp_path: Pat
 
 @pytest.mark.integration
 def test_a_closed_pipe_is_not_an_error(database_url: str) -> None:
-    done(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
+    run_ok(database_url, *IMPORT, "--topic", "weekly-news", "--status", "subscribed", stdin=MANY)
     settings = make.environment(DATABASE_URL=database_url)
     export = processes.start(
         settings, "export", "preferences", stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -13,23 +13,23 @@ import pytest
 from preference_center.core import subscribers
 from preference_center.store import Database, UnavailableError
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 PEOPLE = "email,topic,status\r\nada@example.org,weekly-news,subscribed\r\n"
 IMPORT = ("import", "-", "--create-topics")
 
 
 def test_an_import_counts_its_changes_and_can_be_repeated(database_url: str) -> None:
-    first = done(database_url, *IMPORT, stdin=PEOPLE)
+    first = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert first.startswith("Added 1, unsubscribed 0, kept 0, unchanged 0, erased 0, refused 0")
-    again = done(database_url, *IMPORT, stdin=PEOPLE)
+    again = run_ok(database_url, *IMPORT, stdin=PEOPLE)
     assert again.startswith("Added 0, unsubscribed 0, kept 0, unchanged 1")
 
 
 def test_a_dry_run_reports_the_changes_and_saves_nothing(database_url: str) -> None:
-    output = done(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
+    output = run_ok(database_url, *IMPORT, "--dry-run", stdin=PEOPLE)
     assert output.startswith("Would have added 1")
-    assert done(database_url, "export", "preferences").count("\n") == 1
+    assert run_ok(database_url, "export", "preferences").count("\n") == 1
 
 
 def test_refused_rows_are_reported_and_the_import_exits_with_1(
@@ -127,10 +127,10 @@ def test_json_lines_can_be_read_from_a_file_or_standard_input(
     line = json.dumps({**row, "locale": None})
     file = tmp_path / "people.jsonl"
     file.write_text(f"{line}\n")
-    added = done(database_url, "import", str(file), "--create-topics")
+    added = run_ok(database_url, "import", str(file), "--create-topics")
     assert added.startswith("Added 1")
     for options in (["--format", "jsonl"], []):
-        again = done(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
+        again = run_ok(database_url, "import", "-", *options, stdin=f"\ufeff\n {line}\n")
         assert "unchanged 1" in again
 
 
@@ -206,7 +206,7 @@ def test_column_names_match_by_letters_and_digits_only(database_url: str, name: 
     result = run(database_url, *IMPORT, stdin=people)
     assert result.stdout.startswith("Added 1")
     assert "Ignored" not in result.stderr
-    assert "2026-01-02T00:00:00" in done(database_url, "export", "preferences")
+    assert "2026-01-02T00:00:00" in run_ok(database_url, "export", "preferences")
 
 
 def test_ignored_columns_are_reported(database_url: str) -> None:
@@ -217,7 +217,7 @@ def test_ignored_columns_are_reported(database_url: str) -> None:
 def test_a_suspicious_column_can_be_ignored_explicitly(database_url: str) -> None:
     people = "email,topic,status,Bounce Rate\r\nada@example.org,weekly-news,subscribed,38\r\n"
     assert "these columns may say who opted out" in run(database_url, *IMPORT, stdin=people).stderr
-    done(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
+    run_ok(database_url, *IMPORT, "--ignore-column", "bounce rate", stdin=people)
 
 
 @pytest.mark.parametrize("name", ["Bounce-Rate", "bounce", ""])
@@ -236,20 +236,20 @@ def test_an_ignored_json_column_may_first_appear_in_a_later_line(database_url: s
     ]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     options = ("--topic", "weekly-news", "--ignore-column", "Bounce Rate")
-    assert done(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
+    assert run_ok(database_url, *IMPORT, *options, stdin=lines).startswith("Added 2")
 
 
 @pytest.mark.parametrize("header", ["email,created", "Email Address,UNSUB_TIME,UNSUB_REASON"])
 def test_a_file_of_opt_outs_needs_only_the_status_option(database_url: str, header: str) -> None:
-    done(database_url, *IMPORT, stdin=PEOPLE)
+    run_ok(database_url, *IMPORT, stdin=PEOPLE)
     cells = "1443651154" if header.count(",") == 1 else "2026-10-01 10:00:00,NORMAL"
-    output = done(
+    output = run_ok(
         database_url,
         *("import", "-", "--status", "unsubscribed", "--topic", "weekly-news"),
         stdin=f"{header}\r\nada@example.org,{cells}\r\n",
     )
     assert output.startswith("Added 0, unsubscribed 1")
-    assert ",unsubscribed," in done(database_url, "export", "preferences")
+    assert ",unsubscribed," in run_ok(database_url, "export", "preferences")
 
 
 def test_a_later_json_line_with_a_possible_opt_out_is_refused(database_url: str) -> None:
@@ -303,10 +303,10 @@ def test_the_topic_option_must_be_a_valid_topic(database_url: str) -> None:
 def test_an_import_lists_the_topics_it_creates(database_url: str) -> None:
     rows = ("ada@example.org,weekly-news,subscribed", "ben@example.org,weekly-new,subscribed")
     people = "\n".join(("email,topic,status", *rows))
-    dry = done(database_url, *IMPORT, "--dry-run", stdin=people)
+    dry = run_ok(database_url, *IMPORT, "--dry-run", stdin=people)
     assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
-    assert done(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
-    assert "New topics" not in done(database_url, *IMPORT, stdin=people)
+    assert run_ok(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
+    assert "New topics" not in run_ok(database_url, *IMPORT, stdin=people)
 
 
 def test_refused_rows_stay_on_separate_lines_without_a_final_line_break(
@@ -334,7 +334,7 @@ def test_json_lines_are_recognized_by_two_file_extensions(
 ) -> None:
     file = tmp_path / name
     file.write_text('{"email": "ada@example.org", "topic": "news", "status": "unsubscribed"}\n')
-    assert done(database_url, "import", str(file)).startswith("Added 0, unsubscribed 1")
+    assert run_ok(database_url, "import", str(file)).startswith("Added 0, unsubscribed 1")
 
 
 def test_report_and_refused_must_be_different_files(database_url: str, tmp_path: Path) -> None:

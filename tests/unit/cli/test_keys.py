@@ -5,7 +5,7 @@ import pytest
 from preference_center.core.vocab import KeyKind
 from preference_center.store import Database, keys
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 OTHER = "another-key-for-tests-7gQ2mB5xK8wZ"
 NAMES = {
@@ -120,25 +120,25 @@ def test_upgrade_refuses_a_database_filled_with_another_key(filled: str) -> None
 def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
     both = {"SERVER_KEYS": f"{make.SERVER_KEY},{OTHER}", "LINK_KEYS": f"{make.LINK_KEY},{OTHER}x"}
     people = b"email\nada@example.org\n"
-    before = done(filled, "audience", *MAILING, stdin=people)
-    assert done(filled, "audience", *MAILING, stdin=people, **both) == before
-    assert done(filled, "keys", "rotate", **both) == (
+    before = run_ok(filled, "audience", *MAILING, stdin=people)
+    assert run_ok(filled, "audience", *MAILING, stdin=people, **both) == before
+    assert run_ok(filled, "keys", "rotate", **both) == (
         "PREFERENCE_CENTER_SERVER_KEYS: the newest key signs from now on.\n"
         "PREFERENCE_CENTER_LINK_KEYS: the newest key signs from now on.\n"
     )
-    assert "signs already" in done(filled, "keys", "rotate", **both)
-    assert done(filled, "audience", *MAILING, stdin=people, **both) != before
+    assert "signs already" in run_ok(filled, "keys", "rotate", **both)
+    assert run_ok(filled, "audience", *MAILING, stdin=people, **both) != before
     newest = {"SERVER_KEYS": OTHER, "LINK_KEYS": f"{OTHER}x"}
-    assert done(filled, "audience", *MAILING, stdin=people, **newest) != before
-    assert done(filled, "audience", *MAILING, stdin=people) == before, (
+    assert run_ok(filled, "audience", *MAILING, stdin=people, **newest) != before
+    assert run_ok(filled, "audience", *MAILING, stdin=people) == before, (
         "a process with the old keys still works"
     )
 
 
 def test_the_list_shows_the_state_of_each_key_but_not_the_key(filled: str) -> None:
     both = {"SERVER_KEYS": f"{make.SERVER_KEY},{OTHER}"}
-    done(filled, "keys", "rotate", **both)
-    listed = done(filled, "keys", "list", LINK_KEYS=f"{make.LINK_KEY},{OTHER}x")
+    run_ok(filled, "keys", "rotate", **both)
+    listed = run_ok(filled, "keys", "list", LINK_KEYS=f"{make.LINK_KEY},{OTHER}x")
     states = sorted((line.split()[0], line.rpartition("  ")[2]) for line in listed.splitlines())
     assert states == [
         ("identity", "signs"),

@@ -7,7 +7,7 @@ import pytest
 
 from preference_center.links.minter import read_link
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 MAILING = ("--topic", "weekly-news", "--campaign", "2026-47")
 
@@ -18,7 +18,7 @@ def rows(text_of_csv: str) -> list[dict[str, str]]:
 
 def test_links_keeps_every_column_and_adds_those_an_email_needs() -> None:
     people = 'email,name\nada@example.org,"Lovelace, Ada"\n'
-    (row,) = rows(done("", "links", *MAILING, "--name", "Weekly news", stdin=people))
+    (row,) = rows(run_ok("", "links", *MAILING, "--name", "Weekly news", stdin=people))
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["name"] == "Lovelace, Ada"
     assert row["list_unsubscribe"] == f"<{row['unsubscribe_url']}>"
@@ -29,7 +29,7 @@ def test_links_keeps_every_column_and_adds_those_an_email_needs() -> None:
 
 @pytest.mark.parametrize("name", ["E-mail", "EMAIL ADDRESS", "email_address"])
 def test_the_email_column_may_have_another_spelling(name: str) -> None:
-    (row,) = rows(done("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
+    (row,) = rows(run_ok("", "links", *MAILING, stdin=f"{name};name\n<ada@example.org>;Ada\n"))
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["id"] == str(make.id_of())
 
@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_merged_produces_no_rows(people: bytes, why: str) 
 
 def test_unused_columns_may_share_a_name_or_have_none() -> None:
     people = "email;name;Name;;city;\nada@example.org;a;b;c;d;\n"
-    (row,) = rows(done("", "links", *MAILING, stdin=people))
+    (row,) = rows(run_ok("", "links", *MAILING, stdin=people))
     assert list(row)[:5] == ["email", "name", "name (2)", "column 4", "city"]
     assert list(row.values())[:5] == ["ada@example.org", "a", "b", "c", "d"]
 

@@ -16,7 +16,7 @@ from preference_center.store import Database
 from preference_center.store.tables import AnonymizedReason, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.util.clock import utc_now
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 DAY = timedelta(days=1)
 NOTHING = [0] * len(retention.STEPS)
@@ -85,7 +85,7 @@ def row_counts(database: Database) -> list[int | None]:
 
 def test_purge_deletes_expired_data_and_nothing_else(database: Database, database_url: str) -> None:
     add_items_of_each_age(database)
-    output = done(database_url, "purge")
+    output = run_ok(database_url, "purge")
     assert output.startswith("Purged:\n")
     assert counts(output) == [1, 1, 3, 1, 0, 0, 0, 0, 0]
     with database.reading() as session:
@@ -98,7 +98,7 @@ def test_purge_deletes_expired_data_and_nothing_else(database: Database, databas
         ]
         past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
-    assert counts(done(database_url, "purge")) == NOTHING
+    assert counts(run_ok(database_url, "purge")) == NOTHING
 
 
 def test_a_dry_run_counts_the_same_and_deletes_nothing(
@@ -106,24 +106,24 @@ def test_a_dry_run_counts_the_same_and_deletes_nothing(
 ) -> None:
     add_items_of_each_age(database)
     before = row_counts(database)
-    output = done(database_url, "purge", "--dry-run")
+    output = run_ok(database_url, "purge", "--dry-run")
     assert output.startswith("Would be purged:\n")
     assert row_counts(database) == before
-    assert counts(done(database_url, "purge")) == counts(output)
+    assert counts(run_ok(database_url, "purge")) == counts(output)
 
 
 def test_retention_periods_are_settings(database: Database, database_url: str) -> None:
     add_items_of_each_age(database)
     names = ("CLAIM_RETENTION_DAYS", "REASON_IDENTITY_RETENTION_DAYS", "REASON_TEXT_RETENTION_DAYS")
     longer = {"OUTBOX_RETENTION_DAYS": "40", **dict.fromkeys(names, "400")}
-    assert counts(done(database_url, "purge", **longer)) == NOTHING
+    assert counts(run_ok(database_url, "purge", **longer)) == NOTHING
 
 
 def test_a_reason_is_anonymized_no_later_than_its_text_is_deleted(
     database: Database, database_url: str
 ) -> None:
     add_items_of_each_age(database)
-    output = done(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
+    output = run_ok(database_url, "purge", REASON_TEXT_RETENTION_DAYS="30")
     assert counts(output)[2:4] == [4, 4]
 
 
@@ -138,8 +138,8 @@ def test_claims_that_a_cap_counts_cannot_be_purged(database_url: str) -> None:
 def test_purge_deletes_more_rows_than_one_batch(database: Database, database_url: str) -> None:
     with database.transaction() as session:
         session.execute(insert(OutboxRow), [email_row(utc_now() - 99 * DAY) for _ in range(2_500)])
-    assert counts(done(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
-    assert counts(done(database_url, "purge")) == [2_500, *NOTHING[1:]]
+    assert counts(run_ok(database_url, "purge", "--dry-run")) == [2_500, *NOTHING[1:]]
+    assert counts(run_ok(database_url, "purge")) == [2_500, *NOTHING[1:]]
     assert row_counts(database) == NOTHING[:4]
 
 
@@ -175,7 +175,7 @@ def test_unsubscribes_and_the_ledger_are_kept(database: Database, database_url: 
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session, at=utc_now() - 4000 * DAY)
-    done(database_url, "purge")
+    run_ok(database_url, "purge")
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(LedgerRow)) == 2
-    assert done(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
+    assert run_ok(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"

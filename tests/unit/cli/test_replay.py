@@ -6,7 +6,7 @@ import pytest
 
 from preference_center.store import Database
 from tests.support import make, processes
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 from tests.unit.data.test_replay import back_up, restore
 
 ADA = "ada@example.org"
@@ -22,12 +22,12 @@ def test_replay_restores_lost_unsubscribes_and_erasures(
             make.subscriber(session, email)
     backup = back_up(database)
     opt_out = b"email,status\nada@example.org,unsubscribed\n"
-    done(database_url, "import", "-", "--topic", "weekly-news", stdin=opt_out)
-    done(database_url, "erase", "ben@example.org")
+    run_ok(database_url, "import", "-", "--topic", "weekly-news", stdin=opt_out)
+    run_ok(database_url, "erase", "ben@example.org")
     lost = tmp_path / "ledger.jsonl"
-    done(database_url, "export", "ledger", "--format", "jsonl", "-o", str(lost))
+    run_ok(database_url, "export", "ledger", "--format", "jsonl", "-o", str(lost))
     restore(database, backup)
-    assert done(database_url, "replay", str(lost), "--dry-run") == (
+    assert run_ok(database_url, "replay", str(lost), "--dry-run") == (
         "Would have unsubscribed 2, erased 1, unchanged 0, newer 0.\n"
     )
     assert back_up(database) == backup
@@ -35,14 +35,14 @@ def test_replay_restores_lost_unsubscribes_and_erasures(
     assert (result.returncode, result.stderr) == (0, b"")
     people = b"email\nada@example.org\nben@example.org\neve@example.org\n"
     check = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    verdicts = done(database_url, *check, stdin=people).splitlines()[1:]
+    verdicts = run_ok(database_url, *check, stdin=people).splitlines()[1:]
     assert [row.split(",")[2:4] for row in verdicts] == [
         ["deny", "unsubscribed"],
         ["deny", "erased"],
         ["allow", ""],
     ]
-    assert "0 broken" in done(database_url, "verify-ledger")
-    again = done(database_url, "replay", str(lost))
+    assert "0 broken" in run_ok(database_url, "verify-ledger")
+    again = run_ok(database_url, "replay", str(lost))
     assert again == "Unsubscribed 0, erased 0, unchanged 3, newer 0.\n"
 
 

@@ -12,7 +12,7 @@ from preference_center.core.vocab import ReasonCode
 from preference_center.data import report
 from preference_center.store import Database
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 WIDE = {"COLUMNS": "80"}
 
@@ -37,7 +37,7 @@ def filled(database: Database) -> None:
 
 def report_in(width: int, database_url: str, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
     monkeypatch.setenv("COLUMNS", str(width))
-    return done(database_url, "report", *options)
+    return run_ok(database_url, "report", *options)
 
 
 TABLE = """\
@@ -103,7 +103,7 @@ def test_a_missing_campaign_is_shown_in_words(
 
 @pytest.mark.usefixtures("filled")
 def test_json_is_a_list_of_objects_with_numeric_counts(database_url: str) -> None:
-    rows: list[dict[str, Any]] = json.loads(done(database_url, "report", "--format", "json"))
+    rows: list[dict[str, Any]] = json.loads(run_ok(database_url, "report", "--format", "json"))
     assert all(tuple(row) == report.COLUMNS for row in rows)
     assert [(row["topic"], row["campaign"]) for row in rows[-2:]] == [
         ("", "2026-46"),
@@ -120,8 +120,8 @@ def test_json_is_a_list_of_objects_with_numeric_counts(database_url: str) -> Non
 
 @pytest.mark.usefixtures("filled")
 def test_csv_contains_the_same_numbers(database_url: str) -> None:
-    rows = json.loads(done(database_url, "report", "--format", "json"))
-    text = done(database_url, "report", "--format", "csv")
+    rows = json.loads(run_ok(database_url, "report", "--format", "json"))
+    text = run_ok(database_url, "report", "--format", "csv")
     assert list(csv.DictReader(text.splitlines())) == [
         {name: str(value) for name, value in row.items()} for row in rows
     ]
@@ -131,14 +131,14 @@ def test_no_csv_cell_runs_as_a_formula(database: Database, database_url: str) ->
     with database.transaction() as session:
         make.subscriber(session, "ada@example.org", "-1")
         make.unsubscribe(session, slug="-1", campaign="-2-3")
-    (row,) = csv.reader(done(database_url, "report", "--format", "csv").splitlines()[1:])
+    (row,) = csv.reader(run_ok(database_url, "report", "--format", "csv").splitlines()[1:])
     assert row[:2] == ["'-1", "'-2-3"]
 
 
 @pytest.mark.usefixtures("filled")
 def test_options_select_a_topic_a_campaign_and_a_period(database_url: str) -> None:
     def keys(*options: str) -> list[tuple[str, str]]:
-        rows = json.loads(done(database_url, "report", "--format", "json", *options))
+        rows = json.loads(run_ok(database_url, "report", "--format", "json", *options))
         return [(row["topic"], row["campaign"]) for row in rows]
 
     assert keys("--topic", "offers") == [("offers", "2026-46"), ("offers", "2026-47")]
@@ -160,7 +160,7 @@ def test_an_empty_report_says_so(database_url: str, file_format: str, output: st
 @pytest.mark.usefixtures("filled")
 def test_a_report_can_be_written_to_a_file(database_url: str, tmp_path: Path) -> None:
     target = tmp_path / "report.json"
-    assert done(database_url, "report", "--format", "json", "-o", str(target)) == ""
+    assert run_ok(database_url, "report", "--format", "json", "-o", str(target)) == ""
     assert len(json.loads(target.read_text())) == 6
 
 

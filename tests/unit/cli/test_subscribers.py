@@ -7,7 +7,7 @@ from preference_center.links.addresses import fingerprint
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 
 def add_unsubscribed(database: Database) -> None:
@@ -18,7 +18,7 @@ def add_unsubscribed(database: Database) -> None:
 
 def test_erase_accepts_an_address_in_any_spelling(database: Database, database_url: str) -> None:
     add_unsubscribed(database)
-    assert done(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
+    assert run_ok(database_url, "erase", " Ada@Example.ORG ") == "Erased.\n"
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
         assert found is not None
@@ -33,7 +33,7 @@ def test_erasing_an_unclean_address_also_erases_the_cleaned_one(
     with database.transaction() as session:
         make.subscriber(session)
         subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
-    assert done(database_url, "erase", unclean) == "Erased.\n"
+    assert run_ok(database_url, "erase", unclean) == "Erased.\n"
     with database.reading() as session:
         for each in (make.id_of(), fingerprint(unclean, make.IDENTITY_KEY)):
             found = subscribers.find(session, each)
@@ -44,7 +44,7 @@ def test_erasing_an_unclean_address_also_erases_the_cleaned_one(
 def test_erasing_an_unknown_address_suppresses_it_and_says_so(
     database: Database, database_url: str
 ) -> None:
-    output = done(database_url, "erase", "ada@example.org")
+    output = run_ok(database_url, "erase", "ada@example.org")
     assert output.startswith("This address or id was not on record")
     with database.reading() as session:
         found = subscribers.find(session, make.id_of())
@@ -60,8 +60,8 @@ def test_erase_refuses_more_than_one_address(database_url: str) -> None:
 
 def test_a_repeated_erasure_by_id_is_reported(database: Database, database_url: str) -> None:
     add_unsubscribed(database)
-    done(database_url, "erase", "ada@example.org")
-    again = done(database_url, "erase", str(make.id_of()))
+    run_ok(database_url, "erase", "ada@example.org")
+    again = run_ok(database_url, "erase", str(make.id_of()))
     assert again == "This subscriber was erased before.\n"
 
 
@@ -73,16 +73,16 @@ def test_erase_refuses_anything_but_an_address_or_an_id(database_url: str) -> No
 
 def test_an_erased_subscriber_stays_suppressed_after_an_import(database_url: str) -> None:
     people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
-    done(database_url, "import", "-", "--create-topics", stdin=people)
-    done(database_url, "erase", "ada@example.org")
-    done(database_url, "import", "-", stdin=people)
+    run_ok(database_url, "import", "-", "--create-topics", stdin=people)
+    run_ok(database_url, "erase", "ada@example.org")
+    run_ok(database_url, "import", "-", stdin=people)
     check = ("audience", "--topic", "weekly-news", "--campaign", "47")
-    assert "deny,erased" in done(database_url, *check, stdin="email\nada@example.org\n")
+    assert "deny,erased" in run_ok(database_url, *check, stdin="email\nada@example.org\n")
 
 
 def test_an_intact_ledger_is_verified(database: Database, database_url: str) -> None:
     add_unsubscribed(database)
-    assert done(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
+    assert run_ok(database_url, "verify-ledger") == "1 subscribers checked, 0 broken.\n"
 
 
 def test_an_altered_row_is_found(database: Database, database_url: str) -> None:

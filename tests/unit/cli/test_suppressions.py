@@ -6,7 +6,7 @@ from preference_center.core import subscribers
 from preference_center.core.vocab import Scope
 from preference_center.store import Database
 from tests.support import make
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 ARGUMENTS = ("suppressions", "remove", "--source", "bounce", "--domain", "example.org")
 SINCE = ("--since", "2026-11-22")
@@ -28,7 +28,7 @@ def suppressions(database: Database, email: str) -> set[str]:
 
 def test_suppressions_of_one_domain_are_removed(database: Database, database_url: str) -> None:
     add_bounced(database, "ada@example.org", "ben@example.org", "cem@example.net")
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
+    assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
     assert suppressions(database, "ada@example.org") == set()
     assert suppressions(database, "cem@example.net") == {"address"}
 
@@ -37,7 +37,7 @@ def test_a_dry_run_counts_suppressions_and_removes_none(
     database: Database, database_url: str
 ) -> None:
     add_bounced(database, "ada@example.org")
-    output = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    output = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert output == "Suppressions that would be removed: 1\n"
     assert suppressions(database, "ada@example.org") == {"address"}
 
@@ -46,15 +46,15 @@ def test_each_suppression_of_a_subscriber_is_counted(database: Database, databas
     add_bounced(database, "ada@example.org")
     with database.transaction() as session:
         make.unsubscribe(session, "ada@example.org", None, Scope.ALL, source="bounce")
-    dry = done(database_url, *ARGUMENTS, *SINCE, "--dry-run")
+    dry = run_ok(database_url, *ARGUMENTS, *SINCE, "--dry-run")
     assert dry == "Suppressions that would be removed: 2\n"
-    assert done(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
+    assert run_ok(database_url, *ARGUMENTS, *SINCE) == "Suppressions removed: 2\n"
 
 
 def test_suppressions_after_until_are_kept(database: Database, database_url: str) -> None:
     add_bounced(database, "ada@example.org")
     until = (make.NOW - timedelta(minutes=5)).isoformat()
-    done(database_url, *ARGUMENTS, *SINCE, "--until", until)
+    run_ok(database_url, *ARGUMENTS, *SINCE, "--until", until)
     assert suppressions(database, "ada@example.org") == {"address"}
 
 

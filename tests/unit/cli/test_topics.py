@@ -2,25 +2,25 @@
 
 from preference_center.core import topics
 from preference_center.store import Database
-from tests.support.command import done, run
+from tests.support.command import run, run_ok
 
 
 def test_an_added_topic_is_listed(database_url: str) -> None:
-    assert done(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
-    listed = done(database_url, "topics", "list")
+    assert run_ok(database_url, "topics", "add", "weekly-news") == "Added weekly-news.\n"
+    listed = run_ok(database_url, "topics", "list")
     assert listed.split("  ")[0] == "weekly-news"
     assert listed.endswith("Weekly news  (opt_in, irregular, public)\n")
 
 
 def test_an_empty_list_shows_the_command_that_adds_a_topic(database_url: str) -> None:
-    assert "preference-center topics add weekly-news" in done(database_url, "topics", "list")
+    assert "preference-center topics add weekly-news" in run_ok(database_url, "topics", "list")
 
 
 def test_options_set_policy_visibility_and_change_notices(
     database: Database, database_url: str
 ) -> None:
     options = ("--policy", "opt_out", "--private", "--no-change-notices")
-    done(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
+    run_ok(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
         assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
@@ -29,9 +29,9 @@ def test_options_set_policy_visibility_and_change_notices(
 def test_a_cadence_can_be_set_and_changed_and_is_listed(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
-    assert "(opt_in, weekly, public)" in done(database_url, "topics", "list")
-    output = done(database_url, "topics", "cadence", "weekly-news", "monthly")
+    run_ok(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
+    assert "(opt_in, weekly, public)" in run_ok(database_url, "topics", "list")
+    output = run_ok(database_url, "topics", "cadence", "weekly-news", "monthly")
     assert output == "weekly-news is now monthly.\n"
     with database.reading() as session:
         assert topics.get(session, "weekly-news").cadence == "monthly"
@@ -40,10 +40,10 @@ def test_a_cadence_can_be_set_and_changed_and_is_listed(
 def test_describe_changes_one_language_and_only_the_given_texts(
     database: Database, database_url: str
 ) -> None:
-    done(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
+    run_ok(database_url, "topics", "add", "weekly-news", "--description", "Every Friday.")
     german = ("--locale", "de", "--name", "Wochenbrief")
-    done(database_url, "topics", "describe", "weekly-news", *german)
-    done(database_url, "topics", "describe", "weekly-news", "--name", "The week")
+    run_ok(database_url, "topics", "describe", "weekly-news", *german)
+    run_ok(database_url, "topics", "describe", "weekly-news", "--name", "The week")
     with database.reading() as session:
         topic = topics.get(session, "weekly-news")
         assert topics.name(topic, "de-AT") == "Wochenbrief"
@@ -54,9 +54,9 @@ def test_describe_changes_one_language_and_only_the_given_texts(
 
 
 def test_an_archived_topic_is_marked_and_cannot_be_mailed(database_url: str) -> None:
-    done(database_url, "topics", "add", "weekly-news")
-    done(database_url, "topics", "archive", "weekly-news")
-    assert "archived 20" in done(database_url, "topics", "list")
+    run_ok(database_url, "topics", "add", "weekly-news")
+    run_ok(database_url, "topics", "archive", "weekly-news")
+    assert "archived 20" in run_ok(database_url, "topics", "list")
     check = ("audience", "--topic", "weekly-news", "--campaign", "47")
     result = run(database_url, *check, stdin="email\nada@example.org\n")
     assert result.exit_code == 2
@@ -64,7 +64,7 @@ def test_an_archived_topic_is_marked_and_cannot_be_mailed(database_url: str) -> 
 
 
 def test_an_impossible_change_is_explained_and_exits_with_2(database_url: str) -> None:
-    done(database_url, "topics", "add", "weekly-news")
+    run_ok(database_url, "topics", "add", "weekly-news")
     refused = {
         ("add", "weekly-news"): "there is a topic weekly-news already",
         ("add", "Weekly News"): "'Weekly News': a topic is 1 to 32 of a-z, 0-9 and -",

@@ -1,4 +1,4 @@
-"""The demo's half-year: the same every time, whole, in the past, and as the product keeps it."""
+"""The half-year of the demo: reproducible, complete, in the past and consistent."""
 
 import shutil
 from collections import Counter
@@ -36,21 +36,21 @@ FEW = company.people()[:100]
 
 @pytest.fixture
 def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """Yield an empty database of the demo's kind."""
-    with opened(sqlite_template, tmp_path) as empty:
+    """Yield an empty database like the demo's."""
+    with demo_database(sqlite_template, tmp_path) as empty:
         yield empty
 
 
 @pytest.fixture(scope="module")
 def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Yield the half-year of many, for looking at."""
-    with opened(sqlite_template, tmp_path_factory.mktemp("made")) as database:
+    """Yield the half-year of many people, for tests that only read."""
+    with demo_database(sqlite_template, tmp_path_factory.mktemp("made")) as database:
         history.fill(database, make.minter(), company.people()[:900], make.NOW)
         yield database
 
 
 @contextmanager
-def opened(template: Path, folder: Path) -> Iterator[Database]:
+def demo_database(template: Path, folder: Path) -> Iterator[Database]:
     shutil.copy(template, folder / "demo.db")
     database = make.database(f"sqlite:///{folder / 'demo.db'}")
     yield database
@@ -66,21 +66,21 @@ def count(database: Database, table: type[Base]) -> int:
         return session.scalars(select(func.count()).select_from(table)).one()
 
 
-def all_lines(database: Database) -> list[report.ReportRow]:
+def report_rows(database: Database) -> list[report.ReportRow]:
     with database.reading() as session:
         return report.rows(session)
 
 
-def test_it_is_the_same_with_every_folders_own_keys(
+def test_the_history_is_the_same_with_other_keys(
     database: Database, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     fill(database)
-    with opened(sqlite_template, tmp_path_factory.mktemp("other")) as other:
+    with demo_database(sqlite_template, tmp_path_factory.mktemp("other")) as other:
         fill(other, make.minter(identity_key="another-identity-key-9zX3cV6bN1mK8"))
-        assert all_lines(database) == all_lines(other)
+        assert report_rows(database) == report_rows(other)
 
 
-def test_it_is_there_as_a_whole_or_not_at_all(
+def test_the_history_is_written_completely_or_not_at_all(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, calls = audience.claim, Counter[str]()
@@ -98,7 +98,7 @@ def test_it_is_there_as_a_whole_or_not_at_all(
     assert fill(database)
 
 
-def test_another_start_adds_nothing(database: Database) -> None:
+def test_a_second_start_adds_nothing(database: Database) -> None:
     assert set(fill(database)) == set(SLUGS)
     before = [count(database, table) for table in (LedgerRow, Claim)]
     later = make.NOW + timedelta(days=40)
@@ -106,7 +106,7 @@ def test_another_start_adds_nothing(database: Database) -> None:
     assert [count(database, table) for table in (LedgerRow, Claim)] == before
 
 
-def test_everything_lies_in_the_half_year(made: Database) -> None:
+def test_every_event_is_within_the_half_year(made: Database) -> None:
     begin = make.NOW - timedelta(weeks=history.WEEKS + 1)
     with made.reading() as session:
         for column in (LedgerRow.recorded_at, Claim.claimed_at):
@@ -115,18 +115,18 @@ def test_everything_lies_in_the_half_year(made: Database) -> None:
         assert set(ledger.verify(session)) == {None}
 
 
-def test_nothing_of_the_past_is_mailed_now(made: Database) -> None:
+def test_past_changes_send_no_email(made: Database) -> None:
     assert count(made, OutboxRow) == 0
 
 
-def test_old_reasons_have_lost_their_person(made: Database) -> None:
+def test_old_reasons_are_anonymized(made: Database) -> None:
     with made.reading() as session:
         oldest = session.scalars(select(func.min(Reason.given_at))).one()
     assert oldest is None or oldest >= make.NOW - make.RETENTION.reason_identities
 
 
-def test_all_that_people_do_happens(made: Database) -> None:
-    happened = report.total(all_lines(made))
+def test_every_kind_of_event_occurs(made: Database) -> None:
+    happened = report.total(report_rows(made))
     assert {context for context in report.EVENT_COLUMNS if not happened[context]} == set()
     with made.reading() as session:
         events = set(session.scalars(select(LedgerRow.event).distinct()))
@@ -136,16 +136,16 @@ def test_all_that_people_do_happens(made: Database) -> None:
     assert sources >= {"import", "page", "one-click", "bounce"}
 
 
-def test_the_reader_gets_everything_at_first(made: Database) -> None:
+def test_the_reader_gets_every_topic_at_first(made: Database) -> None:
     with made.reading() as session:
         for slug in SLUGS:
             found = topics.get(session, slug)
-            told = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
-            assert told[make.id_of()].decision == "allow"
+            checked = audience.check(session, found, "next", {make.id_of(): ""}, make.NOW)
+            assert checked[make.id_of()].decision == "allow"
 
 
-def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> None:
-    """It had two topics without a cadence or a German name, and a reader who had left one."""
+def test_a_folder_of_an_older_version_is_updated(database: Database) -> None:
+    """It had two topics without a cadence or German name; the reader had unsubscribed from one."""
     with database.transaction() as session:
         make.subscriber(session, company.READER, "weekly-news", "product-news")
         make.unsubscribe(session, company.READER, "weekly-news")
@@ -160,7 +160,7 @@ def test_a_folder_of_an_older_version_learns_what_is_new(database: Database) -> 
     assert status == dict.fromkeys(SLUGS, "subscribed") | {"weekly-news": "unsubscribed"}
 
 
-def test_what_somebody_renamed_keeps_its_name(database: Database) -> None:
+def test_a_renamed_topic_keeps_its_name(database: Database) -> None:
     fill(database)
     with database.transaction() as session:
         topics.describe(topics.get(session, "offers"), "de", "Schnäppchen", "")
@@ -169,7 +169,7 @@ def test_what_somebody_renamed_keeps_its_name(database: Database) -> None:
         assert topics.name(topics.get(session, "offers"), "de") == "Schnäppchen"
 
 
-def test_the_demo_speaks_every_language_there_is(database: Database, tmp_path: Path) -> None:
+def test_the_demo_has_every_language(database: Database, tmp_path: Path) -> None:
     assert company.settings_in(tmp_path, 8000).languages == LANGUAGES
     fill(database)
     with database.reading() as session:
@@ -178,7 +178,7 @@ def test_the_demo_speaks_every_language_there_is(database: Database, tmp_path: P
             assert all(text.description for text in topic.texts.values())
 
 
-def test_the_inbox_has_one_mail_of_each_topic_that_leads_here(tmp_path: Path) -> None:
+def test_the_inbox_has_one_email_of_each_topic_for_the_demos_url(tmp_path: Path) -> None:
     settings = company.settings_in(tmp_path, 8000)
     database = Database(
         settings.database_url,
@@ -205,7 +205,7 @@ def test_the_inbox_has_one_mail_of_each_topic_that_leads_here(tmp_path: Path) ->
     database.close()
 
 
-def test_what_is_planned_happens_in_its_order() -> None:
+def test_planned_events_run_in_order() -> None:
     schedule, done = readers.Schedule(), []
     for hours in (3, 1, 2):
         schedule.plan(make.NOW + timedelta(hours=hours), lambda at: done.append(at))
@@ -214,7 +214,7 @@ def test_what_is_planned_happens_in_its_order() -> None:
     assert done == [make.NOW + timedelta(hours=hours) for hours in (1, 1.5, 2)]
 
 
-def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
+def test_the_report_lists_the_newest_mailings_and_sums_the_others() -> None:
     days = [f"2026-{month:02}-{day:02}" for month in (9, 10) for day in range(1, 9)]
     named = [report.ReportRow("offers", day, Counter(left=1)) for day in days]
     lines = [report.ReportRow("offers", "", Counter(came_back=2)), *named]
@@ -227,11 +227,11 @@ def test_the_report_shows_a_dozen_mailings_and_sums_the_others() -> None:
     assert (last.slug, last.reasons) == ("", [("too_many", 1)])
 
 
-def test_a_complaint_or_a_bounce_is_nobodys_choice(made: Database) -> None:
-    """They stop mail, and do not count as people who left."""
+def test_complaints_and_bounces_do_not_count_as_leaving(made: Database) -> None:
+    """They end consent, but were not chosen by the subscriber."""
     own: tuple[Source, ...] = (Source.PAGE, Source.ONE_CLICK)
     with made.reading() as session:
         left = select(func.count()).where(LedgerRow.event == "unsubscribed")
-        everybody = session.scalars(left).one()
-        people = session.scalars(left.where(LedgerRow.source.in_(own))).one()
-    assert report.total(all_lines(made))["left"] == people < everybody
+        every_source = session.scalars(left).one()
+        chosen = session.scalars(left.where(LedgerRow.source.in_(own))).one()
+    assert report.total(report_rows(made))["left"] == chosen < every_source

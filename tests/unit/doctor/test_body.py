@@ -4,7 +4,7 @@ import pytest
 
 from preference_center.doctor.body import MAX_HTML_BYTES
 from preference_center.providers.known import is_click_tracker
-from tests.support.letter import HTML, LINK, TEXT, findings, letter, trouble
+from tests.support.letter import HTML, LINK, TEXT, findings, letter, problems
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from tests.support.letter import HTML, LINK, TEXT, findings, letter, trouble
     ],
 )
 def test_an_unsubscribe_link_in_the_html_is_found(link: str) -> None:
-    assert trouble(letter(html=f"<p>News</p>{link}<a href='https://example.org/'>Home</a>")) == {}
+    assert problems(letter(html=f"<p>News</p>{link}<a href='https://example.org/'>Home</a>")) == {}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_unsubscribe_link_in_the_html_is_found(link: str) -> None:
     ],
 )
 def test_other_html_is_not_an_unsubscribe_link(html: str) -> None:
-    assert trouble(letter(html=html)) == {"body-link": "warning"}
+    assert problems(letter(html=html)) == {"body-link": "warning"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_other_html_is_not_an_unsubscribe_link(html: str) -> None:
     ],
 )
 def test_an_unsubscribe_link_in_the_text_is_found(text: str) -> None:
-    assert trouble(letter(text=text)) == {}
+    assert problems(letter(text=text)) == {}
 
 
 def test_the_part_without_a_link_is_named() -> None:
@@ -58,12 +58,12 @@ def test_the_part_without_a_link_is_named() -> None:
 
 
 def test_an_email_with_only_text_passes() -> None:
-    assert trouble(letter(html=None)) == {}
+    assert problems(letter(html=None)) == {}
     assert "html-size" not in findings(letter(html=None))
 
 
 def test_an_email_without_text_is_judged_by_its_headers() -> None:
-    found = trouble(letter(text=None, html=None))
+    found = problems(letter(text=None, html=None))
     assert found == {"body-link": "warning", "text-part": "warning"}
 
 
@@ -80,7 +80,7 @@ def test_the_html_is_measured_after_decoding() -> None:
 )
 def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -> None:
     html = HTML.strip().ljust(size - len("\r\n"), "x")
-    assert trouble(letter(html=html)) == found
+    assert problems(letter(html=html)) == found
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_html_is_clipped_after_102_kilobytes(size: int, found: dict[str, str]) -
 )
 def test_click_tracking_is_recognized_by_host_or_path(url: str) -> None:
     assert is_click_tracker(url)
-    assert trouble(letter(text=f"Unsubscribe: {url}")) == {"click-tracking": "warning"}
+    assert problems(letter(text=f"Unsubscribe: {url}")) == {"click-tracking": "warning"}
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_an_ordinary_link_is_not_a_click_tracker(url: str) -> None:
 def test_a_link_on_the_headers_own_host_is_not_click_tracking() -> None:
     url = "https://click.example.org/u/abc"
     raw = letter(List_Unsubscribe=f"<{url}>", text=TEXT.replace(LINK, url))
-    assert "click-tracking" not in trouble(raw)
+    assert "click-tracking" not in problems(raw)

@@ -7,7 +7,17 @@ import pytest
 from preference_center.doctor.check import compare
 from preference_center.doctor.link import Installation
 from preference_center.doctor.report import CHECKS
-from tests.support.letter import HTML, LINK, OURS, SIGNED, findings, judged, letter, links, trouble
+from tests.support.letter import (
+    HTML,
+    LINK,
+    OURS,
+    SIGNED,
+    findings,
+    letter,
+    links,
+    message_report,
+    problems,
+)
 
 URL, MAILTO = links().list_unsubscribe.split(", ")
 ELSEWHERE = "https://news.example.net/leave/abc"
@@ -166,15 +176,15 @@ def test_a_good_letter_passes_every_check() -> None:
     found = findings(letter())
     assert {each.level for each in found.values()} == {"pass"}
     assert set(found) == set(CHECKS) - NOT_PROBED
-    assert judged(letter()).report.button is True
+    assert message_report(letter()).report.button is True
 
 
 @pytest.mark.parametrize(
     ("raw", "found"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
 )
 def test_each_fault_causes_only_its_own_findings(raw: bytes, found: dict[str, str]) -> None:
-    assert trouble(raw) == found
-    assert judged(raw).report.button is ("failure" not in found.values())
+    assert problems(raw) == found
+    assert message_report(raw).report.button is ("failure" not in found.values())
 
 
 def test_every_failure_and_warning_has_a_fix() -> None:
@@ -192,20 +202,20 @@ def test_every_failure_and_warning_has_a_fix() -> None:
     ],
 )
 def test_every_form_that_the_standards_allow_passes(value: str) -> None:
-    assert trouble(letter(List_Unsubscribe=value)) == {}
+    assert problems(letter(List_Unsubscribe=value)) == {}
 
 
 @pytest.mark.parametrize(("length", "found"), [(998, {}), (999, {"folding": "warning"})])
 def test_a_line_may_have_998_octets(length: int, found: dict[str, str]) -> None:
     padding = length - len(f"List-Unsubscribe: {URL}, <mailto:@example.org>")
     raw = letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * padding}@example.org>")
-    assert trouble(raw) == found
+    assert problems(raw) == found
 
 
 def test_a_header_without_mailto_is_only_a_note() -> None:
     found = findings(letter(List_Unsubscribe=URL))
     assert found["mailto"].level == "note"
-    assert trouble(letter(List_Unsubscribe=URL)) == {}
+    assert problems(letter(List_Unsubscribe=URL)) == {}
 
 
 @pytest.mark.parametrize(
@@ -220,13 +230,13 @@ def test_a_header_without_mailto_is_only_a_note() -> None:
 )
 def test_characters_that_clients_rewrite_are_named(url: str, named: str) -> None:
     raw = letter(List_Unsubscribe=f"<{url}>", html=HTML.replace(LINK, ELSEWHERE))
-    assert trouble(raw, UNCONFIGURED) == {"characters": "warning"}
+    assert problems(raw, UNCONFIGURED) == {"characters": "warning"}
     assert named in findings(raw, UNCONFIGURED)["characters"].message
 
 
 def test_a_foreign_email_is_judged_without_keys_or_settings() -> None:
     raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>", text=f"Unsubscribe: {ELSEWHERE}")
-    assert trouble(raw, UNCONFIGURED) == {}
+    assert problems(raw, UNCONFIGURED) == {}
     found = findings(raw, UNCONFIGURED)
     assert found["link"].level == "note"
     assert "mail-from" not in found
@@ -234,7 +244,7 @@ def test_a_foreign_email_is_judged_without_keys_or_settings() -> None:
 
 def test_a_foreign_link_in_our_email_is_a_warning() -> None:
     raw = letter(List_Unsubscribe=f"<{ELSEWHERE}>")
-    assert trouble(raw) == {"link": "warning"}
+    assert problems(raw) == {"link": "warning"}
 
 
 def test_our_link_is_recognized_by_its_form_without_a_key() -> None:
@@ -245,7 +255,7 @@ def test_our_link_is_recognized_by_its_form_without_a_key() -> None:
 
 def test_a_preferences_link_is_recognized_by_its_path_without_a_key() -> None:
     raw = letter(List_Unsubscribe=f"<{links().preferences_url}>")
-    assert trouble(raw, UNCONFIGURED) == {"link": "failure"}
+    assert problems(raw, UNCONFIGURED) == {"link": "failure"}
 
 
 def test_the_report_shows_a_links_topic_campaign_and_day() -> None:
@@ -254,12 +264,14 @@ def test_the_report_shows_a_links_topic_campaign_and_day() -> None:
 
 
 def test_our_link_on_another_host_is_a_warning() -> None:
-    assert trouble(letter(), replace(OURS, public_url="https://example.org")) == {"link": "warning"}
+    assert problems(letter(), replace(OURS, public_url="https://example.org")) == {
+        "link": "warning"
+    }
 
 
 def test_an_invalid_link_under_our_url_is_a_failure() -> None:
     raw = letter(List_Unsubscribe="<https://mail.example.org/r/1.20779.x.1.2.sig>")
-    assert trouble(raw) == {"link": "failure"}
+    assert problems(raw) == {"link": "failure"}
 
 
 PROVIDERS_SEEN = [
@@ -290,7 +302,10 @@ def test_a_providers_own_header_is_named_with_a_fix(name: str, header: str) -> N
 
 
 def test_topics_that_share_list_id_and_from_are_named() -> None:
-    both = [judged(letter()), judged(letter(List_Unsubscribe=links("offers").list_unsubscribe))]
+    both = [
+        message_report(letter()),
+        message_report(letter(List_Unsubscribe=links("offers").list_unsubscribe)),
+    ]
     (found,) = compare(both).findings
     assert (found.check, found.level) == ("topics-apart", "warning")
     assert found.message.startswith("offers and weekly-news share From (letters@example.org)")
@@ -303,16 +318,16 @@ def test_topics_with_their_own_from_or_list_id_are_apart() -> None:
         letter(List_Unsubscribe=offers, From="offers@example.org"),
     )
     for other in others:
-        (found,) = compare([judged(letter()), judged(other)]).findings
+        (found,) = compare([message_report(letter()), message_report(other)]).findings
         assert (found.check, found.level) == ("topics-apart", "pass")
 
 
 def test_a_list_id_that_changes_within_a_topic_is_named() -> None:
-    both = [judged(letter()), judged(letter(List_Id="<news-48.lists.example.org>"))]
+    both = [message_report(letter()), message_report(letter(List_Id="<news-48.lists.example.org>"))]
     (found,) = compare(both).findings
     assert found.message.startswith("weekly-news has several List-Ids: news-48")
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_letters_of_one_topic_are_not_compared(count: int) -> None:
-    assert compare([judged(letter())] * count).findings == []
+    assert compare([message_report(letter())] * count).findings == []

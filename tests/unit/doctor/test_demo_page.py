@@ -1,4 +1,4 @@
-"""The demo's doctor page: a pasted message is judged and not stored."""
+"""The demo's doctor page: a pasted message is message_report and not stored."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -12,7 +12,7 @@ from preference_center.doctor import texts
 from preference_center.doctor.report import Report, printable
 from preference_center.mail.mime import MAX_DEPTH, MAX_PARTS
 from preference_center.mail.raw_message import MAX_MESSAGE_BYTES, parse
-from tests.support.letter import HTML, TEXT, findings, judged, letter, trouble
+from tests.support.letter import HTML, TEXT, findings, letter, message_report, problems
 
 names = st.sampled_from(["List-Unsubscribe", "DKIM-Signature", "From", "List-Id", "X-a.b"])
 values = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=40)
@@ -64,7 +64,7 @@ pieces = st.sampled_from(
 @example(b"DKIM-Signature:\nDKIM-Signature: h=;d=;s=;b=;bh=;a=rsa-sha256;v=1\nFrom: @\n\n")
 @example(b"List-Unsubscribe: <https://[::1>\nList-Unsubscribe: <https://[x]/>, <mailto:>\n\n")
 def test_any_bytes_produce_a_report(raw: bytes) -> None:
-    report = judged(raw).report
+    report = message_report(raw).report
     assert report.findings
     for finding in report.findings:
         assert (finding.message + finding.fix).isprintable(), finding
@@ -73,7 +73,7 @@ def test_any_bytes_produce_a_report(raw: bytes) -> None:
 @pytest.mark.parametrize("charset", ["nonsense", "", "idna", "unicode_escape", "rot13", "\xff"])
 def test_an_unknown_charset_is_read_as_utf_8(charset: str) -> None:
     raw = letter(signed=None).replace(b"charset=utf-8", f"charset={charset}".encode("latin-1"))
-    assert trouble(raw) == {"dkim": "failure"}
+    assert problems(raw) == {"dkim": "failure"}
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_a_part_is_decoded_by_its_declared_encoding(encoding: str, encoded: str)
     raw = raw.replace(
         b"text/html;", f"text/html\r\nContent-Transfer-Encoding: {encoding}\r\nX:".encode()
     )
-    assert trouble(raw.replace(b"HERE", encoded.encode())) == {"dkim": "failure"}
+    assert problems(raw.replace(b"HERE", encoded.encode())) == {"dkim": "failure"}
 
 
 def test_attachments_and_forwarded_messages_are_not_searched() -> None:
     raw = letter(signed=None, text="Hello", html=None).replace(b"--b1--\r\n", b"")
     for header in ("message/rfc822", "text/plain\r\nContent-Disposition: attachment"):
         raw += f"--b1\r\nContent-Type: {header}\r\n\r\n{TEXT}\r\n".encode()
-    assert trouble(raw + b"--b1--")["body-link"] == "warning"
+    assert problems(raw + b"--b1--")["body-link"] == "warning"
 
 
 def nested(levels: int) -> bytes:
@@ -161,13 +161,13 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 def test_no_bomb_takes_long(name: str) -> None:
     raw = BOMBS[name]()
     started = time.process_time()
-    assert judged(raw).report.button is not True
+    assert message_report(raw).report.button is not True
     assert time.process_time() - started < 15
 
 
 def test_an_email_over_the_size_limit_is_reported() -> None:
     raw = GOOD + b"x" * MAX_MESSAGE_BYTES
-    assert trouble(raw) == {"message": "warning", "message-size": "warning", "dkim": "warning"}
+    assert problems(raw) == {"message": "warning", "message-size": "warning", "dkim": "warning"}
     assert "over 25 MB" in findings(raw)["message-size"].message
 
 

@@ -14,7 +14,7 @@ from preference_center.doctor.identity import are_aligned
 from preference_center.doctor.keys import NoKeyFileError, StaticKey, read_key
 from preference_center.mail.dkim_keys import DnsKeys, KeyUnknownError
 from tests.support import letter as letters
-from tests.support.letter import SIGNED, findings, judged, letter, trouble
+from tests.support.letter import SIGNED, findings, letter, message_report, problems
 
 OTHER = StaticKey(letters.record(rsa.generate_private_key(65537, 1024)))
 NO_SUCH_NAME, SILENCE = resolver.NXDOMAIN(), resolver.NoNameservers()  # type: ignore[no-untyped-call]
@@ -45,7 +45,7 @@ def test_one_good_signature_among_several_is_enough() -> None:
     by_provider = letter(domain="provider.example", signed=("from", "to"))
     raw = letters.sign(by_provider, SIGNED, "example.org") + by_provider
     keys = Named(example=letters.record(), provider=letters.record())
-    assert trouble(raw, keys=keys) == {}
+    assert problems(raw, keys=keys) == {}
     assert keys.asked == ["s1._domainkey.example.org", "s1._domainkey.provider.example"]
 
 
@@ -73,7 +73,7 @@ def test_an_uncovered_header_is_distinguished_from_an_invalid_signature() -> Non
     ],
 )
 def test_an_unusable_key_is_a_failure(keys: StaticKey | Named, says: str) -> None:
-    assert trouble(letter(), keys=keys) == {"dkim": "failure"}
+    assert problems(letter(), keys=keys) == {"dkim": "failure"}
     assert says in findings(letter(), keys=keys)["dkim"].message
 
 
@@ -81,20 +81,20 @@ def test_an_unusable_key_is_a_failure(keys: StaticKey | Named, says: str) -> Non
 def test_a_signature_that_cannot_be_checked_is_inconclusive(
     keys: Silent | StaticKey,
 ) -> None:
-    assert trouble(letter(), keys=keys) == {"dkim": "warning"}
+    assert problems(letter(), keys=keys) == {"dkim": "warning"}
     assert "could not be checked" in findings(letter(), keys=keys)["dkim"].message
-    assert judged(letter(), keys=keys).report.button is None
+    assert message_report(letter(), keys=keys).report.button is None
 
 
 def test_an_expired_signature_is_inconclusive() -> None:
     raw = letter().replace(b"q=dns/txt;", b"q=dns/txt; x=1000;", 1)
-    assert trouble(raw) == {"dkim": "warning"}
+    assert problems(raw) == {"dkim": "warning"}
     assert "it has expired" in findings(raw)["dkim"].message
-    assert judged(raw).report.button is None
+    assert message_report(raw).report.button is None
 
 
 def test_an_unchecked_signature_that_covers_too_little_is_a_failure() -> None:
-    assert trouble(letter(signed=("from",)), keys=Silent()) == {"dkim": "failure"}
+    assert problems(letter(signed=("from",)), keys=Silent()) == {"dkim": "failure"}
 
 
 def test_a_sha1_signature_is_not_valid() -> None:
@@ -134,8 +134,8 @@ def test_the_reason_for_an_invalid_signature_is_explained(
 def test_no_part_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for raw in (letter(), letter().replace(b"v=1;", b"v=2;"), letter(signed=("from",))):
-        judged(raw)
-        judged(raw, keys=StaticKey(b"v=DKIM1; p="))
+        message_report(raw)
+        message_report(raw, keys=StaticKey(b"v=DKIM1; p="))
     assert caplog.records == []
 
 
@@ -149,7 +149,7 @@ def test_no_part_of_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     ids=["line feeds only", "from an mbox", "byte order mark"],
 )
 def test_a_message_as_programs_save_it_verifies(raw: bytes) -> None:
-    assert trouble(raw) == {}
+    assert problems(raw) == {}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def pem(kind: serialization.PublicFormat) -> bytes:
     ids=["PEM", "PKCS1 PEM", "record", "line", "bare", "zone file", "zone line"],
 )
 def test_a_key_is_read_from_a_file(text: bytes) -> None:
-    assert trouble(letter(), keys=read_key(text)) == {}
+    assert problems(letter(), keys=read_key(text)) == {}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def complaint(name: str) -> Complaint:
 def feedback(fields: str, sender: str = "fbl@example.net") -> bytes:
     body = f"--edge\nContent-Type: message/feedback-report\n\n{fields}\n--edge--\n"
     kind = "multipart/report; report-type=feedback-report; boundary=edge"
-    return received.mail(body, From=sender, Content_Type=kind)
+    return received.email(body, From=sender, Content_Type=kind)
 
 
 def test_a_complaint_has_a_kind_and_an_envelope_sender() -> None:
@@ -53,7 +53,7 @@ def test_an_undeliverable_complaint_is_not_a_complaint() -> None:
 def test_a_forwarded_complaint_is_not_a_complaint() -> None:
     inner = received.raw("yahoo-complaint").decode()
     body = f"--fwd\nContent-Type: message/rfc822\n\n{inner}\n--fwd--\n"
-    raw = received.mail(body, Content_Type="multipart/mixed; boundary=fwd")
+    raw = received.email(body, Content_Type="multipart/mixed; boundary=fwd")
     assert read(raw).complaint is None
 
 
@@ -68,7 +68,7 @@ def test_a_part_of_headers_only_counts_as_the_original(part: str) -> None:
 
 
 def test_an_outlook_complaint_may_be_merged_with_its_wrapper() -> None:
-    raw = received.mail(
+    raw = received.email(
         Return_Path="staff@hotmail.com",
         X_HmXmrOriginalRecipient="ada@hotmail.example",
         From="news@example.org",
@@ -84,18 +84,18 @@ def test_an_outlook_complaint_may_be_merged_with_its_wrapper() -> None:
 
 def test_an_outlook_complaint_may_be_flattened_to_text() -> None:
     body = f"X-HmXmrOriginalRecipient: ada@hotmail.example\nList-Unsubscribe: <{received.LINK}>\n"
-    incoming = read(received.mail(body, From="staff@hotmail.com", Subject="complaint about x"))
+    incoming = read(received.email(body, From="staff@hotmail.com", Subject="complaint about x"))
     assert incoming.complaint is not None
     assert incoming.original is not None
     assert incoming.original.list_unsubscribe == (received.LINK,)
-    assert read(received.mail(body, From="bob@example.net")).complaint is None
+    assert read(received.email(body, From="bob@example.net")).complaint is None
 
 
 def test_an_outlook_subject_may_be_an_encoded_word() -> None:
     body = (
         f"--edge\nContent-Type: message/rfc822\n\nList-Unsubscribe: <{received.LINK}>\n--edge--\n"
     )
-    raw = received.mail(
+    raw = received.email(
         body,
         From="staff@hotmail.com",
         Subject="=?utf-8?Q?complaint_about_message_from_192.0.2.1?=",

@@ -91,7 +91,7 @@ def test_an_encoded_report_is_decoded() -> None:
 
 def test_exim_names_the_failed_recipient_in_a_header() -> None:
     text = "A message sent by\n\n  <b-token@in.example.org>\n\nfailed:\n\n  ada@example.net\n    {}"
-    raw = received.mail(
+    raw = received.email(
         text.format("550 user unknown"),
         From="Somebody <mail@example.net>",
         X_Failed_Recipients="ada@example.net",
@@ -101,19 +101,19 @@ def test_exim_names_the_failed_recipient_in_a_header() -> None:
 
 
 def test_a_report_without_a_recipient_is_one_failure() -> None:
-    raw = received.mail("Your mail could not be delivered.", From="MAILER-DAEMON@example.net")
+    raw = received.email("Your mail could not be delivered.", From="MAILER-DAEMON@example.net")
     (failure,) = read(raw).failures
     assert (failure.recipient, failure.severity, failure.code) == ("", SOFT, "")
 
 
 def test_another_message_from_a_mail_system_has_no_failure() -> None:
-    raw = received.mail("Maintenance tonight at eight.", From="postmaster@example.net")
+    raw = received.email("Maintenance tonight at eight.", From="postmaster@example.net")
     assert read(raw).failures == ()
 
 
 def test_only_words_close_to_an_address_apply_to_it() -> None:
     text = "<ada@example.net>:\nfailed\n" + "and so on\n" * 10 + "550 user unknown\n"
-    (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
+    (failure,) = read(received.email(text, From="MAILER-DAEMON@example.net")).failures
     assert failure.severity is SOFT
 
 
@@ -129,13 +129,13 @@ def test_only_words_close_to_an_address_apply_to_it() -> None:
 )
 def test_another_address_in_a_report_is_not_a_recipient(line: str) -> None:
     text = f"{line}\n\nUnable to deliver to\n<ada@example.net>: 550 user unknown"
-    (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
+    (failure,) = read(received.email(text, From="MAILER-DAEMON@example.net")).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
 
 def test_exchange_writes_an_x400_address_before_the_address() -> None:
     text = "did not reach\n\nc=US;a= ;p=X;dda:SMTP=ada@example.net; on Sunday\n Unknown Recipient"
-    (failure,) = read(received.mail(text, From="postmaster@example.net")).failures
+    (failure,) = read(received.email(text, From="postmaster@example.net")).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
 
@@ -144,7 +144,7 @@ def test_exchange_writes_an_x400_address_before_the_address() -> None:
 )
 def test_a_mail_system_is_recognized_by_any_of_its_names(sender: str) -> None:
     text = "You sent mail to ada@example.net. That's not a valid user here."
-    assert read(received.mail(text, From=sender)).failures[0].severity is PERMANENT
+    assert read(received.email(text, From=sender)).failures[0].severity is PERMANENT
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_report_of_another_kind_has_no_failure(kind: str, part: str) -> None:
 
 def test_words_in_the_copied_message_are_ignored() -> None:
     text = "<ada@example.net>:\nfailed\n\n--- Below this line is a copy.\n\nuser unknown"
-    (failure,) = read(received.mail(text, From="MAILER-DAEMON@example.net")).failures
+    (failure,) = read(received.email(text, From="MAILER-DAEMON@example.net")).failures
     assert failure.severity is SOFT
 
 
@@ -174,7 +174,7 @@ def test_words_in_the_copied_message_are_ignored() -> None:
 )
 def test_a_persons_message_is_not_a_report(sender: str) -> None:
     text = "<ada@example.net>: host mx.example.net said: 550 5.1.1 User unknown"
-    assert read(received.mail(text, From=sender, Return_Path="<>")).failures == ()
+    assert read(received.email(text, From=sender, Return_Path="<>")).failures == ()
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_persons_message_is_not_a_report(sender: str) -> None:
 )
 def test_a_postmasters_reply_is_not_a_report(subject: str) -> None:
     text = "> <ada@example.net>: 550 5.1.1 User unknown\n\nWe look into it."
-    raw = received.mail(text, From="postmaster@example.net", Subject=subject)
+    raw = received.email(text, From="postmaster@example.net", Subject=subject)
     assert read(raw).failures == ()
 
 
@@ -261,7 +261,7 @@ def test_a_returned_message_from_a_machine_like_sender_can_fail(sender: str) -> 
     raw = received.report(UNKNOWN, returned=f"From: {sender}\nSubject: Weekly news")
     assert read(raw).failures[0].severity is PERMANENT
     text = f"It could not be delivered: user unknown.\n\n--- Below is a copy\nFrom: {sender}\n"
-    raw = received.mail(text, From="MAILER-DAEMON@mx.example")
+    raw = received.email(text, From="MAILER-DAEMON@mx.example")
     assert read(raw).failures[0].severity is PERMANENT
 
 
@@ -370,7 +370,7 @@ The message subject was: Fight spam: our new policy
     [SENDMAIL, NOTES, MAIL_MARSHAL, QMAIL, FLATTENED, INTER_SCAN, GOOGLE, DISCLAIMER, QUOTING],
 )
 def test_a_plain_text_report_is_read_in_every_layout(text: str) -> None:
-    raw = received.mail(text, From="MAILER-DAEMON@mx.example.net", To="b-token@in.example.org")
+    raw = received.email(text, From="MAILER-DAEMON@mx.example.net", To="b-token@in.example.org")
     (failure,) = read(raw).failures
     assert (failure.recipient, failure.severity) == ("ada@example.net", PERMANENT)
 
@@ -395,14 +395,14 @@ def wrapped(report: bytes) -> bytes:
     body = f"--edge2\nContent-Type: message/rfc822\n\n{report.decode()}\n--edge2\n"
     body += "Content-Type: text/plain\n\nThis is confidential. Delete it if received in error.\n"
     kind = "multipart/mixed; boundary=edge2"
-    return received.mail(f"{body}--edge2--\n", From="postmaster@x.example", Content_Type=kind)
+    return received.email(f"{body}--edge2--\n", From="postmaster@x.example", Content_Type=kind)
 
 
 @pytest.mark.parametrize(
     "raw",
     [
         wrapped(received.report(UNKNOWN)),
-        received.mail("Maintenance tonight at eight.", From="postmaster@example.net"),
+        received.email("Maintenance tonight at eight.", From="postmaster@example.net"),
     ],
 )
 def test_a_report_that_is_not_understood_is_marked_unread(raw: bytes) -> None:
@@ -415,7 +415,7 @@ def test_a_report_that_is_not_understood_is_marked_unread(raw: bytes) -> None:
     [
         received.report(UNKNOWN),
         received.report(UNKNOWN.replace("failed", "relayed")),
-        received.mail("I am away.", Auto_Submitted="auto-replied", From="ada@example.net"),
+        received.email("I am away.", Auto_Submitted="auto-replied", From="ada@example.net"),
         received.raw("read-receipt"),
         received.raw("challenge-report"),
         received.raw("yahoo-complaint"),
@@ -436,12 +436,12 @@ CHALLENGES = {
 @pytest.mark.parametrize("said", CHALLENGES.values(), ids=list(CHALLENGES))
 @pytest.mark.parametrize("sender", ["ada@example.net", "MAILER-DAEMON@example.net"])
 def test_a_challenge_is_not_a_failure(said: str, sender: str) -> None:
-    incoming = read(received.mail(said.format("https://x.example/1"), From=sender))
+    incoming = read(received.email(said.format("https://x.example/1"), From=sender))
     assert (incoming.failures, incoming.challenge, incoming.unread_report) == ((), True, False)
 
 
 def test_a_report_of_a_missing_mailbox_is_not_a_challenge() -> None:
     text = "<ada@example.net>: 550 5.1.1 user unknown. Verify your address: https://x.example/1"
-    incoming = read(received.mail(text, From="MAILER-DAEMON@example.net"))
+    incoming = read(received.email(text, From="MAILER-DAEMON@example.net"))
     assert not incoming.challenge
     assert incoming.failures[0].severity is PERMANENT

@@ -212,7 +212,7 @@ def test_a_person_may_be_answered(name: str) -> None:
     ],
 )
 def test_automatic_email_is_never_answered(header: str, value: str) -> None:
-    assert read(received.mail(**{header: value})).automatic
+    assert read(received.email(**{header: value})).automatic
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_automatic_email_is_never_answered(header: str, value: str) -> None:
     ],
 )
 def test_personal_email_may_be_answered(header: str, value: str) -> None:
-    assert not read(received.mail(**{header: value})).automatic
+    assert not read(received.email(**{header: value})).automatic
 
 
 def test_one_automatic_header_among_several_is_enough() -> None:
@@ -235,7 +235,7 @@ def test_one_automatic_header_among_several_is_enough() -> None:
 
 
 def test_recipients_added_by_the_mail_server_come_first() -> None:
-    raw = received.mail(
+    raw = received.email(
         To="Letters <news@example.org>, u-TOKEN@in.example.org",
         Cc="cc@example.org",
         Delivered_To="b-Token@in.example.org",
@@ -251,14 +251,14 @@ def test_recipients_added_by_the_mail_server_come_first() -> None:
 
 
 def test_a_repeated_recipient_is_listed_once() -> None:
-    assert read(received.mail(Delivered_To="a@b.example", To="<a@b.example>")).recipients == (
+    assert read(received.email(Delivered_To="a@b.example", To="<a@b.example>")).recipients == (
         "a@b.example",
     )
 
 
 def test_only_the_first_of_many_recipients_are_read() -> None:
     many = ", ".join(f"a{n}@example.net" for n in range(500))
-    recipients = read(received.mail(Delivered_To="b-token@in.example.org", To=many)).recipients
+    recipients = read(received.email(Delivered_To="b-token@in.example.org", To=many)).recipients
     assert len(recipients) == MAX_RECIPIENTS
     assert recipients[0] == "b-token@in.example.org"
 

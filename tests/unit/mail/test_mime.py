@@ -12,7 +12,7 @@ def parts(raw: bytes) -> list[tuple[str, bytes]]:
 
 def multipart(*inner: str, kind: str = "multipart/mixed; boundary=e") -> bytes:
     body = "".join(f"--e\n{part}" for part in inner)
-    return received.mail(f"What nobody reads\n{body}--e--\nNor this\n", Content_Type=kind)
+    return received.email(f"What nobody reads\n{body}--e--\nNor this\n", Content_Type=kind)
 
 
 def text(body: bytes, charset: str = "utf-8", encoding: str = "8bit") -> str:
@@ -38,7 +38,7 @@ def test_a_boundary_may_be_quoted_and_contain_spaces() -> None:
 
 
 def test_a_multipart_without_boundaries_is_one_part() -> None:
-    assert parts(received.mail("x\n", Content_Type="multipart/mixed")) == [
+    assert parts(received.email("x\n", Content_Type="multipart/mixed")) == [
         ("multipart/mixed", b"x\n")
     ]
 

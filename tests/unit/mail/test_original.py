@@ -24,7 +24,7 @@ def returned(raw: bytes) -> Original:
 
 def embedded(headers: str, kind: str = "message/rfc822", encoding: str = "7bit") -> bytes:
     part = f"--e\nContent-Type: {kind}\nContent-Transfer-Encoding: {encoding}\n\n{headers}\n--e--\n"
-    return received.mail(part, Content_Type="multipart/mixed; boundary=e")
+    return received.email(part, Content_Type="multipart/mixed; boundary=e")
 
 
 def links_in(value: str) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def test_the_original_is_found_in_a_separate_part(kind: str) -> None:
 )
 def test_the_original_is_found_below_an_introductory_line(marker: str) -> None:
     text = f"It failed.\n\n{marker}\n\n{HEADERS}\nHello\n"
-    original = returned(received.mail(text, From="MAILER-DAEMON@example.net"))
+    original = returned(received.email(text, From="MAILER-DAEMON@example.net"))
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
 
 
@@ -80,19 +80,19 @@ def test_the_original_is_found_below_an_introductory_line(marker: str) -> None:
     ],
 )
 def test_a_line_of_the_report_does_not_introduce_the_original(line: str) -> None:
-    raw = received.mail(f"{line}\nTo: ada@example.net\n", From="MAILER-DAEMON@example.net")
+    raw = received.email(f"{line}\nTo: ada@example.net\n", From="MAILER-DAEMON@example.net")
     assert read(raw).original is None
 
 
 def test_a_quoted_copy_is_unquoted() -> None:
     quoted = "".join(f">{line}\n" for line in HEADERS.splitlines())
     text = f"Original message as received is as follows:\n=====\n{quoted}"
-    original = returned(received.mail(text, From="postmaster@example.net"))
+    original = returned(received.email(text, From="postmaster@example.net"))
     assert original.list_unsubscribe == (received.LINK, received.MAILTO)
 
 
 def test_an_ordinary_email_has_no_original() -> None:
-    assert read(received.mail("To: somebody, with love")).original is None
+    assert read(received.email("To: somebody, with love")).original is None
 
 
 @pytest.mark.parametrize(
@@ -132,5 +132,5 @@ def test_a_blank_line_before_the_headers_is_skipped() -> None:
 
 def test_an_empty_part_is_skipped() -> None:
     parts = f"--e\nContent-Type: message/rfc822\n\n\n--e\nContent-Type: message/rfc822\n\n{HEADERS}"
-    raw = received.mail(parts, Content_Type="multipart/mixed; boundary=e")
+    raw = received.email(parts, Content_Type="multipart/mixed; boundary=e")
     assert returned(raw).list_unsubscribe == (received.LINK, received.MAILTO)

@@ -1,4 +1,4 @@
-"""The confirmation mail: its headers, its two bodies, and names that try to break out of them."""
+"""The change notice: its headers, its text and HTML, and hostile names in them."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ HOSTILE = (
 
 def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> TopicPreference:
     reader_since = make.NOW - timedelta(days=365 * since) if since is not None else None
-    stopped = None if received else make.NOW
+    unsubscribed_at = None if received else make.NOW
     return TopicPreference(
         slug=slug,
         name=name,
@@ -46,20 +46,20 @@ def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> 
         frequency=Frequency.EVERY,
         paused_until=None,
         caps=(Frequency.WEEKLY, Frequency.MONTHLY),
-        stopped_at=stopped,
+        stopped_at=unsubscribed_at,
         reader_since=reader_since,
     )
 
 
-def mail(**changes: Any) -> EmailMessage:
-    """Return the confirmation of leaving a topic, read back from its bytes."""
-    return message_from_bytes(raw_mail(**changes), policy=default)
+def notice(**changes: Any) -> EmailMessage:
+    """Return the notice of an unsubscribe, parsed from its bytes."""
+    return message_from_bytes(notice_bytes(**changes), policy=default)
 
 
-def raw_mail(
+def notice_bytes(
     *, name: str = "Weekly news", locale: str = "en", others: int = 1, **changes: Any
 ) -> bytes:
-    """Return the bytes of the same."""
+    """Return the bytes of the notice of an unsubscribe."""
     settings = make.settings(
         languages=("en", "ar-XB"), sign_up_url="https://example.org/join", **changes
     )
@@ -104,72 +104,72 @@ def tree(message: EmailMessage) -> Any:
     return html5lib.parse(body(message, "html"), namespaceHTMLElements=False)
 
 
-def test_no_machine_answers_it() -> None:
-    message = mail()
+def test_a_notice_is_marked_as_automatic() -> None:
+    message = notice()
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert message["Message-ID"] == "<a1@example.org>"
 
 
-def test_it_says_who_writes_to_whom_and_about_what() -> None:
-    message = mail()
+def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:
+    message = notice()
     assert message["From"] == "Northwind Letters <letters@example.org>"
     assert message["To"] == "ada@example.org"
     assert message["Subject"] == "You’re unsubscribed from Weekly news"
     assert message["Date"] == "Sun, 22 Nov 2026 14:05:00 +0000"
 
 
-def test_text_comes_before_html_and_names_the_same_links() -> None:
-    message = mail()
+def test_the_text_precedes_the_html_and_has_the_same_links() -> None:
+    message = notice()
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     in_html = [link.get("href") for link in tree(message).iter("a")]
     in_text = re.findall(r"https?://\S+", body(message, "plain"))
     assert in_html == in_text == [UNDO, "https://example.org/join"]
 
 
-def test_the_style_stands_in_the_elements_and_nothing_is_fetched() -> None:
-    document = tree(mail())
+def test_styles_are_inlined_and_nothing_is_fetched() -> None:
+    document = tree(notice())
     assert "font-size" in document.find(".//h1").get("style")
     fetching = {"link", "img", "script", "iframe", "object", "video"}
     assert not fetching & {element.tag for element in document.iter()}
-    assert not re.search(r"url\(|@import", body(mail(), "html"))
+    assert not re.search(r"url\(|@import", body(notice(), "html"))
 
 
-def test_dark_colours_stay_in_a_style_element() -> None:
-    style = tree(mail()).find(".//style").text
+def test_dark_colours_are_in_a_style_element() -> None:
+    style = tree(notice()).find(".//style").text
     assert "prefers-color-scheme: dark" in style
 
 
-def test_every_table_is_for_layout_alone() -> None:
-    tables = list(tree(mail()).iter("table"))
+def test_every_table_is_only_for_layout() -> None:
+    tables = list(tree(notice()).iter("table"))
     assert tables
     assert {table.get("role") for table in tables} == {"presentation"}
 
 
 @pytest.mark.parametrize(("locale", "direction"), [("en", "ltr"), ("ar-XB", "rtl")])
-def test_it_names_its_language_and_direction(locale: str, direction: str) -> None:
-    message = mail(locale=locale)
+def test_an_email_declares_its_language_and_direction(locale: str, direction: str) -> None:
+    message = notice(locale=locale)
     document = tree(message)
     assert (document.get("lang"), document.get("dir")) == (locale, direction)
     assert message["Content-Language"] == locale
 
 
-def test_every_text_of_it_can_be_translated() -> None:
-    words = body(mail(locale="ar-XB"), "plain")
+def test_every_text_can_be_translated() -> None:
+    words = body(notice(locale="ar-XB"), "plain")
     mirrored = re.sub("\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*", "", words)
     ours = ("Weekly", "news", "Northwind", "Letters", "Example", "Street", "Exampletown", "ada")
     left_over = re.sub(r"https?://\S+|ada@example\.org", "", mirrored)
     assert set(re.findall(r"[A-Za-z]{3,}", left_over)) <= set(ours)
 
 
-def test_it_stays_small_with_many_long_names() -> None:
-    assert len(raw_mail(name="🎉" * 100, others=25)) < 90_000
+def test_an_email_with_many_long_names_stays_small() -> None:
+    assert len(notice_bytes(name="🎉" * 100, others=25)) < 90_000
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_adds_no_header(name: str) -> None:
-    plain = mail()
-    hostile = mail(name=name, brand_name=name)
+    plain = notice()
+    hostile = notice(name=name, brand_name=name)
     assert hostile.keys() == plain.keys()
     assert [each.addr_spec for each in hostile["From"].addresses] == ["letters@example.org"]
     assert hostile["To"] == plain["To"]
@@ -177,16 +177,16 @@ def test_a_hostile_name_adds_no_header(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_hostile_name_is_text_in_the_html(name: str) -> None:
-    document, plain = tree(mail(name=name, brand_name=name)), tree(mail())
+def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
+    document, plain = tree(notice(name=name, brand_name=name)), tree(notice())
     assert [each.tag for each in document.iter()] == [each.tag for each in plain.iter()]
     heading = "".join(document.find(".//h1").itertext())
     assert heading.split() == f"You’re unsubscribed from {name}".split()
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_a_name_is_written_as_it_is_in_subject_and_text(name: str) -> None:
-    message = mail(name=name, brand_name=name)
+def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
+    message = notice(name=name, brand_name=name)
     on_one_line = " ".join(name.split())
     assert on_one_line in " ".join(body(message, "plain").split())
     shown = on_one_line.replace("=?", "= ?")  # an encoded word must not be decoded
@@ -197,8 +197,8 @@ def test_a_name_is_written_as_it_is_in_subject_and_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
-def test_its_bytes_obey_the_limits_of_mail(name: str) -> None:
-    raw = raw_mail(name=name, brand_name=name)
+def test_the_bytes_obey_the_limits_of_email(name: str) -> None:
+    raw = notice_bytes(name=name, brand_name=name)
     headers, _, _ = raw.partition(b"\r\n\r\n")
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert all(len(word) <= 75 for word in re.findall(rb"=\?\S*?\?=", headers))  # RFC 2047 §2

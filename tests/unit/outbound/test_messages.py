@@ -1,4 +1,4 @@
-"""The words of our own mails: of every change, the link to confirm, and the fresh link."""
+"""The text of our emails: change notices, opt-in requests and new links."""
 
 import re
 from collections.abc import Callable
@@ -23,62 +23,68 @@ from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, Subscriber
-from tests.support import make, post
-from tests.support.post import Post
+from tests.support import mailer, make
+from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
-QUIET = timedelta(minutes=2)
+DELAY = timedelta(minutes=2)
 DATE = "22 November 2026"
 FOOT = "Northwind Letters, 1 Example Street, 1000 Exampletown"
 
-# The words are the same on both engines.
+# The texts are the same on both engines.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 Change = Callable[[Session], object]
 
 
-def asked(at: Any = make.NOW) -> ChangeContext:
-    """Return an act on a page, which is confirmed by mail."""
-    return make.context(at=at, notice_delay=QUIET)
+def change_context(at: Any = make.NOW) -> ChangeContext:
+    """Return the context of a change on a page, which sends a notice."""
+    return make.context(at=at, notice_delay=DELAY)
 
 
-def stop(slug: str | None = "weekly-news") -> Change:
-    return lambda session: make.unsubscribe(session, slug=slug, notice_delay=QUIET)
+def unsubscribe(slug: str | None = "weekly-news") -> Change:
+    return lambda session: make.unsubscribe(session, slug=slug, notice_delay=DELAY)
 
 
-def less(choice: Frequency | Pause, slug: str = "weekly-news") -> Change:
-    return lambda session: make.reduce(session, choice, slug=slug, notice_delay=QUIET)
+def reduce(choice: Frequency | Pause, slug: str = "weekly-news") -> Change:
+    return lambda session: make.reduce(session, choice, slug=slug, notice_delay=DELAY)
 
 
-def cap(frequency: Frequency) -> Change:
+def set_frequency(frequency: Frequency) -> Change:
     def change(session: Session) -> None:
         ada, topic = lock(session), topics.get(session, "weekly-news")
-        subscriptions.set_frequency(session, ada, topic, frequency, asked())
+        subscriptions.set_frequency(session, ada, topic, frequency, change_context())
 
     return change
 
 
 def resume(session: Session) -> None:
-    subscriptions.resume(session, lock(session), topics.get(session, "weekly-news"), asked())
+    subscriptions.resume(
+        session, lock(session), topics.get(session, "weekly-news"), change_context()
+    )
 
 
-def join(slug: str = "weekly-news") -> Change:
-    return lambda session: make.start_topic(session, slug=slug, notice_delay=QUIET)
+def start(slug: str = "weekly-news") -> Change:
+    return lambda session: make.start_topic(session, slug=slug, notice_delay=DELAY)
 
 
 def save(*wanted: preferences_form.TopicUpdate) -> Change:
-    form = preferences_form.SaveForm(make.id_of(), wanted, asked(), locale=None, smtp=True)
+    form = preferences_form.SaveForm(make.id_of(), wanted, change_context(), locale=None, smtp=True)
     return lambda session: apply_one(session, form, make.NOW)
 
 
-def break_(session: Session) -> None:
-    apply_one(session, preferences_form.PauseAll(make.id_of(), Pause.TWO_WEEKS, asked()), make.NOW)
+def pause_all(session: Session) -> None:
+    apply_one(
+        session,
+        preferences_form.PauseAll(make.id_of(), Pause.TWO_WEEKS, change_context()),
+        make.NOW,
+    )
 
 
 def undo(session: Session) -> None:
     """Undo the last change."""
     seq = lock(session).seq
-    make.undo(session, seq, seq, notice_delay=QUIET)
+    make.undo(session, seq, seq, notice_delay=DELAY)
 
 
 def lock(session: Session) -> Subscriber:
@@ -87,7 +93,7 @@ def lock(session: Session) -> Subscriber:
 
 @pytest.fixture
 def reader(database: Database) -> Database:
-    """Return a database where ada reads two topics of three."""
+    """Return a database where ada subscribes to two of three topics."""
     with database.transaction() as session:
         for slug in ("product-news", "science", "weekly-news"):
             make.topic(session, slug)
@@ -95,65 +101,65 @@ def reader(database: Database) -> Database:
     return database
 
 
-def letter(database: Database, *changes: Change, **settings: Any) -> EmailMessage:
-    """Make the changes one after another, and return the mail that tells of the last."""
-    post_ = Post(database)
+def notice_of(database: Database, *changes: Change, **settings: Any) -> EmailMessage:
+    """Make the changes one after another, and return the notice of the last."""
+    sender = Mailer(database)
     for n, change in enumerate(changes):
         with database.transaction() as session:
             change(session)
             if n < len(changes) - 1:
                 session.query(OutboxRow).delete()
-    post_.after(QUIET, **settings)
-    (message,) = post_.sent
+    sender.send_due(DELAY, **settings)
+    (message,) = sender.sent
     return message
 
 
 def lines(message: EmailMessage) -> list[str]:
-    """Return the lines of a mail's text, its links named by their pages."""
-    named = re.sub(r"https://mail\.example\.org/(\w)/[^/#\s]+", r"LINK /\1/", post.plain(message))
+    """Return the lines of an email's text, with its links replaced by their pages."""
+    named = re.sub(r"https://mail\.example\.org/(\w)/[^/#\s]+", r"LINK /\1/", mailer.plain(message))
     return [line for line in named.splitlines() if line]
 
 
-WISH = preferences_form.TopicUpdate
+UPDATE = preferences_form.TopicUpdate
 KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
-    "leaving a topic": (
-        [stop()],
+    "unsubscribing from a topic": (
+        [unsubscribe()],
         "You’re unsubscribed from Weekly news",
         [f"{ADA} is unsubscribed from Weekly news from {DATE}."],
         ["You still get:", "- Product news"],
     ),
-    "leaving everything": (
-        [stop(None)],
+    "unsubscribing from all": (
+        [unsubscribe(None)],
         "You’re unsubscribed from all Northwind Letters emails",
         [f"{ADA} is unsubscribed from all Northwind Letters emails from {DATE}."],
         ["You won’t get any more newsletters from us."],
     ),
-    "fewer, by the week": (
-        [less(Frequency.WEEKLY)],
+    "a weekly cap": (
+        [reduce(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
     ),
-    "fewer, by the month": (
-        [less(Frequency.MONTHLY)],
+    "a monthly cap": (
+        [reduce(Frequency.MONTHLY)],
         "You’ll get Weekly news at most once a month",
         [f"From {DATE}, {ADA} gets Weekly news at most once a month."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a month"],
     ),
-    "more": (
-        [less(Frequency.MONTHLY), cap(Frequency.EVERY)],
+    "lifting a cap": (
+        [reduce(Frequency.MONTHLY), set_frequency(Frequency.EVERY)],
         "You’ll get every email of Weekly news",
         [f"From {DATE}, {ADA} gets every email of Weekly news."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),
-    "more, up to a cap": (
-        [less(Frequency.MONTHLY), cap(Frequency.WEEKLY)],
+    "loosening a cap": (
+        [reduce(Frequency.MONTHLY), set_frequency(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
         ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
     ),
     "a pause": (
-        [less(Pause.ONE_MONTH)],
+        [reduce(Pause.ONE_MONTH)],
         "Weekly news is paused until 22 December 2026",
         [
             f"Weekly news to {ADA} is paused until 22 December 2026. "
@@ -161,8 +167,8 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ],
         ["What you get now:", "- Product news", "- Weekly news (paused until 22 December 2026)"],
     ),
-    "a pause of what is capped": (
-        [less(Frequency.WEEKLY), less(Pause.ONE_MONTH)],
+    "pausing a capped topic": (
+        [reduce(Frequency.WEEKLY), reduce(Pause.ONE_MONTH)],
         "Weekly news is paused until 22 December 2026",
         [
             f"Weekly news to {ADA} is paused until 22 December 2026. "
@@ -173,8 +179,8 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             "- Weekly news, at most once a week (paused until 22 December 2026)",
         ],
     ),
-    "a break": (
-        [break_],
+    "pausing all": (
+        [pause_all],
         "Your emails are paused until 6 December 2026",
         [
             f"{name} to {ADA} is paused until 6 December 2026. It starts again by itself that day."
@@ -189,31 +195,31 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         ],
     ),
     "resuming": (
-        [less(Pause.ONE_MONTH), resume],
+        [reduce(Pause.ONE_MONTH), resume],
         "Weekly news has started again",
         [f"Weekly news to {ADA} has started again."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),
-    "joining": (
-        [join("science")],
+    "starting a topic": (
+        [start("science")],
         "You’ll get Science",
         [f"{ADA} gets Science from {DATE}."],
         ["What you get now:", "- Product news", "- Science", "- Weekly news"],
     ),
-    "joining one after leaving everything": (
-        [stop(None), join()],
+    "starting a topic after unsubscribing from all": (
+        [unsubscribe(None), start()],
         "You’ll get Weekly news",
         [f"{ADA} gets Weekly news from {DATE}."],
         ["What you get now:", "- Weekly news"],
     ),
-    "coming back to a topic": (
-        [stop(), undo],
+    "undoing an unsubscribe from a topic": (
+        [unsubscribe(), undo],
         "You’ll get Weekly news as before",
         [f"{ADA} gets Weekly news as before."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),
-    "coming back to everything": (
-        [stop(None), undo],
+    "undoing an unsubscribe from all": (
+        [unsubscribe(None), undo],
         "You’ll get Northwind Letters emails again",
         [f"{ADA} gets Northwind Letters emails again, as before."],
         ["What you get now:", "- Product news", "- Weekly news"],
@@ -221,8 +227,8 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "several changes": (
         [
             save(
-                WISH("product-news", Frequency.EVERY, Frequency.MONTHLY),
-                WISH("weekly-news", Frequency.EVERY, None),
+                UPDATE("product-news", Frequency.EVERY, Frequency.MONTHLY),
+                UPDATE("weekly-news", Frequency.EVERY, None),
             )
         ],
         "Your email preferences have changed",
@@ -234,8 +240,8 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     ),
     "resuming with a cap": (
         [
-            less(Pause.ONE_MONTH),
-            save(WISH("weekly-news", Frequency.EVERY, Frequency.WEEKLY, resume=True)),
+            reduce(Pause.ONE_MONTH),
+            save(UPDATE("weekly-news", Frequency.EVERY, Frequency.WEEKLY, resume=True)),
         ],
         "Your email preferences have changed",
         [
@@ -248,39 +254,43 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
 
 
 @pytest.fixture(params=KINDS)
-def told(request: pytest.FixtureRequest, reader: Database) -> tuple[Any, EmailMessage]:
-    """Return each kind of change in turn, with the mail that tells of it."""
+def notice(request: pytest.FixtureRequest, reader: Database) -> tuple[Any, EmailMessage]:
+    """Return each kind of change with its notice."""
     kind = KINDS[request.param]
-    return kind, letter(reader, *kind[0])
+    return kind, notice_of(reader, *kind[0])
 
 
-def test_a_mail_says_what_changed_and_what_comes_now(told: tuple[Any, EmailMessage]) -> None:
-    (_, subject, changes, now), message = told
+def test_a_notice_lists_the_changes_and_the_topics_received(
+    notice: tuple[Any, EmailMessage],
+) -> None:
+    (_, subject, changes, now), message = notice
     assert message["Subject"] == subject
     assert lines(message)[: 1 + len(changes) + len(now)] == ["Hello,", *changes, *now]
     assert lines(message)[-1] == FOOT
 
 
-def test_its_html_says_the_same(told: tuple[Any, EmailMessage]) -> None:
-    (_, subject, changes, now), message = told
-    document = post.html(message)
+def test_the_html_of_a_notice_has_the_same_content(notice: tuple[Any, EmailMessage]) -> None:
+    (_, subject, changes, now), message = notice
+    document = mailer.html(message)
     seen = " ".join("".join(document.itertext()).split())
     assert " ".join("".join(document.find(".//h1").itertext()).split()) == subject
     for line in [*changes, *now, FOOT]:
         assert line.removeprefix("- ") in seen
-    assert post.links(message)
+    assert mailer.links(message)
 
 
-def test_it_can_be_undone_from_the_mail(told: tuple[Any, EmailMessage]) -> None:
-    _, message = told
+def test_a_notice_has_an_undo_link(notice: tuple[Any, EmailMessage]) -> None:
+    _, message = notice
     asked_about = lines(message).index(
         "Not what you wanted, or not you? Undo it by 22 December 2026:"
     )
     assert lines(message)[asked_about + 1] == "LINK /r//undo"
 
 
-def test_no_machine_answers_it_and_it_is_no_mailing(told: tuple[Any, EmailMessage]) -> None:
-    _, message = told
+def test_a_notice_is_marked_as_automatic_and_not_as_a_mailing(
+    notice: tuple[Any, EmailMessage],
+) -> None:
+    _, message = notice
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert not [name for name in message if name.lower().startswith(("list-", "precedence"))]
@@ -290,8 +300,8 @@ def test_no_machine_answers_it_and_it_is_no_mailing(told: tuple[Any, EmailMessag
     )
 
 
-def test_the_whole_mail_of_leaving_reads_as_one(reader: Database) -> None:
-    assert lines(letter(reader, stop())) == [
+def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
+    assert lines(notice_of(reader, unsubscribe())) == [
         "Hello,",
         f"{ADA} is unsubscribed from Weekly news from {DATE}.",
         *("You still get:", "- Product news"),
@@ -306,9 +316,9 @@ def test_the_whole_mail_of_leaving_reads_as_one(reader: Database) -> None:
     ]
 
 
-def test_its_links_are_those_of_the_change(reader: Database) -> None:
-    undo_, why, choose = post.links(letter(reader, stop()))
-    signed = undo_.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
+def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
+    undo_link, why, choose = mailer.links(notice_of(reader, unsubscribe()))
+    signed = undo_link.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
     assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
     assert why == f"https://mail.example.org/r/{signed}#why"
@@ -316,30 +326,32 @@ def test_its_links_are_those_of_the_change(reader: Database) -> None:
     assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
 
-def test_where_people_sign_up_elsewhere_the_way_back_leads_there(reader: Database) -> None:
-    message = letter(reader, stop(), sign_up_url="https://example.org/join?a=1&b=2")
-    assert post.links(message)[-1] == "https://example.org/join?a=1&b=2"
+def test_a_notice_links_to_the_sign_up_page(reader: Database) -> None:
+    message = notice_of(reader, unsubscribe(), sign_up_url="https://example.org/join?a=1&b=2")
+    assert mailer.links(message)[-1] == "https://example.org/join?a=1&b=2"
 
 
-def test_only_who_left_is_asked_why_and_thanked(told: tuple[Any, EmailMessage]) -> None:
-    (_, subject, *_), message = told
-    said = post.plain(message)
-    assert ("tell us why" in said) is ("is unsubscribed from" in said)
-    assert ("Thank you for reading" in said) is subject.startswith("You’re unsubscribed")
+def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
+    notice: tuple[Any, EmailMessage],
+) -> None:
+    (_, subject, *_), message = notice
+    text = mailer.plain(message)
+    assert ("tell us why" in text) is ("is unsubscribed from" in text)
+    assert ("Thank you for reading" in text) is subject.startswith("You’re unsubscribed")
 
 
-def test_a_topic_of_every_change_is_named_in_the_readers_language(reader: Database) -> None:
+def test_a_notice_names_topics_in_the_subscribers_language(reader: Database) -> None:
     def describe(session: Session) -> None:
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
         lock(session).locale = "ar-XB"
 
-    message = letter(reader, describe, less(Frequency.WEEKLY), languages=("en", "ar-XB"))
+    message = notice_of(reader, describe, reduce(Frequency.WEEKLY), languages=("en", "ar-XB"))
     assert "أخبار" in message["Subject"]
     assert message["Content-Language"] == "ar-XB"
-    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+    assert (mailer.html(message).get("lang"), mailer.html(message).get("dir")) == ("ar-XB", "rtl")
 
 
-# What is asked for.
+# Requested emails.
 
 
 def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
@@ -349,12 +361,12 @@ def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
 
 def requested(database: Database, kind: OutboxKind, topic: str = "", **settings: Any) -> Any:
     request(database, kind, topic)
-    sending = Post(database)
-    sending.after(timedelta(0), **settings)
-    return sending.sent[0] if sending.sent else None
+    sender = Mailer(database)
+    sender.send_due(timedelta(0), **settings)
+    return sender.sent[0] if sender.sent else None
 
 
-def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> None:
+def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:
     message = requested(reader, OutboxKind.OPT_IN_REQUEST, "science")
     assert message["Subject"] == "Please confirm: would you like Science?"
     assert lines(message) == [
@@ -364,12 +376,12 @@ def test_the_mail_that_joins_a_topic_says_so_and_no_more(reader: Database) -> No
         "If you didn’t ask, ignore this email. Nothing will come.",
         FOOT,
     ]
-    (link,) = post.links(message)
+    (link,) = mailer.links(message)
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
     assert found == Confirm(make.NOW.date(), make.id_of(), "science", make.NOW)
 
 
-def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> None:
+def test_the_full_text_of_an_email_with_a_new_link(reader: Database) -> None:
     message = requested(reader, OutboxKind.LINK)
     assert message["Subject"] == "Your link to manage Northwind Letters emails"
     assert lines(message) == [
@@ -379,13 +391,13 @@ def test_the_mail_with_a_fresh_link_says_so_and_no_more(reader: Database) -> Non
         "If it wasn’t you, do nothing; nothing will change.",
         FOOT,
     ]
-    (link,) = post.links(message)
+    (link,) = mailer.links(message)
     found = read_link("preferences", link.rpartition("/")[2], [make.LINK_KEY])
     assert (found.day, found.subscriber_id) == (make.NOW.date(), make.id_of())
 
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
-def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKind) -> None:
+def test_a_requested_email_is_marked_as_automatic(reader: Database, kind: OutboxKind) -> None:
     message = requested(reader, kind, "science" if kind is OutboxKind.OPT_IN_REQUEST else "")
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
@@ -396,7 +408,7 @@ def test_no_machine_answers_what_was_asked_for(reader: Database, kind: OutboxKin
 
 
 @pytest.mark.parametrize("kind", [OutboxKind.OPT_IN_REQUEST, OutboxKind.LINK])
-def test_what_was_asked_for_is_written_in_the_readers_language(
+def test_a_requested_email_is_in_the_subscribers_language(
     reader: Database, kind: OutboxKind
 ) -> None:
     with reader.transaction() as session:
@@ -406,28 +418,28 @@ def test_what_was_asked_for_is_written_in_the_readers_language(
     assert message["Content-Language"] == "ar-XB"
     mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"
     names = "Northwind|Letters|Street|Exampletown|Example|Science"
-    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", post.plain(message))
+    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", mailer.plain(message))
     assert not re.search("[A-Za-z]", rest)
-    assert (post.html(message).get("lang"), post.html(message).get("dir")) == ("ar-XB", "rtl")
+    assert (mailer.html(message).get("lang"), mailer.html(message).get("dir")) == ("ar-XB", "rtl")
 
 
-def test_an_archived_topic_is_not_offered_by_mail(reader: Database) -> None:
+def test_an_archived_topic_sends_no_opt_in_request(reader: Database) -> None:
     with reader.transaction() as session:
         topics.archive(topics.get(session, "science"), make.NOW)
     assert requested(reader, OutboxKind.OPT_IN_REQUEST, "science") is None
 
 
-def test_a_link_that_is_mailed_late_works_from_when_it_was_written(reader: Database) -> None:
+def test_a_link_sent_late_is_dated_when_it_is_written(reader: Database) -> None:
     request(reader, OutboxKind.OPT_IN_REQUEST, "science")
-    sending = Post(reader)
-    sending.after(timedelta(hours=20))
-    (link,) = post.links(sending.sent[0])
+    sender = Mailer(reader)
+    sender.send_due(timedelta(hours=20))
+    (link,) = mailer.links(sender.sent[0])
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
     assert found.day == (make.NOW + timedelta(hours=20)).date()
-    assert found.asked_at == make.NOW  # what was stopped in between stays so
+    assert found.asked_at == make.NOW  # later unsubscribes remain
 
 
-def test_an_address_is_written_as_it_is_in_its_normal_form(reader: Database) -> None:
+def test_an_email_goes_to_the_normalized_address(reader: Database) -> None:
     with reader.transaction() as session:
         lock(session).email = "Ada@EXAMPLE.org"
     assert requested(reader, OutboxKind.LINK)["To"] == "ada@example.org"

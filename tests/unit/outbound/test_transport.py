@@ -1,4 +1,4 @@
-"""SMTP against a real server: TLS, login, refusals, dropped connections, other alphabets."""
+"""SMTP with a real server: TLS, login, refusals, dropped connections, non-ASCII addresses."""
 
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiri
 
 
 def message(to: str = "ada@example.org") -> EmailMessage:
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = "letters@example.org", to, "Hello"
-    mail.set_content("Hello")
-    return mail
+    built = EmailMessage()
+    built["From"], built["To"], built["Subject"] = "letters@example.org", to, "Hello"
+    built.set_content("Hello")
+    return built
 
 
 def send(url: str, to: str = "ada@example.org", sender: str = "", timeout: float = 10) -> None:
@@ -35,43 +35,43 @@ def refusal(url: str, to: str = "ada@example.org") -> DeliveryError:
     return refused.value
 
 
-def test_a_mail_goes_out_from_the_null_sender_to_one_recipient() -> None:
+def test_an_email_is_sent_from_the_null_sender_to_one_recipient() -> None:
     with smtp.server() as server:
         send(server.url)
-    assert [(mail.sender, mail.recipients) for mail in server.mails] == [("", ["ada@example.org"])]
-    assert server.mails[0].message["Subject"] == "Hello"
+    assert [(each.sender, each.recipients) for each in server.emails] == [("", ["ada@example.org"])]
+    assert server.emails[0].message["Subject"] == "Hello"
 
 
-def test_a_line_that_begins_with_from_goes_out_as_it_is() -> None:
-    mail = message()
-    mail.set_content("From 25 November 2026, you get it weekly.\n.\n")
+def test_a_line_that_begins_with_from_is_sent_unchanged() -> None:
+    email = message()
+    email.set_content("From 25 November 2026, you get it weekly.\n.\n")
     with smtp.server() as server:
-        SmtpTransport(server.url).send(mail, "", "ada@example.org")
-    assert server.mails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
-    assert b"\n" not in server.mails[0].raw.replace(b"\r\n", b"")
+        SmtpTransport(server.url).send(email, "", "ada@example.org")
+    assert server.emails[0].raw.endswith(b"\r\nFrom 25 November 2026, you get it weekly.\r\n.\r\n")
+    assert b"\n" not in server.emails[0].raw.replace(b"\r\n", b"")
 
 
-def test_an_envelope_sender_is_used_where_one_is_given() -> None:
+def test_a_given_envelope_sender_is_used() -> None:
     with smtp.server() as server:
         send(server.url, sender="bounces@example.org")
-    assert server.mails[0].sender == "bounces@example.org"
+    assert server.emails[0].sender == "bounces@example.org"
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_a_mail_goes_out_encrypted(tls: str) -> None:
+def test_an_email_is_sent_over_tls(tls: str) -> None:
     with smtp.server(tls=tls) as server:
         send(server.url)
-    assert server.mails[0].over_tls
+    assert server.emails[0].over_tls
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_a_login_works_over_tls_whatever_the_password_holds(tls: str) -> None:
+def test_a_login_works_over_tls_with_any_password(tls: str) -> None:
     with smtp.server(tls=tls, login=True) as server:
         send(server.url_with_login(smtp.PASSWORD))
-    assert server.mails[0].logged_in
+    assert server.emails[0].logged_in
 
 
-def test_a_wrong_password_is_tried_again_later() -> None:
+def test_a_wrong_password_is_a_temporary_error() -> None:
     with smtp.server(tls="starttls", login=True) as server:
         error = refusal(server.url_with_login("wrong"))
     assert isinstance(error, TemporaryError)
@@ -86,15 +86,15 @@ def test_a_password_is_never_sent_in_the_clear() -> None:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_a_certificate_of_another_machine_is_verified(tls: str) -> None:
+def test_the_certificate_of_a_remote_server_is_verified(tls: str) -> None:
     with smtp.server(tls=tls, host=smtp.ELSEWHERE) as server:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
     assert str(error) == "the mail server's certificate is not trusted"
-    assert not server.mails
+    assert not server.emails
 
 
-def test_a_certificate_of_ones_own_authority_is_trusted(
+def test_a_certificate_of_a_configured_authority_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = tmp_path / "authority.pem"
@@ -102,7 +102,7 @@ def test_a_certificate_of_ones_own_authority_is_trusted(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority))
     with smtp.server(tls="starttls", host=smtp.ELSEWHERE) as server:
         send(server.url)
-    assert server.mails[0].over_tls
+    assert server.emails[0].over_tls
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -112,11 +112,11 @@ def test_a_4xx_is_temporary(step: str, reply: str) -> None:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
     assert str(error).startswith(f"the mail server said {reply[:3]}")
-    assert not server.mails
+    assert not server.emails
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_5xx_is_permanent_and_its_codes_are_kept_without_the_address(step: str) -> None:
+def test_a_5xx_is_permanent_and_reported_without_the_address(step: str) -> None:
     with smtp.server(replies={step: "550 5.1.1 <ada@example.org> is unknown"}) as server:
         error = refusal(server.url)
     assert isinstance(error, PermanentError)
@@ -128,43 +128,43 @@ def test_a_dropped_connection_is_temporary(step: str) -> None:
     with smtp.server(replies={step: smtp.DROP}) as server:
         error = refusal(server.url)
     assert isinstance(error, TemporaryError)
-    assert not server.mails
+    assert not server.emails
 
 
 @pytest.mark.parametrize("reply", [smtp.DROP, "421 too slow", "550 no goodbye"])
-def test_a_mail_that_was_taken_is_sent_whatever_follows_the_goodbye(reply: str) -> None:
+def test_an_accepted_email_is_sent_whatever_the_reply_to_quit(reply: str) -> None:
     with smtp.server(replies={"QUIT": reply}) as server:
         send(server.url)
-    assert len(server.mails) == 1
+    assert len(server.emails) == 1
 
 
 @pytest.mark.parametrize("step", ["MAIL", "MESSAGE"])
-def test_a_server_that_never_answers_is_given_up_for_now(step: str) -> None:
+def test_a_server_that_never_answers_is_a_temporary_error(step: str) -> None:
     with smtp.server(replies={step: smtp.SILENCE}) as server, pytest.raises(TemporaryError):
         send(server.url, timeout=0.2)
 
 
-def test_no_server_at_all_is_temporary() -> None:
+def test_a_refused_connection_is_a_temporary_error() -> None:
     error = refusal(f"smtp://127.0.0.1:{processes.free_port()}")
     assert isinstance(error, TemporaryError)
     assert str(error) == "no answer from the mail server (ConnectionRefusedError)"
 
 
-def test_a_server_that_refuses_the_null_sender_takes_another() -> None:
+def test_an_envelope_sender_replaces_a_refused_null_sender() -> None:
     with smtp.server(replies={"NULL SENDER": "550 5.1.7 no"}) as server:
         assert isinstance(refusal(server.url), PermanentError)
         send(server.url, sender="bounces@example.org")
-    assert len(server.mails) == 1
+    assert len(server.emails) == 1
 
 
-def test_an_address_in_another_alphabet_is_written_as_it_is() -> None:
+def test_a_non_ascii_address_is_sent_unchanged() -> None:
     with smtp.server() as server:
         send(server.url, "jörg@xn--bcher-kva.example")
-    assert server.mails[0].recipients == ["jörg@xn--bcher-kva.example"]
-    assert "To: jörg@xn--bcher-kva.example".encode() in server.mails[0].raw
+    assert server.emails[0].recipients == ["jörg@xn--bcher-kva.example"]
+    assert "To: jörg@xn--bcher-kva.example".encode() in server.emails[0].raw
 
 
-def test_a_server_that_knows_no_other_alphabets_refuses_such_an_address_for_good() -> None:
+def test_a_non_ascii_address_fails_permanently_without_smtputf8() -> None:
     with smtp.server(smtputf8=False) as server:
         error = refusal(server.url, "jörg@xn--bcher-kva.example")
     assert isinstance(error, PermanentError)

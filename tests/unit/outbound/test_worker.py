@@ -1,4 +1,4 @@
-"""When a confirmation goes out, how often it is tried, and what a killed worker leaves behind."""
+"""When change notices are sent, how they are retried, and what happens if a worker is killed."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -14,33 +14,33 @@ from preference_center.outbound.transport import PermanentError, TemporaryError
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import OutboxRow
 from tests.support import make, processes, smtp
-from tests.support.post import Post
+from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
-QUIET = timedelta(minutes=2)
+DELAY = timedelta(minutes=2)
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def post(database: Database) -> Post:
-    return Post(database)
+def mailer(database: Database) -> Mailer:
+    return Mailer(database)
 
 
-def leave(
+def unsubscribe(
     database: Database, after: timedelta = timedelta(0), slug: str | None = "weekly-news"
 ) -> ChangeResult:
-    """Let the reader leave on the page, `after` the usual time."""
+    """Unsubscribe ada on the page at `NOW + after`."""
     with database.transaction() as session:
         if subscribers.find(session, make.id_of()) is None:
             make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
-        return make.unsubscribe(session, slug=slug, at=make.NOW + after, notice_delay=QUIET)
+        return make.unsubscribe(session, slug=slug, at=make.NOW + after, notice_delay=DELAY)
 
 
-def take_back(database: Database, result: ChangeResult, after: timedelta) -> None:
+def undo(database: Database, result: ChangeResult, after: timedelta) -> None:
     with database.transaction() as session:
         at = make.NOW + after
-        make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=QUIET)
+        make.undo(session, result.first_seq, result.last_seq, at=at, notice_delay=DELAY)
 
 
 def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
@@ -52,194 +52,194 @@ def outbox_rows(database: Database) -> list[tuple[str, str | None]]:
 LEFT = "You’re unsubscribed from Weekly news"
 
 
-def test_a_confirmation_goes_out_after_the_quiet_time_and_once(post: Post) -> None:
-    leave(post.database)
-    assert post.after(QUIET - SECOND) == []
-    assert post.after(QUIET) == [LEFT]
-    assert post.after(timedelta(days=2)) == [LEFT]
-    assert outbox_rows(post.database) == [("sent", None)]
+def test_a_change_notice_is_sent_once_after_the_delay(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    assert mailer.send_due(DELAY - SECOND) == []
+    assert mailer.send_due(DELAY) == [LEFT]
+    assert mailer.send_due(timedelta(days=2)) == [LEFT]
+    assert outbox_rows(mailer.database) == [("sent", None)]
 
 
-def test_it_goes_to_the_stored_address_with_a_link_that_undoes_it(post: Post) -> None:
-    leave(post.database)
-    post.after(QUIET)
-    assert post.sent[0]["To"] == "ada@example.org"
-    assert "https://mail.example.org/r/1." in post.sent[0].as_string()
-    assert "/undo" in post.sent[0].as_string()
+def test_a_notice_goes_to_the_stored_address_with_an_undo_link(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    mailer.send_due(DELAY)
+    assert mailer.sent[0]["To"] == "ada@example.org"
+    assert "https://mail.example.org/r/1." in mailer.sent[0].as_string()
+    assert "/undo" in mailer.sent[0].as_string()
 
 
-def test_a_stop_undone_in_the_quiet_time_sends_nothing(post: Post) -> None:
-    result = leave(post.database)
-    take_back(post.database, result, MINUTE)
-    assert post.after(timedelta(hours=1)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)]
+def test_an_unsubscribe_undone_within_the_delay_sends_nothing(mailer: Mailer) -> None:
+    result = unsubscribe(mailer.database)
+    undo(mailer.database, result, MINUTE)
+    assert mailer.send_due(timedelta(hours=1)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_several_changes_make_one_mail(post: Post) -> None:
-    leave(post.database)
-    leave(post.database, MINUTE, slug="product-news")
-    assert post.after(MINUTE + QUIET - SECOND) == []
-    assert post.after(MINUTE + QUIET) == ["Your email preferences have changed"]
+def test_several_changes_send_one_email(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    unsubscribe(mailer.database, MINUTE, slug="product-news")
+    assert mailer.send_due(MINUTE + DELAY - SECOND) == []
+    assert mailer.send_due(MINUTE + DELAY) == ["Your email preferences have changed"]
 
 
-def test_changes_put_a_mail_off_for_ten_minutes_at_most(post: Post) -> None:
+def test_changes_postpone_a_notice_by_ten_minutes_at_most(mailer: Mailer) -> None:
     for minute in range(10):
-        result = leave(post.database, minute * MINUTE)
+        result = unsubscribe(mailer.database, minute * MINUTE)
         if minute % 2:
-            take_back(post.database, result, minute * MINUTE + SECOND)
-    leave(post.database, 9 * MINUTE + 30 * SECOND)
-    assert post.after(10 * MINUTE - SECOND) == []
-    assert post.after(10 * MINUTE) == [LEFT]
+            undo(mailer.database, result, minute * MINUTE + SECOND)
+    unsubscribe(mailer.database, 9 * MINUTE + 30 * SECOND)
+    assert mailer.send_due(10 * MINUTE - SECOND) == []
+    assert mailer.send_due(10 * MINUTE) == [LEFT]
 
 
 @pytest.mark.parametrize("source", ["complaint", "bounce", "import", "api", "console", "cli"])
-def test_what_a_person_did_not_ask_for_is_never_confirmed(post: Post, source: Any) -> None:
-    with post.database.transaction() as session:
+def test_a_change_by_others_sends_no_notice(mailer: Mailer, source: Any) -> None:
+    with mailer.database.transaction() as session:
         make.subscriber(session)
         wait = make.settings().notice_delay(source)
         make.unsubscribe(session, source=source, notice_delay=wait)
     assert wait is None
-    assert outbox_rows(post.database) == []
+    assert outbox_rows(mailer.database) == []
 
 
-def test_a_topic_can_go_without_confirmations(post: Post) -> None:
-    with post.database.transaction() as session:
+def test_a_topic_can_be_set_to_send_no_notices(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
         make.topic(session, "weekly-news", change_notices=False)
         make.subscriber(session)
-        make.unsubscribe(session, notice_delay=QUIET)
-    assert outbox_rows(post.database) == []
+        make.unsubscribe(session, notice_delay=DELAY)
+    assert outbox_rows(mailer.database) == []
 
 
-def test_confirmations_can_be_switched_off_for_each_door() -> None:
+def test_notices_can_be_switched_off_by_source() -> None:
     settings = make.settings(confirmations=frozenset({"page"}))
-    assert settings.notice_delay(Source.PAGE) == QUIET
+    assert settings.notice_delay(Source.PAGE) == DELAY
     assert settings.notice_delay(Source.ONE_CLICK) is None
     assert make.settings(smtp_url=None).notice_delay(Source.PAGE) is None
 
 
-def test_somebody_without_an_address_is_sent_nothing(post: Post) -> None:
-    with post.database.transaction() as session:
-        make.unsubscribe(session, notice_delay=QUIET)
-    assert outbox_rows(post.database) == []
+def test_a_subscriber_without_an_address_is_sent_nothing(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
+        make.unsubscribe(session, notice_delay=DELAY)
+    assert outbox_rows(mailer.database) == []
 
 
-def test_somebody_erased_since_is_sent_nothing(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_subscriber_erased_since_is_sent_nothing(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
-    assert post.after(timedelta(hours=1)) == []
-    assert outbox_rows(post.database) == []
+    assert mailer.send_due(timedelta(hours=1)) == []
+    assert outbox_rows(mailer.database) == []
 
 
-def test_somebody_erased_while_a_mail_is_retried_is_sent_nothing(post: Post) -> None:
-    leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
-    post.after(QUIET)
-    with post.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + QUIET)
-    post.refusal = None
-    assert post.after(timedelta(hours=1)) == []
+def test_a_subscriber_erased_between_retries_is_sent_nothing(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    mailer.send_due(DELAY)
+    with mailer.database.transaction() as session:
+        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + DELAY)
+    mailer.refusal = None
+    assert mailer.send_due(timedelta(hours=1)) == []
 
 
-def test_an_address_that_bounces_is_sent_nothing(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_bounced_address_is_sent_no_notice(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    with mailer.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
-    assert post.after(QUIET) == []
-    assert outbox_rows(post.database) == [("dropped", None)]
+    assert mailer.send_due(DELAY) == []
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_what_fails_for_now_is_tried_again_by_the_table_and_then_given_up(post: Post) -> None:
-    leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
-    at = QUIET
-    post.after(at)
+def test_a_temporary_failure_is_retried_on_schedule_then_given_up(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    at = DELAY
+    mailer.send_due(at)
     for tries, wait in enumerate(outbox.RETRY_AFTER, 1):
-        post.after(at + wait - SECOND)
-        assert post.tries == tries
+        mailer.send_due(at + wait - SECOND)
+        assert mailer.tries == tries
         at += wait
-        post.after(at)
+        mailer.send_due(at)
     assert [wait.total_seconds() for wait in outbox.RETRY_AFTER] == [30, 120, 600, 3600, 21600]
-    assert outbox_rows(post.database) == [("failed", "the mail server said 451")]
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 451")]
 
 
-def test_a_mail_that_succeeds_later_keeps_its_message_id(post: Post) -> None:
-    leave(post.database)
-    with post.database.reading() as session:
+def test_a_retried_email_keeps_its_message_id(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    with mailer.database.reading() as session:
         wanted = session.scalars(select(OutboxRow.message_id)).one()
-    post.refusal = TemporaryError("no answer")
-    post.after(QUIET)
-    post.refusal = None
-    post.after(QUIET + 30 * SECOND)
-    assert post.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
+    mailer.refusal = TemporaryError("no answer")
+    mailer.send_due(DELAY)
+    mailer.refusal = None
+    mailer.send_due(DELAY + 30 * SECOND)
+    assert mailer.sent[0]["Message-ID"] == f"<{wanted}@example.org>"
 
 
-def test_a_5xx_is_given_up_at_once_and_recorded(post: Post) -> None:
-    leave(post.database)
-    post.refusal = PermanentError("the mail server said 550 5.1.1")
-    post.after(QUIET)
-    post.after(timedelta(hours=1))
-    assert post.tries == 1
-    assert outbox_rows(post.database) == [("failed", "the mail server said 550 5.1.1")]
+def test_a_5xx_is_given_up_at_once_and_recorded(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    mailer.refusal = PermanentError("the mail server said 550 5.1.1")
+    mailer.send_due(DELAY)
+    mailer.send_due(timedelta(hours=1))
+    assert mailer.tries == 1
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 550 5.1.1")]
 
 
-def test_a_mail_unsent_after_a_day_is_dropped(post: Post) -> None:
-    leave(post.database)
-    assert post.after(timedelta(hours=24, seconds=1)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)]
+def test_an_email_unsent_after_a_day_is_dropped(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    assert mailer.send_due(timedelta(hours=24, seconds=1)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)]
 
 
-def test_a_mail_that_a_later_undo_made_untrue_is_not_sent(post: Post) -> None:
-    result = leave(post.database)
-    post.refusal = TemporaryError("the mail server said 451")
-    post.after(QUIET)
-    take_back(post.database, result, QUIET + SECOND)
-    post.refusal = None
-    assert post.after(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
-    assert outbox_rows(post.database) == [("dropped", None), ("sent", None)]
+def test_a_notice_of_an_undone_change_is_not_sent(mailer: Mailer) -> None:
+    result = unsubscribe(mailer.database)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    mailer.send_due(DELAY)
+    undo(mailer.database, result, DELAY + SECOND)
+    mailer.refusal = None
+    assert mailer.send_due(timedelta(hours=1)) == ["You’ll get Weekly news as before"]
+    assert outbox_rows(mailer.database) == [("dropped", None), ("sent", None)]
 
 
-def test_a_mail_that_cannot_be_made_stops_no_other(
-    post: Post, caplog: pytest.LogCaptureFixture
+def test_an_email_that_fails_does_not_block_others(
+    mailer: Mailer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+    unsubscribe(mailer.database)
+    with mailer.database.transaction() as session:
         make.subscriber(session, "ben@example.org")
-        make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=QUIET)
+        make.unsubscribe(session, "ben@example.org", at=make.NOW + SECOND, notice_delay=DELAY)
     failures = iter([ValueError("ada@example.org has no mailbox")])
-    post.on_send = lambda: _raise(next(failures, None))
-    assert post.after(QUIET + SECOND) == [LEFT]
-    assert post.sent[0]["To"] == "ben@example.org"
+    mailer.on_send = lambda: _raise(next(failures, None))
+    assert mailer.send_due(DELAY + SECOND) == [LEFT]
+    assert mailer.sent[0]["To"] == "ben@example.org"
     assert "ValueError" in caplog.text
     assert "ada@example.org" not in caplog.text
-    assert post.after(QUIET + 31 * SECOND) == [LEFT, LEFT]
+    assert mailer.send_due(DELAY + 31 * SECOND) == [LEFT, LEFT]
 
 
-def test_a_worker_waits_for_a_database_that_is_away(
-    post: Post, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_waits_for_an_unavailable_database(
+    mailer: Mailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, claims = Event(), []
+    stop, leases = Event(), []
 
-    def claim(*_: Any) -> None:
-        claims.append(1)
-        if len(claims) == 1:
+    def lease(*_: Any) -> None:
+        leases.append(1)
+        if len(leases) == 1:
             raise UnavailableError("the database cannot be used now")
         stop.set()
 
     monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
-    monkeypatch.setattr(outbox, "lease", claim)
-    post.worker().run(stop)
-    assert len(claims) == 2
+    monkeypatch.setattr(outbox, "lease", lease)
+    mailer.worker().run(stop)
+    assert len(leases) == 2
 
 
-def test_a_mail_tells_of_stops_in_the_readers_own_language(post: Post) -> None:
-    leave(post.database)
-    with post.database.transaction() as session:
+def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    with mailer.database.transaction() as session:
         subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
-    post.after(QUIET, languages=("en", "ar-XB"))
-    assert post.sent[0]["Content-Language"] == "ar-XB"
+    mailer.send_due(DELAY, languages=("en", "ar-XB"))
+    assert mailer.sent[0]["Content-Language"] == "ar-XB"
 
 
 LINK = "Your link to manage Northwind Letters emails"
@@ -247,7 +247,7 @@ JOIN = "Please confirm: would you like Product news?"
 
 
 def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA) -> None:
-    """Ask for a mail, for a reader of one topic."""
+    """Request an email, for ada as a subscriber of one topic by default."""
     with database.transaction() as session:
         if subscribers.find(session, make.id_of()) is None:
             make.subscriber(session)
@@ -255,23 +255,23 @@ def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA)
         outbox.request(session, make.id_of(email), kind, make.NOW, topic)
 
 
-def test_what_was_asked_for_goes_out_at_once_and_once(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news")
-    assert sorted(post.after(timedelta(0))) == [JOIN, LINK]
-    assert len(post.after(timedelta(days=2))) == 2
-    assert post.sent[0]["To"] == post.sent[1]["To"] == ADA
+def test_a_requested_email_is_sent_at_once_and_once(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    ask(mailer.database, OutboxKind.OPT_IN_REQUEST, "product-news")
+    assert sorted(mailer.send_due(timedelta(0))) == [JOIN, LINK]
+    assert len(mailer.send_due(timedelta(days=2))) == 2
+    assert mailer.sent[0]["To"] == mailer.sent[1]["To"] == ADA
 
 
-def test_what_was_asked_for_waits_for_no_confirmation_and_takes_none_along(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    leave(post.database)
-    assert post.after(timedelta(0)) == [LINK]
-    assert post.after(QUIET) == [LINK, LEFT]
+def test_a_requested_email_is_independent_of_change_notices(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    unsubscribe(mailer.database)
+    assert mailer.send_due(timedelta(0)) == [LINK]
+    assert mailer.send_due(DELAY) == [LINK, LEFT]
 
 
-def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
-    with post.database.transaction() as session:
+def test_requests_for_unusable_addresses_are_dropped(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
         make.unsubscribe(session, "noted@example.org")
         make.subscriber(session, "bounced@example.org")
         make.unsubscribe(
@@ -280,96 +280,96 @@ def test_only_a_reader_whose_address_is_known_is_mailed(post: Post) -> None:
         make.subscriber(session, "erased@example.org")
         erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
-        ask(post.database, OutboxKind.LINK, email=f"{name}@example.org")
-        ask(post.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
-    assert post.after(timedelta(0)) == []
-    assert post.tries == 0
-    assert outbox_rows(post.database) == [("dropped", None)] * 8
+        ask(mailer.database, OutboxKind.LINK, email=f"{name}@example.org")
+        ask(mailer.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
+    assert mailer.send_due(timedelta(0)) == []
+    assert mailer.tries == 0
+    assert outbox_rows(mailer.database) == [("dropped", None)] * 8
 
 
-def test_somebody_erased_since_is_not_sent_what_they_asked_for(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    with post.database.transaction() as session:
+def test_a_subscriber_erased_since_gets_no_requested_email(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    with mailer.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
-    assert post.after(timedelta(0)) == []
+    assert mailer.send_due(timedelta(0)) == []
 
 
-def test_who_has_left_everything_is_sent_what_they_ask_for(post: Post) -> None:
-    leave(post.database, slug=None)
-    ask(post.database, OutboxKind.LINK)
-    assert post.after(timedelta(0)) == [LINK]
+def test_a_requested_email_is_sent_after_unsubscribing_from_all(mailer: Mailer) -> None:
+    unsubscribe(mailer.database, slug=None)
+    ask(mailer.database, OutboxKind.LINK)
+    assert mailer.send_due(timedelta(0)) == [LINK]
 
 
-def test_what_was_asked_for_is_tried_again_and_dropped_after_a_day(post: Post) -> None:
-    ask(post.database, OutboxKind.LINK)
-    post.refusal = TemporaryError("the mail server said 451")
-    assert post.after(timedelta(0)) == []
-    post.refusal = None
-    assert post.after(30 * SECOND) == [LINK]
-    ask(post.database, OutboxKind.LINK)
-    assert post.after(timedelta(hours=24, seconds=1)) == [LINK]
-    assert outbox_rows(post.database) == [("sent", None), ("dropped", None)]
+def test_a_requested_email_is_retried_and_dropped_after_a_day(mailer: Mailer) -> None:
+    ask(mailer.database, OutboxKind.LINK)
+    mailer.refusal = TemporaryError("the mail server said 451")
+    assert mailer.send_due(timedelta(0)) == []
+    mailer.refusal = None
+    assert mailer.send_due(30 * SECOND) == [LINK]
+    ask(mailer.database, OutboxKind.LINK)
+    assert mailer.send_due(timedelta(hours=24, seconds=1)) == [LINK]
+    assert outbox_rows(mailer.database) == [("sent", None), ("dropped", None)]
 
 
-def test_no_second_worker_takes_a_mail_while_it_is_being_sent(post: Post) -> None:
-    leave(post.database)
-    other = Post(post.database, now=make.NOW + QUIET)
-    post.on_send = lambda: assert_idle(other)
-    assert post.after(QUIET) == [LEFT]
+def test_no_second_worker_leases_an_email_that_is_being_sent(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    other = Mailer(mailer.database, now=make.NOW + DELAY)
+    mailer.on_send = lambda: assert_idle(other)
+    assert mailer.send_due(DELAY) == [LEFT]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_mail_that_another_worker_is_claiming_is_passed_over(database: Database) -> None:
-    due_now(database, 2)
+def test_an_email_leased_by_another_worker_is_skipped(database: Database) -> None:
+    queue_due(database, 2)
     now = datetime.now(UTC)
     with database.transaction() as one, database.transaction() as two:
-        claimed = [outbox.lease(one, now), outbox.lease(two, now)]
-        assert len({mail.id for mail in claimed if mail is not None}) == 2
+        leased = [outbox.lease(one, now), outbox.lease(two, now)]
+        assert len({row.id for row in leased if row is not None}) == 2
         assert outbox.lease(two, now) is None
 
 
-def test_a_worker_that_comes_back_late_settles_nothing_of_another(post: Post) -> None:
-    leave(post.database)
-    other = Post(post.database, refusal=PermanentError("the mail server said 550"))
-    lapsed = QUIET + outbox.LEASE_DURATION
-    post.on_send = lambda: _ignore(other.after(lapsed))
-    post.after(QUIET)
-    assert outbox_rows(post.database) == [("failed", "the mail server said 550")]
+def test_a_worker_with_an_expired_lease_settles_nothing(mailer: Mailer) -> None:
+    unsubscribe(mailer.database)
+    other = Mailer(mailer.database, refusal=PermanentError("the mail server said 550"))
+    expired = DELAY + outbox.LEASE_DURATION
+    mailer.on_send = lambda: _ignore(other.send_due(expired))
+    mailer.send_due(DELAY)
+    assert outbox_rows(mailer.database) == [("failed", "the mail server said 550")]
 
 
 @pytest.mark.integration
-def test_a_worker_killed_before_it_could_settle_loses_nothing(
+def test_a_worker_killed_before_settling_loses_no_email(
     database: Database, database_url: str
 ) -> None:
     running: list[processes.Running] = []
-    with smtp.server(on_mail=lambda _: running[0].kill()) as server:
-        due_now(database, 1)
-        environ = mail_environment(database_url, server)
+    with smtp.server(on_email=lambda _: running[0].kill()) as server:
+        queue_due(database, 1)
+        environ = smtp_environment(database_url, server)
         with processes.working(environ) as worker:
             running.append(worker)
             processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
-        first = server.mails[0].message["Message-ID"]
-        post, lapsed = Post(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
-        assert post.after(lapsed - MINUTE) == []
-        assert post.after(lapsed) == [LEFT]
-    assert [message["Message-ID"] for message in post.sent] == [first]
+        first = server.emails[0].message["Message-ID"]
+        mailer, expired = Mailer(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
+        assert mailer.send_due(expired - MINUTE) == []
+        assert mailer.send_due(expired) == [LEFT]
+    assert [message["Message-ID"] for message in mailer.sent] == [first]
     assert outbox_rows(database) == [("sent", None)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_two_workers_at_once_send_each_mail_once(database: Database, database_url: str) -> None:
-    due_now(database, 24)
+def test_two_workers_at_once_send_each_email_once(database: Database, database_url: str) -> None:
+    queue_due(database, 24)
     with smtp.server() as server:
-        environ = mail_environment(database_url, server)
+        environ = smtp_environment(database_url, server)
         with processes.working(environ) as one, processes.working(environ) as two:
             processes.wait_for(lambda: _settled(database) == 24, "not all was sent")
             assert (one.stop(), two.stop()) == (0, 0)
-    recipients = [mail.recipients[0] for mail in server.mails]
+    recipients = [each.recipients[0] for each in server.emails]
     assert sorted(recipients) == sorted({f"reader{n}@example.org" for n in range(24)})
 
 
-def due_now(database: Database, count: int) -> None:
-    """Let `count` readers leave, each with a confirmation that is due by the real clock."""
+def queue_due(database: Database, count: int) -> None:
+    """Unsubscribe `count` subscribers, each with a notice that is due by the real clock."""
     emails = [f"reader{n}@example.org" for n in range(count)] if count > 1 else ["ada@example.org"]
     with database.transaction() as session:
         for email in emails:
@@ -377,14 +377,14 @@ def due_now(database: Database, count: int) -> None:
             make.unsubscribe(session, email, at=datetime.now(UTC), notice_delay=timedelta(0))
 
 
-def mail_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
+def smtp_environment(database_url: str, server: smtp.Server) -> dict[str, str]:
     return make.environment(
         DATABASE_URL=database_url, SMTP_URL=server.url, MAIL_FROM="letters@example.org"
     )
 
 
-def assert_idle(post: Post) -> None:
-    assert not post.worker().send_one()
+def assert_idle(mailer: Mailer) -> None:
+    assert not mailer.worker().send_one()
 
 
 def _settled(database: Database) -> int:

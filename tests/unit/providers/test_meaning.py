@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from preference_center.providers.event import Event, InvalidSignatureError
-from tests.support import make, posting, samples
+from tests.support import make, samples, webhooks
 from tests.support.samples import (
     ADA,
     FULL,
@@ -159,8 +159,8 @@ MEANINGS: list[tuple[str, Any, str]] = [
 
 
 def read(provider: str, payload: Any) -> list[Event]:
-    request = posting.SIGNED[provider](payload)
-    return posting.reader_of(provider).read(request.posted, make.NOW)
+    request = webhooks.SIGNED[provider](payload)
+    return webhooks.reader_of(provider).read(request.posted, make.NOW)
 
 
 def summary(event: Event) -> str:
@@ -243,23 +243,23 @@ def test_ses_reports_whether_it_sent_to_the_failed_address(address: str, sent_to
     assert [event.sent_to_address for event in read("ses", payload)] == [None]
 
 
-@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+@pytest.mark.parametrize("form", webhooks.MAILGUN_FORMS)
 def test_a_signed_form_of_a_legacy_mailgun_webhook_is_an_unknown_event(form: str) -> None:
-    request = posting.mailgun_form(form, event="unsubscribed", recipient=ADA)
-    (event,) = posting.reader_of("mailgun").read(request.posted, make.NOW)
+    request = webhooks.mailgun_form(form, event="unsubscribed", recipient=ADA)
+    (event,) = webhooks.reader_of("mailgun").read(request.posted, make.NOW)
     assert (event.kind, event.raw, event.address) == ("unknown", request.body, "")
 
 
-@pytest.mark.parametrize("form", posting.MAILGUN_FORMS)
+@pytest.mark.parametrize("form", webhooks.MAILGUN_FORMS)
 def test_a_form_with_a_wrong_signature_is_refused(form: str) -> None:
-    request = posting.mailgun_form(form, key="not-the-key-at-all", event="unsubscribed")
+    request = webhooks.mailgun_form(form, key="not-the-key-at-all", event="unsubscribed")
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("mailgun").read(request.posted, make.NOW)
+        webhooks.reader_of("mailgun").read(request.posted, make.NOW)
 
 
 def test_amazons_validation_message_is_not_an_event() -> None:
     text = "Successfully validated SNS topic for Amazon SES event publishing."
-    assert posting.reader_of("ses").read(posting.envelope(text).posted, make.NOW) == []
+    assert webhooks.reader_of("ses").read(webhooks.envelope(text).posted, make.NOW) == []
 
 
 def test_an_event_without_a_time_happened_now() -> None:
@@ -273,7 +273,7 @@ def test_postmarks_seven_fractional_digits_are_read() -> None:
 
 
 @pytest.mark.parametrize("payload", [None, [], "x", 7, {"email": []}, [[]], {"a": {"b": None}}])
-@pytest.mark.parametrize("provider", list(posting.SIGNED))
+@pytest.mark.parametrize("provider", list(webhooks.SIGNED))
 def test_a_payload_of_unknown_form_is_not_an_event(provider: str, payload: Any) -> None:
     assert read(provider, payload) == []
 

@@ -20,8 +20,8 @@ from preference_center.providers.sendgrid.events import (
 )
 from preference_center.providers.ses.events import Ses
 from preference_center.providers.ses.sns import SnsVerifier, host_of
-from tests.support import make, posting, samples
-from tests.support.posting import CERTIFICATE, HOST, TOPIC, Amazon, Request, authority, envelope
+from tests.support import make, samples, webhooks
+from tests.support.webhooks import CERTIFICATE, HOST, TOPIC, Amazon, Request, authority, envelope
 
 PAYLOADS: dict[str, Any] = {
     "ses": samples.ses_complaint(),
@@ -53,7 +53,7 @@ RECORDED_AT = datetime.fromtimestamp(1600112502, UTC)
 
 def read(provider: str, request: Request, now: datetime = make.NOW) -> int:
     """Return the number of events in a request."""
-    return len(posting.reader_of(provider).read(request.posted, now))
+    return len(webhooks.reader_of(provider).read(request.posted, now))
 
 
 def changed(request: Request, old: str, new: str) -> Request:
@@ -63,7 +63,7 @@ def changed(request: Request, old: str, new: str) -> Request:
 
 @pytest.mark.parametrize("provider", list(PAYLOADS))
 def test_a_signed_request_is_read(provider: str) -> None:
-    assert read(provider, posting.SIGNED[provider](PAYLOADS[provider])) == 1
+    assert read(provider, webhooks.SIGNED[provider](PAYLOADS[provider])) == 1
 
 
 def test_a_request_recorded_by_sendgrid_is_read() -> None:
@@ -76,7 +76,7 @@ def test_a_request_recorded_by_sendgrid_is_read() -> None:
 
 @pytest.mark.parametrize("provider", ["ses", "sendgrid"])
 def test_a_changed_payload_is_refused(provider: str) -> None:
-    request = posting.SIGNED[provider](PAYLOADS[provider])
+    request = webhooks.SIGNED[provider](PAYLOADS[provider])
     with pytest.raises(InvalidSignatureError):
         read(provider, changed(request, "ada@", "eve@"))
 
@@ -90,27 +90,27 @@ def test_an_unsigned_request_is_refused(provider: str) -> None:
 @pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
 @pytest.mark.parametrize("later", [DAY + MINUTES, -MINUTES])
 def test_a_signature_too_old_or_in_the_future_is_refused(provider: str, later: timedelta) -> None:
-    request = posting.SIGNED[provider](PAYLOADS[provider])
+    request = webhooks.SIGNED[provider](PAYLOADS[provider])
     with pytest.raises(InvalidSignatureError):
         read(provider, request, make.NOW + later)
 
 
 @pytest.mark.parametrize("provider", ["ses", "sendgrid", "mailgun"])
 def test_a_retry_within_a_day_is_read(provider: str) -> None:
-    request = posting.SIGNED[provider](PAYLOADS[provider])
+    request = webhooks.SIGNED[provider](PAYLOADS[provider])
     assert read(provider, request, make.NOW + DAY) == 1
 
 
 def test_a_mailgun_signature_with_another_key_or_token_is_refused() -> None:
-    other_key = posting.mailgun(PAYLOADS["mailgun"], key="another-key-7hG2kP9sQ4vX")
-    other_token = changed(posting.mailgun(PAYLOADS["mailgun"]), "t" * 50, "u" * 50)
+    other_key = webhooks.mailgun(PAYLOADS["mailgun"], key="another-key-7hG2kP9sQ4vX")
+    other_token = changed(webhooks.mailgun(PAYLOADS["mailgun"]), "t" * 50, "u" * 50)
     for request in (other_key, other_token):
         with pytest.raises(InvalidSignatureError):
             read("mailgun", request)
 
 
 def test_moving_characters_from_mailguns_token_to_its_time_is_refused() -> None:
-    request = posting.mailgun(PAYLOADS["mailgun"], token="e0" + "a" * 48)
+    request = webhooks.mailgun(PAYLOADS["mailgun"], token="e0" + "a" * 48)
     signature = json.loads(request.body)["signature"]
     moved = changed(request, f'"{signature["timestamp"]}"', f'"{signature["timestamp"]}e0"')
     with pytest.raises(InvalidSignatureError):
@@ -118,7 +118,7 @@ def test_moving_characters_from_mailguns_token_to_its_time_is_refused() -> None:
 
 
 def test_a_mailgun_subaccount_may_use_its_parents_signature() -> None:
-    request = posting.mailgun(PAYLOADS["mailgun"])
+    request = webhooks.mailgun(PAYLOADS["mailgun"])
     parents = changed(request, '"signature": "', '"signature": "00", "parent-signature": "')
     assert read("mailgun", parents) == 1
 
@@ -128,7 +128,7 @@ def test_a_mailgun_subaccount_may_use_its_parents_signature() -> None:
     ["", "Basic", "Basic !", "Basic cG9zdG1hcms6", "Bearer cG9zdG1hcms6", "Basic \ud800"],
 )
 def test_a_wrong_postmark_password_is_refused(header: str) -> None:
-    request = posting.postmark(PAYLOADS["postmark"])
+    request = webhooks.postmark(PAYLOADS["postmark"])
     with pytest.raises(InvalidSignatureError):
         read("postmark", Request(request.body, {"Authorization": header}))
 
@@ -138,22 +138,22 @@ def test_a_wrong_postmark_password_is_refused(header: str) -> None:
     [(SIGNATURE, ""), (SIGNATURE, "AA=="), (SIGNATURE, "é"), (TIMESTAMP, ""), (TIMESTAMP, "nan")],
 )
 def test_an_invalid_sendgrid_header_is_refused(header: str, value: str) -> None:
-    request = posting.sendgrid(PAYLOADS["sendgrid"])
+    request = webhooks.sendgrid(PAYLOADS["sendgrid"])
     with pytest.raises(InvalidSignatureError):
         read("sendgrid", Request(request.body, {**request.headers, header: value}))
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_both_versions_of_sns_signatures_are_accepted(version: str) -> None:
-    assert read("ses", posting.ses(PAYLOADS["ses"], version=version)) == 1
+    assert read("ses", webhooks.ses(PAYLOADS["ses"], version=version)) == 1
 
 
 def test_the_subject_is_part_of_the_signature() -> None:
-    assert read("ses", posting.ses(PAYLOADS["ses"], Subject="Amazon SES Email Event")) == 1
+    assert read("ses", webhooks.ses(PAYLOADS["ses"], Subject="Amazon SES Email Event")) == 1
 
 
 def test_one_envelope_field_cannot_pass_for_two() -> None:
-    request = posting.ses(PAYLOADS["ses"], Subject="Event")
+    request = webhooks.ses(PAYLOADS["ses"], Subject="Event")
     values = json.loads(request.body)
     values["MessageId"] += f"\nSubject\n{values.pop('Subject')}"
     with pytest.raises(InvalidSignatureError):
@@ -162,7 +162,7 @@ def test_one_envelope_field_cannot_pass_for_two() -> None:
 
 def test_an_envelope_signed_by_another_certificate_is_refused() -> None:
     with pytest.raises(InvalidSignatureError):
-        read("ses", posting.ses(PAYLOADS["ses"], signer=authority("eve.example")))
+        read("ses", webhooks.ses(PAYLOADS["ses"], signer=authority("eve.example")))
 
 
 @pytest.mark.parametrize(
@@ -180,33 +180,33 @@ def test_an_envelope_signed_by_another_certificate_is_refused() -> None:
     ],
 )
 def test_certificates_come_only_from_amazons_host_of_the_region(url: str) -> None:
-    amazon, request = Amazon(), posting.ses(PAYLOADS["ses"])
+    amazon, request = Amazon(), webhooks.ses(PAYLOADS["ses"])
     request = changed(request, f"https://{HOST}{CERTIFICATE}", url)
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+        webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.requests == []
 
 
 @pytest.mark.parametrize(
     "topic", [TOPIC.replace("123456789012", "999999999999"), "arn:aws:sns:eu-west-1:1:x", ""]
 )
 def test_an_unlisted_sns_topic_is_refused(topic: str) -> None:
-    amazon, request = Amazon(), posting.ses(PAYLOADS["ses"], TopicArn=topic)
+    amazon, request = Amazon(), webhooks.ses(PAYLOADS["ses"], TopicArn=topic)
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+        webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.requests == []
 
 
 def test_a_certificate_is_fetched_once() -> None:
     amazon = Amazon()
-    reader = posting.reader_of("ses", amazon.fetch)
+    reader = webhooks.reader_of("ses", amazon.fetch)
     for _ in range(3):
-        assert reader.read(posting.ses(PAYLOADS["ses"]).posted, make.NOW)
-    assert amazon.asked == [(HOST, CERTIFICATE)]
+        assert reader.read(webhooks.ses(PAYLOADS["ses"]).posted, make.NOW)
+    assert amazon.requests == [(HOST, CERTIFICATE)]
 
 
 def test_no_thread_waits_while_another_fetches_a_certificate() -> None:
-    request = posting.ses(PAYLOADS["ses"]).posted
+    request = webhooks.ses(PAYLOADS["ses"]).posted
 
     def fetch(host: str, target: str) -> bytes:
         with pytest.raises(VerificationUnavailableError):
@@ -221,13 +221,13 @@ def test_no_thread_waits_while_another_fetches_a_certificate() -> None:
 def test_an_unreadable_certificate_is_refused(answer: bytes) -> None:
     reader = Ses(SnsVerifier((TOPIC,), lambda _host, _target: answer))
     with pytest.raises(InvalidSignatureError):
-        reader.read(posting.ses(PAYLOADS["ses"]).posted, make.NOW)
+        reader.read(webhooks.ses(PAYLOADS["ses"]).posted, make.NOW)
 
 
 def test_an_expired_certificate_is_refused() -> None:
     later = make.NOW + timedelta(days=31)
     with pytest.raises(InvalidSignatureError):
-        read("ses", posting.ses(PAYLOADS["ses"], at=later), later)
+        read("ses", webhooks.ses(PAYLOADS["ses"], at=later), later)
 
 
 def subscribe(url: str, **changes: Any) -> tuple[Amazon, Request]:
@@ -246,8 +246,8 @@ CONFIRM = f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token=2336412f37"
 
 def test_a_subscription_is_confirmed_at_amazons_url() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}")
-    assert posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW) == []
-    assert amazon.asked == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
+    assert webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW) == []
+    assert amazon.requests == [(HOST, CERTIFICATE), (HOST, CONFIRM)]
 
 
 @pytest.mark.parametrize(
@@ -256,15 +256,15 @@ def test_a_subscription_is_confirmed_at_amazons_url() -> None:
 def test_a_subscription_is_not_confirmed_at_another_url(url: str) -> None:
     amazon, request = subscribe(url)
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == [(HOST, CERTIFICATE)]
+        webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.requests == [(HOST, CERTIFICATE)]
 
 
 def test_a_subscription_to_an_unlisted_topic_is_not_confirmed() -> None:
     amazon, request = subscribe(f"https://{HOST}{CONFIRM}", TopicArn=TOPIC + "x")
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
-    assert amazon.asked == []
+        webhooks.reader_of("ses", amazon.fetch).read(request.posted, make.NOW)
+    assert amazon.requests == []
 
 
 def test_each_partition_has_its_own_hosts() -> None:
@@ -276,11 +276,11 @@ def test_each_partition_has_its_own_hosts() -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 5000])
 @pytest.mark.parametrize("provider", ["ses", "postmark", "mailgun"])
 def test_invalid_json_is_refused(provider: str, body: bytes) -> None:
-    headers = posting.postmark({}).headers
+    headers = webhooks.postmark({}).headers
     with pytest.raises((MalformedEventError, InvalidSignatureError)):
-        posting.reader_of(provider).read(Request(body, headers).posted, make.NOW)
+        webhooks.reader_of(provider).read(Request(body, headers).posted, make.NOW)
 
 
 def test_a_missing_header_is_treated_as_empty() -> None:
     with pytest.raises(InvalidSignatureError):
-        posting.reader_of("sendgrid").read(WebhookRequest(b"[]", lambda _name: ""), make.NOW)
+        webhooks.reader_of("sendgrid").read(WebhookRequest(b"[]", lambda _name: ""), make.NOW)

@@ -14,7 +14,7 @@ from preference_center.core.vocab import Frequency, KeyKind
 from preference_center.providers.registry import event_readers
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
-from tests.support import make, posting, processes
+from tests.support import make, processes, webhooks
 
 ROOT = Path(__file__).parents[3]
 REQUIRED = {"DATABASE_URL", "PUBLIC_URL", "LINK_KEYS", "SERVER_KEYS", "IDENTITY_KEY"}
@@ -317,7 +317,7 @@ def test_a_command_without_settings_exits_with_2_and_names_them() -> None:
     ("name", "value", "why"),
     [
         ("SES_SNS_TOPIC_ARNS", "arn:aws:sns:eu-west-1:1:x", "must look like arn:aws:sns:"),
-        ("SES_SNS_TOPIC_ARNS", f"{posting.TOPIC},mail-events", "must look like arn:aws:sns:"),
+        ("SES_SNS_TOPIC_ARNS", f"{webhooks.TOPIC},mail-events", "must look like arn:aws:sns:"),
         (
             "SENDGRID_WEBHOOK_PUBLIC_KEY",
             "SG.not-the-key",
@@ -325,7 +325,7 @@ def test_a_command_without_settings_exits_with_2_and_names_them() -> None:
         ),
         (
             "SENDGRID_WEBHOOK_PUBLIC_KEY",
-            posting.SENDGRID_WEBHOOK_PUBLIC_KEY[:-8],
+            webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY[:-8],
             "is not the verification key",
         ),
         ("POSTMARK_WEBHOOK_CREDENTIALS", "no-colon", "must look like user:password"),
@@ -346,18 +346,18 @@ def test_a_malformed_provider_secret_is_refused(name: str, value: str, why: str)
 def test_provider_secrets_are_read() -> None:
     settings = read_settings(
         make.environment(
-            SES_SNS_TOPIC_ARNS=f"{posting.TOPIC}, {posting.TOPIC}-2",
-            SENDGRID_WEBHOOK_PUBLIC_KEY=posting.SENDGRID_WEBHOOK_PUBLIC_KEY,
-            POSTMARK_WEBHOOK_CREDENTIALS=posting.POSTMARK,
-            MAILGUN_WEBHOOK_SIGNING_KEY=posting.MAILGUN_WEBHOOK_SIGNING_KEY,
+            SES_SNS_TOPIC_ARNS=f"{webhooks.TOPIC}, {webhooks.TOPIC}-2",
+            SENDGRID_WEBHOOK_PUBLIC_KEY=webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY,
+            POSTMARK_WEBHOOK_CREDENTIALS=webhooks.POSTMARK,
+            MAILGUN_WEBHOOK_SIGNING_KEY=webhooks.MAILGUN_WEBHOOK_SIGNING_KEY,
         )
     )
     assert set(event_readers(settings)) == {"ses", "sendgrid", "postmark", "mailgun"}
-    assert settings.ses_sns_topic_arns == (posting.TOPIC, f"{posting.TOPIC}-2")
+    assert settings.ses_sns_topic_arns == (webhooks.TOPIC, f"{webhooks.TOPIC}-2")
 
 
 def test_a_sendgrid_key_off_the_curve_is_refused_at_startup() -> None:
-    key = posting.SENDGRID_WEBHOOK_PUBLIC_KEY[:36] + "A" * 86 + "=="
+    key = webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY[:36] + "A" * 86 + "=="
     settings = read_settings(make.environment(SENDGRID_WEBHOOK_PUBLIC_KEY=key))
     name = f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY"
     with pytest.raises(SettingsError, match=f"^{name} is not the verification key") as refused:

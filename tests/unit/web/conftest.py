@@ -1,4 +1,4 @@
-"""The fixtures of all tests of the web."""
+"""Fixtures of the web tests."""
 
 from tests.support.web_fixtures import SiteMaker as SiteMaker
 from tests.support.web_fixtures import center as center

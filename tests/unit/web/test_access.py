@@ -1,4 +1,4 @@
-"""Every route says who may call it, and one that says nothing is found out (S7)."""
+"""Every route declares its callers, and a route that does not is detected (S7)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.support.site import Site
 
 
 def undeclared(app: Flask) -> list[str]:
-    """Return the endpoints whose views do not say whom they answer."""
+    """Return the endpoints whose views do not declare their callers."""
     return [
         endpoint
         for endpoint, view in app.view_functions.items()
@@ -23,7 +23,7 @@ def test_every_route_declares_its_caller(site: Site) -> None:
     assert undeclared(site.app) == []
 
 
-def test_the_demos_routes_declare_their_callers_and_exist_only_in_the_demo(
+def test_demo_routes_declare_their_callers_and_exist_only_in_the_demo(
     site: Site, tmp_path: Path
 ) -> None:
     demo = create_demo_app(site.settings, tmp_path)
@@ -35,20 +35,20 @@ def test_the_demos_routes_declare_their_callers_and_exist_only_in_the_demo(
     assert site.get("/demo/inbox").status_code == 404
 
 
-def test_a_route_that_declares_nothing_is_found() -> None:
+def test_a_route_without_a_declaration_is_detected() -> None:
     app = Flask("of-a-test")
     app.add_url_rule("/open", "open", open_to(Caller.ANYONE)(lambda: ""))
     app.add_url_rule("/forgotten", "forgotten", lambda: "")
     assert undeclared(app) == ["static", "forgotten"]
 
 
-def test_what_anyone_may_call_takes_no_link_and_what_takes_a_link_says_so(site: Site) -> None:
+def test_exactly_the_routes_with_a_link_are_declared_for_link_holders(site: Site) -> None:
     for rule in site.app.url_map.iter_rules():
         caller = getattr(site.app.view_functions[rule.endpoint], "caller", None)
         assert (caller is Caller.LINK) is ("link" in rule.arguments)
 
 
-def test_a_route_for_link_holders_refuses_every_other_link(site: Site) -> None:
+def test_a_route_for_link_holders_refuses_a_forged_link(site: Site) -> None:
     before = site.rows()
     for rule in site.app.url_map.iter_rules():
         if "link" in rule.arguments:

@@ -1,6 +1,6 @@
-"""Every real client against a real server, alone and behind nginx, byte for byte (M10).
+"""The requests of real clients to a real server, directly and through nginx (M10).
 
-What else comes over a socket is in `test_serve.py`, and what is nginx's own in `test_nginx.py`.
+Other requests over a socket are in `test_serve.py`, and the behaviour of nginx in `test_nginx.py`.
 """
 
 import ssl
@@ -36,11 +36,11 @@ else:
 
 @pytest.fixture
 def reader(served: Served) -> Served:
-    """Return somebody whose address is known, so that a stop means a mail as well."""
-    return enrolled(served)
+    """Return a subscriber with a known address, so that an unsubscribe also queues an email."""
+    return subscribed(served)
 
 
-def enrolled(served: Served) -> Served:
+def subscribed(served: Served) -> Served:
     database = Database(served.database_url, (make.SERVER_KEY,))
     with database.transaction() as session:
         make.subscriber(session, served.email)
@@ -49,19 +49,19 @@ def enrolled(served: Served) -> Served:
 
 
 def ask(reader: Served, client: Client) -> Answer:
-    """Return the answer to a client, which gives up when it would."""
-    with wire(reader.base_url, client.patience) as connection:
-        return connection.ask(client.to(reader.path))
+    """Return the answer to a client, with the timeout of the client."""
+    with wire(reader.base_url, client.timeout) as connection:
+        return connection.request(client.request_to(reader.path))
 
 
 def assert_understood(reader: Served, client: Client) -> None:
-    """Send a client's request, and again: one stop, and one mail about it."""
+    """Send a client's request twice: it makes one unsubscribe and one email."""
     assert_unsubscribed(ask(reader, client))
-    stop = reader.ledger()[-1]
-    assert (stop.event, stop.topic) == ("unsubscribed", "weekly-news")
-    assert (stop.source, stop.campaign) == ("one-click", "2026-47")
+    row = reader.ledger()[-1]
+    assert (row.event, row.topic) == ("unsubscribed", "weekly-news")
+    assert (row.source, row.campaign) == ("one-click", "2026-47")
     before = reader.rows()
-    assert sum(str(stop.subscriber_id) in row for row in before["outbox"]) == 1
+    assert sum(str(row.subscriber_id) in each for each in before["outbox"]) == 1
     assert_unsubscribed(ask(reader, client))
     assert reader.rows() == before
 
@@ -75,7 +75,7 @@ def test_a_client_that_posts_is_understood(reader: Served, name: str) -> None:
 def test_clients_are_understood_on_postgresql(database_url: str) -> None:
     with processes.serving(environment(database_url)) as base_url:
         for name in ("Nextcloud Mail", "Tuta for the desktop", "Amunak's add-on"):
-            assert_understood(enrolled(Served(base_url, database_url)), POSTING[name])
+            assert_understood(subscribed(Served(base_url, database_url)), POSTING[name])
 
 
 @pytest.mark.parametrize("name", OPENING)
@@ -94,26 +94,26 @@ def test_a_client_that_opens_the_link_gets_a_page_and_changes_nothing(
     assert reader.rows() == before
 
 
-def test_a_client_that_follows_redirects_has_none_to_follow(reader: Served) -> None:
+def test_a_client_that_follows_redirects_gets_none(reader: Served) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     url = reader.base_url + reader.path
     with build_opener(HTTPSHandler(context=context)).open(Request(url, RFC), timeout=30) as answer:
         assert (answer.url, answer.status) == (url, 200)
-    assert reader.unsubscribed() == 1
+    assert reader.unsubscribe_count() == 1
 
 
-def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Served) -> None:
+def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_accepted(reader: Served) -> None:
     chunks = (
         b"01;a=b\r\nL\r\n0000d\r\nist-Unsubscri\r\nC;c\r\nbe=One-Click\r\n0\r\nX-Sum: 1\r\n\r\n"
     )
     with wire(reader.base_url) as connection:
         assert_unsubscribed(
-            connection.ask(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
+            connection.request(head(reader.path, CHUNKED, b"Trailer: X-Sum\r\n"), chunks)
         )
-        # Nothing is left over that would spoil the next request.
-        assert_unsubscribed(connection.ask(head(reader.path, FORM, length(RFC)), RFC))
-    assert reader.unsubscribed() == 1
+        # No bytes are left that would corrupt the next request.
+        assert_unsubscribed(connection.request(head(reader.path, FORM, length(RFC)), RFC))
+    assert reader.unsubscribe_count() == 1
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_chunks_of_odd_sizes_with_extensions_and_trailers_are_taken(reader: Serv
         b"POST http://mail.example.org:80PATH HTTP/1.1\r\nHost: mail.example.org\r\n\r\n",
     ],
 )
-def test_a_request_of_an_odd_shape_is_understood(reader: Served, lines: bytes) -> None:
+def test_an_unusual_request_is_understood(reader: Served, lines: bytes) -> None:
     with wire(reader.base_url) as connection:
-        assert_unsubscribed(connection.ask(lines.replace(b"PATH", reader.path.encode())))
-    assert reader.unsubscribed() == 1
+        assert_unsubscribed(connection.request(lines.replace(b"PATH", reader.path.encode())))
+    assert reader.unsubscribe_count() == 1
 
 
-def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served) -> None:
+def test_a_request_that_takes_two_seconds_to_arrive_is_accepted(reader: Served) -> None:
     request = head(reader.path, FORM, length(RFC)) + RFC
     pause = 2.2 / len(request)
     with wire(reader.base_url) as connection:
@@ -140,23 +140,23 @@ def test_a_request_that_trickles_in_for_two_seconds_is_waited_for(reader: Served
             connection.send(request[n : n + 1])
             time.sleep(pause)
         assert_unsubscribed(connection.answer())
-    assert reader.unsubscribed() == 1
+    assert reader.unsubscribe_count() == 1
 
 
-def test_what_comes_after_the_announced_body_is_no_part_of_it(reader: Served) -> None:
-    other = enrolled(Served(reader.base_url, reader.database_url))
+def test_bytes_after_the_declared_body_are_not_part_of_it(reader: Served) -> None:
+    other = subscribed(Served(reader.base_url, reader.database_url))
     with wire(reader.base_url) as connection:
         request = head(reader.path, FORM, b"Content-Length: 20\r\n")
-        assert_unsubscribed(connection.ask(request, RFC, b"\r\n\r\n", head(other.path)))
+        assert_unsubscribed(connection.request(request, RFC, b"\r\n\r\n", head(other.path)))
         assert connection.answer().status == 400
         assert connection.file.read() == b""
-    assert (reader.unsubscribed(), other.unsubscribed()) == (1, 0)
+    assert (reader.unsubscribe_count(), other.unsubscribe_count()) == (1, 0)
 
 
 @pytest.mark.parametrize("second", [b"Content-Length: 5\r\n", b"Content-Length: 26, 5\r\n"])
-def test_two_lengths_that_differ_are_refused(reader: Served, second: bytes) -> None:
+def test_conflicting_lengths_are_refused(reader: Served, second: bytes) -> None:
     before = reader.rows()
     with wire(reader.base_url) as connection:
-        answer = connection.ask(head(reader.path, FORM, length(RFC), second), RFC)
+        answer = connection.request(head(reader.path, FORM, length(RFC), second), RFC)
     assert answer.status == 400
     assert reader.rows() == before

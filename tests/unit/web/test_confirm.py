@@ -1,4 +1,4 @@
-"""Screen G: a topic is joined by a link that was mailed to the address, and by no other."""
+"""The confirm page: only a link emailed to the address starts a topic."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ ADA = "ada@example.org"
 
 @pytest.fixture
 def site(site: Site) -> Site:
-    """Return a site with a third topic, which ada does not read."""
+    """Return a site with a third topic, to which ada does not subscribe."""
     with site.database.transaction() as session:
         topics.describe(make.topic(session, "science"), "en", "Science", "Once a quarter.")
     return site
@@ -28,7 +28,7 @@ def statuses(site: Site) -> dict[str, str]:
     return {slug: each.status for slug, each in person.subscriptions.items()} if person else {}
 
 
-def test_the_page_asks_before_anything_starts(site: Site) -> None:
+def test_the_page_asks_before_it_starts_a_topic(site: Site) -> None:
     before = site.rows()
     page = site.page(confirm("science"))
     assert page.heading == "Start getting Science?"
@@ -49,7 +49,7 @@ def test_one_press_starts_the_topic(site: Site) -> None:
     assert site.events()[-1] == ("subscribed", "science")
 
 
-def test_what_was_agreed_to_is_kept_word_for_word(site: Site) -> None:
+def test_the_exact_wording_of_the_consent_is_recorded(site: Site) -> None:
     site.press(site.page(confirm("science")), YES)
     (wording,) = site.rows()["wordings"]
     assert wording[1] == YES
@@ -57,14 +57,14 @@ def test_what_was_agreed_to_is_kept_word_for_word(site: Site) -> None:
     assert {make.NOW, "confirm link", wording[0], "consent"} <= set(row)
 
 
-def test_the_wording_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
+def test_the_wording_is_recorded_in_the_language_of_the_page(site: Site) -> None:
     page = site.page(f"{confirm('science')}?lang=de")
     site.press(page, page.buttons[0])
     (wording,) = site.rows()["wordings"]
     assert wording[1] == page.buttons[0] != YES
 
 
-def test_pressing_twice_starts_it_once(site: Site) -> None:
+def test_pressing_twice_starts_the_topic_once(site: Site) -> None:
     page = site.page(confirm("science"))
     site.press(page, YES)
     again = site.press(page, YES)
@@ -76,7 +76,7 @@ def test_pressing_twice_starts_it_once(site: Site) -> None:
     assert site.events().count(("subscribed", "science")) == 1
 
 
-def test_what_is_joined_can_be_undone_and_left(site: Site) -> None:
+def test_starting_a_topic_can_be_undone(site: Site) -> None:
     joined = site.press_and_follow(site.page(confirm("science")), YES)
     undone = site.press_and_follow(joined, "Undo")
     assert undone.heading == "Everything is as it was"
@@ -85,7 +85,7 @@ def test_what_is_joined_can_be_undone_and_left(site: Site) -> None:
     assert undone.buttons == []
 
 
-def test_undo_of_coming_back_leaves_somebody_as_gone_as_they_were(site: Site) -> None:
+def test_undoing_a_resubscription_restores_the_unsubscribe(site: Site) -> None:
     site.post(link())
     before = statuses(site)
     joined = site.press_and_follow(site.page(confirm("weekly-news")), "Yes, send me Weekly news")
@@ -95,7 +95,7 @@ def test_undo_of_coming_back_leaves_somebody_as_gone_as_they_were(site: Site) ->
     assert statuses(site) == before
 
 
-def test_the_undo_of_joining_says_what_will_no_longer_come(site: Site) -> None:
+def test_undoing_a_subscription_says_what_is_no_longer_sent(site: Site) -> None:
     path = site.press(site.page(confirm("science")), YES).location
     page = site.page(f"{path}/undo")
     assert "You’ll no longer get Science." in page.text
@@ -127,14 +127,14 @@ def test_a_topic_archived_since_is_not_started(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_a_topic_that_was_never_set_up_is_not_made(site: Site) -> None:
+def test_an_unknown_topic_is_not_created(site: Site) -> None:
     before = site.rows()
     assert site.get(confirm("no-such-topic")).status_code == 410
     assert site.post(f"{confirm('no-such-topic')}/join").status_code == 410
     assert site.rows() == before
 
 
-def test_who_gets_the_topic_already_has_nothing_to_press(site: Site) -> None:
+def test_a_topic_already_received_has_no_button(site: Site) -> None:
     page = site.page(confirm("weekly-news"))
     assert page.heading == "You get Weekly news"
     assert page.buttons == []
@@ -144,11 +144,11 @@ def test_who_gets_the_topic_already_has_nothing_to_press(site: Site) -> None:
 
 
 HOUR = timedelta(hours=1)
-OVERTAKEN = "This link no longer starts Science"
+SUPERSEDED = "This link no longer starts Science"
 AGAIN = "Email me a new link"
 
 
-def test_a_link_newer_than_a_stop_of_everything_starts_one_topic(site: Site) -> None:
+def test_a_link_newer_than_an_unsubscribe_from_all_starts_one_topic(site: Site) -> None:
     site.post(f"{link()}/leave", data={"scope": "all"})
     joined = site.press_and_follow(site.page(confirm("science")), YES)
     assert joined.heading == "You’ll get Science"
@@ -156,33 +156,33 @@ def test_a_link_newer_than_a_stop_of_everything_starts_one_topic(site: Site) -> 
     assert site.page(link("preferences")).chosen == ["Science"]
 
 
-def test_an_unsubscribe_since_asks_again_by_a_new_link(site: Site) -> None:
+def test_a_link_older_than_an_unsubscribe_offers_a_new_link(site: Site) -> None:
     page = site.page(confirm("science"))
     site.now += HOUR
     site.post(f"{link()}/leave", data={"scope": "all"})
     site.now += HOUR
     before = site.rows()
     shown = site.press_and_follow(page, YES)
-    assert shown.heading == OVERTAKEN
+    assert shown.heading == SUPERSEDED
     assert "This address was unsubscribed after you asked for this email, so" in shown.text
     assert shown.buttons == [AGAIN]
     assert site.rows() == before
     asked = site.press_and_follow(shown, AGAIN)
     assert asked.heading == "Your email preferences"
     assert "Check your email to start Science. We’ve sent a link." in asked.text
-    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
+    message = next(each for each in site.emails() if "Science" in each["Subject"])
     site.now += HOUR
-    joined = site.press_and_follow(site.page(path_in(mail, "/c/")), YES)
+    joined = site.press_and_follow(site.page(path_in(message, "/c/")), YES)
     assert joined.heading == "You’ll get Science"
 
 
-def test_a_complaint_since_starts_nothing_and_sends_nothing(site: Site) -> None:
+def test_a_link_older_than_a_complaint_starts_and_sends_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, source="complaint", at=make.NOW + HOUR)
     before = site.rows()
     shown = site.press_and_follow(page, YES)
-    assert shown.heading == OVERTAKEN
+    assert shown.heading == SUPERSEDED
     assert "reported as spam" in shown.text
     assert shown.links["help@example.org"] == "mailto:help@example.org"
     assert shown.buttons == []
@@ -197,13 +197,13 @@ def test_an_unsubscribe_after_a_complaint_sends_no_new_link(site: Site) -> None:
         make.unsubscribe(session, slug=None, at=make.NOW + HOUR)
     before = site.rows()
     shown = site.page(confirm("science"))
-    assert (shown.heading, shown.buttons) == (OVERTAKEN, [])
+    assert (shown.heading, shown.buttons) == (SUPERSEDED, [])
     site.post(f"{confirm('science')}/again")
     assert site.rows() == before
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_looking_asks_for_no_new_link(site: Site, method: str) -> None:
+def test_viewing_requests_no_new_link(site: Site, method: str) -> None:
     site.post(f"{link()}/leave", data={"scope": "all"})
     before = site.rows()
     site.open(method, f"{confirm('science', asked_at=make.NOW - HOUR)}/again")
@@ -211,7 +211,7 @@ def test_looking_asks_for_no_new_link(site: Site, method: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["ready", "received", "expired"])
-def test_a_new_link_takes_the_place_of_one_that_was_overtaken_only(site: Site, state: str) -> None:
+def test_only_a_superseded_link_is_replaced_by_a_new_one(site: Site, state: str) -> None:
     topic = "weekly-news" if state == "received" else "science"
     if state == "expired":
         site.now += timedelta(days=9)
@@ -221,7 +221,7 @@ def test_a_new_link_takes_the_place_of_one_that_was_overtaken_only(site: Site, s
     assert site.rows() == before
 
 
-def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
+def test_a_complaint_between_asking_and_sending_sends_nothing(site: Site) -> None:
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
@@ -231,7 +231,7 @@ def test_a_stop_between_asking_and_sending_sends_nothing(site: Site) -> None:
     assert site.emails() == []
 
 
-def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
+def test_a_suppressed_address_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
@@ -242,7 +242,7 @@ def test_an_address_that_mail_cannot_reach_starts_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> None:
+def test_a_link_older_than_a_bounce_starts_nothing(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     yesterday = confirm("science", asked_at=make.NOW - timedelta(days=1))
@@ -253,7 +253,7 @@ def test_a_link_shows_no_more_than_that_mail_arrived_until_then(site: Site) -> N
     assert site.press_and_follow(site.page(confirm("science")), YES).heading == "You’ll get Science"
 
 
-def test_somebody_erased_starts_nothing(site: Site) -> None:
+def test_an_erased_subscriber_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
@@ -274,7 +274,7 @@ def test_a_link_of_another_purpose_starts_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("key", [make.LINK_KEY, make.IDENTITY_KEY])
-def test_no_sender_can_mint_one(site: Site, key: str) -> None:
+def test_a_sender_cannot_mint_a_confirm_link(site: Site, key: str) -> None:
     before = site.rows()
     forged = write_confirm(Confirm(make.NOW.date(), make.id_of(), "science", make.NOW), [key])
     assert site.get(f"/c/{forged}").status_code == 400
@@ -282,7 +282,7 @@ def test_no_sender_can_mint_one(site: Site, key: str) -> None:
     assert site.rows() == before
 
 
-def test_looking_starts_nothing(site: Site) -> None:
+def test_viewing_starts_nothing(site: Site) -> None:
     before = site.rows()
     path = confirm("science")
     for method in ("GET", "HEAD", "OPTIONS"):
@@ -292,15 +292,15 @@ def test_looking_starts_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_joining_is_confirmed_by_mail(site: Site) -> None:
+def test_starting_a_topic_is_confirmed_by_email(site: Site) -> None:
     site.press(site.page(confirm("science")), YES)
     site.now += timedelta(minutes=2)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "You’ll get Science"
+    (message,) = site.emails()
+    assert message["Subject"] == "You’ll get Science"
 
 
-def test_asking_again_after_a_stop_sends_a_link_that_works(site: Site) -> None:
-    """Also where the first email is still to be sent: it counts as asked for anew."""
+def test_asking_again_after_an_unsubscribe_sends_a_valid_link(site: Site) -> None:
+    """Also if the first email has not been sent yet: the request counts as new."""
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
@@ -310,7 +310,7 @@ def test_asking_again_after_a_stop_sends_a_link_that_works(site: Site) -> None:
     page = site.page(link("preferences"))
     page.tick("Science")
     site.press(page, "Save")
-    mail = next(mail for mail in site.emails() if "Science" in mail["Subject"])
-    assert site.press_and_follow(site.page(path_in(mail, "/c/")), YES).heading == (
+    message = next(each for each in site.emails() if "Science" in each["Subject"])
+    assert site.press_and_follow(site.page(path_in(message, "/c/")), YES).heading == (
         "You’ll get Science"
     )

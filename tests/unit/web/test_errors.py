@@ -1,4 +1,4 @@
-"""How errors are answered: with a page for people, with a line of text for machines."""
+"""Errors are answered with a page for people and with a line of text for machines."""
 
 from typing import Any
 
@@ -10,9 +10,8 @@ from preference_center.links.signing import BadLink
 from preference_center.providers.event import InvalidSignatureError
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web import errors
-from tests.support.site import Site, link
+from tests.support.site import Site, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 ERRORS: dict[str, tuple[type[Exception] | int, int]] = {
     "link": (BadLink, 400),
@@ -26,12 +25,12 @@ ERRORS: dict[str, tuple[type[Exception] | int, int]] = {
 }
 
 
-# No error depends on the engine.
+# Errors do not depend on the engine.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def answer(site: Site, name: str, *, machine: bool) -> TestResponse:
-    """Return the answer of a new blueprint whose only view fails with this error."""
+    """Return the answer of a new blueprint whose only view raises an error."""
     error = ERRORS[name][0]
     blueprint = Blueprint("of-a-test", __name__)
     if machine:

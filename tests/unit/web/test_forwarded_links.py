@@ -1,7 +1,7 @@
-"""What the holder of a forwarded email or a sender can do: never start or lift consent (S8).
+"""Neither a sender nor anyone with a forwarded email can start or restore consent (S8).
 
-Every state that a subscriber can be in, and every action of the pages behind `/u/` and `/p/`: what
-the subscriber gets afterwards, and which emails are queued.
+For every state of a subscriber and every action of the pages of `/u/` and `/p/`: what the
+subscriber receives afterwards, and which emails are queued.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,11 +27,11 @@ EARLIER = make.NOW - timedelta(days=3)
 CONFIRM, NOTICE = OutboxKind.OPT_IN_REQUEST, OutboxKind.CHANGE_NOTICE
 
 
-def _stop(slug: str | None, source: Any, scope: Any = "all") -> Callable[[Session], object]:
+def _unsubscribe(slug: str | None, source: Any, scope: Any = "all") -> Callable[[Session], object]:
     return lambda session: make.unsubscribe(session, ADA, slug, scope, source=source, at=EARLIER)
 
 
-def _held(choice: Frequency | Pause) -> Callable[[Session], object]:
+def _reduce(choice: Frequency | Pause) -> Callable[[Session], object]:
     return lambda session: make.reduce(session, choice, at=EARLIER)
 
 
@@ -52,25 +52,28 @@ STATES: dict[str, list[Callable[[Session], object]]] = {
     "never seen": [],
     "subscribed": [],
     "unconfirmed": [_unconfirmed],
-    "unsubscribed": [_stop("weekly-news", "page")],
-    "unsubscribed by an import": [_stop("weekly-news", "import")],
-    "unsubscribed from all": [_stop(None, "one-click")],
-    "topic complaint": [_stop("weekly-news", "complaint")],
-    "complaint": [_stop(None, "complaint")],
-    "unsubscribed, then complaint": [_stop(None, "page"), _stop(None, "complaint")],
-    "bounce": [_stop(None, "bounce", "address")],
-    "bounce of all topics": [_stop(None, "bounce")],
-    "address stopped": [_stop(None, "import", "address")],
-    "bounce, then address stopped": [
-        _stop(None, "bounce", "address"),
-        _stop(None, "cli", "address"),
+    "unsubscribed": [_unsubscribe("weekly-news", "page")],
+    "unsubscribed by an import": [_unsubscribe("weekly-news", "import")],
+    "unsubscribed from all": [_unsubscribe(None, "one-click")],
+    "topic complaint": [_unsubscribe("weekly-news", "complaint")],
+    "complaint": [_unsubscribe(None, "complaint")],
+    "unsubscribed, then complaint": [_unsubscribe(None, "page"), _unsubscribe(None, "complaint")],
+    "bounce": [_unsubscribe(None, "bounce", "address")],
+    "bounce of all topics": [_unsubscribe(None, "bounce")],
+    "address suppressed": [_unsubscribe(None, "import", "address")],
+    "bounce, then address suppressed": [
+        _unsubscribe(None, "bounce", "address"),
+        _unsubscribe(None, "cli", "address"),
     ],
-    "complaint and bounce": [_stop(None, "complaint"), _stop(None, "bounce", "address")],
+    "complaint and bounce": [
+        _unsubscribe(None, "complaint"),
+        _unsubscribe(None, "bounce", "address"),
+    ],
     "erased": [_erase],
-    "paused": [_held(Pause.ONE_MONTH)],
-    "capped": [_held(Frequency.MONTHLY)],
-    "capped, no address": [_held(Frequency.MONTHLY), _no_address],
-    "unsubscribed, no address": [_stop("weekly-news", "page"), _no_address],
+    "paused": [_reduce(Pause.ONE_MONTH)],
+    "capped": [_reduce(Frequency.MONTHLY)],
+    "capped, no address": [_reduce(Frequency.MONTHLY), _no_address],
+    "unsubscribed, no address": [_unsubscribe("weekly-news", "page"), _no_address],
 }
 ON = {"topic": "weekly-news", "on-weekly-news": "on"}
 ACTIONS: dict[str, tuple[str, dict[str, str]]] = {
@@ -89,7 +92,7 @@ ACTIONS: dict[str, tuple[str, dict[str, str]]] = {
 }
 PAGES = {"scope": "leave", "choice": "less", "length": "pause", "topic": "save", "language": "save"}
 
-# The emails that a press of "start" queues, or why it does none.
+# The email that "start" queues, or why it queues none.
 STARTED: dict[str, str] = {
     "never seen": NotSaved.NO_EMAIL,
     "unconfirmed": CONFIRM,
@@ -101,19 +104,19 @@ STARTED: dict[str, str] = {
     "unsubscribed, then complaint": NotSaved.COMPLAINED,
     "bounce": CONFIRM,
     "bounce of all topics": CONFIRM,
-    "address stopped": NotSaved.NO_EMAIL,
-    "bounce, then address stopped": NotSaved.NO_EMAIL,
+    "address suppressed": NotSaved.NO_EMAIL,
+    "bounce, then address suppressed": NotSaved.NO_EMAIL,
     "complaint and bounce": NotSaved.COMPLAINED,
     "erased": NotSaved.NO_EMAIL,
     "unsubscribed, no address": NotSaved.NO_EMAIL,
 }
-# What is more than before, and takes effect: state, action -> frequency, paused.
-MORE_OF_IT: dict[tuple[str, str], tuple[str, bool]] = {
+# Increases that take effect: state, action -> frequency, paused.
+INCREASED: dict[tuple[str, str], tuple[str, bool]] = {
     ("capped", "lift the cap"): ("every", False),
     ("capped", "loosen the cap"): ("weekly", False),
     ("paused", "resume"): ("every", False),
 }
-LESS_OF_IT: dict[tuple[str, str], tuple[str, bool]] = {
+REDUCED: dict[tuple[str, str], tuple[str, bool]] = {
     ("subscribed", "cap"): ("weekly", False),
     ("subscribed", "longer pause"): ("every", True),
     ("subscribed", "pause all"): ("every", True),
@@ -127,14 +130,14 @@ LESS_OF_IT: dict[tuple[str, str], tuple[str, bool]] = {
 
 
 def begin(site: Site, state: str) -> None:
-    """Bring ada into a state; nothing is queued."""
+    """Bring ada into a state without queueing an email."""
     with site.database.transaction() as session:
         for slug in ("weekly-news", "offers"):
             make.topic(session, slug)
         if state != "never seen":
             make.subscriber(session, ADA, "weekly-news", since=EARLIER)
-        for happens in STATES[state]:
-            happens(session)
+        for change in STATES[state]:
+            change(session)
 
 
 def press(site: Site, action: str) -> Any:
@@ -146,14 +149,16 @@ def press(site: Site, action: str) -> Any:
     return answer
 
 
-def standing(site: Site) -> tuple[dict[str, str], dict[str, tuple[str, str, bool]]]:
-    """Return who made each suppression; and each topic's status, frequency and whether paused."""
+def recorded(site: Site) -> tuple[dict[str, str], dict[str, tuple[str, str, bool]]]:
+    """Return the source of each suppression, and each topic's status, frequency and pause."""
     ada = site.subscriber()
-    stops: dict[str, str] = {
-        kind: stop.source for kind, stop in (ada.suppressions if ada else {}).items()
+    suppressions: dict[str, str] = {
+        kind: each.source for kind, each in (ada.suppressions if ada else {}).items()
     }
     held = site.subscriptions()
-    return stops, {slug: (each[0], each[1], each[2] is not None) for slug, each in held.items()}
+    return suppressions, {
+        slug: (each[0], each[1], each[2] is not None) for slug, each in held.items()
+    }
 
 
 def queued(site: Site) -> list[str]:
@@ -164,15 +169,15 @@ def queued(site: Site) -> list[str]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["start", "lift the cap", "loosen the cap", "resume"])
-def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
+def test_requests_for_more(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
-    before, seq = standing(site), len(site.events())
+    before, seq = recorded(site), len(site.events())
     answer = press(site, action)
-    stops, held = standing(site)
-    assert stops == before[0]
-    if (state, action) in MORE_OF_IT:
-        assert held["weekly-news"] == ("subscribed", *MORE_OF_IT[state, action])
+    suppressions, held = recorded(site)
+    assert suppressions == before[0]
+    if (state, action) in INCREASED:
+        assert held["weekly-news"] == ("subscribed", *INCREASED[state, action])
         assert queued(site) == [NOTICE]
         return
     assert held == before[1]
@@ -180,45 +185,45 @@ def test_asking_for_more(site_with: Any, state: str, action: str) -> None:
     why = STARTED.get(state) if action == "start" else None
     assert queued(site) == ([CONFIRM] if why == CONFIRM else [])
     if why is not None:
-        told = "requested=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
-        assert told in answer.location
+        expected = "requested=weekly-news" if why == CONFIRM else f"{why}=weekly-news"
+        assert expected in answer.location
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["cap", "longer pause", "pause all", "language"])
-def test_asking_for_less(site_with: Any, state: str, action: str) -> None:
+def test_requests_for_less(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
-    stops, held = standing(site)
+    suppressions, held = recorded(site)
     press(site, action)
-    less = LESS_OF_IT.get((state, action))
-    if less is not None:
-        held["weekly-news"] = ("subscribed", *less)
-    assert standing(site) == (stops, held)
-    told = less is not None and "no address" not in state
-    assert queued(site) == ([NOTICE] if told else [])
+    reduced = REDUCED.get((state, action))
+    if reduced is not None:
+        held["weekly-news"] = ("subscribed", *reduced)
+    assert recorded(site) == (suppressions, held)
+    notice = reduced is not None and "no address" not in state
+    assert queued(site) == ([NOTICE] if notice else [])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ["one-click", "leave", "leave all", "untick"])
-def test_leaving(site_with: Any, state: str, action: str) -> None:
+def test_unsubscribing(site_with: Any, state: str, action: str) -> None:
     site = site_with()
     begin(site, state)
-    stops, _ = standing(site)
+    suppressions, _ = recorded(site)
     answer = press(site, action)
-    after_stops, after_held = standing(site)
-    assert stops.items() <= after_stops.items()
+    after_suppressions, after_held = recorded(site)
+    assert suppressions.items() <= after_suppressions.items()
     if action == "leave all":
-        assert "all" in after_stops
+        assert "all" in after_suppressions
     elif answer.status_code != 409 and state != "erased":
         assert after_held["weekly-news"][0] == "unsubscribed"
     assert CONFIRM not in queued(site)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_eight_topics_are_no_email_to_who_complained(site_with: Any) -> None:
+def test_after_a_complaint_starting_eight_topics_sends_no_email(site_with: Any) -> None:
     site = site_with()
     slugs = [f"topic-{number}" for number in range(8)]
     with site.database.transaction() as session:
@@ -230,7 +235,7 @@ def test_eight_topics_are_no_email_to_who_complained(site_with: Any) -> None:
     assert page.chosen == []
     assert "reported as spam, so no topic can be started here." in page.text
     assert "If you still want this, write to help@example.org and we’ll help." in page.text
-    assert page.buttons == ["Save"]  # the language
+    assert page.buttons == ["Save"]  # saves the language
     form = {f"was-{slug}": "off" for slug in slugs} | {f"on-{slug}": "on" for slug in slugs}
     answer = site.post(f"{link('preferences')}/save", data=form | {"topic": slugs})
     assert "so we haven’t started: Topic 0 Topic 1" in site.page(answer.location).text
@@ -273,8 +278,8 @@ POSTS: st.SearchStrategy[tuple[str, str, Any]] = st.one_of(
 )
 
 
-def receives(site: Site) -> set[str]:
-    """Return the topics without which silence means no, and that come to ada all the same."""
+def received_topics(site: Site) -> set[str]:
+    """Return the opt-in topics to which ada is subscribed."""
     return {slug for slug, each in site.subscriptions().items() if each[0] == "subscribed"} - {
         "silence"
     }
@@ -302,21 +307,21 @@ def attacked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     st.sampled_from(SLUGS),
     st.lists(st.tuples(POSTS, st.sampled_from([0, 0, 1, 300])), min_size=1, max_size=6),
 )
-def test_no_form_ever_starts_or_lifts_anything(
+def test_no_form_starts_a_topic_or_removes_a_suppression(
     attacked: Site, state: str, topic: str, posts: list[Any]
 ) -> None:
-    """From `/u/` and `/p/` alone no stop is lifted and no topic started, whatever is posted."""
+    """No POST to `/u/` or `/p/` removes a suppression or starts a topic."""
     site = attacked
     reset(site, state)
-    stops, gets, seq = standing(site)[0], receives(site), len(site.events())
+    suppressions, received, seq = recorded(site)[0], received_topics(site), len(site.events())
     for (page, below, data), minutes in posts:
         site.now += timedelta(minutes=minutes)
         purpose: Purpose = "unsubscribe" if page == "/u/" else "preferences"
         assert site.post(link(purpose, topic=topic) + below, data=data).status_code < 500
-        now = standing(site)[0]
-        assert stops.items() <= now.items()
-        assert receives(site) <= gets
-        stops, gets = now, receives(site)
+        now = recorded(site)[0]
+        assert suppressions.items() <= now.items()
+        assert received_topics(site) <= received
+        suppressions, received = now, received_topics(site)
     assert {event for event, _ in site.events()[seq:]} <= {
         *("unsubscribed", "reduced", "paused", "increased", "resumed")
     }
@@ -327,7 +332,7 @@ def test_no_form_ever_starts_or_lifts_anything(
 
 
 def reset(site: Site, state: str) -> None:
-    """Forget ada altogether, and bring them into a state."""
+    """Delete all rows of ada, and bring ada into a state."""
     with site.database.transaction() as session:
         for table in reversed(Base.metadata.sorted_tables):
             if "subscriber_id" in table.columns:
@@ -335,5 +340,5 @@ def reset(site: Site, state: str) -> None:
     with site.database.transaction() as session:
         if state != "never seen":
             make.subscriber(session, ADA, "weekly-news", since=EARLIER)
-        for happens in STATES[state]:
-            happens(session)
+        for change in STATES[state]:
+            change(session)

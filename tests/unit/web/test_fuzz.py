@@ -1,4 +1,4 @@
-"""Whatever is sent: never a 5xx, never a traceback, never a change (S9)."""
+"""No request causes a 5xx or a traceback, and no invalid request a change (S9)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.support.site import ORIGIN, Rows, Site, confirm, link, receipt
 pytestmark = pytest.mark.integration
 
 GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
-# Those that say by a field what they are for; undoing and joining take no more than the link.
+# Forms whose fields name the action; undoing and joining need only the link.
 FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
     *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/pause", f"{GOOD['/p/']}/save"),
@@ -37,7 +37,7 @@ paths = st.one_of(
         st.sampled_from(list(GOOD.values())),
         st.integers(3, 90),
         st.text(TEXT, max_size=3),
-    ).filter(lambda path: not path.startswith(tuple(GOOD.values()))),  # what sticks to one is cut
+    ).filter(lambda path: not path.startswith(tuple(GOOD.values()))),  # appended text is removed
 )
 tails = st.sampled_from(
     ["", "/", "/leave", "/undo", "/x", "/less", "/save", "/pause", "/join", "/reason"]
@@ -55,12 +55,12 @@ headers = st.dictionaries(
     | st.sampled_from(["Host", "X-Forwarded-Host", "Expect", "If-None-Match", "Content-Length"]),
     st.text(st.characters(min_codepoint=32, max_codepoint=255)),
 )
-calm = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+fuzz_settings = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(scope="module")
 def fuzzed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Yield one site for many requests, with what they might change."""
+    """Yield one site for many requests, with records that they could change."""
     path = tmp_path_factory.mktemp("fuzz") / "fuzz.db"
     path.write_bytes(sqlite_template.read_bytes())
     site = Site(f"sqlite:///{path}", languages=("en", "ar-XB"))
@@ -78,13 +78,13 @@ def untouched(fuzzed: Site) -> Rows:
 
 
 def send(site: Site, method: str, path: str, **request: Any) -> TestResponse:
-    """Send a path as bytes that no client library has put in order."""
+    """Send a path as bytes, without the normalization of a client library."""
     raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
     overrides = {"PATH_INFO": raw, "REQUEST_METHOD": method, "wsgi.input_terminated": True}
     return site.client.open(base_url=ORIGIN, environ_overrides=overrides, **request)
 
 
-def assert_calm(answer: TestResponse, site: Site, before: Rows) -> None:
+def assert_no_effect(answer: TestResponse, site: Site, before: Rows) -> None:
     assert answer.status_code < 500
     assert "Traceback" not in answer.text
     assert "Set-Cookie" not in answer.headers
@@ -92,21 +92,21 @@ def assert_calm(answer: TestResponse, site: Site, before: Rows) -> None:
     assert site.rows() == before
 
 
-@calm
+@fuzz_settings
 @given(methods, paths, tails, st.text(max_size=50))
-def test_no_path_that_is_no_link_does_anything(
+def test_a_path_without_a_valid_link_changes_nothing(
     fuzzed: Site, untouched: Rows, method: str, path: str, tail: str, query: str
 ) -> None:
     data = {"scope": "all"} if method == "POST" else None
     answer = send(fuzzed, method, path + tail, query_string=quote(query, safe="&="), data=data)
-    assert_calm(answer, fuzzed, untouched)
+    assert_no_effect(answer, fuzzed, untouched)
     if method != "OPTIONS":
         assert answer.status_code in {400, 404, 405}
 
 
-@calm
+@fuzz_settings
 @given(st.sampled_from(FORMS), types, st.binary(max_size=500), headers)
-def test_no_form_that_presses_no_button_does_anything(
+def test_a_form_without_a_button_changes_nothing(
     fuzzed: Site,
     untouched: Rows,
     form: str,
@@ -115,10 +115,10 @@ def test_no_form_that_presses_no_button_does_anything(
     sent: dict[str, str],
 ) -> None:
     extra = {"data": body, "content_type": content_type, "headers": sent}
-    assert_calm(send(fuzzed, "POST", form, **extra), fuzzed, untouched)
+    assert_no_effect(send(fuzzed, "POST", form, **extra), fuzzed, untouched)
 
 
-@calm
+@fuzz_settings
 @given(
     st.sampled_from(FORMS),
     st.dictionaries(
@@ -126,15 +126,15 @@ def test_no_form_that_presses_no_button_does_anything(
         st.text().filter(lambda text: text not in BUTTONS and not is_mailable(text)),
     ),
 )
-def test_no_field_but_a_buttons_own_does_anything(
+def test_an_unknown_field_value_changes_nothing(
     fuzzed: Site, untouched: Rows, path: str, form: dict[str, str]
 ) -> None:
     form = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
     answer = send(fuzzed, "POST", path, data=form)
-    assert_calm(answer, fuzzed, untouched)
+    assert_no_effect(answer, fuzzed, untouched)
 
 
-@calm
+@fuzz_settings
 @given(
     st.lists(st.sampled_from(["weekly-news", "product-news", "third", "x"]) | st.text()),
     st.dictionaries(
@@ -146,38 +146,38 @@ def test_no_field_but_a_buttons_own_does_anything(
         st.sampled_from(["", "on", "weekly ", "daily", "Every"]) | st.text(),
     ),
 )
-def test_no_form_of_preferences_that_says_what_is_not_so_does_anything(
+def test_a_preferences_form_with_false_values_changes_nothing(
     fuzzed: Site, untouched: Rows, slugs: list[str], form: dict[str, str]
 ) -> None:
     data = {name: text.encode("utf-8", "replace").decode() for name, text in form.items()}
     named = [slug.encode("utf-8", "replace").decode() for slug in slugs]
     answer = send(fuzzed, "POST", f"{GOOD['/p/']}/save", data={**data, "topic": named})
-    assert_calm(answer, fuzzed, untouched)
+    assert_no_effect(answer, fuzzed, untouched)
     assert answer.status_code in {400, 409}
 
 
-@calm
+@fuzz_settings
 @given(st.sampled_from(["GET", "HEAD"]), st.sampled_from(sorted(GOOD.values())), headers, st.text())
-def test_no_look_at_a_page_does_anything(
+def test_viewing_a_page_changes_nothing(
     fuzzed: Site, untouched: Rows, method: str, good: str, sent: dict[str, str], query: str
 ) -> None:
     answer = send(fuzzed, method, good, headers=sent, query_string=quote(query, safe="&="))
-    assert_calm(answer, fuzzed, untouched)
+    assert_no_effect(answer, fuzzed, untouched)
 
 
-@calm
+@fuzz_settings
 @given(types, st.binary(max_size=4096), headers)
-def test_whatever_the_body_a_one_click_post_is_answered(
+def test_a_one_click_post_with_any_body_is_answered(
     fuzzed: Site, content_type: str | None, body: bytes, sent: dict[str, str]
 ) -> None:
     sent.pop("Content-Length", None)
     path = link(email="fuzzed@example.org", topic="fuzzed")
     answer = send(fuzzed, "POST", path, data=body, content_type=content_type, headers=sent)
     assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n")
-    assert fuzzed.stops("fuzzed@example.org") == ["fuzzed"]
+    assert fuzzed.unsubscribed("fuzzed@example.org") == ["fuzzed"]
 
 
-def test_the_good_links_of_these_tests_are_good(fuzzed: Site, untouched: Rows) -> None:
+def test_the_links_of_these_tests_are_valid(fuzzed: Site, untouched: Rows) -> None:
     assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
     assert len(untouched["subscribers"]) >= 2
     assert make.id_of() in {row[0] for row in untouched["subscribers"]}

@@ -1,4 +1,4 @@
-"""The security headers stand on every answer, whatever happened (S1)."""
+"""Every answer has the security headers (S1)."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,9 +7,8 @@ import pytest
 
 from preference_center import create_app
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, receipt
+from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 FIXED = {
     "Referrer-Policy": "no-referrer",
@@ -19,7 +18,7 @@ FIXED = {
 }
 
 
-def assert_guarded(headers: dict[str, str]) -> None:
+def assert_security_headers(headers: dict[str, str]) -> None:
     for name, value in FIXED.items():
         assert headers.get(name) == value
     policy = [part.strip() for part in headers["Content-Security-Policy"].split(";")]
@@ -30,7 +29,7 @@ def assert_guarded(headers: dict[str, str]) -> None:
 
 
 def answers(site: Site) -> list[tuple[int, dict[str, str]]]:
-    """Return status and headers of every route under every method, and of each kind of error."""
+    """Return the status and headers of every route and method, and of each kind of error."""
     found = [
         site.open(method, path, data={"scope": "all"} if method == "POST" else None)
         for path, methods in every_route(site)
@@ -53,21 +52,21 @@ def answers(site: Site) -> list[tuple[int, dict[str, str]]]:
     return [(each.status_code, dict(each.headers)) for each in found]
 
 
-def test_every_answer_is_guarded(site: Site) -> None:
+def test_every_answer_has_the_security_headers(site: Site) -> None:
     found = answers(site)
     assert {status for status, _ in found} >= {200, 303, 400, 404, 405, 409, 410, 413, 429, 503}
     for _, headers in found:
-        assert_guarded(headers)
+        assert_security_headers(headers)
 
 
-def test_no_answer_is_kept_but_the_style_sheet(site: Site) -> None:
+def test_only_the_style_sheet_may_be_cached(site: Site) -> None:
     for status, headers in answers(site):
         sheet = headers.get("Content-Type", "").startswith("text/css") and status == 200
         kept = "public, max-age=31536000, immutable"
         assert headers["Cache-Control"] == (kept if sheet else "no-store")
 
 
-def test_an_unexpected_error_is_guarded_and_shows_nothing(
+def test_an_unexpected_error_has_the_headers_and_reveals_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -76,25 +75,25 @@ def test_an_unexpected_error_is_guarded_and_shows_nothing(
     monkeypatch.setattr("preference_center.core.preferences.read", fail)
     answer = site.get(link())
     assert answer.status_code == 500
-    assert_guarded(dict(answer.headers))
+    assert_security_headers(dict(answer.headers))
     assert "a fault of ours" not in answer.text
     assert "a fault of ours" in caplog.text
     assert link() not in caplog.text
 
 
-def test_without_https_browsers_are_not_told_to_insist_on_it(site_with: SiteMaker) -> None:
+def test_hsts_is_not_sent_without_https(site_with: SiteMaker) -> None:
     site = site_with(public_url="http://localhost:8000")
     assert "Strict-Transport-Security" not in site.get("/healthz").headers
 
 
-def test_browsers_can_be_told_to_insist_on_it_for_subdomains_too(site_with: SiteMaker) -> None:
+def test_hsts_can_include_subdomains(site_with: SiteMaker) -> None:
     site = site_with(hsts_scope="subdomains")
     for path in ("/healthz", "/u/x"):
         sent = site.get(path).headers["Strict-Transport-Security"]
         assert sent == "max-age=31536000; includeSubDomains"
 
 
-def test_the_health_routes_tell_up_from_ready(site: Site) -> None:
+def test_a_server_without_a_database_is_healthy_but_not_ready(site: Site) -> None:
     assert site.get("/healthz").status_code == site.get("/readyz").status_code == 200
     lose_database(site)
     assert site.get("/healthz").status_code == 200

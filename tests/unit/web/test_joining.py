@@ -1,4 +1,4 @@
-"""Screen F: a topic is started by an emailed link alone, also after leaving everything."""
+"""The preferences page: only an emailed link starts a topic, also after unsubscribing from all."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,14 +13,14 @@ from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-BREAK = "Pause all emails"
+PAUSE_ALL = "Pause all emails"
 NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
 CAME_BACK = "Our emails to this address came back, so we stopped sending them."
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
 
-def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
+def test_starting_a_topic_requires_an_emailed_link(center: Site) -> None:
     center.add_topic("science")
     before = center.subscriptions(), center.events()
     page = center.page(PREFERENCES)
@@ -29,16 +29,16 @@ def test_starting_a_topic_takes_an_emailed_link(center: Site) -> None:
     assert "Check your email to start Science. We’ve sent a link." in shown.text
     assert "Science" not in shown.chosen
     assert (center.subscriptions(), center.events()) == before
-    (mail,) = center.emails()
-    assert mail["To"] == ADA
-    assert mail["Subject"] == "Please confirm: would you like Science?"
-    asked = center.page(path_in(mail, "/c/"))
+    (message,) = center.emails()
+    assert message["To"] == ADA
+    assert message["Subject"] == "Please confirm: would you like Science?"
+    asked = center.page(path_in(message, "/c/"))
     assert (center.subscriptions(), center.events()) == before
     assert center.press_and_follow(asked, "Yes, send me Science").heading == "You’ll get Science"
     assert center.subscriptions()["science"] == EVERY
 
 
-def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
+def test_the_page_shows_saved_and_requested_changes(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.tick("Science")
@@ -50,7 +50,7 @@ def test_what_is_saved_and_what_is_mailed_are_both_told(center: Site) -> None:
     assert "Check your email to start Town letter." in shown.text
 
 
-def test_asking_again_and_again_is_three_mails_a_day(center: Site) -> None:
+def test_repeated_requests_send_three_emails_a_day(center: Site) -> None:
     center.add_topic("science")
     sent = 0
     for _ in range(6):
@@ -75,7 +75,7 @@ def test_without_an_address_nothing_is_started(center: Site) -> None:
     assert center.rows()["outbox"] == []
 
 
-def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
+def test_an_unknown_recipient_can_choose_a_language(center: Site) -> None:
     center.archive("town-letter")
     page = center.page(link("preferences", "new@example.org"))
     page.select("language", "Deutsch")
@@ -83,7 +83,7 @@ def test_somebody_unknown_can_choose_a_language(center: Site) -> None:
     assert center.locale("new@example.org") == "de"
 
 
-def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> None:
+def test_without_choices_there_is_no_save_button(site_with: SiteMaker) -> None:
     site = site_with(languages=("en",))
     site.subscribe(ADA)
     page = site.page(link("preferences", "new@example.org"))
@@ -92,9 +92,7 @@ def test_where_nothing_can_be_chosen_there_is_no_save(site_with: SiteMaker) -> N
 
 
 @pytest.mark.parametrize("scope", ["all", "address"])
-def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
-    center: Site, scope: Any
-) -> None:
+def test_an_emailed_link_ends_a_bounce_suppression(center: Site, scope: Any) -> None:
     with center.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=scope, source="bounce")
     page = center.page(PREFERENCES)
@@ -102,16 +100,18 @@ def test_after_a_bounce_a_mailed_link_shows_that_the_address_works_again(
     page.tick("Town letter")
     page = center.press_and_follow(page, "Save")
     assert "Check your email to start Town letter." in page.text
-    (mail,) = center.emails()
-    goodbye = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Town letter")
-    assert goodbye.heading == "You’ll get Town letter"
+    (message,) = center.emails()
+    joined = center.press_and_follow(
+        center.page(path_in(message, "/c/")), "Yes, send me Town letter"
+    )
+    assert joined.heading == "You’ll get Town letter"
     statuses = {slug: each[0] for slug, each in center.subscriptions().items()}
     assert statuses.pop("town-letter") == "subscribed"
     assert set(statuses.values()) == {"unsubscribed"}
     assert center.page(PREFERENCES).chosen == ["Town letter"]
 
 
-def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> None:
+def test_without_smtp_no_email_is_promised(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
     site.subscribe(ADA)
     with site.database.transaction() as session:
@@ -127,7 +127,7 @@ def test_where_no_mail_can_be_sent_none_is_promised(site_with: SiteMaker) -> Non
     assert site.rows()["outbox"] == []
 
 
-def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
+def test_an_address_suppressed_by_the_sender_starts_nothing(center: Site) -> None:
     with center.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="import")
     before = center.rows()
@@ -142,7 +142,7 @@ def test_an_address_that_its_sender_stopped_joins_nothing(center: Site) -> None:
     assert center.rows() == before
 
 
-def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None:
+def test_an_erased_subscriber_starts_nothing_and_changes_no_row(center: Site) -> None:
     with center.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = center.rows()
@@ -158,18 +158,20 @@ def test_somebody_erased_joins_nothing_and_leaves_no_trace(center: Site) -> None
     assert center.rows() == before
 
 
-def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -> None:
+def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> None:
     center.press(center.page(PREFERENCES), ALL)
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
     assert page.chosen == []
     assert ALL not in page.buttons
-    assert BREAK not in page.buttons
+    assert PAUSE_ALL not in page.buttons
     page.tick("Weekly news")
     assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
     assert center.events()[-1] == ("unsubscribed", "all")
-    (mail,) = center.emails()
-    joined = center.press_and_follow(center.page(path_in(mail, "/c/")), "Yes, send me Weekly news")
+    (message,) = center.emails()
+    joined = center.press_and_follow(
+        center.page(path_in(message, "/c/")), "Yes, send me Weekly news"
+    )
     assert joined.heading == "You’ll get Weekly news"
     assert "What you get now: Weekly news" in joined.text
     page = center.page(PREFERENCES)
@@ -178,7 +180,7 @@ def test_who_left_everything_starts_one_topic_by_the_mailed_link(center: Site) -
     assert center.subscriptions()["product-news"][0] == "unsubscribed"
 
 
-def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) -> None:
+def test_a_forged_form_cannot_start_a_private_topic(center: Site) -> None:
     center.add_topic("partners", public=False)
     before = center.rows()
     forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
@@ -186,7 +188,7 @@ def test_a_private_topic_cannot_be_joined_by_a_form_of_ones_own(center: Site) ->
     assert center.rows() == before
 
 
-def test_a_form_of_ones_own_cannot_evade_the_mailed_link(center: Site) -> None:
+def test_a_forged_form_cannot_bypass_the_emailed_link(center: Site) -> None:
     center.add_topic("science")
     forged = {"topic": "science", "was-science": "off", "on-science": "on"}
     for extra in ({"often-science": "weekly"}, {"resume-science": "on"}, {}):

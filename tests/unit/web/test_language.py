@@ -1,4 +1,4 @@
-"""The visitor's language: the switch, else the subscriber's own, else the browser's (P7)."""
+"""The visitor's language: that of the switch, the subscriber or the browser (P7)."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ MARKED = re.compile("\u202e[^\u202c]*\u202c")
 
 @pytest.fixture
 def both(site_with: SiteMaker) -> Site:
-    """Return a site in English and in English set right to left, with all that may be shown."""
+    """Return a site in English and in mirrored English, with all optional elements."""
     site = site_with(
         languages=("en", "ar-XB"),
         privacy_url="https://example.org/privacy",
@@ -52,7 +52,7 @@ def prefer(site: Site, locale: str | None) -> None:
         ("?lang=%00%ff", None, "en;q=x,\xff", ENGLISH),
     ],
 )
-def test_the_language_is_chosen(
+def test_the_switch_precedes_the_subscribers_and_the_browsers_language(
     both: Site, switch: str, own: str | None, browser: str, shown: tuple[str, str]
 ) -> None:
     prefer(both, own)
@@ -61,7 +61,7 @@ def test_the_language_is_chosen(
         assert both.page(path + switch, headers=headers).lang == shown
 
 
-def test_the_switch_names_each_language_in_itself_and_leads_back_to_the_page(both: Site) -> None:
+def test_the_switch_names_each_language_and_links_to_the_same_page(both: Site) -> None:
     page = both.page(link())
     assert both.page(page.links["العربية"]).lang == MIRRORED
     assert both.page(both.page(page.links["العربية"]).links["English"]).lang == ENGLISH
@@ -69,9 +69,9 @@ def test_the_switch_names_each_language_in_itself_and_leads_back_to_the_page(bot
 
 def test_the_chosen_language_is_kept_from_page_to_page(both: Site) -> None:
     page = both.page(f"{link()}?lang=ar-XB")
-    goodbye = both.press_and_follow(page, page.buttons[0])
-    assert goodbye.lang == MIRRORED
-    assert both.press_and_follow(goodbye, goodbye.buttons[0]).lang == MIRRORED
+    receipt = both.press_and_follow(page, page.buttons[0])
+    assert receipt.lang == MIRRORED
+    assert both.press_and_follow(receipt, receipt.buttons[0]).lang == MIRRORED
     (preferences,) = [each for each in page.links.values() if each.startswith("/p/")]
     assert both.page(preferences).lang == MIRRORED
 
@@ -84,7 +84,7 @@ def test_with_one_language_there_is_no_switch(site_with: SiteMaker) -> None:
     assert not [target for target in page.links.values() if "lang=" in target]
 
 
-def test_the_wording_of_an_undo_is_kept_as_it_was_read(both: Site) -> None:
+def test_the_recorded_wording_of_an_undo_is_in_the_page_language(both: Site) -> None:
     prefer(both, "ar-XB")
     page = both.page(both.press(both.page(link()), both.page(link()).buttons[0]).location)
     assert page.lang == MIRRORED
@@ -100,10 +100,10 @@ def test_a_topic_is_named_in_the_language_of_the_page(both: Site) -> None:
     assert "Weekly news" in both.page(link()).heading
 
 
-ACTS: dict[str, tuple[str, dict[str, str]]] = {
+CHANGES: dict[str, tuple[str, dict[str, str]]] = {
     "leave": (f"{link()}/leave", {"scope": "topic"}),
-    "leave everything": (f"{link('preferences')}/leave", {"scope": "all"}),
-    "ask for less": (f"{link()}/less", {"choice": "weekly"}),
+    "leave all": (f"{link('preferences')}/leave", {"scope": "all"}),
+    "reduce": (f"{link()}/less", {"choice": "weekly"}),
     "pause": (f"{link('preferences')}/pause", {"length": "1-month"}),
     "save": (
         f"{link('preferences')}/save",
@@ -115,7 +115,7 @@ ACTS: dict[str, tuple[str, dict[str, str]]] = {
 
 @pytest.fixture
 def german(site_with: SiteMaker) -> Site:
-    """Return a site in English and German, where ada reads one topic."""
+    """Return a site in English and German, where ada subscribes to one topic."""
     site = site_with(languages=("en", "de"))
     site.subscribe("bob@example.org")
     with site.database.transaction() as session:
@@ -123,36 +123,38 @@ def german(site_with: SiteMaker) -> Site:
     return site
 
 
-@pytest.mark.parametrize("choice", ACTS)
-def test_who_acts_in_another_language_is_written_to_in_it(german: Site, choice: str) -> None:
-    path, form = ACTS[choice]
+@pytest.mark.parametrize("choice", CHANGES)
+def test_an_act_in_another_language_sets_the_subscribers_language(
+    german: Site, choice: str
+) -> None:
+    path, form = CHANGES[choice]
     german.post(path, data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "de"
     german.now += timedelta(minutes=2)
-    (mail,) = german.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
 
 
-def test_who_acts_in_everybodys_language_is_noted_in_none(german: Site) -> None:
-    for path, form in ACTS.values():
+def test_an_act_in_the_default_language_sets_no_language(german: Site) -> None:
+    for path, form in CHANGES.values():
         german.post(path, data=form, headers={"Accept-Language": "en-GB,de;q=0.5"})
     assert german.locale() is None
 
 
-def test_who_switches_to_everybodys_language_keeps_it(german: Site) -> None:
-    path, form = ACTS["leave"]
+def test_switching_to_the_default_language_sets_it(german: Site) -> None:
+    path, form = CHANGES["leave"]
     german.post(f"{path}?lang=en", data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "en"
 
 
-def test_a_language_that_is_known_stays_when_a_page_is_read_in_another(german: Site) -> None:
+def test_an_act_in_another_language_keeps_a_recorded_language(german: Site) -> None:
     prefer(german, "en")
-    path, form = ACTS["leave"]
+    path, form = CHANGES["leave"]
     german.post(f"{path}?lang=de", data=form, headers={"Accept-Language": "de"})
     assert german.locale() == "en"
 
 
-def test_to_look_or_to_repeat_notes_no_language(german: Site) -> None:
+def test_viewing_or_repeating_sets_no_language(german: Site) -> None:
     german.post(link())
     german.get(f"{link()}?lang=de")
     german.get(link("preferences"), headers={"Accept-Language": "de"})
@@ -160,25 +162,25 @@ def test_to_look_or_to_repeat_notes_no_language(german: Site) -> None:
     assert german.locale() is None
 
 
-def test_a_mail_programs_own_button_says_no_language(german: Site) -> None:
+def test_one_click_sets_no_language(german: Site) -> None:
     german.post(link(), headers={"Accept-Language": "de"})
     assert german.locale() is None
 
 
-def test_an_undo_is_written_of_in_the_language_it_was_done_in(german: Site) -> None:
+def test_the_notice_of_an_undo_is_in_the_language_of_the_undo(german: Site) -> None:
     path = german.post(f"{link()}/leave", data={"scope": "topic"}).location
     german.now += timedelta(minutes=2)
     german.emails()
     german.post(f"{path}/undo", headers={"Accept-Language": "de"})
     german.now += timedelta(minutes=2)
-    (mail,) = german.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
 
 
 @pytest.mark.parametrize(
     ("code", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl"), ("ar-XB", "rtl")]
 )
-def test_every_page_in_every_state_is_whole_in_every_language(
+def test_every_page_in_every_state_is_complete_in_every_language(
     site_with: SiteMaker, code: str, direction: str
 ) -> None:
     site = site_with(languages=("en", "de", "ar", "ar-XB"))
@@ -188,7 +190,7 @@ def test_every_page_in_every_state_is_whole_in_every_language(
     assert {page.lang for page in pages} == {(code, direction)}
 
 
-def test_no_text_of_ours_bypasses_the_catalogue(both: Site) -> None:
+def test_every_text_comes_from_the_catalogue(both: Site) -> None:
     data = [BRAND, "1 Example Street, 1000 Exampletown", "help@example.org", "Blog", "English"]
     data += ["Weekly news", "Product news", "a•••@example.org", "b•••@example.org", "UTC"]
     data += ["e•••@example.org", "Third"]
@@ -200,6 +202,6 @@ def test_no_text_of_ours_bypasses_the_catalogue(both: Site) -> None:
         assert not re.search(r"[A-Za-z]", rest), rest
 
 
-def test_the_search_for_untranslated_text_finds_some() -> None:
+def test_the_check_detects_untranslated_text() -> None:
     assert re.search(r"[A-Za-z]", MARKED.sub("", "\u202eUndo\u202c this"))
     assert not re.search(r"[A-Za-z]", MARKED.sub("", "\u202eUndo\u202c \u202ethis\u202c"))

@@ -1,4 +1,4 @@
-"""Screen A: one page, one press, and every other state somebody may find (P1, P2)."""
+"""The unsubscribe page: one press unsubscribes; and the other states of the page (P1, P2)."""
 
 import pytest
 
@@ -11,47 +11,47 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
-LESS = "Get fewer emails"
+FEWER = "Get fewer emails"
 FORWARDED = "Not your address? This email was probably forwarded. You can close this page."
 
 
-def test_the_page_offers_to_leave_the_topic_and_everything(site: Site) -> None:
+def test_the_page_offers_to_unsubscribe_from_the_topic_and_from_all(site: Site) -> None:
     page = site.page(link())
     assert page.heading == THIS
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert "For a•••@example.org" in page.text
     assert "ada@example.org" not in page.html
     assert FORWARDED in page.text
 
 
-def test_one_press_leaves_the_topic(site: Site) -> None:
-    goodbye = site.press_and_follow(site.page(link()), THIS)
-    assert goodbye.heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news"]
+def test_one_press_unsubscribes_from_the_topic(site: Site) -> None:
+    receipt = site.press_and_follow(site.page(link()), THIS)
+    assert receipt.heading == "You’re unsubscribed from Weekly news"
+    assert site.unsubscribed() == ["weekly-news"]
 
 
-def test_one_press_leaves_everything(site: Site) -> None:
-    goodbye = site.press_and_follow(site.page(link()), ALL)
-    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["all"]
+def test_one_press_unsubscribes_from_all(site: Site) -> None:
+    receipt = site.press_and_follow(site.page(link()), ALL)
+    assert receipt.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert site.unsubscribed() == ["all"]
 
 
-def test_leaving_by_the_page_says_so_in_the_ledger(site: Site) -> None:
+def test_the_ledger_records_the_page_and_the_campaign(site: Site) -> None:
     site.press(site.page(link()), THIS)
     (row,) = [row for row in site.rows()["ledger"] if "unsubscribed" in row]
     assert {"page", "2026-47", "weekly-news"} <= set(map(str, row))
 
 
-def test_pressing_twice_is_one_stop_and_one_mail(site: Site) -> None:
+def test_pressing_twice_makes_one_unsubscribe_and_one_email(site: Site) -> None:
     page = site.page(link())
     first, second = site.press(page, THIS), site.press(page, THIS)
     assert first.location.startswith("/r/")
     assert second.location == link()
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
     assert len(site.rows()["outbox"]) == 1
 
 
-def test_who_left_the_topic_already_is_told_since_when(site: Site) -> None:
+def test_an_unsubscribed_topic_shows_since_when(site: Site) -> None:
     site.post(link())
     page = site.page(link())
     assert page.heading == "You’re already unsubscribed from Weekly news"
@@ -59,7 +59,7 @@ def test_who_left_the_topic_already_is_told_since_when(site: Site) -> None:
     assert page.buttons == [ALL]
 
 
-def test_who_left_everything_already_has_nothing_to_press(site: Site) -> None:
+def test_after_unsubscribing_from_all_the_page_has_no_button(site: Site) -> None:
     site.press(site.page(link()), ALL)
     page = site.page(link())
     assert page.heading == "You’re already unsubscribed from all Northwind Letters emails"
@@ -76,15 +76,15 @@ def test_an_archived_topic_is_no_longer_sent(site: Site) -> None:
     assert page.buttons == [ALL]
 
 
-def test_an_address_unknown_to_us_can_leave_and_is_told_what_we_cannot_do(site: Site) -> None:
+def test_an_unknown_recipient_can_unsubscribe_without_a_confirmation(site: Site) -> None:
     page = site.page(link(email="new@example.org"))
     assert "@example.org" not in page.text
-    goodbye = site.press_and_follow(page, THIS)
+    receipt = site.press_and_follow(page, THIS)
     assert (
         "We’ve recorded this. We have no address on file, so we can’t send a confirmation."
-        in goodbye.text
+        in receipt.text
     )
-    assert site.stops("new@example.org") == ["weekly-news"]
+    assert site.unsubscribed("new@example.org") == ["weekly-news"]
 
 
 def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> None:
@@ -92,25 +92,25 @@ def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> N
     site.subscribe(topics=("weekly-news",))
     page = site.page(link())
     assert page.heading == THIS
-    assert page.buttons == [ALL, LESS]
-    goodbye = site.press_and_follow(page, page.buttons[0])
-    assert "You won’t get any more newsletters from us." in goodbye.text
+    assert page.buttons == [ALL, FEWER]
+    receipt = site.press_and_follow(page, page.buttons[0])
+    assert "You won’t get any more newsletters from us." in receipt.text
 
 
-def test_a_topic_of_its_own_can_be_left_beside_a_single_public_one(site_with: SiteMaker) -> None:
+def test_a_private_topic_is_separate_from_a_single_public_one(site_with: SiteMaker) -> None:
     site = site_with()
     site.subscribe(topics=("weekly-news",))
     page = site.page(link(topic="a-private-letter"))
     assert page.buttons == ["Unsubscribe from A private letter", ALL]
     site.press(page, "Unsubscribe from A private letter")
-    assert site.stops() == ["a-private-letter"]
+    assert site.unsubscribed() == ["a-private-letter"]
 
 
-def test_a_topic_that_was_never_set_up_is_named_after_its_slug(site: Site) -> None:
+def test_an_unknown_topic_is_named_after_its_slug(site: Site) -> None:
     page = site.page(link(topic="spring-offers"))
     assert page.heading == "Unsubscribe from Spring offers"
     site.press(page, "Unsubscribe from Spring offers")
-    assert site.stops() == ["spring-offers"]
+    assert site.unsubscribed() == ["spring-offers"]
 
 
 @pytest.mark.parametrize(
@@ -124,19 +124,19 @@ def test_a_topic_that_was_never_set_up_is_named_after_its_slug(site: Site) -> No
         {"topic": "weekly-news"},
     ],
 )
-def test_a_form_without_a_button_is_shown_again_and_does_nothing(
+def test_a_form_without_a_button_is_an_error_and_changes_nothing(
     site: Site, data: dict[str, str]
 ) -> None:
     before = site.rows()
     page = Page(site.post(f"{link()}/leave", data=data), 400)
     assert page.title == f"Error: {THIS} – Northwind Letters"
     assert page.text.startswith("There is a problem")
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert site.rows() == before
 
 
 @pytest.mark.parametrize("body", ["[1]", "5", "null", '{"scope":"all"}', "{", '"all"'])
-def test_a_form_sent_as_json_does_nothing(site: Site, body: str) -> None:
+def test_a_form_sent_as_json_changes_nothing(site: Site, body: str) -> None:
     before = site.rows()
     for path in (f"{link()}/leave", f"{link('preferences')}/leave"):
         assert site.post(path, data=body, content_type="application/json").status_code == 400
@@ -149,7 +149,7 @@ def test_a_form_too_long_is_refused(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_the_names_of_topics_are_text_and_never_markup(site: Site) -> None:
+def test_topic_names_are_escaped(site: Site) -> None:
     hostile = "<script>alert(1)</script>&%(brand)s{{ 7*7 }}"
     with site.database.transaction() as session:
         topics.describe(topics.get(session, "weekly-news"), "en", hostile, "")
@@ -159,16 +159,16 @@ def test_the_names_of_topics_are_text_and_never_markup(site: Site) -> None:
     assert hostile in site.press_and_follow(page, page.buttons[0]).heading
 
 
-def test_the_page_leads_to_the_preferences_of_the_same_person(site: Site) -> None:
+def test_the_page_links_to_the_same_subscribers_preferences(site: Site) -> None:
     (path,) = [path for path in site.page(link()).links.values() if path.startswith("/p/")]
     page = site.page(path)
     assert page.heading == "Your email preferences"
     assert "a•••@example.org" in page.text
 
 
-def test_somebody_whose_mail_bounced_can_still_leave(site: Site) -> None:
+def test_a_bounced_subscriber_can_unsubscribe(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.press_and_follow(site.page(link()), ALL)
     assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["address", "all"]
+    assert site.unsubscribed() == ["address", "all"]

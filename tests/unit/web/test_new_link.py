@@ -1,4 +1,4 @@
-"""Screen E: a fresh link by mail, told alike to those we know and those we do not (P8)."""
+"""A new link by email, with the same answer for known and unknown addresses (P8)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,21 +30,21 @@ def ask(site: Site, email: str = ADA, **request: Any) -> Any:
 
 @contextmanager
 def statements(site: Site) -> Iterator[list[str]]:
-    """Yield the statements that are sent to the database meanwhile, without their values."""
-    said: list[str] = []
+    """Yield the statements that are sent to the database, without their values."""
+    sent_statements: list[str] = []
 
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        said.append(statement)
+        sent_statements.append(statement)
 
     event.listen(site.database.engine, "before_cursor_execute", note)
     try:
-        yield said
+        yield sent_statements
     finally:
         event.remove(site.database.engine, "before_cursor_execute", note)
 
 
 @pytest.mark.parametrize("path", ["/u/x", "/p/x", "/r/x", "/c/x", link()[:-1]])
-def test_a_broken_link_leads_to_a_fresh_one(site: Site, path: str) -> None:
+def test_the_page_of_a_broken_link_emails_a_new_one(site: Site, path: str) -> None:
     page = site.page(path, 400)
     assert page.heading == "This link doesn’t work"
     assert "Copy the whole link, or get a new one." in page.text
@@ -54,14 +54,14 @@ def test_a_broken_link_leads_to_a_fresh_one(site: Site, path: str) -> None:
     assert shown.heading == "Check your email"
     assert SENT in shown.text
     assert "Nothing after 10 minutes? Look in spam or write to help@example.org." in shown.text
-    (mail,) = site.emails()
-    assert mail["To"] == ADA
-    fresh = site.page(path_in(mail, "/p/"))
+    (message,) = site.emails()
+    assert message["To"] == ADA
+    fresh = site.page(path_in(message, "/p/"))
     assert fresh.heading == "Your email preferences"
     assert "For a•••@example.org" in fresh.text
 
 
-def test_the_form_stands_by_itself_too(site: Site) -> None:
+def test_the_form_has_its_own_page(site: Site) -> None:
     page = site.page(FORM)
     assert page.heading == "Get a new link"
     assert page.buttons == [BUTTON]
@@ -71,7 +71,7 @@ def test_the_form_stands_by_itself_too(site: Site) -> None:
     assert site.press_and_follow(page, BUTTON).heading == "Check your email"
 
 
-def test_without_a_contact_none_is_named(site_with: SiteMaker) -> None:
+def test_without_a_contact_none_is_shown(site_with: SiteMaker) -> None:
     site = site_with(contact="")
     page = site.page("/new-link/sent")
     assert "Nothing after 10 minutes? Look in spam." in page.text
@@ -86,7 +86,7 @@ def test_without_a_contact_none_is_named(site_with: SiteMaker) -> None:
         *("Ada ada@example.org", '"><script>alert(1)</script>', "a" * 300 + "@example.org"),
     ],
 )
-def test_a_wrong_address_is_an_error_that_keeps_what_was_typed(site: Site, typed: str) -> None:
+def test_an_invalid_address_is_an_error_that_keeps_the_input(site: Site, typed: str) -> None:
     before = site.rows()
     page = Page(ask(site, typed), 400)
     assert page.title == "Error: Get a new link – Northwind Letters"
@@ -94,9 +94,9 @@ def test_a_wrong_address_is_an_error_that_keeps_what_was_typed(site: Site, typed
     field = page.field(LABEL)
     assert field.get("value", "").split() == typed.split()
     assert field.get("aria-invalid") == "true"
-    told = [each for each in page.root.iter() if each.get("id") == "email-problem"]
+    messages = [each for each in page.root.iter() if each.get("id") == "email-problem"]
     assert "email-problem" in field.get("aria-describedby", "").split()
-    assert "".join(told[0].itertext()) == WRONG
+    assert "".join(messages[0].itertext()) == WRONG
     assert site.rows() == before
 
 
@@ -109,13 +109,13 @@ def test_a_nul_in_an_address_is_refused(site: Site) -> None:
 @pytest.mark.parametrize(
     "typed", [" Ada@Example.ORG ", "<ADA@example.org>", "mailto:ada@example.org"]
 )
-def test_an_address_is_known_however_it_is_spelt(site: Site, typed: str) -> None:
+def test_an_address_is_found_in_any_spelling(site: Site, typed: str) -> None:
     ask(site, typed)
-    (mail,) = site.emails()
-    assert mail["To"] == ADA
+    (message,) = site.emails()
+    assert message["To"] == ADA
 
 
-def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -> None:
+def test_the_answer_is_the_same_for_known_and_unknown_addresses(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(
             session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
@@ -124,21 +124,21 @@ def test_the_answer_is_the_same_whether_we_know_the_address_or_not(site: Site) -
         erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
     found = []
     for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
-        with statements(site) as said:
+        with statements(site) as sent_statements:
             answer = ask(site, email)
-        assert len(said) >= 2
-        found.append((answer.status_code, dict(answer.headers), answer.text, said))
+        assert len(sent_statements) >= 2
+        found.append((answer.status_code, dict(answer.headers), answer.text, sent_statements))
     assert [each == found[0] for each in found] == [True] * 4
 
 
-def test_only_readers_are_mailed(site: Site) -> None:
+def test_unknown_erased_and_suppressed_addresses_get_no_email(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(
             session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
         )
         make.subscriber(session, "eve@example.org")
         erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
-        make.unsubscribe(session, "noted@example.org")  # by a link, its address unknown
+        make.unsubscribe(session, "noted@example.org")  # by a link, without an address
     for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
         ask(site, email)
     assert site.emails() == []
@@ -146,30 +146,30 @@ def test_only_readers_are_mailed(site: Site) -> None:
     assert site.subscriber("new@example.org") is None
 
 
-def test_who_bounced_is_mailed_what_they_asked_for(site: Site) -> None:
+def test_a_bounced_address_gets_the_requested_link(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     ask(site)
-    (mail,) = site.emails()
-    assert "Our emails to this address came back" in site.page(path_in(mail, "/p/")).text
+    (message,) = site.emails()
+    assert "Our emails to this address came back" in site.page(path_in(message, "/p/")).text
 
 
-def test_who_left_everything_is_mailed_what_they_asked_for(site: Site) -> None:
+def test_a_subscriber_unsubscribed_from_all_gets_the_requested_link(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None)
     ask(site)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "Your link to manage Northwind Letters emails"
+    (message,) = site.emails()
+    assert message["Subject"] == "Your link to manage Northwind Letters emails"
 
 
-def test_asking_changes_nobody(site: Site) -> None:
+def test_asking_changes_no_subscriber(site: Site) -> None:
     before = site.rows()
     ask(site)
     after = site.rows()
     assert {name for name in after if after[name] != before[name]} == {"outbox"}
 
 
-def test_an_address_gets_three_mails_a_day(site: Site) -> None:
+def test_an_address_gets_at_most_three_emails_a_day(site: Site) -> None:
     sent = []
     for hour in range(26):
         site.now = make.NOW + timedelta(hours=hour)
@@ -180,7 +180,7 @@ def test_an_address_gets_three_mails_a_day(site: Site) -> None:
     assert sum(sent) == 5
 
 
-def test_pressing_twice_is_one_mail(site: Site) -> None:
+def test_pressing_twice_sends_one_email(site: Site) -> None:
     ask(site)
     ask(site)
     assert len(site.emails()) == 1
@@ -194,16 +194,16 @@ def test_an_origin_may_ask_ten_times_an_hour(site: Site) -> None:
     assert refused.heading == "Please try again later"
     assert "Any link that was sent still works." in refused.text
     assert site.rows() == before
-    assert site.post(link()).status_code == 200  # a stop is never limited
+    assert site.post(link()).status_code == 200  # an unsubscribe is never limited
 
 
-def test_what_is_no_address_does_not_count(site: Site) -> None:
+def test_an_invalid_address_does_not_count(site: Site) -> None:
     for _ in range(30):
         assert ask(site, "x").status_code == 400
     assert ask(site).status_code == 303
 
 
-def test_each_origin_has_its_own_ten(site: Site) -> None:
+def test_each_origin_has_its_own_limit(site: Site) -> None:
     for n in range(20):
         origin = {"REMOTE_ADDR": f"192.0.2.{n % 2}"}
         assert ask(site, f"reader{n}@example.org", environ_overrides=origin).status_code == 303
@@ -226,11 +226,11 @@ def test_each_origin_has_its_own_ten(site: Site) -> None:
         ("", "", "2001:db8::1"),
     ],
 )
-def test_one_network_is_one_origin(one: str, same: str, other: str) -> None:
+def test_one_network_counts_as_one_origin(one: str, same: str, other: str) -> None:
     assert counted_as(one) == counted_as(same) != counted_as(other)
 
 
-def test_a_network_of_ipv6_has_ten_in_all(site_with: SiteMaker) -> None:
+def test_an_ipv6_network_shares_one_limit(site_with: SiteMaker) -> None:
     site = site_with(trusted_proxies=1)
     for n in range(10):
         headers = {"X-Forwarded-For": f"2001:db8:1:2::{n}"}
@@ -239,14 +239,14 @@ def test_a_network_of_ipv6_has_ten_in_all(site_with: SiteMaker) -> None:
     assert ask(site, headers={"X-Forwarded-For": "2001:db8:1:3::1"}).status_code == 303
 
 
-def test_a_header_makes_nobody_another_origin(site: Site) -> None:
+def test_a_header_cannot_change_the_origin(site: Site) -> None:
     for n in range(11):
         headers = {"X-Forwarded-For": f"192.0.2.{n}", "X-Real-IP": f"192.0.2.{n}"}
         answer = ask(site, f"reader{n}@example.org", headers=headers)
     assert answer.status_code == 429
 
 
-def test_behind_a_trusted_proxy_its_header_names_the_origin(site_with: SiteMaker) -> None:
+def test_the_header_of_a_trusted_proxy_names_the_origin(site_with: SiteMaker) -> None:
     site = site_with(trusted_proxies=1)
     for n in range(20):
         headers = {"X-Forwarded-For": f"192.0.2.{n % 2}"}
@@ -256,12 +256,12 @@ def test_behind_a_trusted_proxy_its_header_names_the_origin(site_with: SiteMaker
     assert ask(site, headers={"X-Forwarded-For": "192.0.2.0, 192.0.2.9"}).status_code == 303
 
 
-def test_no_address_of_origin_is_stored(site: Site) -> None:
+def test_the_address_of_the_origin_is_not_stored(site: Site) -> None:
     ask(site, environ_overrides={"REMOTE_ADDR": "203.0.113.77"})
     assert "203.0.113.77" not in str(site.rows())
 
 
-def test_where_no_mail_is_sent_no_link_is_offered(site_with: SiteMaker) -> None:
+def test_without_smtp_no_link_is_offered(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
     site.subscribe()
     page = site.page("/u/x", 400)
@@ -275,7 +275,7 @@ def test_where_no_mail_is_sent_no_link_is_offered(site_with: SiteMaker) -> None:
     assert site.rows() == before
 
 
-def test_a_page_that_is_not_there_offers_a_link_too(site: Site) -> None:
+def test_a_missing_page_offers_a_link(site: Site) -> None:
     page = site.page("/", 404)
     page.fill_in("Email address", ADA)
     assert site.press_and_follow(page, "Email me a link").heading == "Check your email"
@@ -296,12 +296,12 @@ def test_the_language_is_kept_and_can_be_switched(site_with: SiteMaker) -> None:
     assert site.page(Page(last, 429).links["English"]).heading == "Get a new link"
 
 
-def test_the_mail_is_in_the_readers_own_language(site_with: SiteMaker) -> None:
+def test_the_email_is_in_the_subscribers_language(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "de"))
     site.subscribe()
     with site.database.transaction() as session:
         make.subscriber(session, ADA).locale = "de"
     ask(site, headers={"Accept-Language": "en"})
-    (mail,) = site.emails()
-    assert mail["Content-Language"] == "de"
-    assert site.page(path_in(mail, "/p/")).lang == ("de", "ltr")
+    (message,) = site.emails()
+    assert message["Content-Language"] == "de"
+    assert site.page(path_in(message, "/p/")).lang == ("de", "ltr")

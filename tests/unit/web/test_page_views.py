@@ -1,4 +1,4 @@
-"""Openings are counted by hour, topic and campaign: without person, link or delay (design 4)."""
+"""Page views are counted by hour, topic and campaign, without personal data or delay."""
 
 import threading
 from datetime import timedelta
@@ -14,21 +14,19 @@ from preference_center.store.tables import PageView
 from preference_center.web import counters
 from preference_center.web.counters import BackgroundCounter
 from tests.support import make, processes
-from tests.support.site import Site, confirm, link, receipt
+from tests.support.site import Site, confirm, link, lose_database, receipt, use_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
-from tests.unit.web.test_trouble import put_back
 
 HOUR = make.NOW.replace(minute=0)
 WEEKLY = (HOUR, "weekly-news", "2026-47")
-OpeningCounter = BackgroundCounter[page_views.Key]
+PageViewCounter = BackgroundCounter[page_views.Key]
 
 
-def opening_counter(database: Database) -> OpeningCounter:
+def page_view_counter(database: Database) -> PageViewCounter:
     return BackgroundCounter(database, page_views.add, "openings")
 
 
-def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> None:
+def test_a_view_is_counted_by_hour_topic_and_campaign(site: Site) -> None:
     site.get(link())
     site.get(link(email="bob@example.org"))
     site.get(link("preferences"))
@@ -44,21 +42,21 @@ def test_an_opening_is_counted_under_its_hour_topic_and_campaign(site: Site) -> 
     }
 
 
-def test_what_is_counted_later_is_added(site: Site) -> None:
+def test_later_counts_are_added(site: Site) -> None:
     for count in (1, 2, 3):
         site.get(link())
         assert site.page_views() == {WEEKLY: count}
     assert site.page_views() == {WEEKLY: 3}
 
 
-def test_an_address_unknown_to_us_counts_like_any_other(site: Site) -> None:
+def test_an_unknown_recipient_counts_like_any_other(site: Site) -> None:
     before = site.rows()
     site.get(link(email="new@example.org", topic="never-set-up"))
     assert site.page_views() == {(HOUR, "never-set-up", "2026-47"): 1}
     assert site.rows() == before
 
 
-def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
+def test_other_requests_are_not_counted(site: Site) -> None:
     for method in ("HEAD", "OPTIONS", "POST", "PUT"):
         site.open(method, link("preferences"))
         site.open(method, link())
@@ -68,7 +66,7 @@ def test_what_shows_nobody_a_page_is_not_counted(site: Site) -> None:
     assert site.page_views() == {}
 
 
-def test_nothing_of_a_person_is_counted(site: Site) -> None:
+def test_counts_contain_nothing_about_a_person(site: Site) -> None:
     site.get(link())
     counted = str(site.page_views())
     for secret in (
@@ -87,7 +85,7 @@ def test_counts_reach_the_database_in_the_background(
     flushed: list[int] = []
     flush = BackgroundCounter.flush
 
-    def watched(counter: OpeningCounter) -> None:
+    def watched(counter: PageViewCounter) -> None:
         flush(counter)
         flushed.append(threading.get_ident())
 
@@ -101,20 +99,20 @@ def test_counts_reach_the_database_in_the_background(
     assert site.page_views() == {WEEKLY: 2}
 
 
-def test_a_request_waits_for_no_count(site: Site) -> None:
+def test_a_request_does_not_wait_for_its_count(site: Site) -> None:
     before = site.page_views()
-    with site.database.transaction() as session:  # the one writer of SQLite
+    with site.database.transaction() as session:  # SQLite has one writer
         make.topic(session, "being-added")
         assert site.get(link()).status_code == 200
     assert site.page_views() == before | {WEEKLY: 1}
 
 
-def test_a_database_that_is_away_loses_no_count(
+def test_an_unavailable_database_loses_no_count(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = site.database
     lose_database(site)
-    counter = opening_counter(site.database)
+    counter = page_view_counter(site.database)
     count(counter, 3)
     counter.flush()
     counter.flush()
@@ -122,17 +120,17 @@ def test_a_database_that_is_away_loses_no_count(
     counter._database = database
     count(counter, 1)
     counter.flush()
-    put_back(site, database)
+    use_database(site, database)
     assert site.page_views() == {WEEKLY: 4}
 
 
-def count(counter: OpeningCounter, times: int) -> None:
+def count(counter: PageViewCounter, times: int) -> None:
     for _ in range(times):
         counter.count(WEEKLY)
 
 
-def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -> None:
-    counters = [opening_counter(database) for _ in range(2)]
+def test_two_counters_make_one_sum(database: Database, site_with: SiteMaker) -> None:
+    counters = [page_view_counter(database) for _ in range(2)]
     for counter in counters:
         count(counter, 5)
         counter.count((HOUR, "product-news", "a"))
@@ -144,8 +142,8 @@ def test_two_that_count_make_one_sum(database: Database, site_with: SiteMaker) -
     assert site_with().page_views() == {WEEKLY: 10, (HOUR, "product-news", "a"): 2}
 
 
-def test_what_is_counted_while_a_flush_runs_is_not_lost(database: Database) -> None:
-    counter, stop = opening_counter(database), threading.Event()
+def test_counts_during_a_flush_are_not_lost(database: Database) -> None:
+    counter, stop = page_view_counter(database), threading.Event()
 
     def keep_flushing() -> None:
         while not stop.is_set():
@@ -177,7 +175,7 @@ def test_memory_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.integration
-def test_a_server_that_is_stopped_counts_what_it_saw(sqlite_template: Path, tmp_path: Path) -> None:
+def test_a_stopped_server_stores_its_counts(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "serve.db"
     path.write_bytes(sqlite_template.read_bytes())
     settings = make.environment(DATABASE_URL=f"sqlite:///{path}", PUBLIC_URL="http://localhost")

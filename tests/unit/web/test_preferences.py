@@ -1,4 +1,4 @@
-"""Screen F: every topic on one page: caps, pauses, the language, all saved at once."""
+"""The preferences page: topics, caps, pauses and language, all saved at once."""
 
 from datetime import timedelta
 
@@ -13,19 +13,19 @@ from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-BREAK = "Pause all emails"
+PAUSE_ALL = "Pause all emails"
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
 
-def test_the_page_shows_every_public_topic_and_what_comes_of_it(center: Site) -> None:
+def test_the_page_shows_every_public_topic_and_its_frequency(center: Site) -> None:
     with center.database.transaction() as session:
         topics.describe(topics.get(session, "weekly-news"), "en", "Weekly news", "What happened.")
     page = center.page(PREFERENCES)
     assert page.heading == "Your email preferences"
     assert "For a•••@example.org" in page.text
     assert ADA not in page.html
-    assert page.buttons == [ALL, "Save", BREAK]
+    assert page.buttons == [ALL, "Save", PAUSE_ALL]
     assert page.chosen == ["Product news", "Weekly news"]
     assert "Town letter" in page.labels
     assert "What happened." in page.text
@@ -37,7 +37,7 @@ def test_the_page_shows_every_public_topic_and_what_comes_of_it(center: Site) ->
     }
 
 
-def test_only_caps_below_the_topics_own_cadence_are_offered(center: Site) -> None:
+def test_only_caps_below_the_topics_cadence_are_offered(center: Site) -> None:
     for slug, cadence in (("a-weekly", "weekly"), ("a-monthly", "monthly")):
         with center.database.transaction() as session:
             make.topic(session, slug, cadence=cadence)
@@ -47,7 +47,7 @@ def test_only_caps_below_the_topics_own_cadence_are_offered(center: Site) -> Non
     assert 'name="often-a-monthly"' not in page.html
 
 
-def test_a_private_topic_is_shown_to_who_gets_it_alone(center: Site) -> None:
+def test_a_private_topic_is_shown_only_to_its_subscribers(center: Site) -> None:
     center.add_topic("partners", public=False)
     assert "Partners" not in center.page(PREFERENCES).labels
     with center.database.transaction() as session:
@@ -59,7 +59,7 @@ def test_a_private_topic_is_shown_to_who_gets_it_alone(center: Site) -> None:
     assert "Partners" not in center.page(PREFERENCES).labels
 
 
-def test_a_cap_is_saved_and_told(center: Site) -> None:
+def test_a_cap_is_saved_and_shown(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", "At most once a month")
     shown = center.press_and_follow(page, "Save")
@@ -83,13 +83,13 @@ def test_a_cap_is_lifted(center: Site) -> None:
     assert center.events()[-1] == ("increased", "weekly-news")
 
 
-def test_unticking_a_topic_leaves_it(center: Site) -> None:
+def test_unticking_a_topic_unsubscribes(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
     assert "Saved. Weekly news: no emails" in shown.text
     assert shown.chosen == ["Product news"]
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
     assert "2026-47" in str(center.rows()["ledger"])
 
 
@@ -113,7 +113,7 @@ def test_a_pause_that_is_over_is_no_longer_shown(center: Site) -> None:
     assert "Resume now" not in center.page(PREFERENCES).labels
 
 
-def test_resuming_and_a_new_cap_are_both_told(center: Site) -> None:
+def test_resuming_and_a_new_cap_are_both_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
@@ -131,17 +131,17 @@ def test_several_changes_at_once_have_one_undo(center: Site) -> None:
     page.select("often-product-news", "At most once a week")
     page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
-    for told in (
+    for text in (
         "Product news: at most once a week (was: every email)",
         "Weekly news: no emails",
     ):
-        assert told in shown.text
+        assert text in shown.text
     undone = center.press_and_follow(shown, "Undo")
     assert undone.heading == "Everything is as it was"
     assert center.subscriptions() == before
 
 
-def test_what_was_saved_is_told_until_something_newer_is(center: Site) -> None:
+def test_saved_changes_are_shown_until_a_newer_change(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     path = center.press(page, "Save").location
@@ -152,11 +152,11 @@ def test_what_was_saved_is_told_until_something_newer_is(center: Site) -> None:
     assert "Undo" not in center.page(path).buttons
 
 
-def test_nobody_is_told_what_another_saved(center: Site) -> None:
+def test_another_subscribers_changes_are_not_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.subscriber(session, "bob@example.org", "weekly-news")
-        stop = make.unsubscribe(session, "bob@example.org")
-    theirs = receipt(stop.first_seq, stop.last_seq, "bob@example.org").removeprefix("/r/")
+        change = make.unsubscribe(session, "bob@example.org")
+    theirs = receipt(change.first_seq, change.last_seq, "bob@example.org").removeprefix("/r/")
     for address in (theirs, "x", f"{theirs}x"):
         page = center.page(f"{PREFERENCES}?saved={address}")
         assert "Saved" not in page.text
@@ -164,7 +164,7 @@ def test_nobody_is_told_what_another_saved(center: Site) -> None:
 
 
 @pytest.mark.parametrize("languages", [("en",), ("en", "de", "ar")])
-def test_saving_what_is_so_already_changes_nothing(
+def test_saving_without_a_change_changes_nothing(
     site_with: SiteMaker, languages: tuple[str, ...]
 ) -> None:
     site = site_with(languages=languages)
@@ -177,20 +177,20 @@ def test_saving_what_is_so_already_changes_nothing(
     assert site.rows()["outbox"] == []
 
 
-def test_changes_are_confirmed_in_one_mail(center: Site) -> None:
+def test_changes_are_confirmed_in_one_email(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-product-news", "At most once a week")
     page.untick("Weekly news")
     center.press_and_follow(page, "Save")
     center.now += timedelta(minutes=2)
-    (mail,) = center.emails()
-    assert mail["Subject"] == "Your email preferences have changed"
+    (message,) = center.emails()
+    assert message["Subject"] == "Your email preferences have changed"
 
 
 # The language.
 
 
-def test_the_language_that_is_chosen_is_kept_for_pages_and_mails(center: Site) -> None:
+def test_the_chosen_language_is_used_for_pages_and_emails(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("language", "Deutsch")
     shown = center.press_and_follow(page, "Save")
@@ -199,11 +199,11 @@ def test_the_language_that_is_chosen_is_kept_for_pages_and_mails(center: Site) -
     assert center.page(link(), headers={"Accept-Language": "ar"}).lang == ("de", "ltr")
     center.post(link())
     center.now += timedelta(minutes=2)
-    (mail,) = center.emails()
-    assert mail["Content-Language"] == "de"
+    (message,) = center.emails()
+    assert message["Content-Language"] == "de"
 
 
-def test_a_change_of_language_alone_is_told_as_saved(center: Site) -> None:
+def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
     with center.database.transaction() as session:
         make.subscriber(session, ADA).locale = "de"
     page = center.page(PREFERENCES)
@@ -215,7 +215,7 @@ def test_a_change_of_language_alone_is_told_as_saved(center: Site) -> None:
     assert "Nothing has changed" not in shown.text
 
 
-def test_what_is_chosen_in_the_form_beats_the_switch(center: Site) -> None:
+def test_the_language_in_the_form_precedes_the_switch(center: Site) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
     page.select("language", "العربية")
     (_, save, _) = page.buttons
@@ -223,7 +223,7 @@ def test_what_is_chosen_in_the_form_beats_the_switch(center: Site) -> None:
     assert center.locale() == "ar"
 
 
-def test_a_page_read_in_another_language_by_the_switch_is_saved_so(center: Site) -> None:
+def test_saving_a_page_in_a_switched_language_saves_that_language(center: Site) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
     (_, save, _) = page.buttons
     assert center.press_and_follow(page, save).lang == ("de", "ltr")
@@ -231,7 +231,7 @@ def test_a_page_read_in_another_language_by_the_switch_is_saved_so(center: Site)
 
 
 @pytest.mark.parametrize("language", ["", "xx", "fr", "en\n", "../de", "de" * 40])
-def test_no_other_language_is_kept(center: Site, language: str) -> None:
+def test_an_unknown_language_is_not_saved(center: Site, language: str) -> None:
     path, data = center.page(PREFERENCES).form_of("Save")
     answer = center.post(f"{path}?lang=de", data=data | {"language": language})
     assert center.page(answer.location).lang == ("de", "ltr")
@@ -242,11 +242,11 @@ def test_no_other_language_is_kept(center: Site, language: str) -> None:
     ("length", "date"),
     [("2 weeks", "6 December 2026"), ("1 month", "22 December 2026"), ("3 months", "22 February")],
 )
-def test_a_break_pauses_every_topic_that_comes(center: Site, length: str, date: str) -> None:
+def test_pause_all_pauses_every_topic_received(center: Site, length: str, date: str) -> None:
     before = center.subscriptions()
     page = center.page(PREFERENCES)
     page.choose(length)
-    shown = center.press_and_follow(page, BREAK)
+    shown = center.press_and_follow(page, PAUSE_ALL)
     assert shown.heading.startswith(f"Your emails are paused until {date}")
     assert "They start again by themselves that day." in shown.text
     assert [each[2] is not None for each in center.subscriptions().values()] == [True, True]
@@ -255,71 +255,71 @@ def test_a_break_pauses_every_topic_that_comes(center: Site, length: str, date: 
     assert center.subscriptions() == before
 
 
-def test_a_break_cuts_no_longer_pause_short(center: Site) -> None:
+def test_pause_all_does_not_shorten_a_longer_pause(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.THREE_MONTHS)
     page = center.page(PREFERENCES)
     page.choose("2 weeks")
-    shown = center.press_and_follow(page, BREAK)
+    shown = center.press_and_follow(page, PAUSE_ALL)
     assert shown.heading == "Product news is paused until 6 December 2026"
     assert "Weekly news (paused until 22 February 2027)" in shown.text
 
 
-def test_a_break_when_all_is_paused_for_longer_changes_nothing(center: Site) -> None:
+def test_pause_all_changes_nothing_if_all_is_paused_for_longer(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.choose("3 months")
-    center.press(page, BREAK)
+    center.press(page, PAUSE_ALL)
     before = center.events()
     page.choose("2 weeks")
-    assert "Nothing has changed." in center.press_and_follow(page, BREAK).text
+    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
     assert center.events() == before
 
 
-def test_a_break_of_no_length_is_an_error_that_leads_to_the_choice(center: Site) -> None:
+def test_pause_all_without_a_length_is_an_error_linked_to_the_choice(center: Site) -> None:
     before = center.rows()
-    page = Page(center.press(center.page(PREFERENCES), BREAK, 400), 400)
+    page = Page(center.press(center.page(PREFERENCES), PAUSE_ALL, 400), 400)
     assert page.title == "Error: Your email preferences – Northwind Letters"
     assert page.links["Choose how long to pause."] == f"#{page.field('2 weeks').get('id')}"
     assert center.rows() == before
 
 
-def test_who_gets_nothing_has_nothing_to_pause(center: Site) -> None:
+def test_without_topics_received_there_is_nothing_to_pause(center: Site) -> None:
     page = center.page(PREFERENCES)
     for topic in ("Weekly news", "Product news"):
         page.untick(topic)
     shown = center.press_and_follow(page, "Save")
-    assert BREAK not in shown.buttons
+    assert PAUSE_ALL not in shown.buttons
     page.choose("2 weeks")
     before = center.events()
-    assert "Nothing has changed." in center.press_and_follow(page, BREAK).text
+    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
     assert Page(center.post(f"{PREFERENCES}/pause"), 400).title.startswith("Error: ")
     assert center.events() == before
 
 
-def test_everything_can_be_left(center: Site) -> None:
-    goodbye = center.press_and_follow(center.page(PREFERENCES), ALL)
-    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert center.stops() == ["all"]
+def test_the_page_can_unsubscribe_from_all(center: Site) -> None:
+    receipt_page = center.press_and_follow(center.page(PREFERENCES), ALL)
+    assert receipt_page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert center.unsubscribed() == ["all"]
 
 
-def test_somebody_unknown_can_leave_everything(center: Site) -> None:
+def test_an_unknown_recipient_can_unsubscribe_from_all(center: Site) -> None:
     center.press(center.page(link("preferences", "new@example.org")), ALL)
-    assert center.stops("new@example.org") == ["all"]
+    assert center.unsubscribed("new@example.org") == ["all"]
 
 
-def test_without_topics_everything_can_still_be_left(site_with: SiteMaker) -> None:
+def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> None:
     site = site_with()
     page = site.page(PREFERENCES)
     assert "There are no topics to choose from." in page.text
     assert page.buttons == [ALL]
     site.press(page, ALL)
-    assert site.stops() == ["all"]
+    assert site.unsubscribed() == ["all"]
 
 
 @pytest.mark.parametrize(
     "data", [{}, {"scope": "topic", "topic": "no-such-topic"}, {"scope": "address"}]
 )
-def test_a_press_of_no_button_leaves_nothing(center: Site, data: dict[str, str]) -> None:
+def test_a_form_without_a_button_changes_nothing(center: Site, data: dict[str, str]) -> None:
     before = center.rows()
     page = Page(center.post(f"{PREFERENCES}/leave", data=data), 400)
     assert page.title.startswith("Error: ")

@@ -1,4 +1,4 @@
-"""Screen B6: why somebody left, asked afterwards, optional, and kept without what names anybody."""
+"""The reason for an unsubscribe: optional, asked afterwards, stored without personal data."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,18 +32,18 @@ REASONS = {
 }
 
 
-def left(site: Site, button: str = THIS) -> Page:
-    """Leave by a button of the page, and return the goodbye."""
+def unsubscribe(site: Site, button: str = THIS) -> Page:
+    """Unsubscribe by a button of the page, and return the receipt."""
     return site.press_and_follow(site.page(link()), button)
 
 
-def given(site: Site) -> list[tuple[Any, ...]]:
+def reasons(site: Site) -> list[tuple[Any, ...]]:
     """Return the topic, campaign, code and note of each reason."""
     return [row[4:] for row in site.rows()["reasons"]]
 
 
-def test_it_is_asked_after_leaving_and_nothing_is_chosen(site: Site) -> None:
-    page = left(site)
+def test_the_question_follows_an_unsubscribe_and_preselects_nothing(site: Site) -> None:
+    page = unsubscribe(site)
     assert QUESTION in page.text
     assert "Why did you leave?" in page.text
     assert page.labels == [*REASONS, NOTE]
@@ -53,7 +53,7 @@ def test_it_is_asked_after_leaving_and_nothing_is_chosen(site: Site) -> None:
     assert page.text.index("Undo") < page.text.index(QUESTION)
 
 
-def test_it_is_never_asked_before_leaving_or_after_less(site: Site) -> None:
+def test_no_reason_is_asked_before_an_unsubscribe_or_after_a_reduction(site: Site) -> None:
     page = site.page(link())
     assert "why" not in page.text.lower()
     page.choose("At most once a week")
@@ -62,35 +62,35 @@ def test_it_is_never_asked_before_leaving_or_after_less(site: Site) -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_reason_is_kept(site: Site, reason: str) -> None:
-    page = left(site)
+def test_a_reason_is_recorded(site: Site, reason: str) -> None:
+    page = unsubscribe(site)
     page.choose(reason)
     answer = site.press(page, SEND)
     assert answer.location.endswith("#why")
     shown = site.page(answer.location)
     assert THANKS in shown.text
     assert QUESTION not in shown.text
-    assert given(site) == [("weekly-news", "2026-47", REASONS[reason], "")]
+    assert reasons(site) == [("weekly-news", "2026-47", REASONS[reason], "")]
 
 
-def test_a_note_alone_is_kept_as_something_else(site: Site) -> None:
-    page = left(site)
+def test_a_note_without_a_reason_is_recorded_as_other(site: Site) -> None:
+    page = unsubscribe(site)
     page.fill_in(NOTE, "The dog ate\r\nmy phone & <b>more</b>")
     assert THANKS in site.press_and_follow(page, SEND).text
     expected = ("weekly-news", "2026-47", "other", "The dog ate my phone & <b>more</b>")
-    assert given(site) == [expected]
+    assert reasons(site) == [expected]
 
 
-def test_a_reason_and_a_note_are_kept_together(site: Site) -> None:
-    page = left(site, ALL)
+def test_a_reason_and_a_note_are_recorded_together(site: Site) -> None:
+    page = unsubscribe(site, ALL)
     page.choose("Too many emails")
     page.fill_in(NOTE, "Six a day.")
     site.press(page, SEND)
-    assert given(site) == [(None, "2026-47", "too_many", "Six a day.")]
+    assert reasons(site) == [(None, "2026-47", "too_many", "Six a day.")]
 
 
-def test_an_answer_is_found_by_the_week_and_the_stop_it_belongs_to(site: Site) -> None:
-    page = left(site)
+def test_an_answer_is_recorded_with_its_unsubscribe_and_its_week(site: Site) -> None:
+    page = unsubscribe(site)
     page.choose("Too many emails")
     site.press(page, SEND)
     (row,) = site.rows()["reasons"]
@@ -98,19 +98,19 @@ def test_an_answer_is_found_by_the_week_and_the_stop_it_belongs_to(site: Site) -
 
 
 @pytest.mark.parametrize("note", ["", "   ", "\r\n\r\n"])
-def test_to_send_nothing_is_an_error_that_leads_to_the_first_reason(site: Site, note: str) -> None:
-    page = left(site)
+def test_an_empty_answer_is_an_error_linked_to_the_first_reason(site: Site, note: str) -> None:
+    page = unsubscribe(site)
     page.fill_in(NOTE, note)
     again = Page(site.press(page, SEND, 400), 400)
     assert again.title == "Error: You’re unsubscribed from Weekly news – Northwind Letters"
     assert again.text.startswith(f"There is a problem {NOTHING}")
     assert again.links[NOTHING] == f"#{again.field('Too many emails').get('id')}"
     assert again.buttons == ["Undo", SEND]
-    assert given(site) == []
+    assert reasons(site) == []
 
 
-def test_what_is_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: Site) -> None:
-    page, text = left(site), "ü" * 501
+def test_a_note_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: Site) -> None:
+    page, text = unsubscribe(site), "ü" * 501
     page.choose("Not relevant to me")
     page.fill_in(NOTE, text)
     again = Page(site.press(page, SEND, 400), 400)
@@ -119,59 +119,59 @@ def test_what_is_too_long_is_an_error_that_keeps_the_text_and_the_choice(site: S
     assert field.text == text
     assert (field.get("aria-invalid"), again.chosen) == ("true", ["Not relevant to me"])
     assert "note-problem" in field.get("aria-describedby", "").split()
-    assert given(site) == []
+    assert reasons(site) == []
     again.fill_in(NOTE, "ü" * 500)
     assert THANKS in site.press_and_follow(again, SEND).text
-    assert given(site)[0][3] == "ü" * 500
+    assert reasons(site)[0][3] == "ü" * 500
 
 
-def test_a_line_break_is_one_character_of_the_500(site: Site) -> None:
-    page = left(site)
+def test_a_line_break_counts_as_one_character(site: Site) -> None:
+    page = unsubscribe(site)
     page.fill_in(NOTE, "x\n" * 249 + "xx")
     assert THANKS in site.press_and_follow(page, SEND).text
 
 
-def test_a_note_as_long_as_a_form_may_be_is_shown_again_whole(site: Site) -> None:
-    page, text = left(site), "word " * 12_000
+def test_a_note_of_the_maximum_form_size_is_shown_again_in_full(site: Site) -> None:
+    page, text = unsubscribe(site), "word " * 12_000
     page.fill_in(NOTE, text)
     again = Page(site.press(page, SEND, 400), 400)
     assert again.field(NOTE).text == text.strip()
     page.fill_in(NOTE, text * 2)
     assert site.press(page, SEND, 413)
-    assert given(site) == []
+    assert reasons(site) == []
 
 
-def test_what_looks_like_an_address_or_a_number_never_reaches_the_database(site: Site) -> None:
-    page = left(site)
+def test_addresses_and_phone_numbers_in_a_note_are_not_stored(site: Site) -> None:
+    page = unsubscribe(site)
     page.fill_in(
         NOTE, "Write to ada.l@example.net or ring +49 (0)170 123-4567, thanks. Since 2019."
     )
     site.press(page, SEND)
-    assert given(site)[0][3] == "Write to [address] or ring [number], thanks. Since 2019."
+    assert reasons(site)[0][3] == "Write to [address] or ring [number], thanks. Since 2019."
 
 
 def test_a_note_is_never_shown_again(site: Site) -> None:
-    page = left(site)
+    page = unsubscribe(site)
     page.fill_in(NOTE, "<script>alert(1)</script>")
     assert "alert" not in site.press_and_follow(page, SEND).html
 
 
 @pytest.mark.parametrize("button", [THIS, ALL])
-def test_who_never_signed_up_is_told_that_we_are_sorry(site: Site, button: str) -> None:
-    page = left(site, button)
+def test_the_reason_never_signed_up_is_answered_with_an_apology(site: Site, button: str) -> None:
+    page = unsubscribe(site, button)
     page.choose("I never signed up")
     shown = site.press_and_follow(page, SEND)
     if button == ALL:
         assert shown.buttons == ["Undo"]
         return
     assert f"{THANKS} We’re sorry. {ALL}" in shown.text
-    goodbye = site.press_and_follow(shown, ALL)
-    assert goodbye.heading == "You’re unsubscribed from all Northwind Letters emails"
-    assert site.stops() == ["weekly-news", "all"]
+    left = site.press_and_follow(shown, ALL)
+    assert left.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert site.unsubscribed() == ["weekly-news", "all"]
 
 
-def test_no_other_reason_is_answered_with_an_offer(site: Site) -> None:
-    page = left(site)
+def test_other_reasons_are_answered_without_an_offer(site: Site) -> None:
+    page = unsubscribe(site)
     page.choose("Too many emails")
     shown = site.press_and_follow(page, SEND)
     assert shown.buttons == ["Undo"]
@@ -179,38 +179,38 @@ def test_no_other_reason_is_answered_with_an_offer(site: Site) -> None:
 
 
 def test_a_second_answer_replaces_the_first(site: Site) -> None:
-    page = left(site)
+    page = unsubscribe(site)
     page.choose("Too many emails")
     site.press(page, SEND)
     page.choose("Something else")
     page.fill_in(NOTE, "On second thoughts.")
     site.press(page, SEND)
-    assert given(site) == [("weekly-news", "2026-47", "other", "On second thoughts.")]
+    assert reasons(site) == [("weekly-news", "2026-47", "other", "On second thoughts.")]
 
 
-def test_who_left_by_their_mail_program_is_asked_by_the_mail_alone(site: Site) -> None:
+def test_after_one_click_only_the_email_asks_for_a_reason(site: Site) -> None:
     site.post(link())
     site.now += timedelta(minutes=2)
-    (mail,) = site.emails()
-    page = site.page(path_in(mail, "/r/", "#why"))
+    (message,) = site.emails()
+    page = site.page(path_in(message, "/r/", "#why"))
     assert QUESTION in page.text
     assert "why" in [each.get("id") for each in page.root.iter("section")]
     page.choose("Too many emails")
     assert THANKS in site.press_and_follow(page, SEND).text
-    assert given(site) == [("weekly-news", "2026-47", "too_many", "")]
+    assert reasons(site) == [("weekly-news", "2026-47", "too_many", "")]
 
 
-def test_an_answer_survives_undo_and_is_asked_for_no_more(site: Site) -> None:
-    page = left(site)
+def test_an_answer_survives_undo_and_is_not_asked_for_again(site: Site) -> None:
+    page = unsubscribe(site)
     page.choose("Too many emails")
     answered = site.press_and_follow(page, SEND)
     undone = site.press_and_follow(answered, "Undo")
     assert QUESTION not in undone.text
-    assert len(given(site)) == 1
+    assert len(reasons(site)) == 1
 
 
 def test_an_answer_changes_nothing_else(site: Site) -> None:
-    page = left(site)
+    page = unsubscribe(site)
     page.choose("Too many emails")
     before = site.rows()
     site.press(page, SEND)
@@ -218,8 +218,8 @@ def test_an_answer_changes_nothing_else(site: Site) -> None:
     assert {name for name in after if after[name] != before[name]} == {"reasons"}
 
 
-def test_somebody_erased_is_not_asked_and_not_kept(site: Site) -> None:
-    page = left(site)
+def test_no_reason_is_recorded_for_an_erased_subscriber(site: Site) -> None:
+    page = unsubscribe(site)
     page.choose("Too many emails")
     with site.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
@@ -228,32 +228,32 @@ def test_somebody_erased_is_not_asked_and_not_kept(site: Site) -> None:
     assert site.rows() == before
 
 
-def refused(site: Site, path: str) -> None:
+def assert_refused(site: Site, path: str) -> None:
     before = site.rows()
     answer = site.post(f"{path}/reason", data={"code": "too_many", "note": "x"})
     assert answer.status_code == 409
     assert site.rows() == before
 
 
-def test_who_asked_for_less_is_not_asked_why(site: Site) -> None:
+def test_a_reduction_accepts_no_reason(site: Site) -> None:
     with site.database.transaction() as session:
-        less = make.reduce(session, Frequency.WEEKLY)
-    refused(site, receipt(less.first_seq))
+        reduced = make.reduce(session, Frequency.WEEKLY)
+    assert_refused(site, receipt(reduced.first_seq))
 
 
 @pytest.mark.parametrize("source", ["console", "complaint", "api", "import"])
-def test_a_stop_that_was_not_their_own_asks_no_reason(site: Site, source: Any) -> None:
+def test_an_unsubscribe_by_others_accepts_no_reason(site: Site, source: Any) -> None:
     with site.database.transaction() as session:
-        stop = make.unsubscribe(session, source=source)
-    refused(site, receipt(stop.first_seq))
+        unsubscribed = make.unsubscribe(session, source=source)
+    assert_refused(site, receipt(unsubscribed.first_seq))
 
 
-def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> None:
+def test_no_reason_is_recorded_for_another_or_a_missing_unsubscribe(site: Site) -> None:
     with site.database.transaction() as session:
-        stop = make.unsubscribe(session, "bob@example.org")
-    refused(site, receipt(stop.first_seq))
-    refused(site, receipt(99))
-    refused(site, receipt(1, 2))
+        unsubscribed = make.unsubscribe(session, "bob@example.org")
+    assert_refused(site, receipt(unsubscribed.first_seq))
+    assert_refused(site, receipt(99))
+    assert_refused(site, receipt(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -267,25 +267,25 @@ def test_no_reason_is_kept_for_somebody_elses_stop_or_for_none(site: Site) -> No
         {"text": "x"},
     ],
 )
-def test_a_hostile_answer_is_kept_by_nobody(site: Site, data: dict[str, Any]) -> None:
+def test_an_invalid_answer_is_not_recorded(site: Site, data: dict[str, Any]) -> None:
     path = site.press(site.page(link()), THIS).location
     before = site.rows()
     assert Page(site.post(f"{path}/reason", data=data), 400).title.startswith("Error: ")
     assert site.rows() == before
 
 
-def test_a_nul_in_a_note_is_no_error(site: Site) -> None:
+def test_a_nul_in_a_note_is_not_an_error(site: Site) -> None:
     path = site.press(site.page(link()), THIS).location
     assert site.post(f"{path}/reason", data={"note": "a\x00b"}).status_code == 303
-    assert given(site)[0][3] == "a b"
+    assert reasons(site)[0][3] == "a b"
 
 
-def test_it_is_asked_in_the_language_of_the_page(site_with: SiteMaker) -> None:
+def test_the_question_is_in_the_language_of_the_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     site.subscribe()
     with site.database.transaction() as session:
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
     page = site.page(f"{link()}?lang=ar-XB")
-    goodbye = site.press_and_follow(page, page.buttons[0])
-    again = Page(site.press(goodbye, goodbye.buttons[-1], 400), 400)
+    left = site.press_and_follow(page, page.buttons[0])
+    again = Page(site.press(left, left.buttons[-1], 400), 400)
     assert again.lang == ("ar-XB", "rtl")

@@ -1,4 +1,4 @@
-"""Screens B and D: what changed, thanks, and undo, for thirty days (P3)."""
+"""The receipt: what changed, thanks, and undo for thirty days (P3)."""
 
 from datetime import timedelta
 
@@ -17,14 +17,14 @@ THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
 
 
-def left(site: Site, button: str = THIS) -> str:
-    """Leave by a button of the page, and return the path of the receipt."""
+def unsubscribe(site: Site, button: str = THIS) -> str:
+    """Unsubscribe by a button of the page, and return the path of the receipt."""
     location: str = site.press(site.page(link()), button).location
     return location
 
 
-def held(site: Site) -> dict[str, list[object]]:
-    """Return what is on record about everybody, less when it was last written."""
+def state(site: Site) -> dict[str, list[object]]:
+    """Return the record of each subscriber, without the time of the last write."""
     with site.database.reading() as session:
         return {
             email: [
@@ -39,8 +39,8 @@ def held(site: Site) -> dict[str, list[object]]:
         }
 
 
-def test_the_goodbye_says_what_changed_from_when_and_what_still_comes(site: Site) -> None:
-    page = site.page(left(site))
+def test_the_receipt_shows_the_change_its_time_and_the_remaining_topics(site: Site) -> None:
+    page = site.page(unsubscribe(site))
     assert page.heading == "You’re unsubscribed from Weekly news"
     assert "From 22 November 2026, 14:05" in page.text
     assert "An email already on its way may still arrive." in page.text
@@ -51,27 +51,27 @@ def test_the_goodbye_says_what_changed_from_when_and_what_still_comes(site: Site
     assert page.buttons == ["Undo", "Send answer"]
 
 
-def test_the_goodbye_to_everything_says_that_nothing_more_comes(site: Site) -> None:
-    page = site.page(left(site, ALL))
+def test_the_receipt_of_an_unsubscribe_from_all_announces_no_more_emails(site: Site) -> None:
+    page = site.page(unsubscribe(site, ALL))
     assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
     assert "You won’t get any more newsletters from us." in page.text
     assert "You still get" not in page.text
 
 
-def test_the_goodbye_can_be_reloaded_for_ever(site: Site) -> None:
-    path = left(site)
+def test_the_receipt_can_be_reloaded(site: Site) -> None:
+    path = unsubscribe(site)
     before, first = site.rows(), site.page(path).text
     assert [site.page(path).text for _ in range(3)] == [first] * 3
     assert site.rows() == before
 
 
-def test_a_confirmation_is_promised_only_where_one_is_sent(site_with: SiteMaker) -> None:
+def test_a_confirmation_is_promised_only_if_email_can_be_sent(site_with: SiteMaker) -> None:
     site = site_with(smtp_url=None)
     site.subscribe()
-    assert "confirmation" not in site.page(left(site)).text
+    assert "confirmation" not in site.page(unsubscribe(site)).text
 
 
-def test_a_way_back_is_shown_where_there_is_one(site_with: SiteMaker) -> None:
+def test_the_receipt_links_to_the_sign_up_page_and_the_alternatives(site_with: SiteMaker) -> None:
     site = site_with(
         sign_up_url="https://example.org/join?a=1&b=2",
         alternative_links=(
@@ -80,15 +80,15 @@ def test_a_way_back_is_shown_where_there_is_one(site_with: SiteMaker) -> None:
         ),
     )
     site.subscribe()
-    page = site.page(left(site))
+    page = site.page(unsubscribe(site))
     assert "If you change your mind" in page.text
     assert "https://example.org/join?a=1&b=2" in page.links.values()
     assert page.links["Blog"] == "https://example.org/blog"
     assert page.links["<RSS>"] == "https://example.org/rss"
 
 
-def test_without_a_sign_up_page_the_way_back_is_the_preferences(site: Site) -> None:
-    page = site.page(left(site))
+def test_without_a_sign_up_page_the_receipt_links_to_the_preferences(site: Site) -> None:
+    page = site.page(unsubscribe(site))
     assert "If you change your mind You can choose what you get at any time." in page.text
     back = site.page(page.links["choose what you get"])
     assert back.heading == "Your email preferences"
@@ -96,46 +96,46 @@ def test_without_a_sign_up_page_the_way_back_is_the_preferences(site: Site) -> N
 
 
 @pytest.mark.parametrize("button", [THIS, ALL])
-def test_undo_puts_back_exactly_what_was(site: Site, button: str) -> None:
-    before = held(site)
-    path = left(site, button)
-    assert held(site) != before
+def test_undo_restores_the_exact_previous_state(site: Site, button: str) -> None:
+    before = state(site)
+    path = unsubscribe(site, button)
+    assert state(site) != before
     site.now += timedelta(days=29)
     page = site.press_and_follow(site.page(path), "Undo")
     assert page.heading == "Everything is as it was"
-    assert held(site) == before
+    assert state(site) == before
 
 
-def test_undo_of_a_person_never_seen_leaves_them_unknown(site: Site) -> None:
+def test_undo_for_an_unknown_recipient_leaves_no_subscription(site: Site) -> None:
     page = site.page(link(email="new@example.org"))
-    goodbye = site.press_and_follow(page, THIS)
-    site.press(goodbye, "Undo")
+    receipt_page = site.press_and_follow(page, THIS)
+    site.press(receipt_page, "Undo")
     with site.database.reading() as session:
         found = subscribers.find(session, make.id_of("new@example.org"))
         assert found is not None
         assert found.subscriptions == {}
 
 
-def test_an_undone_receipt_says_so_and_lets_somebody_leave_after_all(site: Site) -> None:
-    path = left(site)
+def test_an_undone_receipt_offers_to_unsubscribe_again(site: Site) -> None:
+    path = unsubscribe(site)
     site.press(site.page(path), "Undo")
     page = site.page(path)
     assert page.heading == "Everything is as it was"
     assert page.buttons == [THIS]
     assert site.press_and_follow(page, THIS).heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news", "weekly-news"]
+    assert site.unsubscribed() == ["weekly-news", "weekly-news"]
 
 
-def test_everything_can_be_left_after_all(site: Site) -> None:
-    path = left(site, ALL)
+def test_unsubscribing_from_all_works_again_after_an_undo(site: Site) -> None:
+    path = unsubscribe(site, ALL)
     undone = site.press_and_follow(site.page(path), "Undo")
     assert undone.buttons == [ALL]
     site.press(undone, ALL)
-    assert site.stops() == ["all", "all"]
+    assert site.unsubscribed() == ["all", "all"]
 
 
-def test_undoing_twice_is_undoing_once(site: Site) -> None:
-    page = site.page(left(site))
+def test_a_second_undo_changes_nothing(site: Site) -> None:
+    page = site.page(unsubscribe(site))
     site.press(page, "Undo")
     before = site.rows()
     assert site.press_and_follow(page, "Undo").heading == "Everything is as it was"
@@ -143,9 +143,9 @@ def test_undoing_twice_is_undoing_once(site: Site) -> None:
 
 
 def test_a_newer_choice_is_not_undone(site: Site) -> None:
-    path = left(site)
+    path = unsubscribe(site)
     page = site.page(path)
-    left(site, ALL)
+    unsubscribe(site, ALL)
     before = site.rows()
     answer = Page(site.press(page, "Undo", 409), 409)
     assert "your latest choice stands" in answer.text
@@ -153,8 +153,8 @@ def test_a_newer_choice_is_not_undone(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_an_old_receipt_is_told_but_not_undone(site: Site) -> None:
-    path = left(site)
+def test_an_old_receipt_is_shown_without_undo(site: Site) -> None:
+    path = unsubscribe(site)
     page = site.page(path)
     site.now += timedelta(days=30, hours=9, minutes=54)
     assert "Undo" in site.page(path).buttons
@@ -167,16 +167,16 @@ def test_an_old_receipt_is_told_but_not_undone(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_too_late_leads_to_signing_up_again_where_one_can(site_with: SiteMaker) -> None:
+def test_a_late_undo_links_to_the_sign_up_page(site_with: SiteMaker) -> None:
     site = site_with(sign_up_url="https://example.org/join")
     site.subscribe()
-    path = left(site)
+    path = unsubscribe(site)
     site.now += timedelta(days=31)
     late = site.page(f"{path}/undo", 410)
     assert late.links["Sign up again"] == "https://example.org/join"
 
 
-def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
+def test_an_unsubscribe_by_staff_cannot_be_undone(site: Site) -> None:
     with site.database.transaction() as session:
         ada = subscribers.lock(session, make.id_of(), make.NOW)
         target = Target.of("weekly-news")
@@ -185,8 +185,8 @@ def test_a_stop_by_staff_is_shown_and_not_undone(site: Site) -> None:
     assert site.post(f"{receipt(stopped.last_seq)}/undo").status_code == 409
 
 
-def test_the_mail_asks_before_it_undoes(site: Site) -> None:
-    path = left(site)
+def test_the_undo_link_of_an_email_asks_first(site: Site) -> None:
+    path = unsubscribe(site)
     page = site.page(f"{path}/undo")
     assert page.heading == "Undo your change?"
     assert "You’ll get Weekly news again" in page.text
@@ -196,21 +196,21 @@ def test_the_mail_asks_before_it_undoes(site: Site) -> None:
     assert site.page(f"{path}/undo").heading == "Everything is as it was"
 
 
-def test_the_undo_of_everything_says_what_comes_again(site: Site) -> None:
-    page = site.page(f"{left(site, ALL)}/undo")
+def test_undoing_an_unsubscribe_from_all_says_what_is_sent_again(site: Site) -> None:
+    page = site.page(f"{unsubscribe(site, ALL)}/undo")
     assert "You’ll get Northwind Letters emails again, as before." in page.text
 
 
-def test_the_wording_of_an_undo_is_kept_in_the_language_it_was_read_in(site: Site) -> None:
+def test_the_wording_of_an_undo_is_recorded_in_its_language(site: Site) -> None:
     with site.database.transaction() as session:
         subscribers.lock(session, make.id_of(), make.NOW).locale = "en"
-    site.press(site.page(left(site)), "Undo")
+    site.press(site.page(unsubscribe(site)), "Undo")
     (wording,) = site.rows()["wordings"]
     assert "Puts everything back as it was." in str(wording)
 
 
-def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
-    left(site)
+def test_a_receipt_cannot_undo_another_subscribers_change(site: Site) -> None:
+    unsubscribe(site)
     before = site.rows()
     seq = max(row[1] for row in before["ledger"] if row[0] == make.id_of())
     other = site.post(f"{receipt(seq, email='bob@example.org')}/undo")
@@ -218,8 +218,8 @@ def test_one_persons_receipt_undoes_nothing_of_another(site: Site) -> None:
     assert site.rows() == before
 
 
-def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
-    path = left(site)
+def test_the_receipt_of_an_erased_subscriber_shows_nothing(site: Site) -> None:
+    path = unsubscribe(site)
     with site.database.transaction() as session:
         erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
     before = site.rows()
@@ -229,47 +229,45 @@ def test_a_receipt_of_somebody_erased_tells_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("rows", [(99, 99), (2, 1), (1, 99), (999_999_999, 999_999_999)])
-def test_a_receipt_of_rows_that_are_not_there_is_no_error(
-    site: Site, rows: tuple[int, int]
-) -> None:
+def test_a_receipt_of_missing_rows_is_not_an_error(site: Site, rows: tuple[int, int]) -> None:
     assert site.get(receipt(*rows)).status_code in {200, 409}
     assert site.post(f"{receipt(*rows)}/undo").status_code in {303, 409}
-    assert site.stops() == []
+    assert site.unsubscribed() == []
 
 
 def test_a_receipt_cannot_be_minted_with_a_senders_key(site: Site) -> None:
     from preference_center.links.server import Receipt, write_receipt
 
-    path = left(site)
+    path = unsubscribe(site)
     forged = write_receipt(Receipt(make.NOW.date(), make.id_of(), 3, 3), [make.LINK_KEY])
     assert site.get(f"/r/{forged}").status_code == 400
     assert site.post(f"/r/{forged}/undo").status_code == 400
     assert site.get(path).status_code == 200
 
 
-def test_a_reader_since_long_is_thanked_for_the_years(site: Site) -> None:
-    assert "since 2025" in site.page(left(site)).text
+def test_a_long_time_subscriber_is_thanked_with_the_year(site: Site) -> None:
+    assert "since 2025" in site.page(unsubscribe(site)).text
     page = site.page(link(topic="product-news", email="new@example.org"))
-    goodbye = site.press_and_follow(page, "Unsubscribe from Product news")
-    assert "Thank you for reading Product news." in goodbye.text
+    receipt_page = site.press_and_follow(page, "Unsubscribe from Product news")
+    assert "Thank you for reading Product news." in receipt_page.text
 
 
 @pytest.mark.parametrize(
     ("purpose", "button"), [("unsubscribe", THIS), ("unsubscribe", ALL), ("preferences", ALL)]
 )
-def test_who_repeats_somebody_elses_stop_gets_no_undo(
+def test_repeating_another_persons_unsubscribe_gives_no_undo(
     site: Site, purpose: Purpose, button: str
 ) -> None:
-    """A sender can mint a link, and a mail can be forwarded: neither may lift a stop (S8)."""
+    """A sender can mint a link, and an email can be forwarded: neither may undo (S8)."""
     theirs = site.page(link(purpose, campaign="minted-later"))
-    left(site, button)
+    unsubscribe(site, button)
     response = site.press(theirs, button)
     assert response.location == link(purpose, campaign="minted-later")
     assert "/r/" not in site.page(response.location).html
 
 
-def test_who_leaves_twice_after_an_undo_is_shown_where_they_stand(site: Site) -> None:
-    undone = site.press(site.page(left(site)), "Undo").location
+def test_a_repeated_unsubscribe_after_an_undo_shows_the_old_receipt(site: Site) -> None:
+    undone = site.press(site.page(unsubscribe(site)), "Undo").location
     page = site.page(undone)
     site.press(page, THIS)
     again = site.press(page, THIS)

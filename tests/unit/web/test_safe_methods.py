@@ -1,4 +1,4 @@
-"""Looking changes nothing: GET, HEAD, OPTIONS and whatever no route declares (M4)."""
+"""GET, HEAD, OPTIONS and undeclared methods change nothing (M4)."""
 
 import pytest
 
@@ -10,66 +10,66 @@ PROBES = {"User-Agent": "GoogleImageProxy", "Purpose": "prefetch", "X-HTTP-Metho
 
 
 @pytest.fixture
-def left(site: Site) -> Site:
-    """Return a site where ada's first ledger rows are a subscription and a stop."""
+def used_site(site: Site) -> Site:
+    """Return a site where ada's ledger ends with an unsubscribe."""
     site.post(link(topic="product-news"))
     return site
 
 
-def test_hundreds_of_looks_change_no_row(left: Site) -> None:
-    before = left.rows()
-    seen = 0
-    for path, _ in list(every_route(left)) * 4:
+def test_hundreds_of_safe_requests_change_no_row(used_site: Site) -> None:
+    before = used_site.rows()
+    count = 0
+    for path, _ in list(every_route(used_site)) * 4:
         for method in SAFE:
             for query in ("", "?lang=ar-XB", "?scope=all&_method=POST&List-Unsubscribe=One-Click"):
-                answer = left.open(method, path + query, headers=PROBES)
+                answer = used_site.open(method, path + query, headers=PROBES)
                 assert answer.status_code in {200, 404, 405, 409}, (method, path)
-                seen += 1
-    assert seen > 300
-    assert left.rows() == before
+                count += 1
+    assert count > 300
+    assert used_site.rows() == before
 
 
 @pytest.mark.parametrize("method", OTHERS)
-def test_any_other_method_is_405_and_says_which_there_are(left: Site, method: str) -> None:
-    before = left.rows()
-    for path, methods in every_route(left):
-        answer = left.open(method, path, data={"scope": "all"})
+def test_any_other_method_is_405_with_an_allow_header(used_site: Site, method: str) -> None:
+    before = used_site.rows()
+    for path, methods in every_route(used_site):
+        answer = used_site.open(method, path, data={"scope": "all"})
         assert answer.status_code == 405, path
         allowed = {each.strip() for each in answer.headers["Allow"].split(",")}
         assert allowed >= set(methods.split(","))
-    assert left.rows() == before
+    assert used_site.rows() == before
 
 
-def test_a_post_where_there_is_only_a_page_is_405(left: Site) -> None:
-    before = left.rows()
+def test_a_post_to_a_page_without_a_form_is_405(used_site: Site) -> None:
+    before = used_site.rows()
     for path in (link("preferences"), receipt(3), confirm(), "/new-link/sent", "/readyz"):
-        answer = left.post(path, data={"scope": "all"})
+        answer = used_site.post(path, data={"scope": "all"})
         assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
-    assert left.rows() == before
+    assert used_site.rows() == before
 
 
-def test_a_form_does_not_act_on_a_get_with_its_fields(left: Site) -> None:
-    before = left.rows()
+def test_a_get_with_the_fields_of_a_form_changes_nothing(used_site: Site) -> None:
+    before = used_site.rows()
     fields = "scope=all&topic=weekly-news&choice=weekly&length=2-weeks&code=other&note=x"
     for path in (
         *(f"{link()}/leave", f"{link()}/less", f"{receipt(3)}/leave", f"{receipt(3)}/reason"),
         *(f"{link('preferences')}/{form}" for form in ("leave", "save", "pause")),
         f"{confirm('product-news')}/join",
     ):
-        answer = left.get(f"{path}?{fields}&was-weekly-news=every")
+        answer = used_site.get(f"{path}?{fields}&was-weekly-news=every")
         assert answer.status_code == 405
-    assert left.get(f"{receipt(3)}/undo?undo=1").status_code == 200
-    assert left.get("/new-link?email=ada@example.org").status_code == 200
-    assert left.rows() == before
+    assert used_site.get(f"{receipt(3)}/undo?undo=1").status_code == 200
+    assert used_site.get("/new-link?email=ada@example.org").status_code == 200
+    assert used_site.rows() == before
 
 
-def test_a_head_has_the_headers_of_its_page_and_no_body(left: Site) -> None:
-    page, head = left.get(link()), left.open("HEAD", link())
+def test_a_head_has_the_headers_of_its_page_and_no_body(used_site: Site) -> None:
+    page, head = used_site.get(link()), used_site.open("HEAD", link())
     assert head.data == b""
     assert dict(head.headers) == dict(page.headers)
 
 
-def test_options_answers_what_may_be_done(left: Site) -> None:
-    answer = left.open("OPTIONS", link())
+def test_options_lists_the_allowed_methods(used_site: Site) -> None:
+    answer = used_site.open("OPTIONS", link())
     assert answer.status_code == 200
     assert {"GET", "HEAD", "OPTIONS", "POST"} == set(answer.headers["Allow"].split(", "))

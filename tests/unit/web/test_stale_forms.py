@@ -1,4 +1,4 @@
-"""Screen F: a form that is no longer true, or never was: it changes nothing and loses nothing."""
+"""A stale or forged preferences form changes nothing, and a stale one keeps the choices."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -17,12 +17,12 @@ STALE = "Your preferences have changed since you opened this page, so nothing is
 EVERY = ("subscribed", "every", None)
 
 
-def test_a_stale_form_shows_the_difference_and_loses_no_choice(center: Site) -> None:
+def test_a_stale_form_shows_the_difference_and_keeps_the_choices(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-product-news", "At most once a week")
     page.tick("Town letter")
     page.select("language", "Deutsch")
-    center.post(link())  # in the mail program, meanwhile
+    center.post(link())  # in the mail program, in the meantime
     before = center.rows()
     again = Page(center.press(page, "Save", 409), 409)
     assert again.title.startswith("Error: ")
@@ -39,7 +39,7 @@ def test_a_stale_form_shows_the_difference_and_loses_no_choice(center: Site) -> 
     assert center.locale() == "de"
 
 
-def test_a_topic_stopped_elsewhere_is_never_ticked_again_for_somebody(center: Site) -> None:
+def test_a_topic_unsubscribed_elsewhere_is_not_ticked_again(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", "At most once a month")
     center.post(link())
@@ -50,7 +50,7 @@ def test_a_topic_stopped_elsewhere_is_never_ticked_again_for_somebody(center: Si
     assert "confirm" not in [row[2] for row in center.rows()["outbox"]]
 
 
-def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
+def test_unticking_a_topic_that_was_reduced_since_unsubscribes(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     with center.database.transaction() as session:
@@ -59,10 +59,10 @@ def test_unticking_what_has_become_less_still_leaves_it(center: Site) -> None:
     assert "Weekly news: at most once a month (this page showed: every email)" in again.text
     assert "Weekly news" not in again.chosen
     center.press(again, "Save")
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
-def test_a_stale_wish_to_resume_is_kept(center: Site) -> None:
+def test_a_stale_form_keeps_the_choice_to_resume(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
@@ -75,7 +75,7 @@ def test_a_stale_wish_to_resume_is_kept(center: Site) -> None:
     assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
 
 
-def test_a_form_sent_after_everything_was_stopped_starts_nothing(center: Site) -> None:
+def test_a_form_sent_after_unsubscribing_from_all_starts_nothing(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", "At most once a week")
     center.press(page, ALL)
@@ -83,20 +83,20 @@ def test_a_form_sent_after_everything_was_stopped_starts_nothing(center: Site) -
     assert "Product news: no emails (this page showed: every email)" in again.text
     assert again.chosen == []
     center.press(again, "Save")
-    assert center.stops() == ["all"]
+    assert center.unsubscribed() == ["all"]
     assert center.page(PREFERENCES).chosen == []
 
 
-def test_a_topic_added_since_is_left_as_it_is(center: Site) -> None:
+def test_a_topic_added_since_is_unchanged(center: Site) -> None:
     page = center.page(PREFERENCES)
     center.add_topic("science", policy="opt_out")
     page.untick("Weekly news")
     shown = center.press_and_follow(page, "Save")
     assert shown.chosen == ["Product news", "Science"]
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
-def test_a_topic_archived_since_is_shown_as_gone_and_the_rest_kept(center: Site) -> None:
+def test_a_topic_archived_since_is_reported_and_the_rest_kept(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("often-product-news", "At most once a week")
     center.archive("weekly-news")
@@ -106,7 +106,7 @@ def test_a_topic_archived_since_is_shown_as_gone_and_the_rest_kept(center: Site)
     assert "at most once a week (was" in center.press_and_follow(again, "Save").text
 
 
-def test_a_topic_archived_since_cannot_be_joined(center: Site) -> None:
+def test_a_topic_archived_since_cannot_be_started(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.tick("Town letter")
     center.archive("town-letter")
@@ -117,14 +117,14 @@ def test_a_topic_archived_since_cannot_be_joined(center: Site) -> None:
     assert center.rows() == before
 
 
-def test_a_topic_that_was_off_and_is_archived_is_nothing_to_tell(center: Site) -> None:
+def test_an_archived_topic_that_was_off_makes_no_form_stale(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     center.archive("town-letter")
     assert "Weekly news: no emails" in center.press_and_follow(page, "Save").text
 
 
-def test_of_two_forms_sent_at_once_the_second_is_stale(center: Site) -> None:
+def test_the_second_of_two_forms_is_stale(center: Site) -> None:
     one, two = center.page(PREFERENCES), center.page(PREFERENCES)
     one.select("often-weekly-news", "At most once a week")
     two.select("often-weekly-news", "At most once a month")
@@ -135,7 +135,7 @@ def test_of_two_forms_sent_at_once_the_second_is_stale(center: Site) -> None:
     assert center.subscriptions()["weekly-news"] == ("subscribed", "monthly", None)
 
 
-def test_of_two_forms_sent_at_the_same_moment_one_is_saved(center: Site) -> None:
+def test_one_of_two_simultaneous_forms_is_saved(center: Site) -> None:
     path, form = center.page(PREFERENCES).form_of("Save")
     forms = [form | {"often-weekly-news": [often]} for often in ("weekly", "monthly")]
     together = Barrier(2)
@@ -149,7 +149,7 @@ def test_of_two_forms_sent_at_the_same_moment_one_is_saved(center: Site) -> None
     assert [event for event, _ in center.events()].count("reduced") == 1
 
 
-def test_pressing_save_twice_is_one_change_and_no_error(center: Site) -> None:
+def test_pressing_save_twice_makes_one_change_and_no_error(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
@@ -163,7 +163,7 @@ def test_pressing_save_twice_is_one_change_and_no_error(center: Site) -> None:
     assert len(center.emails()) == 1
 
 
-def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
+def test_a_topic_started_meanwhile_sends_no_link(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.tick("Science")
@@ -174,7 +174,7 @@ def test_what_was_joined_meanwhile_is_not_mailed_about(center: Site) -> None:
     assert center.emails() == []
 
 
-def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
+def test_a_topic_started_meanwhile_stays_subscribed(center: Site) -> None:
     center.add_topic("science")
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
@@ -186,39 +186,39 @@ def test_what_was_joined_meanwhile_stays_joined(center: Site) -> None:
     assert center.subscriptions()["science"] == EVERY
 
 
-def test_what_was_stopped_meanwhile_can_be_stopped_by_the_form_too(center: Site) -> None:
+def test_a_topic_unsubscribed_meanwhile_can_be_unticked(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
     center.post(link())
     assert "Weekly news" not in center.press_and_follow(page, "Save").chosen
-    assert center.stops() == ["weekly-news"]
+    assert center.unsubscribed() == ["weekly-news"]
 
 
 GOOD = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
 HOSTILE: dict[str, Any] = {
     "nothing": {},
     "no topic": {"on-weekly-news": "on", "was-weekly-news": "every"},
-    "no was": {"topic": "weekly-news", "on-weekly-news": "on"},
-    "an empty was": GOOD | {"was-weekly-news": ""},
-    "an unknown was": GOOD | {"was-weekly-news": "daily"},
+    "no previous value": {"topic": "weekly-news", "on-weekly-news": "on"},
+    "an empty previous value": GOOD | {"was-weekly-news": ""},
+    "an unknown previous value": GOOD | {"was-weekly-news": "daily"},
     "an unknown frequency": GOOD | {"often-weekly-news": "hourly"},
-    "off for a frequency, of another case": GOOD | {"often-weekly-news": "OFF"},
-    "a lie about what was": GOOD | {"was-weekly-news": "off", "often-weekly-news": "weekly"},
+    "off as a frequency, in upper case": GOOD | {"often-weekly-news": "OFF"},
+    "a false previous value": GOOD | {"was-weekly-news": "off", "often-weekly-news": "weekly"},
     "an unknown slug": {"topic": "no-such", "was-no-such": "off", "on-no-such": "on"},
-    "an unknown slug left off": {"topic": "no-such", "was-no-such": "off"},
-    "a slug that is none": {"topic": "../x", "was-../x": "off"},
+    "an unknown slug without a tick": {"topic": "no-such", "was-no-such": "off"},
+    "an invalid slug": {"topic": "../x", "was-../x": "off"},
     "an empty slug": {"topic": "", "was-": "off", "on-": "on"},
     "a slug with a NUL": {"topic": "weekly-news\x00", "was-weekly-news\x00": "every"},
     "a slug of surrogates": b"topic=%ed%a0%80&was-%ed%a0%80=off",
-    "the same topic twice, said two ways": GOOD
+    "the same topic twice, with different values": GOOD
     | {"topic": ["weekly-news"] * 2, "was-weekly-news": ["off", "monthly"]}
     | {"often-weekly-news": ["weekly", "monthly"]},
-    "one good topic and one bad": GOOD
+    "one valid topic and one invalid": GOOD
     | {"topic": ["weekly-news", "x"], "on-weekly-news": [], "was-x": "every"},
     "thousands of topics": {"topic": [f"t{n}" for n in range(7000)]},
     "sixty thousand characters": GOOD | {"often-weekly-news": "w" * 60_000},
-    "a body too long": GOOD | {"often-weekly-news": "w" * 70_000},
-    "no form at all": b"{",
+    "a body that is too long": GOOD | {"often-weekly-news": "w" * 70_000},
+    "not a form": b"{",
     "bytes": bytes(range(256)) * 200,
 }
 

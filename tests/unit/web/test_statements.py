@@ -1,4 +1,4 @@
-"""How many SQL statements a page takes, whatever the subscriber's history is."""
+"""The number of SQL statements of a page does not depend on the subscriber's history."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the operator decides shows: a path, templates and styles of their own, little to load."""
+"""Settings of the operator: path, templates and styles; and the size of pages."""
 
 import gzip
 import re
@@ -12,14 +12,13 @@ from werkzeug.test import TestResponse
 
 from preference_center.settings.colours import accent
 from tests.support import make
-from tests.support.site import Site, confirm, link
+from tests.support.site import Site, confirm, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 THIS = "Unsubscribe from Weekly news"
 
 
-def test_everything_lives_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
+def test_every_url_is_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
     site = site_with(public_url="https://mail.example.org/letters/center")
     site.subscribe()
     prefix = "/letters/center"
@@ -27,9 +26,9 @@ def test_everything_lives_under_the_path_of_the_public_url(site_with: SiteMaker)
         "ada@example.org", "weekly-news", "c", day=make.NOW.date()
     )
     page = site.page(minted.unsubscribe_url.removeprefix("https://mail.example.org"))
-    goodbye = site.press(page, THIS)
-    assert goodbye.location.startswith(f"{prefix}/r/")
-    assert site.page(goodbye.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
+    receipt = site.press(page, THIS)
+    assert receipt.location.startswith(f"{prefix}/r/")
+    assert site.page(receipt.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
     (sheet,) = re.findall(r'href="([^"]+\.css)"', page.html)
     assert sheet.startswith(prefix)
     assert site.get(sheet).status_code == site.get(f"{prefix}/healthz").status_code == 200
@@ -40,10 +39,10 @@ def test_one_click_works_under_a_path(site_with: SiteMaker) -> None:
     site = site_with(public_url="https://mail.example.org/center")
     assert site.post("/center" + link()).status_code == 200
     assert site.post(link()).status_code == 404
-    assert site.stops() == ["weekly-news"]
+    assert site.unsubscribed() == ["weekly-news"]
 
 
-def test_a_template_of_the_operators_own_is_used(site_with: SiteMaker, tmp_path: Path) -> None:
+def test_the_operators_template_is_used(site_with: SiteMaker, tmp_path: Path) -> None:
     folder = tmp_path / "templates" / "errors"
     folder.mkdir(parents=True)
     (folder / "not_found.html").write_text(
@@ -54,9 +53,7 @@ def test_a_template_of_the_operators_own_is_used(site_with: SiteMaker, tmp_path:
     assert site.page("/u/x", 400).heading == "This link doesn’t work"
 
 
-def test_a_style_sheet_of_the_operators_own_has_a_name_of_its_own(
-    site_with: SiteMaker, tmp_path: Path
-) -> None:
+def test_the_operators_style_sheet_has_its_own_name(site_with: SiteMaker, tmp_path: Path) -> None:
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "style.css").write_text("body { color: teal }")
     names: list[str] = []
@@ -109,7 +106,7 @@ def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
 @pytest.mark.parametrize(
     ("coding", "unpack"), [("gzip", gzip.decompress), ("br", brotli.decompress)]
 )
-def test_a_page_of_an_error_is_compressed(
+def test_an_error_page_is_compressed(
     site_with: SiteMaker, coding: str, unpack: Callable[[bytes], bytes]
 ) -> None:
     site = site_with()
@@ -122,7 +119,7 @@ def test_a_page_of_an_error_is_compressed(
         return [*found, site.get(link(), **options)]
 
     lose_database(site)
-    # Without this the server would answer 503 to all, until it has checked its keys.
+    # Otherwise the server answers 503 to every request until it has checked its keys.
     site.app.extensions["preference_center"].database.keys_are_checked = True
     plain, packed = answers(), answers(headers=headers)
     assert [each.status_code for each in packed] == [400, 404, 405, 413, 503]
@@ -134,12 +131,12 @@ def test_a_page_of_an_error_is_compressed(
         assert "Accept-Encoding" in small.headers["Vary"]
 
 
-def test_a_line_for_a_machine_is_not_compressed(site: Site) -> None:
+def test_a_plain_text_answer_is_not_compressed(site: Site) -> None:
     answer = site.post("/u/x", headers={"Accept-Encoding": "gzip"})
     assert (answer.status_code, answer.text) == (400, "This link does not work.\n")
 
 
-def test_a_compressed_page_says_that_it_varies_and_is_the_same(site: Site) -> None:
+def test_a_compressed_page_has_a_vary_header_and_the_same_content(site: Site) -> None:
     packed = site.get(link(), headers={"Accept-Encoding": "gzip"})
     assert "Accept-Encoding" in packed.headers["Vary"]
     assert gzip.decompress(packed.data).decode() == site.get(link()).text

@@ -1,4 +1,4 @@
-"""A server with other keys than its database's answers 503, and changes nothing."""
+"""A server whose keys differ from those of its database answers 503 and changes nothing."""
 
 import shutil
 from pathlib import Path
@@ -37,7 +37,7 @@ def _answer(url: str) -> tuple[int, str]:
 
 def _post(base_url: str) -> int:
     with wire(base_url) as connection:
-        return connection.ask(head(link(), FORM, length(RFC)), RFC).status
+        return connection.request(head(link(), FORM, length(RFC)), RFC).status
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -57,7 +57,7 @@ def test_every_request_that_needs_the_database_is_answered_503(
     assert site.rows() == before
 
 
-def test_keys_that_are_changed_below_a_running_server_are_noticed(site: Site) -> None:
+def test_a_running_server_detects_that_the_keys_were_replaced(site: Site) -> None:
     assert site.post(link()).status_code == 200
     with site.database.transaction() as session:
         session.execute(delete(KeyCheck).where(KeyCheck.kind == KeyKind.SERVER))
@@ -74,8 +74,8 @@ def test_a_real_server_with_a_wrong_key_does_not_start(database_url: str, name: 
     assert OTHER.encode() not in result.stderr
 
 
-class _Away:
-    """A database that cannot be used until it `comes_back`, on each engine."""
+class _UnavailableDatabase:
+    """A database that cannot be used until `restore()`, on each engine."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -88,7 +88,7 @@ class _Away:
         else:
             self._refusing.__enter__()
 
-    def comes_back(self) -> None:
+    def restore(self) -> None:
         if self.url.startswith("sqlite"):
             self._path.rmdir()
             shutil.move(self._hidden, self._path)
@@ -97,22 +97,22 @@ class _Away:
 
 
 @pytest.mark.parametrize("name", [None, *WRONG])
-def test_a_server_that_starts_before_its_database_checks_the_keys_when_it_is_there(
+def test_a_server_started_before_its_database_checks_the_keys_later(
     database: Database, database_url: str, tmp_path: Path, name: str | None
 ) -> None:
     database.close()
-    away = _Away(database_url, tmp_path)
+    unavailable = _UnavailableDatabase(database_url, tmp_path)
     settings = {**environment(database_url), **({name: OTHER} if name else {})}
     try:
         with processes.serving_process(settings) as (base_url, process):
             assert "Starting anyway" in process.output
             assert _answer(f"{base_url}/readyz")[0] == 503
             assert _post(base_url) == 503
-            away.comes_back()
+            unavailable.restore()
             if name is None:
                 processes.wait_for(lambda: _answer(f"{base_url}/readyz")[0] == 200, "never ready")
                 with wire(base_url) as connection:
-                    assert_unsubscribed(connection.ask(head(link(), FORM, length(RFC)), RFC))
+                    assert_unsubscribed(connection.request(head(link(), FORM, length(RFC)), RFC))
             else:
                 processes.wait_for(
                     lambda: _answer(f"{base_url}/readyz")[1].startswith(name), "never checked"
@@ -120,7 +120,7 @@ def test_a_server_that_starts_before_its_database_checks_the_keys_when_it_is_the
                 assert _post(base_url) == 503
                 assert OTHER not in process.output
     finally:
-        if not away.url.startswith("sqlite"):
-            away.comes_back()
+        if not unavailable.url.startswith("sqlite"):
+            unavailable.restore()
     with database.reading() as session:
         assert bool(make.events(session)) == (name is None)

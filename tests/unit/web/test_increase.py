@@ -1,4 +1,4 @@
-"""More of what is received, from a preferences page: always told to its owner, with undo."""
+"""An increase on the preferences page always sends the subscriber a notice with undo."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from preference_center.core import topics
 from preference_center.core.vocab import Frequency, Pause
-from tests.support import make, post
+from tests.support import mailer, make
 from tests.support.page import Page
 from tests.support.site import Site, link, path_in
 from tests.support.web_fixtures import SiteMaker
@@ -19,14 +19,14 @@ TOO_OFTEN = "Please try again tomorrow. Weekly news"
 HOUR = timedelta(hours=1)
 
 
-def capped(site: Site, choice: Frequency | Pause = Frequency.MONTHLY) -> None:
-    """Let ada have chosen less, whose confirmation has been sent."""
+def reduce(site: Site, choice: Frequency | Pause = Frequency.MONTHLY) -> None:
+    """Reduce ada's topic, without a pending notice."""
     with site.database.transaction() as session:
         make.reduce(session, choice)
 
 
 def save(site: Site, often: str = EVERY, path: str = PREFERENCES) -> Page:
-    """Choose how often ada gets the weekly news, and save."""
+    """Choose the frequency of the weekly news, and save."""
     page = site.page(path)
     page.select("often-weekly-news", often)
     return site.press_and_follow(page, "Save")
@@ -40,74 +40,74 @@ def resume(site: Site) -> Page:
 
 @pytest.mark.parametrize("confirmations", [{"page"}, set()])
 @pytest.mark.parametrize("confirm", [True, False])
-def test_more_is_told_at_once_whatever_the_topic_and_the_settings_say(
+def test_an_increase_always_sends_a_notice_at_once(
     site_with: SiteMaker, confirm: bool, confirmations: set[str]
 ) -> None:
     site = site_with(confirmations=frozenset(confirmations))
     site.add_topic("weekly-news", change_notices=confirm)
     with site.database.transaction() as session:
         make.subscriber(session)
-    capped(site)
+    reduce(site)
     before = site.subscriptions()
     assert "Weekly news: every email (was: at most once a month)" in save(site).text
-    (mail,) = site.emails()
-    assert mail["Subject"] == "You’ll get every email of Weekly news"
-    asked = site.page(f"{path_in(mail, '/r/', '/undo')}")
+    (message,) = site.emails()
+    assert message["Subject"] == "You’ll get every email of Weekly news"
+    asked = site.page(f"{path_in(message, '/r/', '/undo')}")
     assert "You’ll get Weekly news at most once a month, as before." in asked.text
     assert site.press_and_follow(asked, "Undo").heading == "Everything is as it was"
     assert site.subscriptions() == before
 
 
-def test_the_end_of_a_pause_is_told_at_once_and_undone_exactly(center: Site) -> None:
-    capped(center, Pause.ONE_MONTH)
+def test_resuming_sends_a_notice_at_once_and_can_be_undone(center: Site) -> None:
+    reduce(center, Pause.ONE_MONTH)
     before = center.subscriptions()
     resume(center)
-    (mail,) = center.emails()
-    assert mail["Subject"] == "Weekly news has started again"
-    center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
+    (message,) = center.emails()
+    assert message["Subject"] == "Weekly news has started again"
+    center.press(center.page(path_in(message, "/r/", "/undo")), "Undo")
     assert center.subscriptions() == before
 
 
-def test_the_email_covers_its_own_form_and_nothing_before_it(center: Site) -> None:
-    """Who lifts a cap a moment after it was set would else cancel both emails."""
+def test_the_notice_covers_only_its_own_form(center: Site) -> None:
+    """Otherwise lifting a cap right after setting it would cancel both emails."""
     save(center, MONTHLY)
     before = center.subscriptions()
     save(center)
-    (mail,) = center.emails()
-    assert mail["Subject"] == "You’ll get every email of Weekly news"
-    center.press(center.page(path_in(mail, "/r/", "/undo")), "Undo")
+    (message,) = center.emails()
+    assert message["Subject"] == "You’ll get every email of Weekly news"
+    center.press(center.page(path_in(message, "/r/", "/undo")), "Undo")
     assert center.subscriptions() == before
     assert center.subscriptions()["weekly-news"][1] == "monthly"
 
 
-def test_a_change_before_it_is_sent_does_not_silence_it(center: Site) -> None:
-    capped(center)
+def test_a_later_change_does_not_drop_the_notice(center: Site) -> None:
+    reduce(center)
     save(center)
     page = center.page(PREFERENCES)
     page.choose("3 months")
     center.press(page, "Pause all emails")
-    (mail,) = center.emails()
-    assert mail["Subject"] == "You’ll get every email of Weekly news"
-    assert "Undo" not in post.plain(mail)
+    (message,) = center.emails()
+    assert message["Subject"] == "You’ll get every email of Weekly news"
+    assert "Undo" not in mailer.plain(message)
 
 
-def test_who_has_left_the_topic_since_is_told_of_that_alone(center: Site) -> None:
-    capped(center)
+def test_after_an_unsubscribe_only_that_is_confirmed(center: Site) -> None:
+    reduce(center)
     save(center)
     center.post(link())
     center.now += HOUR
-    (mail,) = center.emails()
-    assert mail["Subject"] == "You’re unsubscribed from Weekly news"
+    (message,) = center.emails()
+    assert message["Subject"] == "You’re unsubscribed from Weekly news"
 
 
-def test_one_form_is_told_by_one_email(center: Site) -> None:
-    capped(center)
+def test_one_form_sends_one_email(center: Site) -> None:
+    reduce(center)
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", EVERY)
     page.untick("Product news")
     center.press(page, "Save")
-    (mail,) = center.emails()
-    assert "Product news" in post.plain(mail)
+    (message,) = center.emails()
+    assert "Product news" in mailer.plain(message)
     center.now += HOUR
     assert center.emails() == []
 
@@ -119,12 +119,12 @@ def _no_address(site: Site) -> None:
 
 
 @pytest.mark.parametrize("smtp", [True, False])
-def test_what_could_not_be_told_is_not_done_and_the_rest_is(
+def test_an_increase_without_email_is_refused_and_the_rest_saved(
     site_with: SiteMaker, smtp: bool
 ) -> None:
     site = site_with(**({} if smtp else {"smtp_url": None}))
     site.subscribe("ada@example.org")
-    capped(site)
+    reduce(site)
     if smtp:
         _no_address(site)
     page = site.page(PREFERENCES)
@@ -140,8 +140,8 @@ def test_what_could_not_be_told_is_not_done_and_the_rest_is(
     assert site.rows()["outbox"] == []
 
 
-def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Site) -> None:
-    capped(center, Pause.ONE_MONTH)
+def test_a_refused_resumption_keeps_the_lower_cap_of_the_form(center: Site) -> None:
+    reduce(center, Pause.ONE_MONTH)
     _no_address(center)
     page = center.page(PREFERENCES)
     page.tick("Resume now")
@@ -152,7 +152,7 @@ def test_a_refused_resumption_leaves_the_lower_cap_that_came_with_it(center: Sit
     assert (status, frequency, paused_until is not None) == ("subscribed", "monthly", True)
 
 
-def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> None:
+def test_an_unknown_recipient_cannot_lift_a_cap_of_an_opt_out_topic(center: Site) -> None:
     center.add_topic("letter", policy="opt_out")
     path = link("preferences", "new@example.org")
     page = center.page(path)
@@ -163,13 +163,13 @@ def test_somebody_unknown_gets_no_more_of_what_silence_brings(center: Site) -> N
     assert center.subscriptions("new@example.org")["letter"][1] == "monthly"
 
 
-def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
+def test_increases_are_limited_to_three_a_day(center: Site) -> None:
     for _ in range(3):
-        capped(center)
+        reduce(center)
         center.now += HOUR
         assert "every email" in save(center).text
     assert len(center.emails()) == 3
-    capped(center)
+    reduce(center)
     center.now += HOUR
     page = center.page(PREFERENCES)
     page.select("often-weekly-news", EVERY)
@@ -183,7 +183,7 @@ def test_more_is_refused_after_three_times_in_a_day(center: Site) -> None:
     assert center.subscriptions()["weekly-news"][1] == "every"
 
 
-def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
+def test_many_topics_in_one_form_count_once(site_with: SiteMaker) -> None:
     site = site_with()
     slugs = tuple(f"topic-{number}" for number in range(6))
     site.subscribe("ada@example.org", topics=slugs)
@@ -193,8 +193,8 @@ def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
     path, data = site.page(PREFERENCES).form_of("Save")
     answer = site.post(path, data=data | {f"resume-{slug}": "on" for slug in slugs})
     assert len(Page(site.get(answer.location)).text.split("started again")) == 7
-    (mail,) = site.emails()
-    assert mail["Subject"] == "Your email preferences have changed"
+    (message,) = site.emails()
+    assert message["Subject"] == "Your email preferences have changed"
     with site.database.transaction() as session:
         make.reduce(session, Frequency.MONTHLY, slug="topic-0")
     path, data = site.page(PREFERENCES).form_of("Save")
@@ -204,13 +204,13 @@ def test_many_topics_in_one_form_are_once(site_with: SiteMaker) -> None:
 
 
 @pytest.mark.parametrize("what", ["no_email", "too_often", "complained"])
-def test_an_address_that_names_no_topic_tells_nothing(center: Site, what: str) -> None:
+def test_a_query_with_an_unknown_topic_shows_nothing(center: Site, what: str) -> None:
     plain = center.page(PREFERENCES).text
     assert center.page(f"{PREFERENCES}?{what}=no-such&other=weekly-news").text == plain
 
 
 def test_an_archived_topic_is_not_resumed(center: Site) -> None:
-    capped(center, Pause.ONE_MONTH)
+    reduce(center, Pause.ONE_MONTH)
     path, data = center.page(PREFERENCES).form_of("Save")
     with center.database.transaction() as session:
         topics.archive(topics.get(session, "weekly-news"), make.NOW)

@@ -1,4 +1,4 @@
-"""Screens A and C: fewer emails or a pause, never more, and the receipt of it (design 7)."""
+"""Fewer emails or a pause on the unsubscribe page, never more, and the receipt."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,25 +12,25 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
-LESS = "Get fewer emails"
+FEWER = "Get fewer emails"
 CAPS = ["At most once a week", "At most once a month"]
 PAUSES = ["Not for 2 weeks", "Not for 1 month", "Not for 3 months"]
-GONE = "You’re already unsubscribed from Weekly news"
+UNSUBSCRIBED = "You’re already unsubscribed from Weekly news"
 
 
-def ask(site: Site, choice: str, path: str = "") -> Page:
-    """Choose on the page, press the button, and return the receipt."""
+def reduce(site: Site, choice: str, path: str = "") -> Page:
+    """Make a choice on the page, press the button, and return the receipt."""
     page = site.page(path or link())
     page.choose(choice)
-    return site.press_and_follow(page, LESS)
+    return site.press_and_follow(page, FEWER)
 
 
-def held(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") -> Any:
-    """Return what is on record of one subscription."""
+def subscription(site: Site, slug: str = "weekly-news", email: str = "ada@example.org") -> Any:
+    """Return the record of one subscription."""
     return site.subscriptions(email)[slug]
 
 
-def test_the_page_offers_five_ways_to_get_less_and_chooses_none(site: Site) -> None:
+def test_the_page_offers_five_choices_and_preselects_none(site: Site) -> None:
     page = site.page(link())
     assert "How often would you like Weekly news?" in page.text
     assert page.labels == CAPS + PAUSES
@@ -42,7 +42,7 @@ def test_the_page_offers_five_ways_to_get_less_and_chooses_none(site: Site) -> N
 @pytest.mark.parametrize(
     ("cadence", "caps"), [("irregular", CAPS), ("weekly", CAPS[1:]), ("monthly", [])]
 )
-def test_only_caps_below_the_topics_own_cadence_are_offered(
+def test_only_caps_below_the_topics_cadence_are_offered(
     site: Site, cadence: str, caps: list[str]
 ) -> None:
     with site.database.transaction() as session:
@@ -51,17 +51,17 @@ def test_only_caps_below_the_topics_own_cadence_are_offered(
     assert site.page(link(topic="letter")).labels == caps + PAUSES
 
 
-def test_only_what_is_less_than_now_is_offered(site: Site) -> None:
-    ask(site, "At most once a week")
+def test_only_choices_below_the_current_one_are_offered(site: Site) -> None:
+    reduce(site, "At most once a week")
     page = site.page(link())
     assert "Now: Weekly news, at most once a week" in page.text
     assert page.labels == CAPS[1:] + PAUSES
-    ask(site, "Not for 1 month")
+    reduce(site, "Not for 1 month")
     page = site.page(link())
     assert "Now: Weekly news, at most once a week (paused until 22 December 2026)" in page.text
     assert page.labels == [*CAPS[1:], "Not for 3 months"]
-    ask(site, "Not for 3 months")
-    ask(site, "At most once a month")
+    reduce(site, "Not for 3 months")
+    reduce(site, "At most once a month")
     page = site.page(link())
     assert page.labels == []
     assert page.buttons == [THIS, ALL]
@@ -74,11 +74,11 @@ def test_only_what_is_less_than_now_is_offered(site: Site) -> None:
         ("At most once a month", "monthly", "You’ll get Weekly news at most once a month"),
     ],
 )
-def test_fewer_emails_are_a_cap(site: Site, choice: str, frequency: str, heading: str) -> None:
-    receipt = ask(site, choice)
+def test_fewer_emails_set_a_cap(site: Site, choice: str, frequency: str, heading: str) -> None:
+    receipt = reduce(site, choice)
     assert receipt.heading == heading
-    assert held(site) == ("subscribed", frequency, None)
-    assert held(site, "product-news") == ("subscribed", "every", None)
+    assert subscription(site) == ("subscribed", frequency, None)
+    assert subscription(site, "product-news") == ("subscribed", "every", None)
     assert site.events()[-1] == ("reduced", "weekly-news")
 
 
@@ -90,25 +90,25 @@ def test_fewer_emails_are_a_cap(site: Site, choice: str, frequency: str, heading
         ("Not for 3 months", 22, 2, 2027, "22 February 2027"),
     ],
 )
-def test_a_pause_ends_as_the_day_begins_that_the_page_names(
+def test_a_pause_ends_at_the_start_of_the_day_shown(
     site: Site, choice: str, day: int, month: int, year: int, written: str
 ) -> None:
-    receipt = ask(site, choice)
+    receipt = reduce(site, choice)
     assert receipt.heading == f"Weekly news is paused until {written}"
     assert "It starts again by itself that day." in receipt.text
     end = make.NOW.replace(year=year, month=month, day=day, hour=0, minute=0)
-    assert held(site) == ("subscribed", "every", end)
+    assert subscription(site) == ("subscribed", "every", end)
     assert site.events()[-1] == ("paused", "weekly-news")
 
 
-def test_asking_for_less_is_recorded_under_its_mailing(site: Site) -> None:
-    ask(site, "At most once a week")
+def test_a_reduction_is_recorded_with_its_campaign(site: Site) -> None:
+    reduce(site, "At most once a week")
     (row,) = [row for row in site.rows()["ledger"] if "reduced" in row]
     assert {"page", "2026-47", "weekly-news"} <= set(map(str, row))
 
 
-def test_the_receipt_says_what_comes_now_and_offers_undo_and_to_leave(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
+def test_the_receipt_lists_the_topics_and_offers_undo_and_unsubscribe(site: Site) -> None:
+    receipt = reduce(site, "At most once a week")
     assert "What you get now: Product news Weekly news, at most once a week" in receipt.text
     assert "We’ll email you a confirmation." in receipt.text
     assert "You can do this until 22 December 2026." in receipt.text
@@ -117,155 +117,155 @@ def test_the_receipt_says_what_comes_now_and_offers_undo_and_to_leave(site: Site
     assert receipt.links["All your email preferences"].startswith("/p/")
 
 
-def test_the_receipt_of_a_pause_says_until_when_it_lasts(site: Site) -> None:
-    receipt = ask(site, "Not for 2 weeks")
+def test_the_receipt_of_a_pause_shows_its_end(site: Site) -> None:
+    receipt = reduce(site, "Not for 2 weeks")
     assert "Weekly news (paused until 6 December 2026)" in receipt.text
     assert receipt.buttons == ["Undo", THIS]
 
 
 @pytest.mark.parametrize("choice", CAPS + PAUSES)
-def test_undo_puts_back_exactly_what_was(site: Site, choice: str) -> None:
-    before = held(site)
-    receipt = ask(site, choice)
+def test_undo_restores_the_exact_previous_state(site: Site, choice: str) -> None:
+    before = subscription(site)
+    receipt = reduce(site, choice)
     undone = site.press_and_follow(receipt, "Undo")
     assert undone.heading == "Everything is as it was"
     assert undone.buttons == [THIS]
-    assert held(site) == before
+    assert subscription(site) == before
     assert site.press(receipt, "Undo").location  # a second time changes nothing
     assert [event for event, _ in site.events()].count("undone") == 1
 
 
-def test_undo_puts_back_the_cap_that_was(site: Site) -> None:
-    ask(site, "At most once a week")
-    site.press(ask(site, "At most once a month"), "Undo")
-    assert held(site) == ("subscribed", "weekly", None)
+def test_undo_restores_the_previous_cap(site: Site) -> None:
+    reduce(site, "At most once a week")
+    site.press(reduce(site, "At most once a month"), "Undo")
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
-def test_undo_puts_back_the_pause_that_was(site: Site) -> None:
-    ask(site, "Not for 2 weeks")
-    before = held(site)
-    site.press(ask(site, "Not for 3 months"), "Undo")
-    assert held(site) == before
+def test_undo_restores_the_previous_pause(site: Site) -> None:
+    reduce(site, "Not for 2 weeks")
+    before = subscription(site)
+    site.press(reduce(site, "Not for 3 months"), "Undo")
+    assert subscription(site) == before
 
 
-def test_the_mails_link_asks_before_it_undoes(site: Site) -> None:
+def test_the_undo_link_of_an_email_asks_first(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a month")
-    path = site.press(page, LESS).location
+    path = site.press(page, FEWER).location
     asking = site.page(f"{path}/undo")
     assert asking.heading == "Undo your change?"
     assert "You’ll get every email of Weekly news, as before." in asking.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
     assert site.press_and_follow(asking, "Undo").heading == "Everything is as it was"
-    assert held(site) == ("subscribed", "every", None)
+    assert subscription(site) == ("subscribed", "every", None)
 
 
 def test_undo_after_thirty_days_is_too_late(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
+    receipt = reduce(site, "At most once a week")
     site.now += timedelta(days=31)
     assert Page(site.press(receipt, "Undo", 410), 410).heading == "It’s too late to undo here"
-    assert held(site) == ("subscribed", "weekly", None)
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
-def test_undo_after_a_newer_choice_is_refused_in_plain_words(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
-    ask(site, "At most once a month")
+def test_undo_after_a_newer_choice_is_refused(site: Site) -> None:
+    receipt = reduce(site, "At most once a week")
+    reduce(site, "At most once a month")
     refused = Page(site.press(receipt, "Undo", 409), 409)
     assert "your latest choice stands" in refused.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
 
 
-def test_the_receipt_lets_somebody_leave_after_all(site: Site) -> None:
-    receipt = ask(site, "At most once a week")
-    goodbye = site.press_and_follow(receipt, THIS)
-    assert goodbye.heading == "You’re unsubscribed from Weekly news"
-    assert site.stops() == ["weekly-news"]
+def test_the_receipt_offers_to_unsubscribe(site: Site) -> None:
+    receipt = reduce(site, "At most once a week")
+    left = site.press_and_follow(receipt, THIS)
+    assert left.heading == "You’re unsubscribed from Weekly news"
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_the_receipt_can_be_reloaded(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
-    path = site.press(page, LESS).location
+    path = site.press(page, FEWER).location
     before, first = site.rows(), site.page(path).text
     assert [site.page(path).text for _ in range(3)] == [first] * 3
     assert site.rows() == before
 
 
-def test_choosing_nothing_is_an_error_that_leads_to_the_first_choice(site: Site) -> None:
+def test_choosing_nothing_is_an_error_linked_to_the_first_choice(site: Site) -> None:
     before = site.rows()
-    page = Page(site.press(site.page(link()), LESS, 400), 400)
+    page = Page(site.press(site.page(link()), FEWER, 400), 400)
     assert page.title == f"Error: {THIS} – Northwind Letters"
     assert page.text.startswith("There is a problem Choose how often you would like Weekly news.")
     target = page.links["Choose how often you would like Weekly news."]
     assert target == f"#{page.field(CAPS[0]).get('id')}"
     (fieldset,) = page.root.iter("fieldset")
     assert fieldset.get("aria-describedby") == "less-problem"
-    assert page.buttons == [THIS, ALL, LESS]
+    assert page.buttons == [THIS, ALL, FEWER]
     assert site.rows() == before
 
 
 @pytest.mark.parametrize(
     "choice", ["", "every", "off", "WEEKLY", "2-years", "weekly\n", "weekly,monthly", "\x00"]
 )
-def test_a_choice_that_is_not_offered_does_nothing(site: Site, choice: str) -> None:
+def test_an_unknown_choice_changes_nothing(site: Site, choice: str) -> None:
     before = site.rows()
     answer = site.post(f"{link()}/less", data={"choice": choice})
     assert Page(answer, 400).title.startswith("Error: ")
     assert site.rows() == before
 
 
-def test_a_page_that_is_out_of_date_gives_nobody_more(site: Site) -> None:
+def test_a_stale_page_cannot_raise_the_frequency(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
-    ask(site, "At most once a month")
-    shown = site.press_and_follow(page, LESS)
+    reduce(site, "At most once a month")
+    shown = site.press_and_follow(page, FEWER)
     assert "Now: Weekly news, at most once a month" in shown.text
-    assert held(site) == ("subscribed", "monthly", None)
+    assert subscription(site) == ("subscribed", "monthly", None)
 
 
-def test_a_shorter_pause_does_not_cut_a_longer_one_short(site: Site) -> None:
+def test_a_shorter_pause_does_not_shorten_a_longer_one(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
-    ask(site, "Not for 3 months")
-    before = held(site)
-    shown = site.press_and_follow(page, LESS)
+    reduce(site, "Not for 3 months")
+    before = subscription(site)
+    shown = site.press_and_follow(page, FEWER)
     assert "paused until 22 February 2027" in shown.text
-    assert held(site) == before
+    assert subscription(site) == before
 
 
-def test_pressing_twice_is_one_change_and_one_mail(site: Site) -> None:
+def test_pressing_twice_makes_one_change_and_one_email(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 1 month")
-    first, second = site.press(page, LESS), site.press(page, LESS)
+    first, second = site.press(page, FEWER), site.press(page, FEWER)
     assert first.location.startswith("/r/")
     assert second.location == link()
     assert [event for event, _ in site.events()].count("paused") == 1
     assert len(site.rows()["outbox"]) == 1
 
 
-def test_who_has_left_the_topic_is_offered_no_less_of_it(site: Site) -> None:
+def test_an_unsubscribed_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.post(link())
-    before = held(site)
+    before = subscription(site)
     assert site.page(link()).labels == []
-    assert site.press_and_follow(page, LESS).heading == GONE
-    assert held(site) == before
-    assert site.stops() == ["weekly-news"]
+    assert site.press_and_follow(page, FEWER).heading == UNSUBSCRIBED
+    assert subscription(site) == before
+    assert site.unsubscribed() == ["weekly-news"]
 
 
-def test_who_has_left_everything_stays_away(site: Site) -> None:
+def test_a_reduction_keeps_an_unsubscribe_from_all(site: Site) -> None:
     page = site.page(link())
     page.choose("Not for 2 weeks")
     site.press(page, ALL)
     before = site.events()
-    shown = site.press_and_follow(page, LESS)
+    shown = site.press_and_follow(page, FEWER)
     assert shown.heading == "You’re already unsubscribed from all Northwind Letters emails"
     assert shown.buttons == []
     assert site.events() == before
 
 
-def test_somebody_unknown_is_told_what_is_so_and_gets_no_more(site: Site) -> None:
+def test_a_reduction_by_an_unknown_recipient_changes_nothing(site: Site) -> None:
     path = link(email="new@example.org")
     assert site.page(path).labels == []
     answer = site.post(f"{path}/less", data={"choice": "weekly"})
@@ -275,24 +275,24 @@ def test_somebody_unknown_is_told_what_is_so_and_gets_no_more(site: Site) -> Non
     assert site.rows()["outbox"] == []
 
 
-def test_somebody_unknown_gets_less_where_silence_means_yes(site: Site) -> None:
+def test_an_unknown_recipient_can_cap_an_opt_out_topic(site: Site) -> None:
     site.add_topic("town-letter", policy="opt_out")
     path = link(email="new@example.org", topic="town-letter")
-    receipt = ask(site, "At most once a month", path)
+    receipt = reduce(site, "At most once a month", path)
     assert receipt.heading == "You’ll get Town letter at most once a month"
     assert "We have no address on file" in receipt.text
-    assert held(site, "town-letter", "new@example.org") == ("subscribed", "monthly", None)
+    assert subscription(site, "town-letter", "new@example.org") == ("subscribed", "monthly", None)
 
 
-def test_of_an_archived_topic_there_is_nothing_to_get_less_of(site: Site) -> None:
+def test_an_archived_topic_cannot_be_reduced(site: Site) -> None:
     page = site.page(link())
     page.choose("At most once a week")
     site.archive("weekly-news")
-    before = held(site)
-    shown = site.press_and_follow(page, LESS)
+    before = subscription(site)
+    shown = site.press_and_follow(page, FEWER)
     assert shown.heading == "We no longer send Weekly news"
     assert shown.labels == []
-    assert held(site) == before
+    assert subscription(site) == before
 
 
 def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
@@ -301,29 +301,31 @@ def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
         make.subscriber(session, "ada@example.org", "partners")
     path = link(topic="partners")
     assert site.page(path).labels == CAPS + PAUSES
-    assert ask(site, "At most once a week", path).heading.startswith("You’ll get Partners at most")
+    assert reduce(site, "At most once a week", path).heading.startswith(
+        "You’ll get Partners at most"
+    )
 
 
-def test_a_forwarded_mail_gives_a_stranger_less_and_never_more(site: Site) -> None:
-    """Who holds the link can cap and pause; what is on the page tells nothing of the address."""
+def test_a_forwarded_email_can_reduce_but_never_increase(site: Site) -> None:
+    """Anyone with the link can cap and pause; the page does not show the address."""
     page = site.page(link())
     assert "ada@example.org" not in page.html
-    ask(site, "At most once a week")
+    reduce(site, "At most once a week")
     for choice in ("every", "weekly"):
         site.post(f"{link()}/less", data={"choice": choice})
-    assert held(site) == ("subscribed", "weekly", None)
+    assert subscription(site) == ("subscribed", "weekly", None)
 
 
-def test_a_single_topic_can_be_had_less_often(site_with: SiteMaker) -> None:
+def test_a_single_topic_can_be_capped(site_with: SiteMaker) -> None:
     site = site_with()
     site.subscribe(topics=("weekly-news",))
-    receipt = ask(site, "At most once a month")
+    receipt = reduce(site, "At most once a month")
     assert receipt.buttons == ["Undo", THIS]
     assert "What you get now: Weekly news, at most once a month" in receipt.text
 
 
-def test_fewer_emails_are_confirmed_by_mail(site: Site) -> None:
-    ask(site, "At most once a week")
+def test_a_reduction_is_confirmed_by_email(site: Site) -> None:
+    reduce(site, "At most once a week")
     site.now += timedelta(minutes=2)
-    (mail,) = site.emails()
-    assert mail["Subject"] == "You’ll get Weekly news at most once a week"
+    (message,) = site.emails()
+    assert message["Subject"] == "You’ll get Weekly news at most once a week"

@@ -1,4 +1,4 @@
-"""A link works with what email programs and people stick to it, on GET and on POST (M16)."""
+"""A link works with text that email programs and people append, on GET and POST (M16)."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +13,8 @@ from tests.support.clients import OPENING, POSTING
 from tests.support.site import Site, confirm, link, receipt
 from tests.support.wire import Served, assert_unsubscribed, wire
 
-# As bytes of a request line: what is not ASCII, or would end the path there, is percent-encoded.
-STUCK = [
+# As in a request line: characters outside ASCII and those that would end the path are encoded.
+APPENDED = [
     *(".", "...", ")", ").", "),", "),.", ">", "%3E", "]", ",", ";", ":", "!", "*", "'", "%22"),
     *("%E2%80%9D", "%C2%BB", "%E2%80%A6", "%EF%BC%89", "%E3%80%82", "%A0", "%FF", "%E2%80"),
     *("%20", "%20and%20more", "+", "%09", "%0D%0A", "%0A%0Ax", "%00", "%5C", "%7C", "%60"),
@@ -37,7 +37,7 @@ def pages() -> dict[str, str]:
 
 @pytest.fixture
 def site(site: Site) -> Site:
-    """Return a site with a third topic, where ada has left one of two."""
+    """Return a site with a third topic, where ada has unsubscribed from one of two."""
     with site.database.transaction() as session:
         make.topic(session, "third")
         make.unsubscribe(session)
@@ -46,46 +46,46 @@ def site(site: Site) -> Site:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("prefix", ["/u/", "/p/", "/r/", "/c/"])
-def test_a_page_opens_with_what_sticks_to_its_link(site: Site, prefix: str) -> None:
+def test_a_page_opens_with_text_appended_to_its_link(site: Site, prefix: str) -> None:
     path = pages()[prefix]
-    as_it_is, before = site.page(path), site.rows()
-    for stuck in STUCK:
-        page = site.page(path + stuck)
-        assert (page.heading, page.buttons) == (as_it_is.heading, as_it_is.buttons), stuck
+    expected, before = site.page(path), site.rows()
+    for appended in APPENDED:
+        page = site.page(path + appended)
+        assert (page.heading, page.buttons) == (expected.heading, expected.buttons), appended
         assert path + ")" not in page.html
     assert site.rows() == before
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_page_of_such_a_link_has_forms_and_switches_that_work(site: Site) -> None:
-    for stuck in (")", "&utm_source=x/y", "%20", "/", "%3Fx"):
-        page = site.page(link("preferences") + stuck)
+def test_forms_and_switches_omit_the_appended_text(site: Site) -> None:
+    for appended in (")", "&utm_source=x/y", "%20", "/", "%3Fx"):
+        page = site.page(link("preferences") + appended)
         assert page.form_of("Save")[0] == f"{link('preferences')}/save"
         assert page.links["Deutsch"] == f"{link('preferences')}?lang=de"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_undo_link_of_an_email_opens_too(site: Site) -> None:
-    for stuck in STUCK:
-        assert site.page(f"{receipt(3)}/undo{stuck}").heading == "Undo your change?", stuck
-        assert site.open("HEAD", f"{receipt(3)}/undo{stuck}").status_code == 200
+def test_the_undo_link_of_an_email_opens_with_appended_text(site: Site) -> None:
+    for appended in APPENDED:
+        assert site.page(f"{receipt(3)}/undo{appended}").heading == "Undo your change?", appended
+        assert site.open("HEAD", f"{receipt(3)}/undo{appended}").status_code == 200
     for wrong in ("x", "/x", "-", "..x"):
         assert site.get(f"{receipt(3)}/undo{wrong}").status_code == 404
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_one_click_ends_consent_whatever_sticks_to_its_link(site: Site) -> None:
-    for number, stuck in enumerate(STUCK):
+def test_one_click_unsubscribes_with_any_appended_text(site: Site) -> None:
+    for number, appended in enumerate(APPENDED):
         email = f"reader-{number}@example.org"
-        answer = site.post(link(email=email) + stuck, data=b"List-Unsubscribe=One-Click")
-        assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n"), stuck
+        answer = site.post(link(email=email) + appended, data=b"List-Unsubscribe=One-Click")
+        assert (answer.status_code, answer.text) == (200, "You are unsubscribed.\n"), appended
         assert not {"Location", "Set-Cookie"} & set(answer.headers.keys())
-        assert site.stops(email) == ["weekly-news"]
+        assert site.unsubscribed(email) == ["weekly-news"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("page", BELOW)
-def test_the_pages_below_are_found_behind_what_sticks(site: Site, page: str) -> None:
+def test_a_form_below_a_link_with_appended_text_works(site: Site, page: str) -> None:
     prefix, data = BELOW[page]
     path = {"/u/": link(email="bob@example.org"), "/p/": link("preferences", "bob@example.org")}
     path["/c/"] = confirm("third", "bob@example.org")
@@ -98,8 +98,8 @@ def test_the_pages_below_are_found_behind_what_sticks(site: Site, page: str) -> 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("wrong", ["x", "_", "-", "=/x", "%2Fx", "/x", "/x)", "//x", "/..x", "a)"])
-def test_what_belongs_to_no_link_is_still_refused(site: Site, wrong: str) -> None:
-    """A character that a link may hold is part of it; a page below that there is not is none."""
+def test_other_appended_text_is_still_refused(site: Site, wrong: str) -> None:
+    """A character that a link may contain is part of it; an unknown page below it is not found."""
     before = site.rows()
     path = link(email="bob@example.org")
     answers = [site.open(method, path + wrong) for method in ("GET", "POST")]
@@ -111,13 +111,13 @@ def test_what_belongs_to_no_link_is_still_refused(site: Site, wrong: str) -> Non
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@given(stuck=st.text(min_size=1))
+@given(appended=st.text(min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_nothing_that_sticks_to_a_forged_link_makes_it_good(site: Site, stuck: str) -> None:
-    """Cutting only ever takes away: what is left must be a link that we signed."""
-    path = link()[:-1] + stuck
+def test_no_appended_text_makes_a_forged_link_valid(site: Site, appended: str) -> None:
+    """Text is only ever removed, so the rest must be a link that we signed."""
+    path = link()[:-1] + appended
     raw = path.encode("utf-8", "surrogatepass").decode("latin-1")
-    if stuck[0] == link()[-1]:
+    if appended[0] == link()[-1]:
         return
     for method in ("GET", "POST"):
         overrides = {"PATH_INFO": raw, "REQUEST_METHOD": method}
@@ -125,15 +125,17 @@ def test_nothing_that_sticks_to_a_forged_link_makes_it_good(site: Site, stuck: s
         assert answer.status_code in {400, 404, 405}
 
 
-@pytest.mark.parametrize("stuck", [".", ")", " ", "&utm_source=x", "/", "=3D", "\n", "?x", "%20"])
-def test_reading_a_link_stays_exact(stuck: str) -> None:
-    """Only paths of the web are cut: `doctor` must not find a damaged header good."""
+@pytest.mark.parametrize(
+    "appended", [".", ")", " ", "&utm_source=x", "/", "=3D", "\n", "?x", "%20"]
+)
+def test_reading_a_link_accepts_no_appended_text(appended: str) -> None:
+    """Only URL paths are shortened: `doctor` must not accept a damaged header."""
     with pytest.raises(BadLink):
-        read_link("unsubscribe", link()[3:] + stuck, [make.LINK_KEY])
+        read_link("unsubscribe", link()[3:] + appended, [make.LINK_KEY])
     with pytest.raises(BadLink):
-        read_receipt(receipt(1)[3:] + stuck, [make.SERVER_KEY])
+        read_receipt(receipt(1)[3:] + appended, [make.SERVER_KEY])
     with pytest.raises(BadLink):
-        read_confirm(confirm()[3:] + stuck, [make.SERVER_KEY])
+        read_confirm(confirm()[3:] + appended, [make.SERVER_KEY])
 
 
 @pytest.fixture
@@ -145,14 +147,14 @@ def reader(served: Served) -> Served:
     return served
 
 
-@pytest.mark.parametrize("stuck", [".", ")", "%3E", "%20", "&utm_source=x", "/", "?x", "=3D"])
-def test_real_clients_are_understood_with_it(reader: Served, stuck: str) -> None:
-    """Over a socket, alone and behind nginx: what opens the link first, then what posts to it."""
+@pytest.mark.parametrize("appended", [".", ")", "%3E", "%20", "&utm_source=x", "/", "?x", "=3D"])
+def test_real_clients_are_understood_with_appended_text(reader: Served, appended: str) -> None:
+    """Over a socket, directly and through nginx: first clients that open the link, then posts."""
     for client in OPENING.values():
-        with wire(reader.base_url, client.patience) as connection:
-            assert connection.ask(client.to(reader.path + stuck)).status == 200
-    assert reader.unsubscribed() == 0
+        with wire(reader.base_url, client.timeout) as connection:
+            assert connection.request(client.request_to(reader.path + appended)).status == 200
+    assert reader.unsubscribe_count() == 0
     for client in POSTING.values():
-        with wire(reader.base_url, client.patience) as connection:
-            assert_unsubscribed(connection.ask(client.to(reader.path + stuck)))
-    assert reader.unsubscribed() == 1
+        with wire(reader.base_url, client.timeout) as connection:
+            assert_unsubscribed(connection.request(client.request_to(reader.path + appended)))
+    assert reader.unsubscribe_count() == 1

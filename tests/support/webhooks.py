@@ -1,4 +1,4 @@
-"""What each provider posts, signed as it signs: `Request(body, headers)`, and who reads it."""
+"""Signed webhook requests of each provider, and the readers of their events."""
 
 import hmac
 import json
@@ -41,7 +41,7 @@ SENDGRID_WEBHOOK_PUBLIC_KEY = b64encode(
 
 @dataclass(frozen=True)
 class Request:
-    """A request before it is posted."""
+    """The body and headers of a webhook request."""
 
     body: bytes
     headers: dict[str, str]
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Authority:
-    """Whose certificate signs SNS envelopes."""
+    """The key and certificate that sign SNS envelopes."""
 
     key: rsa.RSAPrivateKey
     certificate: bytes
@@ -62,7 +62,7 @@ class Authority:
 
 @cache
 def authority(name: str = "sns.amazonaws.com") -> Authority:
-    """Return a certificate of a name and its key, valid around `make.NOW`."""
+    """Return a key and a certificate for a name, valid around `make.NOW`."""
     key = rsa.generate_private_key(65537, 2048)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     built = (
@@ -79,7 +79,7 @@ def authority(name: str = "sns.amazonaws.com") -> Authority:
 
 
 def sendgrid(*events: Any, at: datetime = make.NOW) -> Request:
-    """Return a list of events as SendGrid posts it, with a line break at its end."""
+    """Return a list of events as SendGrid posts it, with a line break at the end."""
     body = json.dumps(events, separators=(",", ":")).encode() + b"\r\n"
     timestamp = str(int(at.timestamp()))
     signature = _SENDGRID.sign(timestamp.encode() + body, ec.ECDSA(SHA256()))
@@ -92,7 +92,7 @@ def mailgun(
     token: str = "t" * 50,
     key: str = MAILGUN_WEBHOOK_SIGNING_KEY,
 ) -> Request:
-    """Return an event with its signature beside it."""
+    """Return an event with its signature."""
     timestamp = str(int(at.timestamp()))
     signed = hmac.new(key.encode(), f"{timestamp}{token}".encode(), "sha256").hexdigest()
     signature = {"timestamp": timestamp, "token": token, "signature": signed}
@@ -104,7 +104,7 @@ MAILGUN_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def mailgun_form(kind: str, *, key: str = MAILGUN_WEBHOOK_SIGNING_KEY, **fields: str) -> Request:
-    """Return the form that a legacy webhook posts, with its signature among the fields."""
+    """Return the form of a legacy webhook, with its signature among the fields."""
     signature = json.loads(mailgun({}, key=key).body)["signature"]
     fields = {**fields, **signature}
     if kind == MAILGUN_FORMS[0]:
@@ -119,7 +119,7 @@ def mailgun_form(kind: str, *, key: str = MAILGUN_WEBHOOK_SIGNING_KEY, **fields:
 
 
 def postmark(record: Any, credentials: str = POSTMARK) -> Request:
-    """Return a record with the password that Postmark was given."""
+    """Return a record with the credentials of the webhook."""
     basic = b64encode(credentials.encode()).decode()
     return Request(json.dumps(record).encode(), {"Authorization": f"Basic {basic}"})
 
@@ -155,23 +155,23 @@ def envelope(
 
 
 def ses(content: Any, **changes: Any) -> Request:
-    """Return what SES says, in an SNS envelope."""
+    """Return an SES event in an SNS envelope."""
     return envelope(json.dumps(content), **changes)
 
 
 class Amazon:
-    """Answers like the SNS host of one region, and remembers what it was asked for."""
+    """Answers like the SNS host of a region, and records its requests."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
     def fetch(self, host: str, target: str) -> bytes:
-        self.asked.append((host, target))
+        self.requests.append((host, target))
         return authority().certificate
 
 
 def reader_of(name: str, fetch: Callable[[str, str], bytes] | None = None) -> EventReader:
-    """Return who reads a provider's events."""
+    """Return the event reader of a provider."""
     readers: dict[str, EventReader] = {
         "ses": Ses(SnsVerifier((TOPIC,), fetch or Amazon().fetch)),
         "sendgrid": SendGrid(verification_key(SENDGRID_WEBHOOK_PUBLIC_KEY)),

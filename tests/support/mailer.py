@@ -1,4 +1,4 @@
-"""A worker that hands its mails to a test in place of a mail server."""
+"""A worker that keeps its emails for a test instead of sending them by SMTP."""
 
 import re
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from tests.support import make
 
 
 @dataclass
-class Post:
-    """A worker, its clock where a test puts it, and all that it has sent."""
+class Mailer:
+    """A worker with a clock that a test sets, and the emails that it has sent."""
 
     database: Database
     now: datetime = make.NOW
@@ -38,8 +38,8 @@ class Post:
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 
-    def after(self, wait: timedelta, **settings: Any) -> list[str]:
-        """Let the worker work at `NOW + wait`; return the subjects of all that was sent so far."""
+    def send_due(self, wait: timedelta, **settings: Any) -> list[str]:
+        """Send what is due at `NOW + wait`, and return the subjects of all emails sent so far."""
         self.now, self.settings = make.NOW + wait, replace(self.settings, **settings)
         worker = self.worker()
         while worker.send_one():
@@ -55,18 +55,18 @@ class Post:
 
 
 def plain(message: EmailMessage) -> str:
-    """Return the text of a mail."""
+    """Return the text of an email."""
     return _body(message, "plain")
 
 
 def html(message: EmailMessage) -> Any:
-    """Return the HTML of a mail as a tree, checked for being HTML."""
+    """Return the HTML of an email as a tree. Fails if it is not valid."""
     parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
     return parser.parse(_body(message, "html"))
 
 
 def links(message: EmailMessage) -> list[str]:
-    """Return where the text of a mail leads; its HTML leads to the same, in the same order."""
+    """Return the links of an email's text. Fails if the links of its HTML differ."""
     found = re.findall(r"https?://\S+", plain(message))
     assert [each.get("href") for each in html(message).iter("a")] == found
     return found

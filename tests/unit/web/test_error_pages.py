@@ -1,12 +1,10 @@
-"""Screens E and I: a link that is broken, a page that is not there, a database that is gone."""
+"""The pages for a broken link, a missing page and an unavailable database."""
 
 import pytest
 
-from preference_center.store import Database
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link, receipt
+from tests.support.site import Site, confirm, link, lose_database, receipt, use_database
 from tests.support.web_fixtures import SiteMaker
-from tests.unit.web.test_one_click import lose_database
 
 BROKEN = "This link doesn’t work"
 
@@ -33,29 +31,29 @@ def test_a_broken_link_is_explained(site: Site, path: str) -> None:
         *("/r/x/leave", "/r/x/undo", "/r/x/reason"),
     ],
 )
-def test_a_form_of_a_broken_link_does_nothing(site: Site, path: str) -> None:
+def test_a_form_with_a_broken_link_changes_nothing(site: Site, path: str) -> None:
     before = site.rows()
     form = {"scope": "all", "choice": "weekly", "length": "2-weeks", "code": "other"}
     assert Page(site.post(path, data=form), 400).heading == BROKEN
     assert site.rows() == before
 
 
-def test_without_a_contact_none_is_promised(site_with: SiteMaker) -> None:
+def test_without_a_contact_none_is_shown(site_with: SiteMaker) -> None:
     site = site_with(contact="")
     assert "write to" not in site.page("/u/x", 400).text
     lose_database(site)
     assert "write to" not in site.page(link(), 503).text
 
 
-def test_a_page_that_is_not_there_says_so(site: Site) -> None:
+def test_a_missing_page_says_so(site: Site) -> None:
     for path in ("/", "/nothing", "/u", "/u//x", f"{link()}/nothing", "/static/style.css"):
         assert site.page(path, 404).heading.startswith("There is no")
 
 
-def test_without_a_database_a_person_is_told_to_try_again(site: Site) -> None:
+def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
     page, before, database = site.page(link()), site.rows(), site.database
     lose_database(site)
-    looks = (link(), link("preferences"), receipt(1), confirm())
+    pages = (link(), link("preferences"), receipt(1), confirm())
     forms = {
         f"{link()}/less": {"choice": "weekly"},
         f"{link('preferences')}/save": {"topic": "weekly-news", "was-weekly-news": "every"},
@@ -65,37 +63,33 @@ def test_without_a_database_a_person_is_told_to_try_again(site: Site) -> None:
         f"{confirm()}/join": {},
         "/new-link": {"email": "ada@example.org"},
     }
-    answers = [site.press(page, page.buttons[0], 503), *map(site.get, looks)]
+    answers = [site.press(page, page.buttons[0], 503), *map(site.get, pages)]
     answers += [site.post(path, data=form) for path, form in forms.items()]
     for answer in answers:
-        trouble = Page(answer, 503)
-        assert trouble.heading == "Sorry, we couldn’t save that"
-        assert "Please try again in a few minutes" in trouble.text
-        assert "Nothing has changed" not in trouble.text  # not known where a COMMIT is unanswered
-        assert "help@example.org" in trouble.text
+        error = Page(answer, 503)
+        assert error.heading == "Sorry, we couldn’t save that"
+        assert "Please try again in a few minutes" in error.text
+        assert "Nothing has changed" not in error.text  # unknown if a COMMIT was not answered
+        assert "help@example.org" in error.text
         assert int(answer.headers["Retry-After"]) > 0
-    put_back(site, database)
+    use_database(site, database)
     assert site.rows() == before
 
 
-def put_back(site: Site, database: Database) -> None:
-    object.__setattr__(site.app.extensions["preference_center"], "database", database)
-
-
-def test_the_language_switch_of_an_error_leads_back_to_a_page(site_with: SiteMaker) -> None:
+def test_the_language_switch_of_an_error_page_leads_to_a_page(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     site.subscribe()
     page = site.page(link())
     path, data = page.form_of(page.buttons[0])
     database = site.database
     lose_database(site)
-    trouble = Page(site.post(path, data=data), 503)
-    put_back(site, database)
-    switch = next(target for target in trouble.links.values() if "lang=ar-XB" in target)
+    error = Page(site.post(path, data=data), 503)
+    use_database(site, database)
+    switch = next(target for target in error.links.values() if "lang=ar-XB" in target)
     assert site.page(switch).lang == ("ar-XB", "rtl")
 
 
-def test_an_unknown_path_leads_nowhere_else(site_with: SiteMaker) -> None:
+def test_an_unknown_path_is_not_reflected(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"))
     for path in ("//evil.example/x", "/%22%3E%3Cscript%3E", "/u/%3Cscript%3E"):
         answer = site.client.open(environ_overrides={"PATH_INFO": path, "REQUEST_METHOD": "GET"})
