@@ -17,8 +17,8 @@ def opened_database(
 ) -> Iterator[tuple[Settings, Database]]:
     """Yield the settings and the database, which has this version's tables.
 
-    `uses` are the kinds of keys that the command needs. Keys of other kinds may be missing or
-    wrong: they are not read and not checked. Exits 2 if settings are missing or invalid. With
+    `uses` are the kinds of keys that the command needs. Keys of other kinds may be missing, and
+    the database does not check them. Exits 2 if settings are missing or invalid. With
     `long_statements` a statement may take an hour instead of 5 seconds; use it for commands that
     process much data, not for those that answer requests or run permanently.
     """

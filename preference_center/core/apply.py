@@ -1,4 +1,7 @@
-"""Make many changes in one transaction. This is the only module that decides a lock order."""
+"""Make many changes in one transaction, with locks in a fixed order.
+
+Modules that lock only subscribers use `subscribers.lock_all`, in the same order.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime

@@ -271,7 +271,6 @@ class BounceEffect(StrEnum):
     """What a bounce did."""
 
     IGNORED = "ignored"  # It was about the sender or the message.
-
     SUPPRESSED = "suppressed"
     SOFT = "soft"  # It was counted.
     QUARANTINED = "quarantined"  # It was counted; a second one, days later, would suppress.

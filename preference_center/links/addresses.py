@@ -19,7 +19,7 @@ _MAILABLE = re.compile(
     rf"(?![{QUOTES}])(?!.*\ufffd)" + r"[a-z0-9.!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]{1,64}"
     r"@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
 )
-_MAX_DOMAIN_LENGTH = 255  # RFC 1035 §2.3.4; no longer domain exists, so none is converted
+_MAX_DOMAIN_LENGTH = 255  # RFC 1035 §2.3.4; no domain is longer, so none is converted
 _MAX_ADDRESS_LENGTH = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 
 # `clean` removes these wherever they occur: they are invisible, and get copied along with text.

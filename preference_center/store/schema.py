@@ -19,7 +19,7 @@ def check_schema(database: Database) -> None:
     if found != HEAD:
         raise SchemaError(
             f"The database is at revision {found}, this version needs {HEAD}. "
-            "Run: preference-center upgrade (with the newer of the two versions)"
+            "Run: preference-center upgrade, with the version that is newer"
         )
     with database.reading():
         pass  # Every session checks the keys when it begins.

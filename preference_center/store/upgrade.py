@@ -31,7 +31,10 @@ def upgrade(database: Database, revision: str = "head") -> None:
         try:
             command.upgrade(config, revision)
         except CommandError as error:
-            raise SchemaError("The database was made by a newer version than this one.") from error
+            raise SchemaError(
+                "This version does not know the tables of the database: it was made by a newer version, or "
+                "by one from before the first release."
+            ) from error
         if revision == "head":
             with Session(connection) as session:
                 _record_keys(session, database.given_keys)
