@@ -32,8 +32,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
             command.upgrade(config, revision)
         except CommandError as error:
             raise SchemaError(
-                "This version does not know the tables of the database: it was made by a newer version, or "
-                "by one from before the first release."
+                "This version does not know the tables of the database: it was made by a newer "
+                "version, or by one from before the first release."
             ) from error
         if revision == "head":
             with Session(connection) as session:

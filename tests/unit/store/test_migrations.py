@@ -292,7 +292,7 @@ def test_concurrent_upgrades_run_one_after_the_other(
 
     def upgrade_slowly(*arguments: Any) -> None:
         with suppress(threading.BrokenBarrierError):
-            met.wait(1)
+            met.wait(0.5)
             at_once.append(arguments)  # both had started
         migrate(*arguments)
 
