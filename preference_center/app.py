@@ -44,7 +44,7 @@ def create_app(
         link_keys=settings.link_keys,
         connections=connections,
     )
-    shown = shared_values(settings)
+    shown = settings.template_values()
     prefix = urlsplit(settings.public_url).path
     shown["style_url"] = f"{prefix}/{style_name}"
     languages = Languages(
@@ -80,17 +80,3 @@ def create_app(
     app.after_request(security_headers(settings))
     PageCompression(app)
     return app
-
-
-def shared_values(settings: Settings) -> dict[str, object]:
-    """Return the values that every template can use."""
-    return {
-        "brand": settings.brand_name,
-        "can_mail": settings.smtp_url is not None,
-        "postal_address": settings.postal_address,
-        "contact": settings.contact,
-        "privacy_url": settings.privacy_url,
-        "sign_up_url": settings.sign_up_url,
-        "alternative_links": settings.alternative_links,
-        "accent": settings.brand_accent,
-    }

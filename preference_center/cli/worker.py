@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from preference_center.app import shared_values
 from preference_center.cli.common import stop_event
 from preference_center.cli.database import opened_database
 from preference_center.core.vocab import KeyKind
@@ -32,6 +31,6 @@ def worker() -> None:
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
         folders = resources.folders("templates", settings.overrides_dir)
-        languages = Languages(settings.languages, folders, shared_values(settings))
+        languages = Languages(settings.languages, folders, settings.template_values())
         transport = SmtpTransport(settings.smtp_url)
         Worker(database, transport, settings, languages, utc_now).run(stop)

@@ -7,7 +7,6 @@ from threading import Event, Thread
 import click
 from flask import Flask
 
-from preference_center.app import shared_values
 from preference_center.demo import campaign, company, history
 from preference_center.demo.app import create_demo_app
 from preference_center.demo.company import FOLDER
@@ -31,7 +30,7 @@ def run(port: int) -> None:
     settings = company.settings_in(folder, port)
     company.write_environment(settings, folder / company.ENVIRONMENT)
     templates = resources.folders("templates", settings.overrides_dir)
-    languages = Languages(settings.languages, templates, shared_values(settings))
+    languages = Languages(settings.languages, templates, settings.template_values())
     database = _database(settings)
     upgrade(database)
     latest = history.fill(database, settings.minter(), company.people(), utc_now())

@@ -83,6 +83,19 @@ class Settings(LinkSettings):
         wanted = self.smtp_url is not None and source in self.confirmations
         return self.confirmation_delay if wanted else None
 
+    def template_values(self) -> dict[str, object]:
+        """Return the values that every template can use."""
+        return {
+            "brand": self.brand_name,
+            "can_mail": self.smtp_url is not None,
+            "postal_address": self.postal_address,
+            "contact": self.contact,
+            "privacy_url": self.privacy_url,
+            "sign_up_url": self.sign_up_url,
+            "alternative_links": self.alternative_links,
+            "accent": self.brand_accent,
+        }
+
 
 def read_link_settings(environ: Mapping[str, str]) -> LinkSettings:
     """Return the settings for minting links, or raise SettingsError."""

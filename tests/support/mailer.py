@@ -9,7 +9,6 @@ from typing import Any
 
 import html5lib
 
-from preference_center.app import shared_values
 from preference_center.i18n import Languages
 from preference_center.outbound.worker import Worker
 from preference_center.settings.settings import Settings
@@ -34,7 +33,7 @@ class Mailer:
         languages = Languages(
             self.settings.languages,
             resources.folders("templates", self.settings.overrides_dir),
-            shared_values(self.settings),
+            self.settings.template_values(),
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 

@@ -1,6 +1,7 @@
 """Which package may import which. Change this table and `docs/architecture.md` together."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,3 +144,38 @@ def test_core_never_commits() -> None:
 def test_no_module_shadows_a_standard_module() -> None:
     names = {module.rpartition(".")[2] for module, _ in PLACED if "." not in module}
     assert names.isdisjoint(sys.stdlib_module_names)
+
+
+# The name of each library in the table of the documentation, where it is not the module's.
+_LIBRARY_NAMES = {
+    "alembic": "Alembic",
+    "babel": "Babel",
+    "dkim": "dkimpy",
+    "dns": "dnspython",
+    "flask": "Flask",
+    "flask_compress": "Flask-Compress",
+    "flask_wtf": "Flask-WTF",
+    "imap_tools": "imap-tools",
+    "jinja2": "Jinja2",
+    "sqlalchemy": "SQLAlchemy",
+    "werkzeug": "Werkzeug",
+    "wtforms": "WTForms",
+}
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.partition("## Which package may import which")[2]
+    documented = {}
+    for line in section.partition("\n##")[0].splitlines():
+        if line.startswith("| `"):
+            names, packages, libraries = (cell.strip() for cell in line.strip("|").split("|"))
+            found = set(re.findall(r"`([\w.]+)`", packages)), set(libraries.split(", ")) - {""}
+            documented |= dict.fromkeys(re.findall(r"`([\w.]+)`", names), found)
+    expected = {
+        name: (packages - {"*"}, {_LIBRARY_NAMES.get(each, each) for each in libraries} - {"*"})
+        for name, (packages, libraries) in PACKAGES.items()
+    }
+    everything = {name for name, row in PACKAGES.items() if "*" in row[0]}
+    documented |= {name: (set(), set()) for name in everything}
+    assert documented == expected

@@ -49,6 +49,14 @@ def test_version_and_help_import_no_command(option: str) -> None:
     assert imported("", option).isdisjoint({*WEB, *RENDERING, *STORE, *NETWORK, "itsdangerous"})
 
 
+def test_the_worker_does_not_import_the_web() -> None:
+    program = "import sys, preference_center.cli.worker; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert WEB.isdisjoint(module.partition(".")[0] for module in done.stdout.split())
+
+
 def test_links_import_no_database() -> None:
     arguments = ("links", "--topic", "weekly-news", "--campaign", "47")
     people = b"email\nada@example.org\n"

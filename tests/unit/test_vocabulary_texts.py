@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
-from preference_center.app import shared_values
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.core.vocab import (
@@ -165,7 +164,7 @@ def languages(tmp_path_factory: pytest.TempPathFactory) -> Languages:
     settings = make.settings(languages=(*LANGUAGES, PSEUDO))
     folders = [folder, *resources.folders("templates", None)]
     return Languages(
-        settings.languages, folders, {**shared_values(settings), "style_url": "/style.css"}
+        settings.languages, folders, {**settings.template_values(), "style_url": "/style.css"}
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from preference_center.app import shared_values
 from preference_center.core import audience, ledger, subscribers, topics
 from preference_center.core.vocab import Source
 from preference_center.data import report
@@ -189,7 +188,7 @@ def test_the_inbox_has_one_email_of_each_topic_for_the_demos_url(tmp_path: Path)
     upgrade(database)
     latest = fill(database, settings.minter())
     templates = resources.folders("templates", None)
-    languages = Languages(("en",), templates, shared_values(settings))
+    languages = Languages(("en",), templates, settings.template_values())
     sender = campaign.Sender(settings, database, languages, tmp_path)
     emails = inbox_folder(tmp_path)
     sender.send_first(latest, make.NOW)

@@ -10,7 +10,6 @@ from typing import Any
 import html5lib
 import pytest
 
-from preference_center.app import shared_values
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.core.vocab import ChangeKind, Frequency, ReceiptState
@@ -82,7 +81,7 @@ def notice_bytes(
         preferences=current,
     )
     templates = resources.folders("templates", None)
-    languages = Languages(settings.languages, templates, shared_values(settings))
+    languages = Languages(settings.languages, templates, settings.template_values())
     values = {
         "receipt": receipt,
         "current": current,
