@@ -166,7 +166,7 @@ _LIBRARY_NAMES = {
 def test_the_documentation_has_the_same_table() -> None:
     page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
     section = page.partition("## Which package may import which")[2]
-    documented = {}
+    documented: dict[str, tuple[set[str], set[str]]] = {}
     for line in section.partition("\n##")[0].splitlines():
         if line.startswith("| `"):
             names, packages, libraries = (cell.strip() for cell in line.strip("|").split("|"))
