@@ -1,1 +1,1 @@
-"""Decisions; `README.md` beside this file has the rules of the folder."""
+"""The domain logic. `README.md` in this folder describes its rules."""

@@ -1,4 +1,4 @@
-"""Who may be emailed now, and if not, why. An address that cannot be checked is not emailed."""
+"""Decide who may be emailed now. An address that cannot be checked is not emailed."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def ask(
     *,
     claimable: Container[UUID] = (),
 ) -> dict[UUID, Verdict]:
-    """Return the verdict on each of `people`, and claim the emails that it allows to `claimable`.
+    """Return the verdict on each of `people`, and claim the allowed emails to `claimable`.
 
     `people` maps subscriber ids to addresses, or to "" if only the id is known. Claims count
     towards frequency caps; they are committed when this returns. Raise UnknownTopicError, and
@@ -50,8 +50,8 @@ def ask(
     allowed = [each for each in people if each in claimable and verdicts[each].allows]
     if not allowed:
         return verdicts
-    # A transaction of its own: the first one may have inserted subscribers in another order than
-    # this one locks them, and two mailings at once would deadlock.
+    # A separate transaction: the first one may have inserted subscribers in a different order from
+    # the one in which they are locked here, and two simultaneous mailings could deadlock.
     with database.transaction() as session:
         return verdicts | claim(session, topics.get(session, slug), campaign, allowed, clock())
 
@@ -61,8 +61,8 @@ def check(
 ) -> dict[UUID, Verdict]:
     """Return the verdict on each of `people`, as `ask` does, without claims.
 
-    Runs one statement for the whole batch. The address of a subscriber who may be emailed is
-    recorded, so that a change notice can be sent later; other addresses are not.
+    Reads the rules for the whole batch in one statement. The address of a subscriber who may be
+    emailed is recorded, so that a change notice can be sent later; other addresses are not.
     """
     verdicts = _verdicts(session, topic, campaign, list(people), now)
     seen = {

@@ -1,4 +1,4 @@
-"""When bounces end email to an address: pure functions on plain values.
+"""Decide when bounces end email to an address: pure functions on plain values.
 
 A failed mailing is a UTC day on which an email to the subscriber finally failed. `docs/bounces.md`
 describes the rule in words.
@@ -13,8 +13,8 @@ from preference_center.core.vocab import BounceSeverity, Cadence
 MIN_FAILED_MAILINGS = 5
 MIN_SPAN = timedelta(days=14)  # between the first and the last of them
 WINDOW = timedelta(days=180)
-# How long a failure counts if no later success would be seen. Five in 180 days, without a
-# reset, are what most healthy daily readers have at 3 % transient failures.
+# How long a failure counts if no later success would be seen. At 3 % transient failures, most
+# healthy daily readers have five in 180 days if no success resets them.
 CADENCE_WINDOWS = {
     Cadence.IRREGULAR: timedelta(days=30),
     Cadence.WEEKLY: timedelta(days=60),

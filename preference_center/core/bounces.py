@@ -1,7 +1,8 @@
 """Record bounces, and end email to addresses that keep bouncing (M13).
 
-`mail.bounce_policy` decides how severe one bounce is, `core.bounce_rule` what a series of them
-means, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` has it in words.
+`mail.bounce_policy` decides how severe one bounce is, `core.bounce_rule` when a series of them
+ends email, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` describes the
+rules in words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ from preference_center.core.vocab import (
 from preference_center.store import queries
 from preference_center.store.tables import Claim, FailedMailing, Subscriber, Topic
 
-# Each bounce of a held domain takes back at most this many suppressions, so that none takes long.
+# Each bounce of a held domain removes at most this many suppressions, to limit its run time.
 MAX_TAKEN_BACK = 50
 
 # Anyone who received one of our emails can forge a bounce to its return path, so such a bounce only
@@ -69,7 +70,7 @@ class RecordBounce(Change[BounceEffect]):
 
 
 def record(session: Session, subscriber: Subscriber, bounce: Bounce, now: datetime) -> BounceEffect:
-    """Record a bounce, suppress the locked subscriber if it says so, and return what was done."""
+    """Record a bounce, suppress the locked subscriber if the rules say so; return the effect."""
     if bounce.severity is BounceSeverity.IGNORED:
         return BounceEffect.IGNORED
     bounce = replace(bounce, occurred_at=min(bounce.occurred_at, now))  # clocks differ
@@ -104,7 +105,7 @@ def record_deliveries(session: Session, days: Mapping[UUID, date]) -> None:
 def _count(
     session: Session, subscriber: Subscriber, bounce: Bounce, scope: Scope, now: datetime
 ) -> BounceEffect:
-    """Count a failed mailing, or suppress the subscriber if it is one too many."""
+    """Count a failed mailing, or suppress the subscriber if it exceeds the limit."""
     rows, new = _recorded(session, subscriber, now), _row(subscriber, bounce)
     earlier, failure, evidence = _history(session, subscriber, rows, new, now)
     domain, held = "", False
@@ -153,7 +154,7 @@ def _row(subscriber: Subscriber, bounce: Bounce) -> dict[str, Any]:
 
 
 def _recorded(session: Session, subscriber: Subscriber, now: datetime) -> Sequence[_Recorded]:
-    """Return the failed mailings of the last half year, also those that ended the address."""
+    """Return the failed mailings of the last half year, including those that ended email."""
     statement = select(
         FailedMailing.day,
         FailedMailing.severity,
@@ -204,8 +205,9 @@ def _claims(session: Session, subscriber: Subscriber, now: datetime) -> set[date
 def _windows(session: Session, subscriber: Subscriber, topics: set[str]) -> dict[str, timedelta]:
     """Return for how long a failure of each topic counts.
 
-    Under "" it is the shortest of the topics that the subscriber receives: an unknown email may be
-    of any of them, and a longer window would end healthy readers of the most frequent one.
+    The value under "" is the shortest of the topics that the subscriber receives: an email of
+    unknown topic may be of any of them, and a longer window would suppress healthy readers of the
+    most frequent one.
     """
     held = subscriber.subscriptions.items()
     received = {slug for slug, subscription in held if subscription.status is Status.SUBSCRIBED}
@@ -233,13 +235,13 @@ def _is_newly_missing(
 
 
 def _take_back(session: Session, domain: str, now: datetime) -> None:
-    """Lift what bounces ended before their domain was held; those failures are quarantined."""
+    """Remove suppressions by bounces from before the domain was held; quarantine the failures."""
     since = _day(now - domain_hold.WINDOW)
     recent = FailedMailing.ended_domain == domain, FailedMailing.day >= since
     ended = select(FailedMailing.subscriber_id).where(*recent)
     found = session.scalars(ended.order_by(FailedMailing.subscriber_id).limit(MAX_TAKEN_BACK))
-    # This transaction holds a subscriber already, so it must not wait for others. A subscriber
-    # whom another transaction holds is left to the next bounce.
+    # This transaction has locked a subscriber already, so it must not wait for other locks. The
+    # next bounce handles subscribers that another transaction has locked.
     ids = queries.lock_available(session, found.all())
     if not ids:
         return

@@ -1,4 +1,4 @@
-"""End consent, or record consent that a sender imports. Every channel goes through this module.
+"""End consent, or record consent that a sender imports. Every channel ends consent through here.
 
 State, ledger row and outbox row are written together into the caller's transaction. The caller
 holds the subscriber's lock (`apply.lock`).
@@ -40,12 +40,12 @@ def end_consent(
 ) -> ChangeResult:
     """End consent to one topic, to all topics (also later ones) or to any email at all.
 
-    A repeat succeeds: it keeps the first time, adds no ledger row and sends no email. If it weighs
-    more than the unsubscribe on record, it replaces that one's source, with a ledger row. A change
-    that arrives late is superseded by the subscriber's newer choice.
+    A repeat succeeds: it keeps the original time, adds no ledger row and sends no email. If it
+    weighs more than the unsubscribe on record, it replaces the source on record and adds a ledger
+    row. A change that arrives late is superseded by the subscriber's newer choice.
     """
     if subscriber.erased_at is not None and target.topic is not None:
-        return unchanged(subscriber)  # All consent has ended, and nothing may be gathered again.
+        return unchanged(subscriber)  # All consent has ended, and no new data may be stored.
     existing = find(subscriber, target)
     if existing is not None and _has_ended(existing):
         if subscriber.erased_at is None and weighs_more(context, target.scope, existing.source):
@@ -98,8 +98,8 @@ def record_subscription(
 def weighs_more(context: ChangeContext, scope: Scope, made_by: Source) -> bool:
     """Return True if a repeat is harder to lift than an unsubscribe with the source `made_by`.
 
-    After a complaint no page starts a topic, even if it had been left before. A suppression of the
-    address by a bounce can be lifted by a confirm link; the sender's own cannot.
+    After a complaint no page can start a topic, even one that was unsubscribed from before. A
+    confirm link can lift a suppression of the address by a bounce, but not one by the sender.
     """
     source = context.effective_source
     if source is Source.COMPLAINT:
@@ -119,7 +119,7 @@ def _replace_source(
     target: Target,
     context: ChangeContext,
 ) -> None:
-    """Record the graver source of an unsubscribe; it keeps its first time. No email is sent."""
+    """Replace the source of an unsubscribe by one that weighs more. No email is sent."""
     before = capture(subscriber, [target])
     existing.source = context.effective_source
     existing.repeated_at = existing.updated_at = context.recorded_at
@@ -177,7 +177,7 @@ def _is_superseded(
 
 
 def end_topic(subscriber: Subscriber, topic: str, context: ChangeContext) -> None:
-    """Make a subscription say `unsubscribed`; the caller records it."""
+    """Set a subscription to `unsubscribed`, or add one; the caller records the change."""
     subscription = subscriber.subscriptions.get(topic)
     if subscription is None:
         subscription = new_subscription(subscriber, topic, Status.UNSUBSCRIBED, context)

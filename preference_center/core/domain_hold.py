@@ -1,4 +1,4 @@
-"""Hold a domain that suddenly reports many addresses missing: some of them are alive (M13).
+"""Hold a domain that suddenly reports many addresses as missing: some may still exist (M13).
 
 Gmail answered 5.1.1 for live accounts on 14 and 15 December 2020. `docs/bounces.md` describes the
 rule in words.
@@ -16,11 +16,11 @@ from preference_center.links.addresses import normalise
 from preference_center.store import queries
 from preference_center.store.tables import BounceCount, ClaimCount
 
-# The bounces of one mailing come in over days; those of a weekly mailing must not meet the next.
+# The bounces of one mailing arrive over days. Those of two weekly mailings must not overlap.
 WINDOW = timedelta(days=3)
 MIN_FAILURES = 20
 # Amazon SES may pause an account at 10 % bounces. A first mailing to an old list has 5 to 15 %. A
-# false hold costs one more email to each dead address, a missed one ends living subscribers.
+# false hold costs one more email to each dead address; a missed one suppresses live addresses.
 MAX_SHARE_OF_CLAIMS = 0.1
 CLAIMS_WINDOW = timedelta(days=7)
 # Without claims, failures are compared with those of the days before.
@@ -89,9 +89,9 @@ def exceeds(failures: int, before: int, claimed: int | None) -> bool:
 
 
 def forget_rare(session: Session, domains: Iterable[str]) -> None:
-    """Delete the counts of domains with so few emails that a domain may belong to one person.
+    """Delete the counts of domains with so few emails that each may belong to one person.
 
-    Call it once and last in a transaction, as `count_claims`: both lock the domains in order.
+    Call it once and last in a transaction, like `count_claims`: both lock the domains in order.
     """
     for domain in sorted(set(domains) - {""}):
         _forget_if_rare(session, BounceCount, BounceCount.hour, domain)

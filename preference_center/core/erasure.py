@@ -1,4 +1,4 @@
-"""Erase a subscriber. What remains is the id, the suppression, and when and how changes came in.
+"""Erase a subscriber, except the id, the suppression, and the times and sources of changes.
 
 GDPR art. 17, with 17(3)(b): the suppression stays, so that a later import does not email a person
 who asked to be forgotten.

@@ -11,7 +11,7 @@ Refusal
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a newer change affects the same target
-    └── UndoNotOfferedError     a complaint, a bounce or staff ended it
+    └── UndoNotOfferedError     not the subscriber's own change, or repeated since
 """
 
 
@@ -32,7 +32,7 @@ class TopicExistsError(TopicRefusal):
 
 
 class InvalidTopicError(TopicRefusal):
-    """A slug, a name or a policy could not be used."""
+    """A slug, a language tag, a name or a description could not be used."""
 
 
 class InvalidReasonError(Refusal):
@@ -60,4 +60,4 @@ class UndoSupersededError(UndoRefusal):
 
 
 class UndoNotOfferedError(UndoRefusal):
-    """The change was not the subscriber's own."""
+    """The change was not the subscriber's own, or another channel repeated it."""

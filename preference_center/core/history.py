@@ -1,4 +1,4 @@
-"""What a range of a subscriber's ledger rows amounts to. Callers read the range once."""
+"""Summarise a range of a subscriber's ledger rows. Callers load the range once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ STARTED = (Event.SUBSCRIBED, Event.RESUBSCRIBED)
 
 @dataclass(frozen=True)
 class NetChange:
-    """What a range of changes amounts to for one target."""
+    """The net effect of a range of changes on one target."""
 
     target: Target
     before: Value
@@ -39,7 +39,7 @@ def own(entries: Iterable[LedgerEntry], last: int) -> list[LedgerEntry]:
 
 
 def net_changes(entries: Sequence[LedgerEntry]) -> list[NetChange]:
-    """Return what entries amount to, without changes that cancel out or that were erased."""
+    """Return the net effect of entries, without changes that cancel out or that were erased."""
     net: dict[str, NetChange] = {}
     for entry in entries:
         for key, after in (entry.after or {}).items():
@@ -69,7 +69,7 @@ def superseding(newest_first: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
 def _is_noticed(change: NetChange, net: Iterable[NetChange]) -> bool:
     """Return True if the subscriber would notice a change.
 
-    They would notice a topic that they started again, although its own row is as it was before
+    They would notice a topic that they started again, even if its own row is the same as before
     the global unsubscribe.
     """
     if change.event is Event.STAYED_OFF and change.before is None:

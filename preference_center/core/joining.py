@@ -1,6 +1,6 @@
-"""Start a topic: only by pressing the button behind a confirm link that was emailed.
+"""Start a topic. This always requires the button behind an emailed confirm link.
 
-Only here is consent recorded as the subscriber's own (`basis` is `consent`). The link must be
+No other module records consent as the subscriber's own (`basis` is `consent`). The link must be
 newer than every unsubscribe that it would lift, and newer than every complaint.
 """
 
@@ -110,8 +110,8 @@ def join(
 ) -> ChangeResult:
     """Start a topic if `confirm_state` is READY; else change nothing.
 
-    `asked_at` is when the confirm link was requested. After a global unsubscribe, all other topics
-    end instead of it: from then on, silence means no.
+    `asked_at` is when the confirm link was requested. A global unsubscribe is replaced by an
+    unsubscribe from each other topic, so that no opt-out topic starts.
     """
     if confirm_state(subscriber, topic, asked_at) is not ConfirmState.READY:
         return unchanged(subscriber)

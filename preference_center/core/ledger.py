@@ -22,7 +22,7 @@ from preference_center.core.vocab import Event, KeyKind, Scope
 from preference_center.store import queries, seals
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber, Wording
 
-MAX_ROWS_LOOKED_BACK = 100  # More changes by one subscriber are not read for a late one.
+MAX_ROWS_LOOKED_BACK = 100  # Older rows are ignored when a change arrives late.
 
 
 def append(

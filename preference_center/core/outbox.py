@@ -13,8 +13,8 @@ from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.store import queries
 from preference_center.store.tables import OutboxRow
 
-MAX_REQUESTS = 3  # A day, for one subscriber, of one kind and topic.
-MAX_OF_A_KIND = 20  # A day, over all topics: the holder of a link could ask for each of hundreds.
+MAX_REQUESTS = 3  # Per day, subscriber, kind and topic.
+MAX_OF_A_KIND = 20  # Per day, subscriber and kind: there may be hundreds of topics.
 MAX_DELAY = timedelta(minutes=10)
 MAX_AGE = timedelta(hours=24)
 # Longer than an SMTP session in which every reply takes 20 seconds.

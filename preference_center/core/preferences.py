@@ -87,7 +87,7 @@ class SubscriberPreferences:
         return ready and topic.offered and not topic.received
 
     def is_complete(self, slug: str) -> bool:
-        """Return True if leaving this topic leaves everything: no other is offered or received."""
+        """Return True if no other topic is offered or received: leaving it leaves everything."""
         others = (topic for topic in self.topics.values() if topic.slug != slug)
         return not any(topic.offered or topic.received for topic in others)
 

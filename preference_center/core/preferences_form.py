@@ -1,8 +1,8 @@
 """Save a whole preferences form at once, or refuse it if it is out of date.
 
-Changes that end or reduce a topic are always made. More of a topic that is received is granted and
-announced to the subscriber by an email of its own; a topic that is not received needs an emailed
-confirm link. The form's link can be minted by a sender and is contained in forwarded emails, so it
+Changes that end or reduce a topic are always made. More of a topic that is received is granted,
+and a separate email tells the subscriber; a topic that is not received needs an emailed confirm
+link. The form's link can be minted by a sender and is contained in forwarded emails, so it
 cannot start a topic.
 """
 
@@ -27,13 +27,13 @@ from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import Event, Frequency, NotSaved, Pause
 from preference_center.store.tables import Subscriber, Topic
 
-MAX_INCREASES = 3  # Forms that ask for more, of one subscriber within a day.
+MAX_INCREASES = 3  # Forms that ask for more, per subscriber and day.
 INCREASES = (Event.INCREASED, Event.RESUMED)
 
 
 @dataclass(frozen=True)
 class TopicUpdate:
-    """What a form says of one topic: the frequency that it showed, and the one that is wanted.
+    """What a form says about one topic: the frequency that it showed, and the one that is wanted.
 
     None means that the topic is not received. `resume` asks to end a pause.
     """
@@ -145,7 +145,7 @@ class _Save:
         )
 
     def _request_topics(self) -> dict[str, NotSaved | None]:
-        """Request a confirm link for each topic to be started; return why not, by slug."""
+        """Request a confirm link for each topic to start; return why it was refused, or None."""
         now, smtp = self.form.context.recorded_at, self.form.smtp
         slugs = [update.slug for update in self.form.updates if self._starts(update)]
         return {

@@ -14,7 +14,7 @@ MAX_STORED_BYTES = 262_144  # Headers and the first parts are enough to judge a 
 
 
 def keep(session: Session, raw: bytes, why: str, now: datetime) -> None:
-    """Store a message, once if it arrives repeatedly. `why` says why it was not processed."""
+    """Store a message, only once if it is repeated. `why` says why it was not processed."""
     row = {
         "digest": hashlib.sha256(raw).digest(),
         "received_at": now,

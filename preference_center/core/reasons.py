@@ -1,4 +1,4 @@
-"""Why subscribers leave: asked afterwards, optional, anonymized after 90 days."""
+"""The reasons why subscribers leave. They are optional, and anonymized after a retention period."""
 
 import re
 import unicodedata

@@ -77,7 +77,7 @@ class ShownReceipt:
 
     @property
     def gives_more(self) -> bool:
-        """Return True if more comes of a topic that is received. An email always announces that."""
+        """Return True if the subscriber gets more of a topic. An email always announces that."""
         kinds = (ChangeKind.MORE, ChangeKind.RESUMED)
         more = (change.topic for change in self.changes if change.kind in kinds)
         return any(topic is not None and topic.received for topic in more)

@@ -1,4 +1,4 @@
-"""What a change touches, as plain values.
+"""The rows that a change affects, as plain values.
 
 A snapshot is captured before and after a change, kept in the ledger, and restored by undo.
 """
@@ -55,7 +55,7 @@ def find(subscriber: Subscriber, target: Target) -> Subscription | Suppression |
 
 
 def restore(subscriber: Subscriber, target: Target, value: Value, now: datetime) -> None:
-    """Make the row of a target what it was."""
+    """Restore the row of a target to a captured value, or remove it if there was none."""
     if target.topic is None:
         mark_updated(subscriber, now)
         new = Suppression(kind=target.scope, updated_at=now)

@@ -143,6 +143,6 @@ def _change(
 
 
 def _subscription(subscriber: Subscriber, topic: Topic, context: ChangeContext) -> Subscription:
-    """Return the subscription on record, or a new one if silence means consent."""
+    """Return the subscription on record, or a new one for an opt-out topic."""
     known = subscriber.subscriptions.get(topic.slug)
     return known or new_subscription(subscriber, topic.slug, Status.SUBSCRIBED, context)

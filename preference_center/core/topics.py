@@ -26,7 +26,7 @@ LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 @dataclass(frozen=True)
 class NewTopic:
-    """A topic to be added. `policy` says what silence means, `cadence` how often it is sent.
+    """A topic to add. `policy` says if silence means consent, `cadence` how often it is sent.
 
     `public` topics are offered to every subscriber. `change_notices` says whether changes are
     confirmed by email.
@@ -104,7 +104,7 @@ def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
 
 
 def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
-    """Return a topic, created as a private one if a valid link or an import names a new slug."""
+    """Return a topic; create a private one if a valid link or an import names a new slug."""
     known = session.get(Topic, slug)
     if known is not None:
         return known

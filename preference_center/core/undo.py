@@ -1,4 +1,4 @@
-"""Undo: restore exactly what was before, unless a newer choice has been made since."""
+"""Undo changes: restore exactly the earlier state, unless a newer choice has been made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class Undo(Change[ChangeResult]):
 def undo(
     session: Session, subscriber: Subscriber, first: int, last: int, context: ChangeContext
 ) -> ChangeResult:
-    """Restore what was before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
+    """Restore the state before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
 
     Each target gets a row of its own, so that the history of one topic is complete; the campaign is
     that of the undone rows. Undoing them again succeeds and changes nothing.
@@ -55,7 +55,7 @@ def undo(
 def state_before(
     entries: Sequence[LedgerEntry], subscriber: Subscriber, last: int, now: datetime
 ) -> Snapshot:
-    """Return what was before the subscriber's own entries up to row `last`, or raise UndoRefusal.
+    """Return the state before the subscriber's own entries up to row `last`; may raise UndoRefusal.
 
     `entries` are all of the subscriber's from the first row to be undone.
     """
@@ -68,12 +68,12 @@ def state_before(
     if not before:
         raise UndoSupersededError("what was changed is no longer on record")
     if now.date() > undo_until(own[-1].row.recorded_at).date():
-        raise UndoTooLateError("the days of undo are over")
+        raise UndoTooLateError("the time for undo is over")
     if is_undone(subscriber, before):
         return before
     others = (each for each in entries if each.row.seq > last or not each.row.source.is_own)
     if any(_touches(entry, before) for entry in others):
-        raise UndoSupersededError("a newer choice, or another party's, came after this one")
+        raise UndoSupersededError("a newer change, by the subscriber or another party, was made")
     if any(_was_repeated(subscriber, key) for key in before):
         raise UndoNotOfferedError("the unsubscribe was repeated since, through another channel")
     return before
@@ -85,7 +85,7 @@ def is_undone(subscriber: Subscriber, before: Snapshot) -> bool:
 
 
 def undo_until(recorded_at: datetime) -> datetime:
-    """Return the last day of undo. All of that day counts, as the page says."""
+    """Return a time on the last day of undo, all of which counts, as the page says."""
     return recorded_at + UNDO_DAYS
 
 

@@ -1,4 +1,4 @@
-"""The vocabularies that several packages share, one enum for each. Imports nothing of ours.
+"""Enums that several packages share. This module imports nothing from the project.
 
 CHECK constraints, forms, command-line choices, imports, exports and texts derive from these enums.
 """
@@ -137,7 +137,7 @@ class OutboxKind(StrEnum):
 
 
 class OutboxState(StrEnum):
-    """How far an email of the outbox has come."""
+    """The state of an email in the outbox."""
 
     PENDING = "pending"  # Gathers further changes until it is due.
     STARTED = "started"  # Gathers none; a worker may hold a lease on it.
@@ -164,7 +164,7 @@ class ReceiptState(StrEnum):
 
     ACTIVE = "active"  # They hold and can be undone.
     UNDONE = "undone"
-    SUPERSEDED = "superseded"  # The subscriber has chosen anew since.
+    SUPERSEDED = "superseded"  # The subscriber has made a newer choice.
     EXPIRED = "expired"  # They hold; the time for undo is over.
     FINAL = "final"  # They hold, and undo was never offered.
 
@@ -208,8 +208,8 @@ class BounceSeverity(StrEnum):
 
     PERMANENT = "permanent"  # The mailbox does not exist: email to the address ends.
     PROBABLE = "probable"  # Usually permanent, sometimes wrong: a second one, days later, ends it.
-    SOFT = "soft"  # It may pass: only a series of them ends email to the address.
-    IGNORED = "ignored"  # It is about the sender or the message: it counts for nothing.
+    SOFT = "soft"  # It may be temporary: only a series of them ends email to the address.
+    IGNORED = "ignored"  # It is about the sender or the message, and is not counted.
 
 
 class KeyKind(StrEnum):
@@ -234,8 +234,8 @@ class ConfirmState(StrEnum):
 class NotSaved(StrEnum):
     """Why a preferences page refuses to start a topic or to send more of one."""
 
-    NO_EMAIL = "no_email"  # We cannot send the email that it takes.
-    TOO_OFTEN = "too_often"  # More was asked for too often within a day.
+    NO_EMAIL = "no_email"  # We cannot send the email that this requires.
+    TOO_OFTEN = "too_often"  # The subscriber asked for more too often within a day.
     COMPLAINED = "complained"  # An email of ours was reported as spam.
 
 
@@ -260,7 +260,7 @@ class InboundEffect(StrEnum):
     COMPLAINT = "complaint"
     BOUNCE = "bounce"  # Followed by a BounceEffect.
     DELIVERED = "delivered"
-    DUPLICATE = "duplicate"  # It was processed before, or it changed nothing.
+    DUPLICATE = "duplicate"  # It was processed before, or changed nothing.
     IGNORED = "ignored"
     UNKNOWN_RECIPIENT = "unknown_recipient"
     QUARANTINED = "quarantined"  # It was stored for an operator to look at.
