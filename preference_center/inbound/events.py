@@ -1,4 +1,4 @@
-"""Apply the events of mail providers (M13, M14). Their signatures were verified before.
+"""Apply the events of mail providers (M13, M14). Their signatures are already verified.
 
 One transaction per event: locking several subscribers in provider-supplied order could deadlock.
 """
@@ -140,9 +140,9 @@ class EventProcessor:
 
         - A bounce counts for the address only. If the provider did not send to that address, the
           address belongs to a forwarder, and the bounce counts as soft for the token's subscriber.
-        - A complaint or an unsubscribe counts for the address only, if it is on record or if the
-          provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's, so
-          that it counts for the token's subscriber as well.
+        - A complaint or an unsubscribe counts for the address only, if the address is on record or
+          if the provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's,
+          so the event counts for the token's subscriber as well.
         """
         key = self.settings.identity_key
         known = subscriber_id(event.address, key) if event.address else None
@@ -191,7 +191,7 @@ def _effect(event: Event, result: ChangeResult) -> InboundEffect:
 
 
 def _soft_at_most(affected: _Affected) -> _Affected:
-    """Return a bounce that counts as soft, or as ignored if it is that already."""
+    """Return a bounce with severity SOFT, or unchanged if it is IGNORED."""
     if affected.event.severity is BounceSeverity.IGNORED:
         return affected
     return replace(affected, event=replace(affected.event, severity=BounceSeverity.SOFT))

@@ -1,6 +1,6 @@
 """Process the messages in an IMAP folder. Each one is moved away only after it was processed.
 
-RFC 3501 and 9051; RFC 6851 for MOVE, which is atomic; RFC 2342 for the place of new folders. Only
+RFC 3501 and 9051; RFC 6851 for MOVE, which is atomic; RFC 2342 for where to create folders. Only
 the UIDs of waiting messages and one message at a time are held in memory.
 """
 

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "mail"
 MAX_MESSAGE_BYTES = 33_554_432  # A bounce may contain the whole email that it is about.
-# Feedback types that are not complaints. Any other type is one, also if it is not registered
-# ("spam", "xarf"): the recipient of the email has objected to it.
+# Feedback types that are not complaints. Any other type is one, even an unregistered one ("spam",
+# "xarf"): the recipient of the email has objected to it.
 _NOT_A_COMPLAINT = {"not-spam", "auth-failure"}
 _AUTOMATIC = f"{InboundEffect.IGNORED}: an automatic message"
 
@@ -150,7 +150,7 @@ class MailProcessor:
             yield RecordBounce(token.subscriber_id, bounce, now)
 
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
-        """End everything if a listed reporter signed it, otherwise the topic only; silently."""
+        """End all topics if a listed reporter signed it, else only its topic. Send no notice."""
         complaint, original, now = incoming.complaint, incoming.original, self.clock()
         if complaint is None or complaint.kind in _NOT_A_COMPLAINT:
             yield f"{InboundEffect.IGNORED}: not a complaint"
@@ -180,9 +180,9 @@ def _effect(result: ChangeResult | BounceEffect) -> str:
 def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
     """Return what a failed recipient means for the subscriber with this address (None: unknown).
 
-    An alias or a list behind the address may lead to mailboxes that are not the subscriber's. A
-    dead one means nothing for the address if another one was reached, and little otherwise. A
-    plain forwarder names the subscriber as the original recipient: that counts in full.
+    An alias or a list behind the address may lead to mailboxes that are not the subscriber's. The
+    failure of such a mailbox is ignored if another one was reached, and at most soft otherwise. A
+    plain forwarder names the subscriber as the original recipient: then the failure counts in full.
     """
     if email is None or not failure.recipient:
         return failure.severity

@@ -18,7 +18,7 @@ _SHAPE = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 
 @dataclass(frozen=True)
 class MailToken:
-    """What a token says: subscriber, topic, and what it was made for.
+    """The contents of a token: its subscriber, topic and purpose.
 
     `kind` is "u" for an unsubscribe address and "b" for a return path.
     """
@@ -66,7 +66,7 @@ def is_return_path(address: str, keys: Sequence[str]) -> bool:
 
 
 def is_forged(address: str, keys: Sequence[str]) -> bool:
-    """Return True if an address has the shape of a token that none of the keys has signed."""
+    """Return True if an address looks like a token, but none of the keys has signed it."""
     local_part = _local_part(address)
     if not _SHAPE.fullmatch(local_part):
         return False
