@@ -1,4 +1,4 @@
-"""Read untrusted JSON: a missing value, or one of another type, is empty."""
+"""Read untrusted JSON: a value that is missing or has the wrong type counts as empty."""
 
 import json
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def _from_iso(text: str) -> datetime | None:
 
 
 def _is_text(value: Any) -> TypeGuard[str]:
-    """Return True for a string without NUL and lone surrogates."""
+    """Return True for a string without NUL or lone surrogates."""
     if not isinstance(value, str) or "\0" in value:
         return False
     return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
@@ -85,7 +85,7 @@ def parse(text: bytes | str) -> Any:
 
 
 def each_of(value: Any) -> Iterator[JsonObject]:
-    """Yield the objects in a list, without its other items."""
+    """Yield the objects in a list, and skip its other items."""
     for item in value if isinstance(value, list) else ():
         if isinstance(item, dict):
             yield JsonObject(item)

@@ -161,14 +161,14 @@ def _path_at(url: str, host: str) -> str:
     """Return path and query of an HTTPS URL at this host. Raise InvalidSignatureError."""
     start = f"https://{host}/"
     if not url.startswith(start) or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidSignatureError("a URL leads to another host than Amazon SNS of the region")
+        raise InvalidSignatureError("a URL is not on the Amazon SNS host of the topic's region")
     return url[len(start) - 1 :]
 
 
 def _string_to_sign(envelope: JsonObject) -> bytes:
     values = [(name, envelope.text(name)) for name in _SIGNED[envelope.text("Type")]]
     if any("\n" in value for name, value in values if name != "Message"):
-        # Otherwise one field could imitate two.
+        # Otherwise one field could pass for two.
         raise InvalidSignatureError("a field contains a line break")
     # A missing subject is not signed.
     return "".join(f"{name}\n{value}\n" for name, value in values if value).encode()
