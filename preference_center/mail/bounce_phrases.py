@@ -1,4 +1,4 @@
-"""What mail servers write when they refuse a message. Comments name the systems.
+"""Phrases that mail servers write when they refuse a message. Comments name the systems.
 
 The patterns are matched against lower-case text with "@" in place of each address, and without
 URLs and host names. `bounce_policy` says what each table means.

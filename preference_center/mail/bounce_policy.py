@@ -1,4 +1,4 @@
-"""Classify bounces: is the address dead? In doubt, it is not.
+"""Classify bounces: decide whether an address is dead. In doubt, it is assumed to work.
 
 The status code decides (RFC 3463), or the text if there is no specific code. Text about anything
 but a missing mailbox outweighs a code, because mail servers often write 5.1.1 for other reasons
@@ -7,7 +7,7 @@ other text names a missing mailbox.
 
 A refusal after DATA may come from a content filter. NTT DOCOMO and KDDI then answer "user unknown"
 when the recipient's own filter refuses the email. Yahoo's answer is reliable. For other systems,
-text without a code is `PROBABLE`; a code is believed.
+text without a code is `PROBABLE`; a code is trusted.
 """
 
 import re
@@ -158,7 +158,7 @@ def _other_reason(words: str) -> BounceSeverity | None:
 def _after(
     command: Command, result: Classification, where: str, *, by_words: bool
 ) -> Classification:
-    """Correct a classification by the SMTP command and the mail system that refused it."""
+    """Adjust a classification for the SMTP command and the mail system that refused it."""
     if result.severity not in (BounceSeverity.PERMANENT, BounceSeverity.PROBABLE):
         return result
     if command == "MAIL":

@@ -1,7 +1,7 @@
 """DKIM signatures (RFC 6376). The only module that calls dkimpy.
 
-dkimpy needs a guard. It can raise any exception on hostile input, its time grows with the square
-of the number of blanks in a row, and it logs domains and headers.
+This module works around three problems of dkimpy: it can raise any exception on hostile input, its
+run time grows with the square of the number of blanks in a row, and it logs domains and headers.
 """
 
 import logging
@@ -147,7 +147,7 @@ def _verify_with(verifier: dkim.DKIM, index: int, record: bytes) -> tuple[State,
             return _unchecked("it has expired")
         found = (reason for start, reason in _REASONS.items() if start in text)
         return _invalid(next(found, "it is malformed"))
-    except Exception:  # noqa: BLE001 (see above)
+    except Exception:  # noqa: BLE001 (see the docstring of this module)
         return _invalid("it is malformed")
     changed = "the signed headers were changed, or the key does not match"
     return ("valid", "") if valid else _invalid(changed)

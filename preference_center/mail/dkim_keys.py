@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from dns import exception, name, rdatatype, resolver
 
-MAX_RECORD_BYTES = 2000  # an RSA key of 8,192 bits takes 1,400; time grows with its cube
+MAX_RECORD_BYTES = 2000  # an RSA key of 8,192 bits takes 1,400; run time grows cubically
 _TIMEOUT_SECONDS = 5.0  # for one query
 _MAX_TIMEOUTS = 2  # unanswered queries, after which no more are sent
 

@@ -29,7 +29,7 @@ _FAILURE = re.compile(
     r"|could not|cannot|unable|error|not reach|did not|not a valid|no such|unknown|bounce|disabled"
     r"|non remis|unzustellbar|не (?:может быть )?доставлен|失败|失敗|无法|無法|エラー|できません"
 )
-# Systems that deliver a message only after its sender proves to be human.
+# Systems that deliver a message only after its sender proves that they are human.
 _CHALLENGE = re.compile(
     r"(?i)not pre-approved|guest list|wait-?listed|boxbe|spam ?arrest|\btmda\b"
     r"|challenge[- ]response"
@@ -49,7 +49,7 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True)
 class Failure:
-    """One recipient that was not reached, permanently or so far.
+    """One recipient that was not reached, either permanently or not yet.
 
     `severity` is what `bounce_policy` says about the address; a delay is IGNORED. `code` is an
     enhanced status code, reported or deduced, or "". `recipient` is the address that the email was
@@ -69,7 +69,7 @@ class Report:
     """The failed deliveries that a message reports.
 
     `unread` is True if a mail system sent it and none of it was understood. `challenge` is True if
-    it asks the sender to prove to be human.
+    it asks the sender to prove that they are human.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -128,7 +128,7 @@ def _wraps_a_report(returned: original.Original | None, notice: str) -> bool:
 
 
 def _is_challenge(groups: list[Headers], notice: str, failures: tuple[Failure, ...]) -> bool:
-    """Return True if the sender must prove to be human and no failure counts."""
+    """Return True if the sender must prove that they are human and no failure counts."""
     diagnostics = "\n".join(report_fields.status(group)[1] for group in groups)
     asks = _CHALLENGE.search(f"{notice[: notices.MAX_NOTICE]}\n{diagnostics}")
     counted = any(failure.severity is not BounceSeverity.IGNORED for failure in failures)
@@ -196,7 +196,7 @@ def _failure(
 
 
 def _without_contradictions(failures: list[Failure]) -> tuple[Failure, ...]:
-    """Return the failures; of several about a recipient, the mildest counts, but at least SOFT."""
+    """Limit the severity of each failure to its recipient's mildest one; IGNORED limits to SOFT."""
     mildest: dict[str, int] = {}
     for failure in failures:
         rank = min(_WORST_FIRST.index(failure.severity), 2)

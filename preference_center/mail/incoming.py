@@ -1,7 +1,7 @@
 """Parse an inbound message into plain values.
 
-Nothing is verified here. The caller checks the signatures of links and recipients; `From` proves
-nothing.
+Nothing is verified here. The caller checks the signatures of links and recipients; `From` can be
+forged.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """A message as bytes: its header fields exactly as received, its body unchanged.
 
-Nothing is decoded, unfolded or repaired, as DKIM and the doctor require. Any bytes are a message.
+Nothing is decoded, unfolded or repaired, as DKIM and the doctor require. Any bytes are accepted.
 """
 
 import re
