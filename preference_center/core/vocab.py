@@ -143,7 +143,7 @@ class OutboxState(StrEnum):
     STARTED = "started"  # Gathers none; a worker may hold a lease on it.
     SENT = "sent"
     FAILED = "failed"
-    DROPPED = "dropped"  # There was nothing left to say, or no address to send it to.
+    DROPPED = "dropped"  # It was no longer needed, or there was no address to send it to.
 
 
 class ReasonCode(StrEnum):

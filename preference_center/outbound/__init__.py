@@ -1,1 +1,1 @@
-"""Email out: the worker, the content of each email, its composition, and its delivery by SMTP."""
+"""Outgoing email: the worker, and the content, composition and SMTP delivery of each email."""

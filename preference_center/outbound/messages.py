@@ -26,7 +26,7 @@ def write(
     languages: Languages,
     now: datetime,
 ) -> EmailContent | None:
-    """Return the content of a leased email, or None if there is nothing left to say."""
+    """Return the content of a leased email, or None if it is no longer needed."""
     subscriber = subscribers.find(session, leased.subscriber_id)
     if subscriber is None or subscriber.email is None or not _may_be_sent(leased.kind, subscriber):
         return None
@@ -52,7 +52,7 @@ class _Writer:
     locale: str
 
     def values(self, subscriber: Subscriber) -> dict[str, Any] | None:
-        """Return the values of the email's templates, or None if there is nothing left to say."""
+        """Return the values of the email's templates, or None if it is no longer needed."""
         match self.leased.kind:
             case OutboxKind.CHANGE_NOTICE:
                 return self._change_notice(subscriber)

@@ -71,7 +71,7 @@ class Worker:
         return True
 
     def _send(self, leased: LeasedEmail) -> OutboxState:
-        """Send an email, unless there is nothing left to say; return the state to settle with."""
+        """Send an email, unless it is no longer needed; return the state to settle with."""
         now = self.clock()
         with self.database.reading() as session:
             content = messages.write(session, leased, self.settings, self.languages, now)
