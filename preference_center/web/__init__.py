@@ -1,1 +1,1 @@
-"""The HTTP entry points. A view reads its link and form, calls `core` once, and answers."""
+"""The HTTP entry points. A view reads its link and form, calls `core`, and responds."""

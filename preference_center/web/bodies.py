@@ -3,7 +3,7 @@
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-MAX_FORM_BYTES = 65_536  # Leaves room for a note that is too long: the form shows it again.
+MAX_FORM_BYTES = 65_536  # Enough for a note that is too long, which the form shows again.
 
 
 def read_body(max_bytes: int) -> bytes:

@@ -1,7 +1,7 @@
 """RFC 8058 one-click: a mailbox provider posts to the URL in `List-Unsubscribe`.
 
 The answer is 200 for any body, because the signed link in the path is sufficient (M4 to M9). It
-sets no cookie, and never redirects or asks for confirmation. The unsubscribe is committed first.
+sets no cookie, and never redirects or asks for confirmation. It is sent after the commit.
 """
 
 import logging
