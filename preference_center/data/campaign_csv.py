@@ -30,7 +30,7 @@ _Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
 
 
 def audience_columns(columns: list[str]) -> list[str]:
-    """Return the output columns of `audience`: identity, verdict, links, the input's."""
+    """Return the output columns of `audience`: identity, verdict, links, and the input's own."""
     check_columns(columns, (*VERDICT_COLUMNS, *LINK_COLUMNS))
     own = (*IDENTITY_COLUMNS, *VERDICT_COLUMNS, *LINK_COLUMNS)
     return list(dict.fromkeys((*own, *original_id(columns), *columns)))
@@ -50,8 +50,8 @@ class CampaignFile(LinksFile):
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, if that is `allow`, its links.
 
-        A person is allowed once; later rows about them are `deny` with reason `duplicate`. A row
-        that is refused does not count for this.
+        A person is allowed once; later rows about them are `deny` with reason `duplicate`. A
+        refused row does not count as the first.
 
         With `claim`, each allowed email counts towards frequency caps; its claim is committed
         before the row is yielded.

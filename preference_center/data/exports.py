@@ -3,7 +3,7 @@
 Rows are ordered by their keys (reasons, which have none, by all of their columns), so that the same
 data gives the same bytes on both engines.
 
-A preference is exported as it takes effect: a person who unsubscribed from everything is
+Preferences are exported with their effective status: a person who unsubscribed from everything is
 `unsubscribed` from each topic, so that another tool that imports the file does not email them.
 """
 

@@ -1,4 +1,4 @@
-"""Find out which person a row is about, by its columns `email` and `id`. Imports no database."""
+"""Find out which person a row is about, from its columns `email` and `id`. Uses no database."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

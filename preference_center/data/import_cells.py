@@ -20,7 +20,7 @@ _Value = TypeVar("_Value")
 
 
 class UnknownWordError(BadRowError):
-    """`column` has `word`, which is not one of its words."""
+    """The cell of `column` is `word`, which is not one of the allowed words."""
 
     def __init__(self, message: str, column: str, word: str) -> None:
         super().__init__(message)
@@ -74,7 +74,7 @@ def one_of(column: str, text: str, choices: Sequence[str]) -> str:
 
 
 def unknown_word(column: str, text: str, choices: Sequence[str]) -> UnknownWordError:
-    """Return the error for a cell that has none of the choices."""
+    """Return the error for a cell that is none of the choices."""
     message = f"{column} must be one of {', '.join(choices)}"
     return UnknownWordError(message, column, text.strip()[:MAX_WORD])
 

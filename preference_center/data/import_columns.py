@@ -39,8 +39,8 @@ class Columns:
     """How the columns of a CSV file, or of one line of JSON Lines, are read.
 
     `read` maps the columns that import knows to their names in the file. `unread` are the file's
-    other columns, except those that the operator ignores; `suspects` are the ones of these that may
-    say who opted out.
+    other columns, except those that the operator ignores; `suspects` are those `unread` columns
+    that may say who opted out.
     """
 
     read: Mapping[str, str]

@@ -87,7 +87,7 @@ class Import:
         """Import rows and return counts: added, unsubscribed, erased, kept, unchanged, refused.
 
         `kept` counts rows that would start something for a person who unsubscribed. `on_warning`
-        gets what is wrong in a row that was applied nevertheless.
+        is called with each problem of a row that is applied anyway.
 
         Batches are committed one by one. To continue an interrupted import, run the file again.
         """

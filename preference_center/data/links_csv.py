@@ -1,4 +1,4 @@
-"""Add each recipient's links and headers to the rows of a CSV. Imports no database."""
+"""Add each recipient's links and headers to the rows of a CSV. Uses no database."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Write output files that appear under their name only when they are complete."""
+"""Write output files that appear under their names only when they are complete."""
 
 import os
 import stat

@@ -1,8 +1,9 @@
 """Re-apply unsubscribes and erasures that a restored backup has lost.
 
 The input is exports of the ledger that were kept elsewhere. A replay ends consent and erases; it
-never starts or restores consent. It skips what a later row of the same subscriber and target, or a
-newer choice on record, has started again. If the order of two rows is in doubt, it ends consent.
+never starts or restores consent. It skips an unsubscribe if a later row of the same subscriber and
+target, or a newer choice on record, started email again. If the order of two rows is in doubt, it
+ends consent.
 """
 
 from collections import Counter
@@ -57,8 +58,9 @@ class Replay:
     ) -> Counter[str]:
         """Replay rows and return counts: unsubscribed, erased, unchanged, newer.
 
-        `newer` counts what a newer choice on record supersedes. `on_problem` gets each row that was
-        refused, or applied although a cell could not be read. `on_read` is called now and then.
+        `newer` counts entries that a newer choice on record supersedes. `on_problem` gets each row
+        that was refused, or applied although a cell could not be read. `on_read` is called once
+        per `BATCH_SIZE` rows.
         `on_applying` gets the number of entries to apply, and returns a function that gets the size
         of each batch that was applied. Each batch is one transaction.
         """

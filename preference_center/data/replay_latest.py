@@ -10,7 +10,7 @@ from preference_center.core.change import ADDRESS, Target
 from preference_center.core.vocab import Source
 from preference_center.data.replay_records import Entry
 
-# `rank` orders the entries of one subscriber and target, and `rank_by` says by what.
+# `rank` orders the entries of one subscriber and target; `rank_by` is the criterion.
 _TABLE = """
 CREATE TABLE latest (
     id BLOB, target TEXT, erases INTEGER, rank_by TEXT,
@@ -50,8 +50,8 @@ class LatestEntries:
 
     Three entries are kept for each. The latest by number and the latest by time differ if the
     clocks of two hosts do, or if the input has rows from before and after an earlier restore. The
-    third is the latest by time among the gravest unsubscribes and the entries that end nothing:
-    after an earlier restore, a lighter unsubscribe may have followed a complaint that was lost.
+    third is the latest by time among the unsubscribes that weigh most and the entries that end
+    nothing: after an earlier restore, a lesser unsubscribe may have followed a lost complaint.
     """
 
     def __init__(self) -> None:

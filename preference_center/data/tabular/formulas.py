@@ -1,4 +1,4 @@
-"""Keep spreadsheets from running cells as formulas, with apostrophes (requirement S3).
+"""Add apostrophes so that spreadsheets do not run cells as formulas (requirement S3).
 
 A spreadsheet splits lines at the separator of its user's locale (`;` in Germany and France), no
 matter which separator the file was written with. Quotation marks then no longer protect a cell,
