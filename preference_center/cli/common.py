@@ -1,4 +1,4 @@
-"""What commands share, without a database."""
+"""Helpers that commands share. They use no database."""
 
 import os
 import signal

@@ -32,7 +32,7 @@ def opened_database(
 
 
 def connect(settings: Settings, *, long_statements: bool = True) -> Database:
-    """Return the database of these settings, used with the keys that they have."""
+    """Return the database of these settings, with the keys in them."""
     return Database(
         settings.database_url,
         settings.server_keys,

@@ -51,7 +51,7 @@ class Warnings:
             click.echo(f"line {row.line}: warning: {why}", err=True)
 
     def close(self) -> None:
-        """Print the count if there was any."""
+        """Print the count if there were any warnings."""
         if self.count > MAX_SHOWN_ROWS:
             click.echo(f"… and {self.count - MAX_SHOWN_ROWS:,} more warnings", err=True)
         if self.count:

@@ -1,4 +1,4 @@
-"""`keys`: list the keys that the database is used with, and rotate them."""
+"""`keys`: list the keys of the database and of the settings, and rotate them."""
 
 import click
 

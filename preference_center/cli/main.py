@@ -65,7 +65,7 @@ class Commands(click.Group):
             raise
         except OSError as error:
             if error.errno == errno.EPIPE:
-                raise  # The reader of our output has closed it: not an error.
+                raise  # The reader of our output has closed the pipe, which is not an error.
             what = f": {error.filename}" if error.filename else ""
             _fail(2, f"{error.strerror}{what}")
         except _wrong_calls() as error:
@@ -74,7 +74,7 @@ class Commands(click.Group):
             _fail(3, f"{error}. The command stopped here.")
 
 
-# Functions, so that the modules are only imported when a command has failed.
+# These are functions so that the modules are imported only when a command has failed.
 def _wrong_calls() -> tuple[type[Exception], ...]:
     from preference_center.core.errors import Refusal
     from preference_center.data.tabular import FileRefusedError

@@ -14,11 +14,11 @@ from preference_center.util.clock import utc_now
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Count the expired data, and keep them.")
+@click.option("--dry-run", is_flag=True, help="Count the expired data without deleting it.")
 def purge(dry_run: bool) -> None:
     """Delete expired data.
 
-    Run it once a day. The …_RETENTION_DAYS settings say how long data are kept.
+    Run it once a day. The …_RETENTION_DAYS settings say how long data is kept.
     Unsubscribes, subscriptions and the ledger are never deleted.
 
     It works in short transactions while everything else runs. If it is interrupted, the
@@ -37,7 +37,7 @@ def purge(dry_run: bool) -> None:
 
 
 def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int], None]) -> int:
-    """Repeat a step until no data are left for it, and return how many rows it purged."""
+    """Repeat a step until it finds no more data, and return how many rows it purged."""
     purged, found = 0, retention.BATCH_SIZE
     while found == retention.BATCH_SIZE:
         with database.transaction() as session:
@@ -51,7 +51,7 @@ def _retention(settings: Settings) -> Retention:
     return Retention(
         outbox=settings.outbox_retention,
         claims=settings.claim_retention,
-        # A reason's text may identify its author too: both go at the same time at the latest.
+        # A reason's text may identify its author too: delete the identity no later than the text.
         reason_identities=min(settings.reason_identity_retention, settings.reason_text_retention),
         reason_notes=settings.reason_text_retention,
         quarantine=settings.quarantine_retention,

@@ -42,7 +42,7 @@ def receive(recipient: tuple[str, ...]) -> None:
     except (UnavailableError, SchemaError) as error:
         click.echo(f"Error: {error}. Try again later.", err=True)
         sys.exit(os.EX_TEMPFAIL)
-    except Exception as error:  # noqa: BLE001 (nor must a bug of ours)
+    except Exception as error:  # noqa: BLE001 (a bug of ours must not bounce it either)
         logs.log_unexpected(log, "inbound email", error)
         sys.exit(os.EX_TEMPFAIL)
 

@@ -1,4 +1,4 @@
-"""`report`: the results of mailings, as a table for people or as rows for programs."""
+"""`report`: show the results of mailings, as a table or as rows for programs."""
 
 import json
 import shutil

@@ -31,7 +31,7 @@ def serve(host: str, port: int) -> None:
     except KeyCheckError:
         raise
     except UnavailableError as error:
-        # The pages say so, and the keys are checked before the first request is answered.
+        # Pages then show an error, and the keys are checked before the first request is answered.
         click.echo(f"Warning: {error}. Starting anyway.", err=True)
     refuse_used_port(host, port)
     click.echo(f"Serving {settings.public_url} at http://{host}:{port} (Ctrl+C stops)", err=True)
@@ -39,7 +39,7 @@ def serve(host: str, port: int) -> None:
 
 
 def _read_served(environ: Mapping[str, str]) -> Settings:
-    """Return the settings of `serve`; raise SettingsError also for an unusable provider secret."""
+    """Return the settings of `serve`; also raise SettingsError for an unusable provider secret."""
     settings = read_settings(environ)
     event_readers(settings)
     return settings

@@ -1,4 +1,4 @@
-"""`suppressions remove`: remove suppressions that a mail system has caused by mistake."""
+"""`suppressions remove`: remove suppressions that a mail system caused by mistake."""
 
 from datetime import datetime
 
@@ -28,11 +28,11 @@ def suppressions() -> None:
 @click.option("--domain", required=True, help="The domain of the addresses, like gmail.com.")
 @click.option("--since", type=Time(), required=True, help="Suppressed at this time or later.")
 @click.option("--until", type=Time(), help="Suppressed before this time; by default, now.")
-@click.option("--dry-run", is_flag=True, help="Count the suppressions, and keep them.")
+@click.option("--dry-run", is_flag=True, help="Count the suppressions without removing them.")
 def remove(
     source: str, domain: str, since: datetime, until: datetime | None, dry_run: bool
 ) -> None:
-    """Remove suppressions that wrong bounces have caused.
+    """Remove suppressions that false bounces have caused.
 
     \b
     preference-center suppressions remove --source bounce --domain gmail.com \\
