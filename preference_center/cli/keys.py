@@ -48,7 +48,7 @@ def rotate() -> None:
             newest = database.given_keys[kind][-1]
             name = keys.SETTINGS[kind]
             if newest == database.signing_keys[kind][-1]:
-                click.echo(f"{name}: the newest key signs already.")
+                click.echo(f"{name}: the newest key already signs.")
             else:
                 keys.add(session, kind, [newest], utc_now())
                 click.echo(f"{name}: the newest key signs from now on.")

@@ -27,7 +27,7 @@ def erase(person: str) -> None:
     with opened as (settings, database), database.transaction() as session:
         ids = _ids_of(person, settings.identity_key)
         known = any(subscribers.find(session, each) is not None for each in ids)
-        erased = erasure.erase_all(session, ids, Source.CLI, utc_now())
+        erased = erasure.erase(session, ids, Source.CLI, utc_now())
     if not known:
         click.echo(
             "This address or id was not on record: check its spelling. "

@@ -25,15 +25,8 @@ from preference_center.store.tables import (
 )
 
 
-def erase(session: Session, subscriber_id: UUID, source: Source, now: datetime) -> bool:
-    """End all consent, then erase the subscriber; return False if that was done before."""
-    return erase_all(session, [subscriber_id], source, now) == 1
-
-
-def erase_all(
-    session: Session, subscriber_ids: Iterable[UUID], source: Source, now: datetime
-) -> int:
-    """Erase subscribers as `erase` does, and return how many were not erased before."""
+def erase(session: Session, subscriber_ids: Iterable[UUID], source: Source, now: datetime) -> int:
+    """End all consent, then erase the subscribers; return how many were not erased before."""
     context, domains = ChangeContext(source, now, now), []
     for subscriber in subscribers.lock_all(session, subscriber_ids, now).values():
         if subscriber.erased_at is None:

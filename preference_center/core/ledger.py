@@ -195,7 +195,7 @@ class _Chain:
         if row.seq != self._at[0] + 1:
             self._break(f"row {self._at[0] + 1} is missing")
         elif row.hash not in sealed:
-            self._break(f"row {row.seq} was altered, or sealed with a key that is gone")
+            self._break(f"row {row.seq} was altered, or its key is not in the settings")
         elif details is None and self.subscriber.erased_at is None:
             self._break(f"the details of row {row.seq} are missing")
         elif details is not None and seals.digest(row, details) != row.digest:

@@ -50,7 +50,9 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
         if other.slug == new.slug:
             raise TopicExistsError(f"there is a topic {new.slug} already")
         if other.code == code:
-            raise TopicExistsError(f"{new.slug} has the mailto code of {other.slug}: take another")
+            raise TopicExistsError(
+                f"{new.slug} has the mailto code of {other.slug}: choose another slug"
+            )
     topic = Topic(
         slug=new.slug,
         policy=new.policy,

@@ -14,7 +14,7 @@ from preference_center.util.clock import parse_time
 
 MAX_CELL = 1000  # characters
 MAX_WORD = 100  # characters of an unknown word that are kept for the report
-_MAX_CLOCK_SKEW = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 
 _Value = TypeVar("_Value")
 
@@ -117,6 +117,6 @@ def read_time(column: str, text: str) -> datetime:
 
 def _read_past(column: str, text: str, now: datetime) -> datetime:
     at = read_time(column, text)
-    if at > now + _MAX_CLOCK_SKEW:
+    if at > now + MAX_CLOCK_SKEW:
         raise BadRowError(f"{column} is in the future")
     return at

@@ -62,7 +62,7 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> ReadRow
     values = {name: row.cells[column] for name, column in columns.read.items()}
     problems = [each for name, cell in row.cells.items() for each in problems_of(name, cell)]
     lenient = Cells(values, now, lenient=True, warnings=[*row.problems, *problems])
-    if _is_suppression(lenient, rules):
+    if _read_kind(lenient, rules):
         read = _read_suppression(lenient, rules)
     elif (status := _status(values, rules.status)).ends_consent:
         read = _read_unsubscribe(lenient, status, rules)
@@ -75,13 +75,13 @@ def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> ReadRow
     return read
 
 
-def _is_suppression(cells: Cells, rules: Rules) -> bool:
-    """Return True if the kind says so. An unknown kind of an unsubscribe is only a warning."""
+def _read_kind(cells: Cells, rules: Rules) -> str:
+    """Return the kind of a suppression, or "". An unknown kind of an unsubscribe is a warning."""
     kind = cells.values.get("kind", "").strip()
     if kind and fold_letters(kind) not in KINDS and _ends_consent(cells.values, rules):
         cells.warnings.append(f"kind is not one of {', '.join(KINDS)}: only the status is used")
-        return False
-    return bool(kind)
+        return ""
+    return kind
 
 
 def _ends_consent(values: Mapping[str, str], rules: Rules) -> bool:
@@ -127,7 +127,7 @@ def _read_start(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:
 
 def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:
     identities = read_identities(cells, rules.identity_key)
-    topic = _topic_or_every(cells, rules.topic or "", status is ImportStatus.UNSUBSCRIBED)
+    topic = _topic_or_every(cells, rules.topic or "", required=status is ImportStatus.UNSUBSCRIBED)
     record = _preference(cells, identities.people[0], topic, status)
     stated = _stated_source(cells, "changed_by", "consent_source")
     return _for_each(identities, replace(record, stated_source=stated), cells)
@@ -188,7 +188,7 @@ def _changed_by(cells: Cells, status: ImportStatus) -> Source:
     return source or (Source.BOUNCE if status is ImportStatus.BOUNCED else Source.IMPORT)
 
 
-def _topic_or_every(cells: Cells, default: str, required: bool) -> str:
+def _topic_or_every(cells: Cells, default: str, *, required: bool) -> str:
     """Return the topic of an unsubscribe, or "" for every topic."""
     text = cells.text("topic").strip()
     try:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from preference_center.core.change import ALL, Target
 from preference_center.core.vocab import SUPPRESSION_SCOPES, Event, Scope, Source, Status
+from preference_center.data.import_cells import MAX_CLOCK_SKEW
 from preference_center.data.tabular import Row
 from preference_center.links.minter import CAMPAIGN, SLUG
 from preference_center.util.clock import parse_time
@@ -16,7 +17,6 @@ COLUMNS = ("id", "seq", "event", "scope", "topic", "recorded_at", "status", "has
 
 _ENDING_EVENTS = (Event.UNSUBSCRIBED, Event.STAYED_OFF, Event.ERASED)
 _MAX_SEQ = 2**62
-_MAX_CLOCK_SKEW = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Cells:
             at = parse_time(self.text(column), require_zone=True)
         except ValueError:
             at = None
-        if at is None or at > self.now + _MAX_CLOCK_SKEW:
+        if at is None or at > self.now + MAX_CLOCK_SKEW:
             self.unreadable(column)
             return self.now
         return at

@@ -22,6 +22,7 @@ from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEf
 from preference_center.inbound import tokens
 from preference_center.inbound.tokens import MailToken
 from preference_center.links.addresses import normalise
+from preference_center.mail.arf import NOT_COMPLAINTS
 from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read
 from preference_center.settings.settings import Settings
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "mail"
 MAX_MESSAGE_BYTES = 33_554_432  # A bounce may contain the whole email that it is about.
-# Feedback types that are not complaints. Any other type is one, even an unregistered one ("spam",
-# "xarf"): the recipient of the email has objected to it.
-_NOT_A_COMPLAINT = {"not-spam", "auth-failure"}
 _AUTOMATIC = f"{InboundEffect.IGNORED}: an automatic message"
 
 
@@ -152,7 +150,7 @@ class MailProcessor:
     def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
         """End all topics if a listed reporter signed it, else only its topic. Send no notice."""
         complaint, original, now = incoming.complaint, incoming.original, self.clock()
-        if complaint is None or complaint.kind in _NOT_A_COMPLAINT:
+        if complaint is None or complaint.kind in NOT_COMPLAINTS:
             yield f"{InboundEffect.IGNORED}: not a complaint"
             return
         named = [complaint.mail_from, *complaint.feedback_ids]

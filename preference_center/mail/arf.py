@@ -14,6 +14,9 @@ from preference_center.mail.original import OUTLOOK_RECIPIENT, Original
 
 MAX_KIND_LENGTH = 200  # characters
 MAX_FEEDBACK_IDS = 50
+# Feedback types that are not complaints. Any other type is one, even an unregistered one ("spam",
+# "xarf"): the recipient of the email has objected to it.
+NOT_COMPLAINTS = frozenset({"not-spam", "auth-failure"})
 _COMMENT = re.compile(r"\([^()]*\)")  # RFC 5965's grammar allows CFWS around the word
 _FEEDBACK_TYPE = re.compile(rb"(?im)^feedback-type[ \t]*:")
 

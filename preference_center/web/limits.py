@@ -16,7 +16,7 @@ class Limits:
     def __init__(self) -> None:
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
 
-    def allow(self, origin: str) -> bool:
+    def hit(self, origin: str) -> bool:
         """Count one more emailed link for a client's address; return False above the limit."""
         return self._limiter.hit(MAX_LINKS_PER_HOUR, counted_as(origin))
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from preference_center.core.vocab import BounceSeverity
 from preference_center.links.addresses import normalise
+from preference_center.mail.arf import NOT_COMPLAINTS
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,
     Event,
@@ -24,7 +25,6 @@ from preference_center.providers.event import (
 from preference_center.providers.fields import JsonObject, parse
 from preference_center.providers.ses.sns import SnsVerifier
 
-_NO_COMPLAINT = {"not-spam", "auth-failure"}
 # Permanent bounces after an attempt. For other subtypes SES did not try: the address is on one of
 # its suppression lists (Suppressed, OnAccountSuppressionList, OnTenantSuppressionList).
 _TRIED = {"", "General", "NoEmail"}
@@ -97,7 +97,7 @@ def _bounces(message_id: str, fields: JsonObject, token: str, now: datetime) -> 
 
 def _complaints(message_id: str, fields: JsonObject, token: str, now: datetime) -> Iterator[Event]:
     """Yield a complaint per recipient, or one for the token if recipients are redacted."""
-    if fields.text("complaintFeedbackType") in _NO_COMPLAINT:
+    if fields.text("complaintFeedbackType") in NOT_COMPLAINTS:
         return
     at = fields.time("timestamp") or now
     found = [each.text("emailAddress") for each in fields.parts("complainedRecipients")]

@@ -33,7 +33,7 @@ def submit() -> Response | tuple[str, int]:
     form = LinkForm()
     if not form.validate():
         return _page(str(form.email.data or ""), problem=True), 400
-    if not services().limits.allow(request.remote_addr or ""):
+    if not services().limits.hit(request.remote_addr or ""):
         abort(429)
     recipient = subscriber_id(str(form.email.data), services().settings.identity_key)
     with services().database.transaction() as session:

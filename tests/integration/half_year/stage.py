@@ -144,7 +144,7 @@ class Stage:
                     bounced = replace(context, source=Source.BOUNCE)
                     return consent.end_consent(session, person, ADDRESS, bounced)
                 case "erase":
-                    erasure.erase(session, subscriber_id, Source.CLI, self.now)
+                    erasure.erase(session, [subscriber_id], Source.CLI, self.now)
                     return unchanged
             made = self.outcomes[event.person][-int(event.choice)]
             try:

@@ -126,7 +126,7 @@ def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
         "PREFERENCE_CENTER_SERVER_KEYS: the newest key signs from now on.\n"
         "PREFERENCE_CENTER_LINK_KEYS: the newest key signs from now on.\n"
     )
-    assert "signs already" in run_ok(filled, "keys", "rotate", **both)
+    assert "already signs" in run_ok(filled, "keys", "rotate", **both)
     assert run_ok(filled, "audience", *MAILING, stdin=people, **both) != before
     newest = {"SERVER_KEYS": OTHER, "LINK_KEYS": f"{OTHER}x"}
     assert run_ok(filled, "audience", *MAILING, stdin=people, **newest) != before

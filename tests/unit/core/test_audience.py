@@ -47,7 +47,7 @@ def _unsubscribed_while_unknown(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.subscriber(session)
-    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+    erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
 
 
 def _paused(session: Session) -> None:

@@ -177,7 +177,7 @@ def test_a_known_delivery_makes_failures_count_for_half_a_year(database: Databas
 def test_no_delivery_is_recorded_after_an_erasure(database: Database) -> None:
     _deliver(database, 0)
     with database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     _deliver(database, 1)
     with database.reading() as session:
         person = subscribers.find(session, make.id_of())

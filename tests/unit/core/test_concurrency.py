@@ -92,7 +92,7 @@ ADDRESSES_PER_JOB = 120
 
 def _erase_directly(database: Database, emails: list[str]) -> int:
     with database.transaction() as session:
-        return erasure.erase_all(session, map(make.id_of, emails), Source.CLI, make.NOW)
+        return erasure.erase(session, map(make.id_of, emails), Source.CLI, make.NOW)
 
 
 def _erase_by_import(database: Database, emails: list[str]) -> int:

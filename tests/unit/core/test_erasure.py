@@ -46,9 +46,9 @@ CANARY = "canary-7d1f"
 PERSONAL_DOMAIN_EMAIL = f"ada@{CANARY}.example"
 
 
-def _erase(database: Database) -> bool:
+def _erase(database: Database) -> int:
     with database.transaction() as session:
-        return erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        return erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
 
 
 def _all_values(database: Database) -> list[Any]:
@@ -179,7 +179,7 @@ def test_erasure_deletes_the_counts_of_a_personal_domain(database: Database) -> 
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         make.bounce(session, bounce, email=PERSONAL_DOMAIN_EMAIL)
         for email in (PERSONAL_DOMAIN_EMAIL, others[0]):
-            erasure.erase(session, make.id_of(email), Source.CLI, make.NOW)
+            erasure.erase(session, [make.id_of(email)], Source.CLI, make.NOW)
     assert not [value for value in _all_values(database) if CANARY in str(value)]
     with database.reading() as session:
         assert session.query(ClaimCount).one().count == 20

@@ -155,7 +155,7 @@ class _Model:
 
     def _erase(self) -> None:
         with self.database.transaction() as session:
-            erasure.erase(session, make.id_of(self.email), Source.CLI, self.at)
+            erasure.erase(session, [make.id_of(self.email)], Source.CLI, self.at)
         self.claims.clear()
 
     def _less(self, slug: str, choice: Frequency | Pause) -> None:

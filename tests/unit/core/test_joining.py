@@ -218,7 +218,7 @@ def _archived(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.subscriber(session)
-    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+    erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
 
 
 STATE_AFTER: dict[Callable[[Session], None], ConfirmState] = {

@@ -95,7 +95,7 @@ def test_removed_details_are_detected_unless_the_subscriber_was_erased(database:
         session.execute(delete(LedgerDetail).where(LedgerDetail.seq == 2))
     assert _problems(database) == [f"{make.id_of()}: the details of row 2 are missing"]
     with database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert _problems(database) == []
 
 

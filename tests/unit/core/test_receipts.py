@@ -104,7 +104,7 @@ def test_an_erased_subscriber_has_no_receipt(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         unsubscribe = make.unsubscribe(session)
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
         assert _shown_receipt(session, unsubscribe.last_seq, unsubscribe.last_seq) is None
 
 

@@ -112,7 +112,7 @@ def _bounced_before(session: Session) -> None:
 def _erased(session: Session) -> None:
     make.subscriber(session, ADA)
     record_bounce(session)
-    erasure.erase(session, make.id_of(ADA), Source.CLI, make.NOW)
+    erasure.erase(session, [make.id_of(ADA)], Source.CLI, make.NOW)
 
 
 @pytest.mark.parametrize(

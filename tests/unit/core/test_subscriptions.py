@@ -122,7 +122,7 @@ def _archived(session: Session) -> None:
 
 def _erased(session: Session) -> None:
     make.subscriber(session)
-    erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+    erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
 
 
 def _unknown(session: Session) -> None:

@@ -44,7 +44,7 @@ def test_two_topics_cannot_share_a_mailto_code(
     monkeypatch.setattr(topics, "topic_code", lambda slug: b"\0\0\0\0\0")
     with database.transaction() as session:
         make.topic(session)
-        with pytest.raises(TopicExistsError, match="take another"):
+        with pytest.raises(TopicExistsError, match="choose another slug"):
             make.topic(session, "offers")
 
 

@@ -102,7 +102,7 @@ def _add_people(session: Session) -> None:
     make.unsubscribe(session, "stranger@example.org")  # known only by id
     make.unsubscribe(session, "nobody@example.org", None)
     make.subscriber(session, "unconfirmed@example.org", status=Status.UNCONFIRMED)
-    erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
+    erasure.erase(session, [make.id_of("erased@example.org")], Source.CLI, make.NOW)
     make.unsubscribe(session, "erased@example.org", "offers", at=make.NOW + timedelta(hours=1))
     for name in ("capped", "paused", "both-less", "less-then-all"):
         make.subscriber(session, f"{name}@example.org")
@@ -181,7 +181,7 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             offers.frequency = person.get("frequency", "every")
             offers.paused_until = person.get("paused_until")
         if person["erased"]:
-            erasure.erase(session, make.id_of(email), Source.CLI, make.NOW)
+            erasure.erase(session, [make.id_of(email)], Source.CLI, make.NOW)
         for changes in person["unsubscribes"]:
             make.unsubscribe(session, email, **changes)
 
@@ -250,7 +250,7 @@ def test_the_ledger_export_has_the_stated_source_until_erasure(database: Databas
     cells = _cells(_export(database, "ledger"), "source", "stated_source")
     assert cells == [("import", "changed_by: phone")]
     with database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert ("import", "") in _cells(_export(database, "ledger"), "source", "stated_source")
 
 

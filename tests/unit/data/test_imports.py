@@ -264,7 +264,7 @@ def test_an_import_saves_no_details_of_an_erased_subscriber(
     database: Database, status: str
 ) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     text = f"email,topic,status,locale,acquired_from\n{ADA},news,{status},de,the fair\n"
     _import(database, text)
     ada = _person(database)
@@ -274,7 +274,7 @@ def test_an_import_saves_no_details_of_an_erased_subscriber(
 
 def test_an_import_saves_no_stated_source_of_an_erased_subscriber(database: Database) -> None:
     with database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     counts, _ = _import(database, f"email,kind,source\n{ADA},address,phone\n")
     assert counts == {"unsubscribed": 1}
     with database.reading() as session:

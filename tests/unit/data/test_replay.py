@@ -164,7 +164,7 @@ def test_a_lost_erasure_is_restored(filled: Database) -> None:
     with filled.transaction() as session:
         make.unsubscribe(session, slug="offers", at=make.NOW)
     with filled.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + HOUR)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW + HOUR)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
@@ -265,7 +265,7 @@ def test_a_choice_made_after_the_restore_is_kept_as_newer(filled: Database) -> N
 def test_an_erasure_is_restored_despite_choices_after_the_restore(filled: Database) -> None:
     backup = back_up(filled)
     with filled.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     file = export(filled)
     restore(filled, backup)
     with filled.transaction() as session:
@@ -531,7 +531,7 @@ def _apply(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
                     context = make.context(Source.CLI, at)
                     recovery.remove_suppressions(session, kind, [make.id_of()], ever, context)
             case ("erase",):
-                erasure.erase(session, make.id_of(), Source.CLI, at)
+                erasure.erase(session, [make.id_of()], Source.CLI, at)
 
 
 def _apply_all(database: Database, since: datetime, steps: list[tuple[Any, ...]]) -> list[bytes]:

@@ -110,7 +110,7 @@ def test_actions_of_an_erased_subscriber_do_not_count(database: Database) -> Non
         make.subscriber(session)
         _reduce(session, Pause.TWO_WEEKS)
         make.unsubscribe(session, campaign="47")
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert _report(database) == {}
 
 

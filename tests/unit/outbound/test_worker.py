@@ -127,7 +127,7 @@ def test_a_subscriber_without_an_address_is_sent_nothing(mailer: Mailer) -> None
 def test_a_subscriber_erased_since_is_sent_nothing(mailer: Mailer) -> None:
     unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert mailer.send_due(timedelta(hours=1)) == []
     assert outbox_rows(mailer.database) == []
 
@@ -137,7 +137,7 @@ def test_a_subscriber_erased_between_retries_is_sent_nothing(mailer: Mailer) -> 
     mailer.refusal = TemporaryError("the mail server said 451")
     mailer.send_due(DELAY)
     with mailer.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW + DELAY)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW + DELAY)
     mailer.refusal = None
     assert mailer.send_due(timedelta(hours=1)) == []
 
@@ -278,7 +278,7 @@ def test_requests_for_unusable_addresses_are_dropped(mailer: Mailer) -> None:
             session, "bounced@example.org", slug=None, scope=Scope.ADDRESS, source="import"
         )
         make.subscriber(session, "erased@example.org")
-        erasure.erase(session, make.id_of("erased@example.org"), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of("erased@example.org")], Source.CLI, make.NOW)
     for name in ("noted", "bounced", "erased", "unknown"):
         ask(mailer.database, OutboxKind.LINK, email=f"{name}@example.org")
         ask(mailer.database, OutboxKind.OPT_IN_REQUEST, "product-news", f"{name}@example.org")
@@ -290,7 +290,7 @@ def test_requests_for_unusable_addresses_are_dropped(mailer: Mailer) -> None:
 def test_a_subscriber_erased_since_gets_no_requested_email(mailer: Mailer) -> None:
     ask(mailer.database, OutboxKind.LINK)
     with mailer.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert mailer.send_due(timedelta(0)) == []
 
 

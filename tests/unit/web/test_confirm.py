@@ -256,7 +256,7 @@ def test_a_link_older_than_a_bounce_starts_nothing(site: Site) -> None:
 def test_an_erased_subscriber_starts_nothing(site: Site) -> None:
     page = site.page(confirm("science"))
     with site.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     before = site.rows()
     assert site.press_and_follow(page, YES).buttons == []
     assert site.rows() == before

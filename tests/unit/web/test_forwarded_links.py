@@ -36,7 +36,7 @@ def _reduce(choice: Frequency | Pause) -> Callable[[Session], object]:
 
 
 def _erase(session: Session) -> None:
-    erasure.erase(session, make.id_of(), Source.CLI, EARLIER)
+    erasure.erase(session, [make.id_of()], Source.CLI, EARLIER)
 
 
 def _no_address(session: Session) -> None:

@@ -144,7 +144,7 @@ def test_an_address_suppressed_by_the_sender_starts_nothing(center: Site) -> Non
 
 def test_an_erased_subscriber_starts_nothing_and_changes_no_row(center: Site) -> None:
     with center.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     before = center.rows()
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything" in page.text

@@ -121,7 +121,7 @@ def test_the_answer_is_the_same_for_known_and_unknown_addresses(site: Site) -> N
             session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
         )
         make.subscriber(session, "eve@example.org")
-        erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
     found = []
     for email in (ADA, "bob@example.org", "eve@example.org", "new@example.org"):
         with statements(site) as sent_statements:
@@ -137,7 +137,7 @@ def test_unknown_erased_and_suppressed_addresses_get_no_email(site: Site) -> Non
             session, "bob@example.org", slug=None, scope=Scope.ADDRESS, source="import"
         )
         make.subscriber(session, "eve@example.org")
-        erasure.erase(session, make.id_of("eve@example.org"), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
         make.unsubscribe(session, "noted@example.org")  # by a link, without an address
     for email in ("bob@example.org", "eve@example.org", "new@example.org", "noted@example.org"):
         ask(site, email)

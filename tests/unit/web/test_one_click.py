@@ -183,7 +183,7 @@ def test_an_archived_topic_can_be_unsubscribed_from(site: Site) -> None:
 
 def test_an_erased_subscriber_can_unsubscribe(site: Site) -> None:
     with site.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     assert send(site, link()).status_code == 200
     assert "ada@example.org" not in str(site.rows())
 

@@ -222,7 +222,7 @@ def test_no_reason_is_recorded_for_an_erased_subscriber(site: Site) -> None:
     page = unsubscribe(site)
     page.choose("Too many emails")
     with site.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     before = site.rows()
     assert site.press(page, SEND, 409)
     assert site.rows() == before

@@ -221,7 +221,7 @@ def test_a_receipt_cannot_undo_another_subscribers_change(site: Site) -> None:
 def test_the_receipt_of_an_erased_subscriber_shows_nothing(site: Site) -> None:
     path = unsubscribe(site)
     with site.database.transaction() as session:
-        erasure.erase(session, make.id_of(), Source.CLI, make.NOW)
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
     before = site.rows()
     assert "Weekly" not in site.page(path, 409).text
     assert site.post(f"{path}/undo").status_code == 409
