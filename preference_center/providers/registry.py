@@ -1,4 +1,4 @@
-"""The providers whose events are accepted. A new provider is added to `_READERS`."""
+"""The providers whose events are accepted. A new provider is added to `READERS`."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def _mailgun(settings: Settings) -> EventReader | None:
     return Mailgun(key) if key else None
 
 
-_READERS: dict[str, Callable[[Settings], EventReader | None]] = {
+READERS: dict[str, Callable[[Settings], EventReader | None]] = {
     "ses": _ses,
     "sendgrid": _sendgrid,
     "postmark": _postmark,
@@ -49,5 +49,5 @@ def event_readers(settings: Settings) -> dict[str, EventReader]:
 
     Raise SettingsError if a secret cannot be used.
     """
-    found = {name: make(settings) for name, make in _READERS.items()}
+    found = {name: make(settings) for name, make in READERS.items()}
     return {name: reader for name, reader in found.items() if reader is not None}

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from preference_center.cli import main
+from preference_center.data import exports
+from preference_center.providers import registry
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import read_settings
 from tests.support import make
@@ -46,6 +48,21 @@ def test_the_docs_explain_exactly_the_settings() -> None:
     read_settings(recorder)
     rows = re.findall(r"^\| `([A-Z_]+)`", read("docs/settings.md"), re.MULTILINE)
     assert sorted(rows) == sorted(recorder.requested)
+
+
+@pytest.mark.parametrize("provider", registry.READERS)
+def test_the_docs_say_where_each_provider_posts_its_events(provider: str) -> None:
+    assert f"| `/hooks/{provider}` |" in read("docs/bounces.md")
+    assert f"`PUBLIC_URL/hooks/{provider}`" in read("docs/sending.md")
+
+
+def test_the_docs_and_the_help_list_the_columns_of_an_import() -> None:
+    rows = re.findall(r"^\| (`[a-z_, `]+`) \|", read("docs/data.md"), re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"[a-z_]+", row)}
+    help_text = CliRunner().invoke(main, ["import", "--help"]).output
+    columns = help_text.partition("Columns:")[2].partition("A file")[0]
+    assert set(exports.PREFERENCES) <= documented
+    assert set(re.findall(r"[a-z_]+", columns)) - {"or"} == set(exports.PREFERENCES)
 
 
 @pytest.mark.parametrize("group", groups())

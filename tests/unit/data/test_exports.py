@@ -113,6 +113,11 @@ def _add_people(session: Session) -> None:
     make.unsubscribe(session, "less-then-all@example.org", None)
 
 
+@pytest.mark.parametrize("kind", exports.KINDS.values(), ids=exports.KINDS)
+def test_an_export_writes_every_column_of_its_query(kind: exports.Kind) -> None:
+    assert set(kind.columns) == set(kind.query(None, None, None).selected_columns.keys())
+
+
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_round_trip_through_an_empty_database_changes_no_byte(

@@ -1,6 +1,6 @@
 """`/hooks/<provider>`: signed events are processed once, and others change nothing (M13)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from preference_center.core import bounces, dedup, subscribers, topics
 from preference_center.core.vocab import Scope
+from preference_center.providers import registry
 from preference_center.store import UnavailableError
 from preference_center.store.tables import FailedMailing, InboundCount, LedgerRow, QuarantineRow
 from tests.support import make, samples, webhooks
@@ -51,13 +52,13 @@ DELIVERED: dict[str, Request] = {
     "postmark": webhooks.postmark(samples.postmark_delivery()),
     "mailgun": webhooks.mailgun(samples.mailgun("delivered")),
 }
-PROVIDERS = list(GONE)
+PROVIDERS = list(registry.READERS)
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
 
 
 @pytest.fixture
 def webhook_site(site_with: SiteMaker) -> Site:
-    """Return a site with webhooks of all four providers; a function answers for Amazon."""
+    """Return a site with webhooks of all providers; a function answers for Amazon."""
     site = site_with(**SECRETS)
     site.subscribe("ada@example.org", "bob@example.org")
     readers = {**site.services.event_readers, "ses": webhooks.reader_of("ses", Amazon().fetch)}
@@ -75,6 +76,11 @@ def counted(site: Site) -> dict[str, int]:
     with site.database.reading() as session:
         found = session.scalars(select(InboundCount))
         return {f"{each.channel}: {each.effect}": each.count for each in found}
+
+
+@pytest.mark.parametrize("table", [GONE, COMPLAINT, UNSUBSCRIBE, DELIVERED, webhooks.SIGNED])
+def test_every_provider_has_its_requests_in_each_table(table: Mapping[str, object]) -> None:
+    assert table.keys() == registry.READERS.keys()
 
 
 def delivered_on(site: Site, email: str = "ada@example.org") -> date | None:
