@@ -267,6 +267,7 @@ def test_a_notice_lists_the_changes_and_the_topics_received(
     assert message["Subject"] == subject
     assert lines(message)[: 1 + len(changes) + len(now)] == ["Hello,", *changes, *now]
     assert lines(message)[-1] == FOOT
+    assert "\n\n{}\n\n".format("\n".join(changes)) in mailer.plain(message)
 
 
 def test_the_html_of_a_notice_has_the_same_content(notice: tuple[Any, EmailMessage]) -> None:
