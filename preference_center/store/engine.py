@@ -1,10 +1,10 @@
 """One engine for SQLite and PostgreSQL.
 
-    with database.transaction() as session:   # commits, or leaves nothing behind
-    with database.reading() as session:       # one consistent view, never a change
+    with database.transaction() as session:   # commits at the end, or rolls back on an error
+    with database.reading() as session:       # one consistent snapshot, read only
 
-SQLite is embedded: WAL, full synchronous, `BEGIN IMMEDIATE` behind a lock of the process (a
-deferred transaction that turns into a writer fails at once, whatever the busy timeout).
+SQLite uses WAL, `synchronous=FULL`, and `BEGIN IMMEDIATE` behind a lock of the process: a deferred
+transaction that starts to write fails at once if another one writes, despite the busy timeout.
 """
 
 import threading
@@ -22,7 +22,7 @@ from preference_center.store import keys
 
 _STATEMENT_SECONDS = 5
 _LONG_STATEMENT_SECONDS = 3600
-_GRACE_SECONDS = 1  # a server that can answer ends a statement itself, before the client gives up
+_GRACE_SECONDS = 1  # The server's own statement timeout comes before the client's.
 _POOL_SECONDS = 1
 _BUSY_SECONDS = 5
 
@@ -30,8 +30,8 @@ _BUSY_SECONDS = 5
 class UnavailableError(Exception):
     """The database cannot be used now.
 
-    The transaction left nothing behind, unless its COMMIT was sent and not answered: then it is
-    not known whether it took effect, and the caller asks again.
+    The transaction had no effect, unless its COMMIT was sent and not answered. Then the outcome is
+    unknown, and the caller must try again.
     """
 
 
@@ -44,10 +44,10 @@ class SchemaError(Exception):
 
 
 class KeyCheckError(UnavailableError):
-    """This process does not hold the keys that the database is used with. Nothing was stored.
+    """This process does not have the keys that the database is used with. Nothing was stored.
 
-    The message names the settings. It is a kind of UnavailableError because everything that came
-    in must be sent again once the settings are right.
+    The message names the settings. It is an UnavailableError because every request must be sent
+    again when the settings are right.
     """
 
 
@@ -55,13 +55,14 @@ class Database:
     """The database at `url`, one of `sqlite:///…` and `postgresql+psycopg://…`.
 
     Every session first checks the keys given here against the database's check values, and
-    raises KeyCheckError where they do not fit; a kind of key that is not given is not checked.
+    raises KeyCheckError if they do not match; a kind of key that is not given is not checked.
     `server_keys` and `link_keys` are ordered from oldest to newest; `server_keys` seal the ledger.
     `connections` is the size of the pool: one for each thread. A statement may take 5 seconds, or
-    an hour with `long_statements`, for commands that read or write a lot. The client enforces both.
+    an hour with `long_statements`, for commands that read or write a lot. On PostgreSQL, the server
+    and the client both enforce this limit.
 
-    While the database is silent, one thread at a time waits for it; the others are refused at once,
-    so that they can serve what needs no database.
+    While the database does not answer, one thread at a time waits for it. The others get a
+    SilentError at once, so that they can serve requests that need no database.
     """
 
     def __init__(
@@ -80,9 +81,9 @@ class Database:
             KeyKind.SERVER: tuple(server_keys),
             KeyKind.LINK: tuple(link_keys),
         }
-        # The last of each kind signs. Each session sets it.
+        # The last key of each kind signs. Each session sets this.
         self.signing_keys: keys.Keys = self.given_keys
-        self.keys_are_checked = False  # whether the newest session found that they fit
+        self.keys_are_checked = False  # Whether the keys matched in the newest session.
         self._writer = threading.Lock()
         self._silent = False
         self._probe = threading.RLock()
@@ -93,7 +94,7 @@ class Database:
 
     @contextmanager
     def transaction(self, *, dry_run: bool = False) -> Iterator[Session]:
-        """Yield a session that commits at the end; with `dry_run=True` (a dry run) rolls back."""
+        """Yield a session that commits at the end, or rolls back if `dry_run` is true."""
         with self._write_turn(), self.asked(), self._session("BEGIN IMMEDIATE") as session:
             self._check_keys(session)
             yield session
@@ -105,7 +106,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Yield a session that sees one moment and writes nothing."""
+        """Yield a read-only session with one consistent snapshot."""
         with self.asked(), self._session("BEGIN") as session:
             if not self.is_sqlite:
                 session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
@@ -117,7 +118,7 @@ class Database:
 
     @contextmanager
     def _write_turn(self) -> Iterator[None]:
-        """On SQLite, wait for this process's other writers, as long as for another process's."""
+        """On SQLite, wait for the other writers of this process, up to the busy timeout."""
         if not self.is_sqlite:
             yield
             return
@@ -130,7 +131,7 @@ class Database:
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """Notice whether the database is silent, and let one thread at a time ask while it is."""
+        """Record whether the database answers. While it does not, admit one thread at a time."""
         probing = self._silent
         if probing and not self._probe.acquire(blocking=False):
             raise SilentError("the database is silent")
@@ -162,30 +163,30 @@ class Database:
 
 @contextmanager
 def map_db_errors() -> Iterator[None]:
-    """Turn the driver's many ways to say "not now" into UnavailableError."""
+    """Raise UnavailableError for errors of the driver that mean the database cannot be used now."""
     try:
         yield
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
-        # The first line alone: the ones after it may quote a row.
+        # Only the first line, because later lines may quote a row.
         cause = getattr(error, "orig", error)
         kind = SilentError if isinstance(cause, TimeoutError) else UnavailableError
         line = str(cause).partition("\n")[0]
         raise kind(f"the database cannot be used now ({line})") from error
     except DatabaseError as error:
-        # Its children are mistakes of ours; the plain one is a file that is damaged or none.
+        # Its subclasses are programming errors. Itself, it means that the file is not a database.
         if type(error) is not DatabaseError:
             raise
         raise UnavailableError("the database's file cannot be read") from error
 
 
 def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
-    # hide_parameters: an error report must hold no address.
+    # hide_parameters: an error message must not contain an address.
     if url.startswith("sqlite"):
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    from preference_center.store import postgres  # psycopg may not be installed
+    from preference_center.store import postgres  # psycopg is optional.
 
     seconds = _LONG_STATEMENT_SECONDS if long_statements else _STATEMENT_SECONDS
     engine = create_engine(
@@ -206,7 +207,7 @@ def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we begin by hand: the driver's own habit loses updates
+    connection.isolation_level = None  # `_begin_sqlite` begins: the driver's BEGIN loses updates.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -35,27 +35,27 @@ Keys = Mapping[KeyKind, tuple[str, ...]]
 Known = Mapping[KeyKind, frozenset[bytes]]
 
 
-@cache  # Every session needs it.
+@cache  # Every session needs these values.
 def check_value(kind: KeyKind, key: str) -> bytes:
     """Return the check value of a key, 32 bytes.
 
-    The label begins with a NUL, so that it is never an address, a salt of a link or a sealed row,
-    the other texts that these keys authenticate.
+    The label begins with a NUL, so that it differs from every other text that these keys
+    authenticate: addresses, salts of links and sealed rows.
     """
     return hmac.digest(key.encode(), f"\0preference-center key check\n{kind}".encode(), "sha256")
 
 
 def known(session: Session) -> Known:
-    """Return the check values on record; a kind without any is absent."""
+    """Return the check values on record by kind. A kind without any is absent."""
     found: dict[KeyKind, set[bytes]] = {}
-    # Every session runs this: plain SQL takes half the time of the mapper.
+    # Every session runs this, and plain SQL takes half the time of the ORM.
     for kind, value in session.connection().exec_driver_sql(_KNOWN):
         found.setdefault(KeyKind(kind), set()).add(value)
     return {kind: frozenset(values) for kind, values in found.items()}
 
 
 def problems(on_record: Known, keys: Keys) -> list[str]:
-    """Return a sentence for each kind of key of which no given key is on record.
+    """Return a sentence for each kind of which none of the given keys is on record.
 
     A kind without a key in `keys` is not checked.
     """
@@ -73,7 +73,7 @@ def problems(on_record: Known, keys: Keys) -> list[str]:
 def in_signing_order(on_record: Known, keys: Keys) -> Keys:
     """Return the keys of each kind so that the last one is the newest that is on record.
 
-    A key that is not on record yet verifies and never signs: another process may not hold it.
+    A key that is not on record yet verifies but does not sign: another process may not have it.
     """
     ordered = {}
     for kind, values in keys.items():
@@ -83,7 +83,7 @@ def in_signing_order(on_record: Known, keys: Keys) -> Keys:
 
 
 def add(session: Session, kind: KeyKind, keys: Iterable[str], now: datetime) -> None:
-    """Record the check values of keys; those on record keep their time."""
+    """Record the check values of keys. Those on record keep their time."""
     rows = [{"kind": kind, "check_value": check_value(kind, key), "added_at": now} for key in keys]
     queries.insert_missing(session, KeyCheck, rows)
 
@@ -95,10 +95,10 @@ def listed(session: Session) -> Sequence[KeyCheck]:
 
 
 def misfits(session: Session, keys: Keys) -> list[str]:
-    """Return a sentence for each kind of key that the stored data contradict.
+    """Return a sentence for each kind of key that does not match the stored data.
 
-    A kind of key fits if most of a sample fit: a database that was used with a wrong key for a
-    while contains some rows made with it. Link keys leave nothing in the database.
+    A kind of key matches if most rows of a sample do: a database that was used with a wrong key for
+    a while contains some rows made with it. Nothing that is stored depends on link keys.
     """
     wrong = []
     (identity,) = keys.get(KeyKind.IDENTITY) or (None,)
@@ -116,7 +116,7 @@ def _on_record(on_record: Known, kind: KeyKind, keys: Iterable[str]) -> tuple[st
 
 
 def _fits_addresses(session: Session, identity_key: str) -> bool:
-    # Ids are practically random, so the first of them are a fair sample.
+    # Ids are practically random, so the first ones are a fair sample.
     sample = session.execute(
         select(Subscriber.subscriber_id, Subscriber.email)
         .where(Subscriber.email.is_not(None))
@@ -148,6 +148,6 @@ def _fit_seals(session: Session, server_keys: Sequence[str]) -> bool:
 
 
 def _most(fits: Iterable[bool]) -> bool:
-    """Return True if more than half fit, or if there are none."""
+    """Return True if more than half are true, or if there are none."""
     verdicts = list(fits)
     return not verdicts or 2 * sum(verdicts) > len(verdicts)

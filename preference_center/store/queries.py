@@ -1,4 +1,4 @@
-"""Statements beyond the mapper: upserts, locks and batches, each in one round trip."""
+"""Statements that the ORM cannot express: upserts, locks and batches, each in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What all tables share: times in UTC, names of constraints, how a slug is kept."""
+"""What all tables share: column types and the names of constraints."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ Slug = String(32).with_variant(String(32, collation="C"), "postgresql")
 
 
 class Utc(TypeDecorator[datetime]):
-    """An aware datetime in UTC. SQLite would drop the offset, so it goes in and out as UTC."""
+    """An aware datetime in UTC. SQLite drops the offset, so values are converted to UTC first."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -68,7 +68,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Utc, str: Text}  # noqa: RUF012 (SQLAlchemy's own spelling)
+    type_annotation_map = {datetime: Utc, str: Text}  # noqa: RUF012 (SQLAlchemy reads it)
 
 
 def row_values(row: Base) -> dict[str, Any]:
