@@ -15,26 +15,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.tabular import CsvWriter, JsonLinesWriter, RowWriter
 from preference_center.store import export_queries
 
-PREFERENCES = (
-    "email",
-    "id",
-    "topic",
-    "status",
-    "frequency",
-    "paused_until",
-    "locale",
-    "consent_at",
-    "consent_source",
-    "consent_wording",
-    "basis",
-    "acquired_from",
-    "changed_at",
-    "changed_by",
-)
-SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 LEDGER = (
     "id",
     "seq",

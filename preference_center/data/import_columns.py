@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.exports import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_words import (
     ABOUT_CONSENT,
     ABOUT_EITHER,
@@ -21,6 +20,14 @@ from preference_center.data.import_words import (
     TIMES,
 )
 from preference_center.data.tabular import FileRefusedError, fold
+
+# An export has exactly these columns, so that it can be imported without loss.
+PREFERENCES = (
+    *("email", "id", "topic", "status", "frequency", "paused_until", "locale"),
+    *("consent_at", "consent_source", "consent_wording", "basis", "acquired_from"),
+    *("changed_at", "changed_by"),
+)
+SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 
 _NAMES: Mapping[str, str] = dict.fromkeys(EMAIL_NAMES, "email") | {"subscriberid": "id"}
 _OTHER_NAMES: Mapping[str, str] = dict.fromkeys(OTHER_EMAIL_NAMES, "email")

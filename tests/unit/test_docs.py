@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from preference_center.cli import main
-from preference_center.data import exports
+from preference_center.data.import_columns import PREFERENCES
 from preference_center.providers import registry
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import read_settings
@@ -61,8 +61,8 @@ def test_the_docs_and_the_help_list_the_columns_of_an_import() -> None:
     documented = {name for row in rows for name in re.findall(r"[a-z_]+", row)}
     help_text = CliRunner().invoke(main, ["import", "--help"]).output
     columns = help_text.partition("Columns:")[2].partition("A file")[0]
-    assert set(exports.PREFERENCES) <= documented
-    assert set(re.findall(r"[a-z_]+", columns)) - {"or"} == set(exports.PREFERENCES)
+    assert set(PREFERENCES) <= documented
+    assert set(re.findall(r"[a-z_]+", columns)) - {"or"} == set(PREFERENCES)
 
 
 @pytest.mark.parametrize("group", groups())

@@ -27,7 +27,7 @@ def verdict(letters: Stage, email: str, days: int = 0, topic: str = "weekly-news
     with letters.database.reading() as session:
         found = topics.get(session, topic)
         answer = audience.check(session, found, "next", {person: ""}, now)[person]
-    return f"{answer.decision} {answer.reason}".strip()
+    return f"{answer.decision} {answer.reason or ''}".strip()
 
 
 def start(letters: Stage, page: Page, name: str, language: str) -> str:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from preference_center.data.exports import PREFERENCES, SUPPRESSIONS
-from preference_center.data.import_columns import match
+from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS, match
 from preference_center.data.import_words import (
     ABOUT_EITHER,
     EMAIL_NAMES,
