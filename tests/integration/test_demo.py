@@ -187,6 +187,7 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert second.stop() == 0
 
 
+@pytest.mark.usefixtures("sigint")
 def test_a_signal_at_any_point_of_the_startup_ends_it(tmp_path: Path) -> None:
     arguments = ("demo", "--port", str(processes.free_port()))
     folder = tmp_path / FOLDER
