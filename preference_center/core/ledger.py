@@ -55,8 +55,8 @@ def append(
         recorded_at=context.recorded_at,
         wording=record_wording(session, context.wording),
     )
-    row.digest = seals.digest(row, details)
-    row.hash = seals.seal(row, subscriber.head, session.info["keys"][KeyKind.SERVER][-1])
+    row.digest = _digest(row, details)
+    row.hash = _seal(row, subscriber.head, session.info["keys"][KeyKind.SERVER][-1])
     session.add_all([row, details])
     subscriber.seq, subscriber.head = row.seq, row.hash
     return row.seq
@@ -191,14 +191,14 @@ class _Chain:
         self._broken: str | None = None
 
     def follow(self, row: LedgerRow, details: LedgerDetail | None) -> None:
-        sealed = [seals.seal(row, self._at[1], key) for key in self._keys]
+        sealed = [_seal(row, self._at[1], key) for key in self._keys]
         if row.seq != self._at[0] + 1:
             self._break(f"row {self._at[0] + 1} is missing")
         elif row.hash not in sealed:
             self._break(f"row {row.seq} was altered, or its key is not in the settings")
         elif details is None and self.subscriber.erased_at is None:
             self._break(f"the details of row {row.seq} are missing")
-        elif details is not None and seals.digest(row, details) != row.digest:
+        elif details is not None and _digest(row, details) != row.digest:
             self._break(f"the details of row {row.seq} were altered")
         self._at = (row.seq, row.hash)
 
@@ -214,4 +214,25 @@ class _Chain:
 def _same_row() -> Any:
     return and_(
         LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
+    )
+
+
+def _digest(row: LedgerRow, details: LedgerDetail) -> bytes:
+    return seals.digest(
+        details.salt, row.topic, row.campaign, row.wording, details.before, details.after
+    )
+
+
+def _seal(row: LedgerRow, head: bytes, key: str) -> bytes:
+    return seals.seal(
+        key.encode(),
+        head,
+        row.subscriber_id,
+        row.seq,
+        row.event,
+        row.scope,
+        row.source,
+        row.occurred_at,
+        row.recorded_at,
+        row.digest,
     )

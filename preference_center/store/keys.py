@@ -136,14 +136,25 @@ def _fit_seals(session: Session, server_keys: Sequence[str]) -> bool:
         before.subscriber_id == LedgerRow.subscriber_id, before.seq == LedgerRow.seq - 1
     )
     sample = session.execute(
-        select(LedgerRow, before.hash)
+        select(
+            LedgerRow.hash,
+            before.hash,
+            LedgerRow.subscriber_id,
+            LedgerRow.seq,
+            LedgerRow.event,
+            LedgerRow.scope,
+            LedgerRow.source,
+            LedgerRow.occurred_at,
+            LedgerRow.recorded_at,
+            LedgerRow.digest,
+        )
         .outerjoin(before, previous)
         .order_by(LedgerRow.recorded_at.desc())
         .limit(_MAX_SAMPLE)
     ).all()
     return _most(
-        row.hash in {seals.seal(row, head or seals.FIRST_HEAD, key) for key in server_keys}
-        for row, head in sample
+        found in {seals.seal(key.encode(), head or seals.FIRST_HEAD, *row) for key in server_keys}
+        for found, head, *row in sample
     )
 
 

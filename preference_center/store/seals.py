@@ -1,6 +1,9 @@
 """The seal of a ledger row: an HMAC over the hash before it and the row.
 
 The row holds a salted digest of what an erasure deletes: topic, campaign, wording and details.
+
+Both texts are canonical JSON. They are frozen: a column that is added later is not sealed. They are
+written directly, because only topic and campaign can hold a character that JSON escapes.
 """
 
 import hashlib
@@ -8,49 +11,62 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
-from preference_center.store.tables import LedgerDetail, LedgerRow
-
 FIRST_HEAD = bytes(32)
-
-# Frozen: existing rows do not seal a column that is added later.
-_SEALED = (
-    "subscriber_id",
-    "seq",
-    "event",
-    "scope",
-    "source",
-    "occurred_at",
-    "recorded_at",
-    "digest",
-)
-_ERASABLE = ("topic", "campaign", "wording")
 STATED_SOURCE = "stated_source"  # Beside the keys of a snapshot, in the details' `after`.
 
 
-def seal(row: LedgerRow, head: bytes, key: str) -> bytes:
-    """Return the hash of `row` after the row whose hash is `head`, 32 bytes."""
-    values = {name: _plain(getattr(row, name)) for name in _SEALED}
-    return hmac.digest(key.encode(), b"ledger\n" + head + canonical_json(values).encode(), "sha256")
+def seal(
+    key: bytes,
+    head: bytes,
+    subscriber_id: UUID,
+    seq: int,
+    event: str,
+    scope: str,
+    source: str,
+    occurred_at: datetime,
+    recorded_at: datetime,
+    digest: bytes,
+) -> bytes:
+    """Return the hash of a row that follows the row whose hash is `head`, 32 bytes."""
+    text = (
+        f'{{"digest":"{digest.hex()}","event":"{event}","occurred_at":"{_utc(occurred_at)}",'
+        f'"recorded_at":"{_utc(recorded_at)}","scope":"{scope}","seq":{seq},'
+        f'"source":"{source}","subscriber_id":"{subscriber_id}"}}'
+    )
+    return hmac.digest(key, b"ledger\n" + head + text.encode(), "sha256")
 
 
-def digest(row: LedgerRow, details: LedgerDetail) -> bytes:
-    """Return the salted digest of what an erasure deletes from `row`, 32 bytes."""
-    erasable = {name: _plain(getattr(row, name)) for name in _ERASABLE}
-    text = "\n".join((canonical_json(erasable), details.before, details.after))
-    return hashlib.sha256(details.salt + text.encode()).digest()
+def digest(
+    salt: bytes,
+    topic: str | None,
+    campaign: str | None,
+    wording: bytes | None,
+    before: str,
+    after: str,
+) -> bytes:
+    """Return the salted digest of what an erasure deletes from a row, 32 bytes.
+
+    `wording` is the digest of a wording, `before` and `after` are the texts of the row's details.
+    """
+    text = (
+        f'{{"campaign":{_quoted(campaign)},"topic":{_quoted(topic)},'
+        f'"wording":{_quoted(None if wording is None else wording.hex())}}}\n{before}\n{after}'
+    )
+    return hashlib.sha256(salt + text.encode()).digest()
 
 
 def canonical_json(value: Mapping[str, Any]) -> str:
-    """Return the canonical JSON text of `value`, as seals and details use it."""
+    """Return the canonical JSON text of `value`, as details use it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return str(value) if isinstance(value, UUID) else value
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else encode_basestring(text)
