@@ -8,7 +8,7 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
-from preference_center.core import erasure, ledger, subscribers
+from preference_center.core import erasure, subscribers, verification
 from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import UnclearAddressError, clean
@@ -51,7 +51,7 @@ def verify_ledger() -> None:
         database.reading() as session,
         progress("Verifying", None) as advance,
     ):
-        for problem in ledger.verify(session):
+        for problem in verification.verify(session):
             count += 1
             advance(1)
             if problem is not None:

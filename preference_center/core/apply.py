@@ -1,20 +1,21 @@
-"""Make many changes in one transaction, with locks in a fixed order.
+"""Make many changes in one transaction: load as sets, decide one by one, write as sets.
 
-Modules that lock only subscribers use `subscribers.lock_all`, in the same order.
+One change is a batch of one. The cost in statements does not depend on the number of changes.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import subscribers, topics
-from preference_center.core.change import Change
-from preference_center.store.tables import Subscriber
+from preference_center.core import ledger, topics, work
+from preference_center.core.draft import Change, Draft
+from preference_center.store.tables import Topic
 
 _Result = TypeVar("_Result")
+_Made = list[tuple[Change[Any], Draft]]
 
 
 def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -> list[_Result]:
@@ -23,9 +24,23 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
     Creates the topics and subscribers that are not on record yet, so that any valid link can be
     used to unsubscribe. Raise what a change raises; the caller rolls all of them back.
     """
-    slugs = {slug for change in changes for slug in change.topics}
-    locked = lock(session, slugs, {change.subscriber_id for change in changes}, now)
-    return [change.make(session, locked[change.subscriber_id]) for change in changes]
+    known = _load_topics(session, changes, now)
+    ledger.record_wordings(session, {each.wording for each in changes if each.wording})
+    results: dict[int, _Result] = {}
+    remaining = dict(enumerate(changes))
+    while remaining:
+        ids = {change.subscriber_id for change in remaining.values()}
+        drafts = work.load(session, ids, known, now)
+        made: _Made = [(each, drafts[each.subscriber_id]) for each in remaining.values()]
+        _load_more(session, made, now)
+        for number, change in remaining.items():
+            results[number] = change.make(drafts[change.subscriber_id])
+        lost = work.write(session, drafts.values(), now)
+        kept = [(change, draft) for change, draft in made if change.subscriber_id not in lost]
+        for kind, each in _by_kind(kept).items():
+            kind.store(session, each, now)
+        remaining = {n: each for n, each in remaining.items() if each.subscriber_id in lost}
+    return [results[number] for number in range(len(changes))]
 
 
 def apply_one(session: Session, change: Change[_Result], now: datetime) -> _Result:
@@ -33,14 +48,32 @@ def apply_one(session: Session, change: Change[_Result], now: datetime) -> _Resu
     return apply(session, [change], now)[0]
 
 
-def lock(
-    session: Session, slugs: Collection[str], ids: Iterable[UUID], now: datetime
-) -> dict[UUID, Subscriber]:
-    """Create topics, then lock subscribers, and return these by id.
+def _load_topics(
+    session: Session, changes: Iterable[Change[Any]], now: datetime
+) -> dict[str, Topic]:
+    """Return the topics that the changes need, by slug. Create those that do not exist."""
+    named = topics.ensure(session, {slug for change in changes for slug in change.topics}, now)
+    if any(change.needs_all_topics for change in changes):
+        return {topic.slug: topic for topic in topics.list_topics(session)}
+    return named
 
-    Both are taken in a fixed order: two transactions that take them in different orders could
-    wait for each other.
-    """
-    for slug in sorted(slugs):
-        topics.get_or_create(session, slug, now)
-    return subscribers.lock_all(session, ids, now)
+
+def _load_more(session: Session, made: _Made, now: datetime) -> None:
+    """Load the ledger rows and the other facts that the decisions need."""
+    firsts = dict[UUID, int]()
+    for change, draft in made:
+        first = change.first_row(draft.subscriber)
+        if first is not None:
+            firsts[change.subscriber_id] = min(first, firsts.get(change.subscriber_id, first))
+    entries = ledger.load_all(session, firsts)
+    for _, draft in made:
+        draft.entries = entries.get(draft.subscriber.subscriber_id, [])
+    for kind, each in _by_kind(made).items():
+        kind.load(session, each, now)
+
+
+def _by_kind(made: _Made) -> dict[type[Change[Any]], _Made]:
+    kinds: dict[type[Change[Any]], _Made] = {}
+    for change, draft in made:
+        kinds.setdefault(type(change), []).append((change, draft))
+    return kinds

@@ -1,18 +1,11 @@
-"""A change as plain values: what it is about, how it came in, and what it led to."""
+"""What a change is about, how it came in, and what it led to, as plain values."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
-from uuid import UUID
-
-from sqlalchemy.orm import Session
 
 from preference_center.core.vocab import Scope, Source
-from preference_center.store.tables import Subscriber
 
 _PREFIX = "topic:"
-Result_co = TypeVar("Result_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -84,19 +77,3 @@ class ChangeResult:
     changed: bool
     first_seq: int
     last_seq: int
-
-
-@dataclass(frozen=True)
-class Change(ABC, Generic[Result_co]):
-    """Something to be changed for one subscriber, as a value that `apply` makes."""
-
-    subscriber_id: UUID
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """Return the slugs of the topics that must exist."""
-        return ()
-
-    @abstractmethod
-    def make(self, session: Session, subscriber: Subscriber) -> Result_co:
-        """Make the change. The subscriber is locked, and the topics exist."""

@@ -1,21 +1,16 @@
-"""End consent, or record consent that a sender imports. Every channel ends consent through here.
+"""End consent, or record consent that a sender imports. Every channel ends consent through here."""
 
-State, ledger row and outbox row are written together into the caller's transaction. The caller
-holds the subscriber's lock (`apply.lock`).
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy.orm import Session
-
 from preference_center.core import history, ledger
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
-from preference_center.core.recording import record, unchanged
-from preference_center.core.snapshots import capture, copy_values, find
-from preference_center.core.subscribers import mark_updated
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.draft import Change, Draft
+from preference_center.core.ledger import LedgerEntry
+from preference_center.core.snapshots import find
+from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
-from preference_center.store.tables import LedgerRow, Subscriber, Subscription, Suppression
 
 DOUBLE_PRESS = timedelta(minutes=1)
 
@@ -31,36 +26,48 @@ class Unsubscribe(Change[ChangeResult]):
     def topics(self) -> tuple[str, ...]:
         return (self.target.topic,) if self.target.topic is not None else ()
 
-    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
-        return end_consent(session, subscriber, self.target, self.context)
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return first_row_to_end(subscriber, [self.target], self.context)
+
+    def make(self, draft: Draft) -> ChangeResult:
+        return end_consent(draft, self.target, self.context)
 
 
-def end_consent(
-    session: Session, subscriber: Subscriber, target: Target, context: ChangeContext
-) -> ChangeResult:
+def first_row_to_end(
+    subscriber: Subscriber, targets: Iterable[Target], context: ChangeContext
+) -> int | None:
+    """Return the first ledger row that `end_consent` needs for these targets, or None."""
+    late = context.occurred_at < context.recorded_at
+    if subscriber.seq and (late or any(has_ended(subscriber, each) for each in targets)):
+        return ledger.first_row_looked_back(subscriber.seq)
+    return None
+
+
+def end_consent(draft: Draft, target: Target, context: ChangeContext) -> ChangeResult:
     """End consent to one topic, to all topics (also later ones) or to any email at all.
 
     A repeat succeeds: it keeps the original time, adds no ledger row and sends no email. If it
     weighs more than the unsubscribe on record, it replaces the source on record and adds a ledger
     row. A change that arrives late is superseded by the subscriber's newer choice.
     """
+    subscriber = draft.subscriber
     if subscriber.erased_at is not None and target.topic is not None:
-        return unchanged(subscriber)  # All consent has ended, and no new data may be stored.
+        return draft.unchanged()  # All consent has ended, and no new data may be stored.
     existing = find(subscriber, target)
     if existing is not None and _has_ended(existing):
         if subscriber.erased_at is None and weighs_more(context, target.scope, existing.source):
-            _replace_source(session, subscriber, existing, target, context)
+            _replace_source(draft, existing, target, context)
         else:
-            _record_repeat(session, existing, target, context)
-        return unchanged(subscriber)
-    if _is_superseded(session, subscriber, context, target.topic):
-        return unchanged(subscriber)
-    before = capture(subscriber, [target])
+            _record_repeat(draft, existing, target, context)
+        return draft.unchanged()
+    if _is_superseded(draft, context, target.topic):
+        return draft.unchanged()
+    before = draft.capture(target)
     if target.topic is not None:
         end_topic(subscriber, target.topic, context)
     else:
         _suppress(subscriber, target.scope, context)
-    return record(session, subscriber, Event.UNSUBSCRIBED, target, context, before)
+    return draft.record(Event.UNSUBSCRIBED, target, context, before)
 
 
 def has_ended(subscriber: Subscriber, target: Target) -> bool:
@@ -70,29 +77,27 @@ def has_ended(subscriber: Subscriber, target: Target) -> bool:
 
 
 def record_subscription(
-    session: Session, subscriber: Subscriber, subscription: Subscription, context: ChangeContext
+    draft: Draft, subscription: Subscription, context: ChangeContext
 ) -> ChangeResult:
     """Add a subscription that a sender imports; it changes no choice that is on record already.
 
     The one exception: an unconfirmed subscription can become a subscribed one.
     """
+    subscriber = draft.subscriber
     known = subscriber.subscriptions.get(subscription.topic)
     confirms = known is not None and (known.status, subscription.status) == (
         Status.UNCONFIRMED,
         Status.SUBSCRIBED,
     )
     if known is not None and not confirms:
-        return unchanged(subscriber)
+        return draft.unchanged()
     ends = subscription.status is Status.UNSUBSCRIBED
-    if ends and _is_superseded(session, subscriber, context, subscription.topic):
-        return unchanged(subscriber)
+    if ends and _is_superseded(draft, context, subscription.topic):
+        return draft.unchanged()
     target = Target.of(subscription.topic)
-    before = capture(subscriber, [target])
-    if known is not None:
-        copy_values(subscription, known)
-    else:
-        subscriber.subscriptions[subscription.topic] = subscription
-    return record(session, subscriber, Event(subscription.status), target, context, before)
+    before = draft.capture(target)
+    subscriber.subscriptions[subscription.topic] = subscription
+    return draft.record(Event(subscription.status), target, context, before)
 
 
 def weighs_more(context: ChangeContext, scope: Scope, made_by: Source) -> bool:
@@ -113,25 +118,17 @@ def _has_ended(existing: Subscription | Suppression) -> bool:
 
 
 def _replace_source(
-    session: Session,
-    subscriber: Subscriber,
-    existing: Subscription | Suppression,
-    target: Target,
-    context: ChangeContext,
+    draft: Draft, existing: Subscription | Suppression, target: Target, context: ChangeContext
 ) -> None:
     """Replace the source of an unsubscribe by one that weighs more. No email is sent."""
-    before = capture(subscriber, [target])
+    before = draft.capture(target)
     existing.source = context.effective_source
     existing.repeated_at = existing.updated_at = context.recorded_at
-    silent = replace(context, notice_delay=None)
-    record(session, subscriber, Event.UNSUBSCRIBED, target, silent, before)
+    draft.record(Event.UNSUBSCRIBED, target, replace(context, notice_delay=None), before)
 
 
 def _record_repeat(
-    session: Session,
-    existing: Subscription | Suppression,
-    target: Target,
-    context: ChangeContext,
+    draft: Draft, existing: Subscription | Suppression, target: Target, context: ChangeContext
 ) -> None:
     """Note that an unsubscribe was repeated, so that undoing the first one does not lift it.
 
@@ -141,30 +138,29 @@ def _record_repeat(
     imported = (context.occurred_at, context.original_source)
     if context.source is Source.IMPORT and imported == (since, existing.source):
         return
-    made = ledger.last_of(session, existing.subscriber_id, target)
+    made = ledger.last_of(draft.entries, target)
     if made is None or not _is_the_same(made, context):
         existing.repeated_at = context.recorded_at
 
 
-def _is_the_same(made: LedgerRow, context: ChangeContext) -> bool:
+def _is_the_same(made: LedgerEntry, context: ChangeContext) -> bool:
     soon = context.recorded_at - made.recorded_at <= DOUBLE_PRESS
     same = (made.source, made.campaign) == (context.source, context.campaign)
     return same and (soon or context.source is not Source.PAGE)
 
 
-def _is_superseded(
-    session: Session, subscriber: Subscriber, context: ChangeContext, topic: str | None
-) -> bool:
+def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> bool:
     """Return True if the subscriber made a newer choice than this late-arriving change.
 
     Complaints and bounces are never superseded. An undo only cancels the unsubscribe it refers to,
     not an older one that arrives later through an import.
     """
-    late = context.occurred_at < context.recorded_at and subscriber.seq > 0
     grave = {Source.COMPLAINT, Source.BOUNCE}
-    if not late or grave & {context.source, context.original_source}:
+    if context.occurred_at >= context.recorded_at:
         return False
-    rows = history.superseding(ledger.touching(session, subscriber.subscriber_id, topic))
+    if grave & {context.source, context.original_source}:
+        return False
+    rows = history.superseding(ledger.newest_first(draft.entries, topic))
     newest = next(rows, None)
     if newest is None or newest.source is Source.IMPORT:
         return False
@@ -180,7 +176,7 @@ def end_topic(subscriber: Subscriber, topic: str, context: ChangeContext) -> Non
     """Set a subscription to `unsubscribed`, or add one; the caller records the change."""
     subscription = subscriber.subscriptions.get(topic)
     if subscription is None:
-        subscription = new_subscription(subscriber, topic, Status.UNSUBSCRIBED, context)
+        subscription = new_subscription(topic, Status.UNSUBSCRIBED, context)
         subscriber.subscriptions[topic] = subscription
     subscription.status, subscription.paused_until = Status.UNSUBSCRIBED, None
     subscription.source = context.effective_source
@@ -190,28 +186,27 @@ def end_topic(subscriber: Subscriber, topic: str, context: ChangeContext) -> Non
 
 def _suppress(subscriber: Subscriber, scope: Scope, context: ChangeContext) -> None:
     subscriber.suppressions[scope] = Suppression(
-        subscriber_id=subscriber.subscriber_id,
         kind=scope,
         since=context.occurred_at,
         source=context.effective_source,
         updated_at=context.recorded_at,
     )
-    mark_updated(subscriber, context.recorded_at)
+    subscriber.mark_updated(context.recorded_at)
 
 
-def new_subscription(
-    subscriber: Subscriber, topic: str, status: Status, context: ChangeContext
-) -> Subscription:
+def new_subscription(topic: str, status: Status, context: ChangeContext) -> Subscription:
     """Return a subscription with a status, a source, and defaults for the rest."""
     return Subscription(
-        subscriber_id=subscriber.subscriber_id,
         topic=topic,
         status=status,
         frequency=Frequency.EVERY,
+        paused_until=None,
         changed_at=context.occurred_at,
         source=context.effective_source,
         basis="",
         acquired_from="",
+        consent_at=None,
         consent_source="",
+        consent_wording=None,
         updated_at=context.recorded_at,
     )

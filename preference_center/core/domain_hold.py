@@ -5,7 +5,8 @@ rule in words.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,10 +37,58 @@ def domain_of(email: str) -> str:
     return normal if len(normal) <= MAX_DOMAIN else ""
 
 
-def count_failure(session: Session, domain: str, now: datetime) -> None:
-    """Count an address of a domain that is newly reported missing."""
+@dataclass
+class DomainCounts:
+    """How many addresses of some domains were reported missing, and how many emails were claimed.
+
+    Attributes:
+        failures: within WINDOW, by domain. `count_failure` adds to them.
+        earlier: within BASELINE and before that, by domain.
+        claims: on the busiest day of CLAIMS_WINDOW, by domain.
+    """
+
+    failures: Counter[str]
+    earlier: Counter[str]
+    claims: Mapping[str, int]
+
+    @classmethod
+    def load(cls, session: Session, domains: Collection[str], now: datetime) -> "DomainCounts":
+        """Return the counts of `domains`."""
+        recent = case((BounceCount.hour > now - WINDOW, BounceCount.count), else_=0)
+        failures = select(
+            BounceCount.domain, func.sum(recent), func.sum(BounceCount.count - recent)
+        ).where(
+            BounceCount.domain.in_(domains),
+            BounceCount.hour > now - BASELINE,
+            BounceCount.hour <= now,
+        )
+        claims = select(ClaimCount.domain, func.max(ClaimCount.count).label("busiest")).where(
+            ClaimCount.domain.in_(domains),
+            ClaimCount.day > (now - CLAIMS_WINDOW).astimezone(UTC).date(),
+        )
+        found = session.execute(failures.group_by(BounceCount.domain)).all() if domains else []
+        claimed = session.execute(claims.group_by(ClaimCount.domain)).all() if domains else []
+        return cls(
+            Counter({domain: int(count) for domain, count, _ in found}),
+            Counter({domain: int(count) for domain, _, count in found}),
+            {row.domain: row.busiest for row in claimed},
+        )
+
+    def count_failure(self, domain: str) -> None:
+        """Count an address of a domain that is newly reported missing."""
+        self.failures[domain] += 1
+
+    def is_held(self, domain: str) -> bool:
+        """Return True if too many addresses of a domain were reported missing lately."""
+        return exceeds(self.failures[domain], self.earlier[domain], self.claims.get(domain))
+
+
+def add_failures(session: Session, domains: Iterable[str], now: datetime) -> None:
+    """Count newly missing addresses, in the order of domains, so that no two writers deadlock."""
     hour = now.replace(minute=0, second=0, microsecond=0)
-    queries.add_counts(session, BounceCount, [{"domain": domain, "hour": hour, "count": 1}])
+    counts = sorted(Counter(domains).items())
+    rows = [{"domain": domain, "hour": hour, "count": count} for domain, count in counts]
+    queries.add_counts(session, BounceCount, rows)
 
 
 def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None:
@@ -55,24 +104,6 @@ def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None
     day = now.astimezone(UTC).date()
     rows = [{"domain": each, "day": day, "count": counts[each]} for each in sorted(counts)]
     queries.add_counts(session, ClaimCount, rows)
-
-
-def is_held(session: Session, domain: str, now: datetime) -> bool:
-    """Return True if too many addresses of a domain were reported missing lately."""
-    recent = case((BounceCount.hour > now - WINDOW, BounceCount.count), else_=0)
-    claims = select(func.max(ClaimCount.count)).where(
-        ClaimCount.domain == domain,
-        ClaimCount.day > (now - CLAIMS_WINDOW).astimezone(UTC).date(),
-    )
-    counts = select(
-        func.coalesce(func.sum(recent), 0),
-        func.coalesce(func.sum(BounceCount.count), 0),
-        claims.scalar_subquery(),
-    ).where(
-        BounceCount.domain == domain, BounceCount.hour > now - BASELINE, BounceCount.hour <= now
-    )
-    failures, total, claimed = session.execute(counts).one()
-    return exceeds(int(failures), int(total - failures), claimed)
 
 
 def exceeds(failures: int, before: int, claimed: int | None) -> bool:

@@ -5,51 +5,53 @@ who asked to be forgotten.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, domain_hold, ledger, subscribers
+from preference_center.core import consent, domain_hold
+from preference_center.core.apply import apply
 from preference_center.core.change import ALL, ChangeContext
+from preference_center.core.draft import Change, Draft
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Event, Source
-from preference_center.store.tables import (
-    Claim,
-    FailedMailing,
-    LedgerDetail,
-    LedgerRow,
-    OutboxRow,
-    Reason,
-    Subscriber,
-)
+
+
+@dataclass(frozen=True)
+class Erase(Change[bool]):
+    """The erasure of a subscriber, for `apply`; the result is False if it was erased before."""
+
+    context: ChangeContext
+
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return consent.first_row_to_end(subscriber, [ALL], self.context)
+
+    def make(self, draft: Draft) -> bool:
+        if draft.subscriber.erased_at is not None:
+            return False
+        consent.end_consent(draft, ALL, self.context)
+        forget(draft, self.context)
+        return True
 
 
 def erase(session: Session, subscriber_ids: Iterable[UUID], source: Source, now: datetime) -> int:
     """End all consent, then erase the subscribers; return how many were not erased before."""
-    context, domains = ChangeContext(source, now, now), []
-    for subscriber in subscribers.lock_all(session, subscriber_ids, now).values():
-        if subscriber.erased_at is None:
-            consent.end_consent(session, subscriber, ALL, context)
-            domains.append(forget(session, subscriber, context))
-    domain_hold.forget_rare(session, domains)
-    return len(domains)
+    context = ChangeContext(source, now, now)
+    ids = dict.fromkeys(subscriber_ids)
+    return sum(apply(session, [Erase(each, context) for each in ids], now))
 
 
-def forget(session: Session, subscriber: Subscriber, context: ChangeContext) -> str:
-    """Delete all data of a locked subscriber but the id, the suppressions and the ledger's times.
-
-    Return the domain of the address, or "". The caller must pass the domains of all subscribers
-    that a transaction erases to `domain_hold.forget_rare` together.
-    """
-    domain = domain_hold.domain_of(subscriber.email or "")
-    erased = ChangeContext(context.source, context.occurred_at, context.recorded_at)
-    ledger.append(session, subscriber, Event.ERASED, ALL, erased, {}, {})
-    subscribers.mark_erased(subscriber, context.occurred_at)
-    session.flush()
-    subscriber_id = subscriber.subscriber_id
-    for table in (LedgerDetail, OutboxRow, Claim, Reason, FailedMailing):
-        session.execute(delete(table).where(table.subscriber_id == subscriber_id))
-    rows = update(LedgerRow).where(LedgerRow.subscriber_id == subscriber_id)
-    session.execute(rows.values(topic=None, campaign=None, wording=None))
-    return domain
+def forget(draft: Draft, context: ChangeContext) -> None:
+    """Forget everything about a subscriber but the id, the suppressions and the ledger's times."""
+    subscriber, at = draft.subscriber, context.occurred_at
+    erased = ChangeContext(context.source, at, context.recorded_at)
+    draft.erased_domain = domain_hold.domain_of(subscriber.email or "")
+    draft.append(Event.ERASED, ALL, erased, {}, {})
+    subscriber.subscriptions.clear()
+    subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
+    subscriber.erased_at = at
+    draft.notice = None
+    draft.announcements.clear()
+    draft.requests.clear()

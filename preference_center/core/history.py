@@ -8,7 +8,6 @@ from preference_center.core.change import Target
 from preference_center.core.ledger import LedgerEntry
 from preference_center.core.snapshots import Value, visible_state
 from preference_center.core.vocab import Event, Scope
-from preference_center.store.tables import LedgerRow
 
 # Events after which a subscriber wants email, and those that only reduce it.
 ASKED_FOR_EMAIL = {
@@ -35,7 +34,7 @@ class NetChange:
 
 def own(entries: Iterable[LedgerEntry], last: int) -> list[LedgerEntry]:
     """Return the entries up to row `last` that are the subscriber's own choices."""
-    return [each for each in entries if each.row.seq <= last and each.row.source.is_own]
+    return [each for each in entries if each.seq <= last and each.source.is_own]
 
 
 def net_changes(entries: Sequence[LedgerEntry]) -> list[NetChange]:
@@ -43,18 +42,18 @@ def net_changes(entries: Sequence[LedgerEntry]) -> list[NetChange]:
     net: dict[str, NetChange] = {}
     for entry in entries:
         for key, after in (entry.after or {}).items():
-            target, row = Target.from_key(key), entry.row
+            target = Target.from_key(key)
             before = net[key].before if key in net else (entry.before or {})[key]
-            net[key] = NetChange(target, before, after, row.event, row.occurred_at)
+            net[key] = NetChange(target, before, after, entry.event, entry.occurred_at)
     return [change for change in net.values() if _is_noticed(change, net.values())]
 
 
-def superseding(newest_first: Iterable[LedgerRow]) -> Iterator[LedgerRow]:
+def superseding(newest_first: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
     """Yield, newest first, the rows that can supersede an unsubscribe.
 
     Frequency changes and undone changes are skipped.
     """
-    undone: list[LedgerRow] = []
+    undone: list[LedgerEntry] = []
     for row in newest_first:
         if row.event is Event.UNDONE:
             undone.append(row)

@@ -6,13 +6,12 @@ newer than every unsubscribe that it would lift, and newer than every complaint.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import ClassVar
 
-from sqlalchemy.orm import Session
-
-from preference_center.core import ledger, outbox, subscribers, topics
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import end_topic, new_subscription
+from preference_center.core.draft import Change, Draft
+from preference_center.core.ledger import digest_of_wording
 from preference_center.core.preferences import (
     bounced_at,
     can_be_emailed,
@@ -21,8 +20,7 @@ from preference_center.core.preferences import (
     receives,
     stopped_at,
 )
-from preference_center.core.recording import record, unchanged
-from preference_center.core.snapshots import capture
+from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.subscriptions import remove_suppression
 from preference_center.core.vocab import (
     ConfirmState,
@@ -32,7 +30,7 @@ from preference_center.core.vocab import (
     OutboxKind,
     Status,
 )
-from preference_center.store.tables import Subscriber, Subscription, Topic
+from preference_center.store.tables import Topic
 
 CONSENT_SOURCE = "confirm link"
 
@@ -44,39 +42,47 @@ class StartTopic(Change[ChangeResult]):
     topic: str
     asked_at: datetime
     context: ChangeContext
+    needs_all_topics: ClassVar[bool] = True
 
     @property
     def topics(self) -> tuple[str, ...]:
         return (self.topic,)
 
-    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
-        topic = session.get_one(Topic, self.topic)
-        return join(session, subscriber, topic, self.context, asked_at=self.asked_at)
+    @property
+    def wording(self) -> str | None:
+        return self.context.wording
+
+    def make(self, draft: Draft) -> ChangeResult:
+        return join(draft, self.topic, self.context, asked_at=self.asked_at)
 
 
-def ask(
-    session: Session, subscriber: Subscriber, topic: str, now: datetime, *, smtp: bool
-) -> NotSaved | None:
+@dataclass(frozen=True)
+class AskAgain(Change[NotSaved | None]):
+    """A request for a newer confirm link by a subscriber who has an older one, for `apply`.
+
+    `smtp` says whether this installation sends email. The result is as that of `ask`.
+    """
+
+    topic: str
+    smtp: bool
+
+    def make(self, draft: Draft) -> NotSaved | None:
+        return ask(draft, self.topic, smtp=self.smtp)
+
+
+def ask(draft: Draft, topic: str, *, smtp: bool) -> NotSaved | None:
     """Queue the email with a confirm link for a topic, or return why none is sent.
 
     `smtp` says whether this installation sends email. At most one such email per topic is pending,
     and only a few are sent a day: further requests are dropped silently, since the links already
     sent work.
     """
-    if complained_at(subscriber) is not None:
+    if complained_at(draft.subscriber) is not None:
         return NotSaved.COMPLAINED
-    if not (smtp and can_be_emailed(subscriber)):
+    if not (smtp and can_be_emailed(draft.subscriber)):
         return NotSaved.NO_EMAIL
-    outbox.request(session, subscriber.subscriber_id, OutboxKind.OPT_IN_REQUEST, now, topic)
+    draft.requests.append((OutboxKind.OPT_IN_REQUEST, topic))
     return None
-
-
-def ask_again(
-    session: Session, subscriber_id: UUID, topic: str, now: datetime, *, smtp: bool
-) -> NotSaved | None:
-    """Queue a newer confirm link for a subscriber who has an older one, as `ask` does."""
-    subscriber = subscribers.lock(session, subscriber_id, now)
-    return ask(session, subscriber, topic, now, smtp=smtp)
 
 
 def confirm_state(
@@ -100,63 +106,56 @@ def confirm_state(
     return ConfirmState.READY
 
 
-def join(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    context: ChangeContext,
-    *,
-    asked_at: datetime,
-) -> ChangeResult:
+def join(draft: Draft, topic: str, context: ChangeContext, *, asked_at: datetime) -> ChangeResult:
     """Start a topic if `confirm_state` is READY; else change nothing.
 
     `asked_at` is when the confirm link was requested. A global unsubscribe is replaced by an
     unsubscribe from each other topic, so that no opt-out topic starts.
     """
-    if confirm_state(subscriber, topic, asked_at) is not ConfirmState.READY:
-        return unchanged(subscriber)
+    subscriber = draft.subscriber
+    if confirm_state(subscriber, draft.topics[topic], asked_at) is not ConfirmState.READY:
+        return draft.unchanged()
     first = subscriber.seq + 1
-    known = subscriber.subscriptions.get(topic.slug)
+    known = subscriber.subscriptions.get(topic)
     left = known is not None and known.status is Status.UNSUBSCRIBED
     if subscriber.suppressions:
-        _remove_suppressions(session, subscriber, topic, context)
+        _remove_suppressions(draft, topic, context)
         left = True
-    target = Target.of(topic.slug)
-    before = capture(subscriber, [target])
-    subscription = known or new_subscription(subscriber, topic.slug, Status.SUBSCRIBED, context)
-    subscriber.subscriptions[topic.slug] = subscription
-    _start(subscription, context, ledger.record_wording(session, context.wording))
-    event = Event.RESUBSCRIBED if left else Event.SUBSCRIBED
-    result = record(session, subscriber, event, target, context, before)
-    return ChangeResult(changed=True, first_seq=first, last_seq=result.last_seq)
+    target = Target.of(topic)
+    before = draft.capture(target)
+    subscription = known or new_subscription(topic, Status.SUBSCRIBED, context)
+    subscriber.subscriptions[topic] = subscription
+    _start(subscription, context)
+    draft.record(Event.RESUBSCRIBED if left else Event.SUBSCRIBED, target, context, before)
+    return draft.since(first)
 
 
 def _is_newer(stop: datetime | None, asked_at: datetime) -> bool:
     return stop is not None and stop > asked_at
 
 
-def _remove_suppressions(
-    session: Session, subscriber: Subscriber, joined: Topic, context: ChangeContext
-) -> None:
+def _remove_suppressions(draft: Draft, joined: str, context: ChangeContext) -> None:
     """Turn an unsubscribe from everything into one from everything but one topic."""
+    subscriber = draft.subscriber
     for kind in sorted(subscriber.suppressions, reverse=True):
-        remove_suppression(session, subscriber, kind, Event.RESUBSCRIBED, context)
-    for topic in topics.list_topics(session):
+        remove_suppression(draft, kind, Event.RESUBSCRIBED, context)
+    for slug in sorted(draft.topics):
         # Topics that the subscriber never had and archived ones end too, so that no import or
         # other tool starts them.
-        known = subscriber.subscriptions.get(topic.slug)
+        known = subscriber.subscriptions.get(slug)
         ended = known is not None and known.status is Status.UNSUBSCRIBED
-        if topic.slug != joined.slug and not ended:
-            target = Target.of(topic.slug)
-            before = capture(subscriber, [target])
-            end_topic(subscriber, topic.slug, context)
-            record(session, subscriber, Event.STAYED_OFF, target, context, before)
+        if slug != joined and not ended:
+            target = Target.of(slug)
+            before = draft.capture(target)
+            end_topic(subscriber, slug, context)
+            draft.record(Event.STAYED_OFF, target, context, before)
 
 
-def _start(subscription: Subscription, context: ChangeContext, wording: bytes | None) -> None:
+def _start(subscription: Subscription, context: ChangeContext) -> None:
     subscription.status, subscription.frequency = Status.SUBSCRIBED, Frequency.EVERY
     subscription.paused_until, subscription.repeated_at = None, None
     subscription.source, subscription.basis = context.source, "consent"
     subscription.changed_at = subscription.consent_at = context.occurred_at
-    subscription.consent_source, subscription.consent_wording = CONSENT_SOURCE, wording
+    subscription.consent_source = CONSENT_SOURCE
+    subscription.consent_wording = digest_of_wording(context.wording)
     subscription.updated_at = context.recorded_at

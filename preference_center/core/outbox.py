@@ -1,6 +1,8 @@
 """The outbox: emails written with the change they announce, leased by a worker, then settled."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.change import ChangeContext
 from preference_center.core.vocab import OutboxKind, OutboxState
-from preference_center.store import queries
+from preference_center.store import queries, sets
 from preference_center.store.tables import OutboxRow
 
 MAX_REQUESTS = 3  # Per day, subscriber, kind and topic.
@@ -26,6 +28,126 @@ RETRY_AFTER = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
+Request = tuple[UUID, OutboxKind, str]  # A subscriber id, a kind, and a topic or "".
+
+# A pending email is extended by a later change. `created_at` is renewed, because a confirm link
+# counts from the last request. It is one statement, so that a worker leases the row either before
+# it or after it.
+_EXTEND_PENDING = """
+ON CONFLICT (subscriber_id, kind, topic) WHERE state = 'pending' DO UPDATE SET
+    last_seq = excluded.last_seq,
+    created_at = excluded.created_at,
+    due_at = CASE
+        WHEN excluded.due_at < outbox.latest_at THEN excluded.due_at ELSE outbox.latest_at
+    END
+"""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An email to a subscriber about ledger rows `first_seq` to `last_seq`."""
+
+    first_seq: int
+    last_seq: int
+    created_at: datetime
+    latest_at: datetime
+    due_at: datetime
+    in_reply_to: str | None = None
+
+    def extended(self, later: "Notice") -> "Notice":
+        """Return this notice with a later change added, as `_EXTEND_PENDING` does."""
+        return replace(
+            self,
+            last_seq=later.last_seq,
+            created_at=later.created_at,
+            due_at=min(later.due_at, self.latest_at),
+        )
+
+
+def notice_of(seq: int, context: ChangeContext) -> Notice:
+    """Return the notice of ledger row `seq`.
+
+    It is sent once `context.notice_delay` has passed without a further change, and at the latest
+    `MAX_DELAY` after the first one. If an email triggered the change, the notice replies to that
+    email (RFC 3834 §3.1.5).
+    """
+    now, delay = context.recorded_at, context.notice_delay or timedelta(0)
+    latest_at = now + max(MAX_DELAY, delay)
+    return Notice(seq, seq, now, latest_at, now + delay, context.in_reply_to)
+
+
+@dataclass(frozen=True)
+class Email:
+    """An email to be sent to one subscriber."""
+
+    subscriber_id: UUID
+    kind: OutboxKind
+    topic: str
+    notice: Notice
+
+
+def announce(session: Session, emails: Sequence[Email]) -> None:
+    """Queue emails to which no later change is added: an undo link undoes exactly theirs."""
+    sets.insert(session, OutboxRow, [_row(each, OutboxState.STARTED) for each in emails])
+
+
+def add_to_pending(session: Session, emails: Sequence[Email]) -> None:
+    """Queue emails, or extend the pending ones of the same subscriber, kind and topic."""
+    rows = [_row(each, OutboxState.PENDING) for each in emails]
+    sets.insert(session, OutboxRow, rows, _EXTEND_PENDING)
+
+
+def request(session: Session, requests: Iterable[Request], now: datetime) -> None:
+    """Queue emails that were requested, unless too many were requested within a day.
+
+    Runs the same SQL for known and unknown addresses, so that response time does not reveal which
+    is which (P8). The worker drops messages for unknown addresses.
+    """
+    wanted = list(dict.fromkeys(requests))
+    if not wanted:
+        return
+    asked = _requested_today(session, {each[0] for each in wanted}, now)
+    of_kind = Counter[tuple[UUID, OutboxKind]]()
+    for (subscriber_id, kind, _), count in asked.items():
+        of_kind[subscriber_id, kind] += count
+    allowed = []
+    for subscriber_id, kind, topic in wanted:
+        few = of_kind[subscriber_id, kind] < MAX_OF_A_KIND
+        if few and asked[subscriber_id, kind, topic] < MAX_REQUESTS:
+            of_kind[subscriber_id, kind] += 1
+            allowed.append(Email(subscriber_id, kind, topic, Notice(0, 0, now, now, now)))
+    add_to_pending(session, allowed)
+
+
+def _requested_today(session: Session, ids: set[UUID], now: datetime) -> Counter[Request]:
+    key = (OutboxRow.subscriber_id, OutboxRow.kind, OutboxRow.topic)
+    recent = select(*key, func.count().label("requests")).where(
+        OutboxRow.subscriber_id.in_(ids), OutboxRow.created_at > now - timedelta(days=1)
+    )
+    counted = session.execute(recent.group_by(*key))
+    return Counter({(each.subscriber_id, each.kind, each.topic): each.requests for each in counted})
+
+
+def _row(email: Email, state: OutboxState) -> tuple[Any, ...]:
+    notice = email.notice
+    return (
+        email.subscriber_id,
+        uuid4(),
+        email.kind,
+        email.topic,
+        state,
+        notice.first_seq,
+        notice.last_seq,
+        uuid4().hex,
+        notice.created_at,
+        notice.latest_at,
+        notice.due_at,
+        0,
+        None,
+        None,
+        None,
+        notice.in_reply_to,
+    )
 
 
 @dataclass(frozen=True)
@@ -43,66 +165,6 @@ class LeasedEmail:
     attempts: int
     created_at: datetime
     in_reply_to: str | None
-
-
-def schedule(session: Session, subscriber_id: UUID, seq: int, context: ChangeContext) -> None:
-    """Add ledger row `seq` to the subscriber's one pending change notice.
-
-    It is sent once `context.notice_delay` has passed without a further change, and at the latest
-    `MAX_DELAY` after the first one. If an email triggered the change, the notice replies to that
-    email (RFC 3834 §3.1.5).
-    """
-    now, delay = context.recorded_at, context.notice_delay or timedelta(0)
-    row = _new(subscriber_id, OutboxKind.CHANGE_NOTICE, "", seq, now)
-    row |= {"due_at": now + delay, "latest_at": now + max(MAX_DELAY, delay)}
-    row["in_reply_to"] = context.in_reply_to
-    queries.add_to_pending(session, row)
-
-
-def notify_now(session: Session, subscriber_id: UUID, first: int, last: int, now: datetime) -> None:
-    """Queue an email about ledger rows `first` to `last` only, due at once.
-
-    No later change is added to it, so that its undo link undoes exactly these rows.
-    """
-    row = _new(subscriber_id, OutboxKind.CHANGE_NOTICE, "", first, now)
-    session.add(OutboxRow(**row | {"last_seq": last, "state": OutboxState.STARTED}))
-
-
-def request(
-    session: Session, subscriber_id: UUID, kind: OutboxKind, now: datetime, topic: str = ""
-) -> None:
-    """Queue an email that was requested, unless too many were requested within a day.
-
-    Runs the same SQL for known and unknown addresses, so that response time does not reveal which
-    is which (P8). The worker drops messages for unknown addresses.
-    """
-    asked = select(func.count(), func.count().filter(OutboxRow.topic == topic)).where(
-        OutboxRow.subscriber_id == subscriber_id,
-        OutboxRow.kind == kind,
-        OutboxRow.created_at > now - timedelta(days=1),
-    )
-    of_kind, of_topic = session.execute(asked).one()
-    if of_kind < MAX_OF_A_KIND and of_topic < MAX_REQUESTS:
-        queries.add_to_pending(session, _new(subscriber_id, kind, topic, 0, now))
-
-
-def _new(
-    subscriber_id: UUID, kind: OutboxKind, topic: str, seq: int, now: datetime
-) -> dict[str, Any]:
-    return {
-        "subscriber_id": subscriber_id,
-        "id": uuid4(),
-        "kind": kind,
-        "topic": topic,
-        "state": OutboxState.PENDING,
-        "first_seq": seq,
-        "last_seq": seq,
-        "message_id": uuid4().hex,
-        "created_at": now,
-        "latest_at": now,
-        "due_at": now,
-        "attempts": 0,
-    }
 
 
 def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from preference_center.core import topics
+from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import Frequency, Scope, Source, Status, TopicPolicy
 from preference_center.links.addresses import mask
-from preference_center.store.tables import Subscriber, Subscription, Topic
+from preference_center.store.tables import Topic
 
 
 @dataclass(frozen=True)

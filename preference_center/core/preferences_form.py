@@ -6,26 +6,20 @@ link. The form's link can be minted by a sender and is contained in forwarded em
 cannot start a topic.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import ClassVar
 
-from sqlalchemy.orm import Session
-
-from preference_center.core import (
-    joining,
-    ledger,
-    outbox,
-    preferences,
-    subscriptions,
-    topics,
-)
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core import joining, ledger, preferences, subscriptions, topics
+from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import end_consent
+from preference_center.core.draft import Change, Draft
 from preference_center.core.errors import StalePageError
+from preference_center.core.outbox import Notice
 from preference_center.core.preferences import SubscriberPreferences
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Event, Frequency, NotSaved, Pause
-from preference_center.store.tables import Subscriber, Topic
 
 MAX_INCREASES = 3  # Forms that ask for more, per subscriber and day.
 INCREASES = (Event.INCREASED, Event.RESUMED)
@@ -74,14 +68,18 @@ class SaveForm(Change[SaveResult]):
     context: ChangeContext
     locale: str | None
     smtp: bool
+    needs_all_topics: ClassVar[bool] = True
 
-    def make(self, session: Session, subscriber: Subscriber) -> SaveResult:
-        known = {topic.slug: topic for topic in topics.list_topics(session)}
-        at = self.context.recorded_at
-        current = preferences.read(subscriber, known.values(), topics.DEFAULT_LOCALE, at)
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        """Rows are read to count earlier forms, and to see if an unsubscribe is a repeat."""
+        return ledger.first_row_looked_back(subscriber.seq)
+
+    def make(self, draft: Draft) -> SaveResult:
+        at, known = self.context.recorded_at, draft.topics.values()
+        current = preferences.read(draft.subscriber, known, topics.DEFAULT_LOCALE, at)
         if not all(is_current(update, current) for update in self.updates):
             raise StalePageError("the page no longer shows the current preferences")
-        return _Save(session, subscriber, known, current, self).run()
+        return _Save(draft, current, self).run()
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,14 @@ class PauseAll(Change[ChangeResult]):
 
     length: Pause
     context: ChangeContext
+    needs_all_topics: ClassVar[bool] = True
 
-    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
-        first = subscriber.seq + 1
+    def make(self, draft: Draft) -> ChangeResult:
+        first = draft.subscriber.seq + 1
         until = subscriptions.paused_until(self.length, self.context.recorded_at)
-        for topic in topics.list_topics(session):
-            subscriptions.pause(session, subscriber, topic, until, self.context)
-        return ChangeResult(subscriber.seq >= first, first, subscriber.seq)
+        for slug in draft.topics:
+            subscriptions.pause(draft, slug, until, self.context)
+        return draft.since(first)
 
 
 def is_current(update: TopicUpdate, current: SubscriberPreferences) -> bool:
@@ -112,16 +111,15 @@ def is_current(update: TopicUpdate, current: SubscriberPreferences) -> bool:
 
 @dataclass(frozen=True)
 class _Save:
-    """One form that is being saved to a locked subscriber."""
+    """One form that is being saved."""
 
-    session: Session
-    subscriber: Subscriber
-    known: Mapping[str, Topic]
+    draft: Draft
     current: SubscriberPreferences
     form: SaveForm
 
     def run(self) -> SaveResult:
-        first, context = self.subscriber.seq + 1, self.form.context
+        draft, context = self.draft, self.form.context
+        first = draft.subscriber.seq + 1
         more = [each.slug for each in self.form.updates if self._asks_for_more(each)]
         refusal = self._why_not_more() if more else None
         announces = bool(more) and refusal is None
@@ -131,26 +129,22 @@ class _Save:
             if not self._starts(update):
                 self._make(update, context, less_only=refusal is not None)
         if announces:
-            last, now = self.subscriber.seq, context.recorded_at
-            outbox.notify_now(self.session, self.subscriber.subscriber_id, first, last, now)
-        if self.form.locale is not None and self.subscriber.erased_at is None:
-            self.subscriber.locale = self.form.locale
+            now = context.recorded_at
+            draft.announcements.append(Notice(first, draft.subscriber.seq, now, now, now))
+        if self.form.locale is not None and draft.subscriber.erased_at is None:
+            draft.subscriber.locale = self.form.locale
         asked = self._request_topics()
-        requested = [slug for slug, why in asked.items() if why is None]
         refused = {**dict.fromkeys(more, refusal), **asked}
         return SaveResult(
-            ChangeResult(self.subscriber.seq >= first, first, self.subscriber.seq),
-            requested,
+            draft.since(first),
+            [slug for slug, why in asked.items() if why is None],
             {slug: why for slug, why in refused.items() if why is not None},
         )
 
     def _request_topics(self) -> dict[str, NotSaved | None]:
         """Request a confirm link for each topic to start; return why it was refused, or None."""
-        now, smtp = self.form.context.recorded_at, self.form.smtp
         slugs = [update.slug for update in self.form.updates if self._starts(update)]
-        return {
-            slug: joining.ask(self.session, self.subscriber, slug, now, smtp=smtp) for slug in slugs
-        }
+        return {slug: joining.ask(self.draft, slug, smtp=self.form.smtp) for slug in slugs}
 
     def _starts(self, update: TopicUpdate) -> bool:
         return update.wants is not None and not self.current.topics[update.slug].received
@@ -165,21 +159,20 @@ class _Save:
 
     def _why_not_more(self) -> NotSaved | None:
         """Return why the form may not ask for more, or None."""
-        if not (self.form.smtp and preferences.can_be_emailed(self.subscriber)):
+        if not (self.form.smtp and preferences.can_be_emailed(self.draft.subscriber)):
             return NotSaved.NO_EMAIL
         since = self.form.context.recorded_at - timedelta(days=1)
-        subscriber_id = self.subscriber.subscriber_id
-        asked = ledger.count_events(self.session, subscriber_id, INCREASES, since)
+        asked = ledger.count_events(self.draft.entries, INCREASES, since)
         return NotSaved.TOO_OFTEN if asked >= MAX_INCREASES else None
 
     def _make(self, update: TopicUpdate, context: ChangeContext, *, less_only: bool) -> None:
-        session, subscriber, topic = self.session, self.subscriber, self.known[update.slug]
+        draft, slug = self.draft, update.slug
         if update.wants is None:
             if update.was is not None:
-                end_consent(session, subscriber, Target.of(topic.slug), context)
+                end_consent(draft, Target.of(slug), context)
         elif less_only:
-            subscriptions.reduce_or_pause(session, subscriber, topic, update.wants, context)
+            subscriptions.reduce_or_pause(draft, slug, update.wants, context)
         else:
-            subscriptions.set_frequency(session, subscriber, topic, update.wants, context)
+            subscriptions.set_frequency(draft, slug, update.wants, context)
             if update.resume:
-                subscriptions.resume(session, subscriber, topic, context)
+                subscriptions.resume(draft, slug, context)

@@ -26,6 +26,7 @@ from preference_center.core.errors import (
 from preference_center.core.history import NetChange
 from preference_center.core.ledger import LedgerEntry
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import (
     ChangeKind,
     Event,
@@ -34,7 +35,6 @@ from preference_center.core.vocab import (
     ReceiptState,
     Status,
 )
-from preference_center.store.tables import Subscriber
 
 _STATE_OF_REFUSAL: dict[type[UndoRefusal], ReceiptState] = {
     UndoTooLateError: ReceiptState.EXPIRED,
@@ -133,8 +133,7 @@ def _state(
 
 
 def _row_left(own: Sequence[LedgerEntry]) -> int | None:
-    rows = (entry.row for entry in own)
-    return max((row.seq for row in rows if row.event is Event.UNSUBSCRIBED), default=None)
+    return max((each.seq for each in own if each.event is Event.UNSUBSCRIBED), default=None)
 
 
 def _reason(session: Session, subscriber_id: UUID, seq: int | None) -> ReasonCode | None:

@@ -8,11 +8,15 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, subscribers, subscriptions
+from preference_center.core import ledger
+from preference_center.core.apply import apply
 from preference_center.core.change import ChangeContext, Target
+from preference_center.core.draft import Change, Draft
+from preference_center.core.state import Subscriber
+from preference_center.core.subscriptions import remove_suppression
 from preference_center.core.vocab import SUPPRESSION_SCOPES, Event, Scope, Source
 from preference_center.links.addresses import normalise
-from preference_center.store.tables import Subscriber, Suppression
+from preference_center.store import tables
 
 BATCH_SIZE = 500
 
@@ -43,14 +47,16 @@ def find_suppressed(session: Session, wanted: BounceFilter) -> Iterator[tuple[Sc
 def _next(
     kind: Scope, wanted: BounceFilter, last: tuple[datetime, UUID]
 ) -> Select[UUID, str | None, datetime]:
-    key = (Suppression.since, Suppression.subscriber_id)
+    key = (tables.Suppression.since, tables.Suppression.subscriber_id)
     return (
-        select(Suppression.subscriber_id, Subscriber.email, Suppression.since)
-        .join(Subscriber, Subscriber.subscriber_id == Suppression.subscriber_id)
+        select(tables.Suppression.subscriber_id, tables.Subscriber.email, tables.Suppression.since)
+        .join(
+            tables.Subscriber, tables.Subscriber.subscriber_id == tables.Suppression.subscriber_id
+        )
         .where(
-            Suppression.kind == kind,
-            Suppression.source == Source.BOUNCE,
-            Suppression.since < wanted.until,
+            tables.Suppression.kind == kind,
+            tables.Suppression.source == Source.BOUNCE,
+            tables.Suppression.since < wanted.until,
             tuple_(*key) > last,
         )
         .order_by(*key)
@@ -65,20 +71,34 @@ def remove_suppressions(
 
     A suppression that was repeated through another channel since then stays.
     """
-    removed = 0
-    for subscriber in subscribers.lock_all(session, ids, context.recorded_at).values():
-        stop = subscriber.suppressions.get(kind)
-        if stop and subscriber.erased_at is None and _is_removable(session, stop, wanted):
-            subscriptions.remove_suppression(session, subscriber, kind, Event.LIFTED, context)
-            removed += 1
-    return removed
+    removals = [_Removal(each, kind, wanted, context) for each in dict.fromkeys(ids)]
+    return sum(apply(session, removals, context.recorded_at))
 
 
-def _is_removable(session: Session, stop: Suppression, wanted: BounceFilter) -> bool:
-    within = wanted.since <= stop.since < wanted.until
-    if stop.source is not Source.BOUNCE or stop.repeated_at is not None or not within:
-        return False
-    # If the subscriber re-created this suppression by undoing a re-subscribe, it counts as their
-    # own choice.
-    made = ledger.last_of(session, stop.subscriber_id, Target(stop.kind))
-    return made is not None and not made.source.is_own
+@dataclass(frozen=True)
+class _Removal(Change[bool]):
+    """The removal of one suppression, for `apply`. The result says whether there was one."""
+
+    kind: Scope
+    wanted: BounceFilter
+    context: ChangeContext
+
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return 1 if self.kind in subscriber.suppressions else None
+
+    def make(self, draft: Draft) -> bool:
+        if draft.subscriber.erased_at is not None or not self._is_removable(draft):
+            return False
+        remove_suppression(draft, self.kind, Event.LIFTED, self.context)
+        return True
+
+    def _is_removable(self, draft: Draft) -> bool:
+        stop = draft.subscriber.suppressions.get(self.kind)
+        if stop is None or stop.source is not Source.BOUNCE or stop.repeated_at is not None:
+            return False
+        if not self.wanted.since <= stop.since < self.wanted.until:
+            return False
+        # If the subscriber re-created this suppression by undoing a re-subscribe, it counts as
+        # their own choice.
+        made = ledger.last_of(draft.entries, Target(self.kind))
+        return made is not None and not made.source.is_own

@@ -3,19 +3,17 @@
 A snapshot is captured before and after a change, kept in the ledger, and restored by undo.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from preference_center.core.change import Target
-from preference_center.core.subscribers import mark_updated
-from preference_center.store.tables import Subscriber, Subscription, Suppression, Utc, row_values
+from preference_center.core.state import Subscriber, Subscription, Suppression
+from preference_center.core.vocab import Frequency, Source, Status
 
-# Columns that identify a row, or that say when it was written rather than what it says.
-_NOT_CAPTURED = {"subscriber_id", "topic", "kind", "updated_at", "repeated_at"}
-
-_Key = TypeVar("_Key")
-_Row = TypeVar("_Row", Subscription, Suppression)
+# Fields that identify a row, or that say when it was written rather than what it says.
+_NOT_CAPTURED = {"topic", "kind", "updated_at", "repeated_at"}
 
 Value = Mapping[str, Any] | None  # Columns by name; None if there is no row.
 Snapshot = Mapping[str, Value]  # By the key of a target.
@@ -57,35 +55,41 @@ def find(subscriber: Subscriber, target: Target) -> Subscription | Suppression |
 def restore(subscriber: Subscriber, target: Target, value: Value, now: datetime) -> None:
     """Restore the row of a target to a captured value, or remove it if there was none."""
     if target.topic is None:
-        mark_updated(subscriber, now)
-        new = Suppression(kind=target.scope, updated_at=now)
-        _put(subscriber.suppressions, target.scope, new, value)
-    else:
-        subscription = Subscription(topic=target.topic, updated_at=now)
-        _put(subscriber.subscriptions, target.topic, subscription, value)
-
-
-def _put(rows: MutableMapping[_Key, _Row], key: _Key, new: _Row, value: Value) -> None:
+        subscriber.mark_updated(now)
+    existing = find(subscriber, target)
     if value is None:
-        rows.pop(key, None)
-        return
-    row = rows.setdefault(key, new)
-    row.updated_at, row.repeated_at = new.updated_at, None
-    for name, plain in value.items():
-        setattr(row, name, _from_plain(row, name, plain))
+        _remove(subscriber, target)
+    elif existing is not None:
+        # A field that was added later than the value stays as it is.
+        for name, restored in _from_plain(value).items():
+            setattr(existing, name, restored)
+        existing.updated_at, existing.repeated_at = now, None
+    elif target.topic is None:
+        suppression = Suppression(kind=target.scope, updated_at=now, **_from_plain(value))
+        subscriber.suppressions[target.scope] = suppression
+    else:
+        subscription = Subscription(topic=target.topic, updated_at=now, **_from_plain(value))
+        subscriber.subscriptions[target.topic] = subscription
 
 
-def copy_values(source: Subscription, target: Subscription) -> None:
-    """Copy every column of `source` to `target`."""
-    for name, value in row_values(source).items():
-        setattr(target, name, value)
+def _remove(subscriber: Subscriber, target: Target) -> None:
+    if target.topic is None:
+        subscriber.suppressions.pop(target.scope, None)
+    else:
+        subscriber.subscriptions.pop(target.topic, None)
+
+
+def _names(kind: type[Subscription | Suppression]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.name not in _NOT_CAPTURED)
+
+
+_CAPTURED = {Subscription: _names(Subscription), Suppression: _names(Suppression)}
 
 
 def _values(row: Subscription | Suppression | None) -> Value:
     if row is None:
         return None
-    values = row_values(row)
-    return {name: _to_plain(values[name]) for name in values if name not in _NOT_CAPTURED}
+    return {name: _to_plain(getattr(row, name)) for name in _CAPTURED[type(row)]}
 
 
 def _to_plain(value: Any) -> Any:
@@ -94,12 +98,21 @@ def _to_plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _from_plain(row: Subscription | Suppression, name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    column = row.__table__.columns[name].type
-    if isinstance(column, Utc):
-        return datetime.fromisoformat(value)
-    if column.python_type is bytes:
-        return bytes.fromhex(value)
-    return column.python_type(value)
+# How the plain values of fields that are not texts are read.
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "status": Status,
+    "frequency": Frequency,
+    "source": Source,
+    "since": datetime.fromisoformat,
+    "paused_until": datetime.fromisoformat,
+    "changed_at": datetime.fromisoformat,
+    "consent_at": datetime.fromisoformat,
+    "consent_wording": bytes.fromhex,
+}
+
+
+def _from_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _READERS.get(name, str)(plain) if plain is not None else None
+        for name, plain in value.items()
+    }

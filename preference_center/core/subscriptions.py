@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import new_subscription
+from preference_center.core.draft import Change, Draft
 from preference_center.core.preferences import receives
-from preference_center.core.recording import record, unchanged
-from preference_center.core.snapshots import capture
-from preference_center.core.subscribers import mark_updated
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Event, Frequency, Pause, Scope, Status
-from preference_center.store.tables import Subscriber, Subscription, Topic
 
 
 @dataclass(frozen=True)
@@ -32,9 +28,8 @@ class Reduce(Change[ChangeResult]):
     def topics(self) -> tuple[str, ...]:
         return (self.topic,)
 
-    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
-        topic = session.get_one(Topic, self.topic)
-        return reduce_or_pause(session, subscriber, topic, self.choice, self.context)
+    def make(self, draft: Draft) -> ChangeResult:
+        return reduce_or_pause(draft, self.topic, self.choice, self.context)
 
 
 def paused_until(pause: Pause, now: datetime) -> datetime:
@@ -50,99 +45,80 @@ def paused_until(pause: Pause, now: datetime) -> datetime:
 
 
 def reduce_or_pause(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    choice: Frequency | Pause,
-    context: ChangeContext,
+    draft: Draft, topic: str, choice: Frequency | Pause, context: ChangeContext
 ) -> ChangeResult:
     """Apply a cap or a pause, unless the subscriber gets no more than that already."""
     if isinstance(choice, Pause):
-        until = paused_until(choice, context.recorded_at)
-        return pause(session, subscriber, topic, until, context)
-    if not choice.is_less_than(_frequency(subscriber, topic)):
-        return unchanged(subscriber)
-    return set_frequency(session, subscriber, topic, choice, context)
+        return pause(draft, topic, paused_until(choice, context.recorded_at), context)
+    if not choice.is_less_than(_frequency(draft.subscriber, topic)):
+        return draft.unchanged()
+    return set_frequency(draft, topic, choice, context)
 
 
 def set_frequency(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    frequency: Frequency,
-    context: ChangeContext,
+    draft: Draft, topic: str, frequency: Frequency, context: ChangeContext
 ) -> ChangeResult:
     """Cap a topic that the subscriber gets, or change or remove its cap."""
-    less = frequency.is_less_than(_frequency(subscriber, topic))
+    less = frequency.is_less_than(_frequency(draft.subscriber, topic))
     event = Event.REDUCED if less else Event.INCREASED
-    return _change(session, subscriber, topic, event, context, frequency=frequency)
+    return _change(draft, topic, event, context, frequency=frequency)
 
 
-def pause(
-    session: Session, subscriber: Subscriber, topic: Topic, until: datetime, context: ChangeContext
-) -> ChangeResult:
+def pause(draft: Draft, topic: str, until: datetime, context: ChangeContext) -> ChangeResult:
     """Pause a topic until a time, unless it is paused for longer already."""
-    current = _paused_until(subscriber, topic)
+    current = _paused_until(draft.subscriber, topic)
     if current is not None and current >= until:
-        return unchanged(subscriber)
-    return _change(session, subscriber, topic, Event.PAUSED, context, paused_until=until)
+        return draft.unchanged()
+    return _change(draft, topic, Event.PAUSED, context, paused_until=until)
 
 
-def resume(
-    session: Session, subscriber: Subscriber, topic: Topic, context: ChangeContext
-) -> ChangeResult:
+def resume(draft: Draft, topic: str, context: ChangeContext) -> ChangeResult:
     """End a pause now."""
-    current = _paused_until(subscriber, topic)
+    current = _paused_until(draft.subscriber, topic)
     if current is None or current <= context.recorded_at:
-        return unchanged(subscriber)
-    return _change(session, subscriber, topic, Event.RESUMED, context, paused_until=None)
+        return draft.unchanged()
+    return _change(draft, topic, Event.RESUMED, context, paused_until=None)
 
 
 def remove_suppression(
-    session: Session, subscriber: Subscriber, kind: Scope, event: Event, context: ChangeContext
+    draft: Draft, kind: Scope, event: Event, context: ChangeContext
 ) -> ChangeResult:
     """Remove a suppression; the subscriptions below it are as they were before it."""
     target = Target(kind)
-    before = capture(subscriber, [target])
-    del subscriber.suppressions[kind]
-    mark_updated(subscriber, context.recorded_at)
-    return record(session, subscriber, event, target, context, before)
+    before = draft.capture(target)
+    del draft.subscriber.suppressions[kind]
+    draft.subscriber.mark_updated(context.recorded_at)
+    return draft.record(event, target, context, before)
 
 
-def _frequency(subscriber: Subscriber, topic: Topic) -> Frequency:
-    subscription = subscriber.subscriptions.get(topic.slug)
+def _frequency(subscriber: Subscriber, topic: str) -> Frequency:
+    subscription = subscriber.subscriptions.get(topic)
     return subscription.frequency if subscription is not None else Frequency.EVERY
 
 
-def _paused_until(subscriber: Subscriber, topic: Topic) -> datetime | None:
-    subscription = subscriber.subscriptions.get(topic.slug)
+def _paused_until(subscriber: Subscriber, topic: str) -> datetime | None:
+    subscription = subscriber.subscriptions.get(topic)
     return subscription.paused_until if subscription is not None else None
 
 
 def _change(
-    session: Session,
-    subscriber: Subscriber,
-    topic: Topic,
-    event: Event,
-    context: ChangeContext,
-    **values: Any,
+    draft: Draft, topic: str, event: Event, context: ChangeContext, **values: Any
 ) -> ChangeResult:
-    """Change columns of a subscription that the subscriber receives."""
-    if not receives(subscriber, topic):
-        return unchanged(subscriber)
-    subscription = _subscription(subscriber, topic, context)
+    """Change fields of a subscription to a topic that the subscriber receives.
+
+    An opt-out topic without a subscription gets one.
+    """
+    subscriber = draft.subscriber
+    if not receives(subscriber, draft.topics[topic]):
+        return draft.unchanged()
+    known = subscriber.subscriptions.get(topic)
+    subscription = known or new_subscription(topic, Status.SUBSCRIBED, context)
     if all(getattr(subscription, name) == value for name, value in values.items()):
-        return unchanged(subscriber)
-    target = Target.of(topic.slug)
-    before = capture(subscriber, [target])
-    subscriber.subscriptions[topic.slug] = subscription
+        return draft.unchanged()
+    target = Target.of(topic)
+    before = draft.capture(target)
+    subscriber.subscriptions[topic] = subscription
     for name, value in values.items():
         setattr(subscription, name, value)
     subscription.updated_at = context.recorded_at
-    return record(session, subscriber, event, target, context, before)
-
-
-def _subscription(subscriber: Subscriber, topic: Topic, context: ChangeContext) -> Subscription:
-    """Return the subscription on record, or a new one for an opt-out topic."""
-    known = subscriber.subscriptions.get(topic.slug)
-    return known or new_subscription(subscriber, topic.slug, Status.SUBSCRIBED, context)
+    return draft.record(event, target, context, before)

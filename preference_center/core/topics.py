@@ -105,11 +105,23 @@ def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
     return {each.slug: each for each in session.scalars(select(Topic).where(Topic.slug.in_(slugs)))}
 
 
+def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str, Topic]:
+    """Return topics by slug. Create private ones for new slugs of valid links and of imports."""
+    found = known(session, slugs) if slugs else {}
+    if len(found) == len(slugs):
+        return found
+    # In a fixed order, so that two transactions cannot deadlock.
+    for slug in sorted(set(slugs) - found.keys()):
+        _create(session, slug, now)
+    return known(session, slugs)
+
+
 def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
-    """Return a topic; create a private one if a valid link or an import names a new slug."""
-    known = session.get(Topic, slug)
-    if known is not None:
-        return known
+    """Return one topic, as `ensure` does."""
+    return ensure(session, [slug], now)[slug]
+
+
+def _create(session: Session, slug: str, now: datetime) -> None:
     new = NewTopic(slug, name_from_slug(slug), public=False)
     values = {
         "slug": slug,
@@ -126,7 +138,6 @@ def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
         queries.insert_missing(session, Topic, [{**values, "code": None}])
     text = {"topic": slug, "locale": DEFAULT_LOCALE, "name": new.name, "description": ""}
     queries.insert_missing(session, TopicText, [text])
-    return get(session, slug)
 
 
 def name_from_slug(slug: str) -> str:

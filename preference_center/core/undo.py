@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import ClassVar
 
-from sqlalchemy.orm import Session
-
-from preference_center.core import history, ledger
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core import history
+from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.draft import Change, Draft
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
 )
 from preference_center.core.ledger import LedgerEntry
-from preference_center.core.recording import record
 from preference_center.core.snapshots import Snapshot, Value, capture, find, matches, restore
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Event, Scope
-from preference_center.store.tables import Subscriber
 
 UNDO_DAYS = timedelta(days=30)
 
@@ -29,27 +28,33 @@ class Undo(Change[ChangeResult]):
     first: int
     last: int
     context: ChangeContext
+    needs_all_topics: ClassVar[bool] = True
 
-    def make(self, session: Session, subscriber: Subscriber) -> ChangeResult:
-        return undo(session, subscriber, self.first, self.last, self.context)
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return self.first
+
+    def make(self, draft: Draft) -> ChangeResult:
+        return undo(draft, self.first, self.last, self.context)
 
 
-def undo(
-    session: Session, subscriber: Subscriber, first: int, last: int, context: ChangeContext
-) -> ChangeResult:
+def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeResult:
     """Restore the state before the subscriber's own rows `first` to `last`, or raise UndoRefusal.
 
     Each target gets a row of its own, so that the history of one topic is complete; the campaign is
     that of the undone rows. Undoing them again succeeds and changes nothing.
     """
-    entries = ledger.load(session, subscriber.subscriber_id, first)
+    entries, subscriber = [each for each in draft.entries if each.seq >= first], draft.subscriber
     before = state_before(entries, subscriber, last, context.recorded_at)
     context = replace(context, campaign=_campaign(entries, last))
     changed = [Target.from_key(key) for key in before if not _is_restored(subscriber, before, key)]
-    results = [_restore(session, subscriber, each, before[each.key], context) for each in changed]
-    if not results:
+    if not changed:
         return ChangeResult(changed=False, first_seq=first, last_seq=last)
-    return ChangeResult(True, results[0].first_seq, results[-1].last_seq)
+    restored_from = subscriber.seq + 1
+    for target in changed:
+        current = draft.capture(target)
+        restore(subscriber, target, before[target.key], context.recorded_at)
+        draft.record(Event.UNDONE, target, context, current)
+    return draft.since(restored_from)
 
 
 def state_before(
@@ -63,15 +68,15 @@ def state_before(
     before: dict[str, Value] = {}
     for entry in reversed(own):
         before.update(entry.before or {})
-    if not own and any(entry.row.seq <= last for entry in entries):
+    if not own and any(entry.seq <= last for entry in entries):
         raise UndoNotOfferedError("this was not the subscriber's own choice")
     if not before:
         raise UndoSupersededError("what was changed is no longer on record")
-    if now.date() > undo_until(own[-1].row.recorded_at).date():
+    if now.date() > undo_until(own[-1].recorded_at).date():
         raise UndoTooLateError("the time for undo is over")
     if is_undone(subscriber, before):
         return before
-    others = (each for each in entries if each.row.seq > last or not each.row.source.is_own)
+    others = (each for each in entries if each.seq > last or not each.source.is_own)
     if any(_touches(entry, before) for entry in others):
         raise UndoSupersededError("a newer change, by the subscriber or another party, was made")
     if any(_was_repeated(subscriber, key) for key in before):
@@ -91,20 +96,12 @@ def undo_until(recorded_at: datetime) -> datetime:
 
 def _campaign(entries: Sequence[LedgerEntry], last: int) -> str | None:
     """Return the campaign that led to the undone rows: a report counts both under it."""
-    rows = (entry.row for entry in entries)
-    return next((row.campaign for row in rows if row.seq <= last and row.campaign), None)
+    own = (each for each in entries if each.seq <= last)
+    return next((each.campaign for each in own if each.campaign), None)
 
 
 def _is_restored(subscriber: Subscriber, before: Snapshot, key: str) -> bool:
     return is_undone(subscriber, {key: before[key]})
-
-
-def _restore(
-    session: Session, subscriber: Subscriber, target: Target, value: Value, context: ChangeContext
-) -> ChangeResult:
-    current = capture(subscriber, [target])
-    restore(subscriber, target, value, context.recorded_at)
-    return record(session, subscriber, Event.UNDONE, target, context, current)
 
 
 def _touches(entry: LedgerEntry, before: Snapshot) -> bool:
@@ -112,10 +109,9 @@ def _touches(entry: LedgerEntry, before: Snapshot) -> bool:
 
     Restoring a global unsubscribe would also end topics that were started since then.
     """
-    row = entry.row
-    lifted = row.event in (Event.UNDONE, Event.RESUBSCRIBED, Event.LIFTED)
-    ended_everything = row.scope is not Scope.TOPIC and not lifted
-    started = row.source.is_own and row.event in history.STARTED
+    lifted = entry.event in (Event.UNDONE, Event.RESUBSCRIBED, Event.LIFTED)
+    ended_everything = entry.scope is not Scope.TOPIC and not lifted
+    started = entry.source.is_own and entry.event in history.STARTED
     would_end_it = started and before.get(Scope.ALL) is not None
     return ended_everything or would_end_it or not before.keys().isdisjoint(entry.after or ())
 

@@ -4,26 +4,24 @@ An import only adds: it changes no choice on record, and never undoes an unsubsc
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, ledger, topics
-from preference_center.core.apply import lock
+from preference_center.core import topics
+from preference_center.core.apply import apply
 from preference_center.data.identity import BadRowError
-from preference_center.data.import_batch import Batch, add_missing_details, update_together
+from preference_center.data.import_batch import ImportRecord
 from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
-from preference_center.data.import_records import PreferenceRecord, Record, Rules
+from preference_center.data.import_records import Record, Rules
 from preference_center.data.import_rows import read_row
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber
 
 ROWS_PER_BATCH = 1000
 # In one transaction. A row may have several addresses, each with aliases.
@@ -126,33 +124,19 @@ class Import:
         return counted + [_RowRecord(row, record, counts=False) for record in read.aliases]
 
     def _apply(self, part: Sequence[_RowRecord], refuse: _OnRefused) -> Counter[str]:
-        now = self.clock()
+        now, counts = self.clock(), Counter[str]()
         with self.database.transaction(dry_run=self.dry_run) as session:
             known, new = self._topics(session, [each.record for each in part])
             usable = self._usable(part, known | new, refuse)
-            # Wordings come first and in order, so that two imports cannot deadlock.
-            for wording in sorted(_wordings(each.record for each in usable)):
-                ledger.record_wording(session, wording)
-            locked = lock(session, new, {each.record.identity.id for each in usable}, now)
-            batch = Batch(session, now)
-            with session.no_autoflush:
-                counts = self._apply_each(batch, usable, locked)
-            update_together(session, locked.values())
-            domain_hold.forget_rare(session, batch.erased_domains)
-        return counts
-
-    def _apply_each(
-        self, batch: Batch, records: Iterable[_RowRecord], locked: Mapping[UUID, Subscriber]
-    ) -> Counter[str]:
-        counts: Counter[str] = Counter()
-        for each in records:
-            subscriber = locked[each.record.identity.id]
+            changes = [
+                ImportRecord(each.record.identity.id, each.record, now, each.counts)
+                for each in usable
+            ]
+            results = apply(session, changes, now)
+        for each, result in zip(usable, results, strict=True):
             if each.counts:
-                add_missing_details(subscriber, each.record)
-            effect = batch.apply(subscriber, each.record)
-            if each.counts:
-                counts[effect] += 1
-                is_new = effect == "unsubscribed" and subscriber.created_at == batch.now
+                counts[result.effect] += 1
+                is_new = result.is_new and result.effect == "unsubscribed"
                 self.findings.not_on_record += is_new
         return counts
 
@@ -187,7 +171,3 @@ class Import:
 def _add(items: set[_Item], item: _Item) -> None:
     if len(items) < MAX_LISTED:
         items.add(item)
-
-
-def _wordings(records: Iterable[Record]) -> set[str]:
-    return {each.consent_wording for each in records if isinstance(each, PreferenceRecord)} - {""}

@@ -7,31 +7,24 @@ ends consent.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import (
-    apply,
-    consent,
-    domain_hold,
-    erasure,
-    ledger,
-    snapshots,
-    topics,
-)
+from preference_center.core import consent, erasure, ledger, snapshots, topics
+from preference_center.core.apply import apply
 from preference_center.core.change import ALL, ChangeContext
+from preference_center.core.draft import Change, Draft
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Source
 from preference_center.data.replay_latest import EndedConsent, LatestEntries
 from preference_center.data.replay_records import read
 from preference_center.data.tabular import RefusedRow, Row
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber
 
 BATCH_SIZE = 1000
 
@@ -94,8 +87,8 @@ class Replay:
             slugs = {each.target.topic for each in lost if each.target.topic is not None}
             for slug in sorted(slugs - topics.known(session, slugs).keys()):
                 on_new_topic(slug)
-            locked = apply.lock(session, slugs, {each.subscriber_id for each in lost}, now)
-            counts = _apply_each(session, lost, locked, now)
+            changes = [_Replayed(each.subscriber_id, each, _context(each, now)) for each in lost]
+            counts = Counter(apply(session, changes, now))
         counts["unchanged"] += len(batch) - len(lost)
         return counts
 
@@ -107,25 +100,53 @@ def _lost(session: Session, batch: Sequence[EndedConsent]) -> list[EndedConsent]
     return [each for each in batch if (each.subscriber_id, each.hash) not in on_record]
 
 
-def _apply_each(
-    session: Session,
-    lost: Iterable[EndedConsent],
-    locked: Mapping[UUID, Subscriber],
-    now: datetime,
-) -> Counter[str]:
-    counts, domains = Counter[str](), set[str]()
-    with session.no_autoflush:
-        for each in lost:
-            subscriber, context = locked[each.subscriber_id], _context(each, now)
-            if not each.erases:
-                counts[_end(session, subscriber, each, context)] += 1
-            elif subscriber.erased_at is None:
-                domains.add(_erase(session, subscriber, context))
-                counts["erased"] += 1
-            else:
-                counts["unchanged"] += 1
-    domain_hold.forget_rare(session, domains)
-    return counts
+@dataclass(frozen=True)
+class _Replayed(Change[str]):
+    """An unsubscribe or an erasure that is made again; the result is the name of its count."""
+
+    ended: EndedConsent
+    context: ChangeContext
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (self.ended.target.topic,) if self.ended.target.topic is not None else ()
+
+    def first_row(self, subscriber: Subscriber) -> int | None:
+        return ledger.first_row_looked_back(subscriber.seq) if subscriber.seq else None
+
+    def make(self, draft: Draft) -> str:
+        if not self.ended.erases:
+            return self._end(draft)
+        if draft.subscriber.erased_at is not None:
+            return "unchanged"
+        self._erase(draft)
+        return "erased"
+
+    def _end(self, draft: Draft) -> str:
+        target, subscriber = self.ended.target, draft.subscriber
+        existing = snapshots.find(subscriber, target)
+        repeated = (
+            existing is not None
+            and existing.repeated_at is not None
+            and consent.has_ended(subscriber, target)
+            and not consent.weighs_more(self.context, target.scope, existing.source)
+        )
+        if repeated:
+            return "unchanged"  # A second replay is not another repeat.
+        if consent.end_consent(draft, target, self.context).changed:
+            return "unsubscribed"
+        has_ended = subscriber.erased_at is not None or consent.has_ended(subscriber, target)
+        return "unchanged" if has_ended else "newer"
+
+    def _erase(self, draft: Draft) -> None:
+        # A newer choice may supersede the unsubscribe at its own time, but not one that is made
+        # now.
+        now, source = self.context.recorded_at, self.context.original_source
+        at_once = ChangeContext(Source.IMPORT, now, now, original_source=source)
+        for each in (self.context, at_once):
+            if not consent.has_ended(draft.subscriber, ALL):
+                consent.end_consent(draft, ALL, each)
+        erasure.forget(draft, self.context)
 
 
 def _context(ended: EndedConsent, now: datetime) -> ChangeContext:
@@ -136,34 +157,3 @@ def _context(ended: EndedConsent, now: datetime) -> ChangeContext:
         campaign=ended.campaign or None,
         original_source=ended.source,
     )
-
-
-def _end(
-    session: Session, subscriber: Subscriber, ended: EndedConsent, context: ChangeContext
-) -> str:
-    """Re-apply an unsubscribe to a locked subscriber, and return the name of its count."""
-    target = ended.target
-    existing = snapshots.find(subscriber, target)
-    repeated = (
-        existing is not None
-        and existing.repeated_at is not None
-        and consent.has_ended(subscriber, target)
-        and not consent.weighs_more(context, target.scope, existing.source)
-    )
-    if repeated:
-        return "unchanged"  # A second replay is not another repeat.
-    if consent.end_consent(session, subscriber, target, context).changed:
-        return "unsubscribed"
-    has_ended = subscriber.erased_at is not None or consent.has_ended(subscriber, target)
-    return "unchanged" if has_ended else "newer"
-
-
-def _erase(session: Session, subscriber: Subscriber, context: ChangeContext) -> str:
-    """Erase a locked subscriber again, and return the domain of the address, or ""."""
-    # A newer choice may supersede the unsubscribe at its own time, but not one that is made now.
-    now = context.recorded_at
-    at_once = ChangeContext(Source.IMPORT, now, now, original_source=context.original_source)
-    for each in (context, at_once):
-        if not consent.has_ended(subscriber, ALL):
-            consent.end_consent(session, subscriber, ALL, each)
-    return erasure.forget(session, subscriber, context)

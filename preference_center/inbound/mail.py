@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from preference_center.core import dedup, inbound_counts, quarantine, subscribers
 from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, RecordBounce
-from preference_center.core.change import ALL, Change, ChangeContext, ChangeResult, Target
+from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change
 from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
 from preference_center.inbound import tokens
 from preference_center.inbound.tokens import MailToken

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import joining, receipts, subscribers, topics
 from preference_center.core.outbox import LeasedEmail
 from preference_center.core.preferences import is_reachable
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import ConfirmState, KeyKind, OutboxKind, ReceiptState, Scope
 from preference_center.i18n import Languages
 from preference_center.links.addresses import normalise
@@ -16,7 +17,6 @@ from preference_center.links.minter import Link, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.outbound.compose import EmailContent
 from preference_center.settings.settings import Settings
-from preference_center.store.tables import Subscriber
 
 
 def write(

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Dialect, Table, and_, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy.orm import Session, aliased
 
 from preference_center.core.vocab import Frequency, Scope
 from preference_center.store.tables import (
-    PENDING,
     UNSETTLED,
     Base,
     BounceCount,
@@ -42,58 +41,6 @@ def insert_missing(session: Session, table: type[Base], rows: Iterable[Mapping[s
     """Insert the rows whose key does not exist yet."""
     if values := list(rows):
         session.execute(insert(session, table).on_conflict_do_nothing(), values)
-
-
-def lock_subscribers(session: Session, ids: Sequence[UUID]) -> list[Subscriber]:
-    """Return the subscribers with all preferences, locked in the order of their ids.
-
-    The fixed order keeps two batches from deadlocking.
-    """
-    statement = (
-        select(Subscriber)
-        .where(Subscriber.subscriber_id.in_(ids))
-        .order_by(Subscriber.subscriber_id)
-        .with_for_update()
-        .options(selectinload(Subscriber.subscriptions), selectinload(Subscriber.suppressions))
-        .execution_options(populate_existing=True)
-    )
-    return list(session.scalars(statement))
-
-
-def add_to_pending(session: Session, row: Mapping[str, Any]) -> None:
-    """Insert a pending email, or add this change to the one that is pending.
-
-    `created_at` is renewed: a confirm link counts from the last request. It is one statement, so
-    that a worker leases the row either before it or after it.
-    """
-    statement = insert(session, OutboxRow).values(**row)
-    due = case(
-        (statement.excluded.due_at < OutboxRow.latest_at, statement.excluded.due_at),
-        else_=OutboxRow.latest_at,
-    )
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["subscriber_id", "kind", "topic"],
-            index_where=PENDING,
-            set_={
-                "last_seq": statement.excluded.last_seq,
-                "created_at": statement.excluded.created_at,
-                "due_at": due,
-            },
-        )
-    )
-
-
-def fill_addresses(session: Session, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert subscribers, or add the address of those without one, unless they were erased."""
-    statement = insert(session, Subscriber)
-    statement = statement.on_conflict_do_update(
-        index_elements=["subscriber_id"],
-        set_={"email": statement.excluded.email},
-        where=and_(Subscriber.email.is_(None), Subscriber.erased_at.is_(None)),
-    )
-    if values := sorted(rows, key=lambda row: row["subscriber_id"]):
-        session.execute(statement, values)
 
 
 ALL_SUPPRESSION = aliased(Suppression)

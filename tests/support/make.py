@@ -1,5 +1,7 @@
 """Helpers that create valid objects, with the changes that a test passes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,21 +9,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import (
-    consent,
-    joining,
-    ledger,
-    retention,
-    subscribers,
-    subscriptions,
-    topics,
-)
-from preference_center.core import undo as undoing
+from preference_center.core import consent, ledger, retention, subscribers, topics, work
 from preference_center.core.apply import apply_one
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Draft
+from preference_center.core.joining import StartTopic
 from preference_center.core.retention import Retention
+from preference_center.core.state import Subscriber
+from preference_center.core.subscriptions import Reduce
+from preference_center.core.undo import Undo
 from preference_center.core.vocab import (
     BounceEffect,
     Cadence,
@@ -35,7 +33,7 @@ from preference_center.core.vocab import (
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber, Topic
+from preference_center.store.tables import Topic
 
 NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
 LINK_KEY = "link-key-for-tests-4vB7mQ2xW9pL6sN3"
@@ -113,6 +111,18 @@ def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
     return topics.add(session, replace(new, **changes), NOW)
 
 
+@contextmanager
+def drafted(
+    session: Session, email: str = "ada@example.org", at: datetime = NOW
+) -> Iterator[Draft]:
+    """Yield a draft with all topics and the whole ledger; write it when the block ends."""
+    subscriber_id, known = id_of(email), {each.slug: each for each in topics.list_topics(session)}
+    draft = work.load(session, [subscriber_id], known, at)[subscriber_id]
+    draft.entries = ledger.load(session, subscriber_id, 1)
+    yield draft
+    work.write(session, [draft], at)
+
+
 def subscriber(
     session: Session,
     email: str = "ada@example.org",
@@ -120,17 +130,24 @@ def subscriber(
     since: datetime = NOW - timedelta(days=400),
     status: Status = Status.SUBSCRIBED,
 ) -> Subscriber:
-    """Return a locked subscriber with a known address, subscribed to `slugs`."""
+    """Record a subscriber with a known address, subscribed to `slugs`."""
     subscribers.upsert_addresses(session, {id_of(email): email}, since)
-    found = subscribers.lock(session, id_of(email), since)
-    for slug in slugs or ("weekly-news",):
-        context = ChangeContext(Source.IMPORT, since, since)
-        subscription = consent.new_subscription(found, slug, status, context)
-        subscription.consent_at = since
-        topics.get_or_create(session, slug, since)
-        consent.record_subscription(session, found, subscription, context)
-    session.flush()
-    return found
+    named = slugs or ("weekly-news",)
+    topics.ensure(session, set(named), since)
+    context = ChangeContext(Source.IMPORT, since, since)
+    with drafted(session, email, since) as draft:
+        for slug in named:
+            subscription = consent.new_subscription(slug, status, context)
+            subscription.consent_at = since
+            consent.record_subscription(draft, subscription, context)
+    return found(session, email)
+
+
+def found(session: Session, email: str = "ada@example.org") -> Subscriber:
+    """Return a subscriber who is on record."""
+    subscriber = subscribers.find(session, id_of(email))
+    assert subscriber is not None
+    return subscriber
 
 
 def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
@@ -161,10 +178,7 @@ def reduce(
     **changes: Any,
 ) -> ChangeResult:
     """Cap or pause one topic."""
-    subscriber_ = subscribers.lock(session, id_of(email), NOW)
-    return subscriptions.reduce_or_pause(
-        session, subscriber_, topics.get(session, slug), choice, context(**changes)
-    )
+    return apply_one(session, Reduce(id_of(email), slug, choice, context(**changes)), NOW)
 
 
 def start_topic(
@@ -175,24 +189,22 @@ def start_topic(
     **changes: Any,
 ) -> ChangeResult:
     """Start one topic by a confirm link, requested at `asked_at` or at the time of the change."""
-    subscriber_, topic = subscribers.lock(session, id_of(email), NOW), topics.get(session, slug)
     change = context(**changes)
-    asked_at = asked_at or change.recorded_at
-    return joining.join(session, subscriber_, topic, change, asked_at=asked_at)
+    started = StartTopic(id_of(email), slug, asked_at or change.recorded_at, change)
+    return apply_one(session, started, change.recorded_at)
 
 
 def undo(
     session: Session, first: int, last: int, email: str = "ada@example.org", **changes: Any
 ) -> ChangeResult:
     """Undo ledger rows of one subscriber."""
-    subscriber_ = subscribers.lock(session, id_of(email), NOW)
-    return undoing.undo(session, subscriber_, first, last, context(**changes))
+    return apply_one(session, Undo(id_of(email), first, last, context(**changes)), NOW)
 
 
 def events(session: Session, email: str = "ada@example.org") -> list[tuple[str, str | None]]:
     """Return one subscriber's ledger events, each with its topic or scope."""
-    found = ledger.load(session, id_of(email), 1)
-    return [(change.row.event, change.row.topic or change.row.scope) for change in found]
+    entries = ledger.load(session, id_of(email), 1)
+    return [(each.event, each.topic or each.scope) for each in entries]
 
 
 def anonymize_reasons(session: Session, now: datetime, keep: Retention = RETENTION) -> int:

@@ -8,8 +8,9 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import page_views, preferences, subscribers, topics
 from preference_center.core.apply import apply_one
-from preference_center.core.change import Change, ChangeContext, ChangeResult, Target
+from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change
 from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.minter import Link, write_link

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from preference_center.core import joining, preferences, subscribers, topics
 from preference_center.core.errors import LinkTooOldError
-from preference_center.core.joining import StartTopic
+from preference_center.core.joining import AskAgain, StartTopic
 from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import ConfirmState
 from preference_center.links.server import Confirm, read_confirm
@@ -74,10 +74,7 @@ def ask_again(link: str) -> Response:
     if state is not ConfirmState.UNSUBSCRIBED:
         return redirect(url("confirm.show", link=link), 303)
     subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
-    with services().database.transaction() as session:
-        refused = joining.ask_again(
-            session, subscriber_id, topic.slug, services().clock(), smtp=has_smtp()
-        )
+    refused = make(AskAgain(subscriber_id, topic.slug, has_smtp()))
     notice = refused.value if refused is not None else "requested"
     here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})
     return redirect(here, 303)

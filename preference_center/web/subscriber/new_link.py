@@ -37,7 +37,7 @@ def submit() -> Response | tuple[str, int]:
         abort(429)
     recipient = subscriber_id(str(form.email.data), services().settings.identity_key)
     with services().database.transaction() as session:
-        outbox.request(session, recipient, OutboxKind.LINK, services().clock())
+        outbox.request(session, [(recipient, OutboxKind.LINK, "")], services().clock())
     return redirect(url("new_link.sent"), 303)
 
 

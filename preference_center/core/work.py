@@ -1,0 +1,151 @@
+"""Load many subscribers with a statement per table, and write what has changed likewise.
+
+PostgreSQL locks subscribers in the order of their ids, so that two batches cannot deadlock, and
+reads their preferences in later statements, which see what other transactions have committed.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from preference_center.core import domain_hold, outbox
+from preference_center.core.draft import Draft
+from preference_center.core.outbox import Email, Request
+from preference_center.core.state import Loaded, Subscriber
+from preference_center.core.vocab import KeyKind, OutboxKind
+from preference_center.store import sets, tables
+from preference_center.store.tables import Base, Topic
+
+_Key = TypeVar("_Key", bound=str)
+_Values = tuple[Any, ...]
+_DELETED_BY_ERASURE = (
+    tables.LedgerDetail,
+    tables.OutboxRow,
+    tables.Claim,
+    tables.Reason,
+    tables.FailedMailing,
+)
+
+
+def load(
+    session: Session, ids: Collection[UUID], topics: Mapping[str, Topic], now: datetime
+) -> dict[UUID, Draft]:
+    """Return a draft of each subscriber, in the order of ids, locked until the transaction ends.
+
+    A subscriber who is not on record is new, and written only if a change adds something.
+    """
+    wanted, key = sorted(ids), session.info["keys"][KeyKind.SERVER][-1].encode()
+    table = tables.Subscriber.__table__
+    locking = select(table).where(table.c.subscriber_id.in_(wanted))
+    locking = locking.order_by(table.c.subscriber_id).with_for_update()
+    known = {row.subscriber_id: row for row in session.execute(locking)}
+    subscriptions = _values(session, tables.Subscription, known)
+    suppressions = _values(session, tables.Suppression, known)
+    drafts = {}
+    for each in wanted:
+        found = known.get(each)
+        if found is None:
+            drafts[each] = Draft(Subscriber.new(each, now), topics, key, Loaded())
+            continue
+        loaded = Loaded(
+            tuple(found),
+            {values[0]: values for values in subscriptions.get(each, ())},
+            {values[0]: values for values in suppressions.get(each, ())},
+        )
+        drafts[each] = Draft(loaded.subscriber(), topics, key, loaded)
+    return drafts
+
+
+def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]:
+    """Write what has changed in drafts, a table at a time.
+
+    Return the ids of new subscribers whom another transaction has recorded since: nothing of
+    their drafts is written, and their changes must be made again. Then the order of the locks is
+    not that of the ids; should it deadlock, the server ends one of the transactions.
+    """
+    drafts = [each for each in drafts if each.loaded.own is not None or each.needs_subscriber]
+    new = [each.subscriber for each in drafts if each.loaded.own is None]
+    recorded = sets.insert_new(session, tables.Subscriber, [each.values() for each in new])
+    lost = {each.subscriber_id for each in new} - recorded
+    kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
+    _write_state(session, kept)
+    sets.insert(session, tables.LedgerRow, [row for each in kept for row in each.rows])
+    sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
+    _write_emails(session, kept, now)
+    _delete_erased(session, [each for each in kept if each.erased_domain is not None])
+    return lost
+
+
+def _values(
+    session: Session,
+    table: type[tables.Subscription | tables.Suppression],
+    ids: Collection[UUID],
+) -> Mapping[UUID, list[_Values]]:
+    """Return the rows of each subscriber, without the id."""
+    found: dict[UUID, list[_Values]] = defaultdict(list)
+    columns = table.__table__.c
+    if ids:
+        statement = select(table.__table__).where(columns.subscriber_id.in_(sorted(ids)))
+        for subscriber_id, *values in session.execute(statement):
+            found[subscriber_id].append(tuple(values))
+    return found
+
+
+def _write_state(session: Session, drafts: Sequence[Draft]) -> None:
+    """Write the rows that differ from those that were loaded, and delete those that are gone."""
+    known = [(each.loaded, Loaded.of(each.subscriber)) for each in drafts]
+    own = [now.own for loaded, now in known if now.own and loaded.own not in (None, now.own)]
+    columns = sets.columns_of(tables.Subscriber)
+    sets.update(session, tables.Subscriber, columns[:1], columns[1:], own)
+    ids = [each.subscriber.subscriber_id for each in drafts]
+    subscriptions = [(loaded.subscriptions, now.subscriptions) for loaded, now in known]
+    _write_rows(session, tables.Subscription, ids, subscriptions)
+    suppressions = [(loaded.suppressions, now.suppressions) for loaded, now in known]
+    _write_rows(session, tables.Suppression, ids, suppressions)
+
+
+def _write_rows(
+    session: Session,
+    table: type[Base],
+    ids: Sequence[UUID],
+    changes: Sequence[tuple[Mapping[_Key, _Values], Mapping[_Key, _Values]]],
+) -> None:
+    """Write what has changed in one table, whose key is the subscriber and a name."""
+    put, gone = list[_Values](), list[_Values]()
+    for subscriber_id, (before, after) in zip(ids, changes, strict=True):
+        for name, values in after.items():
+            if values != before.get(name):
+                put.append((subscriber_id, *values))
+        gone += [(subscriber_id, name) for name in before if name not in after]
+    sets.delete(session, table, sets.columns_of(table)[:2], gone)
+    sets.upsert(session, table, put)
+
+
+def _write_emails(session: Session, drafts: Sequence[Draft], now: datetime) -> None:
+    notices, announced, requests = list[Email](), list[Email](), list[Request]()
+    for draft in drafts:
+        subscriber_id, kind = draft.subscriber.subscriber_id, OutboxKind.CHANGE_NOTICE
+        if draft.notice is not None:
+            notices.append(Email(subscriber_id, kind, "", draft.notice))
+        announced += [Email(subscriber_id, kind, "", each) for each in draft.announcements]
+        requests += [(subscriber_id, *each) for each in draft.requests]
+    outbox.add_to_pending(session, notices)
+    outbox.announce(session, announced)
+    outbox.request(session, requests, now)
+
+
+def _delete_erased(session: Session, drafts: Sequence[Draft]) -> None:
+    """Delete all data of erased subscribers but the ids, suppressions, and the ledger's times."""
+    if not drafts:
+        return
+    ids = [each.subscriber.subscriber_id for each in drafts]
+    for table in _DELETED_BY_ERASURE:
+        session.execute(delete(table).where(table.subscriber_id.in_(ids)))
+    rows = update(tables.LedgerRow).where(tables.LedgerRow.subscriber_id.in_(ids))
+    session.execute(rows.values(topic=None, campaign=None, wording=None))
+    domain_hold.forget_rare(session, (each.erased_domain or "" for each in drafts))
