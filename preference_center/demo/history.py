@@ -1,7 +1,7 @@
 """Half a year of the demo's company: sign-ups, mailings and the readers' reactions, in order.
 
 Fixed random seeds make the same history every time. All changes go through `core`, in one
-transaction that locks every reader, so the history is complete or absent.
+transaction, so the history is complete or absent.
 """
 
 import random
@@ -13,15 +13,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, consent, page_views, retention, subscribers, topics
-from preference_center.core.change import ChangeContext
-from preference_center.core.vocab import Frequency, Source, Status
+from preference_center.core import audience, page_views, retention, subscribers, topics
+from preference_center.core.apply import apply
+from preference_center.core.vocab import Frequency, ImportStatus, Source
+from preference_center.data.identity import RowIdentity
+from preference_center.data.import_batch import ImportRecord
+from preference_center.data.import_records import PreferenceRecord
 from preference_center.demo.company import READER, TOPICS, add_topics
 from preference_center.demo.readers import Readers, Schedule
 from preference_center.demo.wordings import SIGNING_UP
 from preference_center.links.minter import Minter
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber
 
 WEEKS = 26
 _HOUR, _DAY, _WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
@@ -30,7 +32,7 @@ _SHARE_AT_START = 0.6  # Of all readers, those who signed up before the first ma
 _SHARE_TODAY = 0.07  # Of all readers, those who signed up after the latest mailing.
 _SHARE_OF_TOPIC = {"weekly-news": 0.8, "product-news": 0.5, "offers": 0.55}
 _LANGUAGES = {None: 75, "de": 17, "ar": 8}
-_STATUSES = {Status.SUBSCRIBED: 98, Status.UNCONFIRMED: 2}
+_STATUSES = {ImportStatus.SUBSCRIBED: 98, ImportStatus.UNCONFIRMED: 2}
 _FREQUENCIES = {
     "weekly-news": {Frequency.EVERY: 90, Frequency.MONTHLY: 10},
     "product-news": {Frequency.EVERY: 100},
@@ -95,7 +97,7 @@ class _History:
         self._topics = {topic.slug: topic for topic in topics.list_topics(session)}
         self._schedule = Schedule()
         self._readers = Readers(session, self._topics, self._schedule, self._chance)
-        self._lists: dict[str, dict[UUID, Subscriber]] = {new.slug: {} for new in TOPICS}
+        self._lists: dict[str, list[UUID]] = {new.slug: [] for new in TOPICS}
 
     def make(self, addresses: Mapping[UUID, str]) -> dict[str, datetime]:
         """Make the history, and return when each topic was last mailed."""
@@ -130,29 +132,39 @@ class _History:
 
     def _import(self, addresses: Mapping[UUID, str], within: timedelta, at: datetime) -> None:
         subscribers.upsert_addresses(self._session, addresses, at)
-        locked = subscribers.lock_all(self._session, addresses, at)
         # The order of addresses, not of ids: the ids depend on this folder's own key.
-        for each in addresses:
-            self._sign_up(locked[each], at - within * self._chance.random(), at)
+        signed_up = [
+            ImportRecord(each, record, at)
+            for each, email in addresses.items()
+            for record in self._sign_up(each, email, at - within * self._chance.random())
+        ]
+        apply(self._session, signed_up, at)
 
-    def _sign_up(self, reader: Subscriber, joined: datetime, at: datetime) -> None:
+    def _sign_up(self, reader_id: UUID, email: str, joined: datetime) -> Iterator[PreferenceRecord]:
         language = self._one_of(_LANGUAGES)
         for new in TOPICS:
             wanted = self._chance.random() < _SHARE_OF_TOPIC[new.slug]
             status, frequency = self._one_of(_STATUSES), self._one_of(_FREQUENCIES[new.slug])
-            if reader.subscriber_id == self._reader_id:
+            if reader_id == self._reader_id:
                 wanted, language = True, None
-                status, frequency = Status.SUBSCRIBED, Frequency.EVERY
+                status, frequency = ImportStatus.SUBSCRIBED, Frequency.EVERY
             if wanted:
-                self._lists[new.slug][reader.subscriber_id] = reader
-                wording = SIGNING_UP.format(new.name)
-                context = ChangeContext(
-                    Source.IMPORT, joined, at, wording=wording, language=language
+                self._lists[new.slug].append(reader_id)
+                yield PreferenceRecord(
+                    identity=RowIdentity(reader_id, email),
+                    topic=new.slug,
+                    status=status,
+                    frequency=frequency,
+                    paused_until=None,
+                    locale=language,
+                    consent_at=joined if status is ImportStatus.SUBSCRIBED else None,
+                    consent_source="sign-up form",
+                    consent_wording=SIGNING_UP.format(new.name),
+                    basis="",
+                    acquired_from="",
+                    changed_at=joined,
+                    changed_by=Source.IMPORT,
                 )
-                subscription = consent.new_subscription(reader, new.slug, status, context)
-                subscription.frequency, subscription.consent_source = frequency, "sign-up form"
-                subscription.consent_at = joined if status is Status.SUBSCRIBED else None
-                consent.record_subscription(self._session, reader, subscription, context)
 
     def _one_of(self, weights: Mapping[_Choice, int]) -> _Choice:
         return self._chance.choices(list(weights), list(weights.values()))[0]
@@ -160,6 +172,6 @@ class _History:
     def _send(self, slug: str, at: datetime) -> None:
         campaign, asked = campaign_of(at), self._lists[slug]
         verdicts = audience.claim(self._session, self._topics[slug], campaign, asked, at)
-        allowed = {each: asked[each] for each in asked if verdicts[each].allows}
-        allowed.pop(self._reader_id, None)  # The demo's visitor acts for this reader.
-        self._readers.receive(list(allowed.values()), slug, campaign, at)
+        # The demo's visitor acts for the one reader that is left out.
+        allowed = [each for each in asked if verdicts[each].allows and each != self._reader_id]
+        self._readers.receive(allowed, slug, campaign, at)

@@ -8,24 +8,30 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import heappop, heappush
 from itertools import accumulate, count
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import joining, reasons, subscriptions, undo
+from preference_center.core import reasons, subscriptions
+from preference_center.core.apply import apply_one
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
-from preference_center.core.consent import end_consent
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change, Draft
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.joining import StartTopic
 from preference_center.core.page_views import Key, hour_of
+from preference_center.core.subscriptions import Reduce
+from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, Scope, Source
 from preference_center.demo.wordings import JOINING, NOTES, REASON_WEIGHTS
-from preference_center.store.tables import Subscriber, Topic
+from preference_center.store.tables import Topic
 
 _Reaction = Source | Frequency | Pause | Scope
 
@@ -66,7 +72,27 @@ _REACTIONS: dict[str, dict[_Reaction, float]] = {
 }
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
+_Result = TypeVar("_Result")
+
 Action = Callable[[datetime], None]
+
+
+@dataclass(frozen=True)
+class _GetMore(Change[ChangeResult]):
+    """The end of a pause or of a cap, for `apply`."""
+
+    topic: str
+    resumes: bool
+    context: ChangeContext
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (self.topic,)
+
+    def make(self, draft: Draft) -> ChangeResult:
+        if self.resumes:
+            return subscriptions.resume(draft, self.topic, self.context)
+        return subscriptions.set_frequency(draft, self.topic, Frequency.EVERY, self.context)
 
 
 class Schedule:
@@ -88,7 +114,7 @@ class Schedule:
 
 
 class Readers:
-    """All readers of the demo. The caller holds the locks of all of them."""
+    """All readers of the demo."""
 
     def __init__(
         self, session: Session, topics: Mapping[str, Topic], schedule: Schedule, chance: Random
@@ -104,9 +130,7 @@ class Readers:
             for slug, reactions in _REACTIONS.items()
         }
 
-    def receive(
-        self, readers: Sequence[Subscriber], slug: str, campaign: str, at: datetime
-    ) -> None:
+    def receive(self, readers: Sequence[UUID], slug: str, campaign: str, at: datetime) -> None:
         """Plan what `readers` do within days of an email: page views, and some reactions."""
         self._latest[slug] = campaign
         thresholds, reactions = self._reactions[slug]
@@ -122,7 +146,7 @@ class Readers:
                 self._schedule.plan(at + self._hours(hours), view)
 
     def _react(
-        self, reaction: _Reaction, reader: Subscriber, slug: str, campaign: str, at: datetime
+        self, reaction: _Reaction, reader: UUID, slug: str, campaign: str, at: datetime
     ) -> None:
         context = ChangeContext(Source.PAGE, at, at, campaign)
         if isinstance(reaction, Frequency | Pause):
@@ -135,22 +159,21 @@ class Readers:
         elif reaction is Source.PAGE:
             self._leave_on_page(reader, slug, campaign, at)
         elif reaction is Source.COMPLAINT:
-            end_consent(self._session, reader, ALL, replace(context, source=reaction))
+            self._apply(Unsubscribe(reader, ALL, replace(context, source=reaction)), at)
         elif reaction is Source.BOUNCE:
-            end_consent(self._session, reader, ADDRESS, replace(context, source=reaction))
+            self._apply(Unsubscribe(reader, ADDRESS, replace(context, source=reaction)), at)
 
     def _view_page(self, slug: str, campaign: str, at: datetime) -> None:
         self.page_views[hour_of(at), slug, campaign] += 1
 
-    def _leave_on_page(self, reader: Subscriber, slug: str, campaign: str, at: datetime) -> None:
+    def _leave_on_page(self, reader: UUID, slug: str, campaign: str, at: datetime) -> None:
         self._view_page(slug, campaign, at)
         self._leave(reader, slug, slug, ChangeContext(Source.PAGE, at, at, campaign))
 
-    def _leave(
-        self, reader: Subscriber, slug: str | None, about: str, context: ChangeContext
-    ) -> None:
+    def _leave(self, reader: UUID, slug: str | None, about: str, context: ChangeContext) -> None:
         """Unsubscribe from a topic, or from everything; `about` is the topic of the email."""
-        result = end_consent(self._session, reader, Target.of(slug), context)
+        change = Unsubscribe(reader, Target.of(slug), context)
+        result = self._apply(change, context.recorded_at)
         if not result.changed:
             return
         # After one-click, only the change notice asks for a reason, and few readers answer it.
@@ -162,11 +185,11 @@ class Readers:
         self._maybe(0.1, context.recorded_at + back, self._come_back, reader, about)
 
     def _reduce(
-        self, reader: Subscriber, slug: str, choice: Frequency | Pause, context: ChangeContext
+        self, reader: UUID, slug: str, choice: Frequency | Pause, context: ChangeContext
     ) -> None:
-        at, topic = context.recorded_at, self._topics[slug]
+        at = context.recorded_at
         self._view_page(slug, context.campaign or "", at)
-        result = subscriptions.reduce_or_pause(self._session, reader, topic, choice, context)
+        result = self._apply(Reduce(reader, slug, choice, context), at)
         if not result.changed:
             return
         soon, later = _DAY * self._chance.uniform(3, 30), _DAY * self._chance.uniform(31, 90)
@@ -176,34 +199,35 @@ class Readers:
         more = self._resume if isinstance(choice, Pause) else self._remove_cap
         self._maybe(0.06, at + soon, more, reader, slug)
 
-    def _leave_after_less(self, reader: Subscriber, slug: str, at: datetime) -> None:
+    def _leave_after_less(self, reader: UUID, slug: str, at: datetime) -> None:
         self._leave_on_page(reader, slug, self._latest[slug], at)
 
-    def _give_reason(
-        self, reader: Subscriber, slug: str, result: ChangeResult, at: datetime
-    ) -> None:
+    def _give_reason(self, reader: UUID, slug: str, result: ChangeResult, at: datetime) -> None:
         weights = REASON_WEIGHTS[slug]
         (code,) = self._chance.choices(list(weights), list(weights.values()))
         note = self._chance.choice(NOTES[code]) if self._chance.random() < 0.4 else ""
-        reasons.record(self._session, reader.subscriber_id, result.last_seq, code, note, at)
+        reasons.record(self._session, reader, result.last_seq, code, note, at)
 
-    def _undo(self, reader: Subscriber, result: ChangeResult, at: datetime) -> None:
+    def _undo(self, reader: UUID, result: ChangeResult, at: datetime) -> None:
         with suppress(UndoRefusal):
             context = ChangeContext(Source.PAGE, at, at)
-            undo.undo(self._session, reader, result.first_seq, result.last_seq, context)
+            self._apply(Undo(reader, result.first_seq, result.last_seq, context), at)
 
-    def _come_back(self, reader: Subscriber, slug: str, at: datetime) -> None:
+    def _come_back(self, reader: UUID, slug: str, at: datetime) -> None:
         topic = self._topics[slug]
         context = ChangeContext(Source.PAGE, at, at, wording=JOINING.format(topic.texts["en"].name))
-        joining.join(self._session, reader, topic, context, asked_at=at)
+        self._apply(StartTopic(reader, slug, at, context), at)
 
-    def _resume(self, reader: Subscriber, slug: str, at: datetime) -> None:
+    def _resume(self, reader: UUID, slug: str, at: datetime) -> None:
         context = ChangeContext(Source.PAGE, at, at)
-        subscriptions.resume(self._session, reader, self._topics[slug], context)
+        self._apply(_GetMore(reader, slug, resumes=True, context=context), at)
 
-    def _remove_cap(self, reader: Subscriber, slug: str, at: datetime) -> None:
-        topic, context = self._topics[slug], ChangeContext(Source.PAGE, at, at)
-        subscriptions.set_frequency(self._session, reader, topic, Frequency.EVERY, context)
+    def _remove_cap(self, reader: UUID, slug: str, at: datetime) -> None:
+        context = ChangeContext(Source.PAGE, at, at)
+        self._apply(_GetMore(reader, slug, resumes=False, context=context), at)
+
+    def _apply(self, change: Change[_Result], at: datetime) -> _Result:
+        return apply_one(self._session, change, at)
 
     def _hours(self, average: float) -> timedelta:
         return _HOUR * self._chance.expovariate(1 / average)
