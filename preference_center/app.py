@@ -1,10 +1,11 @@
 """Wire the application: the only place that knows every part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center.core import inbound_counts, page_views
@@ -20,7 +21,8 @@ from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
-from preference_center.web.services import EXTENSION, Services
+from preference_center.web.one_click import OneClick
+from preference_center.web.services import EXTENSION, Services, share_commits
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
 
@@ -50,13 +52,14 @@ def create_app(
     languages = Languages(
         settings.languages, resources.folders("templates", settings.overrides_dir), shown
     )
-    app.extensions[EXTENSION] = Services(
+    services = app.extensions[EXTENSION] = Services(
         settings=settings,
         database=database,
         languages=languages,
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
+        unsubscribes=share_commits(database, clock),
         event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
@@ -73,10 +76,17 @@ def create_app(
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint, url_prefix=prefix or None)
+    app.wsgi_app = OneClick(app.wsgi_app, services, prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)
     app.before_request(health.check_keys_first)
-    app.after_request(security_headers(settings))
+    app.after_request(partial(_add_headers, security_headers(settings)))
     PageCompression(app)
     return app
+
+
+def _add_headers(headers: Mapping[str, str], response: Response) -> Response:
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,9 +1,5 @@
 """The security headers of every response (requirement S1)."""
 
-from collections.abc import Callable
-
-from flask import Response
-
 from preference_center.settings.settings import Settings
 
 _POLICY = (
@@ -13,8 +9,8 @@ _POLICY = (
 _HSTS = {"host": "max-age=31536000", "subdomains": "max-age=31536000; includeSubDomains"}
 
 
-def security_headers(settings: Settings) -> Callable[[Response], Response]:
-    """Return an `after_request` function that sets the headers a view has not set.
+def security_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers by name; a view may set one of them itself.
 
     `Strict-Transport-Security` (RFC 6797) is only sent if `public_url` is HTTPS.
     """
@@ -27,10 +23,4 @@ def security_headers(settings: Settings) -> Callable[[Response], Response]:
     }
     if settings.public_url.startswith("https:"):
         fixed["Strict-Transport-Security"] = _HSTS[settings.hsts_scope]
-
-    def add(response: Response) -> Response:
-        for name, value in fixed.items():
-            response.headers.setdefault(name, value)
-        return response
-
-    return add
+    return fixed

@@ -20,6 +20,11 @@ class SignedLinkConverter(BaseConverter):
 
     def to_python(self, value: str) -> str:
         """Return the link. Its signature is not checked here."""
+        return self.cut(value)
+
+    @staticmethod
+    def cut(value: str) -> str:
+        """Return the link that a part of a path begins with."""
         end = next((n for n, char in enumerate(value) if not _is_of_a_link(char)), len(value))
         return value[:end].rstrip(".")
 
