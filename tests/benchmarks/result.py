@@ -10,11 +10,11 @@ class Result:
     Attributes:
         work: what was measured.
         rate: the product's rate, in `unit`.
-        beside: what `limit` is the rate of.
+        beside: what `limit` is the rate of; "–" if `limit` is a fixed figure.
         limit: the rate of the limit or peer, in `unit`.
-        target: the ratio to reach.
+        target: the ratio to reach; 0 if none is set.
         at_least: whether the ratio must be at least `target`; if not, it must be at most that.
-        unit: the unit of both figures: "/s", "s" or "ms".
+        unit: the unit of both figures: "/s", "s", "ms" or "".
     """
 
     work: str
