@@ -79,16 +79,20 @@ def connect(url: str) -> Any:
     return connection
 
 
+def execute(url: str, *statements: str) -> None:
+    """Run statements, each in its own transaction."""
+    connection = connect(url)
+    for statement in statements:
+        connection.execute(statement)
+    connection.close()
+
+
 def settle(url: str) -> None:
     """Update the planner's statistics and write everything to disk, so that no run pays for it."""
-    connection = connect(url)
     if is_postgresql(url):
-        connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")
+        execute(url, "VACUUM ANALYZE", "CHECKPOINT")
     else:
-        connection.execute("ANALYZE")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+        execute(url, "ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def server_process(url: str) -> int:

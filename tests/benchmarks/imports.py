@@ -75,16 +75,12 @@ class _Load:
 
     def empty(self) -> None:
         """Delete all rows about subscribers."""
-        connection = databases.connect(self._url)
         if databases.is_postgresql(self._url):
-            connection.execute("TRUNCATE subscribers CASCADE")
-            connection.execute("CHECKPOINT")
+            databases.execute(self._url, "TRUNCATE subscribers CASCADE")
         else:
-            for table in reversed(TABLES):
-                connection.execute(f"DELETE FROM {table}")
-            connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
+            deletions = (f"DELETE FROM {table}" for table in reversed(TABLES))
+            databases.execute(self._url, *deletions, "VACUUM")
+        databases.settle(self._url)
 
     def save(self) -> None:
         """Keep the rows of the tables: PostgreSQL's in files, SQLite's in memory."""

@@ -20,6 +20,19 @@ def medians(rounds: int, *measures: Callable[[], float]) -> list[float]:
     return [median(values) for values in zip(*runs, strict=True)]
 
 
+def sized(
+    measure: Callable[[int], float], seconds: float, first: int, step: int = 1, most: int = 10**9
+) -> Callable[[], float]:
+    """Return a measure of as many requests as fit into `seconds`: a multiple of `step`.
+
+    `measure` takes a number of requests and returns their rate per second. A run of `first`
+    requests finds out the rate; later runs have at least `first` and at most `most` requests.
+    """
+    count = min(most, max(first, int(measure(first) * seconds)))
+    count -= count % step
+    return lambda: measure(count)
+
+
 def seconds_of(action: Callable[[], object]) -> float:
     """Return how long `action` takes, in seconds."""
     start = time.perf_counter()
@@ -37,13 +50,16 @@ def command(
     with ExitStack() as stack:
         source = stack.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL
         target = stack.enter_context(stdout.open("wb")) if stdout else subprocess.DEVNULL
-        subprocess.run(
+        done = subprocess.run(
             [processes.COMMAND, *arguments],
             env=processes.environment(settings),
             stdin=source,
             stdout=target,
-            check=True,
+            stderr=subprocess.PIPE,
+            check=False,
         )
+    if done.returncode:
+        raise RuntimeError(f"{arguments[0]}: {done.stderr.decode()}")
 
 
 def cpu_seconds(*roots: int) -> float:

@@ -12,8 +12,8 @@ from statistics import median
 
 from tests.benchmarks import databases, load, peers, people
 from tests.benchmarks.load import Answers
-from tests.benchmarks.measure import cpu_seconds, medians
-from tests.benchmarks.options import POSTGRESQL, Options
+from tests.benchmarks.measure import cpu_seconds, medians, sized
+from tests.benchmarks.options import Options
 from tests.benchmarks.people import People
 from tests.benchmarks.result import Result
 from tests.benchmarks.serving import Served, served
@@ -114,20 +114,15 @@ def _rates(name: str, door: _Door, options: Options, stack: ExitStack) -> Iterat
             return rate
 
         runs.append(("Go, one UPDATE", 0.7, go))
-    measured = [_sized(door.rate, options), *(_sized(each, options) for *_, each in runs)]
-    rate, *limits = medians(options.rounds, *measured)
+    measures = [door.rate, *(measure for *_, measure in runs)]
+    # pgbench divides the requests among its clients.
+    each = (sized(one, options.seconds, _FIRST, step=load.CONNECTIONS) for one in measures)
+    rate, *limits = medians(options.rounds, *each)
     for (beside, target, _), limit in zip(runs, limits, strict=True):
         yield Result(name, rate, beside, limit, target)
     if cpu:
         work = f"{name}, per CPU-second of application and database"
         yield Result(work, median(door.per_cpu_second), "Go, one UPDATE", median(cpu), 0)
-
-
-def _sized(measure: Callable[[int], float], options: Options) -> Callable[[], float]:
-    """Return a measure with as many requests as fit into `seconds`; a first run finds out."""
-    count = max(_FIRST, int(measure(_FIRST) * options.seconds))
-    count -= count % load.CONNECTIONS  # pgbench divides them among its clients
-    return lambda: measure(count)
 
 
 def _burst(name: str, door: _Door) -> Result:

@@ -11,7 +11,8 @@ class Options:
     """How much is measured, and how often.
 
     Attributes:
-        size: the number of rows of a file: imports, exports, audience, links.
+        size: the number of rows of a file: imports, exports, audience, links. It also limits the
+            longest list of provider events.
         people: the number of subscribers on record while one-click requests arrive.
         seconds: about how long each run of a load lasts.
         rounds: how often the product and its limit are measured in turn; the median counts.

@@ -12,8 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from preference_center.links.addresses import fingerprint
+from preference_center.links.mail_tokens import write_mailto
 from preference_center.links.minter import Link, write_link
-from tests.benchmarks.databases import TOPIC, connect, is_postgresql, settle
+from tests.benchmarks.databases import INBOUND_DOMAIN, TOPIC, connect, is_postgresql, settle
 from tests.support import make
 
 SINCE = "2026-01-05 12:00:00.000000"  # UTC, as SQLite's tables store it
@@ -69,10 +70,22 @@ def write_addresses(path: Path, count: int) -> None:
         file.writelines(chain(["email\n"], (f"{address(each)}\n" for each in range(count))))
 
 
+def write_ids(path: Path, count: int) -> None:
+    """Write the subscriber ids to a file, one a line."""
+    with path.open("w", encoding="ascii") as file:
+        file.writelines(f"{subscriber_id(each)}\n" for each in range(count))
+
+
 def one_click_path(number: int) -> str:
     """Return the path of a subscriber's unsubscribe link."""
     link = Link(datetime.now(UTC).date(), subscriber_id(number), TOPIC, CAMPAIGN)
     return f"/u/{write_link('unsubscribe', link, [make.LINK_KEY])}"
+
+
+def mailto_address(number: int) -> str:
+    """Return the address that a subscriber's mailto unsubscribe is sent to."""
+    local_part = write_mailto(subscriber_id(number), TOPIC, [make.LINK_KEY])
+    return f"{local_part}@{INBOUND_DOMAIN}"
 
 
 class People:

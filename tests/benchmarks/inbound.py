@@ -1,0 +1,118 @@
+"""Unsubscribes by email over LMTP, and lists of provider events; each of another subscriber."""
+
+import smtplib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from urllib.request import Request, urlopen
+
+from tests.benchmarks import databases, people
+from tests.benchmarks.measure import medians, seconds_of, sized
+from tests.benchmarks.options import Options
+from tests.benchmarks.people import People
+from tests.benchmarks.result import Result
+from tests.benchmarks.serving import served
+from tests.support import processes, webhooks
+
+CONNECTIONS = 8
+MIN_MESSAGES, MIN_EVENTS = 1000, 3000  # per second
+SHORT_LIST, LONG_LIST = 1_000, 30_000
+_FIRST_MESSAGES, _MAX_MESSAGES = 160, 8_000  # a run
+_MAX_SECONDS = 900  # for one list
+
+
+def run(options: Options) -> Iterator[Result]:
+    for engine in options.engines:
+        with databases.opened(engine) as url:
+            messages = 2 * (_FIRST_MESSAGES + options.rounds * _MAX_MESSAGES)
+            count = messages + options.rounds * SHORT_LIST + LONG_LIST
+            people.fill(url, count)
+            numbers = People(count)
+            yield from _lmtp(engine, url, numbers, options)
+            yield from _events(engine, url, numbers, options)
+
+
+def _lmtp(engine: str, url: str, numbers: People, options: Options) -> Iterator[Result]:
+    port = processes.free_port()
+    listen = ("lmtp", "--listen", f"127.0.0.1:{port}")
+    with processes.running(databases.settings(url), *listen) as server:
+        processes.wait_for(lambda: b"Listening" in server.output.encode(), "lmtp does not start")
+        eight, one = medians(
+            options.rounds,
+            *(
+                sized(
+                    partial(_deliver, url, port, numbers, connections),
+                    options.seconds,
+                    _FIRST_MESSAGES,
+                    most=_MAX_MESSAGES,
+                )
+                for connections in (CONNECTIONS, 1)
+            ),
+        )
+    work = f"LMTP unsubscribes, {CONNECTIONS} connections, {engine}"
+    yield Result(work, eight, "–", MIN_MESSAGES, 1.0)
+    yield Result(work, eight, "one connection", one, 1.0)
+
+
+def _deliver(url: str, port: int, numbers: People, connections: int) -> float:
+    """Deliver unsubscribes over this many connections and return the rate per second."""
+    before, taken = _unsubscribed(url), numbers.take(_MESSAGES)
+    with ThreadPoolExecutor(connections) as pool:
+        parts = [taken[each::connections] for each in range(connections)]
+        deliveries = pool.map(partial(_send, port), parts)
+        seconds = seconds_of(lambda: list(deliveries))
+    _check(url, before + _MESSAGES)
+    return _MESSAGES / seconds
+
+
+def _send(port: int, numbers: Sequence[int]) -> None:
+    with smtplib.LMTP("127.0.0.1", port) as client:
+        for number in numbers:
+            token = write_mailto(people.subscriber_id(number), databases.TOPIC, [make.LINK_KEY])
+            recipient = f"{token}@{databases.INBOUND_DOMAIN}"
+            message = f"From: <{people.address(number)}>\nTo: <{recipient}>\n\n"
+            client.sendmail(people.address(number), [recipient], message)
+
+
+def _events(engine: str, url: str, numbers: People, options: Options) -> Iterator[Result]:
+    key = webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY
+    with served(url, options, SENDGRID_WEBHOOK_PUBLIC_KEY=key) as server:
+        for size, rounds in ((SHORT_LIST, options.rounds), (min(LONG_LIST, options.size), 1)):
+            (rate,) = medians(rounds, partial(_post, server.base_url, url, numbers, size))
+            work = f"provider events, a list of {size:,}, {engine}"
+            yield Result(work, rate, "–", MIN_EVENTS, 1.0)
+
+
+def _post(base_url: str, url: str, numbers: People, size: int) -> float:
+    """Post a list of unsubscribe events as SendGrid does, and return the rate per second."""
+    now, before = datetime.now(UTC), _unsubscribed(url)
+    events = [
+        {
+            "event": "unsubscribe",
+            "email": people.address(number),
+            "sg_event_id": str(number),
+            "timestamp": int(now.timestamp()),
+        }
+        for number in numbers.take(size)
+    ]
+    signed = webhooks.sendgrid(*events, at=now)
+    request = Request(f"{base_url}/hooks/sendgrid", signed.body, signed.headers)
+    seconds = seconds_of(lambda: urlopen(request, timeout=_MAX_SECONDS).close())
+    _check(url, before + size)
+    return size / seconds
+
+
+def _unsubscribed(url: str) -> int:
+    """Return how many unsubscribes the ledger holds."""
+    connection = databases.connect(url)
+    (count,) = connection.execute(
+        "SELECT count(*) FROM ledger WHERE event = 'unsubscribed'"
+    ).fetchone()
+    connection.close()
+    return int(count)
+
+
+def _check(url: str, expected: int) -> None:
+    if (found := _unsubscribed(url)) != expected:
+        raise RuntimeError(f"the ledger holds {found} unsubscribes, not {expected}")
