@@ -14,7 +14,7 @@ from granian.log import LogLevels
 
 from preference_center.util import logs
 
-THREADS = 8
+THREADS = 64
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 
 
@@ -58,7 +58,7 @@ def load(make_app: Callable[..., Flask], parent: int) -> Flask:
     """Return the application, in the process that serves it; `parent` is its supervisor's id."""
     logs.configure()
     Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    return make_app(connections=THREADS)
+    return make_app(connections=8)
 
 
 def _end_with_parent(parent: int) -> None:

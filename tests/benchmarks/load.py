@@ -69,7 +69,7 @@ def unsubscribe(base_url: str, paths: Sequence[str]) -> Answers:
     found = re.search(r"^(\d+) unsubscribed in ([\d.]+)$", done.stdout, re.MULTILINE)
     if done.returncode or found is None:
         raise RuntimeError(f"wrk: {done.stderr or done.stdout}")
-    return Answers(int(found[1]), float(found[2]))
+    return Answers(unsubscribed=int(found[1]), seconds=float(found[2]))
 
 
 def unsubscribe_at(
