@@ -76,9 +76,8 @@ def load(session: Session, subscriber_id: UUID, first: int) -> list[LedgerEntry]
 
 def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[LedgerEntry]]:
     """Return the ledger of each subscriber from the given row on, oldest first."""
-    found: dict[UUID, list[LedgerEntry]] = defaultdict(list)
     if not firsts:
-        return found
+        return {}
     by_first: dict[int, list[UUID]] = defaultdict(list)
     for subscriber_id, first in firsts.items():
         by_first[first].append(subscriber_id)
@@ -110,6 +109,7 @@ def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[Le
         .where(or_(*wanted))
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )
+    found: dict[UUID, list[LedgerEntry]] = defaultdict(list)
     for subscriber_id, *row, before, after in session.execute(statement):
         values: Any = (*row, *_details(before, after))
         found[subscriber_id].append(LedgerEntry(*values))
