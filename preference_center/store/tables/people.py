@@ -85,13 +85,6 @@ class Subscriber(Base):
     seq: Mapped[int]
     head: Mapped[bytes] = mapped_column(LargeBinary(32))
 
-    subscriptions: Mapped[dict[str, "Subscription"]] = relationship(
-        collection_class=attribute_keyed_dict("topic"), cascade="all, delete-orphan"
-    )
-    suppressions: Mapped[dict[Scope, "Suppression"]] = relationship(
-        collection_class=attribute_keyed_dict("kind"), cascade="all, delete-orphan"
-    )
-
 
 class Subscription(Base):
     """What one subscriber gets of one topic. `updated_at` is when its effect last changed.
