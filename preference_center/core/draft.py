@@ -151,8 +151,8 @@ class Change(ABC, Generic[Result_co]):
 
     @property
     def wording(self) -> str | None:
-        """Return the wording that the change records, or None."""
-        return None
+        """Return the wording that the change records, or None: by default that of its context."""
+        return getattr(getattr(self, "context", None), "wording", None)
 
     def first_row(self, subscriber: Subscriber) -> int | None:
         """Return the first ledger row that the decision needs, or None if it needs none."""
