@@ -9,7 +9,15 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, ledger, retention, subscribers, topics, work
+from preference_center.core import (
+    consent,
+    ledger,
+    retention,
+    subscribers,
+    subscriptions,
+    topics,
+    work,
+)
 from preference_center.core.apply import apply_one
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
@@ -129,8 +137,12 @@ def subscriber(
     *slugs: str,
     since: datetime = NOW - timedelta(days=400),
     status: Status = Status.SUBSCRIBED,
+    **fields: Any,
 ) -> Subscriber:
-    """Record a subscriber with a known address, subscribed to `slugs`."""
+    """Record a subscriber with a known address, subscribed to `slugs`.
+
+    `fields` are those of each subscription.
+    """
     subscribers.upsert_addresses(session, {id_of(email): email}, since)
     named = slugs or ("weekly-news",)
     topics.ensure(session, set(named), since)
@@ -138,7 +150,7 @@ def subscriber(
     with drafted(session, email, since) as draft:
         for slug in named:
             subscription = consent.new_subscription(slug, status, context)
-            subscription.consent_at = since
+            subscription = replace(subscription, consent_at=since, **fields)
             consent.record_subscription(draft, subscription, context)
     return found(session, email)
 
@@ -148,6 +160,13 @@ def found(session: Session, email: str = "ada@example.org") -> Subscriber:
     subscriber = subscribers.find(session, id_of(email))
     assert subscriber is not None
     return subscriber
+
+
+def set_details(session: Session, person: str = "ada@example.org", /, **fields: Any) -> None:
+    """Set the address or the language that is on record of a subscriber."""
+    with drafted(session, person) as draft:
+        for name, value in fields.items():
+            setattr(draft.subscriber, name, value)
 
 
 def context(source: Source = Source.PAGE, at: datetime = NOW, **changes: Any) -> ChangeContext:
@@ -179,6 +198,26 @@ def reduce(
 ) -> ChangeResult:
     """Cap or pause one topic."""
     return apply_one(session, Reduce(id_of(email), slug, choice, context(**changes)), NOW)
+
+
+def set_frequency(
+    session: Session,
+    frequency: Frequency,
+    email: str = "ada@example.org",
+    slug: str = "weekly-news",
+    **changes: Any,
+) -> ChangeResult:
+    """Cap one topic, or change or remove its cap."""
+    with drafted(session, email) as draft:
+        return subscriptions.set_frequency(draft, slug, frequency, context(**changes))
+
+
+def resume(
+    session: Session, email: str = "ada@example.org", slug: str = "weekly-news", **changes: Any
+) -> ChangeResult:
+    """End the pause of one topic."""
+    with drafted(session, email) as draft:
+        return subscriptions.resume(draft, slug, context(**changes))
 
 
 def start_topic(

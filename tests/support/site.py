@@ -16,10 +16,11 @@ from werkzeug.test import TestResponse
 
 from preference_center import create_app
 from preference_center.core import subscribers, topics
+from preference_center.core.state import Subscriber
 from preference_center.links.minter import Link, Purpose, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
-from preference_center.store.tables import Base, PageView, Subscriber
+from preference_center.store.tables import Base, PageView
 from preference_center.web.services import Services, share_commits
 from tests.support import mailer, make
 from tests.support.page import Page
