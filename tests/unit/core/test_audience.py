@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, erasure, subscribers, subscriptions, topics
+from preference_center.core import audience, erasure, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.vocab import Frequency, Scope, Source, Status
 from preference_center.store import Database
@@ -51,19 +51,15 @@ def _erased(session: Session) -> None:
 
 
 def _paused(session: Session) -> None:
-    ada = make.subscriber(session)
-    ada.subscriptions["weekly-news"].paused_until = make.NOW + timedelta(days=1)
+    make.subscriber(session, paused_until=make.NOW + timedelta(days=1))
 
 
 def _paused_until_now(session: Session) -> None:
-    ada = make.subscriber(session)
-    ada.subscriptions["weekly-news"].paused_until = make.NOW
+    make.subscriber(session, paused_until=make.NOW)
 
 
 def _claimed_this_week(session: Session) -> None:
-    ada = make.subscriber(session)
-    ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
-    session.flush()
+    make.subscriber(session, frequency=Frequency.WEEKLY)
     topic, before = topics.get(session, "weekly-news"), make.NOW - timedelta(days=6)
     audience.claim(session, topic, "the last one", [make.id_of()], before)
 
@@ -170,8 +166,7 @@ def test_a_check_does_not_record_an_invalid_address(database: Database) -> None:
 def test_a_reduced_frequency_on_an_opt_out_topic_is_respected(database: Database) -> None:
     with database.transaction() as session:
         topic = make.topic(session, policy="opt_out")
-        subscriber = subscribers.lock(session, make.id_of(), make.NOW)
-        subscriptions.reduce_or_pause(session, subscriber, topic, Frequency.MONTHLY, make.context())
+        make.reduce(session, Frequency.MONTHLY)
         audience.claim(session, topic, "the last one", [make.id_of()], make.NOW)
         found = audience.check(session, topic, "c", {make.id_of(): ADA}, make.NOW)
         assert found[make.id_of()].reason == "frequency"

@@ -224,11 +224,9 @@ def test_a_suppression_deletes_earlier_failures(database: Database) -> None:
 
 def test_removing_a_suppression_restarts_the_count(database: Database) -> None:
     fail_permanently(database)
-    with database.transaction() as session:
-        person = subscribers.lock(session, make.id_of(), make.NOW)
-        subscriptions.remove_suppression(
-            session, person, Scope.ALL, Event.LIFTED, make.context(Source.CLI)
-        )
+    with database.transaction() as session, make.drafted(session) as draft:
+        context = make.context(Source.CLI)
+        subscriptions.remove_suppression(draft, Scope.ALL, Event.LIFTED, context)
     later = make.NOW + timedelta(days=20)
     assert fail(database, later, severity=BounceSeverity.PROBABLE) == "quarantined"
 
@@ -252,9 +250,9 @@ def test_a_second_probable_bounce_a_week_later_suppresses_all_topics(database: D
 def test_a_suppressed_subscriber_cannot_pause_a_topic(database: Database) -> None:
     fail_permanently(database)
     with database.transaction() as session:
-        person = subscribers.lock(session, make.id_of(), make.NOW)
-        topic = topics.get(session, "weekly-news")
-        assert not subscriptions.pause(session, person, topic, make.NOW, make.context()).changed
+        with make.drafted(session) as draft:
+            paused = subscriptions.pause(draft, "weekly-news", make.NOW, make.context())
+        assert not paused.changed
 
 
 def _report_from_a_process(url: str, turn: int) -> None:

@@ -2,12 +2,11 @@
 
 import random
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, subscribers, subscriptions, topics
+from preference_center.core import audience, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.vocab import Decision, DecisionReason, Frequency, Pause
 from preference_center.store import Database
@@ -27,9 +26,7 @@ def _capped(
     session: Session, frequency: Frequency = Frequency.WEEKLY, email: str = ADA, *slugs: str
 ) -> None:
     """Add a subscriber whose topics are capped at `frequency`."""
-    for subscription in make.subscriber(session, email, *slugs).subscriptions.values():
-        subscription.frequency = frequency
-    session.flush()
+    make.subscriber(session, email, *slugs, frequency=frequency)
 
 
 def _claim(
@@ -49,8 +46,9 @@ def _release(
     return audience.release(session, topics.get(session, slug), campaign, [make.id_of()], at)
 
 
-def _ada(session: Session) -> Any:
-    return subscribers.lock(session, make.id_of(), make.NOW)
+def _pause(session: Session, until: datetime) -> None:
+    with make.drafted(session) as draft:
+        draft.subscriber.subscriptions["weekly-news"].paused_until = until
 
 
 @pytest.mark.parametrize(("frequency", "gap"), CAPS)
@@ -112,10 +110,7 @@ def test_emails_claimed_before_a_reduction_count_towards_the_cap(database: Datab
     with database.transaction() as session:
         make.subscriber(session)
         _claim(session, "one")
-        topic = topics.get(session, "weekly-news")
-        subscriptions.reduce_or_pause(
-            session, _ada(session), topic, Frequency.WEEKLY, make.context(at=make.NOW + HOUR)
-        )
+        make.reduce(session, Frequency.WEEKLY, at=make.NOW + HOUR)
         found = _claim(session, "two", make.NOW + DAY)
         assert (found.reason, found.until) == ("frequency", make.NOW + WEEKLY)
 
@@ -209,10 +204,8 @@ def test_a_repeated_claim_respects_a_newer_choice(database: Database) -> None:
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
-        topic, later = topics.get(session, "weekly-news"), make.NOW + HOUR
-        subscriptions.reduce_or_pause(
-            session, _ada(session), topic, Pause.TWO_WEEKS, make.context(at=later)
-        )
+        later = make.NOW + HOUR
+        make.reduce(session, Pause.TWO_WEEKS, at=later)
         assert _claim(session, "one", later).reason == "paused"
         make.unsubscribe(session, at=later)
         assert _claim(session, "one", later).reason == "unsubscribed"
@@ -221,8 +214,7 @@ def test_a_repeated_claim_respects_a_newer_choice(database: Database) -> None:
 def test_a_pause_defers_until_it_ends(database: Database) -> None:
     with database.transaction() as session:
         until = make.NOW + 14 * DAY
-        make.subscriber(session).subscriptions["weekly-news"].paused_until = until
-        session.flush()
+        make.subscriber(session, paused_until=until)
         assert _claim(session, "one") == audience.Verdict(
             Decision.DEFER, DecisionReason.PAUSED, until, ADA
         )
@@ -235,8 +227,7 @@ def test_a_cap_still_applies_after_a_pause_has_ended(database: Database) -> None
     with database.transaction() as session:
         _capped(session, Frequency.MONTHLY)
         _claim(session, "one")
-        _ada(session).subscriptions["weekly-news"].paused_until = make.NOW + 14 * DAY
-        session.flush()
+        _pause(session, make.NOW + 14 * DAY)
         assert _claim(session, "two", make.NOW + DAY).reason == "paused"
         assert _claim(session, "two", make.NOW + 15 * DAY).until == make.NOW + CAPS[1][1]
 
@@ -250,7 +241,7 @@ def test_an_unsubscribe_takes_precedence_over_a_pause_and_a_cap(
     with database.transaction() as session:
         _capped(session)
         _claim(session, "one")
-        _ada(session).subscriptions["weekly-news"].paused_until = make.NOW + 14 * DAY
+        _pause(session, make.NOW + 14 * DAY)
         make.unsubscribe(session, slug=slug)
         assert _claim(session, "two") == audience.Verdict(
             Decision.DENY, DecisionReason(reason), email=ADA

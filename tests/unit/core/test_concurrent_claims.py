@@ -72,9 +72,7 @@ def test_exactly_one_of_two_concurrent_claims_is_allowed(
     with database.transaction() as session:
         make.topic(session, policy="opt_out")
         for email in _emails(0)[:CAPPED]:
-            make.subscriber(session, email).subscriptions[
-                "weekly-news"
-            ].frequency = Frequency.WEEKLY
+            make.subscriber(session, email, frequency=Frequency.WEEKLY)
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(2, _set_up_process, (spawn.Barrier(2),)) as pool:
         both = pool.starmap(_claim_all, [(database_url, name) for name in ("one", "two")])

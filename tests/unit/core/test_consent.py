@@ -1,14 +1,16 @@
 """Ending consent on both engines: the stored state, repeats and late arrivals."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
-from preference_center.core import consent, subscribers
-from preference_center.core.change import ChangeContext, Target
+from preference_center.core import subscribers
+from preference_center.core.change import ChangeResult
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import Scope, Source, Status
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, Subscriber
+from preference_center.store.tables import OutboxRow
 from tests.support import make
 
 NOTICE_DELAY = timedelta(minutes=2)
@@ -17,15 +19,20 @@ EARLIER = make.NOW - timedelta(days=3)
 
 def _read(database: Database, email: str = "ada@example.org") -> Subscriber:
     with database.reading() as session:
-        found = subscribers.find(session, make.id_of(email))
-        assert found is not None
-        return found
+        return make.found(session, email)
+
+
+def _unsubscribe_late(session: Session, slug: str | None, recorded_at: datetime) -> ChangeResult:
+    """Record an unsubscribe that was made at `EARLIER`."""
+    return make.unsubscribe(
+        session, slug=slug, source=Source.MAILTO, at=recorded_at, occurred_at=EARLIER
+    )
 
 
 def test_an_unsubscribe_ends_the_topic(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session)
-        assert consent.end_consent(session, ada, Target.of("weekly-news"), make.context()).changed
+        make.subscriber(session)
+        assert make.unsubscribe(session).changed
     assert _read(database).subscriptions["weekly-news"].status == "unsubscribed"
 
 
@@ -94,30 +101,26 @@ def test_a_late_unsubscribe_is_superseded_by_a_newer_choice(
         make.subscriber(session)
         unsubscribe = make.unsubscribe(session, slug=slug)
         make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq)
-        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
-        ada = subscribers.lock(session, make.id_of(), make.NOW)
-        result = consent.end_consent(session, ada, Target.of(slug), late)
-        assert not result.changed
+        assert not _unsubscribe_late(session, slug, make.NOW + timedelta(hours=1)).changed
 
 
 def test_a_late_unsubscribe_is_not_superseded_by_an_import(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session, since=make.NOW - timedelta(days=1))
-        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW)
-        assert consent.end_consent(session, ada, Target.of("weekly-news"), late).changed
-        assert ada.subscriptions["weekly-news"].changed_at == EARLIER
+        make.subscriber(session, since=make.NOW - timedelta(days=1))
+        assert _unsubscribe_late(session, "weekly-news", make.NOW).changed
+        assert make.found(session).subscriptions["weekly-news"].changed_at == EARLIER
 
 
 def test_a_late_unsubscribe_is_superseded_only_for_the_same_topic(
     database: Database,
 ) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session, "ada@example.org", "a", "b", "c")
+        make.subscriber(session, "ada@example.org", "a", "b", "c")
         first = make.unsubscribe(session, slug="a").last_seq
         last = make.unsubscribe(session, slug="b").last_seq
         make.undo(session, first, last)
-        late = ChangeContext(Source.MAILTO, EARLIER, make.NOW + timedelta(hours=1))
-        ended = [consent.end_consent(session, ada, Target.of(slug), late).changed for slug in "abc"]
+        later = make.NOW + timedelta(hours=1)
+        ended = [_unsubscribe_late(session, slug, later).changed for slug in "abc"]
         assert ended == [False, False, True]
 
 

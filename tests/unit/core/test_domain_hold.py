@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import audience, domain_hold, ledger, subscribers, topics
+from preference_center.core import audience, domain_hold, subscribers, topics, verification
 from preference_center.core.bounces import Authority, Bounce
 from preference_center.core.vocab import BounceSeverity, TopicPolicy
 from preference_center.store import Database, seals
@@ -89,7 +89,7 @@ def test_a_hold_removes_the_suppressions_that_led_to_it(database: Database) -> N
     assert fail(database, ["ada@example.org"]) == ["suppressed"], "another domain is not held"
     with database.reading() as session:
         assert make.events(session, EMAILS[0])[-2:] == [("unsubscribed", "all"), ("lifted", "all")]
-        assert set(ledger.verify(session)) == {None}
+        assert set(verification.verify(session)) == {None}
 
 
 @pytest.mark.parametrize("authority", ["return-path", "provider"])
@@ -128,7 +128,7 @@ def test_a_hold_counts_bounces_from_several_processes(
     assert suppressed(database) == 0
     with database.reading() as session:
         assert session.scalars(select(BounceCount.count)).one() == 30
-        assert set(ledger.verify(session)) == {None}
+        assert set(verification.verify(session)) == {None}
 
 
 def test_probable_bounces_count_towards_a_hold(database: Database) -> None:

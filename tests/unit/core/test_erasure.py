@@ -10,11 +10,11 @@ from preference_center.core import (
     audience,
     bounces,
     erasure,
-    ledger,
     outbox,
     reasons,
     subscribers,
     topics,
+    verification,
 )
 from preference_center.core.errors import UndoSupersededError
 from preference_center.core.vocab import (
@@ -61,9 +61,8 @@ def _all_values(database: Database) -> list[Any]:
 
 def test_erasure_deletes_all_personal_data(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session, "ada@example.org")
-        ada.locale = "de"
-        ada.subscriptions["weekly-news"].acquired_from = CANARY
+        make.subscriber(session, "ada@example.org", acquired_from=CANARY)
+        make.set_details(session, locale="de")
         make.unsubscribe(session, notice_delay=timedelta(minutes=2))
     assert "ada@example.org" in _all_values(database)
     assert _erase(database)
@@ -117,7 +116,7 @@ def test_the_ledger_stays_valid_after_erasure(database: Database) -> None:
     with database.transaction() as session:
         make.unsubscribe(session, source="one-click")
     with database.reading() as session:
-        assert list(ledger.verify(session)) == [None]
+        assert list(verification.verify(session)) == [None]
 
 
 def test_an_erased_address_is_never_recorded_again(database: Database) -> None:
@@ -160,7 +159,7 @@ def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database)
             f"It is {CANARY}",
             make.NOW,
         )
-        outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, make.NOW, "offers")
+        outbox.request(session, [(make.id_of(), OutboxKind.OPT_IN_REQUEST, "offers")], make.NOW)
     assert _erase(database)
     with database.reading() as session:
         for table in (Claim, Reason, OutboxRow):

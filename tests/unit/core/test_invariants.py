@@ -16,19 +16,18 @@ from preference_center.core import (
     preferences,
     recovery,
     snapshots,
-    subscribers,
-    subscriptions,
     topics,
+    verification,
 )
 from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.state import Subscriber
 from preference_center.core.vocab import SUPPRESSION_SCOPES, Frequency, Pause, Scope, Source
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
 from preference_center.data.tabular import RefusedRow, Row
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber
 from tests.support import make
 
 pytestmark = pytest.mark.integration
@@ -88,8 +87,7 @@ class _Model:
     def observe(self) -> None:
         """Read the state through every channel, and remember it."""
         with self.database.reading() as session:
-            person = subscribers.find(session, make.id_of(self.email))
-            assert person is not None
+            person = make.found(session, self.email)
             self.now, self.seq = snapshots.capture(person, make.TARGETS), person.seq
             self._check_channels(session, person)
             _check_ledger(session, person)
@@ -164,13 +162,11 @@ class _Model:
 
     def _cap(self, slug: str, frequency: Frequency) -> None:
         with self.database.transaction() as session:
-            topic, context = topics.get(session, slug), make.context(at=self.at)
-            subscriptions.set_frequency(session, self._lock(session), topic, frequency, context)
+            make.set_frequency(session, frequency, self.email, slug, at=self.at)
 
     def _resume(self, slug: str) -> None:
         with self.database.transaction() as session:
-            topic, context = topics.get(session, slug), make.context(at=self.at)
-            subscriptions.resume(session, self._lock(session), topic, context)
+            make.resume(session, self.email, slug, at=self.at)
 
     def _join_by_old_link(self, slug: str) -> None:
         with self.database.transaction() as session:
@@ -191,7 +187,7 @@ class _Model:
 
     def _claim(self, slug: str, campaign: str) -> None:
         with self.database.transaction() as session:
-            person, topic = self._lock(session), topics.get(session, slug)
+            person, topic = make.found(session, self.email), topics.get(session, slug)
             expected = self._verdict(_preferences(session, person, self.at).topics[slug], campaign)
             ids = [person.subscriber_id]
             (found,) = audience.claim(session, topic, campaign, ids, self.at).values()
@@ -207,9 +203,6 @@ class _Model:
 
     def _wait(self, days: float) -> None:
         self.at += days * DAY
-
-    def _lock(self, session: Session) -> Subscriber:
-        return subscribers.lock(session, make.id_of(self.email), self.at)
 
     def _verdict(
         self, topic: preferences.TopicPreference, campaign: str
@@ -275,9 +268,9 @@ def _check_ledger(session: Session, person: Subscriber) -> None:
     latest: dict[str, Any] = {}
     for change in changes:
         latest.update(change.after or {})
-    assert [change.row.seq for change in changes] == list(range(1, person.seq + 1))
+    assert [change.seq for change in changes] == list(range(1, person.seq + 1))
     assert person.erased_at or latest == snapshots.capture(person, map(Target.from_key, latest))
-    assert not [problem for problem in ledger.verify(session) if problem]
+    assert not [problem for problem in verification.verify(session) if problem]
 
 
 @given(steps=STEPS)

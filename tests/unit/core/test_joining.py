@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, joining, preferences, subscribers, topics
 from preference_center.core.errors import UndoSupersededError
+from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import ConfirmState, Frequency, Pause, Scope, Source, Status
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, Subscriber, Subscription, Suppression
+from preference_center.store.tables import OutboxRow
 from tests.support import make
 
 ADA = "ada@example.org"
@@ -20,7 +21,7 @@ DAY = timedelta(days=1)
 
 
 def _ada(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.id_of(), make.NOW)
+    return make.found(session)
 
 
 def _subscription(session: Session, slug: str = "weekly-news") -> Subscription:
@@ -52,7 +53,7 @@ def test_joining_starts_a_topic_with_default_preferences(database: Database) -> 
 
 def test_an_unsubscribed_topic_can_be_joined_again(database: Database) -> None:
     with database.transaction() as session:
-        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.subscriber(session, frequency=Frequency.MONTHLY)
         make.unsubscribe(session)
         assert make.start_topic(session, at=LATER).changed
         assert _subscription(session).changed_at == LATER

@@ -5,11 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, preferences, subscribers, subscriptions, topics
-from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core import preferences, topics
+from preference_center.core.change import ChangeResult
 from preference_center.core.vocab import Frequency, Pause, Source
 from preference_center.store import Database
-from preference_center.store.tables import Subscriber
 from tests.support import make
 
 ADA = "ada@example.org"
@@ -17,19 +16,17 @@ HOUR = timedelta(hours=1)
 LATER = make.NOW + HOUR
 
 
-def _ada(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.id_of(), make.NOW)
-
-
 def _received(session: Session) -> set[str]:
-    ada = _ada(session)
+    ada = make.found(session)
     return {topic.slug for topic in topics.list_topics(session) if preferences.receives(ada, topic)}
 
 
 def _late_unsubscribe(session: Session, slug: str | None = "weekly-news") -> ChangeResult:
     """Record an unsubscribe that was made before every other change of a test."""
-    context = ChangeContext(Source.MAILTO, make.NOW - HOUR, make.NOW + 2 * HOUR)
-    return consent.end_consent(session, _ada(session), Target.of(slug), context)
+    made_at = make.NOW - HOUR
+    return make.unsubscribe(
+        session, slug=slug, source=Source.MAILTO, at=make.NOW + 2 * HOUR, occurred_at=made_at
+    )
 
 
 @pytest.mark.parametrize("slug", ["weekly-news", None])
@@ -70,16 +67,11 @@ def test_undoing_a_join_does_not_supersede_a_late_unsubscribe(
 
 def test_an_increase_supersedes_a_late_unsubscribe(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session)
-        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        subscriptions.set_frequency(
-            session, ada, topics.get(session, "weekly-news"), Frequency.WEEKLY, make.context()
-        )
+        make.subscriber(session, frequency=Frequency.MONTHLY)
+        make.set_frequency(session, Frequency.WEEKLY)
         assert not _late_unsubscribe(session).changed
         make.reduce(session, Pause.ONE_MONTH)
-        subscriptions.resume(
-            session, ada, topics.get(session, "weekly-news"), make.context(at=LATER)
-        )
+        make.resume(session, at=LATER)
         assert not _late_unsubscribe(session).changed
 
 

@@ -176,9 +176,10 @@ def test_at_most_twenty_emails_of_a_kind_are_queued_a_day(
     requested = [f"topic-{number}" for number in range(30)]
     with database.transaction() as session:
         for topic in requested:
-            outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, make.NOW, topic)
+            request = (make.id_of(), OutboxKind.OPT_IN_REQUEST, topic)
+            outbox.request(session, [request], make.NOW)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND
-        outbox.request(session, make.id_of(), OutboxKind.LINK, make.NOW)
+        outbox.request(session, [(make.id_of(), OutboxKind.LINK, "")], make.NOW)
         tomorrow = make.NOW + timedelta(days=1)
-        outbox.request(session, make.id_of(), OutboxKind.OPT_IN_REQUEST, tomorrow, "topic-29")
+        outbox.request(session, [(make.id_of(), OutboxKind.OPT_IN_REQUEST, "topic-29")], tomorrow)
         assert session.query(OutboxRow).count() == outbox.MAX_OF_A_KIND + 2

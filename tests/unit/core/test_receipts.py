@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, receipts, subscribers, subscriptions, topics
+from preference_center.core import erasure, reasons, receipts, subscribers
 from preference_center.core.change import ChangeResult
 from preference_center.core.undo import UNDO_DAYS
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
@@ -120,7 +120,7 @@ def _shown(database: Database, result: ChangeResult) -> list[tuple[str, str | No
 
 def test_a_receipt_shows_a_reduced_frequency(database: Database) -> None:
     with database.transaction() as session:
-        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+        make.subscriber(session, frequency=Frequency.WEEKLY)
         reduced = make.reduce(session, Frequency.MONTHLY)
     (change,) = _read(database, reduced.first_seq, reduced.last_seq).changes
     assert (change.kind, change.was, change.frequency) == ("fewer", "weekly", "monthly")
@@ -136,14 +136,10 @@ def test_a_receipt_shows_the_end_of_a_pause(database: Database) -> None:
 
 def test_a_receipt_shows_an_increase_and_a_resumption(database: Database) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session)
-        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        topic = topics.get(session, "weekly-news")
-        increased = subscriptions.set_frequency(
-            session, ada, topic, Frequency.EVERY, make.context()
-        )
+        make.subscriber(session, frequency=Frequency.MONTHLY)
+        increased = make.set_frequency(session, Frequency.EVERY)
         make.reduce(session, Pause.ONE_MONTH)
-        resumed = subscriptions.resume(session, ada, topic, make.context())
+        resumed = make.resume(session)
     assert _shown(database, increased) == [("more", "weekly-news")]
     assert _shown(database, resumed) == [("resumed", "weekly-news")]
 

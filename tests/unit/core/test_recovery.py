@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounces, erasure, ledger, recovery, subscribers
+from preference_center.core import bounces, erasure, ledger, recovery, subscribers, verification
 from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
 from preference_center.core.recovery import BounceFilter
@@ -43,19 +43,19 @@ def remove(session: Session, wanted: BounceFilter = FILTER) -> int:
 
 
 def suppressions(session: Session, email: str = ADA) -> set[str]:
-    return set(subscribers.lock(session, make.id_of(email), make.NOW).suppressions)
+    person = subscribers.find(session, make.id_of(email))
+    return set(person.suppressions) if person is not None else set()
 
 
 def test_removal_restores_the_state_before_the_bounces(database: Database) -> None:
     with database.transaction() as session:
-        make.subscriber(session, ADA).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.subscriber(session, ADA, frequency=Frequency.MONTHLY)
         record_bounce(session, authority="return-path")
         record_bounce(session, authority="provider")
         assert suppressions(session) == {"all", "address"}
         assert remove(session) == 2
         assert suppressions(session) == set()
-        person = subscribers.lock(session, make.id_of(ADA), make.NOW)
-        subscription = person.subscriptions["weekly-news"]
+        subscription = make.found(session, ADA).subscriptions["weekly-news"]
         assert (subscription.status, subscription.frequency) == ("subscribed", "monthly")
 
 
@@ -66,8 +66,8 @@ def test_a_removal_is_recorded_in_the_ledger(database: Database) -> None:
         remove(session)
         assert make.events(session, ADA)[-1] == ("lifted", "address")
         (*_, last) = ledger.load(session, make.id_of(ADA), 1)
-        assert last.row.source == "cli"
-        assert list(ledger.verify(session)) == [None]
+        assert last.source == "cli"
+        assert list(verification.verify(session)) == [None]
 
 
 @pytest.mark.parametrize("domain", ["mail.example", "MAIL.Example"])
@@ -158,7 +158,7 @@ def test_a_repeated_bounce_prevents_undoing_an_undo(database: Database) -> None:
         _restored_by_undo(session)
         bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "return-path")
         assert make.bounce(session, bounce, email=ADA) == "duplicate"
-        last = subscribers.lock(session, make.id_of(ADA), make.NOW).seq
+        last = make.found(session, ADA).seq
         with pytest.raises(UndoNotOfferedError):
             make.undo(session, last - 1, last, ADA)
 

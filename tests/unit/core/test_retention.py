@@ -43,7 +43,8 @@ DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 def _email(session: Session, state: OutboxState, settled_at: datetime | None) -> None:
     """Add an email that was requested long ago."""
     requested_at = make.NOW - 100 * DAY
-    outbox.request(session, make.id_of(f"{settled_at}@example.org"), OutboxKind.LINK, requested_at)
+    requested = (make.id_of(f"{settled_at}@example.org"), OutboxKind.LINK, "")
+    outbox.request(session, [requested], requested_at)
     row = session.query(OutboxRow).filter_by(state="pending").one()
     row.state, row.settled_at = state, settled_at
     session.flush()
@@ -235,8 +236,7 @@ def test_each_step_runs_in_batches_until_nothing_is_left(
 
 def test_a_cap_still_applies_after_a_purge(database: Database) -> None:
     with database.transaction() as session:
-        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        session.flush()
+        make.subscriber(session, frequency=Frequency.MONTHLY)
         topic, ids = topics.get(session, "weekly-news"), [make.id_of()]
         audience.claim(session, topic, "one", ids, make.NOW)
         later: Any = make.NOW + 27 * DAY

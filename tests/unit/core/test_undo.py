@@ -13,7 +13,7 @@ from preference_center.core.errors import (
 )
 from preference_center.core.vocab import Frequency, Scope, Source
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, row_values
+from preference_center.store.tables import OutboxRow
 from tests.support import make
 
 
@@ -27,9 +27,7 @@ def _state(database: Database) -> dict[str, Any]:
 @pytest.mark.parametrize("slug", ["weekly-news", "offers", "new-topic", None])
 def test_undo_restores_every_column(database: Database, slug: str | None) -> None:
     with database.transaction() as session:
-        ada = make.subscriber(session)
-        ada.subscriptions["weekly-news"].frequency = Frequency.MONTHLY
-        ada.subscriptions["weekly-news"].acquired_from = "the fair"
+        make.subscriber(session, frequency=Frequency.MONTHLY, acquired_from="the fair")
     before = _state(database)
     with database.transaction() as session:
         unsubscribe = make.unsubscribe(session, slug=slug)
@@ -41,12 +39,12 @@ def test_undo_restores_every_column(database: Database, slug: str | None) -> Non
 def test_undo_restores_the_change_time_and_sets_the_update_time(database: Database) -> None:
     later = make.NOW + timedelta(hours=1)
     with database.transaction() as session:
-        ada = make.subscriber(session, since=make.NOW - timedelta(days=9))
+        make.subscriber(session, since=make.NOW - timedelta(days=9))
         unsubscribe = make.unsubscribe(session)
         make.undo(session, unsubscribe.last_seq, unsubscribe.last_seq, at=later)
-        values = row_values(ada.subscriptions["weekly-news"])
-    assert values["updated_at"] == later
-    assert values["changed_at"] == make.NOW - timedelta(days=9)
+        subscription = make.found(session).subscriptions["weekly-news"]
+    assert subscription.updated_at == later
+    assert subscription.changed_at == make.NOW - timedelta(days=9)
 
 
 def test_undo_of_several_changes_restores_all_of_them(database: Database) -> None:

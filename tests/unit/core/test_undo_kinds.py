@@ -8,12 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
-    ledger,
     preferences,
     snapshots,
-    subscribers,
-    subscriptions,
     topics,
+    verification,
 )
 from preference_center.core.change import ADDRESS, ALL, ChangeResult, Target
 from preference_center.core.errors import UndoSupersededError
@@ -25,9 +23,8 @@ from tests.support import make
 def _subscribed(session: Session) -> None:
     make.topic(session, "silence", policy="opt_out")
     make.topic(session, "never-had")
-    ada = make.subscriber(session, "ada@example.org", "weekly-news", "offers")
-    ada.subscriptions["weekly-news"].acquired_from = "the fair"
-    ada.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+    make.subscriber(session, acquired_from="the fair", frequency=Frequency.WEEKLY)
+    make.subscriber(session, "ada@example.org", "offers")
 
 
 def _paused(session: Session) -> None:
@@ -46,14 +43,7 @@ def _unsubscribed_from_all(session: Session) -> None:
 
 
 def _remove_cap(session: Session) -> ChangeResult:
-    ada = subscribers.lock(session, make.id_of(), make.NOW)
-    topic = topics.get(session, "weekly-news")
-    return subscriptions.set_frequency(session, ada, topic, Frequency.EVERY, make.context())
-
-
-def _resume(session: Session) -> ChangeResult:
-    ada = subscribers.lock(session, make.id_of(), make.NOW)
-    return subscriptions.resume(session, ada, topics.get(session, "weekly-news"), make.context())
+    return make.set_frequency(session, Frequency.EVERY)
 
 
 Prepare = Callable[[Session], None]
@@ -65,7 +55,7 @@ KINDS: list[tuple[Prepare, Change]] = [
     (_subscribed, lambda session: make.reduce(session, Pause.THREE_MONTHS)),
     (_subscribed, lambda session: make.reduce(session, Pause.TWO_WEEKS, slug="silence")),
     (_paused, lambda session: make.reduce(session, Pause.THREE_MONTHS)),
-    (_paused, _resume),
+    (_paused, make.resume),
     (_paused, make.unsubscribe),
     (_subscribed, lambda session: make.start_topic(session, slug="never-had")),
     (_unsubscribed, make.start_topic),
@@ -75,7 +65,7 @@ KINDS: list[tuple[Prepare, Change]] = [
 
 
 def _state(session: Session) -> dict[str, Any]:
-    ada = subscribers.lock(session, make.id_of(), make.NOW)
+    ada = make.found(session)
     targets = [Target.of(topic.slug) for topic in topics.list_topics(session)]
     return snapshots.capture(ada, [*targets, ALL, ADDRESS])
 
@@ -98,7 +88,7 @@ def test_undo_of_each_kind_restores_the_previous_state(
         assert undone.last_seq - result.last_seq == result.last_seq - result.first_seq + 1
     with database.transaction() as session:
         assert _state(session) == before
-        assert list(ledger.verify(session)) == [None]
+        assert list(verification.verify(session)) == [None]
 
 
 @pytest.mark.parametrize(("prepare", "change"), KINDS)
@@ -170,7 +160,7 @@ def test_a_join_cannot_be_undone_after_rejoining_an_unsubscribed_topic(
         make.start_topic(session)
         with pytest.raises(UndoSupersededError):
             make.undo(session, joined.first_seq, joined.last_seq)
-        ada = subscribers.lock(session, make.id_of(), make.NOW)
+        ada = make.found(session)
         assert preferences.receives(ada, topics.get(session, "weekly-news"))
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, literal, select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, subscribers
+from preference_center.core import subscribers, verification
 from preference_center.core.vocab import KeyKind
 from preference_center.store import Database, KeyCheckError, keys
 from preference_center.store.schema import check_schema
@@ -90,7 +90,7 @@ def test_one_matching_key_of_a_list_is_enough(database: Database, database_url: 
             make.unsubscribe(session)
         other.close()
     with database.reading() as session:
-        assert [problem for problem in ledger.verify(session) if problem] == []
+        assert [problem for problem in verification.verify(session) if problem] == []
 
 
 def test_a_kind_of_key_without_a_value_is_not_checked(

@@ -30,11 +30,11 @@ from preference_center.core import (
     bounces,
     dedup,
     inbound_counts,
-    ledger,
     page_views,
     quarantine,
     reasons,
     topics,
+    verification,
 )
 from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
@@ -254,7 +254,7 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
         "extra"
     }
     with database.reading() as session:
-        assert list(ledger.verify(session)) == [None] * 4
+        assert list(verification.verify(session)) == [None] * 4
 
 
 def test_a_failed_upgrade_changes_nothing(
