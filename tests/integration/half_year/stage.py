@@ -16,19 +16,17 @@ from random import Random
 from typing import Any, TextIO
 from uuid import UUID
 
-from preference_center.core import (
-    consent,
-    erasure,
-    joining,
-    subscribers,
-    subscriptions,
-    topics,
-    undo,
-)
+from sqlalchemy.orm import Session
+
+from preference_center.core import erasure, subscriptions
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ADDRESS, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.joining import StartTopic
+from preference_center.core.subscriptions import Reduce
+from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, Source
 from preference_center.data import campaign_csv
 from preference_center.data.import_records import Rules
@@ -117,40 +115,46 @@ class Stage:
         self._log_event("act", **values)
 
     def _do(self, event: Act, context: ChangeContext) -> ChangeResult:
-        subscriber_id, unchanged = (
-            self._ids[event.person],
-            ChangeResult(changed=False, first_seq=0, last_seq=0),
-        )
+        unchanged = ChangeResult(changed=False, first_seq=0, last_seq=0)
         with self.database.transaction() as session:
-            if event.act in ("leave", "leave all"):
-                target = Target.of(event.topic if event.act == "leave" else None)
-                return apply_one(session, Unsubscribe(subscriber_id, target, context), self.now)
-            topic = topics.get(session, event.topic or "letter")
-            person = subscribers.lock(session, subscriber_id, self.now)
-            match event.act:
-                case "less":
-                    return subscriptions.reduce_or_pause(
-                        session, person, topic, _choice(event.choice), context
-                    )
-                case "cap":
-                    return subscriptions.set_frequency(
-                        session, person, topic, Frequency(event.choice), context
-                    )
-                case "resume":
-                    return subscriptions.resume(session, person, topic, context)
-                case "join":
-                    return joining.join(session, person, topic, context, asked_at=self.now)
-                case "bounce":
-                    bounced = replace(context, source=Source.BOUNCE)
-                    return consent.end_consent(session, person, ADDRESS, bounced)
-                case "erase":
-                    erasure.erase(session, [subscriber_id], Source.CLI, self.now)
-                    return unchanged
-            made = self.outcomes[event.person][-int(event.choice)]
+            if event.act == "erase":
+                erasure.erase(session, [self._ids[event.person]], Source.CLI, self.now)
+                return unchanged
             try:
-                return undo.undo(session, person, made.first_seq, made.last_seq, context)
+                return self._change(session, event, context)
             except UndoRefusal:
                 return unchanged
+
+    def _change(self, session: Session, event: Act, context: ChangeContext) -> ChangeResult:
+        subscriber_id, slug = self._ids[event.person], event.topic or "letter"
+        match event.act:
+            case "cap" | "resume":
+                return self._ask_for_more(session, event, slug, context)
+            case "leave" | "leave all":
+                target = Target.of(event.topic if event.act == "leave" else None)
+                change: Change[ChangeResult] = Unsubscribe(subscriber_id, target, context)
+            case "bounce":
+                bounced = replace(context, source=Source.BOUNCE)
+                change = Unsubscribe(subscriber_id, ADDRESS, bounced)
+            case "less":
+                change = Reduce(subscriber_id, slug, _choice(event.choice), context)
+            case "join":
+                change = StartTopic(subscriber_id, slug, self.now, context)
+            case _:
+                made = self.outcomes[event.person][-int(event.choice)]
+                change = Undo(subscriber_id, made.first_seq, made.last_seq, context)
+        return apply_one(session, change, self.now)
+
+    def _ask_for_more(
+        self, session: Session, event: Act, slug: str, context: ChangeContext
+    ) -> ChangeResult:
+        with make.drafted(session, _email(event.person), self.now) as draft:
+            if event.act == "resume":
+                result = subscriptions.resume(draft, slug, context)
+            else:
+                frequency = Frequency(event.choice)
+                result = subscriptions.set_frequency(draft, slug, frequency, context)
+        return result
 
     def _mail(self, letter: Letter) -> None:
         match letter.fate:

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.core import ledger
+from preference_center.core import verification
 from preference_center.data import campaign_csv
 from preference_center.store import Database
 from tests.integration.half_year import tally
@@ -59,7 +59,7 @@ def test_every_email_of_half_a_year_is_right(
     assert result.returncode == 0, result.stdout + result.stderr
     assert json.loads(result.stdout).keys() >= EXPECTED_COUNTS
     with database.reading() as session:
-        assert not [problem for problem in ledger.verify(session) if problem]
+        assert not [problem for problem in verification.verify(session) if problem]
     (tmp_path / "counts.json").write_text(result.stdout)
 
 

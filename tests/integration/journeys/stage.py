@@ -11,21 +11,17 @@ from playwright.sync_api import Page
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from preference_center.core import (
-    consent,
-    preferences,
-    reasons,
-    subscribers,
-    subscriptions,
-    topics,
-)
-from preference_center.core import undo as undoing
+from preference_center.core import preferences, reasons, subscribers, topics
+from preference_center.core.apply import apply_one
 from preference_center.core.change import Target
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.preferences_form import PauseAll
+from preference_center.core.state import Subscriber
+from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
-from preference_center.store.tables import Base, Subscriber
+from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import make, processes
 
@@ -159,18 +155,17 @@ def leave(
 ) -> str:
     """Unsubscribe from a topic or from everything, and return the path of the receipt."""
     at = NOW - timedelta(days=days_ago)
-    context = make.context(at=at, notice_delay=timedelta(minutes=2) if subscriber.email else None)
-    seq = consent.end_consent(session, subscriber, Target.of(slug), context).last_seq
-    return _receipt(subscriber, seq)
+    context = make.context(at=at, notice_delay=timedelta(minutes=2))
+    change = Unsubscribe(subscriber.subscriber_id, Target.of(slug), context)
+    return _receipt(subscriber, apply_one(session, change, at).last_seq)
 
 
 def undo(session: Session, subscriber: Subscriber) -> str:
     """Undo a subscriber's newest change, and return the path of its receipt."""
-    context = make.context(at=NOW)
-    return _receipt(
-        subscriber,
-        undoing.undo(session, subscriber, subscriber.seq, subscriber.seq, context).last_seq,
-    )
+    person = subscribers.find(session, subscriber.subscriber_id)
+    assert person is not None
+    change = Undo(person.subscriber_id, person.seq, person.seq, make.context(at=NOW))
+    return _receipt(person, apply_one(session, change, NOW).last_seq)
 
 
 def _receipt(subscriber: Subscriber, seq: int, first: int | None = None) -> str:
@@ -220,20 +215,18 @@ def _leave_pages(session: Session) -> dict[str, str]:
 
 def _reduced(session: Session) -> dict[str, str]:
     """Reduce or pause the emails of several subscribers, each in another way."""
-    weekly = topics.get(session, "weekly-news")
     pages = {}
     for choice in (Frequency.WEEKLY, Frequency.MONTHLY, Pause.TWO_WEEKS):
         email = f"{choice}@example.org"
         person = make.subscriber(session, email, *BOTH)
-        context = make.context(at=NOW, notice_delay=timedelta(minutes=2))
-        done = subscriptions.reduce_or_pause(session, person, weekly, choice, context)
+        done = make.reduce(session, choice, email, at=NOW, notice_delay=timedelta(minutes=2))
         pages[f"receipt, {choice}"] = _receipt(person, done.last_seq)
         pages[f"leave, {choice}"] = link("unsubscribe", email)
         pages[f"preferences, {choice}"] = link("preferences", email)
         pages[f"undo, {choice}"] = _receipt(person, done.last_seq) + "/undo"
     resting = make.subscriber(session, "resting@example.org", *BOTH)
     pause = PauseAll(resting.subscriber_id, Pause.ONE_MONTH, make.context(at=NOW))
-    done = pause.make(session, resting)
+    done = apply_one(session, pause, NOW)
     pages["receipt, all paused"] = _receipt(resting, done.last_seq, done.first_seq)
     saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
     pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
@@ -267,7 +260,7 @@ def _receipts(session: Session) -> dict[str, str]:
     superseded = leave(session, newer, days_ago=1)
     leave(session, newer, None)
     unknown = make.subscriber(session, "unknown@example.org", *BOTH)
-    unknown.email = None
+    make.set_details(session, "unknown@example.org", email=None)
     return {
         "goodbye, no reason": leave(session, make.subscriber(session, "why@example.org")),
         "goodbye, answered": _answered(session),
@@ -289,8 +282,8 @@ def _receipts(session: Session) -> dict[str, str]:
 def _answered(session: Session) -> str:
     person = make.subscriber(session, "told@example.org", *BOTH)
     receipt = leave(session, person)
-    session.flush()
-    reasons.record(session, person.subscriber_id, person.seq, ReasonCode.NEVER_SIGNED_UP, "", NOW)
+    seq = make.found(session, "told@example.org").seq
+    reasons.record(session, person.subscriber_id, seq, ReasonCode.NEVER_SIGNED_UP, "", NOW)
     return receipt
 
 

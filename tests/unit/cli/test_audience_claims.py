@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.core import subscriptions, topics
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
 from tests.support import make, processes
@@ -65,10 +64,7 @@ def test_repeating_a_campaign_gives_the_same_verdicts(database_url: str) -> None
 def test_a_pause_defers_until_it_ends(database: Database, database_url: str) -> None:
     until = utc_now().replace(microsecond=0) + timedelta(days=14)
     with database.transaction() as session:
-        subscriber = make.subscriber(session)
-        subscriptions.pause(
-            session, subscriber, topics.get(session, "weekly-news"), until, make.context()
-        )
+        make.subscriber(session, paused_until=until)
     (row,) = csv.DictReader(run_ok(database_url, *mailing("1", "--claim"), stdin=ADA).splitlines())
     assert (row["verdict"], row["reason"], row["until"]) == ("defer", "paused", until.isoformat())
 

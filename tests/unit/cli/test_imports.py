@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.core import subscribers
+from preference_center.core import work
 from preference_center.store import Database, UnavailableError
 from tests.support import make, processes
 from tests.support.command import run, run_ok
@@ -95,7 +95,7 @@ def test_refused_rows_are_kept_if_the_import_fails(
     def unavailable(*_: object) -> None:
         raise UnavailableError("the database cannot be used now")
 
-    monkeypatch.setattr(subscribers, "lock_all", unavailable)
+    monkeypatch.setattr(work, "load", unavailable)
     people = "email,topic,status\nnobody,news,subscribed\nada@example.org,news,unsubscribed\n"
     result = run(database_url, "import", "-", "--refused", str(target), stdin=people)
     assert result.exit_code == 3

@@ -160,7 +160,7 @@ def test_a_purge_skips_rows_locked_by_another_transaction(database: Database) ->
     keep = replace(make.RETENTION, reason_identities=400 * DAY)
     with database.transaction() as session:
         domain_hold.count_claims(session, ["ada@own.example"], now - 99 * DAY)
-        domain_hold.count_failure(session, "own.example", now - 99 * DAY)
+        domain_hold.add_failures(session, ["own.example"], now - 99 * DAY)
         week = reasons.week_of(now - 999 * DAY)
         past = {"id": uuid4(), "week": week, "topic": "weekly-news", "code": "other"}
         session.execute(insert(AnonymizedReason), [{**past, "note": "Too many."}])

@@ -32,7 +32,8 @@ def test_erasing_an_unclean_address_also_erases_the_cleaned_one(
     unclean = "Ada <ada@example.org>"
     with database.transaction() as session:
         make.subscriber(session)
-        subscribers.lock(session, fingerprint(unclean, make.IDENTITY_KEY), make.NOW)
+        person = fingerprint(unclean, make.IDENTITY_KEY)
+        subscribers.upsert_addresses(session, {person: ""}, make.NOW)
     assert run_ok(database_url, "erase", unclean) == "Erased.\n"
     with database.reading() as session:
         for each in (make.id_of(), fingerprint(unclean, make.IDENTITY_KEY)):

@@ -239,7 +239,7 @@ def test_a_claim_gives_the_same_verdicts_as_a_check_and_is_counted(database: Dat
 def test_a_deferred_row_says_until_when(database: Database) -> None:
     until = make.NOW + timedelta(days=3)
     with database.transaction() as session:
-        make.subscriber(session).subscriptions["weekly-news"].paused_until = until
+        make.subscriber(session, paused_until=until)
     (ada,) = _verdicts(database, "email\nada@example.org\n", claim=True)
     assert (ada["verdict"], ada["reason"], ada["until"]) == ("defer", "paused", until.isoformat())
     assert {ada[name] for name in LINK_COLUMNS} == {""}
@@ -261,7 +261,7 @@ def test_unknown_people_are_claimed_under_an_opt_out_policy(database: Database) 
 
 def test_a_person_named_twice_is_claimed_once(database: Database) -> None:
     with database.transaction() as session:
-        make.subscriber(session).subscriptions["weekly-news"].frequency = Frequency.MONTHLY
+        make.subscriber(session, frequency=Frequency.MONTHLY)
     content = f"email,id\nADA@example.org,\n,{make.id_of()}\n"
     rows = _verdicts(database, content, claim=True)
     assert [row["verdict"] for row in rows] == ["allow", "deny"]
@@ -274,8 +274,7 @@ def test_a_crashed_mailing_gets_the_same_verdicts_when_repeated(
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", 10)
     with database.transaction() as session:
         for number in range(50):
-            subscriber = make.subscriber(session, f"p{number}@example.org")
-            subscriber.subscriptions["weekly-news"].frequency = Frequency.WEEKLY
+            make.subscriber(session, f"p{number}@example.org", frequency=Frequency.WEEKLY)
     content = "email\n" + "".join(f"p{number}@example.org\n" for number in range(50))
     rows = read_csv(io.BytesIO(content.encode()))
     verdicts = MAILING.verdicts(rows, database, lambda: make.NOW, claim=True)

@@ -84,10 +84,11 @@ def _cells(content: bytes, *columns: str) -> list[tuple[str, ...]]:
 def _add_people(session: Session) -> None:
     """Add one person of each kind."""
     for number, cell in enumerate(HOSTILE):
-        held = make.subscriber(session, f"'+{number}=h@example.org").subscriptions["weekly-news"]
-        held.acquired_from = held.consent_source = held.basis = cell
+        fields: Any = dict.fromkeys(("acquired_from", "consent_source", "basis"), cell)
+        make.subscriber(session, f"'+{number}=h@example.org", **fields)
     for name in ("left", "all", "bounced", "complained", "both", "erased", "twice"):
-        make.subscriber(session, f"{name}@example.org", "weekly-news", "offers").locale = "pt-BR"
+        make.subscriber(session, f"{name}@example.org", "weekly-news", "offers")
+        make.set_details(session, f"{name}@example.org", locale="pt-BR")
     make.unsubscribe(session, "left@example.org", source="one-click", campaign="2026-47")
     make.unsubscribe(session, "all@example.org", None)
     make.unsubscribe(session, "bounced@example.org", None, Scope.ADDRESS, source="bounce")
@@ -179,12 +180,16 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
     for number, person in enumerate(people):
         email = f"p{number}@example.org"
         if person["known"]:
-            subscriber = make.subscriber(session, email, "weekly-news", "offers")
-            subscriber.locale = person.get("locale")
-            offers = subscriber.subscriptions["offers"]
-            offers.acquired_from = person.get("cell", "")
-            offers.frequency = person.get("frequency", "every")
-            offers.paused_until = person.get("paused_until")
+            make.subscriber(session, email)
+            make.subscriber(
+                session,
+                email,
+                "offers",
+                acquired_from=person.get("cell", ""),
+                frequency=person.get("frequency", Frequency.EVERY),
+                paused_until=person.get("paused_until"),
+            )
+            make.set_details(session, email, locale=person.get("locale"))
         if person["erased"]:
             erasure.erase(session, [make.id_of(email)], Source.CLI, make.NOW)
         for changes in person["unsubscribes"]:

@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from preference_center.core import audience, domain_hold, erasure, ledger, subscribers, topics
+from preference_center.core import (
+    audience,
+    domain_hold,
+    erasure,
+    ledger,
+    state,
+    subscribers,
+    topics,
+    verification,
+)
 from preference_center.core.vocab import ImportStatus, Scope, Source, TopicPolicy
 from preference_center.data.identity import BadRowError, read_identity
 from preference_center.data.import_records import Rules
@@ -65,11 +74,9 @@ def _import(database: Database, text: str, **changes: Any) -> tuple[Counter[str]
     return outcome.counts, outcome.refused
 
 
-def _person(database: Database, email: str = ADA) -> Subscriber:
+def _person(database: Database, email: str = ADA) -> state.Subscriber:
     with database.reading() as session:
-        found = subscribers.find(session, make.id_of(email))
-        assert found is not None
-        return found
+        return make.found(session, email)
 
 
 def _refusal_reason(database: Database, text: str, **changes: Any) -> str:
@@ -294,7 +301,7 @@ def test_an_imported_erasure_erases_the_subscriber(database: Database, kind: str
     assert ada.erased_at == datetime(2026, 1, 1, tzinfo=UTC)
     with database.reading() as session:
         assert session.query(LedgerDetail).count() == session.query(ClaimCount).count() == 0
-        assert list(ledger.verify(session)) == [None]
+        assert list(verification.verify(session)) == [None]
 
 
 def test_a_thousand_rows_take_a_handful_of_statements(database: Database) -> None:
@@ -559,10 +566,10 @@ def test_the_ledger_keeps_the_stated_source_of_an_unsubscribe(
     with database.reading() as session:
         change = ledger.load(session, make.id_of(), 1)[-1]
         assert change.stated_source == "changed_by: phone; consent_source: call of 3 November"
-        assert change.row.source == "import"
+        assert change.source == "import"
         assert change.after is not None
         assert len(change.after) == 1
-        assert list(ledger.verify(session)) == [None]
+        assert list(verification.verify(session)) == [None]
 
 
 @pytest.mark.integration

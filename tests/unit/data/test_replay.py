@@ -15,16 +15,18 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     domain_hold,
     erasure,
-    joining,
     ledger,
     preferences,
     recovery,
     snapshots,
     subscribers,
     topics,
+    verification,
 )
+from preference_center.core.apply import apply_one
 from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.joining import AskAgain
 from preference_center.core.vocab import SUPPRESSION_SCOPES, NotSaved, Scope, Source
 from preference_center.data import exports
 from preference_center.data.replay import Replay
@@ -108,13 +110,12 @@ def has_complained(database: Database, email: str = ADA) -> bool:
 def confirm_link_refusal(database: Database, email: str = ADA) -> NotSaved | None:
     """Return why a page would not email a confirm link, or None; save nothing."""
     with database.transaction(dry_run=True) as session:
-        subscriber = subscribers.lock(session, make.id_of(email), LATER)
-        return joining.ask(session, subscriber, "weekly-news", LATER, smtp=True)
+        return apply_one(session, AskAgain(make.id_of(email), "weekly-news", smtp=True), LATER)
 
 
 def is_intact(database: Database) -> bool:
     with database.reading() as session:
-        return not [problem for problem in ledger.verify(session) if problem]
+        return not [problem for problem in verification.verify(session) if problem]
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_a_lost_unsubscribe_is_restored_unchanged(
     assert ended(filled, "ben@example.org") == set()
     assert is_intact(filled)
     with filled.reading() as session:
-        row = ledger.load(session, make.id_of(), 1)[-1].row
+        row = ledger.load(session, make.id_of(), 1)[-1]
         assert (row.source, row.occurred_at) == ("import", make.NOW + HOUR)
         assert (row.recorded_at, row.campaign) == (LATER, details.get("campaign"))
     after = back_up(filled)
@@ -179,7 +180,7 @@ def test_a_lost_erasure_is_restored(filled: Database) -> None:
         assert ada.erased_at == make.NOW + HOUR
         assert set(ada.suppressions) == {"all"}
         changes = ledger.load(session, make.id_of(), 1)
-        assert {(each.row.topic, each.after is None) for each in changes} == {(None, True)}
+        assert {(each.topic, each.after is None) for each in changes} == {(None, True)}
     assert is_intact(filled)
     after = back_up(filled)
     assert replay(filled, file, LATER + HOUR)[0].keys() == {"unchanged"}
@@ -328,8 +329,7 @@ def test_a_lost_address_suppression_outweighs_a_repeated_bounce(filled: Database
     with filled.transaction() as session:
         make.unsubscribe(session, **address, source="bounce", at=make.NOW)
         make.unsubscribe(session, **address, source="bounce", campaign="b", at=make.NOW + HOUR)
-        ada = subscribers.lock(session, make.id_of(), make.NOW)
-        assert ada.suppressions[Scope.ADDRESS].repeated_at is not None
+        assert make.found(session).suppressions[Scope.ADDRESS].repeated_at is not None
     backup = back_up(filled)
     with filled.transaction() as session:
         make.unsubscribe(session, **address, source="cli", at=make.NOW + 2 * HOUR)

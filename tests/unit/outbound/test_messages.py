@@ -12,8 +12,6 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     outbox,
     preferences_form,
-    subscribers,
-    subscriptions,
     topics,
 )
 from preference_center.core.apply import apply_one
@@ -22,7 +20,7 @@ from preference_center.core.vocab import Frequency, OutboxKind, Pause
 from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, Subscriber
+from preference_center.store.tables import OutboxRow
 from tests.support import mailer, make
 from tests.support.mailer import Mailer
 
@@ -51,17 +49,11 @@ def reduce(choice: Frequency | Pause, slug: str = "weekly-news") -> Change:
 
 
 def set_frequency(frequency: Frequency) -> Change:
-    def change(session: Session) -> None:
-        ada, topic = lock(session), topics.get(session, "weekly-news")
-        subscriptions.set_frequency(session, ada, topic, frequency, change_context())
-
-    return change
+    return lambda session: make.set_frequency(session, frequency, notice_delay=DELAY)
 
 
 def resume(session: Session) -> None:
-    subscriptions.resume(
-        session, lock(session), topics.get(session, "weekly-news"), change_context()
-    )
+    make.resume(session, notice_delay=DELAY)
 
 
 def start(slug: str = "weekly-news") -> Change:
@@ -83,12 +75,8 @@ def pause_all(session: Session) -> None:
 
 def undo(session: Session) -> None:
     """Undo the last change."""
-    seq = lock(session).seq
+    seq = make.found(session).seq
     make.undo(session, seq, seq, notice_delay=DELAY)
-
-
-def lock(session: Session) -> Subscriber:
-    return subscribers.lock(session, make.id_of(), make.NOW)
 
 
 @pytest.fixture
@@ -344,7 +332,7 @@ def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
 def test_a_notice_names_topics_in_the_subscribers_language(reader: Database) -> None:
     def describe(session: Session) -> None:
         topics.describe(topics.get(session, "weekly-news"), "ar", "أخبار", "")
-        lock(session).locale = "ar-XB"
+        make.set_details(session, locale="ar-XB")
 
     message = notice_of(reader, describe, reduce(Frequency.WEEKLY), languages=("en", "ar-XB"))
     assert "أخبار" in message["Subject"]
@@ -357,7 +345,7 @@ def test_a_notice_names_topics_in_the_subscribers_language(reader: Database) -> 
 
 def request(database: Database, kind: OutboxKind, topic: str = "") -> None:
     with database.transaction() as session:
-        outbox.request(session, make.id_of(), kind, make.NOW, topic)
+        outbox.request(session, [(make.id_of(), kind, topic)], make.NOW)
 
 
 def requested(database: Database, kind: OutboxKind, topic: str = "", **settings: Any) -> Any:
@@ -413,7 +401,7 @@ def test_a_requested_email_is_in_the_subscribers_language(
     reader: Database, kind: OutboxKind
 ) -> None:
     with reader.transaction() as session:
-        lock(session).locale = "ar-XB"
+        make.set_details(session, locale="ar-XB")
     topic = "science" if kind is OutboxKind.OPT_IN_REQUEST else ""
     message = requested(reader, kind, topic, languages=("en", "ar-XB"))
     assert message["Content-Language"] == "ar-XB"
@@ -442,5 +430,5 @@ def test_a_link_sent_late_is_dated_when_it_is_written(reader: Database) -> None:
 
 def test_an_email_goes_to_the_normalized_address(reader: Database) -> None:
     with reader.transaction() as session:
-        lock(session).email = "Ada@EXAMPLE.org"
+        make.set_details(session, email="Ada@EXAMPLE.org")
     assert requested(reader, OutboxKind.LINK)["To"] == "ada@example.org"

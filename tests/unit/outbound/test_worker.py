@@ -237,7 +237,7 @@ def test_a_worker_waits_for_an_unavailable_database(
 def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
     unsubscribe(mailer.database)
     with mailer.database.transaction() as session:
-        subscribers.lock(session, make.id_of(), make.NOW).locale = "ar-XB"
+        make.set_details(session, locale="ar-XB")
     mailer.send_due(DELAY, languages=("en", "ar-XB"))
     assert mailer.sent[0]["Content-Language"] == "ar-XB"
 
@@ -252,7 +252,7 @@ def ask(database: Database, kind: OutboxKind, topic: str = "", email: str = ADA)
         if subscribers.find(session, make.id_of()) is None:
             make.subscriber(session)
             make.topic(session, "product-news")
-        outbox.request(session, make.id_of(email), kind, make.NOW, topic)
+        outbox.request(session, [(make.id_of(email), kind, topic)], make.NOW)
 
 
 def test_a_requested_email_is_sent_at_once_and_once(mailer: Mailer) -> None:

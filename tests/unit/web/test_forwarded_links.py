@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, subscribers
+from preference_center.core import erasure
 from preference_center.core.vocab import Frequency, NotSaved, OutboxKind, Pause, Source, Status
 from preference_center.links.minter import Purpose
 from preference_center.store.tables import Base, OutboxRow
@@ -40,12 +40,12 @@ def _erase(session: Session) -> None:
 
 
 def _no_address(session: Session) -> None:
-    subscribers.lock(session, make.id_of(), EARLIER).email = None
+    make.set_details(session, email=None)
 
 
 def _unconfirmed(session: Session) -> None:
-    ada = subscribers.lock(session, make.id_of(), EARLIER)
-    ada.subscriptions["weekly-news"].status = Status.UNCONFIRMED
+    with make.drafted(session) as draft:
+        draft.subscriber.subscriptions["weekly-news"].status = Status.UNCONFIRMED
 
 
 STATES: dict[str, list[Callable[[Session], object]]] = {

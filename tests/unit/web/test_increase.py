@@ -114,8 +114,8 @@ def test_one_form_sends_one_email(center: Site) -> None:
 
 def _no_address(site: Site) -> None:
     with site.database.transaction() as session:
-        ada = make.subscriber(session)
-        ada.email = None
+        make.subscriber(session)
+        make.set_details(session, email=None)
 
 
 @pytest.mark.parametrize("smtp", [True, False])

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from preference_center.core import subscribers, topics
+from preference_center.core import topics
 from tests.support import make
 from tests.support.page import BRAND
 from tests.support.site import Site, confirm, link
@@ -31,7 +31,7 @@ def both(site_with: SiteMaker) -> Site:
 
 def prefer(site: Site, locale: str | None) -> None:
     with site.database.transaction() as session:
-        subscribers.lock(session, make.id_of(), make.NOW).locale = locale
+        make.set_details(session, locale=locale)
 
 
 @pytest.mark.parametrize(

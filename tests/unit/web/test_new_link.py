@@ -300,7 +300,7 @@ def test_the_email_is_in_the_subscribers_language(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "de"))
     site.subscribe()
     with site.database.transaction() as session:
-        make.subscriber(session, ADA).locale = "de"
+        make.set_details(session, ADA, locale="de")
     ask(site, headers={"Accept-Language": "en"})
     (message,) = site.emails()
     assert message["Content-Language"] == "de"

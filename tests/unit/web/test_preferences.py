@@ -205,7 +205,7 @@ def test_the_chosen_language_is_used_for_pages_and_emails(center: Site) -> None:
 
 def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
     with center.database.transaction() as session:
-        make.subscriber(session, ADA).locale = "de"
+        make.set_details(session, ADA, locale="de")
     page = center.page(PREFERENCES)
     page.select("language", "English")
     (button,) = [each for each in page.buttons if each not in {page.buttons[0], page.buttons[-1]}]

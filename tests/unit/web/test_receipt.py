@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from preference_center.core import consent, erasure, subscribers
-from preference_center.core.change import Target
+from preference_center.core import erasure, subscribers
 from preference_center.core.vocab import Source
 from preference_center.links.minter import Purpose
 from tests.support import make
@@ -178,9 +177,7 @@ def test_a_late_undo_links_to_the_sign_up_page(site_with: SiteMaker) -> None:
 
 def test_an_unsubscribe_by_staff_cannot_be_undone(site: Site) -> None:
     with site.database.transaction() as session:
-        ada = subscribers.lock(session, make.id_of(), make.NOW)
-        target = Target.of("weekly-news")
-        stopped = consent.end_consent(session, ada, target, make.context(Source.CONSOLE))
+        stopped = make.unsubscribe(session, source=Source.CONSOLE)
     assert site.page(receipt(stopped.last_seq), 409).buttons == []
     assert site.post(f"{receipt(stopped.last_seq)}/undo").status_code == 409
 
@@ -203,7 +200,7 @@ def test_undoing_an_unsubscribe_from_all_says_what_is_sent_again(site: Site) -> 
 
 def test_the_wording_of_an_undo_is_recorded_in_its_language(site: Site) -> None:
     with site.database.transaction() as session:
-        subscribers.lock(session, make.id_of(), make.NOW).locale = "en"
+        make.set_details(session, locale="en")
     site.press(site.page(unsubscribe(site)), "Undo")
     (wording,) = site.rows()["wordings"]
     assert "Puts everything back as it was." in str(wording)
