@@ -71,9 +71,9 @@ class Draft:
         bounced = self.bounces is not None and self.bounces.added
         return bool(self.rows or bounced or self.subscriber.email or self.subscriber.locale)
 
-    def capture(self, *targets: Target) -> Snapshot:
-        """Return the state of each target, to pass to `record` after a change."""
-        return capture(self.subscriber, targets)
+    def capture(self, target: Target) -> Snapshot:
+        """Return the state of a target, to pass to `record` after a change."""
+        return capture(self.subscriber, (target,))
 
     def record(
         self, event: Event, target: Target, context: ChangeContext, before: Snapshot
@@ -82,8 +82,7 @@ class Draft:
 
         `before` is the snapshot captured before the change.
         """
-        after = capture(self.subscriber, map(Target.from_key, before))
-        seq = self.append(event, target, context, before, after)
+        seq = self.append(event, target, context, before, self.capture(target))
         self.subscriber.locale = self.subscriber.locale or context.language
         if context.notice_delay is not None and self._wants_notices(target):
             notice = outbox.notice_of(seq, context)
@@ -151,8 +150,8 @@ class Change(ABC, Generic[Result_co]):
 
     @property
     def wording(self) -> str | None:
-        """Return the wording that the change records, or None: by default that of its context."""
-        return getattr(getattr(self, "context", None), "wording", None)
+        """Return the wording that the change records, or None."""
+        return None
 
     def first_row(self, subscriber: Subscriber) -> int | None:
         """Return the first ledger row that the decision needs, or None if it needs none."""

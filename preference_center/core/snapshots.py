@@ -4,16 +4,12 @@ A snapshot is captured before and after a change, kept in the ledger, and restor
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from preference_center.core.change import Target
 from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import Frequency, Source, Status
-
-# Fields that identify a row, or that say when it was written rather than what it says.
-_NOT_CAPTURED = {"topic", "kind", "updated_at", "repeated_at"}
 
 Value = Mapping[str, Any] | None  # Columns by name; None if there is no row.
 Snapshot = Mapping[str, Value]  # By the key of a target.
@@ -79,23 +75,28 @@ def _remove(subscriber: Subscriber, target: Target) -> None:
         subscriber.subscriptions.pop(target.topic, None)
 
 
-def _names(kind: type[Subscription | Suppression]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind) if each.name not in _NOT_CAPTURED)
-
-
-_CAPTURED = {Subscription: _names(Subscription), Suppression: _names(Suppression)}
-
-
 def _values(row: Subscription | Suppression | None) -> Value:
+    """Return the fields that say what a row says, not which one it is or when it was written."""
     if row is None:
         return None
-    return {name: _to_plain(getattr(row, name)) for name in _CAPTURED[type(row)]}
+    if isinstance(row, Suppression):
+        return {"since": _text(row.since), "source": row.source}
+    return {
+        "status": row.status,
+        "frequency": row.frequency,
+        "paused_until": _text(row.paused_until),
+        "changed_at": _text(row.changed_at),
+        "source": row.source,
+        "basis": row.basis,
+        "acquired_from": row.acquired_from,
+        "consent_at": _text(row.consent_at),
+        "consent_source": row.consent_source,
+        "consent_wording": row.consent_wording.hex() if row.consent_wording else None,
+    }
 
 
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    return value.hex() if isinstance(value, bytes) else value
+def _text(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
 
 
 # How the plain values of fields that are not texts are read.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, outbox
@@ -40,10 +40,7 @@ def load(
     A subscriber who is not on record is new, and written only if a change adds something.
     """
     wanted, key = sorted(ids), session.info["keys"][KeyKind.SERVER][-1].encode()
-    table = tables.Subscriber.__table__
-    locking = select(table).where(table.c.subscriber_id.in_(wanted))
-    locking = locking.order_by(table.c.subscriber_id).with_for_update()
-    known = {row.subscriber_id: row for row in session.execute(locking)}
+    known = {row[0]: row for row in sets.select(session, tables.Subscriber, wanted, lock=True)}
     subscriptions = _values(session, tables.Subscription, known)
     suppressions = _values(session, tables.Suppression, known)
     drafts = {}
@@ -53,7 +50,7 @@ def load(
             drafts[each] = Draft(Subscriber.new(each, now), topics, key, Loaded())
             continue
         loaded = Loaded(
-            tuple(found),
+            found,
             {values[0]: values for values in subscriptions.get(each, ())},
             {values[0]: values for values in suppressions.get(each, ())},
         )
@@ -88,11 +85,8 @@ def _values(
 ) -> Mapping[UUID, list[_Values]]:
     """Return the rows of each subscriber, without the id."""
     found: dict[UUID, list[_Values]] = defaultdict(list)
-    columns = table.__table__.c
-    if ids:
-        statement = select(table.__table__).where(columns.subscriber_id.in_(sorted(ids)))
-        for subscriber_id, *values in session.execute(statement):
-            found[subscriber_id].append(tuple(values))
+    for row in sets.select(session, table, ids) if ids else ():
+        found[row[0]].append(row[1:])
     return found
 
 
@@ -100,8 +94,7 @@ def _write_state(session: Session, drafts: Sequence[Draft]) -> None:
     """Write the rows that differ from those that were loaded, and delete those that are gone."""
     known = [(each.loaded, Loaded.of(each.subscriber)) for each in drafts]
     own = [now.own for loaded, now in known if now.own and loaded.own not in (None, now.own)]
-    columns = sets.columns_of(tables.Subscriber)
-    sets.update(session, tables.Subscriber, columns[:1], columns[1:], own)
+    sets.update(session, tables.Subscriber, own)
     ids = [each.subscriber.subscriber_id for each in drafts]
     subscriptions = [(loaded.subscriptions, now.subscriptions) for loaded, now in known]
     _write_rows(session, tables.Subscription, ids, subscriptions)

@@ -16,6 +16,8 @@ from typing import Any
 from uuid import UUID
 
 FIRST_HEAD = bytes(32)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 STATED_SOURCE = "stated_source"  # Beside the keys of a snapshot, in the details' `after`.
 
 
@@ -61,7 +63,7 @@ def digest(
 
 def canonical_json(value: Mapping[str, Any]) -> str:
     """Return the canonical JSON text of `value`, as details use it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical.encode(value)
 
 
 def _utc(at: datetime) -> str:

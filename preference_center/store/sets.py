@@ -1,12 +1,15 @@
-"""Write many rows of one table in one statement, on both engines.
+"""Read and write many rows of one table in one statement, on both engines.
 
 PostgreSQL gets each column as one binary array, which costs the client a third of `executemany`.
-SQLite runs one prepared statement per row.
+SQLite runs one prepared statement per row. SQLAlchemy's own statements would take longer to build
+than the database takes to run them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from json import dumps
+from typing import Any, cast
+from uuid import UUID
 
 from sqlalchemy import Boolean, Connection, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
@@ -15,6 +18,7 @@ from preference_center.store.tables import Base, Utc
 from preference_center.store.tables.base import Word
 
 Rows = Sequence[tuple[Any, ...]]
+_Converter = Callable[[Any], Any] | None  # None leaves a value as it is.
 
 _ARRAY_TYPES: dict[type, str] = {
     Boolean: "bool",
@@ -26,13 +30,38 @@ _ARRAY_TYPES: dict[type, str] = {
 }
 
 
+def select(
+    session: Session, table: type[Base], ids: Iterable[UUID], *, lock: bool = False
+) -> list[tuple[Any, ...]]:
+    """Return the rows of these subscribers with all columns, in the order of the ids.
+
+    `lock` locks them until the transaction ends.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        found = connection.exec_driver_sql(
+            _select(table, "IN (SELECT value FROM json_each(?))", ""),
+            (dumps([each.hex for each in ids]),),
+        )
+    else:
+        ending = "FOR UPDATE" if lock else ""
+        found = connection.exec_driver_sql(_select(table, "= ANY(%b)", ending), (list(ids),))
+    readers = _readers(table, connection.dialect)
+    return [
+        tuple([value if read is None else read(value) for value, read in zip(row, readers)])  # noqa: B905 (strict is slower)
+        for row in found
+    ]
+
+
 def insert(session: Session, table: type[Base], rows: Rows, conflict: str = "") -> None:
     """Insert rows, with all columns of the table in their order.
 
     `conflict` is an ON CONFLICT clause; if it updates, no two rows may have the same key.
     """
     if rows:
-        _insert(session.connection(), table, rows, conflict)
+        connection = session.connection()
+        statement = _insert(table, connection.dialect.name, conflict)
+        _execute(connection, table, statement, columns_of(table), rows)
 
 
 def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
@@ -44,9 +73,10 @@ def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
     if connection.dialect.name == "sqlite" or not rows:
         insert(session, table, rows)
         return {row[0] for row in rows}
-    first = columns_of(table)[0]
-    clause = f"ON CONFLICT DO NOTHING RETURNING {first}"
-    return {key for (key,) in _insert(connection, table, rows, clause)}
+    names = columns_of(table)
+    conflict = f"ON CONFLICT DO NOTHING RETURNING {names[0]}"
+    statement = _insert(table, connection.dialect.name, conflict)
+    return {key for (key,) in _execute(connection, table, statement, names, rows)}
 
 
 def upsert(session: Session, table: type[Base], rows: Rows) -> None:
@@ -54,38 +84,19 @@ def upsert(session: Session, table: type[Base], rows: Rows) -> None:
     insert(session, table, rows, _overwriting(table))
 
 
-def update(
-    session: Session, table: type[Base], keys: Sequence[str], values: Sequence[str], rows: Rows
-) -> None:
-    """Update columns of existing rows; each of `rows` holds the keys, then the values."""
-    connection, name, names = session.connection(), table.__tablename__, (*keys, *values)
-    if connection.dialect.name == "sqlite":
-        assigned = ", ".join(f"{each} = ?{n}" for n, each in enumerate(values, len(keys) + 1))
-        source, matches = "", _numbered(keys)
-    else:
-        assigned = ", ".join(f"{each} = new.{each}" for each in values)
-        source, matches = (
-            f"FROM {_arrays(table, names)} AS new ({', '.join(names)})",
-            _joined(name, "new", keys),
-        )
+def update(session: Session, table: type[Base], rows: Rows) -> None:
+    """Update all columns of existing rows; the first column is the primary key."""
     if rows:
-        statement = " ".join(("UPDATE", name, "SET", assigned, source, "WHERE", matches))
-        _execute(connection, table, statement, names, rows)
+        connection = session.connection()
+        statement = _update(table, connection.dialect.name)
+        _execute(connection, table, statement, columns_of(table), rows)
 
 
-def delete(session: Session, table: type[Base], keys: Sequence[str], rows: Rows) -> None:
+def delete(session: Session, table: type[Base], keys: tuple[str, ...], rows: Rows) -> None:
     """Delete the rows with these keys."""
-    connection, name = session.connection(), table.__tablename__
-    if connection.dialect.name == "sqlite":
-        source, matches = "", _numbered(keys)
-    else:
-        source, matches = (
-            f"USING {_arrays(table, keys)} AS old ({', '.join(keys)})",
-            _joined(name, "old", keys),
-        )
     if rows:
-        statement = " ".join(("DELETE FROM", name, source, "WHERE", matches))
-        _execute(connection, table, statement, keys, rows)
+        connection = session.connection()
+        _execute(connection, table, _delete(table, connection.dialect.name, keys), keys, rows)
 
 
 @cache
@@ -94,29 +105,11 @@ def columns_of(table: type[Base]) -> tuple[str, ...]:
     return tuple(table.__table__.columns.keys())
 
 
-@cache
-def _overwriting(table: type[Base]) -> str:
-    keys = [column.name for column in table.__table__.primary_key]
-    assigned = (f"{each} = excluded.{each}" for each in columns_of(table) if each not in keys)
-    return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(assigned)}"
-
-
-def _insert(connection: Connection, table: type[Base], rows: Rows, clause: str) -> Any:
-    names = columns_of(table)
-    into = f"{table.__tablename__} ({', '.join(names)})"
-    if connection.dialect.name == "sqlite":
-        parts = ("VALUES (", ", ".join("?" * len(names)), ")")
-    else:
-        parts = ("SELECT * FROM", _arrays(table, names), "AS new")
-    statement = " ".join(("INSERT INTO", into, *parts, clause))
-    return _execute(connection, table, statement, names, rows)
-
-
 def _execute(
-    connection: Connection, table: type[Base], statement: str, names: Sequence[str], rows: Rows
+    connection: Connection, table: type[Base], statement: str, names: tuple[str, ...], rows: Rows
 ) -> Any:
     """Run a statement once with an array per column, or on SQLite for each row."""
-    converters = _converters(table, tuple(names), connection.dialect)
+    converters = _converters(table, names, connection.dialect)
     columns = [
         column if convert is None else [convert(value) for value in column]
         for column, convert in zip(map(list, zip(*rows, strict=True)), converters, strict=True)
@@ -127,31 +120,83 @@ def _execute(
 
 
 @cache
-def _converters(
-    table: type[Base], names: tuple[str, ...], dialect: Dialect
-) -> list[Callable[[Any], Any] | None]:
-    """Return for each column the function that converts its values for the driver, or None."""
-    assert isinstance(table.__table__, Table)  # noqa: S101 (for the type checker)
-    types = [table.__table__.columns[name].type for name in names]
-    if dialect.name == "sqlite":
-        return [each.dialect_impl(dialect).bind_processor(dialect) for each in types]
-    return [_word_or_none if isinstance(each, Word) else None for each in types]
+def _select(table: type[Base], condition: str, ending: str) -> str:
+    names, key = ", ".join(columns_of(table)), columns_of(table)[0]
+    where = (key, condition, "ORDER BY", key, ending)
+    return " ".join(("SELECT", names, "FROM", table.__tablename__, "WHERE", *where))
 
 
-def _word_or_none(value: str | None) -> str | None:
-    return None if value is None else str.__str__(value)  # The driver does not know enums.
+@cache
+def _insert(table: type[Base], dialect: str, conflict: str) -> str:
+    names = columns_of(table)
+    into = f"{table.__tablename__} ({', '.join(names)})"
+    if dialect == "sqlite":
+        rows = f"VALUES ({', '.join('?' * len(names))})"
+    else:
+        rows = " ".join(("SELECT * FROM", _arrays(table, names, "new")))
+    return " ".join(("INSERT INTO", into, rows, conflict))
 
 
-def _arrays(table: type[Base], names: Sequence[str]) -> str:
-    """Return the rows of a parameter for each column, a binary array, as a FROM clause."""
+@cache
+def _overwriting(table: type[Base]) -> str:
+    keys = [column.name for column in table.__table__.primary_key]
+    assigned = (f"{each} = excluded.{each}" for each in columns_of(table) if each not in keys)
+    return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(assigned)}"
+
+
+@cache
+def _update(table: type[Base], dialect: str) -> str:
+    name, (key, *others) = table.__tablename__, columns_of(table)
+    if dialect == "sqlite":
+        assigned = ", ".join(f"{each} = ?{number}" for number, each in enumerate(others, 2))
+        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "= ?1"))
+    assigned = ", ".join(f"{each} = new.{each}" for each in others)
+    source = _arrays(table, columns_of(table), "new")
+    return " ".join(
+        ("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", f"{name}.{key} = new.{key}")
+    )
+
+
+@cache
+def _delete(table: type[Base], dialect: str, keys: tuple[str, ...]) -> str:
+    name = table.__tablename__
+    if dialect == "sqlite":
+        matches = (f"{key} = ?{number}" for number, key in enumerate(keys, 1))
+        return " ".join(("DELETE FROM", name, "WHERE", " AND ".join(matches)))
+    matches = (f"{name}.{key} = old.{key}" for key in keys)
+    source = _arrays(table, keys, "old")
+    return " ".join(("DELETE FROM", name, "USING", source, "WHERE", " AND ".join(matches)))
+
+
+def _arrays(table: type[Base], names: Sequence[str], alias: str) -> str:
+    """Return a FROM clause of the rows of a binary array parameter for each column."""
     types = (type(table.__table__.columns[name].type) for name in names)
     arrays = (f"%b::{_ARRAY_TYPES.get(each, 'text')}[]" for each in types)
-    return f"unnest({', '.join(arrays)})"
+    return f"unnest({', '.join(arrays)}) AS {alias} ({', '.join(names)})"
 
 
-def _numbered(keys: Sequence[str]) -> str:
-    return " AND ".join(f"{key} = ?{number}" for number, key in enumerate(keys, 1))
+@cache
+def _converters(
+    table: type[Base], names: tuple[str, ...], dialect: Dialect
+) -> tuple[_Converter, ...]:
+    """Return for each column the function that converts its values for the driver."""
+    types = [cast(Table, table.__table__).columns[name].type for name in names]
+    if dialect.name == "sqlite":
+        return tuple(each.dialect_impl(dialect).bind_processor(dialect) for each in types)
+    return tuple(_plain if isinstance(each, Word) else None for each in types)
 
 
-def _joined(table: str, other: str, keys: Sequence[str]) -> str:
-    return " AND ".join(f"{table}.{key} = {other}.{key}" for key in keys)
+@cache
+def _readers(table: type[Base], dialect: Dialect) -> tuple[_Converter, ...]:
+    """Return for each column the function that reads the driver's values.
+
+    psycopg returns all types but enums as they are needed.
+    """
+    types = [cast(Table, table.__table__).columns[name].type for name in columns_of(table)]
+    if dialect.name == "sqlite":
+        return tuple(each.dialect_impl(dialect).result_processor(dialect, None) for each in types)
+    return tuple(each.vocabulary if isinstance(each, Word) else None for each in types)
+
+
+def _plain(word: str | None) -> str | None:
+    return None if word is None else str.__str__(word)  # The driver does not know enums.
