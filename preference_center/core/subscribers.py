@@ -1,6 +1,6 @@
 """Find subscribers, and record their addresses. `core.work` loads them to be changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -38,6 +38,12 @@ def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
         if kind is not None:
             loaded.suppressions[kind] = (kind, *suppression)
     return loaded.subscriber() if loaded.own is not None else None
+
+
+def emails(session: Session, ids: Collection[UUID]) -> dict[UUID, str | None]:
+    """Return the address of each subscriber who is on record, or None if it is not known."""
+    rows = sets.select(session, tables.Subscriber, ids) if ids else ()
+    return {subscriber_id: email for subscriber_id, email, *_ in rows}
 
 
 def upsert_addresses(session: Session, people: Mapping[UUID, str], now: datetime) -> None:

@@ -145,9 +145,12 @@ def name_from_slug(slug: str) -> str:
     return slug.replace("-", " ").strip().capitalize() or slug
 
 
-def slug_of(session: Session, code: bytes) -> str | None:
-    """Return the slug of the topic with a mailto code, or None."""
-    return session.scalars(select(Topic.slug).where(Topic.code == code)).first()
+def slugs_of(session: Session, codes: Collection[bytes]) -> dict[bytes, str]:
+    """Return the slugs of topics by their mailto codes. Unknown codes are absent."""
+    if not codes:
+        return {}
+    statement = select(Topic.code, Topic.slug).where(Topic.code.in_(codes))
+    return {code: slug for code, slug in session.execute(statement) if code is not None}
 
 
 def list_topics(session: Session) -> list[Topic]:

@@ -1,12 +1,12 @@
-"""Apply the events of mail providers (M13, M14). Their signatures are already verified.
-
-One transaction per event: locking several subscribers in provider-supplied order could deadlock.
-"""
+"""Apply the events of mail providers (M13, M14). Their signatures are already verified."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -24,7 +24,8 @@ from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
-from preference_center.core.vocab import BounceSeverity, InboundEffect, Scope, Source
+from preference_center.core.draft import Change
+from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
 from preference_center.links.cleaning import subscriber_id
 from preference_center.links.mail_tokens import read_mail_token
 from preference_center.links.signing import BadLink
@@ -35,12 +36,13 @@ from preference_center.util.logs import log_unexpected
 
 log = logging.getLogger(__name__)
 
+BATCH_SIZE = 500  # events in one transaction
 MAX_EVENT_AGE = timedelta(days=30)  # Providers report the last day; an older time is a mistake.
 
 
 @dataclass(frozen=True)
 class EventProcessor:
-    """Processes events one at a time, from any number of threads."""
+    """Processes the events of a request in batches, from any number of threads."""
 
     database: Database
     settings: Settings
@@ -49,14 +51,29 @@ class EventProcessor:
     def process_all(self, provider: str, events: Iterable[Event]) -> None:
         """Process each event. An unexpected failure does not stop later events; it is raised last.
 
-        Events already processed are skipped as duplicates when the provider retries the batch.
+        Raise UnavailableError if the database cannot be used. Events already processed are
+        skipped as duplicates when the provider retries the request.
         """
         failed: Exception | None = None
-        deliveries: list[Event] = []
+        remaining = iter(events)
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            try:
+                self._process(provider, batch)
+            except UnavailableError:
+                raise
+            except Exception:  # noqa: BLE001 (an unsubscribe beside it must not be lost)
+                failed = self._process_each(provider, batch) or failed
+        if failed is not None:
+            raise failed
+
+    def process(self, provider: str, event: Event) -> str:
+        """Process one event, as `process_all` does, and return its effect."""
+        return self._process(provider, [event])[0]
+
+    def _process_each(self, provider: str, events: Iterable[Event]) -> Exception | None:
+        """Process the events of a batch that failed one at a time; return the last failure."""
+        failed: Exception | None = None
         for event in events:
-            if event.kind == "delivered":
-                deliveries.append(event)
-                continue
             try:
                 self.process(provider, event)
             except UnavailableError:
@@ -64,22 +81,60 @@ class EventProcessor:
             except Exception as error:  # noqa: BLE001 (an unsubscribe after it must not be lost)
                 log_unexpected(log, f"event of {provider}", error)
                 failed = error
-        if deliveries:
-            self._record_deliveries(provider, deliveries)
-        if failed is not None:
-            raise failed
+        return failed
 
-    def _record_deliveries(self, provider: str, events: list[Event]) -> None:
-        """Record all deliveries in one statement; a repeat changes only the count."""
-        now, days = self.clock(), dict[UUID, date]()
+    def _process(self, provider: str, events: Sequence[Event]) -> list[str]:
+        """Process events in one transaction, and return the first effect of each."""
+        now = self.clock()
+        with self.database.transaction() as session:
+            effects = self._effects(session, provider, events, now)
+            counted = Counter(effect for each in effects for effect in each)
+            keys = {
+                inbound_counts.key(provider, effect, now): count
+                for effect, count in counted.items()
+            }
+            inbound_counts.add(session, keys)
+        first = [each[0] for each in effects]
+        for effect in first:
+            if effect != InboundEffect.DELIVERED:
+                log.info("event of %s: %s", provider, effect)
+        return first
+
+    def _effects(
+        self, session: Session, provider: str, events: Sequence[Event], now: datetime
+    ) -> list[list[str]]:
+        """Apply the events, and return the effects of each."""
+        deliveries = [event for event in events if event.kind == "delivered"]
+        self._record_deliveries(session, deliveries, now)
+        others = [event.name for event in events if event.kind != "delivered"]
+        new = dedup.record_new(session, provider, others, now)
+        affected = self._affected(session, [each for each in events if each.name in new])
+        effects, changes = list[list[str]](), list[tuple[int, _Affected]]()
+        for event in events:
+            if event.kind == "delivered":
+                effects.append([InboundEffect.DELIVERED])
+            elif event.name not in new:
+                effects.append([InboundEffect.DUPLICATE])
+            elif event.kind == "unknown":
+                quarantine.keep(session, event.raw, "a provider's event of unknown form", now)
+                effects.append([InboundEffect.QUARANTINED])
+            else:
+                found = affected[event.name]
+                changes += [(len(effects), each) for each in found]
+                effects.append([] if found else [InboundEffect.UNKNOWN_RECIPIENT])
+            new.discard(event.name)  # A request may contain an event twice.
+        made = apply(session, [self._change(each, now) for _, each in changes], now)
+        for (number, each), result in zip(changes, made, strict=True):
+            effects[number].append(_effect(each.event, result))
+        return effects
+
+    def _record_deliveries(self, session: Session, events: Iterable[Event], now: datetime) -> None:
+        days = dict[UUID, date]()
         for event in events:
             day = _plausible(event.occurred_at, now).astimezone(UTC).date()
             if (reached := self._reached(event)) is not None:
                 days[reached] = max(day, days.get(reached, day))
-        key = inbound_counts.key(provider, InboundEffect.DELIVERED, now)
-        with self.database.transaction() as session:
-            bounces.record_deliveries(session, days)
-            inbound_counts.add(session, {key: len(events)})
+        bounces.record_deliveries(session, days)
 
     def _reached(self, event: Event) -> UUID | None:
         """Return the subscriber that an email reached, by its address or else by its token."""
@@ -90,38 +145,10 @@ class EventProcessor:
         except BadLink:
             return None
 
-    def process(self, provider: str, event: Event) -> str:
-        """Process an event once, and return its effect.
-
-        Raise UnavailableError if the database cannot be used: nothing was done.
-        """
-        now = self.clock()
-        with self.database.transaction() as session:
-            effects = [InboundEffect.DUPLICATE.value]
-            if dedup.record_if_new(session, provider, event.name, now):
-                effects = list(self._effects(session, event, now))
-            keys = (inbound_counts.key(provider, effect, now) for effect in effects)
-            inbound_counts.count(session, keys)
-        log.info("event of %s: %s", provider, effects[0])
-        return effects[0]
-
-    def _effects(self, session: Session, event: Event, now: datetime) -> Iterator[str]:
-        if event.kind == "unknown":
-            quarantine.keep(session, event.raw, "a provider's event of unknown form", now)
-            yield InboundEffect.QUARANTINED
-            return
-        affected = self._affected(session, event)
-        if not affected:
-            yield InboundEffect.UNKNOWN_RECIPIENT
-        if event.kind == "bounce":
-            for effect in apply(session, [_bounce(each, now) for each in affected], now):
-                yield f"{InboundEffect.BOUNCE} {effect}"
-            return
-        for result in apply(session, [self._unsubscribe(each, now) for each in affected], now):
-            yield _effect(event, result)
-
-    def _unsubscribe(self, affected: "_Affected", now: datetime) -> Unsubscribe:
+    def _change(self, affected: "_Affected", now: datetime) -> Change[Any]:
         event = affected.event
+        if event.kind == "bounce":
+            return _bounce(affected, now)
         complaint = event.kind == "complaint"
         everything = complaint or event.everything
         if everything or self.settings.one_click_scope is Scope.ALL:
@@ -132,34 +159,39 @@ class EventProcessor:
         context = ChangeContext(source, _plausible(event.occurred_at, now), now)
         return Unsubscribe(affected.subscriber_id, target, context)
 
-    def _affected(self, session: Session, event: Event) -> list["_Affected"]:
-        """Return the subscribers that an event is about.
+    def _affected(self, session: Session, events: Sequence[Event]) -> dict[str, list["_Affected"]]:
+        """Return the subscribers that each event is about, by the name of the event."""
+        named = {event.name: self._named(event) for event in events}
+        codes = {each.code for each in named.values() if each.code is not None}
+        slugs = topics.slugs_of(session, codes)
+        doubtful = {each.by_address for each in named.values() if each.differs}
+        on_record = subscribers.emails(session, [each for each in doubtful if each is not None])
+        return {
+            event.name: _affected_by(event, named[event.name], slugs, on_record) for event in events
+        }
 
-        The address identifies the subscriber; the token also says which topic, if it belongs to
-        that subscriber. A token without an address is enough. If the two differ:
-
-        - A bounce counts for the address only. If the provider did not send to that address, the
-          address belongs to a forwarder, and the bounce counts as soft for the token's subscriber.
-        - A complaint or an unsubscribe counts for the address only, if the address is on record or
-          if the provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's,
-          so the event counts for the token's subscriber as well.
-        """
+    def _named(self, event: Event) -> "_Named":
         key = self.settings.identity_key
-        known = subscriber_id(event.address, key) if event.address else None
+        by_address = subscriber_id(event.address, key) if event.address else None
         try:
             _, by_token, code = read_mail_token(event.token, self.settings.link_keys)
         except BadLink:
-            return [] if known is None else [_Affected(known, None, event)]
-        marked = _Affected(by_token, topics.slug_of(session, code), event)
-        if known in (None, by_token):
-            return [marked]
-        named = _Affected(known, None, event)
-        if event.kind == "bounce":
-            forwarded = event.sent_to_address is False
-            return [_soft_at_most(marked), named] if forwarded else [named]
-        if event.sent_to_address or subscribers.find(session, known) is not None:
-            return [named]
-        return [marked, named]
+            return _Named(by_address, None, None)
+        return _Named(by_address, by_token, code)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The subscribers whom the address and the token of an event name, and the token's topic."""
+
+    by_address: UUID | None
+    by_token: UUID | None
+    code: bytes | None
+
+    @property
+    def differs(self) -> bool:
+        """Return True if the two name different subscribers."""
+        return None not in (self.by_address, self.by_token) and self.by_address != self.by_token
 
 
 @dataclass(frozen=True)
@@ -169,6 +201,37 @@ class _Affected:
     subscriber_id: UUID
     topic: str | None
     event: Event
+
+
+def _affected_by(
+    event: Event, named: _Named, slugs: Mapping[bytes, str], on_record: Container[UUID]
+) -> list[_Affected]:
+    """Return the subscribers that an event is about.
+
+    The address identifies the subscriber; the token also says which topic, if it belongs to that
+    subscriber. A token without an address is enough. If the two differ:
+
+    - A bounce counts for the address only. If the provider did not send to that address, the
+      address belongs to a forwarder, and the bounce counts as soft for the token's subscriber.
+    - A complaint or an unsubscribe counts for the address only, if the address is on record or if
+      the provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's, so
+      the event counts for the token's subscriber as well.
+    """
+    found = []
+    if named.by_address is not None:
+        found.append(_Affected(named.by_address, None, event))
+    if named.by_token is None:
+        return found
+    topic = slugs.get(named.code) if named.code is not None else None
+    marked = _Affected(named.by_token, topic, event)
+    if not named.differs:
+        return [marked]
+    if event.kind == "bounce":
+        forwarded = event.sent_to_address is False
+        return [_soft_at_most(marked), *found] if forwarded else found
+    if event.sent_to_address or named.by_address in on_record:
+        return found
+    return [marked, *found]
 
 
 def _bounce(affected: _Affected, now: datetime) -> RecordBounce:
@@ -184,7 +247,9 @@ def _bounce(affected: _Affected, now: datetime) -> RecordBounce:
     return RecordBounce(affected.subscriber_id, bounce, now)
 
 
-def _effect(event: Event, result: ChangeResult) -> InboundEffect:
+def _effect(event: Event, result: ChangeResult | BounceEffect) -> str:
+    if isinstance(result, BounceEffect):
+        return f"{InboundEffect.BOUNCE} {result}"
     if event.kind == "complaint":
         return InboundEffect.COMPLAINT
     return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE

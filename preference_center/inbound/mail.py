@@ -2,18 +2,22 @@
 
 The effect of a message is committed before the message is acknowledged, and a message that
 arrives again has no further effect. Messages that cannot be processed are quarantined. Everything
-is counted.
+is counted. Messages that arrive at the same time share a transaction.
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import dedup, inbound_counts, quarantine, subscribers
+from preference_center.core import dedup, inbound_counts, quarantine, subscribers, topics
 from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
@@ -28,6 +32,7 @@ from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
+from preference_center.store.group_commit import GroupCommit
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +48,56 @@ def _is_signed_by(raw: bytes, domains: Iterable[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class MailProcessor:
-    """Processes messages one at a time, from any number of threads."""
+class _Message:
+    """A message that was read, and the tokens in it.
 
-    database: Database
-    settings: Settings
-    clock: Callable[[], datetime]
-    is_signed_by: Callable[[bytes, Iterable[str]], bool] = _is_signed_by
+    `tokens` are those of the recipients, or of the email that a complaint is about. `trusted` is
+    True for a complaint that a listed reporter has signed.
+    """
+
+    raw: bytes
+    recipients: Sequence[str]
+    incoming: Incoming
+    tokens: Sequence[MailToken]
+    trusted: bool
+
+    @cached_property
+    def name(self) -> str:
+        """Return the deduplication key of a delivery."""
+        return "\n".join((hashlib.sha256(self.raw).hexdigest(), *sorted(self.recipients)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is on record about the tokens of some messages.
+
+    `topics` are slugs by code, `emails` the addresses of subscribers.
+    """
+
+    topics: Mapping[bytes, str]
+    emails: Mapping[UUID, str | None]
+
+    def topic(self, token: MailToken) -> str | None:
+        """Return the slug of a token's topic, or None if there is no such topic."""
+        return self.topics.get(token.code) if token.code is not None else token.topic
+
+
+class MailProcessor:
+    """Processes messages from any number of threads.
+
+    `is_signed_by` says whether one of some domains has signed a message.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        is_signed_by: Callable[[bytes, Iterable[str]], bool] = _is_signed_by,
+    ) -> None:
+        self.clock = clock
+        self._settings, self._is_signed_by = settings, is_signed_by
+        self._commits = GroupCommit(database, self._process)
 
     def process(self, raw: bytes, recipients: Sequence[str] = ()) -> str:
         """Process a message and return its effect.
@@ -57,72 +105,59 @@ class MailProcessor:
         `recipients` are those of its envelope, if they are known. Raise UnavailableError if the
         database cannot be used: nothing was done, and the message must be delivered again.
         """
-        incoming, now = read(raw), self.clock()
-        trusted = incoming.complaint is not None and self.is_signed_by(
-            raw, self.settings.complaint_reporters
-        )
-        with self.database.transaction() as session:
-            effects = [InboundEffect.DUPLICATE.value]
-            if dedup.record_if_new(session, CHANNEL, _dedup_name(raw, recipients), now):
-                effects = list(self._effects(session, incoming, recipients, trusted=trusted))
-            if not effects:
-                effects = [self._without_effect(session, raw, incoming, recipients)]
-            keys = (inbound_counts.key(CHANNEL, effect, now) for effect in effects)
-            inbound_counts.count(session, keys)
-        log.info("inbound email: %s", effects[0])
-        return effects[0]
+        effect = self._commits.submit(self._read(raw, recipients))
+        log.info("inbound email: %s", effect)
+        return effect
 
-    def _without_effect(
-        self, session: Session, raw: bytes, incoming: Incoming, recipients: Sequence[str]
-    ) -> str:
-        """Quarantine a message, unless it is an automatic one.
+    def _read(self, raw: bytes, recipients: Sequence[str]) -> _Message:
+        incoming, keys = read(raw), self._settings.link_keys
+        if incoming.complaint is None:
+            named = recipients or incoming.recipients
+            return _Message(raw, recipients, incoming, [*tokens.in_addresses(named, keys)], False)
+        trusted = self._is_signed_by(raw, self._settings.complaint_reporters)
+        return _Message(raw, recipients, incoming, _of_complaint(incoming, keys), trusted)
 
-        A mail system's report about one of our emails is quarantined in any case.
-        """
-        why = self._why_not(incoming, recipients or incoming.recipients)
-        about_ours = any(
-            tokens.is_return_path(each, self.settings.link_keys)
-            for each in recipients or incoming.recipients
-        )
-        if incoming.unread_report and about_ours:
-            why = "a report that is not understood"
-        elif incoming.challenge and about_ours:
-            return _AUTOMATIC
-        elif incoming.automatic and incoming.complaint is None:
-            return f"{InboundEffect.IGNORED}: {why}"
-        quarantine.keep(session, raw, why, self.clock())
-        return f"{InboundEffect.QUARANTINED}: {why}"
-
-    def _why_not(self, incoming: Incoming, recipients: Iterable[str]) -> str:
-        """Return why a message had no effect, in words that identify no one."""
-        if incoming.complaint is not None:
-            return "a complaint about an email that is not ours"
-        if any(tokens.is_forged(each, self.settings.link_keys) for each in recipients):
-            return "a token that we did not sign"
-        if incoming.automatic:
-            return "an automatic message"
-        return incoming.trouble or "not understood"
-
-    def _effects(
-        self, session: Session, incoming: Incoming, recipients: Sequence[str], *, trusted: bool
-    ) -> Iterator[str]:
-        if incoming.complaint is not None:
-            yield from self._complaint(session, incoming, trusted=trusted)
-            return
-        changes: list[Change[ChangeResult | BounceEffect]] = []
-        named = recipients or incoming.recipients
-        for token in tokens.in_addresses(session, named, self.settings.link_keys):
-            if token.kind == "u":
-                changes.append(self._unsubscribe(token, incoming))
-            else:
-                changes += self._bounces(session, token, incoming)
-        for result in apply(session, changes, self.clock()):
-            yield _effect(result)
-
-    def _unsubscribe(self, token: MailToken, incoming: Incoming) -> Unsubscribe:
-        """Return the unsubscribe of a mailto token. An automatic email gets no reply."""
+    def _process(self, session: Session, messages: Sequence[_Message]) -> list[str]:
+        """Process messages, and return the first effect of each."""
         now = self.clock()
-        delay = None if incoming.automatic else self.settings.notice_delay(Source.MAILTO)
+        new = dedup.record_new(session, CHANNEL, [each.name for each in messages], now)
+        known = _load(session, messages)
+        effects = [[InboundEffect.DUPLICATE.value] for _ in messages]
+        changes: list[tuple[int, Change[Any]]] = []
+        for number, message in enumerate(messages):
+            if message.name in new:
+                asked = list(self._changes(message, known, now))
+                changes += [(number, each) for each in asked]
+                effects[number] = [] if asked else [self._without_effect(session, message, now)]
+            new.discard(message.name)  # The same delivery may arrive on two connections.
+        made = apply(session, [change for _, change in changes], now)
+        for (number, _), result in zip(changes, made, strict=True):
+            effects[number].append(_effect(messages[number].incoming, result))
+        counted = Counter(effect for each in effects for effect in each)
+        keys = {inbound_counts.key(CHANNEL, each, now): count for each, count in counted.items()}
+        inbound_counts.add(session, keys)
+        return [each[0] for each in effects]
+
+    def _changes(
+        self, message: _Message, known: _Known, now: datetime
+    ) -> Iterator[Change[ChangeResult | BounceEffect]]:
+        """Yield what a message asks for."""
+        incoming = message.incoming
+        if incoming.complaint is not None:
+            if incoming.complaint.kind not in NOT_COMPLAINTS:
+                yield from _complaints(message, known, now)
+            return
+        for token in message.tokens:
+            if token.kind == "u":
+                yield self._unsubscribe(token, known.topic(token), incoming, now)
+            else:
+                yield from _bounces(token, known, incoming, now)
+
+    def _unsubscribe(
+        self, token: MailToken, topic: str | None, incoming: Incoming, now: datetime
+    ) -> Unsubscribe:
+        """Return the unsubscribe of a mailto token. An automatic email gets no reply."""
+        delay = None if incoming.automatic else self._settings.notice_delay(Source.MAILTO)
         context = ChangeContext(
             Source.MAILTO,
             occurred_at=now,
@@ -130,49 +165,87 @@ class MailProcessor:
             notice_delay=delay,
             in_reply_to=incoming.message_id,
         )
-        everything = self.settings.one_click_scope is Scope.ALL
-        target = ALL if everything else Target.of(token.topic)
-        return Unsubscribe(token.subscriber_id, target, context)
+        everything = self._settings.one_click_scope is Scope.ALL
+        return Unsubscribe(token.subscriber_id, ALL if everything else Target.of(topic), context)
 
-    def _bounces(
-        self, session: Session, token: MailToken, incoming: Incoming
-    ) -> Iterator[RecordBounce]:
-        """Yield what a report says about the subscriber that its return path names."""
-        if not incoming.failures:
-            return
-        now = self.clock()
-        subscriber = subscribers.find(session, token.subscriber_id)
-        email = None if subscriber is None else subscriber.email
-        for failure in incoming.failures:
-            severity = _severity_for(email, failure)
-            bounce = Bounce(severity, failure.code, now, "return-path", topic=token.topic)
-            yield RecordBounce(token.subscriber_id, bounce, now)
+    def _without_effect(self, session: Session, message: _Message, now: datetime) -> str:
+        """Quarantine a message that asks for nothing, unless it is an automatic one.
 
-    def _complaint(self, session: Session, incoming: Incoming, *, trusted: bool) -> Iterator[str]:
-        """End all topics if a listed reporter signed it, else only its topic. Send no notice."""
-        complaint, original, now = incoming.complaint, incoming.original, self.clock()
-        if complaint is None or complaint.kind in NOT_COMPLAINTS:
-            yield f"{InboundEffect.IGNORED}: not a complaint"
-            return
-        named = [complaint.mail_from, *complaint.feedback_ids]
-        if original is not None:
-            named += [original.return_path, *original.feedback_ids]
-        keys, uris = self.settings.link_keys, original.list_unsubscribe if original else ()
-        found = [
-            *tokens.in_addresses(session, filter(None, named), keys),
-            *tokens.in_links(session, uris, keys),
-        ]
-        context = ChangeContext(Source.COMPLAINT, now, now)
-        changes = [
-            Unsubscribe(each.subscriber_id, ALL if trusted else Target.of(each.topic), context)
-            for each in dict.fromkeys(found)
-        ]
-        yield from (InboundEffect.COMPLAINT for _ in apply(session, changes, now))
+        A mail system's report about one of our emails is quarantined in any case.
+        """
+        incoming = message.incoming
+        if incoming.complaint is not None and incoming.complaint.kind in NOT_COMPLAINTS:
+            return f"{InboundEffect.IGNORED}: not a complaint"
+        named = message.recipients or incoming.recipients
+        why = self._why_not(incoming, named)
+        about_ours = any(tokens.is_return_path(each, self._settings.link_keys) for each in named)
+        if incoming.unread_report and about_ours:
+            why = "a report that is not understood"
+        elif incoming.challenge and about_ours:
+            return _AUTOMATIC
+        elif incoming.automatic and incoming.complaint is None:
+            return f"{InboundEffect.IGNORED}: {why}"
+        quarantine.keep(session, message.raw, why, now)
+        return f"{InboundEffect.QUARANTINED}: {why}"
+
+    def _why_not(self, incoming: Incoming, recipients: Iterable[str]) -> str:
+        """Return why a message had no effect, in words that identify no one."""
+        if incoming.complaint is not None:
+            return "a complaint about an email that is not ours"
+        if any(tokens.is_forged(each, self._settings.link_keys) for each in recipients):
+            return "a token that we did not sign"
+        if incoming.automatic:
+            return "an automatic message"
+        return incoming.trouble or "not understood"
 
 
-def _effect(result: ChangeResult | BounceEffect) -> str:
+def _of_complaint(incoming: Incoming, keys: Sequence[str]) -> list[MailToken]:
+    """Return the tokens of the email that a complaint is about."""
+    complaint, original = incoming.complaint, incoming.original
+    if complaint is None:
+        return []
+    named = [complaint.mail_from, *complaint.feedback_ids]
+    if original is not None:
+        named += [original.return_path, *original.feedback_ids]
+    uris = original.list_unsubscribe if original is not None else ()
+    return [*tokens.in_addresses(filter(None, named), keys), *tokens.in_links(uris, keys)]
+
+
+def _load(session: Session, messages: Iterable[_Message]) -> _Known:
+    """Load the topics of the tokens, and the addresses of the subscribers whose email bounced."""
+    found = [(token, each.incoming) for each in messages for token in each.tokens]
+    codes = {token.code for token, _ in found if token.code is not None}
+    bounced = {token.subscriber_id for token, incoming in found if incoming.failures}
+    return _Known(topics.slugs_of(session, codes), subscribers.emails(session, bounced))
+
+
+def _complaints(message: _Message, known: _Known, now: datetime) -> Iterator[Unsubscribe]:
+    """End all topics if a listed reporter signed a complaint, else only its topic, silently."""
+    context = ChangeContext(Source.COMPLAINT, now, now)
+    ended = {
+        (token.subscriber_id, ALL if message.trusted else Target.of(known.topic(token)))
+        for token in message.tokens
+    }
+    for subscriber_id, target in sorted(ended, key=str):
+        yield Unsubscribe(subscriber_id, target, context)
+
+
+def _bounces(
+    token: MailToken, known: _Known, incoming: Incoming, now: datetime
+) -> Iterator[RecordBounce]:
+    """Yield what a report says about the subscriber that its return path names."""
+    email, topic = known.emails.get(token.subscriber_id), known.topic(token)
+    for failure in incoming.failures:
+        severity = _severity_for(email, failure)
+        bounce = Bounce(severity, failure.code, now, "return-path", topic=topic)
+        yield RecordBounce(token.subscriber_id, bounce, now)
+
+
+def _effect(incoming: Incoming, result: ChangeResult | BounceEffect) -> str:
     if isinstance(result, BounceEffect):
         return f"{InboundEffect.BOUNCE} {result}"
+    if incoming.complaint is not None:
+        return InboundEffect.COMPLAINT
     return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE
 
 
@@ -192,8 +265,3 @@ def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
         return BounceSeverity.IGNORED
     counts = normalise(failure.recipient) == ours or failure.severity is BounceSeverity.IGNORED
     return failure.severity if counts else BounceSeverity.SOFT
-
-
-def _dedup_name(raw: bytes, recipients: Sequence[str]) -> str:
-    """Return the deduplication key of a delivery."""
-    return "\n".join((hashlib.sha256(raw).hexdigest(), *sorted(recipients)))

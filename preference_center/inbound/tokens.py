@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
-from preference_center.core import topics
 from preference_center.links.mail_tokens import read_mail_token
 from preference_center.links.minter import read_link
 from preference_center.links.signing import BadLink
@@ -20,27 +17,27 @@ _SHAPE = re.compile(r"[ub]-[a-z2-7]{60}", re.ASCII | re.IGNORECASE)
 class MailToken:
     """The contents of a token: its subscriber, topic and purpose.
 
-    `kind` is "u" for an unsubscribe address and "b" for a return path.
+    `kind` is "u" for an unsubscribe address and "b" for a return path. A link names the topic, an
+    address the topic's code.
     """
 
     kind: str
     subscriber_id: UUID
-    topic: str | None
+    topic: str | None = None
+    code: bytes | None = None
 
 
-def in_addresses(
-    session: Session, addresses: Iterable[str], keys: Sequence[str]
-) -> Iterator[MailToken]:
+def in_addresses(addresses: Iterable[str], keys: Sequence[str]) -> Iterator[MailToken]:
     """Yield the tokens that are signed in the local parts of addresses."""
     for address in addresses:
         try:
             kind, subscriber_id, code = read_mail_token(_local_part(address), keys)
         except BadLink:
             continue
-        yield MailToken(kind, subscriber_id, topics.slug_of(session, code))
+        yield MailToken(kind, subscriber_id, code=code)
 
 
-def in_links(session: Session, uris: Iterable[str], keys: Sequence[str]) -> Iterator[MailToken]:
+def in_links(uris: Iterable[str], keys: Sequence[str]) -> Iterator[MailToken]:
     """Yield the tokens in the URIs of a List-Unsubscribe header."""
     for uri in uris:
         try:
@@ -48,13 +45,13 @@ def in_links(session: Session, uris: Iterable[str], keys: Sequence[str]) -> Iter
         except ValueError:
             continue
         if parts.scheme == "mailto":
-            yield from in_addresses(session, [unquote(parts.path)], keys)
+            yield from in_addresses([unquote(parts.path)], keys)
             continue
         try:
             link = read_link("unsubscribe", parts.path.rpartition("/")[2], keys)
         except BadLink:
             continue
-        yield MailToken("u", link.subscriber_id, link.topic)
+        yield MailToken("u", link.subscriber_id, topic=link.topic)
 
 
 def is_return_path(address: str, keys: Sequence[str]) -> bool:

@@ -17,7 +17,6 @@ from preference_center.store.tables import (
     Claim,
     ClaimCount,
     InboundCount,
-    InboundSeen,
     OutboxRow,
     PageView,
     Subscriber,
@@ -150,13 +149,6 @@ def add_counts(
     )
     if rows:
         session.execute(statement, rows)
-
-
-def insert_seen(session: Session, digest: bytes, now: datetime) -> bool:
-    """Record the digest of an inbound item; return False if it is on record already."""
-    statement = insert(session, InboundSeen).values(digest=digest, seen_at=now)
-    inserted = statement.on_conflict_do_nothing().returning(InboundSeen.digest)
-    return session.scalars(inserted).first() is not None
 
 
 def lock_due_email(session: Session, now: datetime) -> OutboxRow | None:

@@ -11,6 +11,7 @@ from json import dumps
 from typing import Any, cast
 from uuid import UUID
 
+import sqlalchemy
 from sqlalchemy import Boolean, Connection, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
 
@@ -65,18 +66,21 @@ def insert(session: Session, table: type[Base], rows: Rows, conflict: str = "") 
 
 
 def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
-    """Insert the rows whose key does not exist yet; return the first column of these.
-
-    On SQLite, which has one writer, the caller has made sure that no row exists.
-    """
-    connection = session.connection()
-    if connection.dialect.name == "sqlite" or not rows:
-        insert(session, table, rows)
-        return {row[0] for row in rows}
-    names = columns_of(table)
-    conflict = f"ON CONFLICT DO NOTHING RETURNING {names[0]}"
-    statement = _insert(table, connection.dialect.name, conflict)
-    return {key for (key,) in _execute(connection, table, statement, names, rows)}
+    """Insert the rows whose key, the first column, does not exist yet; return their keys."""
+    connection, key = session.connection(), columns_of(table)[0]
+    if not rows:
+        return set()
+    if connection.dialect.name == "sqlite":
+        # SQLite has no RETURNING for many rows, and one writer: nothing changes in between.
+        column = table.__table__.columns[key]
+        wanted = [row[0] for row in rows]
+        known = set(session.scalars(sqlalchemy.select(column).where(column.in_(wanted))))
+        new = [row for row in rows if row[0] not in known]
+        insert(session, table, new)
+        return {row[0] for row in new}
+    statement = _insert(table, "postgresql", f"ON CONFLICT DO NOTHING RETURNING {key}")
+    found = _execute(connection, table, statement, columns_of(table), rows)
+    return {each for (each,) in found}
 
 
 def upsert(session: Session, table: type[Base], rows: Rows) -> None:
