@@ -88,7 +88,7 @@ class EventProcessor:
         now = self.clock()
         with self.database.transaction() as session:
             effects = self._effects(session, provider, events, now)
-            counted = Counter(effect for each in effects for effect in each)
+            counted = Counter(effect for each in effects for effect in set(each))
             keys = {
                 inbound_counts.key(provider, effect, now): count
                 for effect, count in counted.items()

@@ -133,7 +133,7 @@ class MailProcessor:
         made = apply(session, [change for _, change in changes], now)
         for (number, _), result in zip(changes, made, strict=True):
             effects[number].append(_effect(messages[number].incoming, result))
-        counted = Counter(effect for each in effects for effect in each)
+        counted = Counter(effect for each in effects for effect in set(each))
         keys = {inbound_counts.key(CHANNEL, each, now): count for each, count in counted.items()}
         inbound_counts.add(session, keys)
         return [each[0] for each in effects]

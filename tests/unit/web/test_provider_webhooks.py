@@ -481,7 +481,7 @@ def test_an_unavailable_database_is_tried_once(
         attempts.append(None)
         raise UnavailableError("away")
 
-    monkeypatch.setattr(dedup, "record_if_new", fail)
+    monkeypatch.setattr(dedup, "record_new", fail)
     many = [samples.sendgrid("unsubscribe", sg_event_id=str(n)) for n in range(9)]
     assert post_event(webhook_site, "sendgrid", webhooks.sendgrid(*many)).status_code == 503
     assert len(attempts) == 1
