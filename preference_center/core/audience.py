@@ -3,7 +3,6 @@
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -12,7 +11,8 @@ from sqlalchemy.orm import Session
 from preference_center.core import domain_hold, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.vocab import Decision, DecisionReason, Status, TopicPolicy
-from preference_center.store import Database, queries
+from preference_center.store import Database, queries, sets
+from preference_center.store.queries import DeliveryRules
 from preference_center.store.tables import Claim, Topic
 
 
@@ -46,14 +46,13 @@ def ask(
     UnavailableError if the database cannot be used: then no email may be sent.
     """
     with database.transaction() as session:
-        verdicts = check(session, topics.get(session, slug), campaign, people, clock())
-    allowed = [each for each in people if each in claimable and verdicts[each].allows]
-    if not allowed:
-        return verdicts
-    # A separate transaction: the first one may have inserted subscribers in a different order from
-    # the one in which they are locked here, and two simultaneous mailings could deadlock.
-    with database.transaction() as session:
-        return verdicts | claim(session, topics.get(session, slug), campaign, allowed, clock())
+        topic, now = topics.get(session, slug), clock()
+        wanted = [each for each in people if each in claimable]
+        # Before `check` inserts subscribers: no transaction may wait for locks after it has.
+        queries.lock_ids(session, sorted(wanted))
+        verdicts = check(session, topic, campaign, people, now)
+        _claim(session, topic, campaign, {each: verdicts[each] for each in wanted}, now)
+    return verdicts
 
 
 def check(
@@ -86,10 +85,24 @@ def claim(
     ordered = sorted(ids)
     queries.lock_ids(session, ordered)
     verdicts = _verdicts(session, topic, campaign, ordered, now)
-    allowed = [each for each in ordered if verdicts[each].allows]
-    claimed = queries.claim(session, topic.slug, campaign, allowed, now)
-    domain_hold.count_claims(session, (verdicts[each].email for each in claimed), now)
+    _claim(session, topic, campaign, verdicts, now)
     return verdicts
+
+
+def _claim(
+    session: Session,
+    topic: Topic,
+    campaign: str,
+    verdicts: Mapping[UUID, Verdict],
+    now: datetime,
+) -> None:
+    """Claim the emails that verdicts allow. The subscribers are locked, and on record."""
+    allowed = sorted(each for each, verdict in verdicts.items() if verdict.allows)
+    claimed = queries.claimed(session, topic.slug, campaign, allowed)
+    new = [each for each in allowed if each not in claimed]
+    rows = [(each, topic.slug, campaign, now, None) for each in new]
+    sets.upsert(session, Claim, rows)
+    domain_hold.count_claims(session, (verdicts[each].email for each in new), now)
 
 
 def release(
@@ -116,13 +129,13 @@ def _verdicts(
     return {each: _verdict(topic, rules.get(each), now) for each in ids}
 
 
-def _verdict(topic: Topic, rules: Any, now: datetime) -> Verdict:
+def _verdict(topic: Topic, rules: DeliveryRules | None, now: datetime) -> Verdict:
     if rules is None:
         return _by_policy(topic, DecisionReason.UNKNOWN, "")
     email = rules.email or ""
     if rules.erased_at is not None:
         return Verdict(Decision.DENY, DecisionReason.ERASED)
-    if rules.all_stop or rules.address_stop:
+    if rules.stopped:
         return Verdict(Decision.DENY, DecisionReason.SUPPRESSED, email=email)
     if rules.status is None:
         return _by_policy(topic, DecisionReason.NOT_SUBSCRIBED, email)
@@ -131,10 +144,10 @@ def _verdict(topic: Topic, rules: Any, now: datetime) -> Verdict:
     return _by_pause_and_cap(rules, email, now)
 
 
-def _by_pause_and_cap(rules: Any, email: str, now: datetime) -> Verdict:
+def _by_pause_and_cap(rules: DeliveryRules, email: str, now: datetime) -> Verdict:
     if rules.paused_until is not None and rules.paused_until > now:
         return Verdict(Decision.DEFER, DecisionReason.PAUSED, rules.paused_until, email)
-    if rules.last_claim is not None:
+    if rules.last_claim is not None and rules.frequency is not None:
         until = rules.last_claim + rules.frequency.interval
         if until > now:
             return Verdict(Decision.DEFER, DecisionReason.FREQUENCY, until, email)

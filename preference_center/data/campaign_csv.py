@@ -22,6 +22,7 @@ from preference_center.data.links_csv import (
 from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
 from preference_center.store import Database
+from preference_center.util.ahead import ahead
 
 VERDICT_COLUMNS = ("verdict", "reason", "until")
 BATCH_SIZE = 1000
@@ -61,8 +62,11 @@ class CampaignFile(LinksFile):
             UnavailableError: the database cannot be used. Do not email rows without a verdict.
         """
         with closing(_Allowed()) as allowed:
-            for batch in self._batches(rows):
-                verdicts = self._ask(batch, database, clock, claim=claim)
+            asked = (
+                (batch, self._ask(batch, database, clock, claim=claim))
+                for batch in self._batches(rows)
+            )
+            for batch, verdicts in ahead(asked):
                 for row, identity in batch:
                     if isinstance(identity, RefusedRow):
                         yield identity

@@ -2,14 +2,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from json import dumps
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Dialect, Table, and_, case, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Dialect,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from preference_center.core.vocab import Frequency, Scope
+from preference_center.core.vocab import Frequency, Scope, Status
 from preference_center.store.tables import (
     UNSETTLED,
     Base,
@@ -51,14 +64,27 @@ def is_suppression_of(stop: type[Suppression], kind: Scope) -> ColumnElement[boo
     return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
 
 
+class DeliveryRules(NamedTuple):
+    """What decides whether a subscriber may be emailed on a topic.
+
+    `last_claim` is the newest claim of another campaign, read only for subscriptions with a cap.
+    `stopped` says whether there is a suppression.
+    """
+
+    subscriber_id: UUID
+    email: str | None
+    erased_at: datetime | None
+    status: Status | None
+    frequency: Frequency | None
+    paused_until: datetime | None
+    last_claim: datetime | None
+    stopped: bool
+
+
 def load_delivery_rules(
     session: Session, topic: str, campaign: str, ids: Sequence[UUID]
-) -> dict[UUID, Any]:
-    """Return what decides whether each of `ids` may be emailed on `topic`, by id.
-
-    Unknown ids are absent. `last_claim` is the newest claim of another campaign, read only for
-    subscriptions with a cap.
-    """
+) -> dict[UUID, DeliveryRules]:
+    """Return the rules for each of `ids` that is on record."""
     last_claim = (
         select(func.max(Claim.claimed_at))
         .where(
@@ -69,6 +95,7 @@ def load_delivery_rules(
         )
         .scalar_subquery()
     )
+    stops = select(Suppression.kind).where(Suppression.subscriber_id == Subscriber.subscriber_id)
     statement = (
         select(
             Subscriber.subscriber_id,
@@ -77,9 +104,8 @@ def load_delivery_rules(
             Subscription.status,
             Subscription.frequency,
             Subscription.paused_until,
-            case((Subscription.frequency != Frequency.EVERY, last_claim)).label("last_claim"),
-            ALL_SUPPRESSION.kind.label("all_stop"),
-            ADDRESS_SUPPRESSION.kind.label("address_stop"),
+            case((Subscription.frequency != Frequency.EVERY, last_claim)),
+            stops.exists(),
         )
         .outerjoin(
             Subscription,
@@ -88,22 +114,42 @@ def load_delivery_rules(
                 Subscription.topic == topic,
             ),
         )
-        .outerjoin(ALL_SUPPRESSION, is_suppression_of(ALL_SUPPRESSION, Scope.ALL))
-        .outerjoin(ADDRESS_SUPPRESSION, is_suppression_of(ADDRESS_SUPPRESSION, Scope.ADDRESS))
-        .where(Subscriber.subscriber_id.in_(ids))
+        .where(among(session, Subscriber.subscriber_id, ids))
     )
-    return {row.subscriber_id: row for row in session.execute(statement)}
+    return {row[0]: DeliveryRules(*row) for row in session.execute(statement)}
+
+
+def claimed(session: Session, topic: str, campaign: str, ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of `ids` whose email of a campaign is claimed and not released."""
+    statement = select(Claim.subscriber_id).where(
+        among(session, Claim.subscriber_id, ids),
+        Claim.topic == topic,
+        Claim.campaign == campaign,
+        Claim.released_at.is_(None),
+    )
+    return set(session.scalars(statement)) if ids else set()
+
+
+def among(
+    session: Session, column: InstrumentedAttribute[UUID], ids: Sequence[UUID]
+) -> ColumnElement[bool]:
+    """Return the condition that a column has one of `ids`, in one parameter however many."""
+    if session.get_bind().dialect.name == "sqlite":
+        values = func.json_each(dumps([each.hex for each in ids])).table_valued("value")
+        return column.in_(select(values.c.value))
+    return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
 
 
 def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
     """Lock the subscribers among `ids` that are on record, in the order of their ids."""
     statement = (
         select(Subscriber.subscriber_id)
-        .where(Subscriber.subscriber_id.in_(ids))
+        .where(among(session, Subscriber.subscriber_id, ids))
         .order_by(Subscriber.subscriber_id)
         .with_for_update()
     )
-    session.execute(statement).all()
+    if ids:
+        session.execute(statement).all()
 
 
 def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
@@ -115,25 +161,6 @@ def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
         .with_for_update(skip_locked=True)
     )
     return list(session.scalars(statement)) if ids else []
-
-
-def claim(
-    session: Session, topic: str, campaign: str, ids: Iterable[UUID], now: datetime
-) -> list[UUID]:
-    """Claim an email for each of `ids`; return those that had no such claim.
-
-    A claim that exists and was not released stays as it is.
-    """
-    statement = insert(session, Claim)
-    statement = statement.on_conflict_do_update(
-        index_elements=["subscriber_id", "topic", "campaign"],
-        set_={"claimed_at": statement.excluded.claimed_at, "released_at": None},
-        where=Claim.released_at.is_not(None),
-    )
-    same = {"topic": topic, "campaign": campaign, "claimed_at": now}
-    rows = [{"subscriber_id": each, **same} for each in ids]
-    returning = statement.returning(Claim.subscriber_id)
-    return list(session.scalars(returning, rows)) if rows else []
 
 
 def add_counts(
