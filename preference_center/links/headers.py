@@ -2,11 +2,13 @@
 
 import re
 from email.policy import Policy
+from functools import lru_cache
 from typing import Any
 
 MAX_PHRASE_LENGTH = 200  # characters; a header line may have 998 octets (RFC 5322 §2.1.1)
 
 
+@lru_cache(maxsize=256)
 def phrase(list_name: str) -> str:
     """Return a List-Id phrase (RFC 2919 §3) with a space after it, or "".
 
@@ -51,7 +53,7 @@ class UnfoldedHeader(str):
     max_count = 1
 
     def __new__(cls, name: str, value: str) -> "UnfoldedHeader":
-        header = super().__new__(cls, value)
+        header = str.__new__(cls, value)
         header.name = name
         return header
 

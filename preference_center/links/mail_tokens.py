@@ -7,18 +7,20 @@ A token is `KIND-TEXT`, 62 characters. KIND is `u` (unsubscribe) or `b` (bounce)
 
 import hashlib
 import hmac
-from base64 import b32decode, b32encode
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID
 
-from preference_center.links.signing import BadLink
+from preference_center.links import base32
+from preference_center.links.signing import BadLink, signer
 
 _VERSION = b"\x01"
 _BODY_BYTES = 22  # the version, the subscriber id and the topic code
 _SIGNATURE_BYTES = 15  # 120 bits; more would exceed the 64 octets of a local part (RFC 5321)
-_PURPOSES = {"u": b"mailto", "b": b"bounce"}
+_PURPOSES = {"u": "mailto", "b": "bounce"}
 
 
+@lru_cache(maxsize=256)
 def topic_code(topic: str) -> bytes:
     """Return the five bytes that represent the slug `topic` in a token."""
     return hashlib.sha256(topic.encode()).digest()[:5]
@@ -50,23 +52,21 @@ def read_mail_token(local_part: str, keys: Sequence[str]) -> tuple[str, UUID, by
     if kind not in _PURPOSES:
         raise BadLink
     try:
-        raw = b32decode(token.upper() + "=" * (-len(token) % 8))
+        raw = base32.decode(token)
     except ValueError as error:
         raise BadLink from error
-    body, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
-    signed = any(hmac.compare_digest(_signature(kind, body, key), signature) for key in keys)
-    canonical = b32encode(raw).decode().rstrip("=").lower() == token
-    if not (signed and canonical and body[:1] == _VERSION and len(body) == _BODY_BYTES):
+    body, signature = raw[:_BODY_BYTES], raw[_BODY_BYTES:]
+    signatures = (_signature(kind, body, key) for key in reversed(keys))
+    signed = any(hmac.compare_digest(each, signature) for each in signatures)
+    if not signed or body[:1] != _VERSION:
         raise BadLink
     return kind, UUID(bytes=body[1:17]), body[17:]
 
 
 def _write(kind: str, subscriber_id: UUID, topic: str, keys: Sequence[str]) -> str:
     body = _VERSION + subscriber_id.bytes + topic_code(topic)
-    token = b32encode(body + _signature(kind, body, keys[-1])).decode().rstrip("=")
-    return f"{kind}-{token.lower()}"
+    return f"{kind}-{base32.encode(body + _signature(kind, body, keys[-1]))}"
 
 
 def _signature(kind: str, body: bytes, key: str) -> bytes:
-    derived = hmac.digest(key.encode(), _PURPOSES[kind], "sha256")
-    return hmac.digest(derived, body, "sha256")[:_SIGNATURE_BYTES]
+    return signer(_PURPOSES[kind], key).mac(body)[:_SIGNATURE_BYTES]

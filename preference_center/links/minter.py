@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from preference_center.links import cleaning
 from preference_center.links.headers import UnfoldedHeader, phrase
 from preference_center.links.mail_tokens import write_mailto, write_return_path
-from preference_center.links.signing import BadLink, sign, unsign
+from preference_center.links.signing import BadLink, payload, sign, unsign
 
 Purpose = Literal["unsubscribe", "preferences"]
 
@@ -41,8 +42,7 @@ class Link:
     campaign: str
 
 
-@dataclass(frozen=True)
-class Links:
+class Links(NamedTuple):
     """The links and header values of one recipient's email.
 
     Links are personal: never send the same email to two recipients.
@@ -174,9 +174,10 @@ class Minter:
             ValueError: `topic` or `campaign` has another length or other characters.
         """
         subscriber_id = self.subscriber_id(recipient) if isinstance(recipient, str) else recipient
-        link = Link(day or datetime.now(UTC).date(), subscriber_id, topic, campaign)
-        unsubscribe_url = f"{self.public_url}/u/{write_link('unsubscribe', link, self.link_keys)}"
-        preferences_url = f"{self.public_url}/p/{write_link('preferences', link, self.link_keys)}"
+        day = day or datetime.now(UTC).date()
+        content = payload(day, subscriber_id, _mailing(topic, campaign))
+        unsubscribe_url = f"{self.public_url}/u/{sign('unsubscribe', content, self.link_keys)}"
+        preferences_url = f"{self.public_url}/p/{sign('preferences', content, self.link_keys)}"
         token = write_return_path(subscriber_id, topic, self.link_keys)
         return Links(
             id=subscriber_id,
@@ -209,13 +210,20 @@ def write_link(purpose: Purpose, link: Link, keys: Sequence[str]) -> str:
     Raises:
         ValueError: the topic or the campaign has the wrong length or characters.
     """
-    if not SLUG.fullmatch(link.topic):
-        raise ValueError(f"a topic must be 1 to 32 of a-z, 0-9 and -, not {link.topic!r}")
-    if not CAMPAIGN.fullmatch(link.campaign):
+    mailing = _mailing(link.topic, link.campaign)
+    return sign(purpose, payload(link.day, link.subscriber_id, mailing), keys)
+
+
+@lru_cache(maxsize=256)
+def _mailing(topic: str, campaign: str) -> str:
+    """Return how a link names a topic and a campaign, or raise ValueError."""
+    if not SLUG.fullmatch(topic):
+        raise ValueError(f"a topic must be 1 to 32 of a-z, 0-9 and -, not {topic!r}")
+    if not CAMPAIGN.fullmatch(campaign):
         raise ValueError(
-            f"a campaign must be 1 to 40 of A-Z, a-z, 0-9, -, _ and ., not {link.campaign!r}"
+            f"a campaign must be 1 to 40 of A-Z, a-z, 0-9, -, _ and ., not {campaign!r}"
         )
-    return sign(purpose, link.day, link.subscriber_id, f"{link.topic}.{link.campaign}", keys)
+    return f"{topic}.{campaign}"
 
 
 def read_link(purpose: Purpose, text: str, keys: Sequence[str]) -> Link:

@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from preference_center.links.minter import SLUG
-from preference_center.links.signing import BadLink, sign, unsign
+from preference_center.links.signing import BadLink, payload, sign, unsign
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -55,7 +55,7 @@ class Confirm:
 def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
     """Return the signed text of a receipt link, without the path in front."""
     rows = f"{receipt.first}.{receipt.last}"
-    return sign("receipt", receipt.day, receipt.subscriber_id, rows, keys)
+    return sign("receipt", payload(receipt.day, receipt.subscriber_id, rows), keys)
 
 
 def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
@@ -70,7 +70,7 @@ def read_receipt(text: str, keys: Sequence[str]) -> Receipt:
 def write_confirm(confirm: Confirm, keys: Sequence[str]) -> str:
     """Return the signed text of a confirm link, without the path in front."""
     rest = f"{confirm.topic}.{(confirm.asked_at - _EPOCH) // _MICROSECOND}"
-    return sign("confirm", confirm.day, confirm.subscriber_id, rest, keys)
+    return sign("confirm", payload(confirm.day, confirm.subscriber_id, rest), keys)
 
 
 def read_confirm(text: str, keys: Sequence[str]) -> Confirm:

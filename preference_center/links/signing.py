@@ -4,15 +4,20 @@ The format is frozen, so that links in old emails keep working. `docs/link-forma
 """
 
 import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import hmac
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from uuid import UUID
 
-from itsdangerous import BadData, Signer
+from itsdangerous import Signer
+from itsdangerous.encoding import want_bytes
 
 _VERSION = "1"
 _EPOCH = date(1970, 1, 1)
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class BadLink(ValueError):
@@ -22,11 +27,15 @@ class BadLink(ValueError):
     """
 
 
-def sign(purpose: str, day: date, subscriber_id: UUID, rest: str, keys: Sequence[str]) -> str:
-    """Return the signed text of version, day, subscriber and `rest`. The last of `keys` signs."""
-    subscriber = urlsafe_b64encode(subscriber_id.bytes).decode().rstrip("=")
-    payload = f"{_VERSION}.{(day - _EPOCH).days}.{subscriber}.{rest}"
-    return signer(purpose, keys).sign(payload).decode()
+def payload(day: date, subscriber_id: UUID, rest: str) -> str:
+    """Return the text of version, day, subscriber and `rest`, to be signed."""
+    return f"{_VERSION}.{(day - _EPOCH).days}.{_base64(subscriber_id.bytes).decode()}.{rest}"
+
+
+def sign(purpose: str, content: str, keys: Sequence[str]) -> str:
+    """Return a payload with its signature. The last of `keys` signs."""
+    signature = signer(purpose, keys[-1]).get_signature(content)
+    return f"{content}.{signature.decode()}"
 
 
 def unsign(purpose: str, text: str, keys: Sequence[str]) -> tuple[date, UUID, str]:
@@ -35,27 +44,56 @@ def unsign(purpose: str, text: str, keys: Sequence[str]) -> tuple[date, UUID, st
     Raises:
         BadLink: `sign` did not write this text for this purpose.
     """
+    content, _, signature = text.rpartition(".")
     try:
-        payload = signer(purpose, keys).unsign(text).decode()
-        version, days, subscriber, rest = payload.split(".", 3)
+        _verify(purpose, content.encode(), signature.encode(), keys)
+        _, days, subscriber, rest = content.split(".", 3)
         day = _EPOCH + timedelta(days=int(days))
         subscriber_id = UUID(bytes=urlsafe_b64decode(subscriber + "=="))
-    except (BadData, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise BadLink from error
-    # Base64 has spare bits, so several texts verify: only the canonical one is accepted.
-    if version != _VERSION or text not in _all_signed(purpose, day, subscriber_id, rest, keys):
+    # A day and a subscriber have several spellings: only the canonical one is accepted.
+    if payload(day, subscriber_id, rest) != content:
         raise BadLink
     return day, subscriber_id, rest
 
 
-def _all_signed(
-    purpose: str, day: date, subscriber_id: UUID, rest: str, keys: Sequence[str]
-) -> list[str]:
-    return [sign(purpose, day, subscriber_id, rest, [key]) for key in keys]
+def _verify(purpose: str, content: bytes, signature: bytes, keys: Sequence[str]) -> None:
+    """Raise BadLink unless `signature` is, byte for byte, that of one of `keys`.
+
+    The encoded signatures are compared. Base64 has spare bits, so that others decode to the same.
+    """
+    signatures = (signer(purpose, key).get_signature(content) for key in reversed(keys))
+    if not any(hmac.compare_digest(each, signature) for each in signatures):
+        raise BadLink
 
 
-def signer(purpose: str, keys: Sequence[str]) -> Signer:
-    """Return the signer for one purpose. The last of `keys` signs; all of them verify."""
-    return Signer(
-        list(keys), salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
-    )
+class PreparedSigner(Signer):
+    """A signer for one purpose and key, which derives its key and prepares its HMAC once."""
+
+    def __init__(self, purpose: str, key: str) -> None:
+        super().__init__(
+            key, salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
+        )
+        self._hmac = hmac.new(self.derive_key(), digestmod="sha256")
+
+    def mac(self, message: bytes) -> bytes:
+        """Return the HMAC-SHA-256 of a message under the derived key."""
+        prepared = self._hmac.copy()
+        prepared.update(message)
+        return prepared.digest()
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        """Return the signature of a value, base64url without padding."""
+        return _base64(self.mac(want_bytes(value)))
+
+
+@lru_cache(maxsize=64)
+def signer(purpose: str, key: str) -> PreparedSigner:
+    """Return the signer for one purpose and key."""
+    return PreparedSigner(purpose, key)
+
+
+def _base64(raw: bytes) -> bytes:
+    """Return bytes as base64url without padding."""
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")
