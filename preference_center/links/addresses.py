@@ -55,6 +55,8 @@ def normalise(address: str) -> str:
     >>> normalise("Ada@Straße.de")
     'ada@xn--strae-oqa.de'
     """
+    if address.isascii():
+        return address.strip().lower()  # A domain in ASCII has no other form.
     text = _fold(address.strip())
     local, at, domain = text.rpartition("@")
     if not at or len(domain) > _MAX_DOMAIN_LENGTH:
@@ -64,8 +66,14 @@ def normalise(address: str) -> str:
 
 def fingerprint(address: str, identity_key: str) -> UUID:
     """Return the subscriber id: the first 128 bits of the HMAC-SHA-256 of the normal form."""
-    normal = normalise(address).encode("utf-8", "surrogatepass")
-    return UUID(bytes=hmac.digest(identity_key.encode(), normal, "sha256")[:16])
+    keyed = _keyed(identity_key).copy()
+    keyed.update(normalise(address).encode("utf-8", "surrogatepass"))
+    return UUID(bytes=keyed.digest()[:16])
+
+
+@lru_cache(maxsize=8)
+def _keyed(identity_key: str) -> hmac.HMAC:
+    return hmac.new(identity_key.encode(), digestmod="sha256")
 
 
 def is_mailable(address: str) -> bool:
@@ -92,7 +100,7 @@ def mask(address: str) -> str:
 
 def is_plain(address: str) -> bool:
     """Return True if all characters of a text are allowed in an address."""
-    return all(map(_is_allowed, address.strip().translate(_FULL_STOPS)))
+    return address.isascii() or all(map(_is_allowed, address.strip().translate(_FULL_STOPS)))
 
 
 def _is_allowed(char: str) -> bool:

@@ -8,7 +8,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
-from contextlib import suppress
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from preference_center.links.addresses import (
 )
 
 MAX_TEXT = 1000  # characters; also the limit for a cell of a file
+PLAIN = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*", re.ASCII)  # There is nothing to clean.
 _OTHER_TEXT = "it contains text besides the address"
 
 _OPENING = f'<(["{QUOTES}'
@@ -74,6 +74,8 @@ def split(text: str) -> list[str]:
     text = text.strip()
     if len(text) > MAX_TEXT:
         raise UnclearAddressError(f"it is longer than {MAX_TEXT:,} characters")
+    if PLAIN.fullmatch(text):
+        return [text]
     text = _unwrap(text)
     if "@" not in text:
         raise UnclearAddressError("it has no @")
@@ -87,9 +89,10 @@ def split(text: str) -> list[str]:
 
 def subscriber_id(text: str, identity_key: str) -> UUID:
     """Return the subscriber id of the address in `text`, or of `text` itself if it is unclear."""
-    with suppress(UnclearAddressError):
-        text = clean(text)
-    return fingerprint(text, identity_key)
+    try:
+        return fingerprint(clean(text), identity_key)
+    except UnclearAddressError:
+        return fingerprint(text, identity_key)
 
 
 def _unwrap(text: str) -> str:

@@ -1,11 +1,15 @@
 """Cleaning an address, its subscriber id, whether it can be mailed, and how a page shows it."""
 
+from contextlib import suppress
+
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from preference_center.links.addresses import fingerprint, is_mailable, mask, normalise
 from preference_center.links.cleaning import (
+    PLAIN,
     UnclearAddressError,
     clean,
     lookalikes,
@@ -30,6 +34,13 @@ def test_any_text_has_an_id_and_a_mask(address: str) -> None:
     )
     assert "•••" in mask(address)
     is_mailable(address)
+
+
+@given(st.lists(st.sampled_from(["xn--", "strae-oqa", "a", "Z", "0", "-", "_", "."])).map("".join))
+def test_a_domain_in_ascii_is_its_own_a_label(domain: str) -> None:
+    assert normalise(f"ada@{domain}") == f"ada@{domain.lower()}"
+    with suppress(idna.IDNAError):
+        assert idna.encode(domain, uts46=True).decode() == domain.lower()
 
 
 @pytest.mark.parametrize("address", ["\ud800@example.org", "ada@\udfff.org", "\ud800", "@\ud800"])
@@ -255,6 +266,11 @@ def test_cleaning_is_idempotent(text: str) -> None:
     else:
         assert clean(cleaned) == cleaned
         assert not is_mailable(text) or normalise(cleaned) == normalise(text)
+
+
+@given(st.from_regex(PLAIN, fullmatch=True))
+def test_a_plain_address_is_the_same_without_brackets(address: str) -> None:
+    assert split(address) == split(f"<{address}>") == [address]
 
 
 @given(
