@@ -55,6 +55,8 @@ def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:
 def read_subscriber_id(cells: Mapping[str, str]) -> UUID | None:
     """Return the UUID in the column `id`, or None unless it is written as `export` writes it."""
     text = cells.get("id", "").strip().lower()
+    if not text:
+        return None
     try:
         found = UUID(text)
     except ValueError:

@@ -85,4 +85,4 @@ class LinksFile:
         links = self.minter.mint(
             subscriber_id, self.topic, self.campaign, day=self.day, list_name=self.list_name
         )
-        return {"id": str(links.id)} | {name: str(getattr(links, name)) for name in LINK_COLUMNS}
+        return {**links._asdict(), "id": str(links.id)}

@@ -111,7 +111,7 @@ class CsvFile:
         lines, width, problems = self._row.taken, len(self.columns), []
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
-        if any(self._is_like_a_row(line) for line in lines[1:]):
+        if len(lines) > 1 and any(map(self._is_like_a_row, lines[1:])):
             problems.append(f"quotation marks join {_span(lines)} into one row")
         if len(cells) != width:
             where = f" ({_span(lines)})" if len(lines) > 1 else ""

@@ -1,5 +1,6 @@
 """CSV of any origin: rows are read as far as possible, in constant memory."""
 
+import csv
 import doctest
 import io
 import tracemalloc
@@ -352,6 +353,23 @@ def test_written_csv_is_read_back_unchanged(pairs: list[tuple[str, str]]) -> Non
         writer.write({"email": email, "note": note})
     expected = [[email, note] for email, note in pairs if email or note]
     assert _cells(file.getvalue().encode()) == expected
+
+
+@given(st.lists(HOSTILE | st.text('a,"\r\n ', max_size=4) | st.integers() | st.none(), min_size=1))
+def test_csv_is_written_as_the_standard_library_writes_it(cells: list[object]) -> None:
+    ours, theirs = io.StringIO(newline=""), io.StringIO(newline="")
+    columns = [str(number) for number in range(len(cells))]
+    row = {name: cell for name, cell in zip(columns, cells, strict=True) if cell is not None}
+    CsvWriter(ours, columns, escape=False).write(row)
+    csv.writer(theirs).writerows([columns, cells])
+    assert ours.getvalue() == theirs.getvalue()
+
+
+def test_a_cell_of_another_column_is_refused_before_anything_of_its_row_is_written() -> None:
+    file = io.StringIO(newline="")
+    with pytest.raises(ValueError, match="a column that the file does not have"):
+        CsvWriter(file, ("email",), escape=False).write({"email": "ada@example.org", "x": "y"})
+    assert file.getvalue() == "email\r\n"
 
 
 @pytest.mark.parametrize(
