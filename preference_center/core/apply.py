@@ -25,7 +25,6 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
     used to unsubscribe. Raise what a change raises; the caller rolls all of them back.
     """
     known = _load_topics(session, changes, now)
-    ledger.record_wordings(session, {each.wording for each in changes if each.wording})
     results: dict[int, _Result] = {}
     remaining = dict(enumerate(changes))
     while remaining:

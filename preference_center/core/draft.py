@@ -40,6 +40,7 @@ class Draft:
         entries: the ledger rows that a change needs, if any does, and those that were added.
         rows: the ledger rows to write, as tuples in the order of the columns.
         details: their details, likewise.
+        wordings: the texts that the rows refer to.
         notice: the email that confirms the changes, or None.
         announcements: emails about some of the changes only, due at once.
         requests: emails that the subscriber asked for: kind and topic.
@@ -54,6 +55,7 @@ class Draft:
     entries: list[LedgerEntry] = field(default_factory=list)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     details: list[tuple[Any, ...]] = field(default_factory=list)
+    wordings: set[str] = field(default_factory=set)
     notice: Notice | None = None
     announcements: list[Notice] = field(default_factory=list)
     requests: list[tuple[OutboxKind, str]] = field(default_factory=list)
@@ -100,6 +102,8 @@ class Draft:
         """Add a row to the end of the subscriber's ledger, and return its number."""
         subscriber, stated = self.subscriber, context.stated_source
         seq, wording = subscriber.seq + 1, digest_of_wording(context.wording)
+        if context.wording:
+            self.wordings.add(context.wording)
         texts = (
             seals.canonical_json(before),
             seals.canonical_json({**after, seals.STATED_SOURCE: stated} if stated else after),
@@ -147,11 +151,6 @@ class Change(ABC, Generic[Result_co]):
     def topics(self) -> tuple[str, ...]:
         """Return the slugs of topics, which are created if they do not exist."""
         return ()
-
-    @property
-    def wording(self) -> str | None:
-        """Return the wording that the change records, or None."""
-        return None
 
     def first_row(self, subscriber: Subscriber) -> int | None:
         """Return the first ledger row that the decision needs, or None if it needs none."""

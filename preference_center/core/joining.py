@@ -48,10 +48,6 @@ class StartTopic(Change[ChangeResult]):
     def topics(self) -> tuple[str, ...]:
         return (self.topic,)
 
-    @property
-    def wording(self) -> str | None:
-        return self.context.wording
-
     def make(self, draft: Draft) -> ChangeResult:
         return join(draft, self.topic, self.context, asked_at=self.asked_at)
 

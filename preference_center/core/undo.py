@@ -30,10 +30,6 @@ class Undo(Change[ChangeResult]):
     context: ChangeContext
     needs_all_topics: ClassVar[bool] = True
 
-    @property
-    def wording(self) -> str | None:
-        return self.context.wording
-
     def first_row(self, subscriber: Subscriber) -> int | None:
         return self.first
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, outbox
+from preference_center.core import domain_hold, ledger, outbox
 from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email, Request
 from preference_center.core.state import Loaded, Subscriber
@@ -70,6 +70,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     recorded = sets.insert_new(session, tables.Subscriber, [each.values() for each in new])
     lost = {each.subscriber_id for each in new} - recorded
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
+    ledger.record_wordings(session, {text for each in kept for text in each.wordings})
     _write_state(session, kept)
     sets.insert(session, tables.LedgerRow, [row for each in kept for row in each.rows])
     sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])

@@ -33,10 +33,6 @@ class ImportRecord(Change[Imported]):
     def topics(self) -> tuple[str, ...]:
         return (self.record.topic,) if self.record.topic else ()
 
-    @property
-    def wording(self) -> str | None:
-        return self.record.consent_wording if isinstance(self.record, PreferenceRecord) else None
-
     def first_row(self, subscriber: Subscriber) -> int | None:
         if subscriber.seq and self.record.ends_consent:
             return ledger.first_row_looked_back(subscriber.seq)
