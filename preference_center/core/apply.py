@@ -38,6 +38,7 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
         kept = [(change, draft) for change, draft in made if change.subscriber_id not in lost]
         for kind, each in _by_kind(kept).items():
             kind.store(session, each, now)
+        work.delete_erased(session, (draft for _, draft in kept))
         remaining = {n: each for n, each in remaining.items() if each.subscriber_id in lost}
     return [results[number] for number in range(len(changes))]
 

@@ -5,8 +5,9 @@ who asked to be forgotten.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -49,6 +50,8 @@ def forget(draft: Draft, context: ChangeContext) -> None:
     erased = ChangeContext(context.source, at, context.recorded_at)
     draft.erased_domain = domain_hold.domain_of(subscriber.email or "")
     draft.append(Event.ERASED, ALL, erased, {}, {})
+    nothing: Any = dict.fromkeys(("topic", "campaign", "before", "after"))
+    draft.entries = [replace(each, **nothing, stated_source="") for each in draft.entries]
     subscriber.subscriptions.clear()
     subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
     subscriber.erased_at = at

@@ -75,8 +75,23 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     sets.insert(session, tables.LedgerRow, [row for each in kept for row in each.rows])
     sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
     _write_emails(session, kept, now)
-    _delete_erased(session, [each for each in kept if each.erased_domain is not None])
     return lost
+
+
+def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
+    """Delete all data of subscribers who were erased but the ids, suppressions and ledger's times.
+
+    Call it last, since it also deletes what earlier changes of the same transaction have written.
+    """
+    erased = {each.subscriber.subscriber_id: each.erased_domain for each in drafts}
+    domains = {key: domain for key, domain in erased.items() if domain is not None}
+    if not domains:
+        return
+    for table in _DELETED_BY_ERASURE:
+        session.execute(delete(table).where(table.subscriber_id.in_(domains)))
+    rows = update(tables.LedgerRow).where(tables.LedgerRow.subscriber_id.in_(domains))
+    session.execute(rows.values(topic=None, campaign=None, wording=None))
+    domain_hold.forget_rare(session, domains.values())
 
 
 def _values(
@@ -131,15 +146,3 @@ def _write_emails(session: Session, drafts: Sequence[Draft], now: datetime) -> N
     outbox.add_to_pending(session, notices)
     outbox.announce(session, announced)
     outbox.request(session, requests, now)
-
-
-def _delete_erased(session: Session, drafts: Sequence[Draft]) -> None:
-    """Delete all data of erased subscribers but the ids, suppressions, and the ledger's times."""
-    if not drafts:
-        return
-    ids = [each.subscriber.subscriber_id for each in drafts]
-    for table in _DELETED_BY_ERASURE:
-        session.execute(delete(table).where(table.subscriber_id.in_(ids)))
-    rows = update(tables.LedgerRow).where(tables.LedgerRow.subscriber_id.in_(ids))
-    session.execute(rows.values(topic=None, campaign=None, wording=None))
-    domain_hold.forget_rare(session, (each.erased_domain or "" for each in drafts))
