@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
@@ -73,6 +73,13 @@ STEPS = st.lists(
     min_size=2,
     max_size=9,
 )
+
+
+UNDONE_AFTER_ERASURE: list[tuple[str, timedelta, tuple[Any, ...]]] = [
+    ("new@three.example", HOUR, ("unsubscribe", make.TARGETS[0], Source.PAGE, 0 * DAY)),
+    ("new@three.example", HOUR, ("erase",)),
+    ("new@three.example", HOUR, ("undo", 1, 0)),
+]
 
 
 def _changes(steps: Sequence[tuple[str, timedelta, tuple[Any, ...]]]) -> list[Change[Any]]:
@@ -218,6 +225,7 @@ def _compared(result: Any) -> Any:
 
 @pytest.mark.integration
 @given(steps=STEPS)
+@example(steps=UNDONE_AFTER_ERASURE)
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
