@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 CONNECTIONS = 64
 MAX_WAIT = 30.0  # Seconds after which a client gives up on a request.
+_TICK = 0.001  # seconds, how long the client waits for answers before it looks at the clock
 _SCRIPT = Path(__file__).with_name("one_click.lua")
 _BODY = b"List-Unsubscribe=One-Click"
 _HEAD = (
@@ -77,8 +78,8 @@ def unsubscribe_at(
 ) -> Answers:
     """Post to each path once, at a constant rate per second; None is as fast as possible.
 
-    A request whose connections are all busy waits. It is timed from when it was due, so that the
-    wait counts. Requests without an answer after `MAX_WAIT` count as lost.
+    If all connections are busy, a request waits. It is timed from when it was due, so this counts.
+    When one has waited for `MAX_WAIT`, the run ends; requests without an answer are lost.
     """
     parts = urlsplit(base_url)
     client = _Client((parts.hostname or "", parts.port or 80), connections)
@@ -89,7 +90,7 @@ def unsubscribe_at(
 
 
 class _Client:
-    """A number of connections in one thread. Answers have a Content-Length and come in order."""
+    """A number of connections in one thread. Every answer has a Content-Length."""
 
     def __init__(self, address: tuple[str, int], connections: int) -> None:
         self._selector = selectors.DefaultSelector()
@@ -97,15 +98,16 @@ class _Client:
         for each in self._idle:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(each, selectors.EVENT_READ)
-        self._due_at: dict[socket.socket, float] = {}
+        self._due_at: dict[socket.socket, float] = {}  # of requests sent, the oldest first
         self._received: dict[socket.socket, bytes] = {}
         self._answers = Answers()
 
     def run(self, paths: Sequence[str], rate: float | None) -> Answers:
-        start, sent, last = time.perf_counter(), 0, len(paths) / rate if rate else 0.0
+        """Post to each path at its time, and return the answers."""
+        start, sent = time.perf_counter(), 0
         while sent < len(paths) or self._due_at:
             now = time.perf_counter()
-            if now > start + last + MAX_WAIT and (rate or not self._idle):
+            if self._is_stuck(now):
                 break
             while sent < len(paths) and self._idle:
                 due = start + sent / rate if rate else now
@@ -113,9 +115,14 @@ class _Client:
                     break
                 self._send(self._idle.pop(), paths[sent], due)
                 sent += 1
-            self._receive(0.001 if sent < len(paths) else 0.1)
+            self._receive(_TICK if sent < len(paths) else 100 * _TICK)
         self._answers.seconds = time.perf_counter() - start
         return self._answers
+
+    def _is_stuck(self, now: float) -> bool:
+        """Return True if the oldest request has waited too long, or every connection is lost."""
+        oldest = next(iter(self._due_at.values()), None)
+        return not self._idle if oldest is None else now - oldest > MAX_WAIT
 
     def _send(self, connection: socket.socket, path: str, due: float) -> None:
         connection.sendall(_HEAD.format(path).encode() + _BODY)
@@ -127,11 +134,17 @@ class _Client:
             assert isinstance(connection, socket.socket)
             data = connection.recv(65_536)
             self._received[connection] = self._received.get(connection, b"") + data
-            if not data:  # closed by the server: the request, if any, is lost
-                self._selector.unregister(connection)
-                self._due_at.pop(connection, None)
+            if not data:
+                self._lose(connection)
             elif _is_complete(self._received[connection]):
                 self._finish(connection)
+
+    def _lose(self, connection: socket.socket) -> None:
+        """Forget a connection that the server has closed, and its request, if there is one."""
+        self._selector.unregister(connection)
+        connection.close()
+        if self._due_at.pop(connection, None) is None:
+            self._idle.remove(connection)
 
     def _finish(self, connection: socket.socket) -> None:
         wait = time.perf_counter() - self._due_at.pop(connection)
@@ -143,9 +156,9 @@ class _Client:
         self._idle.append(connection)
 
     def close(self) -> None:
-        for key in list(self._selector.get_map().values()):
-            assert isinstance(key.fileobj, socket.socket)
-            key.fileobj.close()
+        """Close all connections."""
+        for connection in (*self._idle, *self._due_at):
+            connection.close()
         self._selector.close()
 
 

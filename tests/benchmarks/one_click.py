@@ -6,13 +6,15 @@ must be as many of each as answers 200, or the benchmark fails.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import cycle, islice
 from statistics import median
 
 from tests.benchmarks import databases, load, peers, people
 from tests.benchmarks.load import Answers
-from tests.benchmarks.measure import cpu_seconds, medians, sized
+from tests.benchmarks.measure import medians, sized
 from tests.benchmarks.options import Options
 from tests.benchmarks.people import People
 from tests.benchmarks.result import Result
@@ -21,6 +23,7 @@ from tests.benchmarks.serving import Served, served
 FEW_PEOPLE = 10_000  # The small database whose waits are compared with those of the large one.
 BURST, BURST_SECONDS, BURST_CONNECTIONS = 20_000, 5, 256
 MAX_P99 = 25.0  # milliseconds
+_GO, _LOOP = "Go, one UPDATE", "durable single inserts in Python"
 _SPARE = 20_000  # subscribers that only the Go peer changes
 _FIRST = 320  # requests of the run that finds out how many fit into `seconds`
 _COUNTS = """
@@ -36,29 +39,24 @@ def run(options: Options) -> Iterator[Result]:
             url = stack.enter_context(databases.opened(engine))
             people.fill(url, options.people)
             product = stack.enter_context(served(url, options))
-            door = _Door(product, People(options.people, _SPARE))
+            endpoint = _Endpoint(product, People(options.people, _SPARE))
             name = f"one-click, {engine}"
-            yield from _rates(name, door, options, stack)
-            yield _burst(name, door)
-            yield from _waits(name, door, engine, options)
+            yield from _rates(name, endpoint, options)
+            yield from _waits(name, endpoint, engine, options)
+            # The last one, since requests that it leaves unanswered may still be recorded.
+            yield _burst(name, endpoint)
 
 
 @dataclass
-class _Door:
+class _Endpoint:
     """The one-click endpoint of a running `serve`, and the subscribers left to unsubscribe."""
 
     served: Served
     people: People
-    per_cpu_second: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
 
     def rate(self, count: int) -> float:
         """Unsubscribe `count` subscribers as fast as possible and return the rate per second."""
-        before = self.served.cpu_seconds()
-        answers = self.counted(count, lambda paths: load.unsubscribe(self.served.base_url, paths))
-        self.per_cpu_second.append(count / (self.served.cpu_seconds() - before))
-        self.rates.append(answers.rate)
-        return answers.rate
+        return self.counted(count, self.served.unsubscribe).rate
 
     def at(self, rate: float, count: int, connections: int = load.CONNECTIONS) -> Answers:
         """Unsubscribe `count` subscribers at a constant rate per second."""
@@ -92,63 +90,78 @@ def _recorded(url: str, since: datetime) -> tuple[int, int, int]:
     return found
 
 
-def _rates(name: str, door: _Door, options: Options, stack: ExitStack) -> Iterator[Result]:
-    """Yield the rates beside those of each peer, and the rates per CPU-second."""
-    url, cpu = door.served.database_url, list[float]()
-    runs: list[tuple[str, float, Callable[[int], float]]] = []
-    if not databases.is_postgresql(url):
-        loop = "durable single inserts in Python"
-        runs.append((loop, 1.0, lambda count: peers.durable_inserts(url, door.people.take(count))))
-    elif peers.pgbench_is_installed():
-        runs.append(("pgbench", 1.0, lambda count: peers.pgbench(url, door.people.take(count))))
-    if databases.is_postgresql(url) and peers.go_is_installed():
-        base, pid = stack.enter_context(peers.go_server(url))
-        spare = people.paths(range(options.people - _SPARE, options.people))
-        roots = pid, databases.server_process(url)
+@dataclass(frozen=True)
+class _Peer:
+    """A peer, the ratio to reach beside it, and what measures its rate for a number of requests."""
 
-        def go(count: int) -> float:
-            before = cpu_seconds(*roots)
-            paths = (spare * (count // _SPARE + 1))[:count]
-            rate = load.unsubscribe(base, paths).rate
-            cpu.append(count / (cpu_seconds(*roots) - before))
-            return rate
+    name: str
+    target: float
+    rate: Callable[[int], float]
 
-        runs.append(("Go, one UPDATE", 0.7, go))
-    measures = [door.rate, *(measure for *_, measure in runs)]
-    # pgbench divides the requests among its clients.
-    each = (sized(one, options.seconds, _FIRST, step=load.CONNECTIONS) for one in measures)
-    rate, *limits = medians(options.rounds, *each)
-    for (beside, target, _), limit in zip(runs, limits, strict=True):
-        yield Result(name, rate, beside, limit, target)
-    if cpu:
+
+def _rates(name: str, endpoint: _Endpoint, options: Options) -> Iterator[Result]:
+    """Yield the rate beside that of each peer, and the same per second of CPU time."""
+    with ExitStack() as stack:
+        go = _go(endpoint.served.database_url, stack)
+        compared = list(_peers(endpoint, go, options))
+        measures = [endpoint.rate, *(peer.rate for peer in compared)]
+        # pgbench divides the requests among its clients.
+        each = (sized(one, options.seconds, _FIRST, step=load.CONNECTIONS) for one in measures)
+        rate, *limits = medians(options.rounds, *each)
+    for peer, limit in zip(compared, limits, strict=True):
+        yield Result(name, rate, peer.name, limit, peer.target)
+    if go is not None:
         work = f"{name}, per CPU-second of application and database"
-        yield Result(work, median(door.per_cpu_second), "Go, one UPDATE", median(cpu), 0)
+        ours, limit = median(endpoint.served.rates_per_cpu), median(go.rates_per_cpu)
+        yield Result(work, ours, _GO, limit, 0)
 
 
-def _burst(name: str, door: _Door) -> Result:
-    answers = door.at(BURST / BURST_SECONDS, BURST, BURST_CONNECTIONS)
+def _go(url: str, stack: ExitStack) -> Served | None:
+    """Return a running Go peer, if there can be one."""
+    if not databases.is_postgresql(url) or not peers.go_is_installed():
+        return None
+    return stack.enter_context(peers.go_server(url))
+
+
+def _peers(endpoint: _Endpoint, go: Served | None, options: Options) -> Iterator[_Peer]:
+    url, take = endpoint.served.database_url, endpoint.people.take
+    if not databases.is_postgresql(url):
+        yield _Peer(_LOOP, 1.0, lambda count: peers.durable_inserts(url, take(count)))
+    elif peers.pgbench_is_installed():
+        yield _Peer("pgbench", 1.0, lambda count: peers.pgbench(url, take(count)))
+    if go is not None:
+        spare = cycle(people.paths(range(options.people - _SPARE, options.people)))
+        yield _Peer(_GO, 0.7, lambda count: go.unsubscribe(list(islice(spare, count))).rate)
+
+
+def _burst(name: str, endpoint: _Endpoint) -> Result:
+    answers = endpoint.at(BURST / BURST_SECONDS, BURST, BURST_CONNECTIONS)
     work = f"{name}, a burst of {BURST:,} in {BURST_SECONDS} s: answered 200"
     return Result(work, answers.unsubscribed, "–", BURST, 1.0, unit="")
 
 
-def _waits(name: str, door: _Door, engine: str, options: Options) -> Iterator[Result]:
+def _waits(name: str, endpoint: _Endpoint, engine: str, options: Options) -> Iterator[Result]:
     """Yield the p99 at half of the reached rate, and beside that of a database of few people."""
-    rate = median(door.rates) / 2
+    rate = median(endpoint.served.rates) / 2
+    count = min(int(rate * options.seconds), FEW_PEOPLE // (options.rounds + 1))
     with databases.opened(engine) as url:
         people.fill(url, FEW_PEOPLE)
         with served(url, options) as small:
-            limit = _p99(_Door(small, People(FEW_PEOPLE)), rate, options)
-    p99 = _p99(door, rate, options)
+            endpoints = _Endpoint(small, People(FEW_PEOPLE)), endpoint
+            for each in endpoints:  # so that both are warm
+                each.at(rate, count)
+            limit, p99 = medians(
+                options.rounds, *(partial(_p99, each, rate, count) for each in endpoints)
+            )
     work = f"{name}, p99 at half of the rate"
     yield Result(work, p99, "–", MAX_P99, 1.0, at_least=False, unit="ms")
-    beside = f"{FEW_PEOPLE:,} people"
-    work = f"{work}, {options.people:,} people"
+    work, beside = f"{work}, {options.people:,} people", f"{FEW_PEOPLE:,} people"
     yield Result(work, p99, beside, limit, 1.3, at_least=False, unit="ms")
 
 
-def _p99(door: _Door, rate: float, options: Options) -> float:
+def _p99(endpoint: _Endpoint, rate: float, count: int) -> float:
     """Return the p99 of the waits at a constant rate, in milliseconds."""
-    count = min(int(rate * options.seconds * 2), FEW_PEOPLE * 9 // 10)
-    warm_up = min(count // 4, FEW_PEOPLE // 10)
-    door.at(rate, warm_up)
-    return 1000 * door.at(rate, count).percentile(0.99)
+    answers = endpoint.at(rate, count)
+    if answers.unsubscribed < count:
+        raise RuntimeError(f"only {answers.unsubscribed} of {count} unsubscribes were answered 200")
+    return 1000 * answers.percentile(0.99)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,16 +12,18 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
 
+from tests.benchmarks import databases
 from tests.benchmarks.databases import TOPIC, connect, libpq_url
 from tests.benchmarks.load import CONNECTIONS
 from tests.benchmarks.people import CAMPAIGN, SINCE, subscriber_id
-from tests.support.processes import free_port
+from tests.benchmarks.serving import Served
+from tests.support import processes
 
 _FOLDER = Path(__file__).parent
 _GO_LIBRARIES = Path("/usr/share/gocode")  # where Debian's packages put them
@@ -111,11 +114,12 @@ def _snapshot(value: dict[str, Any]) -> str:
 
 
 @contextmanager
-def go_server(url: str) -> Iterator[tuple[str, int]]:
-    """Yield the base URL and the process id of a running Go peer."""
+def go_server(url: str) -> Iterator[Served]:
+    """Build the Go peer and yield it, running."""
     parts = make_url(url)
     source = f"host={parts.host} port={parts.port} user={parts.username} dbname={parts.database}"
-    listen = f"127.0.0.1:{free_port()}"
+    port = processes.free_port()
+    listen = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="preference-center-") as folder:
         program = str(Path(folder) / "peer")
         environ = os.environ | {
@@ -127,34 +131,25 @@ def go_server(url: str) -> Iterator[tuple[str, int]]:
         subprocess.run(build, env=environ, check=True)
         peer = subprocess.Popen([program, listen, f"{source} sslmode=disable"])
         try:
-            _wait_for(listen)
-            yield f"http://{listen}", peer.pid
+            processes.wait_for(partial(_accepts, port), "the Go peer does not start")
+            roots = peer.pid, databases.server_process(url)
+            yield Served(f"http://{listen}", url, roots)
         finally:
             peer.terminate()
             peer.wait()
 
 
-def _wait_for(listen: str) -> None:
-    import socket
-
-    address = urlsplit(f"//{listen}")
-    for _ in range(500):
-        try:
-            socket.create_connection((address.hostname or "", address.port or 0)).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError("the Go peer does not start")
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def durable_inserts(url: str, numbers: Sequence[int]) -> float:
-    """Insert a ledger row for each of these subscribers into SQLite, one per transaction.
-
-    Return the rate.
-    """
+    """Insert a ledger row for each subscriber into SQLite, one a transaction; return the rate."""
     connection: sqlite3.Connection = connect(url)
-    connection.execute("PRAGMA busy_timeout=5000")
     ids, digest = [subscriber_id(each).hex for each in numbers], bytes(range(32))
     start = time.perf_counter()
     for each in ids:

@@ -1,10 +1,10 @@
 """A running `serve`, and the CPU time of it and its database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tests.benchmarks import databases
+from tests.benchmarks import databases, load
 from tests.benchmarks.measure import cpu_seconds
 from tests.benchmarks.options import Options
 from tests.support import processes
@@ -12,15 +12,29 @@ from tests.support import processes
 
 @dataclass(frozen=True)
 class Served:
-    """The URLs of a running `serve` and of its database, and the processes of both."""
+    """A running one-click endpoint, of the product or of a peer.
+
+    Attributes:
+        base_url: where it is.
+        database_url: its database.
+        roots: the ids of its processes and of the database's, whose children belong to them.
+        rates: the rate per second of each run so far.
+        rates_per_cpu: the answers of each run per second of CPU time of `roots`.
+    """
 
     base_url: str
     database_url: str
     roots: tuple[int, ...]
+    rates: list[float] = field(default_factory=list)
+    rates_per_cpu: list[float] = field(default_factory=list)
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU time used so far by the application and its database, in seconds."""
-        return cpu_seconds(*self.roots)
+    def unsubscribe(self, paths: Sequence[str]) -> load.Answers:
+        """Post to each path once, as fast as possible, and note the rates."""
+        before = cpu_seconds(*self.roots)
+        answers = load.unsubscribe(self.base_url, paths)
+        self.rates_per_cpu.append(answers.unsubscribed / (cpu_seconds(*self.roots) - before))
+        self.rates.append(answers.rate)
+        return answers
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks import load
 from tests.benchmarks.options import Options
 from tests.benchmarks.result import Result
 
@@ -64,12 +65,12 @@ def _figure(value: float, unit: str) -> str:
 
 
 def machine() -> str:
-    """Return the processor, cores, memory, and versions of the software."""
+    """Return the processor, cores, memory, versions of the software, and load generator."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB of memory; "
         f"Linux {platform.release()}, Python {platform.python_version()}, "
-        f"{_postgresql()}, SQLite {sqlite3.sqlite_version}"
+        f"{_postgresql()}, SQLite {sqlite3.sqlite_version}; load from {load.generator()}"
     )
 
 
