@@ -59,7 +59,4 @@ def export(
             topics.get(session, topic)  # A misspelled topic would silently leave out unsubscribes.
         advance = stack.enter_context(progress(f"Exporting {what}", None))
         file = stack.enter_context(opened_output(output))
-        writer = exports.writer(file, kind, file_format, mark=excel)
-        for row in exports.rows(session, kind, wanted):
-            writer.write(row)
-            advance(1)
+        exports.write(session, kind, wanted, file, file_format, mark=excel, advance=advance)

@@ -1,14 +1,11 @@
 """The queries of the exports: each a stream in the order of its key, with an indexed filter."""
 
-import json
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Dialect,
     Select,
     Text,
-    TypeDecorator,
     and_,
     case,
     cast,
@@ -25,7 +22,6 @@ from sqlalchemy.orm import aliased
 from preference_center.core.vocab import Scope, Source, Status
 from preference_center.store.queries import ADDRESS_SUPPRESSION, ALL_SUPPRESSION, is_suppression_of
 from preference_center.store.report_queries import ReportFilter, all_reasons
-from preference_center.store.seals import STATED_SOURCE
 from preference_center.store.tables import (
     LedgerDetail,
     LedgerRow,
@@ -139,36 +135,8 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
     return select(both).order_by(both.c.id, both.c.kind)
 
 
-class _After(TypeDecorator[str]):
-    """One cell of a row's details.
-
-    It is the `status` after the change, the `source` of an unsubscribe, or the source that an
-    imported file stated.
-
-    The details contain the one subscription or suppression that the row changed, or None.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, cell: str) -> None:
-        super().__init__()
-        self.cell = cell
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        details = json.loads(value or "{}")
-        stated: str | None = details.pop(STATED_SOURCE, None)
-        after = next(iter(details.values()), None)
-        if self.cell == STATED_SOURCE or after is None:
-            return stated if self.cell == STATED_SOURCE else None
-        status: str = after.get("status", "unsubscribed")  # a suppression has no status
-        if self.cell == "status":
-            return status
-        return str(after["source"]) if status == "unsubscribed" else None
-
-
 def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return every ledger row, in order for each subscriber."""
+    """Return every ledger row with its details, in order for each subscriber."""
     wording = aliased(Wording)
     statement: AnySelect = (
         select(
@@ -182,9 +150,7 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
             LedgerRow.occurred_at,
             LedgerRow.recorded_at,
             wording.text.label("wording"),
-            type_coerce(LedgerDetail.after, _After("status")).label("status"),
-            type_coerce(LedgerDetail.after, _After("source")).label("original_source"),
-            type_coerce(LedgerDetail.after, _After(STATED_SOURCE)).label("stated_source"),
+            LedgerDetail.after,
             LedgerRow.hash,
         )
         .outerjoin(

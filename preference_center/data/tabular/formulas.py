@@ -10,10 +10,10 @@ variants that Japanese spreadsheets treat as operators.
 
 import re
 
-_TRIGGERS = "'=+\\-@\t\r\n＝＋－＠"
+TRIGGERS = "'=+\\-@\t\r\n＝＋－＠"
 _PLACE = "(?:^|(?<=[;,|\t\r\n]))"
-_UNGUARDED = re.compile(f'{_PLACE}(?="*[{_TRIGGERS}])')
-_GUARD = re.compile(f"{_PLACE}'(?=\"*[{_TRIGGERS}])")
+_UNGUARDED = re.compile(f'{_PLACE}(?="*[{TRIGGERS}])')
+_GUARD = re.compile(f"{_PLACE}'(?=\"*[{TRIGGERS}])")
 
 
 def escape_formula(cell: str) -> str:

@@ -1,5 +1,7 @@
 """After any sequence of changes, all channels agree on a subscriber's state."""
 
+import csv
+import io
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -218,7 +220,10 @@ class _Model:
         return ("defer", next_at) if next_at > self.at else ("allow", None)
 
     def _check_channels(self, session: Session, person: Subscriber) -> None:
-        rows = exports.rows(session, exports.KINDS["preferences"], exports.Filter())
+        session.flush()
+        file, kind = io.StringIO(newline=""), exports.KINDS["preferences"]
+        exports.write(session, kind, exports.Filter(), file, "csv")
+        rows = csv.DictReader(io.StringIO(file.getvalue(), newline=""))
         exported = {row["topic"]: row for row in rows if row["id"] == str(person.subscriber_id)}
         current = _preferences(session, person, self.at)
         for slug in SLUGS:

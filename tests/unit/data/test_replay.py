@@ -65,9 +65,7 @@ def restore(database: Database, backup: Backup) -> None:
 def export(database: Database, file_format: str = "jsonl", **selection: Any) -> bytes:
     file, kind = io.StringIO(newline=""), exports.KINDS["ledger"]
     with database.reading() as session:
-        writer = exports.writer(file, kind, file_format)
-        for row in exports.rows(session, kind, exports.Filter(**selection)):
-            writer.write(row)
+        exports.write(session, kind, exports.Filter(**selection), file, file_format)
     return file.getvalue().encode()
 
 
