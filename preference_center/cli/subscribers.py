@@ -1,7 +1,7 @@
 """`erase` one subscriber, and `verify-ledger` for all of them."""
 
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from uuid import UUID
 
 import click
@@ -50,8 +50,9 @@ def verify_ledger() -> None:
         opened_database(KeyKind.SERVER) as (_, database),
         database.reading() as session,
         progress("Verifying", None) as advance,
+        closing(verification.verify(session)) as verdicts,
     ):
-        for problem in verification.verify(session):
+        for problem in verdicts:
             count += 1
             advance(1)
             if problem is not None:

@@ -1,89 +1,89 @@
-"""Verify the chains of the ledger."""
+"""Verify the ledger: the seal of each row, its details, and that no row is missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select, type_coerce
 from sqlalchemy.orm import Session
+from sqlalchemy.types import NULLTYPE
 
 from preference_center.core.vocab import KeyKind
 from preference_center.store import seals
+from preference_center.store.streaming import streamed
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber
+from preference_center.store.text_cells import IdText, TimeText
+
+_DETAILS = 12  # The index of the first column that an erasure deletes.
 
 
-def verify(session: Session) -> Iterator[str | None]:
-    """Yield for each subscriber None, or a sentence that says where the chain is broken."""
-    statement = (
-        select(Subscriber, LedgerRow, LedgerDetail)
-        .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
-        .outerjoin(LedgerDetail, _same_row())
-        .order_by(Subscriber.subscriber_id, LedgerRow.seq)
-        .execution_options(yield_per=1000)
+def verify(session: Session) -> Generator[str | None, None, None]:
+    """Yield for each subscriber None, or a sentence that says where the chain is broken.
+
+    Close the iterator before the session, unless it is exhausted.
+    """
+    keys = [key.encode() for key in reversed(session.info["keys"][KeyKind.SERVER])]
+    with streamed(session, _rows()) as batches:
+        for subscriber_id, rows in groupby(chain.from_iterable(batches), itemgetter(0)):
+            problem = _problem(rows, keys)
+            yield None if problem is None else f"{subscriber_id}: {problem}"
+
+
+def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None:
+    """Follow one subscriber's rows from the first to the head; return where the chain is broken."""
+    at, hash_before = 0, seals.FIRST_HEAD
+    for row in rows:
+        subscriber_id, is_erased, written, head, found, seq, *sealed = row[:_DETAILS]
+        salt, *erasable = row[_DETAILS:]
+        if seq is None:  # the subscriber has no row
+            break
+        if seq != at + 1:
+            return f"row {at + 1} is missing"
+        digest = sealed[-1]
+        if not any(
+            seals.seal_texts(key, hash_before, subscriber_id, seq, *sealed) == found for key in keys
+        ):
+            return f"row {seq} was altered, or its key is not in the settings"
+        if salt is None and not is_erased:
+            return f"the details of row {seq} are missing"
+        if salt is not None and seals.digest(salt, *erasable) != digest:
+            return f"the details of row {seq} were altered"
+        at, hash_before = seq, found
+    if (at, hash_before) != (written, head):
+        return f"it ends at row {at}, but {written} were written"
+    return None
+
+
+def _rows() -> Select[*tuple[Any, ...]]:
+    """Select every subscriber with every ledger row and its details, as plain values."""
+    columns = (
+        IdText(Subscriber.subscriber_id),
+        Subscriber.erased_at.is_not(None),
+        Subscriber.seq,
+        Subscriber.head,
+        LedgerRow.hash,
+        LedgerRow.seq,
+        LedgerRow.event,
+        LedgerRow.scope,
+        LedgerRow.source,
+        TimeText(LedgerRow.occurred_at),
+        TimeText(LedgerRow.recorded_at),
+        LedgerRow.digest,
+        LedgerDetail.salt,
+        LedgerRow.topic,
+        LedgerRow.campaign,
+        LedgerRow.wording,
+        LedgerDetail.before,
+        LedgerDetail.after,
     )
-    chain: _Chain | None = None
-    for subscriber, row, details in session.execute(statement):
-        if chain is None or chain.subscriber.subscriber_id != subscriber.subscriber_id:
-            if chain is not None:
-                yield chain.verdict()
-            chain = _Chain(subscriber, session.info["keys"][KeyKind.SERVER])
-        if row is not None:
-            chain.follow(row, details)
-    if chain is not None:
-        yield chain.verdict()
-
-
-class _Chain:
-    """One subscriber's rows, followed from the first to the head."""
-
-    def __init__(self, subscriber: Subscriber, keys: Sequence[str]) -> None:
-        self.subscriber = subscriber
-        self._keys = keys
-        self._at = (0, seals.FIRST_HEAD)
-        self._broken: str | None = None
-
-    def follow(self, row: LedgerRow, details: LedgerDetail | None) -> None:
-        sealed = [_seal(row, self._at[1], key) for key in self._keys]
-        if row.seq != self._at[0] + 1:
-            self._break(f"row {self._at[0] + 1} is missing")
-        elif row.hash not in sealed:
-            self._break(f"row {row.seq} was altered, or its key is not in the settings")
-        elif details is None and self.subscriber.erased_at is None:
-            self._break(f"the details of row {row.seq} are missing")
-        elif details is not None and _digest(row, details) != row.digest:
-            self._break(f"the details of row {row.seq} were altered")
-        self._at = (row.seq, row.hash)
-
-    def verdict(self) -> str | None:
-        if self._at != (self.subscriber.seq, self.subscriber.head):
-            self._break(f"it ends at row {self._at[0]}, but {self.subscriber.seq} were written")
-        return self._broken
-
-    def _break(self, why: str) -> None:
-        self._broken = self._broken or f"{self.subscriber.subscriber_id}: {why}"
-
-
-def _same_row() -> Any:
-    return and_(
+    same_row = and_(
         LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
     )
-
-
-def _digest(row: LedgerRow, details: LedgerDetail) -> bytes:
-    return seals.digest(
-        details.salt, row.topic, row.campaign, row.wording, details.before, details.after
-    )
-
-
-def _seal(row: LedgerRow, head: bytes, key: str) -> bytes:
-    return seals.seal(
-        key.encode(),
-        head,
-        row.subscriber_id,
-        row.seq,
-        row.event,
-        row.scope,
-        row.source,
-        row.occurred_at,
-        row.recorded_at,
-        row.digest,
+    return (
+        select(*(type_coerce(column, NULLTYPE) for column in columns))
+        .select_from(Subscriber)
+        .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
+        .outerjoin(LedgerDetail, same_row)
+        .order_by(Subscriber.subscriber_id, LedgerRow.seq)
     )

@@ -34,9 +34,29 @@ def seal(
     digest: bytes,
 ) -> bytes:
     """Return the hash of a row that follows the row whose hash is `head`, 32 bytes."""
+    times = (_utc(occurred_at), _utc(recorded_at))
+    return seal_texts(key, head, str(subscriber_id), seq, event, scope, source, *times, digest)
+
+
+def seal_texts(
+    key: bytes,
+    head: bytes,
+    subscriber_id: str,
+    seq: int,
+    event: str,
+    scope: str,
+    source: str,
+    occurred_at: str,
+    recorded_at: str,
+    digest: bytes,
+) -> bytes:
+    """Return what `seal` does, from the texts of the id and of the times.
+
+    A time is `2026-11-22T14:05:00.000000+00:00`.
+    """
     text = (
-        f'{{"digest":"{digest.hex()}","event":"{event}","occurred_at":"{_utc(occurred_at)}",'
-        f'"recorded_at":"{_utc(recorded_at)}","scope":"{scope}","seq":{seq},'
+        f'{{"digest":"{digest.hex()}","event":"{event}","occurred_at":"{occurred_at}",'
+        f'"recorded_at":"{recorded_at}","scope":"{scope}","seq":{seq},'
         f'"source":"{source}","subscriber_id":"{subscriber_id}"}}'
     )
     return hmac.digest(key, b"ledger\n" + head + text.encode(), "sha256")

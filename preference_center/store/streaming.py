@@ -25,6 +25,7 @@ def streamed(session: Session, statement: AnySelect) -> Iterator[Iterator[Batch]
 
     Values are what the driver returns: select text, numbers and bytes only.
     """
+    session.flush()  # The statement sees the changes of its own session.
     connection = session.connection()
     if connection.dialect.name == "sqlite":
         options = {"yield_per": BATCH_SIZE}

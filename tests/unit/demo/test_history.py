@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from preference_center.core import audience, ledger, subscribers, topics
+from preference_center.core import audience, subscribers, topics, verification
 from preference_center.core.vocab import Source
 from preference_center.data import report
 from preference_center.demo import campaign, company, history, readers
@@ -111,7 +111,7 @@ def test_every_event_is_within_the_half_year(made: Database) -> None:
         for column in (LedgerRow.recorded_at, Claim.claimed_at):
             oldest, newest = session.execute(select(func.min(column), func.max(column))).one()
             assert begin < oldest < newest < make.NOW
-        assert set(ledger.verify(session)) == {None}
+        assert set(verification.verify(session)) == {None}
 
 
 def test_past_changes_send_no_email(made: Database) -> None:
