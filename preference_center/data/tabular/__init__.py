@@ -12,7 +12,7 @@ from preference_center.data.tabular.json_lines import JsonLinesFile, read_json_l
 from preference_center.data.tabular.lines import MAX_LINE, Lines
 from preference_center.data.tabular.names import fold, fold_letters
 from preference_center.data.tabular.row import FileRefusedError, RefusedRow, Row, batches
-from preference_center.data.tabular.writers import CsvWriter, JsonLinesWriter, RowWriter
+from preference_center.data.tabular.writers import CsvWriter
 
 
 def read_rows(file: BinaryIO) -> CsvFile | JsonLinesFile:
@@ -32,10 +32,8 @@ __all__ = [
     "CsvWriter",
     "FileRefusedError",
     "JsonLinesFile",
-    "JsonLinesWriter",
     "RefusedRow",
     "Row",
-    "RowWriter",
     "batches",
     "fold",
     "fold_letters",

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preference_center.data.export_formats import json_lines
 from preference_center.data.tabular import (
     MAX_LINE,
     FileRefusedError,
-    JsonLinesWriter,
     RefusedRow,
     Row,
     read_json_lines,
@@ -27,12 +27,10 @@ def _read(content: bytes) -> list[Row | RefusedRow]:
 @pytest.mark.integration
 @given(st.lists(st.dictionaries(NAMES, HOSTILE, min_size=1)))
 def test_written_json_lines_are_read_back_unchanged(cells: list[dict[str, str]]) -> None:
-    file = io.StringIO(newline="")
-    for each in cells:
-        JsonLinesWriter(file).write(each)
-    rows = _read(file.getvalue().encode())
+    file = "".join(json_lines(tuple(each), [[cell] for cell in each.values()]) for each in cells)
+    rows = _read(file.encode())
     assert [row.cells for row in rows if isinstance(row, Row)] == cells
-    assert b"".join(row.raw for row in rows) == file.getvalue().encode()
+    assert b"".join(row.raw for row in rows) == file.encode()
 
 
 @pytest.mark.parametrize(
