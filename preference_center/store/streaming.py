@@ -23,6 +23,7 @@ AnySelect = Select[*tuple[Any, ...]]
 def streamed(session: Session, statement: AnySelect) -> Iterator[Iterator[Batch]]:
     """Yield an iterator over batches of rows. Until the block ends, run no other statement.
 
+    If the block ends before the rows do, PostgreSQL may end the transaction.
     Values are what the driver returns: select text, numbers and bytes only.
     """
     session.flush()  # The statement sees the changes of its own session.

@@ -44,10 +44,10 @@ def test_no_rows_are_no_batches(database: Database) -> None:
         assert list(batches) == []
 
 
-def test_the_session_can_be_used_after_the_block_was_left_early(database: Database) -> None:
+def test_the_database_can_be_used_after_a_block_was_left_early(database: Database) -> None:
+    with database.reading() as session, streamed(session, NUMBERED) as batches:
+        next(batches)
     with database.reading() as session:
-        with streamed(session, NUMBERED) as batches:
-            next(batches)
         assert session.scalar(select(func.count()).select_from(QuarantineRow)) == COUNT
 
 
