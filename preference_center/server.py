@@ -1,47 +1,82 @@
-"""Serve the application over HTTP with granian: one process, a database connection per thread."""
+"""Serve the application over HTTP with granian: worker processes that share one listening socket.
 
+The supervisor keeps the socket open while worker processes come and go, so a connection that no
+process has accepted yet waits instead of being refused or reset.
+"""
+
+import multiprocessing
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from threading import Thread
 from typing import Any
+from wsgiref.types import WSGIApplication
 
-from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.net import SocketHolder  # type: ignore[attr-defined] # imported there, not exported
 
 from preference_center.util import logs
 
-THREADS = 64
+THREADS = 64  # in each process
+CONNECTIONS = 8  # to the database, for each process
+MAX_CLIENTS = 16_384  # connections that a process accepts; more wait in the socket's queue
+BACKLOG = 4096  # the length of that queue
+HEADER_SECONDS = 10  # A client that has not sent a whole request header by then is disconnected.
+_OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
+_RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
-def serve(make_app: Callable[..., Flask], host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. There is no access log because paths contain links.
+def serve(make_app: Callable[..., WSGIApplication], listener: socket, processes: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM. SIGHUP replaces the processes one by one.
 
-    `make_app` is called with `connections`, in the process that serves. That process is a fork of
-    this one, and a SQLite connection must not cross a fork: its locks would never be released.
+    There is no access log because paths contain links. `make_app` is called with `connections` in
+    each process that serves. That process is a fork of this one, and a SQLite connection must not
+    cross a fork: its locks would never be released.
     """
     server = _Server(
         "preference_center",
-        address=host,
-        port=port,
         interface=Interfaces.WSGI,
+        workers=processes,
         blocking_threads=THREADS,
+        # HTTP/2 detection would wait for the first bytes of a connection without a timeout.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),
         websockets=False,
+        backpressure=_allow_clients(),
         log_access=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
+        respawn_interval=_RESTART_SECONDS,
         workers_kill_timeout=_STOP_SECONDS,
     )
+    server.listener = listener
+    multiprocessing.set_start_method("fork", force=True)  # not the default of Python 3.14
     loader = partial(load, make_app, os.getpid())
     server.serve(target_loader=loader, wrap_loader=False)
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds define it differently.
-    """Granian, with processes that can be stopped while they start."""
+    """Granian on a socket that is open already, with processes that can be stopped while starting.
+
+    On Linux, Granian would give each process a socket of its own on the same port. The connections
+    that wait in such a socket are reset when its process ends.
+    """
+
+    listener: socket
+
+    def _init_shared_socket(self) -> None:
+        self.listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        backlog = (BACKLOG,) if sys.platform == "linux" else ()
+        self._shd = SocketHolder(self.listener.fileno(), False, *backlog)  # type: ignore[call-arg]
+        self._sso = self.listener  # The supervisor closes it when it stops.
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Stop the server, or end a forked process that is not serving yet.
@@ -54,11 +89,21 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         super().signal_handler_interrupt(*args, **kwargs)
 
 
-def load(make_app: Callable[..., Flask], parent: int) -> Flask:
+def _allow_clients() -> int:
+    """Raise the limit of open files, and return how many clients a process may accept."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CLIENTS + _OWN_FILES
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return max(limit - _OWN_FILES, limit // 2)
+
+
+def load(make_app: Callable[..., WSGIApplication], parent: int) -> WSGIApplication:
     """Return the application, in the process that serves it; `parent` is its supervisor's id."""
     logs.configure()
     Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    return make_app(connections=8)
+    return make_app(connections=CONNECTIONS)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from preference_center.cli.ports import PORT, refuse_used_port
+from preference_center.cli.ports import PORT, listening_socket
 from preference_center.demo.run import run
 
 
@@ -10,5 +10,4 @@ from preference_center.demo.run import run
 @click.option("--port", default=8000, show_default=True, type=PORT, help="The port to listen on.")
 def demo(port: int) -> None:
     """Try it: pages, emails and a mailing, without any setup."""
-    refuse_used_port("127.0.0.1", port)
-    run(port)
+    run(listening_socket("127.0.0.1", port))

@@ -1,22 +1,43 @@
-"""Check that a port is free before a server starts on it."""
+"""Open the socket that a server listens on, or take it from the service manager."""
 
+import os
 import socket
 import sys
+from typing import NoReturn
 
 import click
 
 PORT = click.IntRange(1, 65535)
+_FIRST_PASSED = 3  # the first file descriptor that a service manager passes
 
 
-def refuse_used_port(host: str, port: int) -> None:
-    """Print an error and exit 1 unless the port can be listened on.
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a TCP socket that listens, or print an error and exit 1.
 
-    Granian itself would share the port with another process, or fail with a traceback.
+    If the service manager has passed a socket (sd_listen_fds(3)), it is used instead of `host` and
+    `port`.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()):
+        return _passed_socket(os.environ.pop("LISTEN_FDS", ""))
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        with socket.create_server((host, port), family=family):
-            pass
+        listener.bind((host, port))
+        listener.listen()
     except OSError as error:
-        click.echo(f"Error: {host}:{port} cannot be used ({error.strerror}). Try --port.", err=True)
-        sys.exit(1)
+        _fail(f"{host}:{port} cannot be used ({error.strerror}). Try --port.")
+    return listener
+
+
+def _passed_socket(count: str) -> socket.socket:
+    passed = socket.socket(fileno=_FIRST_PASSED)
+    families = socket.AF_INET, socket.AF_INET6
+    if count != "1" or passed.family not in families or passed.type != socket.SOCK_STREAM:
+        _fail("The service manager must pass exactly one TCP socket.")
+    passed.set_inheritable(False)
+    return passed
+
+
+def _fail(problem: str) -> NoReturn:
+    click.echo(f"Error: {problem}", err=True)
+    sys.exit(1)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from socket import socket
 from threading import Event, Thread
 
 import click
@@ -21,8 +22,9 @@ from preference_center.util import resources
 from preference_center.util.clock import utc_now
 
 
-def run(port: int) -> None:
+def run(listener: socket) -> None:
     """Create the files that are missing, print the addresses to open, and serve until stopped."""
+    port = listener.getsockname()[1]
     folder = Path(FOLDER).resolve()
     if not folder.exists():
         click.echo("Creating half a year of a company’s mailings. This takes some seconds, once.")
@@ -37,7 +39,7 @@ def run(port: int) -> None:
     campaign.Sender(settings, database, languages, folder).send_first(latest, utc_now())
     database.close()
     _print_addresses(settings, folder)
-    serve(partial(_start, settings, languages, folder), "127.0.0.1", port)
+    serve(partial(_start, settings, languages, folder), listener)
 
 
 def _start(settings: Settings, languages: Languages, folder: Path, *, connections: int) -> Flask:

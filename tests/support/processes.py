@@ -23,6 +23,12 @@ from urllib.request import urlopen
 
 COMMAND = str(Path(sys.executable).with_name("preference-center"))
 MAX_START = 30.0  # seconds, enough for a busy machine
+_WITH_SOCKET = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,34 @@ def start(settings: Mapping[str, str], *arguments: str, **options: Any) -> subpr
     )
 
 
+def start_with_socket(
+    settings: Mapping[str, str], listener: socket.socket, *arguments: str, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start a command as `start` does, and pass it a socket as systemd does."""
+    descriptor = listener.fileno()
+    return subprocess.Popen(
+        [sys.executable, "-c", _WITH_SOCKET, str(descriptor), COMMAND, *arguments],
+        env=environment(settings),
+        start_new_session=True,
+        pass_fds=[descriptor],
+        **options,
+    )
+
+
 @contextmanager
-def running(settings: Mapping[str, str], *arguments: str, **options: Any) -> Iterator[Running]:
+def running(
+    settings: Mapping[str, str],
+    *arguments: str,
+    listener: socket.socket | None = None,
+    **options: Any,
+) -> Iterator[Running]:
     """Yield a running command. Stop it at the end, with SIGKILL if necessary."""
     with tempfile.NamedTemporaryFile(prefix="preference-center-") as log:
-        process = start(settings, *arguments, stdout=log, stderr=subprocess.STDOUT, **options)
+        options |= {"stdout": log, "stderr": subprocess.STDOUT}
+        if listener is None:
+            process = start(settings, *arguments, **options)
+        else:
+            process = start_with_socket(settings, listener, *arguments, **options)
         command = Running(process, Path(log.name))
         try:
             yield command
@@ -114,12 +143,12 @@ def serving(settings: Mapping[str, str], port: int | None = None) -> Iterator[st
 
 @contextmanager
 def serving_process(
-    settings: Mapping[str, str], port: int | None = None
+    settings: Mapping[str, str], port: int | None = None, *options: str
 ) -> Iterator[tuple[str, Running]]:
     """Yield the base URL of a running `serve`, and its process."""
     port = port or free_port()
     base_url = f"http://127.0.0.1:{port}"
-    with running(settings, "serve", "--port", str(port)) as server:
+    with running(settings, "serve", "--port", str(port), *options) as server:
         wait_until_answering(server, f"{base_url}/healthz")
         yield base_url, server
 
