@@ -22,6 +22,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined] # imported there, not exported
 
+from preference_center.asgi_adapter import AsgiAdapter
 from preference_center.util import logs
 
 THREADS = 64  # in each process
@@ -43,9 +44,8 @@ def serve(make_app: Callable[..., WSGIApplication], listener: socket, processes:
     """
     server = _Server(
         "preference_center",
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         workers=processes,
-        blocking_threads=THREADS,
         # HTTP/2 detection would wait for the first bytes of a connection without a timeout.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),
@@ -59,7 +59,7 @@ def serve(make_app: Callable[..., WSGIApplication], listener: socket, processes:
     )
     server.listener = listener
     multiprocessing.set_start_method("fork", force=True)  # not the default of Python 3.14
-    loader = partial(load, make_app, os.getpid())
+    loader = partial(_load_adapter, make_app, os.getpid())
     server.serve(target_loader=loader, wrap_loader=False)
 
 
@@ -97,6 +97,11 @@ def _allow_clients() -> int:
     if soft != resource.RLIM_INFINITY and soft < limit:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     return max(limit - _OWN_FILES, limit // 2)
+
+
+def _load_adapter(make_app: Callable[..., WSGIApplication], parent: int) -> AsgiAdapter:
+    """Return the application for granian, which would give a thread to a body that never ends."""
+    return AsgiAdapter(load(make_app, parent), THREADS)
 
 
 def load(make_app: Callable[..., WSGIApplication], parent: int) -> WSGIApplication:

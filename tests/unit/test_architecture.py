@@ -17,6 +17,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "util": (set(), set()),
     "links": (set(), {"idna", "itsdangerous"}),
     "i18n": (set(), {"babel", "jinja2"}),
+    "asgi_adapter": (set(), set()),
     "settings": ({"core.vocab", "links", "util"}, set()),
     "store": ({"core.vocab", "links", "util"}, {"alembic", "psycopg", "sqlalchemy"}),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),

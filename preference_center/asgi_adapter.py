@@ -1,0 +1,210 @@
+"""Run a WSGI application on an ASGI server, so that slow bodies occupy no thread.
+
+    asgi_app = AsgiAdapter(wsgi_app, threads=8)
+
+A request gets a thread when its whole body has arrived, so any number of clients may send slowly.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from io import BytesIO
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+MAX_BODY_BYTES = 4 * 1024 * 1024  # a long list of provider events
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of all bodies that have not arrived completely
+SMALL_BODY_BYTES = 4096  # A one-click body is shorter. Such bodies are read in any case.
+BODY_SECONDS = 20  # for the whole body
+
+
+class AsgiAdapter:
+    """An ASGI application that calls a WSGI application in one of its threads.
+
+    Answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than MAX_BODY_BYTES,
+    and 503 if it is not small and all bodies together have more than MAX_BUFFERED_BYTES. A response
+    without `Content-Length` is streamed as fast as its client reads.
+    """
+
+    def __init__(self, app: WSGIApplication, threads: int) -> None:
+        self._app = app
+        self._bodies = _Bodies()
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        for _ in range(threads):
+            Thread(target=self._work, daemon=True).start()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._bodies.read(scope, receive)
+        except _RefusedError as refused:
+            await _refuse(refused.status, send)
+            return
+        except ConnectionError:
+            return
+        call = _Call(_environ(scope, body), send)
+        self._calls.put(call)
+        start, last = await call.response
+        if start is not None:
+            await send(start)
+        await send(last)
+
+    def _work(self) -> None:
+        while True:
+            self._calls.get().run(self._app)
+
+
+class _RefusedError(Exception):
+    """The body is too long or too slow, or there is no memory for it."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+
+
+class _Bodies:
+    """Reads bodies, and knows how much of them is in memory."""
+
+    def __init__(self) -> None:
+        self._buffered = 0
+
+    async def read(self, scope: Message, receive: Receive) -> bytes:
+        """Return a body, or raise _RefusedError, or ConnectionError if the client has gone."""
+        headers = dict(scope["headers"])
+        length = int(headers.get(b"content-length", b"0"))
+        if length == 0 and b"transfer-encoding" not in headers:
+            return b""
+        if length > MAX_BODY_BYTES:
+            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                # A body of known length is complete before the server says so.
+                while await self._receive_part(body, receive) and len(body) != length:
+                    pass
+        except TimeoutError:
+            raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT) from None
+        finally:
+            self._buffered -= len(body)
+        return bytes(body)
+
+    async def _receive_part(self, body: bytearray, receive: Receive) -> bool:
+        """Append a part to a body, and return whether there is more."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        body += message["body"]
+        self._buffered += len(message["body"])
+        if len(body) > MAX_BODY_BYTES:
+            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if len(body) > SMALL_BODY_BYTES and self._buffered > MAX_BUFFERED_BYTES:
+            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
+        return bool(message["more_body"])
+
+
+class _Call:
+    """One call of the WSGI application.
+
+    `response` becomes the two messages that are left to send: the start, or None if it was sent
+    with a streamed body, and the last part of the body.
+    """
+
+    def __init__(self, environ: Message, send: Send) -> None:
+        self._environ, self._send = environ, send
+        self._loop = asyncio.get_running_loop()
+        self.response: asyncio.Future[tuple[Message | None, Message]] = self._loop.create_future()
+
+    def run(self, app: WSGIApplication) -> None:
+        """Call the application in this thread."""
+        try:
+            response = self._call(app)
+        except Exception as error:  # noqa: BLE001 # The thread goes on; granian logs the error.
+            self._loop.call_soon_threadsafe(self.response.set_exception, error)
+        else:
+            self._loop.call_soon_threadsafe(self.response.set_result, response)
+
+    def _call(self, app: WSGIApplication) -> tuple[Message | None, Message]:
+        started: list[Message] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
+            started[:] = [_start(int(status[:3]), headers)]
+
+        chunks = app(self._environ, start_response)
+        try:
+            if started and any(name == b"content-length" for name, _ in started[0]["headers"]):
+                return started[0], _part(b"".join(chunks))
+            for chunk in chunks:
+                self._stream(*started, _part(chunk, more=True))
+                started.clear()
+            return (started[0] if started else None), _part(b"")
+        finally:
+            if hasattr(chunks, "close"):
+                chunks.close()
+
+    def _stream(self, *messages: Message) -> None:
+        """Send messages, and wait until the client has room for more."""
+        for message in messages:
+            asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop).result()
+
+
+async def _sent(send: Send, message: Message) -> None:
+    await send(message)
+
+
+def _environ(scope: Message, body: bytes) -> Message:
+    """Return the environment of a request (PEP 3333)."""
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": scope["server"][0],
+        "SERVER_PORT": str(scope["server"][1]),
+        "REMOTE_ADDR": scope["client"][0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    return environ
+
+
+def _add_header(environ: Message, name: str, value: str) -> None:
+    if "_" in name:
+        return  # It would look like the header with a hyphen, which a proxy may have checked.
+    key = name.upper().replace("-", "_")
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = f"HTTP_{key}"
+    if key in environ:
+        value = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{value}"
+    environ[key] = value
+
+
+async def _refuse(status: HTTPStatus, send: Send) -> None:
+    """Answer without the application, and close the connection."""
+    text = f"{status.phrase}.\n".encode()
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+    await send(_start(status, [*headers, ("Connection", "close")]))
+    await send(_part(text))
+
+
+def _start(status: int, headers: list[tuple[str, str]]) -> Message:
+    encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": int(status), "headers": encoded}
+
+
+def _part(body: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": more}
