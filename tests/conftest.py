@@ -27,11 +27,15 @@ _SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
 _ENGINES = {"postgresql", "nginx"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need more than Python as `integration`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests that need more than Python as `integration`; drop `faults` unless -m names it."""
     for item in items:
         if _needs_more_than_python(item):
             item.add_marker(pytest.mark.integration)
+    if "faults" not in config.getoption("markexpr"):
+        faults = [item for item in items if item.get_closest_marker("faults")]
+        config.hook.pytest_deselected(items=faults)
+        items[:] = [item for item in items if item not in faults]
 
 
 def _needs_more_than_python(item: pytest.Item) -> bool:

@@ -45,7 +45,7 @@ class Wire:
         address = parts.hostname, parts.port or 80
         self.socket = socket.create_connection(address, timeout, (source, 0))
         if parts.scheme == "https":
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             self.socket = context.wrap_socket(self.socket, server_hostname=HOST)
         self.file = self.socket.makefile("rb")
