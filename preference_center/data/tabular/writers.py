@@ -1,4 +1,4 @@
-"""Write rows as CSV, for spreadsheets and programs, or as JSON Lines, for programs."""
+"""Write rows as CSV, for spreadsheets and programs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
