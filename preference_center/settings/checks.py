@@ -1,7 +1,7 @@
 """Check single values of settings."""
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from preference_center.links.minter import MIN_KEY_LENGTH
 
@@ -23,6 +23,22 @@ def is_strong(key: str) -> bool:
     lower = key.lower()
     example = any(word in lower for word in ("example", "change", "secret", "password", "0123456"))
     return len(key) >= MIN_KEY_LENGTH and not example and len(set(key)) >= _MIN_DISTINCT
+
+
+def database_problem(url: str) -> str | None:
+    """Return what is wrong with the query of a PostgreSQL URL, or None."""
+    query = parse_qs(url.partition("?")[2])
+    hosts = [host for value in query.get("host", ()) for host in value.split(",")]
+    if len(hosts) > 1 and query.get("target_session_attrs") not in (["read-write"], ["primary"]):
+        # A standby would answer the audience check from the past.
+        return "names several hosts, so it needs target_session_attrs=read-write"
+    if len(query.get("host", ())) > 1 and "port" in query:
+        return "must give each host its port: host=a:5432&host=b:5432"
+    if len(hosts) > 1 and "pooling" in query:
+        return "names several hosts, but a pooler does not tell which one is the primary"
+    if query.get("pooling", ["transaction"]) != ["transaction"]:
+        return "may have no other pooling than pooling=transaction"
+    return None
 
 
 def is_web_address(value: str) -> bool:

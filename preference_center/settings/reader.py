@@ -14,6 +14,7 @@ from preference_center.settings.checks import (
     LOCAL_HOSTS,
     P256_KEY,
     SNS_TOPIC_ARN,
+    database_problem,
     is_mailbox,
     is_strong,
     is_web_address,
@@ -147,6 +148,8 @@ class SettingsReader(Reader):
             self.wrong(name, "must look like postgresql+psycopg://… or sqlite:///file")
         elif value.startswith("postgresql") and find_spec("psycopg") is None:
             self.wrong(name, "needs a driver: pip install 'preference-center[postgres]'")
+        elif problem := database_problem(value):
+            self.wrong(name, problem)
         return value
 
     def smtp_url(self, name: str) -> str | None:

@@ -157,6 +157,17 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
     [
         ("DATABASE_URL", "postgresql://localhost/x"),
         ("DATABASE_URL", "mysql://localhost/x"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=a&host=b"),
+        ("DATABASE_URL", "postgresql+psycopg:///x?host=a,b&target_session_attrs=any"),
+        (
+            "DATABASE_URL",
+            "postgresql+psycopg:///x?host=a&host=b&port=5&target_session_attrs=primary",
+        ),
+        ("DATABASE_URL", "postgresql+psycopg://localhost/x?pooling=session"),
+        (
+            "DATABASE_URL",
+            "postgresql+psycopg:///x?host=a,b&target_session_attrs=primary&pooling=transaction",
+        ),
         ("INBOUND_DOMAIN", "in example.org"),
         ("INBOUND_DOMAIN", "straße.de"),
         ("INBOUND_DOMAIN", "in.example.org>, <mailto:eve@example.org"),
@@ -206,6 +217,20 @@ def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
 def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None:
     for problem in problems(**{name: value}):
         assert re.match(rf"{PREFIX}({name}|MAIL_FROM) ", problem)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://me:word@localhost/x",
+        "postgresql+psycopg://me@/x?host=/run/postgresql&sslmode=disable",
+        "postgresql+psycopg://me@/x?host=a:5432&host=b:5432&target_session_attrs=read-write",
+        "postgresql+psycopg://me@/x?host=a,b&port=5432,5433&target_session_attrs=primary",
+        "postgresql+psycopg://me@localhost:6432/x?pooling=transaction",
+    ],
+)
+def test_a_database_url_may_name_several_hosts_or_a_pooler(url: str) -> None:
+    assert problems(DATABASE_URL=url) == []
 
 
 def test_sending_email_needs_a_sender() -> None:
