@@ -5,12 +5,13 @@ host, a network partition, a stopped process, a proxy that forwards nothing. TCP
 not help while the kernel still acknowledges packets. Each wait therefore has its own deadline.
 """
 
+import time
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
-from psycopg.errors import ConnectionTimeout, Diagnostic, InFailedSqlTransaction, _WaitTimeout
+from psycopg.errors import Diagnostic, InFailedSqlTransaction, _WaitTimeout
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
@@ -52,10 +53,19 @@ def arguments(seconds: float) -> dict[str, Any]:
 
 
 def connect(deadline: float, *args: Any, **kwargs: Any) -> "Connection":
-    """Connect; each wait for the server ends after `deadline` seconds. Raise NoAnswerError."""
+    """Connect; each wait for the server ends after `deadline` seconds. Raise NoAnswerError.
+
+    Of several hosts, psycopg reports the error of the last. One that did not answer costs every
+    attempt CONNECT_SECONDS, so it counts, even if another host answered with an error.
+    """
+    start = time.monotonic()
     try:
         connection = Connection.connect(*args, **kwargs)
-    except ConnectionTimeout as error:
+    except psycopg.ProgrammingError as error:  # The URL has an option that libpq does not know.
+        raise psycopg.OperationalError(str(error)) from error
+    except psycopg.OperationalError as error:
+        if time.monotonic() - start < CONNECT_SECONDS:
+            raise
         raise NoAnswerError(str(error)) from error
     connection.deadline = deadline
     return connection
