@@ -3,15 +3,19 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import create_engine, make_url, text
+
+from tests.support.processes import free_port
 
 
 @contextmanager
@@ -103,33 +107,91 @@ def _binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
+def installed_binaries() -> Path:
+    """Return the folder of an installed PostgreSQL; without one, skip the test, or fail it in CI.
+
+    The wheel's PostgreSQL lacks programs: `pg_basebackup`, for example.
+    """
+    found = _binaries()
+    if found is not None and (found / "pg_basebackup").exists():
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail("no PostgreSQL: apt-get install postgresql")
+    pytest.skip("no PostgreSQL: apt-get install postgresql")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A server of our own: its programs, its folder and where it listens."""
+
+    binaries: Path
+    folder: Path
+    port: int
+    host: str = "127.0.0.1"
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://postgres@{self.address}/postgres"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def run(self, program: str, *arguments: str, **options: Any) -> None:
+        """Run a program of PostgreSQL as a user that it accepts: `initdb` refuses root."""
+        command = [str(self.binaries / program), *arguments]
+        user = "postgres" if os.geteuid() == 0 else None
+        options = {"stdout": subprocess.DEVNULL, **options}
+        subprocess.run(command, check=True, user=user, cwd=self.folder, **options)
+
+    def create(self) -> None:
+        """Create the data folder of an empty server that trusts every client."""
+        self.run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N"
+        )
+
+    def start(self, **parameters: str) -> None:
+        parameters = {"listen_addresses": self.host, "port": str(self.port), **parameters}
+        parameters["unix_socket_directories"] = str(self.folder)
+        options = " ".join(f"-c {name}={value}" for name, value in parameters.items())
+        self.control("start", "-l", str(self.folder / "log"), "-o", options)
+
+    def control(self, action: str, *arguments: str) -> None:
+        """Run `pg_ctl`, and wait until the action has finished."""
+        self.run("pg_ctl", "-D", str(self.data), "-w", *arguments, action)
+
+    def kill(self) -> None:
+        """Send SIGKILL to all processes of the server, as a power failure would."""
+        main = int((self.data / "postmaster.pid").read_text("ascii").split()[0])
+        children = Path(f"/proc/{main}/task/{main}/children").read_text("ascii")
+        _send(signal.SIGKILL, f"{main} {children}")
+
+
 @contextmanager
-def _own_server(binaries: Path, *, durable: bool) -> Iterator[str]:
+def instance(binaries: Path, host: str = "127.0.0.1") -> Iterator[Instance]:
+    """Yield a server that is not started, in a folder of its own; stop it at the end."""
     folder = Path(tempfile.mkdtemp(prefix="preference-center-pg-"))
-    user = "postgres" if os.geteuid() == 0 else None  # initdb refuses to run as root
-    if user is not None:
-        shutil.chown(folder, user)
-    data, port = folder / "data", _free_port()
-    fsync = "on" if durable else "off"
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync={fsync} -k {folder}"
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(binaries / program), "-D", str(data), *arguments]
-        subprocess.run(command, check=True, user=user, stdout=subprocess.DEVNULL, cwd=folder)
-
-    run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    made = Instance(binaries, folder, free_port(), host)
     try:
-        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+        yield made
     finally:
-        run("pg_ctl", "-m", "immediate", "stop")
+        with suppress(subprocess.CalledProcessError):  # It was not started, or killed.
+            made.control("stop", "-m", "immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _own_server(binaries: Path, *, durable: bool) -> Iterator[str]:
+    with instance(binaries) as server:
+        server.create()
+        server.start(fsync="on" if durable else "off")
+        yield server.url
 
 
 def execute(url: str, statement: str) -> None:
@@ -138,3 +200,12 @@ def execute(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+def query(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Return the rows of one statement, read outside the application."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text(statement))]
+    engine.dispose()
+    return rows
