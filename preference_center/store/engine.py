@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
@@ -53,6 +53,9 @@ class KeyCheckError(UnavailableError):
 
 class Database:
     """The database at `url`, one of `sqlite:///…` and `postgresql+psycopg://…`.
+
+    `pooling=transaction` in the URL's query says that a pooler, like PgBouncer in transaction mode,
+    gives each transaction any of its connections.
 
     Every session first checks the keys given here against the database's check values, and
     raises KeyCheckError if they do not match; a kind of key that is not given is not checked.
@@ -189,20 +192,25 @@ def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
     from preference_center.store import postgres  # psycopg is optional.
 
     seconds = _LONG_STATEMENT_SECONDS if long_statements else _STATEMENT_SECONDS
+    parsed = make_url(url)
+    pooled = parsed.query.get("pooling") == "transaction"
     engine = create_engine(
-        url,
+        parsed.difference_update_query(["pooling"]).render_as_string(hide_password=False),
         hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
-        connect_args=postgres.arguments(seconds),
+        connect_args=postgres.arguments(seconds, pooled=pooled),
     )
 
     def connect(_dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
         return postgres.connect(seconds + _GRACE_SECONDS, *args, **kwargs)
 
     event.listen(engine, "do_connect", connect)
+    if pooled:
+        prologue = postgres.set_local(seconds)
+        event.listen(engine, "begin", lambda opened: opened.exec_driver_sql(prologue))
     return engine
 
 

@@ -6,6 +6,7 @@ not help while the kernel still acknowledges packets. Each wait therefore has it
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import psycopg
@@ -33,23 +34,39 @@ class NoAnswerError(psycopg.OperationalError, TimeoutError):
     """The server did not answer in time."""
 
 
-def arguments(seconds: float) -> dict[str, Any]:
-    """Return psycopg's connection arguments for statements of at most `seconds`.
+def parameters(seconds: float) -> Mapping[str, str]:
+    """Return the server's parameters for statements of at most `seconds`, by name.
 
     The server ends longer statements, and transactions left open by clients that it can no longer
     reach: the locks of such a transaction would block others.
     """
-    options = {
-        "statement_timeout": int(seconds * 1000),
-        "idle_in_transaction_session_timeout": int(max(seconds, MIN_IDLE_SECONDS) * 1000),
+    return {
+        "statement_timeout": str(int(seconds * 1000)),
+        "idle_in_transaction_session_timeout": str(int(max(seconds, MIN_IDLE_SECONDS) * 1000)),
         "client_min_messages": "warning",  # `commit` needs warnings, whatever the role sets.
         "timezone": "UTC",
     }
-    return {
-        "connect_timeout": CONNECT_SECONDS,
-        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
-        **_TCP,
-    }
+
+
+def arguments(seconds: float, *, pooled: bool = False) -> dict[str, Any]:
+    """Return psycopg's connection arguments for statements of at most `seconds`.
+
+    With `pooled`, a pooler gives each transaction any of its connections to the server. Nothing
+    may then outlive a transaction: no prepared statement, and no parameter, which `set_local` sets
+    instead.
+    """
+    options = " ".join(f"-c {name}={value}" for name, value in parameters(seconds).items())
+    session: dict[str, Any] = {"prepare_threshold": None} if pooled else {"options": options}
+    return {"connect_timeout": CONNECT_SECONDS, **session, **_TCP}
+
+
+def set_local(seconds: float) -> str:
+    """Return the statements that set the parameters for one transaction.
+
+    They are not queries, so that `SET TRANSACTION` may follow.
+    """
+    values = parameters(seconds).items()
+    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in values)
 
 
 def connect(deadline: float, *args: Any, **kwargs: Any) -> "Connection":
