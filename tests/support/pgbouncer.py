@@ -1,7 +1,8 @@
 """A local PgBouncer in front of a PostgreSQL server, configured as in `docs/scaling.md`.
 
-    with pgbouncer.in_front_of(url) as pooled_url:
-        ...
+    with pgbouncer.in_front_of(url) as pooler:
+        ...  # use pooler.url
+        pooler.forward_to(other_url)
 
 The `pgbouncer.ini` is the documented one, with the addresses of the test, clients that need no
 password, and two connections to the server, which is fewer than the tests have transactions.
@@ -10,14 +11,17 @@ password, and two connections to the server, which is fewer than the tests have 
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError
 
 from tests.support import postgres, processes
 
@@ -41,33 +45,58 @@ def documented() -> str:
     return str(block)
 
 
+@dataclass(frozen=True)
+class Pooler:
+    """A running PgBouncer. `database` is its name of the server's database."""
+
+    folder: Path
+    port: int
+    user: str
+    database: str
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        address = f"{self.user}@127.0.0.1:{self.port}"
+        return f"postgresql+psycopg://{address}/{self.database}?pooling=transaction"
+
+    def forward_to(self, url: str) -> None:
+        """Forward to another server from now on."""
+        _write(self.folder, self.port, self.database, url)
+        self.process.send_signal(signal.SIGHUP)
+
+    def answers(self) -> bool:
+        with suppress(OperationalError):
+            return bool(postgres.query(self.url.partition("?")[0], "SELECT 1"))
+        return False
+
+
 @contextmanager
-def in_front_of(url: str) -> Iterator[str]:
-    """Yield the URL of a PgBouncer that forwards to the server at `url`."""
-    program, port = binary(), processes.free_port()
+def in_front_of(url: str) -> Iterator[Pooler]:
+    """Yield a PgBouncer that forwards to the server at `url`."""
+    program, port, target = binary(), processes.free_port(), make_url(url)
     with TemporaryDirectory(prefix="preference-center-pgbouncer-") as name:
-        folder = Path(name)
+        folder, database = Path(name), target.database or ""
         (folder / "users").write_text('"postgres" ""\n', "ascii")
-        (folder / "pgbouncer.ini").write_text(_configuration(folder, port, url), "ascii")
+        _write(folder, port, database, url)
         user = "postgres" if os.geteuid() == 0 else None  # PgBouncer refuses root.
         if user is not None:
             shutil.chown(folder, user)
         process = subprocess.Popen([program, "-q", folder / "pgbouncer.ini"], user=user)
-        pooled = make_url(url).set(host="127.0.0.1", port=port)
-        pooled = pooled.difference_update_query(["host"])
-        pooled = pooled.update_query_dict({"pooling": "transaction"})
+        pooler = Pooler(folder, port, target.username or "", database, process)
         try:
-            yield _answering(pooled.render_as_string(hide_password=False))
+            processes.wait_for(pooler.answers, "a PgBouncer that answers")
+            yield pooler
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _configuration(folder: Path, port: int, url: str) -> str:
-    target = make_url(url)
+def _write(folder: Path, port: int, name: str, url: str) -> None:
+    """Write `pgbouncer.ini` with the database `name` at `url`."""
+    target, text = make_url(url), documented()
     host = target.query.get("host") or target.host
-    database = f"{target.database} = host={host} port={target.port or 5432}"
-    text = documented()
+    database = f"{name} = host={host} port={target.port or 5432} dbname={target.database}"
     for documents, tests in (
         ("preferences = host=127.0.0.1 port=5432", database),
         ("listen_port = 6432", f"listen_port = {port}"),
@@ -77,16 +106,5 @@ def _configuration(folder: Path, port: int, url: str) -> str:
     ):
         assert documents in text
         text = text.replace(documents, tests)
-    return f"{text}\nunix_socket_dir =\nlogfile = {folder}/log\n"
-
-
-def _answering(url: str) -> str:
-    direct = make_url(url).difference_update_query(["pooling"]).render_as_string()
-
-    def answers() -> bool:
-        with suppress(Exception):
-            return bool(postgres.query(direct, "SELECT 1"))
-        return False
-
-    processes.wait_for(answers, "a PgBouncer that answers")
-    return url
+    text += f"\nunix_socket_dir =\nlogfile = {folder}/log\n"
+    (folder / "pgbouncer.ini").write_text(text, "ascii")

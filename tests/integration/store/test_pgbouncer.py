@@ -33,8 +33,8 @@ def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def pooled_url(server_url: str) -> Iterator[str]:
     """Yield the URL of a PgBouncer in front of that server."""
-    with pgbouncer.in_front_of(server_url) as url:
-        yield url
+    with pgbouncer.in_front_of(server_url) as pooler:
+        yield pooler.url
 
 
 @pytest.fixture
@@ -67,8 +67,8 @@ def test_several_servers_share_a_pooler(server_url: str, pooled_url: str) -> Non
     settings = make.environment(DATABASE_URL=pooled_url)
     with processes.serving(settings) as first, processes.serving(settings) as second:
         with one_clicks.posted_to(first, second) as running:
-            running.wait_for(200, 150, first)
-            running.wait_for(200, 150, second)
+            running.wait_for(200, 50, first)
+            running.wait_for(200, 50, second)
         assert set(running.statuses()) == {200}
         page = link(email="ada@example.org")
         with wire(first) as connection:
@@ -105,7 +105,7 @@ def test_a_worker_sends_through_a_pooler(server_url: str, pooled_url: str) -> No
         )
         database = make.database(server_url)
         with database.transaction() as session:
-            for email in PEOPLE[:20]:
+            for email in PEOPLE[:10]:
                 make.subscriber(session, email)
         database.close()
         with (
@@ -113,11 +113,11 @@ def test_a_worker_sends_through_a_pooler(server_url: str, pooled_url: str) -> No
             processes.working(settings),
             processes.working(settings),
         ):
-            for email in PEOPLE[:20]:
+            for email in PEOPLE[:10]:
                 one_clicks.post_for(base_url, email)
             sent = "outbox WHERE state = 'sent'"
-            processes.wait_for(lambda: count(server_url, sent) == 20, "twenty confirmations")
-        assert sorted(each.recipients[0] for each in mail_server.emails) == sorted(PEOPLE[:20])
+            processes.wait_for(lambda: count(server_url, sent) == 10, "ten confirmations")
+        assert sorted(each.recipients[0] for each in mail_server.emails) == sorted(PEOPLE[:10])
 
 
 @pytest.mark.parametrize("reading", [False, True])
@@ -161,8 +161,8 @@ def test_a_commit_with_a_warning_is_not_acknowledged(server_url: str) -> None:
         processes.wait_for(lambda: postgres.query(server_url, WAITING), "a COMMIT that waits")
         postgres.execute(server_url, f"SELECT pg_cancel_backend(({WAITING}))")
 
-    with pgbouncer.in_front_of(server_url) as url, postgres.missing_standby(server_url):
-        database = make.database(url, long_statements=True)
+    with pgbouncer.in_front_of(server_url) as pooler, postgres.missing_standby(server_url):
+        database = make.database(pooler.url, long_statements=True)
         thread = threading.Thread(target=cancel)
         thread.start()
         with (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from preference_center.store import Database, SilentError, UnavailableError
-from tests.support import make, one_clicks, postgres, processes, smtp, standby
+from tests.support import make, one_clicks, pgbouncer, postgres, processes, smtp, standby
 
 PEOPLE = b"email\nada@example.org\nbob@example.org\n"
 
@@ -71,6 +71,20 @@ def test_workers_and_imports_continue_on_the_standby(pair: standby.Pair) -> None
             assert worker.stop() == 0
     assert len(mail_server.emails) == 2
     assert count(pair.standby.url, "subscriptions WHERE status = 'unsubscribed'") == 3
+
+
+def test_a_pooler_is_told_of_the_new_primary(pair: standby.Pair) -> None:
+    with pgbouncer.in_front_of(pair.primary.url) as pooler:
+        settings = make.environment(DATABASE_URL=pooler.url)
+        with processes.serving(settings) as base_url, one_clicks.posted_to(base_url) as running:
+            running.wait_for(200, 50)
+            pair.primary.kill()
+            running.wait_for(503, 5)
+            pair.promote()
+            pooler.forward_to(pair.standby.url)
+            running.wait_for(200, 50)
+    assert set(running.statuses()) == {200, 503}
+    running.assert_recorded(pair.standby.url)
 
 
 def test_only_the_primary_is_used(pair: standby.Pair) -> None:
