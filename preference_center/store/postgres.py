@@ -19,13 +19,15 @@ from psycopg.rows import TupleRow
 CONNECT_SECONDS = 3
 MIN_IDLE_SECONDS = 60
 _WAKE_SECONDS = 0.1  # How often a wait checks its deadline and signals.
-# A dead host ends a connection within 30 seconds, even if a statement may take longer.
+# A dead host ends a connection within 30 seconds, even if a statement may take longer: on our side,
+# and on the server's, which then releases the locks of the transaction that was open.
 _TCP = {
     "keepalives_idle": 10,
     "keepalives_interval": 10,
     "keepalives_count": 2,
     "tcp_user_timeout": 30_000,  # milliseconds
 }
+_SERVER_TCP = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in _TCP.items()}
 
 _Result = TypeVar("_Result")
 
@@ -55,7 +57,8 @@ def arguments(seconds: float, *, pooled: bool = False) -> dict[str, Any]:
     may then outlive a transaction: no prepared statement, and no parameter, which `set_local` sets
     instead.
     """
-    options = " ".join(f"-c {name}={value}" for name, value in parameters(seconds).items())
+    values = {**parameters(seconds), **_SERVER_TCP}
+    options = " ".join(f"-c {name}={value}" for name, value in values.items())
     session: dict[str, Any] = {"prepare_threshold": None} if pooled else {"options": options}
     return {"connect_timeout": CONNECT_SECONDS, **session, **_TCP}
 

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from preference_center.store import Database, SilentError, UnavailableError
 from tests.support import make, one_clicks, pgbouncer, postgres, processes, smtp, standby
@@ -95,6 +96,15 @@ def test_only_the_primary_is_used(pair: standby.Pair) -> None:
         make.subscriber(session)
     database.close()
     assert count(pair.primary.url, "subscribers") == 1
+
+
+def test_the_server_notices_that_the_host_of_a_client_is_gone(pair: standby.Pair) -> None:
+    database = make.database(pair.primary.url, long_statements=True)
+    with database.reading() as session:
+        idle = session.scalar(text("SHOW tcp_keepalives_idle"))
+        unacknowledged = session.scalar(text("SHOW tcp_user_timeout"))
+    database.close()
+    assert (idle, unacknowledged) == ("10", "30000")
 
 
 def test_without_a_primary_the_database_is_unavailable(pair: standby.Pair) -> None:
