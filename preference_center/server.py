@@ -74,6 +74,12 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
 
     def _init_shared_socket(self) -> None:
         self.listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            from socket import TCP_DEFER_ACCEPT
+
+            # Accept a connection only when it has sent something. When a process stops, it closes
+            # those that it has accepted and not read from yet.
+            self.listener.setsockopt(IPPROTO_TCP, TCP_DEFER_ACCEPT, 1)
         backlog = (BACKLOG,) if sys.platform == "linux" else ()
         self._shd = SocketHolder(self.listener.fileno(), False, *backlog)  # type: ignore[call-arg]
         self._sso = self.listener  # The supervisor closes it when it stops.

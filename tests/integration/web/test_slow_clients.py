@@ -33,7 +33,7 @@ STALLED = {
     "half a chunk": head(link(), FORM, CHUNKED) + b"1a\r\nList-",
     "one request": HEALTH,
 }
-MAX_SECONDS = 2.0  # on a busy machine
+MAX_SECONDS = 5.0  # on a busy machine
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def stalled_clients(base_url: str, count: int, sent: bytes) -> Iterator[list[Wir
         clients = [stack.enter_context(wire(base_url)) for _ in range(count)]
         for client in clients:
             client.send(sent)
-        if sent == HEALTH:
-            assert {client.answer().status for client in clients} == {200}
+            if sent == HEALTH:
+                assert client.answer().status == 200
         yield clients
 
 
