@@ -11,18 +11,20 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.change import Target
 from preference_center.core.vocab import Event, Scope, Source
-from preference_center.store import seals, sets
+from preference_center.store import queries, seals, sets
 from preference_center.store.tables import LedgerDetail, LedgerRow, Wording
 
 MAX_ROWS_LOOKED_BACK = 100  # Older rows are ignored when a change arrives late.
+_MAX_RANGES = 100  # of one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,25 @@ def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[Le
     by_first: dict[int, list[UUID]] = defaultdict(list)
     for subscriber_id, first in firsts.items():
         by_first[first].append(subscriber_id)
+    found: dict[UUID, list[LedgerEntry]] = defaultdict(list)
+    ranges = iter(by_first.items())
+    while some := list(islice(ranges, _MAX_RANGES)):
+        for subscriber_id, *row, before, after in session.execute(_rows(session, some)):
+            values: Any = (*row, *_details(before, after))
+            found[subscriber_id].append(LedgerEntry(*values))
+    return found
+
+
+def _rows(session: Session, ranges: Iterable[tuple[int, list[UUID]]]) -> Select[*tuple[Any, ...]]:
+    """Select the rows from `first` on of the ids beside it, with their details."""
     wanted = (
-        and_(LedgerRow.subscriber_id.in_(ids), LedgerRow.seq >= first)
-        for first, ids in by_first.items()
+        and_(queries.among(session, LedgerRow.subscriber_id, ids), LedgerRow.seq >= first)
+        for first, ids in ranges
     )
-    statement = (
+    same_row = and_(
+        LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
+    )
+    return (
         select(
             LedgerRow.subscriber_id,
             LedgerRow.seq,
@@ -99,21 +115,10 @@ def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[Le
             LedgerDetail.before,
             LedgerDetail.after,
         )
-        .outerjoin(
-            LedgerDetail,
-            and_(
-                LedgerDetail.subscriber_id == LedgerRow.subscriber_id,
-                LedgerDetail.seq == LedgerRow.seq,
-            ),
-        )
+        .outerjoin(LedgerDetail, same_row)
         .where(or_(*wanted))
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )
-    found: dict[UUID, list[LedgerEntry]] = defaultdict(list)
-    for subscriber_id, *row, before, after in session.execute(statement):
-        values: Any = (*row, *_details(before, after))
-        found[subscriber_id].append(LedgerEntry(*values))
-    return found
 
 
 def _details(before: str | None, after: str | None) -> tuple[Any, Any, str]:
