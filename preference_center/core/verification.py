@@ -15,7 +15,7 @@ from preference_center.store.streaming import streamed
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber
 from preference_center.store.text_cells import IdText, TimeText
 
-_DETAILS = 12  # The index of the first column that an erasure deletes.
+_ID = 10  # The index of the subscriber's id in a row.
 
 
 def verify(session: Session) -> Generator[str | None, None, None]:
@@ -25,7 +25,7 @@ def verify(session: Session) -> Generator[str | None, None, None]:
     """
     keys = [key.encode() for key in reversed(session.info["keys"][KeyKind.SERVER])]
     with streamed(session, _rows()) as batches:
-        for subscriber_id, rows in groupby(chain.from_iterable(batches), itemgetter(0)):
+        for subscriber_id, rows in groupby(chain.from_iterable(batches), itemgetter(_ID)):
             problem = _problem(rows, keys)
             yield None if problem is None else f"{subscriber_id}: {problem}"
 
@@ -33,20 +33,18 @@ def verify(session: Session) -> Generator[str | None, None, None]:
 def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None:
     """Follow one subscriber's rows from the first to the head; return where the chain is broken."""
     at, hash_before = 0, seals.FIRST_HEAD
-    for row in rows:
-        subscriber_id, is_erased, written, head, found, seq, *sealed = row[:_DETAILS]
-        salt, *erasable = row[_DETAILS:]
+    for each in rows:
+        is_erased, written, head, found, salt, topic, campaign, wording, before, after, *row = each
+        seq, digest = row[1], row[-1]
         if seq is None:  # the subscriber has no row
             break
         if seq != at + 1:
             return f"row {at + 1} is missing"
-        digest = sealed[-1]
-        if not any(
-            seals.seal_texts(key, hash_before, subscriber_id, seq, *sealed) == found for key in keys
-        ):
+        if all(seals.seal_texts(key, hash_before, *row) != found for key in keys):
             return f"row {seq} was altered, or its key is not in the settings"
         if salt is None and not is_erased:
             return f"the details of row {seq} are missing"
+        erasable = (topic, campaign, wording, before, after)
         if salt is not None and seals.digest(salt, *erasable) != digest:
             return f"the details of row {seq} were altered"
         at, hash_before = seq, found
@@ -58,11 +56,18 @@ def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None
 def _rows() -> Select[*tuple[Any, ...]]:
     """Select every subscriber with every ledger row and its details, as plain values."""
     columns = (
-        IdText(Subscriber.subscriber_id),
         Subscriber.erased_at.is_not(None),
         Subscriber.seq,
         Subscriber.head,
         LedgerRow.hash,
+        LedgerDetail.salt,
+        LedgerRow.topic,
+        LedgerRow.campaign,
+        LedgerRow.wording,
+        LedgerDetail.before,
+        LedgerDetail.after,
+        # What the hash covers, in the order of `seals.seal_texts`.
+        IdText(Subscriber.subscriber_id),
         LedgerRow.seq,
         LedgerRow.event,
         LedgerRow.scope,
@@ -70,12 +75,6 @@ def _rows() -> Select[*tuple[Any, ...]]:
         TimeText(LedgerRow.occurred_at),
         TimeText(LedgerRow.recorded_at),
         LedgerRow.digest,
-        LedgerDetail.salt,
-        LedgerRow.topic,
-        LedgerRow.campaign,
-        LedgerRow.wording,
-        LedgerDetail.before,
-        LedgerDetail.after,
     )
     same_row = and_(
         LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
