@@ -3,7 +3,7 @@
 One change is a batch of one. The cost in statements does not depend on the number of changes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -24,23 +24,42 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
     Creates the topics and subscribers that are not on record yet, so that any valid link can be
     used to unsubscribe. Raise what a change raises; the caller rolls all of them back.
     """
-    known = _load_topics(session, changes, now)
-    results: dict[int, _Result] = {}
+    known, results = _load_topics(session, changes, now), dict[int, _Result]()
     remaining = dict(enumerate(changes))
-    while remaining:
-        ids = {change.subscriber_id for change in remaining.values()}
-        drafts = work.load(session, ids, known, now)
-        made: _Made = [(each, drafts[each.subscriber_id]) for each in remaining.values()]
-        _load_more(session, made, now)
-        for number, change in remaining.items():
-            results[number] = change.make(drafts[change.subscriber_id])
-        lost = work.write(session, drafts.values(), now)
-        kept = [(change, draft) for change, draft in made if change.subscriber_id not in lost]
-        for kind, each in _by_kind(kept).items():
-            kind.store(session, each, now)
-        work.delete_erased(session, (draft for _, draft in kept))
-        remaining = {n: each for n, each in remaining.items() if each.subscriber_id in lost}
+    on_record = work.on_record(session, {each.subscriber_id for each in changes})
+    # New subscribers come first: a transaction that has locked others must not wait for one that
+    # inserts the same new subscriber, because that one may wait for the locks.
+    if new := {each.subscriber_id for each in changes} - on_record:
+        first = {n: each for n, each in remaining.items() if each.subscriber_id in new}
+        lost = _make(session, first, work.new_drafts(session, new, known, now), now, results)
+        kept = new - lost
+        remaining = {n: each for n, each in remaining.items() if each.subscriber_id not in kept}
+    if ids := {each.subscriber_id for each in remaining.values()}:
+        _make(session, remaining, work.load(session, ids, known), now, results)
     return [results[number] for number in range(len(changes))]
+
+
+def _make(
+    session: Session,
+    changes: Mapping[int, Change[_Result]],
+    drafts: Mapping[UUID, Draft],
+    now: datetime,
+    results: dict[int, _Result],
+) -> set[UUID]:
+    """Make changes to drafts, write these, and add the result of each change to `results`.
+
+    Return the subscribers whom another transaction has recorded since: nothing of theirs is made.
+    """
+    made: _Made = [(each, drafts[each.subscriber_id]) for each in changes.values()]
+    _load_more(session, made, now)
+    for number, change in changes.items():
+        results[number] = change.make(drafts[change.subscriber_id])
+    lost = work.write(session, drafts.values(), now)
+    kept = [(change, draft) for change, draft in made if change.subscriber_id not in lost]
+    for kind, each in _by_kind(kept).items():
+        kind.store(session, each, now)
+    work.delete_erased(session, (draft for _, draft in kept))
+    return lost
 
 
 def apply_one(session: Session, change: Change[_Result], now: datetime) -> _Result:

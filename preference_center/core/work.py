@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, ledger, outbox
@@ -18,7 +18,7 @@ from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email, Request
 from preference_center.core.state import Loaded, Subscriber
 from preference_center.core.vocab import KeyKind, OutboxKind
-from preference_center.store import sets, tables
+from preference_center.store import queries, sets, tables
 from preference_center.store.tables import Base, Topic
 
 _Key = TypeVar("_Key", bound=str)
@@ -32,29 +32,37 @@ _DELETED_BY_ERASURE = (
 )
 
 
-def load(
+def on_record(session: Session, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these subscribers are on record. None is ever deleted."""
+    column = tables.Subscriber.subscriber_id
+    return set(session.scalars(select(column).where(queries.among(session, column, list(ids)))))
+
+
+def new_drafts(
     session: Session, ids: Collection[UUID], topics: Mapping[str, Topic], now: datetime
 ) -> dict[UUID, Draft]:
-    """Return a draft of each subscriber, in the order of ids, locked until the transaction ends.
+    """Return a draft of each subscriber who is not on record, in the order of ids.
 
-    A subscriber who is not on record is new, and written only if a change adds something.
+    It is written only if a change adds something.
     """
-    wanted, key = sorted(ids), session.info["keys"][KeyKind.SERVER][-1].encode()
-    known = {row[0]: row for row in sets.select(session, tables.Subscriber, wanted, lock=True)}
-    subscriptions = _values(session, tables.Subscription, known)
-    suppressions = _values(session, tables.Suppression, known)
+    key = _sealing_key(session)
+    return {each: Draft(Subscriber.new(each, now), topics, key, Loaded()) for each in sorted(ids)}
+
+
+def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -> dict[UUID, Draft]:
+    """Return a draft of each subscriber, who is on record and locked until the transaction ends."""
+    key = _sealing_key(session)
+    own = sets.select(session, tables.Subscriber, sorted(ids), lock=True)
+    subscriptions = _values(session, tables.Subscription, ids)
+    suppressions = _values(session, tables.Suppression, ids)
     drafts = {}
-    for each in wanted:
-        found = known.get(each)
-        if found is None:
-            drafts[each] = Draft(Subscriber.new(each, now), topics, key, Loaded())
-            continue
+    for values in own:
         loaded = Loaded(
-            found,
-            {values[0]: values for values in subscriptions.get(each, ())},
-            {values[0]: values for values in suppressions.get(each, ())},
+            values,
+            {each[0]: each for each in subscriptions.get(values[0], ())},
+            {each[0]: each for each in suppressions.get(values[0], ())},
         )
-        drafts[each] = Draft(loaded.subscriber(), topics, key, loaded)
+        drafts[values[0]] = Draft(loaded.subscriber(), topics, key, loaded)
     return drafts
 
 
@@ -62,8 +70,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     """Write what has changed in drafts, a table at a time.
 
     Return the ids of new subscribers whom another transaction has recorded since: nothing of
-    their drafts is written, and their changes must be made again. Then the order of the locks is
-    not that of the ids; should it deadlock, the server ends one of the transactions.
+    their drafts is written.
     """
     drafts = [each for each in drafts if each.loaded.own is not None or each.needs_subscriber]
     new = [each.subscriber for each in drafts if each.loaded.own is None]
@@ -101,7 +108,7 @@ def _values(
 ) -> Mapping[UUID, list[_Values]]:
     """Return the rows of each subscriber, without the id."""
     found: dict[UUID, list[_Values]] = defaultdict(list)
-    for row in sets.select(session, table, ids) if ids else ():
+    for row in sets.select(session, table, ids):
         found[row[0]].append(row[1:])
     return found
 
@@ -146,3 +153,8 @@ def _write_emails(session: Session, drafts: Sequence[Draft], now: datetime) -> N
     outbox.add_to_pending(session, notices)
     outbox.announce(session, announced)
     outbox.request(session, requests, now)
+
+
+def _sealing_key(session: Session) -> bytes:
+    key: str = session.info["keys"][KeyKind.SERVER][-1]
+    return key.encode()

@@ -125,7 +125,10 @@ def drafted(
 ) -> Iterator[Draft]:
     """Yield a draft with all topics and the whole ledger; write it when the block ends."""
     subscriber_id, known = id_of(email), {each.slug: each for each in topics.list_topics(session)}
-    draft = work.load(session, [subscriber_id], known, at)[subscriber_id]
+    if work.on_record(session, [subscriber_id]):
+        draft = work.load(session, [subscriber_id], known)[subscriber_id]
+    else:
+        draft = work.new_drafts(session, [subscriber_id], known, at)[subscriber_id]
     draft.entries = ledger.load(session, subscriber_id, 1)
     yield draft
     work.write(session, [draft], at)

@@ -35,7 +35,7 @@ from preference_center.core.vocab import (
 from preference_center.data.identity import RowIdentity
 from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_records import PreferenceRecord
-from preference_center.store import Database, UnavailableError, tables
+from preference_center.store import Database, tables
 from tests.support import make
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -301,7 +301,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_changes(
         assert {each.changed for each in results} == {prepare is not _have_left}
         counts.append(len(statements))
     assert counts[0] == counts[1], counts
-    assert counts[0] <= 10
+    assert counts[0] <= 11
 
 
 # Processes.
@@ -310,38 +310,23 @@ PROCESSES, BATCHES, SIZE = 4, 12, 25
 OLD, NEW = [f"old{number}@example.org" for number in range(20)], _emails(200)
 
 
-def _unsubscribe_many(url: str, process: int, known: Sequence[UUID]) -> int:
-    """Apply batches about random people, half of them unknown so far; return the retries."""
-    database, chance, retries = make.database(url), Random(process), 0
+def _unsubscribe_many(url: str, process: int, known: Sequence[UUID]) -> None:
+    """Apply batches about random people, half of them unknown so far."""
+    database, chance = make.database(url), Random(process)
     for batch in range(BATCHES):
         target = Target.of(f"topic-{process}-{batch}")
         people = [*chance.sample(known, 5), *map(make.id_of, _sample(batch, chance))]
         context = make.context(Source.ONE_CLICK)
         changes = [Unsubscribe(person, target, context) for person in people]
         chance.shuffle(changes)
-        retries += _apply_until_kept(database, changes)
+        with database.transaction() as session:
+            assert all(each.changed for each in apply(session, changes, make.NOW))
     database.close()
-    return retries
 
 
 def _sample(batch: int, chance: Random) -> list[str]:
     """Return new people, most of whom the other processes take up at the same time."""
     return chance.sample(NEW[batch * 10 : batch * 10 + 40], SIZE)
-
-
-def _apply_until_kept(database: Database, changes: Sequence[Change[Any]]) -> int:
-    """Apply a batch, again after each deadlock; return how many there were."""
-    retries = 0
-    while True:
-        try:
-            with database.transaction() as session:
-                assert all(each.changed for each in apply(session, changes, make.NOW))
-        except UnavailableError as error:
-            if "deadlock detected" not in str(error):
-                raise
-            retries += 1
-        else:
-            return retries
 
 
 @pytest.mark.integration
@@ -355,14 +340,13 @@ def test_processes_with_overlapping_batches_lose_no_change(
     known = list(map(make.id_of, OLD))
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         jobs = [(database_url, process, known) for process in range(PROCESSES)]
-        retries = pool.starmap(_unsubscribe_many, jobs, chunksize=1)
+        pool.starmap(_unsubscribe_many, jobs, chunksize=1)
     with database.reading() as session:
         assert set(verification.verify(session)) == {None}
         for email in (*OLD, *NEW):
             person = subscribers.find(session, make.id_of(email))
             ended = {slug for slug in (person.subscriptions if person else ()) if "topic" in slug}
             assert ended == _expected(email, known), email
-    assert sum(retries) <= PROCESSES, "deadlocks are rare"
 
 
 def _expected(email: str, known: Sequence[UUID]) -> set[str]:
