@@ -35,6 +35,7 @@ from preference_center.store.tables import (
     Subscriber,
     Subscription,
     Suppression,
+    Utc,
 )
 
 Insert = postgresql.Insert | sqlite.Insert
@@ -188,3 +189,12 @@ def lock_due_email(session: Session, now: datetime) -> OutboxRow | None:
         .with_for_update(skip_locked=True)
     )
     return session.scalars(statement).first()
+
+
+def database_time(session: Session) -> datetime:
+    """Return the current time of the database's clock; on SQLite, the machine's in milliseconds."""
+    if session.get_bind().dialect.name == "sqlite":
+        now = func.strftime("%Y-%m-%d %H:%M:%f000", "now", type_=Utc)
+    else:
+        now = func.clock_timestamp(type_=Utc)
+    return session.scalars(select(now)).one()

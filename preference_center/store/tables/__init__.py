@@ -20,6 +20,7 @@ from preference_center.store.tables.people import (
     TopicText,
     Wording,
 )
+from preference_center.store.tables.processes import ServingProcess
 from preference_center.store.tables.sending import (
     PENDING,
     UNSETTLED,
@@ -48,6 +49,7 @@ __all__ = [
     "PageView",
     "QuarantineRow",
     "Reason",
+    "ServingProcess",
     "Slug",
     "Subscriber",
     "Subscription",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -31,11 +32,13 @@ from preference_center.core import (
     dedup,
     inbound_counts,
     page_views,
+    processes,
     quarantine,
     reasons,
     topics,
     verification,
 )
+from preference_center.core.processes import Process, Waiting
 from preference_center.core.vocab import BounceSeverity, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
@@ -177,6 +180,7 @@ def _fill(database: Database) -> None:
         make.bounce(session, replace(bounce, severity=BounceSeverity.SOFT), email="ben@example.org")
         quarantine.keep(session, b"hello", "not understood", make.NOW)
         dedup.record_if_new(session, "mail", "hello", make.NOW)
+        processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
         inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
         session.flush()
         past = session.get_one(Reason, (ben, 2))

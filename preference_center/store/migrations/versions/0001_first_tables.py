@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_outbox()
     _create_page_views()
     _create_quarantined_messages()
+    _create_serving_processes()
     _create_subscribers()
     _create_topics()
     _create_wordings()
@@ -183,6 +184,21 @@ def _create_quarantined_messages() -> None:
     )
     op.create_index(
         op.f("ix_quarantined_messages_received_at"), "quarantined_messages", ["received_at"]
+    )
+
+
+def _create_serving_processes() -> None:
+    op.create_table(
+        "serving_processes",
+        sa.Column("process_id", sa.Uuid(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_at", TIME, nullable=False),
+        sa.Column("reported_at", TIME, nullable=False),
+        sa.Column("empty_at", TIME, nullable=True),
+        sa.Column("waiting_rows", sa.Integer(), nullable=False),
+        sa.Column("oldest_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("process_id", name=op.f("pk_serving_processes")),
     )
 
 
