@@ -13,6 +13,7 @@ from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
 
 DOUBLE_PRESS = timedelta(minutes=1)
+CLOCK_DIFFERENCE = timedelta(minutes=1)  # The clocks of two machines may differ by so much.
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> b
     """Return True if the subscriber made a newer choice than this late-arriving change.
 
     Complaints and bounces are never superseded. An undo only cancels the unsubscribe it refers to,
-    not an older one that arrives later through an import.
+    not an older one that arrives later through an import. If it is uncertain which of the two was
+    newer, because two clocks are involved, the unsubscribe counts. A file states times exactly.
     """
     grave = {Source.COMPLAINT, Source.BOUNCE}
     if context.occurred_at >= context.recorded_at:
@@ -164,7 +166,8 @@ def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> b
     newest = next(rows, None)
     if newest is None or newest.source is Source.IMPORT:
         return False
-    if newest.occurred_at <= context.occurred_at:
+    uncertain = timedelta(0) if context.source is Source.IMPORT else CLOCK_DIFFERENCE
+    if newest.occurred_at <= context.occurred_at + uncertain:
         return False
     undid = next((row for row in rows if row.event is Event.UNSUBSCRIBED), None)
     if newest.event is Event.UNDONE and undid is not None and context.source is Source.IMPORT:

@@ -93,3 +93,16 @@ def test_joining_does_not_supersede_a_late_unsubscribe_from_another_topic(
         make.unsubscribe(session, slug="offers")
         make.start_topic(session, slug="offers", at=LATER)
         assert _late_unsubscribe(session, "weekly-news").changed
+
+
+@pytest.mark.parametrize(("seconds", "superseded"), [(60, False), (61, True)])
+def test_a_choice_that_may_be_older_by_another_clock_does_not_supersede(
+    database: Database, seconds: int, superseded: bool
+) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.unsubscribe(session)
+        joined_at = make.NOW + timedelta(seconds=seconds)
+        make.start_topic(session, at=joined_at)
+        late = make.unsubscribe(session, source="one-click", at=LATER, occurred_at=make.NOW)
+        assert late.changed is not superseded
