@@ -38,6 +38,7 @@ from preference_center.core.vocab import (
     Status,
     TopicPolicy,
 )
+from preference_center.inbound.spool_rows import SpooledUnsubscribe
 from preference_center.links.minter import Minter
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -190,6 +191,14 @@ def unsubscribe(
     target = Target.of(slug) if slug is not None else Target(Scope(scope))
     change = Unsubscribe(id_of(email), target, context(**changes))
     return apply_one(session, change, NOW)
+
+
+def spooled(
+    email: str = "ada@example.org", slug: str | None = "weekly-news", **changes: Any
+) -> SpooledUnsubscribe:
+    """Return a one-click unsubscribe as it is spooled, acknowledged at NOW."""
+    values: dict[str, Any] = {"source": Source.ONE_CLICK, "acknowledged_at": NOW, **changes}
+    return SpooledUnsubscribe(subscriber_id=id_of(email), target=Target.of(slug), **values)
 
 
 def reduce(
