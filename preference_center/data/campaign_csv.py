@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from preference_center.core import audience, topics
+from preference_center.core import audience, processes, topics
 from preference_center.core.audience import Verdict
 from preference_center.core.vocab import Decision, DecisionReason
 from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
@@ -59,8 +59,10 @@ class CampaignFile(LinksFile):
 
         Raises:
             UnknownTopicError: there is no such topic.
-            UnavailableError: the database cannot be used. Do not email rows without a verdict.
+            UnavailableError: the database cannot be used, or unsubscribes may wait in a spool. Do
+                not email rows without a verdict.
         """
+        processes.wait_until_empty(database)
         with closing(_Allowed()) as allowed:
             asked = (
                 (batch, self._ask(batch, database, clock, claim=claim))
