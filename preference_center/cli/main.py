@@ -30,6 +30,7 @@ COMMANDS = {
     "replay": ("replay", "replay", "Re-apply unsubscribes that a restored backup has lost."),
     "report": ("report", "report", "Show who left, asked for less or came back, and why."),
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
+    "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
     "topics": ("topics", "topics_group", "Add, list, describe and archive topics."),
     "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),
