@@ -64,11 +64,9 @@ class CampaignFile(LinksFile):
         """
         processes.wait_until_empty(database)
         with closing(_Allowed()) as allowed:
-            asked = (
-                (batch, self._ask(batch, database, clock, claim=claim))
-                for batch in self._batches(rows)
-            )
-            for batch, verdicts in ahead(asked):
+            # Only the reading is ahead: an unsubscribe between two batches must be seen.
+            for batch in ahead(self._batches(rows)):
+                verdicts = self._ask(batch, database, clock, claim=claim)
                 for row, identity in batch:
                     if isinstance(identity, RefusedRow):
                         yield identity
