@@ -25,7 +25,7 @@ _MAX_SECONDS = 900  # for one list
 def run(options: Options) -> Iterator[Result]:
     for engine in options.engines:
         with databases.opened(engine) as url:
-            messages = 2 * (_FIRST_MESSAGES + options.rounds * _MAX_MESSAGES)
+            messages = 2 * (options.rounds + 2) * _MAX_MESSAGES  # 2: to find out the rate
             count = messages + options.rounds * SHORT_LIST + LONG_LIST
             people.fill(url, count)
             numbers = People(count)

@@ -25,10 +25,14 @@ def sized(
 ) -> Callable[[], float]:
     """Return a measure of as many requests as fit into `seconds`: a multiple of `step`.
 
-    `measure` takes a number of requests and returns their rate per second. A run of `first`
-    requests finds out the rate; later runs have at least `first` and at most `most` requests.
+    `measure` takes a number of requests and returns their rate per second. Runs of `first` requests
+    and more find out the rate, until one takes half of `seconds`: in a short one, connecting and
+    preparing statements would count for too much. The result has `first` to `most` requests.
     """
-    count = min(most, max(first, int(measure(first) * seconds)))
+    tried = first
+    while (rate := measure(tried)) * seconds > 2 * tried and 4 * tried <= most:
+        tried *= 4
+    count = min(most, max(first, int(rate * seconds)))
     count -= count % step
     return lambda: measure(count)
 

@@ -25,7 +25,10 @@ BURST, BURST_SECONDS, BURST_CONNECTIONS = 20_000, 5, 256
 MAX_P99 = 25.0  # milliseconds
 _GO, _LOOP = "Go, one UPDATE", "durable single inserts in Python"
 _SPARE = 20_000  # subscribers that only the Go peer changes
-_FIRST = 320  # requests of the run that finds out how many fit into `seconds`
+_FIRST = 320  # requests of the first run, which finds out how many fit into `seconds`
+# With 5 transactions a client instead of 100, pgbench reaches a third of its rate: each client
+# first connects, and prepares its statements.
+_PGBENCH = 100 * load.CONNECTIONS
 _COUNTS = """
 SELECT (SELECT count(*) FROM ledger WHERE recorded_at >= '{0}'),
     (SELECT count(*) FROM outbox WHERE created_at >= '{0}'),
@@ -97,6 +100,7 @@ class _Peer:
     name: str
     target: float
     rate: Callable[[int], float]
+    first: int = _FIRST
 
 
 def _rates(name: str, endpoint: _Endpoint, options: Options) -> Iterator[Result]:
@@ -104,9 +108,10 @@ def _rates(name: str, endpoint: _Endpoint, options: Options) -> Iterator[Result]
     with ExitStack() as stack:
         go = _go(endpoint.served.database_url, stack)
         compared = list(_peers(endpoint, go, options))
-        measures = [endpoint.rate, *(peer.rate for peer in compared)]
+        measures = [(endpoint.rate, _FIRST), *((peer.rate, peer.first) for peer in compared)]
         # pgbench divides the requests among its clients.
-        each = (sized(one, options.seconds, _FIRST, step=load.CONNECTIONS) for one in measures)
+        step = load.CONNECTIONS
+        each = (sized(one, options.seconds, first, step) for one, first in measures)
         rate, *limits = medians(options.rounds, *each)
     for peer, limit in zip(compared, limits, strict=True):
         yield Result(name, rate, peer.name, limit, peer.target)
@@ -128,7 +133,7 @@ def _peers(endpoint: _Endpoint, go: Served | None, options: Options) -> Iterator
     if not databases.is_postgresql(url):
         yield _Peer(_LOOP, 1.0, lambda count: peers.durable_inserts(url, take(count)))
     elif peers.pgbench_is_installed():
-        yield _Peer("pgbench", 1.0, lambda count: peers.pgbench(url, take(count)))
+        yield _Peer("pgbench", 1.0, lambda count: peers.pgbench(url, take(count)), _PGBENCH)
     if go is not None:
         spare = cycle(people.paths(range(options.people - _SPARE, options.people)))
         yield _Peer(_GO, 0.7, lambda count: go.unsubscribe(list(islice(spare, count))).rate)
