@@ -1,10 +1,8 @@
 """A PostgreSQL for the tests: the one of `TEST_DATABASE_URL`, an installed one or a wheel's."""
 
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+
+from tests.support.processes import free_port
 
 
 @contextmanager
@@ -181,25 +181,13 @@ def instance(binaries: Path, host: str = "127.0.0.1") -> Iterator[Instance]:
     folder = Path(tempfile.mkdtemp(prefix="preference-center-pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    made = Instance(binaries, folder, _server_port(), host)
+    made = Instance(binaries, folder, free_port(), host)
     try:
         yield made
     finally:
         with suppress(subprocess.CalledProcessError):  # It was not started, or killed.
             made.control("stop", "-m", "immediate")
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _server_port() -> int:
-    """Return a free port below those that the system gives to clients.
-
-    A port from there may be taken by a client before the server has started.
-    """
-    while True:
-        port = secrets.randbelow(12_000) + 20_000
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Each has its own process group, so that no child process outlives the test.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -180,7 +181,12 @@ def wait_for(happened: Any, what: str, seconds: float = MAX_START) -> None:
 
 
 def free_port() -> int:
-    """Return an unused local port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return an unused local port below those that the system gives to clients.
+
+    A client could take one of those before the server that is meant to have it has started.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
