@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center.core import inbound_counts, page_views
 from preference_center.i18n import Languages
+from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.registry import event_readers
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -44,7 +45,7 @@ def create_app(
         settings.server_keys,
         identity_key=settings.identity_key,
         link_keys=settings.link_keys,
-        connections=connections,
+        connections=connections + (settings.spool_dir is not None),
     )
     shown = settings.template_values()
     prefix = urlsplit(settings.public_url).path
@@ -60,6 +61,7 @@ def create_app(
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
         unsubscribes=share_commits(database, clock),
+        spool=_started_spool(settings, database, clock),
         event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
@@ -84,6 +86,16 @@ def create_app(
     app.after_request(partial(_add_headers, security_headers(settings)))
     PageCompression(app)
     return app
+
+
+def _started_spool(
+    settings: Settings, database: Database, clock: Callable[[], datetime]
+) -> SpoolService | None:
+    if settings.spool_dir is None:
+        return None
+    spool = SpoolService(database, settings.spool_dir, clock)
+    spool.start()
+    return spool
 
 
 def _add_headers(headers: Mapping[str, str], response: Response) -> Response:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from preference_center.cli.common import settings_or_exit
 from preference_center.cli.database import opened_database
 from preference_center.cli.ports import PORT, listening_socket
 from preference_center.core.vocab import KeyKind
+from preference_center.inbound.spool_folder import require_writable
 from preference_center.providers.registry import event_readers
 from preference_center.server import serve as serve_http
 from preference_center.settings.settings import Settings, read_settings
@@ -42,10 +44,19 @@ def serve(host: str, port: int, processes: int | None) -> None:
     except UnavailableError as error:
         # Pages then show an error, and the keys are checked before the first request is answered.
         click.echo(f"Warning: {error}. Starting anyway.", err=True)
+    if settings.spool_dir is not None:
+        _require_writable(settings.spool_dir)
     listener = listening_socket(host, port)
     address = ":".join(map(str, listener.getsockname()[:2]))
     click.echo(f"Serving {settings.public_url} at http://{address} (Ctrl+C stops)", err=True)
     serve_http(partial(create_app, settings), listener, processes)
+
+
+def _require_writable(spool_dir: Path) -> None:
+    try:
+        require_writable(spool_dir)
+    except OSError as error:
+        raise click.ClickException(f"SPOOL_DIR cannot be used: {error.strerror}") from None
 
 
 def _process_count(settings: Settings, wanted: int | None) -> int:

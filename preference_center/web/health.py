@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from preference_center.store import KeyCheckError, SchemaError
+from preference_center.store import KeyCheckError, SchemaError, UnavailableError
 from preference_center.store.schema import check_schema
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
@@ -24,9 +24,19 @@ def alive() -> Response:
 def ready() -> Response:
     """Answer 200 if the database can be used and has this version's schema and our keys.
 
-    Otherwise answer 503, and name the schema version or setting that is wrong.
+    Answer 200 `degraded` while the database cannot be used and one-click unsubscribes are spooled:
+    a load balancer must go on sending them. Otherwise answer 503, and name the schema version or
+    setting that is wrong.
     """
-    check_schema(services().database)
+    spool = services().spool
+    try:
+        check_schema(services().database)
+    except KeyCheckError:
+        raise
+    except UnavailableError:
+        if spool is None or not spool.state().accepts:
+            raise
+        return Response("degraded\n", mimetype="text/plain")
     return Response("ok\n", mimetype="text/plain")
 
 

@@ -1,7 +1,8 @@
 """RFC 8058 one-click: a mailbox provider posts to the URL in `List-Unsubscribe`.
 
 The answer is 200 for any body, because the signed link in the path is sufficient (M4 to M9). It
-sets no cookie, and never redirects or asks for confirmation. It is sent after the commit.
+sets no cookie, and never redirects or asks for confirmation. It is sent after the commit, or after
+the unsubscribe was written to the spool.
 
 Mailbox providers post in bursts, and Flask takes longer for a request than all the rest. So this is
 a WSGI application (PEP 3333) in front of Flask's; Flask only answers the requests that it refuses.
@@ -19,7 +20,9 @@ from werkzeug.wsgi import get_input_stream
 from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Scope, Source
+from preference_center.inbound.spool_rows import SpooledUnsubscribe
 from preference_center.links.minter import read_link
+from preference_center.store import KeyCheckError, UnavailableError
 from preference_center.store.schema import check_schema
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
@@ -33,6 +36,7 @@ blueprint = Blueprint("one_click", __name__)
 errors.register_machine(blueprint)
 
 MAX_BODY_BYTES = 4096
+COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spool.
 _REFUSED = "preference_center.one_click.refused"  # in the WSGI environment
 _ANSWER = b"You are unsubscribed.\n"
 
@@ -84,8 +88,23 @@ class OneClick:
         )
         everything = settings.one_click_scope is Scope.ALL
         target = ALL if everything else Target.of(link.topic)
-        result = services.unsubscribes.submit(Unsubscribe(link.subscriber_id, target, context))
-        log.info("one-click unsubscribe, new=%s, rfc8058=%s", result.changed, _is_rfc_8058(body))
+        outcome = self._end_consent(Unsubscribe(link.subscriber_id, target, context))
+        log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, _is_rfc_8058(body))
+
+    def _end_consent(self, change: Unsubscribe) -> str:
+        """Commit an unsubscribe, or spool it if that is not possible in time; say which."""
+        spool = self._services.spool
+        try:
+            timeout = COMMIT_SECONDS if spool is not None else None
+            result = self._services.unsubscribes.submit(change, timeout)
+        except KeyCheckError:
+            raise
+        except UnavailableError:
+            if spool is None:
+                raise
+            spool.write([_spooled(change)])
+            return "spooled"
+        return f"new={result.changed}"
 
 
 @blueprint.post("/u/<signed:link>")
@@ -93,6 +112,17 @@ class OneClick:
 def refuse(link: str) -> Response:
     """Raise the error for which `OneClick` refused the request; the error handlers answer it."""
     raise request.environ[_REFUSED]
+
+
+def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:
+    return SpooledUnsubscribe(
+        subscriber_id=change.subscriber_id,
+        target=change.target,
+        source=change.context.source,
+        acknowledged_at=change.context.occurred_at,
+        campaign=change.context.campaign,
+        notice_delay=change.context.notice_delay,
+    )
 
 
 def _read_body(environ: "WSGIEnvironment") -> bytes:

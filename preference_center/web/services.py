@@ -13,6 +13,7 @@ from preference_center.core.apply import apply
 from preference_center.core.change import ChangeResult
 from preference_center.core.consent import Unsubscribe
 from preference_center.i18n import Languages
+from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.event import EventReader
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -34,6 +35,7 @@ class Services:
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
     unsubscribes: GroupCommit[Unsubscribe, ChangeResult]
+    spool: SpoolService | None
     event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
 
