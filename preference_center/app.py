@@ -9,6 +9,7 @@ from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from preference_center.core import inbound_counts, page_views
+from preference_center.core.apply import share_commits
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.registry import event_readers
@@ -23,7 +24,7 @@ from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
 from preference_center.web.one_click import OneClick
-from preference_center.web.services import EXTENSION, Services, share_commits
+from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
 

@@ -3,7 +3,7 @@
 One change is a batch of one. The cost in statements does not depend on the number of changes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import ledger, topics, work
 from preference_center.core.draft import Change, Draft
+from preference_center.store import Database
+from preference_center.store.group_commit import GroupCommit
 from preference_center.store.tables import Topic
 
 _Result = TypeVar("_Result")
@@ -37,6 +39,17 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
     if ids := {each.subscriber_id for each in remaining.values()}:
         _make(session, remaining, work.load(session, ids, known), now, results)
     return [results[number] for number in range(len(changes))]
+
+
+def share_commits(
+    database: Database, clock: Callable[[], datetime]
+) -> GroupCommit[Change[_Result], _Result]:
+    """Return what makes changes that are submitted at the same time in one transaction."""
+
+    def run(session: Session, changes: Sequence[Change[_Result]]) -> list[_Result]:
+        return apply(session, changes, clock())
+
+    return GroupCommit(database, run)
 
 
 def _make(

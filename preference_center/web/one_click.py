@@ -11,7 +11,7 @@ a WSGI application (PEP 3333) in front of Flask's; Flask only answers the reques
 import logging
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -40,14 +40,11 @@ COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spoo
 _REFUSED = "preference_center.one_click.refused"  # in the WSGI environment
 _ANSWER = b"You are unsubscribed.\n"
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 
 class OneClick:
     """Ends consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
 
-    def __init__(self, flask_app: "WSGIApplication", services: Services, prefix: str) -> None:
+    def __init__(self, flask_app: WSGIApplication, services: Services, prefix: str) -> None:
         self._flask_app, self._services = flask_app, services
         self._path = re.compile(f"{re.escape(prefix)}/u/({SignedLinkConverter.regex})")
         self._headers = [
@@ -56,9 +53,7 @@ class OneClick:
             *security_headers(services.settings).items(),
         ]
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] != "POST":
             return self._flask_app(environ, start_response)
         found = self._path.fullmatch(environ["PATH_INFO"])
@@ -72,7 +67,7 @@ class OneClick:
         start_response("200 OK", self._headers)
         return [_ANSWER]
 
-    def _unsubscribe(self, text: str, environ: "WSGIEnvironment") -> None:
+    def _unsubscribe(self, text: str, environ: WSGIEnvironment) -> None:
         services, settings, now = self._services, self._services.settings, self._services.clock()
         if not services.database.keys_are_checked:
             check_schema(services.database)
@@ -125,7 +120,7 @@ def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:
     )
 
 
-def _read_body(environ: "WSGIEnvironment") -> bytes:
+def _read_body(environ: WSGIEnvironment) -> bytes:
     """Return the body, of any type and transfer encoding, or raise 413 if it is too long."""
     # Allow one more byte: a chunked body declares no length, and Werkzeug would truncate it at
     # the limit without an error.

@@ -1,17 +1,15 @@
 """The services that views use, created once in `create_app`, and helpers to render pages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
 from flask import current_app, request, url_for
-from sqlalchemy.orm import Session
 
 from preference_center.core import inbound_counts, page_views
-from preference_center.core.apply import apply
 from preference_center.core.change import ChangeResult
-from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.event import EventReader
@@ -34,21 +32,10 @@ class Services:
     clock: Callable[[], datetime]
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
-    unsubscribes: GroupCommit[Unsubscribe, ChangeResult]
+    unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None
     event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
-
-
-def share_commits(
-    database: Database, clock: Callable[[], datetime]
-) -> GroupCommit[Unsubscribe, ChangeResult]:
-    """Return what lets concurrent unsubscribes share a transaction."""
-
-    def run(session: Session, changes: Sequence[Unsubscribe]) -> Sequence[ChangeResult]:
-        return apply(session, changes, clock())
-
-    return GroupCommit(database, run)
 
 
 def services() -> Services:

@@ -16,12 +16,13 @@ from werkzeug.test import TestResponse
 
 from preference_center import create_app
 from preference_center.core import subscribers, topics
+from preference_center.core.apply import share_commits
 from preference_center.core.state import Subscriber
 from preference_center.links.minter import Link, Purpose, write_link
 from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
 from preference_center.store import Database
 from preference_center.store.tables import Base, PageView
-from preference_center.web.services import Services, share_commits
+from preference_center.web.services import Services
 from tests.support import mailer, make
 from tests.support.page import Page
 
@@ -195,8 +196,8 @@ def lose_database(site: Site) -> None:
 def use_database(site: Site, database: Database) -> None:
     """Point the site at `database`."""
     object.__setattr__(site.services, "database", database)
-    unsubscribes = share_commits(database, lambda: site.now)
-    object.__setattr__(site.services, "unsubscribes", unsubscribes)
+    shared: Any = share_commits(database, lambda: site.now)
+    object.__setattr__(site.services, "unsubscribes", shared)
 
 
 def every_route(site: Site) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,18 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"premailer", "sqlalchemy"},
     ),
     "web": (
-        {"core", "i18n", "inbound.events", "links", "providers", "settings", "store", "util"},
+        {
+            "core",
+            "i18n",
+            "inbound.events",
+            "inbound.spool_rows",
+            "inbound.spool_service",
+            "links",
+            "providers",
+            "settings",
+            "store",
+            "util",
+        },
         {"flask", "flask_compress", "flask_wtf", "limits", "werkzeug", "wtforms"},
     ),
     # These connect the other packages, so they may use all of them.
