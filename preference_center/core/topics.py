@@ -16,7 +16,7 @@ from preference_center.core.errors import (
 from preference_center.core.vocab import Cadence, TopicPolicy
 from preference_center.links.mail_tokens import topic_code
 from preference_center.links.minter import SLUG
-from preference_center.store import queries
+from preference_center.store import queries, sets
 from preference_center.store.tables import Topic, TopicText
 from preference_center.util.text import is_one_line
 
@@ -101,13 +101,15 @@ def get(session: Session, slug: str) -> Topic:
 
 
 def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
-    """Return the topics among `slugs` that exist, by slug."""
-    return {each.slug: each for each in session.scalars(select(Topic).where(Topic.slug.in_(slugs)))}
+    """Return the topics among `slugs` that exist, by slug; to be read, not changed."""
+    names = sets.columns_of(Topic)
+    rows = sets.select(session, Topic, sorted(slugs)) if slugs else ()
+    return {row[0]: Topic(**dict(zip(names, row, strict=True))) for row in rows}
 
 
 def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str, Topic]:
     """Return topics by slug. Create private ones for new slugs of valid links and of imports."""
-    found = known(session, slugs) if slugs else {}
+    found = known(session, slugs)
     if len(found) == len(slugs):
         return found
     # In a fixed order, so that two transactions cannot deadlock.
@@ -117,8 +119,9 @@ def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str,
 
 
 def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
-    """Return one topic, as `ensure` does."""
-    return ensure(session, [slug], now)[slug]
+    """Return a topic; create a private one if it does not exist."""
+    ensure(session, [slug], now)
+    return get(session, slug)
 
 
 def _create(session: Session, slug: str, now: datetime) -> None:

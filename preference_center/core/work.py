@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, ledger, outbox
 from preference_center.core.draft import Draft
-from preference_center.core.outbox import Email, Request
+from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
 from preference_center.core.vocab import KeyKind, OutboxKind
-from preference_center.store import queries, sets, tables
+from preference_center.store import sets, tables
 from preference_center.store.tables import Base, Topic
 
 _Key = TypeVar("_Key", bound=str)
@@ -34,8 +34,7 @@ _DELETED_BY_ERASURE = (
 
 def on_record(session: Session, ids: Collection[UUID]) -> set[UUID]:
     """Return which of these subscribers are on record. None is ever deleted."""
-    column = tables.Subscriber.subscriber_id
-    return set(session.scalars(select(column).where(queries.among(session, column, list(ids)))))
+    return sets.existing(session, tables.Subscriber, ids)
 
 
 def new_drafts(
@@ -81,7 +80,13 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     _write_state(session, kept)
     sets.insert(session, tables.LedgerRow, [row for each in kept for row in each.rows])
     sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
-    _write_emails(session, kept, now)
+    _write_notices(session, kept)
+    requests = [
+        (each.subscriber.subscriber_id, kind, topic)
+        for each in kept
+        for kind, topic in each.requests
+    ]
+    outbox.request(session, requests, now)
     return lost
 
 
@@ -142,17 +147,15 @@ def _write_rows(
     sets.upsert(session, table, put)
 
 
-def _write_emails(session: Session, drafts: Sequence[Draft], now: datetime) -> None:
-    notices, announced, requests = list[Email](), list[Email](), list[Request]()
+def _write_notices(session: Session, drafts: Sequence[Draft]) -> None:
+    pending, announced = list[Email](), list[Email]()
     for draft in drafts:
         subscriber_id, kind = draft.subscriber.subscriber_id, OutboxKind.CHANGE_NOTICE
         if draft.notice is not None:
-            notices.append(Email(subscriber_id, kind, "", draft.notice))
+            pending.append(Email(subscriber_id, kind, "", draft.notice))
         announced += [Email(subscriber_id, kind, "", each) for each in draft.announcements]
-        requests += [(subscriber_id, *each) for each in draft.requests]
-    outbox.add_to_pending(session, notices)
+    outbox.add_to_pending(session, pending)
     outbox.announce(session, announced)
-    outbox.request(session, requests, now)
 
 
 def _sealing_key(session: Session) -> bytes:

@@ -5,13 +5,10 @@ SQLite runs one prepared statement per row. SQLAlchemy's own statements would ta
 than the database takes to run them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from json import dumps
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, lru_cache
 from typing import Any, cast
-from uuid import UUID
 
-import sqlalchemy
 from sqlalchemy import Boolean, Connection, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
 
@@ -32,26 +29,25 @@ _ARRAY_TYPES: dict[type, str] = {
 
 
 def select(
-    session: Session, table: type[Base], ids: Iterable[UUID], *, lock: bool = False
+    session: Session, table: type[Base], keys: Collection[Any], *, lock: bool = False
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of these subscribers with all columns, in the order of the ids.
+    """Return the rows whose first column is one of `keys`, in its order, with all columns.
 
     `lock` locks them until the transaction ends.
     """
-    connection = session.connection()
-    if connection.dialect.name == "sqlite":
-        found = connection.exec_driver_sql(
-            _select(table, "IN (SELECT value FROM json_each(?))", ""),
-            (dumps([each.hex for each in ids]),),
-        )
-    else:
-        ending = "FOR UPDATE" if lock else ""
-        found = connection.exec_driver_sql(_select(table, "= ANY(%b)", ending), (list(ids),))
-    readers = _readers(table, connection.dialect)
-    return [
-        tuple([value if read is None else read(value) for value, read in zip(row, readers)])  # noqa: B905 (strict is slower)
-        for row in found
-    ]
+    names = columns_of(table)
+    rows = _select(session, table, names, keys, "FOR UPDATE" if lock else "")
+    readers = _readers(table, session.get_bind().dialect)
+    return [_converted(row, readers) for row in rows]
+
+
+def existing(session: Session, table: type[Base], keys: Collection[Any]) -> set[Any]:
+    """Return which of `keys` exist in the first column of a table."""
+    names = columns_of(table)[:1]
+    rows = [tuple(row) for row in _select(session, table, names, keys, "")]
+    readers = _readers(table, session.get_bind().dialect)
+    read = dict(readers).get(0)
+    return {key if read is None else read(key) for (key,) in rows}
 
 
 def insert(session: Session, table: type[Base], rows: Rows, conflict: str = "") -> None:
@@ -72,9 +68,7 @@ def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
         return set()
     if connection.dialect.name == "sqlite":
         # SQLite has no RETURNING for many rows, and one writer: nothing changes in between.
-        column = table.__table__.columns[key]
-        wanted = [row[0] for row in rows]
-        known = set(session.scalars(sqlalchemy.select(column).where(column.in_(wanted))))
+        known = existing(session, table, [row[0] for row in rows])
         new = [row for row in rows if row[0] not in known]
         insert(session, table, new)
         return {row[0] for row in new}
@@ -123,11 +117,25 @@ def _execute(
     return connection.exec_driver_sql(statement, tuple(columns))
 
 
-@cache
-def _select(table: type[Base], condition: str, ending: str) -> str:
-    names, key = ", ".join(columns_of(table)), columns_of(table)[0]
-    where = (key, condition, "ORDER BY", key, ending)
-    return " ".join(("SELECT", names, "FROM", table.__tablename__, "WHERE", *where))
+def _select(
+    session: Session, table: type[Base], names: tuple[str, ...], keys: Collection[Any], lock: str
+) -> Any:
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        (convert,) = _converters(table, names[:1], connection.dialect)
+        plain = list(keys) if convert is None else [convert(key) for key in keys]
+        marks = ", ".join("?" * len(plain))
+        return connection.exec_driver_sql(
+            _select_text(table, names, f"IN ({marks})", ""), tuple(plain)
+        )
+    return connection.exec_driver_sql(_select_text(table, names, "= ANY(%b)", lock), (list(keys),))
+
+
+@lru_cache
+def _select_text(table: type[Base], names: tuple[str, ...], condition: str, lock: str) -> str:
+    key = columns_of(table)[0]
+    where = ("FROM", table.__tablename__, "WHERE", key, condition, "ORDER BY", key, lock)
+    return " ".join(("SELECT", ", ".join(names), *where))
 
 
 @cache
@@ -191,15 +199,24 @@ def _converters(
 
 
 @cache
-def _readers(table: type[Base], dialect: Dialect) -> tuple[_Converter, ...]:
-    """Return for each column the function that reads the driver's values.
+def _readers(table: type[Base], dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+    """Return the columns whose values are to be converted, each with the function.
 
     psycopg returns all types but enums as they are needed.
     """
     types = [cast(Table, table.__table__).columns[name].type for name in columns_of(table)]
     if dialect.name == "sqlite":
-        return tuple(each.dialect_impl(dialect).result_processor(dialect, None) for each in types)
-    return tuple(each.vocabulary if isinstance(each, Word) else None for each in types)
+        found = [each.dialect_impl(dialect).result_processor(dialect, None) for each in types]
+    else:
+        found = [each.vocabulary if isinstance(each, Word) else None for each in types]
+    return [(number, each) for number, each in enumerate(found) if each is not None]
+
+
+def _converted(row: Any, readers: list[tuple[int, Callable[[Any], Any]]]) -> tuple[Any, ...]:
+    values = list(row)
+    for number, read in readers:
+        values[number] = read(values[number])
+    return tuple(values)
 
 
 def _plain(word: str | None) -> str | None:
