@@ -4,8 +4,8 @@ The answer is 200 for any body, because the signed link in the path is sufficien
 sets no cookie, and never redirects or asks for confirmation. It is sent after the commit, or after
 the unsubscribe was written to the spool.
 
-Mailbox providers post in bursts, and Flask takes longer for a request than all the rest. So this is
-a WSGI application (PEP 3333) in front of Flask's; Flask only answers the requests that it refuses.
+Mailbox providers post in bursts, and Flask takes longer for a request than all the rest. So a WSGI
+application (PEP 3333) in front of Flask's answers what they post.
 """
 
 import logging
@@ -28,7 +28,7 @@ from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.headers import security_headers
 from preference_center.web.link_paths import SignedLinkConverter
-from preference_center.web.services import Services
+from preference_center.web.services import Services, services
 
 log = logging.getLogger(__name__)
 
@@ -37,16 +37,19 @@ errors.register_machine(blueprint)
 
 MAX_BODY_BYTES = 4096
 COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spool.
-_REFUSED = "preference_center.one_click.refused"  # in the WSGI environment
+_REFUSED = "preference_center.one_click.refused"  # An error, in the WSGI environment.
 _ANSWER = b"You are unsubscribed.\n"
 
 
 class OneClick:
-    """Ends consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
+    """Answers one-click requests whose path is a link and nothing else; Flask answers the others.
+
+    It also answers those that are refused, and those with text appended to the link.
+    """
 
     def __init__(self, flask_app: WSGIApplication, services: Services, prefix: str) -> None:
         self._flask_app, self._services = flask_app, services
-        self._path = re.compile(f"{re.escape(prefix)}/u/({SignedLinkConverter.regex})")
+        self._path = re.compile(rf"{re.escape(prefix)}/u/([A-Za-z0-9._-]+)")
         self._headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(_ANSWER))),
@@ -54,59 +57,62 @@ class OneClick:
         ]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] != "POST":
-            return self._flask_app(environ, start_response)
         found = self._path.fullmatch(environ["PATH_INFO"])
-        if found is None:
+        if found is None or environ["REQUEST_METHOD"] != "POST":
             return self._flask_app(environ, start_response)
         try:
-            self._unsubscribe(found[1], environ)
+            unsubscribe(self._services, SignedLinkConverter.cut(found[1]), environ)
         except Exception as error:  # noqa: BLE001 (Flask's error handlers answer it)
             environ[_REFUSED] = error
             return self._flask_app(environ, start_response)
         start_response("200 OK", self._headers)
         return [_ANSWER]
 
-    def _unsubscribe(self, text: str, environ: WSGIEnvironment) -> None:
-        services, settings, now = self._services, self._services.settings, self._services.clock()
-        if not services.database.keys_are_checked:
-            check_schema(services.database)
-        # Read the link first, so that a slow body occupies no thread without a valid link.
-        link = read_link("unsubscribe", SignedLinkConverter.cut(text), settings.link_keys)
-        body = _read_body(environ)
-        context = ChangeContext(
-            source=Source.ONE_CLICK,
-            occurred_at=now,
-            recorded_at=now,
-            campaign=link.campaign,
-            notice_delay=settings.notice_delay(Source.ONE_CLICK),
-        )
-        everything = settings.one_click_scope is Scope.ALL
-        target = ALL if everything else Target.of(link.topic)
-        outcome = self._end_consent(Unsubscribe(link.subscriber_id, target, context))
-        log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, _is_rfc_8058(body))
-
-    def _end_consent(self, change: Unsubscribe) -> str:
-        """Commit an unsubscribe, or spool it if that is not possible in time; say which."""
-        spool = self._services.spool
-        try:
-            timeout = COMMIT_SECONDS if spool is not None else None
-            result = self._services.unsubscribes.submit(change, timeout)
-        except KeyCheckError:
-            raise
-        except UnavailableError:
-            if spool is None:
-                raise
-            spool.write([_spooled(change)])
-            return "spooled"
-        return f"new={result.changed}"
-
 
 @blueprint.post("/u/<signed:link>")
 @open_to(Caller.LINK)
-def refuse(link: str) -> Response:
-    """Raise the error for which `OneClick` refused the request; the error handlers answer it."""
-    raise request.environ[_REFUSED]
+def one_click(link: str) -> Response:
+    """Answer a request that `OneClick` has passed on, or raise the error for which it did."""
+    if (refused := request.environ.get(_REFUSED)) is not None:
+        raise refused
+    unsubscribe(services(), link, request.environ)
+    return Response(_ANSWER, mimetype="text/plain")
+
+
+def unsubscribe(app: Services, link: str, environ: WSGIEnvironment) -> None:
+    """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
+    now, database = app.clock(), app.database
+    if not database.keys_are_checked:
+        check_schema(database)
+    # Read the link first, so that a slow body occupies no thread without a valid link.
+    signed = read_link("unsubscribe", link, app.settings.link_keys)
+    body = _read_body(environ)
+    context = ChangeContext(
+        source=Source.ONE_CLICK,
+        occurred_at=now,
+        recorded_at=now,
+        campaign=signed.campaign,
+        notice_delay=app.settings.notice_delay(Source.ONE_CLICK),
+    )
+    everything = app.settings.one_click_scope is Scope.ALL
+    target = ALL if everything else Target.of(signed.topic)
+    outcome = _end_consent(app, Unsubscribe(signed.subscriber_id, target, context))
+    log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, _is_rfc_8058(body))
+
+
+def _end_consent(app: Services, change: Unsubscribe) -> str:
+    """Commit an unsubscribe, or spool it if that is not possible in time; say which."""
+    try:
+        timeout = COMMIT_SECONDS if app.spool is not None else None
+        result = app.unsubscribes.submit(change, timeout)
+    except KeyCheckError:
+        raise
+    except UnavailableError:
+        if app.spool is None:
+            raise
+        app.spool.write([_spooled(change)])
+        return "spooled"
+    return f"new={result.changed}"
 
 
 def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:

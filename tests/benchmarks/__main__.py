@@ -14,7 +14,7 @@ from tests.benchmarks import table
 from tests.benchmarks.options import ENGINES, Options
 from tests.benchmarks.result import Result
 
-NAMES = ("one_click", "imports", "audience", "inbound", "start_up")
+NAMES = ("one_click", "links", "imports", "audience", "exports", "inbound", "start_up")
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def test_refused_rows_are_kept_if_the_import_fails(
     def unavailable(*_: object) -> None:
         raise UnavailableError("the database cannot be used now")
 
-    monkeypatch.setattr(work, "load", unavailable)
+    monkeypatch.setattr(work, "on_record", unavailable)
     people = "email,topic,status\nnobody,news,subscribed\nada@example.org,news,unsubscribed\n"
     result = run(database_url, "import", "-", "--refused", str(target), stdin=people)
     assert result.exit_code == 3
