@@ -51,8 +51,9 @@ class Site:
                 stack.enter_context(smtp.server(host=machine.front, on_email=on_email))
             )
         settings = list(map(self._settings, self.machines, self.mails))
+        serve = ("serve", "--processes", "1")
         servers = [
-            stack.enter_context(machine.running(each, "serve", "--host", machine.address))
+            stack.enter_context(machine.running(each, *serve, "--host", machine.address))
             for machine, each in zip(self.machines, settings, strict=True)
         ]
         self.workers += [
