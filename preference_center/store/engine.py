@@ -95,6 +95,11 @@ class Database:
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def is_silent(self) -> bool:
+        """Return True if the database has not answered in time, and not since."""
+        return self._silent
+
     @contextmanager
     def transaction(self, *, dry_run: bool = False) -> Iterator[Session]:
         """Yield a session that commits at the end, or rolls back if `dry_run` is true."""

@@ -37,6 +37,10 @@ errors.register_machine(blueprint)
 
 MAX_BODY_BYTES = 4096
 COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spool.
+# Without a spool, a request waits until a dead connection is noticed (6) and replaced (3), but it
+# does not while the database is silent.
+_MAX_COMMIT_SECONDS = 9
+_SILENT_SECONDS = 1
 _REFUSED = "preference_center.one_click.refused"  # An error, in the WSGI environment.
 _ANSWER = b"You are unsubscribed.\n"
 
@@ -103,8 +107,7 @@ def unsubscribe(app: Services, link: str, environ: WSGIEnvironment) -> None:
 def _end_consent(app: Services, change: Unsubscribe) -> str:
     """Commit an unsubscribe, or spool it if that is not possible in time; say which."""
     try:
-        timeout = COMMIT_SECONDS if app.spool is not None else None
-        result = app.unsubscribes.submit(change, timeout)
+        result = app.unsubscribes.submit(change, _timeout(app))
     except KeyCheckError:
         raise
     except UnavailableError:
@@ -113,6 +116,13 @@ def _end_consent(app: Services, change: Unsubscribe) -> str:
         app.spool.write([_spooled(change)])
         return "spooled"
     return f"new={result.changed}"
+
+
+def _timeout(app: Services) -> float:
+    """Return how many seconds a request waits for its commit."""
+    if app.spool is not None:
+        return COMMIT_SECONDS
+    return _SILENT_SECONDS if app.database.is_silent else _MAX_COMMIT_SECONDS
 
 
 def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:

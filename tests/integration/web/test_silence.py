@@ -50,7 +50,7 @@ def test_a_server_with_a_silent_database_answers_and_recovers(empty_url: str) ->
             assert_all(post_together(served), 503)
             assert [status(base_url, f"/{name}") for name in ("healthz", "readyz")] == [200, 503]
             assert status(base_url, served[0].path) == 503
-        assert status(base_url, "/readyz") == 200
+        processes.wait_for(lambda: status(base_url, "/readyz") == 200, "the database", seconds=5)
         newcomer = Served(base_url, empty_url)
         with wire(base_url) as connection:
             assert_unsubscribed(connection.request(head(newcomer.path, FORM, length(RFC)), RFC))
