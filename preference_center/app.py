@@ -23,7 +23,6 @@ from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
-from preference_center.web.one_click import OneClick
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
@@ -54,7 +53,7 @@ def create_app(
     languages = Languages(
         settings.languages, resources.folders("templates", settings.overrides_dir), shown
     )
-    services = app.extensions[EXTENSION] = Services(
+    app.extensions[EXTENSION] = Services(
         settings=settings,
         database=database,
         languages=languages,
@@ -79,7 +78,6 @@ def create_app(
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint, url_prefix=prefix or None)
-    app.wsgi_app = OneClick(app.wsgi_app, services, prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     errors.register(app)

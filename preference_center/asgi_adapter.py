@@ -20,6 +20,10 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+Headers = list[tuple[str, str]]
+Endpoint = Callable[[str, str, bytes], Awaitable[tuple[Headers, bytes] | None]]
+
+ERROR = "preference_center.error"  # In the environment: the error that an endpoint has raised.
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a long list of provider events
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of all bodies that have not arrived completely
 SMALL_BODY_BYTES = 4096  # A one-click body is shorter. Such bodies are read in any case.
@@ -29,13 +33,19 @@ BODY_SECONDS = 20  # for the whole body
 class AsgiAdapter:
     """An ASGI application that calls a WSGI application in one of its threads.
 
+    An `endpoint` is called first, with the method, the path and the body. It returns the headers
+    and the body of a response with status 200, or None if the application is to answer. If it
+    raises an error, the application gets it in the environment, under ERROR.
+
     Answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than MAX_BODY_BYTES,
     and 503 if it is not small and all bodies together have more than MAX_BUFFERED_BYTES. A response
     without `Content-Length` is streamed as fast as its client reads.
     """
 
-    def __init__(self, app: WSGIApplication, threads: int) -> None:
-        self._app = app
+    def __init__(
+        self, app: WSGIApplication, threads: int, endpoint: Endpoint | None = None
+    ) -> None:
+        self._app, self._endpoint = app, endpoint
         self._bodies = _Bodies()
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         for _ in range(threads):
@@ -49,7 +59,18 @@ class AsgiAdapter:
             return
         except ConnectionError:
             return
-        call = _Call(_environ(scope, body), send)
+        extra: dict[str, Any] = {}
+        if self._endpoint is not None:
+            try:
+                answer = await self._endpoint(scope["method"], scope["path"], body)
+            except Exception as error:  # noqa: BLE001 (the application answers it)
+                answer, extra = None, {ERROR: error}
+            if answer is not None:
+                headers, content = answer
+                await send(_start(200, headers))
+                await send(_part(content))
+                return
+        call = _Call(_environ(scope, body) | extra, send)
         self._calls.put(call)
         start, last = await call.response
         if start is not None:
@@ -132,7 +153,7 @@ class _Call:
     def _call(self, app: WSGIApplication) -> tuple[Message | None, Message]:
         started: list[Message] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
+        def start_response(status: str, headers: Headers, _error: Any = None) -> Any:
             started[:] = [_start(int(status[:3]), headers)]
 
         chunks = app(self._environ, start_response)
@@ -201,7 +222,7 @@ async def _refuse(status: HTTPStatus, send: Send) -> None:
     await send(_part(text))
 
 
-def _start(status: int, headers: list[tuple[str, str]]) -> Message:
+def _start(status: int, headers: Headers) -> Message:
     encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
     return {"type": "http.response.start", "status": int(status), "headers": encoded}
 

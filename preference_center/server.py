@@ -14,8 +14,8 @@ from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from threading import Thread
 from typing import Any
-from wsgiref.types import WSGIApplication
 
+from flask import Flask
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -24,6 +24,8 @@ from granian.net import SocketHolder  # type: ignore[attr-defined] # imported th
 
 from preference_center.asgi_adapter import AsgiAdapter
 from preference_center.util import logs
+from preference_center.web.one_click import OneClickEndpoint
+from preference_center.web.services import EXTENSION
 
 THREADS = 64  # in each process
 CONNECTIONS = 8  # to the database, for each process
@@ -35,7 +37,7 @@ _STOP_SECONDS = 20  # Longer than any request, including one that waits for a si
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
-def serve(make_app: Callable[..., WSGIApplication], listener: socket, processes: int = 1) -> None:
+def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) -> None:
     """Serve until SIGINT or SIGTERM. SIGHUP replaces the processes one by one.
 
     There is no access log because paths contain links. `make_app` is called with `connections` in
@@ -105,12 +107,13 @@ def _allow_clients() -> int:
     return max(limit - _OWN_FILES, limit // 2)
 
 
-def _load_adapter(make_app: Callable[..., WSGIApplication], parent: int) -> AsgiAdapter:
+def _load_adapter(make_app: Callable[..., Flask], parent: int) -> AsgiAdapter:
     """Return the application for granian, which would give a thread to a body that never ends."""
-    return AsgiAdapter(load(make_app, parent), THREADS)
+    app = load(make_app, parent)
+    return AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION]))
 
 
-def load(make_app: Callable[..., WSGIApplication], parent: int) -> WSGIApplication:
+def load(make_app: Callable[..., Flask], parent: int) -> Flask:
     """Return the application, in the process that serves it; `parent` is its supervisor's id."""
     logs.configure()
     Thread(target=_end_with_parent, args=(parent,), daemon=True).start()

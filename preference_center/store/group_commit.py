@@ -1,18 +1,26 @@
-"""Let many threads share a transaction, and with it the wait for the disk.
+"""Let many callers share a transaction, and with it the wait for the disk.
 
-A thread takes everything that is waiting, runs it in one transaction, and releases the callers
-after the commit. While it does, further calls collect for the next transaction.
+A thread takes everything that is waiting, runs it in one transaction, and answers the callers after
+the commit. While it does, further calls collect for the next transaction.
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from asyncio import AbstractEventLoop
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
+from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
 from preference_center.store.engine import Database, SilentError, UnavailableError
+
+_GIVEN_UP = (asyncio.InvalidStateError, futures.InvalidStateError)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -21,20 +29,32 @@ _Result = TypeVar("_Result")
 class CommitTimeoutError(UnavailableError):
     """A transaction was not committed in time. It may be committed later."""
 
+    def __init__(self) -> None:
+        super().__init__("the database does not answer in time")
+
 
 class _Call(Generic[_Item, _Result]):
-    """One item that is waiting for its result; `done` is locked until there is one."""
+    """One item that is waiting for its result, which goes to a future of a thread or of a loop."""
 
-    __slots__ = ("done", "error", "is_given_up", "item", "result")
+    __slots__ = ("error", "future", "item", "loop", "result")
 
-    result: _Result
-
-    def __init__(self, item: _Item) -> None:
-        self.item = item
+    def __init__(
+        self,
+        item: _Item,
+        future: "Future[_Result] | asyncio.Future[_Result]",
+        loop: AbstractEventLoop | None = None,
+    ) -> None:
+        self.item, self.future, self.loop = item, future, loop
+        self.result: Any = None
         self.error: Exception | None = None
-        self.is_given_up = False
-        self.done = threading.Lock()
-        self.done.acquire()
+
+    def answer(self) -> None:
+        """Pass the result or the error on, unless the caller has given up."""
+        with suppress(*_GIVEN_UP):
+            if self.error is not None:
+                self.future.set_exception(self.error)
+            else:
+                self.future.set_result(self.result)
 
 
 class GroupCommit(Generic[_Item, _Result]):
@@ -59,22 +79,33 @@ class GroupCommit(Generic[_Item, _Result]):
         Raise CommitTimeoutError after `timeout` seconds, or at once if the running transaction has
         taken longer than that: the database may be silent.
         """
+        future: Future[_Result] = Future()
+        self._put(_Call(item, future), timeout)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise CommitTimeoutError from None
+
+    async def submit_async(self, item: _Item, timeout: float | None = None) -> _Result:
+        """Do the same as `submit` in an event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_Result] = loop.create_future()
+        self._put(_Call(item, future, loop), timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                return await future
+        except TimeoutError:
+            raise CommitTimeoutError from None
+
+    def _put(self, call: _Call[_Item, _Result], timeout: float | None) -> None:
         if not self._is_started:
             self._start_thread()
-        if timeout is not None and self._is_slow(timeout):
-            raise CommitTimeoutError("the database does not answer in time")
-        call: _Call[_Item, _Result] = _Call(item)
-        self._waiting.put(call)
-        if not call.done.acquire(timeout=-1 if timeout is None else timeout):
-            call.is_given_up = True
-            raise CommitTimeoutError("the database does not answer in time")
-        if call.error is not None:
-            raise call.error
-        return call.result
-
-    def _is_slow(self, timeout: float) -> bool:
         began_at = self._began_at
-        return began_at is not None and time.monotonic() - began_at > timeout
+        running = time.monotonic() - began_at if began_at is not None else 0
+        if timeout is not None and running > timeout:
+            raise CommitTimeoutError
+        self._waiting.put(call)
 
     def _start_thread(self) -> None:
         """Start the thread with the first call: a thread does not survive a fork."""
@@ -88,10 +119,9 @@ class GroupCommit(Generic[_Item, _Result]):
             calls = [self._waiting.get()]
             calls += [self._waiting.get() for _ in range(self._waiting.qsize())]
             self._began_at = time.monotonic()
-            self._commit([call for call in calls if not call.is_given_up])
+            self._commit([call for call in calls if not call.future.done()])
             self._began_at = None
-            for call in calls:
-                call.done.release()
+            _answer(calls)
 
     def _commit(self, calls: Sequence[_Call[_Item, _Result]]) -> None:
         if not calls:
@@ -110,3 +140,20 @@ class GroupCommit(Generic[_Item, _Result]):
             return
         for call, result in answered:
             call.result = result
+
+
+def _answer(calls: Iterable[_Call[Any, Any]]) -> None:
+    """Answer the callers; those of an event loop in that loop, and all of them at once."""
+    by_loop: dict[AbstractEventLoop | None, list[_Call[Any, Any]]] = defaultdict(list)
+    for call in calls:
+        by_loop[call.loop].append(call)
+    for loop, some in by_loop.items():
+        if loop is None:
+            _answer_each(some)
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(_answer_each, some)
+
+
+def _answer_each(calls: Iterable[_Call[Any, Any]]) -> None:
+    for call in calls:
+        call.answer()

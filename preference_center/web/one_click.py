@@ -3,29 +3,27 @@
 The answer is 200 for any body, because the signed link in the path is sufficient (M4 to M9). It
 sets no cookie, and never redirects or asks for confirmation. It is sent after the commit, or after
 the unsubscribe was written to the spool.
-
-Mailbox providers post in bursts, and Flask takes longer for a request than all the rest. So a WSGI
-application (PEP 3333) in front of Flask's answers what they post.
 """
 
+import asyncio
 import logging
 import re
-from collections.abc import Iterable
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.wsgi import get_input_stream
 
+from preference_center.asgi_adapter import ERROR, Headers
 from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Scope, Source
 from preference_center.inbound.spool_rows import SpooledUnsubscribe
+from preference_center.inbound.spool_service import SpoolService
 from preference_center.links.minter import read_link
 from preference_center.store import KeyCheckError, UnavailableError
-from preference_center.store.schema import check_schema
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
+from preference_center.web.bodies import read_body
 from preference_center.web.headers import security_headers
 from preference_center.web.link_paths import SignedLinkConverter
 from preference_center.web.services import Services, services
@@ -41,56 +39,75 @@ COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spoo
 # does not while the database is silent.
 _MAX_COMMIT_SECONDS = 9
 _SILENT_SECONDS = 1
-_REFUSED = "preference_center.one_click.refused"  # An error, in the WSGI environment.
 _ANSWER = b"You are unsubscribed.\n"
-
-
-class OneClick:
-    """Answers one-click requests whose path is a link and nothing else; Flask answers the others.
-
-    It also answers those that are refused, and those with text appended to the link.
-    """
-
-    def __init__(self, flask_app: WSGIApplication, services: Services, prefix: str) -> None:
-        self._flask_app, self._services = flask_app, services
-        self._path = re.compile(rf"{re.escape(prefix)}/u/([A-Za-z0-9._-]+)")
-        self._headers = [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(_ANSWER))),
-            *security_headers(services.settings).items(),
-        ]
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        found = self._path.fullmatch(environ["PATH_INFO"])
-        if found is None or environ["REQUEST_METHOD"] != "POST":
-            return self._flask_app(environ, start_response)
-        try:
-            unsubscribe(self._services, SignedLinkConverter.cut(found[1]), environ)
-        except Exception as error:  # noqa: BLE001 (Flask's error handlers answer it)
-            environ[_REFUSED] = error
-            return self._flask_app(environ, start_response)
-        start_response("200 OK", self._headers)
-        return [_ANSWER]
 
 
 @blueprint.post("/u/<signed:link>")
 @open_to(Caller.LINK)
 def one_click(link: str) -> Response:
-    """Answer a request that `OneClick` has passed on, or raise the error for which it did."""
-    if (refused := request.environ.get(_REFUSED)) is not None:
-        raise refused
-    unsubscribe(services(), link, request.environ)
+    """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
+    if (refused := request.environ.get(ERROR)) is not None:
+        raise refused  # The endpoint has tried already.
+    app = services()
+    # Read the link first, so that a slow body occupies no thread without a valid link.
+    change = _change(app, link)
+    body = read_body(MAX_BODY_BYTES)
+    try:
+        result = app.unsubscribes.submit(change, _timeout(app))
+        outcome = f"new={result.changed}"
+    except UnavailableError as error:
+        _spool_of(app, error).write([_spooled(change)])
+        outcome = "spooled"
+    _log(outcome, body)
     return Response(_ANSWER, mimetype="text/plain")
 
 
-def unsubscribe(app: Services, link: str, environ: WSGIEnvironment) -> None:
-    """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
-    now, database = app.clock(), app.database
-    if not database.keys_are_checked:
-        check_schema(database)
-    # Read the link first, so that a slow body occupies no thread without a valid link.
-    signed = read_link("unsubscribe", link, app.settings.link_keys)
-    body = _read_body(environ)
+class OneClickEndpoint:
+    """Answers one-click requests in an event loop (ASGI), as the view does in a thread.
+
+    Mailbox providers post in bursts, and Flask and a thread would take longer for a request than
+    all the rest.
+    """
+
+    def __init__(self, app: Services) -> None:
+        self._app = app
+        prefix = urlsplit(app.settings.public_url).path
+        self._path = re.compile(rf"{re.escape(prefix)}/u/([A-Za-z0-9._-]+)")
+        self._headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(_ANSWER))),
+            *security_headers(app.settings).items(),
+        ]
+
+    async def __call__(self, method: str, path: str, body: bytes) -> tuple[Headers, bytes] | None:
+        """End consent and return the answer, or raise an error that Flask answers.
+
+        Return None if Flask is to answer: for text appended to the link, and until the keys of the
+        database are checked.
+        """
+        found = self._path.fullmatch(path) if method == "POST" else None
+        if found is None or not self._app.database.keys_are_checked:
+            return None
+        await self._unsubscribe(SignedLinkConverter.cut(found[1]), body)
+        return self._headers, _ANSWER
+
+    async def _unsubscribe(self, link: str, body: bytes) -> None:
+        app, change = self._app, _change(self._app, link)
+        if len(body) > MAX_BODY_BYTES:
+            raise RequestEntityTooLarge
+        try:
+            result = await app.unsubscribes.submit_async(change, _timeout(app))
+            outcome = f"new={result.changed}"
+        except UnavailableError as error:
+            spool = _spool_of(app, error)
+            await asyncio.to_thread(spool.write, [_spooled(change)])
+            outcome = "spooled"
+        _log(outcome, body)
+
+
+def _change(app: Services, link: str) -> Unsubscribe:
+    """Return the unsubscribe of a signed link, or raise BadLink."""
+    signed, now = read_link("unsubscribe", link, app.settings.link_keys), app.clock()
     context = ChangeContext(
         source=Source.ONE_CLICK,
         occurred_at=now,
@@ -100,22 +117,14 @@ def unsubscribe(app: Services, link: str, environ: WSGIEnvironment) -> None:
     )
     everything = app.settings.one_click_scope is Scope.ALL
     target = ALL if everything else Target.of(signed.topic)
-    outcome = _end_consent(app, Unsubscribe(signed.subscriber_id, target, context))
-    log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, _is_rfc_8058(body))
+    return Unsubscribe(signed.subscriber_id, target, context)
 
 
-def _end_consent(app: Services, change: Unsubscribe) -> str:
-    """Commit an unsubscribe, or spool it if that is not possible in time; say which."""
-    try:
-        result = app.unsubscribes.submit(change, _timeout(app))
-    except KeyCheckError:
-        raise
-    except UnavailableError:
-        if app.spool is None:
-            raise
-        app.spool.write([_spooled(change)])
-        return "spooled"
-    return f"new={result.changed}"
+def _spool_of(app: Services, error: UnavailableError) -> SpoolService:
+    """Return the spool for an unsubscribe that cannot be committed, or raise the error."""
+    if app.spool is None or isinstance(error, KeyCheckError):
+        raise error
+    return app.spool
 
 
 def _timeout(app: Services) -> float:
@@ -136,16 +145,6 @@ def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:
     )
 
 
-def _read_body(environ: WSGIEnvironment) -> bytes:
-    """Return the body, of any type and transfer encoding, or raise 413 if it is too long."""
-    # Allow one more byte: a chunked body declares no length, and Werkzeug would truncate it at
-    # the limit without an error.
-    stream = get_input_stream(environ, max_content_length=MAX_BODY_BYTES + 1)
-    body = stream.read()
-    if len(body) > MAX_BODY_BYTES:
-        raise RequestEntityTooLarge
-    return body
-
-
-def _is_rfc_8058(body: bytes) -> bool:
-    return b"List-Unsubscribe" in body and b"One-Click" in body
+def _log(outcome: str, body: bytes) -> None:
+    rfc_8058 = b"List-Unsubscribe" in body and b"One-Click" in body
+    log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, rfc_8058)

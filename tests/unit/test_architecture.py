@@ -37,6 +37,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {
             "core",
             "i18n",
+            "asgi_adapter",
             "inbound.events",
             "inbound.spool_rows",
             "inbound.spool_service",
