@@ -12,6 +12,8 @@ from preference_center.core.vocab import KeyKind, Scope, Source
 from preference_center.links.minter import write_link
 from preference_center.store import keys
 from tests.support import make
+from tests.support import site as site_module
+from tests.support.event_loop import create_served_app
 from tests.support.site import Site, link, lose_database, use_database
 from tests.support.web_fixtures import SiteMaker
 
@@ -47,6 +49,13 @@ BODIES: dict[str, tuple[str | None, bytes]] = {
     "another charset": (f"{FORM}; charset=utf-7", b"+AGE-=\xff"),
     "a thousand fields": (FORM, b"a&" * 2048),
 }
+
+
+@pytest.fixture(params=["thread", "event loop"], autouse=True)
+def _answered_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer by the view in a thread, and as `serve` does."""
+    if request.param == "event loop":
+        monkeypatch.setattr(site_module, "create_app", create_served_app)
 
 
 def send(
