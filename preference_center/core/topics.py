@@ -118,12 +118,6 @@ def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str,
     return known(session, slugs)
 
 
-def get_or_create(session: Session, slug: str, now: datetime) -> Topic:
-    """Return a topic; create a private one if it does not exist."""
-    ensure(session, [slug], now)
-    return get(session, slug)
-
-
 def _create(session: Session, slug: str, now: datetime) -> None:
     new = NewTopic(slug, name_from_slug(slug), public=False)
     values = {

@@ -77,7 +77,8 @@ def test_an_unknown_topic_is_refused_by_name(database: Database) -> None:
 
 def test_an_unknown_slug_becomes_a_private_opt_in_topic(database: Database) -> None:
     with database.transaction() as session:
-        topic = topics.get_or_create(session, "spring-sale", make.NOW)
+        topics.ensure(session, ["spring-sale"], make.NOW)
+        topic = topics.get(session, "spring-sale")
         assert (topic.public, topic.policy) == (False, "opt_in")
         assert topics.name(topic, "en") == "Spring sale"
 
@@ -86,7 +87,8 @@ def test_an_existing_topic_is_left_unchanged(database: Database) -> None:
     with database.transaction() as session:
         make.topic(session, policy="opt_out", name="The week")
     with database.transaction() as session:
-        found = topics.get_or_create(session, "weekly-news", make.NOW)
+        topics.ensure(session, ["weekly-news"], make.NOW)
+        found = topics.get(session, "weekly-news")
         assert (found.policy, topics.name(found, "en")) == ("opt_out", "The week")
 
 

@@ -337,7 +337,8 @@ UNCLEAN = [
 def _verdict(database: Database, email: str) -> str:
     """Return the verdict of an audience check under the opt-out policy."""
     with database.transaction() as session:
-        topic = topics.get_or_create(session, "news", make.NOW)
+        topics.ensure(session, ["news"], make.NOW)
+        topic = topics.get(session, "news")
         topic.policy = TopicPolicy.OPT_OUT
         person = make.id_of(email)
         return audience.check(session, topic, "c", {person: email}, make.NOW)[person].decision
