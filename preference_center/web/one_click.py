@@ -17,16 +17,15 @@ from preference_center.asgi_adapter import ERROR, Headers
 from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Scope, Source
-from preference_center.inbound.spool_rows import SpooledUnsubscribe
-from preference_center.inbound.spool_service import SpoolService
 from preference_center.links.minter import read_link
-from preference_center.store import KeyCheckError, UnavailableError
+from preference_center.store import UnavailableError
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.bodies import read_body
 from preference_center.web.headers import security_headers
 from preference_center.web.link_paths import SignedLinkConverter
 from preference_center.web.services import Services, services
+from preference_center.web.spooling import spool_of, spooled
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ def one_click(link: str) -> Response:
         result = app.unsubscribes.submit(change, _timeout(app))
         outcome = f"new={result.changed}"
     except UnavailableError as error:
-        _spool_of(app, error).write([_spooled(change)])
+        spool_of(app, error).write([spooled(change)])
         outcome = "spooled"
     _log(outcome, body)
     return Response(_ANSWER, mimetype="text/plain")
@@ -99,8 +98,8 @@ class OneClickEndpoint:
             result = await app.unsubscribes.submit_async(change, _timeout(app))
             outcome = f"new={result.changed}"
         except UnavailableError as error:
-            spool = _spool_of(app, error)
-            await asyncio.to_thread(spool.write, [_spooled(change)])
+            spool = spool_of(app, error)
+            await asyncio.to_thread(spool.write, [spooled(change)])
             outcome = "spooled"
         _log(outcome, body)
 
@@ -120,29 +119,11 @@ def _change(app: Services, link: str) -> Unsubscribe:
     return Unsubscribe(signed.subscriber_id, target, context)
 
 
-def _spool_of(app: Services, error: UnavailableError) -> SpoolService:
-    """Return the spool for an unsubscribe that cannot be committed, or raise the error."""
-    if app.spool is None or isinstance(error, KeyCheckError):
-        raise error
-    return app.spool
-
-
 def _timeout(app: Services) -> float:
     """Return how many seconds a request waits for its commit."""
     if app.spool is not None:
         return COMMIT_SECONDS
     return _SILENT_SECONDS if app.database.is_silent else _MAX_COMMIT_SECONDS
-
-
-def _spooled(change: Unsubscribe) -> SpooledUnsubscribe:
-    return SpooledUnsubscribe(
-        subscriber_id=change.subscriber_id,
-        target=change.target,
-        source=change.context.source,
-        acknowledged_at=change.context.occurred_at,
-        campaign=change.context.campaign,
-        notice_delay=change.context.notice_delay,
-    )
 
 
 def _log(outcome: str, body: bytes) -> None:

@@ -3,7 +3,7 @@
 from typing import TypeVar
 from uuid import UUID
 
-from flask import redirect, request
+from flask import make_response, redirect, request
 from werkzeug.wrappers import Response
 
 from preference_center.core import page_views, preferences, subscribers, topics
@@ -15,7 +15,9 @@ from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.minter import Link, write_link
 from preference_center.links.server import OWN_CAMPAIGNS, Receipt, write_receipt
+from preference_center.store import UnavailableError
 from preference_center.web.services import language, render, services, url
+from preference_center.web.spooling import spool_of, spooled
 
 _Result = TypeVar("_Result")
 
@@ -61,11 +63,17 @@ def leave(
 ) -> Response:
     """End consent to `topic`, or to all topics if it is None, and redirect to the receipt.
 
+    If the database cannot be used, and there is a spool, say that it takes effect soon.
+
     If consent had already ended, redirect to `unchanged_url`. The receipt of the earlier change
     offers undo, and only the person who made that change may see it.
     """
     change = Unsubscribe(subscriber_id, Target.of(topic), own_context(campaign))
-    return to_receipt(subscriber_id, make(change), unchanged_url)
+    try:
+        return to_receipt(subscriber_id, make(change), unchanged_url)
+    except UnavailableError as error:
+        spool_of(services(), error).write([spooled(change)])
+    return make_response(render("subscriber/recorded.html", language()), 202)
 
 
 def to_receipt(subscriber_id: UUID, result: ChangeResult, unchanged_url: str) -> Response:
