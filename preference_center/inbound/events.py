@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -17,15 +17,14 @@ from preference_center.core import (
     domain_hold,
     inbound_counts,
     quarantine,
-    subscribers,
-    topics,
 )
 from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
-from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
+from preference_center.core.vocab import BounceEffect, InboundEffect, Scope, Source
+from preference_center.inbound.event_recipients import Affected, find_affected
 from preference_center.links.cleaning import subscriber_id
 from preference_center.links.mail_tokens import read_mail_token
 from preference_center.links.signing import BadLink
@@ -108,8 +107,9 @@ class EventProcessor:
         self._record_deliveries(session, deliveries, now)
         others = [event.name for event in events if event.kind != "delivered"]
         new = dedup.record_new(session, provider, others, now)
-        affected = self._affected(session, [each for each in events if each.name in new])
-        effects, changes = list[list[str]](), list[tuple[int, _Affected]]()
+        fresh = [each for each in events if each.name in new]
+        affected = find_affected(session, fresh, self.settings)
+        effects, changes = list[list[str]](), list[tuple[int, Affected]]()
         for event in events:
             if event.kind == "delivered":
                 effects.append([InboundEffect.DELIVERED])
@@ -145,7 +145,7 @@ class EventProcessor:
         except BadLink:
             return None
 
-    def _change(self, affected: "_Affected", now: datetime) -> Change[Any]:
+    def _change(self, affected: Affected, now: datetime) -> Change[Any]:
         event = affected.event
         if event.kind == "bounce":
             return _bounce(affected, now)
@@ -159,82 +159,8 @@ class EventProcessor:
         context = ChangeContext(source, _plausible(event.occurred_at, now), now)
         return Unsubscribe(affected.subscriber_id, target, context)
 
-    def _affected(self, session: Session, events: Sequence[Event]) -> dict[str, list["_Affected"]]:
-        """Return the subscribers that each event is about, by the name of the event."""
-        named = {event.name: self._named(event) for event in events}
-        codes = {each.code for each in named.values() if each.code is not None}
-        slugs = topics.slugs_of(session, codes)
-        doubtful = {each.by_address for each in named.values() if each.differs}
-        on_record = subscribers.emails(session, [each for each in doubtful if each is not None])
-        return {
-            event.name: _affected_by(event, named[event.name], slugs, on_record) for event in events
-        }
 
-    def _named(self, event: Event) -> "_Named":
-        key = self.settings.identity_key
-        by_address = subscriber_id(event.address, key) if event.address else None
-        try:
-            _, by_token, code = read_mail_token(event.token, self.settings.link_keys)
-        except BadLink:
-            return _Named(by_address, None, None)
-        return _Named(by_address, by_token, code)
-
-
-@dataclass(frozen=True)
-class _Named:
-    """The subscribers whom the address and the token of an event name, and the token's topic."""
-
-    by_address: UUID | None
-    by_token: UUID | None
-    code: bytes | None
-
-    @property
-    def differs(self) -> bool:
-        """Return True if the two name different subscribers."""
-        return None not in (self.by_address, self.by_token) and self.by_address != self.by_token
-
-
-@dataclass(frozen=True)
-class _Affected:
-    """A subscriber that an event is about, and the topic of the email, or None for all topics."""
-
-    subscriber_id: UUID
-    topic: str | None
-    event: Event
-
-
-def _affected_by(
-    event: Event, named: _Named, slugs: Mapping[bytes, str], on_record: Container[UUID]
-) -> list[_Affected]:
-    """Return the subscribers that an event is about.
-
-    The address identifies the subscriber; the token also says which topic, if it belongs to that
-    subscriber. A token without an address is enough. If the two differ:
-
-    - A bounce counts for the address only. If the provider did not send to that address, the
-      address belongs to a forwarder, and the bounce counts as soft for the token's subscriber.
-    - A complaint or an unsubscribe counts for the address only, if the address is on record or if
-      the provider sent to it (a cc). Otherwise the address may be redacted or a forwarder's, so
-      the event counts for the token's subscriber as well.
-    """
-    found = []
-    if named.by_address is not None:
-        found.append(_Affected(named.by_address, None, event))
-    if named.by_token is None:
-        return found
-    topic = slugs.get(named.code) if named.code is not None else None
-    marked = _Affected(named.by_token, topic, event)
-    if not named.differs:
-        return [marked]
-    if event.kind == "bounce":
-        forwarded = event.sent_to_address is False
-        return [_soft_at_most(marked), *found] if forwarded else found
-    if event.sent_to_address or named.by_address in on_record:
-        return found
-    return [marked, *found]
-
-
-def _bounce(affected: _Affected, now: datetime) -> RecordBounce:
+def _bounce(affected: Affected, now: datetime) -> RecordBounce:
     event = affected.event
     bounce = Bounce(
         severity=event.severity,
@@ -253,13 +179,6 @@ def _effect(event: Event, result: ChangeResult | BounceEffect) -> str:
     if event.kind == "complaint":
         return InboundEffect.COMPLAINT
     return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE
-
-
-def _soft_at_most(affected: _Affected) -> _Affected:
-    """Return a bounce with severity SOFT, or unchanged if it is IGNORED."""
-    if affected.event.severity is BounceSeverity.IGNORED:
-        return affected
-    return replace(affected, event=replace(affected.event, severity=BounceSeverity.SOFT))
 
 
 def _plausible(at: datetime, now: datetime) -> datetime:

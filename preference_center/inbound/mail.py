@@ -5,30 +5,31 @@ arrives again has no further effect. Messages that cannot be processed are quara
 is counted. Messages that arrive at the same time share a transaction.
 """
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import dedup, inbound_counts, quarantine, subscribers, topics
+from preference_center.core import dedup, inbound_counts, quarantine
 from preference_center.core.apply import apply
-from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
-from preference_center.core.vocab import BounceEffect, BounceSeverity, InboundEffect, Scope, Source
+from preference_center.core.vocab import BounceEffect, InboundEffect, Scope, Source
 from preference_center.inbound import tokens
+from preference_center.inbound.message import (
+    Known,
+    Message,
+    bounces,
+    complaints,
+    load_known,
+    tokens_of_complaint,
+)
 from preference_center.inbound.tokens import MailToken
-from preference_center.links.addresses import normalise
 from preference_center.mail.arf import NOT_COMPLAINTS
-from preference_center.mail.dsn import Failure
 from preference_center.mail.incoming import Incoming, read
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -45,41 +46,6 @@ def _is_signed_by(raw: bytes, domains: Iterable[str]) -> bool:
     from preference_center.mail import dkim_check  # Imports dnspython, which few messages need.
 
     return dkim_check.is_signed_by(raw, domains)
-
-
-@dataclass(frozen=True)
-class _Message:
-    """A message that was read, and the tokens in it.
-
-    `tokens` are those of the recipients, or of the email that a complaint is about. `trusted` is
-    True for a complaint that a listed reporter has signed.
-    """
-
-    raw: bytes
-    recipients: Sequence[str]
-    incoming: Incoming
-    tokens: Sequence[MailToken]
-    trusted: bool
-
-    @cached_property
-    def name(self) -> str:
-        """Return the deduplication key of a delivery."""
-        return "\n".join((hashlib.sha256(self.raw).hexdigest(), *sorted(self.recipients)))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is on record about the tokens of some messages.
-
-    `topics` are slugs by code, `emails` the addresses of subscribers.
-    """
-
-    topics: Mapping[bytes, str]
-    emails: Mapping[UUID, str | None]
-
-    def topic(self, token: MailToken) -> str | None:
-        """Return the slug of a token's topic, or None if there is no such topic."""
-        return self.topics.get(token.code) if token.code is not None else token.topic
 
 
 class MailProcessor:
@@ -109,19 +75,19 @@ class MailProcessor:
         log.info("inbound email: %s", effect)
         return effect
 
-    def _read(self, raw: bytes, recipients: Sequence[str]) -> _Message:
+    def _read(self, raw: bytes, recipients: Sequence[str]) -> Message:
         incoming, keys = read(raw), self._settings.link_keys
         if incoming.complaint is None:
             named = recipients or incoming.recipients
-            return _Message(raw, recipients, incoming, [*tokens.in_addresses(named, keys)], False)
+            return Message(raw, recipients, incoming, [*tokens.in_addresses(named, keys)], False)
         trusted = self._is_signed_by(raw, self._settings.complaint_reporters)
-        return _Message(raw, recipients, incoming, _of_complaint(incoming, keys), trusted)
+        return Message(raw, recipients, incoming, tokens_of_complaint(incoming, keys), trusted)
 
-    def _process(self, session: Session, messages: Sequence[_Message]) -> list[str]:
+    def _process(self, session: Session, messages: Sequence[Message]) -> list[str]:
         """Process messages, and return the first effect of each."""
         now = self.clock()
         new = dedup.record_new(session, CHANNEL, [each.name for each in messages], now)
-        known = _load(session, messages)
+        known = load_known(session, messages)
         effects = [[InboundEffect.DUPLICATE.value] for _ in messages]
         changes: list[tuple[int, Change[Any]]] = []
         for number, message in enumerate(messages):
@@ -139,19 +105,19 @@ class MailProcessor:
         return [each[0] for each in effects]
 
     def _changes(
-        self, message: _Message, known: _Known, now: datetime
+        self, message: Message, known: Known, now: datetime
     ) -> Iterator[Change[ChangeResult | BounceEffect]]:
         """Yield what a message asks for."""
         incoming = message.incoming
         if incoming.complaint is not None:
             if incoming.complaint.kind not in NOT_COMPLAINTS:
-                yield from _complaints(message, known, now)
+                yield from complaints(message, known, now)
             return
         for token in message.tokens:
             if token.kind == "u":
                 yield self._unsubscribe(token, known.topic(token), incoming, now)
             else:
-                yield from _bounces(token, known, incoming, now)
+                yield from bounces(token, known, incoming, now)
 
     def _unsubscribe(
         self, token: MailToken, topic: str | None, incoming: Incoming, now: datetime
@@ -168,7 +134,7 @@ class MailProcessor:
         everything = self._settings.one_click_scope is Scope.ALL
         return Unsubscribe(token.subscriber_id, ALL if everything else Target.of(topic), context)
 
-    def _without_effect(self, session: Session, message: _Message, now: datetime) -> str:
+    def _without_effect(self, session: Session, message: Message, now: datetime) -> str:
         """Quarantine a message that asks for nothing, unless it is an automatic one.
 
         A mail system's report about one of our emails is quarantined in any case.
@@ -199,69 +165,9 @@ class MailProcessor:
         return incoming.trouble or "not understood"
 
 
-def _of_complaint(incoming: Incoming, keys: Sequence[str]) -> list[MailToken]:
-    """Return the tokens of the email that a complaint is about."""
-    complaint, original = incoming.complaint, incoming.original
-    if complaint is None:
-        return []
-    named = [complaint.mail_from, *complaint.feedback_ids]
-    if original is not None:
-        named += [original.return_path, *original.feedback_ids]
-    uris = original.list_unsubscribe if original is not None else ()
-    return [*tokens.in_addresses(filter(None, named), keys), *tokens.in_links(uris, keys)]
-
-
-def _load(session: Session, messages: Iterable[_Message]) -> _Known:
-    """Load the topics of the tokens, and the addresses of the subscribers whose email bounced."""
-    found = [(token, each.incoming) for each in messages for token in each.tokens]
-    codes = {token.code for token, _ in found if token.code is not None}
-    bounced = {token.subscriber_id for token, incoming in found if incoming.failures}
-    return _Known(topics.slugs_of(session, codes), subscribers.emails(session, bounced))
-
-
-def _complaints(message: _Message, known: _Known, now: datetime) -> Iterator[Unsubscribe]:
-    """End all topics if a listed reporter signed a complaint, else only its topic, silently."""
-    context = ChangeContext(Source.COMPLAINT, now, now)
-    ended = {
-        (token.subscriber_id, ALL if message.trusted else Target.of(known.topic(token)))
-        for token in message.tokens
-    }
-    for subscriber_id, target in sorted(ended, key=str):
-        yield Unsubscribe(subscriber_id, target, context)
-
-
-def _bounces(
-    token: MailToken, known: _Known, incoming: Incoming, now: datetime
-) -> Iterator[RecordBounce]:
-    """Yield what a report says about the subscriber that its return path names."""
-    email, topic = known.emails.get(token.subscriber_id), known.topic(token)
-    for failure in incoming.failures:
-        severity = _severity_for(email, failure)
-        bounce = Bounce(severity, failure.code, now, "return-path", topic=topic)
-        yield RecordBounce(token.subscriber_id, bounce, now)
-
-
 def _effect(incoming: Incoming, result: ChangeResult | BounceEffect) -> str:
     if isinstance(result, BounceEffect):
         return f"{InboundEffect.BOUNCE} {result}"
     if incoming.complaint is not None:
         return InboundEffect.COMPLAINT
     return InboundEffect.UNSUBSCRIBED if result.changed else InboundEffect.DUPLICATE
-
-
-def _severity_for(email: str | None, failure: Failure) -> BounceSeverity:
-    """Return what a failed recipient means for the subscriber with this address (None: unknown).
-
-    An alias or a list behind the address may lead to mailboxes that are not the subscriber's. The
-    failure of such a mailbox is ignored if another one was reached, and at most soft otherwise. A
-    plain forwarder names the subscriber as the original recipient: then the failure counts in full.
-    """
-    if email is None or not failure.recipient:
-        return failure.severity
-    ours = normalise(email)
-    if normalise(failure.final_recipient or failure.recipient) == ours:
-        return failure.severity
-    if failure.another_reached:
-        return BounceSeverity.IGNORED
-    counts = normalise(failure.recipient) == ours or failure.severity is BounceSeverity.IGNORED
-    return failure.severity if counts else BounceSeverity.SOFT
