@@ -10,6 +10,7 @@ from preference_center.cli.files import opened_output, progress
 from preference_center.cli.parameters import Time
 from preference_center.core import topics
 from preference_center.data import exports
+from preference_center.util.clock import utc_now
 
 
 @click.command()
@@ -52,11 +53,15 @@ def export(
         raise click.UsageError("--excel is for CSV.")
     kind = exports.KINDS[what]
     wanted = exports.Filter(topic, since, until)
-    with ExitStack() as stack:
-        _, database = stack.enter_context(opened_database())
-        session = stack.enter_context(database.reading())
-        if topic is not None:
-            topics.get(session, topic)  # A misspelled topic would silently leave out unsubscribes.
-        advance = stack.enter_context(progress(f"Exporting {what}", None))
-        file = stack.enter_context(opened_output(output))
-        exports.write(session, kind, wanted, file, file_format, mark=excel, advance=advance)
+    began_at = utc_now()
+    with opened_database() as (_, database):
+        with ExitStack() as stack:
+            session = stack.enter_context(database.reading())
+            if topic is not None:
+                topics.get(session, topic)  # A misspelled one would silently omit unsubscribes.
+            advance = stack.enter_context(progress(f"Exporting {what}", None))
+            file = stack.enter_context(opened_output(output))
+            exports.write(session, kind, wanted, file, file_format, mark=excel, advance=advance)
+        if kind.fetch is not None:
+            with database.transaction() as session:
+                exports.record_fetch(session, kind.fetch, wanted, began_at)

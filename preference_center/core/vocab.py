@@ -55,6 +55,14 @@ class Status(StrEnum):
     UNCONFIRMED = "unconfirmed"
 
 
+class FetchKind(StrEnum):
+    """How a sender learns of unsubscribes: by an audience check or an export."""
+
+    AUDIENCE = "audience"
+    PREFERENCES = "preferences"
+    SUPPRESSIONS = "suppressions"
+
+
 class Scope(StrEnum):
     """What an unsubscribe covers."""
 

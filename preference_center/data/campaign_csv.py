@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from preference_center.core import audience, processes, topics
+from preference_center.core import audience, fetches, processes, topics
 from preference_center.core.audience import Verdict
-from preference_center.core.vocab import Decision, DecisionReason
+from preference_center.core.vocab import Decision, DecisionReason, FetchKind
 from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
 from preference_center.data.links_csv import (
     LINK_COLUMNS,
@@ -62,6 +62,7 @@ class CampaignFile(LinksFile):
             UnavailableError: the database cannot be used, or unsubscribes may wait in a spool. Do
                 not email rows without a verdict.
         """
+        began_at, asked = clock(), False
         processes.wait_until_empty(database)
         with closing(_Allowed()) as allowed:
             # Only the reading is ahead: an unsubscribe between two batches must be seen.
@@ -72,6 +73,10 @@ class CampaignFile(LinksFile):
                         yield identity
                     elif isinstance(row, Row):
                         yield self._merged(row, identity, verdicts[identity.id], allowed)
+                asked = asked or bool(verdicts)
+        if asked:
+            with database.transaction() as session:
+                fetches.record(session, FetchKind.AUDIENCE, self.topic, began_at)
 
     def release(
         self,

@@ -16,6 +16,8 @@ from typing import Any, TextIO
 from sqlalchemy import String
 from sqlalchemy.orm import Session
 
+from preference_center.core import fetches
+from preference_center.core.vocab import FetchKind
 from preference_center.data.export_formats import csv_lines, json_lines
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.store import export_queries
@@ -55,16 +57,17 @@ class Kind:
     """A kind of export: its columns, and a query for a topic, a `since` and an `until`.
 
     The query has the same columns in the same order, but for the ledger's `after`, which becomes
-    three of them.
+    three of them. `fetch` says how it counts as a fetch of unsubscribes, if it does.
     """
 
     columns: tuple[str, ...]
     query: Callable[[str | None, datetime | None, datetime | None], export_queries.AnySelect]
+    fetch: FetchKind | None = None
 
 
 KINDS: Mapping[str, Kind] = {
-    "preferences": Kind(PREFERENCES, export_queries.preferences),
-    "suppressions": Kind(SUPPRESSIONS, export_queries.suppressions),
+    "preferences": Kind(PREFERENCES, export_queries.preferences, FetchKind.PREFERENCES),
+    "suppressions": Kind(SUPPRESSIONS, export_queries.suppressions, FetchKind.SUPPRESSIONS),
     "ledger": Kind(LEDGER, export_queries.ledger),
     "reasons": Kind(REASONS, export_queries.reasons),
 }
@@ -99,6 +102,15 @@ def write(
             else:
                 file.write(json_lines(kind.columns, columns))
             advance(len(batch))
+
+
+def record_fetch(session: Session, kind: FetchKind, selected: Filter, began_at: datetime) -> None:
+    """Record which unsubscribes a complete export, begun at `began_at`, has given to a sender."""
+    fetched = {selected.topic or fetches.EVERYTHING}
+    if kind is FetchKind.SUPPRESSIONS:
+        fetched.add(fetches.EVERYTHING)  # An export for a topic has all suppressions as well.
+    for topic in sorted(fetched):
+        fetches.record(session, kind, topic, began_at, since=selected.since, until=selected.until)
 
 
 def _columns(batch: Batch, names: Sequence[str]) -> list[Sequence[str]]:

@@ -11,6 +11,7 @@ from preference_center.store.tables.inbound import (
 )
 from preference_center.store.tables.keys import KeyCheck
 from preference_center.store.tables.people import (
+    UNSUBSCRIBED,
     LedgerDetail,
     LedgerRow,
     Subscriber,
@@ -22,24 +23,29 @@ from preference_center.store.tables.people import (
 )
 from preference_center.store.tables.processes import ServingProcess
 from preference_center.store.tables.sending import (
+    FAILED,
     PENDING,
     UNSETTLED,
     AnonymizedReason,
     Claim,
+    Fetch,
     OutboxRow,
     PageView,
     Reason,
 )
 
 __all__ = [
+    "FAILED",
     "PENDING",
     "UNSETTLED",
+    "UNSUBSCRIBED",
     "AnonymizedReason",
     "Base",
     "BounceCount",
     "Claim",
     "ClaimCount",
     "FailedMailing",
+    "Fetch",
     "InboundCount",
     "InboundSeen",
     "KeyCheck",

@@ -6,12 +6,13 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.core.vocab import OutboxKind, OutboxState, ReasonCode
+from preference_center.core.vocab import FetchKind, OutboxKind, OutboxState, ReasonCode
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 # Literal SQL: an engine uses a partial index only if a query has the same predicate.
 PENDING = text("state = 'pending'")
 UNSETTLED = text("state IN ('pending', 'started')")
+FAILED = text("state = 'failed'")
 
 
 class OutboxRow(Base):
@@ -36,6 +37,7 @@ class OutboxRow(Base):
         ),
         Index("ix_outbox_due", "due_at", postgresql_where=UNSETTLED, sqlite_where=UNSETTLED),
         Index(None, "settled_at"),
+        Index("ix_outbox_failed", "settled_at", postgresql_where=FAILED, sqlite_where=FAILED),
     )
 
     subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -54,6 +56,20 @@ class OutboxRow(Base):
     settled_at: Mapped[datetime | None]
     failure: Mapped[str | None]
     in_reply_to: Mapped[str | None]
+
+
+class Fetch(Base):
+    """Until when unsubscribes from a topic, or all of them if it is "", were fetched by a sender.
+
+    Everything recorded before `seen_until` has been read by audience checks or exports of a kind.
+    """
+
+    __tablename__ = "fetches"
+    __table_args__ = (one_of("kind", FetchKind),)
+
+    kind: Mapped[FetchKind] = mapped_column(Word(FetchKind), primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    seen_until: Mapped[datetime]
 
 
 class Claim(Base):

@@ -30,6 +30,7 @@ from preference_center.core import (
     audience,
     bounces,
     dedup,
+    fetches,
     inbound_counts,
     page_views,
     processes,
@@ -39,7 +40,7 @@ from preference_center.core import (
     verification,
 )
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import BounceSeverity, ReasonCode
+from preference_center.core.vocab import BounceSeverity, FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema
@@ -182,6 +183,7 @@ def _fill(database: Database) -> None:
         dedup.record_if_new(session, "mail", "hello", make.NOW)
         processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
         inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
+        fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)

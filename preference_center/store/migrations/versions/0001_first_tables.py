@@ -15,6 +15,7 @@ def upgrade() -> None:
     _create_anonymized_reasons()
     _create_bounce_counts()
     _create_claim_counts()
+    _create_fetches()
     _create_inbound_counts()
     _create_inbound_seen()
     _create_key_checks()
@@ -89,6 +90,17 @@ def _create_claim_counts() -> None:
     op.create_index(op.f("ix_claim_counts_day"), "claim_counts", ["day"])
 
 
+def _create_fetches() -> None:
+    op.create_table(
+        "fetches",
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("seen_until", TIME, nullable=False),
+        _one_of("fetches", "kind", "audience", "preferences", "suppressions"),
+        sa.PrimaryKeyConstraint("kind", "topic", name=op.f("pk_fetches")),
+    )
+
+
 def _create_inbound_counts() -> None:
     op.create_table(
         "inbound_counts",
@@ -150,6 +162,13 @@ def _create_outbox() -> None:
         ["due_at"],
         postgresql_where=sa.text("state IN ('pending', 'started')"),
         sqlite_where=sa.text("state IN ('pending', 'started')"),
+    )
+    op.create_index(
+        op.f("ix_outbox_failed"),
+        "outbox",
+        ["settled_at"],
+        postgresql_where=sa.text("state = 'failed'"),
+        sqlite_where=sa.text("state = 'failed'"),
     )
     op.create_index(op.f("ix_outbox_settled_at"), "outbox", ["settled_at"])
     op.create_index(
@@ -350,6 +369,13 @@ def _create_ledger() -> None:
     )
     op.create_index(op.f("ix_ledger_recorded_at"), "ledger", ["recorded_at"])
     op.create_index(op.f("ix_ledger_topic_occurred_at"), "ledger", ["topic", "occurred_at"])
+    op.create_index(
+        op.f("ix_ledger_unsubscribed"),
+        "ledger",
+        ["topic", "recorded_at"],
+        postgresql_where=sa.text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce')"),
+        sqlite_where=sa.text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce')"),
+    )
 
 
 def _create_ledger_details() -> None:
