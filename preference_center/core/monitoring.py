@@ -1,0 +1,64 @@
+"""What the metrics say about the database: a few figures, each one entry or one range of an index.
+
+Nothing here names a subscriber or a topic.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, literal, select
+from sqlalchemy.orm import Session
+
+from preference_center.core import fetches, processes
+from preference_center.store import queries
+from preference_center.store.tables import FAILED, UNSETTLED, OutboxRow
+
+FAILED_WITHIN = timedelta(hours=24)
+MAX_COUNTED = 100_000  # emails; counting more would take long
+
+_NONE = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Counts, and ages; an age is zero if there is nothing that could be old.
+
+    `outbox_failed` are the emails that failed within FAILED_WITHIN.
+    """
+
+    outbox_pending: int
+    outbox_overdue: timedelta
+    outbox_failed: int
+    processes: int
+    oldest_report: timedelta
+    oldest_unfetched: timedelta
+
+
+def read(session: Session, now: datetime) -> Figures:
+    """Return the figures at `now`."""
+    pending = select(literal(1)).select_from(OutboxRow).where(UNSETTLED)
+    failed = (
+        select(literal(1))
+        .select_from(OutboxRow)
+        .where(FAILED, OutboxRow.settled_at >= now - FAILED_WITHIN)
+    )
+    next_due = select(func.min(OutboxRow.due_at)).where(UNSETTLED)
+    registered = processes.list_all(session)
+    reported = min((each.reported_at for each in registered), default=None)
+    return Figures(
+        outbox_pending=_count(session, pending),
+        outbox_overdue=_age(session.scalar(next_due), now),
+        outbox_failed=_count(session, failed),
+        processes=len(registered),
+        oldest_report=_age(reported, queries.database_time(session)),
+        oldest_unfetched=_age(fetches.oldest_unfetched(session), now),
+    )
+
+
+def _count(session: Session, rows: Select[int]) -> int:
+    limited = rows.limit(MAX_COUNTED).subquery()
+    return session.scalars(select(func.count()).select_from(limited)).one()
+
+
+def _age(at: datetime | None, now: datetime) -> timedelta:
+    return _NONE if at is None else max(now - at, _NONE)
