@@ -7,6 +7,7 @@ A request gets a thread when its whole body has arrived, so any number of client
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from io import BytesIO
@@ -24,6 +25,9 @@ Headers = list[tuple[str, str]]
 Endpoint = Callable[[str, str, bytes], Awaitable[tuple[Headers, bytes] | None]]
 
 ERROR = "preference_center.error"  # In the environment: the error that an endpoint has raised.
+# In the environment: when the request had arrived, by `time.perf_counter`. It may then have to wait
+# for a thread.
+RECEIVED_AT = "preference_center.received_at"
 MAX_BODY_BYTES = 4 * 1024 * 1024  # a long list of provider events
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of all bodies that have not arrived completely
 SMALL_BODY_BYTES = 4096  # A one-click body is shorter. Such bodies are read in any case.
@@ -59,12 +63,12 @@ class AsgiAdapter:
             return
         except ConnectionError:
             return
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {RECEIVED_AT: time.perf_counter()}
         if self._endpoint is not None:
             try:
                 answer = await self._endpoint(scope["method"], scope["path"], body)
             except Exception as error:  # noqa: BLE001 (the application answers it)
-                answer, extra = None, {ERROR: error}
+                answer, extra[ERROR] = None, error
             if answer is not None:
                 headers, content = answer
                 await send(_start(200, headers))

@@ -42,14 +42,19 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
 
 
 def share_commits(
-    database: Database, clock: Callable[[], datetime]
+    database: Database,
+    clock: Callable[[], datetime],
+    observe: Callable[[int, float], object] | None = None,
 ) -> GroupCommit[Change[_Result], _Result]:
-    """Return what makes changes that are submitted at the same time in one transaction."""
+    """Return what makes changes that are submitted at the same time in one transaction.
+
+    `observe` is called with the size of each transaction and how many seconds it took.
+    """
 
     def run(session: Session, changes: Sequence[Change[_Result]]) -> list[_Result]:
         return apply(session, changes, clock())
 
-    return GroupCommit(database, run)
+    return GroupCommit(database, run, observe)
 
 
 def _make(

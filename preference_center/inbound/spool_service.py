@@ -42,7 +42,10 @@ _STOP_SECONDS = 10  # Longer than a silent database keeps the thread waiting.
 
 
 class SpoolService:
-    """The spool of this process. Creating it raises OSError or SpoolError if there can be none."""
+    """The spool of this process. Creating it raises OSError or SpoolError if there can be none.
+
+    `observe` is called with the state after each round of the thread.
+    """
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class SpoolService:
         folder: Path,
         clock: Callable[[], datetime],
         max_rows: int = MAX_ROWS,
+        observe: Callable[[SpoolState], object] | None = None,
     ) -> None:
         self._database, self._folder, self._clock = database, folder, clock
+        self._observe = observe
         self.process = Process(uuid4(), socket.gethostname(), os.getpid())
         self._own = spool_folder.create(folder, self.process.id, max_rows)
         self._registered = False
@@ -117,7 +122,10 @@ class SpoolService:
         if self._trouble and not trouble:
             log.info("the spool is replayed and reported again")
         self._trouble = trouble
-        self._warn_of_age()
+        with suppress(SpoolError):  # `write` and the next report raise it too.
+            if self._observe is not None:
+                self._observe(self.state())
+            self._warn_of_age()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -178,14 +186,11 @@ class SpoolService:
         return Waiting(state.rows, state.oldest_at)
 
     def _warn_of_age(self) -> None:
-        with suppress(SpoolError):  # `write` and the next report raise it too.
-            state, now = self._own.spool.state(), self._clock()
-            age = now - (state.oldest_at or now)
-            if age > MAX_AGE and time.monotonic() >= self._next_warning:
-                self._next_warning = time.monotonic() + _WARNING_SECONDS
-                minutes = age // timedelta(minutes=1)
-                log.warning(
-                    "unsubscribes in the spool: %d, the oldest for %d minutes",
-                    state.rows,
-                    minutes,
-                )
+        state, now = self._own.spool.state(), self._clock()
+        age = now - (state.oldest_at or now)
+        if age > MAX_AGE and time.monotonic() >= self._next_warning:
+            self._next_warning = time.monotonic() + _WARNING_SECONDS
+            minutes = age // timedelta(minutes=1)
+            log.warning(
+                "unsubscribes in the spool: %d, the oldest for %d minutes", state.rows, minutes
+            )

@@ -61,13 +61,17 @@ class GroupCommit(Generic[_Item, _Result]):
     """Runs items in shared transactions. `run` returns the result of each item, in their order.
 
     If a transaction fails, each of its items is run again in one of its own, so that only those
-    that fail themselves raise an error.
+    that fail themselves raise an error. `observe` is called with the size of each batch and how
+    many seconds it took.
     """
 
     def __init__(
-        self, database: Database, run: Callable[[Session, Sequence[_Item]], Sequence[_Result]]
+        self,
+        database: Database,
+        run: Callable[[Session, Sequence[_Item]], Sequence[_Result]],
+        observe: Callable[[int, float], object] | None = None,
     ) -> None:
-        self._database, self._run = database, run
+        self._database, self._run, self._observe = database, run, observe
         self._waiting: SimpleQueue[_Call[_Item, _Result]] = SimpleQueue()
         self._start = threading.Lock()
         self._is_started = False
@@ -118,10 +122,13 @@ class GroupCommit(Generic[_Item, _Result]):
         while True:
             calls = [self._waiting.get()]
             calls += [self._waiting.get() for _ in range(self._waiting.qsize())]
-            self._began_at = time.monotonic()
-            self._commit([call for call in calls if not call.future.done()])
+            began_at = self._began_at = time.monotonic()
+            batch = [call for call in calls if not call.future.done()]
+            self._commit(batch)
             self._began_at = None
             _answer(calls)
+            if self._observe is not None:
+                self._observe(len(batch), time.monotonic() - began_at)
 
     def _commit(self, calls: Sequence[_Call[_Item, _Result]]) -> None:
         if not calls:
