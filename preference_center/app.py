@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, Response
@@ -26,11 +27,18 @@ from preference_center.web.limits import Limits
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
 
+if TYPE_CHECKING:
+    from preference_center.web.metrics import Metrics
+
 
 def create_app(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
 ) -> Flask:
     """Return the WSGI application. `connections` is the number of threads that serve it."""
+    # Not above: `serve` first says in the environment that processes share their metrics.
+    from preference_center.web import scrape
+    from preference_center.web.metrics import MeasuredApp, Metrics
+
     app = Flask("preference_center", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
@@ -53,6 +61,7 @@ def create_app(
     languages = Languages(
         settings.languages, resources.folders("templates", settings.overrides_dir), shown
     )
+    metrics = Metrics()
     app.extensions[EXTENSION] = Services(
         settings=settings,
         database=database,
@@ -60,8 +69,9 @@ def create_app(
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
-        unsubscribes=share_commits(database, clock),
-        spool=_started_spool(settings, database, clock),
+        unsubscribes=share_commits(database, clock, metrics.observe_batch),
+        spool=_started_spool(settings, database, clock, metrics),
+        metrics=metrics,
         event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
@@ -75,11 +85,13 @@ def create_app(
         one_click.blueprint,
         preferences.blueprint,
         receipts.blueprint,
+        scrape.blueprint,
     ]
     for blueprint in blueprints:
         app.register_blueprint(blueprint, url_prefix=prefix or None)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = MeasuredApp(app.wsgi_app, metrics, prefix)  # type: ignore[method-assign]
     errors.register(app)
     app.before_request(health.check_keys_first)
     app.after_request(partial(_add_headers, security_headers(settings)))
@@ -88,11 +100,16 @@ def create_app(
 
 
 def _started_spool(
-    settings: Settings, database: Database, clock: Callable[[], datetime]
+    settings: Settings, database: Database, clock: Callable[[], datetime], metrics: "Metrics"
 ) -> SpoolService | None:
     if settings.spool_dir is None:
         return None
-    spool = SpoolService(database, settings.spool_dir, clock)
+    spool = SpoolService(
+        database,
+        settings.spool_dir,
+        clock,
+        observe=lambda state: metrics.observe_spool(state, clock()),
+    )
     spool.start()
     return spool
 

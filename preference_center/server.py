@@ -7,11 +7,13 @@ process has accepted yet waits instead of being refused or reset.
 import multiprocessing
 import os
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from socket import IPPROTO_TCP, TCP_NODELAY, socket
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -32,6 +34,7 @@ CONNECTIONS = 8  # to the database, for each process
 MAX_CLIENTS = 16_384  # connections that a process accepts; more wait in the socket's queue
 BACKLOG = 4096  # the length of that queue
 HEADER_SECONDS = 10  # A client that has not sent a whole request header by then is disconnected.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's variable
 _OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
@@ -62,7 +65,9 @@ def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) 
     server.listener = listener
     multiprocessing.set_start_method("fork", force=True)  # not the default of Python 3.14
     loader = partial(_load_adapter, make_app, os.getpid())
-    server.serve(target_loader=loader, wrap_loader=False)
+    with TemporaryDirectory(prefix="preference-center-metrics-", dir=_memory()) as folder:
+        os.environ[METRICS_FOLDER] = folder
+        server.serve(target_loader=loader, wrap_loader=False)
 
 
 class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds define it differently.
@@ -97,6 +102,11 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         super().signal_handler_interrupt(*args, **kwargs)
 
 
+def _memory() -> str | None:
+    """Return a folder in memory, or None: a full disk must not end a process that counts."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
+
+
 def _allow_clients() -> int:
     """Raise the limit of open files, and return how many clients a process may accept."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -127,4 +137,6 @@ def _end_with_parent(parent: int) -> None:
     """
     while os.getppid() == parent:
         time.sleep(0.5)
+    if folder := os.environ.get(METRICS_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

@@ -64,6 +64,7 @@ class Settings(LinkSettings):
     confirmation_delay: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
     trusted_proxies: int = 0
+    metrics_token: str = ""
     hsts_scope: str = "host"
     complaint_reporters: tuple[str, ...] = ()
     ses_sns_topic_arns: tuple[str, ...] = ()
@@ -150,6 +151,7 @@ def read_settings(
         mailgun_webhook_signing_key=reader.foreign_key("MAILGUN_WEBHOOK_SIGNING_KEY"),
         imap_url=reader.imap_url("IMAP_URL"),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, maximum=9),
+        metrics_token=reader.key("METRICS_TOKEN", required=False),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
         outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),
         claim_retention=reader.days("CLAIM_RETENTION_DAYS", 396, minimum=_MIN_CLAIM_DAYS),

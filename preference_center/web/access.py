@@ -12,6 +12,7 @@ class Caller(Enum):
 
     ANYONE = "anyone; the answer reveals nothing about a subscriber"
     LINK = "anyone with the signed link in the path"
+    MONITORING = "a monitoring system that knows METRICS_TOKEN"
     PROVIDER = "a mail provider that proves that it knows its configured secret"
 
 

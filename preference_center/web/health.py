@@ -11,6 +11,8 @@ from preference_center.web.services import services
 blueprint = Blueprint("health", __name__)
 errors.register_machine(blueprint)
 
+_WITHOUT_KEYS = (None, "assets", "health", "metrics")  # blueprints
+
 
 @blueprint.get("/healthz")
 @open_to(Caller.ANYONE)
@@ -54,5 +56,5 @@ def check_keys_first() -> None:
     would answer 400 to valid links, and mailbox providers do not retry after a 400.
     """
     database = services().database
-    if request.blueprint not in (None, "assets", "health") and not database.keys_are_checked:
+    if request.blueprint not in _WITHOUT_KEYS and not database.keys_are_checked:
         check_schema(database)

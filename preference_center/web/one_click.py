@@ -8,6 +8,7 @@ the unsubscribe was written to the spool.
 import asyncio
 import logging
 import re
+import time
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
@@ -57,7 +58,7 @@ def one_click(link: str) -> Response:
     except UnavailableError as error:
         spool_of(app, error).write([spooled(change)])
         outcome = "spooled"
-    _log(outcome, body)
+    _note(app, outcome, body)
     return Response(_ANSWER, mimetype="text/plain")
 
 
@@ -87,7 +88,10 @@ class OneClickEndpoint:
         found = self._path.fullmatch(path) if method == "POST" else None
         if found is None or not self._app.database.keys_are_checked:
             return None
+        start = time.perf_counter()
         await self._unsubscribe(SignedLinkConverter.cut(found[1]), body)
+        # Errors are counted and timed with Flask's answers.
+        self._app.metrics.observe_request("one-click", "200", time.perf_counter() - start)
         return self._headers, _ANSWER
 
     async def _unsubscribe(self, link: str, body: bytes) -> None:
@@ -101,7 +105,7 @@ class OneClickEndpoint:
             spool = spool_of(app, error)
             await asyncio.to_thread(spool.write, [spooled(change)])
             outcome = "spooled"
-        _log(outcome, body)
+        _note(app, outcome, body)
 
 
 def _change(app: Services, link: str) -> Unsubscribe:
@@ -126,6 +130,8 @@ def _timeout(app: Services) -> float:
     return _SILENT_SECONDS if app.database.is_silent else _MAX_COMMIT_SECONDS
 
 
-def _log(outcome: str, body: bytes) -> None:
+def _note(app: Services, outcome: str, body: bytes) -> None:
+    """Count and log an unsubscribe that is acknowledged."""
+    app.metrics.count_unsubscribe("spooled" if outcome == "spooled" else "committed")
     rfc_8058 = b"List-Unsubscribe" in body and b"One-Click" in body
     log.info("one-click unsubscribe, %s, rfc8058=%s", outcome, rfc_8058)

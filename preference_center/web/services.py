@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, request, url_for
 
@@ -18,6 +18,9 @@ from preference_center.store import Database
 from preference_center.store.group_commit import GroupCommit
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
+
+if TYPE_CHECKING:
+    from preference_center.web.metrics import Metrics
 
 EXTENSION = "preference_center"
 
@@ -34,6 +37,7 @@ class Services:
     limits: Limits
     unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None
+    metrics: "Metrics"
     event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
 

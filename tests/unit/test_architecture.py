@@ -35,10 +35,11 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "web": (
         {
+            "asgi_adapter",
             "core",
             "i18n",
-            "asgi_adapter",
             "inbound.events",
+            "inbound.spool",
             "inbound.spool_rows",
             "inbound.spool_service",
             "links",
@@ -47,7 +48,15 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "store",
             "util",
         },
-        {"flask", "flask_compress", "flask_wtf", "limits", "werkzeug", "wtforms"},
+        {
+            "flask",
+            "flask_compress",
+            "flask_wtf",
+            "limits",
+            "prometheus_client",
+            "werkzeug",
+            "wtforms",
+        },
     ),
     # These connect the other packages, so they may use all of them.
     "app": ({"*"}, {"*"}),
@@ -170,6 +179,7 @@ _LIBRARY_NAMES = {
     "flask_wtf": "Flask-WTF",
     "imap_tools": "imap-tools",
     "jinja2": "Jinja2",
+    "prometheus_client": "prometheus-client",
     "sqlalchemy": "SQLAlchemy",
     "werkzeug": "Werkzeug",
     "wtforms": "WTForms",
