@@ -27,6 +27,7 @@ from tests.support.wire import (
     wire,
 )
 
+METRICS_TOKEN = "metrics-token-for-tests-6tR2wE9qA1sD"
 NO_SERVER = "http://127.0.0.1:9"  # no server listens here
 HOST = b"Host: mail.example.org\r\n"
 
@@ -40,7 +41,8 @@ def behind(
     path.write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{path}"
     environ = environment(url) | {
-        f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY": webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY
+        f"{PREFIX}METRICS_TOKEN": METRICS_TOKEN,
+        f"{PREFIX}SENDGRID_WEBHOOK_PUBLIC_KEY": webhooks.SENDGRID_WEBHOOK_PUBLIC_KEY,
     }
     with processes.serving(environ) as base_url:
         yield base_url, url
@@ -73,6 +75,14 @@ def test_no_log_contains_the_path_of_an_answered_request(
         assert connection.request(head(served.path, method=b"GET")).status == 200
         assert connection.request(head(served.path + "x", length(RFC)), RFC).status == 400
     assert_silent(proxy, served.path)
+
+
+def test_the_metrics_are_not_passed_on(proxy: nginx.Proxy, behind: tuple[str, str]) -> None:
+    authorization = f"Authorization: Bearer {METRICS_TOKEN}\r\n".encode()
+    for base_url, status in ((behind[0], 200), (proxy.url, 404)):
+        with wire(base_url) as connection:
+            answer = connection.request(head("/metrics", authorization, method=b"GET"))
+            assert answer.status == status
 
 
 # Requests that nginx itself refuses never reach a `location`.
