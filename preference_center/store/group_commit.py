@@ -140,7 +140,8 @@ class GroupCommit(Generic[_Item, _Result]):
         except Exception as error:  # noqa: BLE001 (each caller gets the error)
             if len(calls) > 1 and not isinstance(error, SilentError):
                 for call in calls:
-                    self._commit([call])
+                    if not call.future.done():
+                        self._commit([call])
                 return
             for call in calls:
                 call.error = error
