@@ -35,6 +35,7 @@ from preference_center.util.logs import log_unexpected
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
+_OVERDUE_SECONDS = 2  # since the last report: the database is down or silent
 MAX_AGE = timedelta(minutes=5)  # After that, the age of the oldest row is logged as a warning.
 _WARNING_SECONDS = 60
 _RETRY_SECONDS = 30  # after rows could not be applied, or a file could not be read
@@ -63,6 +64,7 @@ class SpoolService:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._next_report = self._next_replay = self._next_warning = 0.0
+        self._reported_at = 0.0
         self._trouble = ""
 
     def start(self) -> None:
@@ -87,6 +89,10 @@ class SpoolService:
         """Return how much waits, since when, and whether `write` can store more."""
         state = self._own.spool.state()
         return SpoolState(state.rows, state.oldest_at, state.accepts and self._registered)
+
+    def is_overdue(self) -> bool:
+        """Return whether this process could not report to the database for seconds."""
+        return time.monotonic() - self._reported_at > _OVERDUE_SECONDS
 
     def stop(self) -> None:
         """Stop the thread. If nothing waits then, unregister this process and delete its file.
@@ -179,6 +185,7 @@ class SpoolService:
         self._next_report = time.monotonic() + REPORT_SECONDS
         with self._database.transaction() as session:
             processes.report(session, self.process, self._waiting)
+        self._reported_at = time.monotonic()
         self._registered = True
 
     def _waiting(self) -> Waiting:
