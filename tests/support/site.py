@@ -50,6 +50,8 @@ class Site:
         return self.services.database
 
     def close(self) -> None:
+        if self.services.spool is not None:
+            self.services.spool.stop()
         for counter in (self.services.page_views, self.services.inbound_counts):
             counter.flush()  # into the first database, even if a test has lost it
         self._first_database.close()

@@ -14,6 +14,7 @@ from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
 from preference_center.util.clock import utc_now
 from tests.support import make
+from tests.support import processes as server_processes
 from tests.support.command import run, run_ok
 
 
@@ -164,3 +165,14 @@ def test_an_audience_check_is_refused_while_a_process_does_not_report(
     assert f"spool of {gone} (host mail-1, pid 12" in refused.stderr
     run_ok(database_url, "spool", "strike-off", str(gone))
     assert "allow" in run_ok(database_url, *arguments, stdin=people)
+
+
+@pytest.mark.integration
+def test_serve_does_not_start_if_it_cannot_write_to_the_folder(
+    sqlite_template: Path, folder: Path
+) -> None:
+    (folder / "folder.lock").mkdir()  # Root may write to a folder without permission.
+    settings = make.environment(DATABASE_URL=f"sqlite:///{sqlite_template}", SPOOL_DIR=str(folder))
+    refused = server_processes.run(settings, "serve", "--port", "1")
+    assert refused.returncode == 1
+    assert refused.stderr == b"Error: SPOOL_DIR cannot be used: Is a directory\n"

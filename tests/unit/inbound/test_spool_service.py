@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from preference_center.core import processes
 from preference_center.inbound import spool_folder, spool_service
 from preference_center.inbound.spool_file import SpoolError
 from preference_center.inbound.spool_service import SpoolService
-from preference_center.store import Database, KeyCheckError, UnavailableError
+from preference_center.store import Database, KeyCheckError
 from preference_center.store.tables import LedgerRow, ServingProcess, Subscription
 from tests.support import make
+from tests.support.outage import down
 from tests.support.processes import wait_for
 
 LATER = make.NOW + timedelta(minutes=10)
@@ -37,20 +37,6 @@ def create(database: Database, tmp_path: Path) -> Iterator[Create]:
     yield one
     for each in made:
         each.stop()
-
-
-@contextmanager
-def down(database: Database, error: Exception | None = None) -> Iterator[None]:
-    """Make the database unavailable until the block ends."""
-
-    @contextmanager
-    def fail() -> Iterator[None]:
-        raise error or UnavailableError("the database is down")
-        yield
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(database, "asked", fail)
-        yield
 
 
 def kill(service: SpoolService) -> None:
