@@ -122,6 +122,14 @@ class Spool:
             at = datetime.fromisoformat(oldest[0]) if oldest is not None else None
             return SpoolState(self._rows, at, accepts)
 
+    def check_disk(self) -> None:
+        """Accept rows again after a failed write if the disk can be written to. Raise SpoolError."""
+        if self._accepts:
+            return
+        with self._lock, reporting_errors():
+            self._connection.execute("PRAGMA user_version = 1")  # This writes a page and commits.
+        self._accepts = True
+
     def close_if_empty(self) -> bool:
         """Close the file if nothing is in it; return whether it was empty.
 

@@ -132,6 +132,8 @@ class SpoolService:
             if self._observe is not None:
                 self._observe(self.state())
             self._warn_of_age()
+            # No request would find out: while nothing is accepted, `/readyz` keeps requests away.
+            self._own.spool.check_disk()
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -194,6 +194,19 @@ def test_a_full_disk_is_an_error_that_stores_nothing(spool: Spool) -> None:
     assert len(replayed(spool)) == 2
 
 
+def test_a_spool_accepts_again_once_its_disk_can_be_written_to(spool: Spool) -> None:
+    limit_pages(spool, 2)
+    with pytest.raises(SpoolError):
+        spool.write(entries(200))
+    spool._connection.execute("PRAGMA query_only = 1")
+    with pytest.raises(SpoolError):
+        spool.check_disk()
+    assert not spool.state().accepts
+    spool._connection.execute("PRAGMA query_only = 0")
+    spool.check_disk()
+    assert spool.state().accepts
+
+
 def test_a_closed_spool_refuses(spool: Spool) -> None:
     assert spool.close_if_empty()
     with pytest.raises(SpoolError):
