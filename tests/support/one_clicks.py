@@ -48,6 +48,8 @@ class Load:
                 connection = connection or Wire(base_url, _TIMEOUT)
                 status = connection.request(head(link(email=email), FORM, length(RFC)), RFC).status
             except (OSError, AssertionError):  # no connection, or one that was closed
+                if connection is not None:
+                    connection.close()
                 connection = None
             self.answers[base_url].append((status, time.monotonic() - start))
             if status == 200:
@@ -66,6 +68,14 @@ class Load:
         """Return the longest time that a server took for an answer, in seconds."""
         return max(seconds for _, seconds in self.answers[base_url])
 
+    def times(self, base_url: str) -> str:
+        """Describe how long a server took for its answers."""
+        found = sorted(seconds * 1000 for _, seconds in self.answers[base_url])
+        median, late = found[len(found) // 2], found[len(found) * 99 // 100]
+        return (
+            f"{len(found)} answers, p50 {median:.0f} ms, p99 {late:.0f} ms, max {found[-1]:.0f} ms"
+        )
+
     def wait_for(self, status: int, count: int, base_url: str | None = None) -> None:
         """Return once `count` more requests have been answered with `status`."""
         wanted = self.statuses(base_url)[status] + count
@@ -78,11 +88,16 @@ class Load:
 
     def assert_recorded(self, database_url: str) -> None:
         """Fail unless each acknowledged unsubscribe is in the database, and each only once."""
-        recorded = dict(postgres.query(database_url, _RECORDED))
+        recorded = {_id(each): count for each, count in postgres.query(database_url, _RECORDED)}
         assert [each for each in self.acknowledged if each not in recorded] == []
         assert set(recorded.values()) == {1}
-        left = {row[0] for row in postgres.query(database_url, _LEFT)}
+        left = {_id(row[0]) for row in postgres.query(database_url, _LEFT)}
         assert set(self.acknowledged) - left == set()
+
+
+def _id(value: UUID | str) -> UUID:
+    """Return an id as PostgreSQL and SQLite return it."""
+    return value if isinstance(value, UUID) else UUID(value)
 
 
 def post_for(base_url: str, email: str) -> None:

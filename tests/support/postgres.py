@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from tests.support.processes import free_port
+from tests.support.processes import free_port, wait_for
 
 
 @contextmanager
@@ -173,6 +173,8 @@ class Instance:
         main = int((self.data / "postmaster.pid").read_text("ascii").split()[0])
         children = Path(f"/proc/{main}/task/{main}/children").read_text("ascii")
         _send(signal.SIGKILL, f"{main} {children}")
+        # A server does not start while the process of the old one is a zombie.
+        wait_for(lambda: not Path(f"/proc/{main}").exists(), "the end of the server")
 
 
 @contextmanager
