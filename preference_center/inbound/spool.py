@@ -123,7 +123,7 @@ class Spool:
             return SpoolState(self._rows, at, accepts)
 
     def check_disk(self) -> None:
-        """Accept rows again after a failed write if the disk can be written to. Raise SpoolError."""
+        """After a failed write, raise SpoolError until the disk can be written to again."""
         if self._accepts:
             return
         with self._lock, reporting_errors():

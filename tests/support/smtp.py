@@ -3,7 +3,8 @@
     with smtp.server(replies={"RCPT": "451 4.3.0 later"}) as server: ...
     server.emails[0].message, server.url
 
-A reply of `DROP` closes the connection instead of answering; `SILENCE` never answers.
+A reply of `DROP` closes the connection instead of answering; `SILENCE` never answers. After a
+`MESSAGE`, `KEEP_AND_DROP` closes the connection although the email was accepted.
 """
 
 import asyncio
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 DROP = "drop the connection"
+KEEP_AND_DROP = "keep the email, and drop the connection"
 SILENCE = "answer nothing, ever"
 ELSEWHERE = "127.0.0.2"  # a host whose certificate is checked, since it is not `localhost`
 USER, PASSWORD = "northwind", "pass:word/with@marks"
@@ -72,7 +74,7 @@ class Server:
     async def answer(self, step: str, server: Any, usual: str) -> str:
         """Return the reply to a step, or drop the connection, or never return."""
         reply = self.replies.get(step, usual)
-        if reply == DROP:
+        if reply in (DROP, KEEP_AND_DROP):
             server.transport.abort()
         elif reply == SILENCE:
             await asyncio.Event().wait()
@@ -96,7 +98,7 @@ class Server:
         self, server: Any, session: Session, envelope: Envelope
     ) -> str:
         reply = await self.answer("MESSAGE", server, "250 OK")
-        if reply.startswith("250"):
+        if reply.startswith("250") or reply == KEEP_AND_DROP:
             sender = "" if envelope.mail_from == "<>" else envelope.mail_from or ""
             over_tls = server.transport.get_extra_info("ssl_object") is not None
             raw = envelope.original_content or b""

@@ -9,8 +9,6 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import pytest
-
 from preference_center.core.processes import wait_until_empty
 from tests.integration.faults.conftest import prepare
 from tests.support import make, one_clicks, postgres, processes, small_disk
@@ -70,23 +68,25 @@ def test_unsubscribes_are_spooled_while_the_disk_of_sqlite_is_full(
 
 
 def test_unsubscribes_are_spooled_while_the_disk_of_postgresql_is_full(spool: Path) -> None:
-    with postgres.instance(postgres.installed_binaries()) as instance:
-        with small_disk.mounted(instance.data, megabytes=120, owner="postgres") as disk:
-            instance.create()
-            instance.start()
-            prepare(instance.url)
-            with serving(instance.url, spool) as base_url:
-                with one_clicks.posted_to(base_url) as load:
-                    load.wait_for(200, 20)
-                    disk.fill()
-                    time.sleep(FULL_SECONDS)
-                    disk.free()
-                    start_if_ended(instance)
-                    load.wait_for(200, 20)
-                wait_for_replay(instance.url)
-            assert set(load.statuses()) == {200}
-            load.assert_recorded(instance.url)
-            instance.control("stop", "-m", "immediate")
+    with (
+        postgres.instance(postgres.installed_binaries()) as instance,
+        small_disk.mounted(instance.data, megabytes=120, owner="postgres") as disk,
+    ):
+        instance.create()
+        instance.start()
+        prepare(instance.url)
+        with serving(instance.url, spool) as base_url:
+            with one_clicks.posted_to(base_url) as load:
+                load.wait_for(200, 20)
+                disk.fill()
+                time.sleep(FULL_SECONDS)
+                disk.free()
+                start_if_ended(instance)
+                load.wait_for(200, 20)
+            wait_for_replay(instance.url)
+        assert set(load.statuses()) == {200}
+        load.assert_recorded(instance.url)
+        instance.control("stop", "-m", "immediate")
 
 
 def start_if_ended(instance: postgres.Instance) -> None:

@@ -1,5 +1,6 @@
 """Threads share transactions: each caller gets its own result, and only once it is committed."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
@@ -187,3 +188,29 @@ def test_a_call_that_times_out_in_its_turn_may_be_committed_later(commits: Commi
     commits.shared.submit("alone")
     with commits.database.reading() as session:
         assert FIRST in set(session.scalars(select(Topic.slug)))
+
+
+def test_calls_of_an_event_loop_share_a_transaction_and_get_their_own_results(
+    commits: Commits,
+) -> None:
+    async def submit_together() -> list[str]:
+        commits.occupy()
+        submitted = [asyncio.create_task(commits.shared.submit_async(slug)) for slug in SLUGS]
+        await asyncio.sleep(0)  # until each has put its call
+        commits.release.set()
+        return await asyncio.gather(*submitted)
+
+    assert asyncio.run(submit_together()) == [f"{slug} is added" for slug in SLUGS]
+    assert commits.transactions[1:] == [SLUGS]
+    assert commits.saved() == set(SLUGS)
+
+
+def test_a_call_of_an_event_loop_that_has_timed_out_is_never_run(commits: Commits) -> None:
+    commits.occupy()
+    with pytest.raises(CommitTimeoutError):
+        asyncio.run(commits.shared.submit_async("late", 0.05))
+    with pytest.raises(CommitTimeoutError):
+        asyncio.run(commits.shared.submit_async("refused", 0.01))
+    commits.release.set()
+    commits.shared.submit("alone")
+    assert commits.saved() == {"alone"}

@@ -13,6 +13,8 @@ from preference_center.inbound.spool_service import SpoolService
 from preference_center.store import KeyCheckError, SilentError, UnavailableError
 from preference_center.web import one_click
 from tests.support import make
+from tests.support import site as site_module
+from tests.support.event_loop import create_served_app
 from tests.support.outage import down, hanging
 from tests.support.processes import wait_for
 from tests.support.site import Site, link
@@ -21,6 +23,13 @@ from tests.support.web_fixtures import SiteMaker
 NO_DATABASE = "sqlite:////no/such/folder/x.db"
 MAX_SECONDS = 5  # on a busy machine
 OUTAGES = [UnavailableError("refused"), SilentError("silent")]
+
+
+@pytest.fixture(params=["thread", "event loop"], autouse=True)
+def _answered_in(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer by the view in a thread, and as `serve` does."""
+    if request.param == "event loop":
+        monkeypatch.setattr(site_module, "create_app", create_served_app)
 
 
 @pytest.fixture
@@ -122,6 +131,16 @@ def test_an_invalid_request_is_refused_and_not_spooled(site: Site) -> None:
         assert post(site, "/u/x") == post(site, link("preferences").replace("/p/", "/u/")) == 400
         assert site.post(link(), data=b"x" * 4097).status_code == 413
         assert rows(site) == 0
+
+
+def test_a_page_says_that_an_unsubscribe_was_recorded(site: Site) -> None:
+    path, data = site.page(link()).form_of("Unsubscribe from Weekly news")
+    with down(site.database):
+        answer = site.post(path, data=data)
+        assert (answer.status_code, rows(site)) == (202, 1)
+        assert "It takes effect within a few minutes" in answer.text
+    wait_for_replay(site)
+    assert site.unsubscribed() == ["weekly-news"]
 
 
 def test_a_process_that_has_never_registered_does_not_spool(tmp_path: Path) -> None:
