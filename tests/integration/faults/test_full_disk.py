@@ -15,6 +15,7 @@ from tests.support import make, one_clicks, postgres, processes, small_disk
 from tests.support.command import run, run_ok
 
 FULL_SECONDS = 4.0
+SPOOLED = "one-click unsubscribe, spooled"
 MAX_REPLAY = 120.0  # seconds
 
 
@@ -28,12 +29,12 @@ def readiness(base_url: str) -> tuple[int, str]:
 
 
 @contextmanager
-def serving(url: str, spool: Path) -> Iterator[str]:
-    """Yield the URL of a server that may spool."""
+def serving(url: str, spool: Path) -> Iterator[tuple[str, processes.Running]]:
+    """Yield the URL of a server that may spool, and its process."""
     settings = make.environment(DATABASE_URL=url, SPOOL_DIR=str(spool))
-    with processes.serving_process(settings, None, "--processes", "1") as (base_url, _):
+    with processes.serving_process(settings, None, "--processes", "1") as (base_url, server):
         wait_until_registered(url)
-        yield base_url
+        yield base_url, server
 
 
 def wait_until_registered(url: str) -> None:
@@ -54,7 +55,7 @@ def test_unsubscribes_are_spooled_while_the_disk_of_sqlite_is_full(
 ) -> None:
     with small_disk.mounted(tmp_path / "disk", megabytes=8) as disk:
         url = f"sqlite:///{shutil.copy(sqlite_template, disk.folder)}"
-        with serving(url, spool) as base_url:
+        with serving(url, spool) as (base_url, server):
             with one_clicks.posted_to(base_url) as load:
                 load.wait_for(200, 20)
                 disk.fill()
@@ -63,6 +64,7 @@ def test_unsubscribes_are_spooled_while_the_disk_of_sqlite_is_full(
                 disk.free()
                 load.wait_for(200, 20)
             wait_for_replay(url)
+            assert SPOOLED in server.output
         assert set(load.statuses()) == {200}
         load.assert_recorded(url)
 
@@ -75,7 +77,7 @@ def test_unsubscribes_are_spooled_while_the_disk_of_postgresql_is_full(spool: Pa
         instance.create()
         instance.start()
         prepare(instance.url)
-        with serving(instance.url, spool) as base_url:
+        with serving(instance.url, spool) as (base_url, server):
             with one_clicks.posted_to(base_url) as load:
                 load.wait_for(200, 20)
                 disk.fill()
@@ -84,6 +86,7 @@ def test_unsubscribes_are_spooled_while_the_disk_of_postgresql_is_full(spool: Pa
                 start_if_ended(instance)
                 load.wait_for(200, 20)
             wait_for_replay(instance.url)
+            assert SPOOLED in server.output
         assert set(load.statuses()) == {200}
         load.assert_recorded(instance.url)
         instance.control("stop", "-m", "immediate")
@@ -102,7 +105,7 @@ def test_a_request_is_refused_while_neither_the_database_nor_the_spool_can_take_
 ) -> None:
     with (
         small_disk.mounted(tmp_path / "disk", megabytes=4) as disk,
-        serving(url, disk.folder) as base_url,
+        serving(url, disk.folder) as (base_url, _),
     ):
         with one_clicks.posted_to(base_url) as load:
             load.wait_for(200, 20)
@@ -123,7 +126,7 @@ def test_a_server_is_ready_again_when_the_disk_of_its_spool_has_space(
 ) -> None:
     with (
         small_disk.mounted(tmp_path / "disk", megabytes=4) as disk,
-        serving(url, disk.folder) as base_url,
+        serving(url, disk.folder) as (base_url, _),
         postgres.refusing(url),
     ):
         disk.fill()
