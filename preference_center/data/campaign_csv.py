@@ -22,7 +22,6 @@ from preference_center.data.links_csv import (
 from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
 from preference_center.store import Database
-from preference_center.util.ahead import ahead
 
 VERDICT_COLUMNS = ("verdict", "reason", "until")
 BATCH_SIZE = 1000
@@ -65,8 +64,7 @@ class CampaignFile(LinksFile):
         began_at, asked = clock(), False
         processes.wait_until_empty(database)
         with closing(_Allowed()) as allowed:
-            # Only the reading is ahead: an unsubscribe between two batches must be seen.
-            for batch in ahead(self._batches(rows)):
+            for batch in self._batches(rows):
                 verdicts = self._ask(batch, database, clock, claim=claim)
                 for row, identity in batch:
                     if isinstance(identity, RefusedRow):

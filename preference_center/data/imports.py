@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -19,10 +19,9 @@ from preference_center.data.import_batch import ImportRecord
 from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_records import Record, Rules
-from preference_center.data.import_rows import ReadRow, read_row
+from preference_center.data.import_rows import read_row
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
-from preference_center.util.ahead import ahead
 
 ROWS_PER_BATCH = 1000
 # In one transaction. A row may have several addresses, each with aliases.
@@ -32,7 +31,6 @@ MAX_LISTED = 50  # distinct words of a file that are kept for the report
 _Item = TypeVar("_Item")
 _OnRefused = Callable[[RefusedRow], None]
 _OnWarning = Callable[[Row, str], None]
-_Parsed = ReadRow | BadRowError | FileRefusedError | None
 
 
 @dataclass(frozen=True)
@@ -97,35 +95,26 @@ class Import:
             counts["refused"] += 1
             on_refused(row)
 
-        parsed = ([self._parse(row) for row in batch] for batch in batches(rows, ROWS_PER_BATCH))
-        for batch in ahead(parsed):
-            read = (self._read(row, found, refuse, on_warning) for row, found in batch)
-            records = chain.from_iterable(read)
+        for batch in batches(rows, ROWS_PER_BATCH):
+            records = iter([each for row in batch for each in self._read(row, refuse, on_warning)])
             while part := list(islice(records, RECORDS_PER_TRANSACTION)):
                 counts.update(self._apply(part, refuse))
             on_progress()
         return counts
 
-    def _parse(self, row: Row | RefusedRow) -> tuple[Row | RefusedRow, _Parsed]:
-        """Return a row and what it says, or why it is refused. This runs in another thread."""
-        if isinstance(row, RefusedRow):
-            return row, None
-        try:
-            columns = match(tuple(row.cells), self.rules.ignored)
-            return row, read_row(row, columns, self.rules, self.clock())
-        except (BadRowError, FileRefusedError) as error:
-            return row, error
-
     def _read(
-        self, row: Row | RefusedRow, read: _Parsed, refuse: _OnRefused, warn: _OnWarning
+        self, row: Row | RefusedRow, refuse: _OnRefused, warn: _OnWarning
     ) -> list[_RowRecord]:
         if isinstance(row, RefusedRow):
             refuse(row)
             return []
-        if not isinstance(read, ReadRow):
-            if isinstance(read, UnknownWordError):
-                _add(self.findings.unknown_words, (read.column, read.word))
-            refuse(row.refused(str(read)))
+        try:
+            columns = match(tuple(row.cells), self.rules.ignored)
+            read = read_row(row, columns, self.rules, self.clock())
+        except (BadRowError, FileRefusedError) as error:
+            if isinstance(error, UnknownWordError):
+                _add(self.findings.unknown_words, (error.column, error.word))
+            refuse(row.refused(str(error)))
             return []
         self.findings.cleaned += read.cleaned
         self.findings.foreign_ids += read.foreign_id
