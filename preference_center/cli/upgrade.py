@@ -9,7 +9,10 @@ from preference_center.store.upgrade import upgrade
 
 
 @click.command("upgrade")
-def upgrade_command() -> None:
+@click.option(
+    "--distribute", is_flag=True, help="Divide the tables among the servers of a Citus cluster."
+)
+def upgrade_command(distribute: bool) -> None:
     """Create the tables, or bring them up to date.
 
     It is safe to run again. It also records which keys the database is used with, and
@@ -17,7 +20,7 @@ def upgrade_command() -> None:
     """
     database = connect(settings_or_exit(read_settings))
     try:
-        upgrade(database)
+        upgrade(database, distribute=distribute)
     finally:
         database.close()
     click.echo("The database is up to date.")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule
 from preference_center.core.reasons import week_of
+from preference_center.store import citus
 from preference_center.store.tables import (
     AnonymizedReason,
     Base,
@@ -69,17 +70,22 @@ def _count(session: Session, conditions: Iterable[Condition]) -> int:
 def _deletion(
     name: str, table: type[Base], expired: Callable[[Retention, datetime], Condition]
 ) -> Step:
-    keys = tuple(table.__table__.primary_key)
-
     def run(session: Session, keep: Retention, now: datetime) -> int:
-        # Rows that another transaction has locked are left to the next run.
-        wanted = select(*keys).where(expired(keep, now)).limit(BATCH_SIZE)
-        locked = session.execute(wanted.with_for_update(skip_locked=True)).all()
-        rows = [tuple(row) for row in locked]
-        session.execute(delete(table).where(tuple_(*keys).in_(rows)))
-        return len(rows)
+        wanted = expired(keep, now)
+        deleted = delete(table).where(_batch(session, table, wanted), wanted)
+        return len(session.execute(deleted.returning(*table.__table__.primary_key)).all())
 
     return Step(name, run, lambda keep, now: [expired(keep, now)])
+
+
+def _batch(session: Session, table: type[Base], wanted: Condition) -> Condition:
+    """Return the condition that selects at most a batch of these rows by their keys."""
+    keys = tuple(table.__table__.primary_key)
+    found = select(*keys).where(wanted).limit(BATCH_SIZE)
+    if not citus.is_distributed(session):  # Citus refuses a lock of several subscribers' rows.
+        # Rows that another transaction has locked are left to the next run.
+        found = found.with_for_update(skip_locked=True)
+    return tuple_(*keys).in_([tuple(row) for row in session.execute(found)])
 
 
 def anonymize_reasons(session: Session, before: datetime) -> int:
@@ -87,11 +93,11 @@ def anonymize_reasons(session: Session, before: datetime) -> int:
 
     Return how many reasons there were, at most a batch.
     """
-    old = select(Reason).where(Reason.given_at < before).order_by(Reason.given_at)
-    # Two runs at once must not copy a row twice.
-    locked = old.limit(BATCH_SIZE).with_for_update(skip_locked=True)
-    found = list(session.scalars(locked))
-    shared = _shared_campaigns(session, {reason.campaign for reason in found} - {None})
+    old = Reason.given_at < before
+    deleted = delete(Reason).where(_batch(session, Reason, old), old)
+    # Two runs at once must not copy a row twice, so each copies what it has deleted.
+    found = session.scalars(deleted.returning(Reason)).all()
+    shared = _shared_campaigns(session, Counter(reason.campaign for reason in found))
     for reason in found:
         session.add(
             AnonymizedReason(
@@ -103,16 +109,14 @@ def anonymize_reasons(session: Session, before: datetime) -> int:
                 note=reason.note,
             )
         )
-        session.delete(reason)
     session.flush()
     return len(found)
 
 
 def _delete_reason_texts(session: Session, keep: Retention, now: datetime) -> int:
-    old = select(AnonymizedReason.id).where(_is_old_text(AnonymizedReason, keep, now))
-    ids = list(session.scalars(old.limit(BATCH_SIZE).with_for_update(skip_locked=True)))
-    session.execute(update(AnonymizedReason).where(AnonymizedReason.id.in_(ids)).values(note=""))
-    return len(ids)
+    old = _is_old_text(AnonymizedReason, keep, now)
+    emptied = update(AnonymizedReason).where(_batch(session, AnonymizedReason, old), old)
+    return len(session.scalars(emptied.values(note="").returning(AnonymizedReason.id)).all())
 
 
 def _is_old_reason(keep: Retention, now: datetime) -> Condition:
@@ -131,11 +135,15 @@ def _old_texts(keep: Retention, now: datetime) -> list[Condition]:
     return [_is_old_text(AnonymizedReason, keep, now), anonymized]
 
 
-def _shared_campaigns(session: Session, campaigns: set[str | None]) -> set[str | None]:
-    """Return the campaigns that at least five reasons name, anonymized or not."""
-    counts: Counter[str | None] = Counter()
+def _shared_campaigns(session: Session, deleted: Counter[str | None]) -> set[str | None]:
+    """Return the campaigns that at least five reasons name, anonymized or not.
+
+    `deleted` are the campaigns of reasons that are no longer on record.
+    """
+    counts, names = deleted.copy(), deleted.keys() - {None}
+    del counts[None]
     for table in (Reason, AnonymizedReason):
-        named = select(table.campaign, func.count()).where(table.campaign.in_(campaigns))
+        named = select(table.campaign, func.count()).where(table.campaign.in_(names))
         for name, count in session.execute(named.group_by(table.campaign)):
             counts[name] += count
     return {name for name, count in counts.items() if count >= MIN_REASONS_OF_A_CAMPAIGN}

@@ -18,7 +18,7 @@ from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
 from preference_center.core.vocab import KeyKind, OutboxKind
-from preference_center.store import sets, tables
+from preference_center.store import citus, queries, sets, tables
 from preference_center.store.tables import Base, Topic
 
 _Key = TypeVar("_Key", bound=str)
@@ -51,7 +51,9 @@ def new_drafts(
 def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -> dict[UUID, Draft]:
     """Return a draft of each subscriber, who is on record and locked until the transaction ends."""
     key = _sealing_key(session)
-    own = sets.select(session, tables.Subscriber, sorted(ids), lock=True)
+    if distributed := citus.is_distributed(session):
+        queries.lock_ids(session, ids)
+    own = sets.select(session, tables.Subscriber, sorted(ids), lock=not distributed)
     subscriptions = _values(session, tables.Subscription, ids)
     suppressions = _values(session, tables.Suppression, ids)
     drafts = {}

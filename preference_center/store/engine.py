@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from preference_center.core.vocab import KeyKind
-from preference_center.store import keys
+from preference_center.store import citus, keys
 
 _STATEMENT_SECONDS = 5
 _LONG_STATEMENT_SECONDS = 3600
@@ -105,6 +105,8 @@ class Database:
         """Yield a session that commits at the end, or rolls back if `dry_run` is true."""
         with self._write_turn(), self.asked(), self._session("BEGIN IMMEDIATE") as session:
             self._check_keys(session)
+            if citus.is_distributed(session):
+                citus.use_servers_in_sequence(session)
             yield session
             session.flush()
             if not dry_run:
@@ -213,6 +215,7 @@ def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
         return postgres.connect(seconds + _GRACE_SECONDS, *args, **kwargs)
 
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", citus.note)
     if pooled:
         prologue = postgres.set_local(seconds)
         event.listen(engine, "begin", lambda opened: opened.exec_driver_sql(prologue))

@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from preference_center.core.vocab import Frequency, Scope, Status
+from preference_center.store import citus
 from preference_center.store.tables import (
     UNSETTLED,
     Base,
@@ -39,6 +40,8 @@ from preference_center.store.tables import (
 )
 
 Insert = postgresql.Insert | sqlite.Insert
+
+_MAX_CANDIDATES = 50  # More than there are workers that lease an email at the same moment.
 
 
 def insert(session: Session, table: type[Base]) -> Insert:
@@ -141,27 +144,18 @@ def among(
     return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
 
 
-def lock_ids(session: Session, ids: Sequence[UUID]) -> None:
-    """Lock the subscribers among `ids` that are on record, in the order of their ids."""
-    statement = (
-        select(Subscriber.subscriber_id)
-        .where(among(session, Subscriber.subscriber_id, ids))
-        .order_by(Subscriber.subscriber_id)
-        .with_for_update()
-    )
-    if ids:
-        session.execute(statement).all()
+def lock_ids(session: Session, ids: Iterable[UUID], *, skip_locked: bool = False) -> list[UUID]:
+    """Lock the subscribers among `ids` that are on record, in the order of their ids; return these.
 
-
-def lock_available(session: Session, ids: Sequence[UUID]) -> list[UUID]:
-    """Lock those of `ids` that no other transaction has locked, without waiting; return them."""
-    statement = (
-        select(Subscriber.subscriber_id)
-        .where(Subscriber.subscriber_id.in_(ids))
-        .order_by(Subscriber.subscriber_id)
-        .with_for_update(skip_locked=True)
-    )
-    return list(session.scalars(statement)) if ids else []
+    `skip_locked` does not wait: subscribers that another transaction has locked are left out.
+    """
+    ordered, column = sorted(ids), Subscriber.subscriber_id
+    locked = select(column).order_by(column).with_for_update(skip_locked=skip_locked)
+    if citus.is_distributed(session):
+        # Citus refuses a lock of several subscribers.
+        alone = locked.where(column == bindparam("id"))
+        return [own for each in ordered for own in session.scalars(alone, {"id": each})]
+    return list(session.scalars(locked.where(among(session, column, ordered)))) if ordered else []
 
 
 def add_counts(
@@ -180,15 +174,20 @@ def add_counts(
 
 
 def lock_due_email(session: Session, now: datetime) -> OutboxRow | None:
-    """Return the email that has been due longest, locked, or None."""
-    statement = (
-        select(OutboxRow)
-        .where(UNSETTLED, OutboxRow.due_at <= now)
-        .order_by(OutboxRow.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    return session.scalars(statement).first()
+    """Return the email that has been due longest and that no other worker has locked, locked.
+
+    None if there is none among the first `_MAX_CANDIDATES`.
+    """
+    is_due = and_(UNSETTLED, OutboxRow.due_at <= now)
+    key = (OutboxRow.subscriber_id, OutboxRow.id)
+    due = select(*key).where(is_due).order_by(OutboxRow.due_at).limit(_MAX_CANDIDATES)
+    # One at a time: Citus refuses a lock of emails to several subscribers.
+    for subscriber_id, email_id in session.execute(due).all():
+        this = (OutboxRow.subscriber_id == subscriber_id, OutboxRow.id == email_id)
+        locked = select(OutboxRow).where(*this, is_due).with_for_update(skip_locked=True)
+        if (row := session.scalars(locked).first()) is not None:
+            return row
+    return None
 
 
 def database_time(session: Session) -> datetime:

@@ -33,7 +33,7 @@ def select(
 ) -> list[tuple[Any, ...]]:
     """Return the rows whose first column is one of `keys`, in its order, with all columns.
 
-    `lock` locks them until the transaction ends.
+    `lock` locks them until the transaction ends; Citus refuses it.
     """
     names = columns_of(table)
     rows = _select(session, table, names, keys, "FOR UPDATE" if lock else "")

@@ -12,17 +12,19 @@ from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
 from preference_center.store import keys
+from preference_center.store.distribute import distribute as distribute_tables
 from preference_center.store.engine import Database, KeyCheckError, SchemaError, map_db_errors
 from preference_center.util.clock import utc_now
 
 _LOCK = 7_165_117  # An arbitrary advisory lock that no other program takes on this database.
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
+def upgrade(database: Database, revision: str = "head", *, distribute: bool = False) -> None:
     """Create or migrate the tables, and record the check values of the database's keys.
 
-    Keys that are not on record yet are first checked against the stored data. Concurrent upgrades
-    wait for each other. Raises SchemaError if the database was made by a newer version, and
+    `distribute` also divides them among the servers of a Citus cluster. Keys that are not on record
+    yet are first checked against the stored data. Concurrent upgrades wait for each other. Raises
+    SchemaError if the database was made by a newer version or cannot be distributed, and
     KeyCheckError if a key does not belong to it; the database is unchanged then.
     """
     with map_db_errors(), _migrating(database) as connection:
@@ -38,6 +40,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
         if revision == "head":
             with Session(connection) as session:
                 _record_keys(session, database.given_keys)
+        if distribute:
+            distribute_tables(connection)
 
 
 def _record_keys(session: Session, given: keys.Keys) -> None:
