@@ -3,6 +3,7 @@
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from preference_center import create_app, i18n
 from preference_center.store import Database, engine, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
-from tests.support import make, postgres
+from tests.support import citus, make, postgres
 
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
 # that start processes or take seconds are marked where they are.
 _INTEGRATION = Path(__file__).parent / "integration"
 _SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
-_ENGINES = {"postgresql", "nginx"}
+_ENGINES = {"postgresql", "distributed", "nginx"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -110,10 +111,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """Yield a migrated PostgreSQL database."""
-    with postgres.server() as url:
-        database = make.database(url)
-        upgrade(database)
+    """Yield a migrated PostgreSQL database; distributed, if `TEST_CITUS_URL` names it."""
+    with nullcontext(citus.URL) if citus.URL else postgres.server() as url:
+        database = make.database(url, long_statements=True)
+        upgrade(database, distribute=citus.URL is not None)
         database.close()
         yield url
 
@@ -129,13 +130,23 @@ def own_postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database with all tables, on each engine in turn."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of an empty database with all tables, on each engine in turn.
+
+    A test may ask for `distributed`: a PostgreSQL that looks like a Citus cluster, or is one.
+    """
     if request.param == "sqlite":
         path = tmp_path / "test.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
+        yield f"sqlite:///{path}"
+        return
     url: str = request.getfixturevalue("postgres_url")
+    _empty(url)
+    with nullcontext() if request.param == "postgresql" else citus.imitated(url):
+        yield url
+
+
+def _empty(url: str) -> None:
     database = make.database(url)
     tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     with Session(database.engine) as session, session.begin():
@@ -143,7 +154,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         for kind, values in database.given_keys.items():
             keys.add(session, kind, values, make.NOW)
     database.close()
-    return url
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def _take_back(session: Session, domain: str, at_most: int, now: datetime) -> No
     found = session.scalars(ended.order_by(table.subscriber_id).limit(at_most))
     # This transaction has locked subscribers already, so it must not wait for other locks. The
     # next bounce handles subscribers that another transaction has locked.
-    ids = queries.lock_ids(session, found.all(), skip_locked=True)
+    ids = queries.lock_available(session, found.all())
     if not ids:
         return
     within = BounceFilter(domain, datetime.combine(since, time(), UTC), now + timedelta.resolution)

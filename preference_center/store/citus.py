@@ -22,9 +22,14 @@ _NAME = "is_distributed"
 
 def note(connection: Any, record: Any) -> None:
     """Note for a new connection of psycopg whether the tables are distributed."""
-    (has_citus,) = connection.execute(HAS_CITUS).fetchone()
-    record.info[_NAME] = has_citus and connection.execute(_IS_DISTRIBUTED).fetchone() == (True,)
-    connection.rollback()
+    try:
+        (has_citus,) = connection.execute(HAS_CITUS).fetchone()
+        found = has_citus and connection.execute(_IS_DISTRIBUTED).fetchone()
+        connection.rollback()
+    except Exception:
+        connection.close()
+        raise
+    record.info[_NAME] = found == (True,)
 
 
 def is_distributed(session: Session) -> bool:

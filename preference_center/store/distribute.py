@@ -42,7 +42,7 @@ def plan(done: Collection[str]) -> Iterator[Executable]:
     missing = [each for each in _tables() if each.name not in done]
     keys = [each for each in _foreign_keys() if {each.table, each.referred_table} & {*missing}]
     for key in keys:
-        yield DropConstraint(key, if_exists=True, isolate_from_table=False)
+        yield DropConstraint(key, if_exists=True)
     for table in missing:
         yield text(f"SELECT {_distribution(table)}")
     for table in missing:  # Citus leaves a copy on the coordinator, which an erasure would miss.

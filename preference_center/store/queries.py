@@ -41,6 +41,8 @@ from preference_center.store.tables import (
 
 Insert = postgresql.Insert | sqlite.Insert
 
+# Citus refuses a lock of several subscribers, so there they are locked one by one.
+_LOCK_ONE = "SELECT FROM subscribers WHERE subscriber_id = %b FOR UPDATE"
 _MAX_CANDIDATES = 50  # More than there are workers that lease an email at the same moment.
 
 
@@ -144,18 +146,27 @@ def among(
     return column == any_(bindparam(None, list(ids), ARRAY(Uuid)))
 
 
-def lock_ids(session: Session, ids: Iterable[UUID], *, skip_locked: bool = False) -> list[UUID]:
-    """Lock the subscribers among `ids` that are on record, in the order of their ids; return these.
+def lock_ids(session: Session, ids: Iterable[UUID]) -> None:
+    """Lock the subscribers among `ids` that are on record, in the order of their ids."""
+    ordered = sorted(ids)
+    if not ordered:
+        return
+    if citus.is_distributed(session):  # psycopg does not wait for each answer.
+        session.connection().exec_driver_sql(_LOCK_ONE, [(each,) for each in ordered])
+        return
+    column = Subscriber.subscriber_id
+    statement = select(column).where(among(session, column, ordered)).order_by(column)
+    session.execute(statement.with_for_update()).all()
 
-    `skip_locked` does not wait: subscribers that another transaction has locked are left out.
-    """
+
+def lock_available(session: Session, ids: Iterable[UUID]) -> list[UUID]:
+    """Lock those of `ids` that no other transaction has locked, without waiting; return them."""
     ordered, column = sorted(ids), Subscriber.subscriber_id
-    locked = select(column).order_by(column).with_for_update(skip_locked=skip_locked)
+    locked = select(column).order_by(column).with_for_update(skip_locked=True)
     if citus.is_distributed(session):
-        # Citus refuses a lock of several subscribers.
         alone = locked.where(column == bindparam("id"))
         return [own for each in ordered for own in session.scalars(alone, {"id": each})]
-    return list(session.scalars(locked.where(among(session, column, ordered)))) if ordered else []
+    return list(session.scalars(locked.where(among(session, column, ordered))))
 
 
 def add_counts(

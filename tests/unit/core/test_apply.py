@@ -330,7 +330,7 @@ def _sample(batch: int, chance: Random) -> list[str]:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgresql", "distributed"], indirect=True)
 def test_processes_with_overlapping_batches_lose_no_change(
     database: Database, database_url: str
 ) -> None:

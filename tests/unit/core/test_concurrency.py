@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
 
 PROCESSES, ROUNDS = 3, 6
 ADA = "ada@example.org"
+ENGINES = ("sqlite", "postgresql", "distributed")
 
 
 def _unsubscribe_and_undo(url: str, number: int) -> None:
@@ -50,6 +51,7 @@ def _unsubscribed_topics(subscriber: Subscriber) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("database_url", ENGINES, indirect=True)
 def test_concurrent_unsubscribes_and_undos_are_all_kept(
     database: Database, database_url: str
 ) -> None:
@@ -67,6 +69,7 @@ def test_concurrent_unsubscribes_and_undos_are_all_kept(
         assert session.query(OutboxRow).one().state == "pending"
 
 
+@pytest.mark.parametrize("database_url", ENGINES, indirect=True)
 def test_imports_in_opposite_orders_do_not_deadlock(database: Database) -> None:
     slugs = [f"new-{number}" for number in range(40)]
     rows = [
@@ -137,7 +140,7 @@ def _addresses(name: str) -> list[str]:
     return [f"{name}@own-{number}.example" for number in range(ADDRESSES_PER_JOB)]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_url", ENGINES[1:], indirect=True)
 def test_erasures_and_claims_for_the_same_domains_do_not_deadlock(
     database: Database, database_url: str
 ) -> None:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.integration
 WEEKLY = timedelta(days=6, hours=12)
 ROUNDS = int(os.environ.get("CLAIM_ROUNDS", "100"))
 CAPPED, UNCAPPED, NEW = 30, 3, 17
+ENGINES = ("sqlite", "postgresql", "distributed")
 _barrier: Any = None
 
 
@@ -66,6 +67,7 @@ def _identity(at: datetime) -> datetime:
     return at
 
 
+@pytest.mark.parametrize("database_url", ENGINES, indirect=True)
 def test_exactly_one_of_two_concurrent_claims_is_allowed(
     database: Database, database_url: str
 ) -> None:

@@ -80,9 +80,8 @@ def test_a_leased_email_belongs_to_one_worker(database: Database) -> None:
         assert outbox.lease(session, make.NOW + NOTICE_DELAY) is None
 
 
+@pytest.mark.parametrize("database_url", ["postgresql", "distributed"], indirect=True)
 def test_two_workers_lease_two_emails_at_once(database: Database) -> None:
-    if database.is_sqlite:
-        return  # SQLite allows one write transaction at a time
     with database.transaction() as session:
         for email in ("ada@example.org", "bob@example.org"):
             make.subscriber(session, email)

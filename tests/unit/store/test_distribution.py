@@ -1,0 +1,243 @@
+"""Citus: how the tables are distributed, and that no statement locks several subscribers."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import chain
+
+import pytest
+from sqlalchemy import Executable
+from sqlalchemy.dialects import postgresql
+
+from preference_center.core import (
+    audience,
+    erasure,
+    reasons,
+    recovery,
+    retention,
+    topics,
+    verification,
+)
+from preference_center.core.apply import apply
+from preference_center.core.bounces import Bounce, record_deliveries
+from preference_center.core.change import ALL
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.recovery import BounceFilter
+from preference_center.core.vocab import BounceSeverity, Frequency, Pause, ReasonCode, Source
+from preference_center.data import exports, report
+from preference_center.data.campaign_csv import CampaignFile
+from preference_center.data.import_records import Rules
+from preference_center.data.imports import Import
+from preference_center.data.replay import Replay
+from preference_center.data.tabular import read_csv, read_json_lines
+from preference_center.inbound import spool_replay
+from preference_center.store import Database, SchemaError
+from preference_center.store.distribute import REFERENCE_TABLES, plan
+from preference_center.store.tables import Base
+from preference_center.store.upgrade import upgrade
+from tests.support import citus, make
+from tests.support.mailer import Mailer
+
+DAY = timedelta(days=1)
+EMAILS = [f"reader{number}@mail.example" for number in range(25)]
+IDS = list(map(make.id_of, EMAILS))
+
+
+# The plan.
+
+
+def _sql(statements: list[Executable]) -> list[str]:
+    return [str(each.compile(dialect=postgresql.dialect())).strip() for each in statements]
+
+
+def test_each_table_with_subscribers_is_divided_by_their_id() -> None:
+    statements = _sql([*plan(set())])
+    for name in citus.PEOPLE:
+        where = "none" if name == "subscribers" else "subscribers"
+        wanted = f"create_distributed_table('{name}', 'subscriber_id', colocate_with => '{where}')"
+        assert f"SELECT {wanted}" in statements
+    for name in REFERENCE_TABLES:
+        assert f"SELECT create_reference_table('{name}')" in statements
+
+
+def test_foreign_keys_are_dropped_first_and_added_last() -> None:
+    statements = _sql([*plan(set())])
+    keys = sum(len(table.foreign_key_constraints) for table in Base.metadata.sorted_tables)
+    assert all(" DROP CONSTRAINT IF EXISTS fk_" in each for each in statements[:keys])
+    assert all(" ADD CONSTRAINT fk_" in each for each in statements[-keys:])
+    assert not any("CONSTRAINT" in each for each in statements[keys:-keys])
+
+
+def test_foreign_keys_refer_to_tables_on_the_same_server() -> None:
+    shared = {*citus.PEOPLE, *REFERENCE_TABLES}
+    for table in Base.metadata.sorted_tables:
+        referred = {key.referred_table.name for key in table.foreign_key_constraints}
+        assert not referred or {table.name, *referred} <= shared
+
+
+def test_no_copy_stays_on_the_coordinator() -> None:
+    statements = _sql([*plan(set())])
+    for name in (*citus.PEOPLE, *REFERENCE_TABLES):
+        left = f"SELECT truncate_local_data_after_distributing_table('{name}')"
+        assert left in statements
+
+
+def test_distributing_again_changes_nothing() -> None:
+    assert [*plan({*citus.PEOPLE, *REFERENCE_TABLES})] == []
+
+
+def test_a_new_table_is_distributed_alone() -> None:
+    statements = _sql([*plan({*citus.PEOPLE, *REFERENCE_TABLES} - {"reasons"})])
+    assert len(statements) == 4
+    assert all("reasons" in each for each in statements)
+
+
+@pytest.mark.skipif(citus.URL is not None, reason="this database has Citus")
+def test_a_database_without_citus_is_refused(database: Database) -> None:
+    with pytest.raises(SchemaError, match="CREATE EXTENSION citus"):
+        upgrade(database, distribute=True)
+
+
+# The rule.
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT subscriber_id FROM subscribers WHERE subscriber_id = ANY(%b) FOR UPDATE",
+        "SELECT id FROM outbox WHERE due_at <= %(due)s LIMIT 1 FOR UPDATE SKIP LOCKED",
+        "UPDATE outbox SET state = 'sent' WHERE id = %(id)s",
+        "SELECT 1 FROM ledger JOIN reasons ON ledger.topic = reasons.topic",
+    ],
+)
+def test_the_check_finds_each_kind_of_problem(statement: str) -> None:
+    assert citus.problem(statement)
+
+
+def _change(database: Database) -> None:
+    with database.transaction() as session:
+        make.reduce(session, Frequency.WEEKLY, EMAILS[1])
+        make.reduce(session, Pause.TWO_WEEKS, EMAILS[2])
+        make.start_topic(session, EMAILS[3], "offers")
+        left = make.unsubscribe(session, EMAILS[4], notice_delay=DAY)
+        make.undo(session, left.first_seq, left.last_seq, EMAILS[4])
+        people = [*IDS, make.id_of("new@one.example"), make.id_of("new@two.example")]
+        context = make.context(Source.ONE_CLICK)
+        for _ in range(2):  # The second time, each is a repeat.
+            apply(session, [Unsubscribe(each, ALL, context) for each in people], make.NOW)
+        reasons.record(session, IDS[0], 2, ReasonCode.TOO_MANY, "", make.NOW)
+
+
+def _import(database: Database) -> None:
+    rows = [f"{email},weekly-news,unsubscribed" for email in ("new@one.example", *EMAILS)]
+    for _ in range(2):
+        file = io.BytesIO("\n".join(["email,topic,status", *rows]).encode())
+        Import(database, Rules(make.IDENTITY_KEY), lambda: make.NOW).run(read_csv(file), print)
+
+
+def _claim(database: Database) -> None:
+    campaign = CampaignFile(make.minter(), "weekly-news", "47", make.NOW.date())
+    for run in (campaign.verdicts, campaign.release):
+        file = io.BytesIO("\n".join(["email", *EMAILS, "new@one.example"]).encode())
+        options = {"claim": True} if run == campaign.verdicts else {}
+        assert list(run(read_csv(file), database, lambda: make.NOW, **options))
+    with database.transaction() as session:
+        audience.claim(session, topics.get(session, "weekly-news"), "48", IDS, make.NOW)
+
+
+def _send(database: Database) -> None:
+    with database.transaction() as session:
+        for email in EMAILS:
+            make.unsubscribe(session, email, notice_delay=timedelta(minutes=2))
+    assert len(Mailer(database).send_due(timedelta(minutes=3))) == len(EMAILS)
+
+
+def _bounce(database: Database) -> None:
+    bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
+    for email in EMAILS:  # The domain is held in the end.
+        with database.transaction() as session:
+            make.bounce(session, bounce, make.NOW, email)
+    with database.transaction() as session:
+        record_deliveries(session, {each: make.NOW.date() for each in IDS})
+
+
+def _recover(database: Database) -> None:
+    bounce = Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
+    wanted = BounceFilter("mail.example", make.NOW - DAY, make.NOW + DAY)
+    with database.transaction() as session:
+        for email in EMAILS[:3]:
+            make.bounce(session, bounce, make.NOW, email)
+        for kind, ids in list(recovery.find_suppressed(session, wanted)):
+            recovery.remove_suppressions(session, kind, ids, wanted, make.context(Source.CLI))
+
+
+def _purge(database: Database) -> None:
+    _change(database)
+    with database.transaction() as session:
+        for step in retention.STEPS:
+            step.run(session, make.RETENTION, make.NOW + 1000 * DAY)
+        assert set(retention.due(session, make.RETENTION, make.NOW + 999 * DAY).values()) == {0}
+
+
+def _erase(database: Database) -> None:
+    with database.transaction() as session:
+        assert erasure.erase(session, IDS, Source.CLI, make.NOW) == len(IDS)
+
+
+def _replay_spool(database: Database) -> None:
+    entries = [make.spooled(email) for email in ("new@one.example", *EMAILS)]
+    for _ in range(2):
+        spool_replay.apply_batch(database, lambda: make.NOW, entries)
+
+
+def _replay_ledger(database: Database) -> None:
+    at = make.NOW.isoformat()
+    entry = {"seq": "9", "scope": "all", "source": "cli", "occurred_at": at, "recorded_at": at}
+    lines = [
+        json.dumps({**entry, "event": kind, "id": str(each), "hash": each.hex * 2})
+        for kind, each in zip(("erased", "unsubscribed") * 10, IDS, strict=False)
+    ]
+    file = io.BytesIO("\n".join(lines).encode())
+    Replay(database, lambda: make.NOW).run(read_json_lines(file), print)
+
+
+def _read(database: Database) -> None:
+    _change(database)
+    with database.reading() as session:
+        assert set(verification.verify(session)) == {None}
+        assert list(report.rows(session))
+        assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []
+        for kind in exports.KINDS.values():
+            exports.write(session, kind, exports.Filter("weekly-news"), io.StringIO(), "csv")
+
+
+_EVERYTHING = BounceFilter("mail.example", make.NOW - DAY, make.NOW + DAY)
+OPERATIONS = [
+    _change,
+    _import,
+    _claim,
+    _send,
+    _bounce,
+    _recover,
+    _purge,
+    _erase,
+    _replay_spool,
+    _replay_ledger,
+    _read,
+]
+
+
+@pytest.mark.parametrize("database_url", ["distributed"], indirect=True)
+@pytest.mark.parametrize("operate", OPERATIONS)
+def test_no_statement_locks_several_subscribers(
+    database: Database, operate: Callable[[Database], None]
+) -> None:
+    with database.transaction() as session:
+        for slug in ("weekly-news", "offers"):
+            make.topic(session, slug)
+        for email in EMAILS:
+            make.subscriber(session, email)
+    with citus.watched(database.engine) as statements:
+        operate(database)
+    assert [(each, why) for each in statements if (why := citus.problem(each))] == []
