@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain
+from typing import Any
 
 import pytest
-from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql
 
 from preference_center.core import (
@@ -47,7 +47,7 @@ IDS = list(map(make.id_of, EMAILS))
 # The plan.
 
 
-def _sql(statements: list[Executable]) -> list[str]:
+def _sql(statements: list[Any]) -> list[str]:
     return [str(each.compile(dialect=postgresql.dialect())).strip() for each in statements]
 
 
