@@ -1,23 +1,26 @@
 """Read and write many rows of one table in one statement, on both engines.
 
 PostgreSQL gets each column as one binary array, which costs the client a third of `executemany`.
-SQLite runs one prepared statement per row. SQLAlchemy's own statements would take longer to build
-than the database takes to run them.
+SQLite runs one prepared statement per row. So does Citus if rows may exist: it sends each statement
+to the one server with the row, and a statement with arrays to every part of the table.
+SQLAlchemy's own statements would take longer to build than the database takes to run them.
 """
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Connection, Date, Dialect, Integer, LargeBinary, Table, Uuid
+from sqlalchemy import Boolean, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
 
+from preference_center.store import citus
 from preference_center.store.tables import Base, Utc
 from preference_center.store.tables.base import Word
 
 Rows = Sequence[tuple[Any, ...]]
 _Converter = Callable[[Any], Any] | None  # None leaves a value as it is.
 
+_ARRAY = "unnest"  # The function that returns the rows of arrays.
 _ARRAY_TYPES: dict[type, str] = {
     Boolean: "bool",
     Date: "date",
@@ -56,24 +59,23 @@ def insert(session: Session, table: type[Base], rows: Rows, conflict: str = "") 
     `conflict` is an ON CONFLICT clause; if it updates, no two rows may have the same key.
     """
     if rows:
-        connection = session.connection()
-        statement = _insert(table, connection.dialect.name, conflict)
-        _execute(connection, table, statement, columns_of(table), rows)
+        mark = _mark(session) if conflict or _is_sqlite(session) else ""
+        _execute(session, table, _insert(table, mark, conflict), columns_of(table), rows)
 
 
 def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
     """Insert the rows whose key, the first column, does not exist yet; return their keys."""
-    connection, key = session.connection(), columns_of(table)[0]
+    key = columns_of(table)[0]
     if not rows:
         return set()
-    if connection.dialect.name == "sqlite":
+    if _is_sqlite(session):
         # SQLite has no RETURNING for many rows, and one writer: nothing changes in between.
         known = existing(session, table, [row[0] for row in rows])
         new = [row for row in rows if row[0] not in known]
         insert(session, table, new)
         return {row[0] for row in new}
-    statement = _insert(table, "postgresql", f"ON CONFLICT DO NOTHING RETURNING {key}")
-    found = _execute(connection, table, statement, columns_of(table), rows)
+    statement = _insert(table, "", f"ON CONFLICT DO NOTHING RETURNING {key}")
+    found = _execute(session, table, statement, columns_of(table), rows)
     return {each for (each,) in found}
 
 
@@ -85,16 +87,15 @@ def upsert(session: Session, table: type[Base], rows: Rows) -> None:
 def update(session: Session, table: type[Base], rows: Rows) -> None:
     """Update all columns of existing rows; the first column is the primary key."""
     if rows:
-        connection = session.connection()
-        statement = _update(table, connection.dialect.name)
-        _execute(connection, table, statement, columns_of(table), rows)
+        key, *others = columns_of(table)
+        statement, names = _update(table, _mark(session)), (*others, key)
+        _execute(session, table, statement, names, [(*row[1:], row[0]) for row in rows])
 
 
 def delete(session: Session, table: type[Base], keys: tuple[str, ...], rows: Rows) -> None:
     """Delete the rows with these keys."""
     if rows:
-        connection = session.connection()
-        _execute(connection, table, _delete(table, connection.dialect.name, keys), keys, rows)
+        _execute(session, table, _delete(table, _mark(session), keys), keys, rows)
 
 
 @cache
@@ -103,18 +104,30 @@ def columns_of(table: type[Base]) -> tuple[str, ...]:
     return tuple(table.__table__.columns.keys())
 
 
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _mark(session: Session) -> str:
+    """Return the mark of a parameter in statements that run once per row, "" for arrays."""
+    if _is_sqlite(session):
+        return "?"
+    return "%b" if citus.is_distributed(session) else ""
+
+
 def _execute(
-    connection: Connection, table: type[Base], statement: str, names: tuple[str, ...], rows: Rows
+    session: Session, table: type[Base], statement: str, names: tuple[str, ...], rows: Rows
 ) -> Any:
-    """Run a statement once with an array per column, or on SQLite for each row."""
+    """Run a statement once with an array per column, or for each row."""
+    connection = session.connection()
     converters = _converters(table, names, connection.dialect)
     columns = [
         column if convert is None else [convert(value) for value in column]
         for column, convert in zip(map(list, zip(*rows, strict=True)), converters, strict=True)
     ]
-    if connection.dialect.name == "sqlite":
-        return connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
-    return connection.exec_driver_sql(statement, tuple(columns))
+    if _ARRAY in statement:
+        return connection.exec_driver_sql(statement, tuple(columns))
+    return connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
 
 
 def _select(
@@ -139,11 +152,11 @@ def _select_text(table: type[Base], names: tuple[str, ...], condition: str, lock
 
 
 @cache
-def _insert(table: type[Base], dialect: str, conflict: str) -> str:
+def _insert(table: type[Base], mark: str, conflict: str) -> str:
     names = columns_of(table)
     into = f"{table.__tablename__} ({', '.join(names)})"
-    if dialect == "sqlite":
-        rows = f"VALUES ({', '.join('?' * len(names))})"
+    if mark:
+        rows = f"VALUES ({', '.join([mark] * len(names))})"
     else:
         rows = " ".join(("SELECT * FROM", _arrays(table, names, "new")))
     return " ".join(("INSERT INTO", into, rows, conflict))
@@ -157,23 +170,24 @@ def _overwriting(table: type[Base]) -> str:
 
 
 @cache
-def _update(table: type[Base], dialect: str) -> str:
+def _update(table: type[Base], mark: str) -> str:
+    """Return a statement whose parameters are the columns, the first one last."""
     name, (key, *others) = table.__tablename__, columns_of(table)
-    if dialect == "sqlite":
-        assigned = ", ".join(f"{each} = ?{number}" for number, each in enumerate(others, 2))
-        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "= ?1"))
+    if mark:
+        assigned = ", ".join(f"{each} = {mark}" for each in others)
+        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "=", mark))
     assigned = ", ".join(f"{each} = new.{each}" for each in others)
-    source = _arrays(table, columns_of(table), "new")
+    source = _arrays(table, (*others, key), "new")
     return " ".join(
         ("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", f"{name}.{key} = new.{key}")
     )
 
 
 @cache
-def _delete(table: type[Base], dialect: str, keys: tuple[str, ...]) -> str:
+def _delete(table: type[Base], mark: str, keys: tuple[str, ...]) -> str:
     name = table.__tablename__
-    if dialect == "sqlite":
-        matches = (f"{key} = ?{number}" for number, key in enumerate(keys, 1))
+    if mark:
+        matches = (f"{key} = {mark}" for key in keys)
         return " ".join(("DELETE FROM", name, "WHERE", " AND ".join(matches)))
     matches = (f"{name}.{key} = old.{key}" for key in keys)
     source = _arrays(table, keys, "old")
@@ -184,7 +198,7 @@ def _arrays(table: type[Base], names: Sequence[str], alias: str) -> str:
     """Return a FROM clause of the rows of a binary array parameter for each column."""
     types = (type(table.__table__.columns[name].type) for name in names)
     arrays = (f"%b::{_ARRAY_TYPES.get(each, 'text')}[]" for each in types)
-    return f"unnest({', '.join(arrays)}) AS {alias} ({', '.join(names)})"
+    return f"{_ARRAY}({', '.join(arrays)}) AS {alias} ({', '.join(names)})"
 
 
 @cache
