@@ -32,9 +32,10 @@ def note(connection: Any, record: Any) -> None:
     record.info[_NAME] = found == (True,)
 
 
-def is_distributed(session: Session) -> bool:
-    """Return True if the tables were distributed when the session's connection was opened."""
-    return bool(session.connection().info.get(_NAME))
+def is_distributed(session: Session | Connection) -> bool:
+    """Return True if the tables were distributed when the connection was opened."""
+    connection = session.connection() if isinstance(session, Session) else session
+    return bool(connection.info.get(_NAME))
 
 
 def use_servers_in_sequence(connection: Session | Connection) -> None:

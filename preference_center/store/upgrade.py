@@ -11,7 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
-from preference_center.store import keys
+from preference_center.store import citus, keys
 from preference_center.store.distribute import distribute as distribute_tables
 from preference_center.store.engine import Database, KeyCheckError, SchemaError, map_db_errors
 from preference_center.util.clock import utc_now
@@ -72,6 +72,8 @@ def _migrating(database: Database) -> Iterator[Connection]:
             with connection.begin():
                 if not database.is_sqlite:
                     connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                if citus.is_distributed(connection):
+                    citus.use_servers_in_sequence(connection)
                 yield connection
         finally:
             if database.is_sqlite:

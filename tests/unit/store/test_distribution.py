@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import make_url
 
 from preference_center.core import (
     audience,
@@ -48,7 +48,8 @@ IDS = list(map(make.id_of, EMAILS))
 
 
 def _sql(statements: list[Any]) -> list[str]:
-    return [str(each.compile(dialect=postgresql.dialect())).strip() for each in statements]
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
+    return [str(each.compile(dialect=dialect)).strip() for each in statements]
 
 
 def test_each_table_with_subscribers_is_divided_by_their_id() -> None:
