@@ -139,14 +139,15 @@ def _write_rows(
     changes: Sequence[tuple[Mapping[_Key, _Values], Mapping[_Key, _Values]]],
 ) -> None:
     """Write what has changed in one table, whose key is the subscriber and a name."""
-    put, gone = list[_Values](), list[_Values]()
+    new, changed, gone = list[_Values](), list[_Values](), list[_Values]()
     for subscriber_id, (before, after) in zip(ids, changes, strict=True):
         for name, values in after.items():
             if values != before.get(name):
-                put.append((subscriber_id, *values))
+                (changed if name in before else new).append((subscriber_id, *values))
         gone += [(subscriber_id, name) for name in before if name not in after]
     sets.delete(session, table, sets.columns_of(table)[:2], gone)
-    sets.upsert(session, table, put)
+    sets.insert(session, table, new)  # Faster than `upsert` on Citus.
+    sets.upsert(session, table, changed)
 
 
 def _write_notices(session: Session, drafts: Sequence[Draft]) -> None:

@@ -4,6 +4,7 @@
 subscribers, so `store.queries` then locks one after the other.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,6 +19,7 @@ _IS_DISTRIBUTED = (
 # change a reference table in a transaction that has read or written several.
 _IN_SEQUENCE = text("SET LOCAL citus.multi_shard_modify_mode TO 'sequential'")
 _NAME = "is_distributed"
+_AT_ONCE = 250  # psycopg waits for the answers to so many statements, with one deadline.
 
 
 def note(connection: Any, record: Any) -> None:
@@ -36,6 +38,12 @@ def is_distributed(session: Session | Connection) -> bool:
     """Return True if the tables were distributed when the connection was opened."""
     connection = session.connection() if isinstance(session, Session) else session
     return bool(connection.info.get(_NAME))
+
+
+def run_each(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Run a statement that names one subscriber for each row, in their order."""
+    for first in range(0, len(rows), _AT_ONCE):
+        connection.exec_driver_sql(statement, list(rows[first : first + _AT_ONCE]))
 
 
 def use_servers_in_sequence(connection: Session | Connection) -> None:

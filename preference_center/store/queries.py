@@ -152,7 +152,7 @@ def lock_ids(session: Session, ids: Iterable[UUID]) -> None:
     if not ordered:
         return
     if citus.is_distributed(session):  # psycopg does not wait for each answer.
-        session.connection().exec_driver_sql(_LOCK_ONE, [(each,) for each in ordered])
+        citus.run_each(session.connection(), _LOCK_ONE, [(each,) for each in ordered])
         return
     column = Subscriber.subscriber_id
     statement = select(column).where(among(session, column, ordered)).order_by(column)

@@ -127,7 +127,10 @@ def _execute(
     ]
     if _ARRAY in statement:
         return connection.exec_driver_sql(statement, tuple(columns))
-    return connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+    values = list(zip(*columns, strict=True))
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql(statement, values)
+    return citus.run_each(connection, statement, values)
 
 
 def _select(

@@ -36,7 +36,7 @@ from preference_center.data.identity import RowIdentity
 from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_records import PreferenceRecord
 from preference_center.store import Database, tables
-from tests.support import make
+from tests.support import citus, make
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SLUGS = ("weekly-news", "offers")
@@ -301,7 +301,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_changes(
         assert {each.changed for each in results} == {prepare is not _have_left}
         counts.append(len(statements))
     assert counts[0] == counts[1], counts
-    assert counts[0] <= 11
+    assert counts[0] <= 11 + (citus.URL is not None)  # Citus locks in a statement of its own.
 
 
 # Processes.

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from preference_center.core import (
     domain_hold,
@@ -54,7 +53,7 @@ def back_up(database: Database) -> Backup:
 
 def restore(database: Database, backup: Backup) -> None:
     """Replace the contents of the database with those of a backup."""
-    with Session(database.engine) as session, session.begin():
+    with database.transaction() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
         for table in Base.metadata.sorted_tables:
