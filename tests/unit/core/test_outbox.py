@@ -1,6 +1,9 @@
 """The outbox: one pending email per subscriber, leased once, retried, dropped when too old."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from itertools import chain
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session
@@ -89,6 +92,28 @@ def test_two_workers_lease_two_emails_at_once(database: Database) -> None:
     with database.transaction() as one, database.transaction() as two:
         first, second = _lease(one, make.NOW + NOTICE_DELAY), _lease(two, make.NOW + NOTICE_DELAY)
         assert first.subscriber_id != second.subscriber_id
+
+
+@pytest.mark.parametrize("database_url", ["postgresql", "distributed"], indirect=True)
+def test_workers_lease_each_email_once(database: Database) -> None:
+    emails = [f"p{number}@example.org" for number in range(60)]
+    with database.transaction() as session:
+        for email in emails:
+            make.subscriber(session, email)
+            make.unsubscribe(session, email, notice_delay=NOTICE_DELAY)
+
+    def work(_: int) -> list[UUID]:
+        leased: list[UUID] = []
+        while True:
+            with database.transaction() as session:
+                found = outbox.lease(session, make.NOW + NOTICE_DELAY)
+            if found is None:
+                return leased
+            leased.append(found.subscriber_id)
+
+    with ThreadPoolExecutor(4) as threads:
+        leased = list(chain.from_iterable(threads.map(work, range(4))))
+    assert sorted(leased) == sorted(map(make.id_of, emails))
 
 
 def test_an_expired_lease_is_repeated_under_the_same_message_id(database: Database) -> None:

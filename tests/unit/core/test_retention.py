@@ -1,5 +1,6 @@
 """Retention: what each step deletes and what it keeps, exact to the second."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -153,6 +154,21 @@ def test_a_campaign_is_kept_if_at_least_five_reasons_name_it(
         assert campaigns.count("2026-47") == (count if kept else 0)
         assert len(campaigns) == count + 9
         assert set(campaigns) == {kept, None}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql", "distributed"], indirect=True)
+def test_two_runs_at_once_anonymize_each_reason_once(database: Database) -> None:
+    with database.transaction() as session:
+        _reasons(session, 40)
+
+    def run(_: int) -> int:
+        with database.transaction() as session:
+            return make.anonymize_reasons(session, make.NOW + 91 * DAY)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sum(threads.map(run, range(2))) == 40
+    with database.reading() as session:
+        assert session.query(AnonymizedReason).count() == 40
 
 
 def test_newer_reasons_count_towards_the_five(database: Database) -> None:

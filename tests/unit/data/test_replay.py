@@ -46,7 +46,10 @@ def back_up(database: Database) -> Backup:
     """Return every row of every table."""
     with database.reading() as session:
         return {
-            table.name: [dict(row._mapping) for row in session.execute(select(table))]
+            table.name: [
+                dict(row._mapping)
+                for row in session.execute(select(table).order_by(*table.primary_key))
+            ]
             for table in Base.metadata.sorted_tables
         }
 
