@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, select, update
 
 from preference_center.core import erasure, ledger, verification
 from preference_center.core.vocab import KeyKind, Source
@@ -16,6 +16,7 @@ from preference_center.store.tables import (
     Subscriber,
     Suppression,
     Wording,
+    row_values,
 )
 from tests.support import make
 
@@ -105,9 +106,10 @@ def test_a_row_moved_to_another_subscriber_is_detected(database: Database) -> No
         make.unsubscribe(session, "bob@example.org")
     with database.transaction() as session:
         ada, bob = make.id_of("ada@example.org"), make.id_of("bob@example.org")
-        session.execute(delete(LedgerRow).where(LedgerRow.subscriber_id == ada))
-        moved = update(LedgerRow).where(LedgerRow.subscriber_id == bob)
-        session.execute(moved.values(subscriber_id=ada))
+        (row,) = session.scalars(select(LedgerRow).where(LedgerRow.subscriber_id == bob))
+        moved = {**row_values(row), "subscriber_id": ada}
+        session.execute(delete(LedgerRow).where(LedgerRow.subscriber_id.in_([ada, bob])))
+        session.execute(insert(LedgerRow).values(moved))
     assert len(_problems(database)) == 2
 
 
