@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from preference_center.core import (
     audience,
     erasure,
+    monitoring,
     reasons,
     recovery,
     retention,
@@ -208,6 +209,7 @@ def _read(database: Database) -> None:
     with database.reading() as session:
         assert set(verification.verify(session)) == {None}
         assert list(report.rows(session))
+        assert monitoring.read(session, make.NOW).outbox_pending
         assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []
         for kind in exports.KINDS.values():
             exports.write(session, kind, exports.Filter("weekly-news"), io.StringIO(), "csv")
