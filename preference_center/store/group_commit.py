@@ -5,6 +5,7 @@ the commit. While it does, further calls collect for the next transaction.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from asyncio import AbstractEventLoop
@@ -19,6 +20,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy.orm import Session
 
 from preference_center.store.engine import Database, SilentError, UnavailableError
+from preference_center.util.logs import log_unexpected
+
+log = logging.getLogger(__name__)
 
 _GIVEN_UP = (asyncio.InvalidStateError, futures.InvalidStateError)
 
@@ -127,8 +131,14 @@ class GroupCommit(Generic[_Item, _Result]):
             self._commit(batch)
             self._began_at = None
             _answer(calls)
+            self._report(len(batch), time.monotonic() - began_at)
+
+    def _report(self, count: int, seconds: float) -> None:
+        try:
             if self._observe is not None:
-                self._observe(len(batch), time.monotonic() - began_at)
+                self._observe(count, seconds)
+        except Exception as error:  # noqa: BLE001 (the thread must go on)
+            log_unexpected(log, "observer of commits", error)
 
     def _commit(self, calls: Sequence[_Call[_Item, _Result]]) -> None:
         if not calls:
@@ -158,7 +168,8 @@ def _answer(calls: Iterable[_Call[Any, Any]]) -> None:
     for loop, some in by_loop.items():
         if loop is None:
             _answer_each(some)
-        elif not loop.is_closed():
+            continue
+        with suppress(RuntimeError):  # The loop has ended.
             loop.call_soon_threadsafe(_answer_each, some)
 
 
