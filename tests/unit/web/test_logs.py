@@ -43,7 +43,7 @@ def test_no_log_record_contains_a_link_an_address_or_a_note(
     request_everything(site)
     with monkeypatch.context() as patched:
         patched.setattr("preference_center.core.preferences._topic", lambda *_, **__: 1 / 0)
-        patched.setattr("preference_center.core.consent.record", lambda *_: 1 / 0)
+        patched.setattr("preference_center.core.draft.Draft.record", lambda *_: 1 / 0)
         request_everything(site)
     lose_database(site)
     request_everything(site)
