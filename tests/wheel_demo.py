@@ -37,9 +37,10 @@ def _open(url: str) -> str:
     end = time.monotonic() + 90
     while True:
         try:
-            with urlopen(url, timeout=5) as page:
+            # The demo accepts connections before it has made its history.
+            with urlopen(url, timeout=60) as page:
                 return str(page.read().decode())
-        except (URLError, ConnectionError):
+        except (URLError, ConnectionError, TimeoutError):
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
