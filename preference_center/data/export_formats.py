@@ -9,10 +9,10 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from preference_center.data.tabular.formulas import TRIGGERS, escape_formula
+from preference_center.data.tabular.writers import csv_cell
 
 Column = Sequence[str]
 
-_QUOTED = re.compile('[,"\r\n]')
 # In cells joined by "|". A cell where a trigger follows a comma or a line end is also found.
 _SPECIAL = re.compile(f'[,"\r\n]|[;|\t][{TRIGGERS}]')
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -42,12 +42,7 @@ def json_lines(names: Sequence[str], columns: Iterable[Column]) -> str:
 def _csv_cells(column: Column) -> Column:
     if not _SPECIAL.search("|" + "|".join(column)):
         return column
-    cells = {cell: _csv_cell(cell) for cell in set(column)}  # Many rows have the same wording.
+    cells = {
+        cell: csv_cell(escape_formula(cell)) for cell in set(column)
+    }  # Many rows have the same wording.
     return [cells[cell] for cell in column]
-
-
-def _csv_cell(cell: str) -> str:
-    cell = escape_formula(cell)
-    if _QUOTED.search(cell):
-        return '"' + cell.replace('"', '""') + '"'
-    return cell

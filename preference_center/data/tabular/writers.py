@@ -31,11 +31,11 @@ class CsvWriter:
         self._write_cells(map(row.get, self._columns))
 
     def _write_cells(self, cells: Iterable[Any]) -> None:
-        line = ",".join(map(_csv_cell, cells))
+        line = ",".join(map(csv_cell, cells))
         self._file.write(f"{line or _EMPTY_CELL}\r\n")
 
 
-def _csv_cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
     """Return a cell exactly as `csv.writer` writes it, but in a fraction of the time."""
     text = "" if value is None else str(value)
     if "," in text or '"' in text or "\n" in text or "\r" in text:
