@@ -1,5 +1,6 @@
 """Wire the application: the only place that knows every part."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -12,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from preference_center.core import inbound_counts, page_views
 from preference_center.core.apply import share_commits
 from preference_center.i18n import Languages
+from preference_center.inbound.spool_file import SpoolError
 from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.registry import event_readers
 from preference_center.settings.settings import Settings
@@ -29,6 +31,9 @@ from preference_center.web.subscriber import confirm, leave, new_link, preferenc
 
 if TYPE_CHECKING:
     from preference_center.web.metrics import Metrics
+
+
+log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -104,12 +109,17 @@ def _started_spool(
 ) -> SpoolService | None:
     if settings.spool_dir is None:
         return None
-    spool = SpoolService(
-        database,
-        settings.spool_dir,
-        clock,
-        observe=lambda state: metrics.observe_spool(state, clock()),
-    )
+    try:
+        spool = SpoolService(
+            database,
+            settings.spool_dir,
+            clock,
+            observe=lambda state: metrics.observe_spool(state, clock()),
+        )
+    except (OSError, SpoolError) as error:
+        # A full disk, for example. A process that ended here would be started again and again.
+        log.error("there is no spool: %s", getattr(error, "strerror", error))  # noqa: TRY400
+        return None
     spool.start()
     return spool
 

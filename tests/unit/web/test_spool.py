@@ -87,6 +87,29 @@ def test_an_unsubscribe_is_spooled_and_applied_when_the_database_is_back(
     assert "one-click unsubscribe, spooled, rfc8058=True" in caplog.messages
 
 
+@pytest.mark.parametrize(("scope", "ended"), [("topic", "weekly-news"), ("all", "all")])
+def test_the_page_says_that_an_unsubscribe_takes_effect_soon(
+    site: Site, scope: str, ended: str
+) -> None:
+    with down(site.database):
+        answer = site.post(f"{link()}/leave", data={"scope": scope})
+        assert answer.status_code == 202
+        assert "It takes effect within a few minutes" in answer.text
+        assert rows(site) == 1
+    wait_for_replay(site)
+    assert site.unsubscribed() == [ended]
+
+
+def test_a_disk_that_refuses_the_spool_leaves_the_application_without_one(
+    site_with: SiteMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = site_with(spool_dir=tmp_path / "missing")
+    assert site.services.spool is None
+    assert "there is no spool: No such file or directory" in caplog.messages
+    site.subscribe()
+    assert post(site) == 200
+
+
 def test_a_repeat_is_spooled_and_recorded_once(site: Site) -> None:
     with down(site.database):
         assert [post(site), post(site)] == [200, 200]
