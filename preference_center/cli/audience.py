@@ -13,6 +13,7 @@ from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
 from preference_center.data.campaign_csv import CampaignFile, audience_columns
 from preference_center.data.identity import require_identity
+from preference_center.data.spreading import process_count
 from preference_center.data.tabular import RefusedRow
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
@@ -62,7 +63,9 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
         stream(
             "Audience",
             audience_columns,
-            lambda rows: file.verdicts(rows, database, utc_now, claim=claim),
+            lambda rows: file.verdicts(
+                rows, database, utc_now, claim=claim, processes=process_count(database)
+            ),
         )
 
 

@@ -17,6 +17,7 @@ from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.data.import_columns import listed
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Findings, Import
+from preference_center.data.spreading import process_count
 from preference_center.util.clock import utc_now
 
 MAX_SHOWN_WORD = 40  # characters
@@ -96,7 +97,14 @@ def import_command(
         on_refused = stack.enter_context(copying(refused, file, source.header, on_refused))
         advance = stack.enter_context(reading_progress("Importing", file))
         rules = Rules(settings.identity_key, topic, default, ignore)
-        job = Import(database, rules, utc_now, create_topics=create_topics, dry_run=dry_run)
+        job = Import(
+            database,
+            rules,
+            utc_now,
+            create_topics=create_topics,
+            dry_run=dry_run,
+            processes=process_count(database),
+        )
         counts = job.run(source.rows, on_refused, warnings.add, advance)
     warnings.close()
     _show(counts, job.findings, dry_run=dry_run)

@@ -100,6 +100,11 @@ def get(session: Session, slug: str) -> Topic:
     return topic
 
 
+def slugs(session: Session) -> set[str]:
+    """Return the slugs of all topics, archived and private ones too."""
+    return set(session.scalars(select(Topic.slug)))
+
+
 def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
     """Return the topics among `slugs` that exist, by slug; to be read, not changed."""
     names = sets.columns_of(Topic)

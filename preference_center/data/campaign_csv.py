@@ -1,13 +1,16 @@
 """Add to each row of a mailing's recipients its links, and whether they may be emailed now."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeGuard
 from uuid import UUID
 
-from preference_center.core import audience, fetches, processes, topics
+from preference_center.core import audience, fetches, topics
+from preference_center.core import processes as serving
 from preference_center.core.audience import Verdict
 from preference_center.core.vocab import Decision, DecisionReason, FetchKind
 from preference_center.data.identity import IDENTITY_COLUMNS, RowIdentity
@@ -19,14 +22,17 @@ from preference_center.data.links_csv import (
     input_cells,
     original_id,
 )
+from preference_center.data.spreading import spread
 from preference_center.data.tabular import RefusedRow, Row, batches, fold_letters
 from preference_center.links.addresses import is_mailable
 from preference_center.store import Database
 
 VERDICT_COLUMNS = ("verdict", "reason", "until")
+_NO_LINKS = dict.fromkeys(LINK_COLUMNS, "")
+_DUPLICATE = {"verdict": Decision.DENY, "reason": DecisionReason.DUPLICATE}
 BATCH_SIZE = 1000
 
-_Batch = list[tuple[Row | RefusedRow, RowIdentity | RefusedRow]]
+_Batch = list[tuple[Row, RowIdentity] | RefusedRow]
 
 
 def audience_columns(columns: list[str]) -> list[str]:
@@ -47,6 +53,7 @@ class CampaignFile(LinksFile):
         clock: Callable[[], datetime],
         *,
         claim: bool = False,
+        processes: int = 1,
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, if that is `allow`, its links.
 
@@ -54,7 +61,7 @@ class CampaignFile(LinksFile):
         refused row does not count as the first.
 
         With `claim`, each allowed email counts towards frequency caps; its claim is committed
-        before the row is yielded.
+        before the row is yielded. `processes` do the work; see `spreading.spread`.
 
         Raises:
             UnknownTopicError: there is no such topic.
@@ -62,16 +69,12 @@ class CampaignFile(LinksFile):
                 not email rows without a verdict.
         """
         began_at, asked = clock(), False
-        processes.wait_until_empty(database)
+        serving.wait_until_empty(database)
+        work = partial(self._merged_batch, database=database, clock=clock, claim=claim)
         with closing(_Allowed()) as allowed:
-            for batch in self._batches(rows):
-                verdicts = self._ask(batch, database, clock, claim=claim)
-                for row, identity in batch:
-                    if isinstance(identity, RefusedRow):
-                        yield identity
-                    elif isinstance(row, Row):
-                        yield self._merged(row, identity, verdicts[identity.id], allowed)
-                asked = asked or bool(verdicts)
+            for batch, merged in spread(database, work, self._batches(rows), _ids, processes):
+                yield from _once(merged, allowed)
+                asked = asked or bool(_ids(batch))
         if asked:
             with database.transaction() as session:
                 fetches.record(session, FetchKind.AUDIENCE, self.topic, began_at)
@@ -87,37 +90,38 @@ class CampaignFile(LinksFile):
         A row whose verdict is not `allow` is skipped.
         """
         for batch in self._batches(filter(_may_be_claimed, rows)):
-            yield from (identity for _, identity in batch if isinstance(identity, RefusedRow))
+            yield from (each for each in batch if isinstance(each, RefusedRow))
             with database.transaction() as session:
                 topic = topics.get(session, self.topic)
                 ids = _emails_by_id(batch)
                 yield audience.release(session, topic, self.campaign, ids, clock())
 
-    def _ask(
-        self, batch: _Batch, database: Database, clock: Callable[[], datetime], *, claim: bool
-    ) -> dict[UUID, Verdict]:
-        identities = [each for _, each in batch if isinstance(each, RowIdentity)]
-        usable = {each.id for each in identities if _is_usable(each)} if claim else set()
+    def _merged_batch(
+        self, batch: _Batch, *, database: Database, clock: Callable[[], datetime], claim: bool
+    ) -> list[Merged]:
+        """Return each row with its verdict, as if it were the only one about its person."""
+        usable = {each.id for each in _identities(batch) if _is_usable(each)} if claim else set()
         people = _emails_by_id(batch)
-        return audience.ask(database, self.topic, self.campaign, people, clock, claimable=usable)
+        verdicts = audience.ask(
+            database, self.topic, self.campaign, people, clock, claimable=usable
+        )
+        return [
+            each if isinstance(each, RefusedRow) else self._merged(*each, verdicts[each[1].id])
+            for each in batch
+        ]
 
     def _batches(self, rows: Iterable[Row | RefusedRow]) -> Iterator[_Batch]:
         for batch in batches(rows, BATCH_SIZE):
-            yield [(row, self.identify(row)) for row in batch]
+            yield [self.identified(row) for row in batch]
 
-    def _merged(
-        self, row: Row, identity: RowIdentity, verdict: Verdict, allowed: "_Allowed"
-    ) -> Merged:
-        if verdict.allows and identity.id in allowed:
-            verdict = Verdict(Decision.DENY, DecisionReason.DUPLICATE, email=verdict.email)
+    def _merged(self, row: Row, identity: RowIdentity, verdict: Verdict) -> Merged:
         links = {}
         if verdict.allows:
             if not _is_usable(identity):
                 return row.refused("email cannot be sent to this address")
-            allowed.add(identity.id)
             links = self.link_cells(identity.id)
         return {
-            **dict.fromkeys(LINK_COLUMNS, ""),
+            **_NO_LINKS,
             **input_cells(row),
             "email": identity.email or verdict.email,
             "id": str(identity.id),
@@ -134,19 +138,41 @@ class _Allowed:
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE allowed (id BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE allowed (id TEXT PRIMARY KEY) WITHOUT ROWID")
         self._database.execute("BEGIN")
 
-    def __contains__(self, subscriber_id: UUID) -> bool:
-        query = "SELECT 1 FROM allowed WHERE id = ?"
-        return self._database.execute(query, (subscriber_id.bytes,)).fetchone() is not None
+    def among(self, ids: Sequence[str]) -> set[str]:
+        """Return those of `ids` that were added."""
+        marks = ", ".join("?" * len(ids))
+        query = f"SELECT id FROM allowed WHERE id IN ({marks})"  # noqa: S608 (question marks only)
+        return {found for (found,) in self._database.execute(query, ids)}
 
-    def add(self, subscriber_id: UUID) -> None:
-        self._database.execute("INSERT INTO allowed VALUES (?)", (subscriber_id.bytes,))
+    def add(self, ids: Iterable[str]) -> None:
+        """Add ids that were not added before."""
+        self._database.executemany("INSERT INTO allowed VALUES (?)", ((each,) for each in ids))
 
     def close(self) -> None:
         """Close and delete the file."""
         self._database.close()
+
+
+def _once(rows: Sequence[Merged], allowed: _Allowed) -> Iterator[Merged]:
+    """Yield each row, with another verdict if an earlier row about the same person is allowed."""
+    asked = [each["id"] for each in rows if _is_allowed(each)]
+    known, new = allowed.among(asked), set[str]()
+    for row in rows:
+        if not _is_allowed(row):
+            yield row
+        elif row["id"] in known or row["id"] in new:
+            yield {**row, **_NO_LINKS, **_DUPLICATE}
+        else:
+            new.add(row["id"])
+            yield row
+    allowed.add(new)
+
+
+def _is_allowed(row: Merged) -> TypeGuard[Mapping[str, str]]:
+    return not isinstance(row, RefusedRow) and row["verdict"] == Decision.ALLOW
 
 
 def _may_be_claimed(row: Row | RefusedRow) -> bool:
@@ -160,10 +186,17 @@ def _is_usable(identity: RowIdentity) -> bool:
     return identity.email is None or is_mailable(identity.email)
 
 
+def _identities(batch: _Batch) -> list[RowIdentity]:
+    return [each[1] for each in batch if not isinstance(each, RefusedRow)]
+
+
+def _ids(batch: _Batch) -> set[UUID]:
+    return {each.id for each in _identities(batch)}
+
+
 def _emails_by_id(batch: _Batch) -> dict[UUID, str]:
     """Return the people of a batch with their addresses, or "" if no row has the address."""
     emails: dict[UUID, str] = {}
-    for _, identity in batch:
-        if isinstance(identity, RowIdentity):
-            emails[identity.id] = emails.get(identity.id) or identity.email or ""
+    for each in _identities(batch):
+        emails[each.id] = emails.get(each.id) or each.email or ""
     return emails

@@ -11,17 +11,15 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.orm import Session
-
 from preference_center.core import topics
 from preference_center.core.apply import apply
 from preference_center.data.identity import BadRowError
-from preference_center.data.import_batch import ImportRecord
+from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_records import Record, Rules
 from preference_center.data.import_rows import read_row
-from preference_center.data.overlap import overlapped
+from preference_center.data.spreading import spread
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
 
@@ -42,15 +40,6 @@ class _RowRecord:
     row: Row
     record: Record
     counts: bool
-
-
-@dataclass
-class _Applied:
-    """What a transaction did: how often which effect, and the rows that it refused."""
-
-    effects: Counter[str] = field(default_factory=Counter)
-    not_on_record: int = 0
-    refused: list[RefusedRow] = field(default_factory=list)
 
 
 @dataclass
@@ -75,6 +64,8 @@ class Findings:
 class Import:
     """One import into one database. With `dry_run`, every transaction is rolled back.
 
+    `processes` apply the rows; see `spreading.spread`.
+
     An unsubscribe creates its topic. Without `create_topics`, a row that starts something on a
     topic that does not exist is refused.
     """
@@ -84,6 +75,7 @@ class Import:
     clock: Callable[[], datetime]
     create_topics: bool = False
     dry_run: bool = False
+    processes: int = 1
     findings: Findings = field(default_factory=Findings)
 
     def run(
@@ -106,33 +98,49 @@ class Import:
             counts["refused"] += 1
             on_refused(row)
 
-        parts = self._parts(rows, refuse, on_warning)
-        for _, applied in overlapped(self.database, self._apply, parts, _ids):
-            for refused in applied.refused:
-                refuse(refused)
-            counts.update(applied.effects)
-            self.findings.not_on_record += applied.not_on_record
+        with self.database.reading() as session:
+            known = topics.slugs(session)
+        changes = self._changes(rows, known, refuse, on_warning)
+        for part, results in spread(self.database, self._apply, changes, _ids, self.processes):
+            for change, result in zip(part, results, strict=True):
+                if change.adds_details:
+                    counts[result.effect] += 1
+                    is_new = result.is_new and result.effect == "unsubscribed"
+                    self.findings.not_on_record += is_new
             on_progress()
         return counts
 
-    def _parts(
-        self, rows: Iterable[Row | RefusedRow], refuse: _OnRefused, warn: _OnWarning
-    ) -> Iterator[list[_RowRecord]]:
-        """Yield the records of one transaction after the other."""
+    def _apply(self, changes: Sequence[ImportRecord]) -> list[Imported]:
+        with self.database.transaction(dry_run=self.dry_run) as session:
+            return apply(session, changes, changes[0].now)
+
+    def _changes(
+        self,
+        rows: Iterable[Row | RefusedRow],
+        known: Set[str],
+        refuse: _OnRefused,
+        warn: _OnWarning,
+    ) -> Iterator[list[ImportRecord]]:
+        """Yield the changes of one transaction after the other."""
         for batch in batches(rows, ROWS_PER_BATCH):
-            records = iter([each for row in batch for each in self._read(row, refuse, warn)])
-            while part := list(islice(records, RECORDS_PER_TRANSACTION)):
-                yield part
+            now = self.clock()
+            read = (each for row in batch for each in self._read(row, now, refuse, warn))
+            usable = (each for each in read if self._is_usable(each, known, refuse))
+            while part := list(islice(usable, RECORDS_PER_TRANSACTION)):
+                yield [
+                    ImportRecord(each.record.identity.id, each.record, now, each.counts)
+                    for each in part
+                ]
 
     def _read(
-        self, row: Row | RefusedRow, refuse: _OnRefused, warn: _OnWarning
+        self, row: Row | RefusedRow, now: datetime, refuse: _OnRefused, warn: _OnWarning
     ) -> list[_RowRecord]:
         if isinstance(row, RefusedRow):
             refuse(row)
             return []
         try:
             columns = match(tuple(row.cells), self.rules.ignored)
-            read = read_row(row, columns, self.rules, self.clock())
+            read = read_row(row, columns, self.rules, now)
         except (BadRowError, FileRefusedError) as error:
             if isinstance(error, UnknownWordError):
                 _add(self.findings.unknown_words, (error.column, error.word))
@@ -145,53 +153,24 @@ class Import:
         counted = [_RowRecord(row, record, counts=True) for record in read.records]
         return counted + [_RowRecord(row, record, counts=False) for record in read.aliases]
 
-    def _apply(self, part: Sequence[_RowRecord]) -> _Applied:
-        now, applied = self.clock(), _Applied()
-        with self.database.transaction(dry_run=self.dry_run) as session:
-            known, new = self._topics(session, [each.record for each in part])
-            usable = self._usable(part, known | new, applied.refused)
-            changes = [
-                ImportRecord(each.record.identity.id, each.record, now, each.counts)
-                for each in usable
-            ]
-            results = apply(session, changes, now)
-        for each, result in zip(usable, results, strict=True):
-            if each.counts:
-                applied.effects[result.effect] += 1
-                is_new = result.is_new and result.effect == "unsubscribed"
-                applied.not_on_record += is_new
-        return applied
+    def _is_usable(self, each: _RowRecord, known: Set[str], refuse: _OnRefused) -> bool:
+        """Return True if the topic of a record may be used, else refuse its row.
 
-    def _usable(
-        self, records: Sequence[_RowRecord], known: Set[str], refused: list[RefusedRow]
-    ) -> list[_RowRecord]:
-        """Return the records whose topic may be used, and add the rows of the others to `refused`.
-
-        Topics that only this import's unsubscribes have created do not count as known, so that the
-        order of the rows does not matter.
+        Topics that unsubscribes of the same file create do not count as known, so that the order of
+        its rows does not matter.
         """
-        slugs = known - (set() if self.create_topics else self.findings.new_topics)
-        usable = []
-        for each in records:
-            if each.record.ends_consent or each.record.topic in slugs:
-                usable.append(each)
-            else:
-                _add(self.findings.missing_topics, each.record.topic)
-                refused.append(each.row.refused("the topic does not exist"))
-        return usable
-
-    def _topics(self, session: Session, records: Sequence[Record]) -> tuple[set[str], set[str]]:
-        """Return the slugs of the records that exist, and those that are to be created."""
-        named = {record.topic for record in records} - {""}
-        ended = {record.topic for record in records if record.ends_consent} - {""}
-        known = set(topics.known(session, named))
-        new = (named if self.create_topics else ended) - known
-        self.findings.new_topics |= new
-        return known, new
+        record, topic = each.record, each.record.topic
+        if topic and topic not in known:
+            if not (record.ends_consent or self.create_topics):
+                _add(self.findings.missing_topics, topic)
+                refuse(each.row.refused("the topic does not exist"))
+                return False
+            self.findings.new_topics.add(topic)
+        return True
 
 
-def _ids(part: Sequence[_RowRecord]) -> set[UUID]:
-    return {each.record.identity.id for each in part}
+def _ids(changes: Sequence[ImportRecord]) -> set[UUID]:
+    return {each.subscriber_id for each in changes}
 
 
 def _add(items: set[_Item], item: _Item) -> None:

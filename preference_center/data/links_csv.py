@@ -64,21 +64,21 @@ class LinksFile:
     def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
         """Yield each row with its links."""
         for row in rows:
-            identity = self.identify(row)
-            if isinstance(row, Row) and isinstance(identity, RowIdentity):
-                yield {**input_cells(row), **self.link_cells(identity.id)}
-            elif isinstance(identity, RefusedRow):
-                yield identity
+            match self.identified(row):
+                case RefusedRow() as refused:
+                    yield refused
+                case usable, identity:
+                    yield {**input_cells(usable), **self.link_cells(identity.id)}
 
-    def identify(self, row: Row | RefusedRow) -> RowIdentity | RefusedRow:
-        """Return the person whom a row is about, or the row as refused."""
+    def identified(self, row: Row | RefusedRow) -> tuple[Row, RowIdentity] | RefusedRow:
+        """Return a row with the person whom it is about, or as refused."""
         if isinstance(row, RefusedRow):
             return row
         try:
             identity = read_identity(row.cells, self.minter.identity_key)
         except BadRowError as error:
             return row.refused(str(error))
-        return row.refused() if row.problems else identity
+        return row.refused() if row.problems else (row, identity)
 
     def link_cells(self, subscriber_id: UUID) -> dict[str, str]:
         """Return the cells `id` and LINK_COLUMNS of one subscriber."""

@@ -126,6 +126,10 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def forget_connections(self) -> None:
+        """Open new connections from now on, in a fork of the process that has opened the others."""
+        self.engine.dispose(close=False)
+
     @contextmanager
     def _write_turn(self) -> Iterator[None]:
         """On SQLite, wait for the other writers of this process, up to the busy timeout."""
