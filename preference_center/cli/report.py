@@ -61,9 +61,9 @@ def report(
     The numbers are given by topic and campaign, with the page views.
 
     Only subscribers' own choices are counted: on the pages, with the Unsubscribe button of
-    their mail program, and by email. Page views are counted by hour and reasons by week;
-    those in which --since and --until fall are included. CSV is safe to open in a
-    spreadsheet.
+    their mail program, and by email. Changes are counted by day (UTC), page views by hour
+    and reasons by week; those in which --since and --until fall are included. CSV is safe
+    to open in a spreadsheet.
     """
     with opened_database() as (_, database), database.reading() as session:
         if topic is not None:

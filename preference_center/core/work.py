@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, ledger, outbox
+from preference_center.core import domain_hold, ledger, outbox, rollups
 from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
@@ -80,7 +80,9 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
     ledger.record_wordings(session, {text for each in kept for text in each.wordings})
     _write_state(session, kept)
-    sets.insert(session, tables.LedgerRow, [row for each in kept for row in each.rows])
+    rows = [row for each in kept for row in each.rows]
+    sets.insert(session, tables.LedgerRow, rows)
+    rollups.count(session, rows)
     sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
     _write_notices(session, kept)
     requests = [

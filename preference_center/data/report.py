@@ -60,11 +60,12 @@ def rows(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[ReportRow]:
-    """Return the report on changes that were recorded at `since` or later and before `until`.
+    """Return the report on changes that were recorded from the day of `since` to that of `until`.
 
-    Rows are in the order of topic and campaign; those for all topics at once come last.
+    Days are in UTC; `until` itself is not included. Rows are in the order of topic and campaign;
+    those for all topics at once come last.
 
-    `left_after_less` counts the subscribers who reduced or paused in that time and unsubscribed
+    `left_after_less` counts the subscribers who reduced or paused on these days and unsubscribed
     within 30 days, even if that was after `until`.
     """
     selected = ReportFilter(topic, campaign, since, until)
@@ -93,7 +94,7 @@ def _counts(session: Session, selected: ReportFilter) -> Iterator[tuple[_Key, st
         session, report_queries.events(selected, events, OWN_SOURCES)
     ):
         if (event, scope) in _COUNTED:
-            yield _key(topic, campaign), _COUNTED[event, scope], count
+            yield (topic, campaign), _COUNTED[event, scope], count
     for topic, campaign, code, count in _stream(session, report_queries.reasons(selected)):
         yield _key(topic, campaign), f"reason_{code}", count
 

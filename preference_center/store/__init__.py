@@ -6,6 +6,14 @@ from preference_center.store.engine import (
     SchemaError,
     SilentError,
     UnavailableError,
+    write_last,
 )
 
-__all__ = ["Database", "KeyCheckError", "SchemaError", "SilentError", "UnavailableError"]
+__all__ = [
+    "Database",
+    "KeyCheckError",
+    "SchemaError",
+    "SilentError",
+    "UnavailableError",
+    "write_last",
+]

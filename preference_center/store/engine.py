@@ -8,7 +8,7 @@ transaction that starts to write fails at once if another one writes, despite th
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ _LONG_STATEMENT_SECONDS = 3600
 _GRACE_SECONDS = 1  # The server's own statement timeout comes before the client's.
 _POOL_SECONDS = 1
 _BUSY_SECONDS = 5
+_LAST = "last"  # In `session.info`: what `write_last` was given, as the keys of a dict.
 
 
 class UnavailableError(Exception):
@@ -109,6 +110,8 @@ class Database:
                 citus.use_servers_in_sequence(session)
             yield session
             session.flush()
+            for write in session.info.pop(_LAST, ()):
+                write(session)
             if not dry_run:
                 session.commit()
             else:
@@ -173,6 +176,15 @@ class Database:
             raise KeyCheckError("; ".join(problems))
         self.signing_keys = keys.in_signing_order(known, self.given_keys)
         session.info["keys"] = self.signing_keys
+
+
+def write_last(session: Session, write: Callable[[Session], None]) -> None:
+    """Call `write` once at the end of the transaction, however often this is asked.
+
+    It is for rows that many transactions change. One that has locked them waits for nothing else,
+    so that it cannot deadlock, and the others wait for its commit only.
+    """
+    session.info.setdefault(_LAST, {})[write] = None
 
 
 @contextmanager

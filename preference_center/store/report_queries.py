@@ -2,14 +2,20 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Select, Subquery, and_, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import Event, Scope, Source
-from preference_center.store.tables import AnonymizedReason, LedgerRow, PageView, Reason
+from preference_center.core.vocab import Event, Source
+from preference_center.store.tables import (
+    AnonymizedReason,
+    LedgerCount,
+    LedgerRow,
+    PageView,
+    Reason,
+)
 
 AnySelect = Select[*tuple[Any, ...]]
 
@@ -18,7 +24,8 @@ AnySelect = Select[*tuple[Any, ...]]
 class ReportFilter:
     """Selects a topic, a campaign, and the time from `since` to before `until`; None means all.
 
-    Counts by the hour or the week are included if any part of that period is.
+    Changes are selected by whole days (UTC), page views by hours and reasons by weeks: those are
+    included of which any part is.
     """
 
     topic: str | None = None
@@ -40,17 +47,16 @@ def page_views(wanted: ReportFilter) -> AnySelect:
 def events(
     wanted: ReportFilter, kinds: Collection[Event], sources: Collection[Source]
 ) -> AnySelect:
-    """Return the number of events: topic, campaign, event, scope, count.
-
-    Events of erased subscribers no longer have a topic and are left out.
-    """
-    by = (LedgerRow.topic, LedgerRow.campaign, LedgerRow.event, LedgerRow.scope)
-    statement: AnySelect = select(*by, func.count()).where(
-        LedgerRow.event.in_(kinds),
-        LedgerRow.source.in_(sources),
-        or_(LedgerRow.topic.is_not(None), LedgerRow.scope == Scope.ALL),
+    """Return the number of events: topic, campaign, event, scope, count."""
+    by = (LedgerCount.topic, LedgerCount.campaign, LedgerCount.event, LedgerCount.scope)
+    statement: AnySelect = select(*by, func.sum(LedgerCount.count)).where(
+        LedgerCount.event.in_(kinds), LedgerCount.source.in_(sources)
     )
-    return _recorded(statement, LedgerRow, wanted).group_by(*by)
+    if wanted.since is not None:
+        statement = statement.where(LedgerCount.day >= _day(wanted.since))
+    if wanted.until is not None:
+        statement = statement.where(LedgerCount.day <= _last_day(wanted.until))
+    return _of(statement, LedgerCount, wanted).group_by(*by)
 
 
 def left_after(
@@ -59,7 +65,8 @@ def left_after(
     """Return each unsubscribe that followed an event of `less` by the same subscriber.
 
     Columns: subscriber_id; topic, campaign and asked_at of the event; left_at. `wanted` selects
-    the event; the unsubscribe may come after `until`. Rows are ordered by subscriber.
+    the event; the unsubscribe may come after `until`. Rows are ordered by subscriber. Events of
+    erased subscribers no longer have a topic and are left out.
     """
     asked, left = aliased(LedgerRow), aliased(LedgerRow)
     later = and_(
@@ -81,7 +88,12 @@ def left_after(
         .where(asked.event.in_(less), asked.source.in_(sources), asked.topic.is_not(None))
         .order_by(asked.subscriber_id)
     )
-    return _recorded(statement, asked, wanted)
+    if wanted.since is not None:
+        statement = statement.where(asked.recorded_at >= _midnight(_day(wanted.since)))
+    if wanted.until is not None:
+        end = _midnight(_last_day(wanted.until) + timedelta(days=1))
+        statement = statement.where(asked.recorded_at < end)
+    return _of(statement, asked, wanted)
 
 
 def reasons(wanted: ReportFilter) -> AnySelect:
@@ -99,17 +111,9 @@ def all_reasons(wanted: ReportFilter) -> Subquery:
         if wanted.since is not None:
             part = part.where(table.week > _day(wanted.since - timedelta(days=7)))
         if wanted.until is not None:
-            part = part.where(table.week <= _day(wanted.until - timedelta(microseconds=1)))
+            part = part.where(table.week <= _last_day(wanted.until))
         parts.append(_of(part, table, wanted))
     return union_all(*parts).subquery()
-
-
-def _recorded(statement: AnySelect, table: type[LedgerRow], wanted: ReportFilter) -> AnySelect:
-    if wanted.since is not None:
-        statement = statement.where(table.recorded_at >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(table.recorded_at < wanted.until)
-    return _of(statement, table, wanted)
 
 
 def _of(statement: AnySelect, table: Any, wanted: ReportFilter) -> AnySelect:
@@ -122,3 +126,11 @@ def _of(statement: AnySelect, table: Any, wanted: ReportFilter) -> AnySelect:
 
 def _day(at: datetime) -> date:
     return at.astimezone(UTC).date()
+
+
+def _last_day(until: datetime) -> date:
+    return _day(until - timedelta.resolution)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -12,6 +12,7 @@ from preference_center.store.tables.inbound import (
 from preference_center.store.tables.keys import KeyCheck
 from preference_center.store.tables.people import (
     UNSUBSCRIBED,
+    LedgerCount,
     LedgerDetail,
     LedgerRow,
     Subscriber,
@@ -49,6 +50,7 @@ __all__ = [
     "InboundCount",
     "InboundSeen",
     "KeyCheck",
+    "LedgerCount",
     "LedgerDetail",
     "LedgerRow",
     "OutboxRow",

@@ -190,3 +190,27 @@ class LedgerDetail(Base):
     salt: Mapped[bytes] = mapped_column(LargeBinary(16))
     before: Mapped[str]
     after: Mapped[str]
+
+
+class LedgerCount(Base):
+    """How many ledger rows were recorded on one UTC day; "" if there is no topic or campaign.
+
+    A writer adds to the row of one slot, so that writers seldom wait for each other. The count is
+    the sum over the slots.
+    """
+
+    __tablename__ = "ledger_counts"
+    __table_args__ = (
+        one_of("event", Event),
+        one_of("scope", Scope),
+        one_of("source", Source),
+    )
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    event: Mapped[Event] = mapped_column(Word(Event), primary_key=True)
+    scope: Mapped[Scope] = mapped_column(Word(Scope, 8), primary_key=True)
+    source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]

@@ -37,6 +37,7 @@ from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_records import PreferenceRecord
 from preference_center.store import Database, tables
 from tests.support import citus, make
+from tests.support.rollups import counted, rolled_up
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SLUGS = ("weekly-news", "offers")
@@ -82,7 +83,7 @@ UNDONE_AFTER_ERASURE: list[tuple[str, timedelta, tuple[Any, ...]]] = [
 ]
 
 
-def _changes(steps: Sequence[tuple[str, timedelta, tuple[Any, ...]]]) -> list[Change[Any]]:
+def changes_of(steps: Sequence[tuple[str, timedelta, tuple[Any, ...]]]) -> list[Change[Any]]:
     """Return the changes, each recorded some time after the one before it."""
     at, changes = make.NOW, list[Change[Any]]()
     for email, later, (name, *values) in steps:
@@ -232,7 +233,7 @@ def _compared(result: Any) -> Any:
 def test_a_batch_is_the_same_as_its_changes_one_by_one(
     filled: Database, steps: list[tuple[str, timedelta, tuple[Any, ...]]]
 ) -> None:
-    changes = _changes(steps)
+    changes = changes_of(steps)
     with filled.transaction(dry_run=True) as session:
         expected, refused = _one_by_one(session, changes)
         rows = _rows(session)
@@ -294,14 +295,15 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_changes(
             _unsubscribe(email, make.NOW + HOUR, make.TARGETS[0], Source.ONE_CLICK, HOUR / 2)
             for email in _emails(number)
         ]
-        with database.transaction(dry_run=True) as session:
-            session.connection()
-            with _counted(database) as statements:
-                results = apply(session, changes, make.NOW + HOUR)
+        with _counted(database) as statements, database.transaction(dry_run=True) as session:
+            statements.clear()
+            results = apply(session, changes, make.NOW + HOUR)
         assert {each.changed for each in results} == {prepare is not _have_left}
+        roll_ups = sum("ledger_counts" in each for each in statements)
+        assert roll_ups == (prepare is not _have_left), "only new ledger rows are counted"
         counts.append(len(statements))
     assert counts[0] == counts[1], counts
-    assert counts[0] <= 11 + (citus.URL is not None)  # Citus locks in a statement of its own.
+    assert counts[0] <= 12 + (citus.URL is not None)  # Citus locks in a statement of its own.
 
 
 # Processes.
@@ -343,6 +345,7 @@ def test_processes_with_overlapping_batches_lose_no_change(
         pool.starmap(_unsubscribe_many, jobs, chunksize=1)
     with database.reading() as session:
         assert set(verification.verify(session)) == {None}
+        assert rolled_up(session) == counted(session)
         for email in (*OLD, *NEW):
             person = subscribers.find(session, make.id_of(email))
             ended = {slug for slug in (person.subscriptions if person else ()) if "topic" in slug}

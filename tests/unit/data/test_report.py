@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,14 +14,15 @@ from preference_center.core import (
     page_views,
     reasons,
 )
-from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
+from preference_center.core.vocab import Event, Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.data import report
-from preference_center.store import Database
-from preference_center.store.tables import LedgerRow, Subscriber
+from preference_center.store import Database, sets
+from preference_center.store.tables import LedgerCount, LedgerRow, Subscriber
 from tests.support import make
 
 ADA = "ada@example.org"
-DAY = timedelta(days=1)
+DAY, MOMENT = timedelta(days=1), timedelta.resolution
+ALL_THREE = {"paused": 1, "left": 1, "left_after_less": 1}
 
 
 def _report(database: Database, **selection: Any) -> dict[tuple[str, str], dict[str, int]]:
@@ -29,6 +30,10 @@ def _report(database: Database, **selection: Any) -> dict[tuple[str, str], dict[
     with database.reading() as session:
         lines = report.rows(session, **selection)
     return {(line.topic, line.campaign): +line.counts for line in lines}
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _reduce(session: Session, choice: Frequency | Pause, email: str = ADA, **changes: Any) -> None:
@@ -94,13 +99,21 @@ def test_actions_of_others_do_not_count(database: Database, source: Source) -> N
     assert _report(database) == {}
 
 
-def test_actions_of_an_erased_subscriber_do_not_count(database: Database) -> None:
+def test_actions_of_an_erased_subscriber_still_count(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         _reduce(session, Pause.TWO_WEEKS)
         make.unsubscribe(session, campaign="47")
         erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
-    assert _report(database) == {}
+    assert _report(database) == {("weekly-news", "47"): {"paused": 1, "left": 1}}
+
+
+def test_the_slots_of_all_writers_are_summed(database: Database) -> None:
+    day = make.NOW.date()
+    with database.transaction() as session:
+        same = (day, "offers", "47", Event.UNSUBSCRIBED, Scope.TOPIC, Source.PAGE)
+        sets.insert(session, LedgerCount, [(*same, slot, slot + 1) for slot in range(3)])
+    assert _report(database) == {("offers", "47"): {"left": 6}}
 
 
 Action = Callable[[Session], object]
@@ -203,8 +216,30 @@ def test_a_period_selects_changes_by_the_time_of_recording(database: Database) -
             make.subscriber(session, email)
             earlier = make.NOW - 9 * DAY
             make.unsubscribe(session, email, at=at, occurred_at=earlier, campaign=str(number))
-    selected = _report(database, since=make.NOW + DAY, until=make.NOW + 2 * DAY)
+    midnight = _midnight(make.NOW + DAY)
+    selected = _report(database, since=midnight, until=midnight + DAY)
     assert selected == {("weekly-news", "1"): {"left": 1}}
+
+
+def test_changes_count_by_the_days_that_a_period_overlaps(database: Database) -> None:
+    midnight = _midnight(make.NOW)
+    with database.transaction() as session:
+        for number in range(3):
+            email, at = f"p{number}@example.org", midnight + number * DAY
+            make.subscriber(session, email)
+            _reduce(session, Pause.TWO_WEEKS, email, at=at + DAY / 2, campaign=str(number))
+            make.unsubscribe(session, email, at=at + DAY - MOMENT, campaign=str(number))
+
+    def days(**selection: datetime) -> str:
+        found = _report(database, **selection)
+        assert all(each == ALL_THREE for each in found.values())
+        return "".join(campaign for _, campaign in found)
+
+    assert (days(since=midnight + DAY), days(since=midnight + 2 * DAY - MOMENT)) == ("12", "12")
+    assert (days(until=midnight + DAY), days(until=midnight + DAY + MOMENT)) == ("0", "01")
+    # The same time, in a zone where it is another day.
+    elsewhere = (midnight + DAY).astimezone(timezone(timedelta(hours=-1)))
+    assert (days(since=elsewhere), days(until=elsewhere)) == ("12", "0")
 
 
 def test_page_views_count_by_the_hours_that_a_period_overlaps(database: Database) -> None:
@@ -308,12 +343,13 @@ def test_a_period_is_found_by_an_index(database: Database) -> None:
 
     if not database.is_sqlite:
         with database.transaction() as session:
-            session.execute(text("ANALYZE ledger"))
+            session.execute(text("ANALYZE ledger, ledger_counts"))
     event.listen(database.engine, "before_cursor_execute", explain)
     with database.reading() as session:
         if not database.is_sqlite:
             session.execute(text("SET LOCAL enable_seqscan = off"))
         # A period without rows, so that the planner's choice is stable for so small a table.
         report.rows(session, since=make.NOW + 10 * DAY, until=make.NOW + 11 * DAY)
-    assert len(plans) == 2
-    assert all("ix_ledger_recorded_at" in plan for plan in plans)
+    counts, stream = plans
+    assert "pk_ledger_counts" in counts or "sqlite_autoindex_ledger_counts_1" in counts
+    assert "ix_ledger_recorded_at" in stream

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _create_inbound_counts()
     _create_inbound_seen()
     _create_key_checks()
+    _create_ledger_counts()
     _create_outbox()
     _create_page_views()
     _create_quarantined_messages()
@@ -130,6 +131,61 @@ def _create_key_checks() -> None:
         sa.Column("added_at", TIME, nullable=False),
         _one_of("key_checks", "kind", "identity", "server", "link"),
         sa.PrimaryKeyConstraint("kind", "check_value", name=op.f("pk_key_checks")),
+    )
+
+
+def _create_ledger_counts() -> None:
+    op.create_table(
+        "ledger_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("event", sa.String(length=16), nullable=False),
+        sa.Column("scope", sa.String(length=8), nullable=False),
+        sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        _one_of(
+            "ledger_counts",
+            "source",
+            "one-click",
+            "page",
+            "mailto",
+            "complaint",
+            "bounce",
+            "provider",
+            "api",
+            "import",
+            "console",
+            "cli",
+        ),
+        _one_of("ledger_counts", "scope", "topic", "all", "address"),
+        _one_of(
+            "ledger_counts",
+            "event",
+            "subscribed",
+            "unsubscribed",
+            "unconfirmed",
+            "resubscribed",
+            "stayed_off",
+            "reduced",
+            "increased",
+            "paused",
+            "resumed",
+            "undone",
+            "lifted",
+            "erased",
+        ),
+        sa.PrimaryKeyConstraint(
+            "day",
+            "topic",
+            "campaign",
+            "event",
+            "scope",
+            "source",
+            "slot",
+            name=op.f("pk_ledger_counts"),
+        ),
     )
 
 

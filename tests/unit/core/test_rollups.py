@@ -1,0 +1,159 @@
+"""Roll-ups: they say what the ledger says, and their writers do not wait for each other long."""
+
+import multiprocessing
+from collections.abc import Sequence
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from preference_center.core import erasure, rollups
+from preference_center.core.apply import apply
+from preference_center.core.change import Target
+from preference_center.core.consent import Unsubscribe
+from preference_center.core.draft import Change
+from preference_center.core.errors import UndoRefusal
+from preference_center.core.vocab import Event, Scope, Source
+from preference_center.store import Database
+from preference_center.store.tables import LedgerCount, row_values
+from tests.support import make
+from tests.support.rollups import Counts, counted, rolled_up
+from tests.unit.core.test_apply import STEPS, changes_of
+
+DAY = timedelta(days=1)
+NOON = make.NOW.replace(hour=12, minute=0)
+
+
+def _assert_equal(database: Database) -> Counts:
+    with database.reading() as session:
+        found = rolled_up(session)
+        assert found == counted(session)
+    return found
+
+
+def _apply(database: Database, changes: Sequence[Change[Any]]) -> None:
+    """Apply the changes in one transaction, or else each in its own; some may be refused."""
+    try:
+        with database.transaction() as session:
+            apply(session, changes, make.NOW)
+    except UndoRefusal:
+        for change in changes if len(changes) > 1 else ():
+            _apply(database, [change])
+
+
+@pytest.mark.integration
+@given(batches=st.lists(STEPS, max_size=3))
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_roll_ups_equal_the_ledger_after_any_changes(
+    database: Database, batches: list[list[tuple[str, timedelta, tuple[Any, ...]]]]
+) -> None:
+    for steps in batches:
+        kept = [(email, 9 * gap, step) for email, gap, step in steps if step[0] != "erase"]
+        _apply(database, changes_of(kept))
+    _assert_equal(database)
+
+
+def test_a_change_counts_on_the_day_of_its_recording_in_utc(database: Database) -> None:
+    late = NOON.replace(hour=23, minute=59, second=59)
+    with database.transaction() as session:
+        for email, at in (("a@example.org", late), ("b@example.org", late + timedelta(seconds=1))):
+            make.unsubscribe(session, email, campaign="47", at=at, occurred_at=NOON - 9 * DAY)
+    what = ("weekly-news", "47", Event.UNSUBSCRIBED, Scope.TOPIC, Source.PAGE)
+    assert _assert_equal(database) == {
+        (NOON.date(), *what): 1,
+        ((NOON + DAY).date(), *what): 1,
+    }
+
+
+def test_all_parts_of_a_transaction_add_to_one_slot(database: Database) -> None:
+    with database.transaction() as session:
+        for number in range(20):
+            make.unsubscribe(session, f"p{number}@example.org", campaign=str(number % 2))
+    with database.reading() as session:
+        rows = session.query(LedgerCount).all()
+    assert [row.count for row in rows] == [10, 10]
+    assert len({row.slot for row in rows}) == 1
+
+
+def test_transactions_use_all_slots(database: Database) -> None:
+    for number in range(200):
+        with database.transaction() as session:
+            make.unsubscribe(session, f"p{number}@example.org")
+    with database.reading() as session:
+        assert {row.slot for row in session.query(LedgerCount)} == set(range(rollups.SLOTS))
+    assert sum(_assert_equal(database).values()) == 200
+
+
+def test_what_is_rolled_back_is_not_counted(database: Database) -> None:
+    with database.transaction(dry_run=True) as session:
+        make.unsubscribe(session)
+    assert _assert_equal(database) == {}
+
+
+def test_an_erasure_counts_and_leaves_earlier_counts(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.unsubscribe(session, campaign="47")
+    before = _assert_equal(database)
+    with database.transaction() as session:
+        erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
+    with database.reading() as session:
+        added = rolled_up(session) - before
+        assert rolled_up(session) & before == before
+    where = (make.NOW.date(), "", "")
+    assert added == {
+        (*where, Event.UNSUBSCRIBED, Scope.ALL, Source.CLI): 1,
+        (*where, Event.ERASED, Scope.ALL, Source.CLI): 1,
+    }
+
+
+def test_a_count_holds_no_personal_data(database: Database) -> None:
+    expected = {"day", "topic", "campaign", "event", "scope", "source", "slot", "count"}
+    assert set(row_values(LedgerCount())) == expected
+
+
+# Processes.
+
+PROCESSES, ROUNDS, PARTS, SIZE = 4, 10, 3, 4
+TOPICS = [f"topic-{number}" for number in range(5)]
+
+
+def _unsubscribe_many(url: str, process: int) -> None:
+    """Apply several batches in each transaction, all with the same slot and the same few keys.
+
+    Each batch locks subscribers of this process, known and new ones, after the one before it has
+    counted its rows.
+    """
+    rollups.SLOTS = 1
+    database, chance = make.database(url), Random(process)
+    for turn in range(ROUNDS):
+        with database.transaction() as session:
+            for part in range(PARTS):
+                slug = chance.choice(TOPICS)
+                context = make.context(Source.ONE_CLICK, campaign=chance.choice("ab"))
+                people = [*range(SIZE), *(100 + SIZE * (PARTS * turn + part + n) for n in (0, 1))]
+                changes = [
+                    Unsubscribe(make.id_of(f"{process}-{n}@example.org"), Target.of(slug), context)
+                    for n in people
+                ]
+                apply(session, changes, make.NOW)
+    database.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql", "distributed"], indirect=True)
+def test_processes_with_the_same_keys_lose_no_count_and_do_not_deadlock(
+    database: Database, database_url: str
+) -> None:
+    with database.transaction() as session:
+        for slug in TOPICS:
+            make.topic(session, slug)
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        jobs = [(database_url, process) for process in range(PROCESSES)]
+        pool.starmap(_unsubscribe_many, jobs, chunksize=1)
+    assert sum(_assert_equal(database).values()) > PROCESSES * ROUNDS
