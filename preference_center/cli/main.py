@@ -1,7 +1,6 @@
 """The command `preference-center`: its commands, and what happens when one fails."""
 
 import errno
-import gc
 import sys
 from importlib import import_module
 from typing import Any, NoReturn
@@ -50,7 +49,6 @@ class LazyCommand(click.Command):
     def load(self) -> click.Command:
         """Import and return the command."""
         module = import_module(f"preference_center.cli.{self._module}")
-        gc.freeze()  # Modules are never garbage: a tenth of an import went into traversing them.
         command: click.Command = getattr(module, self._attribute)
         return command
 

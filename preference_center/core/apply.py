@@ -28,15 +28,16 @@ def apply(session: Session, changes: Sequence[Change[_Result]], now: datetime) -
     """
     known, results = _load_topics(session, changes, now), dict[int, _Result]()
     remaining = dict(enumerate(changes))
-    on_record = work.on_record(session, {each.subscriber_id for each in changes})
+    ids = {each.subscriber_id for each in changes}
     # New subscribers come first: a transaction that has locked others must not wait for one that
     # inserts the same new subscriber, because that one may wait for the locks.
-    if new := {each.subscriber_id for each in changes} - on_record:
+    if new := ids - work.on_record(session, ids):
         first = {n: each for n, each in remaining.items() if each.subscriber_id in new}
         lost = _make(session, first, work.new_drafts(session, new, known, now), now, results)
         kept = new - lost
         remaining = {n: each for n, each in remaining.items() if each.subscriber_id not in kept}
-    if ids := {each.subscriber_id for each in remaining.values()}:
+        ids = {each.subscriber_id for each in remaining.values()}
+    if ids:
         _make(session, remaining, work.load(session, ids, known), now, results)
     return [results[number] for number in range(len(changes))]
 

@@ -49,7 +49,7 @@ def ask(
         topic, now = topics.get(session, slug), clock()
         wanted = [each for each in people if each in claimable]
         # Before `check` inserts subscribers: no transaction may wait for locks after it has.
-        queries.lock_ids(session, sorted(wanted))
+        queries.lock_ids(session, wanted)
         verdicts = check(session, topic, campaign, people, now)
         _claim(session, topic, campaign, {each: verdicts[each] for each in wanted}, now)
     return verdicts

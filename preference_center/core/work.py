@@ -53,7 +53,7 @@ def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -
     key = _sealing_key(session)
     if distributed := citus.is_distributed(session):
         queries.lock_ids(session, ids)
-    own = sets.select(session, tables.Subscriber, sorted(ids), lock=not distributed)
+    own = sets.select(session, tables.Subscriber, ids, lock=not distributed)
     subscriptions = _values(session, tables.Subscription, ids)
     suppressions = _values(session, tables.Suppression, ids)
     drafts = {}

@@ -60,8 +60,7 @@ class ImportRecord(Change[Imported]):
     def _add(self, draft: Draft, record: PreferenceRecord) -> str:
         at = record.changed_at or record.consent_at or self.now
         wording = record.consent_wording or None
-        context = self._context(at, record.changed_by, record.stated_source)
-        context = replace(context, wording=wording)
+        context = self._context(at, record.changed_by, record.stated_source, wording)
         ends = record.status.ends_consent
         status = Status.UNSUBSCRIBED if ends else Status(record.status.value)
         subscription = consent.new_subscription(record.topic, status, context)
@@ -92,12 +91,17 @@ class ImportRecord(Change[Imported]):
         return "unsubscribed" if changed else "unchanged"
 
     def _context(
-        self, at: datetime | None, original_source: Source, stated_source: str
+        self,
+        at: datetime | None,
+        original_source: Source,
+        stated_source: str,
+        wording: str | None = None,
     ) -> ChangeContext:
         return ChangeContext(
             Source.IMPORT,
             at or self.now,
             self.now,
+            wording=wording,
             original_source=original_source,
             stated_source=stated_source,
         )

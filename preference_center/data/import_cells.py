@@ -41,13 +41,15 @@ class Cells:
 
     def text(self, column: str) -> str:
         """Return a cell without NUL characters, cut to the maximum length."""
-        return self.values.get(column, "").replace("\0", "")[:MAX_CELL]
+        text = self.values.get(column)
+        return text.replace("\0", "")[:MAX_CELL] if text else ""
 
     def read(self, column: str, parse: Callable[[str, str], _Value | None]) -> _Value | None:
         """Return what `parse` returns for a column's name and cell; None if the cell is empty."""
-        text = self.text(column).strip()
+        if not (text := self.text(column).strip()):
+            return None
         try:
-            return parse(column, text) if text else None
+            return parse(column, text)
         except BadRowError as error:
             if not self.lenient:
                 raise

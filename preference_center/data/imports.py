@@ -4,11 +4,12 @@ An import only adds: it changes no choice on record, and never undoes an unsubsc
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,7 @@ from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_records import Record, Rules
 from preference_center.data.import_rows import read_row
+from preference_center.data.overlap import overlapped
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
 
@@ -40,6 +42,15 @@ class _RowRecord:
     row: Row
     record: Record
     counts: bool
+
+
+@dataclass
+class _Applied:
+    """What a transaction did: how often which effect, and the rows that it refused."""
+
+    effects: Counter[str] = field(default_factory=Counter)
+    not_on_record: int = 0
+    refused: list[RefusedRow] = field(default_factory=list)
 
 
 @dataclass
@@ -95,12 +106,23 @@ class Import:
             counts["refused"] += 1
             on_refused(row)
 
-        for batch in batches(rows, ROWS_PER_BATCH):
-            records = iter([each for row in batch for each in self._read(row, refuse, on_warning)])
-            while part := list(islice(records, RECORDS_PER_TRANSACTION)):
-                counts.update(self._apply(part, refuse))
+        parts = self._parts(rows, refuse, on_warning)
+        for _, applied in overlapped(self.database, self._apply, parts, _ids):
+            for refused in applied.refused:
+                refuse(refused)
+            counts.update(applied.effects)
+            self.findings.not_on_record += applied.not_on_record
             on_progress()
         return counts
+
+    def _parts(
+        self, rows: Iterable[Row | RefusedRow], refuse: _OnRefused, warn: _OnWarning
+    ) -> Iterator[list[_RowRecord]]:
+        """Yield the records of one transaction after the other."""
+        for batch in batches(rows, ROWS_PER_BATCH):
+            records = iter([each for row in batch for each in self._read(row, refuse, warn)])
+            while part := list(islice(records, RECORDS_PER_TRANSACTION)):
+                yield part
 
     def _read(
         self, row: Row | RefusedRow, refuse: _OnRefused, warn: _OnWarning
@@ -123,11 +145,11 @@ class Import:
         counted = [_RowRecord(row, record, counts=True) for record in read.records]
         return counted + [_RowRecord(row, record, counts=False) for record in read.aliases]
 
-    def _apply(self, part: Sequence[_RowRecord], refuse: _OnRefused) -> Counter[str]:
-        now, counts = self.clock(), Counter[str]()
+    def _apply(self, part: Sequence[_RowRecord]) -> _Applied:
+        now, applied = self.clock(), _Applied()
         with self.database.transaction(dry_run=self.dry_run) as session:
             known, new = self._topics(session, [each.record for each in part])
-            usable = self._usable(part, known | new, refuse)
+            usable = self._usable(part, known | new, applied.refused)
             changes = [
                 ImportRecord(each.record.identity.id, each.record, now, each.counts)
                 for each in usable
@@ -135,15 +157,15 @@ class Import:
             results = apply(session, changes, now)
         for each, result in zip(usable, results, strict=True):
             if each.counts:
-                counts[result.effect] += 1
+                applied.effects[result.effect] += 1
                 is_new = result.is_new and result.effect == "unsubscribed"
-                self.findings.not_on_record += is_new
-        return counts
+                applied.not_on_record += is_new
+        return applied
 
     def _usable(
-        self, records: Sequence[_RowRecord], known: Set[str], refuse: _OnRefused
+        self, records: Sequence[_RowRecord], known: Set[str], refused: list[RefusedRow]
     ) -> list[_RowRecord]:
-        """Return the records whose topic may be used, and refuse the rows of the others.
+        """Return the records whose topic may be used, and add the rows of the others to `refused`.
 
         Topics that only this import's unsubscribes have created do not count as known, so that the
         order of the rows does not matter.
@@ -155,7 +177,7 @@ class Import:
                 usable.append(each)
             else:
                 _add(self.findings.missing_topics, each.record.topic)
-                refuse(each.row.refused("the topic does not exist"))
+                refused.append(each.row.refused("the topic does not exist"))
         return usable
 
     def _topics(self, session: Session, records: Sequence[Record]) -> tuple[set[str], set[str]]:
@@ -166,6 +188,10 @@ class Import:
         new = (named if self.create_topics else ended) - known
         self.findings.new_topics |= new
         return known, new
+
+
+def _ids(part: Sequence[_RowRecord]) -> set[UUID]:
+    return {each.record.identity.id for each in part}
 
 
 def _add(items: set[_Item], item: _Item) -> None:

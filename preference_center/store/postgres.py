@@ -15,6 +15,9 @@ from psycopg.abc import PQGen
 from psycopg.errors import Diagnostic, InFailedSqlTransaction, _WaitTimeout
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.types.string import BytesBinaryDumper
+
+from preference_center.store import arrays
 
 CONNECT_SECONDS = 3
 MIN_IDLE_SECONDS = 60
@@ -34,6 +37,11 @@ _Result = TypeVar("_Result")
 
 class NoAnswerError(psycopg.OperationalError, TimeoutError):
     """The server did not answer in time."""
+
+
+for _type in arrays.TYPES:
+    _dumper = type(f"{_type.name}_dumper", (BytesBinaryDumper,), {"oid": _type.oid})
+    psycopg.adapters.register_dumper(_type.form, _dumper)
 
 
 def parameters(seconds: float) -> Mapping[str, str]:

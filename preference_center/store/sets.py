@@ -13,7 +13,8 @@ from typing import Any, cast
 from sqlalchemy import Boolean, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
 
-from preference_center.store import citus
+from preference_center.store import arrays, citus
+from preference_center.store.arrays import ArrayType
 from preference_center.store.tables import Base, Utc
 from preference_center.store.tables.base import Word
 
@@ -21,13 +22,13 @@ Rows = Sequence[tuple[Any, ...]]
 _Converter = Callable[[Any], Any] | None  # None leaves a value as it is.
 
 _ARRAY = "unnest"  # The function that returns the rows of arrays.
-_ARRAY_TYPES: dict[type, str] = {
-    Boolean: "bool",
-    Date: "date",
-    Integer: "int8",
-    LargeBinary: "bytea",
-    Utc: "timestamptz",
-    Uuid: "uuid",
+_ARRAY_TYPES: dict[type, ArrayType] = {
+    Boolean: arrays.BOOL,
+    Date: arrays.DATE,
+    Integer: arrays.INT8,
+    LargeBinary: arrays.BYTEA,
+    Utc: arrays.TIMESTAMPTZ,
+    Uuid: arrays.UUID,
 }
 
 
@@ -119,15 +120,17 @@ def _execute(
     session: Session, table: type[Base], statement: str, names: tuple[str, ...], rows: Rows
 ) -> Any:
     """Run a statement once with an array per column, or for each row."""
-    connection = session.connection()
-    converters = _converters(table, names, connection.dialect)
-    columns = [
-        column if convert is None else [convert(value) for value in column]
-        for column, convert in zip(map(list, zip(*rows, strict=True)), converters, strict=True)
-    ]
+    connection, columns = session.connection(), zip(*rows, strict=True)
     if _ARRAY in statement:
-        return connection.exec_driver_sql(statement, tuple(columns))
-    values = list(zip(*columns, strict=True))
+        types = _array_types(table, names)
+        written = tuple(kind.array(column) for kind, column in zip(types, columns, strict=True))
+        return connection.exec_driver_sql(statement, written)
+    converters = _converters(table, names, connection.dialect)
+    converted = [
+        column if convert is None else [convert(value) for value in column]
+        for column, convert in zip(columns, converters, strict=True)
+    ]
+    values = list(zip(*converted, strict=True))
     if connection.dialect.name == "sqlite":
         return connection.exec_driver_sql(statement, values)
     return citus.run_each(connection, statement, values)
@@ -144,7 +147,9 @@ def _select(
         return connection.exec_driver_sql(
             _select_text(table, names, f"IN ({marks})", ""), tuple(plain)
         )
-    return connection.exec_driver_sql(_select_text(table, names, "= ANY(%b)", lock), (list(keys),))
+    (kind,) = _array_types(table, names[:1])
+    statement = _select_text(table, names, "= ANY(%b)", lock)
+    return connection.exec_driver_sql(statement, (kind.array(keys),))
 
 
 @lru_cache
@@ -197,11 +202,16 @@ def _delete(table: type[Base], mark: str, keys: tuple[str, ...]) -> str:
     return " ".join(("DELETE FROM", name, "USING", source, "WHERE", " AND ".join(matches)))
 
 
-def _arrays(table: type[Base], names: Sequence[str], alias: str) -> str:
-    """Return a FROM clause of the rows of a binary array parameter for each column."""
+def _arrays(table: type[Base], names: tuple[str, ...], alias: str) -> str:
+    """Return a FROM clause of the rows of an array parameter for each column."""
+    columns = (f"%b::{kind.name}[]" for kind in _array_types(table, names))
+    return f"{_ARRAY}({', '.join(columns)}) AS {alias} ({', '.join(names)})"
+
+
+@cache
+def _array_types(table: type[Base], names: tuple[str, ...]) -> tuple[ArrayType, ...]:
     types = (type(table.__table__.columns[name].type) for name in names)
-    arrays = (f"%b::{_ARRAY_TYPES.get(each, 'text')}[]" for each in types)
-    return f"{_ARRAY}({', '.join(arrays)}) AS {alias} ({', '.join(names)})"
+    return tuple(_ARRAY_TYPES.get(each, arrays.TEXT) for each in types)
 
 
 @cache
