@@ -40,7 +40,7 @@ def create_app(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
 ) -> Flask:
     """Return the WSGI application. `connections` is the number of threads that serve it."""
-    # Not above: `serve` first says in the environment that processes share their metrics.
+    # Not imported above: `serve` first sets the variable by which processes share their metrics.
     from preference_center.web import scrape
     from preference_center.web.metrics import MeasuredApp, Metrics
 
@@ -117,7 +117,7 @@ def _started_spool(
             observe=lambda state: metrics.observe_spool(state, clock()),
         )
     except (OSError, SpoolError) as error:
-        # A full disk, for example. A process that ended here would be started again and again.
+        # For example, the disk is full. If the process ended here, it would restart endlessly.
         log.error("there is no spool: %s", getattr(error, "strerror", error))  # noqa: TRY400
         return None
     spool.start()

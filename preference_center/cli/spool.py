@@ -1,4 +1,4 @@
-"""`spool`: show, replay and strike off the spools of serving processes."""
+"""`spool`: show and replay spools, and remove processes whose spool is lost."""
 
 import sys
 from datetime import datetime, timedelta

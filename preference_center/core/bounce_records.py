@@ -25,7 +25,7 @@ MAX_TAKEN_BACK = 50
 def load(
     session: Session, drafts: Sequence[Draft], domains: Collection[str], now: datetime
 ) -> None:
-    """Load the history of each draft; a draft occurs once for each of its bounces."""
+    """Load the history of bounces into each draft. `drafts` has a draft once for each bounce."""
     counts = DomainCounts.load(session, domains, now)
     times = Counter(draft.subscriber.subscriber_id for draft in drafts)
     by_id = {draft.subscriber.subscriber_id: draft for draft in drafts}

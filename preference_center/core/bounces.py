@@ -81,7 +81,7 @@ class RecordBounce(Change[BounceEffect]):
 
 
 def record(draft: Draft, bounce: Bounce, now: datetime) -> BounceEffect:
-    """Record a bounce, suppress the subscriber if the rules say so; return the effect."""
+    """Record a bounce, suppress the subscriber if the rules require it, and return the effect."""
     if bounce.severity is BounceSeverity.IGNORED:
         return BounceEffect.IGNORED
     bounce = replace(bounce, occurred_at=min(bounce.occurred_at, now))  # clocks differ

@@ -13,6 +13,7 @@ from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
 
 DOUBLE_PRESS = timedelta(minutes=1)
+_NEVER_SUPERSEDED = {Source.COMPLAINT, Source.BOUNCE}
 CLOCK_DIFFERENCE = timedelta(minutes=1)  # The clocks of two machines may differ by so much.
 
 
@@ -157,10 +158,9 @@ def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> b
     not an older one that arrives later through an import. If it is uncertain which of the two was
     newer, because two clocks are involved, the unsubscribe counts. A file states times exactly.
     """
-    grave = {Source.COMPLAINT, Source.BOUNCE}
     if context.occurred_at >= context.recorded_at:
         return False
-    if grave & {context.source, context.original_source}:
+    if _NEVER_SUPERSEDED & {context.source, context.original_source}:
         return False
     rows = history.superseding(ledger.newest_first(draft.entries, topic))
     newest = next(rows, None)

@@ -21,11 +21,6 @@ def record_new(session: Session, channel: str, names: Iterable[str], now: dateti
     return {digests[digest] for digest in new}
 
 
-def record_if_new(session: Session, channel: str, name: str, now: datetime) -> bool:
-    """Record one inbound item; return False if it was already recorded."""
-    return bool(record_new(session, channel, [name], now))
-
-
 def _digest(channel: str, name: str) -> bytes:
     # A recipient may contain any bytes.
     item = f"{channel}\n{name}".encode("utf-8", "surrogateescape")

@@ -158,12 +158,12 @@ class Change(ABC, Generic[Result_co]):
 
     @abstractmethod
     def make(self, draft: Draft) -> Result_co:
-        """Make the change. The topics exist."""
+        """Make the change in a draft, and return its result. The topics that it needs exist."""
 
     @classmethod
     def load(cls, session: Session, made: Sequence[tuple[Self, Draft]], now: datetime) -> None:
-        """Load what decisions about changes of this kind need in addition, into their drafts."""
+        """Load into the drafts what else changes of this kind need. `now` is when they are made."""
 
     @classmethod
     def store(cls, session: Session, made: Sequence[tuple[Self, Draft]], now: datetime) -> None:
-        """Write what changes of this kind have left in their drafts in addition."""
+        """Write what else changes of this kind have added to their drafts."""

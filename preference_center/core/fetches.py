@@ -1,4 +1,4 @@
-"""Until when unsubscribes were fetched by a sender: by an audience check or an export.
+"""Record until when senders have fetched unsubscribes, by an audience check or an export.
 
 An audience check of a topic fetches the unsubscribes from that topic, the ones from everything
 included. An export of preferences fetches the unsubscribes from topics, and an export of

@@ -32,7 +32,7 @@ class NetChange:
     occurred_at: datetime
 
 
-def own(entries: Iterable[LedgerEntry], last: int) -> list[LedgerEntry]:
+def own_choices(entries: Iterable[LedgerEntry], last: int) -> list[LedgerEntry]:
     """Return the entries up to row `last` that are the subscriber's own choices."""
     return [each for each in entries if each.seq <= last and each.source.is_own]
 

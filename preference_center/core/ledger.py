@@ -98,9 +98,6 @@ def _rows(session: Session, ranges: Iterable[tuple[int, list[UUID]]]) -> Select[
         and_(queries.among(session, LedgerRow.subscriber_id, ids), LedgerRow.seq >= first)
         for first, ids in ranges
     )
-    same_row = and_(
-        LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
-    )
     return (
         select(
             LedgerRow.subscriber_id,
@@ -115,7 +112,7 @@ def _rows(session: Session, ranges: Iterable[tuple[int, list[UUID]]]) -> Select[
             LedgerDetail.before,
             LedgerDetail.after,
         )
-        .outerjoin(LedgerDetail, same_row)
+        .outerjoin(LedgerDetail, queries.ARE_ITS_DETAILS)
         .where(or_(*wanted))
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )

@@ -1,6 +1,6 @@
-"""What the metrics say about the database: a few figures, each one entry or one range of an index.
+"""The figures of the database that the metrics show. Each is read from one range of an index.
 
-Nothing here names a subscriber or a topic.
+They name no subscriber and no topic.
 """
 
 from dataclasses import dataclass

@@ -48,14 +48,14 @@ class Waiting:
     oldest_at: datetime | None = None
 
 
-def report(session: Session, process: Process, look: Callable[[], Waiting]) -> None:
+def report(session: Session, process: Process, read_spool: Callable[[], Waiting]) -> None:
     """Report what waits in the spool of a process, and register it if it is not on record.
 
-    `look` is called after the database's time was read: what is acknowledged later than it looks
-    must not count as reported.
+    `read_spool` is called after the database's time was read. An unsubscribe that is acknowledged
+    after the spool was read must not count as reported.
     """
     now = queries.database_time(session)
-    waiting = look()
+    waiting = read_spool()
     values: dict[str, Any] = {
         "reported_at": now,
         "waiting_rows": waiting.rows,

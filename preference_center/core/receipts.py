@@ -95,7 +95,7 @@ def read(
     if subscriber is None:
         return None
     entries = ledger.load(session, subscriber.subscriber_id, first)
-    own = history.own(entries, last)
+    own = history.own_choices(entries, last)
     noticed = _most_telling(history.net_changes(own))
     if not noticed:
         return None

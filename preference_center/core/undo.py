@@ -64,7 +64,7 @@ def state_before(
 
     `entries` are all of the subscriber's from the first row to be undone.
     """
-    own = history.own(entries, last)
+    own = history.own_choices(entries, last)
     before: dict[str, Value] = {}
     for entry in reversed(own):
         before.update(entry.before or {})

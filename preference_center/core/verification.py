@@ -5,12 +5,12 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Select, and_, select, type_coerce
+from sqlalchemy import Select, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NULLTYPE
 
 from preference_center.core.vocab import KeyKind
-from preference_center.store import seals
+from preference_center.store import queries, seals
 from preference_center.store.streaming import streamed
 from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber
 from preference_center.store.text_cells import IdText, TimeText
@@ -76,13 +76,10 @@ def _rows() -> Select[*tuple[Any, ...]]:
         TimeText(LedgerRow.recorded_at),
         LedgerRow.digest,
     )
-    same_row = and_(
-        LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
-    )
     return (
         select(*(type_coerce(column, NULLTYPE) for column in columns))
         .select_from(Subscriber)
         .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
-        .outerjoin(LedgerDetail, same_row)
+        .outerjoin(LedgerDetail, queries.ARE_ITS_DETAILS)
         .order_by(Subscriber.subscriber_id, LedgerRow.seq)
     )

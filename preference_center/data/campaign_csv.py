@@ -57,8 +57,8 @@ class CampaignFile(LinksFile):
     ) -> Iterator[Merged]:
         """Yield each row with its verdict and, if that is `allow`, its links.
 
-        A person is allowed once; later rows about them are `deny` with reason `duplicate`. A
-        refused row does not count as the first.
+        A subscriber is allowed once. Later rows about the same subscriber are `deny` with reason
+        `duplicate`. A refused row does not count as the first.
 
         With `claim`, each allowed email counts towards frequency caps; its claim is committed
         before the row is yielded. `processes` do the work; see `spreading.spread`.
@@ -85,9 +85,9 @@ class CampaignFile(LinksFile):
         database: Database,
         clock: Callable[[], datetime],
     ) -> Iterator[int | RefusedRow]:
-        """Release the claims of people who were not emailed; yield how many, by batch.
+        """Release the claims of recipients who were not emailed; yield the number of each batch.
 
-        A row whose verdict is not `allow` is skipped.
+        Refused rows are yielded too. A row whose verdict is not `allow` is skipped.
         """
         for batch in self._batches(filter(_may_be_claimed, rows)):
             yield from (each for each in batch if isinstance(each, RefusedRow))
@@ -195,7 +195,7 @@ def _ids(batch: _Batch) -> set[UUID]:
 
 
 def _emails_by_id(batch: _Batch) -> dict[UUID, str]:
-    """Return the people of a batch with their addresses, or "" if no row has the address."""
+    """Return the address of each subscriber in a batch, or "" if no row has the address."""
     emails: dict[UUID, str] = {}
     for each in _identities(batch):
         emails[each.id] = emails.get(each.id) or each.email or ""

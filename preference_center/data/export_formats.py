@@ -42,7 +42,6 @@ def json_lines(names: Sequence[str], columns: Iterable[Column]) -> str:
 def _csv_cells(column: Column) -> Column:
     if not _SPECIAL.search("|" + "|".join(column)):
         return column
-    cells = {
-        cell: csv_cell(escape_formula(cell)) for cell in set(column)
-    }  # Many rows have the same wording.
+    # Each different cell is escaped once: many rows have the same wording.
+    cells = {cell: csv_cell(escape_formula(cell)) for cell in set(column)}
     return [cells[cell] for cell in column]

@@ -22,7 +22,7 @@ from preference_center.data.export_formats import csv_lines, json_lines
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.store import export_queries
 from preference_center.store.seals import STATED_SOURCE
-from preference_center.store.streaming import Batch, streamed
+from preference_center.store.streaming import AnySelect, Batch, streamed
 from preference_center.store.text_cells import as_text
 
 _DETAILS = ("status", "original_source", "stated_source")
@@ -61,7 +61,7 @@ class Kind:
     """
 
     columns: tuple[str, ...]
-    query: Callable[[str | None, datetime | None, datetime | None], export_queries.AnySelect]
+    query: Callable[[str | None, datetime | None, datetime | None], AnySelect]
     fetch: FetchKind | None = None
 
 
@@ -91,7 +91,7 @@ def write(
     query = kind.query(selected.topic, selected.since, selected.until)
     names = query.selected_columns.keys()
     types = (column.type for column in query.selected_columns)
-    free = {name for name, kept in zip(names, types, strict=True) if isinstance(kept, String)}
+    free = {name for name, each in zip(names, types, strict=True) if isinstance(each, String)}
     if file_format == "csv":
         file.write(("\ufeff" if mark else "") + ",".join(kind.columns) + "\r\n")
     with streamed(session, as_text(query)) as batches:

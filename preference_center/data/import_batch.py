@@ -64,7 +64,7 @@ class ImportRecord(Change[Imported]):
         ends = record.status.ends_consent
         status = Status.UNSUBSCRIBED if ends else Status(record.status.value)
         subscription = consent.new_subscription(record.topic, status, context)
-        _describe(subscription, record)
+        _add_fields(subscription, record)
         result = consent.record_subscription(draft, subscription, context)
         return "added" if result.changed else "unchanged"
 
@@ -139,7 +139,8 @@ def _add_missing_details(subscriber: Subscriber, record: Record) -> None:
         subscriber.locale = record.locale
 
 
-def _describe(subscription: Subscription, record: PreferenceRecord) -> None:
+def _add_fields(subscription: Subscription, record: PreferenceRecord) -> None:
+    """Set what a record says about a subscription besides its status."""
     subscription.frequency = record.frequency
     subscription.paused_until = record.paused_until
     subscription.consent_at = record.consent_at

@@ -77,7 +77,10 @@ def load_known(session: Session, messages: Iterable[Message]) -> Known:
 
 
 def complaints(message: Message, known: Known, now: datetime) -> Iterator[Unsubscribe]:
-    """End all topics if a listed reporter signed a complaint, else only its topic, silently."""
+    """Yield the unsubscribes of a complaint, which send no email.
+
+    They end all topics if a listed reporter has signed the complaint, otherwise its topic.
+    """
     context = ChangeContext(Source.COMPLAINT, now, now)
     ended = {
         (token.subscriber_id, ALL if message.trusted else Target.of(known.topic(token)))

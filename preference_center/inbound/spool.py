@@ -67,10 +67,10 @@ class Spool:
     def __init__(self, path: Path, max_rows: int = MAX_ROWS) -> None:
         self._max_rows = max_rows
         self._lock = threading.Lock()  # held while the connection is used
-        self._turn = threading.Condition()  # guards the next two
+        self._turn = threading.Condition()  # guards the next three
         self._queue: list[_Write] = []
         self._writing = False
-        self._accepts = True
+        self._accepts = True  # False after a failed write
         with reporting_errors():
             self._connection = connect(path)
             try:
@@ -82,32 +82,32 @@ class Spool:
     def write(self, entries: Sequence[SpooledUnsubscribe]) -> None:
         """Store unsubscribes durably, all or none. Threads that wait share a commit.
 
-        Raises SpoolFullError if there is no room, and SpoolError if the disk refuses.
+        Raises SpoolFullError if there is no room, and SpoolError if the file cannot be written.
         """
-        own = _Write([row_of(entry) for entry in entries])
+        write = _Write([row_of(entry) for entry in entries])
         with self._turn:
-            self._queue.append(own)
-            self._turn.wait_for(lambda: own.tried or not self._writing)
-            if not own.tried:  # Otherwise another thread has written these rows with its own.
+            self._queue.append(write)
+            self._turn.wait_for(lambda: write.tried or not self._writing)
+            if not write.tried:  # Otherwise another thread has written these rows with its own.
                 shared, self._queue, self._writing = self._queue, [], True
-        if not own.tried:
+        if not write.tried:
             self._write(shared)
-        if own.error is not None:
-            raise own.error
+        if write.error is not None:
+            raise write.error
 
     def replay(self, apply: Apply) -> int:
-        """Hand over the rows in order, and delete each batch when `apply` returns; return how many.
+        """Apply the rows in their order, and return how many were applied.
 
-        `apply` must have committed then. A row that it fails on stays in the file; the others are
-        handed over without it.
+        Each batch is deleted when `apply` returns: it must have committed by then. If it fails for
+        a row, this row stays in the file, and the others of its batch are applied without it.
 
         Raises:
-            UnavailableError: `apply` has raised it. The rest was not handed over.
+            UnavailableError: `apply` has raised it. The remaining rows stay in the file.
             SpoolError: some rows could not be applied; or the file could not be used.
         """
         count = position = failed = 0
         while batch := self._next(position):
-            applied = self._hand_over(batch, apply)
+            applied = self._apply(batch, apply)
             count, failed = count + applied, failed + len(batch) - applied
             position = batch[-1][0]
         if failed:
@@ -142,11 +142,12 @@ class Spool:
             return True
 
     def close(self) -> None:
+        """Close the file. Its rows stay."""
         with self._lock:
             self._connection.close()
 
     def _write(self, shared: Sequence[_Write]) -> None:
-        """Write the rows of several threads in one transaction, and let these threads go on."""
+        """Write the rows of several threads in one transaction, and wake these threads."""
         error: SpoolError | None = SpoolError("the spool was interrupted")
         try:
             with self._lock:
@@ -167,15 +168,15 @@ class Spool:
         self._transact(INSERT, rows)
         self._rows += len(rows)
 
-    def _hand_over(self, rows: Sequence[Row], apply: Apply) -> int:
-        """Have rows applied, one by one if that fails for all, and return how many were."""
+    def _apply(self, rows: Sequence[Row], apply: Apply) -> int:
+        """Apply rows, one by one if they fail together, and return how many were applied."""
         try:
             apply([entry_of(row) for row in rows])
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 (one failing row must not block the others)
             if len(rows) > 1:
-                return sum(self._hand_over([row], apply) for row in rows)
+                return sum(self._apply([row], apply) for row in rows)
             log_unexpected(log, "a spooled unsubscribe could not be applied", error)
             return 0
         self._delete(rows)

@@ -51,7 +51,7 @@ class LockedSpool:
 
 @dataclass(frozen=True)
 class SpoolFile:
-    """A spool as `list_files` finds it. `state` is None if it cannot be read, for reason `why`."""
+    """A spool in the folder. `state` is None if it cannot be read; `why` is the reason then."""
 
     process_id: UUID
     is_locked: bool

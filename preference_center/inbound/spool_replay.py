@@ -40,11 +40,11 @@ def apply_batch(
 
 
 def adopt(database: Database, folder: Path, apply: Apply) -> Adopted:
-    """Replay the spools whose processes have ended, remove these from the database, and the files.
+    """Replay the spools of processes that have ended; remove the processes and delete the files.
 
     Raises:
-        SpoolError: a spool could not be read, or some of its rows could not be applied. The
-            others were adopted.
+        SpoolError: a spool could not be read, or some of its rows could not be applied. The other
+            spools were adopted.
         UnavailableError: the database cannot be used.
     """
     spools = rows = 0
@@ -63,7 +63,7 @@ def adopt(database: Database, folder: Path, apply: Apply) -> Adopted:
 
 
 def _empty(database: Database, taken: spool_folder.LockedSpool, apply: Apply) -> int:
-    """Replay a spool and delete it; return how many rows were in it."""
+    """Replay a spool, delete it if it is empty then, and return how many rows were applied."""
     try:
         count = taken.spool.replay(apply)
         if taken.spool.close_if_empty():

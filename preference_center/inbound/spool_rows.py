@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class SpooledUnsubscribe:
-    """An unsubscribe as it was acknowledged: what the link said, and what was in force then.
+    """An unsubscribe as it was acknowledged: the link's content, and the settings at that time.
 
     It contains no address and no link. `id` makes sure that it is applied once.
     """

@@ -1,12 +1,12 @@
-"""The spool of a serving process: registered with the database, and replayed when it is back.
+"""The spool of a serving process, which registers with the database and replays the spool.
 
     service = SpoolService(database, folder, clock)
     service.start()              # in the process that serves, not in one that forks it
     service.write([entry])       # durable when it returns
 
-A thread reports every half second what waits, takes over the spools of processes that have ended,
-and applies what waits. Until its first report is committed, nothing may be spooled: no audience
-check would wait for it.
+Every half second, a thread reports how many unsubscribes wait, adopts the spools of processes that
+have ended, and applies the unsubscribes. Until its first report is committed, nothing may be
+spooled: no audience check would wait for it.
 """
 
 import logging
@@ -68,7 +68,7 @@ class SpoolService:
         self._trouble = ""
 
     def start(self) -> None:
-        """Start the thread. The spool is given up when the process ends, or by `stop`."""
+        """Start the thread. `stop` is called when the process ends, if it was not called before."""
         self._thread.start()
         # Not `atexit`: the server's worker process ends without running its handlers.
         util.Finalize(None, self.stop, exitpriority=2)
@@ -78,7 +78,7 @@ class SpoolService:
 
         Raises:
             UnavailableError: nothing was stored, because this process is not registered, the spool
-                is full, or the disk refuses.
+                is full, or its file cannot be written.
         """
         # A fork shares the lock and the file, but has no thread that reports and replays.
         if not self._registered or os.getpid() != self.process.pid:
@@ -91,7 +91,7 @@ class SpoolService:
         return SpoolState(state.rows, state.oldest_at, state.accepts and self._registered)
 
     def is_overdue(self) -> bool:
-        """Return whether this process could not report to the database for seconds."""
+        """Return True if the last report to the database was more than 2 seconds ago."""
         return time.monotonic() - self._reported_at > _OVERDUE_SECONDS
 
     def stop(self) -> None:
@@ -110,7 +110,7 @@ class SpoolService:
             self._give_up()
 
     def run_once(self) -> None:
-        """Register if necessary, replay, adopt and report; log what goes wrong."""
+        """Register if necessary, replay, adopt and report. Log an error instead of raising it."""
         trouble = ""
         try:
             self._work()
@@ -149,7 +149,7 @@ class SpoolService:
         self._report()
 
     def _replay(self) -> None:
-        """Replay this process's spool and those of ended ones. Neither keeps the other waiting."""
+        """Replay this process's spool and those of ended ones, even if one of the two fails."""
         for replay in (self._replay_own, self._adopt):
             try:
                 replay()

@@ -20,7 +20,9 @@ _DONE = text("SELECT logicalrelid::text FROM pg_dist_partition")
 
 
 def distribute(connection: Connection) -> None:
-    """Distribute the tables that are not yet, with their rows. Nobody may use the database.
+    """Distribute the tables that are not distributed yet, with their rows.
+
+    No other process may use the database at the same time.
 
     Raises:
         SchemaError: the database has no Citus.

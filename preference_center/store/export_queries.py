@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Select,
+    Case,
+    ColumnElement,
     Text,
     and_,
     case,
@@ -12,7 +13,6 @@ from sqlalchemy import (
     func,
     literal,
     null,
-    or_,
     select,
     type_coerce,
     union_all,
@@ -20,8 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from preference_center.core.vocab import Scope, Source, Status
-from preference_center.store.queries import ADDRESS_SUPPRESSION, ALL_SUPPRESSION, is_suppression_of
+from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.report_queries import ReportFilter, all_reasons
+from preference_center.store.streaming import AnySelect
 from preference_center.store.tables import (
     LedgerDetail,
     LedgerRow,
@@ -33,10 +34,11 @@ from preference_center.store.tables import (
     Wording,
 )
 
-AnySelect = Select[*tuple[Any, ...]]
-
 # Byte order on both engines, as for slugs.
 _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
+
+_Everything = aliased(Suppression)
+_Address = aliased(Suppression)
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
@@ -44,37 +46,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
 
     Erased subscribers are left out: `suppressions` lists what remains of them.
     """
-    bounced = ADDRESS_SUPPRESSION.source == Source.BOUNCE
-    complained = ALL_SUPPRESSION.source == Source.COMPLAINT
-    own_stop = Subscription.status == Status.UNSUBSCRIBED
-    status = case(
-        (bounced, "bounced"),
-        (complained, "complained"),
-        (own_stop, "unsubscribed"),
-        (
-            or_(ADDRESS_SUPPRESSION.kind.is_not(None), ALL_SUPPRESSION.kind.is_not(None)),
-            "unsubscribed",
-        ),
-        else_=Subscription.status,
-    )
-    # The suppression that decides the status also supplies time and source.
-    any_address, any_all = ADDRESS_SUPPRESSION.kind.is_not(None), ALL_SUPPRESSION.kind.is_not(None)
-    changed_at = case(
-        (bounced, ADDRESS_SUPPRESSION.since),
-        (complained, ALL_SUPPRESSION.since),
-        (own_stop, Subscription.changed_at),
-        (any_address, ADDRESS_SUPPRESSION.since),
-        (any_all, ALL_SUPPRESSION.since),
-        else_=Subscription.changed_at,
-    )
-    changed_by = case(
-        (bounced, ADDRESS_SUPPRESSION.source),
-        (complained, ALL_SUPPRESSION.source),
-        (own_stop, Subscription.source),
-        (any_address, ADDRESS_SUPPRESSION.source),
-        (any_all, ALL_SUPPRESSION.source),
-        else_=Subscription.source,
-    )
+    status, changed_at, changed_by = _effective_status()
     statement: AnySelect = (
         select(
             Subscriber.email,
@@ -94,14 +66,38 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         )
         .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
         .outerjoin(Wording, Wording.digest == Subscription.consent_wording)
-        .outerjoin(ALL_SUPPRESSION, is_suppression_of(ALL_SUPPRESSION, Scope.ALL))
-        .outerjoin(ADDRESS_SUPPRESSION, is_suppression_of(ADDRESS_SUPPRESSION, Scope.ADDRESS))
+        .outerjoin(_Everything, _is_suppression(_Everything, Scope.ALL))
+        .outerjoin(_Address, _is_suppression(_Address, Scope.ADDRESS))
         .where(Subscriber.erased_at.is_(None))
         .order_by(Subscription.subscriber_id, Subscription.topic)
     )
     if topic is not None:
         statement = statement.where(Subscription.topic == topic)
     return _within(statement, Subscription.updated_at, since, until)
+
+
+def _effective_status() -> tuple[Case[Any], Case[Any], Case[Any]]:
+    """Return the status of a subscription, and the time and the source of what decides it."""
+    topic = (Subscription.changed_at, Subscription.source)
+    everything = (_Everything.since, _Everything.source)
+    address = (_Address.since, _Address.source)
+    decisions: tuple[tuple[Any, str, Any, Any], ...] = (
+        (_Address.source == Source.BOUNCE, "bounced", *address),
+        (_Everything.source == Source.COMPLAINT, "complained", *everything),
+        (Subscription.status == Status.UNSUBSCRIBED, "unsubscribed", *topic),
+        (_Address.kind.is_not(None), "unsubscribed", *address),
+        (_Everything.kind.is_not(None), "unsubscribed", *everything),
+    )
+    return (
+        case(*((applies, status) for applies, status, *_ in decisions), else_=Subscription.status),
+        case(*((applies, at) for applies, _, at, _ in decisions), else_=Subscription.changed_at),
+        case(*((applies, by) for applies, *_, by in decisions), else_=Subscription.source),
+    )
+
+
+def _is_suppression(table: type[Suppression], kind: Scope) -> ColumnElement[bool]:
+    """Return the join condition of a subscriber and a suppression of one kind."""
+    return and_(table.subscriber_id == Subscriber.subscriber_id, table.kind == kind)
 
 
 def suppressions(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
@@ -153,13 +149,7 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
             LedgerDetail.after,
             LedgerRow.hash,
         )
-        .outerjoin(
-            LedgerDetail,
-            and_(
-                LedgerDetail.subscriber_id == LedgerRow.subscriber_id,
-                LedgerDetail.seq == LedgerRow.seq,
-            ),
-        )
+        .outerjoin(LedgerDetail, ARE_ITS_DETAILS)
         .outerjoin(wording, wording.digest == LedgerRow.wording)
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )

@@ -20,9 +20,9 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from preference_center.core.vocab import Frequency, Scope, Status
+from preference_center.core.vocab import Frequency, Status
 from preference_center.store import citus
 from preference_center.store.tables import (
     UNSETTLED,
@@ -31,6 +31,8 @@ from preference_center.store.tables import (
     Claim,
     ClaimCount,
     InboundCount,
+    LedgerDetail,
+    LedgerRow,
     OutboxRow,
     PageView,
     Subscriber,
@@ -61,13 +63,10 @@ def insert_missing(session: Session, table: type[Base], rows: Iterable[Mapping[s
         session.execute(insert(session, table).on_conflict_do_nothing(), values)
 
 
-ALL_SUPPRESSION = aliased(Suppression)
-ADDRESS_SUPPRESSION = aliased(Suppression)
-
-
-def is_suppression_of(stop: type[Suppression], kind: Scope) -> ColumnElement[bool]:
-    """Return the join condition of a subscriber and a suppression of one kind."""
-    return and_(stop.subscriber_id == Subscriber.subscriber_id, stop.kind == kind)
+# The join condition of a ledger row and its details.
+ARE_ITS_DETAILS = and_(
+    LedgerDetail.subscriber_id == LedgerRow.subscriber_id, LedgerDetail.seq == LedgerRow.seq
+)
 
 
 class DeliveryRules(NamedTuple):

@@ -31,7 +31,7 @@ def ready() -> Response:
     setting that is wrong.
     """
     spool = services().spool
-    # Do not ask a database that may be silent: a load balancer does not wait that long.
+    # Do not wait for a database that may be silent: a load balancer would give up first.
     if spool is not None and spool.is_overdue() and spool.state().accepts:
         return _degraded()
     try:

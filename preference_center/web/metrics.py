@@ -4,8 +4,8 @@ No label holds a path, a link, a topic or an address. `docs/monitoring.md` lists
 
 prometheus_client decides when it is imported whether processes share their metrics: they do if
 PROMETHEUS_MULTIPROC_DIR names a folder. `serve` sets that variable before a process that serves
-imports this module. Each process then writes its values to files of its own in that folder, and
-whichever process is asked adds them up.
+imports this module. Each process then writes its values to its own files in that folder, and the
+process that answers `/metrics` adds up the values of all of them.
 """
 
 import os
@@ -174,7 +174,7 @@ class MeasuredApp:
 
 
 def _forget_ended_processes(folder: Path) -> None:
-    """Delete the gauges of processes that have ended. Their counters still count."""
+    """Delete the gauges of processes that have ended. Their counters are kept."""
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")}:
         try:
             os.kill(int(pid), 0)

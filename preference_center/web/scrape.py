@@ -1,7 +1,7 @@
 """`/metrics`: what Prometheus reads. It needs METRICS_TOKEN.
 
-What the database knows is read in one session, in a thread of its own, so that a database that does
-not answer delays a scrape by DATABASE_SECONDS at most. Its figures are left out then.
+The figures of the database are read in one session, in a separate thread. A database that does not
+answer delays a scrape by at most DATABASE_SECONDS; then its figures are left out.
 """
 
 import hmac
@@ -94,7 +94,7 @@ class DatabaseMetrics(Collector):
     def _read_in_time(self) -> Figures | None:
         """Return the figures, or None if the database cannot give them in time.
 
-        One thread at a time reads. While the database is silent, further scrapes give up.
+        One thread at a time reads. A scrape that has to wait for it too long returns None.
         """
         give_up = time.monotonic() + DATABASE_SECONDS
         if not _turn.acquire(timeout=DATABASE_SECONDS):

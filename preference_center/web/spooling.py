@@ -8,7 +8,10 @@ from preference_center.web.services import Services
 
 
 def spool_of(app: Services, error: UnavailableError) -> SpoolService:
-    """Return the spool for an unsubscribe that cannot be committed, or raise the error."""
+    """Return the spool for an unsubscribe that could not be committed because of `error`.
+
+    Raise `error` if there is no spool, or if the database may not be ours.
+    """
     if app.spool is None or isinstance(error, KeyCheckError):
         raise error
     return app.spool

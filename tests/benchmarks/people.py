@@ -42,13 +42,13 @@ def fill(url: str, count: int) -> None:
     """Add `count` subscribers with addresses, subscribed to the topic, to an empty database."""
     connection = connect(url)
     if is_postgresql(url):
-        with connection.cursor() as cursor, cursor.copy(_copy("subscribers", _COLUMNS)) as copy:
+        with connection.cursor().copy(f"COPY subscribers ({_COLUMNS}) FROM STDIN") as copy:
             for number in range(count):
-                copy.write_row(_subscriber(number, subscriber_id(number), bytes(32)))
+                copy.write_row(_subscriber(number, subscriber_id(number)))
         connection.execute(_SUBSCRIBE)
     else:
         connection.execute("BEGIN")
-        rows = (_subscriber(each, subscriber_id(each).hex, bytes(32)) for each in range(count))
+        rows = (_subscriber(each, subscriber_id(each).hex) for each in range(count))
         connection.executemany(f"INSERT INTO subscribers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)
         connection.execute(_SUBSCRIBE)
         connection.execute("COMMIT")
@@ -56,12 +56,8 @@ def fill(url: str, count: int) -> None:
     settle(url)
 
 
-def _copy(table: str, columns: str) -> str:
-    return f"COPY {table} ({columns}) FROM STDIN"
-
-
-def _subscriber(number: int, key: Any, head: bytes) -> tuple[Any, ...]:
-    return key, address(number), SINCE, 0, head
+def _subscriber(number: int, key: Any) -> tuple[Any, ...]:
+    return key, address(number), SINCE, 0, bytes(32)
 
 
 def write_addresses(path: Path, count: int) -> None:

@@ -15,7 +15,7 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.result import Result
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
-_HEADINGS = ("ratio", "reach", "", "work", "measured", "beside", "limit")
+_HEADINGS = ("ratio", "target", "met", "work", "measured", "beside", "limit")
 
 
 def as_text(results: Sequence[Result]) -> str:
@@ -45,12 +45,12 @@ def write_into(path: Path, markdown: str) -> None:
 
 def _cells(result: Result) -> tuple[str, ...]:
     sign = "≥" if result.at_least else "≤"
-    reach = f"{sign} {result.target:g}" if result.target else "–"
-    verdict = ("yes" if result.reached else "no") if result.target else ""
+    target = f"{sign} {result.target:g}" if result.target else "–"
+    met = ("yes" if result.reached else "no") if result.target else ""
     return (
         f"{result.ratio:.2f}",
-        reach,
-        verdict,
+        target,
+        met,
         result.work,
         _figure(result.rate, result.unit),
         result.beside,

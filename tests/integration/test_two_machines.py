@@ -30,7 +30,7 @@ class Site:
     machines: list[Machine]
     server: postgres.Instance
     database: Database
-    mails: list[smtp.Server] = field(default_factory=list)
+    mail_servers: list[smtp.Server] = field(default_factory=list)
     workers: list[processes.Running] = field(default_factory=list)
     cut: Event = field(default_factory=Event)
     people: int = 0
@@ -47,10 +47,10 @@ class Site:
     def start(self, stack: ExitStack) -> None:
         """Start everything, and wait until both servers answer."""
         for machine, on_email in zip(self.machines, (self.cut_off, lambda _: None), strict=True):
-            self.mails.append(
+            self.mail_servers.append(
                 stack.enter_context(smtp.server(host=machine.front, on_email=on_email))
             )
-        settings = list(map(self._settings, self.machines, self.mails))
+        settings = list(map(self._settings, self.machines, self.mail_servers))
         serve = ("serve", "--processes", "1")
         servers = [
             stack.enter_context(machine.running(each, *serve, "--host", machine.address))
@@ -89,7 +89,7 @@ class Site:
 
     def sent(self) -> Counter[str]:
         """Return how often each notice was sent, by its message id."""
-        return Counter(message_id(email) for mail in self.mails for email in mail.emails)
+        return Counter(message_id(email) for server in self.mail_servers for email in server.emails)
 
 
 def message_id(email: smtp.ReceivedEmail) -> str:
@@ -127,11 +127,11 @@ def test_a_machine_without_its_database_stops_no_other_and_loses_nothing(site: S
             site.add_notice()
         running.wait_for(503, 20, first)
         running.wait_for(200, 50, second)
-        lost = message_id(site.mails[0].emails[0])
+        lost = message_id(site.mail_servers[0].emails[0])
         assert_sent_by_the_other(site, lost)
         site.machines[0].mend()
         running.wait_for(200, 50, first)
-        while len(site.mails[0].emails) < 2:
+        while len(site.mail_servers[0].emails) < 2:
             site.add_notice()
             time.sleep(0.1)
     processes.wait_for(lambda: site.unsent() == [], "the last notices")

@@ -13,12 +13,14 @@ from preference_center.store.tables import Base
 from tests.support import postgres
 
 URL = os.environ.get("TEST_CITUS_URL")  # A database of a coordinator, with the extension.
-PEOPLE = [each.name for each in Base.metadata.sorted_tables if KEY in each.columns]
+SUBSCRIBER_TABLES = [each.name for each in Base.metadata.sorted_tables if KEY in each.columns]
 
-_OF_PEOPLE = re.compile(rf"\b({'|'.join(PEOPLE)})\b")
+_OF_SUBSCRIBERS = re.compile(rf"\b({'|'.join(SUBSCRIBER_TABLES)})\b")
 _LOCK = re.compile(r"\bFOR (UPDATE|NO KEY UPDATE|SHARE|KEY SHARE)\b")
 _ONE = re.compile(rf"\b{KEY} = (%\(\w+\)s|%[bs])")
-_JOIN = re.compile(rf"\bJOIN ({'|'.join(PEOPLE)})\b(.*?)(?=\bJOIN\b|\bWHERE\b|$)", re.DOTALL)
+_JOIN = re.compile(
+    rf"\bJOIN ({'|'.join(SUBSCRIBER_TABLES)})\b(.*?)(?=\bJOIN\b|\bWHERE\b|$)", re.DOTALL
+)
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def watched(engine: Engine) -> Iterator[list[str]]:
 
 def problem(statement: str) -> str | None:
     """Return why a statement cannot be sent to a Citus cluster, or None."""
-    if not _OF_PEOPLE.search(statement):
+    if not _OF_SUBSCRIBERS.search(statement):
         return None
     if _LOCK.search(statement) and not _ONE.search(statement):
         return "it locks the rows of several subscribers"

@@ -49,6 +49,11 @@ class Running:
         found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
         return [pid for pid in found if self._has(pid)]
 
+    @property
+    def children(self) -> set[int]:
+        """Return the ids of the running processes of the command without its first one."""
+        return set(self.members) - {self.process.pid}
+
     def _has(self, pid: int) -> bool:
         try:
             state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]

@@ -35,8 +35,7 @@ class Supervised:
 
     def kill_child(self) -> None:
         """Kill one of the child processes, if there is any now."""
-        children = set(self.running.members) - {self.running.process.pid}
-        if children:
+        if children := self.running.children:
             self.kills += 1
             with suppress(ProcessLookupError):
                 os.kill(random.choice(sorted(children)), signal.SIGKILL)

@@ -23,7 +23,7 @@ PAGE = (DOCS / "monitoring.md").read_text(encoding="utf-8")
 RULES = (DOCS / "monitoring" / "alerts.yml").read_text(encoding="utf-8")
 DASHBOARD = json.loads((DOCS / "monitoring" / "dashboard.json").read_text(encoding="utf-8"))
 NAME = re.compile(r"preference_center_\w+")
-# What an alert would say is said by another metric.
+# Metrics without an alert: an alert on another metric fires for the same reason.
 WITHOUT_ALERT = {
     "preference_center_commit_batch_size",
     "preference_center_outbox_pending",

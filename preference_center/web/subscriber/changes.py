@@ -63,7 +63,8 @@ def leave(
 ) -> Response:
     """End consent to `topic`, or to all topics if it is None, and redirect to the receipt.
 
-    If the database cannot be used, and there is a spool, say that it takes effect soon.
+    If the database cannot be used, write the unsubscribe to the spool, and return a page (202) that
+    says that it takes effect soon. Without a spool, raise UnavailableError.
 
     If consent had already ended, redirect to `unchanged_url`. The receipt of the earlier change
     offers undo, and only the person who made that change may see it.

@@ -33,8 +33,6 @@ def show(link: str) -> str:
     """Ask before starting the topic. Changes nothing."""
     confirm = _read(link)
     current, state, locale = _load(confirm)
-    if state is ConfirmState.EXPIRED:
-        raise LinkTooOldError
     return render(
         "subscriber/confirm.html",
         locale,
@@ -53,9 +51,7 @@ def show(link: str) -> str:
 def submit(link: str) -> Response:
     """Start the topic, or redirect to the page that says why the link cannot start it."""
     confirm = _read(link)
-    current, state, locale = _load(confirm)
-    if state is ConfirmState.EXPIRED:
-        raise LinkTooOldError
+    current, _, locale = _load(confirm)
     wording = join_wording(current.topics[confirm.topic].name, locale)
     context = own_context("confirm", wording)
     change = StartTopic(confirm.subscriber_id, confirm.topic, confirm.asked_at, context)
@@ -69,8 +65,6 @@ def ask_again(link: str) -> Response:
     """Email a new link to replace one that a later unsubscribe has invalidated."""
     confirm = _read(link)
     current, state, _ = _load(confirm)
-    if state is ConfirmState.EXPIRED:
-        raise LinkTooOldError
     if state is not ConfirmState.UNSUBSCRIBED:
         return redirect(url("confirm.show", link=link), 303)
     subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
@@ -89,11 +83,16 @@ def _read(link: str) -> Confirm:
 
 
 def _load(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
-    """Return the preferences, what the link can do now, and the language of the page."""
+    """Return the preferences, what the link can do now, and the language of the page.
+
+    Raise LinkTooOldError if the topic is gone, or the address has bounced since.
+    """
     with services().database.reading() as session:
         subscriber = subscribers.find(session, confirm.subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
         known, now = topics.list_topics(session), services().clock()
         wanted = next((topic for topic in known if topic.slug == confirm.topic), None)
         state = joining.confirm_state(subscriber, wanted, confirm.asked_at)
+        if state is ConfirmState.EXPIRED:
+            raise LinkTooOldError
         return preferences.read(subscriber, known, locale, now), state, locale

@@ -1,4 +1,4 @@
-"""Fixtures: a durable PostgreSQL that a test may break, and how long the long tests take."""
+"""A durable PostgreSQL that a test may break, and what the tests wait for."""
 
 import os
 from collections.abc import Iterator
@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from preference_center.core.processes import wait_until_empty
 from preference_center.store.upgrade import upgrade
-from tests.support import make, postgres
+from tests.support import make, postgres, processes
 from tests.support.audience_checks import TOPIC
+
+REGISTERED = "SELECT 1 FROM serving_processes"
+MAX_REPLAY = 300.0  # seconds
 
 
 @pytest.fixture
@@ -42,7 +46,24 @@ def spool(tmp_path: Path) -> Path:
     return folder
 
 
+def wait_until_registered(url: str, count: int = 1) -> None:
+    """Return once this many processes with a spool are registered."""
+    processes.wait_for(
+        lambda: len(postgres.query(url, REGISTERED)) == count, f"{count} processes with a spool"
+    )
+
+
+def wait_for_replay(url: str) -> None:
+    """Return once every registered process has reported an empty spool."""
+    database = make.database(url)
+    try:
+        wait_until_empty(database, timeout=MAX_REPLAY)
+    finally:
+        database.close()
+
+
 def prepare(url: str) -> None:
+    """Create the tables and an opt-out topic."""
     database = make.database(url)
     upgrade(database)
     with database.transaction() as session:

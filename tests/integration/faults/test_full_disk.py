@@ -1,4 +1,4 @@
-"""Full disks: of the database, of the spool and of an export. Small disks stand in for them."""
+"""Full disks: of the database, of the spool and of an export. Each is a small disk in memory."""
 
 import shutil
 import subprocess
@@ -9,14 +9,12 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from preference_center.core.processes import wait_until_empty
-from tests.integration.faults.conftest import prepare
+from tests.integration.faults.conftest import prepare, wait_for_replay, wait_until_registered
 from tests.support import make, one_clicks, postgres, processes, small_disk
 from tests.support.command import run, run_ok
 
 FULL_SECONDS = 4.0
 SPOOLED = "one-click unsubscribe, spooled"
-MAX_REPLAY = 120.0  # seconds
 
 
 def readiness(base_url: str) -> tuple[int, str]:
@@ -35,19 +33,6 @@ def serving(url: str, spool: Path) -> Iterator[tuple[str, processes.Running]]:
     with processes.serving_process(settings, None, "--processes", "1") as (base_url, server):
         wait_until_registered(url)
         yield base_url, server
-
-
-def wait_until_registered(url: str) -> None:
-    query = "SELECT 1 FROM serving_processes"
-    processes.wait_for(lambda: postgres.query(url, query), "a process with a spool")
-
-
-def wait_for_replay(url: str) -> None:
-    database = make.database(url)
-    try:
-        wait_until_empty(database, timeout=MAX_REPLAY)
-    finally:
-        database.close()
 
 
 def test_unsubscribes_are_spooled_while_the_disk_of_sqlite_is_full(

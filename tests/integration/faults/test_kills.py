@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.core.processes import wait_until_empty
+from tests.integration.faults.conftest import wait_for_replay, wait_until_registered
 from tests.support import audience_checks, make, one_clicks, postgres, processes, supervised
 from tests.support.audience_checks import Checks
 from tests.support.one_clicks import Load
 from tests.support.supervised import Supervised
 
 VICTIMS = ["process", "server", "database"]
-MAX_REPLAY = 300.0  # seconds
-_REGISTERED = "SELECT 1 FROM serving_processes"
 
 
 class Site:
@@ -39,11 +37,6 @@ class Site:
         time.sleep(random.uniform(0, 2))
         self.instance.start()
 
-    def wait_until_registered(self) -> None:
-        processes.wait_for(
-            lambda: postgres.query(self.instance.url, _REGISTERED), "a process with a spool"
-        )
-
     def run(self, during: Callable[[], None]) -> None:
         """Load the server while `during` runs, and then until it has answered for a while."""
         url = self.instance.url
@@ -59,11 +52,7 @@ class Site:
     def assert_nothing_lost(self) -> None:
         """Fail unless each acknowledged unsubscribe is recorded once, and no check missed one."""
         url = self.instance.url
-        database = make.database(url)
-        try:
-            wait_until_empty(database, timeout=MAX_REPLAY)
-        finally:
-            database.close()
+        wait_for_replay(url)
         self.load.assert_recorded(url)
         with audience_checks.running(url, self.load.acknowledged) as last:
             processes.wait_for(lambda: last.answered, "a last audience check")
@@ -80,7 +69,7 @@ def site(instance: postgres.Instance, spool: Path) -> Iterator[Site]:
         server = stack.enter_context(supervised.started(settings, *command))
         processes.wait_until_answering(server.running, f"{base_url}/healthz")
         site = Site(instance, base_url, server)
-        site.wait_until_registered()
+        wait_until_registered(instance.url, 2)
         yield site
 
 

@@ -12,13 +12,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from preference_center.core.processes import wait_until_empty
+from tests.integration.faults.conftest import REGISTERED, wait_for_replay, wait_until_registered
 from tests.support import audience_checks, make, one_clicks, postgres, processes
 
 log = logging.getLogger(__name__)
 
-MAX_REPLAY = 300.0  # seconds
-REGISTERED = "SELECT 1 FROM serving_processes"
 OUTAGES = [
     pytest.param(postgres.refusing, 3, id="refused"),
     pytest.param(postgres.stopped, 8, id="silent"),
@@ -33,7 +31,7 @@ def test_each_unsubscribe_is_answered_and_recorded_once(
 ) -> None:
     settings = make.environment(DATABASE_URL=url, SPOOL_DIR=str(spool))
     with processes.serving_process(settings, None, "--processes", "2") as (base_url, server):
-        processes.wait_for(lambda: len(postgres.query(url, REGISTERED)) == 2, "two processes")
+        wait_until_registered(url, 2)
         with (
             one_clicks.posted_to(base_url) as load,
             audience_checks.running(url, load.acknowledged) as checks,
@@ -65,11 +63,3 @@ def assert_degraded_during(
             with urlopen(f"{base_url}/readyz", timeout=5) as answer:
                 assert answer.read() == b"degraded\n"
             time.sleep(0.5)
-
-
-def wait_for_replay(url: str) -> None:
-    database = make.database(url)
-    try:
-        wait_until_empty(database, timeout=MAX_REPLAY)
-    finally:
-        database.close()

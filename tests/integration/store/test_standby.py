@@ -74,7 +74,7 @@ def test_workers_and_imports_continue_on_the_standby(pair: standby.Pair) -> None
     assert count(pair.standby.url, "subscriptions WHERE status = 'unsubscribed'") == 3
 
 
-def test_a_pooler_is_told_of_the_new_primary(pair: standby.Pair) -> None:
+def test_a_pooler_forwards_to_the_new_primary(pair: standby.Pair) -> None:
     with pgbouncer.in_front_of(pair.primary.url) as pooler:
         settings = make.environment(DATABASE_URL=pooler.url)
         with processes.serving(settings) as base_url, one_clicks.posted_to(base_url) as running:

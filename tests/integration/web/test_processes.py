@@ -33,13 +33,8 @@ def server(url: str) -> Iterator[tuple[str, Running]]:
     with processes.serving_process(
         environment(url), None, "--processes", str(PROCESSES)
     ) as running:
-        processes.wait_for(lambda: len(workers(running[1])) == PROCESSES, "the processes")
+        processes.wait_for(lambda: len(running[1].children) == PROCESSES, "the processes")
         yield running
-
-
-def workers(server: Running) -> set[int]:
-    """Return the ids of the processes that answer requests."""
-    return set(server.members) - {server.process.pid}
 
 
 def assert_each_recorded_once(url: str, clients: load.Clients) -> None:
@@ -64,8 +59,8 @@ def wait_for_more(clients: load.Clients, count: int = 50) -> None:
 
 def test_every_process_answers(url: str, server: tuple[str, Running]) -> None:
     base_url, process = server
-    for pid in workers(process):
-        others = workers(process) - {pid}
+    for pid in process.children:
+        others = process.children - {pid}
         for other in others:
             suspend(other)
         assert_answered(base_url, url)
@@ -95,12 +90,12 @@ def test_the_processes_are_replaced_without_a_failed_request(
     url: str, server: tuple[str, Running]
 ) -> None:
     base_url, process = server
-    before = workers(process)
+    before = process.children
     with load.running(base_url) as clients:
         wait_for_more(clients)
         process.process.send_signal(signal.SIGHUP)
         processes.wait_for(
-            lambda: len(workers(process)) == PROCESSES and not before & workers(process),
+            lambda: len(process.children) == PROCESSES and not before & process.children,
             "new processes",
         )
         wait_for_more(clients)
@@ -159,7 +154,7 @@ def test_a_killed_process_is_replaced_while_the_others_answer(
     url: str, server: tuple[str, Running]
 ) -> None:
     base_url, process = server
-    killed = min(workers(process))
+    killed = min(process.children)
     os.kill(killed, signal.SIGKILL)
     for _ in range(5):
         assert_answered(base_url, url)
@@ -168,13 +163,13 @@ def test_a_killed_process_is_replaced_while_the_others_answer(
 
 def wait_for_replacement(server: Running, killed: set[int]) -> None:
     processes.wait_for(
-        lambda: len(workers(server) - killed) == PROCESSES, "a process instead of the killed one"
+        lambda: len(server.children - killed) == PROCESSES, "a process instead of the killed one"
     )
 
 
 def test_connections_that_wait_outlive_all_processes(url: str, server: tuple[str, Running]) -> None:
     base_url, process = server
-    killed = workers(process)
+    killed = process.children
     for pid in killed:
         suspend(pid)
     served = [Served(base_url, url) for _ in range(20)]

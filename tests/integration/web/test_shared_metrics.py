@@ -40,12 +40,8 @@ def server(own_postgres_url: str, spool_dir: Path) -> Iterator[tuple[str, Runnin
         "PREFERENCE_CENTER_SPOOL_DIR": str(spool_dir),
     }
     with processes.serving_process(settings, None, "--processes", str(PROCESSES)) as running:
-        processes.wait_for(lambda: len(workers(running[1])) == PROCESSES, "the processes")
+        processes.wait_for(lambda: len(running[1].children) == PROCESSES, "the processes")
         yield running
-
-
-def workers(server: Running) -> set[int]:
-    return set(server.members) - {server.process.pid}
 
 
 def folders() -> set[Path]:
@@ -106,10 +102,10 @@ def test_what_an_ended_process_has_counted_still_counts(
 ) -> None:
     base_url, process = server
     unsubscribe(base_url, own_postgres_url)
-    before = workers(process)
+    before = process.children
     process.process.send_signal(signal.SIGHUP)
     processes.wait_for(
-        lambda: len(workers(process)) == PROCESSES and not before & workers(process),
+        lambda: len(process.children) == PROCESSES and not before & process.children,
         "new processes",
     )
     assert values(base_url)["requests_total"] == REQUESTS

@@ -1,8 +1,7 @@
 """One path for one change and for many: the same result, and a fixed number of statements."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -11,7 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core import subscribers, verification
@@ -170,6 +169,7 @@ def filled(database: Database) -> Database:
     return database
 
 
+_IS_ERASED = tables.Subscriber.erased_at.is_not(None)
 _RANDOM = {"head", "digest", "hash", "salt", "id", "message_id"}
 _COMPARED: tuple[Any, ...] = (
     tables.Subscriber,
@@ -201,9 +201,6 @@ def _rows(session: Session) -> dict[str, list[tuple[Any, ...]]]:
         values = [tuple(row[name] for name in row if name not in _RANDOM) for row in rows]
         found[table.__tablename__] = sorted(values, key=repr)
     return found
-
-
-_IS_ERASED = tables.Subscriber.erased_at.is_not(None)
 
 
 def _one_by_one(
@@ -251,19 +248,6 @@ def test_a_batch_is_the_same_as_its_changes_one_by_one(
 # Statements.
 
 
-@contextmanager
-def _counted(database: Database) -> Iterator[list[str]]:
-    """Yield the statements that are sent to the database."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(database.engine, "before_cursor_execute", note)
-
-
 def _emails(count: int) -> list[str]:
     return [f"p{number}@example.org" for number in range(count)]
 
@@ -295,7 +279,9 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_changes(
             _unsubscribe(email, make.NOW + HOUR, make.TARGETS[0], Source.ONE_CLICK, HOUR / 2)
             for email in _emails(number)
         ]
-        with _counted(database) as statements, database.transaction(dry_run=True) as session:
+        watching, writing = citus.watched(database.engine), database.transaction(dry_run=True)
+        with watching as statements, writing as session:
+            session.connection()
             statements.clear()
             results = apply(session, changes, make.NOW + HOUR)
         assert {each.changed for each in results} == {prepare is not _have_left}

@@ -180,7 +180,7 @@ def test_an_email_is_pending_until_it_is_settled(database: Database) -> None:
 
 
 def _net_changes(session: Session, first: int, last: int) -> list[NetChange]:
-    return history.net_changes(history.own(ledger.load(session, make.id_of(), first), last))
+    return history.net_changes(history.own_choices(ledger.load(session, make.id_of(), first), last))
 
 
 def test_changes_that_cancel_out_are_not_net_changes(database: Database) -> None:

@@ -62,19 +62,19 @@ def test_the_first_report_registers_and_later_ones_update(database: Database) ->
     assert later.reported_at > known.reported_at
 
 
-def test_the_time_of_a_report_is_read_before_the_spool_is_looked_at(database: Database) -> None:
-    """What is acknowledged after the look must not count as reported."""
-    first, looked = process(), []
+def test_the_time_of_a_report_is_read_before_the_spool(database: Database) -> None:
+    """What is acknowledged after the spool was read must not count as reported."""
+    first, read_at = process(), []
 
-    def look() -> Waiting:
-        looked.append(queries.database_time(session))
+    def read_spool() -> Waiting:
+        read_at.append(queries.database_time(session))
         return EMPTY
 
     with database.transaction() as session:
-        processes.report(session, first, look)
+        processes.report(session, first, read_spool)
     empty_at = registered(database)[first.id].empty_at
     assert empty_at is not None
-    assert empty_at <= looked[0]
+    assert empty_at <= read_at[0]
 
 
 def test_a_check_does_not_wait_without_a_registered_process(database: Database) -> None:

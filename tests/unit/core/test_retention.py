@@ -270,11 +270,11 @@ def test_a_quarantined_message_is_kept_for_two_weeks(database: Database) -> None
 
 def test_a_duplicate_is_recognized_for_two_weeks(database: Database) -> None:
     with database.transaction() as session:
-        assert dedup.record_if_new(session, "mail", "hello", make.NOW)
+        assert dedup.record_new(session, "mail", ["hello"], make.NOW)
         assert make.purge(session, "deduplication records", make.NOW + 14 * DAY) == 0
-        assert not dedup.record_if_new(session, "mail", "hello", make.NOW + 14 * DAY)
+        assert not dedup.record_new(session, "mail", ["hello"], make.NOW + 14 * DAY)
         assert make.purge(session, "deduplication records", make.NOW + 14 * DAY + SECOND) == 1
-        assert dedup.record_if_new(session, "mail", "hello", make.NOW + 15 * DAY)
+        assert dedup.record_new(session, "mail", ["hello"], make.NOW + 15 * DAY)
 
 
 def test_a_failed_mailing_is_kept_while_the_bounce_rule_counts_it(database: Database) -> None:

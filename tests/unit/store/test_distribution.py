@@ -55,7 +55,7 @@ def _sql(statements: list[Any]) -> list[str]:
 
 def test_each_table_with_subscribers_is_divided_by_their_id() -> None:
     statements = _sql([*plan(set())])
-    for name in citus.PEOPLE:
+    for name in citus.SUBSCRIBER_TABLES:
         where = "none" if name == "subscribers" else "subscribers"
         wanted = f"create_distributed_table('{name}', 'subscriber_id', colocate_with => '{where}')"
         assert f"SELECT {wanted}" in statements
@@ -72,7 +72,7 @@ def test_foreign_keys_are_dropped_first_and_added_last() -> None:
 
 
 def test_foreign_keys_refer_to_tables_on_the_same_server() -> None:
-    shared = {*citus.PEOPLE, *REFERENCE_TABLES}
+    shared = {*citus.SUBSCRIBER_TABLES, *REFERENCE_TABLES}
     for table in Base.metadata.sorted_tables:
         referred = {key.referred_table.name for key in table.foreign_key_constraints}
         assert not referred or {table.name, *referred} <= shared
@@ -80,17 +80,17 @@ def test_foreign_keys_refer_to_tables_on_the_same_server() -> None:
 
 def test_no_copy_stays_on_the_coordinator() -> None:
     statements = _sql([*plan(set())])
-    for name in (*citus.PEOPLE, *REFERENCE_TABLES):
+    for name in (*citus.SUBSCRIBER_TABLES, *REFERENCE_TABLES):
         left = f"SELECT truncate_local_data_after_distributing_table('{name}')"
         assert left in statements
 
 
 def test_distributing_again_changes_nothing() -> None:
-    assert [*plan({*citus.PEOPLE, *REFERENCE_TABLES})] == []
+    assert [*plan({*citus.SUBSCRIBER_TABLES, *REFERENCE_TABLES})] == []
 
 
 def test_a_new_table_is_distributed_alone() -> None:
-    statements = _sql([*plan({*citus.PEOPLE, *REFERENCE_TABLES} - {"reasons"})])
+    statements = _sql([*plan({*citus.SUBSCRIBER_TABLES, *REFERENCE_TABLES} - {"reasons"})])
     assert len(statements) == 4
     assert all("reasons" in each for each in statements)
 

@@ -180,7 +180,7 @@ def _fill(database: Database) -> None:
         make.bounce(session, bounce, email="dan@example.org")
         make.bounce(session, replace(bounce, severity=BounceSeverity.SOFT), email="ben@example.org")
         quarantine.keep(session, b"hello", "not understood", make.NOW)
-        dedup.record_if_new(session, "mail", "hello", make.NOW)
+        dedup.record_new(session, "mail", ["hello"], make.NOW)
         processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
         inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)

@@ -2,8 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from preference_center.core import monitoring
 from preference_center.inbound.spool_file import SpoolFullError
-from preference_center.store import Database, UnavailableError
 from preference_center.web import scrape
 from tests.support import make
+from tests.support.outage import down
 from tests.support.site import Site, link, lose_database, use_database
 from tests.support.web_fixtures import SiteMaker
 from tests.unit.web.test_logs import CANARY, assert_contains_no_secret, request_everything
@@ -147,20 +145,6 @@ def test_a_spooled_unsubscribe_is_counted(site_with: SiteMaker, tmp_path: Path) 
 
 def full(_entries: object) -> None:
     raise SpoolFullError("the spool is full")
-
-
-@contextmanager
-def down(database: Database) -> Iterator[None]:
-    """Make the database unavailable until the block ends."""
-
-    @contextmanager
-    def fail() -> Iterator[None]:
-        raise UnavailableError("the database is down")
-        yield
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(database, "asked", fail)
-        yield
 
 
 def test_without_a_spool_there_are_no_metrics_of_it(measured: Site) -> None:
