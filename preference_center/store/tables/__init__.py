@@ -24,7 +24,6 @@ from preference_center.store.tables.people import (
 from preference_center.store.tables.processes import ServingProcess
 from preference_center.store.tables.sending import (
     FAILED,
-    PENDING,
     UNSETTLED,
     AnonymizedReason,
     Claim,
@@ -36,7 +35,6 @@ from preference_center.store.tables.sending import (
 
 __all__ = [
     "FAILED",
-    "PENDING",
     "UNSETTLED",
     "UNSUBSCRIBED",
     "AnonymizedReason",
