@@ -93,7 +93,7 @@ def bounce(
 
     `otherwise` is the provider's own classification, used if these are not conclusive.
     """
-    # Not above: its patterns take 40 ms to compile, and most providers' users have no webhooks.
+    # Not above: its patterns take 40 ms to compile, and many installations get no events.
     from preference_center.mail import bounce_policy
 
     result = bounce_policy.classify(_code(status), reason, otherwise=otherwise)
