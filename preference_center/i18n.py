@@ -1,7 +1,7 @@
 """Languages: Jinja environments for pages and emails, with translations and date formats.
 
-A language is a file `translations/CODE.po`, compiled at start. `ar-XB` is a pseudo-locale (English
-rendered right to left) for testing layouts and finding untranslated strings.
+A language is a file `translations/CODE.po`, compiled on its first use. `ar-XB` is a pseudo-locale
+(English rendered right to left) for testing layouts and finding untranslated strings.
 """
 
 import re
@@ -33,11 +33,8 @@ class Languages:
         self, offered: Sequence[str], folders: Sequence[Path], shared: Mapping[str, Any]
     ) -> None:
         self.offered = tuple(offered)
-        self._html = {code: _environment(code, folders, escape=True) for code in offered}
-        self._text = {code: _environment(code, folders, escape=False) for code in offered}
-        for code, environment in [*self._html.items(), *self._text.items()]:
-            environment.globals.update(shared)
-            environment.globals.update(lang=code, dir=direction(code), languages=self.names())
+        self._folders, self._shared = folders, shared
+        self._environments = dict[tuple[str, bool], Environment]()
 
     def choose(self, *wanted: str | None) -> str:
         """Return the first code of `wanted` that is offered, or the default.
@@ -61,8 +58,18 @@ class Languages:
         """Return a rendered template. Values are escaped only in templates named `*.html`."""
         # Jinja escapes in a macro if it escapes in the file of the macro, whatever the caller is.
         # A text template uses macros of `parts.html`, so there is an environment without escaping.
-        environments = self._html if template.endswith(".html") else self._text
-        return environments[code].get_template(template).render(**values)
+        environment = self._environment(code, escape=template.endswith(".html"))
+        return environment.get_template(template).render(**values)
+
+    def _environment(self, code: str, *, escape: bool) -> Environment:
+        """Return an environment, made on its first use: reading translations takes 40 ms."""
+        found = self._environments.get((code, escape))
+        if found is None:
+            found = _environment(code, self._folders, escape=escape)
+            found.globals.update(self._shared)
+            found.globals.update(lang=code, dir=direction(code), languages=self.names())
+            self._environments[code, escape] = found
+        return found
 
 
 def direction(code: str) -> str:

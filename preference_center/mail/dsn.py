@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from preference_center.core.vocab import BounceSeverity
-from preference_center.mail import bounce_policy, notices, original, report_fields
+from preference_center.mail import notices, original, report_fields
 from preference_center.mail.mime import Headers, Message, Part, addresses, without_encoded_words
 from preference_center.mail.report_fields import recipients
+
+if TYPE_CHECKING:
+    from preference_center.mail.bounce_policy import Classification
 
 MAX_FAILURES = 50
 _MACHINE_NAME = re.compile(r"(?i)mail(?:er)? delivery|mailer-daemon|(?:system|ndr) administrator")
@@ -148,7 +151,7 @@ def _by_status(groups: list[Headers], notice: str) -> Iterator[Failure]:
         hosts = group.all("remote-mta", "reporting-mta")
         where = "\n".join((*named, *hosts, notice if len(groups) == 1 else about))
         yield _failure(
-            bounce_policy.classify(status, diagnostic, about, where=where),
+            _classify(status, diagnostic, about, where=where),
             action,
             next(iter(named), ""),
             next(iter(final), ""),
@@ -173,18 +176,25 @@ def _by_words(message: Message, notice: str) -> Iterator[Failure]:
     found = []
     for recipient, reason in islice(reasons.items(), MAX_FAILURES):
         where = f"{recipient}\n{notice if len(reasons) == 1 else reason}"
-        result = bounce_policy.classify("", notices.first_paragraph(reason), where=where)
+        result = _classify("", notices.first_paragraph(reason), where=where)
         if result.severity is not BounceSeverity.PERMANENT:
             # Later paragraphs may say more; a disclaimer in them must not outweigh the first.
-            result = bounce_policy.classify("", reason, before, where=where)
+            result = _classify("", reason, before, where=where)
         found.append(_failure(result, action, recipient, recipient, another_reached=False))
     certain = any(each.severity is BounceSeverity.PERMANENT for each in found)
     if action == "delayed" or certain or _FAILURE.search(words):
         yield from found
 
 
+def _classify(status: str, *reasons: str, where: str) -> "Classification":
+    # Not above: its patterns take 40 ms to compile, and few messages are bounces.
+    from preference_center.mail import bounce_policy
+
+    return bounce_policy.classify(status, *reasons, where=where)
+
+
 def _failure(
-    result: bounce_policy.Classification,
+    result: "Classification",
     action: Literal["failed", "delayed"],
     recipient: str,
     final_recipient: str,

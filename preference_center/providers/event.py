@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
 from preference_center.core.vocab import BounceSeverity
-from preference_center.mail import bounce_policy
 
 CUSTOM_ARGUMENT = "preference_center"  # the name of the `event_token` in an email's metadata
 MAX_AGE = timedelta(hours=24)  # providers retry for up to a day
@@ -94,6 +93,9 @@ def bounce(
 
     `otherwise` is the provider's own classification, used if these are not conclusive.
     """
+    # Not above: its patterns take 40 ms to compile, and many installations get no events.
+    from preference_center.mail import bounce_policy
+
     result = bounce_policy.classify(_code(status), reason, otherwise=otherwise)
     severity, code = result.severity, result.code
     return Event(event_id, "bounce", address, token, at, severity=severity, code=code)

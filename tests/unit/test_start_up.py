@@ -15,6 +15,7 @@ WEB = {"flask", "werkzeug", "granian", "flask_wtf", "limits"}
 RENDERING = {"premailer", "babel", "jinja2"}
 STORE = {"sqlalchemy", "alembic", "psycopg"}
 NETWORK = {"cryptography", "dns", "dkim", "aiosmtpd", "imap_tools", "http", "smtplib"}
+DIALECTS = {"sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"}
 
 PROGRAM = """
 import atexit, sys
@@ -25,7 +26,7 @@ main()
 
 
 def imported(database_url: str, *arguments: str, stdin: bytes = b"") -> set[str]:
-    """Run a command and return the packages that it imported."""
+    """Run a command and return the modules and packages that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         env=processes.environment(make.environment(DATABASE_URL=database_url)),
@@ -35,7 +36,8 @@ def imported(database_url: str, *arguments: str, stdin: bytes = b"") -> set[str]
     )
     last = done.stderr.decode().splitlines()[-1]
     assert last.startswith("imported ")
-    return {module.partition(".")[0] for module in last.split()[1:]}
+    modules = last.split()[1:]
+    return {*modules, *(module.partition(".")[0] for module in modules)}
 
 
 @pytest.fixture
@@ -68,6 +70,37 @@ def test_receive_imports_neither_pages_nor_migrations(url: str) -> None:
     message = b"From: ada@example.org\r\nSubject: help\r\n\r\nhelp\r\n"
     unused = {*WEB, *RENDERING, *NETWORK, "alembic", "psycopg"}
     assert imported(url, "receive", stdin=message).isdisjoint(unused)
+
+
+def test_receive_compiles_no_patterns_of_bounces(url: str) -> None:
+    message = b"From: ada@example.org\r\nSubject: help\r\n\r\nhelp\r\n"
+    assert "preference_center.mail.bounce_policy" not in imported(url, "receive", stdin=message)
+
+
+def test_a_command_imports_the_dialect_of_its_engine_only(database_url: str) -> None:
+    own = f"sqlalchemy.dialects.{database_url.partition(':')[0].partition('+')[0]}"
+    message = b"From: ada@example.org\r\nSubject: help\r\n\r\nhelp\r\n"
+    assert DIALECTS & imported(database_url, "receive", stdin=message) == {own}
+
+
+def test_serve_imports_only_what_its_settings_need() -> None:
+    program = """
+import os, sys
+from preference_center.cli import serve
+serve._read_served(os.environ)
+print(*sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=processes.environment(make.environment(DATABASE_URL="sqlite:///no.db")),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    found = set(done.stdout.split())
+    assert "flask" in found
+    assert found.isdisjoint({"cryptography", "psycopg", "premailer", "alembic", *DIALECTS})
+    assert "preference_center.mail.bounce_policy" not in found
 
 
 @pytest.mark.parametrize(

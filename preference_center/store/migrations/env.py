@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from preference_center.store.tables import Base
+from preference_center.store.tables.partial_indexes import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,
 )
 context.run_migrations()

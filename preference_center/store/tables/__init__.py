@@ -25,7 +25,6 @@ from preference_center.store.tables.people import (
 from preference_center.store.tables.processes import ServingProcess
 from preference_center.store.tables.sending import (
     FAILED,
-    PENDING,
     UNSETTLED,
     AnonymizedReason,
     Claim,
@@ -37,7 +36,6 @@ from preference_center.store.tables.sending import (
 
 __all__ = [
     "FAILED",
-    "PENDING",
     "UNSETTLED",
     "UNSUBSCRIBED",
     "AnonymizedReason",

@@ -3,14 +3,11 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import BounceSeverity
 from preference_center.store.tables.base import Base, Slug, Word, one_of
-
-# Literal SQL: an engine uses a partial index only if a query has the same predicate.
-ENDED = text("ended_domain IS NOT NULL")
 
 
 class FailedMailing(Base):
@@ -24,13 +21,6 @@ class FailedMailing(Base):
     __table_args__ = (
         one_of("severity", [each for each in BounceSeverity if each is not BounceSeverity.IGNORED]),
         Index(None, "day"),
-        Index(
-            "ix_failed_mailings_ended",
-            "ended_domain",
-            "day",
-            postgresql_where=ENDED,
-            sqlite_where=ENDED,
-        ),
     )
 
     subscriber_id: Mapped[UUID] = mapped_column(

@@ -153,13 +153,6 @@ class LedgerRow(Base):
         one_of("source", Source),
         Index(None, "topic", "occurred_at"),
         Index(None, "recorded_at"),
-        Index(
-            "ix_ledger_unsubscribed",
-            "topic",
-            "recorded_at",
-            postgresql_where=UNSUBSCRIBED,
-            sqlite_where=UNSUBSCRIBED,
-        ),
     )
 
     subscriber_id: Mapped[UUID] = mapped_column(

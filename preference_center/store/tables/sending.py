@@ -10,7 +10,6 @@ from preference_center.core.vocab import FetchKind, OutboxKind, OutboxState, Rea
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 # Literal SQL: an engine uses a partial index only if a query has the same predicate.
-PENDING = text("state = 'pending'")
 UNSETTLED = text("state IN ('pending', 'started')")
 FAILED = text("state = 'failed'")
 
@@ -26,18 +25,7 @@ class OutboxRow(Base):
     __table_args__ = (
         one_of("kind", OutboxKind),
         one_of("state", OutboxState),
-        Index(
-            "uq_outbox_pending",
-            "subscriber_id",
-            "kind",
-            "topic",
-            unique=True,
-            postgresql_where=PENDING,
-            sqlite_where=PENDING,
-        ),
-        Index("ix_outbox_due", "due_at", postgresql_where=UNSETTLED, sqlite_where=UNSETTLED),
         Index(None, "settled_at"),
-        Index("ix_outbox_failed", "settled_at", postgresql_where=FAILED, sqlite_where=FAILED),
     )
 
     subscriber_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -45,6 +45,7 @@ from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema
 from preference_center.store.tables import Base, Reason
+from preference_center.store.tables.partial_indexes import METADATA
 from preference_center.store.upgrade import upgrade
 from tests.support import make
 
@@ -147,7 +148,7 @@ def _lines(ddl: str) -> list[str]:
 def test_the_migrated_schema_matches_the_tables(create_database: Callable[[str], Database]) -> None:
     migrated, fresh = create_database("migrated"), create_database("fresh")
     upgrade(migrated)
-    Base.metadata.create_all(fresh.engine)
+    METADATA.create_all(fresh.engine)
     assert _catalogue(migrated) == _catalogue(fresh)
 
 
