@@ -99,9 +99,9 @@ def record(draft: Draft, bounce: Bounce, now: datetime) -> BounceEffect:
 
 def record_deliveries(session: Session, days: Mapping[UUID, date]) -> None:
     """Note the day (UTC) on which an email was delivered to each subscriber who is on record."""
-    table = tables.Subscriber.__table__.c
+    table = tables.SubscriberRow.__table__.c
     newest = (
-        update(tables.Subscriber.__table__)  # type: ignore[arg-type]
+        update(tables.SubscriberRow.__table__)  # type: ignore[arg-type]
         .where(
             table.subscriber_id == bindparam("id"),
             table.erased_at.is_(None),

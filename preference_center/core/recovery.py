@@ -47,16 +47,21 @@ def find_suppressed(session: Session, wanted: BounceFilter) -> Iterator[tuple[Sc
 def _next(
     kind: Scope, wanted: BounceFilter, last: tuple[datetime, UUID]
 ) -> Select[UUID, str | None, datetime]:
-    key = (tables.Suppression.since, tables.Suppression.subscriber_id)
+    key = (tables.SuppressionRow.since, tables.SuppressionRow.subscriber_id)
     return (
-        select(tables.Suppression.subscriber_id, tables.Subscriber.email, tables.Suppression.since)
+        select(
+            tables.SuppressionRow.subscriber_id,
+            tables.SubscriberRow.email,
+            tables.SuppressionRow.since,
+        )
         .join(
-            tables.Subscriber, tables.Subscriber.subscriber_id == tables.Suppression.subscriber_id
+            tables.SubscriberRow,
+            tables.SubscriberRow.subscriber_id == tables.SuppressionRow.subscriber_id,
         )
         .where(
-            tables.Suppression.kind == kind,
-            tables.Suppression.source == Source.BOUNCE,
-            tables.Suppression.since < wanted.until,
+            tables.SuppressionRow.kind == kind,
+            tables.SuppressionRow.source == Source.BOUNCE,
+            tables.SuppressionRow.since < wanted.until,
             tuple_(*key) > last,
         )
         .order_by(*key)

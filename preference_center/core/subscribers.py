@@ -20,12 +20,13 @@ WHERE subscribers.email IS NULL AND subscribers.erased_at IS NULL
 def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
     """Return a subscriber with all preferences, unlocked and in one statement; None if unknown."""
     own, topics, stops = (
-        each.__table__.c for each in (tables.Subscriber, tables.Subscription, tables.Suppression)
+        each.__table__.c
+        for each in (tables.SubscriberRow, tables.SubscriptionRow, tables.SuppressionRow)
     )
     statement = (
         select(*own, *topics, *stops)
-        .outerjoin(tables.Subscription, topics.subscriber_id == own.subscriber_id)
-        .outerjoin(tables.Suppression, stops.subscriber_id == own.subscriber_id)
+        .outerjoin(tables.SubscriptionRow, topics.subscriber_id == own.subscriber_id)
+        .outerjoin(tables.SuppressionRow, stops.subscriber_id == own.subscriber_id)
         .where(own.subscriber_id == subscriber_id)
     )
     loaded, width = Loaded(), len(own)
@@ -42,7 +43,7 @@ def find(session: Session, subscriber_id: UUID) -> Subscriber | None:
 
 def emails(session: Session, ids: Collection[UUID]) -> dict[UUID, str | None]:
     """Return the address of each subscriber who is on record, or None if it is not known."""
-    rows = sets.select(session, tables.Subscriber, ids) if ids else ()
+    rows = sets.select(session, tables.SubscriberRow, ids) if ids else ()
     return {subscriber_id: email for subscriber_id, email, *_ in rows}
 
 
@@ -56,4 +57,4 @@ def upsert_addresses(session: Session, people: Mapping[UUID, str], now: datetime
         subscriber = Subscriber.new(each, now)
         subscriber.email = people[each] if is_mailable(people[each]) else None
         rows.append(subscriber.values())
-    sets.insert(session, tables.Subscriber, rows, _FILL_ADDRESS)
+    sets.insert(session, tables.SubscriberRow, rows, _FILL_ADDRESS)

@@ -12,7 +12,7 @@ from sqlalchemy.types import NULLTYPE
 from preference_center.core.vocab import KeyKind
 from preference_center.store import queries, seals
 from preference_center.store.streaming import streamed
-from preference_center.store.tables import LedgerDetail, LedgerRow, Subscriber
+from preference_center.store.tables import LedgerDetail, LedgerRow, SubscriberRow
 from preference_center.store.text_cells import IdText, TimeText
 
 _ID = 10  # The index of the subscriber's id in a row.
@@ -56,9 +56,9 @@ def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None
 def _rows() -> Select[*tuple[Any, ...]]:
     """Select every subscriber with every ledger row and its details, as plain values."""
     columns = (
-        Subscriber.erased_at.is_not(None),
-        Subscriber.seq,
-        Subscriber.head,
+        SubscriberRow.erased_at.is_not(None),
+        SubscriberRow.seq,
+        SubscriberRow.head,
         LedgerRow.hash,
         LedgerDetail.salt,
         LedgerRow.topic,
@@ -67,7 +67,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         LedgerDetail.before,
         LedgerDetail.after,
         # What the hash covers, in the order of `seals.seal_texts`.
-        IdText(Subscriber.subscriber_id),
+        IdText(SubscriberRow.subscriber_id),
         LedgerRow.seq,
         LedgerRow.event,
         LedgerRow.scope,
@@ -78,8 +78,8 @@ def _rows() -> Select[*tuple[Any, ...]]:
     )
     return (
         select(*(type_coerce(column, NULLTYPE) for column in columns))
-        .select_from(Subscriber)
-        .outerjoin(LedgerRow, LedgerRow.subscriber_id == Subscriber.subscriber_id)
+        .select_from(SubscriberRow)
+        .outerjoin(LedgerRow, LedgerRow.subscriber_id == SubscriberRow.subscriber_id)
         .outerjoin(LedgerDetail, queries.ARE_ITS_DETAILS)
-        .order_by(Subscriber.subscriber_id, LedgerRow.seq)
+        .order_by(SubscriberRow.subscriber_id, LedgerRow.seq)
     )

@@ -34,7 +34,7 @@ _DELETED_BY_ERASURE = (
 
 def on_record(session: Session, ids: Collection[UUID]) -> set[UUID]:
     """Return which of these subscribers are on record. None is ever deleted."""
-    return sets.existing(session, tables.Subscriber, ids)
+    return sets.existing(session, tables.SubscriberRow, ids)
 
 
 def new_drafts(
@@ -53,9 +53,9 @@ def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -
     key = _sealing_key(session)
     if distributed := citus.is_distributed(session):
         queries.lock_ids(session, ids)
-    own = sets.select(session, tables.Subscriber, ids, lock=not distributed)
-    subscriptions = _values(session, tables.Subscription, ids)
-    suppressions = _values(session, tables.Suppression, ids)
+    own = sets.select(session, tables.SubscriberRow, ids, lock=not distributed)
+    subscriptions = _values(session, tables.SubscriptionRow, ids)
+    suppressions = _values(session, tables.SuppressionRow, ids)
     drafts = {}
     for values in own:
         loaded = Loaded(
@@ -75,7 +75,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     """
     drafts = [each for each in drafts if each.loaded.own is not None or each.needs_subscriber]
     new = [each.subscriber for each in drafts if each.loaded.own is None]
-    recorded = sets.insert_new(session, tables.Subscriber, [each.values() for each in new])
+    recorded = sets.insert_new(session, tables.SubscriberRow, [each.values() for each in new])
     lost = {each.subscriber_id for each in new} - recorded
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
     ledger.record_wordings(session, {text for each in kept for text in each.wordings})
@@ -112,7 +112,7 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
 
 def _values(
     session: Session,
-    table: type[tables.Subscription | tables.Suppression],
+    table: type[tables.SubscriptionRow | tables.SuppressionRow],
     ids: Collection[UUID],
 ) -> Mapping[UUID, list[_Values]]:
     """Return the rows of each subscriber, without the id."""
@@ -126,12 +126,12 @@ def _write_state(session: Session, drafts: Sequence[Draft]) -> None:
     """Write the rows that differ from those that were loaded, and delete those that are gone."""
     known = [(each.loaded, Loaded.of(each.subscriber)) for each in drafts]
     own = [now.own for loaded, now in known if now.own and loaded.own not in (None, now.own)]
-    sets.update(session, tables.Subscriber, own)
+    sets.update(session, tables.SubscriberRow, own)
     ids = [each.subscriber.subscriber_id for each in drafts]
     subscriptions = [(loaded.subscriptions, now.subscriptions) for loaded, now in known]
-    _write_rows(session, tables.Subscription, ids, subscriptions)
+    _write_rows(session, tables.SubscriptionRow, ids, subscriptions)
     suppressions = [(loaded.suppressions, now.suppressions) for loaded, now in known]
-    _write_rows(session, tables.Suppression, ids, suppressions)
+    _write_rows(session, tables.SuppressionRow, ids, suppressions)
 
 
 def _write_rows(

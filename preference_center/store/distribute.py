@@ -12,9 +12,9 @@ from sqlalchemy.schema import AddConstraint, DropConstraint
 
 from preference_center.store import citus
 from preference_center.store.engine import SchemaError
-from preference_center.store.tables import Base, Subscriber, Topic, TopicText, Wording
+from preference_center.store.tables import Base, SubscriberRow, Topic, TopicText, Wording
 
-KEY = Subscriber.subscriber_id.key
+KEY = SubscriberRow.subscriber_id.key
 REFERENCE_TABLES = tuple(each.__tablename__ for each in (Topic, TopicText, Wording))
 _DONE = text("SELECT logicalrelid::text FROM pg_dist_partition")
 
@@ -60,7 +60,7 @@ def _tables() -> list[Table]:
         for each in Base.metadata.sorted_tables
         if KEY in each.columns or each.name in REFERENCE_TABLES
     ]
-    return sorted(shared, key=lambda table: table.name != Subscriber.__tablename__)
+    return sorted(shared, key=lambda table: table.name != SubscriberRow.__tablename__)
 
 
 def _foreign_keys() -> Iterator[ForeignKeyConstraint]:
@@ -71,6 +71,6 @@ def _foreign_keys() -> Iterator[ForeignKeyConstraint]:
 def _distribution(table: Table) -> str:
     if table.name in REFERENCE_TABLES:
         return f"create_reference_table('{table.name}')"
-    first = Subscriber.__tablename__
+    first = SubscriberRow.__tablename__
     together = "none" if table.name == first else first
     return f"create_distributed_table('{table.name}', '{KEY}', colocate_with => '{together}')"

@@ -27,9 +27,9 @@ from preference_center.store.tables import (
     LedgerDetail,
     LedgerRow,
     Slug,
-    Subscriber,
-    Subscription,
-    Suppression,
+    SubscriberRow,
+    SubscriptionRow,
+    SuppressionRow,
     Utc,
     Wording,
 )
@@ -37,8 +37,8 @@ from preference_center.store.tables import (
 # Byte order on both engines, as for slugs.
 _Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 
-_Everything = aliased(Suppression)
-_Address = aliased(Suppression)
+_Everything = aliased(SuppressionRow)
+_Address = aliased(SuppressionRow)
 
 
 def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
@@ -49,85 +49,87 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
     status, changed_at, changed_by = _effective_status()
     statement: AnySelect = (
         select(
-            Subscriber.email,
-            Subscription.subscriber_id.label("id"),
-            Subscription.topic,
+            SubscriberRow.email,
+            SubscriptionRow.subscriber_id.label("id"),
+            SubscriptionRow.topic,
             status.label("status"),
-            Subscription.frequency,
-            Subscription.paused_until,
-            Subscriber.locale,
-            Subscription.consent_at,
-            Subscription.consent_source,
+            SubscriptionRow.frequency,
+            SubscriptionRow.paused_until,
+            SubscriberRow.locale,
+            SubscriptionRow.consent_at,
+            SubscriptionRow.consent_source,
             Wording.text.label("consent_wording"),
-            Subscription.basis,
-            Subscription.acquired_from,
+            SubscriptionRow.basis,
+            SubscriptionRow.acquired_from,
             type_coerce(changed_at, Utc).label("changed_at"),
             changed_by.label("changed_by"),
         )
-        .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
-        .outerjoin(Wording, Wording.digest == Subscription.consent_wording)
+        .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
+        .outerjoin(Wording, Wording.digest == SubscriptionRow.consent_wording)
         .outerjoin(_Everything, _is_suppression(_Everything, Scope.ALL))
         .outerjoin(_Address, _is_suppression(_Address, Scope.ADDRESS))
-        .where(Subscriber.erased_at.is_(None))
-        .order_by(Subscription.subscriber_id, Subscription.topic)
+        .where(SubscriberRow.erased_at.is_(None))
+        .order_by(SubscriptionRow.subscriber_id, SubscriptionRow.topic)
     )
     if topic is not None:
-        statement = statement.where(Subscription.topic == topic)
-    return _within(statement, Subscription.updated_at, since, until)
+        statement = statement.where(SubscriptionRow.topic == topic)
+    return _within(statement, SubscriptionRow.updated_at, since, until)
 
 
 def _effective_status() -> tuple[Case[Any], Case[Any], Case[Any]]:
     """Return the status of a subscription, and the time and the source of what decides it."""
-    topic = (Subscription.changed_at, Subscription.source)
+    topic = (SubscriptionRow.changed_at, SubscriptionRow.source)
     everything = (_Everything.since, _Everything.source)
     address = (_Address.since, _Address.source)
     decisions: tuple[tuple[Any, str, Any, Any], ...] = (
         (_Address.source == Source.BOUNCE, "bounced", *address),
         (_Everything.source == Source.COMPLAINT, "complained", *everything),
-        (Subscription.status == Status.UNSUBSCRIBED, "unsubscribed", *topic),
+        (SubscriptionRow.status == Status.UNSUBSCRIBED, "unsubscribed", *topic),
         (_Address.kind.is_not(None), "unsubscribed", *address),
         (_Everything.kind.is_not(None), "unsubscribed", *everything),
     )
     return (
-        case(*((applies, status) for applies, status, *_ in decisions), else_=Subscription.status),
-        case(*((applies, at) for applies, _, at, _ in decisions), else_=Subscription.changed_at),
-        case(*((applies, by) for applies, *_, by in decisions), else_=Subscription.source),
+        case(
+            *((applies, status) for applies, status, *_ in decisions), else_=SubscriptionRow.status
+        ),
+        case(*((applies, at) for applies, _, at, _ in decisions), else_=SubscriptionRow.changed_at),
+        case(*((applies, by) for applies, *_, by in decisions), else_=SubscriptionRow.source),
     )
 
 
-def _is_suppression(table: type[Suppression], kind: Scope) -> ColumnElement[bool]:
+def _is_suppression(table: type[SuppressionRow], kind: Scope) -> ColumnElement[bool]:
     """Return the join condition of a subscriber and a suppression of one kind."""
-    return and_(table.subscriber_id == Subscriber.subscriber_id, table.kind == kind)
+    return and_(table.subscriber_id == SubscriberRow.subscriber_id, table.kind == kind)
 
 
 def suppressions(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
     """Return all suppressions; with `topic`, also the unsubscribes from that topic."""
     above: AnySelect = select(
-        Subscriber.email,
-        Suppression.subscriber_id.label("id"),
-        Suppression.kind,
+        SubscriberRow.email,
+        SuppressionRow.subscriber_id.label("id"),
+        SuppressionRow.kind,
         null().cast(Slug).label("topic"),
-        Suppression.since,
-        Suppression.source,
-        Subscriber.erased_at,
-    ).join(Subscriber, Subscriber.subscriber_id == Suppression.subscriber_id)
-    above = _within(above, Suppression.updated_at, since, until)
+        SuppressionRow.since,
+        SuppressionRow.source,
+        SubscriberRow.erased_at,
+    ).join(SubscriberRow, SubscriberRow.subscriber_id == SuppressionRow.subscriber_id)
+    above = _within(above, SuppressionRow.updated_at, since, until)
     if topic is None:
-        return above.order_by(Suppression.subscriber_id, Suppression.kind)
+        return above.order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
     own: AnySelect = (
         select(
-            Subscriber.email,
-            Subscription.subscriber_id.label("id"),
+            SubscriberRow.email,
+            SubscriptionRow.subscriber_id.label("id"),
             literal("topic").label("kind"),
-            Subscription.topic,
-            Subscription.changed_at.label("since"),
-            Subscription.source,
-            Subscriber.erased_at,
+            SubscriptionRow.topic,
+            SubscriptionRow.changed_at.label("since"),
+            SubscriptionRow.source,
+            SubscriberRow.erased_at,
         )
-        .join(Subscriber, Subscriber.subscriber_id == Subscription.subscriber_id)
-        .where(Subscription.topic == topic, Subscription.status == Status.UNSUBSCRIBED)
+        .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
+        .where(SubscriptionRow.topic == topic, SubscriptionRow.status == Status.UNSUBSCRIBED)
     )
-    both = union_all(above, _within(own, Subscription.updated_at, since, until)).subquery()
+    both = union_all(above, _within(own, SubscriptionRow.updated_at, since, until)).subquery()
     return select(both).order_by(both.c.id, both.c.kind)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from preference_center.core.vocab import KeyKind
 from preference_center.links.addresses import fingerprint
 from preference_center.store import queries, seals
-from preference_center.store.tables import KeyCheck, LedgerRow, Subscriber
+from preference_center.store.tables import KeyCheck, LedgerRow, SubscriberRow
 
 SETTINGS = {
     KeyKind.IDENTITY: "PREFERENCE_CENTER_IDENTITY_KEY",
@@ -118,9 +118,9 @@ def _on_record(on_record: Known, kind: KeyKind, keys: Iterable[str]) -> tuple[st
 def _fits_addresses(session: Session, identity_key: str) -> bool:
     # Ids are practically random, so the first ones are a fair sample.
     sample = session.execute(
-        select(Subscriber.subscriber_id, Subscriber.email)
-        .where(Subscriber.email.is_not(None))
-        .order_by(Subscriber.subscriber_id)
+        select(SubscriberRow.subscriber_id, SubscriberRow.email)
+        .where(SubscriberRow.email.is_not(None))
+        .order_by(SubscriberRow.subscriber_id)
         .limit(_MAX_SAMPLE)
     ).all()
     return _most(fingerprint(email or "", identity_key) == found for found, email in sample)

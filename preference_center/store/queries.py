@@ -34,9 +34,9 @@ from preference_center.store.tables import (
     LedgerRow,
     OutboxRow,
     PageView,
-    Subscriber,
-    Subscription,
-    Suppression,
+    SubscriberRow,
+    SubscriptionRow,
+    SuppressionRow,
     Utc,
 )
 
@@ -100,33 +100,35 @@ def load_delivery_rules(
     last_claim = (
         select(func.max(Claim.claimed_at))
         .where(
-            Claim.subscriber_id == Subscriber.subscriber_id,
+            Claim.subscriber_id == SubscriberRow.subscriber_id,
             Claim.topic == topic,
             Claim.campaign != campaign,
             Claim.released_at.is_(None),
         )
         .scalar_subquery()
     )
-    stops = select(Suppression.kind).where(Suppression.subscriber_id == Subscriber.subscriber_id)
+    stops = select(SuppressionRow.kind).where(
+        SuppressionRow.subscriber_id == SubscriberRow.subscriber_id
+    )
     statement = (
         select(
-            Subscriber.subscriber_id,
-            Subscriber.email,
-            Subscriber.erased_at,
-            Subscription.status,
-            Subscription.frequency,
-            Subscription.paused_until,
-            case((Subscription.frequency != Frequency.EVERY, last_claim)),
+            SubscriberRow.subscriber_id,
+            SubscriberRow.email,
+            SubscriberRow.erased_at,
+            SubscriptionRow.status,
+            SubscriptionRow.frequency,
+            SubscriptionRow.paused_until,
+            case((SubscriptionRow.frequency != Frequency.EVERY, last_claim)),
             stops.exists(),
         )
         .outerjoin(
-            Subscription,
+            SubscriptionRow,
             and_(
-                Subscription.subscriber_id == Subscriber.subscriber_id,
-                Subscription.topic == topic,
+                SubscriptionRow.subscriber_id == SubscriberRow.subscriber_id,
+                SubscriptionRow.topic == topic,
             ),
         )
-        .where(among(session, Subscriber.subscriber_id, ids))
+        .where(among(session, SubscriberRow.subscriber_id, ids))
     )
     return {row[0]: DeliveryRules(*row) for row in session.execute(statement)}
 
@@ -160,14 +162,14 @@ def lock_ids(session: Session, ids: Iterable[UUID]) -> None:
     if citus.is_distributed(session):  # psycopg does not wait for each answer.
         citus.run_each(session.connection(), _LOCK_ONE, [(each,) for each in ordered])
         return
-    column = Subscriber.subscriber_id
+    column = SubscriberRow.subscriber_id
     statement = select(column).where(among(session, column, ordered)).order_by(column)
     session.execute(statement.with_for_update()).all()
 
 
 def lock_available(session: Session, ids: Iterable[UUID]) -> list[UUID]:
     """Lock those of `ids` that no other transaction has locked, without waiting; return them."""
-    ordered, column = sorted(ids), Subscriber.subscriber_id
+    ordered, column = sorted(ids), SubscriberRow.subscriber_id
     locked = select(column).order_by(column).with_for_update(skip_locked=True)
     if citus.is_distributed(session):
         alone = locked.where(column == bindparam("id"))

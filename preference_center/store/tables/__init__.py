@@ -10,18 +10,6 @@ from preference_center.store.tables.inbound import (
     QuarantineRow,
 )
 from preference_center.store.tables.keys import KeyCheck
-from preference_center.store.tables.people import (
-    UNSUBSCRIBED,
-    LedgerCount,
-    LedgerDetail,
-    LedgerRow,
-    Subscriber,
-    Subscription,
-    Suppression,
-    Topic,
-    TopicText,
-    Wording,
-)
 from preference_center.store.tables.processes import ServingProcess
 from preference_center.store.tables.sending import (
     FAILED,
@@ -32,6 +20,18 @@ from preference_center.store.tables.sending import (
     OutboxRow,
     PageView,
     Reason,
+)
+from preference_center.store.tables.subscribers import (
+    UNSUBSCRIBED,
+    LedgerCount,
+    LedgerDetail,
+    LedgerRow,
+    SubscriberRow,
+    SubscriptionRow,
+    SuppressionRow,
+    Topic,
+    TopicText,
+    Wording,
 )
 
 __all__ = [
@@ -57,9 +57,9 @@ __all__ = [
     "Reason",
     "ServingProcess",
     "Slug",
-    "Subscriber",
-    "Subscription",
-    "Suppression",
+    "SubscriberRow",
+    "SubscriptionRow",
+    "SuppressionRow",
     "Topic",
     "TopicText",
     "Utc",

@@ -9,8 +9,8 @@ from sqlalchemy import Index, TextClause, text
 
 from preference_center.store.tables.base import Base
 from preference_center.store.tables.inbound import FailedMailing
-from preference_center.store.tables.people import UNSUBSCRIBED, LedgerRow
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
+from preference_center.store.tables.subscribers import UNSUBSCRIBED, LedgerRow
 
 
 def _index(name: str, where: TextClause, *columns: Any, unique: bool = False) -> None:

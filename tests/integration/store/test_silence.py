@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from preference_center.store import Database, SilentError, UnavailableError
-from preference_center.store.tables import Subscriber
+from preference_center.store.tables import SubscriberRow
 from tests.support import make, postgres, proxy
 from tests.support.processes import wait_for
 
@@ -51,7 +51,7 @@ def unsubscribe(database: Database) -> None:
 def count(url: str) -> int:
     engine = create_engine(url)
     with engine.connect() as connection:
-        found = connection.scalar(select(func.count()).select_from(Subscriber))
+        found = connection.scalar(select(func.count()).select_from(SubscriberRow))
     engine.dispose()
     return found or 0
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from preference_center.store import Database
-from preference_center.store.tables import LedgerRow, Subscription
+from preference_center.store.tables import LedgerRow, SubscriptionRow
 from tests.support import make, processes
 from tests.support.site import link, receipt
 from tests.support.web_fixtures import environment
@@ -240,7 +240,7 @@ def post_all(base_url: str, people: list[str], acknowledged: list[str]) -> None:
 def statuses(database_url: str) -> dict[str, int]:
     database = Database(database_url, (make.SERVER_KEY,))
     with database.reading() as session:
-        counted = select(Subscription.status, func.count()).group_by(Subscription.status)
+        counted = select(SubscriptionRow.status, func.count()).group_by(SubscriptionRow.status)
         found = {each.status: each[1] for each in session.execute(counted)}
     database.close()
     return found

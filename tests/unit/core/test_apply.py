@@ -169,12 +169,12 @@ def filled(database: Database) -> Database:
     return database
 
 
-_IS_ERASED = tables.Subscriber.erased_at.is_not(None)
+_IS_ERASED = tables.SubscriberRow.erased_at.is_not(None)
 _RANDOM = {"head", "digest", "hash", "salt", "id", "message_id"}
 _COMPARED: tuple[Any, ...] = (
-    tables.Subscriber,
-    tables.Subscription,
-    tables.Suppression,
+    tables.SubscriberRow,
+    tables.SubscriptionRow,
+    tables.SuppressionRow,
     tables.LedgerRow,
     tables.LedgerDetail,
     tables.OutboxRow,
@@ -189,7 +189,7 @@ def _rows(session: Session) -> dict[str, list[tuple[Any, ...]]]:
     Details of changes that were made after an erasure are left out: an erasure in the same batch
     deletes them too.
     """
-    erased = set(session.scalars(select(tables.Subscriber.subscriber_id).where(_IS_ERASED)))
+    erased = set(session.scalars(select(tables.SubscriberRow.subscriber_id).where(_IS_ERASED)))
     found: dict[str, list[tuple[Any, ...]]] = {}
     for table in _COMPARED:
         rows = [dict(row._mapping) for row in session.execute(select(table.__table__))]

@@ -16,7 +16,7 @@ from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failur
 from preference_center.core.bounces import Bounce
 from preference_center.core.vocab import BounceSeverity, Cadence
 from preference_center.store import Database
-from preference_center.store.tables import Suppression
+from preference_center.store.tables import SuppressionRow
 from tests.support import make
 
 pytestmark = pytest.mark.integration
@@ -189,7 +189,7 @@ class Simulation:
                 with self.database.transaction() as session:
                     make.bounce(session, bounce, at + timedelta(hours=1), email)
         with self.database.reading() as session:
-            for person in session.scalars(select(Suppression.subscriber_id)):
+            for person in session.scalars(select(SuppressionRow.subscriber_id)):
                 self.suppressed.setdefault(ids[person], number)
 
 

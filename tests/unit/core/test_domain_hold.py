@@ -11,7 +11,7 @@ from preference_center.core import audience, domain_hold, subscribers, topics, v
 from preference_center.core.bounces import Authority, Bounce
 from preference_center.core.vocab import BounceSeverity, TopicPolicy
 from preference_center.store import Database, seals
-from preference_center.store.tables import BounceCount, ClaimCount, Subscriber
+from preference_center.store.tables import BounceCount, ClaimCount, SubscriberRow
 from tests.support import make
 
 DAY = timedelta(days=1)
@@ -201,8 +201,8 @@ def test_claims_are_counted_once_by_domain_and_day(database: Database) -> None:
         }
 
 
-def _subscriber_without_address() -> Subscriber:
-    return Subscriber(
+def _subscriber_without_address() -> SubscriberRow:
+    return SubscriberRow(
         subscriber_id=make.id_of("none@example.org"),
         created_at=make.NOW,
         seq=0,

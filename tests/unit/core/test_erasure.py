@@ -37,8 +37,8 @@ from preference_center.store.tables import (
     LedgerDetail,
     OutboxRow,
     Reason,
-    Subscriber,
-    Subscription,
+    SubscriberRow,
+    SubscriptionRow,
 )
 from tests.support import make
 
@@ -96,7 +96,7 @@ def test_an_earlier_suppression_keeps_its_date(database: Database) -> None:
 def test_an_unknown_address_can_be_erased(database: Database) -> None:
     assert _erase(database)
     with database.reading() as session:
-        assert session.query(Subscriber).one().erased_at == make.NOW
+        assert session.query(SubscriberRow).one().erased_at == make.NOW
 
 
 def test_a_second_erasure_writes_nothing(database: Database) -> None:
@@ -200,7 +200,7 @@ def test_nothing_is_changed_or_recorded_for_an_erased_subscriber(database: Datab
         assert make.events(session) == before
         found = audience.claim(session, topic, "c", [make.id_of()], make.NOW)
         assert found[make.id_of()].reason == "erased"
-        assert session.query(Claim).count() == session.query(Subscription).count() == 0
+        assert session.query(Claim).count() == session.query(SubscriptionRow).count() == 0
 
 
 def test_an_anonymized_reason_survives_erasure(database: Database) -> None:

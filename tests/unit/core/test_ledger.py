@@ -13,8 +13,8 @@ from preference_center.store.tables import (
     KeyCheck,
     LedgerDetail,
     LedgerRow,
-    Subscriber,
-    Suppression,
+    SubscriberRow,
+    SuppressionRow,
     Wording,
     row_values,
 )
@@ -116,7 +116,7 @@ def test_a_row_moved_to_another_subscriber_is_detected(database: Database) -> No
 def test_a_changed_head_is_detected(database: Database) -> None:
     _three_rows(database)
     with database.transaction() as session:
-        session.execute(update(Subscriber).values(head=bytes(32)))
+        session.execute(update(SubscriberRow).values(head=bytes(32)))
     assert _problems(database) == [f"{make.id_of()}: it ends at row 3, but 3 were written"]
 
 
@@ -172,4 +172,4 @@ def test_the_state_agrees_with_the_newest_row(database: Database) -> None:
     with database.reading() as session:
         entries = ledger.load(session, make.id_of(), 1)
         newest = next(ledger.newest_first(entries, None))
-        assert session.query(Suppression).one().since == newest.occurred_at
+        assert session.query(SuppressionRow).one().since == newest.occurred_at

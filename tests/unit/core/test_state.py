@@ -50,9 +50,9 @@ SUBSCRIBER = state.Subscriber(
     head=bytes(range(32)),
 )
 ROWS: list[tuple[Any, Any, Sequence[str]]] = [
-    (SUBSCRIBER, tables.Subscriber, ()),
-    (SUBSCRIPTION, tables.Subscription, ("subscriber_id",)),
-    (SUPPRESSION, tables.Suppression, ("subscriber_id",)),
+    (SUBSCRIBER, tables.SubscriberRow, ()),
+    (SUBSCRIPTION, tables.SubscriptionRow, ("subscriber_id",)),
+    (SUPPRESSION, tables.SuppressionRow, ("subscriber_id",)),
 ]
 TARGETS: list[tuple[Target, state.Subscription | state.Suppression]] = [
     (WEEKLY, SUBSCRIPTION),

@@ -14,7 +14,7 @@ from preference_center.data.campaign_csv import CampaignFile, audience_columns
 from preference_center.data.links_csv import LINK_COLUMNS, links_columns
 from preference_center.data.tabular import CsvWriter, FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.store import Database, UnavailableError
-from preference_center.store.tables import Claim, Subscriber
+from preference_center.store.tables import Claim, SubscriberRow
 from tests.support import make
 
 MAILING = CampaignFile(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
@@ -255,7 +255,7 @@ def test_unknown_people_are_claimed_under_an_opt_out_policy(database: Database) 
     assert (ada["email"], by_id["email"]) == ("ada@example.org", "")
     assert set(_claimed(database)) == {make.id_of(), bob}
     with database.reading() as session:
-        people = session.query(Subscriber)
+        people = session.query(SubscriberRow)
         assert {each.email for each in people} == {"ada@example.org", None}
 
 

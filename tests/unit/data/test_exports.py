@@ -27,8 +27,8 @@ from preference_center.store.tables import (
     AnonymizedReason,
     Base,
     KeyCheck,
-    Subscriber,
-    Subscription,
+    SubscriberRow,
+    SubscriptionRow,
 )
 from tests.support import make
 
@@ -399,12 +399,12 @@ def _add_many(database: Database, count: int) -> None:
             {"subscriber_id": UUID(int=number), "seq": 0, "head": bytes(32), "created_at": make.NOW}
             for number in range(count)
         ]
-        session.execute(insert(Subscriber), people)
+        session.execute(insert(SubscriberRow), people)
         held = {"topic": "news", "status": "subscribed", "frequency": "every", "source": "import"}
         held |= {"basis": "x" * 200, "acquired_from": "", "consent_source": ""}
         at = {"changed_at": make.NOW, "updated_at": make.NOW}
         ids = [{"subscriber_id": person["subscriber_id"]} for person in people]
-        session.execute(insert(Subscription), [{**each, **held, **at} for each in ids])
+        session.execute(insert(SubscriptionRow), [{**each, **held, **at} for each in ids])
         given = {"week": make.NOW.date(), "code": "other", "note": "x" * 400}
         session.execute(insert(AnonymizedReason), [{"id": uuid4(), **given} for _ in ids])
 

@@ -33,7 +33,7 @@ from preference_center.store.tables import (
     LedgerDetail,
     LedgerRow,
     OutboxRow,
-    Subscriber,
+    SubscriberRow,
 )
 from tests.support import make
 
@@ -196,7 +196,7 @@ def test_a_dry_run_counts_rows_and_saves_nothing(database: Database) -> None:
     counts, refused = _import(database, text, dry_run=True)
     assert (counts["added"], len(refused)) == (1, 1)
     with database.reading() as session:
-        assert session.query(Subscriber).count() == session.query(LedgerRow).count() == 0
+        assert session.query(SubscriberRow).count() == session.query(LedgerRow).count() == 0
 
 
 def test_an_import_sends_no_email(database: Database) -> None:
@@ -391,7 +391,7 @@ def test_a_cleaned_address_is_subscribed_once(database: Database) -> None:
     outcome = Outcome(database, f"email,topic\n<{ADA}>,news\n{ADA},news\n")
     assert outcome.counts == {"added": 1, "unchanged": 1}
     with database.reading() as session:
-        assert session.query(Subscriber).count() == 1
+        assert session.query(SubscriberRow).count() == 1
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from preference_center.data import exports
 from preference_center.data.replay import Replay
 from preference_center.data.tabular import RefusedRow, read_csv, read_json_lines
 from preference_center.store import Database
-from preference_center.store.tables import Base, ClaimCount, LedgerRow, Subscriber
+from preference_center.store.tables import Base, ClaimCount, LedgerRow, SubscriberRow
 from tests.support import make
 
 HOUR = timedelta(hours=1)
@@ -520,7 +520,7 @@ def _apply(database: Database, at: datetime, step: tuple[Any, ...]) -> None:
             case ("bounce",):
                 make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce", at=at)
             case ("undo", back, more):
-                seq = session.get_one(Subscriber, make.id_of()).seq
+                seq = session.get_one(SubscriberRow, make.id_of()).seq
                 first = max(2, seq - back)
                 make.undo(session, first, min(seq, first + more), at=at)
             case ("join", slug):
@@ -560,7 +560,7 @@ def test_a_replay_ends_everything_that_had_ended(
     files = _apply_all(filled, make.NOW + 20 * HOUR, lost)
     before, complained_before = ended(filled), has_complained(filled)
     with filled.reading() as session:
-        erased_at = session.get_one(Subscriber, make.id_of()).erased_at
+        erased_at = session.get_one(SubscriberRow, make.id_of()).erased_at
     content = b"".join(reversed(files) if reverse else files)
     restore(filled, backup)
     _, problems = replay(filled, content)
@@ -571,7 +571,7 @@ def test_a_replay_ends_everything_that_had_ended(
     else:
         assert "all" in ended(filled)
     with filled.reading() as session:
-        ada = session.get_one(Subscriber, make.id_of())
+        ada = session.get_one(SubscriberRow, make.id_of())
         assert (ada.erased_at, ada.email) == (erased_at, None if erased_at else ADA)
         rows = session.scalars(select(LedgerRow).where(LedgerRow.recorded_at == LATER))
         assert {row.event for row in rows} <= {"unsubscribed", "erased"}

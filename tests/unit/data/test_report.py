@@ -17,7 +17,7 @@ from preference_center.core import (
 from preference_center.core.vocab import Event, Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.data import report
 from preference_center.store import Database, sets
-from preference_center.store.tables import LedgerCount, LedgerRow, Subscriber
+from preference_center.store.tables import LedgerCount, LedgerRow, SubscriberRow
 from tests.support import make
 
 ADA = "ada@example.org"
@@ -296,7 +296,7 @@ def _add_many(database: Database, people: int) -> None:
         make.topic(session)
         ids = [make.id_of(f"{number}@example.org") for number in range(people)]
         known = {"seq": 2, "head": bytes(32), "created_at": make.NOW}
-        session.execute(insert(Subscriber), [{"subscriber_id": each, **known} for each in ids])
+        session.execute(insert(SubscriberRow), [{"subscriber_id": each, **known} for each in ids])
         same: dict[str, Any] = {
             "scope": "topic",
             "topic": "weekly-news",

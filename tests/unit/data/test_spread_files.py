@@ -13,7 +13,7 @@ from preference_center.data.imports import Import
 from preference_center.data.links_csv import Merged
 from preference_center.data.tabular import CsvFile, RefusedRow, read_csv
 from preference_center.store import Database
-from preference_center.store.tables import LedgerRow, Subscription
+from preference_center.store.tables import LedgerRow, SubscriptionRow
 from tests.support import make, postgres
 
 MAILING = CampaignFile(make.minter(), "weekly-news", "2026-47", make.NOW.date(), "Weekly news")
@@ -62,7 +62,7 @@ def imported(database: Database, processes: int) -> tuple[object, ...]:
     with database.reading() as session:
         subscriptions = {
             (each.subscriber_id, each.topic, each.status, each.frequency)
-            for each in session.query(Subscription)
+            for each in session.query(SubscriptionRow)
         }
         ledger = {(each.subscriber_id, each.seq, each.event) for each in session.query(LedgerRow)}
     lines = [(each.line, each.why) for each in refused]

@@ -15,7 +15,7 @@ from preference_center.inbound import spool_folder, spool_service
 from preference_center.inbound.spool_file import SpoolError
 from preference_center.inbound.spool_service import SpoolService
 from preference_center.store import Database, KeyCheckError
-from preference_center.store.tables import LedgerRow, ServingProcess, Subscription
+from preference_center.store.tables import LedgerRow, ServingProcess, SubscriptionRow
 from tests.support import make
 from tests.support.outage import down
 from tests.support.processes import wait_for
@@ -105,7 +105,7 @@ def test_a_row_is_applied_once_if_the_process_is_killed_before_it_is_deleted(
         make.unsubscribe(session, source="mailto", at=LATER)
     create().run_once()
     with database.reading() as session:
-        (state,) = session.scalars(select(Subscription))
+        (state,) = session.scalars(select(SubscriptionRow))
         assert (state.source, state.repeated_at) == ("mailto", None)
     assert len(ledger(database)) == 4
 

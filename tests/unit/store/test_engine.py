@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 from preference_center.core import subscribers
 from preference_center.store import Database, UnavailableError
-from preference_center.store.tables import Subscriber, Utc
+from preference_center.store.tables import SubscriberRow, Utc
 from tests.support import make
 
 UPDATES = 25
@@ -33,7 +33,7 @@ def _increment_in_another_process(url: str) -> None:
 
 def _read_count(database: Database) -> int:
     with database.reading() as session:
-        return session.scalars(select(Subscriber.seq)).one()
+        return session.scalars(select(SubscriberRow.seq)).one()
 
 
 def _record_ada(database: Database) -> None:
@@ -63,18 +63,18 @@ def test_reading_sees_a_consistent_snapshot(database: Database) -> None:
     with database.transaction() as session:
         make.unsubscribe(session)
     with database.reading() as reader:
-        before = reader.scalars(select(Subscriber.seq)).one()
+        before = reader.scalars(select(SubscriberRow.seq)).one()
         with database.transaction() as session:
             make.unsubscribe(session, slug="offers")
         reader.expire_all()
-        assert reader.scalars(select(Subscriber.seq)).one() == before
+        assert reader.scalars(select(SubscriberRow.seq)).one() == before
 
 
 def test_a_dry_run_keeps_nothing(database: Database) -> None:
     with database.transaction(dry_run=True) as session:
         make.unsubscribe(session)
     with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(Subscriber)) == 0
+        assert session.scalar(select(func.count()).select_from(SubscriberRow)) == 0
 
 
 def test_a_reading_session_cannot_write_on_postgresql(database: Database) -> None:
@@ -173,7 +173,7 @@ def test_an_error_message_contains_no_address(database: Database) -> None:
                 "subscriber_id": make.id_of("canary@example.org"),
                 "email": "canary@x.org",
             }
-            session.execute(insert(Subscriber).values(**bad))
+            session.execute(insert(SubscriberRow).values(**bad))
 
     with pytest.raises(DBAPIError) as error:
         fail()
@@ -193,9 +193,9 @@ def test_an_error_message_contains_no_address(database: Database) -> None:
 def test_a_stored_time_is_read_back_in_utc(database: Database, at: datetime) -> None:
     with database.transaction() as session:
         make.unsubscribe(session)
-        session.get_one(Subscriber, make.id_of()).erased_at = at
+        session.get_one(SubscriberRow, make.id_of()).erased_at = at
     with database.reading() as session:
-        found = session.get_one(Subscriber, make.id_of()).erased_at
+        found = session.get_one(SubscriberRow, make.id_of()).erased_at
         assert found == at
         assert found is not None
         assert found.tzinfo == UTC
@@ -204,7 +204,7 @@ def test_a_stored_time_is_read_back_in_utc(database: Database, at: datetime) -> 
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
     naive = datetime(2026, 1, 1)  # noqa: DTZ001
     with pytest.raises(StatementError, match="needs its zone"), database.reading() as session:
-        session.execute(select(Subscriber).where(Subscriber.created_at == naive))
+        session.execute(select(SubscriberRow).where(SubscriberRow.created_at == naive))
 
 
 def test_equal_times_in_different_zones_are_stored_alike_on_sqlite() -> None:

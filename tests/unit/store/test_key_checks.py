@@ -12,7 +12,7 @@ from preference_center.core import subscribers, verification
 from preference_center.core.vocab import KeyKind
 from preference_center.store import Database, KeyCheckError, keys
 from preference_center.store.schema import check_schema
-from preference_center.store.tables import KeyCheck, LedgerRow, Subscriber
+from preference_center.store.tables import KeyCheck, LedgerRow, SubscriberRow
 from preference_center.store.upgrade import upgrade
 from tests.support import make
 
@@ -178,11 +178,15 @@ def test_the_identity_key_must_match_most_addresses(
 ) -> None:
     """A minority of rows written with a wrong key does not make the right key wrong."""
     with Session(unchecked.engine) as session, session.begin():
-        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(mismatches)
+        ids = (
+            select(SubscriberRow.subscriber_id)
+            .order_by(SubscriberRow.subscriber_id)
+            .limit(mismatches)
+        )
         session.execute(
-            update(Subscriber)
-            .where(Subscriber.subscriber_id.in_(session.scalars(ids).all()))
-            .values(email=literal("x") + Subscriber.email)
+            update(SubscriberRow)
+            .where(SubscriberRow.subscriber_id.in_(session.scalars(ids).all()))
+            .values(email=literal("x") + SubscriberRow.email)
         )
     if accepted:
         upgrade(unchecked)
@@ -197,7 +201,11 @@ def test_the_server_key_must_match_most_seals(
     unchecked: Database, mismatches: int, accepted: bool
 ) -> None:
     with Session(unchecked.engine) as session, session.begin():
-        ids = select(Subscriber.subscriber_id).order_by(Subscriber.subscriber_id).limit(mismatches)
+        ids = (
+            select(SubscriberRow.subscriber_id)
+            .order_by(SubscriberRow.subscriber_id)
+            .limit(mismatches)
+        )
         session.execute(
             update(LedgerRow)
             .where(LedgerRow.subscriber_id.in_(session.scalars(ids).all()))

@@ -69,7 +69,7 @@ class Wording(Base):
     text: Mapped[str]
 
 
-class Subscriber(Base):
+class SubscriberRow(Base):
     """A person, identified by the fingerprint of the address. The row's lock covers all their data.
 
     `delivered_on` is the latest day on which a provider reported a delivery. `seq` and `head` are
@@ -89,7 +89,7 @@ class Subscriber(Base):
     head: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 
-class Subscription(Base):
+class SubscriptionRow(Base):
     """What one subscriber gets of one topic. `updated_at` is when its effect last changed.
 
     `frequency` is a cap. `repeated_at` is when an unsubscribe was repeated through another channel;
@@ -123,7 +123,7 @@ class Subscription(Base):
     repeated_at: Mapped[datetime | None]
 
 
-class Suppression(Base):
+class SuppressionRow(Base):
     """An unsubscribe from `all` topics, or from every email to the `address`."""
 
     __tablename__ = "suppressions"
