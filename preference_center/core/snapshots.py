@@ -5,6 +5,7 @@ A snapshot is captured before and after a change, kept in the ledger, and restor
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from preference_center.core.change import Target
@@ -95,6 +96,7 @@ def _values(row: Subscription | Suppression | None) -> Value:
     }
 
 
+@lru_cache(1024)  # The rows of a batch repeat a few times.
 def _text(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat()
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 _HEADER = struct.Struct("!5i").pack
@@ -52,6 +53,7 @@ def _days(value: date) -> bytes:
     return _INT4(value.toordinal() - _EPOCH_DAY)
 
 
+@lru_cache(1024)  # The rows of a batch repeat a few times.
 def _microseconds(value: datetime) -> bytes:
     return _INT8((value - _EPOCH) // _MICROSECOND)
 

@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
@@ -86,6 +87,7 @@ def canonical_json(value: Mapping[str, Any]) -> str:
     return _canonical.encode(value)
 
 
+@lru_cache(1024)  # The rows of a batch repeat a few times.
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 

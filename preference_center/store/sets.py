@@ -221,7 +221,12 @@ def _converters(
     """Return for each column the function that converts its values for the driver."""
     types = [cast(Table, table.__table__).columns[name].type for name in names]
     if dialect.name == "sqlite":
-        return tuple(each.dialect_impl(dialect).bind_processor(dialect) for each in types)
+        found = [each.dialect_impl(dialect).bind_processor(dialect) for each in types]
+        # The rows of a batch repeat a few times and words, which are slow to convert.
+        return tuple(
+            lru_cache(convert) if isinstance(each, Utc | Word) else convert
+            for each, convert in zip(types, found, strict=True)
+        )
     return tuple(_plain if isinstance(each, Word) else None for each in types)
 
 
