@@ -94,7 +94,7 @@ class _RefusedError(Exception):
 
 
 class _Bodies:
-    """Reads bodies, and knows how much of them is in memory."""
+    """Reads bodies, and counts how many of their bytes are in memory."""
 
     def __init__(self) -> None:
         self._buffered = 0

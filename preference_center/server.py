@@ -104,7 +104,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
 
 
 def _memory() -> str | None:
-    """Return a folder in memory, or None: a full disk must not end a process that counts."""
+    """Return a folder in memory, or None for the default. A full disk would end a process."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
 
 
@@ -119,7 +119,7 @@ def _allow_clients() -> int:
 
 
 def _load_adapter(make_app: Callable[..., Flask], parent: int) -> AsgiAdapter:
-    """Return the application for granian, which would give a thread to a body that never ends."""
+    """Return the application behind the adapter: granian would keep a thread for a slow body."""
     app = load(make_app, parent)
     return AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION]))
 
@@ -129,7 +129,7 @@ def load(make_app: Callable[..., Flask], parent: int) -> Flask:
     logs.configure()
     Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     app = make_app(connections=CONNECTIONS)
-    gc.freeze()  # All of this stays. The garbage collector need not traverse it between requests.
+    gc.freeze()  # These objects live as long as the process: there is nothing to collect.
     return app
 
 

@@ -47,8 +47,8 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
     rows with other verdicts than `allow` are skipped.
 
     Exit status: 0 success; 1 invalid rows were left out; 2 the topic, the file or a setting
-    cannot be used; 3 the database is unavailable. After 3 the output is incomplete: do not
-    send to it.
+    cannot be used; 3 the database is unavailable, or unsubscribes may wait in a spool. After
+    3 the output is incomplete: do not send to it.
     """
     if claim and release:
         raise click.UsageError("--claim and --release cannot be combined.")

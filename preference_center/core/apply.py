@@ -47,7 +47,7 @@ def share_commits(
     clock: Callable[[], datetime],
     observe: Callable[[int, float], object] | None = None,
 ) -> GroupCommit[Change[_Result], _Result]:
-    """Return what makes changes that are submitted at the same time in one transaction.
+    """Return a GroupCommit that makes changes submitted at the same time in one transaction.
 
     `observe` is called with the size of each transaction and how many seconds it took.
     """
@@ -67,7 +67,8 @@ def _make(
 ) -> set[UUID]:
     """Make changes to drafts, write these, and add the result of each change to `results`.
 
-    Return the subscribers whom another transaction has recorded since: nothing of theirs is made.
+    Return the new subscribers whom another transaction has recorded since. Nothing of their changes
+    is written.
     """
     made: _Made = [(each, drafts[each.subscriber_id]) for each in changes.values()]
     _load_more(session, made, now)

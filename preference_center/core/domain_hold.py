@@ -14,7 +14,7 @@ from sqlalchemy import case, delete, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.links.addresses import normalise
-from preference_center.store import queries
+from preference_center.store import sets
 from preference_center.store.tables import BounceCount, ClaimCount
 
 # The bounces of one mailing arrive over days. Those of two weekly mailings must not overlap.
@@ -87,8 +87,7 @@ def add_failures(session: Session, domains: Iterable[str], now: datetime) -> Non
     """Count newly missing addresses, in the order of domains, so that no two writers deadlock."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     counts = sorted(Counter(domains).items())
-    rows = [{"domain": domain, "hour": hour, "count": count} for domain, count in counts]
-    queries.add_counts(session, BounceCount, rows)
+    sets.add_counts(session, BounceCount, [(domain, hour, count) for domain, count in counts])
 
 
 def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None:
@@ -102,8 +101,8 @@ def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None
         counts[domain_of(f"x@{domain}")] += count
     counts.pop("", None)
     day = now.astimezone(UTC).date()
-    rows = [{"domain": each, "day": day, "count": counts[each]} for each in sorted(counts)]
-    queries.add_counts(session, ClaimCount, rows)
+    rows = [(domain, day, count) for domain, count in sorted(counts.items())]
+    sets.add_counts(session, ClaimCount, rows)
 
 
 def exceeds(failures: int, before: int, claimed: int | None) -> bool:

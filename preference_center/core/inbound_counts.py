@@ -1,12 +1,13 @@
 """Count inbound messages and events by day, channel and effect."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from preference_center.store import queries
+from preference_center.store import sets
 from preference_center.store.tables import InboundCount
 
 Key = tuple[date, str, str]  # day, channel, effect
@@ -19,16 +20,18 @@ def key(channel: str, effect: str, now: datetime) -> Key:
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:
     """Add counts to those on record, in a fixed order, so that no two writers deadlock."""
-    rows = [
-        {"day": day, "channel": channel, "effect": effect, "count": count}
-        for (day, channel, effect), count in sorted(counts.items())
-    ]
-    queries.add_counts(session, InboundCount, rows)
+    sets.add_counts(session, InboundCount, [(*key, count) for key, count in sorted(counts.items())])
 
 
-def count(session: Session, keys: Iterable[Key]) -> None:
-    """Count one more under each key. Call it last in a transaction: other writers wait."""
-    add(session, dict.fromkeys(keys, 1))
+def count_effects(
+    session: Session, channel: str, effects: Iterable[Iterable[str]], now: datetime
+) -> None:
+    """Count the effects of some items, each effect of an item once.
+
+    Call it last in a transaction: other writers wait.
+    """
+    counted = Counter(effect for each in effects for effect in set(each))
+    add(session, {key(channel, effect, now): count for effect, count in counted.items()})
 
 
 def totals(session: Session, since: date, until: date) -> list[tuple[str, str, int]]:

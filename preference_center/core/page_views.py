@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from preference_center.store import queries
+from preference_center.store import sets
 from preference_center.store.tables import PageView
 
 Key = tuple[datetime, str, str]  # hour, topic, campaign
@@ -18,8 +18,4 @@ def hour_of(at: datetime) -> datetime:
 
 def add(session: Session, counts: Mapping[Key, int]) -> None:
     """Add counts to those on record, in a fixed order, so that no two writers deadlock."""
-    rows = [
-        {"hour": hour, "topic": topic, "campaign": campaign, "count": count}
-        for (hour, topic, campaign), count in sorted(counts.items())
-    ]
-    queries.add_counts(session, PageView, rows)
+    sets.add_counts(session, PageView, [(*key, count) for key, count in sorted(counts.items())])

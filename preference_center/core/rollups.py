@@ -20,10 +20,6 @@ from preference_center.store.tables import LedgerCount
 SLOTS = 16
 _Key = tuple[date, str, str, Event, Scope, Source]  # All but the slot; the day is in UTC.
 _COUNTS = "ledger_counts"
-_ADD = (
-    "ON CONFLICT (day, topic, campaign, event, scope, source, slot)"
-    " DO UPDATE SET count = ledger_counts.count + excluded.count"
-)
 
 
 def count(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -43,4 +39,4 @@ def _write(session: Session) -> None:
     counts: Counter[_Key] = session.info.pop(_COUNTS)
     slot = secrets.randbelow(SLOTS)
     rows = [(*key, slot, number) for key, number in sorted(counts.items())]
-    sets.insert(session, LedgerCount, rows, _ADD)
+    sets.add_counts(session, LedgerCount, rows)

@@ -1,4 +1,4 @@
-"""Load many subscribers with a statement per table, and write what has changed likewise.
+"""Load many subscribers with one statement per table, and write what has changed in the same way.
 
 PostgreSQL locks subscribers in the order of their ids, so that two batches cannot deadlock, and
 reads their preferences in later statements, which see what other transactions have committed.
@@ -33,7 +33,7 @@ _DELETED_BY_ERASURE = (
 
 
 def on_record(session: Session, ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these subscribers are on record. None is ever deleted."""
+    """Return which of these subscribers are on record. Subscribers are never deleted."""
     return sets.existing(session, tables.SubscriberRow, ids)
 
 
@@ -49,7 +49,7 @@ def new_drafts(
 
 
 def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -> dict[UUID, Draft]:
-    """Return a draft of each subscriber, who is on record and locked until the transaction ends."""
+    """Lock subscribers, who must be on record, until the transaction ends; return their drafts."""
     key = _sealing_key(session)
     if distributed := citus.is_distributed(session):
         queries.lock_ids(session, ids)
@@ -73,8 +73,8 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     Return the ids of new subscribers whom another transaction has recorded since: nothing of
     their drafts is written.
     """
-    drafts = [each for each in drafts if each.loaded.own is not None or each.needs_subscriber]
-    new = [each.subscriber for each in drafts if each.loaded.own is None]
+    drafts = [each for each in drafts if each.is_on_record or each.needs_subscriber]
+    new = [each.subscriber for each in drafts if not each.is_on_record]
     recorded = sets.insert_new(session, tables.SubscriberRow, [each.values() for each in new])
     lost = {each.subscriber_id for each in new} - recorded
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
@@ -95,7 +95,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
 
 
 def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
-    """Delete all data of subscribers who were erased but the ids, suppressions and ledger's times.
+    """Delete the data of erased subscribers. Their ids, suppressions and sealed ledger rows stay.
 
     Call it last, since it also deletes what earlier changes of the same transaction have written.
     """

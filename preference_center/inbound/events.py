@@ -1,7 +1,6 @@
 """Apply the events of mail providers (M13, M14). Their signatures are already verified."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -87,12 +86,7 @@ class EventProcessor:
         now = self.clock()
         with self.database.transaction() as session:
             effects = self._effects(session, provider, events, now)
-            counted = Counter(effect for each in effects for effect in set(each))
-            keys = {
-                inbound_counts.key(provider, effect, now): count
-                for effect, count in counted.items()
-            }
-            inbound_counts.add(session, keys)
+            inbound_counts.count_effects(session, provider, effects, now)
         first = [each[0] for each in effects]
         for effect in first:
             if effect != InboundEffect.DELIVERED:

@@ -22,7 +22,7 @@ from preference_center.util.logs import log_unexpected
 log = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 1_048_576
-THREADS = 32
+THREADS = 32  # messages at the same time
 
 
 @contextmanager

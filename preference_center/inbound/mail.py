@@ -6,7 +6,6 @@ is counted. Messages that arrive at the same time share a transaction.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -99,9 +98,7 @@ class MailProcessor:
         made = apply(session, [change for _, change in changes], now)
         for (number, _), result in zip(changes, made, strict=True):
             effects[number].append(_effect(messages[number].incoming, result))
-        counted = Counter(effect for each in effects for effect in set(each))
-        keys = {inbound_counts.key(CHANNEL, each, now): count for each, count in counted.items()}
-        inbound_counts.add(session, keys)
+        inbound_counts.count_effects(session, CHANNEL, effects, now)
         return [each[0] for each in effects]
 
     def _changes(

@@ -26,14 +26,10 @@ from preference_center.store import citus
 from preference_center.store.tables import (
     UNSETTLED,
     Base,
-    BounceCount,
     Claim,
-    ClaimCount,
-    InboundCount,
     LedgerDetail,
     LedgerRow,
     OutboxRow,
-    PageView,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
@@ -175,21 +171,6 @@ def lock_available(session: Session, ids: Iterable[UUID]) -> list[UUID]:
         alone = locked.where(column == bindparam("id"))
         return [own for each in ordered for own in session.scalars(alone, {"id": each})]
     return list(session.scalars(locked.where(among(session, column, ordered))))
-
-
-def add_counts(
-    session: Session,
-    table: type[BounceCount | ClaimCount | InboundCount | PageView],
-    rows: Sequence[Mapping[str, Any]],
-) -> None:
-    """Insert counts, or add them to the counts with the same keys."""
-    statement = insert(session, table)
-    statement = statement.on_conflict_do_update(
-        index_elements=list(table.__table__.primary_key),
-        set_={"count": table.count + statement.excluded.count},
-    )
-    if rows:
-        session.execute(statement, rows)
 
 
 def lock_due_email(session: Session, now: datetime) -> OutboxRow | None:

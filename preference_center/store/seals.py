@@ -2,8 +2,9 @@
 
 The row holds a salted digest of what an erasure deletes: topic, campaign, wording and details.
 
-Both texts are canonical JSON. They are frozen: a column that is added later is not sealed. They are
-written directly, because only topic and campaign can hold a character that JSON escapes.
+The texts that a seal and a digest cover are canonical JSON. They are frozen: a column that is added
+later is not sealed. They are written directly, because only topic and campaign can hold a character
+that JSON escapes.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ def seal_texts(
     recorded_at: str,
     digest: bytes,
 ) -> bytes:
-    """Return what `seal` does, from the texts of the id and of the times.
+    """Return what `seal` returns, from the id and the times as texts.
 
     A time is `2026-11-22T14:05:00.000000+00:00`.
     """

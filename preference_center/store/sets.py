@@ -85,6 +85,11 @@ def upsert(session: Session, table: type[Base], rows: Rows) -> None:
     insert(session, table, rows, _overwriting(table))
 
 
+def add_counts(session: Session, table: type[Base], rows: Rows) -> None:
+    """Insert counts, the last column, or add them to the counts with the same keys."""
+    insert(session, table, rows, _adding(table))
+
+
 def update(session: Session, table: type[Base], rows: Rows) -> None:
     """Update all columns of existing rows; the first column is the primary key."""
     if rows:
@@ -175,6 +180,13 @@ def _overwriting(table: type[Base]) -> str:
     keys = [column.name for column in table.__table__.primary_key]
     assigned = (f"{each} = excluded.{each}" for each in columns_of(table) if each not in keys)
     return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(assigned)}"
+
+
+@cache
+def _adding(table: type[Base]) -> str:
+    keys = ", ".join(column.name for column in table.__table__.primary_key)
+    added = f"{table.__tablename__}.count + excluded.count"
+    return f"ON CONFLICT ({keys}) DO UPDATE SET count = {added}"
 
 
 @cache

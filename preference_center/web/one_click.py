@@ -47,7 +47,7 @@ _ANSWER = b"You are unsubscribed.\n"
 def one_click(link: str) -> Response:
     """End consent to the email's topic, or to all topics if `ONE_CLICK_SCOPE=all`."""
     if (refused := request.environ.get(ERROR)) is not None:
-        raise refused  # The endpoint has tried already.
+        raise refused  # The event loop has tried this request already.
     app = services()
     # Read the link first, so that a slow body occupies no thread without a valid link.
     change = _change(app, link)

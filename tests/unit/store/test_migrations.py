@@ -183,7 +183,7 @@ def _fill(database: Database) -> None:
         quarantine.keep(session, b"hello", "not understood", make.NOW)
         dedup.record_new(session, "mail", ["hello"], make.NOW)
         processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
-        inbound_counts.count(session, [inbound_counts.key("mail", "kept", make.NOW)])
+        inbound_counts.count_effects(session, "mail", [["kept"]], make.NOW)
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
