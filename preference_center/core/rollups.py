@@ -15,9 +15,10 @@ from preference_center.core.vocab import Event, Scope, Source
 from preference_center.store import sets, write_last
 from preference_center.store.tables import LedgerCount
 
-# At random for each transaction, because two processes that shared a fixed slot would wait for each
-# other's commits all the time.
-SLOTS = 16
+# Each connection has a slot of its own, so that no transaction waits for another's counts: not for
+# one that is long, nor for one whose client has lost the network. Few connections have the same.
+SLOTS = 1000
+_SLOT = "slot"  # In the connection's `info`.
 _Key = tuple[date, str, str, Event, Scope, Source]  # All but the slot; the day is in UTC.
 _COUNTS = "ledger_counts"
 
@@ -37,6 +38,6 @@ def _key(row: tuple[Any, ...]) -> _Key:
 def _write(session: Session) -> None:
     """Write the counts in a fixed order, so that no two transactions deadlock."""
     counts: Counter[_Key] = session.info.pop(_COUNTS)
-    slot = secrets.randbelow(SLOTS)
+    slot = session.connection().info.setdefault(_SLOT, secrets.randbelow(SLOTS))
     rows = [(*key, slot, number) for key, number in sorted(counts.items())]
     sets.add_counts(session, LedgerCount, rows)

@@ -188,8 +188,8 @@ class LedgerDetail(Base):
 class LedgerCount(Base):
     """How many ledger rows were recorded on one UTC day; "" if there is no topic or campaign.
 
-    A writer adds to the row of one slot, so that writers seldom wait for each other. The count is
-    the sum over the slots.
+    A connection adds to the row of its slot, so that writers do not wait for each other. The count
+    is the sum over the slots.
     """
 
     __tablename__ = "ledger_counts"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from preference_center.store import Database, SilentError, UnavailableError
@@ -113,8 +113,10 @@ def test_a_commit_with_a_lost_answer_fails_and_can_be_repeated(
     def change() -> None:
         with database.transaction() as session:
             make.unsubscribe(session)
-            session.flush()
-            stack.enter_context(between.silent(requests=False))
+            event.listen(database.engine, "commit", fall_silent, once=True)
+
+    def fall_silent(_connection: object) -> None:
+        stack.enter_context(between.silent(requests=False))
 
     with ExitStack() as stack, pytest.raises(SilentError):
         change()

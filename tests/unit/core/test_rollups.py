@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -80,13 +81,20 @@ def test_all_parts_of_a_transaction_add_to_one_slot(database: Database) -> None:
     assert len({row.slot for row in rows}) == 1
 
 
-def test_transactions_use_all_slots(database: Database) -> None:
-    for number in range(200):
-        with database.transaction() as session:
+def test_each_connection_has_a_slot_of_its_own(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = count()
+    monkeypatch.setattr("secrets.randbelow", lambda _limit: next(slots))
+    databases = make.database(database_url), make.database(database_url)
+    for number in range(6):
+        with databases[number % 2].transaction() as session:
             make.unsubscribe(session, f"p{number}@example.org")
-    with database.reading() as session:
-        assert {row.slot for row in session.query(LedgerCount)} == set(range(rollups.SLOTS))
-    assert sum(_assert_equal(database).values()) == 200
+    with databases[0].reading() as session:
+        assert [row.count for row in session.query(LedgerCount)] == [3, 3]
+    assert sum(_assert_equal(databases[0]).values()) == 6
+    for database in databases:
+        database.close()
 
 
 def test_what_is_rolled_back_is_not_counted(database: Database) -> None:
