@@ -49,7 +49,7 @@ class LazyCommand(click.Command):
 
     def load(self) -> click.Command:
         """Import and return the command."""
-        gc.disable()  # Modules are no garbage. To look for some takes a fifth of their import.
+        gc.disable()  # Imports leave no garbage, and searching for it takes a fifth of their time.
         module = import_module(f"preference_center.cli.{self._module}")
         gc.freeze()
         gc.enable()

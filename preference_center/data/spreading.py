@@ -18,7 +18,7 @@ _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
 
 _KILLED = "a process of this command was killed"
-MAX_PROCESSES = 4  # They do as much as the process that reads and writes the files can pass on.
+MAX_PROCESSES = 4  # The process that reads and writes the files cannot keep more of them busy.
 
 
 def process_count(database: Database) -> int:
@@ -37,11 +37,11 @@ def spread(
 
     Two batches with one of their `ids` in common are never worked on at once, so that what is done
     for one subscriber is done in order. This process works on the first batch, because most files
-    have no other, and on all if there is to be one process. Otherwise forks of it work on the rest;
-    `work` may use `database` there. Their batches and results are pickled.
+    have no other, and with `processes` 1 on all. Otherwise forks of it work on the rest, in which
+    `work` may use `database`. Their batches and results are pickled.
 
     Raise what `work` raises, or UnavailableError if a process was killed. Later batches may then
-    be done already, or half of their work rolled back.
+    be done as well, or not at all.
     """
     coming = iter(batches)
     for batch in coming if processes == 1 else islice(coming, 1):
