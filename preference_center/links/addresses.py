@@ -4,13 +4,14 @@
 them, with test vectors for other languages. `cleaning.clean` comes before them.
 """
 
-import hmac
 import re
 import unicodedata
 from functools import lru_cache
 from uuid import UUID
 
 import idna
+
+from preference_center.links.prepared_hmac import prepared
 
 # The HTML Living Standard's definition of an email address, with the local part of RFC 6531.
 # A typographic quotation mark at the start or a U+FFFD shows that the text was damaged.
@@ -66,14 +67,8 @@ def normalise(address: str) -> str:
 
 def fingerprint(address: str, identity_key: str) -> UUID:
     """Return the subscriber id: the first 128 bits of the HMAC-SHA-256 of the normal form."""
-    keyed = _keyed(identity_key).copy()
-    keyed.update(normalise(address).encode("utf-8", "surrogatepass"))
-    return UUID(bytes=keyed.digest()[:16])
-
-
-@lru_cache(maxsize=8)
-def _keyed(identity_key: str) -> hmac.HMAC:
-    return hmac.new(identity_key.encode(), digestmod="sha256")
+    normal = normalise(address).encode("utf-8", "surrogatepass")
+    return UUID(bytes=prepared(identity_key.encode()).digest(normal)[:16])
 
 
 def is_mailable(address: str) -> bool:

@@ -15,6 +15,8 @@ from uuid import UUID
 from itsdangerous import Signer
 from itsdangerous.encoding import want_bytes
 
+from preference_center.links.prepared_hmac import PreparedHmac
+
 _VERSION = "1"
 _EPOCH = date(1970, 1, 1)
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -75,13 +77,7 @@ class PreparedSigner(Signer):
         super().__init__(
             key, salt=purpose, key_derivation="hmac", digest_method=staticmethod(hashlib.sha256)
         )
-        self._hmac = hmac.new(self.derive_key(), digestmod="sha256")
-
-    def mac(self, message: bytes) -> bytes:
-        """Return the HMAC-SHA-256 of a message under the derived key."""
-        prepared = self._hmac.copy()
-        prepared.update(message)
-        return prepared.digest()
+        self.mac = PreparedHmac(self.derive_key()).digest  # of bytes, under the derived key
 
     def get_signature(self, value: str | bytes) -> bytes:
         """Return the signature of a value, base64url without padding."""

@@ -8,7 +8,6 @@ that JSON escapes.
 """
 
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
+
+from preference_center.links.prepared_hmac import prepared
 
 FIRST_HEAD = bytes(32)
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -61,7 +62,7 @@ def seal_texts(
         f'"recorded_at":"{recorded_at}","scope":"{scope}","seq":{seq},'
         f'"source":"{source}","subscriber_id":"{subscriber_id}"}}'
     )
-    return hmac.digest(key, b"ledger\n" + head + text.encode(), "sha256")
+    return prepared(key).digest(b"ledger\n" + head + text.encode())
 
 
 def digest(
