@@ -1,7 +1,7 @@
 """The settings, read from `PREFERENCE_CENTER_*` variables; `docs/settings.md` explains each one."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,10 @@ class Settings(LinkSettings):
     envelope_from: str = ""
     brand_name: str = ""
     brand_accent: Accent = DEFAULT_ACCENT
+    brand_logo: str = ""  # a data: URL
+    home_url: str = ""
+    goodbye_notes: Mapping[str, str] = field(default_factory=dict)  # by language; "" is any other
+    account_messages: bool = False
     postal_address: str = ""
     contact: str = ""
     privacy_url: str = ""
@@ -96,6 +100,10 @@ class Settings(LinkSettings):
             "sign_up_url": self.sign_up_url,
             "alternative_links": self.alternative_links,
             "accent": self.brand_accent,
+            "brand_logo": self.brand_logo,
+            "home_url": self.home_url,
+            "goodbye_notes": self.goodbye_notes,
+            "account_messages": self.account_messages,
         }
 
 
@@ -133,6 +141,8 @@ def read_settings(
         envelope_from=reader.address("ENVELOPE_FROM") or "",
         brand_name=reader.text("BRAND_NAME", max_length=100) or urlsplit(public_url).hostname or "",
         brand_accent=reader.accent("BRAND_ACCENT"),
+        home_url=reader.url("HOME_URL"),
+        account_messages=reader.one_of("ACCOUNT_MESSAGES", ("no", "yes")) == "yes",
         postal_address=reader.text("POSTAL_ADDRESS", max_length=500),
         contact=reader.contact("CONTACT"),
         privacy_url=reader.url("PRIVACY_URL"),
