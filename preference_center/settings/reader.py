@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, tzinfo
+from difflib import get_close_matches
 from email.errors import MessageError
 from email.headerregistry import Address
 from importlib.util import find_spec
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo, available_timezones
 
 from preference_center.links.addresses import is_mailable, normalise
 from preference_center.links.minter import DOMAIN, MIN_KEY_LENGTH, PUBLIC_URL
@@ -190,6 +193,19 @@ class SettingsReader(Reader):
             self.wrong(name, f"names {', '.join(unknown)}; available are {available}")
             return ("en",)
         return tuple(dict.fromkeys(wanted))
+
+    def time_zone(self, name: str) -> tzinfo:
+        """Return a time zone by its name in the IANA database, or UTC if it is not set."""
+        value = self.text(name)
+        try:
+            return ZoneInfo(value) if value else UTC
+        except (KeyError, ValueError, OSError):  # OSError: the name of a folder, like "Europe".
+            known = available_timezones()
+            near = get_close_matches(value.title(), known, 1)
+            hint = f"; did you mean {near[0]}?" if near else " (like Europe/Berlin)"
+            why = f"is not a known time zone{hint}" if known else "needs the package tzdata"
+            self.wrong(name, why)
+            return UTC
 
     def _strong(self, name: str, key: str) -> str:
         if key and not is_strong(key):

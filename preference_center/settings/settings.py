@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,6 +67,7 @@ class Settings(LinkSettings):
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
+    time_zone: tzinfo = UTC
     trusted_proxies: int = 0
     metrics_token: str = ""
     hsts_scope: str = "host"
@@ -154,6 +155,7 @@ def read_settings(
         confirmations=reader.some_of("CONFIRMATIONS", OWN_SOURCES),
         confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),
         languages=reader.languages("LANGUAGES"),
+        time_zone=reader.time_zone("TIME_ZONE"),
         complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
         ses_sns_topic_arns=reader.topic_arns("SES_SNS_TOPIC_ARNS"),
         sendgrid_webhook_public_key=reader.verification_key("SENDGRID_WEBHOOK_PUBLIC_KEY"),

@@ -34,6 +34,8 @@ class Mailer:
             self.settings.languages,
             resources.folders("templates", self.settings.overrides_dir),
             self.settings.template_values(),
+            self.settings.time_zone,
+            self.settings.overrides_dir,
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 
