@@ -89,7 +89,7 @@ def notice_bytes(
         "undo_url": UNDO,
     }
     content = EmailContent("ada@example.org", locale, "change_notice", values)
-    headers = Headers(settings.brand_name, "letters@example.org", "a1", make.NOW)
+    headers = Headers(settings.brand_name, "letters@example.org", settings.reply_to, "a1", make.NOW)
     return compose(languages, content, headers).as_bytes()
 
 
