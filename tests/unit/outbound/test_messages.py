@@ -343,7 +343,7 @@ def test_the_full_text_of_a_notice_with_every_setting(reader: Database) -> None:
         "You can sign up again at any time:",
         "https://example.org/join?a=1&b=2",
         "You can also read us without email:",
-        *("- Blog", "https://example.org/blog", "- R&D <b>", "https://example.org/rd"),
+        *("- Blog: https://example.org/blog", "- R&D <b>: https://example.org/rd"),
         "Thank you for reading Northwind Letters.",
         "Come back & see us! <3 – Ada",
         "Questions? https://example.org/help?a=1&b=2",
