@@ -434,6 +434,15 @@ def test_the_days_of_a_notice_are_those_of_the_zone(reader: Database) -> None:
     assert "by 23 December 2026" in text.replace("\xa0", " ")
 
 
+def test_the_year_of_thanks_is_that_of_the_zone(reader: Database) -> None:
+    since = make.NOW.replace(year=2025, month=12, day=31, hour=23, minute=30)
+    with reader.transaction() as session:
+        make.subscriber(session, ADA, "science", since=since)
+    zone = ZoneInfo("Europe/Berlin")
+    thanks = mailer.plain(notice_of(reader, unsubscribe("science"), time_zone=zone))
+    assert "Thank you for reading Science.\n" in thanks
+
+
 def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
     notice: tuple[Any, EmailMessage],
 ) -> None:
