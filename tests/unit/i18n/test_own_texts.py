@@ -4,10 +4,13 @@ from pathlib import Path
 
 import html5lib
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preference_center.cli.texts import check_texts
 from preference_center.i18n import Languages, TextsError, own_texts
-from preference_center.i18n.catalogue import our_texts
+from preference_center.i18n.catalogue import Text, our_texts
+from preference_center.i18n.texts import load
 from preference_center.settings.reader import LANGUAGES
 from tests.support import command, make
 
@@ -95,6 +98,17 @@ def test_a_hostile_text_is_only_text(tmp_path: Path, code: str, hostile: str) ->
         ("a", {"href": VALUES["url"]})
     ]
     assert "".join(tree.itertext()).count(hostile) == 3
+
+
+@given(st.text("<>/\"'&;= -!?#abhref"), st.text("<>/\"'&;= -!?#abhref"))
+def test_no_text_adds_an_element_or_an_attribute(before: str, within: str) -> None:
+    form = f'{before}<a href="%(url)s">{within}</a>'
+    found = load("en", [Text((SIGN_UP,), (form,), "en.po:1", fuzzy=False)], html=True)
+    tree = html5lib.parseFragment(found.gettext(SIGN_UP), namespaceHTMLElements=False)
+    assert [(each.tag, dict(each.attrib)) for each in tree.iter()][1:] == [
+        ("a", {"href": "%(url)s"})
+    ]
+    assert "".join(tree.itertext()) == before + within
 
 
 def test_a_hostile_text_stays_within_an_attribute(tmp_path: Path) -> None:
