@@ -162,7 +162,7 @@ def test_dark_colours_are_in_a_style_element() -> None:
 
 def test_a_link_has_the_readable_shade_of_the_brands_colour() -> None:
     document = tree(notice(brand_accent=accent("#ffcc00")))
-    assert "color:#8c7000" in document.find(".//a").get("style")
+    assert {link.get("style") for link in document.iterfind(".//li/a")} == {"color:#8c7000"}
     assert re.search(r"a \{\s*color: #ffcc00 !important", document.find(".//style").text)
 
 
