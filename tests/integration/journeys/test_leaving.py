@@ -1,9 +1,12 @@
 """From the link in an email to the unsubscribe, and back again."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import text
 
 from tests.integration.journeys import stage
 from tests.integration.journeys.stage import BOTH, Stage
@@ -153,3 +156,36 @@ def test_neither_scripts_nor_cookies_are_needed(
         press(page, "Undo")
         expect_heading(page, "Everything is as it was")
         assert context.cookies() == []
+
+
+def test_a_choice_that_failed_is_applied_by_trying_again(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("again@journeys.example"))
+    page.locator("input[value=monthly]").check()
+    with _lost_table(letters, "subscriptions"):
+        press(page, "Do this instead")
+        expect_heading(page, "Sorry, we couldn’t save that")
+        press(page, "Try again")
+        expect_heading(page, "Sorry, we couldn’t save that")
+    press(page, "Try again")
+    expect_heading(page, "You’ll get Weekly news at most once a month")
+
+
+def test_a_page_that_could_not_be_shown_can_be_tried_again(letters: Stage, page: Page) -> None:
+    link = letters.join("later@journeys.example")
+    with _lost_table(letters, "subscriptions"):
+        page.goto(link)
+        expect_heading(page, "We can’t show this page right now")
+    page.get_by_role("link", name="Try again").click()
+    expect_heading(page, "Unsubscribe from Weekly news")
+
+
+@contextmanager
+def _lost_table(letters: Stage, name: str) -> Iterator[None]:
+    """Hide a table of the database from the server until the block ends."""
+    with letters.database.engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {name} RENAME TO lost"))
+    try:
+        yield
+    finally:
+        with letters.database.engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE lost RENAME TO {name}"))
