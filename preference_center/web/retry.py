@@ -11,8 +11,8 @@ from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 from preference_center.web.services import url
 
 # The fields of all forms of the pages. Nothing else that was sent is repeated.
-_FIELD = re.compile(
-    r"scope|topic|choice|length|code|note|email|language|wording"
+FIELD = re.compile(
+    r"scope|topic|choice|length|pause|press|code|note|email|language|wording"
     rf"|(was|on|often|resume)-{SLUG.pattern}"
 )
 
@@ -33,7 +33,7 @@ def sent_fields() -> Sequence[tuple[str, str]]:
         fields = list(request.form.items(multi=True))
     except HTTPException:
         return ()
-    return [(name, value) for name, value in fields if _FIELD.fullmatch(name)]
+    return [(name, value) for name, value in fields if FIELD.fullmatch(name)]
 
 
 def page_of_form() -> str:

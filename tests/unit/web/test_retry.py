@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from preference_center.web.retry import FIELD
 from tests.support.outage import down
 from tests.support.page import Page
 from tests.support.site import Site, confirm, link
+from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
 
 AGAIN = "Try again"
@@ -44,19 +46,6 @@ def _save(site: Site) -> tuple[Page, str]:
     return page, "Save"
 
 
-def _resume(site: Site) -> tuple[Page, str]:
-    site.post(f"{link()}/less", data={"choice": "2-weeks"})
-    page = site.page(link("preferences"))
-    page.tick("Resume now")
-    return page, "Save"
-
-
-def _pause(site: Site) -> tuple[Page, str]:
-    page = site.page(link("preferences"))
-    page.choose("1 month")
-    return page, "Pause all emails"
-
-
 def _undo(site: Site) -> tuple[Page, str]:
     return site.press_and_follow(site.page(link()), THIS), "Undo"
 
@@ -90,8 +79,7 @@ def _posting(path: str, data: dict[str, str]) -> Any:
 
 
 CHOICES: list[Callable[[Site], tuple[Page, str]]] = [
-    *(_leave, _leave_everything, _reduce, _save, _resume, _pause, _undo, _say_why, _join),
-    _ask_for_a_link,
+    *(_leave, _leave_everything, _reduce, _save, _undo, _say_why, _join, _ask_for_a_link),
 ]
 
 
@@ -121,6 +109,20 @@ def test_a_form_repeats_no_other_field(site: Site) -> None:
         error = Page(site.post(f"{link()}/leave?lang=en", data=data), 503)
     assert error.form_of(AGAIN) == (f"{link()}/leave?lang=en", {"scope": ["all"]})
     assert "4111" not in error.html
+
+
+def test_every_field_of_every_form_is_repeated(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en", "de"))
+    site.subscribe("ada@example.org", "bob@example.org", "eve@example.org")
+    names = {
+        each.get("name")
+        for page in every_page(site, "?lang=en")
+        for form in page.root.iter("form")
+        for each in form.iter()
+        if each.get("name")
+    }
+    assert {"scope", "choice", "wording", "on-weekly-news", "language", "email"} <= names
+    assert [each for each in names if not FIELD.fullmatch(str(each))] == []
 
 
 def test_a_form_that_is_too_long_is_not_repeated(site: Site) -> None:
