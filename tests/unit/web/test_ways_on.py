@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,10 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def _unsubscribe(slug: str | None, source: str = "page", **values: object) -> Callable[[Site], str]:
-    def do(site: Site) -> str:
+def _unsubscribe(slug: str | None, source: str = "page", **values: Any) -> Callable[[Site], None]:
+    def do(site: Site) -> None:
         with site.database.transaction() as session:
             make.unsubscribe(session, slug=slug, source=source, at=make.NOW + HOUR, **values)
-        return ""
 
     return do
 
