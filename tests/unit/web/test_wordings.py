@@ -11,10 +11,19 @@ from tests.support.page import Page
 from tests.support.site import Site, confirm, link
 from tests.support.web_fixtures import SiteMaker
 
-YES, JA = "Yes, send me Science", "Ja, „Science“ möchte ich erhalten"
+YES = "Yes, send me Science"
 UNDO = "Undo: Puts everything back as it was."
 CHANGED = "The text of this page has changed since you opened it."
-JOIN_FILE, UNDO_FILE = "join_wording.txt", "undo_wording.txt"
+UNDO_FILE = "templates/subscriber/undo_wording.txt"
+# A file of an operator's own that says what the button of the page says.
+OWN_TEXTS = {
+    "templates/subscriber/join_wording.txt": "Yes, <b>partners</b> & you may send {{ topic }}\n",
+    "translations/en.po": """
+msgid "Yes, send me %(topic)s"
+msgstr "Yes, <b>partners</b> & you may send %(topic)s"
+""",
+}
+OWN = "Yes, <b>partners</b> & you may send Science"
 
 Edit = Callable[[str, str], None]
 
@@ -24,9 +33,8 @@ def edit(tmp_path: Path) -> Edit:
     """Return a function that replaces a text of the pages, as an operator does before a restart."""
 
     def replace(name: str, text: str) -> None:
-        folder = tmp_path / "templates" / "subscriber"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
 
     return replace
 
@@ -74,19 +82,20 @@ def test_the_language_of_the_subscriber_may_change_before_the_press(site: Site) 
     assert wordings(site) == [YES]
 
 
+@pytest.mark.parametrize("name", OWN_TEXTS)
 def test_a_form_shown_before_the_text_was_edited_is_shown_again(
-    site: Site, restarted: Callable[[], Site], edit: Edit
+    site: Site, restarted: Callable[[], Site], edit: Edit, name: str
 ) -> None:
     page = site.page(confirm("science"))
-    edit(JOIN_FILE, "Yes, and partners of yours may send me {{ topic }} too\n")
+    edit(name, OWN_TEXTS[name])
     edited, before = restarted(), site.rows()
     again = Page(edited.press(page, YES, 409), 409)
     assert CHANGED in again.text
     assert again.title.startswith("Error: ")
-    assert again.buttons == ["Yes, and partners of yours may send me Science too"]
+    assert again.buttons == [OWN]
     assert edited.rows() == before
-    assert edited.press_and_follow(again, again.buttons[0]).heading == "You’ll get Science"
-    assert wordings(edited) == again.buttons
+    assert edited.press_and_follow(again, OWN).heading == "You’ll get Science"
+    assert wordings(edited) == [OWN]
 
 
 def test_a_topic_renamed_before_the_press_is_shown_again(site: Site) -> None:
