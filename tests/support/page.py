@@ -58,14 +58,14 @@ class Page:
 
     @property
     def labels(self) -> list[str]:
-        """Return the labels of all fields."""
-        return [_name(label) for label in self.root.iter("label")]
+        """Return the names of all fields."""
+        return [self._name(label) for label in self.root.iter("label")]
 
     @property
     def chosen(self) -> list[str]:
-        """Return the labels of all checked fields."""
+        """Return the names of all checked fields."""
         return [
-            _name(label)
+            self._name(label)
             for label in self.root.iter("label")
             if self._field(label).get("checked") is not None
         ]
@@ -110,23 +110,34 @@ class Page:
         return {words(each): each.get("selected") is not None for each in select.iter("option")}
 
     def field(self, label: str) -> Element:
-        """Return the field with a label."""
+        """Return the field with a name."""
         for each in self.root.iter("label"):
-            if _name(each) == label:
+            if self._name(each) == label:
                 return self._field(each)
         raise AssertionError(f"no field {label!r} among {self.labels}")
 
     def form_of(self, button: str) -> tuple[str, dict[str, list[str]]]:
         """Return the URL and the data that a button posts, with the current field values."""
         for form in self.root.iter("form"):
-            for each in form.iter("button"):
+            outside = [each for each in self.root.iter() if each.get("form") == form.get("id", "")]
+            for each in [*form.iter("button"), *outside]:
                 if words(each) == button:
                     data: dict[str, list[str]] = {}
-                    for field in form.iter():
+                    for field in [*form.iter(), *outside]:
                         if field.get("name") and (field.tag != "button" or field is each):
                             data.setdefault(str(field.get("name")), []).extend(_sent(field))
-                    return form.get("action", ""), {name: data[name] for name in data if data[name]}
+                    sent = {name: data[name] for name in data if data[name]}
+                    return each.get("formaction") or form.get("action", ""), sent
         raise AssertionError(f"no button {button!r} among {self.buttons}")
+
+    def _name(self, label: Element) -> str:
+        """Return the name of a label's field: of `aria-labelledby`, or the label without its hint."""
+        field = self._field(label)
+        if named := field.get("aria-labelledby"):
+            texts = {each.get("id"): words(each) for each in self.root.iter()}
+            return " ".join(texts[each] for each in named.split())
+        hints = " ".join(words(each) for each in label.iter() if each.get("class") == "hint")
+        return words(label).removesuffix(hints).strip()
 
     def _field(self, label: Element) -> Element:
         """Return the field of a label: the element within it or with its id."""
@@ -147,8 +158,9 @@ class Page:
         ids = [each.get("id") for each in self.root.iter() if each.get("id")]
         assert len(ids) == len(set(ids))
         assert {target[1:] for target in self.links.values() if target[:1] == "#"} <= set(ids)
-        described = (each.get("aria-describedby", "").split() for each in self.root.iter())
-        assert {each for several in described for each in several} <= set(ids)
+        for name in ("aria-describedby", "aria-labelledby", "form"):
+            referred = (each.get(name, "").split() for each in self.root.iter())
+            assert {each for several in referred for each in several} <= set(ids)
         for form in self.root.iter("form"):
             assert form.get("method") == "post"
         labelled = [self._field(label) for label in self.root.iter("label")]
@@ -156,7 +168,7 @@ class Page:
             assert each.tag not in FIELDS or each in labelled or each.get("type") == "hidden"
         for each in self.root.iter():
             assert not {"style", "onclick", "onload"} & set(each.attrib)
-            for source in filter(None, (each.get("src"), each.get("action"))):
+            for source in filter(None, map(each.get, ("src", "action", "formaction"))):
                 assert not urlsplit(source).netloc
         assert not re.search(r"\bNone\b|Undefined", self.text)
 
@@ -178,12 +190,6 @@ def _sent(field: Element) -> list[str]:
     if field.get("type") in {"radio", "checkbox"}:
         return [field.get("value", "on")] if field.get("checked") is not None else []
     return [field.get("value", "")]
-
-
-def _name(label: Element) -> str:
-    """Return the text of a label without its hint."""
-    hints = " ".join(words(each) for each in label.iter() if each.get("class") == "hint")
-    return words(label).removesuffix(hints).strip()
 
 
 def words(element: Element) -> str:

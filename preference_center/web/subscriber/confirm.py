@@ -1,7 +1,5 @@
 """`/c/`: start a topic with a confirm link that was emailed to the address."""
 
-from datetime import timedelta
-
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
@@ -14,6 +12,7 @@ from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber.changes import (
+    chosen_language,
     has_smtp,
     join_wording,
     make,
@@ -21,8 +20,6 @@ from preference_center.web.subscriber.changes import (
     preferences_url,
     to_receipt,
 )
-
-LIFETIME = timedelta(days=7)
 
 blueprint = Blueprint("confirm", __name__)
 
@@ -68,7 +65,7 @@ def ask_again(link: str) -> Response:
     if state is not ConfirmState.UNSUBSCRIBED:
         return redirect(url("confirm.show", link=link), 303)
     subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
-    refused = make(AskAgain(subscriber_id, topic.slug, has_smtp()))
+    refused = make(AskAgain(subscriber_id, topic.slug, has_smtp(), chosen_language()))
     notice = refused.value if refused is not None else "requested"
     here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})
     return redirect(here, 303)
@@ -77,7 +74,7 @@ def ask_again(link: str) -> Response:
 def _read(link: str) -> Confirm:
     """Return the content of a link. Raise BadLink, or LinkTooOldError after 7 days."""
     confirm = read_confirm(link, services().settings.server_keys)
-    if services().clock().date() > confirm.day + LIFETIME:
+    if services().clock().date() > confirm.day + joining.LINK_LIFETIME:
         raise LinkTooOldError
     return confirm
 

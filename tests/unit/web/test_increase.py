@@ -34,7 +34,7 @@ def save(site: Site, often: str = EVERY, path: str = PREFERENCES) -> Page:
 
 def resume(site: Site) -> Page:
     page = site.page(PREFERENCES)
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     return site.press_and_follow(page, "Save")
 
 
@@ -144,7 +144,7 @@ def test_a_refused_resumption_keeps_the_lower_cap_of_the_form(center: Site) -> N
     reduce(center, Pause.ONE_MONTH)
     _no_address(center)
     page = center.page(PREFERENCES)
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     page.select("often-weekly-news", MONTHLY)
     shown = center.press_and_follow(page, "Save")
     assert NO_EMAIL in shown.text

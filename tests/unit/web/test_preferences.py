@@ -98,7 +98,7 @@ def test_a_pause_is_shown_and_ended(center: Site) -> None:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     assert "Paused until 22 December 2026" in page.text
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     shown = center.press_and_follow(page, "Save")
     assert "Weekly news: started again" in shown.text
     assert "Paused until" not in shown.text
@@ -110,14 +110,14 @@ def test_a_pause_that_is_over_is_no_longer_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.TWO_WEEKS)
     center.now += timedelta(days=14)
-    assert "Resume now" not in center.page(PREFERENCES).labels
+    assert "Weekly news Resume now" not in center.page(PREFERENCES).labels
 
 
 def test_resuming_and_a_new_cap_are_both_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     page.select("often-weekly-news", "At most once a week")
     shown = center.press_and_follow(page, "Save")
     assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
