@@ -164,7 +164,7 @@ def languages(tmp_path_factory: pytest.TempPathFactory) -> Languages:
     settings = make.settings(languages=(*LANGUAGES, PSEUDO))
     folders = [folder, *resources.folders("templates", None)]
     return Languages(
-        settings.languages, folders, {**settings.template_values(), "style_url": "/style.css"}
+        settings.languages, folders, {**settings.template_values(), "style_sheet": ""}
     )
 
 
