@@ -39,6 +39,10 @@ class Page:
         return words(self._one("title"))
 
     @property
+    def main(self) -> Element:
+        return self._one("main")
+
+    @property
     def text(self) -> str:
         return words(self._one("main"))
 
@@ -50,7 +54,7 @@ class Page:
 
     @property
     def buttons(self) -> list[str]:
-        return [words(button) for button in self._one("main").iter("button")]
+        return [words(button) for button in self.main.iter("button")]
 
     @property
     def links(self) -> dict[str, str]:
@@ -115,6 +119,11 @@ class Page:
             if self._name(each) == label:
                 return self._field(each)
         raise AssertionError(f"no field {label!r} among {self.labels}")
+
+    def described(self, label: str) -> str:
+        """Return the description of a field."""
+        ids = self.field(label).get("aria-describedby", "").split()
+        return " ".join(words(each) for each in self.root.iter() if each.get("id") in ids)
 
     def form_of(self, button: str) -> tuple[str, dict[str, list[str]]]:
         """Return the URL and the data that a button posts, with the current field values."""

@@ -120,15 +120,16 @@ def _page(
     asked = form.updates if form is not None else []
     differing = _differing(current, asked)
     problem = problem or ("stale" if differing else "")
+    startable = _startable(current)
     saved, saved_link = _receipt(signed, locale, "saved")
     _, undo_link = _receipt(signed, locale, "receipt")
     return render(
         "subscriber/preferences.html",
         locale,
         current=current,
-        startable={slug for slug, each in current.topics.items() if _can_start(current, each)},
+        startable=startable,
         can_ask=has_smtp() and current.email is not None and current.reachable,
-        waiting=_waiting(signed) if has_smtp() else set(),
+        waiting=_waiting(signed) if startable else set(),
         pauses=_pauses(current),
         pause=form.pause if form is not None else None,
         problem=problem if current.all_stopped_at is None or problem == "stale" else "",
@@ -149,8 +150,10 @@ def _page(
     )
 
 
-def _can_start(current: SubscriberPreferences, topic: TopicPreference) -> bool:
-    return has_smtp() and current.can_start(topic)
+def _startable(current: SubscriberPreferences) -> set[str]:
+    """Return the topics whose confirm link can be emailed."""
+    found = {slug for slug, topic in current.topics.items() if current.can_start(topic)}
+    return found if has_smtp() else set()
 
 
 def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
