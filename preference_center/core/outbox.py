@@ -189,18 +189,17 @@ def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
     return session.scalars(statement).first() is not None
 
 
-def opt_in_requests(
-    session: Session, subscriber_id: UUID, since: datetime
-) -> dict[str, datetime]:
+def opt_in_requests(session: Session, subscriber_id: UUID, since: datetime) -> dict[str, datetime]:
     """Return the topics whose confirm link was last requested after `since`, and when."""
-    last = func.max(OutboxRow.created_at)
+    last = func.max(OutboxRow.created_at).label("asked_at")
     statement = select(OutboxRow.topic, last).where(
         OutboxRow.subscriber_id == subscriber_id,
         OutboxRow.kind == OutboxKind.OPT_IN_REQUEST,
         OutboxRow.state.not_in((OutboxState.FAILED, OutboxState.DROPPED)),
         OutboxRow.created_at > since,
     )
-    return {topic: at for topic, at in session.execute(statement.group_by(OutboxRow.topic))}
+    rows = session.execute(statement.group_by(OutboxRow.topic))
+    return {row.topic: row.asked_at for row in rows}
 
 
 def lease(session: Session, now: datetime) -> LeasedEmail | None:

@@ -166,7 +166,5 @@ def _page(template: str, **values: object) -> Response:
         **values,
     )
     response = Response(page, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(
-        style=services().style_source
-    )
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=services().style_source)
     return response

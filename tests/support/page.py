@@ -136,11 +136,11 @@ class Page:
                         if field.get("name") and (field.tag != "button" or field is each):
                             data.setdefault(str(field.get("name")), []).extend(_sent(field))
                     sent = {name: data[name] for name in data if data[name]}
-                    return each.get("formaction") or form.get("action", ""), sent
+                    return each.get("formaction") or form.get("action") or "", sent
         raise AssertionError(f"no button {button!r} among {self.buttons}")
 
     def _name(self, label: Element) -> str:
-        """Return the name of a label's field: of `aria-labelledby`, or the label without its hint."""
+        """Return the name of a field: `aria-labelledby`, or its label without the hint."""
         field = self._field(label)
         if named := field.get("aria-labelledby"):
             texts = {each.get("id"): words(each) for each in self.root.iter()}

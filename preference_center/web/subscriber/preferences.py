@@ -24,7 +24,6 @@ from preference_center.web.subscriber.changes import (
     make,
     own_context,
     receipt_of,
-    to_receipt,
 )
 from preference_center.web.subscriber.forms import LeaveForm, PreferencesForm, read_preferences
 
@@ -77,9 +76,7 @@ def save(link: str) -> Response | tuple[str, int]:
         return _page(link, signed, problem="leave"), 400
     language = _language_to_store(form, current)
     context = own_context(signed.campaign, language=language if form.touched else None)
-    change = SaveForm(
-        signed.subscriber_id, form.updates, context, language, has_smtp(), form.pause
-    )
+    change = SaveForm(signed.subscriber_id, form.updates, context, language, has_smtp(), form.pause)
     try:
         saved = make(change)
     except StalePageError:
@@ -113,9 +110,7 @@ def _read(link: str) -> Link:
     return read_link("preferences", link, services().settings.link_keys)
 
 
-def _page(
-    link: str, signed: Link, problem: str = "", form: PreferencesForm | None = None
-) -> str:
+def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | None = None) -> str:
     current, locale = load_preferences(signed.subscriber_id)
     asked = form.updates if form is not None else []
     differing = _differing(current, asked)

@@ -337,8 +337,11 @@ def test_an_unknown_language_is_not_saved(center: Site, language: str) -> None:
 
 @pytest.mark.parametrize(
     ("length", "date"),
-    [("2 weeks", "6 December 2026"), ("1 month", "22 December 2026")]
-    + [("3 months", "22 February 2027")],
+    [
+        ("2 weeks", "6 December 2026"),
+        ("1 month", "22 December 2026"),
+        ("3 months", "22 February 2027"),
+    ],
 )
 def test_a_break_pauses_every_topic_received(center: Site, length: str, date: str) -> None:
     before = center.subscriptions()
