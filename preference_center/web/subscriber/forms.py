@@ -122,7 +122,7 @@ class PreferencesForm:
 
 
 def read_preferences() -> PreferencesForm | None:
-    """Return the preferences form, or None if it is invalid. It has a topic or a language.
+    """Return the preferences form, or None if it is invalid. It has a choice, or a language.
 
     The button that resumes every topic overrides the choice to pause them.
     """
@@ -136,7 +136,7 @@ def read_preferences() -> PreferencesForm | None:
         pause = Pause(length) if length and not resumes_all else None
     except ValueError:
         return None
-    if not all(SLUG.fullmatch(slug) for slug in slugs) or not (updates or "language" in form):
+    if not all(SLUG.fullmatch(slug) for slug in slugs) or not (updates or pause or "language" in form):
         return None
     return PreferencesForm(updates, pause, language, language != form.get("was-language"))
 
