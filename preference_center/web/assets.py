@@ -7,16 +7,19 @@ from base64 import b64encode
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
 
+# A string, a punctuation mark with spaces around it, or other spaces.
+_SPACE = re.compile(r"""("[^"]*"|'[^']*')|\s*([{};,])\s*|\s+""")
+
 
 def style_sheet(settings: Settings) -> str:
-    """Return the text of the sheet without comments and indentation."""
+    """Return the text of the sheet without comments and unnecessary spaces."""
     accent = settings.brand_accent
     text = resources.read("static", "style.css", settings.overrides_dir)
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     text = re.sub(r"</(?=style)", r"<\\/", text, flags=re.IGNORECASE)  # It would end the element.
-    return re.sub(r"\s*\n\s*", "\n", text).strip() + (
-        f"\n:root{{--accent:{accent.light};--button:{accent.button};--on-button:{accent.ink}}}"
-        f"\n@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.dark}}}}}"
+    return _SPACE.sub(lambda found: found[1] or found[2] or " ", text).strip() + (
+        f":root{{--accent:{accent.light};--button:{accent.button};--on-button:{accent.ink}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.dark}}}}}"
     )
 
 

@@ -136,7 +136,8 @@ def read_preferences() -> PreferencesForm | None:
         pause = Pause(length) if length and not resumes_all else None
     except ValueError:
         return None
-    if not all(SLUG.fullmatch(slug) for slug in slugs) or not (updates or pause or "language" in form):
+    good = all(SLUG.fullmatch(slug) for slug in slugs)
+    if not good or not (updates or pause or "language" in form):
         return None
     return PreferencesForm(updates, pause, language, language != form.get("was-language"))
 

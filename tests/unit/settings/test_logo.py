@@ -72,7 +72,7 @@ def test_a_png_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_an_svg_with_more_than_a_drawing_is_refused(
     tmp_path: Path, content: str, problem: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"^{problem}"):
+    with pytest.raises(ValueError, match=rf"^{problem}"):
         read(tmp_path, content)
 
 
@@ -90,7 +90,7 @@ def test_an_svg_with_more_than_a_drawing_is_refused(
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, content: str | bytes) -> None:
-    with pytest.raises(ValueError, match="^is neither an SVG nor a PNG file"):
+    with pytest.raises(ValueError, match=r"^is neither an SVG nor a PNG file"):
         read(tmp_path, content)
 
 
@@ -98,11 +98,11 @@ def test_a_file_may_have_as_many_bytes_as_the_documentation_says(tmp_path: Path)
     full = svg("x" * (MAX_BYTES - len(svg(""))))
     assert MAX_BYTES == len(full) == 4096
     assert read(tmp_path, full)
-    with pytest.raises(ValueError, match="^is larger than 4096 bytes"):
+    with pytest.raises(ValueError, match=r"^is larger than 4096 bytes"):
         read(tmp_path, full + "\n")
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing", tmp_path, tmp_path / ("x" * 300)):
-        with pytest.raises(ValueError, match="^cannot be read"):
+        with pytest.raises(ValueError, match=r"^cannot be read"):
             logo_url(path)
