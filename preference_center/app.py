@@ -68,6 +68,8 @@ def create_app(
         settings.languages,
         resources.folders("templates", settings.overrides_dir),
         {**settings.template_values(), "style_sheet": sheet},
+        settings.time_zone,
+        settings.overrides_dir,
     )
     metrics = Metrics()
     app.extensions[EXTENSION] = Services(

@@ -1,7 +1,7 @@
 """What a change is about, how it came in, and what it led to, as plain values."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from preference_center.core.vocab import Scope, Source
 
@@ -52,7 +52,8 @@ class ChangeContext:
     is the one that they chose for the page: the email that confirms the change is in it, whichever
     is stored. `in_reply_to` is the Message-ID of the email that triggered the change.
     `stated_source` describes an unsubscribe in the words of the file it was imported from; the
-    ledger's details keep it.
+    ledger's details keep it. `time_zone` is the zone of the days that the subscriber was shown: a
+    pause and the time for undo end with them.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class ChangeContext:
     chosen_language: str | None = None
     in_reply_to: str | None = None
     stated_source: str = ""
+    time_zone: tzinfo = UTC
 
     @property
     def effective_source(self) -> Source:

@@ -131,7 +131,7 @@ class _Save:
         )
 
     def _pause_everything(self, length: Pause, context: ChangeContext) -> None:
-        until = subscriptions.paused_until(length, context.recorded_at)
+        until = subscriptions.paused_until(length, context.recorded_at, context.time_zone)
         for slug in self.draft.topics:
             subscriptions.pause(self.draft, slug, until, context)
 

@@ -55,6 +55,7 @@ def own_context(
         notice_delay=services().settings.notice_delay(Source.PAGE),
         language=_language_to_keep(),
         chosen_language=language or chosen_language(),
+        time_zone=services().settings.time_zone,
     )
 
 

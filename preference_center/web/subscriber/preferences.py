@@ -153,9 +153,10 @@ def _startable(current: SubscriberPreferences) -> set[str]:
 
 def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
     """Return the pauses that the page offers, with their end: only longer ones during a pause."""
-    ends = {pause: subscriptions.paused_until(pause, services().clock()) for pause in Pause}
-    now = current.paused_until
-    return {pause: end for pause, end in ends.items() if now is None or end > now}
+    now, zone = services().clock(), services().settings.time_zone
+    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
+    first = current.paused_until
+    return {pause: end for pause, end in ends.items() if first is None or end > first}
 
 
 def _waiting(signed: Link) -> set[str]:
@@ -194,7 +195,8 @@ def _receipt(signed: Link, locale: str, name: str) -> tuple[ShownReceipt | None,
         return None, ""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, receipt.subscriber_id)
-        now = services().clock()
-        shown = receipts.read(session, subscriber, receipt.first, receipt.last, locale, now)
+        now, zone = services().clock(), services().settings.time_zone
+        first, last = receipt.first, receipt.last
+        shown = receipts.read(session, subscriber, first, last, locale, now, zone)
     active = shown is not None and shown.state is ReceiptState.ACTIVE
     return (shown, link) if active else (None, "")

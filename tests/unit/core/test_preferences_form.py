@@ -1,6 +1,6 @@
 """A form of preferences is saved in one change, with one receipt and one email."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -38,7 +38,7 @@ def _subscribe(session: Session, email: str, received: dict[str, Received]) -> N
     for slug, each in received.items():
         if each is not None:
             frequency, pause = each
-            until = subscriptions.paused_until(pause, make.NOW) if pause else None
+            until = subscriptions.paused_until(pause, make.NOW, UTC) if pause else None
             make.subscriber(session, email, slug, frequency=frequency, paused_until=until)
 
 
@@ -58,7 +58,7 @@ def _save(
 def _paused_until(before: datetime | None, pause: Pause | None, *, resume: bool) -> datetime | None:
     """Return until when a topic is paused after a form: a break never shortens a pause."""
     ends = [None if resume else before]
-    ends.append(subscriptions.paused_until(pause, make.NOW) if pause else None)
+    ends.append(subscriptions.paused_until(pause, make.NOW, UTC) if pause else None)
     return max((end for end in ends if end is not None), default=None)
 
 
@@ -120,7 +120,7 @@ def test_resuming_and_a_break_in_one_form_end_the_longer_pause(database: Databas
         update = TopicUpdate("offers", Frequency.EVERY, Frequency.EVERY, resume=True)
         _save(session, "ada@example.org", [update], Pause.TWO_WEEKS)
         until = _read(session, "ada@example.org").topics["offers"].paused_until
-    assert until == subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW)
+    assert until == subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW, UTC)
 
 
 def test_the_first_end_of_several_pauses_is_known_if_all_are_paused(database: Database) -> None:
@@ -128,7 +128,7 @@ def test_the_first_end_of_several_pauses_is_known_if_all_are_paused(database: Da
         _subscribe(session, "ada@example.org", {"offers": (Frequency.EVERY, Pause.THREE_MONTHS)})
         assert _read(session, "ada@example.org").paused_until is None
         make.reduce(session, Pause.TWO_WEEKS, slug="letter")
-        first = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW)
+        first = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW, UTC)
         assert _read(session, "ada@example.org").paused_until == first
         for slug in ("offers", "letter"):
             make.unsubscribe(session, slug=slug)

@@ -1,6 +1,7 @@
 """No press on the preferences page loses a choice: it is saved, or shown again."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,6 @@ def _check_saved(
         resumes = resumes_all or f"resume-{slug}" in sent
         length = sent.get("pause", [""])[0]
         if length and not resumes_all:
-            assert until >= subscriptions.paused_until(Pause(length), make.NOW)
+            assert until >= subscriptions.paused_until(Pause(length), make.NOW, UTC)
         elif resumes:
             assert until is None

@@ -12,7 +12,9 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 from werkzeug.test import TestResponse
 
+from preference_center.demo.app import create_demo_app
 from preference_center.settings.colours import accent
+from preference_center.web.assets import style_source
 from tests.support import make
 from tests.support.page import BRAND
 from tests.support.site import Site, confirm, link, lose_database
@@ -83,6 +85,16 @@ def test_the_brand_accent_is_in_the_style_sheet(site_with: SiteMaker) -> None:
     sheet = allowed_sheet(site_with(brand_accent=accent("#ffcc00")).get("/nothing"))
     assert ":root{--accent:#8c7000;--button:#ffcc00;--on-button:#000000}" in sheet
     assert "(prefers-color-scheme:dark){:root{--accent:#ffcc00}}" in sheet
+
+
+def test_a_page_of_the_demo_allows_the_style_sheet_that_it_contains(
+    site: Site, tmp_path: Path
+) -> None:
+    demo = create_demo_app(site.settings, tmp_path)
+    page = demo.test_client().get("/demo/report", base_url="http://localhost")
+    demo.extensions["preference_center"].database.close()
+    (sheet,) = re.findall("<style>(.*?)</style>", page.text, re.DOTALL)
+    assert f"style-src 'self' {style_source(sheet)};" in page.headers["Content-Security-Policy"]
 
 
 def test_the_brands_name_or_logo_leads_home(site_with: SiteMaker) -> None:
