@@ -101,7 +101,7 @@ def _check_receipt_email_and_undo(
     first, last = result.result.first_seq, result.result.last_seq
     with database.transaction() as session:
         person = make.found(session, email)
-        shown = receipts.read(session, person, first, last, "en", make.NOW)
+        shown = receipts.read(session, person, first, last, "en", make.NOW, UTC)
         statement = select(OutboxRow.first_seq, OutboxRow.last_seq).where(
             OutboxRow.subscriber_id == person.subscriber_id,
             OutboxRow.kind == OutboxKind.CHANGE_NOTICE,
