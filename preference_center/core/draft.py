@@ -44,6 +44,7 @@ class Draft:
         notice: the email that confirms the changes, or None.
         announcements: emails about some of the changes only, due at once.
         requests: emails that the subscriber asked for: kind and topic.
+        language: the language that the subscriber chose for these emails, or None.
         bounces: what is known of earlier bounces, if a change needs it.
         erased_domain: the domain of an address that was erased, "" if it was unknown, else None.
     """
@@ -59,6 +60,7 @@ class Draft:
     notice: Notice | None = None
     announcements: list[Notice] = field(default_factory=list)
     requests: list[tuple[OutboxKind, str]] = field(default_factory=list)
+    language: str | None = None
     bounces: BounceHistory | None = None
     erased_domain: str | None = None
 
@@ -86,6 +88,7 @@ class Draft:
         """
         seq = self.append(event, target, context, before, self.capture(target))
         self.subscriber.locale = self.subscriber.locale or context.language
+        self.language = context.chosen_language or self.language
         if context.notice_delay is not None and self._wants_notices(target):
             notice = outbox.notice_of(seq, context)
             self.notice = self.notice.extended(notice) if self.notice is not None else notice

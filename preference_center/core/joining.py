@@ -4,10 +4,14 @@ No other module records consent as the subscriber's own (`basis` is `consent`). 
 newer than every unsubscribe that it would lift, and newer than every complaint.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
+from sqlalchemy.orm import Session
+
+from preference_center.core import outbox
 from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import end_topic, new_subscription
 from preference_center.core.draft import Change, Draft
@@ -33,6 +37,7 @@ from preference_center.core.vocab import (
 from preference_center.store.tables import Topic
 
 CONSENT_SOURCE = "confirm link"
+LINK_LIFETIME = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -56,13 +61,16 @@ class StartTopic(Change[ChangeResult]):
 class AskAgain(Change[NotSaved | None]):
     """A request for a newer confirm link by a subscriber who has an older one, for `apply`.
 
-    `smtp` says whether this installation sends email. The result is as that of `ask`.
+    `smtp` says whether this installation sends email. `language` is the one that the subscriber
+    chose for the page, or None. The result is as that of `ask`.
     """
 
     topic: str
     smtp: bool
+    language: str | None = None
 
     def make(self, draft: Draft) -> NotSaved | None:
+        draft.language = self.language
         return ask(draft, self.topic, smtp=self.smtp)
 
 
@@ -100,6 +108,21 @@ def confirm_state(
     if _is_newer(stopped_at(subscriber, topic.slug), asked_at):
         return ConfirmState.UNSUBSCRIBED
     return ConfirmState.READY
+
+
+def waiting(
+    session: Session, subscriber: Subscriber | None, known: Iterable[Topic], now: datetime
+) -> set[str]:
+    """Return the topics that an emailed confirm link would start, if it were opened now."""
+    if subscriber is None:
+        return set()
+    asked = outbox.opt_in_requests(session, subscriber.subscriber_id, now - LINK_LIFETIME)
+    return {
+        topic.slug
+        for topic in known
+        if topic.slug in asked
+        and confirm_state(subscriber, topic, asked[topic.slug]) is ConfirmState.READY
+    }
 
 
 def join(draft: Draft, topic: str, context: ChangeContext, *, asked_at: datetime) -> ChangeResult:

@@ -1,7 +1,7 @@
 """The outbox: emails written with the change they announce, leased by a worker, then settled."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,8 @@ ON CONFLICT (subscriber_id, kind, topic) WHERE state = 'pending' DO UPDATE SET
     created_at = excluded.created_at,
     due_at = CASE
         WHEN excluded.due_at < outbox.latest_at THEN excluded.due_at ELSE outbox.latest_at
-    END
+    END,
+    locale = coalesce(excluded.locale, outbox.locale)
 """
 
 
@@ -78,12 +79,13 @@ def notice_of(seq: int, context: ChangeContext) -> Notice:
 
 @dataclass(frozen=True)
 class Email:
-    """An email to be sent to one subscriber."""
+    """An email to be sent to one subscriber, in a language that was chosen for it, or None."""
 
     subscriber_id: UUID
     kind: OutboxKind
     topic: str
     notice: Notice
+    locale: str | None = None
 
 
 def announce(session: Session, emails: Sequence[Email]) -> None:
@@ -97,11 +99,17 @@ def add_to_pending(session: Session, emails: Sequence[Email]) -> None:
     sets.insert(session, OutboxRow, rows, _EXTEND_PENDING)
 
 
-def request(session: Session, requests: Iterable[Request], now: datetime) -> None:
+def request(
+    session: Session,
+    requests: Iterable[Request],
+    now: datetime,
+    languages: Mapping[UUID, str | None] | None = None,
+) -> None:
     """Queue emails that were requested, unless too many were requested within a day.
 
-    Runs the same SQL for known and unknown addresses, so that response time does not reveal which
-    is which (P8). The worker drops messages for unknown addresses.
+    `languages` are those that subscribers chose for these emails. Runs the same SQL for known and
+    unknown addresses, so that response time does not reveal which is which (P8). The worker drops
+    messages for unknown addresses.
     """
     wanted = list(dict.fromkeys(requests))
     if not wanted:
@@ -115,7 +123,8 @@ def request(session: Session, requests: Iterable[Request], now: datetime) -> Non
         few = of_kind[subscriber_id, kind] < MAX_OF_A_KIND
         if few and asked[subscriber_id, kind, topic] < MAX_REQUESTS:
             of_kind[subscriber_id, kind] += 1
-            allowed.append(Email(subscriber_id, kind, topic, Notice(0, 0, now, now, now)))
+            notice, locale = Notice(0, 0, now, now, now), (languages or {}).get(subscriber_id)
+            allowed.append(Email(subscriber_id, kind, topic, notice, locale))
     add_to_pending(session, allowed)
 
 
@@ -147,6 +156,7 @@ def _row(email: Email, state: OutboxState) -> tuple[Any, ...]:
         None,
         None,
         notice.in_reply_to,
+        email.locale,
     )
 
 
@@ -165,6 +175,7 @@ class LeasedEmail:
     attempts: int
     created_at: datetime
     in_reply_to: str | None
+    locale: str | None
 
 
 def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
@@ -176,6 +187,19 @@ def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
         OutboxRow.last_seq >= seq,
     )
     return session.scalars(statement).first() is not None
+
+
+def opt_in_requests(session: Session, subscriber_id: UUID, since: datetime) -> dict[str, datetime]:
+    """Return the topics whose confirm link was last requested after `since`, and when."""
+    last = func.max(OutboxRow.created_at).label("asked_at")
+    statement = select(OutboxRow.topic, last).where(
+        OutboxRow.subscriber_id == subscriber_id,
+        OutboxRow.kind == OutboxKind.OPT_IN_REQUEST,
+        OutboxRow.state.not_in((OutboxState.FAILED, OutboxState.DROPPED)),
+        OutboxRow.created_at > since,
+    )
+    rows = session.execute(statement.group_by(OutboxRow.topic))
+    return {row.topic: row.asked_at for row in rows}
 
 
 def lease(session: Session, now: datetime) -> LeasedEmail | None:
@@ -200,6 +224,7 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
             row.attempts,
             row.created_at,
             row.in_reply_to,
+            row.locale,
         )
     return None
 

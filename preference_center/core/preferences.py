@@ -78,6 +78,12 @@ class SubscriberPreferences:
         return [topic for topic in self.topics.values() if topic.received]
 
     @property
+    def paused_until(self) -> datetime | None:
+        """Return when the first topic starts again if every topic is paused, otherwise None."""
+        ends = [topic.paused_until for topic in self.received]
+        return min((end for end in ends if end is not None), default=None) if all(ends) else None
+
+    @property
     def shown(self) -> list[TopicPreference]:
         """Return the topics that the subscriber can choose, and those that they receive."""
         return [topic for topic in self.topics.values() if topic.offered or topic.received]

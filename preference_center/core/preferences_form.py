@@ -1,4 +1,4 @@
-"""Save a whole preferences form at once, or refuse it if it is out of date.
+"""Save a whole preferences form in one change, or refuse it if it is out of date.
 
 Changes that end or reduce a topic are always made. More of a topic that is received is granted,
 and a separate email tells the subscriber; a topic that is not received needs an emailed confirm
@@ -60,14 +60,16 @@ class SaveResult:
 class SaveForm(Change[SaveResult]):
     """A preferences form, for `apply`, which raises StalePageError if the form is out of date.
 
-    `locale` is the language chosen for pages and emails, or None. `smtp` says whether this
-    installation sends email.
+    `locale` is the language to store for pages and emails, or None. `smtp` says whether this
+    installation sends email. `pause` is for how long to pause every topic that is received once
+    the rest is saved, or None.
     """
 
     updates: Sequence[TopicUpdate]
     context: ChangeContext
     locale: str | None
     smtp: bool
+    pause: Pause | None = None
     needs_all_topics: ClassVar[bool] = True
 
     def first_row(self, subscriber: Subscriber) -> int | None:
@@ -80,23 +82,6 @@ class SaveForm(Change[SaveResult]):
         if not all(is_current(update, current) for update in self.updates):
             raise StalePageError("the page no longer shows the current preferences")
         return _Save(draft, current, self).run()
-
-
-@dataclass(frozen=True)
-class PauseAll(Change[ChangeResult]):
-    """A pause of every topic that the subscriber receives, for `apply`."""
-
-    length: Pause
-    context: ChangeContext
-    needs_all_topics: ClassVar[bool] = True
-
-    def make(self, draft: Draft) -> ChangeResult:
-        first = draft.subscriber.seq + 1
-        context = self.context
-        until = subscriptions.paused_until(self.length, context.recorded_at, context.time_zone)
-        for slug in draft.topics:
-            subscriptions.pause(draft, slug, until, context)
-        return draft.since(first)
 
 
 def is_current(update: TopicUpdate, current: SubscriberPreferences) -> bool:
@@ -120,6 +105,7 @@ class _Save:
 
     def run(self) -> SaveResult:
         draft, context = self.draft, self.form.context
+        draft.language = context.chosen_language
         first = draft.subscriber.seq + 1
         more = [each.slug for each in self.form.updates if self._asks_for_more(each)]
         refusal = self._why_not_more() if more else None
@@ -129,6 +115,8 @@ class _Save:
         for update in self.form.updates:
             if not self._starts(update):
                 self._make(update, context, less_only=refusal is not None)
+        if self.form.pause is not None:
+            self._pause_everything(self.form.pause, context)
         if announces:
             now = context.recorded_at
             draft.announcements.append(Notice(first, draft.subscriber.seq, now, now, now))
@@ -141,6 +129,11 @@ class _Save:
             [slug for slug, why in asked.items() if why is None],
             {slug: why for slug, why in refused.items() if why is not None},
         )
+
+    def _pause_everything(self, length: Pause, context: ChangeContext) -> None:
+        until = subscriptions.paused_until(length, context.recorded_at, context.time_zone)
+        for slug in self.draft.topics:
+            subscriptions.pause(self.draft, slug, until, context)
 
     def _request_topics(self) -> dict[str, NotSaved | None]:
         """Request a confirm link for each topic to start; return why it was refused, or None."""

@@ -92,7 +92,8 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
         for each in kept
         for kind, topic in each.requests
     ]
-    outbox.request(session, requests, now)
+    languages = {each.subscriber.subscriber_id: each.language for each in kept}
+    outbox.request(session, requests, now, languages)
     return lost
 
 
@@ -155,8 +156,10 @@ def _write_notices(session: Session, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         subscriber_id, kind = draft.subscriber.subscriber_id, OutboxKind.CHANGE_NOTICE
         if draft.notice is not None:
-            pending.append(Email(subscriber_id, kind, "", draft.notice))
-        announced += [Email(subscriber_id, kind, "", each) for each in draft.announcements]
+            pending.append(Email(subscriber_id, kind, "", draft.notice, draft.language))
+        announced += [
+            Email(subscriber_id, kind, "", each, draft.language) for each in draft.announcements
+        ]
     outbox.add_to_pending(session, pending)
     outbox.announce(session, announced)
 

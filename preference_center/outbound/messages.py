@@ -30,7 +30,8 @@ def write(
     subscriber = subscribers.find(session, leased.subscriber_id)
     if subscriber is None or subscriber.email is None or not _may_be_sent(leased.kind, subscriber):
         return None
-    writer = _Writer(session, leased, settings, now, languages.choose(subscriber.locale))
+    locale = languages.choose(leased.locale, subscriber.locale)
+    writer = _Writer(session, leased, settings, now, locale)
     values = writer.values(subscriber)
     if values is None:
         return None

@@ -39,6 +39,10 @@ class Page:
         return words(self._one("title"))
 
     @property
+    def main(self) -> Element:
+        return self._one("main")
+
+    @property
     def text(self) -> str:
         return words(self._one("main"))
 
@@ -51,12 +55,12 @@ class Page:
     @property
     def buttons(self) -> list[str]:
         """Return the texts of all buttons, without their hints."""
-        return [_name(button) for button in self._one("main").iter("button")]
+        return [_name(button) for button in self.main.iter("button")]
 
     @property
     def ways_on(self) -> list[str]:
         """Return the texts of the links and buttons of the page's content."""
-        main = self._one("main").iter()
+        main = self.main.iter()
         return [_name(each) for each in main if each.tag in ("a", "button")]
 
     @property
@@ -71,14 +75,14 @@ class Page:
 
     @property
     def labels(self) -> list[str]:
-        """Return the labels of all fields."""
-        return [_name(label) for label in self.root.iter("label")]
+        """Return the names of all fields."""
+        return [self._name(label) for label in self.root.iter("label")]
 
     @property
     def chosen(self) -> list[str]:
-        """Return the labels of all checked fields."""
+        """Return the names of all checked fields."""
         return [
-            _name(label)
+            self._name(label)
             for label in self.root.iter("label")
             if self._field(label).get("checked") is not None
         ]
@@ -123,23 +127,38 @@ class Page:
         return {words(each): each.get("selected") is not None for each in select.iter("option")}
 
     def field(self, label: str) -> Element:
-        """Return the field with a label."""
+        """Return the field with a name."""
         for each in self.root.iter("label"):
-            if _name(each) == label:
+            if self._name(each) == label:
                 return self._field(each)
         raise AssertionError(f"no field {label!r} among {self.labels}")
+
+    def described(self, label: str) -> str:
+        """Return the description of a field."""
+        ids = self.field(label).get("aria-describedby", "").split()
+        return " ".join(words(each) for each in self.root.iter() if each.get("id") in ids)
 
     def form_of(self, button: str) -> tuple[str, dict[str, list[str]]]:
         """Return the URL and the data that a button posts, with the current field values."""
         for form in self.root.iter("form"):
-            for each in form.iter("button"):
+            outside = [each for each in self.root.iter() if each.get("form") == form.get("id", "")]
+            for each in [*form.iter("button"), *outside]:
                 if _name(each) == button:
                     data: dict[str, list[str]] = {}
-                    for field in form.iter():
+                    for field in [*form.iter(), *outside]:
                         if field.get("name") and (field.tag != "button" or field is each):
                             data.setdefault(str(field.get("name")), []).extend(_sent(field))
-                    return form.get("action", ""), {name: data[name] for name in data if data[name]}
+                    sent = {name: data[name] for name in data if data[name]}
+                    return each.get("formaction") or form.get("action") or "", sent
         raise AssertionError(f"no button {button!r} among {self.buttons}")
+
+    def _name(self, label: Element) -> str:
+        """Return the name of a field: `aria-labelledby`, or its label without the hint."""
+        field = self._field(label)
+        if named := field.get("aria-labelledby"):
+            texts = {each.get("id"): words(each) for each in self.root.iter()}
+            return " ".join(texts[each] for each in named.split())
+        return _name(label)
 
     def _field(self, label: Element) -> Element:
         """Return the field of a label: the element within it or with its id."""
@@ -160,8 +179,9 @@ class Page:
         ids = [each.get("id") for each in self.root.iter() if each.get("id")]
         assert len(ids) == len(set(ids))
         assert {target[1:] for target in self.links.values() if target[:1] == "#"} <= set(ids)
-        described = (each.get("aria-describedby", "").split() for each in self.root.iter())
-        assert {each for several in described for each in several} <= set(ids)
+        for name in ("aria-describedby", "aria-labelledby", "form"):
+            referred = (each.get(name, "").split() for each in self.root.iter())
+            assert {each for several in referred for each in several} <= set(ids)
         for form in self.root.iter("form"):
             assert form.get("method") == "post"
             if status != 503 and _records_a_wording(form):  # 503 repeats what was posted
@@ -171,7 +191,7 @@ class Page:
             assert each.tag not in FIELDS or each in labelled or each.get("type") == "hidden"
         for each in self.root.iter():
             assert not {"style", "onclick", "onload"} & set(each.attrib)
-            for source in filter(None, (each.get("src"), each.get("action"))):
+            for source in filter(None, map(each.get, ("src", "action", "formaction"))):
                 assert not urlsplit(source).netloc
         assert not re.search(r"\bNone\b|Undefined", self.text)
 

@@ -77,15 +77,18 @@ def _preferences(visit: _Visit) -> Iterator[Page]:
     for email in (BOB, NEW):
         yield visit.get(link("preferences", email))
     path = link("preferences", BOB)
-    yield from (visit.send(f"{path}/leave", 400), visit.send(f"{path}/pause", 400))
+    yield visit.send(f"{path}/leave", 400)
     stale = {"topic": "weekly-news", "was-weekly-news": "every", "often-weekly-news": "weekly"}
     yield visit.send(f"{path}/save", 409, **stale)
     same = {"topic": "weekly-news", "was-weekly-news": "monthly", "on-weekly-news": "on"}
     yield visit.get(visit.post(f"{path}/save", **same, **{"often-weekly-news": "monthly"}))
     saved = visit.post(f"{path}/save", **same, **{"often-weekly-news": "every"})
     yield visit.get(saved)
-    paused = visit.post(f"{path}/pause", length="1-month")
-    yield from map(visit.get, (paused, f"{paused}/undo", path))
+    paused = visit.post(f"{path}/save", **same, pause="1-month")
+    yield from (visit.get(paused), visit.get(path))
+    receipt = receipt_of(len(visit.site.events(BOB)), email=BOB)
+    yield from (visit.get(receipt), visit.get(f"{receipt}/undo"))
+    yield visit.send(f"{path}/language", 200, **same, pause="3-months")
     resume = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
     yield visit.get(visit.post(f"{path}/save", **resume, **{"resume-weekly-news": "on"}))
 

@@ -17,8 +17,9 @@ FAILED = text("state = 'failed'")
 class OutboxRow(Base):
     """An email to be sent: about ledger rows `first_seq` to `last_seq`, or about `topic`.
 
-    `due_at` is when the next attempt may begin, or when the worker's lease expires. There is no
-    foreign key to a subscriber: requesting a link must work the same for unknown addresses.
+    `due_at` is when the next attempt may begin, or when the worker's lease expires. `locale` is the
+    language that was chosen for this email, or None. There is no foreign key to a subscriber:
+    requesting a link must work the same for unknown addresses.
     """
 
     __tablename__ = "outbox"
@@ -44,6 +45,7 @@ class OutboxRow(Base):
     settled_at: Mapped[datetime | None]
     failure: Mapped[str | None]
     in_reply_to: Mapped[str | None]
+    locale: Mapped[str | None]
 
 
 class Fetch(Base):

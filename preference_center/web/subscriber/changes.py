@@ -38,8 +38,13 @@ def count_page_view(signed: Link) -> None:
         services().page_views.count((hour, signed.topic, signed.campaign))
 
 
-def own_context(campaign: str | None = None, wording: str | None = None) -> ChangeContext:
-    """Return the context of a change that a subscriber makes on a page now."""
+def own_context(
+    campaign: str | None = None, wording: str | None = None, language: str | None = None
+) -> ChangeContext:
+    """Return the context of a change that a subscriber makes on a page now.
+
+    `language` is the one chosen in the form, if any: it precedes the switch.
+    """
     now = services().clock()
     return ChangeContext(
         source=Source.PAGE,
@@ -49,6 +54,7 @@ def own_context(campaign: str | None = None, wording: str | None = None) -> Chan
         wording=wording,
         notice_delay=services().settings.notice_delay(Source.PAGE),
         language=_language_to_keep(),
+        chosen_language=language or chosen_language(),
         time_zone=services().settings.time_zone,
     )
 
@@ -109,8 +115,13 @@ def has_smtp() -> bool:
     return services().settings.smtp_url is not None
 
 
+def chosen_language() -> str | None:
+    """Return the language chosen with the switch, or None."""
+    chosen = request.args.get("lang")
+    return chosen if chosen in services().languages.offered else None
+
+
 def _language_to_keep() -> str | None:
     """Return the language to store: one chosen with the switch, or used and not the default."""
-    chosen, used = request.args.get("lang"), language()
-    switched = chosen in services().languages.offered
-    return used if switched or used != services().languages.offered[0] else None
+    chosen, used = chosen_language(), language()
+    return used if chosen or used != services().languages.offered[0] else None

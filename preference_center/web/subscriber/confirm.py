@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
@@ -16,14 +15,13 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
+    chosen_language,
     has_smtp,
     make,
     own_context,
     preferences_url,
     to_receipt,
 )
-
-LIFETIME = timedelta(days=7)
 
 blueprint = Blueprint("confirm", __name__)
 
@@ -73,7 +71,7 @@ def ask_again(link: str) -> Response:
     if opened.state is not ConfirmState.UNSUBSCRIBED:
         return redirect(url("confirm.show", link=link), 303)
     subscriber_id, topic = opened.confirm.subscriber_id, opened.confirm.topic
-    refused = make(AskAgain(subscriber_id, topic, has_smtp()))
+    refused = make(AskAgain(subscriber_id, topic, has_smtp(), chosen_language()))
     notice = refused.value if refused is not None else "requested"
     return redirect(preferences_url(subscriber_id, topic, "confirm", **{notice: [topic]}), 303)
 
@@ -107,7 +105,7 @@ def _open(link: str) -> _Opened:
         known, now = topics.list_topics(session), services().clock()
         wanted = next((topic for topic in known if topic.slug == confirm.topic), None)
         state = joining.confirm_state(subscriber, wanted, confirm.asked_at)
-        if now.date() > confirm.day + LIFETIME:
+        if now.date() > confirm.day + joining.LINK_LIFETIME:
             state = ConfirmState.EXPIRED
         current = preferences.read(subscriber, known, locale, now)
         offered = services().languages.offered

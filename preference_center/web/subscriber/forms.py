@@ -5,6 +5,7 @@ it directly.
 """
 
 from collections.abc import Container
+from dataclasses import dataclass
 from enum import StrEnum
 
 from flask import request
@@ -68,17 +69,6 @@ class ReduceForm(Form):
         return Pause(chosen) if chosen in _values(Pause) else Frequency(chosen)
 
 
-class PauseForm(Form):
-    """For how long to pause every topic."""
-
-    length = RadioField(choices=_values(Pause), validators=[InputRequired()])
-
-    @property
-    def chosen(self) -> Pause:
-        """Return the chosen pause."""
-        return Pause(self.length.data)
-
-
 class ReasonForm(Form):
     """Why the subscriber left: a code, a note, or both."""
 
@@ -118,30 +108,49 @@ class LinkForm(Form):
             raise ValidationError
 
 
-def read_updates() -> list[TopicUpdate] | None:
-    """Return the updates in the preferences form, or None if the form is invalid.
+@dataclass(frozen=True)
+class PreferencesForm:
+    """The preferences form: each topic in it, a pause of everything, and the language chosen in it.
 
-    A form without topics is valid if it sets the language.
+    `language` may be any text. `touched` is False if it is the one that the page had preselected.
+    """
+
+    updates: list[TopicUpdate]
+    pause: Pause | None
+    language: str
+    touched: bool
+
+
+def read_preferences() -> PreferencesForm | None:
+    """Return the preferences form, or None if it is invalid. It has a choice, or a language.
+
+    The button that resumes every topic overrides the choice to pause them.
     """
     read_body(MAX_FORM_BYTES)
     form = request.form
-    slugs = dict.fromkeys(form.getlist("topic"))
+    slugs, language = dict.fromkeys(form.getlist("topic")), form.get("language", "")
+    resumes_all = form.get("press") == "resume"
     try:
-        updates = [
-            TopicUpdate(
-                slug=slug,
-                was=_frequency(form.get(f"was-{slug}", "")),
-                wants=_frequency(form.get(f"often-{slug}", Frequency.EVERY))
-                if f"on-{slug}" in form
-                else None,
-                resume=f"resume-{slug}" in form,
-            )
-            for slug in slugs
-        ]
+        updates = [_update(slug, resumes_all=resumes_all) for slug in slugs]
+        length = form.get("pause", "")
+        pause = Pause(length) if length and not resumes_all else None
     except ValueError:
         return None
     good = all(SLUG.fullmatch(slug) for slug in slugs)
-    return updates if good and (updates or "language" in form) else None
+    if not good or not (updates or pause or "language" in form):
+        return None
+    return PreferencesForm(updates, pause, language, language != form.get("was-language"))
+
+
+def _update(slug: str, *, resumes_all: bool) -> TopicUpdate:
+    form = request.form
+    often = _frequency(form.get(f"often-{slug}", Frequency.EVERY))
+    return TopicUpdate(
+        slug=slug,
+        was=_frequency(form.get(f"was-{slug}", "")),
+        wants=often if f"on-{slug}" in form else None,
+        resume=resumes_all or f"resume-{slug}" in form,
+    )
 
 
 def _frequency(text: str) -> Frequency | None:

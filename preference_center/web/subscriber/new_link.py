@@ -11,7 +11,7 @@ from preference_center.core.vocab import OutboxKind
 from preference_center.links.cleaning import subscriber_id
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
-from preference_center.web.subscriber.changes import has_smtp
+from preference_center.web.subscriber.changes import chosen_language, has_smtp
 from preference_center.web.subscriber.forms import LinkForm
 
 blueprint = Blueprint("new_link", __name__)
@@ -37,7 +37,8 @@ def submit() -> Response | tuple[str, int]:
         abort(429)
     recipient = subscriber_id(str(form.email.data), services().settings.identity_key)
     with services().database.transaction() as session:
-        outbox.request(session, [(recipient, OutboxKind.LINK, "")], services().clock())
+        languages = {recipient: chosen_language()}
+        outbox.request(session, [(recipient, OutboxKind.LINK, "")], services().clock(), languages)
     return redirect(url("new_link.sent"), 303)
 
 

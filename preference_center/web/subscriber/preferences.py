@@ -1,18 +1,14 @@
 """`/p/`: a subscriber's preferences on one page."""
 
-from flask import Blueprint, redirect, request
+from datetime import datetime
+
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from preference_center.core import receipts, subscribers, subscriptions
+from preference_center.core import joining, receipts, subscribers, subscriptions, topics
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
-from preference_center.core.preferences_form import (
-    PauseAll,
-    SaveForm,
-    SaveResult,
-    TopicUpdate,
-    is_current,
-)
+from preference_center.core.preferences_form import SaveForm, SaveResult, TopicUpdate, is_current
 from preference_center.core.receipts import ShownReceipt
 from preference_center.core.vocab import Frequency, NotSaved, Pause, ReceiptState
 from preference_center.links.minter import Link, read_link
@@ -29,9 +25,8 @@ from preference_center.web.subscriber.changes import (
     make,
     own_context,
     receipt_of,
-    to_receipt,
 )
-from preference_center.web.subscriber.forms import LeaveForm, PauseForm, read_updates
+from preference_center.web.subscriber.forms import LeaveForm, PreferencesForm, read_preferences
 
 blueprint = Blueprint("preferences", __name__)
 
@@ -57,39 +52,45 @@ def submit(link: str) -> Response | tuple[str, int]:
     return leave(signed.subscriber_id, form.chosen_topic, signed.campaign, unchanged_url)
 
 
-@blueprint.post("/p/<signed:link>/pause")
+@blueprint.post("/p/<signed:link>/language")
 @open_to(Caller.LINK)
-def pause(link: str) -> Response | tuple[str, int]:
-    """Pause every topic that the subscriber receives."""
-    signed, form = _read(link), PauseForm()
-    if not form.validate():
-        return _page(link, signed, problem="pause"), 400
-    context = own_context(signed.campaign)
-    result = make(PauseAll(signed.subscriber_id, form.chosen, context))
-    return to_receipt(signed.subscriber_id, result, _here(link, said="nothing"))
+def switch_language(link: str) -> str:
+    """Show the page in the language of the pressed button, with its choices. Changes nothing."""
+    return _page(link, _read(link), form=read_preferences())
+
+
+@blueprint.get("/p/<signed:link>/language")
+@open_to(Caller.LINK)
+def reopen(link: str) -> Response:
+    """Redirect a browser that opens the address of `switch_language` again, without its form."""
+    _read(link)
+    return redirect(url("preferences.show", link=link), 303)
 
 
 @blueprint.post("/p/<signed:link>/save")
 @open_to(Caller.LINK)
 def save(link: str) -> Response | tuple[str, int]:
     """Save the form, or show which preferences have changed since the page was opened."""
-    signed = _read(link)
+    signed, form = _read(link), read_preferences()
     current, locale = load_preferences(signed.subscriber_id)
-    asked = read_updates()
-    if asked is None:
+    if form is None:
         return _page(link, signed, problem="leave"), 400
-    chosen = _chosen_language()
-    context = own_context(signed.campaign)
+    language = _language_to_store(form, current)
+    context = own_context(signed.campaign, language=language if form.touched else None)
+    change = SaveForm(signed.subscriber_id, form.updates, context, language, has_smtp(), form.pause)
     try:
-        saved = make(SaveForm(signed.subscriber_id, asked, context, chosen, has_smtp()))
+        saved = make(change)
     except StalePageError:
-        return _page(link, signed, problem="stale", asked=asked), 409
+        return _page(link, signed, problem="stale", form=form), 409
+    notices: dict[str, object] = {**_notices(saved)}
+    if form.touched and language is not None and "lang" in request.args:
+        notices["lang"] = language  # The form's choice overrides the switch.
     if saved.result.changed:
-        receipt = receipt_of(signed.subscriber_id, saved.result)
-        return redirect(_here(link, saved=receipt, **_notices(saved)), 303)
-    switched = chosen is not None and chosen != (current.locale or locale)
-    said = "requested" if saved.requested else "language" if switched else "nothing"
-    return redirect(_here(link, said=said, **_notices(saved)), 303)
+        notices["saved"] = receipt_of(signed.subscriber_id, saved.result)
+    else:
+        switched = language is not None and language != (current.locale or locale)
+        notices["said"] = "requested" if saved.requested else "language" if switched else "nothing"
+    return redirect(url("preferences.show", link=link, **notices), 303)
 
 
 def _notices(saved: SaveResult) -> dict[str, list[str]]:
@@ -100,48 +101,72 @@ def _notices(saved: SaveResult) -> dict[str, list[str]]:
     return {"requested": saved.requested, **refused}
 
 
-def _chosen_language() -> str | None:
-    """Return the language chosen in the form, if it is offered."""
-    chosen = request.form.get("language")
-    return chosen if chosen in services().languages.offered else None
-
-
-def _here(link: str, **values: object) -> str:
-    if "lang" in request.args and (chosen := _chosen_language()) is not None:
-        values["lang"] = chosen  # The form's choice overrides the switch.
-    return url("preferences.show", link=link, **values)
+def _language_to_store(form: PreferencesForm, current: SubscriberPreferences) -> str | None:
+    """Return the language of the form, unless one is stored and the form did not change it."""
+    chosen = form.touched or current.locale is None
+    return form.language if chosen and form.language in services().languages.offered else None
 
 
 def _read(link: str) -> Link:
     return read_link("preferences", link, services().settings.link_keys)
 
 
-def _page(
-    link: str, signed: Link, problem: str = "", asked: list[TopicUpdate] | None = None
-) -> str:
+def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | None = None) -> str:
     current, locale = load_preferences(signed.subscriber_id)
-    now, zone = services().clock(), services().settings.time_zone
-    saved, saved_link = _saved(signed, locale)
+    asked = form.updates if form is not None else []
+    differing = _differing(current, asked)
+    problem = problem or ("stale" if differing else "")
+    startable = _startable(current)
+    saved, saved_link = _receipt(signed, locale, "saved")
+    _, undo_link = _receipt(signed, locale, "receipt")
     return render(
         "subscriber/preferences.html",
         locale,
         current=current,
-        pauses={pause: subscriptions.paused_until(pause, now, zone) for pause in Pause},
+        startable=startable,
+        can_ask=has_smtp() and current.email is not None and current.reachable,
+        waiting=_waiting(signed) if startable else set(),
+        pauses=_pauses(current),
+        pause=form.pause if form is not None else None,
         problem=problem if current.all_stopped_at is None or problem == "stale" else "",
-        asked={each.slug: each for each in asked or () if each.changes},
-        differing=_differing(current, asked or []),
-        chosen_language=_chosen_language() if problem else None,
+        asked={each.slug: each for each in asked if each.changes},
+        differing=differing,
+        shown_language=services().languages.choose(current.locale) if current.locale else locale,
+        chosen_language=form.language if form is not None and form.touched else "",
         said=request.args.get("said", "") if not problem else "",
         saved=saved if not problem else None,
         saved_undo_url=url("receipts.undo", link=saved_link) if saved_link else "",
+        undo_url=url("receipts.undo", link=undo_link) if undo_link else "",
         undo_digest=wordings.digest(wordings.to_undo(locale)),
         requested=_named(current, "requested"),
         refused={why: names for why in NotSaved if (names := _named(current, why))},
         action=url("preferences.submit", link=link),
         save_url=url("preferences.save", link=link),
-        pause_url=url("preferences.pause", link=link),
+        language_url=url_for("preferences.switch_language", link=link),
         page_url=url("preferences.show", link=link),
     )
+
+
+def _startable(current: SubscriberPreferences) -> set[str]:
+    """Return the topics whose confirm link can be emailed."""
+    found = {slug for slug, topic in current.topics.items() if current.can_start(topic)}
+    return found if has_smtp() else set()
+
+
+def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
+    """Return the pauses that the page offers, with their end: only longer ones during a pause."""
+    now, zone = services().clock(), services().settings.time_zone
+    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
+    first = current.paused_until
+    return {pause: end for pause, end in ends.items() if first is None or end > first}
+
+
+def _waiting(signed: Link) -> set[str]:
+    """Return the topics whose confirm link was emailed and has not been used."""
+    with services().database.reading() as session:
+        subscriber = subscribers.find(session, signed.subscriber_id)
+        known = topics.list_topics(session)
+        return joining.waiting(session, subscriber, known, services().clock())
 
 
 def _named(current: SubscriberPreferences, what: str) -> list[str]:
@@ -161,9 +186,9 @@ def _differing(
     ]
 
 
-def _saved(signed: Link, locale: str) -> tuple[ShownReceipt | None, str]:
-    """Return the receipt in the URL of the page, and its link, if it is this subscriber's."""
-    link = request.args.get("saved", "")
+def _receipt(signed: Link, locale: str, name: str) -> tuple[ShownReceipt | None, str]:
+    """Return the receipt in the page's URL, and its link, if it is theirs and can be undone."""
+    link = request.args.get(name, "")
     try:
         receipt = read_receipt(link, services().settings.server_keys)
     except BadLink:

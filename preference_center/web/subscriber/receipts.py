@@ -13,6 +13,7 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
 from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
+    has_smtp,
     leave,
     load_preferences,
     make,
@@ -101,15 +102,18 @@ def _page(template: str, link: str, receipt: Receipt, form: ReasonForm | None = 
         undo_url=url("receipts.undo", link=link),
         undo_digest=wordings.digest(wordings.to_undo(locale)),
         reason_url=url("receipts.give_reason", link=link),
-        preferences_url=_preferences_url(receipt, shown),
+        preferences_url=_preferences_url(link, receipt, shown),
         action=url("receipts.leave_again", link=link),
         page_url=url("receipts.show", link=link),
     )
 
 
-def _preferences_url(receipt: Receipt, shown: ShownReceipt) -> str:
+def _preferences_url(link: str, receipt: Receipt, shown: ShownReceipt) -> str:
+    """Return the path of the preferences page; without SMTP, undo is its only way back."""
     topic = shown.changes[0].topic
-    return preferences_url(receipt.subscriber_id, topic.slug if topic else "all", "receipt")
+    undo = {} if has_smtp() else {"receipt": [link]}
+    slug = topic.slug if topic else "all"
+    return preferences_url(receipt.subscriber_id, slug, "receipt", **undo)
 
 
 def _shown(receipt: Receipt) -> tuple[ShownReceipt, str]:

@@ -15,7 +15,7 @@ from preference_center.core import preferences, reasons, subscribers, topics
 from preference_center.core.apply import apply_one
 from preference_center.core.change import Target
 from preference_center.core.consent import Unsubscribe
-from preference_center.core.preferences_form import PauseAll
+from preference_center.core.preferences_form import SaveForm
 from preference_center.core.state import Subscriber
 from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
@@ -36,7 +36,6 @@ LONG_TOPIC = (
 )
 # A page whose name ends like this is reached by submitting one of its forms empty.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
-    ", no pause chosen": "/pause",
     ", no reason": "/reason",
     ", nothing typed": "/new-link",
 }
@@ -228,9 +227,11 @@ def _reduced(session: Session) -> dict[str, str]:
         pages[f"preferences, {choice}"] = link("preferences", email)
         pages[f"undo, {choice}"] = _receipt(person, done.last_seq) + "/undo"
     resting = make.subscriber(session, "resting@example.org", *BOTH)
-    pause = PauseAll(resting.subscriber_id, Pause.ONE_MONTH, make.context(at=NOW))
-    done = apply_one(session, pause, NOW)
+    context = make.context(at=NOW)
+    pause = SaveForm(resting.subscriber_id, (), context, None, smtp=True, pause=Pause.ONE_MONTH)
+    done = apply_one(session, pause, NOW).result
     pages["receipt, all paused"] = _receipt(resting, done.last_seq, done.first_seq)
+    pages["preferences, all paused"] = link("preferences", "resting@example.org")
     saved = urlsplit(pages["receipt, weekly"]).path.removeprefix("/r/")
     pages["preferences, saved"] = f"{pages['preferences, weekly']}?saved={saved}"
     mailed = "?said=requested&requested=product-news"
@@ -306,5 +307,4 @@ def _preferences(session: Session) -> dict[str, str]:
         "preferences, bounced": link("preferences", "bounced@example.org"),
     }
     pages["preferences, nothing pressed"] = pages["preferences"]
-    pages["preferences, no pause chosen"] = pages["preferences"]
     return pages

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, subscribers, subscriptions, topics
 from preference_center.core.apply import apply_one
-from preference_center.core.preferences_form import PauseAll
+from preference_center.core.preferences_form import SaveForm
 from preference_center.core.snapshots import capture
 from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
@@ -227,9 +227,8 @@ def test_a_pause_ends_with_the_day_in_the_zone_of_its_context(database: Database
         make.reduce(session, Pause.ONE_MONTH, at=late, time_zone=NEW_YORK)
         ends = datetime(2026, 12, 22, 5, tzinfo=UTC)
         assert _subscription(session).paused_until == ends
-        all_topics = PauseAll(
-            make.id_of(), Pause.TWO_WEEKS, make.context(at=late, time_zone=NEW_YORK)
-        )
+        context = make.context(at=late, time_zone=NEW_YORK)
+        all_topics = SaveForm(make.id_of(), (), context, None, smtp=True, pause=Pause.TWO_WEEKS)
         apply_one(session, all_topics, late)
         assert _subscription(session, "offers").paused_until == datetime(2026, 12, 6, 5, tzinfo=UTC)
 

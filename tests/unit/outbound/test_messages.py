@@ -67,11 +67,10 @@ def save(*wanted: preferences_form.TopicUpdate) -> Change:
 
 
 def pause_all(session: Session) -> None:
-    apply_one(
-        session,
-        preferences_form.PauseAll(make.id_of(), Pause.TWO_WEEKS, change_context()),
-        make.NOW,
+    form = preferences_form.SaveForm(
+        make.id_of(), (), change_context(), locale=None, smtp=True, pause=Pause.TWO_WEEKS
     )
+    apply_one(session, form, make.NOW)
 
 
 def undo(session: Session) -> None:

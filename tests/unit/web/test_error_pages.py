@@ -27,7 +27,7 @@ def test_a_broken_link_is_explained(site: Site, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("/u/x/leave", "/u/x/less", "/p/x/leave", "/p/x/save", "/p/x/pause", "/c/x/join"),
+        *("/u/x/leave", "/u/x/less", "/p/x/leave", "/p/x/save", "/p/x/language", "/c/x/join"),
         *("/r/x/leave", "/r/x/undo", "/r/x/reason"),
     ],
 )
@@ -57,7 +57,6 @@ def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
     forms = {
         f"{link()}/less": {"choice": "weekly"},
         f"{link('preferences')}/save": {"topic": "weekly-news", "was-weekly-news": "every"},
-        f"{link('preferences')}/pause": {"length": "2-weeks"},
         f"{receipt(3)}/undo": {},
         f"{receipt(3)}/reason": {"code": "other"},
         f"{confirm()}/join": {},

@@ -82,7 +82,7 @@ ACTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "leave all": ("/p/", {"scope": "all"}),
     "cap": ("/u/", {"choice": "weekly"}),
     "longer pause": ("/u/", {"choice": "3-months"}),
-    "pause all": ("/p/", {"length": "2-weeks"}),
+    "pause all": ("/p/", {"pause": "2-weeks"}),
     "start": ("/p/", ON | {"was-weekly-news": "off", "often-weekly-news": "every"}),
     "lift the cap": ("/p/", ON | {"was-weekly-news": "monthly", "often-weekly-news": "every"}),
     "loosen the cap": ("/p/", ON | {"was-weekly-news": "monthly", "often-weekly-news": "weekly"}),
@@ -90,7 +90,7 @@ ACTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "untick": ("/p/", {"topic": "weekly-news", "was-weekly-news": "every"}),
     "language": ("/p/", {"language": "de"}),
 }
-PAGES = {"scope": "leave", "choice": "less", "length": "pause", "topic": "save", "language": "save"}
+PAGES = {"scope": "leave", "choice": "less", "pause": "save", "topic": "save", "language": "save"}
 
 # The email that "start" queues, or why it queues none.
 STARTED: dict[str, str] = {
@@ -260,15 +260,14 @@ POSTS: st.SearchStrategy[tuple[str, str, Any]] = st.one_of(
     ),
     st.tuples(
         st.just("/p/"),
-        st.just("/pause"),
-        st.fixed_dictionaries({"length": st.sampled_from(["2-weeks", "1-month", "3-months"])}),
-    ),
-    st.tuples(
-        st.just("/p/"),
         st.just("/save"),
         st.fixed_dictionaries(
             {"topic": st.lists(st.sampled_from(SLUGS), min_size=1, max_size=4)},
             optional={
+                "pause": st.sampled_from(["2-weeks", "1-month", "3-months"]),
+                "press": st.just("resume"),
+            }
+            | {
                 f"{field}-{slug}": st.sampled_from(VALUES)
                 for field in ("was", "often", "on", "resume")
                 for slug in SLUGS

@@ -20,7 +20,7 @@ GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": con
 # Forms whose fields name the action; undoing and joining need only the link.
 FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
-    *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/pause", f"{GOOD['/p/']}/save"),
+    *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/language", f"{GOOD['/p/']}/save"),
     *(f"{GOOD['/r/']}/reason", "/new-link"),
 ]
 BUTTONS = {
@@ -40,7 +40,7 @@ paths = st.one_of(
     ).filter(lambda path: not path.startswith(tuple(GOOD.values()))),  # appended text is removed
 )
 tails = st.sampled_from(
-    ["", "/", "/leave", "/undo", "/x", "/less", "/save", "/pause", "/join", "/reason"]
+    ["", "/", "/leave", "/undo", "/x", "/less", "/save", "/language", "/join", "/reason"]
 )
 methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS"])
 types = st.sampled_from(

@@ -13,8 +13,10 @@ from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-PAUSE_ALL = "Pause all emails"
-NO_ADDRESS = "We have no address on file for you, so we can’t mail you a link to start a topic."
+NOTHING_STARTS = "so no topic can be started, resumed or sent more often on this page."
+NO_ADDRESS = f"We have no address on file for you, {NOTHING_STARTS}"
+NO_EMAIL = f"We can’t send email from here, {NOTHING_STARTS}"
+WAITING = "Waiting for your confirmation: open the link in our email."
 CAME_BACK = "Our emails to this address came back, so we stopped sending them."
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
@@ -119,12 +121,55 @@ def test_without_smtp_no_email_is_promised(site_with: SiteMaker) -> None:
     page = site.page(PREFERENCES)
     assert CAME_BACK not in page.text
     assert "we’ll" not in page.text.replace("we’ll help", "")
-    assert "To start a topic, we’d have to email you a link" in page.text
-    assert "disabled" in site.get(PREFERENCES).text
+    assert "We can’t send Northwind Letters emails" not in page.text
+    assert NO_EMAIL in page.text
+    assert page.field("Weekly news").get("disabled") is not None
+    assert NO_EMAIL in page.described("Weekly news")
     forged = {"topic": "weekly-news", "was-weekly-news": "off", "on-weekly-news": "on"}
     shown = site.page(site.post(f"{PREFERENCES}/save", data=forged).location)
     assert "We can’t email you, so this stays as it was: Weekly news" in shown.text
     assert site.rows()["outbox"] == []
+
+
+def test_without_smtp_the_receipt_leads_to_a_page_that_can_undo(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.subscribe(ADA)
+    before = site.subscriptions()
+    receipt_page = site.press_and_follow(site.page(link()), "Unsubscribe from Weekly news")
+    (path,) = (each for each in receipt_page.links.values() if each.startswith("/p/"))
+    page = site.page(path)
+    assert "You can still undo your last change." in page.text
+    assert "write to help@example.org" in page.text
+    assert "Undo" not in site.page(PREFERENCES).buttons
+    site.press(page, "Undo")
+    assert site.subscriptions() == before
+    assert "Undo" not in site.page(path).buttons
+
+
+def test_a_page_says_which_topic_waits_for_a_confirmation(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.tick("Town letter")
+    center.press(page, "Save")
+    assert WAITING in center.page(PREFERENCES).described("Town letter")
+    assert WAITING not in center.page(PREFERENCES).described("Weekly news")
+    (message,) = center.emails()
+    center.now += timedelta(days=6)
+    assert WAITING in center.page(PREFERENCES).text
+    center.press(center.page(path_in(message, "/c/")), "Yes, send me Town letter")
+    assert WAITING not in center.page(PREFERENCES).text
+
+
+@pytest.mark.parametrize("what", ["expired", "stopped", "undone"])
+def test_a_topic_no_longer_waits_for_a_link_that_cannot_start_it(center: Site, what: str) -> None:
+    page = center.page(PREFERENCES)
+    page.tick("Town letter")
+    center.press(page, "Save")
+    center.now += timedelta(days=8 if what == "expired" else 1)
+    if what == "stopped":
+        center.press(center.page(PREFERENCES), ALL)
+    elif what == "undone":
+        center.archive("town-letter")
+    assert WAITING not in center.page(PREFERENCES).text
 
 
 def test_an_address_suppressed_by_the_sender_starts_nothing(center: Site) -> None:
@@ -154,7 +199,7 @@ def test_an_erased_subscriber_starts_nothing_and_changes_no_row(center: Site) ->
         {"language": "de"},
     ):
         center.post(f"{PREFERENCES}/save", data=data)
-    center.post(f"{PREFERENCES}/pause", data={"length": "2-weeks"})
+    center.post(f"{PREFERENCES}/save", data={"language": "de", "pause": "2-weeks"})
     assert center.rows() == before
 
 
@@ -164,7 +209,7 @@ def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> N
     assert "You’ve been unsubscribed from everything since 22 November 2026." in page.text
     assert page.chosen == []
     assert ALL not in page.buttons
-    assert PAUSE_ALL not in page.buttons
+    assert "Take a break" not in page.text
     page.tick("Weekly news")
     assert "Check your email to start Weekly news." in center.press_and_follow(page, "Save").text
     assert center.events()[-1] == ("unsubscribed", "all")

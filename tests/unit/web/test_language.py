@@ -105,7 +105,11 @@ CHANGES: dict[str, tuple[str, dict[str, str]]] = {
     "leave": (f"{link()}/leave", {"scope": "topic"}),
     "leave all": (f"{link('preferences')}/leave", {"scope": "all"}),
     "reduce": (f"{link()}/less", {"choice": "weekly"}),
-    "pause": (f"{link('preferences')}/pause", {"length": "1-month"}),
+    "pause": (
+        f"{link('preferences')}/save",
+        {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
+        | {"pause": "1-month"},
+    ),
     "save": (
         f"{link('preferences')}/save",
         {"topic": "weekly-news", "was-weekly-news": "every"},
@@ -151,11 +155,53 @@ def test_switching_to_the_default_language_sets_it(german: Site) -> None:
     assert german.locale() == "en"
 
 
-def test_an_act_in_another_language_keeps_a_recorded_language(german: Site) -> None:
+@pytest.mark.parametrize("choice", CHANGES)
+def test_the_switch_sets_the_language_of_the_email_and_keeps_a_stored_language(
+    german: Site, choice: str
+) -> None:
+    prefer(german, "en")
+    path, form = CHANGES[choice]
+    german.post(f"{path}?lang=de", data=form)
+    assert german.locale() == "en"
+    german.now += timedelta(minutes=2)
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
+
+
+def test_the_browsers_language_does_not_set_the_language_of_the_email(german: Site) -> None:
     prefer(german, "en")
     path, form = CHANGES["leave"]
-    german.post(f"{path}?lang=de", data=form, headers={"Accept-Language": "de"})
-    assert german.locale() == "en"
+    german.post(path, data=form, headers={"Accept-Language": "de"})
+    german.now += timedelta(minutes=2)
+    (message,) = german.emails()
+    assert (german.locale(), message["Content-Language"]) == ("en", "en")
+
+
+def test_a_later_change_sets_the_language_of_the_email_that_it_extends(german: Site) -> None:
+    prefer(german, "en")
+    for choice, query in (("reduce", ""), ("leave", "?lang=de"), ("leave all", "")):
+        path, form = CHANGES[choice]
+        german.post(f"{path}{query}", data=form)
+    german.now += timedelta(minutes=5)
+    (message,) = german.emails()
+    assert message["Content-Language"] == "de"
+
+
+def test_a_requested_email_is_in_the_chosen_language(german: Site) -> None:
+    prefer(german, "en")
+    off = {"topic": "product-news", "was-product-news": "off", "on-product-news": "on"}
+    german.post(f"{link('preferences')}/save?lang=de", data=off)
+    german.post("/new-link?lang=de", data={"email": "ada@example.org"})
+    german.now += timedelta(minutes=2)
+    assert [each["Content-Language"] for each in german.emails()] == ["de", "de"]
+
+
+def test_a_new_confirm_link_is_in_the_chosen_language(german: Site) -> None:
+    prefer(german, "en")
+    asked = confirm(asked_at=make.NOW - timedelta(hours=1))
+    german.post(f"{link()}/leave", data={"scope": "topic"})
+    german.post(f"{asked}/again?lang=de")
+    assert [each["Content-Language"] for each in german.emails()] == ["de"]
 
 
 def test_viewing_or_repeating_sets_no_language(german: Site) -> None:

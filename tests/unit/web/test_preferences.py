@@ -6,14 +6,14 @@ import pytest
 
 from preference_center.core import topics
 from preference_center.core.vocab import Pause
-from tests.support import make
-from tests.support.page import Page
-from tests.support.site import Site, link, receipt
+from tests.support import mailer, make
+from tests.support.page import Page, words
+from tests.support.site import Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
 ALL = "Unsubscribe from all Northwind Letters emails"
 PREFERENCES = link("preferences")
-PAUSE_ALL = "Pause all emails"
+RESUME_ALL = "Resume all"
 ADA = "ada@example.org"
 EVERY = ("subscribed", "every", None)
 
@@ -25,7 +25,7 @@ def test_the_page_shows_every_public_topic_and_its_frequency(center: Site) -> No
     assert page.heading == "Your email preferences"
     assert "For a•••@example.org" in page.text
     assert ADA not in page.html
-    assert page.buttons == [ALL, "Save", PAUSE_ALL]
+    assert page.buttons == [ALL, "Save"]
     assert page.chosen == ["Product news", "Weekly news"]
     assert "Town letter" in page.labels
     assert "What happened." in page.text
@@ -98,7 +98,7 @@ def test_a_pause_is_shown_and_ended(center: Site) -> None:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
     assert "Paused until 22 December 2026" in page.text
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     shown = center.press_and_follow(page, "Save")
     assert "Weekly news: started again" in shown.text
     assert "Paused until" not in shown.text
@@ -110,14 +110,14 @@ def test_a_pause_that_is_over_is_no_longer_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.TWO_WEEKS)
     center.now += timedelta(days=14)
-    assert "Resume now" not in center.page(PREFERENCES).labels
+    assert "Weekly news Resume now" not in center.page(PREFERENCES).labels
 
 
 def test_resuming_and_a_new_cap_are_both_shown(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     page.select("often-weekly-news", "At most once a week")
     shown = center.press_and_follow(page, "Save")
     assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
@@ -190,6 +190,11 @@ def test_changes_are_confirmed_in_one_email(center: Site) -> None:
 # The language.
 
 
+def store_language(site: Site, locale: str) -> None:
+    with site.database.transaction() as session:
+        make.set_details(session, ADA, locale=locale)
+
+
 def test_the_chosen_language_is_used_for_pages_and_emails(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.select("language", "Deutsch")
@@ -204,30 +209,119 @@ def test_the_chosen_language_is_used_for_pages_and_emails(center: Site) -> None:
 
 
 def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
-    with center.database.transaction() as session:
-        make.set_details(session, ADA, locale="de")
+    store_language(center, "de")
     page = center.page(PREFERENCES)
     page.select("language", "English")
-    (button,) = [each for each in page.buttons if each not in {page.buttons[0], page.buttons[-1]}]
-    shown = center.press_and_follow(page, button)
+    shown = center.press_and_follow(page, page.buttons[-1])
     assert shown.lang == ("en", "ltr")
     assert "Saved." in shown.text
+    assert shown.title.startswith("Saved – ")
     assert "Nothing has changed" not in shown.text
 
 
 def test_the_language_in_the_form_precedes_the_switch(center: Site) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
     page.select("language", "العربية")
-    (_, save, _) = page.buttons
-    assert center.press_and_follow(page, save).lang == ("ar", "rtl")
+    assert center.press_and_follow(page, page.buttons[-1]).lang == ("ar", "rtl")
     assert center.locale() == "ar"
 
 
-def test_saving_a_page_in_a_switched_language_saves_that_language(center: Site) -> None:
+def test_saving_a_page_in_a_switched_language_saves_that_language_if_none_is_stored(
+    center: Site,
+) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
-    (_, save, _) = page.buttons
-    assert center.press_and_follow(page, save).lang == ("de", "ltr")
+    assert page.options("language")["Deutsch"]
+    assert center.press_and_follow(page, page.buttons[-1]).lang == ("de", "ltr")
     assert center.locale() == "de"
+
+
+def test_the_stored_language_is_preselected_and_kept(center: Site) -> None:
+    store_language(center, "de")
+    page = center.page(f"{PREFERENCES}?lang=en")
+    assert page.options("language")["Deutsch"]
+    assert "This is the language on record for this address." in page.text
+    page.untick("Weekly news")
+    assert center.press_and_follow(page, "Save").lang == ("en", "ltr")
+    assert center.locale() == "de"
+    center.now += timedelta(minutes=2)
+    (message,) = center.emails()
+    assert message["Content-Language"] == "en"
+
+
+def test_a_stored_language_that_changed_since_is_kept(center: Site) -> None:
+    store_language(center, "en")
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    store_language(center, "de")
+    center.press(page, "Save")
+    assert center.locale() == "de"
+
+
+def test_a_stored_language_that_is_no_longer_offered_is_kept(center: Site) -> None:
+    store_language(center, "pt-BR")
+    page = center.page(f"{PREFERENCES}?lang=de")
+    assert page.options("language")["English"]
+    page.untick("Weekly news")
+    center.press(page, page.buttons[-1])
+    assert center.locale() == "pt-BR"
+
+
+def test_switching_the_language_keeps_the_choices_and_saves_nothing(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.reduce(session, Pause.ONE_MONTH)
+    page = center.page(PREFERENCES)
+    page.untick("Product news")
+    page.tick("Town letter")
+    page.tick("Weekly news Resume now")
+    page.select("often-weekly-news", "At most once a week")
+    page.select("pause", "3 months, until 22 February 2027")
+    page.select("language", "العربية")
+    before = center.rows()
+    german = Page(center.press(page, "Deutsch", 200))
+    assert german.lang == ("de", "ltr")
+    english = Page(center.press(german, "English", 200))
+    assert center.rows() == before
+    assert english.chosen == page.chosen
+    for name in ("often-weekly-news", "pause", "language"):
+        assert english.options(name) == page.options(name)
+    assert "Saved" not in english.text
+    center.press(english, "Save")
+    assert center.subscriptions()["weekly-news"][1] == "weekly"
+    assert center.locale() == "ar"
+
+
+def test_the_address_of_a_switched_page_can_be_opened_again(center: Site) -> None:
+    path, _ = center.page(PREFERENCES).form_of("Deutsch")
+    assert center.page(center.get(path).location).lang == ("de", "ltr")
+    assert center.get(path.replace("2026-47", "2026-48")).status_code == 400
+
+
+def test_switching_on_a_stale_page_shows_the_difference(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", "At most once a month")
+    center.post(link())
+    english = Page(center.press(Page(center.press(page, "Deutsch", 200)), "English", 200))
+    assert "Weekly news: no emails (this page showed: every email)" not in english.text
+    german = Page(center.press(page, "Deutsch", 200))
+    assert "Weekly news" in german.text.partition("Northwind")[0]
+
+
+@pytest.mark.parametrize("data", [{}, {"topic": "../x"}, {"topic": "x", "was-x": "?"}])
+def test_switching_with_an_invalid_form_shows_the_plain_page(
+    center: Site, data: dict[str, str]
+) -> None:
+    before = center.rows()
+    answer = center.post(f"{PREFERENCES}/language?lang=de", data=data)
+    assert Page(answer).text == center.page(f"{PREFERENCES}?lang=de").text
+    assert center.rows() == before
+
+
+def test_enter_saves(center: Site) -> None:
+    """The first button of a form, in the order of the page, is the one that Enter presses."""
+    html = center.get(PREFERENCES).text
+    first = html.index('form="preferences"')
+    assert html[first:].partition(">")[2].startswith("Save</button>")
+    assert "formaction" not in html[first:].partition(">")[0]
 
 
 @pytest.mark.parametrize("language", ["", "xx", "fr", "en\n", "../de", "de" * 40])
@@ -238,62 +332,201 @@ def test_an_unknown_language_is_not_saved(center: Site, language: str) -> None:
     assert center.locale() in {None, "de"}
 
 
+# Breaks.
+
+
 @pytest.mark.parametrize(
     ("length", "date"),
-    [("2 weeks", "6 December 2026"), ("1 month", "22 December 2026"), ("3 months", "22 February")],
+    [
+        ("2 weeks", "6 December 2026"),
+        ("1 month", "22 December 2026"),
+        ("3 months", "22 February 2027"),
+    ],
 )
-def test_pause_all_pauses_every_topic_received(center: Site, length: str, date: str) -> None:
+def test_a_break_pauses_every_topic_received(center: Site, length: str, date: str) -> None:
     before = center.subscriptions()
     page = center.page(PREFERENCES)
-    page.choose(length)
-    shown = center.press_and_follow(page, PAUSE_ALL)
-    assert shown.heading.startswith(f"Your emails are paused until {date}")
-    assert "They start again by themselves that day." in shown.text
+    page.select("pause", f"{length}, until {date}")
+    shown = center.press_and_follow(page, "Save")
+    assert f"Saved. Your emails are paused until {date}" in shown.text
+    assert f"Everything is paused until {date}." in shown.text
+    assert shown.buttons == ["Undo", RESUME_ALL, ALL, "Save"]
     assert [each[2] is not None for each in center.subscriptions().values()] == [True, True]
-    assert shown.buttons == ["Undo"]
     assert center.press_and_follow(shown, "Undo").heading == "Everything is as it was"
     assert center.subscriptions() == before
 
 
-def test_pause_all_does_not_shorten_a_longer_pause(center: Site) -> None:
+def test_a_break_saves_the_topics_too_with_one_email_and_one_undo(center: Site) -> None:
+    center.add_topic("science")
+    with center.database.transaction() as session:
+        make.start_topic(session, slug="science")
+    before = center.subscriptions()
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    page.select("often-product-news", "At most once a month")
+    page.select("pause", "2 weeks, until 6 December 2026")
+    shown = center.press_and_follow(page, "Save")
+    assert "Weekly news: no emails" in shown.text
+    assert "Product news: at most once a month (was: every email)" in shown.text
+    assert center.unsubscribed() == ["weekly-news"]
+    status, frequency, until = center.subscriptions()["product-news"]
+    assert (status, frequency) == ("subscribed", "monthly")
+    assert until is not None
+    center.now += timedelta(minutes=2)
+    assert len(center.emails()) == 1
+    center.press(shown, "Undo")
+    assert center.subscriptions() == before
+
+
+def test_a_break_does_not_shorten_a_longer_pause(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.THREE_MONTHS)
     page = center.page(PREFERENCES)
-    page.choose("2 weeks")
-    shown = center.press_and_follow(page, PAUSE_ALL)
-    assert shown.heading == "Product news is paused until 6 December 2026"
-    assert "Weekly news (paused until 22 February 2027)" in shown.text
+    page.select("pause", "2 weeks, until 6 December 2026")
+    shown = center.press_and_follow(page, "Save")
+    assert "Saved. Product news: paused until 6 December 2026" in shown.text
+    first = "Everything is paused. The first emails come again on 6 December 2026."
+    assert first in shown.text
+    assert "Paused until 22 February 2027" in shown.text
 
 
-def test_pause_all_changes_nothing_if_all_is_paused_for_longer(center: Site) -> None:
+def test_a_break_can_only_be_made_longer(center: Site) -> None:
     page = center.page(PREFERENCES)
-    page.choose("3 months")
-    center.press(page, PAUSE_ALL)
+    page.select("pause", "1 month, until 22 December 2026")
+    shown = center.press_and_follow(page, "Save")
+    longer = ["Keep it as it is", "3 months, until 22 February 2027"]
+    assert list(shown.options("pause")) == longer
+    assert "Make the break longer" in shown.labels
+    shown.select("pause", longer[-1])
+    shown = center.press_and_follow(shown, "Save")
+    assert "Everything is paused until 22 February 2027." in shown.text
+    assert "Take a break" not in shown.text
     before = center.events()
-    page.choose("2 weeks")
-    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
+    assert "Nothing has changed." in center.press_and_follow(page, "Save").text
     assert center.events() == before
 
 
-def test_pause_all_without_a_length_is_an_error_linked_to_the_choice(center: Site) -> None:
+def test_resume_all_resumes_every_topic_with_one_email_and_undo(center: Site) -> None:
+    for slug, pause in (("weekly-news", Pause.ONE_MONTH), ("product-news", Pause.TWO_WEEKS)):
+        with center.database.transaction() as session:
+            make.reduce(session, pause, slug=slug)
+    before = center.subscriptions()
+    page = center.page(PREFERENCES)
+    page.select("often-weekly-news", "At most once a week")
+    shown = center.press_and_follow(page, RESUME_ALL)
+    assert "Saved. Weekly news: at most once a week (was: every email)" in shown.text
+    assert "Your emails have started again" in shown.text
+    assert "paused" not in shown.text
+    assert [each[2] for each in center.subscriptions().values()] == [None, None]
+    (message,) = center.emails()
+    assert "has started again" in mailer.plain(message)
+    center.press(center.page(path_in(message, "/r/", "/undo")), "Undo")
+    assert center.subscriptions() == before
+
+
+def test_resume_all_overrides_a_longer_break(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.select("pause", "2 weeks, until 6 December 2026")
+    shown = center.press_and_follow(page, "Save")
+    shown.select("pause", "3 months, until 22 February 2027")
+    assert "paused" not in center.press_and_follow(shown, RESUME_ALL).text
+
+
+def test_one_of_several_pauses_is_ended_by_its_own_box(center: Site) -> None:
+    for slug in ("weekly-news", "product-news"):
+        with center.database.transaction() as session:
+            make.reduce(session, Pause.ONE_MONTH, slug=slug)
+    page = center.page(PREFERENCES)
+    page.tick("Product news Resume now")
+    shown = center.press_and_follow(page, "Save")
+    assert "Product news: started again" in shown.text
+    assert RESUME_ALL not in shown.buttons
+    assert "Weekly news Resume now" in shown.labels
+
+
+def test_resuming_one_topic_and_a_break_of_all_are_both_saved(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.reduce(session, Pause.THREE_MONTHS)
+    page = center.page(PREFERENCES)
+    page.tick("Weekly news Resume now")
+    page.select("pause", "2 weeks, until 6 December 2026")
+    shown = center.press_and_follow(page, "Save")
+    assert "Everything is paused until 6 December 2026." in shown.text
+    assert len(center.emails()) == 1
+
+
+def test_without_email_nothing_can_be_resumed(site_with: SiteMaker) -> None:
+    site = site_with(smtp_url=None)
+    site.subscribe(ADA)
+    page = site.page(PREFERENCES)
+    page.select("pause", "2 weeks, until 6 December 2026")
+    shown = site.press_and_follow(page, "Save")
+    assert "Everything is paused until 6 December 2026." in shown.text
+    assert shown.buttons == ["Undo", ALL, "Save"]
+    assert not [label for label in shown.labels if "Resume" in label]
+    assert "no topic can be started, resumed or sent more often on this page." in shown.text
+    assert "write to help@example.org" in shown.text
+
+
+def test_an_unknown_length_is_refused(center: Site) -> None:
     before = center.rows()
-    page = Page(center.press(center.page(PREFERENCES), PAUSE_ALL, 400), 400)
-    assert page.title == "Error: Your email preferences – Northwind Letters"
-    assert page.links["Choose how long to pause."] == f"#{page.field('2 weeks').get('id')}"
+    path, data = center.page(PREFERENCES).form_of("Save")
+    assert Page(center.post(path, data=data | {"pause": "4-years"}), 400)
     assert center.rows() == before
 
 
 def test_without_topics_received_there_is_nothing_to_pause(center: Site) -> None:
     page = center.page(PREFERENCES)
+    page.select("pause", "2 weeks, until 6 December 2026")
     for topic in ("Weekly news", "Product news"):
         page.untick(topic)
     shown = center.press_and_follow(page, "Save")
-    assert PAUSE_ALL not in shown.buttons
-    page.choose("2 weeks")
-    before = center.events()
-    assert "Nothing has changed." in center.press_and_follow(page, PAUSE_ALL).text
-    assert Page(center.post(f"{PREFERENCES}/pause"), 400).title.startswith("Error: ")
-    assert center.events() == before
+    assert "Take a break" not in shown.text
+    assert {event for event, _ in center.events()[-2:]} == {"unsubscribed"}
+
+
+# Names, announcements and the way on.
+
+
+def test_each_field_is_named_by_its_topic(center: Site) -> None:
+    with center.database.transaction() as session:
+        topics.describe(topics.get(session, "weekly-news"), "en", "Weekly news", "What happened.")
+    with center.database.transaction() as session:
+        make.reduce(session, Pause.ONE_MONTH)
+    page = center.page(PREFERENCES)
+    assert len(page.labels) == len(set(page.labels))
+    assert {"Weekly news", "Weekly news How often", "Weekly news Resume now"} <= set(page.labels)
+    assert page.described("Weekly news") == "What happened."
+    groups = [each for each in page.root.iter() if each.get("role") == "group"]
+    assert [each.get("aria-labelledby") for each in groups] == [
+        *("n-product-news", "n-town-letter", "n-weekly-news")
+    ]
+
+
+def test_what_was_saved_has_the_focus_and_the_title(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    shown = center.press_and_follow(page, "Save")
+    assert shown.title == "Saved – Your email preferences – Northwind Letters"
+    (said,) = [each for each in shown.root.iter() if each.get("autofocus") is not None]
+    assert (said.get("role"), said.get("tabindex")) == ("alert", "-1")
+    nothing = center.press_and_follow(shown, "Save")
+    assert nothing.title == "Your email preferences – Northwind Letters"
+    assert [each for each in nothing.root.iter() if each.get("autofocus") is not None]
+
+
+def test_one_button_is_filled(center: Site) -> None:
+    page = center.page(PREFERENCES)
+    page.untick("Weekly news")
+    for shown in (page, center.press_and_follow(page, "Save")):
+        buttons = [each for each in shown.main.iter("button") if each.get("class") != "second"]
+        assert [words(each) for each in buttons] == ["Save"]
+
+
+def test_account_messages_are_named(site_with: SiteMaker) -> None:
+    site = site_with(account_messages=True)
+    site.subscribe(ADA)
+    assert "Receipts and account messages still come." in site.page(PREFERENCES).text
 
 
 def test_the_page_can_unsubscribe_from_all(center: Site) -> None:
@@ -311,7 +544,7 @@ def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> No
     site = site_with()
     page = site.page(PREFERENCES)
     assert "There are no topics to choose from." in page.text
-    assert page.buttons == [ALL]
+    assert page.buttons == [ALL, "Save"]  # saves the language
     site.press(page, ALL)
     assert site.unsubscribed() == ["all"]
 

@@ -23,7 +23,7 @@ def test_hundreds_of_safe_requests_change_no_row(used_site: Site) -> None:
         for method in SAFE:
             for query in ("", "?lang=ar-XB", "?scope=all&_method=POST&List-Unsubscribe=One-Click"):
                 answer = used_site.open(method, path + query, headers=PROBES)
-                assert answer.status_code in {200, 404, 405, 409}, (method, path)
+                assert answer.status_code in {200, 303, 404, 405, 409}, (method, path)
                 count += 1
     assert count > 300
     assert used_site.rows() == before
@@ -53,7 +53,7 @@ def test_a_get_with_the_fields_of_a_form_changes_nothing(used_site: Site) -> Non
     fields = "scope=all&topic=weekly-news&choice=weekly&length=2-weeks&code=other&note=x"
     for path in (
         *(f"{link()}/leave", f"{link()}/less", f"{receipt(3)}/leave", f"{receipt(3)}/reason"),
-        *(f"{link('preferences')}/{form}" for form in ("leave", "save", "pause")),
+        *(f"{link('preferences')}/{form}" for form in ("leave", "save")),
         f"{confirm('product-news')}/join",
     ):
         answer = used_site.get(f"{path}?{fields}&was-weekly-news=every")

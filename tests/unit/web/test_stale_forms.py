@@ -66,11 +66,11 @@ def test_a_stale_form_keeps_the_choice_to_resume(center: Site) -> None:
     with center.database.transaction() as session:
         make.reduce(session, Pause.ONE_MONTH)
     page = center.page(PREFERENCES)
-    page.tick("Resume now")
+    page.tick("Weekly news Resume now")
     with center.database.transaction() as session:
         make.reduce(session, Frequency.WEEKLY)
     again = Page(center.press(page, "Save", 409), 409)
-    assert "Resume now" in again.chosen
+    assert "Weekly news Resume now" in again.chosen
     center.press(again, "Save")
     assert center.subscriptions()["weekly-news"] == ("subscribed", "weekly", None)
 

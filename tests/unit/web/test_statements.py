@@ -10,7 +10,7 @@ from sqlalchemy import event
 from tests.support import make
 from tests.support.site import Site, link
 
-MAX_STATEMENTS = {"/r/": 7, "/u/": 5, "/p/": 5}
+MAX_STATEMENTS = {"/r/": 7, "/u/": 5, "/p/": 7}
 
 
 @contextmanager

@@ -208,6 +208,7 @@ def _create_outbox() -> None:
         sa.Column("settled_at", TIME, nullable=True),
         sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("in_reply_to", sa.Text(), nullable=True),
+        sa.Column("locale", sa.Text(), nullable=True),
         _one_of("outbox", "kind", "change_notice", "opt_in_request", "link"),
         _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
         sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
