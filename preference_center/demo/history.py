@@ -104,14 +104,19 @@ class _History:
         self._plan_sign_ups(addresses)
         latest = {}
         for at, slug in mailings(self._now):
-            self._schedule.run_until(at)
+            self._run_until(at)
             self._send(slug, at)
             latest[slug] = at
-        self._schedule.run_until(self._now)
+        self._run_until(self._now)
         page_views.add(self._session, self._readers.page_views)
         while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest
+
+    def _run_until(self, end: datetime) -> None:
+        self._schedule.run_until(end)
+        while self._readers.make_changes():
+            self._schedule.run_until(end)
 
     def _plan_sign_ups(self, addresses: Mapping[UUID, str]) -> None:
         """Plan imports: most readers at the start, some every Monday, and the last ones now."""
