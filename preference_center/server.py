@@ -25,7 +25,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined] # imported there, not exported
 
-from preference_center.asgi_adapter import AsgiAdapter
+from preference_center.asgi_adapter import AsgiAdapter, AsgiApp
 from preference_center.util import logs
 from preference_center.web.one_click import OneClickEndpoint
 from preference_center.web.services import EXTENSION
@@ -41,12 +41,17 @@ _STOP_SECONDS = 20  # Longer than any request, including one that waits for a si
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
-def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) -> None:
+def serve(
+    make_app: Callable[..., Flask],
+    listener: socket,
+    processes: int = 1,
+    wrap: Callable[[AsgiApp], AsgiApp] = lambda app: app,
+) -> None:
     """Serve until SIGINT or SIGTERM. SIGHUP replaces the processes one by one.
 
     There is no access log because paths contain links. `make_app` is called with `connections` in
     each process that serves. That process is a fork of this one, and a SQLite connection must not
-    cross a fork: its locks would never be released.
+    cross a fork: its locks would never be released. `wrap` returns what each request goes through.
     """
     server = _Server(
         "preference_center",
@@ -65,7 +70,7 @@ def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) 
     )
     server.listener = listener
     multiprocessing.set_start_method("fork", force=True)  # not the default of Python 3.14
-    loader = partial(_load_adapter, make_app, os.getpid())
+    loader = partial(_load_adapter, make_app, os.getpid(), wrap)
     with TemporaryDirectory(prefix="preference-center-metrics-", dir=_memory()) as folder:
         os.environ[METRICS_FOLDER] = folder
         server.serve(target_loader=loader, wrap_loader=False)
@@ -118,10 +123,12 @@ def _allow_clients() -> int:
     return max(limit - _OWN_FILES, limit // 2)
 
 
-def _load_adapter(make_app: Callable[..., Flask], parent: int) -> AsgiAdapter:
+def _load_adapter(
+    make_app: Callable[..., Flask], parent: int, wrap: Callable[[AsgiApp], AsgiApp]
+) -> AsgiApp:
     """Return the application behind the adapter: granian would keep a thread for a slow body."""
     app = load(make_app, parent)
-    return AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION]))
+    return wrap(AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION])))
 
 
 def load(make_app: Callable[..., Flask], parent: int) -> Flask:

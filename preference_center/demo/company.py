@@ -83,7 +83,15 @@ def settings_in(folder: Path, port: int) -> Settings:
         postal_address="1 Example Street, 1000 Exampletown",
         contact="help@northwind.example",
         confirmation_delay=timedelta(seconds=5),
+        spool_dir=spool_folder(folder),
     )
+
+
+def spool_folder(folder: Path) -> Path:
+    """Return the folder of unsubscribes that wait for the database, and make it if necessary."""
+    spool = folder / "spool"
+    spool.mkdir(exist_ok=True)
+    return spool
 
 
 def write_environment(settings: Settings, path: Path) -> None:
@@ -95,6 +103,7 @@ def write_environment(settings: Settings, path: Path) -> None:
         "SERVER_KEYS": ",".join(settings.server_keys),
         "IDENTITY_KEY": settings.identity_key,
         "BRAND_NAME": settings.brand_name,
+        "SPOOL_DIR": str(settings.spool_dir),
     }
     lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
     path.touch(mode=0o600)
