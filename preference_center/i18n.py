@@ -17,7 +17,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 PSEUDO = "ar-XB"
@@ -94,6 +94,7 @@ def _environment(code: str, folders: Sequence[Path], *, escape: bool) -> Environ
     environment.filters["day"] = lambda at: _day(_utc(at), locale)
     environment.filters["moment"] = lambda at: _moment(_utc(at), locale)
     environment.filters["isolate"] = _isolate_line if direction(code) == "rtl" else str
+    environment.filters["percent"] = lambda share: format_percent(share, locale=locale)
     environment.filters["number"] = lambda number: format_decimal(number, locale=locale)
     return environment
 

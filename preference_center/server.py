@@ -38,6 +38,7 @@ HEADER_SECONDS = 10  # A client that has not sent a whole request header by then
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's variable
 _OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
+_ASK_AGAIN_SECONDS = 1
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
@@ -106,6 +107,17 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         if os.getpid() != self.pid:
             os._exit(0)
         super().signal_handler_interrupt(*args, **kwargs)
+
+    def _stop_workers(self) -> None:
+        """Stop the processes. Ask again those that go on: one that has just begun to serve may
+        have missed the first signal. Stopping is not hastened by a second one.
+        """
+        for worker in self.wrks:
+            worker.terminate()
+        give_up = time.monotonic() + _ASK_AGAIN_SECONDS
+        for worker in self.wrks:
+            worker.join(max(0, give_up - time.monotonic()))
+        super()._stop_workers()
 
 
 def _memory() -> str | None:

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, abort, current_app, redirect, request, ur
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
-from preference_center.data import report
 from preference_center.demo import (
     campaign,
     doctor_page,
@@ -50,7 +49,7 @@ def show_start() -> Response:
     app = services()
     with app.database.reading() as session:
         steps = tour.load(session, _folder(), _reader_id(), app.spool, app.clock())
-    return _page("demo/start.html", tour=steps)
+    return _page("demo/start.html", tour=steps, refreshes=steps.changing)
 
 
 @blueprint.post("/ledger/alter")
@@ -184,8 +183,8 @@ def send_mailing() -> AnyResponse:
 def show_report() -> Response:
     """Show the report on all mailings."""
     with services().database.reading() as session:
-        reports = summary.by_topic(report.rows(session))
-    return _page("demo/report.html", reports=reports, columns=report.EVENT_COLUMNS, folder=FOLDER)
+        found = summary.load(session)
+    return _page("demo/report.html", summary=found, columns=summary.COLUMNS, folder=FOLDER)
 
 
 @blueprint.route("/doctor", methods=["GET", "POST"])
@@ -229,19 +228,20 @@ def _email(name: str) -> inbox.Email:
 
 
 def _page(template: str, **values: object) -> Response:
-    locale, today = language(), services().clock().date()
+    locale, now = language(), services().clock()
     with services().database.reading() as session:
         names = {topic.slug: topics.name(topic, locale) for topic in topics.list_topics(session)}
     slug = TOPICS[0].slug
     latest = campaign.latest_campaign(_folder(), slug)
-    links = services().settings.minter().mint(READER, slug, latest, day=today)
+    links = services().settings.minter().mint(READER, slug, latest, day=now.date())
     page = render(
         template,
         locale,
         reader=READER,
         topics=[new.slug for new in TOPICS],
         names=names,
-        today=today,
+        today=now.date(),
+        now=now,
         preferences_url=links.preferences_url,
         endpoint=request.endpoint,
         **{"refreshes": False} | values,

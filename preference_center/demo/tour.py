@@ -63,15 +63,22 @@ class Tour:
         )
 
     @property
+    def next(self) -> int:
+        """Return the number of the first step that is not done, or 0."""
+        return next((number for number, done in enumerate(self.done, 1) if not done), 0)
+
+    @property
     def topic(self) -> str:
         """Return the topic that the next mailing should be about."""
         known = self.left.topic if self.left is not None else None
         return known or TOPICS[0].slug
 
     @property
-    def refreshes(self) -> bool:
-        """Return whether something is about to change by itself."""
-        return self.reader.is_email_due or self.is_locked or self.waiting > 0
+    def changing(self) -> int:
+        """Return the number of the step that is about to change by itself, or 0."""
+        if self.is_locked or self.waiting:
+            return 5
+        return 2 if self.reader.is_email_due else 0
 
 
 def load(
