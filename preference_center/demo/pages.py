@@ -191,7 +191,7 @@ def show_report() -> Response:
 @open_to(Caller.ANYONE)
 def show_doctor() -> Response:
     """Judge a pasted message, as `preference-center doctor` does."""
-    return _page("demo/doctor.html", **doctor_page.values(services().settings, _inbox()))
+    return _page("demo/doctor.html", **doctor_page.values(services()))
 
 
 def _send() -> mailings.SentMailing:
