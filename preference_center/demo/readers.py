@@ -264,9 +264,7 @@ class Readers:
         context = ChangeContext(Source.PAGE, at, at)
         self._change(_GetMore(reader, slug, resumes=False, context=context))
 
-    def _change(
-        self, change: _ReaderChange, follow_up: _FollowUp = lambda _: None
-    ) -> None:
+    def _change(self, change: _ReaderChange, follow_up: _FollowUp = lambda _: None) -> None:
         """Let a change wait for the others, but not for an earlier one by the same reader.
 
         That one may lead to something else before this one.

@@ -113,9 +113,7 @@ def _notes(session: Session) -> dict[str, list[tuple[ReasonCode, str]]]:
         notes = found.setdefault(topic or "", {})
         if len(notes) < _NOTES:
             notes.setdefault(note, ReasonCode(code))
-    return {
-        topic: [(code, note) for note, code in notes.items()] for topic, notes in found.items()
-    }
+    return {topic: [(code, note) for note, code in notes.items()] for topic, notes in found.items()}
 
 
 def _age(row: ReportRow) -> tuple[bool, str]:

@@ -10,8 +10,7 @@ from preference_center.core import ledger, subscribers, topics
 from preference_center.core.ledger import LedgerEntry
 from preference_center.core.preferences import receives
 from preference_center.core.vocab import Event
-from preference_center.store.queries import UNSETTLED
-from preference_center.store.tables import OutboxRow
+from preference_center.store.tables import UNSETTLED, OutboxRow
 
 _LESS = {Event.UNSUBSCRIBED, Event.REDUCED, Event.PAUSED}
 
