@@ -36,9 +36,9 @@ MAX_CLIENTS = 16_384  # connections that a process accepts; more wait in the soc
 BACKLOG = 4096  # the length of that queue
 HEADER_SECONDS = 10  # A client that has not sent a whole request header by then is disconnected.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's variable
+ASK_AGAIN_SECONDS = 1  # when a process that was asked to stop goes on
 _OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
-_ASK_AGAIN_SECONDS = 1
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
@@ -114,7 +114,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         """
         for worker in self.wrks:
             worker.terminate()
-        give_up = time.monotonic() + _ASK_AGAIN_SECONDS
+        give_up = time.monotonic() + ASK_AGAIN_SECONDS
         for worker in self.wrks:
             worker.join(max(0, give_up - time.monotonic()))
         super()._stop_workers()
