@@ -269,7 +269,7 @@ def test_an_altered_row_is_found_and_can_be_restored(base_url: str, folder: Path
     assert verified.stderr.decode().count("was altered") == 1
     post(f"{base_url}/demo/ledger/restore")
     post(f"{base_url}/demo/ledger/restore")
-    assert step(base_url, 4).startswith("Alter the record Done")
+    assert step(base_url, 4).startswith("Alter the ledger Done")
     assert "none was altered, and none is missing" in step(base_url, 4)
     assert command(folder, "verify-ledger").returncode == 0
 

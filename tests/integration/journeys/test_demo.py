@@ -148,7 +148,9 @@ def test_asking_for_less_affects_the_next_mailing(demo: str, page: Page) -> None
 
 def test_the_report_counts_a_change_immediately(demo: str, page: Page) -> None:
     page.goto(f"{demo}/report")
-    paused = page.locator("#topic-product-news ~ dl div", has_text="Paused").locator("dd:not(.soft)")
+    paused = page.locator("#topic-product-news ~ dl div", has_text="Paused").locator(
+        "dd:not(.soft)"
+    )
     before = int(paused.inner_text())
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="letters that write themselves").click()
