@@ -154,7 +154,7 @@ def test_the_undo_link_of_an_email_asks_first(site: Site) -> None:
     path = site.press(page, FEWER).location
     asking = site.page(f"{path}/undo")
     assert asking.heading == "Undo your change?"
-    assert "You’ll get every email of Weekly news, as before." in asking.text
+    assert "You’ll get every Weekly news email, as before." in asking.text
     assert subscription(site) == ("subscribed", "monthly", None)
     assert site.press_and_follow(asking, "Undo").heading == "Everything is as it was"
     assert subscription(site) == ("subscribed", "every", None)
