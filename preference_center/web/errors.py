@@ -12,7 +12,6 @@ from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from preference_center.core.errors import (
-    LinkTooOldError,
     UndoNotOfferedError,
     UndoSupersededError,
     UndoTooLateError,
@@ -25,6 +24,7 @@ from preference_center.providers.event import (
 )
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.util.logs import log_unexpected
+from preference_center.web.retry import page_of_form, sent_fields, this_url
 from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,6 @@ _Respond = Callable[[_Answer], Response]
 
 _ANSWERS: dict[type[Exception], _Answer] = {
     BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
-    LinkTooOldError: _Answer(410, "errors/too_old.html", "This link is too old."),
     UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
     UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
     UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
@@ -104,7 +103,16 @@ def _unexpected_error(respond: _Respond, error: Exception) -> Response:
 
 
 def _page(answer: _Answer) -> Response:
-    page = render(answer.template, language(), status=answer.status)
+    posted = request.method == "POST"
+    page = render(
+        answer.template,
+        language(),
+        status=answer.status,
+        posted=posted,
+        fields=sent_fields() if posted else (),
+        this_url=this_url(),
+        opened_url=page_of_form(),
+    )
     return Response(page, answer.status, mimetype="text/html")
 
 

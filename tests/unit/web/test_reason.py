@@ -14,6 +14,7 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
+EVERYTHING = "Unsubscribe from everything"  # on the unsubscribe page
 SEND = "Send answer"
 QUESTION = "Would you tell us why? (optional)"
 NOTE = "Anything else? (optional)"
@@ -57,7 +58,7 @@ def test_no_reason_is_asked_before_an_unsubscribe_or_after_a_reduction(site: Sit
     page = site.page(link())
     assert "why" not in page.text.lower()
     page.choose("At most once a week")
-    assert "why" not in site.press_and_follow(page, "Get fewer emails").text.lower()
+    assert "why" not in site.press_and_follow(page, "Do this instead").text.lower()
     assert "why" not in site.page(link("preferences")).text.lower()
 
 
@@ -82,7 +83,7 @@ def test_a_note_without_a_reason_is_recorded_as_other(site: Site) -> None:
 
 
 def test_a_reason_and_a_note_are_recorded_together(site: Site) -> None:
-    page = unsubscribe(site, ALL)
+    page = unsubscribe(site, EVERYTHING)
     page.choose("Too many emails")
     page.fill_in(NOTE, "Six a day.")
     site.press(page, SEND)
@@ -156,12 +157,12 @@ def test_a_note_is_never_shown_again(site: Site) -> None:
     assert "alert" not in site.press_and_follow(page, SEND).html
 
 
-@pytest.mark.parametrize("button", [THIS, ALL])
+@pytest.mark.parametrize("button", [THIS, EVERYTHING])
 def test_the_reason_never_signed_up_is_answered_with_an_apology(site: Site, button: str) -> None:
     page = unsubscribe(site, button)
     page.choose("I never signed up")
     shown = site.press_and_follow(page, SEND)
-    if button == ALL:
+    if button == EVERYTHING:
         assert shown.buttons == ["Undo"]
         return
     assert f"{THANKS} We’re sorry. {ALL}" in shown.text
