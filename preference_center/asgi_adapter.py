@@ -21,6 +21,8 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
 Headers = list[tuple[str, str]]
 Endpoint = Callable[[str, str, bytes], Awaitable[tuple[Headers, bytes] | None]]
 

@@ -25,7 +25,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.net import SocketHolder  # type: ignore[attr-defined] # imported there, not exported
 
-from preference_center.asgi_adapter import AsgiAdapter
+from preference_center.asgi_adapter import AsgiAdapter, AsgiApp
 from preference_center.util import logs
 from preference_center.web.one_click import OneClickEndpoint
 from preference_center.web.services import EXTENSION
@@ -36,17 +36,23 @@ MAX_CLIENTS = 16_384  # connections that a process accepts; more wait in the soc
 BACKLOG = 4096  # the length of that queue
 HEADER_SECONDS = 10  # A client that has not sent a whole request header by then is disconnected.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's variable
+ASK_AGAIN_SECONDS = 1  # when a process that was asked to stop goes on
 _OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
 
 
-def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) -> None:
+def serve(
+    make_app: Callable[..., Flask],
+    listener: socket,
+    processes: int = 1,
+    wrap: Callable[[AsgiApp], AsgiApp] = lambda app: app,
+) -> None:
     """Serve until SIGINT or SIGTERM. SIGHUP replaces the processes one by one.
 
     There is no access log because paths contain links. `make_app` is called with `connections` in
     each process that serves. That process is a fork of this one, and a SQLite connection must not
-    cross a fork: its locks would never be released.
+    cross a fork: its locks would never be released. `wrap` returns what each request goes through.
     """
     server = _Server(
         "preference_center",
@@ -65,7 +71,7 @@ def serve(make_app: Callable[..., Flask], listener: socket, processes: int = 1) 
     )
     server.listener = listener
     multiprocessing.set_start_method("fork", force=True)  # not the default of Python 3.14
-    loader = partial(_load_adapter, make_app, os.getpid())
+    loader = partial(_load_adapter, make_app, os.getpid(), wrap)
     with TemporaryDirectory(prefix="preference-center-metrics-", dir=_memory()) as folder:
         os.environ[METRICS_FOLDER] = folder
         server.serve(target_loader=loader, wrap_loader=False)
@@ -102,6 +108,17 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
             os._exit(0)
         super().signal_handler_interrupt(*args, **kwargs)
 
+    def _stop_workers(self) -> None:
+        """Stop the processes. Ask again those that go on: one that has just begun to serve may
+        have missed the first signal. Stopping is not hastened by a second one.
+        """
+        for worker in self.wrks:
+            worker.terminate()
+        give_up = time.monotonic() + ASK_AGAIN_SECONDS
+        for worker in self.wrks:
+            worker.join(max(0, give_up - time.monotonic()))
+        super()._stop_workers()
+
 
 def _memory() -> str | None:
     """Return a folder in memory, or None for the default. A full disk would end a process."""
@@ -118,10 +135,12 @@ def _allow_clients() -> int:
     return max(limit - _OWN_FILES, limit // 2)
 
 
-def _load_adapter(make_app: Callable[..., Flask], parent: int) -> AsgiAdapter:
+def _load_adapter(
+    make_app: Callable[..., Flask], parent: int, wrap: Callable[[AsgiApp], AsgiApp]
+) -> AsgiApp:
     """Return the application behind the adapter: granian would keep a thread for a slow body."""
     app = load(make_app, parent)
-    return AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION]))
+    return wrap(AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION])))
 
 
 def load(make_app: Callable[..., Flask], parent: int) -> Flask:

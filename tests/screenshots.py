@@ -53,10 +53,11 @@ def main() -> None:
         with processes.running({}, "demo", "--port", str(port), cwd=folder) as demo:
             base = f"http://localhost:{port}"
             processes.wait_until_answering(demo, f"{base}/healthz", 3 * processes.MAX_START)
-            for page in ("inbox", "mailing", "report"):
-                if page == "mailing":
+            for name in ("start", "inbox", "mailing", "report"):
+                if name == "mailing":
                     urlopen(f"{base}/demo/mailing", b"topic=offers").close()
-                take_all(browser, f"{base}/demo/{page}", f"demo-{page}")
+                page = "" if name == "start" else name
+                take_all(browser, f"{base}/demo/{page}", f"demo-{name}")
             take(browser, f"{base}/demo/inbox", "demo-mail-desk-light", DESK, "light", "open again")
 
 

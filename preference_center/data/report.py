@@ -72,10 +72,46 @@ def rows(
     counts: dict[_Key, Counter[str]] = defaultdict(Counter)
     for key, column, count in _counts(session, selected):
         counts[key][column] += count
-    for key in _left_after_less(session, selected):
-        counts[key]["left_after_less"] += 1
+    for keys in _left_soon_after_less(session, selected):
+        for key in keys:
+            counts[key]["left_after_less"] += 1
     in_order = sorted(counts, key=lambda key: (key[0] == "", key))
     return [ReportRow(*key, counts[key]) for key in in_order]
+
+
+@dataclass(frozen=True)
+class Stayed:
+    """How many people came to leave, took less instead, and left soon after that.
+
+    Each person counts once for a topic. `came` includes the others.
+    """
+
+    came: int
+    took_less: int
+    left_later: int
+
+    def __add__(self, other: "Stayed") -> "Stayed":
+        return Stayed(
+            self.came + other.came,
+            self.took_less + other.took_less,
+            self.left_later + other.left_later,
+        )
+
+
+def stayed(session: Session) -> dict[str, Stayed]:
+    """Return for each topic how many of those who came to leave it took less instead."""
+    later = Counter(
+        topic
+        for keys in _left_soon_after_less(session, ReportFilter())
+        for topic in {topic for topic, _ in keys}
+    )
+    found = session.execute(report_queries.people(_LESS, OWN_SOURCES))
+    return {topic: Stayed(came, less, later[topic]) for topic, came, less in found}
+
+
+def emailed(session: Session) -> dict[tuple[str, str], int]:
+    """Return how many emails of each topic and campaign were claimed."""
+    return {(row[0], row[1]): row[2] for row in session.execute(report_queries.claims())}
 
 
 def total(report: Iterable[ReportRow]) -> Counter[str]:
@@ -99,11 +135,11 @@ def _counts(session: Session, selected: ReportFilter) -> Iterator[tuple[_Key, st
         yield _key(topic, campaign), f"reason_{code}", count
 
 
-def _left_after_less(session: Session, selected: ReportFilter) -> Iterator[_Key]:
-    """Yield topic and campaign once for each subscriber who left soon after a reduction there."""
+def _left_soon_after_less(session: Session, selected: ReportFilter) -> Iterator[set[_Key]]:
+    """Yield for each subscriber topic and campaign of the reductions that they left soon after."""
     found = _stream(session, report_queries.left_after(selected, _LESS, OWN_SOURCES))
     for _, of_subscriber in groupby(found, key=lambda row: row.subscriber_id):
-        yield from {
+        yield {
             _key(row.topic, row.campaign)
             for row in of_subscriber
             if timedelta(0) <= row.left_at - row.asked_at <= SOON_AFTER

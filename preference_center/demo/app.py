@@ -1,15 +1,21 @@
 """The demo's application: the product's own, with the pages of the demo added."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Response, request
 
 from preference_center.app import create_app
 from preference_center.demo import pages
 from preference_center.settings.settings import Settings
 from preference_center.util.clock import utc_now
+from preference_center.web.services import render
+
+_LANGUAGE = re.compile(r'<html lang="([\w-]+)"')
+_OF_DEMO = '<body class="demo">'  # in each page of the demo
+_MAIN = re.compile(r"<main[^>]*>")
 
 
 def create_demo_app(
@@ -23,5 +29,18 @@ def create_demo_app(
     app = create_app(settings, clock=clock, connections=connections)
     app.config[pages.FOLDER_CONFIG] = folder
     app.register_blueprint(pages.blueprint)
-    app.add_url_rule("/", "demo.root", pages.to_inbox)
+    app.add_url_rule("/", "demo.root", pages.to_start)
+    app.after_request(_add_way_back)
     return app
+
+
+def _add_way_back(response: Response) -> Response:
+    """Add a line that leads back to the demo to the product's own pages."""
+    if response.mimetype != "text/html" or request.endpoint == "demo.show_html":
+        return response
+    page = response.get_data(as_text=True)
+    language, main = _LANGUAGE.search(page), _MAIN.search(page)
+    if language is not None and main is not None and _OF_DEMO not in page:
+        line = render("demo/way_back.html", language[1])
+        response.set_data(page[: main.end()] + line + page[main.end() :])
+    return response

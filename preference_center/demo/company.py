@@ -52,7 +52,7 @@ _TEXTS = {
         "ar": ("عروض الميناء", "عروض من المتاجر القريبة من الميناء، كلما توفّرت."),
     },
 }
-_PEOPLE = 3000
+_PEOPLE = 1000
 _FIRST = """
 adam aisha alma amir anna anton bela ben bruno carla chen cleo dana david dina elena elif emil emma
 erik eva farah felix finn flora freya goran greta hana hugo ida ines ivan jana jonas julia karim kim
@@ -83,7 +83,15 @@ def settings_in(folder: Path, port: int) -> Settings:
         postal_address="1 Example Street, 1000 Exampletown",
         contact="help@northwind.example",
         confirmation_delay=timedelta(seconds=5),
+        spool_dir=spool_folder(folder),
     )
+
+
+def spool_folder(folder: Path) -> Path:
+    """Return the folder of unsubscribes that wait for the database, and make it if necessary."""
+    spool = folder / "spool"
+    spool.mkdir(exist_ok=True)
+    return spool
 
 
 def write_environment(settings: Settings, path: Path) -> None:
@@ -95,6 +103,7 @@ def write_environment(settings: Settings, path: Path) -> None:
         "SERVER_KEYS": ",".join(settings.server_keys),
         "IDENTITY_KEY": settings.identity_key,
         "BRAND_NAME": settings.brand_name,
+        "SPOOL_DIR": str(settings.spool_dir),
     }
     lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
     path.touch(mode=0o600)

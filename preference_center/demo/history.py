@@ -5,7 +5,7 @@ transaction, so the history is complete or absent.
 """
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -43,11 +43,16 @@ _Choice = TypeVar("_Choice")
 
 
 def fill(
-    database: Database, minter: Minter, emails: Sequence[str], now: datetime
+    database: Database,
+    minter: Minter,
+    emails: Sequence[str],
+    now: datetime,
+    progress: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> dict[str, datetime]:
     """Add the topics, the readers and their history, unless the database has them.
 
-    Return when each topic was last mailed, or nothing if the history was there before.
+    Return when each topic was last mailed, or nothing if the history was there before. `progress`
+    is called with how many mailings are done, and how many there are.
     """
     addresses = {minter.subscriber_id(email): email for email in emails}
     with database.transaction() as session:
@@ -55,7 +60,7 @@ def fill(
         last = subscribers.find(session, list(addresses)[-1])
         if last is not None:
             return {}
-        return _History(session, minter.subscriber_id(READER), now).make(addresses)
+        return _History(session, minter.subscriber_id(READER), now).make(addresses, progress)
 
 
 def campaign_of(at: datetime) -> str:
@@ -99,19 +104,27 @@ class _History:
         self._readers = Readers(session, self._topics, self._schedule, self._chance)
         self._lists: dict[str, list[UUID]] = {new.slug: [] for new in TOPICS}
 
-    def make(self, addresses: Mapping[UUID, str]) -> dict[str, datetime]:
+    def make(
+        self, addresses: Mapping[UUID, str], progress: Callable[[int, int], object]
+    ) -> dict[str, datetime]:
         """Make the history, and return when each topic was last mailed."""
         self._plan_sign_ups(addresses)
-        latest = {}
-        for at, slug in mailings(self._now):
-            self._schedule.run_until(at)
+        latest, planned = {}, list(mailings(self._now))
+        for done, (at, slug) in enumerate(planned):
+            progress(done, len(planned))
+            self._run_until(at)
             self._send(slug, at)
             latest[slug] = at
-        self._schedule.run_until(self._now)
+        self._run_until(self._now)
         page_views.add(self._session, self._readers.page_views)
         while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest
+
+    def _run_until(self, end: datetime) -> None:
+        self._schedule.run_until(end)
+        while self._readers.make_changes():
+            self._schedule.run_until(end)
 
     def _plan_sign_ups(self, addresses: Mapping[UUID, str]) -> None:
         """Plan imports: most readers at the start, some every Monday, and the last ones now."""

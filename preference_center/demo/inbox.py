@@ -1,5 +1,7 @@
 """The demo's inbox: a folder of `.eml` files, written by a transport and shown as an inbox."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes
@@ -7,9 +9,14 @@ from email.message import EmailMessage
 from email.policy import default
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from preference_center.doctor.link import topic_of
+
 MAX_EMAILS = 50
+# The headers on which the email program's button depends, with their continuation lines.
+_MARKED = re.compile(r"(?im)^((?:List-Unsubscribe|List-Unsubscribe-Post|List-Id):.*(?:\n[ \t].*)*)")
 
 
 class FolderTransport:
@@ -30,8 +37,8 @@ class FolderTransport:
 class Email:
     """An email as the inbox shows it.
 
-    `unsubscribe_url` is where the mail program's own Unsubscribe button posts to, or None if the
-    email has no such button.
+    `unsubscribe_url` is where the email program's own Unsubscribe button posts to, or None if the
+    email has no such button. `topic` is the topic of this link, or "".
     """
 
     name: str
@@ -43,6 +50,7 @@ class Email:
     html: str
     source: str
     unsubscribe_url: str | None
+    topic: str
 
 
 def inbox_folder(folder: Path) -> Path:
@@ -61,12 +69,35 @@ def find_email(folder: Path, name: str) -> Email | None:
     return next((email for email in list_emails(folder) if email.name == name), None)
 
 
+def confirmation(emails: Sequence[Email], since: datetime) -> Email | None:
+    """Return the newest email that is about a change after `since`, or None."""
+    # The Date of an email has no fractions of a second.
+    since = since.replace(microsecond=0)
+    own = (email for email in emails if not email.unsubscribe_url and email.at >= since)
+    return next(own, None)
+
+
+def marked_headers(source: str) -> list[tuple[str, bool]]:
+    """Return the parts of a message's source, and whether each is a header that matters."""
+    header, blank, body = source.replace("\r\n", "\n").partition("\n\n")
+    parts = [(part, bool(index % 2)) for index, part in enumerate(_MARKED.split(header))]
+    return [*parts, (blank + body, False)]
+
+
 def press_unsubscribe(url: str) -> int:
-    """Post to the URL in List-Unsubscribe, as a mailbox provider does; return the status."""
+    """Post to the URL in List-Unsubscribe, as a mailbox provider does.
+
+    Return the status, or 0 without an answer.
+    """
     body = b"List-Unsubscribe=One-Click"
-    # The URL comes from an email that this demo wrote.
-    with urlopen(Request(url, body, method="POST"), timeout=10) as answer:  # noqa: S310
-        return int(answer.status)
+    try:
+        # The URL comes from an email that this demo wrote.
+        with urlopen(Request(url, body, method="POST"), timeout=10) as answer:  # noqa: S310
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+    except URLError:
+        return 0
 
 
 def _read(path: Path) -> Email:
@@ -74,6 +105,7 @@ def _read(path: Path) -> Email:
     message = message_from_bytes(raw, policy=default)
     sender = message["From"].addresses[0]
     header = str(message.get("List-Unsubscribe", ""))
+    url = header.partition(">")[0].lstrip("<")
     one_click = "List-Unsubscribe=One-Click" in str(message.get("List-Unsubscribe-Post", ""))
     return Email(
         name=path.stem,
@@ -84,7 +116,8 @@ def _read(path: Path) -> Email:
         text=_body(message, "plain"),
         html=_body(message, "html"),
         source=raw.decode("utf-8", "replace"),
-        unsubscribe_url=header.partition(">")[0].lstrip("<") if one_click else None,
+        unsubscribe_url=url if one_click else None,
+        topic=topic_of(url),
     )
 
 

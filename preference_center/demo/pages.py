@@ -1,15 +1,26 @@
-"""The demo's pages: a reader's inbox, the sender's next mailing, the report, and the doctor."""
+"""The demo's pages: the tour, a reader's inbox, the next mailing, the report, and the doctor."""
 
+from functools import partial
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from uuid import UUID
 
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
-from preference_center.data import report
-from preference_center.demo import campaign, doctor_page, inbox, mailings, summary
+from preference_center.demo import (
+    campaign,
+    doctor_page,
+    inbox,
+    mailings,
+    outage,
+    summary,
+    tampering,
+    tour,
+    visitor,
+)
 from preference_center.demo.company import FOLDER, READER, TOPICS
+from preference_center.demo.visitor import Visitor
 from preference_center.util import resources
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
@@ -25,11 +36,54 @@ _PAGE_POLICY = (
 )
 
 
+@open_to(Caller.ANYONE)
+def to_start() -> AnyResponse:
+    """Redirect to the start page."""
+    return redirect(url_for("demo.show_start"))
+
+
 @blueprint.get("/")
 @open_to(Caller.ANYONE)
-def to_inbox() -> AnyResponse:
-    """Redirect to the inbox."""
-    return redirect(url_for("demo.show_inbox"))
+def show_start() -> Response:
+    """Show the five steps, each ticked once it is done."""
+    app = services()
+    with app.database.reading() as session:
+        steps = tour.load(session, _folder(), _reader_id(), app.spool, app.clock())
+    return _page("demo/start.html", tour=steps, refreshes=steps.changing)
+
+
+@blueprint.post("/ledger/alter")
+@open_to(Caller.ANYONE)
+def alter_row() -> AnyResponse:
+    """Alter the reader's newest ledger row in the database."""
+    with services().database.reading() as session:
+        rows = visitor.load(session, _reader_id()).rows
+    tampering.alter(services().database, _folder(), _reader_id(), rows[-1].seq)
+    return _to_step(4)
+
+
+@blueprint.post("/ledger/restore")
+@open_to(Caller.ANYONE)
+def restore_row() -> AnyResponse:
+    """Put the altered ledger row back."""
+    tampering.restore(services().database, _folder(), _reader_id())
+    return _to_step(4)
+
+
+@blueprint.post("/outage")
+@open_to(Caller.ANYONE)
+def start_outage() -> AnyResponse:
+    """Lock the database for ten seconds, and unsubscribe by one-click meanwhile."""
+    app = services()
+    with app.database.reading() as session:
+        reader = visitor.load(session, _reader_id())
+    email = tour.email_to_press(reader, inbox.list_emails(_inbox()))
+    file = app.database.engine.url.database
+    if app.spool is None or email is None or email.unsubscribe_url is None or file is None:
+        abort(404)
+    press = partial(inbox.press_unsubscribe, email.unsubscribe_url)
+    outage.start(_folder(), Path(file), app.spool, app.clock, email.topic, press)
+    return _to_step(5)
 
 
 @blueprint.get("/style.css")
@@ -46,14 +100,25 @@ def show_inbox() -> Response:
     """List the reader's emails, newest first, and the result of a mailing sent from this page."""
     sent = request.args.get("sent")
     mailing = next((each for each in mailings.newest(_folder()) if each.campaign == sent), None)
-    return _page("demo/inbox.html", emails=inbox.list_emails(_inbox()), mailing=mailing)
+    emails, reader = inbox.list_emails(_inbox()), _reader()
+    return _page("demo/inbox.html", emails=emails, mailing=mailing, refreshes=reader.is_email_due)
 
 
 @blueprint.get("/inbox/<name>")
 @open_to(Caller.ANYONE)
 def show_email(name: str) -> Response:
-    """Show an email, with the mail program's own Unsubscribe button beside the sender."""
-    return _page("demo/email.html", email=_email(name), pressed=request.args.get("pressed"))
+    """Show an email, with the email program's own Unsubscribe button beside the sender."""
+    email, reader = _email(name), _reader()
+    ended = next((row for row in reversed(reader.asked_for_less) if row.touches(email.topic)), None)
+    since = ended.recorded_at if ended is not None else services().clock()
+    return _page(
+        "demo/email.html",
+        email=email,
+        is_received=email.topic in reader.received,
+        pressed=request.args.get("pressed"),
+        confirmation=inbox.confirmation(inbox.list_emails(_inbox()), since),
+        refreshes=reader.is_email_due,
+    )
 
 
 @blueprint.get("/inbox/<name>/html")
@@ -70,22 +135,16 @@ def show_html(name: str) -> Response:
 @open_to(Caller.ANYONE)
 def show_source(name: str) -> Response:
     """Show an email's source, including its headers."""
-    return _page("demo/source.html", email=_email(name))
+    email = _email(name)
+    return _page("demo/source.html", email=email, parts=inbox.marked_headers(email.source))
 
 
 @blueprint.post("/inbox/<name>/unsubscribe")
 @open_to(Caller.ANYONE)
 def press_unsubscribe(name: str) -> AnyResponse:
     """Post to the unsubscribe URL, as a mailbox provider does for its reader (RFC 8058)."""
-    address = _email(name).unsubscribe_url
-    if address is None:
-        abort(404)
-    try:
-        status = inbox.press_unsubscribe(address)
-    except HTTPError as error:
-        status = error.code
-    except URLError:
-        status = 0
+    address = _email(name).unsubscribe_url or abort(404)
+    status = inbox.press_unsubscribe(address)
     return redirect(url("demo.show_email", name=name, pressed=status), 303)
 
 
@@ -94,6 +153,14 @@ def press_unsubscribe(name: str) -> AnyResponse:
 def next_mailing() -> AnyResponse:
     """Send the next mailing of a topic, and return to the inbox."""
     return redirect(url("demo.show_inbox", sent=_send().campaign), 303)
+
+
+@blueprint.post("/start-mailing")
+@open_to(Caller.ANYONE)
+def send_from_start() -> AnyResponse:
+    """Send the next mailing of a topic, and return to the start page."""
+    _send()
+    return _to_step(3)
 
 
 @blueprint.get("/mailing")
@@ -116,15 +183,15 @@ def send_mailing() -> AnyResponse:
 def show_report() -> Response:
     """Show the report on all mailings."""
     with services().database.reading() as session:
-        reports = summary.by_topic(report.rows(session))
-    return _page("demo/report.html", reports=reports, columns=report.EVENT_COLUMNS, folder=FOLDER)
+        found = summary.load(session)
+    return _page("demo/report.html", summary=found, columns=summary.COLUMNS, folder=FOLDER)
 
 
 @blueprint.route("/doctor", methods=["GET", "POST"])
 @open_to(Caller.ANYONE)
 def show_doctor() -> Response:
     """Judge a pasted message, as `preference-center doctor` does."""
-    return _page("demo/doctor.html", **doctor_page.values(services().settings, _inbox()))
+    return _page("demo/doctor.html", **doctor_page.values(services()))
 
 
 def _send() -> mailings.SentMailing:
@@ -133,6 +200,19 @@ def _send() -> mailings.SentMailing:
         abort(404)
     settings, database, languages = services().settings, services().database, services().languages
     return campaign.Sender(settings, database, languages, _folder()).send(topic, services().clock())
+
+
+def _to_step(number: int) -> AnyResponse:
+    return redirect(url("demo.show_start", _anchor=f"step-{number}"), 303)
+
+
+def _reader_id() -> UUID:
+    return services().settings.minter().subscriber_id(READER)
+
+
+def _reader() -> Visitor:
+    with services().database.reading() as session:
+        return visitor.load(session, _reader_id())
 
 
 def _folder() -> Path:
@@ -148,22 +228,23 @@ def _email(name: str) -> inbox.Email:
 
 
 def _page(template: str, **values: object) -> Response:
-    locale, today = language(), services().clock().date()
+    locale, now = language(), services().clock()
     with services().database.reading() as session:
         names = {topic.slug: topics.name(topic, locale) for topic in topics.list_topics(session)}
     slug = TOPICS[0].slug
     latest = campaign.latest_campaign(_folder(), slug)
-    links = services().settings.minter().mint(READER, slug, latest, day=today)
+    links = services().settings.minter().mint(READER, slug, latest, day=now.date())
     page = render(
         template,
         locale,
         reader=READER,
         topics=[new.slug for new in TOPICS],
         names=names,
-        today=today,
+        today=now.date(),
+        now=now,
         preferences_url=links.preferences_url,
         endpoint=request.endpoint,
-        **values,
+        **{"refreshes": False} | values,
     )
     response = Response(page, mimetype="text/html")
     response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=services().style_source)

@@ -1,26 +1,25 @@
 """How the demo's readers react to emails. Every reaction goes through `core`.
 
 A reaction can lead to others, days or weeks later: a reason, an undo, unsubscribing after asking
-for less, or subscribing again.
+for less, or subscribing again. Changes wait until many can be made at once.
 """
 
 from bisect import bisect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import heappop, heappush
 from itertools import accumulate, count
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from preference_center.core import reasons, subscriptions
-from preference_center.core.apply import apply_one
+from preference_center.core.apply import apply
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change, Draft
@@ -72,9 +71,8 @@ _REACTIONS: dict[str, dict[_Reaction, float]] = {
 }
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
-_Result = TypeVar("_Result")
-
 Action = Callable[[datetime], None]
+_FollowUp = Callable[[ChangeResult], None]
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,20 @@ class _GetMore(Change[ChangeResult]):
         if self.resumes:
             return subscriptions.resume(draft, self.topic, self.context)
         return subscriptions.set_frequency(draft, self.topic, Frequency.EVERY, self.context)
+
+
+@dataclass(frozen=True)
+class _TryUndo(Undo):
+    """An undo that changes nothing if it is refused."""
+
+    def make(self, draft: Draft) -> ChangeResult:
+        try:
+            return super().make(draft)
+        except UndoRefusal:
+            return draft.unchanged()
+
+
+_ReaderChange = Unsubscribe | Reduce | Undo | StartTopic | _GetMore
 
 
 class Schedule:
@@ -114,7 +126,7 @@ class Schedule:
 
 
 class Readers:
-    """All readers of the demo."""
+    """All readers of the demo. Call `make_changes` before their preferences are read."""
 
     def __init__(
         self, session: Session, topics: Mapping[str, Topic], schedule: Schedule, chance: Random
@@ -125,6 +137,7 @@ class Readers:
         self._schedule = schedule
         self._chance = chance
         self._latest: dict[str, str] = {}  # The latest campaign of each topic.
+        self._waiting: dict[UUID, tuple[_ReaderChange, _FollowUp]] = {}
         self._reactions = {
             slug: (list(accumulate(reactions.values())), list(reactions))
             for slug, reactions in _REACTIONS.items()
@@ -145,6 +158,18 @@ class Readers:
                 view = partial(self._view_page, slug, campaign)
                 self._schedule.plan(at + self._hours(hours), view)
 
+    def make_changes(self) -> bool:
+        """Make the changes that wait, and plan what follows them; return whether there were any."""
+        changes = list(self._waiting.values())
+        self._waiting.clear()
+        if not changes:
+            return False
+        latest = max(change.context.recorded_at for change, _ in changes)
+        results = apply(self._session, [change for change, _ in changes], latest)
+        for (_, follow_up), result in zip(changes, results, strict=True):
+            follow_up(result)
+        return True
+
     def _react(
         self, reaction: _Reaction, reader: UUID, slug: str, campaign: str, at: datetime
     ) -> None:
@@ -159,9 +184,9 @@ class Readers:
         elif reaction is Source.PAGE:
             self._leave_on_page(reader, slug, campaign, at)
         elif reaction is Source.COMPLAINT:
-            self._apply(Unsubscribe(reader, ALL, replace(context, source=reaction)), at)
+            self._change(Unsubscribe(reader, ALL, replace(context, source=reaction)))
         elif reaction is Source.BOUNCE:
-            self._apply(Unsubscribe(reader, ADDRESS, replace(context, source=reaction)), at)
+            self._change(Unsubscribe(reader, ADDRESS, replace(context, source=reaction)))
 
     def _view_page(self, slug: str, campaign: str, at: datetime) -> None:
         self.page_views[hour_of(at), slug, campaign] += 1
@@ -172,8 +197,12 @@ class Readers:
 
     def _leave(self, reader: UUID, slug: str | None, about: str, context: ChangeContext) -> None:
         """Unsubscribe from a topic, or from everything; `about` is the topic of the email."""
-        change = Unsubscribe(reader, Target.of(slug), context)
-        result = self._apply(change, context.recorded_at)
+        follow_up = partial(self._after_leaving, reader, about, context)
+        self._change(Unsubscribe(reader, Target.of(slug), context), follow_up)
+
+    def _after_leaving(
+        self, reader: UUID, about: str, context: ChangeContext, result: ChangeResult
+    ) -> None:
         if not result.changed:
             return
         # After one-click, only the change notice asks for a reason, and few readers answer it.
@@ -187,11 +216,21 @@ class Readers:
     def _reduce(
         self, reader: UUID, slug: str, choice: Frequency | Pause, context: ChangeContext
     ) -> None:
-        at = context.recorded_at
-        self._view_page(slug, context.campaign or "", at)
-        result = self._apply(Reduce(reader, slug, choice, context), at)
+        self._view_page(slug, context.campaign or "", context.recorded_at)
+        follow_up = partial(self._after_less, reader, slug, choice, context)
+        self._change(Reduce(reader, slug, choice, context), follow_up)
+
+    def _after_less(
+        self,
+        reader: UUID,
+        slug: str,
+        choice: Frequency | Pause,
+        context: ChangeContext,
+        result: ChangeResult,
+    ) -> None:
         if not result.changed:
             return
+        at = context.recorded_at
         soon, later = _DAY * self._chance.uniform(3, 30), _DAY * self._chance.uniform(31, 90)
         self._maybe(0.05, at + self._hours(8), self._undo, reader, result)
         self._maybe(0.09, at + soon, self._leave_after_less, reader, slug)
@@ -209,25 +248,36 @@ class Readers:
         reasons.record(self._session, reader, result.last_seq, code, note, at)
 
     def _undo(self, reader: UUID, result: ChangeResult, at: datetime) -> None:
-        with suppress(UndoRefusal):
-            context = ChangeContext(Source.PAGE, at, at)
-            self._apply(Undo(reader, result.first_seq, result.last_seq, context), at)
+        context = ChangeContext(Source.PAGE, at, at)
+        self._change(_TryUndo(reader, result.first_seq, result.last_seq, context))
 
     def _come_back(self, reader: UUID, slug: str, at: datetime) -> None:
         topic = self._topics[slug]
         context = ChangeContext(Source.PAGE, at, at, wording=JOINING.format(topic.texts["en"].name))
-        self._apply(StartTopic(reader, slug, at, context), at)
+        self._change(StartTopic(reader, slug, at, context))
 
     def _resume(self, reader: UUID, slug: str, at: datetime) -> None:
         context = ChangeContext(Source.PAGE, at, at)
-        self._apply(_GetMore(reader, slug, resumes=True, context=context), at)
+        self._change(_GetMore(reader, slug, resumes=True, context=context))
 
     def _remove_cap(self, reader: UUID, slug: str, at: datetime) -> None:
         context = ChangeContext(Source.PAGE, at, at)
-        self._apply(_GetMore(reader, slug, resumes=False, context=context), at)
+        self._change(_GetMore(reader, slug, resumes=False, context=context))
 
-    def _apply(self, change: Change[_Result], at: datetime) -> _Result:
-        return apply_one(self._session, change, at)
+    def _change(self, change: _ReaderChange, follow_up: _FollowUp = lambda _: None) -> None:
+        """Let a change wait for the others, but not for an earlier one by the same reader.
+
+        That one may lead to something else before this one.
+        """
+        if change.subscriber_id not in self._waiting:
+            self._waiting[change.subscriber_id] = change, follow_up
+            return
+        self.make_changes()
+        again = partial(self._change_at, change, follow_up)
+        self._schedule.plan(change.context.recorded_at, again)
+
+    def _change_at(self, change: _ReaderChange, follow_up: _FollowUp, _at: datetime) -> None:
+        self._change(change, follow_up)
 
     def _hours(self, average: float) -> timedelta:
         return _HOUR * self._chance.expovariate(1 / average)

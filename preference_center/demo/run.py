@@ -1,9 +1,13 @@
 """Run the demo: make its folder, then serve the pages and send emails in one process."""
 
+import sys
+import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
 from threading import Event, Thread
+from urllib.request import urlopen
 
 import click
 from flask import Flask
@@ -11,8 +15,10 @@ from flask import Flask
 from preference_center.demo import campaign, company, history
 from preference_center.demo.app import create_demo_app
 from preference_center.demo.company import FOLDER
+from preference_center.demo.hosts import LocalHosts
 from preference_center.demo.inbox import FolderTransport, inbox_folder
 from preference_center.i18n import Languages
+from preference_center.inbound.spool_replay import adopt, apply_batch
 from preference_center.outbound.worker import Worker
 from preference_center.server import serve
 from preference_center.settings.settings import Settings
@@ -21,25 +27,43 @@ from preference_center.store.upgrade import upgrade
 from preference_center.util import resources
 from preference_center.util.clock import utc_now
 
+_MAX_START_SECONDS = 60
+
 
 def run(listener: socket) -> None:
-    """Create the files that are missing, print the addresses to open, and serve until stopped."""
+    """Create the files that are missing, and serve until stopped. Print the addresses to open."""
     port = listener.getsockname()[1]
     folder = Path(FOLDER).resolve()
-    if not folder.exists():
-        click.echo("Creating half a year of a company’s mailings. This takes some seconds, once.")
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
     company.write_environment(settings, folder / company.ENVIRONMENT)
     templates = resources.folders("templates", settings.overrides_dir)
     languages = Languages(settings.languages, templates, settings.template_values())
+    _fill(settings, languages, folder)
+    serve(
+        partial(_start, settings, languages, folder),
+        listener,
+        wrap=lambda app: LocalHosts(app, port),
+    )
+
+
+def _fill(settings: Settings, languages: Languages, folder: Path) -> None:
+    """Make the database with its history, and the reader's first emails."""
     database = _database(settings)
     upgrade(database)
-    latest = history.fill(database, settings.minter(), company.people(), utc_now())
+    emails = company.people()
+    latest = history.fill(database, settings.minter(), emails, utc_now(), _show_progress)
+    # What a killed demo has left in its spool: until it is applied, no mailing may be sent.
+    adopt(database, company.spool_folder(folder), partial(apply_batch, database, utc_now))
     campaign.Sender(settings, database, languages, folder).send_first(latest, utc_now())
     database.close()
-    _print_addresses(settings, folder)
-    serve(partial(_start, settings, languages, folder), listener)
+
+
+def _show_progress(done: int, total: int) -> None:
+    if done == 0:
+        click.echo("Creating half a year of a company’s mailings, once. This takes some seconds.")
+    if sys.stdout.isatty():
+        click.echo(f"\r{done + 1} of {total} mailings", nl=done + 1 == total)
 
 
 def _start(settings: Settings, languages: Languages, folder: Path, *, connections: int) -> Flask:
@@ -47,6 +71,7 @@ def _start(settings: Settings, languages: Languages, folder: Path, *, connection
     transport = FolderTransport(inbox_folder(folder))
     worker = Worker(_database(settings), transport, settings, languages, utc_now)
     Thread(target=worker.run, args=(Event(),), daemon=True).start()
+    Thread(target=_announce, args=(settings, folder), daemon=True).start()
     return create_demo_app(settings, folder, connections=connections)
 
 
@@ -59,11 +84,22 @@ def _database(settings: Settings) -> Database:
     )
 
 
+def _announce(settings: Settings, folder: Path) -> None:
+    """Print the addresses as soon as the first of them answers."""
+    give_up = time.monotonic() + _MAX_START_SECONDS
+    while time.monotonic() < give_up:
+        with suppress(OSError), urlopen(f"{settings.public_url}/demo/", timeout=5):  # noqa: S310
+            _print_addresses(settings, folder)
+            return
+        time.sleep(0.05)
+
+
 def _print_addresses(settings: Settings, folder: Path) -> None:
     topic, base = company.TOPICS[0].slug, settings.public_url
     latest = campaign.latest_campaign(folder, topic)
     links = settings.minter().mint(company.READER, topic, latest, day=utc_now().date())
     click.echo(
+        f"Start here:              {base}/demo/\n"
         f"A reader's inbox:        {base}/demo/inbox\n"
         f"The sender's mailings:   {base}/demo/mailing\n"
         f"The report:              {base}/demo/report\n"

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -91,6 +91,7 @@ class Languages:
         made.filters["moment"] = lambda at: moment(_local(at, zone), locale)
         made.filters["isolate"] = texts.isolate_line if direction(code) == "rtl" else str
         made.filters["number"] = lambda number: format_decimal(number, locale=locale)
+        made.filters["percent"] = lambda share: format_percent(share, locale=locale)
         made.globals.update(self._shared)
         made.globals.update(lang=code, dir=direction(code), languages=self.names())
         return made

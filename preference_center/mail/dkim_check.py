@@ -1,4 +1,4 @@
-"""DKIM signatures (RFC 6376). The only module that calls dkimpy.
+"""DKIM signatures (RFC 6376). Only this module calls dkimpy, and the demo, which signs with it.
 
 This module works around three problems of dkimpy: it can raise any exception on hostile input, its
 run time grows with the square of the number of blanks in a row, and it logs domains and headers.

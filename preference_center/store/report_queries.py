@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, func, or_, select, union_all
+from sqlalchemy import Select, Subquery, and_, case, distinct, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from preference_center.core.vocab import Event, Source
 from preference_center.store.tables import (
     AnonymizedReason,
+    Claim,
     LedgerCount,
     LedgerRow,
     PageView,
@@ -94,6 +95,29 @@ def left_after(
         end = _midnight(_last_day(wanted.until) + timedelta(days=1))
         statement = statement.where(asked.recorded_at < end)
     return _of(statement, asked, wanted)
+
+
+def people(less: Collection[Event], sources: Collection[Source]) -> AnySelect:
+    """Return how many subscribers unsubscribed or did one of `less`: topic, count, those of `less`.
+
+    Each subscriber is counted once for a topic. Unsubscribes from all topics have no topic, and
+    erased subscribers have none either.
+    """
+    asked = distinct(case((LedgerRow.event.in_(less), LedgerRow.subscriber_id)))
+    statement: AnySelect = select(
+        LedgerRow.topic, func.count(distinct(LedgerRow.subscriber_id)), func.count(asked)
+    ).where(
+        LedgerRow.event.in_((Event.UNSUBSCRIBED, *less)),
+        LedgerRow.source.in_(sources),
+        LedgerRow.topic.is_not(None),
+    )
+    return statement.group_by(LedgerRow.topic)
+
+
+def claims() -> AnySelect:
+    """Return the number of emails claimed and not released: topic, campaign, count."""
+    statement: AnySelect = select(Claim.topic, Claim.campaign, func.count())
+    return statement.where(Claim.released_at.is_(None)).group_by(Claim.topic, Claim.campaign)
 
 
 def reasons(wanted: ReportFilter) -> AnySelect:

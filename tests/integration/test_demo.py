@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import unescape
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -71,6 +72,34 @@ def emails(base_url: str) -> dict[str, str]:
     return {_text(match[1]): name for name, match in named.items() if match is not None}
 
 
+def email_url(base_url: str, subject: str) -> str:
+    found = emails(base_url)
+    name = next(name for each, name in found.items() if each.startswith(subject))
+    return f"{base_url}/demo/inbox/{name}"
+
+
+def one_click_path(base_url: str, subject: str) -> str:
+    """Return the path of the one-click address of an email in the inbox."""
+    source = _text(get(f"{email_url(base_url, subject)}/source"))
+    found = re.search(r"List-Unsubscribe: <http://[^/]+(/u/[^>]+)>", source)
+    assert found is not None
+    return found[1]
+
+
+def step(base_url: str, number: int) -> str:
+    """Return the text of one of the five steps of the start page."""
+    page = get(f"{base_url}/demo/")
+    start = page.index(f'id="step-{number}"')
+    return _text(page[start - 4 : page.index("</li>\n", start)])
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command on the demo's data, as the report page tells."""
+    line = f'. {FOLDER}/env.sh; exec {processes.COMMAND} "$@"'
+    shell = ["sh", "-c", line, "sh", *arguments]
+    return subprocess.run(shell, cwd=folder, capture_output=True, check=False)
+
+
 def newest_mailings(page: str) -> list[dict[str, int]]:
     """Return the rows of the table of mailings, newest first, as numbers by column heading."""
     table = page[page.index("<table") : page.index("</table>")]
@@ -82,10 +111,49 @@ def newest_mailings(page: str) -> list[dict[str, int]]:
 
 def test_it_prints_the_urls_to_open(running: tuple[str, processes.Running]) -> None:
     base_url, process = running
+    processes.wait_for(lambda: "Ctrl+C" in process.output, "the addresses")
     found = re.findall(r"https?://\S+", process.output)
-    assert [url.removeprefix(base_url)[:6] for url in found[:3]] == ["/demo/"] * 3
-    assert [url.split("/")[3] for url in found[3:5]] == ["u", "p"]
-    assert all(url.startswith(base_url) and get(url) for url in found[:5])
+    assert found[0] == f"{base_url}/demo/"
+    assert [url.removeprefix(base_url)[:6] for url in found[1:4]] == ["/demo/"] * 3
+    assert [url.split("/")[3] for url in found[4:6]] == ["u", "p"]
+    assert all(url.startswith(base_url) and get(url) for url in found[:6])
+
+
+def test_it_says_what_it_does_before_it_answers(running: tuple[str, processes.Running]) -> None:
+    assert running[1].output.startswith("Creating half a year of a company’s mailings")
+
+
+HOSTS = ("localhost:{}", "127.0.0.1:{}", "[::1]:{}", "LOCALHOST:{}")
+OTHER_HOSTS = ("evil.example:{}", "localhost", "localhost:1", "localhost.evil.example:{}", "")
+
+
+@pytest.mark.parametrize("host", [*HOSTS, *OTHER_HOSTS])
+def test_only_this_machine_may_be_named_as_the_host(base_url: str, host: str) -> None:
+    """Otherwise another site could read the pages, under a name that leads to 127.0.0.1."""
+    port = int(base_url.rpartition(":")[2])
+    unsubscribe = one_click_path(base_url, "Product news")
+    for method, path in (("GET", "/demo/"), ("GET", unsubscribe), ("POST", unsubscribe + "x")):
+        connection = HTTPConnection("127.0.0.1", port)
+        connection.putrequest(method, path, skip_host=True)
+        if host:
+            connection.putheader("Host", host.format(port))
+        connection.endheaders()
+        status = connection.getresponse().status
+        connection.close()
+        expected = 200 if method == "GET" and host in HOSTS else 400  # The POST's link is broken.
+        assert (method, status) == (method, expected)
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS)
+def test_a_one_click_request_for_another_host_changes_nothing(base_url: str, host: str) -> None:
+    port = int(base_url.rpartition(":")[2])
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.putrequest("POST", one_click_path(base_url, "Product news"), skip_host=True)
+    connection.putheader("Host", host.format(port))
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()
+    assert '<span class="pill">' not in get(email_url(base_url, "Product news"))
 
 
 def test_only_the_owner_can_read_its_keys(
@@ -101,8 +169,8 @@ def test_every_page_links_to_the_others(base_url: str, page: str) -> None:
     html = get(f"{base_url}/demo/{page}")
     nav = html[html.index("<nav") : html.index("</nav>")]
     paths = re.findall(r'href="([^"]+)"', nav)
-    assert paths[:3] == [f"/demo/{other}" for other in PAGES]
-    assert "Your email preferences" in get(paths[3])
+    assert paths[:4] == ["/demo/", *(f"/demo/{other}" for other in PAGES)]
+    assert "Your email preferences" in get(paths[4])
     assert nav.count("aria-current") == 1
     assert " style=" not in html
     assert "<script" not in html
@@ -127,9 +195,15 @@ def test_unsubscribing_in_the_email_program_ends_the_topic(base_url: str, folder
     email = inbox.list_emails(inbox.inbox_folder(folder / FOLDER))[0]
     assert re.search(rf"{base_url}/r/\S+/undo", email.text)
     _, page = post(f"{base_url}/demo/next-mailing", topic="weekly-news")
-    left_out = re.search(r"to ([\d,]+) people. Left out: (\d+) who asked for less, (\d+)", page)
-    assert left_out is not None
-    assert all(_number(count) for count in left_out.groups())
+    counts = re.search(
+        r"to ([\d,]+) of ([\d,]+) people. Left out: (\d+) who asked for less, (\d+) who left, "
+        r"([\d,]+) who never",
+        page,
+    )
+    assert counts is not None
+    sent, asked, *left_out = map(_number, counts.groups())
+    assert all(left_out)
+    assert sent + sum(left_out) == asked == 1000
     assert "ada@example.org has left it" in _text(page)
 
 
@@ -139,13 +213,13 @@ def test_a_second_mailing_skips_subscribers_at_their_frequency_cap(base_url: str
     url, page = post(f"{base_url}/demo/mailing", topic="offers")
     assert url == f"{base_url}/demo/mailing"
     second, first = newest_mailings(page)[:2]
-    capped = first["Mailed"] - second["Mailed"]
+    capped = first["Emailed"] - second["Emailed"]
     assert capped > 0
     assert second == first | {
-        "Mailed": first["Mailed"] - capped,
+        "Emailed": first["Emailed"] - capped,
         "Asked for fewer": first["Asked for fewer"] + capped,
     }
-    assert sum(second.values()) == 3000
+    assert sum(second.values()) == 1000
 
 
 def test_a_mailing_shows_some_skipped_addresses_masked(base_url: str) -> None:
@@ -160,8 +234,7 @@ def test_a_mailing_shows_some_skipped_addresses_masked(base_url: str) -> None:
 
 
 def test_the_report_equals_that_of_the_command(base_url: str, folder: Path) -> None:
-    command = f". {FOLDER}/env.sh; exec {processes.COMMAND} report --format json"
-    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, check=True)
+    done = command(folder, "report", "--format", "json")
     left: Counter[str] = Counter()
     for line in json.loads(done.stdout):
         left[line["topic"]] += line["left"]
@@ -169,6 +242,53 @@ def test_the_report_equals_that_of_the_command(base_url: str, folder: Path) -> N
     totals = re.findall(r'id="topic-([\w-]*)">.*?<dt>Left</dt><dd>([\d,]+)</dd>', html, re.DOTALL)
     assert {slug: _number(count) for slug, count in totals} == left
     assert html.count("<meter") > 8
+
+
+def test_the_report_begins_with_a_rate(base_url: str) -> None:
+    html = get(f"{base_url}/demo/report")
+    main = _text(html[html.index("<main") :])
+    rate = re.search(r"came to leave a newsletter ([\d,]+) times. ([\d,]+) times \((\d+)%\)", main)
+    assert rate is not None
+    came, less, share = map(_number, rate.groups())
+    assert round(100 * less / came) == share
+    assert "Of " in main
+    assert "per 1,000 emails" in main
+    assert "<q " in html
+
+
+def test_an_altered_row_is_found_and_can_be_restored(base_url: str, folder: Path) -> None:
+    assert "none was altered, and none is missing" in step(base_url, 4)
+    assert command(folder, "verify-ledger").returncode == 0
+    post(f"{base_url}/demo/ledger/alter")
+    found = re.search(r"\S+: row (\d+) was altered", step(base_url, 4))
+    assert found is not None
+    assert f"Row {found[1]} of Ada’s ledger was altered" in step(base_url, 4)
+    post(f"{base_url}/demo/ledger/alter")  # no second row
+    verified = command(folder, "verify-ledger")
+    assert verified.returncode == 1
+    assert verified.stderr.decode().count("was altered") == 1
+    post(f"{base_url}/demo/ledger/restore")
+    post(f"{base_url}/demo/ledger/restore")
+    assert step(base_url, 4).startswith("Alter the ledger Done")
+    assert "none was altered, and none is missing" in step(base_url, 4)
+    assert command(folder, "verify-ledger").returncode == 0
+
+
+def test_an_unsubscribe_while_the_database_is_locked_is_kept_and_applied(
+    base_url: str, folder: Path
+) -> None:
+    post(f"{base_url}/demo/outage")
+    page = get(f"{base_url}/demo/")
+    assert "was answered 200 after" in _text(page)
+    assert "1 unsubscribe was in the spool" in _text(page)
+    assert re.search(r'http-equiv="refresh" content="2; url=/demo/\?at=\d+#step-5"', page)
+    assert "waiting" in command(folder, "spool", "status").stdout.decode()
+    with pytest.raises(HTTPError) as refused:  # Nobody who waits in the spool may be emailed.
+        post(f"{base_url}/demo/mailing", topic="offers")
+    assert refused.value.code == 503
+    refused.value.close()
+    processes.wait_for(lambda: "unsubscribe was applied" in step(base_url, 5), "the unsubscribe")
+    assert step(base_url, 5).startswith("Stop the database Done")
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
@@ -217,9 +337,9 @@ def test_a_port_in_use_is_reported_in_a_sentence(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_root_redirects_to_the_inbox(base_url: str) -> None:
+def test_the_root_redirects_to_the_start_page(base_url: str) -> None:
     with urlopen(base_url) as answer:
-        assert answer.url == f"{base_url}/demo/inbox"
+        assert answer.url == f"{base_url}/demo/"
 
 
 def test_an_unknown_email_is_404(base_url: str) -> None:
@@ -241,7 +361,7 @@ def test_an_unknown_topic_is_404(base_url: str, path: str) -> None:
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/x", "mailing", "report", "style.css"])
 def test_a_real_installation_has_no_demo(client: FlaskClient, path: str) -> None:
     assert client.get(f"/demo/{path}").status_code == 404
-    for press in ("next-mailing", "mailing"):
+    for press in ("next-mailing", "mailing", "outage", "ledger/alter"):
         sent = client.post(f"/demo/{press}", data={"topic": "weekly-news"})
         assert sent.status_code == 404
 

@@ -1,6 +1,9 @@
 """The demo, from its inbox to the next mailing."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -12,14 +15,20 @@ from tests.support import processes
 MAX_WAIT = 30  # seconds for a change notice to arrive
 MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 READER = "ada@example.org"
-PAGES = ("inbox", "mail", "source", "mailing", "report")
+PAGES = ("start", "inbox", "email", "source", "mailing", "report", "doctor")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield the URL of a running demo."""
+    """Yield the URL of a running demo, which several tests share."""
+    with running_demo(tmp_path_factory.mktemp("demo")) as url:
+        yield url
+
+
+@contextmanager
+def running_demo(folder: Path) -> Iterator[str]:
+    """Yield the URL of a demo in `folder`."""
     port = processes.free_port()
-    folder = tmp_path_factory.mktemp("demo")
     with processes.running({}, "demo", "--port", str(port), cwd=folder) as running:
         base = f"http://localhost:{port}"
         processes.wait_until_answering(running, f"{base}/healthz", MAX_START)
@@ -27,18 +36,52 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_for_email(page: Page, subject: str, times: int = 1) -> None:
-    """Check for new mail until `subject` has arrived `times` times."""
+    """Check for new email until `subject` has arrived `times` times."""
     for _ in range(MAX_WAIT):
-        page.get_by_role("link", name="Check for new mail").click()
+        page.get_by_role("link", name="Check for new email").click()
         if page.get_by_role("link", name=subject).count() >= times:
             return
         page.wait_for_timeout(1000)
-    pytest.fail(f"no mail {subject!r}")
+    pytest.fail(f"no email {subject!r}")
 
 
 def send(page: Page, topic: str) -> None:
     page.get_by_role("button", name=f"Send {topic}").click()
     expect(page.get_by_role("status")).to_contain_text(f"{topic} went to ")
+
+
+def test_the_five_steps_tick_themselves_off(tmp_path: Path, page: Page) -> None:
+    with running_demo(tmp_path) as demo:
+        steps = page.get_by_role("main").get_by_role("list").first.locator("> li")
+        ticked = page.get_by_text("Done", exact=True)
+        page.goto(f"{demo}/")
+        expect(steps).to_have_count(5)
+        expect(ticked).to_have_count(0)
+        # 1: leave by the button beside the sender
+        page.get_by_role("link", name="Open Ada’s email").click()
+        page.get_by_role("button", name="Unsubscribe").click()
+        expect(page.get_by_role("status")).to_contain_text("the sender answered 200")
+        expect(page.get_by_role("button", name="Unsubscribe")).to_have_count(0)
+        # 2: the confirmation comes without a reload
+        confirmation = page.get_by_role("link", name="The confirmation has arrived")
+        confirmation.click(timeout=MAX_WAIT * 1000)
+        page.get_by_role("heading", name="You’re unsubscribed from Weekly news").wait_for()
+        # 3: the next mailing leaves her out
+        page.get_by_role("navigation").get_by_role("link", name="Five steps").click()
+        page.get_by_role("button", name="Send Weekly news").click()
+        expect(steps.nth(2)).to_contain_text(f"{READER} has left it")
+        expect(ticked).to_have_count(3)
+        # 4: an altered row is found
+        page.get_by_role("button", name="Alter one row").click()
+        expect(steps.nth(3)).to_contain_text("row 4 was altered")
+        page.get_by_role("button", name="Restore it").click()
+        expect(steps.nth(3)).to_contain_text("none was altered, and none is missing")
+        # 5: the database is locked, and the unsubscribe is kept
+        page.get_by_role("button", name="Stop the database").click()
+        expect(steps.nth(4)).to_contain_text("was answered 200")
+        applied = steps.nth(4).get_by_text("the unsubscribe was applied")
+        applied.wait_for(timeout=MAX_WAIT * 1000)
+        expect(ticked).to_have_count(5)
 
 
 def test_unsubscribing_in_the_email_program_affects_the_next_mailing(demo: str, page: Page) -> None:
@@ -105,7 +148,9 @@ def test_asking_for_less_affects_the_next_mailing(demo: str, page: Page) -> None
 
 def test_the_report_counts_a_change_immediately(demo: str, page: Page) -> None:
     page.goto(f"{demo}/report")
-    paused = page.locator("#topic-product-news + dl div", has_text="Paused").locator("dd")
+    paused = page.locator("#topic-product-news ~ dl div", has_text="Paused").locator(
+        "dd:not(.soft)"
+    )
     before = int(paused.inner_text())
     page.goto(f"{demo}/inbox")
     page.get_by_role("link", name="letters that write themselves").click()
@@ -117,10 +162,26 @@ def test_the_report_counts_a_change_immediately(demo: str, page: Page) -> None:
     expect(paused).to_have_text(str(before + 1))
 
 
-def test_the_readers_preferences_are_one_click_away(demo: str, page: Page) -> None:
+def test_the_readers_preferences_are_one_click_away_and_lead_back(demo: str, page: Page) -> None:
     page.goto(f"{demo}/report")
-    page.get_by_role("link", name="The reader’s preferences").click()
+    page.get_by_role("link", name="Ada’s preferences").click()
     page.get_by_role("heading", name="Your email preferences").wait_for()
+    page.get_by_role("link", name="Back to the inbox").click()
+    page.get_by_role("heading", name="Inbox").wait_for()
+
+
+def test_the_doctor_first_shows_an_email_that_passes(demo: str, page: Page) -> None:
+    page.goto(f"{demo}/report")
+    page.get_by_role("navigation").get_by_role("link", name="Doctor").click()
+    verdict = page.get_by_role("status")
+    expect(verdict).to_have_text(re.compile("would show the one-click button. Failures: 0."))
+    page.get_by_role("button", name="Check it").click()  # as pasted
+    expect(verdict).to_have_text(re.compile("would show the one-click button. Failures: 0."))
+    page.get_by_role("link", name="A good email").click()
+    page.get_by_role("link", name="Not signed").click()
+    expect(verdict).to_contain_text("would show no button")
+    page.get_by_role("link", name="Rewritten by a provider").click()
+    expect(page.get_by_role("main")).to_contain_text("unsubscribes go to them, not to you")
 
 
 def test_the_source_of_an_email_is_one_click_away(demo: str, page: Page) -> None:
@@ -129,6 +190,8 @@ def test_the_source_of_an_email_is_one_click_away(demo: str, page: Page) -> None
     page.get_by_role("link", name="Show the source").click()
     source = page.get_by_role("region", name="Source")
     expect(source).to_contain_text("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    marked = [text.partition(":")[0] for text in source.locator("mark").all_inner_texts()]
+    assert marked == ["List-Unsubscribe", "List-Unsubscribe-Post", "List-Id"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -154,8 +217,11 @@ def test_the_demo_fits_a_phone_a_tablet_and_a_desktop(demo: str, page: Page, wid
 
 def open_page(demo: str, page: Page, name: str) -> None:
     """Open one of `PAGES`; send a mailing if the page of mailings is empty."""
-    page.goto(f"{demo}/{name if name in ('mailing', 'report') else 'inbox'}")
-    if name in ("mail", "source"):
+    own = {"start": "", "email": "inbox", "source": "inbox"}
+    page.goto(f"{demo}/{own.get(name, name)}")
+    while page.locator("meta[http-equiv=refresh]").count():  # An email is on its way.
+        page.wait_for_timeout(500)
+    if name in ("email", "source"):
         page.get_by_role("link", name="the harbour is open again").first.click()
     if name == "source":
         page.get_by_role("link", name="Show the source").click()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from preference_center.server import ASK_AGAIN_SECONDS
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
 from tests.support import load, make, postgres, processes
@@ -128,6 +129,7 @@ def test_a_server_that_stops_answers_what_it_has_begun(
         time.sleep(0.5)  # until the server has read it
         process.process.send_signal(signal.SIGTERM)
         processes.wait_for(lambda: not accepts(base_url), "a server that accepts nothing")
+        time.sleep(ASK_AGAIN_SECONDS + 0.5)  # until the process was asked again to stop
         assert_unsubscribed(begun.request(RFC[5:]))
         assert process.process.wait(STOP_SECONDS) == 0
     assert served.unsubscribe_count() == 1

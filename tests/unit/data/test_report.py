@@ -10,9 +10,11 @@ from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    audience,
     erasure,
     page_views,
     reasons,
+    topics,
 )
 from preference_center.core.vocab import Event, Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.data import report
@@ -353,3 +355,38 @@ def test_a_period_is_found_by_an_index(database: Database) -> None:
     counts, stream = plans
     assert "pk_ledger_counts" in counts or "sqlite_autoindex_ledger_counts_1" in counts
     assert "ix_ledger_recorded_at" in stream
+
+
+def test_who_took_less_instead_of_leaving(database: Database) -> None:
+    """Each person counts once for a topic; complaints, imports and other topics do not count."""
+    with database.transaction() as session:
+        for name in ("ada", "ben", "cleo", "dana"):
+            make.subscriber(session, f"{name}@example.org", "weekly-news", "offers")
+        _reduce(session, Frequency.WEEKLY)
+        _reduce(session, Pause.TWO_WEEKS, campaign="48")
+        make.unsubscribe(session, ADA, at=make.NOW + DAY)
+        _reduce(session, Frequency.MONTHLY, "ben@example.org")
+        make.unsubscribe(session, "cleo@example.org", campaign="47", source="one-click")
+        make.unsubscribe(session, "dana@example.org", source="complaint")
+        make.unsubscribe(session, "dana@example.org", None)
+        _reduce(session, Pause.TWO_WEEKS, "ben@example.org", slug="offers")
+        make.unsubscribe(session, "ben@example.org", None, at=make.NOW + 31 * DAY)
+    with database.reading() as session:
+        assert report.stayed(session) == {
+            "weekly-news": report.Stayed(came=3, took_less=2, left_later=1),
+            "offers": report.Stayed(came=1, took_less=1, left_later=0),
+        }
+
+
+def test_claimed_emails_are_counted_unless_they_were_released(database: Database) -> None:
+    emails = [f"{name}@example.org" for name in ("ada", "ben", "cleo")]
+    ids = [make.id_of(email) for email in emails]
+    with database.transaction() as session:
+        for email in emails:
+            make.subscriber(session, email)
+        topic = topics.get(session, "weekly-news")
+        for campaign in ("47", "48"):
+            audience.claim(session, topic, campaign, ids, make.NOW)
+        audience.release(session, topic, "48", ids[:1], make.NOW)
+    with database.reading() as session:
+        assert report.emailed(session) == {("weekly-news", "47"): 3, ("weekly-news", "48"): 2}

@@ -15,9 +15,10 @@ from sqlalchemy import func, select
 from preference_center.core import audience, subscribers, topics, verification
 from preference_center.core.vocab import Source
 from preference_center.data import report
+from preference_center.data.report import Stayed
 from preference_center.demo import campaign, company, history, readers
 from preference_center.demo.inbox import inbox_folder
-from preference_center.demo.summary import NEWEST, by_topic
+from preference_center.demo.summary import NEWEST, by_topic, load
 from preference_center.i18n import Languages
 from preference_center.links.minter import Minter
 from preference_center.settings.reader import LANGUAGES
@@ -218,12 +219,36 @@ def test_the_report_lists_the_newest_mailings_and_sums_the_others() -> None:
     named = [report.ReportRow("offers", day, Counter(left=1)) for day in days]
     lines = [report.ReportRow("offers", "", Counter(came_back=2)), *named]
     everything = report.ReportRow("", "2026-10-08", Counter(left=1, reason_too_many=1))
-    offers, last = by_topic([*lines, everything])
+    offers, last = by_topic([*lines, everything], {"offers": Stayed(20, 4, 1)}, {})
     assert [line.campaign for line in offers.newest] == days[::-1][:NEWEST]
     assert (offers.older, offers.older_counts) == (4, Counter(left=4))
     assert (offers.columns, offers.total) == (["left", "came_back"], Counter(left=16, came_back=2))
     assert offers.without == Counter(came_back=2)
     assert (last.slug, last.reasons) == ("", [("too_many", 1)])
+    assert (offers.stayed, last.stayed) == (Stayed(20, 4, 1), Stayed(0, 0, 0))
+
+
+def test_the_report_counts_people_and_emails(made: Database) -> None:
+    with made.reading() as session:
+        summary, claims = load(session), count(made, Claim)
+    topics_of = [each for each in summary.reports if each.slug]
+    assert sum(each.total["emailed"] for each in topics_of) == claims
+    for each in topics_of:
+        less = each.total["reduced"] + each.total["paused"]
+        assert each.stayed.left_later <= each.total["left_after_less"]
+        assert 0 < each.stayed.took_less <= less
+        assert each.stayed.took_less < each.stayed.came <= less + each.total["left"]
+        assert each.share_of_emails("left") == each.total["left"] / each.total["emailed"]
+        assert each.share_of_emails("opened") is None
+    assert any(each.notes for each in topics_of)
+    assert summary.stayed.came == sum(each.stayed.came for each in topics_of)
+
+
+def test_the_progress_of_the_history_is_told(database: Database) -> None:
+    told: list[tuple[int, int]] = []
+    history.fill(database, make.minter(), FEW, make.NOW, lambda *each: told.append(each))
+    total = len(list(history.mailings(make.NOW)))
+    assert told == [(done, total) for done in range(total)]
 
 
 def test_complaints_and_bounces_do_not_count_as_leaving(made: Database) -> None:
