@@ -136,7 +136,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     ),
     "lifting a cap": (
         [reduce(Frequency.MONTHLY), set_frequency(Frequency.EVERY)],
-        "You’ll get every email of Weekly news",
+        "You’ll get every Weekly news email",
         [f"From {DATE}, {ADA} gets every email of Weekly news."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),

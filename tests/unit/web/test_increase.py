@@ -51,7 +51,7 @@ def test_an_increase_always_sends_a_notice_at_once(
     before = site.subscriptions()
     assert "Weekly news: every email (was: at most once a month)" in save(site).text
     (message,) = site.emails()
-    assert message["Subject"] == "You’ll get every email of Weekly news"
+    assert message["Subject"] == "You’ll get every Weekly news email"
     asked = site.page(f"{path_in(message, '/r/', '/undo')}")
     assert "You’ll get Weekly news at most once a month, as before." in asked.text
     assert site.press_and_follow(asked, "Undo").heading == "Everything is as it was"
@@ -74,7 +74,7 @@ def test_the_notice_covers_only_its_own_form(center: Site) -> None:
     before = center.subscriptions()
     save(center)
     (message,) = center.emails()
-    assert message["Subject"] == "You’ll get every email of Weekly news"
+    assert message["Subject"] == "You’ll get every Weekly news email"
     center.press(center.page(path_in(message, "/r/", "/undo")), "Undo")
     assert center.subscriptions() == before
     assert center.subscriptions()["weekly-news"][1] == "monthly"
@@ -87,7 +87,7 @@ def test_a_later_change_does_not_drop_the_notice(center: Site) -> None:
     page.choose("3 months")
     center.press(page, "Pause all emails")
     (message,) = center.emails()
-    assert message["Subject"] == "You’ll get every email of Weekly news"
+    assert message["Subject"] == "You’ll get every Weekly news email"
     assert "Undo" not in mailer.plain(message)
 
 
