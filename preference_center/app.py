@@ -64,7 +64,11 @@ def create_app(
     prefix = urlsplit(settings.public_url).path
     shown["style_url"] = f"{prefix}/{style_name}"
     languages = Languages(
-        settings.languages, resources.folders("templates", settings.overrides_dir), shown
+        settings.languages,
+        resources.folders("templates", settings.overrides_dir),
+        shown,
+        settings.time_zone,
+        settings.overrides_dir,
     )
     metrics = Metrics()
     app.extensions[EXTENSION] = Services(

@@ -15,7 +15,8 @@ from jinja2.bccache import Bucket
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
-from preference_center import create_app, i18n
+from preference_center import create_app
+from preference_center.i18n import languages
 from preference_center.store import Database, engine, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
@@ -73,7 +74,7 @@ def _compiled_templates() -> Iterator[None]:
         return Environment(**options, bytecode_cache=caches[escapes])
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(i18n, "Environment", environment)
+        patched.setattr(languages, "Environment", environment)
         yield
 
 

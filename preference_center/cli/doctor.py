@@ -84,7 +84,7 @@ def read_installation(environ: Mapping[str, str]) -> Installation:
     installation = Installation(
         public_url=reader.public_url("PUBLIC_URL", required=False),
         link_keys=reader.keys("LINK_KEYS", required=False),
-        mail_from=reader.address("MAIL_FROM"),
+        mail_from=reader.sender("MAIL_FROM")[1],
     )
     reader.finish()
     return installation

@@ -11,6 +11,7 @@ from preference_center.app import create_app
 from preference_center.cli.common import settings_or_exit
 from preference_center.cli.database import opened_database
 from preference_center.cli.ports import PORT, listening_socket
+from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.inbound.spool_folder import require_writable
 from preference_center.providers.registry import event_readers
@@ -35,6 +36,7 @@ def serve(host: str, port: int, processes: int | None) -> None:
     socket that systemd passes is used instead of --host and --port.
     """
     settings = settings_or_exit(_read_served)
+    check_texts(settings)
     processes = _process_count(settings, processes)
     try:
         with opened_database(*KeyKind, long_statements=False):

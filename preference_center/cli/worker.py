@@ -7,6 +7,7 @@ import click
 
 from preference_center.cli.common import stop_event
 from preference_center.cli.database import opened_database
+from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.outbound.transport import SmtpTransport
@@ -28,9 +29,15 @@ def worker() -> None:
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
             sys.exit(2)
+        check_texts(settings)
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
-        folders = resources.folders("templates", settings.overrides_dir)
-        languages = Languages(settings.languages, folders, settings.template_values())
+        languages = Languages(
+            settings.languages,
+            resources.folders("templates", settings.overrides_dir),
+            settings.template_values(),
+            settings.time_zone,
+            settings.overrides_dir,
+        )
         transport = SmtpTransport(settings.smtp_url)
         Worker(database, transport, settings, languages, utc_now).run(stop)

@@ -1,7 +1,7 @@
 """What a change is about, how it came in, and what it led to, as plain values."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from preference_center.core.vocab import Scope, Source
 
@@ -50,7 +50,8 @@ class ChangeContext:
     none. `original_source` is the source recorded in an imported row. `language` is set if the
     subscriber used another language than the default; later emails use it. `in_reply_to` is the
     Message-ID of the email that triggered the change. `stated_source` describes an unsubscribe in
-    the words of the file it was imported from; the ledger's details keep it.
+    the words of the file it was imported from; the ledger's details keep it. `time_zone` is the
+    zone of the days that the subscriber was shown: a pause and the time for undo end with them.
     """
 
     source: Source
@@ -63,6 +64,7 @@ class ChangeContext:
     language: str | None = None
     in_reply_to: str | None = None
     stated_source: str = ""
+    time_zone: tzinfo = UTC
 
     @property
     def effective_source(self) -> Source:

@@ -87,6 +87,11 @@ class SubscriberPreferences:
         ready = self.email is not None and self.reachable and not self.complained
         return ready and topic.offered and not topic.received
 
+    @property
+    def has_choice(self) -> bool:
+        """Return True if a topic is received, or can be started where emails are sent."""
+        return any(topic.received or self.can_start(topic) for topic in self.topics.values())
+
     def is_complete(self, slug: str) -> bool:
         """Return True if no other topic is offered or received: leaving it leaves everything."""
         others = (topic for topic in self.topics.values() if topic.slug != slug)

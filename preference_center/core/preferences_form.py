@@ -92,9 +92,10 @@ class PauseAll(Change[ChangeResult]):
 
     def make(self, draft: Draft) -> ChangeResult:
         first = draft.subscriber.seq + 1
-        until = subscriptions.paused_until(self.length, self.context.recorded_at)
+        context = self.context
+        until = subscriptions.paused_until(self.length, context.recorded_at, context.time_zone)
         for slug in draft.topics:
-            subscriptions.pause(draft, slug, until, self.context)
+            subscriptions.pause(draft, slug, until, context)
         return draft.since(first)
 
 

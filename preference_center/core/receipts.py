@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -102,8 +102,12 @@ def read(
     last: int,
     locale: str,
     now: datetime,
+    zone: tzinfo,
 ) -> ShownReceipt | None:
-    """Return what ledger rows `first` to `last` changed, or None once that is erased."""
+    """Return what ledger rows `first` to `last` changed, or None once that is erased.
+
+    The last day of undo is a day in `zone`.
+    """
     if subscriber is None:
         return None
     entries = ledger.load(session, subscriber.subscriber_id, first)
@@ -117,8 +121,8 @@ def read(
     asked, reason = _question(session, subscriber, left)
     return ShownReceipt(
         changes=changes,
-        state=_state(entries, subscriber, last, changes[0], now),
-        undo_until=undo.undo_until(max(change.at for change in changes)),
+        state=_state(entries, subscriber, last, changes[0], now, zone),
+        undo_until=undo.undo_until(max(change.at for change in changes), zone),
         notice_pending=outbox.has_pending(session, subscriber.subscriber_id, last),
         preferences=current,
         reason_for=asked,
@@ -133,9 +137,10 @@ def _state(
     last: int,
     change: ShownChange,
     now: datetime,
+    zone: tzinfo,
 ) -> ReceiptState:
     try:
-        before = undo.state_before(entries, subscriber, last, now)
+        before = undo.state_before(entries, subscriber, last, now, zone)
     except UndoRefusal as refusal:
         return _STATE_OF_REFUSAL[type(refusal)]
     if not undo.is_undone(subscriber, before):

@@ -5,7 +5,7 @@ Anyone with the link may ask for less. If more is asked for, the caller notifies
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from preference_center.core.change import ChangeContext, ChangeResult, Target
@@ -32,16 +32,17 @@ class Reduce(Change[ChangeResult]):
         return reduce_or_pause(draft, self.topic, self.choice, self.context)
 
 
-def paused_until(pause: Pause, now: datetime) -> datetime:
-    """Return when a pause that begins now ends: the start (UTC) of the day that a page names."""
-    today = now.astimezone(UTC).date()
+def paused_until(pause: Pause, now: datetime, zone: tzinfo) -> datetime:
+    """Return when a pause that begins now ends: the start of a day in the zone of the pages."""
+    today = now.astimezone(zone).date()
     if pause is Pause.TWO_WEEKS:
         day = today + timedelta(days=14)
     else:
         months = today.month - 1 + int(pause.partition("-")[0])
         year, month = today.year + months // 12, months % 12 + 1
         day = today.replace(year, month, min(today.day, monthrange(year, month)[1]))
-    return datetime.combine(day, time(), UTC)
+    # In UTC: an ambiguous time of a zone equals no time of another.
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def reduce_or_pause(
@@ -49,7 +50,8 @@ def reduce_or_pause(
 ) -> ChangeResult:
     """Apply a cap or a pause, unless the subscriber gets no more than that already."""
     if isinstance(choice, Pause):
-        return pause(draft, topic, paused_until(choice, context.recorded_at), context)
+        until = paused_until(choice, context.recorded_at, context.time_zone)
+        return pause(draft, topic, until, context)
     if not choice.is_less_than(_frequency(draft.subscriber, topic)):
         return draft.unchanged()
     return set_frequency(draft, topic, choice, context)

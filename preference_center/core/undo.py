@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from preference_center.core import history
@@ -44,7 +44,7 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
     that of the undone rows. Undoing them again succeeds and changes nothing.
     """
     entries, subscriber = [each for each in draft.entries if each.seq >= first], draft.subscriber
-    before = state_before(entries, subscriber, last, context.recorded_at)
+    before = state_before(entries, subscriber, last, context.recorded_at, context.time_zone)
     context = replace(context, campaign=_campaign(entries, last))
     changed = [Target.from_key(key) for key in before if not _is_restored(subscriber, before, key)]
     if not changed:
@@ -58,7 +58,7 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
 
 
 def state_before(
-    entries: Sequence[LedgerEntry], subscriber: Subscriber, last: int, now: datetime
+    entries: Sequence[LedgerEntry], subscriber: Subscriber, last: int, now: datetime, zone: tzinfo
 ) -> Snapshot:
     """Return the state before the subscriber's own entries up to row `last`; may raise UndoRefusal.
 
@@ -72,7 +72,7 @@ def state_before(
         raise UndoNotOfferedError("this was not the subscriber's own choice")
     if not before:
         raise UndoSupersededError("what was changed is no longer on record")
-    if now.date() > undo_until(own[-1].recorded_at).date():
+    if now.astimezone(zone).date() > undo_until(own[-1].recorded_at, zone).date():
         raise UndoTooLateError("the time for undo is over")
     if is_undone(subscriber, before):
         return before
@@ -89,9 +89,9 @@ def is_undone(subscriber: Subscriber, before: Snapshot) -> bool:
     return matches(capture(subscriber, map(Target.from_key, before)), before)
 
 
-def undo_until(recorded_at: datetime) -> datetime:
-    """Return a time on the last day of undo, all of which counts, as the page says."""
-    return recorded_at + UNDO_DAYS
+def undo_until(recorded_at: datetime, zone: tzinfo) -> datetime:
+    """Return a time on the last day of undo in a zone, all of which counts, as the page says."""
+    return recorded_at.astimezone(zone) + UNDO_DAYS
 
 
 def _campaign(entries: Sequence[LedgerEntry], last: int) -> str | None:

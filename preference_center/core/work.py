@@ -19,10 +19,12 @@ from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
 from preference_center.core.vocab import KeyKind, OutboxKind
 from preference_center.store import citus, queries, sets, tables
+from preference_center.store.pipelines import pipeline
 from preference_center.store.tables import Base, Topic
 
 _Key = TypeVar("_Key", bound=str)
 _Values = tuple[Any, ...]
+_LOADED = (tables.SubscriberRow, tables.SubscriptionRow, tables.SuppressionRow)
 _DELETED_BY_ERASURE = (
     tables.LedgerDetail,
     tables.OutboxRow,
@@ -53,9 +55,8 @@ def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -
     key = _sealing_key(session)
     if distributed := citus.is_distributed(session):
         queries.lock_ids(session, ids)
-    own = sets.select(session, tables.SubscriberRow, ids, lock=not distributed)
-    subscriptions = _values(session, tables.SubscriptionRow, ids)
-    suppressions = _values(session, tables.SuppressionRow, ids)
+    own, *others = sets.select_each(session, _LOADED, ids, lock_first=not distributed)
+    subscriptions, suppressions = map(_by_subscriber, others)
     drafts = {}
     for values in own:
         loaded = Loaded(
@@ -79,12 +80,13 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     lost = {each.subscriber_id for each in new} - recorded
     kept = [each for each in drafts if each.subscriber.subscriber_id not in lost]
     ledger.record_wordings(session, {text for each in kept for text in each.wordings})
-    _write_state(session, kept)
     rows = [row for each in kept for row in each.rows]
-    sets.insert(session, tables.LedgerRow, rows)
     rollups.count(session, rows)
-    sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
-    _write_notices(session, kept)
+    with pipeline(session.connection()):
+        _write_state(session, kept)
+        sets.insert(session, tables.LedgerRow, rows)
+        sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
+        _write_notices(session, kept)
     requests = [
         (each.subscriber.subscriber_id, kind, topic)
         for each in kept
@@ -110,14 +112,10 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
     domain_hold.forget_rare(session, domains.values())
 
 
-def _values(
-    session: Session,
-    table: type[tables.SubscriptionRow | tables.SuppressionRow],
-    ids: Collection[UUID],
-) -> Mapping[UUID, list[_Values]]:
+def _by_subscriber(rows: Iterable[_Values]) -> Mapping[UUID, list[_Values]]:
     """Return the rows of each subscriber, without the id."""
     found: dict[UUID, list[_Values]] = defaultdict(list)
-    for row in sets.select(session, table, ids):
+    for row in rows:
         found[row[0]].append(row[1:])
     return found
 

@@ -35,12 +35,14 @@ class EmailContent:
 class Headers:
     """The headers of an email that do not come from its content.
 
+    `reply_to` is the address for people's answers, if there is one.
     `message_id` is the part of the Message-ID before the "@". `in_reply_to` is the Message-ID of
     the email that this one answers automatically, if any.
     """
 
     from_name: str
     from_address: str
+    reply_to: str | None
     message_id: str
     date: datetime
     in_reply_to: str | None = None
@@ -51,6 +53,8 @@ def compose(languages: Languages, content: EmailContent, headers: Headers) -> Em
     subject = _rendered(languages, content, "subject.txt")
     message = EmailMessage(policy=_POLICY)
     message["From"] = Address(_header(headers.from_name), addr_spec=headers.from_address)
+    if headers.reply_to is not None:
+        message["Reply-To"] = Address(addr_spec=headers.reply_to)
     message["To"] = Address(addr_spec=content.to)
     message["Subject"] = _header(subject)
     message["Date"] = format_datetime(headers.date)

@@ -64,7 +64,8 @@ class _Writer:
 
     def _change_notice(self, subscriber: Subscriber) -> dict[str, Any] | None:
         first, last = self.leased.first_seq, self.leased.last_seq
-        receipt = receipts.read(self.session, subscriber, first, last, self.locale, self.now)
+        zone = self.settings.time_zone
+        receipt = receipts.read(self.session, subscriber, first, last, self.locale, self.now, zone)
         if receipt is None or receipt.state is ReceiptState.UNDONE:
             return None
         if receipt.state is ReceiptState.SUPERSEDED and not receipt.gives_more:

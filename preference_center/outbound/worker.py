@@ -78,8 +78,9 @@ class Worker:
         if content is None:
             return OutboxState.DROPPED
         headers = Headers(
-            from_name=self.settings.brand_name,
+            from_name=self.settings.mail_from_name or self.settings.brand_name,
             from_address=self.settings.mail_from or "",
+            reply_to=self.settings.reply_to,
             message_id=leased.message_id,
             date=now,
             in_reply_to=leased.in_reply_to,

@@ -1,8 +1,11 @@
 """Check single values of settings."""
 
 import re
+from email.errors import MessageError
+from email.headerregistry import Address
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from preference_center.links.addresses import is_mailable, normalise
 from preference_center.links.minter import MIN_KEY_LENGTH
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -45,6 +48,18 @@ def is_web_address(value: str) -> bool:
     """Return True for an http:// or https:// URL."""
     parts = split_url(value)
     return parts is not None and parts.scheme in {"https", "http"}
+
+
+def header_address(value: str) -> str | None:
+    """Return an address as a header may have it, with its domain in ASCII, or None."""
+    if not is_mailable(value):
+        return None
+    address = f"{value.rpartition('@')[0]}@{normalise(value).rpartition('@')[2]}"
+    try:
+        Address(addr_spec=address)
+    except (ValueError, MessageError):
+        return None
+    return address
 
 
 def is_mailbox(value: str) -> bool:

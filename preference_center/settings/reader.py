@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from email.errors import MessageError
-from email.headerregistry import Address
+from datetime import UTC, tzinfo
+from difflib import get_close_matches
 from importlib.util import find_spec
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo, available_timezones
 
-from preference_center.links.addresses import is_mailable, normalise
 from preference_center.links.minter import DOMAIN, MIN_KEY_LENGTH, PUBLIC_URL
 from preference_center.settings.checks import (
     DATABASE_URL,
@@ -15,6 +15,7 @@ from preference_center.settings.checks import (
     P256_KEY,
     SNS_TOPIC_ARN,
     database_problem,
+    header_address,
     is_mailbox,
     is_strong,
     is_web_address,
@@ -116,23 +117,28 @@ class SettingsReader(Reader):
     def contact(self, name: str) -> str:
         """Return an email address or a URL."""
         value = self.text(name)
-        if value and not (is_web_address(value) or is_mailable(value)):
+        if value and not (is_web_address(value) or header_address(value)):
             self.wrong(name, "must be an email address or a web address")
         return value
 
-    def address(self, name: str, *, required: bool = False) -> str | None:
+    def address(self, name: str) -> str | None:
         """Return an email address with its domain in ASCII, or None if it is not set."""
+        value = self.text(name)
+        return self._address(name, value) if value else None
+
+    def sender(self, name: str, *, required: bool = False) -> tuple[str, str | None]:
+        """Return the name ("" if there is none) and the address of `Name <address>`."""
         value = self.text(name, required=required)
-        if not value:
-            return None
-        address = f"{value.rpartition('@')[0]}@{normalise(value).rpartition('@')[2]}"
-        try:
-            Address(addr_spec=address)  # Raises if a From header could not contain it.
-        except (ValueError, MessageError):
-            address = ""
-        if not (address and is_mailable(value)):
+        named = re.fullmatch(r"([^<>]*)<([^<>]*)>", value)
+        if named is not None:
+            return named[1].strip(' "'), self._address(name, named[2])
+        return "", self._address(name, value) if value else None
+
+    def _address(self, name: str, value: str) -> str | None:
+        address = header_address(value)
+        if address is None:
             self.wrong(name, "is not an email address, or has characters that are not ASCII")
-        return address or None
+        return address
 
     def domain(self, name: str) -> str | None:
         """Return a domain name in lower case, or None if it is not set."""
@@ -190,6 +196,19 @@ class SettingsReader(Reader):
             self.wrong(name, f"names {', '.join(unknown)}; available are {available}")
             return ("en",)
         return tuple(dict.fromkeys(wanted))
+
+    def time_zone(self, name: str) -> tzinfo:
+        """Return a time zone by its name in the IANA database, or UTC if it is not set."""
+        value = self.text(name)
+        try:
+            return ZoneInfo(value) if value else UTC
+        except (KeyError, ValueError, OSError):  # OSError: the name of a folder, like "Europe".
+            known = available_timezones()
+            near = get_close_matches(value.title(), known, 1)
+            hint = f"; did you mean {near[0]}?" if near else " (like Europe/Berlin)"
+            why = f"is not a known time zone{hint}" if known else "needs the package tzdata"
+            self.wrong(name, why)
+            return UTC
 
     def _strong(self, name: str, key: str) -> str:
         if key and not is_strong(key):

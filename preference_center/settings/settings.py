@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from preference_center.core.vocab import OWN_SOURCES, Frequency, KeyKind, Scope, Source
 from preference_center.links.minter import Minter
+from preference_center.settings.checks import header_address
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent
 from preference_center.settings.reader import LANGUAGES, SettingsReader
 
@@ -49,6 +50,7 @@ class Settings(LinkSettings):
     server_keys: tuple[str, ...]
     smtp_url: str | None = None
     mail_from: str | None = None
+    mail_from_name: str = ""
     envelope_from: str = ""
     brand_name: str = ""
     brand_accent: Accent = DEFAULT_ACCENT
@@ -67,6 +69,7 @@ class Settings(LinkSettings):
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
     languages: tuple[str, ...] = LANGUAGES
+    time_zone: tzinfo = UTC
     trusted_proxies: int = 0
     metrics_token: str = ""
     hsts_scope: str = "host"
@@ -88,6 +91,11 @@ class Settings(LinkSettings):
         """Return how long a change notice waits for further changes, or None if none is sent."""
         wanted = self.smtp_url is not None and source in self.confirmations
         return self.confirmation_delay if wanted else None
+
+    @property
+    def reply_to(self) -> str | None:
+        """Return CONTACT, if it is an email address, as a header may have it."""
+        return header_address(self.contact)
 
     def template_values(self) -> dict[str, object]:
         """Return the values that every template can use."""
@@ -131,13 +139,15 @@ def read_settings(
     reader = SettingsReader(environ)
     public_url = reader.public_url("PUBLIC_URL", required=KeyKind.LINK in uses)
     smtp_url = reader.smtp_url("SMTP_URL")
+    mail_from_name, mail_from = reader.sender("MAIL_FROM", required=smtp_url is not None)
     settings = Settings(
         public_url=public_url,
         **_read_keys(reader, uses),
         inbound_domain=reader.domain("INBOUND_DOMAIN"),
         database_url=reader.database_url("DATABASE_URL"),
         smtp_url=smtp_url,
-        mail_from=reader.address("MAIL_FROM", required=smtp_url is not None),
+        mail_from=mail_from,
+        mail_from_name=mail_from_name,
         envelope_from=reader.address("ENVELOPE_FROM") or "",
         brand_name=reader.text("BRAND_NAME", max_length=100) or urlsplit(public_url).hostname or "",
         brand_accent=reader.accent("BRAND_ACCENT"),
@@ -154,6 +164,7 @@ def read_settings(
         confirmations=reader.some_of("CONFIRMATIONS", OWN_SOURCES),
         confirmation_delay=reader.seconds("CONFIRMATION_DELAY_SECONDS", 120),
         languages=reader.languages("LANGUAGES"),
+        time_zone=reader.time_zone("TIME_ZONE"),
         complaint_reporters=reader.list("COMPLAINT_REPORTERS"),
         ses_sns_topic_arns=reader.topic_arns("SES_SNS_TOPIC_ARNS"),
         sendgrid_webhook_public_key=reader.verification_key("SENDGRID_WEBHOOK_PUBLIC_KEY"),

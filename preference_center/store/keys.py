@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from preference_center.core.vocab import KeyKind
 from preference_center.links.addresses import fingerprint
 from preference_center.store import queries, seals
+from preference_center.store.pipelines import fetch_all
 from preference_center.store.tables import KeyCheck, LedgerRow, SubscriberRow
 
 SETTINGS = {
@@ -48,8 +49,10 @@ def check_value(kind: KeyKind, key: str) -> bytes:
 def known(session: Session) -> Known:
     """Return the check values on record by kind. A kind without any is absent."""
     found: dict[KeyKind, set[bytes]] = {}
-    # Every session runs this, and plain SQL takes half the time of the ORM.
-    for kind, value in session.connection().exec_driver_sql(_KNOWN):
+    # Every session runs this: plain SQL takes half the time of the ORM, and `fetch_all` sends it
+    # together with BEGIN.
+    (rows,) = fetch_all(session.connection(), [(_KNOWN, ())])
+    for kind, value in rows:
         found.setdefault(KeyKind(kind), set()).add(value)
     return {kind: frozenset(values) for kind, values in found.items()}
 

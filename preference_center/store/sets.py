@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.store import arrays, citus
 from preference_center.store.arrays import ArrayType
+from preference_center.store.pipelines import Statement, fetch_all
 from preference_center.store.tables import Base, Utc
 from preference_center.store.tables.base import Word
 
@@ -32,23 +33,41 @@ _ARRAY_TYPES: dict[type, ArrayType] = {
 }
 
 
-def select(
-    session: Session, table: type[Base], keys: Collection[Any], *, lock: bool = False
-) -> list[tuple[Any, ...]]:
-    """Return the rows whose first column is one of `keys`, in its order, with all columns.
+def select(session: Session, table: type[Base], keys: Collection[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows whose first column is one of `keys`, in its order, with all columns."""
+    (rows,) = select_each(session, (table,), keys)
+    return rows
 
-    `lock` locks them until the transaction ends; Citus refuses it.
+
+def select_each(
+    session: Session,
+    tables: Sequence[type[Base]],
+    keys: Collection[Any],
+    *,
+    lock_first: bool = False,
+) -> list[list[tuple[Any, ...]]]:
+    """Return what `select` returns for each table, in one round trip.
+
+    `lock_first` locks the rows of the first table until the transaction ends, before the others
+    are read; Citus refuses it.
     """
-    names = columns_of(table)
-    rows = _select(session, table, names, keys, "FOR UPDATE" if lock else "")
-    readers = _readers(table, session.get_bind().dialect)
-    return [_converted(row, readers) for row in rows]
+    locks = ("FOR UPDATE" if lock_first else "", *[""] * (len(tables) - 1))
+    statements = [
+        _select(session, table, columns_of(table), keys, lock)
+        for table, lock in zip(tables, locks, strict=True)
+    ]
+    found = fetch_all(session.connection(), statements)
+    all_readers = [_readers(table, session.get_bind().dialect) for table in tables]
+    return [
+        [_converted(row, readers) for row in rows]
+        for rows, readers in zip(found, all_readers, strict=True)
+    ]
 
 
 def existing(session: Session, table: type[Base], keys: Collection[Any]) -> set[Any]:
     """Return which of `keys` exist in the first column of a table."""
     names = columns_of(table)[:1]
-    rows = [tuple(row) for row in _select(session, table, names, keys, "")]
+    (rows,) = fetch_all(session.connection(), [_select(session, table, names, keys, "")])
     readers = _readers(table, session.get_bind().dialect)
     read = dict(readers).get(0)
     return {key if read is None else read(key) for (key,) in rows}
@@ -143,18 +162,15 @@ def _execute(
 
 def _select(
     session: Session, table: type[Base], names: tuple[str, ...], keys: Collection[Any], lock: str
-) -> Any:
-    connection = session.connection()
-    if connection.dialect.name == "sqlite":
-        (convert,) = _converters(table, names[:1], connection.dialect)
-        plain = list(keys) if convert is None else [convert(key) for key in keys]
+) -> Statement:
+    dialect = session.get_bind().dialect
+    if dialect.name == "sqlite":
+        (convert,) = _converters(table, names[:1], dialect)
+        plain = tuple(keys) if convert is None else tuple(convert(key) for key in keys)
         marks = ", ".join("?" * len(plain))
-        return connection.exec_driver_sql(
-            _select_text(table, names, f"IN ({marks})", ""), tuple(plain)
-        )
+        return _select_text(table, names, f"IN ({marks})", ""), plain
     (kind,) = _array_types(table, names[:1])
-    statement = _select_text(table, names, "= ANY(%b)", lock)
-    return connection.exec_driver_sql(statement, (kind.array(keys),))
+    return _select_text(table, names, "= ANY(%b)", lock), (kind.array(keys),)
 
 
 @lru_cache

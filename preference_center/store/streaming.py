@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+
+from preference_center.store.pipelines import driver_errors
 
 BATCH_SIZE = 1000  # rows
 
@@ -38,17 +39,13 @@ def streamed(session: Session, statement: AnySelect) -> Iterator[Iterator[Batch]
 
 
 def _from_postgresql(connection: Connection, statement: AnySelect) -> Generator[Batch, None, None]:
-    from psycopg import Error, capabilities  # psycopg is optional.
+    from psycopg import capabilities  # psycopg is optional.
 
     compiled = statement.compile(dialect=connection.dialect)
     size = BATCH_SIZE if capabilities.has_stream_chunked() else 1
     cursor = connection.connection.cursor()
     rows = cursor.stream(str(compiled), compiled.params, binary=True, size=size)
-    try:
-        with closing(rows):  # It must not hold the connection when the session ends.
-            while batch := list(islice(rows, BATCH_SIZE)):
-                yield batch
-    except Error as error:
-        raise DBAPIError.instance(
-            None, None, error, Error, hide_parameters=True, dialect=connection.dialect
-        ) from error
+    # `closing`: the rows must not hold the connection when the session ends.
+    with driver_errors(connection), closing(rows):
+        while batch := list(islice(rows, BATCH_SIZE)):
+            yield batch

@@ -34,6 +34,8 @@ class Mailer:
             self.settings.languages,
             resources.folders("templates", self.settings.overrides_dir),
             self.settings.template_values(),
+            self.settings.time_zone,
+            self.settings.overrides_dir,
         )
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 
@@ -66,8 +68,12 @@ def html(message: EmailMessage) -> Any:
 
 def links(message: EmailMessage) -> list[str]:
     """Return the links of an email's text. Fails if the links of its HTML differ."""
-    found = re.findall(r"https?://\S+", plain(message))
-    assert [each.get("href") for each in html(message).iter("a")] == found
+    text = plain(message)
+    found = re.findall(r"https?://\S+", text)
+    linked = [each.get("href") for each in html(message).iter("a")]
+    addresses = {each.removeprefix("mailto:") for each in linked if each.startswith("mailto:")}
+    assert sorted(each for each in linked if not each.startswith("mailto:")) == sorted(found)
+    assert addresses == set(re.findall(r"Questions\? ([^\s:]+@\S+)", text))
     return found
 
 

@@ -49,6 +49,7 @@ def own_context(campaign: str | None = None, wording: str | None = None) -> Chan
         wording=wording,
         notice_delay=services().settings.notice_delay(Source.PAGE),
         language=_language_to_keep(),
+        time_zone=services().settings.time_zone,
     )
 
 

@@ -86,7 +86,8 @@ def _options(
     topic: TopicPreference, now: datetime
 ) -> list[tuple[Frequency | Pause, datetime | None]]:
     """Return the choices that reduce the topic: lower caps, and longer pauses with their end."""
-    ends = {pause: subscriptions.paused_until(pause, now) for pause in Pause}
+    zone = services().settings.time_zone
+    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
     longer = [
         (pause, end)
         for pause, end in ends.items()

@@ -119,13 +119,13 @@ def _page(
     link: str, signed: Link, problem: str = "", asked: list[TopicUpdate] | None = None
 ) -> str:
     current, locale = load_preferences(signed.subscriber_id)
-    now = services().clock()
+    now, zone = services().clock(), services().settings.time_zone
     saved, saved_link = _saved(signed, locale)
     return render(
         "subscriber/preferences.html",
         locale,
         current=current,
-        pauses={pause: subscriptions.paused_until(pause, now) for pause in Pause},
+        pauses={pause: subscriptions.paused_until(pause, now, zone) for pause in Pause},
         problem=problem if current.all_stopped_at is None or problem == "stale" else "",
         asked={each.slug: each for each in asked or () if each.changes},
         differing=_differing(current, asked or []),
@@ -170,7 +170,8 @@ def _saved(signed: Link, locale: str) -> tuple[ShownReceipt | None, str]:
         return None, ""
     with services().database.reading() as session:
         subscriber = subscribers.find(session, receipt.subscriber_id)
-        now = services().clock()
-        shown = receipts.read(session, subscriber, receipt.first, receipt.last, locale, now)
+        now, zone = services().clock(), services().settings.time_zone
+        first, last = receipt.first, receipt.last
+        shown = receipts.read(session, subscriber, first, last, locale, now, zone)
     active = shown is not None and shown.state is ReceiptState.ACTIVE
     return (shown, link) if active else (None, "")

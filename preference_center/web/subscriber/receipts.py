@@ -178,11 +178,12 @@ def _cappable(current: SubscriberPreferences) -> TopicPreference | None:
 
 
 def _shown(receipt: Receipt) -> tuple[ShownReceipt, str]:
-    now = services().clock()
+    now, zone = services().clock(), services().settings.time_zone
     with services().database.reading() as session:
         subscriber = subscribers.find(session, receipt.subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
-        shown = receipts.read(session, subscriber, receipt.first, receipt.last, locale, now)
+        first, last = receipt.first, receipt.last
+        shown = receipts.read(session, subscriber, first, last, locale, now, zone)
     if shown is None:
         raise UndoSupersededError("what was changed is no longer on record")
     return shown, locale

@@ -1,12 +1,14 @@
 """Receipts: what they show, and for how long."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, reasons, receipts, subscribers
 from preference_center.core.change import ChangeResult
+from preference_center.core.errors import UndoTooLateError
 from preference_center.core.undo import UNDO_DAYS
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.store import Database
@@ -16,10 +18,10 @@ NOTICE_DELAY = timedelta(minutes=2)
 
 
 def _shown_receipt(
-    session: Session, first: int, last: int, now: datetime = make.NOW
+    session: Session, first: int, last: int, now: datetime = make.NOW, zone: tzinfo = UTC
 ) -> receipts.ShownReceipt | None:
     ada = subscribers.find(session, make.id_of())
-    return receipts.read(session, ada, first, last, "en", now)
+    return receipts.read(session, ada, first, last, "en", now, zone)
 
 
 def _read(
@@ -61,6 +63,26 @@ def test_an_undo_marks_the_receipt_and_has_a_receipt_of_its_own(database: Databa
     back = _read(database, undone.first_seq, undone.last_seq)
     assert [change.kind for change in back.changes] == ["back", "back"]
     assert len(back.preferences.received) == 2
+
+
+def test_undo_lasts_until_the_end_of_the_day_that_the_page_names(database: Database) -> None:
+    zone = ZoneInfo("America/New_York")
+    left = datetime(2026, 10, 3, 3, 30, tzinfo=UTC)  # 2 October there, before clocks go back.
+    midnight = datetime(2026, 11, 2, 5, tzinfo=UTC)  # The end of 1 November there.
+    with database.transaction() as session:
+        make.subscriber(session)
+        row = make.unsubscribe(session, at=left).last_seq
+        for now, state in ((midnight - timedelta.resolution, "active"), (midnight, "expired")):
+            shown = _shown_receipt(session, row, row, now, zone)
+            assert shown is not None
+            assert (shown.undo_until.astimezone(zone).date(), shown.state) == (
+                date(2026, 11, 1),
+                state,
+            )
+        with pytest.raises(UndoTooLateError):
+            make.undo(session, row, row, at=midnight, time_zone=zone)
+        before = midnight - timedelta.resolution
+        assert make.undo(session, row, row, at=before, time_zone=zone).changed
 
 
 @pytest.mark.parametrize(

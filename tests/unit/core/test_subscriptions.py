@@ -2,11 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, subscribers, subscriptions, topics
+from preference_center.core.apply import apply_one
+from preference_center.core.preferences_form import PauseAll
 from preference_center.core.snapshots import capture
 from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
@@ -17,6 +22,22 @@ from tests.support import make
 ADA = "ada@example.org"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LATER = make.NOW + HOUR
+NEW_YORK = ZoneInfo("America/New_York")
+# Clocks change at midnight in Cairo, Havana and Santiago; Lord Howe's change by half an hour.
+ZONES = [
+    ZoneInfo(name)
+    for name in (
+        "Africa/Cairo",
+        "America/Havana",
+        "America/New_York",
+        "America/Santiago",
+        "Asia/Kathmandu",
+        "Australia/Lord_Howe",
+        "Europe/Berlin",
+        "Pacific/Kiritimati",
+        "UTC",
+    )
+]
 EVERY_CHOICE: list[Frequency | Pause] = [*Frequency, *Pause]
 
 
@@ -175,12 +196,42 @@ def test_a_pause_ends_at_the_start_of_a_day(
     today: str, length: Pause, ends: str, hour: str
 ) -> None:
     now = datetime.fromisoformat(f"{today}T{hour}+00:00")
-    assert subscriptions.paused_until(length, now).isoformat() == f"{ends}T00:00:00+00:00"
+    assert subscriptions.paused_until(length, now, UTC).isoformat() == f"{ends}T00:00:00+00:00"
 
 
-def test_the_days_of_a_pause_are_utc_days() -> None:
+def test_the_days_of_a_pause_are_days_of_the_zone() -> None:
     now = datetime.fromisoformat("2026-11-30T23:30:00-05:00")
-    assert subscriptions.paused_until(Pause.ONE_MONTH, now) == datetime(2027, 1, 1, tzinfo=UTC)
+    ends = [subscriptions.paused_until(Pause.ONE_MONTH, now, zone) for zone in (UTC, NEW_YORK)]
+    assert [each.isoformat() for each in ends] == [
+        "2027-01-01T00:00:00+00:00",
+        "2026-12-30T05:00:00+00:00",
+    ]
+
+
+@given(minutes=st.integers(0, 60 * 24 * 366 * 5), zone=st.sampled_from(ZONES))
+def test_a_pause_of_two_weeks_ends_at_midnight_across_changes_of_the_clock(
+    minutes: int, zone: ZoneInfo
+) -> None:
+    now = make.NOW + timedelta(minutes=minutes)
+    ends = subscriptions.paused_until(Pause.TWO_WEEKS, now, zone)
+    assert ends.tzinfo is UTC
+    last_day = now.astimezone(zone).date() + 13 * DAY
+    assert (ends - timedelta.resolution).astimezone(zone).date() == last_day
+    assert ends.astimezone(zone).date() == last_day + DAY
+
+
+def test_a_pause_ends_with_the_day_in_the_zone_of_its_context(database: Database) -> None:
+    late = datetime(2026, 11, 23, 3, tzinfo=UTC)  # Still 22 November in New York.
+    with database.transaction() as session:
+        make.subscriber(session, ADA, "weekly-news", "offers")
+        make.reduce(session, Pause.ONE_MONTH, at=late, time_zone=NEW_YORK)
+        ends = datetime(2026, 12, 22, 5, tzinfo=UTC)
+        assert _subscription(session).paused_until == ends
+        all_topics = PauseAll(
+            make.id_of(), Pause.TWO_WEEKS, make.context(at=late, time_zone=NEW_YORK)
+        )
+        apply_one(session, all_topics, late)
+        assert _subscription(session, "offers").paused_until == datetime(2026, 12, 6, 5, tzinfo=UTC)
 
 
 def test_a_pause_keeps_the_cap_and_is_recorded_in_the_ledger(database: Database) -> None:
@@ -208,7 +259,7 @@ def test_a_longer_pause_replaces_a_shorter_one(database: Database) -> None:
         make.reduce(session, Pause.TWO_WEEKS)
         assert make.reduce(session, Pause.ONE_MONTH, at=LATER).changed
         assert _subscription(session).paused_until == subscriptions.paused_until(
-            Pause.ONE_MONTH, LATER
+            Pause.ONE_MONTH, LATER, UTC
         )
 
 
@@ -219,7 +270,7 @@ def test_a_pause_that_has_ended_can_be_followed_by_another(database: Database) -
         later = make.NOW + 100 * DAY
         assert make.reduce(session, Pause.TWO_WEEKS, at=later).changed
         assert _subscription(session).paused_until == subscriptions.paused_until(
-            Pause.TWO_WEEKS, later
+            Pause.TWO_WEEKS, later, UTC
         )
 
 

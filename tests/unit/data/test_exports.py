@@ -5,7 +5,7 @@ import io
 import os
 import tracemalloc
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -287,7 +287,7 @@ def test_frequencies_and_pauses_are_exported(database: Database) -> None:
     with database.transaction() as session:
         _add_people(session)
     rows = _cells(_export(database, "preferences"), "email", "frequency", "paused_until")
-    until = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW).isoformat()
+    until = subscriptions.paused_until(Pause.TWO_WEEKS, make.NOW, UTC).isoformat()
     assert {row for row in rows if row[1:] != ("every", "")} == {
         ("capped@example.org", "monthly", ""),
         ("paused@example.org", "every", until),

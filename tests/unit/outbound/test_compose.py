@@ -19,6 +19,14 @@ from preference_center.util import resources
 from tests.support import make
 
 UNDO = "https://mail.example.org/r/1.signed-receipt/undo"
+PREFERENCES = "https://mail.example.org/p/1.signed-link"
+OPERATOR: dict[str, Any] = {
+    "home_url": "https://example.org/",
+    "sign_up_url": "https://example.org/join",
+    "alternative_links": (("Blog", "https://example.org/blog"),),
+    "goodbye_notes": {"": "Ada"},
+    "account_messages": True,
+}
 HOSTILE = (
     "Tom & \"Jerry\" <script>alert(1)</script> 'n' co",
     "News\r\nBcc: eve@example.net",
@@ -59,9 +67,7 @@ def notice_bytes(
     *, name: str = "Weekly news", locale: str = "en", others: int = 1, **changes: Any
 ) -> bytes:
     """Return the bytes of the notice of an unsubscribe."""
-    settings = make.settings(
-        languages=("en", "ar-XB"), sign_up_url="https://example.org/join", **changes
-    )
+    settings = make.settings(languages=("en", "ar-XB"), **{**OPERATOR, **changes})
     left = topic("left", name, received=False, since=3)
     known = {f"kept-{n}": topic(f"kept-{n}", name, received=True) for n in range(others)}
     current = SubscriberPreferences(
@@ -87,10 +93,21 @@ def notice_bytes(
         "current": current,
         "receipt_url": UNDO.removesuffix("/undo"),
         "undo_url": UNDO,
+        "preferences_url": PREFERENCES,
     }
     content = EmailContent("ada@example.org", locale, "change_notice", values)
-    headers = Headers(settings.brand_name, "letters@example.org", "a1", make.NOW)
+    headers = Headers(settings.brand_name, "letters@example.org", settings.reply_to, "a1", make.NOW)
     return compose(languages, content, headers).as_bytes()
+
+
+def named(name: str) -> dict[str, Any]:
+    """Return settings with a name in each of the operator's own texts."""
+    return {
+        "brand_name": name,
+        "postal_address": name,
+        "goodbye_notes": {"": name},
+        "alternative_links": ((name, "https://example.org/blog"),),
+    }
 
 
 def body(message: EmailMessage, kind: str) -> str:
@@ -113,6 +130,7 @@ def test_a_notice_is_marked_as_automatic() -> None:
 def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:
     message = notice()
     assert message["From"] == "Northwind Letters <letters@example.org>"
+    assert message["Reply-To"] == "help@example.org"
     assert message["To"] == "ada@example.org"
     assert message["Subject"] == "You’re unsubscribed from Weekly news"
     assert message["Date"] == "Sun, 22 Nov 2026 14:05:00 +0000"
@@ -123,7 +141,9 @@ def test_the_text_precedes_the_html_and_has_the_same_links() -> None:
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     in_html = [link.get("href") for link in tree(message).iter("a")]
     in_text = re.findall(r"https?://\S+", body(message, "plain"))
-    assert in_html == in_text == [UNDO, "https://example.org/join"]
+    links = [PREFERENCES, UNDO, OPERATOR["sign_up_url"], "https://example.org/blog"]
+    assert in_text == [*links, OPERATOR["home_url"]]
+    assert in_html == [OPERATOR["home_url"], *links, "mailto:help@example.org"]
 
 
 def test_styles_are_inlined_and_nothing_is_fetched() -> None:
@@ -156,8 +176,18 @@ def test_an_email_declares_its_language_and_direction(locale: str, direction: st
 def test_every_text_can_be_translated() -> None:
     words = body(notice(locale="ar-XB"), "plain")
     mirrored = re.sub("\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*", "", words)
-    ours = ("Weekly", "news", "Northwind", "Letters", "Example", "Street", "Exampletown", "ada")
-    left_over = re.sub(r"https?://\S+|ada@example\.org", "", mirrored)
+    ours = (
+        "Weekly",
+        "news",
+        "Northwind",
+        "Letters",
+        "Example",
+        "Street",
+        "Exampletown",
+        "Blog",
+        "Ada",
+    )
+    left_over = re.sub(r"https?://\S+|(ada|help)@example\.org", "", mirrored)
     assert set(re.findall(r"[A-Za-z]{3,}", left_over)) <= set(ours)
 
 
@@ -168,7 +198,7 @@ def test_an_email_with_many_long_names_stays_small() -> None:
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_adds_no_header(name: str) -> None:
     plain = notice()
-    hostile = notice(name=name, brand_name=name)
+    hostile = notice(name=name, **named(name))
     assert hostile.keys() == plain.keys()
     assert [each.addr_spec for each in hostile["From"].addresses] == ["letters@example.org"]
     assert hostile["To"] == plain["To"]
@@ -177,7 +207,7 @@ def test_a_hostile_name_adds_no_header(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
-    document, plain = tree(notice(name=name, brand_name=name)), tree(notice())
+    document, plain = tree(notice(name=name, **named(name))), tree(notice())
     assert [each.tag for each in document.iter()] == [each.tag for each in plain.iter()]
     heading = "".join(document.find(".//h1").itertext())
     assert heading.split() == f"You’re unsubscribed from {name}".split()
@@ -185,7 +215,7 @@ def test_a_hostile_name_is_escaped_in_the_html(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
-    message = notice(name=name, brand_name=name)
+    message = notice(name=name, **named(name))
     on_one_line = " ".join(name.split())
     assert on_one_line in " ".join(body(message, "plain").split())
     shown = on_one_line.replace("=?", "= ?")  # an encoded word must not be decoded
@@ -197,7 +227,7 @@ def test_a_name_is_unchanged_in_the_subject_and_the_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 def test_the_bytes_obey_the_limits_of_email(name: str) -> None:
-    raw = notice_bytes(name=name, brand_name=name)
+    raw = notice_bytes(name=name, **named(name))
     headers, _, _ = raw.partition(b"\r\n\r\n")
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     assert all(len(word) <= 75 for word in re.findall(rb"=\?\S*?\?=", headers))  # RFC 2047 §2

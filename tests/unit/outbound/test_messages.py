@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy.orm import Session
@@ -16,7 +17,7 @@ from preference_center.core import (
 )
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext
-from preference_center.core.vocab import Frequency, OutboxKind, Pause
+from preference_center.core.vocab import Frequency, OutboxKind, Pause, Source
 from preference_center.links.minter import read_link
 from preference_center.links.server import Confirm, read_confirm, read_receipt
 from preference_center.store import Database
@@ -27,7 +28,7 @@ from tests.support.mailer import Mailer
 ADA = "ada@example.org"
 DELAY = timedelta(minutes=2)
 DATE = "22 November 2026"
-FOOT = "Northwind Letters, 1 Example Street, 1000 Exampletown"
+FOOT = ["Questions? help@example.org", "Northwind Letters, 1 Example Street, 1000 Exampletown"]
 
 # The texts are the same on both engines.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -113,13 +114,13 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "unsubscribing from a topic": (
         [unsubscribe()],
         "You’re unsubscribed from Weekly news",
-        [f"{ADA} is unsubscribed from Weekly news from {DATE}."],
+        [f"{ADA} no longer gets Weekly news, as of {DATE}."],
         ["You still get:", "- Product news"],
     ),
     "unsubscribing from all": (
         [unsubscribe(None)],
         "You’re unsubscribed from all Northwind Letters emails",
-        [f"{ADA} is unsubscribed from all Northwind Letters emails from {DATE}."],
+        [f"{ADA} no longer gets any Northwind Letters emails, as of {DATE}."],
         ["You won’t get any more newsletters from us."],
     ),
     "a weekly cap": (
@@ -137,7 +138,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "lifting a cap": (
         [reduce(Frequency.MONTHLY), set_frequency(Frequency.EVERY)],
         "You’ll get every Weekly news email",
-        [f"From {DATE}, {ADA} gets every email of Weekly news."],
+        [f"From {DATE}, {ADA} gets every Weekly news email."],
         ["What you get now:", "- Product news", "- Weekly news"],
     ),
     "loosening a cap": (
@@ -191,13 +192,13 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     "starting a topic": (
         [start("science")],
         "You’ll get Science",
-        [f"{ADA} gets Science from {DATE}."],
+        [f"From {DATE}, {ADA} gets Science."],
         ["What you get now:", "- Product news", "- Science", "- Weekly news"],
     ),
     "starting a topic after unsubscribing from all": (
         [unsubscribe(None), start()],
         "You’ll get Weekly news",
-        [f"{ADA} gets Weekly news from {DATE}."],
+        [f"From {DATE}, {ADA} gets Weekly news."],
         ["What you get now:", "- Weekly news"],
     ),
     "undoing an unsubscribe from a topic": (
@@ -222,7 +223,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         "Your email preferences have changed",
         [
             f"From {DATE}, {ADA} gets Product news at most once a month.",
-            f"{ADA} is unsubscribed from Weekly news from {DATE}.",
+            f"{ADA} no longer gets Weekly news, as of {DATE}.",
         ],
         ["What you get now:", "- Product news, at most once a month"],
     ),
@@ -254,7 +255,7 @@ def test_a_notice_lists_the_changes_and_the_topics_received(
     (_, subject, changes, now), message = notice
     assert message["Subject"] == subject
     assert lines(message)[: 1 + len(changes) + len(now)] == ["Hello,", *changes, *now]
-    assert lines(message)[-1] == FOOT
+    assert lines(message)[-2:] == FOOT
     assert "\n\n{}\n\n".format("\n".join(changes)) in mailer.plain(message)
 
 
@@ -263,7 +264,7 @@ def test_the_html_of_a_notice_has_the_same_content(notice: tuple[Any, EmailMessa
     document = mailer.html(message)
     seen = " ".join("".join(document.itertext()).split())
     assert " ".join("".join(document.find(".//h1").itertext()).split()) == subject
-    for line in [*changes, *now, FOOT]:
+    for line in [*changes, *now, *FOOT]:
         assert line.removeprefix("- ") in seen
     assert mailer.links(message)
 
@@ -292,21 +293,20 @@ def test_a_notice_is_marked_as_automatic_and_not_as_a_mailing(
 def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
     assert lines(notice_of(reader, unsubscribe())) == [
         "Hello,",
-        f"{ADA} is unsubscribed from Weekly news from {DATE}.",
+        f"{ADA} no longer gets Weekly news, as of {DATE}.",
         *("You still get:", "- Product news"),
+        *("Change what you get:", "LINK /p/"),
         "Not what you wanted, or not you? Undo it by 22 December 2026:",
         "LINK /r//undo",
         "If you’d like to tell us why:",
         "LINK /r/#why",
-        "If you change your mind later:",
-        "LINK /p/",
         "Thank you for reading Weekly news since 2025.",
-        FOOT,
+        *FOOT,
     ]
 
 
 def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
-    undo_link, why, choose = mailer.links(notice_of(reader, unsubscribe()))
+    choose, undo_link, why = mailer.links(notice_of(reader, unsubscribe()))
     signed = undo_link.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
     assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
@@ -315,9 +315,132 @@ def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
     assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
 
-def test_a_notice_links_to_the_sign_up_page(reader: Database) -> None:
-    message = notice_of(reader, unsubscribe(), sign_up_url="https://example.org/join?a=1&b=2")
-    assert mailer.links(message)[-1] == "https://example.org/join?a=1&b=2"
+OPERATOR: dict[str, Any] = {
+    "home_url": "https://example.org/",
+    "contact": "https://example.org/help?a=1&b=2",
+    "sign_up_url": "https://example.org/join?a=1&b=2",
+    "alternative_links": (
+        ("Blog", "https://example.org/blog"),
+        ("R&D <b>", "https://example.org/rd"),
+    ),
+    "goodbye_notes": {"": "Come back & see us! <3 – Ada", "de": "Bis bald – Ada"},
+    "account_messages": True,
+}
+
+
+def test_the_full_text_of_a_notice_with_every_setting(reader: Database) -> None:
+    message = notice_of(reader, unsubscribe(None), **OPERATOR)
+    assert lines(message) == [
+        "Hello,",
+        f"{ADA} no longer gets any Northwind Letters emails, as of {DATE}.",
+        "You won’t get any more newsletters from us.",
+        "Receipts and account messages still come.",
+        *("Change what you get:", "LINK /p/"),
+        "Not what you wanted, or not you? Undo it by 22 December 2026:",
+        "LINK /r//undo",
+        "If you’d like to tell us why:",
+        "LINK /r/#why",
+        "You can sign up again at any time:",
+        "https://example.org/join?a=1&b=2",
+        "You can also read us without email:",
+        *("- Blog: https://example.org/blog", "- R&D <b>: https://example.org/rd"),
+        "Thank you for reading Northwind Letters.",
+        "Come back & see us! <3 – Ada",
+        "Questions? https://example.org/help?a=1&b=2",
+        "Northwind Letters, 1 Example Street, 1000 Exampletown",
+        "https://example.org/",
+    ]
+    assert mailer.links(message)[-1] == "https://example.org/"
+    seen = " ".join("".join(mailer.html(message).itertext()).split())
+    for line in ("Receipts and account", "Blog", "R&D <b>", "see us! <3 – Ada", "Questions? https"):
+        assert line in seen
+
+
+@pytest.mark.parametrize("missing", OPERATOR)
+def test_a_notice_says_nothing_about_a_setting_that_is_missing(
+    reader: Database, missing: str
+) -> None:
+    settings = {**OPERATOR, missing: type(OPERATOR[missing])()}
+    message = notice_of(reader, unsubscribe(), **settings)
+    words = {
+        "home_url": "https://example.org/\n",
+        "contact": "Questions?",
+        "sign_up_url": "sign up again",
+        "alternative_links": "without email",
+        "goodbye_notes": "Ada\n",
+        "account_messages": "Receipts",
+    }
+    absent = {name for name, each in words.items() if each not in mailer.plain(message)}
+    assert absent == {missing}
+    assert mailer.links(message)
+
+
+@pytest.mark.parametrize("change", [reduce(Frequency.WEEKLY), start("science"), pause_all])
+def test_a_notice_of_another_change_says_no_goodbye(reader: Database, change: Change) -> None:
+    text = mailer.plain(notice_of(reader, change, **OPERATOR))
+    for words in ("Thank you", "– Ada", "sign up again", "without email", "Receipts"):
+        assert words not in text
+    assert "Change what you get:" in text
+
+
+def test_a_notice_has_the_note_of_its_language(reader: Database) -> None:
+    with reader.transaction() as session:
+        make.set_details(session, locale="de")
+    message = notice_of(reader, unsubscribe(), languages=("en", "de"), **OPERATOR)
+    assert "Bis bald – Ada" in mailer.plain(message)
+    assert "see us" not in mailer.plain(message)
+
+
+def test_a_notice_promises_no_choice_after_a_complaint(reader: Database) -> None:
+    with reader.transaction() as session:
+        make.unsubscribe(session, slug="product-news", source=Source.COMPLAINT)
+    message = notice_of(reader, unsubscribe(None))
+    assert "All your email preferences:" in lines(message)
+    assert "Change what you get" not in mailer.plain(message)
+
+
+@pytest.mark.parametrize(
+    ("contact", "reply_to"),
+    [("help@example.org", "help@example.org"), ("https://example.org/help", None), ("", None)],
+)
+@pytest.mark.parametrize("kind", OutboxKind)
+def test_replies_to_every_email_go_to_the_contact(
+    reader: Database, kind: OutboxKind, contact: str, reply_to: str | None
+) -> None:
+    if kind is OutboxKind.CHANGE_NOTICE:
+        message = notice_of(reader, unsubscribe(), contact=contact)
+    else:
+        topic = "science" if kind is OutboxKind.OPT_IN_REQUEST else ""
+        message = requested(reader, kind, topic, contact=contact)
+    assert message["Reply-To"] == reply_to
+    assert (f"Questions? {contact}" in mailer.plain(message)) is bool(contact)
+    assert mailer.links(message)
+
+
+def test_an_email_is_from_the_name_in_its_sender(reader: Database) -> None:
+    message = notice_of(reader, unsubscribe(), mail_from_name="Ada at Northwind")
+    assert message["From"] == "Ada at Northwind <letters@example.org>"
+    assert "Northwind Letters" in mailer.plain(message)
+
+
+def test_the_days_of_a_notice_are_those_of_the_zone(reader: Database) -> None:
+    late = make.NOW.replace(hour=23, minute=30)
+    sender = Mailer(reader)
+    with reader.transaction() as session:
+        make.unsubscribe(session, at=late, notice_delay=DELAY)
+    sender.send_due(timedelta(hours=12), time_zone=ZoneInfo("Europe/Berlin"))
+    text = mailer.plain(sender.sent[0])
+    assert "as of 23 November 2026." in text.replace("\xa0", " ")
+    assert "by 23 December 2026" in text.replace("\xa0", " ")
+
+
+def test_the_year_of_thanks_is_that_of_the_zone(reader: Database) -> None:
+    since = make.NOW.replace(year=2025, month=12, day=31, hour=23, minute=30)
+    with reader.transaction() as session:
+        make.subscriber(session, ADA, "science", since=since)
+    zone = ZoneInfo("Europe/Berlin")
+    thanks = mailer.plain(notice_of(reader, unsubscribe("science"), time_zone=zone))
+    assert "Thank you for reading Science.\n" in thanks
 
 
 def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
@@ -325,7 +448,7 @@ def test_only_an_unsubscribe_notice_asks_why_and_says_thanks(
 ) -> None:
     (_, subject, *_), message = notice
     text = mailer.plain(message)
-    assert ("tell us why" in text) is ("is unsubscribed from" in text)
+    assert ("tell us why" in text) is ("no longer gets" in text)
     assert ("Thank you for reading" in text) is subject.startswith("You’re unsubscribed")
 
 
@@ -362,8 +485,8 @@ def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:
         "Hello,",
         "Open this link to confirm that you would like Science. It works for 7 days:",
         "LINK /c/",
-        "If you didn’t ask, ignore this email. Nothing will come.",
-        FOOT,
+        "If you didn’t ask, ignore this email. Nothing will change.",
+        *FOOT,
     ]
     (link,) = mailer.links(message)
     found = read_confirm(link.rpartition("/")[2], [make.SERVER_KEY])
@@ -378,7 +501,7 @@ def test_the_full_text_of_an_email_with_a_new_link(reader: Database) -> None:
         "Someone asked for a link for this address. Choose what you get, or leave:",
         "LINK /p/",
         "If it wasn’t you, do nothing; nothing will change.",
-        FOOT,
+        *FOOT,
     ]
     (link,) = mailer.links(message)
     found = read_link("preferences", link.rpartition("/")[2], [make.LINK_KEY])
@@ -407,7 +530,7 @@ def test_a_requested_email_is_in_the_subscribers_language(
     assert message["Content-Language"] == "ar-XB"
     mirrored = "\N{RIGHT-TO-LEFT OVERRIDE}[^\N{POP DIRECTIONAL FORMATTING}]*"
     names = "Northwind|Letters|Street|Exampletown|Example|Science"
-    rest = re.sub(rf"{mirrored}|https?://\S+|{names}", "", mailer.plain(message))
+    rest = re.sub(rf"{mirrored}|https?://\S+|help@example\.org|{names}", "", mailer.plain(message))
     assert not re.search("[A-Za-z]", rest)
     assert (mailer.html(message).get("lang"), mailer.html(message).get("dir")) == ("ar-XB", "rtl")
 

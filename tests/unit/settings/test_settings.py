@@ -5,6 +5,8 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from preference_center.core.vocab import Frequency, KeyKind
 from preference_center.providers.registry import event_readers
+from preference_center.settings import reader
 from preference_center.settings.env import PREFIX, SettingsError
 from preference_center.settings.settings import LinkSettings, read_link_settings, read_settings
 from tests.support import make, processes, webhooks
@@ -182,6 +185,15 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("IMAP_URL", "imaps://me:word%0d%0aA1 NOOP@mail.example.org"),
         ("IMAP_URL", "imaps://me:word@mail.example.org/Mail/Done"),
         ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "Ada <nobody>"),
+        ("MAIL_FROM", "Ada <a@example.org> <b@example.org>"),
+        ("MAIL_FROM", "Ada <a@example.org>, b@example.org"),
+        ("MAIL_FROM", "<>"),
+        ("CONTACT", "ädä@example.org"),
+        ("TIME_ZONE", "CEST"),
+        ("TIME_ZONE", "Europe"),
+        ("TIME_ZONE", "../../etc/passwd"),
+        ("TIME_ZONE", "/etc/localtime"),
         ("MAIL_FROM", "a@example.org\r\nBcc: b@example.org"),
         ("ENVELOPE_FROM", "nobody"),
         ("BRAND_NAME", "Two\nlines"),
@@ -238,6 +250,48 @@ def test_sending_email_needs_a_sender() -> None:
     assert problems(SMTP_URL="smtp://localhost", MAIL_FROM="letters@example.org") == []
 
 
+@pytest.mark.parametrize(
+    ("value", "name", "address"),
+    [
+        ("letters@example.org", "", "letters@example.org"),
+        ("Ada at Northwind <letters@example.org>", "Ada at Northwind", "letters@example.org"),
+        ('"Lovelace, Ada" <letters@example.org>', "Lovelace, Ada", "letters@example.org"),
+        ("<letters@example.org>", "", "letters@example.org"),
+        ("Straße <letters@straße.example>", "Straße", "letters@xn--strae-oqa.example"),
+    ],
+)
+def test_a_sender_may_have_a_name(value: str, name: str, address: str) -> None:
+    settings = read_settings(make.environment(MAIL_FROM=value))
+    assert (settings.mail_from_name, settings.mail_from) == (name, address)
+
+
+@pytest.mark.parametrize(
+    ("contact", "reply_to"),
+    [
+        ("help@example.org", "help@example.org"),
+        ("help@straße.example", "help@xn--strae-oqa.example"),
+        ("https://example.org/help@us", None),
+        ("", None),
+    ],
+)
+def test_replies_go_to_a_contact_that_is_an_address(contact: str, reply_to: str | None) -> None:
+    settings = read_settings(make.environment(CONTACT=contact))
+    assert (settings.contact, settings.reply_to) == (contact, reply_to)
+
+
+def test_a_misspelled_time_zone_is_refused_with_a_name_that_is_near() -> None:
+    assert problems(TIME_ZONE="europe/berln") == [
+        f"{PREFIX}TIME_ZONE is not a known time zone; did you mean Europe/Berlin?"
+    ]
+
+
+def test_without_data_on_time_zones_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "ZoneInfo", Mock(side_effect=ZoneInfoNotFoundError))
+    monkeypatch.setattr(reader, "available_timezones", set)
+    assert problems(TIME_ZONE="Europe/Berlin") == [f"{PREFIX}TIME_ZONE needs the package tzdata."]
+    assert problems() == []
+
+
 def test_values_are_parsed(tmp_path: Path) -> None:
     settings = read_settings(
         make.environment(
@@ -246,6 +300,7 @@ def test_values_are_parsed(tmp_path: Path) -> None:
             CONFIRMATION_DELAY_SECONDS="5",
             OVERRIDES_DIR=str(tmp_path),
             LANGUAGES="en, ar-XB, en",
+            TIME_ZONE="Europe/Berlin",
             INBOUND_DOMAIN="In.Example.Org",
         )
     )
@@ -257,6 +312,7 @@ def test_values_are_parsed(tmp_path: Path) -> None:
         timedelta(seconds=5),
     )
     assert (settings.overrides_dir, settings.languages) == (tmp_path, ("en", "ar-XB"))
+    assert settings.time_zone == ZoneInfo("Europe/Berlin")
     assert settings.inbound_domain == "in.example.org"
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import UndefinedError
@@ -79,6 +80,27 @@ def test_dates_and_times_are_shown_in_utc(tmp_path: Path) -> None:
     english = both.render("en", "page.html", at=late)
     assert english == "23\xa0November 2026 · 23\xa0November 2026, 01:30 UTC"
     assert "November" not in both.render("ar-XB", "page.html", at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("zone", "code", "shown"),
+    [
+        ("Europe/Berlin", "en", "22\xa0November 2026, 23:30 CET"),
+        ("Europe/Berlin", "de", "22.\xa0November 2026, 23:30 MEZ"),
+        ("America/New_York", "en", "22\xa0November 2026, 17:30 EST"),
+        ("Asia/Kathmandu", "de", "23.\xa0November 2026, 04:15 UTC+05:45"),
+        ("America/Sao_Paulo", "en", "22\xa0November 2026, 19:30 UTC-03:00"),
+        ("Europe/Berlin", "ar", "22\xa0نوفمبر 2026، 23:30 CET"),
+    ],
+)
+def test_days_and_times_are_shown_in_a_zone(
+    tmp_path: Path, zone: str, code: str, shown: str
+) -> None:
+    (tmp_path / "page.html").write_text("{{ at|moment }} {{ at|day }} {{ (at|local).day }}")
+    at = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+    page = Languages([code], [tmp_path], {}, ZoneInfo(zone)).render(code, "page.html", at=at)
+    day = shown.partition("2026")[0] + "2026"
+    assert page == f"{shown} {day} {int(day[:2])}"
 
 
 def test_arabic_shows_times_with_its_own_comma_and_its_texts_digits(

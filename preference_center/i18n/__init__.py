@@ -1,0 +1,7 @@
+"""Languages: templates of pages and emails in each of them, with translated texts and dates."""
+
+from preference_center.i18n.catalogue import TextsError, own_texts
+from preference_center.i18n.languages import Languages
+from preference_center.i18n.locales import PSEUDO, SOURCE, direction
+
+__all__ = ["PSEUDO", "SOURCE", "Languages", "TextsError", "direction", "own_texts"]

@@ -1,0 +1,42 @@
+"""What Babel knows of a language: its direction, its plural forms, how it writes dates.
+
+`ar-XB` is a pseudo-locale (English rendered right to left) for testing layouts and finding
+untranslated strings.
+"""
+
+from datetime import datetime
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+
+PSEUDO = "ar-XB"
+SOURCE = "en"
+
+
+def locale_of(code: str) -> Locale:
+    """Return Babel's locale for a language code."""
+    # British English gives 22 November 2026.
+    return Locale.parse({PSEUDO: "ar", SOURCE: "en-GB"}.get(code, code), sep="-")
+
+
+def direction(code: str) -> str:
+    """Return `ltr` or `rtl`."""
+    return locale_of(code).text_direction
+
+
+def day(at: datetime, locale: Locale) -> str:
+    """Return the day of a time, in the time's own zone."""
+    # Keep the day with its month: at the end of a line, a German "24." looks like a full stop.
+    return format_date(at.date(), "long", locale=locale).replace(" ", "\N{NO-BREAK SPACE}", 1)
+
+
+def moment(at: datetime, locale: Locale) -> str:
+    """Return a time with its day and its zone, in that zone."""
+    time = f"{at:%H:%M} {_zone_name(at, locale)}"
+    return str(locale.datetime_formats["medium"]).format(time, day(at, locale))
+
+
+def _zone_name(at: datetime, locale: Locale) -> str:
+    """Return the short name of a time's zone in the language, else its own, else the offset."""
+    names = (format_datetime(at, "z", at.tzinfo, locale), at.tzname() or "")
+    return next(filter(str.isalpha, names), f"UTC{at.isoformat()[-6:]}")
