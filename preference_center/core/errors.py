@@ -7,7 +7,6 @@ Refusal
 │   └── InvalidTopicError
 ├── InvalidReasonError
 ├── StalePageError              a form no longer shows the current preferences
-├── LinkTooOldError             a confirm link has expired
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a newer change affects the same target
@@ -41,10 +40,6 @@ class InvalidReasonError(Refusal):
 
 class StalePageError(Refusal):
     """A form was sent from a page that is out of date."""
-
-
-class LinkTooOldError(Refusal):
-    """A confirm link is more than 7 days old."""
 
 
 class UndoRefusal(Refusal):

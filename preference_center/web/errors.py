@@ -11,7 +11,6 @@ from functools import partial
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from preference_center.core.errors import LinkTooOldError
 from preference_center.links.signing import BadLink
 from preference_center.providers.event import (
     InvalidSignatureError,
@@ -20,6 +19,7 @@ from preference_center.providers.event import (
 )
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.util.logs import log_unexpected
+from preference_center.web.retry import page_of_form, sent_fields, this_url
 from preference_center.web.services import language, render
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ _Respond = Callable[[_Answer], Response]
 
 _ANSWERS: dict[type[Exception], _Answer] = {
     BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
-    LinkTooOldError: _Answer(410, "errors/too_old.html", "This link is too old."),
     InvalidSignatureError: _Answer(403, "errors/other.html", "Invalid signature."),
     MalformedEventError: _Answer(400, "errors/other.html", "Malformed event."),
     VerificationUnavailableError: _Answer(
@@ -96,7 +95,16 @@ def _unexpected_error(respond: _Respond, error: Exception) -> Response:
 
 
 def _page(answer: _Answer) -> Response:
-    page = render(answer.template, language(), status=answer.status)
+    posted = request.method == "POST"
+    page = render(
+        answer.template,
+        language(),
+        status=answer.status,
+        posted=posted,
+        fields=sent_fields() if posted else (),
+        this_url=this_url(),
+        opened_url=page_of_form(),
+    )
     return Response(page, answer.status, mimetype="text/html")
 
 

@@ -24,7 +24,7 @@ class Page:
         self.html = response.text
         parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
         self.root: Element = parser.parse(self.html)
-        self._check()
+        self._check(status)
 
     @property
     def lang(self) -> tuple[str | None, str | None]:
@@ -50,11 +50,24 @@ class Page:
 
     @property
     def buttons(self) -> list[str]:
-        return [words(button) for button in self._one("main").iter("button")]
+        """Return the texts of all buttons, without their hints."""
+        return [_name(button) for button in self._one("main").iter("button")]
+
+    @property
+    def ways_on(self) -> list[str]:
+        """Return the texts of the links and buttons of the page's content."""
+        main = self._one("main").iter()
+        return [_name(each) for each in main if each.tag in ("a", "button")]
 
     @property
     def links(self) -> dict[str, str]:
         return {words(each): each.get("href", "") for each in self.root.iter("a")}
+
+    @property
+    def wording(self) -> str:
+        """Return the digest of the wording in the page's form."""
+        (field,) = (each for each in self.root.iter("input") if each.get("name") == "wording")
+        return field.get("value", "")
 
     @property
     def labels(self) -> list[str]:
@@ -120,7 +133,7 @@ class Page:
         """Return the URL and the data that a button posts, with the current field values."""
         for form in self.root.iter("form"):
             for each in form.iter("button"):
-                if words(each) == button:
+                if _name(each) == button:
                     data: dict[str, list[str]] = {}
                     for field in form.iter():
                         if field.get("name") and (field.tag != "button" or field is each):
@@ -140,7 +153,7 @@ class Page:
         (found,) = self.root.iter(tag)
         return found
 
-    def _check(self) -> None:
+    def _check(self, status: int) -> None:
         assert self.title.endswith(f"{self.heading} – {BRAND}") or not self._ltr
         assert self.lang[0]
         assert not list(self.root.iter("script"))
@@ -151,6 +164,8 @@ class Page:
         assert {each for several in described for each in several} <= set(ids)
         for form in self.root.iter("form"):
             assert form.get("method") == "post"
+            if status != 503 and _records_a_wording(form):  # 503 repeats what was posted
+                assert [each.get("name") for each in form.iter("input")] == ["wording"]
         labelled = [self._field(label) for label in self.root.iter("label")]
         for each in self.root.iter():
             assert each.tag not in FIELDS or each in labelled or each.get("type") == "hidden"
@@ -163,6 +178,10 @@ class Page:
     @property
     def _ltr(self) -> bool:
         return self.root.get("dir") == "ltr"
+
+
+def _records_a_wording(form: Element) -> bool:
+    return urlsplit(form.get("action", "")).path.endswith(("/join", "/undo"))
 
 
 def _sent(field: Element) -> list[str]:
@@ -180,10 +199,10 @@ def _sent(field: Element) -> list[str]:
     return [field.get("value", "")]
 
 
-def _name(label: Element) -> str:
-    """Return the text of a label without its hint."""
-    hints = " ".join(words(each) for each in label.iter() if each.get("class") == "hint")
-    return words(label).removesuffix(hints).strip()
+def _name(element: Element) -> str:
+    """Return the text of a label or button without its hint."""
+    hints = " ".join(words(each) for each in element.iter() if each.get("class") == "hint")
+    return words(element).removesuffix(hints).strip()
 
 
 def words(element: Element) -> str:

@@ -2,7 +2,7 @@
 
 page = site.page(link())
 page.choose("At most once a week")
-receipt = site.press_and_follow(page, "Get fewer emails")
+receipt = site.press_and_follow(page, "Do this instead")
 """
 
 import re

@@ -75,7 +75,9 @@ def leave(
         return to_receipt(subscriber_id, make(change), unchanged_url)
     except UnavailableError as error:
         spool_of(services(), error).write([spooled(change)])
-    return make_response(render("subscriber/recorded.html", language()), 202)
+    back = preferences_url(subscriber_id, topic or "all", campaign or "receipt")
+    page = render("subscriber/recorded.html", language(), preferences_url=back)
+    return make_response(page, 202)
 
 
 def to_receipt(subscriber_id: UUID, result: ChangeResult, unchanged_url: str) -> Response:
@@ -100,11 +102,6 @@ def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **notices: l
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
     signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
     return url("preferences.show", link=signed, **notices)
-
-
-def join_wording(topic: str, locale: str) -> str:
-    """Return the label of the button that starts a topic, which is the wording of the consent."""
-    return render("subscriber/join_wording.txt", locale, topic=topic).strip()
 
 
 def has_smtp() -> bool:

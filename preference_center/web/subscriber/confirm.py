@@ -1,21 +1,22 @@
 """`/c/`: start a topic with a confirm link that was emailed to the address."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Blueprint, redirect
 from werkzeug.wrappers import Response
 
 from preference_center.core import joining, preferences, subscribers, topics
-from preference_center.core.errors import LinkTooOldError
 from preference_center.core.joining import AskAgain, StartTopic
 from preference_center.core.preferences import SubscriberPreferences
 from preference_center.core.vocab import ConfirmState
 from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
+from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
     has_smtp,
-    join_wording,
     make,
     own_context,
     preferences_url,
@@ -27,18 +28,69 @@ LIFETIME = timedelta(days=7)
 blueprint = Blueprint("confirm", __name__)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A link that was opened, and what it can do now. `names` are its topic's, by language."""
+
+    confirm: Confirm
+    current: SubscriberPreferences
+    state: ConfirmState
+    names: Mapping[str, str]
+    locale: str
+
+
 @blueprint.get("/c/<signed:link>")
 @open_to(Caller.LINK)
-def show(link: str) -> str:
+def show(link: str) -> tuple[str, int]:
     """Ask before starting the topic. Changes nothing."""
-    confirm = _read(link)
-    current, state, locale = _load(confirm)
+    opened = _open(link)
+    return _page(link, opened), 410 if opened.state is ConfirmState.EXPIRED else 200
+
+
+@blueprint.post("/c/<signed:link>/join")
+@open_to(Caller.LINK)
+def submit(link: str) -> Response | tuple[str, int]:
+    """Start the topic, or redirect to the page that says why the link cannot start it.
+
+    If the text of the page has changed since it was shown, show it again.
+    """
+    opened, shown_url = _open(link), url("confirm.show", link=link)
+    if opened.state is not ConfirmState.READY:
+        return redirect(shown_url, 303)
+    wording = wordings.shown_to_join(opened.names, opened.locale)
+    if wording is None:
+        return _page(link, opened, problem="changed"), 409
+    confirm, context = opened.confirm, own_context("confirm", wording)
+    result = make(StartTopic(confirm.subscriber_id, confirm.topic, confirm.asked_at, context))
+    return to_receipt(confirm.subscriber_id, result, shown_url)
+
+
+@blueprint.post("/c/<signed:link>/again")
+@open_to(Caller.LINK)
+def ask_again(link: str) -> Response:
+    """Email a new link to replace one that a later unsubscribe has invalidated."""
+    opened = _open(link)
+    if opened.state is not ConfirmState.UNSUBSCRIBED:
+        return redirect(url("confirm.show", link=link), 303)
+    subscriber_id, topic = opened.confirm.subscriber_id, opened.confirm.topic
+    refused = make(AskAgain(subscriber_id, topic, has_smtp()))
+    notice = refused.value if refused is not None else "requested"
+    return redirect(preferences_url(subscriber_id, topic, "confirm", **{notice: [topic]}), 303)
+
+
+def _page(link: str, opened: _Opened, problem: str = "") -> str:
+    confirm, locale = opened.confirm, opened.locale
+    wording = wordings.to_join(opened.names.get(locale, ""), locale)
     return render(
         "subscriber/confirm.html",
         locale,
-        current=current,
-        state=state,
-        topic=current.topics[confirm.topic],
+        current=opened.current,
+        state=opened.state,
+        topic=opened.current.topics.get(confirm.topic),
+        asked_at=confirm.asked_at,
+        wording=wording,
+        digest=wordings.digest(wording),
+        problem=problem,
         action=url("confirm.submit", link=link),
         again_url=url("confirm.ask_again", link=link),
         preferences_url=preferences_url(confirm.subscriber_id, confirm.topic, "confirm"),
@@ -46,53 +98,18 @@ def show(link: str) -> str:
     )
 
 
-@blueprint.post("/c/<signed:link>/join")
-@open_to(Caller.LINK)
-def submit(link: str) -> Response:
-    """Start the topic, or redirect to the page that says why the link cannot start it."""
-    confirm = _read(link)
-    current, _, locale = _load(confirm)
-    wording = join_wording(current.topics[confirm.topic].name, locale)
-    context = own_context("confirm", wording)
-    change = StartTopic(confirm.subscriber_id, confirm.topic, confirm.asked_at, context)
-    result = make(change)
-    return to_receipt(confirm.subscriber_id, result, url("confirm.show", link=link))
-
-
-@blueprint.post("/c/<signed:link>/again")
-@open_to(Caller.LINK)
-def ask_again(link: str) -> Response:
-    """Email a new link to replace one that a later unsubscribe has invalidated."""
-    confirm = _read(link)
-    current, state, _ = _load(confirm)
-    if state is not ConfirmState.UNSUBSCRIBED:
-        return redirect(url("confirm.show", link=link), 303)
-    subscriber_id, topic = confirm.subscriber_id, current.topics[confirm.topic]
-    refused = make(AskAgain(subscriber_id, topic.slug, has_smtp()))
-    notice = refused.value if refused is not None else "requested"
-    here = preferences_url(subscriber_id, topic.slug, "confirm", **{notice: [topic.slug]})
-    return redirect(here, 303)
-
-
-def _read(link: str) -> Confirm:
-    """Return the content of a link. Raise BadLink, or LinkTooOldError after 7 days."""
+def _open(link: str) -> _Opened:
+    """Return what a link is for and what it can do now, or raise BadLink."""
     confirm = read_confirm(link, services().settings.server_keys)
-    if services().clock().date() > confirm.day + LIFETIME:
-        raise LinkTooOldError
-    return confirm
-
-
-def _load(confirm: Confirm) -> tuple[SubscriberPreferences, ConfirmState, str]:
-    """Return the preferences, what the link can do now, and the language of the page.
-
-    Raise LinkTooOldError if the topic is gone, or the address has bounced since.
-    """
     with services().database.reading() as session:
         subscriber = subscribers.find(session, confirm.subscriber_id)
         locale = language(subscriber.locale if subscriber is not None else None)
         known, now = topics.list_topics(session), services().clock()
         wanted = next((topic for topic in known if topic.slug == confirm.topic), None)
         state = joining.confirm_state(subscriber, wanted, confirm.asked_at)
-        if state is ConfirmState.EXPIRED:
-            raise LinkTooOldError
-        return preferences.read(subscriber, known, locale, now), state, locale
+        if now.date() > confirm.day + LIFETIME:
+            state = ConfirmState.EXPIRED
+        current = preferences.read(subscriber, known, locale, now)
+        offered = services().languages.offered
+        names = {code: topics.name(wanted, code) for code in offered} if wanted else {}
+        return _Opened(confirm, current, state, names, locale)

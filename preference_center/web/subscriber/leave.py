@@ -6,7 +6,7 @@ from flask import Blueprint
 from werkzeug.wrappers import Response
 
 from preference_center.core import subscriptions, topics
-from preference_center.core.preferences import TopicPreference
+from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.links.minter import Link, read_link
@@ -66,20 +66,38 @@ def _read(link: str) -> Link:
 def _page(link: str, signed: Link, problem: str = "") -> str:
     current, locale = load_preferences(signed.subscriber_id)
     topic, now = current.topics.get(signed.topic), services().clock()
+    over = topic is not None and (topic.archived or topic.stopped_at is not None)
+    can_leave = _can_leave(current, over=over)
     return render(
         "subscriber/leave.html",
         locale,
         current=current,
         topic=topic,
         topic_name=topics.name_from_slug(signed.topic),
+        over=over,
+        can_leave=can_leave,
+        others=_others(current, signed.topic),
         single=current.is_complete(signed.topic),
         options=_options(topic, now) if topic is not None and topic.received else [],
-        problem=problem if current.all_stopped_at is None else "",
+        problem=problem if can_leave else "",
         action=url("leave.submit", link=link),
         reduce_url=url("leave.reduce", link=link),
         preferences_url=preferences_url(signed.subscriber_id, signed.topic, signed.campaign),
         page_url=url("leave.show", link=link),
     )
+
+
+def _can_leave(current: SubscriberPreferences, *, over: bool) -> bool:
+    """Return True if there is something to leave. `over` says that it is not the link's topic."""
+    # What is sent to an address that is not on file is not known here.
+    comes = bool(current.received) or current.email is None
+    return current.all_stopped_at is None and (comes or not over)
+
+
+def _others(current: SubscriberPreferences, slug: str) -> list[TopicPreference]:
+    """Return the other topics that are known to be received."""
+    received = current.received if current.email is not None else []
+    return [topic for topic in received if topic.slug != slug]
 
 
 def _options(

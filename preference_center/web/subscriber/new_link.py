@@ -45,6 +45,7 @@ def submit() -> Response | tuple[str, int]:
 @open_to(Caller.ANYONE)
 def sent() -> str:
     """Ask to check the inbox. The page is the same for every address."""
+    _refuse_without_smtp()
     return render("subscriber/link_sent.html", language())
 
 

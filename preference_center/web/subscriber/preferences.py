@@ -20,6 +20,7 @@ from preference_center.links.server import read_receipt
 from preference_center.links.signing import BadLink
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
+from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
     count_page_view,
     has_smtp,
@@ -133,6 +134,7 @@ def _page(
         said=request.args.get("said", "") if not problem else "",
         saved=saved if not problem else None,
         saved_undo_url=url("receipts.undo", link=saved_link) if saved_link else "",
+        undo_digest=wordings.digest(wordings.to_undo(locale)),
         requested=_named(current, "requested"),
         refused={why: names for why in NotSaved if (names := _named(current, why))},
         action=url("preferences.submit", link=link),

@@ -18,6 +18,7 @@ from preference_center.core.vocab import Frequency, ReasonCode, ReceiptState
 from preference_center.links.server import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
+from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
     leave,
     load_preferences,
@@ -63,6 +64,7 @@ def ask_undo(link: str, rest: str = "") -> str:
         receipt=shown,
         current=shown.preferences,
         undo_url=url("receipts.undo", link=link),
+        undo_digest=wordings.digest(wordings.to_undo(locale)),
         receipt_url=url("receipts.show", link=link),
         preferences_url=_preferences_url(receipt, shown),
         page_url=url("receipts.ask_undo", link=link),
@@ -75,8 +77,7 @@ def undo(link: str) -> Response:
     """Restore the preferences from before the change."""
     receipt = _read(link)
     _, locale = load_preferences(receipt.subscriber_id)
-    wording = render("subscriber/undo_wording.txt", locale).strip()
-    context = own_context(wording=wording)
+    context = own_context(wording=wordings.shown_to_undo(locale))
     result = make(Undo(receipt.subscriber_id, receipt.first, receipt.last, context))
     return to_receipt(receipt.subscriber_id, result, url("receipts.show", link=link))
 
@@ -155,6 +156,7 @@ def _page(
         codes=_OFFERED_REASONS,
         cappable=_cappable(shown.preferences),
         undo_url=url("receipts.undo", link=link),
+        undo_digest=wordings.digest(wordings.to_undo(locale)),
         reason_url=url("receipts.give_reason", link=link),
         cap_url=url("receipts.cap", link=link),
         preferences_url=_preferences_url(receipt, shown),

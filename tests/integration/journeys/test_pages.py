@@ -30,7 +30,8 @@ def test_both_unsubscribe_buttons_are_equal_on_the_first_screen(
     letters: Stage, page: Page, language: str
 ) -> None:
     letters.open(page, "leave", language)
-    styles = page.locator("form[action*='/leave'] button").evaluate_all(
+    buttons = page.locator("form[action*='/leave'] button")
+    styles = buttons.evaluate_all(
         """buttons => buttons.map(button => {
             const box = button.getBoundingClientRect(), style = getComputedStyle(button)
             return [box.width, box.height, style.backgroundColor, style.color, style.font,
@@ -39,7 +40,9 @@ def test_both_unsubscribe_buttons_are_equal_on_the_first_screen(
     )
     assert len(styles) == 2
     assert styles[0] == styles[1]
+    assert styles[0][1] >= 48
     assert styles[0][-1] is True
+    assert len(set(buttons.all_inner_texts())) == 2
 
 
 def test_a_page_requests_only_its_style_sheet(staged: Stage, page: Page) -> None:

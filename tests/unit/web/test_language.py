@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -109,7 +110,10 @@ CHANGES: dict[str, tuple[str, dict[str, str]]] = {
         f"{link('preferences')}/save",
         {"topic": "weekly-news", "was-weekly-news": "every"},
     ),
-    "join": (f"{confirm('product-news')}/join", {}),
+    "join": (
+        f"{confirm('product-news')}/join",
+        {"wording": sha256(b"Yes, send me Product news").hexdigest()},
+    ),
 }
 
 

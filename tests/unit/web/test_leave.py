@@ -10,8 +10,9 @@ from tests.support.site import Site, link
 from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from all Northwind Letters emails"
-FEWER = "Get fewer emails"
+ALL = "Unsubscribe from everything"
+FEWER = "Do this instead"
+NOTHING_COMES = "You won’t get any more newsletters from us."
 FORWARDED = "Not your address? This email was probably forwarded. You can close this page."
 
 
@@ -19,6 +20,7 @@ def test_the_page_offers_to_unsubscribe_from_the_topic_and_from_all(site: Site) 
     page = site.page(link())
     assert page.heading == THIS
     assert page.buttons == [THIS, ALL, FEWER]
+    assert f"{THIS} You still get Product news {ALL} No more newsletters from us" in page.text
     assert "For a•••@example.org" in page.text
     assert "ada@example.org" not in page.html
     assert FORWARDED in page.text
@@ -55,15 +57,17 @@ def test_an_unsubscribed_topic_shows_since_when(site: Site) -> None:
     site.post(link())
     page = site.page(link())
     assert page.heading == "You’re already unsubscribed from Weekly news"
-    assert "Since 22 November 2026. There is nothing more to do." in page.text
+    assert "Since 22 November 2026. You still get: Product news" in page.text
     assert page.buttons == [ALL]
+    assert site.press_and_follow(page, ALL).text.startswith("You’re unsubscribed from all")
+    assert site.unsubscribed() == ["weekly-news", "all"]
 
 
 def test_after_unsubscribing_from_all_the_page_has_no_button(site: Site) -> None:
     site.press(site.page(link()), ALL)
     page = site.page(link())
     assert page.heading == "You’re already unsubscribed from all Northwind Letters emails"
-    assert "Since 22 November 2026. There is nothing more to do." in page.text
+    assert f"Since 22 November 2026. {NOTHING_COMES}" in page.text
     assert page.buttons == []
 
 
@@ -73,7 +77,54 @@ def test_an_archived_topic_is_no_longer_sent(site: Site) -> None:
         make.topic(session, "third")
     page = site.page(link())
     assert page.heading == "We no longer send Weekly news"
+    assert "You still get: Product news" in page.text
     assert page.buttons == [ALL]
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_where_nothing_comes_any_more_there_is_no_button(
+    site_with: SiteMaker, archived: bool
+) -> None:
+    site = site_with(account_messages=True)
+    site.subscribe(topics=("weekly-news",))
+    site.add_topic("third")
+    if archived:
+        site.archive("weekly-news")
+    else:
+        site.post(link())
+    page = site.page(link())
+    assert f"{NOTHING_COMES} Receipts and account messages still come." in page.text
+    assert page.buttons == []
+    before = site.rows()
+    empty = Page(site.post(f"{link()}/leave", data={}), 400)
+    assert empty.buttons == []
+    assert site.rows() == before
+
+
+def test_an_unsubscribed_address_not_on_file_can_still_leave_everything(site: Site) -> None:
+    path = link(email="new@example.org")
+    site.post(path)
+    page = site.page(path)
+    assert page.heading == "You’re already unsubscribed from Weekly news"
+    assert "newsletters from us." not in page.text  # unknown
+    assert page.buttons == [ALL]
+
+
+def test_each_button_says_what_still_comes(site: Site) -> None:
+    with site.database.transaction() as session:
+        make.topic(session, "third")
+        make.subscriber(session, "eve@example.org", "weekly-news")
+        make.subscriber(session, "max@example.org", "weekly-news", "product-news", "third")
+    of_eve, of_max = (site.page(link(email=f"{name}@example.org")) for name in ("eve", "max"))
+    assert f"{THIS} Only this topic {ALL}" in of_eve.text
+    assert f"{THIS} You still get your other topics {ALL}" in of_max.text
+    assert f"{THIS} Only this topic {ALL}" in site.page(link(email="new@example.org")).text
+
+
+def test_account_messages_that_still_come_are_named(site_with: SiteMaker) -> None:
+    site = site_with(account_messages=True)
+    site.subscribe()
+    assert "Receipts and account messages still come." in site.page(link()).text
 
 
 def test_an_unknown_recipient_can_unsubscribe_without_a_confirmation(site: Site) -> None:
@@ -92,9 +143,11 @@ def test_with_a_single_topic_there_is_a_single_button(site_with: SiteMaker) -> N
     site.subscribe(topics=("weekly-news",))
     page = site.page(link())
     assert page.heading == THIS
-    assert page.buttons == [ALL, FEWER]
+    assert page.buttons == [THIS, FEWER]
+    assert f"{THIS} No more newsletters from us" in page.text
     receipt = site.press_and_follow(page, page.buttons[0])
-    assert "You won’t get any more newsletters from us." in receipt.text
+    assert NOTHING_COMES in receipt.text
+    assert site.unsubscribed() == ["all"]
 
 
 def test_a_private_topic_is_separate_from_a_single_public_one(site_with: SiteMaker) -> None:

@@ -13,8 +13,8 @@ from tests.support.site import Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from all Northwind Letters emails"
 SEND = "Send"
+EVERYTHING = "Unsubscribe from everything"  # on the unsubscribe page
 QUESTION = "Would you tell us why? (optional)"
 NOTE = "Anything else? (optional)"
 TOO_LONG = "Shorten your answer to 500 characters."
@@ -59,7 +59,7 @@ def test_no_reason_is_asked_before_an_unsubscribe_or_after_a_reduction(site: Sit
     page = site.page(link())
     assert "why" not in page.text.lower()
     page.choose("At most once a week")
-    assert "why" not in site.press_and_follow(page, "Get fewer emails").text.lower()
+    assert "why" not in site.press_and_follow(page, "Do this instead").text.lower()
     assert "why" not in site.page(link("preferences")).text.lower()
 
 
@@ -92,7 +92,7 @@ def test_a_note_keeps_the_reason_and_is_asked_for_once(
 ) -> None:
     site = site_with(contact=contact)
     site.subscribe()
-    page = answered(site, "Not relevant to me", ALL)
+    page = answered(site, "Not relevant to me", EVERYTHING)
     assert "Up to 500 characters. Please leave out personal details. Nobody can" in page.text
     assert reply in page.text
     page.fill_in(NOTE, "Six a day.\r\nThe dog & <b>I</b>")

@@ -11,6 +11,7 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 ALL = "Unsubscribe from all Northwind Letters emails"
+EVERYTHING = "Unsubscribe from everything"  # on the unsubscribe page
 QUESTION = "Would you tell us why? (optional)"
 MONTHLY = "Get Product news at most once a month"
 UNDO_FIRST = "Would fewer emails suit you better? Undo this first"
@@ -61,7 +62,7 @@ def test_no_cap_is_offered_that_the_cadence_rules_out(site: Site, cadence: str) 
 
 
 def test_after_leaving_everything_fewer_emails_begin_with_undo(site: Site) -> None:
-    _, page = answer(site, "Too many emails", ALL)
+    _, page = answer(site, "Too many emails", EVERYTHING)
     assert page.buttons == ["Undo", "Send"]
     assert UNDO_FIRST in page.text
     assert site.page(page.links["Undo this"]).heading == "Undo your change?"
@@ -112,7 +113,7 @@ def test_who_never_signed_up_gets_an_apology_and_can_stop_everything(site: Site)
 @pytest.mark.parametrize(
     ("email", "button", "offered"),
     [
-        ("ada@example.org", ALL, False),
+        ("ada@example.org", EVERYTHING, False),
         ("one-topic@example.org", THIS, False),
         ("not-on-record@example.org", THIS, True),  # What else the sender sends is not known.
     ],

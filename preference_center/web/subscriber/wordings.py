@@ -1,0 +1,54 @@
+"""The wordings of the forms that record a choice, of which the ledger keeps the one that was shown.
+
+Such a form carries the digest of its wording: until its button is pressed, the language may be
+switched and the text edited.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from flask import request
+
+from preference_center.core.ledger import digest_of_wording
+from preference_center.web.bodies import MAX_FORM_BYTES, read_body
+from preference_center.web.services import render, services
+
+
+def to_join(topic: str, locale: str) -> str:
+    """Return the label of the button that starts a topic."""
+    return render("subscriber/join_wording.txt", locale, topic=topic).strip()
+
+
+def to_undo(locale: str) -> str:
+    """Return what the forms that undo a change say."""
+    return render("subscriber/undo_wording.txt", locale).strip()
+
+
+def digest(wording: str) -> str:
+    """Return what a form carries in its field `wording`: the ledger's digest, in hexadecimal."""
+    return (digest_of_wording(wording) or b"").hex()
+
+
+def shown_to_join(names: Mapping[str, str], locale: str) -> str | None:
+    """Return the wording that the form showed, or None if the text has changed since.
+
+    `names` are the names of the topic by language; the languages of the page come first.
+    """
+    return _shown(to_join(names[code], code) for code in _languages(locale))
+
+
+def shown_to_undo(locale: str) -> str:
+    """Return the wording that the form showed, or if the text has changed since, the current one.
+
+    An undo is never refused because of its wording.
+    """
+    return _shown(to_undo(code) for code in _languages(locale)) or to_undo(locale)
+
+
+def _languages(locale: str) -> Iterable[str]:
+    return dict.fromkeys((locale, *services().languages.offered))
+
+
+def _shown(wordings: Iterable[str]) -> str | None:
+    read_body(MAX_FORM_BYTES)
+    sent = request.form.get("wording")
+    return next((each for each in wordings if digest(each) == sent), None)
