@@ -47,12 +47,15 @@ def create_app(
     app = Flask("preference_center", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
-        COMPRESS_MIMETYPES=["text/html", "text/css"],
+        COMPRESS_MIMETYPES=["text/html"],
+        COMPRESS_ALGORITHM=["br", "gzip"],  # zstd makes a page 16 % larger than brotli
+        COMPRESS_BR_LEVEL=5,
         COMPRESS_MIN_SIZE=200,
     )
     app.url_map.merge_slashes = False  # `/u//x` is a broken link, not a redirect.
     link_paths.register(app)
-    style_name, style_text = assets.style_sheet(settings)
+    sheet = assets.style_sheet(settings)
+    style_source = assets.style_source(sheet)
     database = Database(
         settings.database_url,
         settings.server_keys,
@@ -60,13 +63,11 @@ def create_app(
         link_keys=settings.link_keys,
         connections=connections + (settings.spool_dir is not None),
     )
-    shown = settings.template_values()
     prefix = urlsplit(settings.public_url).path
-    shown["style_url"] = f"{prefix}/{style_name}"
     languages = Languages(
         settings.languages,
         resources.folders("templates", settings.overrides_dir),
-        shown,
+        {**settings.template_values(), "style_sheet": sheet},
         settings.time_zone,
         settings.overrides_dir,
     )
@@ -75,6 +76,7 @@ def create_app(
         settings=settings,
         database=database,
         languages=languages,
+        style_source=style_source,
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
@@ -85,7 +87,6 @@ def create_app(
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
     blueprints = [
-        assets.blueprint(style_name, style_text),
         confirm.blueprint,
         health.blueprint,
         provider_webhooks.blueprint,
@@ -103,7 +104,7 @@ def create_app(
     app.wsgi_app = MeasuredApp(app.wsgi_app, metrics, prefix)  # type: ignore[method-assign]
     errors.register(app)
     app.before_request(health.check_keys_first)
-    app.after_request(partial(_add_headers, security_headers(settings)))
+    app.after_request(partial(_add_headers, security_headers(settings, style_source)))
     PageCompression(app)
     return app
 

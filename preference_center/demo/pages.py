@@ -20,7 +20,7 @@ blueprint = Blueprint("demo", __name__, url_prefix="/demo")
 
 _FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 _PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; "
+    "default-src 'none'; style-src 'self' {style}; frame-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
 
@@ -166,5 +166,5 @@ def _page(template: str, **values: object) -> Response:
         **values,
     )
     response = Response(page, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=services().style_source)
     return response

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,6 +24,7 @@ from preference_center.settings.checks import (
 )
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent, accent
 from preference_center.settings.env import PREFIX, Reader
+from preference_center.settings.logo import logo_url
 from preference_center.util.text import is_one_line
 
 LANGUAGES = ("en", "de", "ar")  # Each has a catalogue.
@@ -187,6 +189,22 @@ class SettingsReader(Reader):
         except ValueError as error:
             self.wrong(name, str(error))
             return DEFAULT_ACCENT
+
+    def logo(self, name: str) -> str:
+        """Return the data: URL of an SVG or PNG file, or "" if it is not set."""
+        value = self.text(name)
+        try:
+            return logo_url(Path(value)) if value else ""
+        except ValueError as error:
+            self.wrong(name, f"names a file that {error}")
+            return ""
+
+    def notes(self, name: str, *, max_length: int) -> dict[str, str]:
+        """Return a text of one line by language: that of NAME_DE for `de`, that of NAME for ""."""
+        names = {"": name}
+        names |= {each: f"{name}_{each.upper().replace('-', '_')}" for each in LANGUAGES}
+        found = {each: self.text(names[each], max_length=max_length) for each in names}
+        return {each: note for each, note in found.items() if note}
 
     def languages(self, name: str) -> tuple[str, ...]:
         """Return language codes; the first is the default language."""

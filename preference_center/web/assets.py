@@ -1,35 +1,28 @@
-"""The style sheet, with the brand's accent added. Its name changes with its content."""
+"""The style sheet that each page contains, with the brand's colours added."""
 
 import hashlib
-
-from flask import Blueprint, Response
+import re
+from base64 import b64encode
 
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
-from preference_center.web.access import Caller, open_to
 
-_A_YEAR = "public, max-age=31536000, immutable"
+# A string, a punctuation mark with spaces around it, or other spaces.
+_SPACE = re.compile(r"""("[^"]*"|'[^']*')|\s*([{};,])\s*|\s+""")
 
 
-def style_sheet(settings: Settings) -> tuple[str, str]:
-    """Return the file name and text of the sheet, which ends with the accent's properties."""
+def style_sheet(settings: Settings) -> str:
+    """Return the text of the sheet without comments and unnecessary spaces."""
     accent = settings.brand_accent
-    text = resources.read("static", "style.css", settings.overrides_dir) + (
-        f":root{{--accent:{accent.light};--on-accent:{accent.on_light}}}\n"
-        "@media screen and (prefers-color-scheme:dark)"
-        f"{{:root{{--accent:{accent.dark};--on-accent:{accent.on_dark}}}}}\n"
+    text = resources.read("static", "style.css", settings.overrides_dir)
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    text = re.sub(r"</(?=style)", r"<\\/", text, flags=re.IGNORECASE)  # It would end the element.
+    return _SPACE.sub(lambda found: found[1] or found[2] or " ", text).strip() + (
+        f":root{{--accent:{accent.light};--button:{accent.button};--on-button:{accent.ink}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.dark}}}}}"
     )
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return f"style-{digest}.css", text
 
 
-def blueprint(name: str, text: str) -> Blueprint:
-    """Return a blueprint with the route that serves the sheet."""
-    assets = Blueprint("assets", __name__)
-
-    @assets.get(f"/{name}")
-    @open_to(Caller.ANYONE)
-    def style() -> Response:
-        return Response(text, mimetype="text/css", headers={"Cache-Control": _A_YEAR})
-
-    return assets
+def style_source(sheet: str) -> str:
+    """Return the source that allows a `<style>` element with this text (CSP, `style-src`)."""
+    return f"'sha256-{b64encode(hashlib.sha256(sheet.encode()).digest()).decode()}'"

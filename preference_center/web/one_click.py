@@ -76,7 +76,7 @@ class OneClickEndpoint:
         self._headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(_ANSWER))),
-            *security_headers(app.settings).items(),
+            *security_headers(app.settings, app.style_source).items(),
         ]
 
     async def __call__(self, method: str, path: str, body: bytes) -> tuple[Headers, bytes] | None:

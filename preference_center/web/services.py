@@ -32,6 +32,7 @@ class Services:
     settings: Settings
     database: Database
     languages: Languages
+    style_source: str  # allows the pages' style sheet in a Content-Security-Policy
     clock: Callable[[], datetime]
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits

@@ -163,9 +163,7 @@ def languages(tmp_path_factory: pytest.TempPathFactory) -> Languages:
             (folder / "call" / f"{macro}.html").write_text(text, "utf-8")
     settings = make.settings(languages=(*LANGUAGES, PSEUDO))
     folders = [folder, *resources.folders("templates", None)]
-    return Languages(
-        settings.languages, folders, {**settings.template_values(), "style_url": "/style.css"}
-    )
+    return Languages(settings.languages, folders, {**settings.template_values(), "style_sheet": ""})
 
 
 @pytest.fixture(params=[*LANGUAGES, PSEUDO])

@@ -142,8 +142,10 @@ def long_names(folder: Path) -> Iterator[Stage]:
 
 @contextmanager
 def trouble(folder: Path) -> Iterator[Stage]:
-    """Yield a company whose database has failed."""
-    with _serving(folder / "trouble.db") as (base, database):
+    """Yield a company with a logo, whose database has failed."""
+    logo = folder / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 3"/>')
+    with _serving(folder / "trouble.db", BRAND_LOGO=str(logo)) as (base, database):
         with database.transaction() as session:
             session.execute(text("DROP TABLE subscribers"))
         yield Stage(base, database, {"trouble": link("unsubscribe", "ada@example.org")})
@@ -192,6 +194,7 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
         "CONTACT": "help@example.org",
         "PRIVACY_URL": "https://example.org/privacy",
         "SIGN_UP_URL": "https://example.org/sign-up",
+        "HOME_URL": "https://example.org",
     }
     database = make.database(values["DATABASE_URL"])
     try:

@@ -12,7 +12,7 @@ from tests.integration.journeys.stage import LANGUAGES, Stage
 
 # To wait longer: JOURNEY_SECONDS=30 pytest -n0 tests/integration/journeys/test_pages.py -k waits
 SECONDS = float(os.environ.get("JOURNEY_SECONDS", "3"))
-MAX_BYTES = 5_000  # transferred, page and style sheet together
+MAX_BYTES = 5_000  # transferred
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -45,27 +45,50 @@ def test_both_unsubscribe_buttons_are_equal_on_the_first_screen(
     assert len(set(buttons.all_inner_texts())) == 2
 
 
-def test_a_page_requests_only_its_style_sheet(staged: Stage, page: Page) -> None:
+def test_a_page_requests_nothing_else(staged: Stage, page: Page) -> None:
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request))
     for name in staged.pages:
         requests.clear()
         staged.open(page, name)
-        once = ["document", "stylesheet"]
-        assert [request.resource_type for request in requests] in (once, once * 2), name
-        assert all(request.url.startswith(staged.base) for request in requests), name
+        fetched = [each for each in requests if not each.url.startswith("data:")]
+        assert {each.resource_type for each in fetched} == {"document"}, name
+        assert all(each.url.startswith(staged.base) for each in fetched), name
+
+
+def test_the_style_sheet_and_the_logo_of_a_page_are_allowed(trouble: Stage, page: Page) -> None:
+    trouble.open(page, "trouble")
+    assert page.evaluate("getComputedStyle(document.body).display") == "grid"
+    logo = "(image => [image.naturalWidth, image.height])(document.images[0])"
+    width, height = page.evaluate(logo)
+    assert width > 0
+    assert 40 <= height <= 43
+
+
+def test_every_link_and_button_is_high_enough_for_a_finger(letters: Stage, page: Page) -> None:
+    """44 px, except links within a sentence."""
+    low = {}
+    for name in ("leave", "goodbye", "preferences", "broken link"):
+        letters.open(page, name)
+        low[name] = page.locator("header a, footer a, li > a, button").evaluate_all(
+            """all => all.filter(each => each.getBoundingClientRect().height < 44)
+                         .map(each => each.textContent)"""
+        )
+    assert {name: texts for name, texts in low.items() if texts} == {}
+
+
+def test_a_printed_page_shows_its_forms_without_buttons(letters: Stage, page: Page) -> None:
+    page.emulate_media(media="print")
+    letters.open(page, "preferences")
+    assert page.get_by_role("checkbox").first.is_visible()
+    assert page.get_by_role("combobox").first.is_visible()
+    assert page.get_by_role("button").count() == 0
+    assert page.get_by_role("navigation", name="Language").count() == 0
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
-def test_a_page_and_its_style_sheet_fit_in_5_kilobytes(
-    staged: Stage, page: Page, encoding: str
-) -> None:
-    staged.open(page, next(iter(staged.pages)))
-    sheet = page.get_attribute("link[rel=stylesheet]", "href") or ""
-    sizes = {
-        name: _on_the_wire(staged, path, encoding) + _on_the_wire(staged, sheet, encoding)
-        for name, path in staged.pages.items()
-    }
+def test_a_page_fits_in_5_kilobytes(staged: Stage, encoding: str) -> None:
+    sizes = {name: _on_the_wire(staged, path, encoding) for name, path in staged.pages.items()}
     assert {name: size for name, size in sizes.items() if size > MAX_BYTES} == {}
 
 

@@ -15,6 +15,7 @@ from preference_center.core.receipts import ShownChange, ShownReceipt
 from preference_center.core.vocab import ChangeKind, Frequency, ReceiptState
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import EmailContent, Headers, compose
+from preference_center.settings.colours import accent
 from preference_center.util import resources
 from tests.support import make
 
@@ -157,6 +158,12 @@ def test_styles_are_inlined_and_nothing_is_fetched() -> None:
 def test_dark_colours_are_in_a_style_element() -> None:
     style = tree(notice()).find(".//style").text
     assert "prefers-color-scheme: dark" in style
+
+
+def test_a_link_has_the_readable_shade_of_the_brands_colour() -> None:
+    document = tree(notice(brand_accent=accent("#ffcc00")))
+    assert {link.get("style") for link in document.iterfind(".//li/a")} == {"color:#8c7000"}
+    assert re.search(r"a \{\s*color: #ffcc00 !important", document.find(".//style").text)
 
 
 def test_every_table_is_only_for_layout() -> None:

@@ -1,4 +1,4 @@
-"""The accent is readable on light and dark paper, or refused with a readable alternative."""
+"""Any colour gives readable buttons and links, on light and dark paper."""
 
 import re
 
@@ -10,12 +10,14 @@ from preference_center.settings.colours import (
     DARK_PAPER,
     DEFAULT_ACCENT,
     LIGHT_PAPER,
-    LowContrastError,
     accent,
     contrast,
 )
+from preference_center.util import resources
 
 ENOUGH = 4.5  # WCAG 2.2, success criterion 1.4.3
+PAPERS = (LIGHT_PAPER, DARK_PAPER)
+SHEET = resources.read("static", "style.css", None)
 colours = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
 
 
@@ -29,21 +31,34 @@ def test_contrast_follows_wcag(one: str, other: str, ratio: float) -> None:
 
 
 @given(colours)
-def test_an_accent_is_readable_or_refused_with_a_readable_one(colour: str) -> None:
-    try:
-        chosen = accent(colour)
-    except LowContrastError as error:
-        proposed = re.findall(r"#[0-9a-f]{6}", str(error))[-1]
-        chosen = accent(proposed)
-    assert contrast(chosen.light, LIGHT_PAPER) >= ENOUGH
-    assert contrast(chosen.dark, DARK_PAPER) >= ENOUGH
-    assert contrast(chosen.on_light, chosen.light) >= ENOUGH
-    assert contrast(chosen.on_dark, chosen.dark) >= ENOUGH
+def test_any_colour_gives_contrast(colour: str) -> None:
+    found = accent(colour)
+    assert found.button == colour
+    assert contrast(found.ink, found.button) >= ENOUGH
+    assert contrast(found.light, LIGHT_PAPER) >= ENOUGH
+    assert contrast(found.dark, DARK_PAPER) >= ENOUGH
 
 
-def test_a_readable_accent_is_unchanged() -> None:
-    assert accent("#1F5FBF").light == "#1f5fbf"
-    assert accent("#1f5fbf") == DEFAULT_ACCENT
+def test_the_hardest_grounds_give_contrast() -> None:
+    """Grey, red, green and blue, each in every brightness."""
+    for step in range(256):
+        for colour in (f"{step:02x}" * 3, f"{step:02x}0000", f"00{step:02x}00", f"0000{step:02x}"):
+            found = accent(f"#{colour}")
+            assert contrast(found.ink, found.button) >= ENOUGH, colour
+
+
+@given(colours)
+def test_a_colour_that_is_readable_on_a_paper_is_unchanged_there(colour: str) -> None:
+    found = accent(colour.upper())
+    for paper, shade in zip(PAPERS, (found.light, found.dark), strict=True):
+        assert (shade == colour) is (contrast(colour, paper) >= ENOUGH)
+
+
+def test_a_bright_colour_keeps_its_button_and_darkens_its_links() -> None:
+    yellow = accent("#ffcc00")
+    assert (yellow.button, yellow.ink) == ("#ffcc00", "#000000")
+    assert (yellow.light, yellow.dark) == ("#8c7000", "#ffcc00")
+    assert accent("#1F5FBF") == DEFAULT_ACCENT
 
 
 @pytest.mark.parametrize(
@@ -55,8 +70,18 @@ def test_an_invalid_colour_is_refused(text: str) -> None:
 
 
 def test_the_paper_colours_match_the_style_sheet() -> None:
-    from preference_center.util import resources
+    assert tuple(re.findall(r"--paper: (#[0-9a-f]{6})", SHEET)) == PAPERS
 
-    sheet = resources.read("static", "style.css", None)
-    papers = re.findall(r"--paper: (#[0-9a-f]{6})", sheet)
-    assert papers == [LIGHT_PAPER, DARK_PAPER]
+
+@pytest.mark.parametrize("name", ["ink", "soft", "wrong"])
+def test_a_text_colour_of_the_style_sheet_is_readable(name: str) -> None:
+    found = re.findall(rf"--{name}: (#[0-9a-f]{{6}})", SHEET)
+    for colour, paper in zip(found, PAPERS, strict=True):
+        assert contrast(colour, paper) >= ENOUGH
+
+
+def test_the_border_of_a_field_is_visible() -> None:
+    """Three to one, as success criterion 1.4.11 asks."""
+    found = re.findall(r"--field: (#[0-9a-f]{6})", SHEET)
+    for colour, paper in zip(found, PAPERS, strict=True):
+        assert contrast(colour, paper) >= 3

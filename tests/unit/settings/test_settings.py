@@ -197,7 +197,13 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("MAIL_FROM", "a@example.org\r\nBcc: b@example.org"),
         ("ENVELOPE_FROM", "nobody"),
         ("BRAND_NAME", "Two\nlines"),
-        ("BRAND_ACCENT", "#ffff00"),
+        ("BRAND_ACCENT", "yellow"),
+        ("BRAND_LOGO", "/no/such/logo.svg"),
+        ("BRAND_LOGO", __file__),
+        ("GOODBYE_NOTE", "x" * 301),
+        ("GOODBYE_NOTE", "Two\nlines"),
+        ("GOODBYE_NOTE_DE", "x" * 301),
+        ("GOODBYE_NOTE_XX", "Bye"),
         ("POSTAL_ADDRESS", "a\x00b"),
         ("CONTACT", "javascript:alert(1)"),
         ("PRIVACY_URL", "javascript:alert(1)"),
@@ -293,8 +299,13 @@ def test_without_data_on_time_zones_the_package_is_named(monkeypatch: pytest.Mon
 
 
 def test_values_are_parsed(tmp_path: Path) -> None:
+    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     settings = read_settings(
         make.environment(
+            BRAND_ACCENT="#FFFF00",
+            BRAND_LOGO=str(tmp_path / "logo.svg"),
+            GOODBYE_NOTE="Bye! Ada",
+            GOODBYE_NOTE_DE=" Tschüss! Ada ",
             ALTERNATIVE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
             CONFIRMATIONS="none",
             CONFIRMATION_DELAY_SECONDS="5",
@@ -314,6 +325,9 @@ def test_values_are_parsed(tmp_path: Path) -> None:
     assert (settings.overrides_dir, settings.languages) == (tmp_path, ("en", "ar-XB"))
     assert settings.time_zone == ZoneInfo("Europe/Berlin")
     assert settings.inbound_domain == "in.example.org"
+    assert settings.brand_accent.button == "#ffff00"
+    assert settings.brand_logo.startswith("data:image/svg+xml,%3Csvg")
+    assert settings.goodbye_notes == {"": "Bye! Ada", "de": "Tschüss! Ada"}
 
 
 def test_a_retention_is_a_number_of_days() -> None:

@@ -96,7 +96,7 @@ def test_an_invalid_address_is_an_error_that_keeps_the_input(site: Site, typed: 
     assert field.get("aria-invalid") == "true"
     messages = [each for each in page.root.iter() if each.get("id") == "email-problem"]
     assert "email-problem" in field.get("aria-describedby", "").split()
-    assert "".join(messages[0].itertext()) == WRONG
+    assert "".join(messages[0].itertext()) == f"Error: {WRONG}"
     assert site.rows() == before
 
 

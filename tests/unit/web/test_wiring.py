@@ -1,7 +1,9 @@
 """Settings of the operator: path, templates and styles; and the size of pages."""
 
 import gzip
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,11 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 from werkzeug.test import TestResponse
 
+from preference_center.demo.app import create_demo_app
 from preference_center.settings.colours import accent
+from preference_center.web.assets import style_source
 from tests.support import make
+from tests.support.page import BRAND
 from tests.support.site import Site, confirm, link, lose_database
 from tests.support.web_fixtures import SiteMaker
 
@@ -29,9 +34,7 @@ def test_every_url_is_under_the_path_of_the_public_url(site_with: SiteMaker) -> 
     receipt = site.press(page, THIS)
     assert receipt.location.startswith(f"{prefix}/r/")
     assert site.page(receipt.location).form_of("Undo")[0].startswith(f"{prefix}/r/")
-    (sheet,) = re.findall(r'href="([^"]+\.css)"', page.html)
-    assert sheet.startswith(prefix)
-    assert site.get(sheet).status_code == site.get(f"{prefix}/healthz").status_code == 200
+    assert site.get(f"{prefix}/healthz").status_code == 200
     assert site.get(link()).status_code == 404
 
 
@@ -53,31 +56,71 @@ def test_the_operators_template_is_used(site_with: SiteMaker, tmp_path: Path) ->
     assert site.page("/u/x", 400).heading == "This link doesn’t work"
 
 
-def test_the_operators_style_sheet_has_its_own_name(site_with: SiteMaker, tmp_path: Path) -> None:
+def allowed_sheet(answer: TestResponse) -> str:
+    """Return the style sheet of a page, which its Content-Security-Policy allows alone."""
+    (sheet,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    policy = answer.headers["Content-Security-Policy"]
+    assert re.findall("style-src ([^;]+)", policy) == [f"'sha256-{digest}'"]
+    return str(sheet)
+
+
+def test_a_page_contains_its_style_sheet(site: Site) -> None:
+    for path in (link(), link("preferences"), "/u/x", "/nothing"):
+        sheet = allowed_sheet(site.get(path))
+        assert "font: 1.0625rem/1.5" in sheet
+        assert not re.search(r"/\*|\n|  |[{};,]\s", sheet)
+
+
+def test_the_operators_style_sheet_is_used(site_with: SiteMaker, tmp_path: Path) -> None:
     (tmp_path / "static").mkdir()
-    (tmp_path / "static" / "style.css").write_text("body { color: teal }")
-    names: list[str] = []
-    for site in (site_with(), site_with(overrides_dir=tmp_path)):
-        (name,) = re.findall(r'href="([^"]+\.css)"', site.get("/nothing").text)
-        assert ("teal" in site.get(name).text) is bool(names)
-        names.append(name)
-    assert names[0] != names[1]
+    written = "/* It's */\r\nbody { color: teal; }\n\np  ::after { content: '; </style>é & \"' }\n"
+    (tmp_path / "static" / "style.css").write_bytes(written.encode())
+    sheet = allowed_sheet(site_with(overrides_dir=tmp_path).get("/nothing"))
+    kept = "body{color: teal;}p ::after{content: '; <\\/style>é & \"'}:root{--accent:"
+    assert sheet.startswith(kept)
 
 
 def test_the_brand_accent_is_in_the_style_sheet(site_with: SiteMaker) -> None:
-    site = site_with(brand_accent=accent("#7a1f5f"))
-    (name,) = re.findall(r'href="([^"]+\.css)"', site.get("/nothing").text)
-    sheet = site.get(name)
-    assert sheet.mimetype == "text/css"
-    assert "#7a1f5f" in sheet.text
+    sheet = allowed_sheet(site_with(brand_accent=accent("#ffcc00")).get("/nothing"))
+    assert ":root{--accent:#8c7000;--button:#ffcc00;--on-button:#000000}" in sheet
+    assert "(prefers-color-scheme:dark){:root{--accent:#ffcc00}}" in sheet
+
+
+def test_a_page_of_the_demo_allows_the_style_sheet_that_it_contains(
+    site: Site, tmp_path: Path
+) -> None:
+    demo = create_demo_app(site.settings, tmp_path)
+    page = demo.test_client().get("/demo/report", base_url="http://localhost")
+    demo.extensions["preference_center"].database.close()
+    (sheet,) = re.findall("<style>(.*?)</style>", page.text, re.DOTALL)
+    assert f"style-src 'self' {style_source(sheet)};" in page.headers["Content-Security-Policy"]
+
+
+def test_the_brands_name_or_logo_leads_home(site_with: SiteMaker) -> None:
+    home, logo = "https://example.org/?a&b", "data:image/svg+xml,%3Csvg/%3E"
+    image = f'<img src="{logo}" alt="{BRAND}">'
+    shown = {
+        (): f"<bdi>{BRAND}</bdi>",
+        (("home_url", home),): f'<a href="https://example.org/?a&amp;b"><bdi>{BRAND}</bdi></a>',
+        (("brand_logo", logo),): image,
+        (("brand_logo", logo), ("home_url", "https://a.example")): (
+            f'<a href="https://a.example">{image}</a>'
+        ),
+    }
+    for settings, expected in shown.items():
+        header = site_with(**dict(settings), languages=("en",)).page("/nothing", 404).html
+        (header,) = re.findall("<header>(.*?)</header>", header, re.DOTALL)
+        assert header.strip() == expected
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "br", "gzip, deflate, br, zstd"])
 @pytest.mark.parametrize("language", ["en", "de", "ar"])
-def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
+def test_a_page_is_under_five_kilobytes_and_requests_nothing(
     site_with: SiteMaker, accepted: str, language: str
 ) -> None:
-    site = site_with(
+    site = site_with(  # without a logo, which is not counted
+        home_url="https://example.org",
         privacy_url="https://example.org/privacy",
         sign_up_url="https://example.org/join",
         alternative_links=(
@@ -92,15 +135,10 @@ def test_a_page_with_its_style_is_under_five_kilobytes_in_two_requests(
     for path in (*paths, "/new-link"):
         page = site.get(f"{path}?lang={language}", headers=headers)
         html = site.get(f"{path}?lang={language}").text
-        (sheet,) = re.findall(r'href="([^"]+\.css)"', html)
-        style = site.get(sheet, headers=headers)
-        sent = sum(len(each.data) + len(str(each.headers)) for each in (page, style))
-        packed = {each.headers.get("Content-Encoding") for each in (page, style)}
-        assert None not in packed
-        assert sent < 5 * 1024
-        assert not re.search(
-            r"<(?:img|script|iframe|video|font)|@import|url\(", html + site.get(sheet).text
-        )
+        assert "Content-Encoding" in page.headers
+        assert len(page.data) + len(str(page.headers)) < 5 * 1024
+        assert re.findall("<link[^>]*>", html) == ['<link rel="icon" href="data:,">']
+        assert not re.search(r"<(?:img|script|iframe|video|font)|@import|url\(", html)
 
 
 @pytest.mark.parametrize(
