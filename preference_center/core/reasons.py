@@ -5,6 +5,7 @@ import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import InvalidReasonError
@@ -46,10 +47,10 @@ def record(
     )
 
 
-def get(session: Session, subscriber_id: UUID, seq: int) -> ReasonCode | None:
-    """Return the code of the reason that was given for a change, or None."""
-    reason = session.get(Reason, (subscriber_id, seq))
-    return reason.code if reason is not None else None
+def given(session: Session, subscriber_id: UUID) -> dict[int, Reason]:
+    """Return the reasons that a subscriber gave, by the ledger row that each answers."""
+    found = session.scalars(select(Reason).where(Reason.subscriber_id == subscriber_id))
+    return {each.seq: each for each in found}
 
 
 def masked(note: str) -> str:

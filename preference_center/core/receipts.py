@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -35,6 +34,9 @@ from preference_center.core.vocab import (
     ReceiptState,
     Status,
 )
+from preference_center.store.tables import Reason
+
+_SAME_VISIT = timedelta(hours=1)  # Within it, nobody is asked twice why they leave.
 
 _STATE_OF_REFUSAL: dict[type[UndoRefusal], ReceiptState] = {
     UndoTooLateError: ReceiptState.EXPIRED,
@@ -63,8 +65,9 @@ class ShownReceipt:
     """A receipt as a page or an email shows it.
 
     `notice_pending` says whether an email about it is still to be sent. `reason_for` is the ledger
-    row that a reason would answer, or None if the subscriber did not leave; `reason` is the code
-    that was given.
+    row that a reason would answer. It is None if the subscriber did not leave, or has just given a
+    reason for leaving something else. `reason` is the code that was given, and `noted` says whether
+    a text was given with it.
     """
 
     changes: list[ShownChange]
@@ -74,6 +77,15 @@ class ShownReceipt:
     preferences: SubscriberPreferences
     reason_for: int | None = None
     reason: ReasonCode | None = None
+    noted: bool = False
+
+    @property
+    def can_restart(self) -> bool:
+        """Return True if an emailed confirm link may start a topic again that was left."""
+        left = [change.topic for change in self.changes if change.kind is ChangeKind.LEFT]
+        everything = self.preferences.topics.values()
+        topics = everything if None in left else filter(None, left)
+        return any(map(self.preferences.can_start, topics))
 
     @property
     def gives_more(self) -> bool:
@@ -105,15 +117,17 @@ def read(
         return None
     current = preferences.read(subscriber, topics.list_topics(session), locale, now)
     changes = [each for change in noticed for each in _shown(change, current)]
-    answers = _row_left(own) if any(each.kind is ChangeKind.LEFT for each in changes) else None
+    left = _row_left(own) if any(each.kind is ChangeKind.LEFT for each in changes) else None
+    asked, reason = _question(session, subscriber, left)
     return ShownReceipt(
         changes=changes,
         state=_state(entries, subscriber, last, changes[0], now, zone),
         undo_until=undo.undo_until(max(change.at for change in changes), zone),
         notice_pending=outbox.has_pending(session, subscriber.subscriber_id, last),
         preferences=current,
-        reason_for=answers,
-        reason=_reason(session, subscriber.subscriber_id, answers),
+        reason_for=asked,
+        reason=reason.code if reason is not None else None,
+        noted=reason is not None and bool(reason.note),
     )
 
 
@@ -137,12 +151,22 @@ def _state(
     return ReceiptState.SUPERSEDED if back else ReceiptState.UNDONE
 
 
-def _row_left(own: Sequence[LedgerEntry]) -> int | None:
-    return max((each.seq for each in own if each.event is Event.UNSUBSCRIBED), default=None)
+def _row_left(own: Sequence[LedgerEntry]) -> LedgerEntry | None:
+    return next((each for each in reversed(own) if each.event is Event.UNSUBSCRIBED), None)
 
 
-def _reason(session: Session, subscriber_id: UUID, seq: int | None) -> ReasonCode | None:
-    return reasons.get(session, subscriber_id, seq) if seq is not None else None
+def _question(
+    session: Session, subscriber: Subscriber, left: LedgerEntry | None
+) -> tuple[int | None, Reason | None]:
+    """Return the ledger row that a reason would answer, and the reason that was given for it."""
+    if left is None:
+        return None, None
+    given = reasons.given(session, subscriber.subscriber_id)
+    if left.seq in given:
+        return left.seq, given[left.seq]
+    ages = [left.recorded_at - each.given_at for each in given.values()]
+    just_answered = any(timedelta(0) <= age < _SAME_VISIT for age in ages)
+    return (None if just_answered else left.seq), None
 
 
 def _most_telling(net: list[NetChange]) -> list[NetChange]:

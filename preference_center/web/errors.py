@@ -11,11 +11,6 @@ from functools import partial
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from preference_center.core.errors import (
-    UndoNotOfferedError,
-    UndoSupersededError,
-    UndoTooLateError,
-)
 from preference_center.links.signing import BadLink
 from preference_center.providers.event import (
     InvalidSignatureError,
@@ -41,9 +36,6 @@ _Respond = Callable[[_Answer], Response]
 
 _ANSWERS: dict[type[Exception], _Answer] = {
     BadLink: _Answer(400, "errors/broken_link.html", "This link does not work."),
-    UndoTooLateError: _Answer(410, "errors/too_late.html", "It is too late to undo this."),
-    UndoSupersededError: _Answer(409, "errors/superseded.html", "A newer choice was made."),
-    UndoNotOfferedError: _Answer(409, "errors/superseded.html", "This cannot be undone here."),
     InvalidSignatureError: _Answer(403, "errors/other.html", "Invalid signature."),
     MalformedEventError: _Answer(400, "errors/other.html", "Malformed event."),
     VerificationUnavailableError: _Answer(

@@ -126,9 +126,13 @@ def _leaving(visit: _Visit) -> Iterator[Page]:
     everything = visit.post(f"{link(email=BOB)}/leave", scope="all")
     unknown = visit.post(f"{link(email=NEW)}/leave", scope="all")
     yield from map(visit.get, (topic, everything, unknown, f"{topic}/undo", f"{everything}/undo"))
-    yield from (visit.send(f"{topic}/reason", 400), visit.get(link()))
+    yield visit.get(link())
     yield visit.send(f"{topic}/reason", 400, note="1" * 501)
-    visit.post(f"{topic}/reason", code="never_signed_up")
+    for receipt in (topic, everything):
+        for code in ("never_signed_up", "changed_address", "too_many"):
+            visit.post(f"{receipt}/reason", code=code)
+            yield visit.get(receipt)
+    visit.post(f"{topic}/reason", code="other", note="Bye!")
     yield visit.get(topic)
     yield from (visit.get(link(email=BOB)), visit.get(link("preferences", BOB)))
     undone = visit.post(f"{topic}/undo")

@@ -69,15 +69,23 @@ class ReduceForm(Form):
         return Pause(chosen) if chosen in _values(Pause) else Frequency(chosen)
 
 
+class CapForm(Form):
+    """The topic to get at most once a month."""
+
+    topic = StringField(validators=[InputRequired(), Regexp(f"^{SLUG.pattern}$")])
+
+
 class ReasonForm(Form):
-    """Why the subscriber left: a code, a note, or both."""
+    """Why the subscriber left: a code, a note, or both. An empty form is no error."""
 
     code = RadioField(choices=_values(ReasonCode), validators=[Optional()])
     note = TextAreaField()
 
     @property
-    def chosen(self) -> ReasonCode:
-        """Return the chosen code, or `other` if there is only a note."""
+    def chosen(self) -> ReasonCode | None:
+        """Return the chosen code, `other` if there is only a note, or None without an answer."""
+        if not self.validate() or not (self.code.data or self.text):
+            return None
         return ReasonCode(self.code.data or ReasonCode.OTHER)
 
     @property
@@ -86,11 +94,8 @@ class ReasonForm(Form):
         return str(self.note.data or "").replace("\r\n", "\n").strip()
 
     @property
-    def problem(self) -> str:
-        """Return `nothing` if there is no answer, `long` if the note is too long, otherwise ""."""
-        if len(self.text) > MAX_NOTE_LENGTH:
-            return "long"
-        return "" if self.validate() and (self.code.data or self.text) else "nothing"
+    def is_too_long(self) -> bool:
+        return len(self.text) > MAX_NOTE_LENGTH
 
 
 class LinkForm(Form):

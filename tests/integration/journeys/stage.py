@@ -34,12 +34,17 @@ LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
     "Donaudampfschifffahrtsgesellschaftskapitäne, the harbour and all of the old town, told in time"
 )
-# A page whose name ends like this is reached by submitting one of its forms empty.
+# A page whose name ends like this is reached by submitting one of its forms: empty, or with a note
+# that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
-    ", no reason": "/reason",
+    ", too long": "/reason",
     ", nothing typed": "/new-link",
 }
-SEND = "end => [...document.forms].find(form => form.action.split('?')[0].endsWith(end)).submit()"
+SEND = """end => {
+    const form = [...document.forms].find(form => form.action.split('?')[0].endsWith(end))
+    if (form.elements.note) form.elements.note.value = 'x'.repeat(501)
+    form.submit()
+}"""
 
 
 @dataclass(frozen=True)
@@ -266,8 +271,7 @@ def _receipts(session: Session) -> dict[str, str]:
     unknown = make.subscriber(session, "unknown@example.org", *BOTH)
     make.set_details(session, "unknown@example.org", email=None)
     return {
-        "goodbye, no reason": leave(session, make.subscriber(session, "why@example.org")),
-        "goodbye, answered": _answered(session),
+        **_answered(session),
         "goodbye": (goodbye := leave(session, make.subscriber(session, "bea@example.org", *BOTH))),
         "goodbye to all": leave(session, make.subscriber(session, "cem@example.org", *BOTH), None),
         "goodbye, no address": leave(session, unknown),
@@ -283,12 +287,20 @@ def _receipts(session: Session) -> dict[str, str]:
     }
 
 
-def _answered(session: Session) -> str:
-    person = make.subscriber(session, "told@example.org", *BOTH)
-    receipt = leave(session, person)
-    seq = make.found(session, "told@example.org").seq
-    reasons.record(session, person.subscriber_id, seq, ReasonCode.NEVER_SIGNED_UP, "", NOW)
-    return receipt
+def _answered(session: Session) -> dict[str, str]:
+    """Give each reason that leads to an offer, and one with a note."""
+    pages = {}
+    for code, note in (
+        *((each, "") for each in (ReasonCode.NEVER_SIGNED_UP, ReasonCode.CHANGED_ADDRESS)),
+        *((ReasonCode.TOO_MANY, ""), (ReasonCode.OTHER, "Bye!")),
+    ):
+        email = f"{code}@example.org"
+        person = make.subscriber(session, email, *BOTH)
+        pages[f"goodbye, {code}"] = leave(session, person)
+        seq = make.found(session, email).seq
+        reasons.record(session, person.subscriber_id, seq, code, note, NOW)
+    pages["goodbye, too long"] = pages[f"goodbye, {ReasonCode.TOO_MANY}"]
+    return pages
 
 
 def _preferences(session: Session) -> dict[str, str]:

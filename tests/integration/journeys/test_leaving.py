@@ -79,6 +79,26 @@ def test_the_undo_link_in_the_email_asks_first(letters: Stage, page: Page) -> No
     expect_heading(page, "Everything is as it was")
 
 
+def test_who_never_signed_up_can_stop_everything(letters: Stage, page: Page) -> None:
+    page.goto(letters.join("never@journeys.example"))
+    press(page, "Unsubscribe from Weekly news")
+    press(page, "I never signed up")
+    expect(page.get_by_text("Someone may have typed your address.")).to_be_in_viewport()
+    press(page, "Unsubscribe from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    expect(page.locator("#why")).to_have_count(0)
+    assert letters.received_topics("never@journeys.example") == set()
+
+
+def test_the_undo_question_and_a_refused_undo_lead_on(letters: Stage, page: Page) -> None:
+    letters.open(page, "undo")
+    page.get_by_role("link", name="No, leave it as it is").click()
+    expect_heading(page, "You’re unsubscribed from Weekly news")
+    assert letters.open(page, "undo, newer choice") == 409
+    page.get_by_role("link", name="All your email preferences").click()
+    expect_heading(page, "Your email preferences")
+
+
 def test_an_unsubscribed_topics_link_shows_since_when(letters: Stage, page: Page) -> None:
     link = letters.join("already@journeys.example")
     page.goto(link)

@@ -84,7 +84,7 @@ def test_a_reason_can_be_given_after_unsubscribing(
 ) -> None:
     email = start(letters, page, "why", language)
     press(page, "leave")
-    page.locator("input[value=too_many]").check()
+    page.locator("button[value=too_many]").click()
     page.locator("textarea").fill("Every day! Write to me@example.org")
     press(page, "reason")
     expect(page.locator("#why textarea")).to_have_count(0)
@@ -94,13 +94,33 @@ def test_a_reason_can_be_given_after_unsubscribing(
     assert "[address]" in reasons[0]
 
 
-def test_an_empty_reason_shows_an_error(letters: Stage, page: Page, language: str) -> None:
-    start(letters, page, "silent", language)
+def test_too_many_emails_can_end_in_fewer(letters: Stage, page: Page, language: str) -> None:
+    email = start(letters, page, "fewer", language)
+    press(page, "leave", button=0)
+    page.locator("button[value=too_many]").click()
+    press(page, "reason")  # No words: that is no error.
+    expect(page.locator(".problem")).to_have_count(0)
+    press(page, "less")
+    expect(page.locator(".tick")).to_be_visible()
+    with letters.database.transaction() as session:
+        topic = topics.get(session, "product-news")
+        audience.claim(session, topic, "this-month", [make.id_of(email)], stage.NOW)
+    assert verdict(letters, email, days=8, topic="product-news") == "defer frequency"
+    page.go_back()
+    page.reload()
+    expect(form(page, "less")).to_have_count(0)
+
+
+def test_a_long_answer_shows_an_error(letters: Stage, page: Page, language: str) -> None:
+    start(letters, page, "wordy", language)
     press(page, "leave")
+    page.locator("button[value=other]").click()
+    page.locator("textarea").fill("x" * 501)
     press(page, "reason")
     expect(page.locator(".problem")).to_be_focused()
     page.locator(".problem a").click()
-    expect(page.locator("input[value=too_many]")).to_be_focused()
+    expect(page.locator("textarea")).to_be_focused()
+    expect(page.locator("textarea")).to_have_value("x" * 501)
 
 
 def test_preferences_are_saved_and_undone_together(

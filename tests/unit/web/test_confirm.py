@@ -44,7 +44,7 @@ def test_the_page_asks_before_it_starts_a_topic(site: Site) -> None:
 def test_one_press_starts_the_topic(site: Site) -> None:
     joined = site.press_and_follow(site.page(confirm("science")), YES)
     assert joined.heading == "You’ll get Science"
-    assert "What you get now: Product news Science Weekly news" in joined.text
+    assert "Your topics: Product news Science Weekly news" in joined.text
     assert joined.buttons == ["Undo", "Unsubscribe from Science"]
     assert statuses(site)["science"] == "subscribed"
     assert site.events()[-1] == ("subscribed", "science")

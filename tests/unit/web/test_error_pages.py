@@ -28,7 +28,7 @@ def test_a_broken_link_is_explained(site: Site, path: str) -> None:
     "path",
     [
         *("/u/x/leave", "/u/x/less", "/p/x/leave", "/p/x/save", "/p/x/language", "/c/x/join"),
-        *("/r/x/leave", "/r/x/undo", "/r/x/reason"),
+        *("/r/x/leave", "/r/x/less", "/r/x/undo", "/r/x/reason"),
     ],
 )
 def test_a_form_with_a_broken_link_changes_nothing(site: Site, path: str) -> None:
@@ -59,6 +59,7 @@ def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
         f"{link('preferences')}/save": {"topic": "weekly-news", "was-weekly-news": "every"},
         f"{receipt(3)}/undo": {},
         f"{receipt(3)}/reason": {"code": "other"},
+        f"{receipt(3)}/less": {"topic": "weekly-news"},
         f"{confirm()}/join": {},
         "/new-link": {"email": "ada@example.org"},
     }

@@ -218,7 +218,7 @@ def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> N
         center.page(path_in(message, "/c/")), "Yes, send me Weekly news"
     )
     assert joined.heading == "You’ll get Weekly news"
-    assert "What you get now: Weekly news" in joined.text
+    assert "Your topics: Weekly news" in joined.text
     page = center.page(PREFERENCES)
     assert page.chosen == ["Weekly news"]
     assert ("stayed_off", "product-news") in center.events()

@@ -42,13 +42,14 @@ def state(site: Site) -> dict[str, list[object]]:
 def test_the_receipt_shows_the_change_its_time_and_the_remaining_topics(site: Site) -> None:
     page = site.page(unsubscribe(site))
     assert page.heading == "You’re unsubscribed from Weekly news"
-    assert "From 22 November 2026, 14:05" in page.text
+    assert "Done on 22 November 2026, 14:05 UTC." in page.text
     assert "An email already on its way may still arrive." in page.text
     assert "You still get: Product news" in page.text
     assert "Thank you for reading Weekly news since 2025." in page.text
     assert "We’ll email you a confirmation." in page.text
     assert "until 22 December 2026" in page.text
-    assert page.buttons == ["Undo", "Send answer"]
+    assert "For a•••@example.org" in page.text
+    assert page.buttons[:2] == ["Undo", "Too many emails"]
 
 
 def test_the_receipt_of_an_unsubscribe_from_all_announces_no_more_emails(site: Site) -> None:
@@ -148,7 +149,7 @@ def test_a_newer_choice_is_not_undone(site: Site) -> None:
     unsubscribe(site, EVERYTHING)
     before = site.rows()
     answer = Page(site.press(page, "Undo", 409), 409)
-    assert "your latest choice stands" in answer.text
+    assert "the latest choice stands" in answer.text
     assert "Undo" not in site.page(path).buttons
     assert site.rows() == before
 
@@ -271,4 +272,4 @@ def test_a_repeated_unsubscribe_after_an_undo_shows_the_old_receipt(site: Site) 
     site.press(page, THIS)
     again = site.press(page, THIS)
     assert again.location == undone
-    assert site.page(undone).heading == "Your email preferences have changed since"
+    assert site.page(undone).heading == "Your email preferences have changed since then"

@@ -109,7 +109,7 @@ def test_a_reduction_is_recorded_with_its_campaign(site: Site) -> None:
 
 def test_the_receipt_lists_the_topics_and_offers_undo_and_unsubscribe(site: Site) -> None:
     receipt = reduce(site, "At most once a week")
-    assert "What you get now: Product news Weekly news, at most once a week" in receipt.text
+    assert "Your topics: Product news Weekly news, at most once a week" in receipt.text
     assert "We’ll email you a confirmation." in receipt.text
     assert "You can do this until 22 December 2026." in receipt.text
     assert receipt.buttons == ["Undo", THIS]
@@ -171,7 +171,7 @@ def test_undo_after_a_newer_choice_is_refused(site: Site) -> None:
     receipt = reduce(site, "At most once a week")
     reduce(site, "At most once a month")
     refused = Page(site.press(receipt, "Undo", 409), 409)
-    assert "your latest choice stands" in refused.text
+    assert "the latest choice stands" in refused.text
     assert subscription(site) == ("subscribed", "monthly", None)
 
 
@@ -321,7 +321,7 @@ def test_a_single_topic_can_be_capped(site_with: SiteMaker) -> None:
     site.subscribe(topics=("weekly-news",))
     receipt = reduce(site, "At most once a month")
     assert receipt.buttons == ["Undo", THIS]
-    assert "What you get now: Weekly news, at most once a month" in receipt.text
+    assert "Your topics: Weekly news, at most once a month" in receipt.text
 
 
 def test_a_reduction_is_confirmed_by_email(site: Site) -> None:
