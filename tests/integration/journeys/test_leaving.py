@@ -84,7 +84,7 @@ def test_who_never_signed_up_can_stop_everything(letters: Stage, page: Page) -> 
     press(page, "Unsubscribe from Weekly news")
     press(page, "I never signed up")
     expect(page.get_by_text("Someone may have typed your address.")).to_be_in_viewport()
-    press(page, "Unsubscribe from all Northwind Letters emails")
+    press(page, "Unsubscribe from everything")
     expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
     expect(page.locator("#why")).to_have_count(0)
     assert letters.received_topics("never@journeys.example") == set()

@@ -11,7 +11,7 @@ from tests.support.page import Page, words
 from tests.support.site import Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from all Northwind Letters emails"
+ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 RESUME_ALL = "Resume all"
 ADA = "ada@example.org"
