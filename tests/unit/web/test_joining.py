@@ -11,7 +11,7 @@ from tests.support import make
 from tests.support.site import Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from all Northwind Letters emails"
+ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 NOTHING_STARTS = "so no topic can be started, resumed or sent more often on this page."
 NO_ADDRESS = f"We have no address on file for you, {NOTHING_STARTS}"

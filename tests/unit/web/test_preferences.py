@@ -11,7 +11,7 @@ from tests.support.page import Page, words
 from tests.support.site import Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from all Northwind Letters emails"
+ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 RESUME_ALL = "Resume all"
 ADA = "ada@example.org"
@@ -545,8 +545,10 @@ def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> No
     page = site.page(PREFERENCES)
     assert "There are no topics to choose from." in page.text
     assert page.buttons == [ALL, "Save"]  # saves the language
+    assert "You can still unsubscribe from everything." in page.text
     site.press(page, ALL)
     assert site.unsubscribed() == ["all"]
+    assert "You can still unsubscribe" not in site.page(PREFERENCES).text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
 SEND = "Send"
-EVERYTHING = "Unsubscribe from everything"  # on the unsubscribe page
+EVERYTHING = "Unsubscribe from everything"
 QUESTION = "Would you tell us why? (optional)"
 NOTE = "Anything else? (optional)"
 TOO_LONG = "Shorten your answer to 500 characters."

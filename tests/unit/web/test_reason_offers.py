@@ -10,12 +10,11 @@ from tests.support.site import Site, link
 from tests.support.web_fixtures import SiteMaker
 
 THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from all Northwind Letters emails"
-EVERYTHING = "Unsubscribe from everything"  # on the unsubscribe page
+ALL = "Unsubscribe from everything"
 QUESTION = "Would you tell us why? (optional)"
 MONTHLY = "Get Product news at most once a month"
 UNDO_FIRST = "Would fewer emails suit you better? Undo this first"
-SORRY = "We’re sorry. Someone may have typed your address."
+SORRY = "We’re sorry. Someone may have typed your address by mistake."
 STOP = "We can stop everything:"
 
 
@@ -62,7 +61,7 @@ def test_no_cap_is_offered_that_the_cadence_rules_out(site: Site, cadence: str) 
 
 
 def test_after_leaving_everything_fewer_emails_begin_with_undo(site: Site) -> None:
-    _, page = answer(site, "Too many emails", EVERYTHING)
+    _, page = answer(site, "Too many emails", ALL)
     assert page.buttons == ["Undo", "Send"]
     assert UNDO_FIRST in page.text
     assert site.page(page.links["Undo this"]).heading == "Undo your change?"
@@ -113,7 +112,7 @@ def test_who_never_signed_up_gets_an_apology_and_can_stop_everything(site: Site)
 @pytest.mark.parametrize(
     ("email", "button", "offered"),
     [
-        ("ada@example.org", EVERYTHING, False),
+        ("ada@example.org", ALL, False),
         ("one-topic@example.org", THIS, False),
         ("not-on-record@example.org", THIS, True),  # What else the sender sends is not known.
     ],

@@ -11,7 +11,7 @@ from tests.support import make
 from tests.support.page import Page
 from tests.support.site import Site, confirm, link
 
-ALL = "Unsubscribe from all Northwind Letters emails"
+ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 STALE = "Your preferences have changed since you opened this page, so nothing is saved yet."
 EVERY = ("subscribed", "every", None)
