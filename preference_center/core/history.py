@@ -9,7 +9,7 @@ from preference_center.core.ledger import LedgerEntry
 from preference_center.core.snapshots import Value, visible_state
 from preference_center.core.vocab import Event, Scope
 
-# Events after which a subscriber wants email, those that only reduce it, and these or an unsubscribe.
+# Events after which a subscriber wants email, those that only reduce it, and those with leaving.
 ASKED_FOR_EMAIL = {
     Event.SUBSCRIBED,
     Event.RESUBSCRIBED,
