@@ -156,9 +156,7 @@ def _startable(current: SubscriberPreferences) -> set[str]:
 def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
     """Return the pauses that the page offers, with their end: only longer ones during a pause."""
     now, zone = services().clock(), services().settings.time_zone
-    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
-    first = current.paused_until
-    return {pause: end for pause, end in ends.items() if first is None or end > first}
+    return subscriptions.longer_pauses(current.paused_until, now, zone)
 
 
 def _waiting(signed: Link) -> set[str]:
