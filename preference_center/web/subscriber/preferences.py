@@ -88,9 +88,9 @@ def save(link: str) -> Response | tuple[str, int]:
         notices["lang"] = language  # The form's choice overrides the switch.
     if saved.result.changed:
         notices["saved"] = receipt_of(signed.subscriber_id, saved.result)
-    else:
+    elif not saved.requested:
         switched = language is not None and language != (current.locale or locale)
-        notices["said"] = "requested" if saved.requested else "language" if switched else "nothing"
+        notices["said"] = "language" if switched else "nothing"
     return redirect(url("preferences.show", link=link, **notices), 303)
 
 

@@ -134,6 +134,13 @@ def test_a_note_too_long_is_an_error_that_keeps_the_text_and_the_reason(site: Si
     assert reasons(site)[0][2:] == ("not_relevant", "ü" * 500)
 
 
+def test_a_note_too_long_is_kept_even_after_an_undo(site: Site) -> None:
+    path = site.press(site.page(link()), THIS).location
+    site.press(site.page(path), "Undo")
+    page = Page(site.post(f"{path}/reason", data={"note": "x" * 501}), 400)
+    assert page.field(NOTE).text == "x" * 501
+
+
 def test_a_note_alone_is_recorded_as_other(site: Site) -> None:
     path = site.press(site.page(link()), THIS).location
     too_long = Page(site.post(f"{path}/reason", data={"note": "x" * 501}), 400)
