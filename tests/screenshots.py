@@ -82,7 +82,7 @@ def take(
         if link is not None:
             page.get_by_role("link", name=link).click()
             page.wait_for_load_state("networkidle")
-        page.screenshot(path=FOLDER / f"{name}.png")
+        page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
 
 
 if __name__ == "__main__":

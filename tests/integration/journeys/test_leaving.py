@@ -118,7 +118,7 @@ def test_the_preferences_page_can_unsubscribe_from_a_topic(letters: Stage, page:
     expect_heading(page, "Your email preferences")
     page.get_by_role("checkbox", name="Product news").uncheck()
     press(page, "Save")
-    expect(page.get_by_role("status")).to_contain_text("Product news: no emails")
+    expect(page.get_by_role("alert")).to_contain_text("Product news: no emails")
     assert letters.received_topics("topics@journeys.example") == {"weekly-news"}
 
 
@@ -133,7 +133,7 @@ def test_a_database_failure_is_reported(trouble: Stage, page: Page) -> None:
     assert trouble.open(page, "trouble") == 503
     expect_heading(page, "We can’t show this page right now")
     links = page.get_by_role("main").get_by_role("link")
-    expect(links).to_have_text(["Try again", "help@example.org"])
+    expect(links).to_have_text(["Try again", "help@example.org", "Back to Northwind Letters"])
 
 
 def test_an_empty_form_focuses_the_error(letters: Stage, page: Page) -> None:
