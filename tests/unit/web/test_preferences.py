@@ -8,10 +8,9 @@ from preference_center.core import topics
 from preference_center.core.vocab import Pause
 from tests.support import mailer, make
 from tests.support.page import Page, words
-from tests.support.site import Site, link, path_in, receipt
+from tests.support.site import ALL, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 RESUME_ALL = "Resume all"
 ADA = "ada@example.org"

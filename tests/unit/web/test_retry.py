@@ -8,13 +8,12 @@ import pytest
 from preference_center.web.retry import FIELD
 from tests.support.outage import down
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link
+from tests.support.site import ALL, THIS, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
 
 AGAIN = "Try again"
 SHOWN, SAVED = "We can’t show this page right now", "Sorry, we couldn’t save that"
-THIS, EVERYTHING = "Unsubscribe from Weekly news", "Unsubscribe from everything"
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
@@ -30,7 +29,7 @@ def _leave(site: Site) -> tuple[Page, str]:
 
 
 def _leave_everything(site: Site) -> tuple[Page, str]:
-    return site.page(link()), EVERYTHING
+    return site.page(link()), ALL
 
 
 def _reduce(site: Site) -> tuple[Page, str]:

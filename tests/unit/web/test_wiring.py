@@ -18,10 +18,8 @@ from preference_center.util import resources
 from preference_center.web.assets import style_source
 from tests.support import make
 from tests.support.page import BRAND
-from tests.support.site import Site, confirm, link, lose_database
+from tests.support.site import THIS, Site, confirm, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-
-THIS = "Unsubscribe from Weekly news"
 
 
 def test_every_url_is_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
