@@ -29,6 +29,8 @@ from preference_center.web.subscriber.changes import (
 )
 from preference_center.web.subscriber.forms import LeaveForm, PreferencesForm, read_preferences
 
+_SAID = ("language", "nothing")  # What a form that made no change has done.
+
 blueprint = Blueprint("preferences", __name__)
 
 
@@ -145,8 +147,9 @@ def _told(signed: Link, current: SubscriberPreferences, *, is_problem: bool) -> 
     """Return what the URL of the page tells: what was saved or not, and what can be undone."""
     saved, saved_link = _receipt(signed, "saved")
     _, undo_link = _receipt(signed, "receipt")
+    said = request.args.get("said")
     return {
-        "said": request.args.get("said", "") if not is_problem else "",
+        "said": said if said in _SAID and not is_problem else "",
         "saved": saved if not is_problem else None,
         "saved_undo_url": url("receipts.undo", link=saved_link) if saved_link else "",
         "undo_url": url("receipts.undo", link=undo_link) if undo_link else "",

@@ -514,6 +514,11 @@ def test_what_was_saved_has_the_focus_and_the_title(center: Site) -> None:
     assert [each for each in nothing.root.iter() if each.get("autofocus") is not None]
 
 
+def test_nothing_is_said_that_is_not_known(center: Site) -> None:
+    assert 'class="said"' in center.get(f"{link('preferences')}?said=nothing").text
+    assert 'class="said"' not in center.get(f"{link('preferences')}?said=x").text
+
+
 def test_one_button_is_filled(center: Site) -> None:
     page = center.page(PREFERENCES)
     page.untick("Weekly news")
