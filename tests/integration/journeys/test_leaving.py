@@ -83,7 +83,7 @@ def test_who_never_signed_up_can_stop_everything(letters: Stage, page: Page) -> 
     page.goto(letters.join("never@journeys.example"))
     press(page, "Unsubscribe from Weekly news")
     press(page, "I never signed up")
-    expect(page.get_by_text("Someone may have typed your address.")).to_be_in_viewport()
+    expect(page.get_by_text("Someone may have typed your address by mistake.")).to_be_in_viewport()
     press(page, "Unsubscribe from everything")
     expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
     expect(page.locator("#why")).to_have_count(0)

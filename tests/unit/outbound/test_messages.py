@@ -126,25 +126,25 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         [reduce(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
-        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+        ["Your topics:", "- Product news", "- Weekly news, at most once a week"],
     ),
     "a monthly cap": (
         [reduce(Frequency.MONTHLY)],
         "You’ll get Weekly news at most once a month",
         [f"From {DATE}, {ADA} gets Weekly news at most once a month."],
-        ["What you get now:", "- Product news", "- Weekly news, at most once a month"],
+        ["Your topics:", "- Product news", "- Weekly news, at most once a month"],
     ),
     "lifting a cap": (
         [reduce(Frequency.MONTHLY), set_frequency(Frequency.EVERY)],
         "You’ll get every Weekly news email",
         [f"From {DATE}, {ADA} gets every Weekly news email."],
-        ["What you get now:", "- Product news", "- Weekly news"],
+        ["Your topics:", "- Product news", "- Weekly news"],
     ),
     "loosening a cap": (
         [reduce(Frequency.MONTHLY), set_frequency(Frequency.WEEKLY)],
         "You’ll get Weekly news at most once a week",
         [f"From {DATE}, {ADA} gets Weekly news at most once a week."],
-        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+        ["Your topics:", "- Product news", "- Weekly news, at most once a week"],
     ),
     "a pause": (
         [reduce(Pause.ONE_MONTH)],
@@ -153,7 +153,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             f"Weekly news to {ADA} is paused until 22 December 2026. "
             "It starts again by itself that day."
         ],
-        ["What you get now:", "- Product news", "- Weekly news (paused until 22 December 2026)"],
+        ["Your topics:", "- Product news", "- Weekly news (paused until 22 December 2026)"],
     ),
     "pausing a capped topic": (
         [reduce(Frequency.WEEKLY), reduce(Pause.ONE_MONTH)],
@@ -163,7 +163,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             "It starts again by itself that day."
         ],
         [
-            *("What you get now:", "- Product news"),
+            *("Your topics:", "- Product news"),
             "- Weekly news, at most once a week (paused until 22 December 2026)",
         ],
     ),
@@ -175,7 +175,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             for name in ("Product news", "Weekly news")
         ],
         [
-            "What you get now:",
+            "Your topics:",
             *(
                 f"- {name} (paused until 6 December 2026)"
                 for name in ("Product news", "Weekly news")
@@ -186,31 +186,31 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         [reduce(Pause.ONE_MONTH), resume],
         "Weekly news has started again",
         [f"Weekly news to {ADA} has started again."],
-        ["What you get now:", "- Product news", "- Weekly news"],
+        ["Your topics:", "- Product news", "- Weekly news"],
     ),
     "starting a topic": (
         [start("science")],
         "You’ll get Science",
         [f"From {DATE}, {ADA} gets Science."],
-        ["What you get now:", "- Product news", "- Science", "- Weekly news"],
+        ["Your topics:", "- Product news", "- Science", "- Weekly news"],
     ),
     "starting a topic after unsubscribing from all": (
         [unsubscribe(None), start()],
         "You’ll get Weekly news",
         [f"From {DATE}, {ADA} gets Weekly news."],
-        ["What you get now:", "- Weekly news"],
+        ["Your topics:", "- Weekly news"],
     ),
     "undoing an unsubscribe from a topic": (
         [unsubscribe(), undo],
         "You’ll get Weekly news as before",
         [f"{ADA} gets Weekly news as before."],
-        ["What you get now:", "- Product news", "- Weekly news"],
+        ["Your topics:", "- Product news", "- Weekly news"],
     ),
     "undoing an unsubscribe from all": (
         [unsubscribe(None), undo],
         "You’ll get Northwind Letters emails again",
         [f"{ADA} gets Northwind Letters emails again, as before."],
-        ["What you get now:", "- Product news", "- Weekly news"],
+        ["Your topics:", "- Product news", "- Weekly news"],
     ),
     "several changes": (
         [
@@ -224,7 +224,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             f"From {DATE}, {ADA} gets Product news at most once a month.",
             f"{ADA} no longer gets Weekly news, as of {DATE}.",
         ],
-        ["What you get now:", "- Product news, at most once a month"],
+        ["Your topics:", "- Product news, at most once a month"],
     ),
     "resuming with a cap": (
         [
@@ -236,7 +236,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
             f"Weekly news to {ADA} has started again.",
             f"From {DATE}, {ADA} gets Weekly news at most once a week.",
         ],
-        ["What you get now:", "- Product news", "- Weekly news, at most once a week"],
+        ["Your topics:", "- Product news", "- Weekly news, at most once a week"],
     ),
 }
 

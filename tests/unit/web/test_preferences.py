@@ -549,8 +549,10 @@ def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> No
     page = site.page(PREFERENCES)
     assert "There are no topics to choose from." in page.text
     assert page.buttons == [ALL, "Save"]  # saves the language
+    assert "You can still unsubscribe from everything." in page.text
     site.press(page, ALL)
     assert site.unsubscribed() == ["all"]
+    assert "You can still unsubscribe" not in site.page(PREFERENCES).text
 
 
 @pytest.mark.parametrize(

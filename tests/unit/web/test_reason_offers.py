@@ -12,7 +12,7 @@ from tests.support.web_fixtures import SiteMaker
 QUESTION = "Would you tell us why? (optional)"
 MONTHLY = "Get Product news at most once a month"
 UNDO_FIRST = "Would fewer emails suit you better? Undo this first"
-SORRY = "We’re sorry. Someone may have typed your address."
+SORRY = "We’re sorry. Someone may have typed your address by mistake."
 STOP = "We can stop everything:"
 
 

@@ -131,7 +131,7 @@ def test_a_page_that_cannot_be_shown_links_to_itself(site: Site, query: str) -> 
     with down(site.database):
         error = site.page(path + query, 503)
     assert error.heading == SHOWN
-    assert "This link keeps working: come back later." in error.text
+    assert "This link keeps working, so you can also come back later." in error.text
     assert "help@example.org" in error.text
     assert error.buttons == []
     again = error.links[AGAIN]
