@@ -127,7 +127,7 @@ class PreferencesForm:
 
 
 def read_preferences() -> PreferencesForm | None:
-    """Return the preferences form, or None if it is invalid. It has a choice, or a language.
+    """Return the preferences form, or None if it is invalid, or has no choice and no language.
 
     The button that resumes every topic overrides the choice to pause them.
     """
