@@ -36,7 +36,7 @@ MAX_CLIENTS = 16_384  # connections that a process accepts; more wait in the soc
 BACKLOG = 4096  # the length of that queue
 HEADER_SECONDS = 10  # A client that has not sent a whole request header by then is disconnected.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's variable
-ASK_AGAIN_SECONDS = 1  # when a process that was asked to stop goes on
+ASK_AGAIN_SECONDS = 1  # after which a process that has not stopped is asked again
 _OWN_FILES = 512  # file descriptors for everything but clients
 _STOP_SECONDS = 20  # Longer than any request, including one that waits for a silent database.
 _RESTART_SECONDS = 1  # between starting a process and stopping the one that it replaces
@@ -109,8 +109,10 @@ class _Server(Granian):  # type: ignore[misc, valid-type] # Granian's builds def
         super().signal_handler_interrupt(*args, **kwargs)
 
     def _stop_workers(self) -> None:
-        """Stop the processes. Ask again those that go on: one that has just begun to serve may
-        have missed the first signal. Stopping is not hastened by a second one.
+        """Stop the processes, and ask those again that go on: one may have missed the signal.
+
+        It does if the signal comes when it has just begun to serve. A second signal does not make
+        a process stop sooner that got the first.
         """
         for worker in self.wrks:
             worker.terminate()

@@ -47,13 +47,12 @@ class ChangeContext:
 
     `campaign` is the campaign that it answers, `wording` what the subscriber agreed to.
     `notice_delay` is how long the email that confirms it waits for further changes; None sends
-    none. `original_source` is the source recorded in an imported row. `language` is set if the
-    subscriber used another language than the default; it is stored unless one is. `chosen_language`
-    is the one that they chose for the page: the email that confirms the change is in it, whichever
-    is stored. `in_reply_to` is the Message-ID of the email that triggered the change.
-    `stated_source` describes an unsubscribe in the words of the file it was imported from; the
-    ledger's details keep it. `time_zone` is the zone of the days that the subscriber was shown: a
-    pause and the time for undo end with them.
+    none. `original_source` is the source recorded in an imported row. `language` is stored for the
+    subscriber if no language is. `chosen_language` is the one that they chose for the page: the
+    email that confirms the change is in it, whichever is stored. `in_reply_to` is the Message-ID of
+    the email that triggered the change. `stated_source` describes an unsubscribe in the words of
+    the file it was imported from; the ledger's details keep it. `time_zone` is the zone of the days
+    that the subscriber was shown: a pause and the time for undo end with them.
     """
 
     source: Source

@@ -45,6 +45,12 @@ def paused_until(pause: Pause, now: datetime, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def longer_pauses(current: datetime | None, now: datetime, zone: tzinfo) -> dict[Pause, datetime]:
+    """Return the pauses that would end later than the current one, if any, with their ends."""
+    ends = {pause: paused_until(pause, now, zone) for pause in Pause}
+    return {pause: end for pause, end in ends.items() if current is None or end > current}
+
+
 def reduce_or_pause(
     draft: Draft, topic: str, choice: Frequency | Pause, context: ChangeContext
 ) -> ChangeResult:

@@ -25,6 +25,8 @@ from preference_center.links.minter import Links
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 
+DOMAIN = "northwind.example"
+
 
 @dataclass(frozen=True)
 class Sender:
@@ -82,22 +84,26 @@ class Sender:
         before = len(list(folder.glob(f"{topic}-*.eml")))
         subject, story = STORIES[topic][before % len(STORIES[topic])]
         values = {"name": name, "links": links, "subject": f"{name}: {subject}", "story": story}
-        message = self._message(f"{topic}-{campaign}", at, values)
+        message = compose(self.languages, f"{topic}-{campaign}", at, values)
         links.apply_to(message)
-        FolderTransport(folder).send(message, "bounces@northwind.example", READER)
+        FolderTransport(folder).send(message, f"bounces@{DOMAIN}", READER)
 
-    def _message(self, name: str, at: datetime, values: Mapping[str, Any]) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["From"] = Address("Northwind Letters", addr_spec="letters@northwind.example")
-        message["To"] = READER
-        message["Subject"] = values["subject"]
-        message["Date"] = format_datetime(at)
-        message["Message-ID"] = f"<{name}@northwind.example>"
-        text = self.languages.render("en", "demo/campaign.txt", **values)
-        html = self.languages.render("en", "demo/campaign.html", **values)
-        message.set_content(text, cte="quoted-printable")
-        message.add_alternative(html, subtype="html", cte="quoted-printable")
-        return message
+
+def compose(
+    languages: Languages, name: str, at: datetime, values: Mapping[str, Any]
+) -> EmailMessage:
+    """Return an email of the company to the reader, without List-* headers."""
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address("Northwind Letters", addr_spec=f"letters@{DOMAIN}")
+    message["To"] = READER
+    message["Subject"] = values["subject"]
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = f"<{name}@{DOMAIN}>"
+    text = languages.render("en", "demo/campaign.txt", **values)
+    html = languages.render("en", "demo/campaign.html", **values)
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message
 
 
 def latest_campaign(folder: Path, topic: str) -> str:

@@ -5,19 +5,14 @@ would find it in the DNS, because the DNS has no records of these domains.
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from functools import cache
-from typing import Any
 
 import dkim
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from preference_center.demo.campaign import DOMAIN, compose
 from preference_center.demo.company import READER, TOPICS
 from preference_center.doctor.link import Installation
 from preference_center.i18n import Languages
@@ -27,8 +22,8 @@ from preference_center.mail.dkim_keys import DnsKeys
 from preference_center.settings.settings import Settings
 
 GOOD, UNSIGNED, REWRITTEN = NAMES = ("good", "unsigned", "rewritten")
-PUBLIC_URL = "https://preferences.northwind.example"  # Where the company's own pages would be.
-_DOMAIN, _PROVIDER = "northwind.example", "sendgrid.net"
+PUBLIC_URL = f"https://preferences.{DOMAIN}"  # Where the company's own pages would be.
+_PROVIDER = "sendgrid.net"
 _SELECTOR = "demo"
 _SIGNED = (
     *(b"from", b"to", b"subject", b"date", b"message-id"),
@@ -45,7 +40,7 @@ class Keys:
 
     def find(self, where: str) -> bytes | None:
         """Return the record with this name, or None. Raise KeyUnknownError."""
-        ours = {f"{_SELECTOR}._domainkey.{domain}" for domain in (_DOMAIN, _PROVIDER)}
+        ours = {f"{_SELECTOR}._domainkey.{domain}" for domain in (DOMAIN, _PROVIDER)}
         return _record() if where in ours else self._dns.find(where)
 
 
@@ -65,34 +60,26 @@ def message(name: str, settings: Settings, languages: Languages, now: datetime) 
     raw = _composed(links, languages, now, name)
     if name == UNSIGNED:
         return raw
-    return _signature(raw, _DOMAIN if name == GOOD else _PROVIDER) + raw
+    return _signature(raw, DOMAIN if name == GOOD else _PROVIDER) + raw
 
 
 def _composed(links: Links, languages: Languages, now: datetime, name: str) -> bytes:
-    message = EmailMessage(policy=SMTP)
-    message["From"] = Address("Northwind Letters", addr_spec=f"letters@{_DOMAIN}")
-    message["To"] = READER
-    message["Subject"] = "Weekly news: the harbour is open again"
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<weekly-news-{now:%Y-%m-%d}@{_DOMAIN}>"
-    links.apply_to(message)
-    shown: dict[str, Any] = {"unsubscribe_url": links.unsubscribe_url}
-    shown["preferences_url"] = links.preferences_url
+    topic = TOPICS[0]
+    shown = {"unsubscribe_url": links.unsubscribe_url, "preferences_url": links.preferences_url}
     if name == REWRITTEN:
-        del message["List-Unsubscribe"]
-        header = f"<mailto:unsubscribe@em7041.{_DOMAIN}>, <{_TRACKED}>"
-        message["List-Unsubscribe"] = UnfoldedHeader("List-Unsubscribe", header)
         shown = dict.fromkeys(shown, f"{_TRACKED}-2BsN")
-    values: Mapping[str, Any] = {
-        "name": TOPICS[0].name,
+    values = {
+        "name": topic.name,
         "links": shown,
-        "subject": message["Subject"],
+        "subject": "Weekly news: the harbour is open again",
         "story": "the harbour is open again, and on Friday there is music in the square.",
     }
-    text = languages.render("en", "demo/campaign.txt", **values)
-    html = languages.render("en", "demo/campaign.html", **values)
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    message = compose(languages, f"{topic.slug}-{now:%Y-%m-%d}", now, values)
+    links.apply_to(message)
+    if name == REWRITTEN:
+        del message["List-Unsubscribe"]
+        header = f"<mailto:unsubscribe@em7041.{DOMAIN}>, <{_TRACKED}>"
+        message["List-Unsubscribe"] = UnfoldedHeader("List-Unsubscribe", header)
     return message.as_bytes()
 
 

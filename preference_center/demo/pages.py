@@ -56,9 +56,7 @@ def show_start() -> Response:
 @open_to(Caller.ANYONE)
 def alter_row() -> AnyResponse:
     """Alter the reader's newest ledger row in the database."""
-    with services().database.reading() as session:
-        rows = visitor.load(session, _reader_id()).rows
-    tampering.alter(services().database, _folder(), _reader_id(), rows[-1].seq)
+    tampering.alter(services().database, _folder(), _reader_id(), _reader().rows[-1].seq)
     return _to_step(4)
 
 
@@ -75,9 +73,7 @@ def restore_row() -> AnyResponse:
 def start_outage() -> AnyResponse:
     """Lock the database for ten seconds, and unsubscribe by one-click meanwhile."""
     app = services()
-    with app.database.reading() as session:
-        reader = visitor.load(session, _reader_id())
-    email = tour.email_to_press(reader, inbox.list_emails(_inbox()))
+    email = tour.email_to_press(_reader(), inbox.list_emails(_inbox()))
     file = app.database.engine.url.database
     if app.spool is None or email is None or email.unsubscribe_url is None or file is None:
         abort(404)

@@ -29,46 +29,10 @@ from preference_center.core.page_views import Key, hour_of
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, Scope, Source
+from preference_center.demo.reactions import REACTIONS, Reaction
 from preference_center.demo.wordings import JOINING, NOTES, REASON_WEIGHTS
 from preference_center.store.tables import Topic
 
-_Reaction = Source | Frequency | Pause | Scope
-
-# Reactions to each topic, in readers per thousand emails.
-_REACTIONS: dict[str, dict[_Reaction, float]] = {
-    "weekly-news": {
-        Source.ONE_CLICK: 0.8,
-        Source.PAGE: 1.0,
-        Scope.ALL: 0.2,
-        Frequency.MONTHLY: 2.2,
-        Pause.TWO_WEEKS: 0.6,
-        Pause.ONE_MONTH: 0.5,
-        Pause.THREE_MONTHS: 0.5,
-        Source.COMPLAINT: 0.05,
-        Source.BOUNCE: 0.2,
-    },
-    "product-news": {
-        Source.ONE_CLICK: 0.9,
-        Source.PAGE: 0.8,
-        Scope.ALL: 0.2,
-        Pause.ONE_MONTH: 1.2,
-        Pause.THREE_MONTHS: 2.2,
-        Source.COMPLAINT: 0.05,
-        Source.BOUNCE: 0.2,
-    },
-    "offers": {
-        Source.ONE_CLICK: 1.4,
-        Source.PAGE: 1.8,
-        Scope.ALL: 0.4,
-        Frequency.WEEKLY: 3.6,
-        Frequency.MONTHLY: 2.4,
-        Pause.TWO_WEEKS: 1.0,
-        Pause.ONE_MONTH: 0.8,
-        Pause.THREE_MONTHS: 0.6,
-        Source.COMPLAINT: 0.1,
-        Source.BOUNCE: 0.2,
-    },
-}
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 Action = Callable[[datetime], None]
@@ -140,7 +104,7 @@ class Readers:
         self._waiting: dict[UUID, tuple[_ReaderChange, _FollowUp]] = {}
         self._reactions = {
             slug: (list(accumulate(reactions.values())), list(reactions))
-            for slug, reactions in _REACTIONS.items()
+            for slug, reactions in REACTIONS.items()
         }
 
     def receive(self, readers: Sequence[UUID], slug: str, campaign: str, at: datetime) -> None:
@@ -171,7 +135,7 @@ class Readers:
         return True
 
     def _react(
-        self, reaction: _Reaction, reader: UUID, slug: str, campaign: str, at: datetime
+        self, reaction: Reaction, reader: UUID, slug: str, campaign: str, at: datetime
     ) -> None:
         context = ChangeContext(Source.PAGE, at, at, campaign)
         if isinstance(reaction, Frequency | Pause):
@@ -235,8 +199,7 @@ class Readers:
         self._maybe(0.05, at + self._hours(8), self._undo, reader, result)
         self._maybe(0.09, at + soon, self._leave_after_less, reader, slug)
         self._maybe(0.06, at + later, self._leave_after_less, reader, slug)
-        more = self._resume if isinstance(choice, Pause) else self._remove_cap
-        self._maybe(0.06, at + soon, more, reader, slug)
+        self._maybe(0.06, at + soon, self._get_more, reader, slug, isinstance(choice, Pause))
 
     def _leave_after_less(self, reader: UUID, slug: str, at: datetime) -> None:
         self._leave_on_page(reader, slug, self._latest[slug], at)
@@ -256,13 +219,9 @@ class Readers:
         context = ChangeContext(Source.PAGE, at, at, wording=JOINING.format(topic.texts["en"].name))
         self._change(StartTopic(reader, slug, at, context))
 
-    def _resume(self, reader: UUID, slug: str, at: datetime) -> None:
+    def _get_more(self, reader: UUID, slug: str, resumes: bool, at: datetime) -> None:
         context = ChangeContext(Source.PAGE, at, at)
-        self._change(_GetMore(reader, slug, resumes=True, context=context))
-
-    def _remove_cap(self, reader: UUID, slug: str, at: datetime) -> None:
-        context = ChangeContext(Source.PAGE, at, at)
-        self._change(_GetMore(reader, slug, resumes=False, context=context))
+        self._change(_GetMore(reader, slug, resumes, context))
 
     def _change(self, change: _ReaderChange, follow_up: _FollowUp = lambda _: None) -> None:
         """Let a change wait for the others, but not for an earlier one by the same reader.

@@ -1,4 +1,4 @@
-"""Reads translations, ours and the operator's, from .po files, and checks each of them.
+"""Read translations, ours and the operator's, from .po files, and check each of them.
 
 A translation is plain text with the placeholders and the tags of its English text. It must have
 the same tags in the same order; whatever else looks like a tag is text, and is escaped on a page.
@@ -15,11 +15,11 @@ from babel.messages.pofile import PoFileError, read_po
 
 from preference_center.i18n.locales import PSEUDO, SOURCE, locale_of
 
+PLACEHOLDER = re.compile(r"%\(\w+\)s")
 Forms = tuple[str, ...]
 
 _TRANSLATIONS = Path(__file__).parents[1] / "translations"
 _TAG = re.compile(r"<[^>]*>")
-_PLACEHOLDER = re.compile(r"%\(\w+\)s")
 _LINE = re.compile(
     r'\s*(#.*|((msgctxt|msgid|msgid_plural|msgstr(\[\d\])?)\s*)?"(\\.|[^"\\])*"\s*)?'
 )
@@ -47,11 +47,11 @@ class Text:
 
         Raises ValueError if the translation does not fit the English text.
         """
-        if unknown := set(_placeholders(translated)) - {
-            each for text in self.english for each in _placeholders(text)
+        if unknown := set(PLACEHOLDER.findall(translated)) - {
+            each for text in self.english for each in PLACEHOLDER.findall(text)
         }:
             raise ValueError(f"has {' '.join(sorted(unknown))}, which its English text has not")
-        if "%" in _PLACEHOLDER.sub("", translated).replace("%%", ""):
+        if "%" in PLACEHOLDER.sub("", translated).replace("%%", ""):
             raise ValueError("has a % that is not part of a placeholder; write %%")
         return split(translated, _TAG.findall(self.english[0]))
 
@@ -152,7 +152,3 @@ def _lines(path: Path) -> list[str]:
 
 def _forms(text: str | Sequence[str] | None) -> Forms:
     return (text,) if isinstance(text, str) else tuple(text or ())
-
-
-def _placeholders(text: str) -> list[str]:
-    return _PLACEHOLDER.findall(text)

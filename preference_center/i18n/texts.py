@@ -11,10 +11,8 @@ from html import escape
 
 from babel.messages import Catalog
 
-from preference_center.i18n.catalogue import Forms, Text, our_texts, split
+from preference_center.i18n.catalogue import PLACEHOLDER, Forms, Text, our_texts, split
 from preference_center.i18n.locales import PSEUDO, direction, locale_of
-
-_VALUE = re.compile(r"%\(\w+\)s")
 
 Rewrite = Callable[[str], str]
 
@@ -65,7 +63,7 @@ def isolate_values(plain: str) -> str:
 
     Unicode's MessageFormat 2 does the same. Values in HTML attributes are not isolated.
     """
-    return _VALUE.sub(lambda value: _isolate(value[0]), plain)
+    return PLACEHOLDER.sub(lambda value: _isolate(value[0]), plain)
 
 
 def isolate_line(name: str) -> str:

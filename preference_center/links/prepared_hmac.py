@@ -11,8 +11,8 @@ _OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 class PreparedHmac:
     """HMAC-SHA-256 under one key (RFC 2104), with the key hashed in advance (section 4).
 
-    It may be shared between threads. For a short message it takes half of the time that
-    `hmac.digest` takes, or the copy of an object of `hmac.new`.
+    It may be shared between threads. For a short message it takes half of the time of
+    `hmac.digest`, and of copying an object of `hmac.new`.
     """
 
     __slots__ = ("_inner", "_outer")

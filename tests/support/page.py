@@ -212,11 +212,10 @@ def _sent(field: Element) -> list[str]:
         options = list(field.iter("option"))
         selected = [each for each in options if each.get("selected") is not None] or options[:1]
         return [each.get("value", "") for each in selected]
-    if field.tag == "textarea":
-        return ["\r\n".join((field.text or "").splitlines())]
     if field.get("type") in {"radio", "checkbox"}:
         return [field.get("value", "on")] if field.get("checked") is not None else []
-    return [field.get("value", "")]
+    value = field.text or "" if field.tag == "textarea" else field.get("value", "")
+    return [re.sub(r"\r?\n", "\r\n", value)]
 
 
 def _name(element: Element) -> str:

@@ -27,6 +27,8 @@ from tests.support import mailer, make
 from tests.support.page import Page
 
 ORIGIN = "https://mail.example.org"
+# The two buttons of the page that a link in an email of weekly-news opens.
+THIS, ALL = "Unsubscribe from Weekly news", "Unsubscribe from everything"
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

@@ -6,12 +6,13 @@ from uuid import UUID
 from flask import make_response, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import page_views, preferences, subscribers, topics
+from preference_center.core import page_views, preferences, receipts, subscribers, topics
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
 from preference_center.core.preferences import SubscriberPreferences
+from preference_center.core.receipts import ShownReceipt
 from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.minter import Link, write_link
 from preference_center.links.server import OWN_CAMPAIGNS, Receipt, write_receipt
@@ -29,6 +30,16 @@ def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
         locale = language(subscriber.locale if subscriber is not None else None)
         known, now = topics.list_topics(session), services().clock()
         return preferences.read(subscriber, known, locale, now), locale
+
+
+def load_receipt(receipt: Receipt) -> tuple[ShownReceipt | None, str]:
+    """Return what a verified link's receipt shows, or None, and the language of the page."""
+    now, zone = services().clock(), services().settings.time_zone
+    with services().database.reading() as session:
+        subscriber = subscribers.find(session, receipt.subscriber_id)
+        locale = language(subscriber.locale if subscriber is not None else None)
+        first, last = receipt.first, receipt.last
+        return receipts.read(session, subscriber, first, last, locale, now, zone), locale
 
 
 def count_page_view(signed: Link) -> None:

@@ -84,9 +84,10 @@ class ReasonForm(Form):
     @property
     def chosen(self) -> ReasonCode | None:
         """Return the chosen code, `other` if there is only a note, or None without an answer."""
-        if not self.validate() or not (self.code.data or self.text):
+        code = (self.code.data or "").strip()  # `Optional` accepts white space.
+        if not self.validate() or not (code or self.text):
             return None
-        return ReasonCode(self.code.data or ReasonCode.OTHER)
+        return ReasonCode(code or ReasonCode.OTHER)
 
     @property
     def text(self) -> str:
@@ -127,7 +128,7 @@ class PreferencesForm:
 
 
 def read_preferences() -> PreferencesForm | None:
-    """Return the preferences form, or None if it is invalid. It has a choice, or a language.
+    """Return the preferences form, or None if it is invalid, or has no choice and no language.
 
     The button that resumes every topic overrides the choice to pause them.
     """

@@ -65,7 +65,7 @@ def _read(link: str) -> Link:
 
 def _page(link: str, signed: Link, problem: str = "") -> str:
     current, locale = load_preferences(signed.subscriber_id)
-    topic, now = current.topics.get(signed.topic), services().clock()
+    topic = current.topics.get(signed.topic)
     over = topic is not None and (topic.archived or topic.stopped_at is not None)
     can_leave = _can_leave(current, over=over)
     return render(
@@ -78,7 +78,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
         can_leave=can_leave,
         others=_others(current, signed.topic),
         single=current.is_complete(signed.topic),
-        options=_options(topic, now) if topic is not None and topic.received else [],
+        options=_options(topic) if topic is not None and topic.received else [],
         problem=problem if can_leave else "",
         action=url("leave.submit", link=link),
         reduce_url=url("leave.reduce", link=link),
@@ -100,15 +100,8 @@ def _others(current: SubscriberPreferences, slug: str) -> list[TopicPreference]:
     return [topic for topic in received if topic.slug != slug]
 
 
-def _options(
-    topic: TopicPreference, now: datetime
-) -> list[tuple[Frequency | Pause, datetime | None]]:
+def _options(topic: TopicPreference) -> list[tuple[Frequency | Pause, datetime | None]]:
     """Return the choices that reduce the topic: lower caps, and longer pauses with their end."""
-    zone = services().settings.time_zone
-    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
-    longer = [
-        (pause, end)
-        for pause, end in ends.items()
-        if topic.paused_until is None or end > topic.paused_until
-    ]
-    return [*((cap, None) for cap in topic.smaller), *longer]
+    now, zone = services().clock(), services().settings.time_zone
+    longer = subscriptions.longer_pauses(topic.paused_until, now, zone)
+    return [*((cap, None) for cap in topic.smaller), *longer.items()]

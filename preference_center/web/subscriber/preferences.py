@@ -5,7 +5,7 @@ from datetime import datetime
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from preference_center.core import joining, receipts, subscribers, subscriptions, topics
+from preference_center.core import joining, subscribers, subscriptions, topics
 from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.preferences_form import SaveForm, SaveResult, TopicUpdate, is_current
@@ -22,11 +22,14 @@ from preference_center.web.subscriber.changes import (
     has_smtp,
     leave,
     load_preferences,
+    load_receipt,
     make,
     own_context,
     receipt_of,
 )
 from preference_center.web.subscriber.forms import LeaveForm, PreferencesForm, read_preferences
+
+_SAID = ("language", "nothing")  # What a form that made no change has done.
 
 blueprint = Blueprint("preferences", __name__)
 
@@ -87,9 +90,9 @@ def save(link: str) -> Response | tuple[str, int]:
         notices["lang"] = language  # The form's choice overrides the switch.
     if saved.result.changed:
         notices["saved"] = receipt_of(signed.subscriber_id, saved.result)
-    else:
+    elif not saved.requested:
         switched = language is not None and language != (current.locale or locale)
-        notices["said"] = "requested" if saved.requested else "language" if switched else "nothing"
+        notices["said"] = "language" if switched else "nothing"
     return redirect(url("preferences.show", link=link, **notices), 303)
 
 
@@ -117,8 +120,6 @@ def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | No
     differing = _differing(current, asked)
     problem = problem or ("stale" if differing else "")
     startable = _startable(current)
-    saved, saved_link = _receipt(signed, locale, "saved")
-    _, undo_link = _receipt(signed, locale, "receipt")
     return render(
         "subscriber/preferences.html",
         locale,
@@ -133,18 +134,28 @@ def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | No
         differing=differing,
         shown_language=services().languages.choose(current.locale) if current.locale else locale,
         chosen_language=form.language if form is not None and form.touched else "",
-        said=request.args.get("said", "") if not problem else "",
-        saved=saved if not problem else None,
-        saved_undo_url=url("receipts.undo", link=saved_link) if saved_link else "",
-        undo_url=url("receipts.undo", link=undo_link) if undo_link else "",
-        undo_digest=wordings.digest(wordings.to_undo(locale)),
-        requested=_named(current, "requested"),
-        refused={why: names for why in NotSaved if (names := _named(current, why))},
+        undo_digest=wordings.undo_digest(locale),
+        **_told(signed, current, is_problem=bool(problem)),
         action=url("preferences.submit", link=link),
         save_url=url("preferences.save", link=link),
         language_url=url_for("preferences.switch_language", link=link),
         page_url=url("preferences.show", link=link),
     )
+
+
+def _told(signed: Link, current: SubscriberPreferences, *, is_problem: bool) -> dict[str, object]:
+    """Return what the URL of the page tells: what was saved or not, and what can be undone."""
+    saved, saved_link = _receipt(signed, "saved")
+    _, undo_link = _receipt(signed, "receipt")
+    said = request.args.get("said")
+    return {
+        "said": said if said in _SAID and not is_problem else "",
+        "saved": saved if not is_problem else None,
+        "saved_undo_url": url("receipts.undo", link=saved_link) if saved_link else "",
+        "undo_url": url("receipts.undo", link=undo_link) if undo_link else "",
+        "requested": _named(current, "requested"),
+        "refused": {why: names for why in NotSaved if (names := _named(current, why))},
+    }
 
 
 def _startable(current: SubscriberPreferences) -> set[str]:
@@ -156,9 +167,7 @@ def _startable(current: SubscriberPreferences) -> set[str]:
 def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
     """Return the pauses that the page offers, with their end: only longer ones during a pause."""
     now, zone = services().clock(), services().settings.time_zone
-    ends = {pause: subscriptions.paused_until(pause, now, zone) for pause in Pause}
-    first = current.paused_until
-    return {pause: end for pause, end in ends.items() if first is None or end > first}
+    return subscriptions.longer_pauses(current.paused_until, now, zone)
 
 
 def _waiting(signed: Link) -> set[str]:
@@ -186,7 +195,7 @@ def _differing(
     ]
 
 
-def _receipt(signed: Link, locale: str, name: str) -> tuple[ShownReceipt | None, str]:
+def _receipt(signed: Link, name: str) -> tuple[ShownReceipt | None, str]:
     """Return the receipt in the page's URL, and its link, if it is theirs and can be undone."""
     link = request.args.get(name, "")
     try:
@@ -195,10 +204,6 @@ def _receipt(signed: Link, locale: str, name: str) -> tuple[ShownReceipt | None,
         return None, ""
     if receipt.subscriber_id != signed.subscriber_id:
         return None, ""
-    with services().database.reading() as session:
-        subscriber = subscribers.find(session, receipt.subscriber_id)
-        now, zone = services().clock(), services().settings.time_zone
-        first, last = receipt.first, receipt.last
-        shown = receipts.read(session, subscriber, first, last, locale, now, zone)
+    shown, _ = load_receipt(receipt)
     active = shown is not None and shown.state is ReceiptState.ACTIVE
     return (shown, link) if active else (None, "")

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import reasons, receipts, subscribers
+from preference_center.core import reasons
 from preference_center.core.errors import (
     UndoNotOfferedError,
     UndoRefusal,
@@ -17,12 +17,13 @@ from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, ReasonCode, ReceiptState
 from preference_center.links.server import Receipt, read_receipt
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import language, render, services, url
+from preference_center.web.services import render, services, url
 from preference_center.web.subscriber import wordings
 from preference_center.web.subscriber.changes import (
     has_smtp,
     leave,
     load_preferences,
+    load_receipt,
     make,
     own_context,
     preferences_url,
@@ -65,7 +66,7 @@ def ask_undo(link: str, rest: str = "") -> str:
         receipt=shown,
         current=shown.preferences,
         undo_url=url("receipts.undo", link=link),
-        undo_digest=wordings.digest(wordings.to_undo(locale)),
+        undo_digest=wordings.undo_digest(locale),
         receipt_url=url("receipts.show", link=link),
         preferences_url=_preferences_url(link, receipt, shown),
         page_url=url("receipts.ask_undo", link=link),
@@ -157,7 +158,7 @@ def _page(
         codes=_OFFERED_REASONS,
         cappable=_cappable(shown.preferences),
         undo_url=url("receipts.undo", link=link),
-        undo_digest=wordings.digest(wordings.to_undo(locale)),
+        undo_digest=wordings.undo_digest(locale),
         reason_url=url("receipts.give_reason", link=link),
         cap_url=url("receipts.cap", link=link),
         preferences_url=_preferences_url(link, receipt, shown),
@@ -184,12 +185,7 @@ def _cappable(current: SubscriberPreferences) -> TopicPreference | None:
 
 
 def _shown(receipt: Receipt) -> tuple[ShownReceipt, str]:
-    now, zone = services().clock(), services().settings.time_zone
-    with services().database.reading() as session:
-        subscriber = subscribers.find(session, receipt.subscriber_id)
-        locale = language(subscriber.locale if subscriber is not None else None)
-        first, last = receipt.first, receipt.last
-        shown = receipts.read(session, subscriber, first, last, locale, now, zone)
+    shown, locale = load_receipt(receipt)
     if shown is None:
         raise UndoSupersededError("what was changed is no longer on record")
     return shown, locale

@@ -28,6 +28,11 @@ def digest(wording: str) -> str:
     return (digest_of_wording(wording) or b"").hex()
 
 
+def undo_digest(locale: str) -> str:
+    """Return the digest that the forms that undo a change carry."""
+    return digest(to_undo(locale))
+
+
 def shown_to_join(names: Mapping[str, str], locale: str) -> str | None:
     """Return the wording that the form showed, or None if the text has changed since.
 

@@ -8,10 +8,9 @@ import pytest
 from preference_center.core import erasure
 from preference_center.core.vocab import Scope, Source
 from tests.support import make
-from tests.support.site import Site, confirm, link, path_in
+from tests.support.site import ALL, Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 NOTHING_STARTS = "so no topic can be started, resumed or sent more often on this page."
 NO_ADDRESS = f"We have no address on file for you, {NOTHING_STARTS}"

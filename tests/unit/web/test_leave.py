@@ -6,11 +6,9 @@ from preference_center.core import topics
 from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, link
+from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
-THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from everything"
 FEWER = "Do this instead"
 NOTHING_COMES = "You won’t get any more newsletters from us."
 FORWARDED = "Not your address? This email was probably forwarded. You can close this page."

@@ -8,10 +8,9 @@ from preference_center.core import topics
 from preference_center.core.vocab import Pause
 from tests.support import mailer, make
 from tests.support.page import Page, words
-from tests.support.site import Site, link, path_in, receipt
+from tests.support.site import ALL, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
-ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 RESUME_ALL = "Resume all"
 ADA = "ada@example.org"
@@ -523,6 +522,11 @@ def test_what_was_saved_has_the_focus_and_the_title(center: Site) -> None:
     nothing = center.press_and_follow(shown, "Save")
     assert nothing.title == "Your email preferences – Northwind Letters"
     assert [each for each in nothing.root.iter() if each.get("autofocus") is not None]
+
+
+def test_nothing_is_said_that_is_not_known(center: Site) -> None:
+    assert 'class="said"' in center.get(f"{link('preferences')}?said=nothing").text
+    assert 'class="said"' not in center.get(f"{link('preferences')}?said=x").text
 
 
 def test_one_button_is_filled(center: Site) -> None:

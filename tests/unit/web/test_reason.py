@@ -9,12 +9,10 @@ from preference_center.core import erasure, topics
 from preference_center.core.vocab import Frequency, Source
 from tests.support import make
 from tests.support.page import Page, words
-from tests.support.site import Site, link, path_in, receipt
+from tests.support.site import ALL, THIS, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
-THIS = "Unsubscribe from Weekly news"
 SEND = "Send"
-EVERYTHING = "Unsubscribe from everything"
 QUESTION = "Would you tell us why? (optional)"
 NOTE = "Anything else? (optional)"
 TOO_LONG = "Shorten your answer to 500 characters."
@@ -92,7 +90,7 @@ def test_a_note_keeps_the_reason_and_is_asked_for_once(
 ) -> None:
     site = site_with(contact=contact)
     site.subscribe()
-    page = answered(site, "Not relevant to me", EVERYTHING)
+    page = answered(site, "Not relevant to me", ALL)
     assert "Up to 500 characters. Please leave out personal details. Nobody can" in page.text
     assert reply in page.text
     page.fill_in(NOTE, "Six a day.\r\nThe dog & <b>I</b>")
@@ -132,6 +130,13 @@ def test_a_note_too_long_is_an_error_that_keeps_the_text_and_the_reason(site: Si
     again.fill_in(NOTE, "ü" * 500)
     assert THANKS in site.press_and_follow(again, SEND).text
     assert reasons(site)[0][2:] == ("not_relevant", "ü" * 500)
+
+
+def test_a_note_too_long_is_kept_even_after_an_undo(site: Site) -> None:
+    path = site.press(site.page(link()), THIS).location
+    site.press(site.page(path), "Undo")
+    page = Page(site.post(f"{path}/reason", data={"note": "x" * 501}), 400)
+    assert page.field(NOTE).text == "x" * 501
 
 
 def test_a_note_alone_is_recorded_as_other(site: Site) -> None:

@@ -6,11 +6,9 @@ import pytest
 
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, link
+from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
-THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from everything"
 QUESTION = "Would you tell us why? (optional)"
 MONTHLY = "Get Product news at most once a month"
 UNDO_FIRST = "Would fewer emails suit you better? Undo this first"

@@ -9,11 +9,8 @@ from preference_center.core.vocab import Source
 from preference_center.links.minter import Purpose
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, link, receipt
+from tests.support.site import ALL, THIS, Site, link, receipt
 from tests.support.web_fixtures import SiteMaker
-
-THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from everything"
 
 
 def unsubscribe(site: Site, button: str = THIS) -> str:

@@ -7,11 +7,9 @@ import pytest
 
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, link
+from tests.support.site import ALL, THIS, Site, link
 from tests.support.web_fixtures import SiteMaker
 
-THIS = "Unsubscribe from Weekly news"
-ALL = "Unsubscribe from everything"
 FEWER = "Do this instead"
 CAPS = ["At most once a week", "At most once a month"]
 PAUSES = ["2 weeks", "1 month", "3 months"]

@@ -9,9 +9,8 @@ import pytest
 from preference_center.core.vocab import Frequency, Pause
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link
+from tests.support.site import ALL, Site, confirm, link
 
-ALL = "Unsubscribe from everything"
 PREFERENCES = link("preferences")
 STALE = "Your preferences have changed since you opened this page, so nothing is saved yet."
 EVERY = ("subscribed", "every", None)

@@ -14,13 +14,12 @@ from werkzeug.test import TestResponse
 
 from preference_center.demo.app import create_demo_app
 from preference_center.settings.colours import accent
+from preference_center.util import resources
 from preference_center.web.assets import style_source
 from tests.support import make
 from tests.support.page import BRAND
-from tests.support.site import Site, confirm, link, lose_database
+from tests.support.site import THIS, Site, confirm, link, lose_database
 from tests.support.web_fixtures import SiteMaker
-
-THIS = "Unsubscribe from Weekly news"
 
 
 def test_every_url_is_under_the_path_of_the_public_url(site_with: SiteMaker) -> None:
@@ -85,6 +84,12 @@ def test_the_brand_accent_is_in_the_style_sheet(site_with: SiteMaker) -> None:
     sheet = allowed_sheet(site_with(brand_accent=accent("#ffcc00")).get("/nothing"))
     assert ":root{--accent:#8c7000;--button:#ffcc00;--on-button:#000000}" in sheet
     assert "(prefers-color-scheme:dark){:root{--accent:#ffcc00}}" in sheet
+
+
+def test_every_colour_that_a_sheet_uses_is_defined(site: Site) -> None:
+    sheet = allowed_sheet(site.get("/nothing"))
+    both = sheet + resources.read("static", "demo.css", None)
+    assert set(re.findall(r"var\((--[\w-]+)\)", both)) <= set(re.findall(r"(--[\w-]+):", sheet))
 
 
 def test_a_page_of_the_demo_allows_the_style_sheet_that_it_contains(
