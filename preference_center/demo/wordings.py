@@ -15,7 +15,6 @@ REASON_WEIGHTS = {
         ReasonCode.NEVER_SIGNED_UP: 2,
         ReasonCode.CHANGED_ADDRESS: 3,
         ReasonCode.OTHER: 3,
-        ReasonCode.PREFER_NOT_SAY: 2,
     },
     "product-news": {
         ReasonCode.NOT_RELEVANT: 9,
@@ -25,7 +24,6 @@ REASON_WEIGHTS = {
         ReasonCode.TOO_MANY: 2,
         ReasonCode.NEVER_SIGNED_UP: 2,
         ReasonCode.OTHER: 2,
-        ReasonCode.PREFER_NOT_SAY: 1,
     },
     "offers": {
         ReasonCode.TOO_MANY: 20,
@@ -33,7 +31,6 @@ REASON_WEIGHTS = {
         ReasonCode.CONTENT_QUALITY: 5,
         ReasonCode.NO_LONGER_INTERESTED: 4,
         ReasonCode.NEVER_SIGNED_UP: 3,
-        ReasonCode.PREFER_NOT_SAY: 2,
         ReasonCode.OTHER: 2,
         ReasonCode.CHANGED_ADDRESS: 1,
     },
@@ -78,7 +75,6 @@ NOTES = {
         "I read you on the website.",
         "My daughter reads it to me now.",
     ),
-    ReasonCode.PREFER_NOT_SAY: ("",),
 }
 
 # The emails of each topic, sent one after the other: subject and story.

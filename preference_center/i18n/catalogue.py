@@ -61,7 +61,8 @@ class Text:
         if self.fuzzy:
             return f"{self.place}: is marked as fuzzy; check it and remove the mark."
         if len(self.translated) != needed or not all(each.strip() for each in self.translated):
-            return f"{self.place}: needs {needed} plural forms."
+            forms = f"all {needed} plural forms" if needed > 1 else "one text, which is not empty"
+            return f"{self.place}: needs {forms}."
         try:
             for each in self.translated:
                 self.pieces(each)

@@ -170,7 +170,7 @@ def test_a_text_that_does_not_fit_is_refused_by_name(
         ('msgid "A"\nmsgstr "Gr\xfc\xdfe"\n'.encode("latin-1"), "en.po:2: is not UTF-8."),
         (
             'msgid "1 day"\nmsgid_plural "days"\nmsgstr[0] "x"\n',
-            "en.po:1: needs 2 plural forms.",
+            "en.po:1: needs all 2 plural forms.",
         ),
         (
             'msgid "1 day"\nmsgid_plural "days"\nmsgstr[0] "x"\nmsgstr[2] "y"\n',
