@@ -9,7 +9,7 @@ from preference_center.core.ledger import LedgerEntry
 from preference_center.core.snapshots import Value, visible_state
 from preference_center.core.vocab import Event, Scope
 
-# Events after which a subscriber wants email, and those that only reduce it.
+# Events after which a subscriber wants email, those that only reduce it, and those with leaving.
 ASKED_FOR_EMAIL = {
     Event.SUBSCRIBED,
     Event.RESUBSCRIBED,
@@ -17,7 +17,8 @@ ASKED_FOR_EMAIL = {
     Event.RESUMED,
     Event.UNDONE,
 }
-_ASKED_FOR_LESS = {Event.REDUCED, Event.PAUSED}
+_REDUCED = {Event.REDUCED, Event.PAUSED}
+ASKED_FOR_LESS = {Event.UNSUBSCRIBED, *_REDUCED}
 STARTED = (Event.SUBSCRIBED, Event.RESUBSCRIBED)
 
 
@@ -61,7 +62,7 @@ def superseding(newest_first: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
             undoing = undone.pop()
             if row.event is Event.UNSUBSCRIBED:
                 yield from (undoing, row)
-        elif row.event not in _ASKED_FOR_LESS:
+        elif row.event not in _REDUCED:
             yield row
 
 

@@ -146,9 +146,10 @@ def _state(
     if not undo.is_undone(subscriber, before):
         return ReceiptState.ACTIVE
     # A subscriber who re-subscribed and then left again is not back to the state that this
-    # receipt describes.
+    # receipt describes, nor is one who then left or reduced something else.
+    later = entries[-1].seq > last and entries[-1].event in history.ASKED_FOR_LESS
     back = change.kind is ChangeKind.BACK
-    return ReceiptState.SUPERSEDED if back else ReceiptState.UNDONE
+    return ReceiptState.SUPERSEDED if back or later else ReceiptState.UNDONE
 
 
 def _row_left(own: Sequence[LedgerEntry]) -> LedgerEntry | None:

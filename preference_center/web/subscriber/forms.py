@@ -145,7 +145,7 @@ def read_preferences() -> PreferencesForm | None:
     good = all(SLUG.fullmatch(slug) for slug in slugs)
     if not good or not (updates or pause or "language" in form):
         return None
-    return PreferencesForm(updates, pause, language, language != form.get("was-language"))
+    return PreferencesForm(updates, pause, language, language != form.get("language-was"))
 
 
 def _update(slug: str, *, resumes_all: bool) -> TopicUpdate:

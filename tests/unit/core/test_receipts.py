@@ -239,6 +239,23 @@ def test_a_newer_choice_supersedes_an_undone_receipt(database: Database) -> None
     assert _read(database, reduced.first_seq, reduced.last_seq).state == "superseded"
 
 
+@pytest.mark.parametrize(("first", "then"), [("weekly-news", None), (None, "weekly-news")])
+def test_leaving_something_else_supersedes_an_undone_receipt(
+    database: Database, first: str | None, then: str | None
+) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        left = make.unsubscribe(session, slug=first)
+        make.undo(session, left.first_seq, left.last_seq)
+    assert _read(database, left.first_seq, left.last_seq).state == "undone"
+    with database.transaction() as session:
+        again = make.unsubscribe(session, slug=then)
+    assert _read(database, left.first_seq, left.last_seq).state == "superseded"
+    with database.transaction() as session:
+        make.undo(session, again.first_seq, again.last_seq)
+    assert _read(database, left.first_seq, left.last_seq).state == "undone"
+
+
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 def test_a_reason_is_asked_once_after_an_unsubscribe(database: Database, slug: str | None) -> None:
     with database.transaction() as session:

@@ -85,3 +85,10 @@ def test_the_border_of_a_field_is_visible() -> None:
     found = re.findall(r"--field: (#[0-9a-f]{6})", SHEET)
     for colour, paper in zip(found, PAPERS, strict=True):
         assert contrast(colour, paper) >= 3
+
+
+@pytest.mark.parametrize("name", ["style.css", "demo.css"])
+def test_a_sheet_uses_only_colours_that_exist(name: str) -> None:
+    appended = {"--accent", "--button", "--on-button"}
+    used = re.findall(r"var\((--[\w-]+)", resources.read("static", name, None))
+    assert set(used) <= {*re.findall(r"(--[\w-]+):", SHEET), *appended}

@@ -247,6 +247,16 @@ def test_the_stored_language_is_preselected_and_kept(center: Site) -> None:
     assert message["Content-Language"] == "en"
 
 
+def test_a_topic_may_be_named_like_a_field(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.topic(session, "language", name="Language")
+        make.subscriber(session, ADA, "language")
+    store_language(center, "de")
+    page = center.page(f"{PREFERENCES}?lang=en")
+    page.untick("Weekly news")
+    assert center.press_and_follow(page, "Save").lang == ("en", "ltr")
+
+
 def test_a_stored_language_that_changed_since_is_kept(center: Site) -> None:
     store_language(center, "en")
     page = center.page(PREFERENCES)
