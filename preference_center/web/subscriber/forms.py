@@ -4,7 +4,7 @@ They need no CSRF token: forging a request takes the signed link, and anyone wit
 it directly.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,9 +52,14 @@ class LeaveForm(Form):
         """Return the topic to unsubscribe from, or None for everything."""
         return str(self.topic.data) if self.scope.data == Scope.TOPIC else None
 
-    def is_for(self, known: Container[str]) -> bool:
-        """Return True if the form is valid, and is for everything or for a topic in `known`."""
-        return bool(self.validate()) and (self.scope.data == Scope.ALL or self.topic.data in known)
+    def is_for(self, load_topics: Callable[[], Container[str]]) -> bool:
+        """Return True if the form is valid, and is for everything or for a topic that is loaded.
+
+        Nothing is loaded for everything, so that it can be left while the database is away.
+        """
+        if not self.validate():
+            return False
+        return self.scope.data == Scope.ALL or self.topic.data in load_topics()
 
 
 class ReduceForm(Form):

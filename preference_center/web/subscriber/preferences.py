@@ -48,8 +48,7 @@ def show(link: str) -> str:
 def submit(link: str) -> Response | tuple[str, int]:
     """Unsubscribe from a topic or from everything, depending on the pressed button."""
     signed, form = _read(link), LeaveForm()
-    current, _ = load_preferences(signed.subscriber_id)
-    if not form.is_for(current.topics):
+    if not form.is_for(lambda: load_preferences(signed.subscriber_id)[0].topics):
         return _page(link, signed, problem="leave"), 400
     unchanged_url = url("preferences.show", link=link)
     return leave(signed.subscriber_id, form.chosen_topic, signed.campaign, unchanged_url)

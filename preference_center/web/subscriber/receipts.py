@@ -89,9 +89,8 @@ def undo(link: str) -> Response:
 def leave_again(link: str) -> Response:
     """Unsubscribe with the button of the receipt page."""
     receipt, form = _read(link), LeaveForm()
-    current, _ = load_preferences(receipt.subscriber_id)
     unchanged_url = url("receipts.show", link=link)
-    if not form.is_for(current.topics):
+    if not form.is_for(lambda: load_preferences(receipt.subscriber_id)[0].topics):
         return redirect(unchanged_url, 303)
     return leave(receipt.subscriber_id, form.chosen_topic, None, unchanged_url)
 

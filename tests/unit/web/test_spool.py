@@ -17,7 +17,7 @@ from tests.support import site as site_module
 from tests.support.event_loop import create_served_app
 from tests.support.outage import down, hanging
 from tests.support.processes import wait_for
-from tests.support.site import Site, link
+from tests.support.site import Site, link, receipt
 from tests.support.web_fixtures import SiteMaker
 
 NO_DATABASE = "sqlite:////no/such/folder/x.db"
@@ -87,12 +87,20 @@ def test_an_unsubscribe_is_spooled_and_applied_when_the_database_is_back(
     assert "one-click unsubscribe, spooled, rfc8058=True" in caplog.messages
 
 
-@pytest.mark.parametrize(("scope", "ended"), [("topic", "weekly-news"), ("all", "all")])
+@pytest.mark.parametrize(
+    ("path", "scope", "ended"),
+    [
+        (link(), "topic", "weekly-news"),
+        (link(), "all", "all"),
+        (link("preferences"), "all", "all"),
+        (receipt(1), "all", "all"),
+    ],
+)
 def test_the_page_says_that_an_unsubscribe_takes_effect_soon(
-    site: Site, scope: str, ended: str
+    site: Site, path: str, scope: str, ended: str
 ) -> None:
     with down(site.database):
-        answer = site.post(f"{link()}/leave", data={"scope": scope})
+        answer = site.post(f"{path}/leave", data={"scope": scope})
         assert answer.status_code == 202
         assert "It takes effect within a few minutes" in answer.text
         assert rows(site) == 1
