@@ -34,6 +34,9 @@ LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
     "Donaudampfschifffahrtsgesellschaftskapitäne, the harbour and all of the old town, told in time"
 )
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
+<path fill="none" stroke="#1f5fbf" stroke-width="5" stroke-linecap="round"
+ d="M4 20q10-14 20 0t20 0 20 0 20 0"/></svg>"""
 # A page whose name ends like this is reached by submitting one of its forms: empty, or with a note
 # that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
@@ -143,7 +146,7 @@ def long_names(folder: Path) -> Iterator[Stage]:
 def trouble(folder: Path) -> Iterator[Stage]:
     """Yield a company with a logo, whose database has failed."""
     logo = folder / "logo.svg"
-    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 3"/>')
+    logo.write_text(LOGO)
     with _serving(folder / "trouble.db", BRAND_LOGO=str(logo)) as (base, database):
         with database.transaction() as session:
             session.execute(text("DROP TABLE subscribers"))

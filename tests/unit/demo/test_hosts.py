@@ -8,8 +8,8 @@ import pytest
 from preference_center.demo.hosts import LocalHosts
 
 
-def answer(port: int, *hosts: bytes) -> int:
-    """Return the status of a request with these Host headers."""
+def answer(port: int, *hosts: bytes, method: str = "GET", site: bytes = b"none") -> int:
+    """Return the status of a request with these Host headers, sent by a page of `site`."""
     sent: list[dict[str, Any]] = []
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -21,7 +21,8 @@ def answer(port: int, *hosts: bytes) -> int:
     async def receive() -> dict[str, Any]:
         raise AssertionError
 
-    scope = {"headers": [(b"accept", b"*/*"), *((b"host", host) for host in hosts)]}
+    headers = [(b"sec-fetch-site", site), *((b"host", host) for host in hosts)]
+    scope = {"method": method, "headers": headers}
     asyncio.run(LocalHosts(app, port)(scope, receive, send))
     return int(sent[0]["status"])
 
@@ -41,3 +42,16 @@ def test_another_host_is_refused(host: bytes) -> None:
 def test_a_request_without_exactly_one_host_is_refused() -> None:
     assert answer(8000) == 400
     assert answer(8000, b"localhost:8000", b"localhost:8000") == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "site", "status"),
+    [
+        ("POST", b"cross-site", 400),
+        ("POST", b"same-origin", 200),
+        ("POST", b"none", 200),
+        ("GET", b"cross-site", 200),
+    ],
+)
+def test_a_form_of_another_site_is_refused(method: str, site: bytes, status: int) -> None:
+    assert answer(8000, b"localhost:8000", method=method, site=site) == status
