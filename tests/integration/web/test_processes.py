@@ -104,16 +104,17 @@ def test_the_processes_are_replaced_without_a_failed_request(
 
 
 def test_a_restart_with_a_passed_socket_fails_no_request(url: str) -> None:
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    with ExitStack() as servers:  # They end after the clients, whose last requests are answered.
+        listener = servers.enter_context(socket.create_server(("127.0.0.1", 0)))
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        first = stack.enter_context(processes.running(environment(url), "serve", listener=listener))
-        clients = stack.enter_context(load.running(base_url))
-        wait_for_more(clients)
-        assert first.stop() == 0
-        stack.enter_context(processes.running(environment(url), "serve", listener=listener))
-        wait_for_more(clients)
-        clients.stopped.set()
+        first = servers.enter_context(
+            processes.running(environment(url), "serve", listener=listener)
+        )
+        with load.running(base_url) as clients:
+            wait_for_more(clients)
+            assert first.stop() == 0
+            servers.enter_context(processes.running(environment(url), "serve", listener=listener))
+            wait_for_more(clients)
     assert_each_recorded_once(url, clients)
 
 
