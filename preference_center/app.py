@@ -21,6 +21,8 @@ from preference_center.store import Database
 from preference_center.util import resources
 from preference_center.util.clock import utc_now
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
+from preference_center.web.api.blueprint import blueprint as api_blueprint
+from preference_center.web.api.limits import KeyLimits
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
@@ -80,6 +82,7 @@ def create_app(
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
+        key_limits=KeyLimits(),
         unsubscribes=share_commits(database, clock, metrics.observe_batch),
         spool=_started_spool(settings, database, clock, metrics),
         metrics=metrics,
@@ -87,6 +90,7 @@ def create_app(
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
     blueprints = [
+        api_blueprint,
         confirm.blueprint,
         health.blueprint,
         provider_webhooks.blueprint,

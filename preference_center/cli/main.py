@@ -10,6 +10,7 @@ import click
 
 # Command -> its module, its attribute, and its line in `--help`, which imports no command.
 COMMANDS = {
+    "api-keys": ("api_keys", "api_keys_group", "Create, list and revoke keys of the JSON API."),
     "audience": ("audience", "audience", "Say who may be emailed now."),
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),

@@ -6,6 +6,8 @@ Refusal
 │   ├── TopicExistsError
 │   └── InvalidTopicError
 ├── InvalidReasonError
+├── KeyInUseError               a request with the same Idempotency-Key is being made
+├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
@@ -36,6 +38,14 @@ class InvalidTopicError(TopicRefusal):
 
 class InvalidReasonError(Refusal):
     """The note of a reason is too long."""
+
+
+class KeyInUseError(Refusal):
+    """A request with the same Idempotency-Key is being made."""
+
+
+class KeyReusedError(Refusal):
+    """The Idempotency-Key belongs to another request."""
 
 
 class StalePageError(Refusal):

@@ -283,3 +283,26 @@ class BounceEffect(StrEnum):
     SOFT = "soft"  # It was counted.
     QUARANTINED = "quarantined"  # It was counted; a second one, days later, would suppress.
     DUPLICATE = "duplicate"  # Email to the address had ended before.
+
+
+class ApiKeyKind(StrEnum):
+    """What a key of the API may do to whom."""
+
+    LIVE = "live"
+    TEST = "test"  # It acts on reserved addresses (RFC 2606) only, and causes no email.
+
+
+class ApiScope(StrEnum):
+    """What a key of the API is for."""
+
+    AUDIENCE = "audience"
+    LINKS = "links"
+    SIGNED_IN_LINKS = "links:signed-in"
+    SUBSCRIBERS_READ = "subscribers:read"
+    SUBSCRIBERS_WRITE = "subscribers:write"
+    TOPICS = "topics"
+    SUPPRESSIONS = "suppressions"
+    REPORTS = "reports"
+    EXPORTS = "exports"
+    EVENTS = "events"
+    WEBHOOKS = "webhooks"

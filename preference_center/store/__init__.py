@@ -1,5 +1,7 @@
 """The database: one engine, `transaction()` to change it, `reading()` to look."""
 
+from sqlalchemy.orm import Session
+
 from preference_center.store.engine import (
     Database,
     KeyCheckError,
@@ -13,6 +15,7 @@ __all__ = [
     "Database",
     "KeyCheckError",
     "SchemaError",
+    "Session",
     "SilentError",
     "UnavailableError",
     "write_last",

@@ -11,6 +11,7 @@ class Caller(Enum):
     """Who may call a route."""
 
     ANYONE = "anyone; the answer reveals nothing about a subscriber"
+    API_KEY = "a sender's program with an API key that has the scope of the route"
     LINK = "anyone with the signed link in the path"
     MONITORING = "a monitoring system that knows METRICS_TOKEN"
     PROVIDER = "a mail provider that proves that it knows its configured secret"

@@ -19,6 +19,7 @@ from preference_center.providers.event import (
 )
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.util.logs import log_unexpected
+from preference_center.web.api import problems
 from preference_center.web.retry import page_of_form, sent_fields, this_url
 from preference_center.web.services import language, render
 
@@ -94,7 +95,14 @@ def _unexpected_error(respond: _Respond, error: Exception) -> Response:
     return respond(_Answer(500, "errors/trouble.html", "Something went wrong."))
 
 
+def register_api(blueprint: Blueprint) -> None:
+    """Answer every error of the views of `blueprint` with problem details."""
+    _register(blueprint, _problem)
+
+
 def _page(answer: _Answer) -> Response:
+    if problems.is_api_path():  # It matches no route of the API.
+        return _problem(answer)
     posted = request.method == "POST"
     page = render(
         answer.template,
@@ -106,6 +114,10 @@ def _page(answer: _Answer) -> Response:
         opened_url=page_of_form(),
     )
     return Response(page, answer.status, mimetype="text/html")
+
+
+def _problem(answer: _Answer) -> Response:
+    return problems.response(problems.of_status(answer.status))
 
 
 def _line(answer: _Answer) -> Response:

@@ -20,6 +20,7 @@ from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
 
 if TYPE_CHECKING:
+    from preference_center.web.api.limits import KeyLimits
     from preference_center.web.metrics import Metrics
 
 EXTENSION = "preference_center"
@@ -36,6 +37,7 @@ class Services:
     clock: Callable[[], datetime]
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
+    key_limits: "KeyLimits"
     unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None
     metrics: "Metrics"

@@ -54,6 +54,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "flask_wtf",
             "limits",
             "prometheus_client",
+            "pydantic",
             "werkzeug",
             "wtforms",
         },

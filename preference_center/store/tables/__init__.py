@@ -1,5 +1,6 @@
 """The tables. Every key of a subscriber's table begins with the subscriber's id."""
 
+from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, row_values
 from preference_center.store.tables.inbound import (
     BounceCount,
@@ -39,12 +40,14 @@ __all__ = [
     "UNSETTLED",
     "UNSUBSCRIBED",
     "AnonymizedReason",
+    "ApiKeyRow",
     "Base",
     "BounceCount",
     "Claim",
     "ClaimCount",
     "FailedMailing",
     "Fetch",
+    "IdempotentRequest",
     "InboundCount",
     "InboundSeen",
     "KeyCheck",

@@ -13,9 +13,11 @@ SLUG = sa.String(length=32).with_variant(sa.String(length=32, collation="C"), "p
 
 def upgrade() -> None:
     _create_anonymized_reasons()
+    _create_api_keys()
     _create_bounce_counts()
     _create_claim_counts()
     _create_fetches()
+    _create_idempotent_requests()
     _create_inbound_counts()
     _create_inbound_seen()
     _create_key_checks()
@@ -67,6 +69,49 @@ def _create_anonymized_reasons() -> None:
     )
     op.create_index(op.f("ix_anonymized_reasons_campaign"), "anonymized_reasons", ["campaign"])
     op.create_index(op.f("ix_anonymized_reasons_week"), "anonymized_reasons", ["week"])
+
+
+def _create_api_keys() -> None:
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("prefix", sa.String(length=16), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("scopes", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("revoked_at", TIME, nullable=True),
+        sa.Column("last_used_on", sa.Date(), nullable=True),
+        _one_of("api_keys", "kind", "live", "test"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
+    )
+
+
+def _create_idempotent_requests() -> None:
+    op.create_table(
+        "idempotent_requests",
+        sa.Column("api_key", sa.Uuid(), nullable=False),
+        sa.Column("route", sa.String(length=100), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=False),
+        sa.Column("lease_until", TIME, nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("about", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["api_key"], ["api_keys.id"], name=op.f("fk_idempotent_requests_api_key")
+        ),
+        sa.PrimaryKeyConstraint("api_key", "route", "key", name=op.f("pk_idempotent_requests")),
+    )
+    op.create_index(op.f("ix_idempotent_requests_about"), "idempotent_requests", ["about"])
+    op.create_index(
+        op.f("ix_idempotent_requests_created_at"), "idempotent_requests", ["created_at"]
+    )
 
 
 def _create_bounce_counts() -> None:
