@@ -9,7 +9,6 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.files import Refusals, reading_progress
 from preference_center.cli.merging import people, stream
 from preference_center.cli.parameters import CAMPAIGN_NAME, TOPIC
-from preference_center.core import topics
 from preference_center.core.vocab import KeyKind
 from preference_center.data.campaign_csv import CampaignFile, audience_columns
 from preference_center.data.identity import require_identity
@@ -53,10 +52,8 @@ def audience(topic: str, campaign: str, claim: bool, release: bool) -> None:
     if claim and release:
         raise click.UsageError("--claim and --release cannot be combined.")
     with opened_database(KeyKind.IDENTITY, KeyKind.LINK) as (settings, database):
-        with database.reading() as session:
-            name = topics.name(topics.get(session, topic), topics.DEFAULT_LOCALE)
         minter = replace(settings, link_keys=database.signing_keys[KeyKind.LINK]).minter()
-        file = CampaignFile(minter, topic, campaign, utc_now().date(), name)
+        file = CampaignFile.opened(database, minter, topic, campaign, utc_now().date())
         if release:
             _release(file, database)
             return
