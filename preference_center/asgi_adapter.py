@@ -18,7 +18,9 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from preference_center.asgi_uploads import Message, Receive, RefusedBodyError, Uploads
+from preference_center.asgi_uploads import Message as Message
+from preference_center.asgi_uploads import Receive as Receive
+from preference_center.asgi_uploads import RefusedBodyError, Uploads
 
 Send = Callable[[Message], Awaitable[None]]
 
@@ -234,6 +236,8 @@ async def _refuse(status: HTTPStatus, send: Send) -> None:
     """Answer without the application, and close the connection."""
     text = f"{status.phrase}.\n".encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", "60"))
     await send(_start(status, [*headers, ("Connection", "close")]))
     await send(_part(text))
 

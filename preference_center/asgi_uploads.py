@@ -1,6 +1,6 @@
 """Keep the bodies of large requests in temporary files, so that they fill no memory.
 
-    adapter = AsgiAdapter(app, threads=8, uploads=Uploads({"/api/v1/audience"}, admit))
+    adapter = AsgiAdapter(app, threads=8, uploads=Uploads(["/api/v1/audience"], admit))
 
 The body of any other request is read into memory, and may be a few megabytes long.
 """
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Admit = Callable[[str], Awaitable[bool]]
+Admit = Callable[[str, str], Awaitable[bool]]
 
 STORED = "preference_center.stored"  # In the environment: whether the whole body is in a file.
 UNREAD = "preference_center.unread"  # In the environment: whether the body was not read.
@@ -60,8 +60,8 @@ class Upload:
 class Uploads:
     """Reads the bodies of requests to `paths`.
 
-    `admit` gets the header `Authorization`, and says whether to read the body at all: a stranger
-    must not fill the disk. If not, the application gets an empty body and UNREAD.
+    `admit` gets the path and the header `Authorization`, and says whether to read the body at all:
+    a stranger must not fill the disk. If not, the application gets an empty body and UNREAD.
     """
 
     def __init__(self, paths: Collection[str], admit: Admit) -> None:
@@ -78,7 +78,8 @@ class Uploads:
         headers = dict(scope["headers"])
         upload = Upload(self)
         try:
-            if await self._admit(headers.get(b"authorization", b"").decode("latin-1")):
+            authorization = headers.get(b"authorization", b"").decode("latin-1")
+            if await self._admit(scope["path"], authorization):
                 await _receive(upload, headers, receive)
             else:
                 upload.environ = {UNREAD: True}
