@@ -79,7 +79,8 @@ class AsgiAdapter:
         extra: dict[str, Any] = {RECEIVED_AT: time.perf_counter()}
         if upload is not None:
             with closing(upload):
-                await self._call(_environ(scope, upload.file) | extra | upload.environ, send)
+                environ = _environ(scope, upload.file) | extra | upload.environ
+                await self._call(environ, send, receive)
             return
         if self._endpoint is not None:
             try:
@@ -93,11 +94,21 @@ class AsgiAdapter:
                 return
         await self._call(_environ(scope, BytesIO(body)) | extra, send)
 
-    async def _call(self, environ: Message, send: Send) -> None:
-        """Call the application in a thread, and send what it answers."""
+    async def _call(self, environ: Message, send: Send, receive: Receive | None = None) -> None:
+        """Call the application in a thread, and send what it answers.
+
+        With `receive`, a stream ends when its client has gone.
+        """
         call = _Call(environ, send)
+        watch = asyncio.create_task(call.watch(receive)) if receive is not None else None
         self._calls.put(call)
-        start, last = await call.response
+        try:
+            start, last = await call.response
+        except ConnectionError:
+            return
+        finally:
+            if watch is not None:
+                watch.cancel()
         if start is not None:
             await send(start)
         await send(last)
@@ -158,6 +169,13 @@ class _Call:
         self._environ, self._send = environ, send
         self._loop = asyncio.get_running_loop()
         self.response: asyncio.Future[tuple[Message | None, Message]] = self._loop.create_future()
+        self._gone = False
+
+    async def watch(self, receive: Receive) -> None:
+        """Note when the client has gone. The server sends to it without an error."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
 
     def run(self, app: WSGIApplication) -> None:
         """Call the application in this thread."""
@@ -188,6 +206,8 @@ class _Call:
 
     def _stream(self, *messages: Message) -> None:
         """Send messages, and wait until the client has room for more."""
+        if self._gone:
+            raise ConnectionError
         for message in messages:
             asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop).result()
 

@@ -64,7 +64,7 @@ class IncompleteError(ClientError):
 class Released(NamedTuple):
     """How many claims were released, and the answers to lines that were refused."""
 
-    count: int
+    claims: int
     refused: Iterator[dict[str, Any]]
 
 
@@ -221,7 +221,7 @@ def _refused(error: HTTPError) -> ProblemError:
 
 def _text(problem: Mapping[str, Any]) -> str:
     texts = (problem.get("title"), problem.get("detail"))
-    return " ".join(str(each) for each in texts if each)
+    return " ".join(str(each) for each in texts if each).removesuffix(".")
 
 
 class _EarlyAnswer(HTTPConnection):

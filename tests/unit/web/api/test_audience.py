@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from preference_center.core import audience as core_audience
 from preference_center.core import processes
 from preference_center.core.processes import Process, Waiting
 from preference_center.core.vocab import ApiKeyKind, ApiScope, DecisionReason, Frequency, Scope
@@ -130,6 +131,7 @@ def test_claims_are_made_and_released(site: Site, api: Api) -> None:
     assert claimed(site) == set()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql", "distributed"], indirect=True)
 def test_an_email_that_a_person_needs_is_stopped_by_the_address_only(site: Site, api: Api) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, "ada@example.org", None)
@@ -248,7 +250,7 @@ def test_without_the_database_there_is_no_verdict(site: Site, api: Api) -> None:
 
 
 def failing_after(batches: int, error: Exception) -> Callable[..., Any]:
-    ask_database, asked = campaign_csv.audience.ask, 0
+    ask_database, asked = core_audience.ask, 0
 
     def ask_or_fail(*arguments: Any, **options: Any) -> Any:
         nonlocal asked
@@ -267,7 +269,7 @@ def test_a_failure_after_the_start_is_a_last_line_without_done(
     api: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", 1)
-    monkeypatch.setattr(campaign_csv.audience, "ask", failing_after(1, error))
+    monkeypatch.setattr(core_audience, "ask", failing_after(1, error))
     body = people("ada@example.org", "bob@example.org")
     ada, last = lines(ask(api, body))
     assert ada["verdict"] == "allow"
@@ -280,21 +282,15 @@ def test_a_failure_after_the_start_is_a_last_line_without_done(
 def test_a_failure_before_the_first_verdict_has_a_status(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(campaign_csv.audience, "ask", failing_after(0, UnavailableError("gone")))
+    monkeypatch.setattr(core_audience, "ask", failing_after(0, UnavailableError("gone")))
     assert_problem(ask(api, people("ada@example.org")), 503, "unavailable")
 
 
 def test_unsubscribes_that_wait_in_a_spool_stop_the_check(
     site: Site, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        processes.wait_until_empty,
-        "__kwdefaults__",
-        {
-            **processes.wait_until_empty.__kwdefaults__,
-            "timeout": 0,
-        },
-    )
+    defaults = {**(processes.wait_until_empty.__kwdefaults__ or {}), "timeout": 0}
+    monkeypatch.setattr(processes.wait_until_empty, "__kwdefaults__", defaults)
     with site.database.transaction() as session:
         waiting = Process(UUID(int=1), "host-name", 17)
         processes.report(session, waiting, lambda: Waiting(1, make.NOW))
