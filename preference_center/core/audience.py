@@ -55,17 +55,6 @@ def ask(
     return verdicts
 
 
-def ask_transactional(database: Database, ids: Collection[UUID]) -> dict[UUID, Verdict]:
-    """Return whether each of `ids` may be sent an email that they need, like a receipt.
-
-    Only a stop of the address or an erasure denies it. Topics, preferences and claims play no part,
-    and nothing is recorded. Raise UnavailableError as `ask` does.
-    """
-    with database.reading() as session:
-        rules = queries.load_address_rules(session, ids)
-    return {each: _by_address(rules.get(each)) for each in ids}
-
-
 def check(
     session: Session, topic: Topic, campaign: str, people: Mapping[UUID, str], now: datetime
 ) -> dict[UUID, Verdict]:
@@ -82,6 +71,16 @@ def check(
     }
     subscribers.upsert_addresses(session, seen, now)
     return verdicts
+
+
+def check_transactional(session: Session, ids: Collection[UUID]) -> dict[UUID, Verdict]:
+    """Return whether each of `ids` may be sent an email that they need, like a receipt.
+
+    Only a stop of the address or an erasure denies it. Topics, preferences and claims play no part,
+    and nothing is recorded.
+    """
+    rules = queries.load_address_rules(session, ids)
+    return {each: _by_address(rules.get(each)) for each in ids}
 
 
 def claim(

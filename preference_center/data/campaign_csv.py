@@ -154,7 +154,7 @@ def transactional(
 ) -> Iterator[tuple[Row, Answer] | RefusedRow]:
     """Yield each row and whether an email may be sent that the person needs, like a receipt.
 
-    See `audience.ask_transactional`. Every row about a person has the same verdict.
+    See `audience.check_transactional`. Every row about a person has the same verdict.
 
     Raises:
         UnavailableError: the database cannot be used, or unsubscribes may wait in a spool. Do not
@@ -162,7 +162,8 @@ def transactional(
     """
     serving.wait_until_empty(database)
     for batch in _identified(rows, identity_key):
-        verdicts = audience.ask_transactional(database, _ids(batch))
+        with database.reading() as session:
+            verdicts = audience.check_transactional(session, _ids(batch))
         found = (
             each if isinstance(each, RefusedRow) else _answer(*each, verdicts[each[1].id])
             for each in batch

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,7 @@ from preference_center.data.duplicates import Answer
 from preference_center.data.identity import IDENTITY_COLUMNS, require_identity
 from preference_center.data.links_csv import read_people
 from preference_center.data.tabular import RefusedRow, Row, read_json_lines
+from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
@@ -180,7 +182,13 @@ def _rows(file: BinaryIO, *, is_test: bool) -> Iterable[Row | RefusedRow]:
 
 
 def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:
-    if isinstance(row, RefusedRow) or is_reserved(row.cells.get("email", "")):
+    """Return a row, or refuse it: an id does not say whether its address is reserved."""
+    if isinstance(row, RefusedRow):
+        return row
+    email = row.cells.get("email", "")
+    with suppress(UnclearAddressError):
+        email = clean(email)
+    if is_reserved(email):
         return row
     return row.refused("a test key needs an email address of a reserved domain, like example.org")
 

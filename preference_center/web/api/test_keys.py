@@ -1,16 +1,14 @@
-"""Test keys act on reserved addresses only (RFC 2606, RFC 6761)."""
+"""What a test key may do: act on addresses of reserved domains only (RFC 2606), and send nothing."""
 
-from preference_center.links.cleaning import UnclearAddressError, clean
+from preference_center.links.addresses import normalise
 
 _TOP_LEVEL = {"test", "example", "invalid", "localhost"}
-_DOMAINS = {"example.com", "example.net", "example.org"}
+_SECOND_LEVEL = {"example.com", "example.net", "example.org"}
 
 
-def is_reserved(address: str) -> bool:
-    """Return True if no email to this address can reach anyone."""
-    try:
-        domain = clean(address).rpartition("@")[2].lower().rstrip(".")
-    except UnclearAddressError:
-        return False
+def is_reserved(email: str | None) -> bool:
+    """Return True if an address is at a reserved domain."""
+    _, at, domain = normalise(email or "").rpartition("@")
     labels = domain.split(".")
-    return labels[-1] in _TOP_LEVEL or ".".join(labels[-2:]) in _DOMAINS
+    reserved = labels[-1] in _TOP_LEVEL or ".".join(labels[-2:]) in _SECOND_LEVEL
+    return bool(at) and reserved

@@ -18,7 +18,7 @@ from preference_center.core.vocab import ApiKeyKind, ApiScope
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from preference_center.util.clock import utc_now
-from tests.support import make, processes
+from tests.support import make, nginx, processes
 from tests.support.processes import Running
 from tests.support.web_fixtures import environment
 from tests.support.wire import CHUNKED, END, chunk, head, length, wire
@@ -93,6 +93,17 @@ def test_a_body_is_answered_whatever_its_encoding(center: Center, count: int) ->
             assert last == {"done": True, "counts": {**COUNTS, "allow": count}}
             # The connection can be used again.
             assert connection.request(head("/healthz", method=b"GET")).status == 200
+
+
+def test_nginx_passes_long_bodies_and_answers_on(center: Center) -> None:
+    body = people(5000)
+    with nginx.in_front_of(center.base_url) as proxy:
+        for request in (
+            center.head(length(body)) + body,
+            center.head(CHUNKED) + chunk(body) + END,
+        ):
+            with wire(proxy.url) as connection:
+                assert lines(connection.request(request).body)[-1]["counts"]["allow"] == 5000
 
 
 def test_a_long_body_of_a_stranger_is_not_read(center: Center) -> None:
