@@ -59,9 +59,8 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Any]]:
-    hints = operation.hints
-    if "body" in hints:
-        yield hints["body"], "validation"
+    for name in {"body", "query"} & operation.hints.keys():  # The words of a query are schemas.
+        yield operation.hints[name], "validation"
     if (answered := _answered(operation)) is not None:
         yield answered, "serialization"
 

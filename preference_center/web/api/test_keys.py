@@ -1,4 +1,4 @@
-"""What a test key may do: act on addresses of reserved domains only (RFC 2606), and send nothing."""
+"""What a test key may do: act on addresses of reserved domains only (RFC 2606)."""
 
 from preference_center.links.addresses import normalise
 

@@ -251,7 +251,7 @@ ALLOWED = {"line": 1, "email": "ada@example.org", "verdict": "allow"}
         [ALLOWED],
         [ALLOWED, {"problem": {"title": "The database cannot be used now."}}],
         [DONE, ALLOWED],
-        [{"done": 1, "counts": {}}],
+        [{**DONE, "done": 1}],
         [{**DONE, "counts": {**DONE["counts"], "allow": 2}}],  # type: ignore[dict-item]
         [[]],
     ],

@@ -222,6 +222,7 @@ def test_a_body_may_not_grow_without_limit(api: Api, monkeypatch: pytest.MonkeyP
         ask(api, gzip.compress(body.encode()), Content_Encoding="gzip"), 413, "too-large"
     )
     assert_problem(ask(api, body), 413, "too-large")
+    assert_problem(ask(api, body[:1001]), 413, "too-large")
     assert ask(api, people("ada@example.org")).status_code == 200
 
 
@@ -303,8 +304,8 @@ def test_unsubscribes_that_wait_in_a_spool_stop_the_check(
 def test_a_few_long_requests_are_answered_at_once(
     site: Site, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "MAX_MEMORY_BYTES", 40)
-    long, short = people("ada@example.org", "bob@example.org"), people("ada@example.org")
+    monkeypatch.setattr(streams, "MAX_MEMORY_BYTES", 80)
+    long, short = people("ada@example.org") * 4, people("ada@example.org")
     path, sent = f"/audience{MAILING}", {"content_type": NDJSON, "buffered": False}
     open_answers = [api.post(path, data=long, **sent) for _ in range(streams.MAX_STREAMS)]
     answer = ask(api, long)
