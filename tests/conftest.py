@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,54 @@ from tests.support import citus, make, postgres
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
 # that start processes or take seconds are marked where they are.
 _INTEGRATION = Path(__file__).parent / "integration"
+_STATEMENTS = [Path(__file__).parent / "unit" / name for name in ("core", "store")]
 _SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
 _ENGINES = {"postgresql", "distributed", "nginx"}
 
 MAX_DELETED_BYTES = 2**20
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that need more than Python as `integration`; drop `faults` unless -m names it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Mark tests that need more than Python as `integration`; drop what is not to run.
+
+    Those are `faults` unless -m names it, and repeats of a case on PostgreSQL.
+    """
     for item in items:
         if _needs_more_than_python(item):
             item.add_marker(pytest.mark.integration)
+    yield  # -k and -m choose here.
+    dropped = list(_repeats(items))
     if "faults" not in config.getoption("markexpr"):
-        faults = [item for item in items if item.get_closest_marker("faults")]
-        config.hook.pytest_deselected(items=faults)
-        items[:] = [item for item in items if item not in faults]
+        dropped += [item for item in items if item.get_closest_marker("faults")]
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if item not in set(dropped)]
+
+
+def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the cases of a test on PostgreSQL after its first, where one case is enough.
+
+    All cases of the tests of `core` and `store` run on both engines, and those of tests that
+    choose the engine themselves or are marked `every_engine`.
+    """
+    seen = set()
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or callspec.params.get("database_url") != "postgresql":
+            continue
+        chosen = any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize"))
+        if chosen or item.get_closest_marker("every_engine") or _has_statements(item.path):
+            continue
+        test = item.nodeid.partition("[")[0]
+        if test in seen:
+            yield item
+        seen.add(test)
+
+
+def _has_statements(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _STATEMENTS)
 
 
 def _needs_more_than_python(item: pytest.Item) -> bool:
