@@ -5,23 +5,21 @@ import signal
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import BytecodeCache, Environment
-from jinja2.bccache import Bucket
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
-from werkzeug.routing import Rule
 
 from preference_center import create_app
-from preference_center.i18n import languages
-from preference_center.store import Database, engine, keys
+from preference_center.store import Database, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import citus, make, postgres
+from tests.support.speed import compiled_routes as compiled_routes
+from tests.support.speed import compiled_templates as compiled_templates
+from tests.support.speed import fast_engines as fast_engines
 
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
 # that start processes or take seconds are marked where they are.
@@ -45,11 +43,11 @@ def pytest_collection_modifyitems(
         if _needs_more_than_python(item):
             item.add_marker(pytest.mark.integration)
     yield  # -k and -m choose here.
-    dropped = list(_repeats(items))
+    dropped = set(_repeats(items))
     if "faults" not in config.getoption("markexpr"):
-        dropped += [item for item in items if item.get_closest_marker("faults")]
-    config.hook.pytest_deselected(items=dropped)
-    items[:] = [item for item in items if item not in set(dropped)]
+        dropped |= {item for item in items if item.get_closest_marker("faults")}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]
 
 
 def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
@@ -58,7 +56,7 @@ def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     All cases of the tests of `core` and `store` run on both engines, and those of tests that
     choose the engine themselves or are marked `every_engine`.
     """
-    seen = set()
+    seen: set[str] = set()
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec is None or callspec.params.get("database_url") != "postgresql":
@@ -84,86 +82,6 @@ def _needs_more_than_python(item: pytest.Item) -> bool:
         or not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
         or any(isinstance(value, str) and value in _ENGINES for value in values)
     )
-
-
-class _Compiled(BytecodeCache):
-    """Templates that were compiled before, in memory. Most tests make an application."""
-
-    def __init__(self) -> None:
-        self.code: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.code:
-            bucket.bytecode_from_string(self.code[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.code[bucket.key] = bucket.bytecode_to_string()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_templates() -> Iterator[None]:
-    """Compile each template once for HTML and once for text."""
-    caches = {True: _Compiled(), False: _Compiled()}
-
-    def environment(**options: Any) -> Environment:
-        escapes = options["autoescape"]("page.html")
-        return Environment(**options, bytecode_cache=caches[escapes])
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(languages, "Environment", environment)
-        yield
-
-
-class _Statements(dict[Any, Any]):
-    """Compiled statements of all engines of one kind: the key leaves out which dialect object."""
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return super().get((type(key[0]), *key[1:]), default)
-
-    def __setitem__(self, key: Any, compiled: Any) -> None:
-        super().__setitem__((type(key[0]), *key[1:]), compiled)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _fast_engines() -> Iterator[None]:
-    """Compile each statement once, and let SQLite not wait for the disk. Most tests make engines.
-
-    A power failure is the only event after which `synchronous=OFF` loses a commit.
-    """
-    compiled = _Statements()
-
-    def create(url: str, **options: Any) -> Engine:
-        made = create_engine(url, **options)
-        made.update_execution_options(compiled_cache=compiled)
-        return made
-
-    def prepare(connection: Any, record: Any) -> None:
-        prepare_sqlite(connection, record)
-        connection.execute("PRAGMA synchronous=OFF")
-
-    prepare_sqlite = engine._prepare_sqlite
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "create_engine", create)
-        patched.setattr(engine, "_prepare_sqlite", prepare)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_routes() -> Iterator[None]:
-    """Compile the function that builds the URLs of a route once. It depends on these values."""
-    compile_builder = Rule._compile_builder
-    builders: dict[Any, Any] = {}
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        defaults = tuple((rule.defaults or {}).items())
-        key = (rule.rule, tuple(rule._trace), defaults, append_unknown)
-        if key not in builders:
-            builders[key] = compile_builder(rule, append_unknown)
-        return builders[key]
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Rule, "_compile_builder", compile_once)
-        yield
 
 
 @pytest.fixture(scope="session")
