@@ -43,12 +43,14 @@ def test_a_domain_is_held_above_each_threshold(
     assert domain_hold.exceeds(failures, before, claimed) is held
 
 
-@pytest.fixture(autouse=True)
-def add_subscribers(database: Database) -> None:
+@pytest.fixture
+def database(database: Database) -> Database:
+    """Add a topic and its subscribers."""
     with database.transaction() as session:
         make.topic(session)
         for email in ("ada@example.org", *EMAILS):
             make.subscriber(session, email)
+    return database
 
 
 def fail(
