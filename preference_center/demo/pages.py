@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from preference_center.core import topics
 from preference_center.demo import (
     campaign,
-    doctor_page,
     inbox,
     mailings,
     outage,
@@ -187,6 +186,8 @@ def show_report() -> Response:
 @open_to(Caller.ANYONE)
 def show_doctor() -> Response:
     """Judge a pasted message, as `preference-center doctor` does."""
+    from preference_center.demo import doctor_page  # Imports dnspython, which takes 0.15 s.
+
     return _page("demo/doctor.html", **doctor_page.values(services()))
 
 
