@@ -51,6 +51,19 @@ def show_start() -> Response:
     return _page("demo/start.html", tour=steps, refreshes=steps.changing)
 
 
+@blueprint.route("/<path:path>", methods=["GET", "POST"])
+@open_to(Caller.ANYONE)
+def show_nothing(path: str) -> AnyResponse:
+    """Answer 404 to any other path."""
+    abort(404)
+
+
+@blueprint.errorhandler(404)
+def not_found(_error: Exception) -> tuple[Response, int]:
+    """Show a page that leads back to the demo, without the product's form for a new link."""
+    return _page("demo/not_found.html"), 404
+
+
 @blueprint.post("/ledger/alter")
 @open_to(Caller.ANYONE)
 def alter_row() -> AnyResponse:

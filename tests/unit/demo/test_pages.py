@@ -90,6 +90,26 @@ def test_the_demos_own_pages_have_no_such_line(demo: FlaskClient, path: str) -> 
     assert "Back to the inbox" not in page.text
 
 
+@pytest.mark.parametrize(
+    "path", ["nothing", "inbox/nothing", "inbox/nothing/source", "next-mailing"]
+)
+def test_a_page_that_does_not_exist_leads_back_to_the_demo(demo: FlaskClient, path: str) -> None:
+    page = demo.get(f"/demo/{path}")
+    assert page.status_code == 404
+    assert "Page not found" in page.text
+    assert page.text.count(LINE) == 1
+    assert "<form" not in page.text
+
+
+def test_a_form_without_a_topic_leads_back_to_the_demo(demo: FlaskClient) -> None:
+    page = demo.post("/demo/next-mailing")
+    assert (page.status_code, page.text.count(LINE), "<form" in page.text) == (404, 1, False)
+
+
+def test_the_demos_address_without_a_slash_leads_to_its_start_page(demo: FlaskClient) -> None:
+    assert demo.get("/demo").headers["Location"].endswith("/demo/")
+
+
 def test_the_steps_are_not_done_at_first(demo: FlaskClient) -> None:
     page = demo.get("/demo/").text
     assert page.count('<li id="step-') == 5
