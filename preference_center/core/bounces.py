@@ -1,8 +1,8 @@
 """Record bounces, and end email to addresses that keep bouncing (M13).
 
 `mail.bounce_policy` decides how severe one bounce is, `core.bounce_rule` when a series of them
-ends email, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` describes the
-rules in words.
+ends email, and `core.domain_hold` when bounces of a domain are ignored. `docs/bounces.md` describes
+the rules in words.
 """
 
 from collections.abc import Mapping, Sequence

@@ -36,7 +36,7 @@ from preference_center.core.vocab import (
 )
 from preference_center.store.tables import Reason
 
-_SAME_VISIT = timedelta(hours=1)  # Within it, nobody is asked twice why they leave.
+_SAME_VISIT = timedelta(hours=1)  # Within it, a subscriber is asked once why they leave.
 
 _STATE_OF_REFUSAL: dict[type[UndoRefusal], ReceiptState] = {
     UndoTooLateError: ReceiptState.EXPIRED,

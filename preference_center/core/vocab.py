@@ -229,7 +229,7 @@ class KeyKind(StrEnum):
 
 
 class ConfirmState(StrEnum):
-    """What pressing the button behind an emailed confirm link would do now."""
+    """What the button on the page of an emailed confirm link would do now."""
 
     READY = "ready"  # Start the topic.
     RECEIVED = "received"  # Nothing: the subscriber receives the topic.

@@ -1,6 +1,6 @@
 """The worker: lease an email and commit, send it outside any transaction, then settle the lease.
 
-If a worker dies between sending and settling, the email is sent again under the same Message-ID
+If a worker ends between sending and settling, the email is sent again under the same Message-ID
 once the lease has expired. No email is lost.
 """
 

@@ -283,7 +283,7 @@ def test_an_unsubscribe_while_the_database_is_locked_is_kept_and_applied(
     assert "1 unsubscribe was in the spool" in _text(page)
     assert re.search(r'http-equiv="refresh" content="2; url=/demo/\?at=\d+#step-5"', page)
     assert "waiting" in command(folder, "spool", "status").stdout.decode()
-    with pytest.raises(HTTPError) as refused:  # Nobody who waits in the spool may be emailed.
+    with pytest.raises(HTTPError) as refused:  # An unsubscribe in the spool stops mailings.
         post(f"{base_url}/demo/mailing", topic="offers")
     assert refused.value.code == 503
     refused.value.close()

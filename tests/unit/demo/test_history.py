@@ -244,11 +244,11 @@ def test_the_report_counts_people_and_emails(made: Database) -> None:
     assert summary.stayed.came == sum(each.stayed.came for each in topics_of)
 
 
-def test_the_progress_of_the_history_is_told(database: Database) -> None:
-    told: list[tuple[int, int]] = []
-    history.fill(database, make.minter(), FEW, make.NOW, lambda *each: told.append(each))
+def test_the_progress_of_the_history_is_reported(database: Database) -> None:
+    reported: list[tuple[int, int]] = []
+    history.fill(database, make.minter(), FEW, make.NOW, lambda *each: reported.append(each))
     total = len(list(history.mailings(make.NOW)))
-    assert told == [(done, total) for done in range(total)]
+    assert reported == [(done, total) for done in range(total)]
 
 
 def test_complaints_and_bounces_do_not_count_as_leaving(made: Database) -> None:
