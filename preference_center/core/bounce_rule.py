@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from preference_center.core.vocab import BounceSeverity, Cadence
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Cadence
 
 MIN_FAILED_MAILINGS = 5
 MIN_SPAN = timedelta(days=14)  # between the first and the last of them

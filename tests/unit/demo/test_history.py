@@ -25,7 +25,6 @@ from preference_center.settings.reader import LANGUAGES
 from preference_center.store import Database
 from preference_center.store.tables import Base, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.store.upgrade import upgrade
-from preference_center.util import resources
 from tests.support import make
 
 pytestmark = pytest.mark.integration
@@ -188,8 +187,7 @@ def test_the_inbox_has_one_email_of_each_topic_for_the_demos_url(tmp_path: Path)
     )
     upgrade(database)
     latest = fill(database, settings.minter())
-    templates = resources.folders("templates", None)
-    languages = Languages(("en",), templates, settings.template_values())
+    languages = Languages.of(settings)
     sender = campaign.Sender(settings, database, languages, tmp_path)
     emails = inbox_folder(tmp_path)
     sender.send_first(latest, make.NOW)

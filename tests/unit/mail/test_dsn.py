@@ -2,7 +2,7 @@
 
 import pytest
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail.incoming import read
 from tests.support import received
 
