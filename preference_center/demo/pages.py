@@ -46,8 +46,10 @@ def to_start() -> AnyResponse:
 def show_start() -> Response:
     """Show the five steps, each ticked once it is done."""
     app = services()
+    # First the spool: what leaves it later is not in the session's snapshot.
+    waiting = app.spool.state().rows if app.spool is not None else 0
     with app.database.reading() as session:
-        steps = tour.load(session, _folder(), _reader_id(), app.spool, app.clock())
+        steps = tour.load(session, _folder(), _reader_id(), waiting, app.clock())
     return _page("demo/start.html", tour=steps, refreshes=steps.changing)
 
 

@@ -220,18 +220,18 @@ def test_an_email_that_fails_does_not_block_others(
 def test_a_worker_waits_for_an_unavailable_database(
     mailer: Mailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, leases = Event(), []
+    stop, asked = Event(), []
 
     def lease(*_: Any) -> None:
-        leases.append(1)
-        if len(leases) == 1:
+        asked.append(1)
+        if len(asked) == 1:
             raise UnavailableError("the database cannot be used now")
         stop.set()
 
     monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
-    monkeypatch.setattr(outbox, "lease", lease)
+    monkeypatch.setattr(leases, "lease", lease)
     mailer.worker().run(stop)
-    assert len(leases) == 2
+    assert len(asked) == 2
 
 
 def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
