@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from preference_center.core import audience, domain_hold, subscribers, topics, verification
 from preference_center.core.bounces import Authority, Bounce
-from preference_center.core.vocab import BounceSeverity, TopicPolicy
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import TopicPolicy
 from preference_center.store import Database, seals
 from preference_center.store.tables import BounceCount, ClaimCount, SubscriberRow
 from tests.support import make
