@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, BinaryIO
@@ -17,7 +16,6 @@ from preference_center.core.vocab import (
     ApiScope,
     Decision,
     DecisionReason,
-    KeyKind,
 )
 from preference_center.data.campaign_csv import CampaignFile, transactional
 from preference_center.data.duplicates import Answer
@@ -25,6 +23,8 @@ from preference_center.data.identity import IDENTITY_COLUMNS, require_identity
 from preference_center.data.links_csv import read_people
 from preference_center.data.tabular import RefusedRow, Row, read_json_lines
 from preference_center.links.cleaning import UnclearAddressError, clean
+from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.web.api.links import minter_of
 from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
@@ -122,10 +122,10 @@ def _mailing(call: Call, query: AudienceQuery) -> CampaignFile:
         raise _invalid("A topic and a campaign are needed.")
     if query.claim and query.release:
         raise _invalid("claim and release cannot be combined.")
-    database = call.app.database
-    signing = database.signing_keys[KeyKind.LINK]
-    minter = replace(call.app.settings, link_keys=signing).minter()
-    return CampaignFile.opened(database, minter, query.topic, query.campaign, call.now.date())
+    if query.campaign in OWN_CAMPAIGNS:
+        raise _invalid("This campaign name is reserved.")
+    minter, day = minter_of(call.app), call.now.date()
+    return CampaignFile.opened(call.app.database, minter, query.topic, query.campaign, day)
 
 
 def _refuse_mailing(query: AudienceQuery) -> None:

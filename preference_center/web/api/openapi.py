@@ -59,8 +59,9 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Any]]:
-    for name in {"body", "query"} & operation.hints.keys():  # The words of a query are schemas.
-        yield operation.hints[name], "validation"
+    for name in ("body", "query"):  # The words of a query are schemas too.
+        if name in operation.hints:
+            yield operation.hints[name], "validation"
     if (answered := _answered(operation)) is not None:
         yield answered, "serialization"
 

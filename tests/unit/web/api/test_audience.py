@@ -160,6 +160,7 @@ def test_an_email_that_a_person_needs_is_stopped_by_the_address_only(site: Site,
         "?kind=transactional&topic=weekly-news",
         "?topic=No&campaign=c",
         f"{MAILING}&more=1",
+        "?topic=weekly-news&campaign=receipt",
     ],
 )
 def test_a_query_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
