@@ -5,12 +5,14 @@
         '''Find a subscriber by address.'''
 
 A view takes `call`; `body` and `query`, which are validated by their models; and the variables of
-its path. It returns a model, or an `Answer` with a status and headers, or a Flask response.
+its path. It returns a model, or an `Answer` with a status and headers, or a Flask response. A
+`Problem` that it raises undoes its change; one that it returns does not.
 """
 
 import hashlib
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -24,9 +26,9 @@ from preference_center.core import idempotency
 from preference_center.core.api_keys import ApiKey
 from preference_center.core.idempotency import KeyedRequest, Lease, StoredAnswer
 from preference_center.core.vocab import ApiScope
-from preference_center.store import Session
+from preference_center.store import Session, UnavailableError
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import keys
+from preference_center.web.api import keys, problems
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 from preference_center.web.services import Services, services
@@ -71,7 +73,8 @@ class Answer:
     about: UUID | None = None
 
 
-View = Callable[..., BaseModel | Answer | Response | None]
+View = Callable[..., BaseModel | Answer | Response | Problem | None]
+_Made = Answer | Response | Problem
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,9 @@ def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     return answer
 
 
-def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> Answer | Response:
+def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> _Made:
     made = operation.view(call, **arguments)
-    if isinstance(made, Response | Answer):
+    if isinstance(made, _Made):
         return made
     return Answer(made, operation.status)
 
@@ -174,13 +177,16 @@ def _written(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> 
         with call.app.database.transaction() as session:
             made = _made(operation, Call(call.app, call.key, call.now, session), arguments)
             response = _response(operation, made)
-            if lease is not None:
+            if isinstance(made, Problem) and lease is not None:
+                idempotency.abandon(session, lease)
+            elif lease is not None:
                 stored = StoredAnswer(response.status_code, response.get_data(as_text=True))
                 about = made.about if isinstance(made, Answer) else None
                 idempotency.finish(session, lease, stored, about)
     except Exception:
         if lease is not None:
-            with call.app.database.transaction() as session:
+            # If the database is out, the lease ends by itself.
+            with suppress(UnavailableError), call.app.database.transaction() as session:
                 idempotency.abandon(session, lease)
         raise
     return response
@@ -236,7 +242,9 @@ def _pointer(path: tuple[int | str, ...]) -> str:
     return "".join(f"/{each}" for each in escaped)
 
 
-def _response(operation: Operation, made: Answer | Response) -> Response:
+def _response(operation: Operation, made: _Made) -> Response:
+    if isinstance(made, Problem):
+        return problems.response(made)
     if isinstance(made, Response):
         return made
     body = made.body.model_dump_json(by_alias=True) if made.body is not None else None
