@@ -237,8 +237,9 @@ def _invalid(error: ValidationError) -> Problem:
 
 
 def _pointer(path: tuple[int | str, ...]) -> str:
-    """Return a JSON pointer (RFC 6901)."""
-    escaped = (str(each).replace("~", "~0").replace("/", "~1") for each in path)
+    """Return a JSON pointer (RFC 6901). A name that is wrong is that of its value."""
+    names = (str(each) for each in path if each != "[key]")
+    escaped = (each.replace("~", "~0").replace("/", "~1") for each in names)
     return "".join(f"/{each}" for each in escaped)
 
 

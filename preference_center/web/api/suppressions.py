@@ -118,16 +118,17 @@ def check_suppressions(call: Call, body: CheckBody) -> CheckedList:
     found = stops.of(call.session, people)
     return CheckedList(
         checked=[
-            CheckedBody(
-                email=email, id=each, suppressions=[_own(stop) for stop in found.get(each, ())]
-            )
+            CheckedBody(email=email, id=each, suppressions=_own(found.get(each, [])))
             for email, each in zip(body.emails, people, strict=True)
         ]
     )
 
 
-def _own(stop: SuppressedSubscriber) -> SubscriberSuppressionBody:
-    return SubscriberSuppressionBody(scope=stop.scope, since=stop.since, source=stop.source)
+def _own(found: list[SuppressedSubscriber]) -> list[SubscriberSuppressionBody]:
+    return [
+        SubscriberSuppressionBody(scope=each.scope, since=each.since, source=each.source)
+        for each in found
+    ]
 
 
 def _listed(stop: SuppressedSubscriber) -> SuppressionBody:
