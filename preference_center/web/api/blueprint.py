@@ -17,6 +17,7 @@ from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import (
     history,
+    links,
     openapi,
     problems,
     stops,
@@ -33,6 +34,7 @@ errors.register_api(blueprint)
 
 _PARTS = (
     history.routes,
+    links.routes,
     stops.routes,
     subscribers.routes,
     suppressions.routes,
