@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, delete, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, delete, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import KeyInUseError, KeyReusedError
@@ -120,7 +120,9 @@ def _insert_or_lock(session: Session, values: Mapping[str, Any]) -> IdempotentRe
     new = queries.insert(session, IdempotentRequest).values(values)
     key = IdempotentRequest.__table__.primary_key
     kept = new.on_conflict_do_update(index_elements=list(key), set_={"key": new.excluded.key})
-    return session.scalars(kept.returning(IdempotentRequest)).one()
+    locked = select(IdempotentRequest).from_statement(kept.returning(IdempotentRequest))
+    row: IdempotentRequest = session.scalars(locked).one()
+    return row
 
 
 def _of(request: KeyedRequest) -> Delete:
