@@ -86,9 +86,9 @@ class StopOnBehalf(Unsubscribe):
 class SaveOnBehalf(Change[dict[str, Outcome]]):
     """What a subscriber wants of some topics, for `make`; the result is by topic.
 
-    `email` and `locale` are recorded unless they are on record. `versions` are the numbers of the
-    ledger row that may be the newest one, or None for any. `smtp` says whether this installation
-    sends email, `sends` whether this change may.
+    `email` and `locale` are recorded unless they are on record. `versions` are the texts of the
+    numbers that the newest ledger row may have, or None for any. `smtp` says whether this
+    installation sends email, `sends` whether this change may.
 
     Raises:
         StaleVersionError: the newest ledger row is another one.
@@ -102,7 +102,7 @@ class SaveOnBehalf(Change[dict[str, Outcome]]):
     sends: bool = True
     email: str = ""
     locale: str | None = None
-    versions: Collection[int] | None = None
+    versions: Collection[str] | None = None
     needs_all_topics: ClassVar[bool] = True
 
     @property
@@ -114,7 +114,7 @@ class SaveOnBehalf(Change[dict[str, Outcome]]):
 
     def make(self, draft: Draft) -> dict[str, Outcome]:
         subscriber = draft.subscriber
-        if self.versions is not None and subscriber.seq not in self.versions:
+        if self.versions is not None and str(subscriber.seq) not in self.versions:
             raise StaleVersionError("the subscriber has changed since then")
         starts = not all(wish.stop for wish in self.wishes.values())
         if starts and not draft.is_on_record and not self.email:

@@ -233,7 +233,10 @@ def _invalid(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(ProblemKind.INVALID_JSON)
-    faults = [{"pointer": _pointer(each["loc"]), "detail": each["msg"]} for each in found]
+    faults = [
+        {"pointer": _pointer(each["loc"]), "detail": each["msg"].removeprefix("Value error, ")}
+        for each in found
+    ]
     return Problem(ProblemKind.INVALID_REQUEST, errors=faults)
 
 

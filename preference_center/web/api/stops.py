@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
 
 from preference_center.core import erasure, on_behalf
 from preference_center.core.change import Target
@@ -36,7 +35,7 @@ class UnsubscribeBody(StatementBody):
     @model_validator(mode="after")
     def _check_topic(self) -> "UnsubscribeBody":
         if (self.scope is Scope.TOPIC) != (self.topic is not None):
-            raise PydanticCustomError("topic", "A topic is named if, and only if, it is the scope.")
+            raise ValueError("a topic is named if, and only if, the scope is topic")
         return self
 
 

@@ -1,6 +1,6 @@
 """`/subscribers`: what subscribers get, and changes on their behalf."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -170,7 +170,7 @@ def _change(
     *,
     email: str = "",
     locale: str | None = None,
-    versions: frozenset[int] | None = None,
+    versions: Collection[str] | None = None,
 ) -> SaveOnBehalf:
     return SaveOnBehalf(
         subscriber_id,
@@ -205,8 +205,8 @@ def _shown(call: Call, subscriber_id: UUID) -> Answer:
     return Answer(record, headers=headers)
 
 
-def _versions() -> frozenset[int] | None:
+def _versions() -> Collection[str] | None:
     """Return the versions that `If-Match` names (RFC 9110 §13.1.1), or None for any."""
     if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    return frozenset(int(tag) for tag in request.if_match.as_set() if tag.isdecimal())
+    return request.if_match.as_set()

@@ -26,8 +26,10 @@ def is_test(call: Call) -> bool:
 
 def is_reserved(email: str | None) -> bool:
     """Return True if an address is at a reserved domain."""
-    labels = normalise(email or "").rpartition("@")[2].split(".")
-    return labels[-1] in _TOP_LEVEL or ".".join(labels[-2:]) in _SECOND_LEVEL
+    _, at, domain = normalise(email or "").rpartition("@")
+    labels = domain.split(".")
+    reserved = labels[-1] in _TOP_LEVEL or ".".join(labels[-2:]) in _SECOND_LEVEL
+    return bool(at) and reserved
 
 
 def identify(call: Call, text: str) -> tuple[UUID, str]:

@@ -241,8 +241,8 @@ def test_a_change_of_another_version_is_refused(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         with pytest.raises(StaleVersionError):
-            save(session, STOP, versions={2})
-        assert save(session, STOP, versions={1, 7}) is Outcome.CHANGED
+            save(session, STOP, versions={"2"})
+        assert save(session, STOP, versions={"1", "7"}) is Outcome.CHANGED
 
 
 def test_an_address_and_a_language_on_record_stay(database: Database) -> None:
