@@ -41,14 +41,16 @@ class Cursors:
         self._salt = f"cursor {name}"
 
     def read(self, call: Call, cursor: str | None) -> Any:
-        """Return the position that a cursor contains, None if there is no cursor."""
+        """Return the position that a cursor contains, None if there is no cursor.
+
+        Raise Problem if it is not a cursor of this list.
+        """
         if cursor is None:
             return None
         try:
             return self._serializer(call).loads(cursor)
         except BadData:
-            fault = {"pointer": "/after", "detail": "This is not a cursor of this list."}
-            raise Problem(ProblemKind.INVALID_REQUEST, errors=[fault]) from None
+            raise Problem(ProblemKind.NOT_FOUND, "This is not a cursor of this list.") from None
 
     def next_page(self, call: Call, position: Sequence[str | int]) -> dict[str, str]:
         """Return the header that leads to what follows a position."""

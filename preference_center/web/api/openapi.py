@@ -107,6 +107,7 @@ def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
         success["content"] = {JSON: {"schema": schema}}
     problems = [*_ALWAYS, *operation.problems]
     problems += _WITH_BODY if "body" in operation.hints else ()
+    problems += [ProblemKind.NOT_FOUND] if _VARIABLE.search(operation.path) else []
     problems += _WITH_KEY if operation.uses is Uses.WRITING else ()
     found = {str(operation.status): success}
     for each in sorted(set(problems), key=lambda kind: kind.status):

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import request
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from preference_center.core import on_behalf
 from preference_center.core.on_behalf import SaveOnBehalf, TopicWish
 from preference_center.core.vocab import ApiScope, Frequency, Outcome, Pause
 from preference_center.links.addresses import is_mailable
 from preference_center.web.api import subscriber_records, test_keys
-from preference_center.web.api.models import Email, LanguageTag, Model, Slug
+from preference_center.web.api.models import MAX_EMAIL_LENGTH, Email, LanguageTag, Model, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Answer, Call, Routes, Uses
 from preference_center.web.api.statements import StatementBody
@@ -22,6 +22,8 @@ routes = Routes()
 
 MAX_TOPICS = 100
 
+# Clearer than the pattern: unlike where an address is only looked up, it must be one.
+_ONE_ADDRESS = {"type": "string", "format": "email", "maxLength": MAX_EMAIL_LENGTH}
 _REFUSALS = {
     Outcome.COMPLAINED: "The subscriber reported an email as spam: only they can start a topic.",
     Outcome.NO_EMAIL: "It was stopped, and no confirmation can be emailed to the subscriber.",
@@ -61,9 +63,16 @@ class WishBody(Model):
 class UpsertBody(StatementBody):
     """A subscriber and what they want. An address and a language that are on record stay."""
 
-    email: Email
+    email: Annotated[Email, WithJsonSchema(_ONE_ADDRESS)]
     locale: LanguageTag | None = None
-    topics: Annotated[dict[Slug, WishBody], Field(min_length=1, max_length=MAX_TOPICS)]
+    topics: Annotated[
+        dict[Slug, WishBody],
+        Field(
+            min_length=1,
+            max_length=MAX_TOPICS,
+            json_schema_extra={"additionalProperties": False},
+        ),
+    ]
 
 
 class TopicChangeBody(StatementBody, WishBody):

@@ -66,7 +66,14 @@ class CheckedList(Model):
     checked: list[CheckedBody]
 
 
-@routes.add("GET", "/suppressions", ApiScope.SUPPRESSIONS, Uses.READING, answers=SuppressionList)
+@routes.add(
+    "GET",
+    "/suppressions",
+    ApiScope.SUPPRESSIONS,
+    Uses.READING,
+    answers=SuppressionList,
+    problems=(ProblemKind.NOT_FOUND,),
+)
 def list_suppressions(call: Call, query: PageQuery) -> Answer:
     """List all suppressions, in the order of subscriber ids.
 

@@ -78,9 +78,7 @@ def test_a_cursor_belongs_to_one_list(site: Site) -> None:
         f"{HISTORY}?after=",
         f"{HISTORY}?after=%00",
     ):
-        answer = api.get(path)
-        assert_problem(answer, 422, "invalid-request")
-        assert answer.json["errors"][0]["pointer"] == "/after"
+        assert_problem(api.get(path), 404, "not-found")
 
 
 def test_a_cursor_outlives_a_new_server_key(site: Site, site_with: SiteMaker) -> None:
