@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind
-from preference_center.web.api.routes import JSON, PREFIX, Answer, Operation, Uses
+from preference_center.web.api.routes import JSON, KEY_PATTERN, PREFIX, Answer, Operation, Uses
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (
@@ -95,7 +95,7 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
             required = name in described.get("required", ())
             yield {"name": name, "in": "query", "required": required, "schema": schema}
     if operation.uses is Uses.WRITING:
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        schema = {"type": "string", "pattern": KEY_PATTERN}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
 
 

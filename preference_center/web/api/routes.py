@@ -10,6 +10,7 @@ its path. It returns a model, or an `Answer` with a status and headers, or a Fla
 """
 
 import hashlib
+import re
 import typing
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -35,7 +36,7 @@ from preference_center.web.services import Services, services
 
 JSON = "application/json"
 MAX_BODY_BYTES = 262_144
-MAX_KEY_LENGTH = 255
+KEY_PATTERN = "^[!-~]{1,255}$"  # of an Idempotency-Key
 PREFIX = "/api/v1"
 
 
@@ -198,8 +199,9 @@ def _lease(operation: Operation, call: Call) -> Lease | StoredAnswer | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        raise Problem(ProblemKind.INVALID_REQUEST, "An Idempotency-Key has 1 to 255 characters.")
+    if not re.fullmatch(KEY_PATTERN, key):
+        detail = "An Idempotency-Key has 1 to 255 visible ASCII characters."
+        raise Problem(ProblemKind.INVALID_REQUEST, detail)
     route = f"{operation.method} {operation.path}"
     asked = b"\0".join([request.full_path.encode(), request.get_data(cache=True)])
     keyed = KeyedRequest(call.key.id, route, key, hashlib.sha256(asked).digest())

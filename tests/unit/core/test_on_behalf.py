@@ -153,6 +153,17 @@ def test_nothing_starts_and_nothing_is_stored_after_an_erasure(database: Databas
         assert (row.wording, row.entry.stated_source) == (None, "")
 
 
+def test_nothing_starts_after_an_imported_erasure_without_a_suppression(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        with make.drafted(session) as draft:
+            erasure.forget(draft, CONTEXT)
+        assert make.found(session).suppressions == {}
+        assert save(session) is Outcome.NO_EMAIL
+
+
 def test_an_archived_topic_does_not_start(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session, ADA, "offers")

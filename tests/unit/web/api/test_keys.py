@@ -90,6 +90,13 @@ def test_the_day_of_the_last_use_is_written_once(site: Site) -> None:
     assert days == [(site.now - timedelta(days=1)).date()] * 2 + [site.now.date()]
 
 
+def test_a_use_on_the_same_day_writes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = Api(site)
+    api.get("/topics")
+    monkeypatch.setattr(api_keys, "was_used", None)
+    assert api.get("/topics").status_code == 200
+
+
 def test_a_refused_request_is_no_use(site: Site) -> None:
     Api(site, ApiScope.LINKS).get("/topics")
     with site.database.reading() as session:

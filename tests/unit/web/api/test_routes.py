@@ -190,8 +190,8 @@ def test_a_request_that_is_being_made_is_refused(
     assert site.events(EVE) == [("subscribed", "weekly-news")]
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
-def test_an_idempotency_key_has_1_to_255_printable_characters(api: Api, key: str) -> None:
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "é"])
+def test_an_idempotency_key_has_1_to_255_visible_characters(api: Api, key: str) -> None:
     assert_problem(save(api, {"Idempotency-Key": key}), 422, "invalid-request")
     assert save(api, {"Idempotency-Key": "x" * 255}).status_code == 200
 
