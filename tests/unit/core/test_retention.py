@@ -20,11 +20,11 @@ from preference_center.core import (
     topics,
 )
 from preference_center.core.idempotency import KeyedRequest
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.retention import Retention
 from preference_center.core.vocab import (
     ApiKeyKind,
     ApiScope,
-    BounceSeverity,
     Frequency,
     OutboxKind,
     OutboxState,

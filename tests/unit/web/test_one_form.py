@@ -33,7 +33,7 @@ def pressed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path.write_bytes(sqlite_template.read_bytes())
     site = Site(f"sqlite:///{path}", languages=("en", "de"))
     for slug in (*NAMES, "letter"):
-        site.add_topic(slug, public=slug != "letter")
+        site.add_topic(slug, visibility="hidden" if slug == "letter" else "public")
     yield site
     site.close()
 
@@ -51,7 +51,7 @@ def test_no_press_loses_a_choice(
         press = "Save"
     rows = site.subscriptions(email)
     if press == "Deutsch":
-        shown = Page(site.press(page, press, 200))
+        shown = site.press_and_follow(page, press)
         assert site.subscriptions(email) == rows
         assert _choices(shown) == _choices(page)
         return

@@ -103,9 +103,6 @@ def _create_idempotent_requests() -> None:
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("about", sa.Uuid(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["api_key"], ["api_keys.id"], name=op.f("fk_idempotent_requests_api_key")
-        ),
         sa.PrimaryKeyConstraint("api_key", "route", "key", name=op.f("pk_idempotent_requests")),
     )
     op.create_index(op.f("ix_idempotent_requests_about"), "idempotent_requests", ["about"])
@@ -345,13 +342,14 @@ def _create_topics() -> None:
         sa.Column("slug", SLUG, nullable=False),
         sa.Column("policy", sa.String(length=8), nullable=False),
         sa.Column("cadence", sa.String(length=16), server_default="irregular", nullable=False),
-        sa.Column("public", sa.Boolean(), nullable=False),
+        sa.Column("visibility", sa.String(length=8), nullable=False),
         sa.Column("change_notices", sa.Boolean(), nullable=False),
         sa.Column("code", sa.LargeBinary(length=5), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("archived_at", TIME, nullable=True),
         _one_of("topics", "cadence", "irregular", "weekly", "monthly"),
         _one_of("topics", "policy", "opt_in", "opt_out"),
+        _one_of("topics", "visibility", "public", "hidden", "internal"),
         sa.UniqueConstraint("code", name=op.f("uq_topics_code")),
         sa.PrimaryKeyConstraint("slug", name=op.f("pk_topics")),
     )
