@@ -10,6 +10,8 @@ Refusal
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
+├── StaleVersionError           a subscriber has changed since a program read them
+├── UnknownSubscriberError
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a newer change affects the same target
@@ -55,6 +57,14 @@ class KeyReusedError(Refusal):
 
 class StalePageError(Refusal):
     """A form was sent from a page that is out of date."""
+
+
+class StaleVersionError(Refusal):
+    """A subscriber has changed since a program read them."""
+
+
+class UnknownSubscriberError(Refusal):
+    """There is no such subscriber."""
 
 
 class UndoRefusal(Refusal):

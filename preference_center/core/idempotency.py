@@ -4,11 +4,13 @@ After draft-ietf-httpapi-idempotency-key-header. A request first takes a lease i
 its own. Its change and its answer are committed together. Only successful answers are kept.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, CursorResult, Delete, delete, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, delete, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import KeyInUseError, KeyReusedError
@@ -63,10 +65,8 @@ def begin(session: Session, request: KeyedRequest, now: datetime) -> Lease | Sto
         "lease_until": now + LEASE,
     }
     # First the row of another day: its key is free again.
-    session.execute(_of(request).where(IdempotentRequest.created_at <= now - KEPT_FOR))
-    queries.insert_missing(session, IdempotentRequest, [values])
-    key = (request.api_key, request.route, request.key)
-    row = session.get_one(IdempotentRequest, key, with_for_update=True)
+    session.execute(_of(request).where(expired(now)))
+    row = _insert_or_lock(session, values)
     if row.digest != request.digest:
         raise KeyReusedError("this Idempotency-Key was sent with another request")
     if row.status is not None and row.body is not None:
@@ -93,13 +93,36 @@ def finish(session: Session, lease: Lease, answer: StoredAnswer, about: UUID | N
 
 
 def abandon(session: Session, lease: Lease) -> None:
-    """Give up the lease of a request that has changed nothing."""
-    session.execute(_of(lease.request).where(IdempotentRequest.lease == lease.token))
+    """Give up the lease of a request that has changed nothing.
+
+    An answer stays: it is there if a COMMIT was made whose result was not known.
+    """
+    unanswered = (IdempotentRequest.lease == lease.token, IdempotentRequest.status.is_(None))
+    session.execute(_of(lease.request).where(*unanswered))
 
 
-def forget(session: Session, subscriber_id: UUID) -> None:
-    """Delete the answers about a subscriber."""
-    session.execute(delete(IdempotentRequest).where(IdempotentRequest.about == subscriber_id))
+def forget(session: Session, subscriber_ids: Iterable[UUID]) -> None:
+    """Delete the answers about some subscribers."""
+    about = IdempotentRequest.about.in_(list(subscriber_ids))
+    session.execute(delete(IdempotentRequest).where(about))
+
+
+def expired(now: datetime) -> ColumnElement[bool]:
+    """Return the condition of requests that are no longer kept."""
+    return IdempotentRequest.created_at <= now - KEPT_FOR
+
+
+def _insert_or_lock(session: Session, values: Mapping[str, Any]) -> IdempotentRequest:
+    """Return the row of a request, locked: a new one, or the one on record.
+
+    It is one statement, so that the row cannot be deleted before it is locked.
+    """
+    new = queries.insert(session, IdempotentRequest).values(values)
+    key = IdempotentRequest.__table__.primary_key
+    kept = new.on_conflict_do_update(index_elements=list(key), set_={"key": new.excluded.key})
+    locked = select(IdempotentRequest).from_statement(kept.returning(IdempotentRequest))
+    row: IdempotentRequest = session.scalars(locked).one()
+    return row
 
 
 def _of(request: KeyedRequest) -> Delete:

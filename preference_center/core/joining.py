@@ -81,12 +81,17 @@ def ask(draft: Draft, topic: str, *, smtp: bool) -> NotSaved | None:
     and only a few are sent a day: further requests are dropped silently, since the links already
     sent work.
     """
-    if complained_at(draft.subscriber) is not None:
+    refusal = why_not_ask(draft.subscriber, smtp=smtp)
+    if refusal is None:
+        draft.requests.append((OutboxKind.OPT_IN_REQUEST, topic))
+    return refusal
+
+
+def why_not_ask(subscriber: Subscriber, *, smtp: bool) -> NotSaved | None:
+    """Return why no confirm link may be emailed to a subscriber, or None."""
+    if complained_at(subscriber) is not None:
         return NotSaved.COMPLAINED
-    if not (smtp and can_be_emailed(draft.subscriber)):
-        return NotSaved.NO_EMAIL
-    draft.requests.append((OutboxKind.OPT_IN_REQUEST, topic))
-    return None
+    return None if smtp and can_be_emailed(subscriber) else NotSaved.NO_EMAIL
 
 
 def confirm_state(

@@ -71,9 +71,12 @@ def first_row_looked_back(seq: int) -> int:
     return max(1, seq - MAX_ROWS_LOOKED_BACK + 1)
 
 
-def load(session: Session, subscriber_id: UUID, first: int) -> list[LedgerEntry]:
-    """Return a subscriber's ledger from row `first` on, oldest first."""
-    return load_all(session, {subscriber_id: first}).get(subscriber_id, [])
+def load(
+    session: Session, subscriber_id: UUID, first: int, limit: int | None = None
+) -> list[LedgerEntry]:
+    """Return a subscriber's ledger from row `first` on, oldest first, at most `limit` rows."""
+    rows = _rows(session, [(first, [subscriber_id])]).limit(limit)
+    return [_entry(row) for _, *row in session.execute(rows)]
 
 
 def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[LedgerEntry]]:
@@ -86,10 +89,15 @@ def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[Le
     found: dict[UUID, list[LedgerEntry]] = defaultdict(list)
     ranges = iter(by_first.items())
     while some := list(islice(ranges, _MAX_RANGES)):
-        for subscriber_id, *row, before, after in session.execute(_rows(session, some)):
-            values: Any = (*row, *_details(before, after))
-            found[subscriber_id].append(LedgerEntry(*values))
+        for subscriber_id, *row in session.execute(_rows(session, some)):
+            found[subscriber_id].append(_entry(row))
     return found
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    *plain, before, after = row
+    values: Any = (*plain, *_details(before, after))
+    return LedgerEntry(*values)
 
 
 def _rows(session: Session, ranges: Iterable[tuple[int, list[UUID]]]) -> Select[*tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule
+from preference_center.core import bounce_rule, idempotency
 from preference_center.core.reasons import week_of
 from preference_center.store import citus
 from preference_center.store.tables import (
@@ -19,6 +19,7 @@ from preference_center.store.tables import (
     Claim,
     ClaimCount,
     FailedMailing,
+    IdempotentRequest,
     InboundSeen,
     OutboxRow,
     QuarantineRow,
@@ -167,6 +168,11 @@ STEPS = (
         "deduplication records",
         InboundSeen,
         lambda keep, now: InboundSeen.seen_at < now - keep.dedup,
+    ),
+    _deletion(
+        "answers to repeated API requests",
+        IdempotentRequest,
+        lambda _keep, now: idempotency.expired(now),
     ),
     _deletion(
         "failed mailings",

@@ -58,7 +58,7 @@ def reduce_or_pause(
     if isinstance(choice, Pause):
         until = paused_until(choice, context.recorded_at, context.time_zone)
         return pause(draft, topic, until, context)
-    if not choice.is_less_than(_frequency(draft.subscriber, topic)):
+    if not choice.is_less_than(frequency_of(draft.subscriber, topic)):
         return draft.unchanged()
     return set_frequency(draft, topic, choice, context)
 
@@ -67,7 +67,7 @@ def set_frequency(
     draft: Draft, topic: str, frequency: Frequency, context: ChangeContext
 ) -> ChangeResult:
     """Cap a topic that the subscriber gets, or change or remove its cap."""
-    less = frequency.is_less_than(_frequency(draft.subscriber, topic))
+    less = frequency.is_less_than(frequency_of(draft.subscriber, topic))
     event = Event.REDUCED if less else Event.INCREASED
     return _change(draft, topic, event, context, frequency=frequency)
 
@@ -99,7 +99,8 @@ def remove_suppression(
     return draft.record(event, target, context, before)
 
 
-def _frequency(subscriber: Subscriber, topic: str) -> Frequency:
+def frequency_of(subscriber: Subscriber, topic: str) -> Frequency:
+    """Return the cap of a topic, or `every` if there is none."""
     subscription = subscriber.subscriptions.get(topic)
     return subscription.frequency if subscription is not None else Frequency.EVERY
 

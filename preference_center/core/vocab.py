@@ -234,6 +234,22 @@ class NotSaved(StrEnum):
     COMPLAINED = "complained"  # An email of ours was reported as spam.
 
 
+class Outcome(StrEnum):
+    """What a change on a subscriber's behalf did to one topic."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"  # It was so before.
+    CONFIRMATION_SENT = "confirmation_sent"  # The topic starts when the emailed link is used.
+    COMPLAINED = "complained"  # Not started: an email was reported as spam.
+    NO_EMAIL = "no_email"  # Not started: it was stopped, and a confirm link cannot be emailed.
+    ARCHIVED = "archived"  # Not started: the topic is no longer sent.
+    CHOSE_LESS = "chose_less"  # The subscriber's own cap or pause stays.
+
+    @property
+    def is_refused(self) -> bool:
+        return self not in (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.CONFIRMATION_SENT)
+
+
 class ImportStatus(StrEnum):
     """The status in a row of an import."""
 

@@ -62,6 +62,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "flask",
             "flask_compress",
             "flask_wtf",
+            "itsdangerous",
             "limits",
             "prometheus_client",
             "pydantic",

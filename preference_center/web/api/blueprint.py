@@ -9,11 +9,23 @@ from preference_center.core.errors import (
     KeyInUseError,
     KeyReusedError,
     Refusal,
+    StaleVersionError,
+    UnknownSubscriberError,
     UnknownTopicError,
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import audience, links, openapi, problems, topics
+from preference_center.web.api import (
+    audience,
+    history,
+    links,
+    openapi,
+    problems,
+    stops,
+    subscribers,
+    suppressions,
+    topics,
+)
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -21,12 +33,22 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (audience.routes, links.routes, topics.routes)
+_PARTS = (
+    audience.routes,
+    history.routes,
+    links.routes,
+    stops.routes,
+    subscribers.routes,
+    suppressions.routes,
+    topics.routes,
+)
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,
+    StaleVersionError: ProblemKind.PRECONDITION_FAILED,
+    UnknownSubscriberError: ProblemKind.UNKNOWN_SUBSCRIBER,
     UnknownTopicError: ProblemKind.UNKNOWN_TOPIC,
 }
 

@@ -10,7 +10,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind
-from preference_center.web.api.routes import CSV, JSON, NDJSON, PREFIX, Answer, Operation, Uses
+from preference_center.web.api.routes import (
+    CSV,
+    JSON,
+    KEY_PATTERN,
+    NDJSON,
+    PREFIX,
+    Answer,
+    Operation,
+    Uses,
+)
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (
@@ -104,7 +113,7 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
             required = name in described.get("required", ())
             yield {"name": name, "in": "query", "required": required, "schema": schema}
     if operation.uses is Uses.WRITING:
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        schema = {"type": "string", "pattern": KEY_PATTERN}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
 
 
@@ -117,6 +126,7 @@ def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
     problems = [*_ALWAYS, *operation.problems]
     problems += _WITH_BODY if "body" in operation.hints else ()
     problems += _WITH_LINES if operation.takes else ()
+    problems += [ProblemKind.NOT_FOUND] if _VARIABLE.search(operation.path) else []
     problems += _WITH_KEY if operation.uses is Uses.WRITING else ()
     found = {str(operation.status): success}
     for each in sorted(set(problems), key=lambda kind: kind.status):

@@ -5,12 +5,15 @@
         '''Find a subscriber by address.'''
 
 A view takes `call`; `body` and `query`, which are validated by their models; and the variables of
-its path. It returns a model, or an `Answer` with a status and headers, or a Flask response.
+its path. It returns a model, or an `Answer` with a status and headers, or a Flask response. A
+`Problem` that it raises undoes its change; one that it returns does not.
 """
 
 import hashlib
+import re
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -24,16 +27,16 @@ from preference_center.core import idempotency
 from preference_center.core.api_keys import ApiKey
 from preference_center.core.idempotency import KeyedRequest, Lease, StoredAnswer
 from preference_center.core.vocab import ApiScope
-from preference_center.store import Session
+from preference_center.store import Session, UnavailableError
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import keys
+from preference_center.web.api import keys, problems
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.bodies import read_body
 from preference_center.web.services import Services, services
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 MAX_BODY_BYTES = 262_144
-MAX_KEY_LENGTH = 255
+KEY_PATTERN = "^[!-~]{1,255}$"  # of an Idempotency-Key
 PREFIX = "/api/v1"
 
 
@@ -72,7 +75,8 @@ class Answer:
     about: UUID | None = None
 
 
-View = Callable[..., BaseModel | Answer | Response | None]
+View = Callable[..., BaseModel | Answer | Response | Problem | None]
+_Made = Answer | Response | Problem
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,9 @@ def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     return answer
 
 
-def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> Answer | Response:
+def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> _Made:
     made = operation.view(call, **arguments)
-    if isinstance(made, Response | Answer):
+    if isinstance(made, _Made):
         return made
     return Answer(made, operation.status)
 
@@ -182,13 +186,16 @@ def _written(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> 
         with call.app.database.transaction() as session:
             made = _made(operation, Call(call.app, call.key, call.now, session), arguments)
             response = _response(operation, made)
-            if lease is not None:
+            if isinstance(made, Problem) and lease is not None:
+                idempotency.abandon(session, lease)
+            elif lease is not None:
                 stored = StoredAnswer(response.status_code, response.get_data(as_text=True))
                 about = made.about if isinstance(made, Answer) else None
                 idempotency.finish(session, lease, stored, about)
     except Exception:
         if lease is not None:
-            with call.app.database.transaction() as session:
+            # If the database is out, the lease ends by itself.
+            with suppress(UnavailableError), call.app.database.transaction() as session:
                 idempotency.abandon(session, lease)
         raise
     return response
@@ -199,8 +206,9 @@ def _lease(operation: Operation, call: Call) -> Lease | StoredAnswer | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
-        raise Problem(ProblemKind.INVALID_REQUEST, "An Idempotency-Key has 1 to 255 characters.")
+    if not re.fullmatch(KEY_PATTERN, key):
+        detail = "An Idempotency-Key has 1 to 255 visible ASCII characters."
+        raise Problem(ProblemKind.INVALID_REQUEST, detail)
     route = f"{operation.method} {operation.path}"
     asked = b"\0".join([request.full_path.encode(), request.get_data(cache=True)])
     keyed = KeyedRequest(call.key.id, route, key, hashlib.sha256(asked).digest())
@@ -234,17 +242,23 @@ def _invalid(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return Problem(ProblemKind.INVALID_JSON)
-    faults = [{"pointer": _pointer(each["loc"]), "detail": each["msg"]} for each in found]
+    faults = [
+        {"pointer": _pointer(each["loc"]), "detail": each["msg"].removeprefix("Value error, ")}
+        for each in found
+    ]
     return Problem(ProblemKind.INVALID_REQUEST, errors=faults)
 
 
 def _pointer(path: tuple[int | str, ...]) -> str:
-    """Return a JSON pointer (RFC 6901)."""
-    escaped = (str(each).replace("~", "~0").replace("/", "~1") for each in path)
+    """Return a JSON pointer (RFC 6901). A name that is wrong is that of its value."""
+    names = (str(each) for each in path if each != "[key]")
+    escaped = (each.replace("~", "~0").replace("/", "~1") for each in names)
     return "".join(f"/{each}" for each in escaped)
 
 
-def _response(operation: Operation, made: Answer | Response) -> Response:
+def _response(operation: Operation, made: _Made) -> Response:
+    if isinstance(made, Problem):
+        return problems.response(made)
     if isinstance(made, Response):
         return made
     body = made.body.model_dump_json(by_alias=True) if made.body is not None else None

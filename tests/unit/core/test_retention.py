@@ -8,24 +8,35 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    api_keys,
     audience,
     bounces,
     dedup,
+    idempotency,
     outbox,
     quarantine,
     reasons,
     retention,
     topics,
 )
+from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode
+from preference_center.core.vocab import (
+    ApiKeyKind,
+    ApiScope,
+    Frequency,
+    OutboxKind,
+    OutboxState,
+    ReasonCode,
+)
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
     BounceCount,
     Claim,
     ClaimCount,
+    IdempotentRequest,
     LedgerRow,
     OutboxRow,
     Reason,
@@ -104,6 +115,17 @@ def test_a_released_claim_is_deleted_with_the_others(database: Database) -> None
         audience.claim(session, topic, "one", [make.id_of()], make.NOW)
         audience.release(session, topic, "one", [make.id_of()], make.NOW)
         assert make.purge(session, "claims", make.NOW + 397 * DAY) == 1
+
+
+def test_an_answer_to_a_repeated_request_is_kept_for_a_day(database: Database) -> None:
+    with database.transaction() as session:
+        key = api_keys.create(session, "shop", ApiKeyKind.LIVE, [ApiScope.LINKS], make.NOW)[0]
+        request = KeyedRequest(key.id, "POST /subscribers", "order-17", bytes(32))
+        idempotency.begin(session, request, make.NOW)
+        step = "answers to repeated API requests"
+        assert make.purge(session, step, make.NOW + DAY - SECOND) == 0
+        assert make.purge(session, step, make.NOW + DAY) == 1
+        assert session.query(IdempotentRequest).count() == 0
 
 
 def test_a_reason_is_anonymized_after_ninety_days(database: Database) -> None:
@@ -239,7 +261,7 @@ def test_each_step_runs_in_batches_until_nothing_is_left(
         taken = [make.purge(session, "emails", later) for _ in range(4)]
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
-        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 1]
+        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 0, 1]
         assert _run_all_steps(session, later) == due
         assert session.query(AnonymizedReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
