@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.vocab import EventName, Source
 from preference_center.store import queries, sets
-from preference_center.store.tables import UNNUMBERED, Consumer, EventRow, Feed, FeedDay, LedgerRow
+from preference_center.store.tables import STOPPED, UNNUMBERED, EventRow, Feed, FeedDay, LedgerRow
 
 KEPT_FOR = timedelta(days=30)
 BATCH_SIZE = 1000  # events that get their positions in one transaction
@@ -90,20 +90,18 @@ def is_expired(now: datetime) -> ColumnElement[bool]:
     return EventRow.position <= _last_expired(now).scalar_subquery()
 
 
-def note_fetched(session: Session, api_key: UUID, position: int, now: datetime) -> None:
-    """Record the position up to which a program has fetched the feed with an API key."""
-    row = (api_key, position, now)
-    sets.upsert(session, Consumer, [row])
+def oldest_stop(session: Session, after: int) -> datetime | None:
+    """Return when the first unsubscribe after a position was recorded, numbered or not, or None."""
+    of_stops = select(EventRow.recorded_at).where(STOPPED)
+    first = of_stops.where(EventRow.position > after).order_by(EventRow.position)
+    waiting = of_stops.where(UNNUMBERED).order_by(EventRow.recorded_at)
+    found = (session.scalars(each.limit(1)).first() for each in (first, waiting))
+    return min((each for each in found if each is not None), default=None)
 
 
-def fetched_position(session: Session, api_key: UUID) -> int | None:
-    """Return the position up to which a program has fetched the feed, or None if it never did."""
-    return session.scalar(select(Consumer.position).where(Consumer.api_key == api_key))
-
-
-def has_unnumbered(session: Session) -> bool:
-    """Return True if events wait for their positions."""
-    return session.scalars(select(EventRow.seq).where(UNNUMBERED).limit(1)).first() is not None
+def oldest_unnumbered(session: Session) -> datetime | None:
+    """Return when the oldest event that waits for its position was recorded, or None."""
+    return session.scalar(select(func.min(EventRow.recorded_at)).where(UNNUMBERED))
 
 
 def number(session: Session, now: datetime) -> int:
