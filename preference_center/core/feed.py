@@ -110,9 +110,7 @@ def number(session: Session, now: datetime) -> int:
     The lock of the feed's row admits one transaction at a time; PostgreSQL releases it when the
     process that holds it is gone. While another process holds it, this returns 0.
     """
-    queries.insert_missing(session, Feed, [{"id": _FEED, "position": 0}])
-    locked = select(Feed).where(Feed.id == _FEED).with_for_update(skip_locked=True)
-    feed = session.scalars(locked).first()
+    feed = _locked(session)
     if feed is None or not _is_whole(session, feed.position, now):
         return 0
     rows = _in_order(_oldest(session))[:BATCH_SIZE]
@@ -137,6 +135,16 @@ _EVENTS = select(
     LedgerRow,
     and_(LedgerRow.subscriber_id == EventRow.subscriber_id, LedgerRow.seq == EventRow.seq),
 )
+
+
+def _locked(session: Session) -> Feed | None:
+    """Return the feed's row with its lock, or None if another transaction holds it."""
+    locked = select(Feed).where(Feed.id == _FEED).with_for_update(skip_locked=True)
+    found = session.scalars(locked).first()
+    if found is None and session.get(Feed, _FEED) is None:
+        queries.insert_missing(session, Feed, [{"id": _FEED, "position": 0}])
+        found = session.scalars(locked).first()
+    return found
 
 
 def _last_expired(now: datetime) -> Select[int]:
