@@ -11,6 +11,7 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
+from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.worker import Worker
@@ -42,10 +43,15 @@ def worker() -> None:
             settings.overrides_dir,
         )
         transport = SmtpTransport(settings.smtp_url)
-        sequencer = Thread(target=Sequencer(database, utc_now).run, args=(stop,), name="sequencer")
-        sequencer.start()
+        tasks = [Sequencer(database, utc_now).run]
+        if settings.alerts_to is not None:
+            tasks.append(Alerts(database, transport, settings, utc_now).run)
+        threads = [Thread(target=task, args=(stop,)) for task in tasks]
+        for each in threads:
+            each.start()
         try:
             Worker(database, transport, settings, languages, utc_now).run(stop)
         finally:
             stop.set()
-            sequencer.join()
+            for each in threads:
+                each.join()
