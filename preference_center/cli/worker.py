@@ -1,6 +1,7 @@
-"""`worker`: send the emails in the outbox."""
+"""`worker`: send the emails in the outbox, and number the events of the feed."""
 
 import sys
+from threading import Thread
 from urllib.parse import urlsplit
 
 import click
@@ -10,6 +11,8 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
+from preference_center.outbound.alerts import Alerts
+from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.worker import Worker
 from preference_center.util import logs
@@ -18,7 +21,7 @@ from preference_center.util.clock import utc_now
 
 @click.command()
 def worker() -> None:
-    """Send emails through SMTP_URL.
+    """Send emails through SMTP_URL, and put changes into the feed of events.
 
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
@@ -33,4 +36,15 @@ def worker() -> None:
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
         transport = SmtpTransport(settings.smtp_url)
-        Worker(database, transport, settings, Languages.of(settings), utc_now).run(stop)
+        tasks = [Sequencer(database, utc_now).run]
+        if settings.alerts_to is not None:
+            tasks.append(Alerts(database, transport, settings, utc_now).run)
+        threads = [Thread(target=task, args=(stop,)) for task in tasks]
+        for each in threads:
+            each.start()
+        try:
+            Worker(database, transport, settings, Languages.of(settings), utc_now).run(stop)
+        finally:
+            stop.set()
+            for each in threads:
+                each.join()

@@ -2,7 +2,7 @@
 
 from functools import cache, lru_cache
 
-from sqlalchemy import Boolean, Date, Integer, LargeBinary, Uuid
+from sqlalchemy import BigInteger, Boolean, Date, Integer, LargeBinary, Uuid
 
 from preference_center.store import arrays
 from preference_center.store.arrays import ArrayType
@@ -10,6 +10,7 @@ from preference_center.store.tables import Base, Utc
 
 ARRAY = "unnest"  # The function that returns the rows of arrays.
 _ARRAY_TYPES: dict[type, ArrayType] = {
+    BigInteger: arrays.INT8,
     Boolean: arrays.BOOL,
     Date: arrays.DATE,
     Integer: arrays.INT8,
@@ -23,6 +24,13 @@ _ARRAY_TYPES: dict[type, ArrayType] = {
 def columns_of(table: type[Base]) -> tuple[str, ...]:
     """Return the names of a table's columns, in their order."""
     return tuple(table.__table__.columns.keys())
+
+
+@cache
+def keys_and_others(table: type[Base]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of the primary key, which come first, and the others."""
+    names, count = columns_of(table), len([*table.__table__.primary_key])
+    return names[:count], names[count:]
 
 
 @lru_cache
@@ -59,16 +67,16 @@ def adding(table: type[Base]) -> str:
 
 @cache
 def update_text(table: type[Base], mark: str) -> str:
-    """Return a statement whose parameters are the columns, the first one last."""
-    name, (key, *others) = table.__tablename__, columns_of(table)
+    """Return a statement whose parameters are the columns, those of the primary key last."""
+    name, (keys, others) = table.__tablename__, keys_and_others(table)
     if mark:
         assigned = ", ".join(f"{each} = {mark}" for each in others)
-        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "=", mark))
+        matches = " AND ".join(f"{each} = {mark}" for each in keys)
+        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", matches))
     assigned = ", ".join(f"{each} = new.{each}" for each in others)
-    source = _arrays(table, (*others, key), "new")
-    return " ".join(
-        ("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", f"{name}.{key} = new.{key}")
-    )
+    source = _arrays(table, (*others, *keys), "new")
+    matches = " AND ".join(f"{name}.{each} = new.{each}" for each in keys)
+    return " ".join(("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", matches))
 
 
 @cache

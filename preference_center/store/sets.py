@@ -105,11 +105,12 @@ def add_counts(session: Session, table: type[Base], rows: Rows) -> None:
 
 
 def update(session: Session, table: type[Base], rows: Rows) -> None:
-    """Update all columns of existing rows; the first column is the primary key."""
+    """Update all columns of existing rows; the first columns are the primary key."""
     if rows:
-        key, *others = set_sql.columns_of(table)
-        statement, names = set_sql.update_text(table, _mark(session)), (*others, key)
-        _execute(session, table, statement, names, [(*row[1:], row[0]) for row in rows])
+        keys, others = set_sql.keys_and_others(table)
+        statement, count = set_sql.update_text(table, _mark(session)), len(keys)
+        reordered = [(*row[count:], *row[:count]) for row in rows]
+        _execute(session, table, statement, (*others, *keys), reordered)
 
 
 def delete(session: Session, table: type[Base], keys: tuple[str, ...], rows: Rows) -> None:

@@ -17,6 +17,7 @@ from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import (
     audience,
+    events,
     history,
     links,
     openapi,
@@ -35,6 +36,7 @@ errors.register_api(blueprint)
 
 _PARTS = (
     audience.routes,
+    events.routes,
     history.routes,
     links.routes,
     stops.routes,
