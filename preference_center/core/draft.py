@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import outbox
 from preference_center.core.bounce_history import BounceHistory
 from preference_center.core.change import ChangeContext, ChangeResult, Target
+from preference_center.core.event_names import name_of
 from preference_center.core.ledger import LedgerEntry, digest_of_wording
 from preference_center.core.outbox import Notice
 from preference_center.core.snapshots import Snapshot, capture
@@ -40,6 +41,7 @@ class Draft:
         entries: the ledger rows that a change needs, if any does, and those that were added.
         rows: the ledger rows to write, as tuples in the order of the columns.
         details: their details, likewise.
+        events: their announcements in the feed, likewise.
         wordings: the texts that the rows refer to.
         notice: the email that confirms the changes, or None.
         announcements: emails about some of the changes only, due at once.
@@ -56,6 +58,7 @@ class Draft:
     entries: list[LedgerEntry] = field(default_factory=list)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     details: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
     wordings: set[str] = field(default_factory=set)
     notice: Notice | None = None
     announcements: list[Notice] = field(default_factory=list)
@@ -119,6 +122,8 @@ class Draft:
         origin = (target.topic, context.source, context.campaign)
         self.rows.append((*about, *origin, *times, wording, digest, seal))
         self.details.append((subscriber.subscriber_id, seq, salt, *texts))
+        name = name_of(event, target, before, after)
+        self.events.append((subscriber.subscriber_id, seq, name, context.recorded_at, None))
         entry = LedgerEntry(seq, event, target.scope, *origin, *times, before, after, stated)
         self.entries.append(entry)
         subscriber.seq, subscriber.head = seq, seal

@@ -5,6 +5,7 @@ Refusal
 │   ├── UnknownTopicError
 │   ├── TopicExistsError
 │   └── InvalidTopicError
+├── CursorExpiredError          a cursor of the feed is older than the events that are kept
 ├── InvalidReasonError
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
@@ -34,6 +35,10 @@ class TopicExistsError(TopicRefusal):
 
 class InvalidTopicError(TopicRefusal):
     """A slug, a language tag, a name or a description could not be used."""
+
+
+class CursorExpiredError(Refusal):
+    """A cursor of the feed is older than the events that are kept, or newer than the last one."""
 
 
 class InvalidReasonError(Refusal):

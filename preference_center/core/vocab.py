@@ -47,6 +47,21 @@ class Event(StrEnum):
     ERASED = "erased"
 
 
+class EventName(StrEnum):
+    """What the feed and webhooks call a change."""
+
+    TOPIC_STARTED = "topic.started"
+    TOPIC_STOPPED = "topic.stopped"
+    TOPIC_CHANGED = "topic.changed"  # Its frequency, its pause, or what is on record of it.
+    ALL_STOPPED = "all.stopped"
+    ADDRESS_STOPPED = "address.stopped"
+    STOP_LIFTED = "stop.lifted"  # Of all topics, or of the address.
+    SUBSCRIBER_ERASING = "subscriber.erasing"
+
+
+STOPS = (EventName.TOPIC_STOPPED, EventName.ALL_STOPPED, EventName.ADDRESS_STOPPED)
+
+
 class Status(StrEnum):
     """What a subscription says about one subscriber and one topic."""
 

@@ -86,6 +86,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
         _write_state(session, kept)
         sets.insert(session, tables.LedgerRow, rows)
         sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
+        sets.insert(session, tables.EventRow, [row for each in kept for row in each.events])
         _write_notices(session, kept)
     requests = [
         (each.subscriber.subscriber_id, kind, topic)

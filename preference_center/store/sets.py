@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Date, Dialect, Integer, LargeBinary, Table, Uuid
+from sqlalchemy import BigInteger, Boolean, Date, Dialect, Integer, LargeBinary, Table, Uuid
 from sqlalchemy.orm import Session
 
 from preference_center.store import arrays, citus
@@ -24,6 +24,7 @@ _Converter = Callable[[Any], Any] | None  # None leaves a value as it is.
 
 _ARRAY = "unnest"  # The function that returns the rows of arrays.
 _ARRAY_TYPES: dict[type, ArrayType] = {
+    BigInteger: arrays.INT8,
     Boolean: arrays.BOOL,
     Date: arrays.DATE,
     Integer: arrays.INT8,
@@ -110,11 +111,12 @@ def add_counts(session: Session, table: type[Base], rows: Rows) -> None:
 
 
 def update(session: Session, table: type[Base], rows: Rows) -> None:
-    """Update all columns of existing rows; the first column is the primary key."""
+    """Update all columns of existing rows; the first columns are the primary key."""
     if rows:
-        key, *others = columns_of(table)
-        statement, names = _update(table, _mark(session)), (*others, key)
-        _execute(session, table, statement, names, [(*row[1:], row[0]) for row in rows])
+        keys, others = _keys_and_others(table)
+        statement, count = _update(table, _mark(session)), len(keys)
+        reordered = [(*row[count:], *row[:count]) for row in rows]
+        _execute(session, table, statement, (*others, *keys), reordered)
 
 
 def delete(session: Session, table: type[Base], keys: tuple[str, ...], rows: Rows) -> None:
@@ -207,16 +209,22 @@ def _adding(table: type[Base]) -> str:
 
 @cache
 def _update(table: type[Base], mark: str) -> str:
-    """Return a statement whose parameters are the columns, the first one last."""
-    name, (key, *others) = table.__tablename__, columns_of(table)
+    """Return a statement whose parameters are the columns, those of the primary key last."""
+    name, (keys, others) = table.__tablename__, _keys_and_others(table)
     if mark:
         assigned = ", ".join(f"{each} = {mark}" for each in others)
-        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "=", mark))
+        matches = " AND ".join(f"{each} = {mark}" for each in keys)
+        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", matches))
     assigned = ", ".join(f"{each} = new.{each}" for each in others)
-    source = _arrays(table, (*others, key), "new")
-    return " ".join(
-        ("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", f"{name}.{key} = new.{key}")
-    )
+    source = _arrays(table, (*others, *keys), "new")
+    matches = " AND ".join(f"{name}.{each} = new.{each}" for each in keys)
+    return " ".join(("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", matches))
+
+
+def _keys_and_others(table: type[Base]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of the primary key, which come first, and the others."""
+    names, count = columns_of(table), len([*table.__table__.primary_key])
+    return names[:count], names[count:]
 
 
 @cache

@@ -2,6 +2,14 @@
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, row_values
+from preference_center.store.tables.feed import (
+    STOPPED,
+    UNNUMBERED,
+    Consumer,
+    EventRow,
+    Feed,
+    FeedDay,
+)
 from preference_center.store.tables.inbound import (
     BounceCount,
     ClaimCount,
@@ -38,6 +46,8 @@ from preference_center.store.tables.webhooks import WebhookDelivery, WebhookRow
 
 __all__ = [
     "FAILED",
+    "STOPPED",
+    "UNNUMBERED",
     "UNSETTLED",
     "UNSUBSCRIBED",
     "AnonymizedReason",
@@ -46,7 +56,11 @@ __all__ = [
     "BounceCount",
     "Claim",
     "ClaimCount",
+    "Consumer",
+    "EventRow",
     "FailedMailing",
+    "Feed",
+    "FeedDay",
     "Fetch",
     "IdempotentRequest",
     "InboundCount",

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Index, TextClause, text
 
 from preference_center.store.tables.base import Base
+from preference_center.store.tables.feed import STOPPED, UNNUMBERED, EventRow
 from preference_center.store.tables.inbound import FailedMailing
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
 from preference_center.store.tables.subscribers import UNSUBSCRIBED, LedgerRow
@@ -18,6 +19,10 @@ def _index(name: str, where: TextClause, *columns: Any, unique: bool = False) ->
     Index(name, *columns, unique=unique, postgresql_where=where, sqlite_where=where)
 
 
+_numbered = text("position IS NOT NULL")
+_index("ix_events_position", _numbered, EventRow.position)
+_index("ix_events_stopped", STOPPED, EventRow.position)
+_index("ix_events_unnumbered", UNNUMBERED, EventRow.recorded_at)
 _ended = text("ended_domain IS NOT NULL")
 _index("ix_failed_mailings_ended", _ended, FailedMailing.ended_domain, FailedMailing.day)
 _index("ix_ledger_unsubscribed", UNSUBSCRIBED, LedgerRow.topic, LedgerRow.recorded_at)

@@ -27,10 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    api_keys,
     audience,
     bounces,
     dedup,
+    feed,
     fetches,
+    idempotency,
     inbound_counts,
     page_views,
     processes,
@@ -39,8 +42,9 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import BounceSeverity, FetchKind, ReasonCode
+from preference_center.core.vocab import ApiKeyKind, ApiScope, BounceSeverity, FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema
@@ -185,6 +189,10 @@ def _fill(database: Database) -> None:
         processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
         inbound_counts.count_effects(session, "mail", [["kept"]], make.NOW)
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
+        feed.number(session, make.NOW)
+        key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
+        feed.note_fetched(session, key.id, 1, make.NOW)
+        idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)

@@ -16,6 +16,9 @@ def upgrade() -> None:
     _create_api_keys()
     _create_bounce_counts()
     _create_claim_counts()
+    _create_events()
+    _create_feed()
+    _create_feed_days()
     _create_fetches()
     _create_idempotent_requests()
     _create_inbound_counts()
@@ -31,6 +34,7 @@ def upgrade() -> None:
     _create_webhooks()
     _create_wordings()
     _create_claims()
+    _create_consumers()
     _create_failed_mailings()
     _create_ledger()
     _create_ledger_details()
@@ -136,6 +140,64 @@ def _create_claim_counts() -> None:
         sa.PrimaryKeyConstraint("domain", "day", name=op.f("pk_claim_counts")),
     )
     op.create_index(op.f("ix_claim_counts_day"), "claim_counts", ["day"])
+
+
+def _create_consumers() -> None:
+    op.create_table(
+        "consumers",
+        sa.Column("api_key", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("fetched_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("api_key", name=op.f("pk_consumers")),
+    )
+
+
+def _create_events() -> None:
+    op.create_table(
+        "events",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=24), nullable=False),
+        sa.Column("recorded_at", TIME, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
+        _one_of(
+            "events",
+            "name",
+            "topic.started",
+            "topic.stopped",
+            "topic.changed",
+            "all.stopped",
+            "address.stopped",
+            "stop.lifted",
+            "subscriber.erasing",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "seq", name=op.f("pk_events")),
+    )
+    stopped = sa.text("name IN ('topic.stopped', 'all.stopped', 'address.stopped')")
+    for name, column, where in (
+        ("ix_events_position", "position", sa.text("position IS NOT NULL")),
+        ("ix_events_stopped", "position", stopped),
+        ("ix_events_unnumbered", "recorded_at", sa.text("position IS NULL")),
+    ):
+        op.create_index(op.f(name), "events", [column], postgresql_where=where, sqlite_where=where)
+
+
+def _create_feed() -> None:
+    op.create_table(
+        "feed",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed")),
+    )
+
+
+def _create_feed_days() -> None:
+    op.create_table(
+        "feed_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_feed_days")),
+    )
 
 
 def _create_fetches() -> None:

@@ -1,0 +1,181 @@
+"""The feed: each change, announced to programs in one order without gaps.
+
+A change writes an event in its transaction. After the commit, `number` gives the event its position
+in the feed: the next one. Positions are the only order to read by. By a time, or by a number that
+is given earlier, a reader would skip the events of a transaction that commits late.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from preference_center.core.errors import CursorExpiredError
+from preference_center.core.vocab import EventName, Source
+from preference_center.store import queries, sets
+from preference_center.store.tables import UNNUMBERED, Consumer, EventRow, Feed, FeedDay, LedgerRow
+
+KEPT_FOR = timedelta(days=30)
+BATCH_SIZE = 1000  # events that get their positions in one transaction
+_FEED = 1  # The key of the one row.
+
+
+@dataclass(frozen=True)
+class FeedEvent:
+    """An event with its position. `topic` and `campaign` are None once the subscriber is erased."""
+
+    position: int
+    subscriber_id: UUID
+    seq: int
+    name: EventName
+    recorded_at: datetime
+    topic: str | None
+    campaign: str | None
+    source: Source
+
+    @property
+    def id(self) -> str:
+        """Return the id of the event, the same wherever it is delivered."""
+        return f"{self.subscriber_id}-{self.seq}"
+
+    def payload(self) -> dict[str, Any]:
+        """Return what programs are told, as JSON values. It contains no address."""
+        data = {
+            "subscriber_id": str(self.subscriber_id),
+            "topic": self.topic,
+            "campaign": self.campaign,
+            "source": self.source.value,
+            "seq": self.seq,
+        }
+        return {
+            "id": self.id,
+            "type": self.name.value,
+            "timestamp": self.recorded_at.isoformat().replace("+00:00", "Z"),
+            "data": {name: value for name, value in data.items() if value is not None},
+        }
+
+
+def read(session: Session, after: int, limit: int, now: datetime) -> list[FeedEvent]:
+    """Return the events that follow a position, in their order.
+
+    Raises:
+        CursorExpiredError: events after that position were deleted, or it was never reached.
+    """
+    last = last_position(session)
+    if not first_position(session, now) <= after <= last:
+        raise CursorExpiredError("this cursor is older than the events that are kept")
+    if after == last:
+        return []
+    statement = _EVENTS.where(EventRow.position > after, EventRow.position <= last)
+    rows: Any = session.execute(statement.order_by(EventRow.position).limit(limit))
+    events = [FeedEvent(*row) for row in rows]
+    # A cluster may show the events of one server before those of another. They follow later.
+    return [each for expected, each in enumerate(events, after + 1) if each.position == expected]
+
+
+def first_position(session: Session, now: datetime) -> int:
+    """Return the position before the first event that is kept."""
+    return session.scalar(_last_expired(now)) or 0
+
+
+def last_position(session: Session) -> int:
+    """Return the position of the newest event."""
+    return session.scalar(select(Feed.position).where(Feed.id == _FEED)) or 0
+
+
+def is_expired(now: datetime) -> ColumnElement[bool]:
+    """Return the condition of events that are no longer kept."""
+    return EventRow.position <= _last_expired(now).scalar_subquery()
+
+
+def note_fetched(session: Session, api_key: UUID, position: int, now: datetime) -> None:
+    """Record the position up to which a program has fetched the feed with an API key."""
+    row = (api_key, position, now)
+    sets.upsert(session, Consumer, [row])
+
+
+def fetched_position(session: Session, api_key: UUID) -> int | None:
+    """Return the position up to which a program has fetched the feed, or None if it never did."""
+    return session.scalar(select(Consumer.position).where(Consumer.api_key == api_key))
+
+
+def has_unnumbered(session: Session) -> bool:
+    """Return True if events wait for their positions."""
+    return session.scalars(select(EventRow.seq).where(UNNUMBERED).limit(1)).first() is not None
+
+
+def number(session: Session, now: datetime) -> int:
+    """Give a batch of events the next positions, and return how many there were.
+
+    The lock of the feed's row admits one transaction at a time; PostgreSQL releases it when the
+    process that holds it is gone. While another process holds it, this returns 0.
+    """
+    queries.insert_missing(session, Feed, [{"id": _FEED, "position": 0}])
+    locked = select(Feed).where(Feed.id == _FEED).with_for_update(skip_locked=True)
+    feed = session.scalars(locked).first()
+    if feed is None or not _is_whole(session, feed.position, now):
+        return 0
+    rows = _in_order(_oldest(session))[:BATCH_SIZE]
+    if rows:
+        numbered = [(*row[:-1], at) for at, row in enumerate(rows, feed.position + 1)]
+        sets.update(session, EventRow, numbered)
+        feed.position += len(rows)
+        sets.upsert(session, FeedDay, [(now.date(), feed.position)])
+    return len(rows)
+
+
+_EVENTS = select(
+    EventRow.position,
+    EventRow.subscriber_id,
+    EventRow.seq,
+    EventRow.name,
+    EventRow.recorded_at,
+    LedgerRow.topic,
+    LedgerRow.campaign,
+    LedgerRow.source,
+).join(
+    LedgerRow,
+    and_(LedgerRow.subscriber_id == EventRow.subscriber_id, LedgerRow.seq == EventRow.seq),
+)
+
+
+def _last_expired(now: datetime) -> Select[int]:
+    return select(func.max(FeedDay.position)).where(FeedDay.day < (now - KEPT_FOR).date())
+
+
+def _is_whole(session: Session, last: int, now: datetime) -> bool:
+    """Return True if the events of the batch before can be seen, on all servers of a cluster.
+
+    One that is committed but not seen yet would get a second position.
+    """
+    start = max(first_position(session, now), last - BATCH_SIZE)
+    numbered = select(func.count()).select_from(EventRow)
+    numbered = numbered.where(EventRow.position > start, EventRow.position <= last)
+    return session.scalars(numbered).one() == last - start
+
+
+def _oldest(session: Session) -> list[tuple[Any, ...]]:
+    """Return the oldest events without a position, and all earlier ones of their subscribers."""
+    waiting = aliased(EventRow)
+    oldest = select(waiting.subscriber_id).where(waiting.position.is_(None))
+    oldest = oldest.order_by(waiting.recorded_at).limit(BATCH_SIZE)
+    columns = EventRow.__table__.columns
+    statement = select(*columns).where(UNNUMBERED, EventRow.subscriber_id.in_(oldest))
+    return [tuple(row) for row in session.execute(statement)]
+
+
+def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Sort events by time, but those of one subscriber by number.
+
+    The times of one subscriber's events may be those of machines with different clocks.
+    """
+    latest: dict[UUID, datetime] = {}
+    keys = []
+    for row in sorted(rows, key=lambda row: (row[0], row[1])):
+        subscriber_id, seq, _, recorded_at, _ = row
+        latest[subscriber_id] = max(recorded_at, latest.get(subscriber_id, recorded_at))
+        keys.append((latest[subscriber_id], subscriber_id, seq, row))
+    return [row for *_, row in sorted(keys, key=lambda key: key[:3])]
