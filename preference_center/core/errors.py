@@ -10,6 +10,8 @@ Refusal
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
+├── WebhookRefusal              a webhook cannot be added, or not be tested now
+│   └── UnknownWebhookError
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a newer change affects the same target
@@ -55,6 +57,14 @@ class KeyReusedError(Refusal):
 
 class StalePageError(Refusal):
     """A form was sent from a page that is out of date."""
+
+
+class WebhookRefusal(Refusal):
+    """A webhook cannot be used as asked."""
+
+
+class UnknownWebhookError(WebhookRefusal):
+    """There is no such webhook."""
 
 
 class UndoRefusal(Refusal):
