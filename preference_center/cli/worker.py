@@ -1,6 +1,7 @@
-"""`worker`: send the emails in the outbox."""
+"""`worker`: send the emails in the outbox, and number the events of the feed."""
 
 import sys
+from threading import Thread
 from urllib.parse import urlsplit
 
 import click
@@ -10,6 +11,7 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
+from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.worker import Worker
 from preference_center.util import logs, resources
@@ -18,7 +20,7 @@ from preference_center.util.clock import utc_now
 
 @click.command()
 def worker() -> None:
-    """Send emails through SMTP_URL.
+    """Send emails through SMTP_URL, and put changes into the feed of events.
 
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
@@ -40,4 +42,10 @@ def worker() -> None:
             settings.overrides_dir,
         )
         transport = SmtpTransport(settings.smtp_url)
-        Worker(database, transport, settings, languages, utc_now).run(stop)
+        sequencer = Thread(target=Sequencer(database, utc_now).run, args=(stop,), name="sequencer")
+        sequencer.start()
+        try:
+            Worker(database, transport, settings, languages, utc_now).run(stop)
+        finally:
+            stop.set()
+            sequencer.join()

@@ -4,6 +4,7 @@ Refusal
 ├── TopicRefusal
 │   ├── UnknownTopicError
 │   ├── TopicExistsError
+│   ├── TopicInUseError
 │   └── InvalidTopicError
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
 ├── InvalidReasonError
@@ -33,6 +34,10 @@ class UnknownTopicError(TopicRefusal):
 
 class TopicExistsError(TopicRefusal):
     """A topic with this slug, or with this mailto code, exists already."""
+
+
+class TopicInUseError(TopicRefusal):
+    """A topic cannot be deleted, because subscribers or emails refer to it."""
 
 
 class InvalidTopicError(TopicRefusal):

@@ -43,18 +43,17 @@ class FeedEvent:
 
     def payload(self) -> dict[str, Any]:
         """Return what programs are told, as JSON values. It contains no address."""
-        data = {
-            "subscriber_id": str(self.subscriber_id),
-            "topic": self.topic,
-            "campaign": self.campaign,
-            "source": self.source.value,
-            "seq": self.seq,
-        }
         return {
             "id": self.id,
             "type": self.name.value,
             "timestamp": self.recorded_at.isoformat().replace("+00:00", "Z"),
-            "data": {name: value for name, value in data.items() if value is not None},
+            "data": {
+                "subscriber_id": str(self.subscriber_id),
+                "topic": self.topic,
+                "campaign": self.campaign,
+                "source": self.source.value,
+                "seq": self.seq,
+            },
         }
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule
+from preference_center.core import bounce_rule, feed
 from preference_center.core.reasons import week_of
 from preference_center.store import citus
 from preference_center.store.tables import (
@@ -18,6 +18,7 @@ from preference_center.store.tables import (
     BounceCount,
     Claim,
     ClaimCount,
+    EventRow,
     FailedMailing,
     InboundSeen,
     OutboxRow,
@@ -168,6 +169,7 @@ STEPS = (
         InboundSeen,
         lambda keep, now: InboundSeen.seen_at < now - keep.dedup,
     ),
+    _deletion("events", EventRow, lambda _keep, now: feed.is_expired(now)),
     _deletion(
         "failed mailings",
         FailedMailing,

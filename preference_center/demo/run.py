@@ -19,6 +19,7 @@ from preference_center.demo.hosts import LocalHosts
 from preference_center.demo.inbox import FolderTransport, inbox_folder
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_replay import adopt, apply_batch
+from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.worker import Worker
 from preference_center.server import serve
 from preference_center.settings.settings import Settings
@@ -67,10 +68,12 @@ def _show_progress(done: int, total: int) -> None:
 
 
 def _start(settings: Settings, languages: Languages, folder: Path, *, connections: int) -> Flask:
-    """Start the worker, which writes change notices to the inbox; return the application."""
+    """Start what a worker does, which writes to the inbox; return the application."""
     transport = FolderTransport(inbox_folder(folder))
     worker = Worker(_database(settings), transport, settings, languages, utc_now)
-    Thread(target=worker.run, args=(Event(),), daemon=True).start()
+    sequencer = Sequencer(_database(settings), utc_now)
+    for each in (worker.run, sequencer.run):
+        Thread(target=each, args=(Event(),), daemon=True).start()
     Thread(target=_announce, args=(settings, folder), daemon=True).start()
     return create_demo_app(settings, folder, connections=connections)
 

@@ -13,7 +13,7 @@ from preference_center.core.errors import (
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import openapi, problems, topics
+from preference_center.web.api import events, links, openapi, problems, topics
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -21,7 +21,7 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (topics.routes,)
+_PARTS = (events.routes, links.routes, topics.routes)
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     KeyInUseError: ProblemKind.KEY_IN_USE,

@@ -28,10 +28,11 @@ from preference_center.store import Session
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import keys
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.bodies import MAX_FORM_BYTES, read_body
+from preference_center.web.bodies import read_body
 from preference_center.web.services import Services, services
 
 JSON = "application/json"
+MAX_BODY_BYTES = 262_144
 MAX_KEY_LENGTH = 255
 PREFIX = "/api/v1"
 
@@ -218,7 +219,7 @@ def _validated(operation: Operation) -> dict[str, BaseModel]:
 def _json_body() -> bytes:
     if request.mimetype != JSON:
         raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {JSON}.")
-    return read_body(MAX_FORM_BYTES)
+    return read_body(MAX_BODY_BYTES)
 
 
 def _invalid(error: ValidationError) -> Problem:

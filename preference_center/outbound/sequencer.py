@@ -1,0 +1,45 @@
+"""The sequencer: gives events their positions in the feed, soon after they are committed."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+
+from preference_center.core import feed
+from preference_center.store import Database, UnavailableError
+from preference_center.util.logs import log_unexpected
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Sequencer:
+    """Numbers the events of the feed. Any number can run: one at a time numbers."""
+
+    database: Database
+    clock: Callable[[], datetime]
+
+    def run(self, stop: Event) -> None:
+        """Number events until `stop` is set."""
+        while not stop.is_set():
+            try:
+                busy = self.number() == feed.BATCH_SIZE
+            except UnavailableError as error:
+                log.warning("the feed is waiting: %s", error)
+                busy = False
+            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
+                log_unexpected(log, "feed", error)
+                busy = False
+            if not busy:
+                stop.wait(_POLL_SECONDS)
+
+    def number(self) -> int:
+        """Number a batch of events, and return how many there were."""
+        with self.database.reading() as session:
+            if not feed.has_unnumbered(session):
+                return 0
+        with self.database.transaction() as session:
+            return feed.number(session, self.clock())

@@ -1,0 +1,108 @@
+"""`POST /links`: the links and headers of the emails of one mailing."""
+
+from dataclasses import replace
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from preference_center.core import topics
+from preference_center.core.vocab import ApiScope, KeyKind
+from preference_center.links.minter import Links, Minter
+from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.web.api.models import Campaign, Email, Model, Slug, SubscriberId
+from preference_center.web.api.problems import Problem, ProblemKind
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.services import Services
+
+MAX_RECIPIENTS = 1000
+
+routes = Routes()
+
+
+class Recipient(Model):
+    """A recipient, by address or by subscriber id."""
+
+    email: Email | None = None
+    id: SubscriberId | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.email is None) == (self.id is None):
+            raise ValueError("either email or id is needed")
+        return self
+
+    def subscriber_id(self, minter: Minter) -> UUID:
+        """Return the recipient's subscriber id."""
+        return self.id or minter.subscriber_id(self.email or "")
+
+
+class LinksRequest(Model):
+    """The topic and the campaign of a mailing, and its recipients."""
+
+    topic: Slug
+    campaign: Campaign
+    recipients: Annotated[list[Recipient], Field(min_length=1, max_length=MAX_RECIPIENTS)]
+
+
+class RecipientLinks(Model):
+    """The links and header values of one recipient's email; they are personal."""
+
+    id: SubscriberId
+    unsubscribe_url: str
+    preferences_url: str
+    list_unsubscribe: str
+    list_unsubscribe_post: str
+    list_id: str
+    event_token: str
+    return_path: str
+
+    @classmethod
+    def of(cls, links: Links) -> Self:
+        """Return the model of minted links."""
+        return cls(**links._asdict())
+
+
+class LinksAnswer(Model):
+    """The links of each recipient, in the order of the request."""
+
+    links: list[RecipientLinks]
+
+
+@routes.add(
+    "POST",
+    "/links",
+    ApiScope.LINKS,
+    Uses.READING,
+    problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.TEST_KEY),
+)
+def mint_links(call: Call, body: LinksRequest) -> LinksAnswer:
+    """Return the links and headers of up to 1,000 recipients.
+
+    Put them into the email of that recipient only. Whether a recipient may be emailed is a
+    question for `/audience`, which returns the same links.
+    """
+    if body.campaign in OWN_CAMPAIGNS:
+        raise Problem(ProblemKind.INVALID_REQUEST, "This campaign name is reserved.")
+    topic = topics.get(call.session, body.topic)
+    name, minter = topics.name(topic, topics.DEFAULT_LOCALE), minter_of(call.app)
+    return LinksAnswer(
+        links=[
+            RecipientLinks.of(
+                minter.mint(
+                    each.subscriber_id(minter),
+                    body.topic,
+                    body.campaign,
+                    day=call.now.date(),
+                    list_name=name,
+                )
+            )
+            for each in body.recipients
+        ]
+    )
+
+
+def minter_of(app: Services) -> Minter:
+    """Return the minter that signs with the keys of the database."""
+    keys = app.database.signing_keys[KeyKind.LINK]
+    return replace(app.settings, link_keys=keys).minter()
