@@ -1,5 +1,6 @@
 """Outgoing webhooks: who receives which events, and from which position in the feed."""
 
+import json
 import secrets
 from base64 import b64encode
 from collections.abc import Collection, Sequence
@@ -17,9 +18,11 @@ from preference_center.store import encryption
 from preference_center.store.tables import WebhookDelivery, WebhookRow
 
 MAX_WEBHOOKS = 20  # The worker has threads for each.
-PREVIOUS_SECRET_SIGNS_FOR = timedelta(hours=24)
+OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
+MAX_SECRETS = 5
 TEST_SEQ = 0  # The ledger's begin with 1.
 _SECRET_BYTES = 32
+_Secret = tuple[str, datetime | None]  # and until when it signs
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,16 @@ def add(
         raise WebhookRefusal("there is a webhook with this URL")
     if len(urls) >= MAX_WEBHOOKS:
         raise WebhookRefusal(f"there are {MAX_WEBHOOKS} webhooks, which is the limit")
-    secret = new_secret()
     row = WebhookRow(
         id=uuid4(),
         url=url,
-        secret=encryption.encrypt(session, secret),
         event_names=" ".join(sorted(set(event_names))),
         created_at=now,
         state=WebhookState.ACTIVE,
         position=feed.last_position(session),
     )
+    secret = new_secret()
+    _store(session, row, [(secret, None)])
     session.add(row)
     session.flush()
     return _webhook(row, 0, 0, None), secret
@@ -110,23 +113,36 @@ def remove(session: Session, webhook_id: UUID) -> None:
 
 
 def rotate_secret(session: Session, webhook_id: UUID, now: datetime) -> str:
-    """Give a webhook a new secret, and return it. The one before signs for a day longer.
+    """Give a webhook a new secret, and return it. Those before sign for a day longer.
 
     Raises:
         UnknownWebhookError: there is no such webhook.
     """
     row, secret = lock(session, webhook_id), new_secret()
-    row.previous_secret, row.previous_until = row.secret, now + PREVIOUS_SECRET_SIGNS_FOR
-    row.secret = encryption.encrypt(session, secret)
+    ends = now + OLD_SECRET_SIGNS_FOR
+    try:
+        old = [(each, until or ends) for each, until in _secrets(session, row)]
+    except encryption.UndecipherableError:
+        old = []
+    _store(session, row, [(secret, None), *old][:MAX_SECRETS])
     return secret
 
 
-def secrets_of(session: Session, row: WebhookRow, now: datetime) -> Sequence[str]:
+def secrets_of(session: Session, row: WebhookRow, now: datetime) -> list[str]:
     """Return the secrets that sign now, or raise UndecipherableError."""
-    stored = [row.secret]
-    if row.previous_secret and row.previous_until and now < row.previous_until:
-        stored.append(row.previous_secret)
-    return [encryption.decrypt(session, each) for each in stored]
+    found = _secrets(session, row)
+    return [each for each, until in found if until is None or now < until]
+
+
+def _secrets(session: Session, row: WebhookRow) -> list[_Secret]:
+    """Return the secrets of a webhook, the newest first."""
+    stored = json.loads(encryption.decrypt(session, row.secrets))
+    return [(each, until and datetime.fromisoformat(until)) for each, until in stored]
+
+
+def _store(session: Session, row: WebhookRow, found: Sequence[_Secret]) -> None:
+    stored = [(each, until and until.isoformat()) for each, until in found]
+    row.secrets = encryption.encrypt(session, json.dumps(stored))
 
 
 def send_test(session: Session, webhook_id: UUID, now: datetime) -> None:

@@ -14,9 +14,8 @@ class WebhookRow(Base):
     """A receiver of events.
 
     Each event up to `position` in the feed has become a delivery, if `event_names` has its name;
-    "" has all. The secrets are encrypted; the previous one signs too until `previous_until`.
-    `held_until` is until when the receiver wants no requests. `last_result` is what came of the
-    attempt at `last_attempt_at`, without anything that the receiver said but its status.
+    "" has all. `secrets` is encrypted. `held_until` is until when the receiver gets no request.
+    `last_result` is what came of the attempt at `last_attempt_at`: of an answer, only its status.
     """
 
     __tablename__ = "webhooks"
@@ -24,9 +23,7 @@ class WebhookRow(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     url: Mapped[str] = mapped_column(unique=True)
-    secret: Mapped[str]
-    previous_secret: Mapped[str | None]
-    previous_until: Mapped[datetime | None]
+    secrets: Mapped[str]
     event_names: Mapped[str]
     created_at: Mapped[datetime]
     state: Mapped[WebhookState] = mapped_column(Word(WebhookState, 8))

@@ -6,14 +6,16 @@ from importlib.metadata import version
 from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
+    CursorExpiredError,
     KeyInUseError,
     KeyReusedError,
     Refusal,
     UnknownTopicError,
+    UnknownWebhookError,
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import events, links, openapi, problems, topics
+from preference_center.web.api import events, links, openapi, problems, topics, webhooks
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -21,12 +23,14 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (events.routes, links.routes, topics.routes)
+_PARTS = (events.routes, links.routes, topics.routes, webhooks.routes)
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
+    CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,
     UnknownTopicError: ProblemKind.UNKNOWN_TOPIC,
+    UnknownWebhookError: ProblemKind.NOT_FOUND,
 }
 
 

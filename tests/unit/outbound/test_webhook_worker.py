@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,12 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from preference_center.core import webhook_deliveries, webhooks
 from preference_center.core.errors import CursorExpiredError, WebhookRefusal
-from preference_center.core.vocab import EventName, WebhookState
+from preference_center.core.vocab import EventName, KeyKind, WebhookState
 from preference_center.core.webhook_deliveries import LEASE_DURATION, MAX_HOLD, RETRY_AFTER
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import wait
 from preference_center.store import Database
+from preference_center.store.encryption import UndecipherableError
 from preference_center.store.tables import WebhookDelivery
 from tests.support import make, receiver
 from tests.support.deliveries import Hooks
@@ -443,21 +445,34 @@ def test_a_new_secret_signs_beside_the_old_one_for_a_day(own: Receiver, hooks: H
 def test_a_secret_outlives_the_server_key_that_is_not_the_newest(
     own: Receiver, hooks: Hooks
 ) -> None:
-    """A key that is gone does not make the worker post without a signature."""
+    with hooks.database.transaction() as session:
+        webhook, secret = webhooks.add(session, own.url, [STOPPED], hooks.now)
+    for keys, found in (((make.SERVER_KEY, "new"), [secret]), (("new",), None)):
+        with hooks.database.transaction() as session:
+            session.info["keys"] = {KeyKind.SERVER: keys}
+            row = webhooks.lock(session, webhook.id)
+            with nullcontext() if found else pytest.raises(UndecipherableError):
+                assert webhooks.secrets_of(session, row, hooks.now) == found
+
+
+def test_without_a_secret_nothing_is_posted(own: Receiver, hooks: Hooks) -> None:
     webhook = hooks.add(own.url, STOPPED)
     hooks.leave(ADA)
     with hooks.database.transaction() as session:
-        session.info["keys"] = {**session.info["keys"], "server": ("another",)}
-        webhooks.rotate_secret(session, webhook.id, hooks.now)
+        webhooks.lock(session, webhook.id).secrets = "encrypted with another key"
     hooks.deliver()
     assert own.posts == []
     assert "rotate" in (hooks.get(webhook).last_result or "")
+    with hooks.database.transaction() as session:
+        webhooks.rotate_secret(session, webhook.id, hooks.now)
+    hooks.deliver(10 * SECOND)
+    assert len(own.posts) == 1
 
 
 def test_secrets_are_not_stored_in_plain(own: Receiver, hooks: Hooks) -> None:
     with hooks.database.transaction() as session:
         webhook, secret = webhooks.add(session, own.url, [], hooks.now)
-        stored = webhooks.lock(session, webhook.id).secret
+        stored = webhooks.lock(session, webhook.id).secrets
     assert secret[6:] not in stored
 
 
