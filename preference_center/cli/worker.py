@@ -1,4 +1,4 @@
-"""`worker`: send the emails in the outbox, and number the events of the feed."""
+"""`worker`: send the emails in the outbox, number the events of the feed, post webhooks."""
 
 import sys
 from threading import Thread
@@ -13,21 +13,27 @@ from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
+from preference_center.outbound.webhook_client import WebhookClient
+from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.outbound.worker import Worker
 from preference_center.util import logs, resources
 from preference_center.util.clock import utc_now
 
+_CONNECTIONS = 8  # Threads that post webhooks use one only before and after they post.
+
 
 @click.command()
 def worker() -> None:
-    """Send emails through SMTP_URL, and put changes into the feed of events.
+    """Send emails and webhooks, and keep the feed.
 
+    Emails go through SMTP_URL. Changes become events of the feed, in one order.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
     stop = stop_event()
     uses = (KeyKind.SERVER, KeyKind.LINK)
-    with opened_database(*uses, long_statements=False) as (settings, database):
+    opened = opened_database(*uses, long_statements=False, connections=_CONNECTIONS)
+    with opened as (settings, database):
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
             sys.exit(2)
@@ -42,10 +48,17 @@ def worker() -> None:
             settings.overrides_dir,
         )
         transport = SmtpTransport(settings.smtp_url)
-        sequencer = Thread(target=Sequencer(database, utc_now).run, args=(stop,), name="sequencer")
-        sequencer.start()
+        client = WebhookClient(settings.webhook_private_networks)
+        beside = (
+            Sequencer(database, utc_now).run,
+            WebhookWorker(database, client, utc_now).run,
+        )
+        threads = [Thread(target=run, args=(stop,)) for run in beside]
+        for each in threads:
+            each.start()
         try:
             Worker(database, transport, settings, languages, utc_now).run(stop)
         finally:
             stop.set()
-            sequencer.join()
+            for each in threads:
+                each.join()

@@ -120,6 +120,12 @@ def active(session: Session) -> Sequence[UUID]:
     return session.scalars(select(WebhookRow.id).where(_IS_ACTIVE).order_by(WebhookRow.id)).all()
 
 
+def behind(session: Session) -> Sequence[UUID]:
+    """Return the ids of those for which there are events that are no deliveries yet."""
+    is_behind = WebhookRow.position < feed.last_position(session)
+    return session.scalars(select(WebhookRow.id).where(_IS_ACTIVE, is_behind)).all()
+
+
 def has_due(session: Session, webhook_id: UUID, now: datetime) -> bool:
     """Return True if a webhook has a delivery that can be made now."""
     return session.execute(_due(webhook_id, now).limit(1)).first() is not None

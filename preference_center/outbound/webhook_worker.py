@@ -50,14 +50,17 @@ class WebhookWorker:
                     for webhook_id in self.prepare():
                         self._start(pool, webhook_id, stop)
                 except UnavailableError as error:
-                    log.warning("waiting: %s", error)
+                    log.warning("webhooks are waiting: %s", error)
+                except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
+                    log_unexpected(log, "webhooks", error)
                 stop.wait(_POLL_SECONDS)
 
     def prepare(self) -> list[UUID]:
         """Make deliveries from new events, and return the webhooks that have some to be made."""
         with self.database.reading() as session:
             active = webhook_deliveries.active(session)
-        for each in active:
+            behind = webhook_deliveries.behind(session)
+        for each in behind:
             while self._spread(each) == webhook_deliveries.BATCH_SIZE:
                 pass
         with self.database.reading() as session:
@@ -94,7 +97,7 @@ class WebhookWorker:
             while not stop.is_set() and self.deliver_one(webhook_id):
                 pass
         except UnavailableError as error:
-            log.warning("waiting: %s", error)
+            log.warning("webhooks are waiting: %s", error)
         except Exception as error:  # noqa: BLE001 (the next poll starts this thread again)
             log_unexpected(log, f"webhook {webhook_id}", error)
 

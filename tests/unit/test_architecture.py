@@ -19,7 +19,10 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "i18n": (set(), {"babel", "jinja2"}),
     "asgi_adapter": (set(), set()),
     "settings": ({"core.vocab", "links", "util"}, set()),
-    "store": ({"core.vocab", "links", "util"}, {"alembic", "psycopg", "sqlalchemy"}),
+    "store": (
+        {"core.vocab", "links", "util"},
+        {"alembic", "cryptography", "psycopg", "sqlalchemy"},
+    ),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),
     "mail": ({"core.vocab"}, {"dkim", "dns"}),
     "providers": ({"core.vocab", "links", "mail", "settings"}, {"cryptography"}),
