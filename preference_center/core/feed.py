@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.vocab import EventName, Source
 from preference_center.store import queries, sets
-from preference_center.store.tables import UNNUMBERED, Consumer, EventRow, Feed, FeedDay, LedgerRow
+from preference_center.store.tables import STOPPED, UNNUMBERED, EventRow, Feed, FeedDay, LedgerRow
 
 KEPT_FOR = timedelta(days=30)
 BATCH_SIZE = 1000  # events that get their positions in one transaction
@@ -109,20 +109,18 @@ def is_expired(now: datetime) -> ColumnElement[bool]:
     return EventRow.position <= _last_expired(now).scalar_subquery()
 
 
-def note_fetched(session: Session, api_key: UUID, position: int, now: datetime) -> None:
-    """Record the position up to which a program has fetched the feed with an API key."""
-    row = (api_key, position, now)
-    sets.upsert(session, Consumer, [row])
+def oldest_stop(session: Session, after: int) -> datetime | None:
+    """Return when the first unsubscribe after a position was recorded, numbered or not, or None."""
+    of_stops = select(EventRow.recorded_at).where(STOPPED)
+    first = of_stops.where(EventRow.position > after).order_by(EventRow.position)
+    waiting = of_stops.where(UNNUMBERED).order_by(EventRow.recorded_at)
+    found = (session.scalars(each.limit(1)).first() for each in (first, waiting))
+    return min((each for each in found if each is not None), default=None)
 
 
-def fetched_position(session: Session, api_key: UUID) -> int | None:
-    """Return the position up to which a program has fetched the feed, or None if it never did."""
-    return session.scalar(select(Consumer.position).where(Consumer.api_key == api_key))
-
-
-def has_unnumbered(session: Session) -> bool:
-    """Return True if events wait for their positions."""
-    return session.scalars(select(EventRow.seq).where(UNNUMBERED).limit(1)).first() is not None
+def oldest_unnumbered(session: Session) -> datetime | None:
+    """Return when the oldest event that waits for its position was recorded, or None."""
+    return session.scalar(select(func.min(EventRow.recorded_at)).where(UNNUMBERED))
 
 
 def number(session: Session, now: datetime) -> int:
@@ -131,9 +129,7 @@ def number(session: Session, now: datetime) -> int:
     The lock of the feed's row admits one transaction at a time; PostgreSQL releases it when the
     process that holds it is gone. While another process holds it, this returns 0.
     """
-    queries.insert_missing(session, Feed, [{"id": _FEED, "position": 0}])
-    locked = select(Feed).where(Feed.id == _FEED).with_for_update(skip_locked=True)
-    feed = session.scalars(locked).first()
+    feed = _locked(session)
     if feed is None or not _is_whole(session, feed.position, now):
         return 0
     rows = _in_order(_oldest(session))[:BATCH_SIZE]
@@ -158,6 +154,16 @@ _EVENTS = select(
     LedgerRow,
     and_(LedgerRow.subscriber_id == EventRow.subscriber_id, LedgerRow.seq == EventRow.seq),
 )
+
+
+def _locked(session: Session) -> Feed | None:
+    """Return the feed's row with its lock, or None if another transaction holds it."""
+    locked = select(Feed).where(Feed.id == _FEED).with_for_update(skip_locked=True)
+    found = session.scalars(locked).first()
+    if found is None and session.get(Feed, _FEED) is None:
+        queries.insert_missing(session, Feed, [{"id": _FEED, "position": 0}])
+        found = session.scalars(locked).first()
+    return found
 
 
 def _last_expired(now: datetime) -> Select[int]:

@@ -39,7 +39,7 @@ class Sequencer:
     def number(self) -> int:
         """Number a batch of events, and return how many there were."""
         with self.database.reading() as session:
-            if not feed.has_unnumbered(session):
+            if feed.oldest_unnumbered(session) is None:
                 return 0
         with self.database.transaction() as session:
             return feed.number(session, self.clock())

@@ -7,7 +7,8 @@ answer delays a scrape by at most DATABASE_SECONDS; then its figures are left ou
 import hmac
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from threading import Lock, Thread
 
 from flask import Blueprint, Response, abort, request
@@ -90,6 +91,12 @@ class DatabaseMetrics(Collector):
             "Age of the oldest unsubscribe that no sender has fetched; 0 if there is none.",
             figures.oldest_unfetched.total_seconds(),
         )
+        yield _gauge(
+            "feed_waiting_seconds",
+            "Age of the oldest event that is not in the feed yet; 0 if there is none.",
+            figures.oldest_unnumbered.total_seconds(),
+        )
+        yield _by_consumer(figures.unfetched_by)
 
     def _read_in_time(self) -> Figures | None:
         """Return the figures, or None if the database cannot give them in time.
@@ -123,3 +130,14 @@ class DatabaseMetrics(Collector):
 
 def _gauge(name: str, explanation: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"preference_center_{name}", explanation, value)
+
+
+def _by_consumer(ages: Mapping[str, timedelta]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "preference_center_consumer_unfetched_unsubscribe_age_seconds",
+        "Age of the oldest unsubscribe that a reader of the feed has not fetched; 0 if none.",
+        labels=["consumer"],
+    )
+    for prefix, age in ages.items():
+        family.add_metric([prefix], age.total_seconds())
+    return family

@@ -30,14 +30,17 @@ WITHOUT_ALERT = {
     "preference_center_serving_processes",
 }
 
+NONE = timedelta(0)
+FIGURES = Figures(0, NONE, 0, 0, NONE, NONE, NONE, {"pc_live_abcd": NONE})
+
 
 @pytest.fixture
 def collectors(monkeypatch: pytest.MonkeyPatch) -> list[Collector]:
     """Return the collectors of an application with a spool and a database."""
-    metrics, none = Metrics(), timedelta(0)
+    metrics = Metrics()
     metrics.observe_spool(SpoolState(0, None, accepts=True), make.NOW)
     database: Any = DatabaseMetrics
-    monkeypatch.setattr(database, "_read_in_time", lambda _: Figures(0, none, 0, 0, none, none))
+    monkeypatch.setattr(database, "_read_in_time", lambda _: FIGURES)
     return [metrics.collector(), DatabaseMetrics(None)]  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from flask import request
 from pydantic import Field, StringConstraints
 
-from preference_center.core import feed
+from preference_center.core import consumers, feed
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.feed import FeedEvent
 from preference_center.core.vocab import ApiKeyKind, ApiScope, EventName, Source
@@ -144,7 +144,7 @@ def _note_fetched(call: Call, position: int) -> None:
     if request.method != "GET":
         return
     with call.app.database.reading() as session:
-        known = feed.fetched_position(session, call.key.id)
+        known = consumers.fetched_position(session, call.key.id)
     if known != position:
         with call.app.database.transaction() as session:
-            feed.note_fetched(session, call.key.id, position, call.now)
+            consumers.note_fetched(session, call.key.id, position, call.now)

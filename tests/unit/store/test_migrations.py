@@ -30,6 +30,7 @@ from preference_center.core import (
     api_keys,
     audience,
     bounces,
+    consumers,
     dedup,
     feed,
     fetches,
@@ -192,7 +193,7 @@ def _fill(database: Database) -> None:
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
-        feed.note_fetched(session, key.id, 1, make.NOW)
+        consumers.note_fetched(session, key.id, 1, make.NOW)
         webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
         webhooks.send_test(session, webhook.id, make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
