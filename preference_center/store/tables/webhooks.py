@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import WebhookState
@@ -37,15 +37,15 @@ class WebhookRow(Base):
 class WebhookDelivery(Base):
     """An event that a webhook has not accepted yet, or a test.
 
-    `about` is the subscriber. The column is not called `subscriber_id`, because the table is not
-    divided by it on a sharded engine. `due_at` is when the next attempt may begin, or when the
+    `about` is the subscriber. There are no foreign keys, because the table is not divided by
+    subscriber on a sharded engine, and rows are added and webhooks deleted under the same lock. `due_at` is when the next attempt may begin, or when the
     worker's lease expires. `failed_at` is set after the last attempt.
     """
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (Index(None, "webhook_id", "due_at"), Index(None, "failed_at"))
 
-    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhooks.id"), primary_key=True)
+    webhook_id: Mapped[UUID] = mapped_column(primary_key=True)
     about: Mapped[UUID] = mapped_column(primary_key=True)
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     position: Mapped[int] = mapped_column(BigInteger)

@@ -718,9 +718,6 @@ def _create_webhook_deliveries() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("lease", sa.Uuid(), nullable=True),
         sa.Column("failed_at", TIME, nullable=True),
-        sa.ForeignKeyConstraint(
-            ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id")
-        ),
         sa.PrimaryKeyConstraint("webhook_id", "about", "seq", name=op.f("pk_webhook_deliveries")),
     )
     op.create_index(op.f("ix_webhook_deliveries_failed_at"), "webhook_deliveries", ["failed_at"])
