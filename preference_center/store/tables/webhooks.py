@@ -38,8 +38,9 @@ class WebhookDelivery(Base):
     """An event that a webhook has not accepted yet, or a test.
 
     `about` is the subscriber. There are no foreign keys, because the table is not divided by
-    subscriber on a sharded engine, and rows are added and webhooks deleted under the same lock. `due_at` is when the next attempt may begin, or when the
-    worker's lease expires. `failed_at` is set after the last attempt.
+    subscriber on a sharded engine; rows are added, and webhooks deleted, under the same lock.
+    `due_at` is when the next attempt may begin, or when the worker's lease expires. `failed_at` is
+    set after the last attempt.
     """
 
     __tablename__ = "webhook_deliveries"
