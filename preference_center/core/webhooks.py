@@ -4,6 +4,7 @@ import json
 import secrets
 from base64 import b64encode
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from preference_center.core import feed
 from preference_center.core.errors import UnknownWebhookError, WebhookRefusal
 from preference_center.core.vocab import EventName, WebhookState
 from preference_center.store import encryption
+from preference_center.store.encryption import UndecipherableError
 from preference_center.store.tables import WebhookDelivery, WebhookRow
 
 MAX_WEBHOOKS = 20  # The worker has threads for each.
@@ -120,10 +122,9 @@ def rotate_secret(session: Session, webhook_id: UUID, now: datetime) -> str:
     """
     row, secret = lock(session, webhook_id), new_secret()
     ends = now + OLD_SECRET_SIGNS_FOR
-    try:
+    old: list[_Secret] = []
+    with suppress(UndecipherableError):
         old = [(each, until or ends) for each, until in _secrets(session, row)]
-    except encryption.UndecipherableError:
-        old = []
     _store(session, row, [(secret, None), *old][:MAX_SECRETS])
     return secret
 
@@ -132,6 +133,13 @@ def secrets_of(session: Session, row: WebhookRow, now: datetime) -> list[str]:
     """Return the secrets that sign now, or raise UndecipherableError."""
     found = _secrets(session, row)
     return [each for each, until in found if until is None or now < until]
+
+
+def encrypt_again(session: Session) -> None:
+    """Encrypt all secrets with the newest key. Those that no key decrypts are left as they are."""
+    for row in session.scalars(select(WebhookRow).order_by(WebhookRow.id).with_for_update()):
+        with suppress(UndecipherableError):
+            _store(session, row, _secrets(session, row))
 
 
 def _secrets(session: Session, row: WebhookRow) -> list[_Secret]:
