@@ -11,6 +11,7 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
+from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.webhook_client import WebhookClient
@@ -49,11 +50,13 @@ def worker() -> None:
         )
         transport = SmtpTransport(settings.smtp_url)
         client = WebhookClient(settings.webhook_private_networks)
-        beside = (
+        tasks = [
             Sequencer(database, utc_now).run,
             WebhookWorker(database, client, utc_now).run,
-        )
-        threads = [Thread(target=run, args=(stop,)) for run in beside]
+        ]
+        if settings.alerts_to is not None:
+            tasks.append(Alerts(database, transport, settings, utc_now).run)
+        threads = [Thread(target=task, args=(stop,)) for task in tasks]
         for each in threads:
             each.start()
         try:

@@ -1,29 +1,36 @@
 """The programs that read the feed, and the unsubscribes that each has not fetched yet."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import feed
-from preference_center.store import sets
+from preference_center.store import queries
 from preference_center.store.tables import ApiKeyRow, Consumer
+
+MAX_AGE = timedelta(hours=24)  # Mailbox providers expect an unsubscribe to count within 48 hours.
+WARN_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class ReadingKey:
     """A valid API key that reads the feed, and its oldest unsubscribe that it has not fetched."""
 
+    id: UUID
     prefix: str
+    name: str
     position: int
     oldest_unfetched: datetime | None
 
 
 def note_fetched(session: Session, api_key: UUID, position: int, now: datetime) -> None:
     """Record the position up to which a program has fetched the feed with an API key."""
-    sets.upsert(session, Consumer, [(api_key, position, now)])
+    values = {"position": position, "fetched_at": now}
+    statement = queries.insert(session, Consumer).values(api_key=api_key, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["api_key"], set_=values))
 
 
 def fetched_position(session: Session, api_key: UUID) -> int | None:
@@ -34,7 +41,7 @@ def fetched_position(session: Session, api_key: UUID) -> int | None:
 def list_all(session: Session, now: datetime) -> list[ReadingKey]:
     """Return the valid keys that have read the feed, by their prefix."""
     statement = (
-        select(ApiKeyRow.prefix, Consumer.position)
+        select(ApiKeyRow.id, ApiKeyRow.prefix, ApiKeyRow.name, Consumer.position)
         .join(Consumer, Consumer.api_key == ApiKeyRow.id)
         .where(
             ApiKeyRow.revoked_at.is_(None),
@@ -43,6 +50,22 @@ def list_all(session: Session, now: datetime) -> list[ReadingKey]:
         .order_by(ApiKeyRow.prefix)
     )
     return [
-        ReadingKey(prefix, position, feed.oldest_stop(session, position))
-        for prefix, position in session.execute(statement)
+        ReadingKey(*row, feed.oldest_stop(session, row.position))
+        for row in session.execute(statement)
     ]
+
+
+def take_late(session: Session, now: datetime) -> list[ReadingKey]:
+    """Return the keys to warn about, and note the warning: one a day for each.
+
+    They have not fetched an unsubscribe that was recorded MAX_AGE ago.
+    """
+    late = [
+        each
+        for each in list_all(session, now)
+        if each.oldest_unfetched is not None and each.oldest_unfetched <= now - MAX_AGE
+    ]
+    before = or_(Consumer.warned_at.is_(None), Consumer.warned_at <= now - WARN_EVERY)
+    due = update(Consumer).where(Consumer.api_key.in_([each.id for each in late]), before)
+    warned = session.scalars(due.values(warned_at=now).returning(Consumer.api_key)).all()
+    return [each for each in late if each.id in warned]

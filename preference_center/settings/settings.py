@@ -74,6 +74,7 @@ class Settings(LinkSettings):
     trusted_proxies: int = 0
     metrics_token: str = ""
     webhook_private_networks: tuple[Network, ...] = ()
+    alerts_to: str | None = None
     hsts_scope: str = "host"
     complaint_reporters: tuple[str, ...] = ()
     ses_sns_topic_arns: tuple[str, ...] = ()
@@ -178,6 +179,7 @@ def read_settings(
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, maximum=9),
         metrics_token=reader.key("METRICS_TOKEN", required=False),
         webhook_private_networks=reader.networks("WEBHOOK_PRIVATE_NETWORKS"),
+        alerts_to=reader.address("ALERTS_TO"),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
         outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),
         claim_retention=reader.days("CLAIM_RETENTION_DAYS", 396, minimum=_MIN_CLAIM_DAYS),

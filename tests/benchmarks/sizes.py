@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, text
 
-from preference_center.core import audience, topics
+from preference_center.core import audience, feed, topics
 from preference_center.store import Database
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
@@ -34,6 +34,7 @@ BY_NAME = {
     "email": "format('reader%s@mail%s.example.org', copies.number, copies.number % 1000)",
     "message_id": "md5(copies.number::text)",
     "id": "gen_random_uuid()",
+    "position": "copies.number",
 }
 BY_TYPE = {
     "timestamp with time zone": "{column} - make_interval(secs => 365 * 86400 * random())",
@@ -65,6 +66,7 @@ def record_person(database: Database) -> None:
         make.subscriber(session)
         audience.claim(session, topics.get(session, TOPIC), "2026-47", [make.id_of()], make.NOW)
         make.unsubscribe(session, notice_delay=timedelta(0))
+        feed.number(session, make.NOW)
 
 
 def copy_rows(connection: Connection, name: str) -> bool:

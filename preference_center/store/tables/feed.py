@@ -50,10 +50,14 @@ class FeedDay(Base):
 
 
 class Consumer(Base):
-    """The position up to which a program has fetched the feed with an API key, and since when."""
+    """The position up to which a program has fetched the feed with an API key, and since when.
+
+    `warned_at` is when staff were last told by email that the program is behind.
+    """
 
     __tablename__ = "consumers"
 
     api_key: Mapped[UUID] = mapped_column(primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger)
     fetched_at: Mapped[datetime]
+    warned_at: Mapped[datetime | None]

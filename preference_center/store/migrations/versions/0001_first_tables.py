@@ -145,6 +145,7 @@ def _create_consumers() -> None:
         sa.Column("api_key", sa.Uuid(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("fetched_at", TIME, nullable=False),
+        sa.Column("warned_at", TIME, nullable=True),
         sa.PrimaryKeyConstraint("api_key", name=op.f("pk_consumers")),
     )
 

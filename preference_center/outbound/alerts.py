@@ -1,0 +1,85 @@
+"""Warn staff by email, at ALERTS_TO, about programs that do not fetch unsubscribes."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from threading import Event
+from uuid import uuid4
+
+from preference_center.core import consumers
+from preference_center.core.consumers import ReadingKey
+from preference_center.outbound.transport import DeliveryError, Transport
+from preference_center.settings.settings import Settings
+from preference_center.store import Database, UnavailableError
+from preference_center.util.logs import log_unexpected
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 300.0
+
+_BEHIND = """\
+The program with the API key "{name}" ({prefix}…) reads the feed of events of
+{url}, and has not fetched an unsubscribe of
+{since:%Y-%m-%d %H:%M} UTC. Mailbox providers expect an unsubscribe to take effect
+within 48 hours.
+
+Start the program again, or look for its errors. If it is no longer used, revoke its key:
+
+    preference-center api-keys revoke {prefix}
+"""
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """Sends each warning once a day, whichever worker is the first to send it."""
+
+    database: Database
+    transport: Transport
+    settings: Settings
+    clock: Callable[[], datetime]
+
+    def run(self, stop: Event) -> None:
+        """Look for reasons to warn until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self.warn()
+            except UnavailableError as error:
+                log.warning("alerts are waiting: %s", error)
+            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
+                log_unexpected(log, "alerts", error)
+            stop.wait(_POLL_SECONDS)
+
+    def warn(self) -> None:
+        """Send the warnings that are due."""
+        with self.database.transaction() as session:
+            late = consumers.take_late(session, self.clock())
+        for each in late:
+            self._send("Unsubscribes are not fetched", self._text(each))
+
+    def _text(self, behind: ReadingKey) -> str:
+        return _BEHIND.format(
+            name=behind.name,
+            prefix=behind.prefix,
+            url=self.settings.public_url,
+            since=behind.oldest_unfetched,
+        )
+
+    def _send(self, subject: str, text: str) -> None:
+        """Send an email to ALERTS_TO. A failure is logged, and the warning comes again in a day."""
+        settings, message = self.settings, EmailMessage()
+        sender, to = settings.mail_from or "", settings.alerts_to or ""
+        message["From"] = Address(settings.mail_from_name or settings.brand_name, addr_spec=sender)
+        message["To"] = Address(addr_spec=to)
+        message["Subject"] = f"{settings.brand_name}: {subject}"
+        message["Date"] = format_datetime(self.clock())
+        message["Message-ID"] = f"<{uuid4().hex}@{sender.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        try:
+            self.transport.send(message, settings.envelope_from, to)
+        except DeliveryError as error:
+            log.warning("an alert was not sent: %s", error)

@@ -1,0 +1,88 @@
+"""A warning by email, once a day, about a program that does not fetch unsubscribes."""
+
+from datetime import timedelta
+from email.message import EmailMessage
+from threading import Event
+
+import pytest
+
+from preference_center.core import api_keys, consumers, feed
+from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.outbound.alerts import Alerts
+from preference_center.outbound.transport import TemporaryError
+from preference_center.store import Database
+from tests.support import make
+from tests.support.mailer import Mailer
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def mailer(database: Database) -> Mailer:
+    """Return a mailer, on a database with a program that has not fetched an unsubscribe."""
+    with database.transaction() as session:
+        make.unsubscribe(session)
+        feed.number(session, make.NOW)
+        key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
+        consumers.note_fetched(session, key.id, 0, make.NOW)
+    return Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
+
+
+def warned(mailer: Mailer, hours: float) -> list[EmailMessage]:
+    """Look for reasons to warn after some hours, and return all warnings so far."""
+    now = make.NOW + hours * HOUR
+    Alerts(mailer.database, mailer, mailer.settings, lambda: now).warn()
+    return mailer.sent
+
+
+def test_a_warning_is_sent_after_24_hours_and_then_daily(mailer: Mailer) -> None:
+    counts = [len(warned(mailer, hours)) for hours in (23.9, 24, 25, 47.9, 48, 49)]
+    assert counts == [0, 1, 1, 1, 2, 2]
+
+
+def test_a_warning_names_the_key_and_the_time(mailer: Mailer) -> None:
+    (message,) = warned(mailer, 30)
+    assert message["To"] == "staff@example.org"
+    assert message["From"] == "Northwind Letters <letters@example.org>"
+    assert message["Subject"] == "Northwind Letters: Unsubscribes are not fetched"
+    text = message.get_content()
+    assert 'the API key "crm" (pc_live_' in text
+    assert "2026-11-22 14:05 UTC" in text
+
+
+def test_what_was_fetched_causes_no_warning(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
+        (key,) = consumers.list_all(session, make.NOW)
+        consumers.note_fetched(session, key.id, 1, make.NOW)
+    assert warned(mailer, 30) == []
+
+
+def test_fetching_again_does_not_repeat_a_warning(mailer: Mailer) -> None:
+    assert len(warned(mailer, 30)) == 1
+    with mailer.database.transaction() as session:
+        (key,) = consumers.list_all(session, make.NOW)
+        consumers.note_fetched(session, key.id, 0, make.NOW)
+    assert len(warned(mailer, 31)) == 1
+
+
+def test_a_warning_that_is_refused_comes_again_in_a_day(mailer: Mailer) -> None:
+    mailer.refusal = TemporaryError("full")
+    assert warned(mailer, 30) == []
+    mailer.refusal = None
+    assert warned(mailer, 31) == []
+    assert len(warned(mailer, 54)) == 1
+
+
+def test_an_error_does_not_end_it(mailer: Mailer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preference_center.outbound.alerts._POLL_SECONDS", 0)
+    mailer.refusal, stop = ValueError("a bug"), Event()
+    calls = []
+
+    def clock() -> object:
+        calls.append(1)
+        if len(calls) > 5:
+            stop.set()
+        return make.NOW + 30 * HOUR
+
+    Alerts(mailer.database, mailer, mailer.settings, clock).run(stop)  # type: ignore[arg-type]
+    assert mailer.tries == 1
