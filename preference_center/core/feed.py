@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.vocab import EventName, Source
@@ -104,9 +104,11 @@ def last_position(session: Session) -> int:
     return session.scalar(select(Feed.position).where(Feed.id == _FEED)) or 0
 
 
-def is_expired(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of events that are no longer kept."""
-    return EventRow.position <= _last_expired(now).scalar_subquery()
+def is_expired(
+    now: datetime, position: InstrumentedAttribute[Any] = EventRow.position
+) -> ColumnElement[bool]:
+    """Return the condition that a column is the position of an event that is no longer kept."""
+    return position <= _last_expired(now).scalar_subquery()
 
 
 def oldest_stop(session: Session, after: int) -> datetime | None:

@@ -24,6 +24,7 @@ OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
 MAX_SECRETS = 5
 TEST_SEQ = 0  # The ledger's begin with 1.
 _SECRET_BYTES = 32
+IS_OPEN = WebhookDelivery.failed_at.is_(None)
 _Secret = tuple[str, datetime | None]  # and until when it signs
 
 
@@ -83,13 +84,12 @@ def new_secret() -> str:
 
 def list_all(session: Session) -> list[Webhook]:
     """Return all webhooks, the oldest first."""
-    is_open = WebhookDelivery.failed_at.is_(None)
     statement = (
         select(
             WebhookRow,
-            func.count(WebhookDelivery.seq).filter(is_open),
+            func.count(WebhookDelivery.seq).filter(IS_OPEN),
             func.count(WebhookDelivery.failed_at),
-            func.min(WebhookDelivery.position).filter(is_open, WebhookDelivery.seq != TEST_SEQ),
+            func.min(WebhookDelivery.position).filter(IS_OPEN, WebhookDelivery.seq != TEST_SEQ),
         )
         .outerjoin(WebhookDelivery, WebhookDelivery.webhook_id == WebhookRow.id)
         .group_by(WebhookRow.id)
@@ -219,5 +219,10 @@ def _webhook(row: WebhookRow, waiting: int, failed: int, first: int | None) -> W
         last_result=row.last_result,
         waiting=waiting,
         failed=failed,
-        acknowledged=row.position if first is None else min(first - 1, row.position),
+        acknowledged=acknowledged(row.position, first),
     )
+
+
+def acknowledged(position: int, first: int | None) -> int:
+    """Return up to where everything was accepted. `first` is the first open delivery, or None."""
+    return position if first is None else min(first - 1, position)

@@ -1,16 +1,23 @@
 """Webhooks that `worker` posts: no event is lost though workers are killed, and order is kept."""
 
 import os
+import re
 import signal
+import socket
+import subprocess
+import sys
 from collections import defaultdict
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from preference_center.core import webhooks
 from preference_center.core.vocab import EventName
+from preference_center.store import Database
 from preference_center.store.tables import WebhookDelivery
 from tests.support import make, processes, receiver, smtp
 from tests.support.deliveries import Hooks
@@ -87,3 +94,52 @@ def test_a_worker_stops_when_it_is_told_to(settings: dict[str, str]) -> None:
         with suppress(ProcessLookupError):
             os.kill(worker.process.pid, signal.SIGTERM)
         assert worker.process.wait(10) == 0
+
+
+@contextmanager
+def documented_receiver(folder: Path, secret: str) -> Iterator[tuple[str, Path]]:
+    """Run the receiver of the documentation; yield its URL and the file of its output."""
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+    (code,) = re.findall(r"(?ms)^```python\n(.+?)^```", page)
+    (folder / "receiver.py").write_text(code, "utf-8")
+    port, output = processes.free_port(), folder / "output"
+    command = [sys.executable, str(folder / "receiver.py"), str(port)]
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command, env={**os.environ, "WEBHOOK_SECRET": secret}, stdout=file, stderr=file
+        )
+    try:
+        processes.wait_for(lambda: _listens(port), "the receiver")
+        yield f"http://127.0.0.1:{port}/preferences", output
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def test_the_documented_receiver_takes_what_is_signed_and_nothing_else(
+    database: Database, tmp_path: Path
+) -> None:
+    hooks = Hooks(database, now=datetime.now(UTC))
+    secret = webhooks.new_secret()
+    with documented_receiver(tmp_path, secret) as (url, output):
+        webhook = hooks.add(url, EventName.TOPIC_STOPPED)
+        hooks.leave("ada@example.org")
+        hooks.deliver()
+        assert hooks.get(webhook).last_result == "status 401"  # It has another secret.
+        with hooks.database.transaction() as session:
+            webhooks._store(session, webhooks.lock(session, webhook.id), [(secret, None)])
+        hooks.now += timedelta(seconds=6)
+        hooks.deliver()
+        assert hooks.get(webhook).last_result == "status 204"
+        assert hooks.get(webhook).waiting == 0
+        hooks.leave("bob@example.org")
+        hooks.now += timedelta(minutes=6)  # Its clock and ours differ too much.
+        hooks.deliver()
+        assert hooks.get(webhook).last_result == "status 401"
+    assert output.read_text().count("topic.stopped") == 1

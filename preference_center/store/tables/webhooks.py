@@ -16,6 +16,7 @@ class WebhookRow(Base):
     Each event up to `position` in the feed has become a delivery, if `event_names` has its name;
     "" has all. `secrets` is encrypted. `held_until` is until when the receiver gets no request.
     `last_result` is what came of the attempt at `last_attempt_at`: of an answer, only its status.
+    `warned_at` is when staff were last told by email that events are not accepted.
     """
 
     __tablename__ = "webhooks"
@@ -32,6 +33,7 @@ class WebhookRow(Base):
     held_until: Mapped[datetime | None]
     last_attempt_at: Mapped[datetime | None]
     last_result: Mapped[str | None]
+    warned_at: Mapped[datetime | None]
 
 
 class WebhookDelivery(Base):
@@ -44,7 +46,7 @@ class WebhookDelivery(Base):
     """
 
     __tablename__ = "webhook_deliveries"
-    __table_args__ = (Index(None, "webhook_id", "due_at"), Index(None, "failed_at"))
+    __table_args__ = (Index(None, "webhook_id", "due_at"), Index(None, "webhook_id", "position"))
 
     webhook_id: Mapped[UUID] = mapped_column(primary_key=True)
     about: Mapped[UUID] = mapped_column(primary_key=True)

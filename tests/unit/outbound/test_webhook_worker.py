@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from preference_center.core import webhook_deliveries, webhooks
+from preference_center.core import monitoring, retention, webhook_deliveries, webhooks
 from preference_center.core.errors import CursorExpiredError, WebhookRefusal
 from preference_center.core.vocab import EventName, KeyKind, WebhookState
 from preference_center.core.webhook_deliveries import LEASE_DURATION, MAX_HOLD, RETRY_AFTER
@@ -408,6 +408,39 @@ def test_an_event_that_is_no_longer_kept_is_skipped(own: Receiver, hooks: Hooks)
     hooks.leave(BOB)
     hooks.deliver()
     assert told(own) == [("bob", "weekly-news")]
+
+
+def test_deliveries_of_events_that_are_no_longer_kept_are_deleted(hooks: Hooks) -> None:
+    webhook = hooks.add("https://127.0.0.1:9/", STOPPED)
+    hooks.leave(ADA)
+    hooks.worker().prepare()
+    with hooks.database.transaction() as session:
+        webhooks.send_test(session, webhook.id, hooks.now)
+    for days, left in ((29, 2), (32, 1)):  # The test stays.
+        with hooks.database.transaction() as session:
+            for step in retention.STEPS:
+                step.run(session, make.RETENTION, make.NOW + days * DAY)
+        assert len(rows(hooks)) == left
+
+
+def test_the_metrics_have_the_age_of_what_was_not_accepted(own: Receiver, hooks: Hooks) -> None:
+    own.answer = lambda _: [response(500)]
+    webhook = hooks.add(own.url)
+    name = f"webhook-{webhook.id.hex[:8]}"
+
+    def age() -> timedelta:
+        with hooks.database.reading() as session:
+            return monitoring.read(session, hooks.now).unfetched_by[name]
+
+    assert age() == timedelta(0)
+    hooks.leave(ADA)
+    hooks.now += 3 * SECOND
+    assert age() == 3 * SECOND
+    hooks.deliver()
+    assert age() == 3 * SECOND
+    own.answer = lambda _: [response(200)]
+    hooks.deliver(30 * SECOND)
+    assert age() == timedelta(0)
 
 
 def test_a_removed_webhook_gets_nothing(own: Receiver, hooks: Hooks) -> None:

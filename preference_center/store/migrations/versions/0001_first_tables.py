@@ -702,6 +702,7 @@ def _create_webhooks() -> None:
         sa.Column("held_until", TIME, nullable=True),
         sa.Column("last_attempt_at", TIME, nullable=True),
         sa.Column("last_result", sa.Text(), nullable=True),
+        sa.Column("warned_at", TIME, nullable=True),
         _one_of("webhooks", "state", "active", "paused", "disabled"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
         sa.UniqueConstraint("url", name=op.f("uq_webhooks_url")),
@@ -721,9 +722,9 @@ def _create_webhook_deliveries() -> None:
         sa.Column("failed_at", TIME, nullable=True),
         sa.PrimaryKeyConstraint("webhook_id", "about", "seq", name=op.f("pk_webhook_deliveries")),
     )
-    op.create_index(op.f("ix_webhook_deliveries_failed_at"), "webhook_deliveries", ["failed_at"])
-    op.create_index(
-        op.f("ix_webhook_deliveries_webhook_id_due_at"),
-        "webhook_deliveries",
-        ["webhook_id", "due_at"],
-    )
+    for column in ("due_at", "position"):
+        op.create_index(
+            op.f(f"ix_webhook_deliveries_webhook_id_{column}"),
+            "webhook_deliveries",
+            ["webhook_id", column],
+        )
