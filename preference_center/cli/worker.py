@@ -17,7 +17,7 @@ from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.outbound.worker import Worker
-from preference_center.util import logs, resources
+from preference_center.util import logs
 from preference_center.util.clock import utc_now
 
 _CONNECTIONS = 8  # Threads that post webhooks use one only before and after they post.
@@ -41,13 +41,6 @@ def worker() -> None:
         check_texts(settings)
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
-        languages = Languages(
-            settings.languages,
-            resources.folders("templates", settings.overrides_dir),
-            settings.template_values(),
-            settings.time_zone,
-            settings.overrides_dir,
-        )
         transport = SmtpTransport(settings.smtp_url)
         client = WebhookClient(settings.webhook_private_networks)
         tasks = [
@@ -60,7 +53,7 @@ def worker() -> None:
         for each in threads:
             each.start()
         try:
-            Worker(database, transport, settings, languages, utc_now).run(stop)
+            Worker(database, transport, settings, Languages.of(settings), utc_now).run(stop)
         finally:
             stop.set()
             for each in threads:
