@@ -31,9 +31,9 @@ def webhooks_group() -> None:
     help="Post only these events; repeat the option for several.",
 )
 def add(url: str, events: tuple[str, ...]) -> None:
-    """Post the events from now on to URL, and print the secret that signs them.
+    """Post the events from now on to a URL.
 
-    The secret is printed once, on standard output. The host of URL must have public
+    The secret that signs them is printed once, on standard output. The host of URL must have public
     addresses only, or addresses in WEBHOOK_PRIVATE_NETWORKS.
     """
     names = [EventName(each) for each in events]
@@ -50,7 +50,13 @@ def add(url: str, events: tuple[str, ...]) -> None:
 
 @webhooks_group.command("list")
 def list_webhooks() -> None:
-    """List all webhooks, the oldest first, and what came of the last attempt."""
+    """List all webhooks, the oldest first.
+
+    \b
+    preference-center webhooks list
+
+    Each has its state, how many events wait or have failed, and what came of the last attempt.
+    """
     with opened_database() as (_, database), database.reading() as session:
         known = webhooks.list_all(session)
     for each in known:
