@@ -4,6 +4,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -112,6 +113,22 @@ def test_another_address_is_tried_if_the_first_does_not_answer(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     url = f"https://{smtp.HOST_NAME}/hook"
     assert receiver.client().post(url, {}, b"{}").status == 204
+
+
+def test_an_address_that_is_silent_leaves_time_for_the_next(
+    own: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = ("127.0.0.1", int(own.url.split(":")[2].split("/")[0]))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(2):  # The kernel ignores those that come after.
+            opened = waiting.enter_context(socket.socket())
+            opened.setblocking(False)
+            opened.connect_ex(full.getsockname())
+        hosts = (full.getsockname(), target)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in hosts]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        url = f"https://{smtp.HOST_NAME}/hook"
+        assert receiver.client(seconds=2).post(url, {}, b"{}").status == 204
 
 
 def silent(_: Post) -> Iterator[bytes]:
