@@ -13,7 +13,7 @@ from preference_center.store.schema import check_schema
 
 @contextmanager
 def opened_database(
-    *uses: KeyKind, long_statements: bool = True
+    *uses: KeyKind, long_statements: bool = True, connections: int = 4
 ) -> Iterator[tuple[Settings, Database]]:
     """Yield the settings and the database, which has this version's tables.
 
@@ -23,7 +23,7 @@ def opened_database(
     process much data, not for those that answer requests or run permanently.
     """
     settings = settings_or_exit(partial(read_settings, uses=uses))
-    database = connect(settings, long_statements=long_statements)
+    database = connect(settings, long_statements=long_statements, connections=connections)
     try:
         check_schema(database)
         yield settings, database
@@ -31,12 +31,13 @@ def opened_database(
         database.close()
 
 
-def connect(settings: Settings, *, long_statements: bool = True) -> Database:
+def connect(settings: Settings, *, long_statements: bool = True, connections: int = 4) -> Database:
     """Return the database of these settings, with the keys in them."""
     return Database(
         settings.database_url,
         settings.server_keys,
         identity_key=settings.identity_key or None,
         link_keys=settings.link_keys,
+        connections=connections,
         long_statements=long_statements,
     )

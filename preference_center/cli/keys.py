@@ -3,6 +3,7 @@
 import click
 
 from preference_center.cli.database import opened_database
+from preference_center.core import webhooks
 from preference_center.core.vocab import KeyKind
 from preference_center.store import keys
 from preference_center.util.clock import utc_now
@@ -41,17 +42,20 @@ def rotate() -> None:
 
     First add a new key at the end of SERVER_KEYS or LINK_KEYS, and restart every process
     with it: each must be able to verify the links that another one signs. IDENTITY_KEY
-    never changes.
+    never changes. The secrets of webhooks are encrypted again with the newest key.
     """
-    with opened_database(*KeyKind) as (_, database), database.transaction() as session:
-        for kind in (KeyKind.SERVER, KeyKind.LINK):
-            newest = database.given_keys[kind][-1]
-            name = keys.SETTINGS[kind]
-            if newest == database.signing_keys[kind][-1]:
-                click.echo(f"{name}: the newest key already signs.")
-            else:
-                keys.add(session, kind, [newest], utc_now())
-                click.echo(f"{name}: the newest key signs from now on.")
+    with opened_database(*KeyKind) as (_, database):
+        with database.transaction() as session:
+            for kind in (KeyKind.SERVER, KeyKind.LINK):
+                newest = database.given_keys[kind][-1]
+                name = keys.SETTINGS[kind]
+                if newest == database.signing_keys[kind][-1]:
+                    click.echo(f"{name}: the newest key already signs.")
+                else:
+                    keys.add(session, kind, [newest], utc_now())
+                    click.echo(f"{name}: the newest key signs from now on.")
+        with database.transaction() as session:  # It has the keys that sign now.
+            webhooks.encrypt_again(session)
 
 
 def _show(kind: KeyKind, check_value: bytes, since: str, state: str) -> None:

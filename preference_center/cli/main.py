@@ -37,7 +37,8 @@ COMMANDS = {
     "topics": ("topics", "topics_group", "Add, list, change and archive topics."),
     "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),
     "verify-ledger": ("subscribers", "verify_ledger", "Check that the ledger was not altered."),
-    "worker": ("worker", "worker", "Send emails through SMTP_URL."),
+    "webhooks": ("webhooks", "webhooks_group", "Add, list, replay and remove webhooks."),
+    "worker": ("worker", "worker", "Send emails and webhooks, and keep the feed."),
 }
 
 

@@ -1,4 +1,4 @@
-"""`worker`: send the emails in the outbox, and number the events of the feed."""
+"""`worker`: send the emails in the outbox, number the events of the feed, post webhooks."""
 
 import sys
 from threading import Thread
@@ -14,21 +14,27 @@ from preference_center.i18n import Languages
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
+from preference_center.outbound.webhook_client import WebhookClient
+from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.outbound.worker import Worker
 from preference_center.util import logs
 from preference_center.util.clock import utc_now
 
+_CONNECTIONS = 8  # Threads that post webhooks use one only before and after they post.
+
 
 @click.command()
 def worker() -> None:
-    """Send emails through SMTP_URL, and put changes into the feed of events.
+    """Send emails and webhooks, and keep the feed.
 
+    Emails go through SMTP_URL. Changes become events of the feed, in one order.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
     stop = stop_event()
     uses = (KeyKind.SERVER, KeyKind.LINK)
-    with opened_database(*uses, long_statements=False) as (settings, database):
+    opened = opened_database(*uses, long_statements=False, connections=_CONNECTIONS)
+    with opened as (settings, database):
         if settings.smtp_url is None:
             click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
             sys.exit(2)
@@ -36,7 +42,11 @@ def worker() -> None:
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
         transport = SmtpTransport(settings.smtp_url)
-        tasks = [Sequencer(database, utc_now).run]
+        client = WebhookClient(settings.webhook_private_networks)
+        tasks = [
+            Sequencer(database, utc_now).run,
+            WebhookWorker(database, client, utc_now).run,
+        ]
         if settings.alerts_to is not None:
             tasks.append(Alerts(database, transport, settings, utc_now).run)
         threads = [Thread(target=task, args=(stop,)) for task in tasks]

@@ -13,6 +13,8 @@ Refusal
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
 ├── UnknownSubscriberError
+├── WebhookRefusal              a webhook cannot be added, or not be tested now
+│   └── UnknownWebhookError
 └── UndoRefusal
     ├── UndoTooLateError        more than 30 days have passed
     ├── UndoSupersededError     a newer change affects the same target
@@ -70,6 +72,14 @@ class StaleVersionError(Refusal):
 
 class UnknownSubscriberError(Refusal):
     """There is no such subscriber."""
+
+
+class WebhookRefusal(Refusal):
+    """A webhook cannot be used as asked."""
+
+
+class UnknownWebhookError(WebhookRefusal):
+    """There is no such webhook."""
 
 
 class UndoRefusal(Refusal):

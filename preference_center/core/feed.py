@@ -6,12 +6,12 @@ is given earlier, a reader would skip the events of a transaction that commits l
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.vocab import EventName, Source
@@ -75,6 +75,25 @@ def read(session: Session, after: int, limit: int, now: datetime) -> list[FeedEv
     return [each for expected, each in enumerate(events, after + 1) if each.position == expected]
 
 
+def find(session: Session, subscriber_id: UUID, seq: int) -> FeedEvent | None:
+    """Return an event that has its position, or None."""
+    numbered = EventRow.position.is_not(None)
+    statement = _EVENTS.where(EventRow.subscriber_id == subscriber_id, EventRow.seq == seq)
+    row: Any = session.execute(statement.where(numbered)).first()
+    return FeedEvent(*row) if row is not None else None
+
+
+def position_before(session: Session, since: datetime) -> int:
+    """Return the position before the first event that was recorded at a time or later."""
+    # A day earlier, because the clock of the process that gives positions may be behind.
+    day = since.astimezone(UTC).date() - timedelta(days=1)
+    start = session.scalar(select(func.max(FeedDay.position)).where(FeedDay.day < day)) or 0
+    later = select(EventRow.position).where(EventRow.position > start)
+    later = later.where(EventRow.recorded_at >= since).order_by(EventRow.position)
+    first = session.scalars(later.limit(1)).first()
+    return last_position(session) if first is None else first - 1
+
+
 def first_position(session: Session, now: datetime) -> int:
     """Return the position before the first event that is kept."""
     return session.scalar(_last_expired(now)) or 0
@@ -85,9 +104,11 @@ def last_position(session: Session) -> int:
     return session.scalar(select(Feed.position).where(Feed.id == _FEED)) or 0
 
 
-def is_expired(now: datetime) -> ColumnElement[bool]:
-    """Return the condition of events that are no longer kept."""
-    return EventRow.position <= _last_expired(now).scalar_subquery()
+def is_expired(
+    now: datetime, position: InstrumentedAttribute[Any] = EventRow.position
+) -> ColumnElement[bool]:
+    """Return the condition that a column is the position of an event that is no longer kept."""
+    return position <= _last_expired(now).scalar_subquery()
 
 
 def oldest_stop(session: Session, after: int) -> datetime | None:

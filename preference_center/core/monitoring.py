@@ -1,17 +1,17 @@
 """The figures of the database that the metrics show. Each is read from one range of an index.
 
-They name no subscriber and no topic. A program that reads the feed has the prefix of its key.
+They name no subscriber and no topic. A program that reads the feed has the prefix of its key, and a
+webhook the beginning of its id.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
-from preference_center.core import consumers, feed, fetches, processes
-from preference_center.core.consumers import ReadingKey
+from preference_center.core import consumers, feed, fetches, processes, webhook_warnings
 from preference_center.store import queries
 from preference_center.store.tables import FAILED, UNSETTLED, OutboxRow
 
@@ -26,7 +26,7 @@ class Figures:
     """Counts, and ages; an age is zero if there is nothing that could be old.
 
     `outbox_failed` are the emails that failed within FAILED_WITHIN. `unfetched_by` are the ages of
-    the oldest unsubscribe that each reader of the feed has not fetched, by the prefix of its key.
+    the oldest unsubscribe that each reader of the feed has not fetched, or a webhook not accepted.
     """
 
     outbox_pending: int
@@ -49,7 +49,8 @@ def read(session: Session, now: datetime) -> Figures:
     )
     next_due = select(func.min(OutboxRow.due_at)).where(UNSETTLED)
     registered = processes.list_all(session)
-    readers = consumers.list_all(session, now)
+    unfetched = {each.prefix: each.oldest_unfetched for each in consumers.list_all(session, now)}
+    unfetched |= webhook_warnings.unaccepted(session)
     reported = min((each.reported_at for each in registered), default=None)
     return Figures(
         outbox_pending=_count(session, pending),
@@ -57,18 +58,18 @@ def read(session: Session, now: datetime) -> Figures:
         outbox_failed=_count(session, failed),
         processes=len(registered),
         oldest_report=_age(reported, queries.database_time(session)),
-        oldest_unfetched=_age(_unfetched(session, readers), now),
+        oldest_unfetched=_age(_unfetched(session, unfetched.values()), now),
         oldest_unnumbered=_age(feed.oldest_unnumbered(session), now),
-        unfetched_by={each.prefix: _age(each.oldest_unfetched, now) for each in readers},
+        unfetched_by={name: _age(at, now) for name, at in unfetched.items()},
     )
 
 
-def _unfetched(session: Session, readers: Iterable[ReadingKey]) -> datetime | None:
+def _unfetched(session: Session, of_consumers: Collection[datetime | None]) -> datetime | None:
     """Return when the oldest unsubscribe was recorded that has not been fetched in any way.
 
     It is not older than the oldest one that was not fetched in one of the ways.
     """
-    ways = [fetches.oldest_unfetched(session), *(each.oldest_unfetched for each in readers)]
+    ways = [fetches.oldest_unfetched(session), *of_consumers]
     known = [each for each in ways if each is not None]
     return max(known) if len(known) == len(ways) else None
 

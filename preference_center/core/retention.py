@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import bounce_rule, feed, idempotency
 from preference_center.core.reasons import week_of
+from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -25,6 +26,7 @@ from preference_center.store.tables import (
     OutboxRow,
     QuarantineRow,
     Reason,
+    WebhookDelivery,
 )
 
 BATCH_SIZE = 1000  # rows
@@ -182,6 +184,13 @@ STEPS = (
         "answers to repeated API requests",
         IdempotentRequest,
         lambda _keep, now: idempotency.expired(now),
+    ),
+    _deletion(
+        "webhook deliveries",
+        WebhookDelivery,
+        lambda _keep, now: and_(
+            feed.is_expired(now, WebhookDelivery.position), WebhookDelivery.seq != TEST_SEQ
+        ),
     ),
     _deletion(
         "failed mailings",

@@ -300,3 +300,11 @@ class ApiScope(StrEnum):
     EXPORTS = "exports"
     EVENTS = "events"
     WEBHOOKS = "webhooks"
+
+
+class WebhookState(StrEnum):
+    """Whether events are delivered to a webhook."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"  # It failed for three days.
+    DISABLED = "disabled"  # It answered 410: it wants no more.

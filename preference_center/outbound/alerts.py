@@ -1,4 +1,4 @@
-"""Warn staff by email, at ALERTS_TO, about programs that do not fetch unsubscribes."""
+"""Warn staff by email, at ALERTS_TO, about programs that do not learn of unsubscribes."""
 
 import logging
 from collections.abc import Callable
@@ -8,10 +8,12 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from threading import Event
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.core import consumers
+from preference_center.core import consumers, webhook_warnings
 from preference_center.core.consumers import ReadingKey
+from preference_center.core.webhooks import Webhook
 from preference_center.outbound.transport import DeliveryError, Transport
 from preference_center.settings.settings import Settings
 from preference_center.store import Database, UnavailableError
@@ -30,6 +32,19 @@ within 48 hours.
 Start the program again, or look for its errors. If it is no longer used, revoke its key:
 
     preference-center api-keys revoke {prefix}
+"""
+
+_WEBHOOK = """\
+The webhook {id} of {url} to {host}
+is {state}, and has not accepted all events. The last result was:
+{result}
+
+Mailbox providers expect an unsubscribe to take effect within 48 hours. Repair the receiver, then
+let everything be posted that was not accepted:
+
+    POST {url}/api/v1/webhooks/{id}/replay
+
+If it is no longer used, delete the webhook.
 """
 
 
@@ -57,8 +72,11 @@ class Alerts:
         """Send the warnings that are due."""
         with self.database.transaction() as session:
             late = consumers.take_late(session, self.clock())
+            failing = webhook_warnings.take(session, self.clock())
         for each in late:
             self._send("Unsubscribes are not fetched", self._text(each))
+        for webhook in failing:
+            self._send("A webhook does not accept events", self._text_of_webhook(webhook))
 
     def _text(self, behind: ReadingKey) -> str:
         return _BEHIND.format(
@@ -66,6 +84,15 @@ class Alerts:
             prefix=behind.prefix,
             url=self.settings.public_url,
             since=behind.oldest_unfetched,
+        )
+
+    def _text_of_webhook(self, webhook: Webhook) -> str:
+        return _WEBHOOK.format(
+            id=webhook.id,
+            host=urlsplit(webhook.url).hostname,
+            url=self.settings.public_url,
+            state=webhook.state,
+            result=webhook.last_result or "none",
         )
 
     def _send(self, subject: str, text: str) -> None:

@@ -25,6 +25,7 @@ from preference_center.settings.checks import (
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent, accent
 from preference_center.settings.env import PREFIX, Reader
 from preference_center.settings.logo import logo_url
+from preference_center.util.networks import Network, private_network
 from preference_center.util.text import is_one_line
 
 LANGUAGES = ("en", "de", "ar")  # Each has a catalogue.
@@ -115,6 +116,14 @@ class SettingsReader(Reader):
         if not all(text.strip() and is_web_address(url.strip()) for text, url in pairs):
             self.wrong(name, "must look like: Blog=https://…, RSS=https://…")
         return tuple((text.strip(), url.strip()) for text, url in pairs)
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        """Return private networks."""
+        try:
+            return tuple(map(private_network, self.list(name)))
+        except ValueError:
+            self.wrong(name, "must name private networks, like 10.0.0.0/8, and no link-local one")
+            return ()
 
     def contact(self, name: str) -> str:
         """Return an email address or a URL."""

@@ -12,6 +12,7 @@ from preference_center.links.minter import Minter
 from preference_center.settings.checks import header_address
 from preference_center.settings.colours import DEFAULT_ACCENT, Accent
 from preference_center.settings.reader import LANGUAGES, SettingsReader
+from preference_center.util.networks import Network
 
 # Frequency caps count claims. The margin is for a sender that is late.
 _MIN_CLAIM_DAYS = max(each.interval for each in Frequency).days + 4
@@ -72,6 +73,7 @@ class Settings(LinkSettings):
     time_zone: tzinfo = UTC
     trusted_proxies: int = 0
     metrics_token: str = ""
+    webhook_private_networks: tuple[Network, ...] = ()
     alerts_to: str | None = None
     hsts_scope: str = "host"
     complaint_reporters: tuple[str, ...] = ()
@@ -176,6 +178,7 @@ def read_settings(
         imap_url=reader.imap_url("IMAP_URL"),
         trusted_proxies=reader.number("TRUSTED_PROXIES", 0, maximum=9),
         metrics_token=reader.key("METRICS_TOKEN", required=False),
+        webhook_private_networks=reader.networks("WEBHOOK_PRIVATE_NETWORKS"),
         alerts_to=reader.address("ALERTS_TO"),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
         outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),

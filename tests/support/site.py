@@ -211,4 +211,5 @@ def every_route(site: Site) -> Iterator[tuple[str, str]]:
         path = rule.rule
         for prefix, real in good.items():
             path = path.replace(f"{prefix}<signed:link>", real)
+        path = re.sub("<uuid:[a-z_]+>", str(make.id_of()), path)
         yield path, ",".join(sorted(rule.methods or ()))

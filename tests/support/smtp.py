@@ -35,6 +35,7 @@ DROP = "drop the connection"
 KEEP_AND_DROP = "keep the email, and drop the connection"
 SILENCE = "answer nothing, ever"
 ELSEWHERE = "127.0.0.2"  # a host whose certificate is checked, since it is not `localhost`
+HOST_NAME = "hooks.example.org"  # a name that the certificate is for
 USER, PASSWORD = "northwind", "pass:word/with@marks"
 
 
@@ -191,7 +192,8 @@ def certificate() -> tuple[bytes, bytes]:
     """Return a self-signed certificate for local addresses, and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
-    names = [x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", ELSEWHERE)]
+    addresses = [x509.IPAddress(ip_address(host)) for host in ("127.0.0.1", ELSEWHERE)]
+    names = [*addresses, x509.DNSName(HOST_NAME)]
     now = datetime.now(UTC)
     built = (
         x509.CertificateBuilder()

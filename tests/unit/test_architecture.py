@@ -23,7 +23,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "settings": ({"core.vocab", "links", "util"}, set()),
     "store": (
         {"core.inbound_vocab", "core.vocab", "links", "util"},
-        {"alembic", "psycopg", "sqlalchemy"},
+        {"alembic", "cryptography", "psycopg", "sqlalchemy"},
     ),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),
     "mail": ({"core.inbound_vocab"}, {"dkim", "dns"}),

@@ -42,6 +42,7 @@ from preference_center.store.tables.subscribers import (
     TopicText,
     Wording,
 )
+from preference_center.store.tables.webhooks import WebhookDelivery, WebhookRow
 
 __all__ = [
     "FAILED",
@@ -80,6 +81,8 @@ __all__ = [
     "Topic",
     "TopicText",
     "Utc",
+    "WebhookDelivery",
+    "WebhookRow",
     "Wording",
     "row_values",
 ]

@@ -6,12 +6,14 @@ from importlib.metadata import version
 from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
+    CursorExpiredError,
     KeyInUseError,
     KeyReusedError,
     Refusal,
     StaleVersionError,
     UnknownSubscriberError,
     UnknownTopicError,
+    UnknownWebhookError,
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
@@ -26,6 +28,7 @@ from preference_center.web.api import (
     subscribers,
     suppressions,
     topics,
+    webhooks,
 )
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
@@ -43,15 +46,18 @@ _PARTS = (
     subscribers.routes,
     suppressions.routes,
     topics.routes,
+    webhooks.routes,
 )
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
+    CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,
     StaleVersionError: ProblemKind.PRECONDITION_FAILED,
     UnknownSubscriberError: ProblemKind.UNKNOWN_SUBSCRIBER,
     UnknownTopicError: ProblemKind.UNKNOWN_TOPIC,
+    UnknownWebhookError: ProblemKind.NOT_FOUND,
 }
 
 

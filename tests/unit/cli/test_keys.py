@@ -2,6 +2,7 @@
 
 import pytest
 
+from preference_center.core import webhooks
 from preference_center.core.vocab import KeyKind
 from preference_center.store import Database, keys
 from tests.support import make, processes
@@ -133,6 +134,19 @@ def test_a_key_rotates_in_two_steps(filled: str, database: Database) -> None:
     assert run_ok(filled, "audience", *MAILING, stdin=people) == before, (
         "a process with the old keys still works"
     )
+
+
+def test_secrets_of_webhooks_outlive_the_key_that_was_replaced(
+    filled: str, database: Database
+) -> None:
+    with database.transaction() as session:
+        webhook, secret = webhooks.add(session, "https://example.org/", [], make.NOW)
+    run_ok(filled, "keys", "rotate", SERVER_KEYS=f"{make.SERVER_KEY},{OTHER}")
+    newest = make.database(filled, server_keys=(OTHER,))
+    with newest.transaction() as session:
+        row = webhooks.lock(session, webhook.id)
+        assert webhooks.secrets_of(session, row, make.NOW) == [secret]
+    newest.close()
 
 
 def test_the_list_shows_the_state_of_each_key_but_not_the_key(filled: str) -> None:

@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
-from preference_center.core import api_keys, consumers, feed
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core import api_keys, consumers, feed, webhooks
+from preference_center.core.vocab import ApiKeyKind, ApiScope, WebhookState
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.transport import TemporaryError
 from preference_center.store import Database
@@ -86,3 +86,34 @@ def test_an_error_does_not_end_it(mailer: Mailer, monkeypatch: pytest.MonkeyPatc
 
     Alerts(mailer.database, mailer, mailer.settings, clock).run(stop)  # type: ignore[arg-type]
     assert mailer.tries == 1
+
+
+def test_a_webhook_that_is_not_active_causes_a_warning_each_day(database: Database) -> None:
+    mailer = Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
+    with database.transaction() as session:
+        webhook, _ = webhooks.add(session, "https://hooks.example.org/?token=7", [], make.NOW)
+    assert warned(mailer, 100) == []
+    with database.transaction() as session:
+        row = webhooks.lock(session, webhook.id)
+        row.state, row.last_result = WebhookState.PAUSED, "status 500"
+    assert [len(warned(mailer, hours)) for hours in (101, 102, 125)] == [1, 1, 2]
+    message = mailer.sent[0]
+    assert message["Subject"] == "Northwind Letters: A webhook does not accept events"
+    text = message.get_content()
+    assert f"{webhook.id} of https://mail.example.org to hooks.example.org\nis paused" in text
+    assert "status 500" in text
+    assert "token" not in text
+
+
+def test_an_unsubscribe_that_a_webhook_has_not_accepted_causes_a_warning(
+    database: Database,
+) -> None:
+    mailer = Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
+    with database.transaction() as session:
+        webhook, _ = webhooks.add(session, "https://hooks.example.org/", [], make.NOW)
+        make.unsubscribe(session)
+        feed.number(session, make.NOW)
+    assert [len(warned(mailer, hours)) for hours in (23.9, 24, 25)] == [0, 1, 1]
+    with database.transaction() as session:
+        webhooks.lock(session, webhook.id).position = feed.last_position(session)
+    assert len(warned(mailer, 60)) == 1

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from unittest.mock import Mock
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -224,6 +225,11 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("CLAIM_RETENTION_DAYS", "30"),
         ("REASON_IDENTITY_RETENTION_DAYS", "-1"),
         ("REASON_TEXT_RETENTION_DAYS", "1000000"),
+        ("WEBHOOK_PRIVATE_NETWORKS", "intranet"),
+        ("WEBHOOK_PRIVATE_NETWORKS", "10.0.0.0/8, 169.254.0.0/16"),
+        ("WEBHOOK_PRIVATE_NETWORKS", "0.0.0.0/0"),
+        ("WEBHOOK_PRIVATE_NETWORKS", "8.8.8.0/24"),
+        ("WEBHOOK_PRIVATE_NETWORKS", "fe80::/10"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
@@ -313,6 +319,7 @@ def test_values_are_parsed(tmp_path: Path) -> None:
             LANGUAGES="en, ar-XB, en",
             TIME_ZONE="Europe/Berlin",
             INBOUND_DOMAIN="In.Example.Org",
+            WEBHOOK_PRIVATE_NETWORKS="10.0.0.0/8, fd00::/8",
         )
     )
     blog, rss = settings.alternative_links
@@ -328,6 +335,10 @@ def test_values_are_parsed(tmp_path: Path) -> None:
     assert settings.brand_accent.button == "#ffff00"
     assert settings.brand_logo.startswith("data:image/svg+xml,%3Csvg")
     assert settings.goodbye_notes == {"": "Bye! Ada", "de": "Tschüss! Ada"}
+    assert settings.webhook_private_networks == (
+        ip_network("10.0.0.0/8"),
+        ip_network("fd00::/8"),
+    )
 
 
 def test_a_retention_is_a_number_of_days() -> None:

@@ -42,6 +42,7 @@ from preference_center.core import (
     reasons,
     topics,
     verification,
+    webhooks,
 )
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
@@ -194,6 +195,8 @@ def _fill(database: Database) -> None:
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
         consumers.note_fetched(session, key.id, 1, make.NOW)
+        webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
+        webhooks.send_test(session, webhook.id, make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))

@@ -31,6 +31,7 @@ def upgrade() -> None:
     _create_serving_processes()
     _create_subscribers()
     _create_topics()
+    _create_webhooks()
     _create_wordings()
     _create_claims()
     _create_consumers()
@@ -41,6 +42,7 @@ def upgrade() -> None:
     _create_subscriptions()
     _create_suppressions()
     _create_topic_texts()
+    _create_webhook_deliveries()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -684,3 +686,45 @@ def _create_topic_texts() -> None:
         sa.ForeignKeyConstraint(["topic"], ["topics.slug"], name=op.f("fk_topic_texts_topic")),
         sa.PrimaryKeyConstraint("topic", "locale", name=op.f("pk_topic_texts")),
     )
+
+
+def _create_webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=False),
+        sa.Column("event_names", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("failing_since", TIME, nullable=True),
+        sa.Column("held_until", TIME, nullable=True),
+        sa.Column("last_attempt_at", TIME, nullable=True),
+        sa.Column("last_result", sa.Text(), nullable=True),
+        sa.Column("warned_at", TIME, nullable=True),
+        _one_of("webhooks", "state", "active", "paused", "disabled"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+        sa.UniqueConstraint("url", name=op.f("uq_webhooks_url")),
+    )
+
+
+def _create_webhook_deliveries() -> None:
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("webhook_id", sa.Uuid(), nullable=False),
+        sa.Column("about", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=True),
+        sa.Column("failed_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("webhook_id", "about", "seq", name=op.f("pk_webhook_deliveries")),
+    )
+    for column in ("due_at", "position"):
+        op.create_index(
+            op.f(f"ix_webhook_deliveries_webhook_id_{column}"),
+            "webhook_deliveries",
+            ["webhook_id", column],
+        )
