@@ -6,6 +6,8 @@ Refusal
 │   ├── TopicExistsError
 │   └── InvalidTopicError
 ├── InvalidReasonError
+├── InvalidCampaignError        its name is one of our own
+├── ReportRefusal
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
@@ -34,6 +36,14 @@ class TopicExistsError(TopicRefusal):
 
 class InvalidTopicError(TopicRefusal):
     """A slug, a language tag, a name or a description could not be used."""
+
+
+class InvalidCampaignError(Refusal):
+    """A campaign has a name that this installation uses itself."""
+
+
+class ReportRefusal(Refusal):
+    """A report cannot be made as asked."""
 
 
 class InvalidReasonError(Refusal):

@@ -6,14 +6,16 @@ from importlib.metadata import version
 from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
+    InvalidCampaignError,
     KeyInUseError,
     KeyReusedError,
     Refusal,
+    ReportRefusal,
     UnknownTopicError,
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import links, openapi, problems, topics
+from preference_center.web.api import campaigns, links, openapi, problems, report, topics
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -21,11 +23,13 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (links.routes, topics.routes)
+_PARTS = (campaigns.routes, links.routes, report.routes, topics.routes)
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
+    InvalidCampaignError: ProblemKind.INVALID_REQUEST,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,
+    ReportRefusal: ProblemKind.INVALID_REQUEST,
     UnknownTopicError: ProblemKind.UNKNOWN_TOPIC,
 }
 

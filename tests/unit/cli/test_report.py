@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from preference_center.core import page_views, reasons
+from preference_center.core.report import ReportRequest
 from preference_center.core.vocab import ReasonCode
-from preference_center.data import report
 from preference_center.store import Database
 from tests.support import make
 from tests.support.command import run, run_ok
@@ -104,7 +104,7 @@ def test_a_missing_campaign_is_shown_in_words(
 @pytest.mark.usefixtures("filled")
 def test_json_is_a_list_of_objects_with_numeric_counts(database_url: str) -> None:
     rows: list[dict[str, Any]] = json.loads(run_ok(database_url, "report", "--format", "json"))
-    assert all(tuple(row) == report.COLUMNS for row in rows)
+    assert all(tuple(row) == ReportRequest().columns for row in rows)
     assert [(row["topic"], row["campaign"]) for row in rows[-2:]] == [
         ("", "2026-46"),
         ("", "2026-47"),
@@ -149,7 +149,7 @@ def test_options_select_a_topic_a_campaign_and_a_period(database_url: str) -> No
 
 @pytest.mark.parametrize(
     ("file_format", "output"),
-    [("table", ""), ("json", "[]\n"), ("csv", ",".join(report.COLUMNS) + "\r\n")],
+    [("table", ""), ("json", "[]\n"), ("csv", ",".join(ReportRequest().columns) + "\r\n")],
 )
 def test_an_empty_report_says_so(database_url: str, file_format: str, output: str) -> None:
     result = run(database_url, "report", "--format", file_format, "--since", "2020-01-01")
