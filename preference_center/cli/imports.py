@@ -38,7 +38,7 @@ MAX_SHOWN_WORD = 40  # characters
     metavar="NAME",
     help="Do not read this column: it is not about opting out. May be repeated.",
 )
-@click.option("--create-topics", is_flag=True, help="Create missing topics, as private ones.")
+@click.option("--create-topics", is_flag=True, help="Create missing topics, as hidden ones.")
 @click.option(
     "--format",
     "file_format",
@@ -134,7 +134,7 @@ def _sentences(findings: Findings) -> Iterator[str]:
     if findings.foreign_ids:
         yield f"Rows whose id is not a subscriber id and was ignored: {findings.foreign_ids:,}."
     if findings.new_topics:  # A misspelled topic would go unnoticed.
-        yield f"New topics, private: {', '.join(sorted(findings.new_topics))}."
+        yield f"New topics, hidden: {', '.join(sorted(findings.new_topics))}."
     if findings.missing_topics:
         yield (
             f"Topics that do not exist: {', '.join(sorted(findings.missing_topics))}. "

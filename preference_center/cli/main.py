@@ -35,7 +35,7 @@ COMMANDS = {
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
-    "topics": ("topics", "topics_group", "Add, list, describe and archive topics."),
+    "topics": ("topics", "topics_group", "Add, list, change and archive topics."),
     "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),
     "verify-ledger": ("subscribers", "verify_ledger", "Check that the ledger was not altered."),
     "worker": ("worker", "worker", "Send emails through SMTP_URL."),

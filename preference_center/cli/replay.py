@@ -67,7 +67,7 @@ def replay(file: BinaryIO, file_format: str | None, dry_run: bool) -> None:
         f"newer {counts['newer']:,}."
     )
     if new_topics:
-        click.echo(f"New topics, private: {', '.join(sorted(new_topics))}.")
+        click.echo(f"New topics, hidden: {', '.join(sorted(new_topics))}.")
     refusals.exit()
 
 

@@ -1,20 +1,27 @@
-"""`topics`: add, list, describe and archive topics, and set their cadence."""
+"""`topics`: add, list, describe, change, archive and delete topics."""
 
 import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.parameters import values
-from preference_center.core import topics
+from preference_center.core import topic_changes, topics
+from preference_center.core.topic_changes import TopicChange
 from preference_center.core.topics import NewTopic
-from preference_center.core.vocab import Cadence, TopicPolicy
+from preference_center.core.vocab import Cadence, TopicPolicy, TopicVisibility
 from preference_center.util.clock import utc_now
 
+_POLICY = click.Choice(values(TopicPolicy))
 _CADENCE = click.Choice(values(Cadence))
+_VISIBILITY = click.Choice(values(TopicVisibility))
+_POLICY_HELP = "Without a recorded choice, opt_in denies emails and opt_out allows them."
+_CADENCE_HELP = "How often you send it; irregular includes daily."
+_VISIBILITY_HELP = "Pages offer public topics, show hidden ones to those who get them."
+_yes = click.option("--yes", is_flag=True, help="Do not ask when more subscribers would get it.")
 
 
 @click.group("topics")
 def topics_group() -> None:
-    """Add, list, describe and archive topics."""
+    """Add, list, describe, change, archive and delete topics."""
 
 
 @topics_group.command()
@@ -23,19 +30,25 @@ def topics_group() -> None:
 @click.option("--description", default="", help="A sentence that helps subscribers to choose.")
 @click.option(
     "--policy",
-    type=click.Choice(values(TopicPolicy)),
+    type=_POLICY,
     default=TopicPolicy.OPT_IN.value,
     show_default=True,
-    help="Without a recorded choice, opt_in denies emails and opt_out allows them.",
+    help=_POLICY_HELP,
 )
 @click.option(
     "--cadence",
     type=_CADENCE,
     default=Cadence.IRREGULAR.value,
     show_default=True,
-    help="How often you send it; irregular includes daily.",
+    help=_CADENCE_HELP,
 )
-@click.option("--private", is_flag=True, help="Do not offer it on pages.")
+@click.option(
+    "--visibility",
+    type=_VISIBILITY,
+    default=TopicVisibility.PUBLIC.value,
+    show_default=True,
+    help=_VISIBILITY_HELP,
+)
 @click.option("--no-change-notices", is_flag=True, help="Do not confirm changes by email.")
 def add(
     slug: str,
@@ -43,7 +56,7 @@ def add(
     description: str,
     policy: str,
     cadence: str,
-    private: bool,
+    visibility: str,
     no_change_notices: bool,
 ) -> None:
     """Add the topic SLUG (1 to 32 of a-z, 0-9 and -)."""
@@ -53,7 +66,7 @@ def add(
         description,
         TopicPolicy(policy),
         Cadence(cadence),
-        public=not private,
+        TopicVisibility(visibility),
         change_notices=not no_change_notices,
     )
     with opened_database() as (_, database), database.transaction() as session:
@@ -63,11 +76,11 @@ def add(
 
 @topics_group.command("list")
 def list_topics() -> None:
-    """List all topics, including private and archived ones."""
+    """List all topics, including hidden, internal and archived ones."""
     with opened_database() as (_, database), database.reading() as session:
         known = topics.list_topics(session)
         for each in known:
-            marks = [each.policy, each.cadence, "public" if each.public else "private"]
+            marks: list[str] = [each.policy, each.cadence, each.visibility]
             if each.archived_at is not None:
                 marks.append(f"archived {each.archived_at.date()}")
             name = topics.name(each, topics.DEFAULT_LOCALE)
@@ -95,24 +108,82 @@ def describe(slug: str, locale: str, name: str | None, description: str | None) 
     click.echo(f"Described {slug} in {locale}.")
 
 
-@topics_group.command("cadence")
+@topics_group.command("set")
 @click.argument("slug")
-@click.argument("cadence", type=_CADENCE)
-def set_cadence(slug: str, cadence: str) -> None:
-    """Set how often the topic SLUG is sent.
+@click.option("--policy", type=_POLICY, help=_POLICY_HELP)
+@click.option("--cadence", type=_CADENCE, help=_CADENCE_HELP)
+@click.option("--visibility", type=_VISIBILITY, help=_VISIBILITY_HELP)
+@click.option(
+    "--change-notices/--no-change-notices",
+    default=None,
+    help="Whether changes are confirmed by email.",
+)
+@_yes
+def set_topic(
+    slug: str,
+    policy: str | None,
+    cadence: str | None,
+    visibility: str | None,
+    change_notices: bool | None,
+    yes: bool,
+) -> None:
+    """Change the topic SLUG. The choices that subscribers have made are kept."""
+    change = TopicChange(
+        policy=TopicPolicy(policy) if policy else None,
+        cadence=Cadence(cadence) if cadence else None,
+        visibility=TopicVisibility(visibility) if visibility else None,
+        change_notices=change_notices,
+    )
+    if change == TopicChange():
+        raise click.UsageError("Nothing to change. See --help.")
+    _change(slug, change, "Changed", yes=yes)
 
-    CADENCE is irregular (daily, or at no fixed times), weekly or monthly. Subscribers are
-    offered lower frequencies than this. Earlier choices are not changed.
-    """
-    with opened_database() as (_, database), database.transaction() as session:
-        topics.set_cadence(topics.get(session, slug), Cadence(cadence))
-    click.echo(f"{slug} is now {cadence}.")
+
+@topics_group.command()
+@click.argument("slug")
+def publish(slug: str) -> None:
+    """Offer the topic SLUG on pages. Topics that links or imports created are hidden first."""
+    _change(slug, TopicChange(visibility=TopicVisibility.PUBLIC), "Published")
 
 
 @topics_group.command()
 @click.argument("slug")
 def archive(slug: str) -> None:
-    """Stop offering the topic SLUG. Links already sent and unsubscribes stay valid."""
+    """Stop offering and emailing the topic SLUG. Its links and unsubscribes stay valid."""
+    _change(slug, TopicChange(archived=True), "Archived")
+
+
+@topics_group.command()
+@click.argument("slug")
+@_yes
+def unarchive(slug: str, yes: bool) -> None:
+    """Offer and email the topic SLUG again. Unsubscribes made since are kept."""
+    _change(slug, TopicChange(archived=False), "Unarchived", yes=yes)
+
+
+@topics_group.command()
+@click.argument("slug")
+def delete(slug: str) -> None:
+    """Delete the topic SLUG, if no subscriber has a choice about it and no email was claimed.
+
+    Archive a topic that was used: its links must go on working.
+    """
     with opened_database() as (_, database), database.transaction() as session:
-        topics.archive(topics.get(session, slug), utc_now())
-    click.echo(f"Archived {slug}.")
+        topic_changes.delete(session, topics.get(session, slug))
+    click.echo(f"Deleted {slug}.")
+
+
+def _change(slug: str, change: TopicChange, done: str, *, yes: bool = False) -> None:
+    """Say whom a change affects, ask if more subscribers would be emailed, and make it."""
+    with opened_database() as (_, database):
+        with database.reading() as session:
+            topic = topics.get(session, slug)
+            before = topic_changes.audience(session, topic).receiving
+            after = topic_changes.audience(session, topic, change).receiving
+        effect = f"{before:,} subscribers receive {slug} now"
+        click.echo(f"{effect}, {after:,} after this change." if before != after else f"{effect}.")
+        if after > before and not yes:
+            click.confirm("Go on?", abort=True)
+        with database.transaction() as session:
+            change.apply(topics.get(session, slug), utc_now())
+    click.echo(f"{done} {slug}.")

@@ -4,6 +4,7 @@ Refusal
 ├── TopicRefusal
 │   ├── UnknownTopicError
 │   ├── TopicExistsError
+│   ├── TopicInUseError
 │   └── InvalidTopicError
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
@@ -32,6 +33,10 @@ class UnknownTopicError(TopicRefusal):
 
 class TopicExistsError(TopicRefusal):
     """A topic with this slug, or with this mailto code, exists already."""
+
+
+class TopicInUseError(TopicRefusal):
+    """A topic cannot be deleted, because subscribers or emails refer to it."""
 
 
 class InvalidTopicError(TopicRefusal):

@@ -6,7 +6,14 @@ from datetime import datetime
 
 from preference_center.core import topics
 from preference_center.core.state import Subscriber, Subscription
-from preference_center.core.vocab import Frequency, Scope, Source, Status, TopicPolicy
+from preference_center.core.vocab import (
+    Frequency,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+    TopicVisibility,
+)
 from preference_center.links.addresses import mask
 from preference_center.store.tables import Topic
 
@@ -15,7 +22,8 @@ from preference_center.store.tables import Topic
 class TopicPreference:
     """One topic and what one subscriber receives of it.
 
-    `offered` is True unless the topic is private or archived. `received` is True if the
+    `offered` is True if the topic is public and not archived; `internal` topics are on no page.
+    `received` is True if the
     subscriber may get email on it, at most as often as `frequency` says, and not before
     `paused_until`, which is in the future or None. `caps` are the frequencies below the topic's
     cadence. `stopped_at` is when the subscriber unsubscribed from it, or None.
@@ -26,6 +34,7 @@ class TopicPreference:
     description: str
     archived: bool
     offered: bool
+    internal: bool
     received: bool
     frequency: Frequency
     paused_until: datetime | None
@@ -86,7 +95,11 @@ class SubscriberPreferences:
     @property
     def shown(self) -> list[TopicPreference]:
         """Return the topics that the subscriber can choose, and those that they receive."""
-        return [topic for topic in self.topics.values() if topic.offered or topic.received]
+        return [
+            topic
+            for topic in self.topics.values()
+            if topic.offered or (topic.received and not topic.internal)
+        ]
 
     def can_start(self, topic: TopicPreference) -> bool:
         """Return True if a confirm link may be emailed for a topic that is not received."""
@@ -195,7 +208,8 @@ def _topic(
         name=text.name,
         description=text.description,
         archived=archived,
-        offered=topic.public and not archived,
+        offered=topic.visibility is TopicVisibility.PUBLIC and not archived,
+        internal=topic.visibility is TopicVisibility.INTERNAL,
         received=receives(subscriber, topic),
         frequency=subscription.frequency if subscription is not None else Frequency.EVERY,
         paused_until=_ahead(subscription, now),

@@ -13,11 +13,12 @@ from preference_center.core.errors import (
     TopicExistsError,
     UnknownTopicError,
 )
-from preference_center.core.vocab import Cadence, TopicPolicy
+from preference_center.core.vocab import Cadence, TopicPolicy, TopicVisibility
 from preference_center.links.mail_tokens import topic_code
 from preference_center.links.minter import SLUG
 from preference_center.store import queries, sets
-from preference_center.store.tables import Topic, TopicText
+from preference_center.store.tables import Topic as Topic
+from preference_center.store.tables import TopicText
 from preference_center.util.text import is_one_line
 
 DEFAULT_LOCALE = "en"
@@ -28,8 +29,7 @@ LANGUAGE_TAG = re.compile(r"(?=.{2,16}$)[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 class NewTopic:
     """A topic to add. `policy` says if silence means consent, `cadence` how often it is sent.
 
-    `public` topics are offered to every subscriber. `change_notices` says whether changes are
-    confirmed by email.
+    `change_notices` says whether changes are confirmed by email.
     """
 
     slug: str
@@ -37,7 +37,7 @@ class NewTopic:
     description: str = ""
     policy: TopicPolicy = TopicPolicy.OPT_IN
     cadence: Cadence = Cadence.IRREGULAR
-    public: bool = True
+    visibility: TopicVisibility = TopicVisibility.PUBLIC
     change_notices: bool = True
 
 
@@ -57,7 +57,7 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
         slug=new.slug,
         policy=new.policy,
         cadence=new.cadence,
-        public=new.public,
+        visibility=new.visibility,
         change_notices=new.change_notices,
         code=code,
         created_at=now,
@@ -82,13 +82,8 @@ def describe(topic: Topic, locale: str, name: str, description: str) -> None:
     known.name, known.description = name.strip(), description.strip()
 
 
-def set_cadence(topic: Topic, cadence: Cadence) -> None:
-    """Set how often a topic is sent. Caps that subscribers chose before are kept."""
-    topic.cadence = cadence
-
-
 def archive(topic: Topic, now: datetime) -> None:
-    """Stop offering a topic. Its unsubscribes and links stay valid."""
+    """Stop offering and emailing a topic. Its unsubscribes and links stay valid."""
     topic.archived_at = topic.archived_at or now
 
 
@@ -101,7 +96,7 @@ def get(session: Session, slug: str) -> Topic:
 
 
 def slugs(session: Session) -> set[str]:
-    """Return the slugs of all topics, archived and private ones too."""
+    """Return the slugs of all topics, hidden and archived ones too."""
     return set(session.scalars(select(Topic.slug)))
 
 
@@ -113,7 +108,7 @@ def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
 
 
 def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str, Topic]:
-    """Return topics by slug. Create private ones for new slugs of valid links and of imports."""
+    """Return topics by slug. Create hidden ones for new slugs of valid links and of imports."""
     found = known(session, slugs)
     if len(found) == len(slugs):
         return found
@@ -124,11 +119,11 @@ def ensure(session: Session, slugs: Collection[str], now: datetime) -> dict[str,
 
 
 def _create(session: Session, slug: str, now: datetime) -> None:
-    new = NewTopic(slug, name_from_slug(slug), public=False)
+    new = NewTopic(slug, name_from_slug(slug), visibility=TopicVisibility.HIDDEN)
     values = {
         "slug": slug,
         "policy": new.policy,
-        "public": new.public,
+        "visibility": new.visibility,
         "change_notices": new.change_notices,
         "code": topic_code(slug),
         "created_at": now,
@@ -156,7 +151,7 @@ def slugs_of(session: Session, codes: Collection[bytes]) -> dict[bytes, str]:
 
 
 def list_topics(session: Session) -> list[Topic]:
-    """Return all topics, archived and private ones too, in the order of their slugs."""
+    """Return all topics, hidden and archived ones too, in the order of their slugs."""
     statement = select(Topic).order_by(Topic.slug).options(joinedload(Topic.texts))
     return list(session.scalars(statement).unique())
 

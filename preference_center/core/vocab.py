@@ -136,6 +136,14 @@ class TopicPolicy(StrEnum):
     OPT_OUT = "opt_out"  # A subscriber without a subscription gets the topic.
 
 
+class TopicVisibility(StrEnum):
+    """Where a topic is shown. Its links work in any case."""
+
+    PUBLIC = "public"  # Pages offer it to every subscriber.
+    HIDDEN = "hidden"  # Pages show it to subscribers who receive it.
+    INTERNAL = "internal"  # No page lists it.
+
+
 class OutboxKind(StrEnum):
     """What an email of this installation is for. Each has templates of the same name."""
 

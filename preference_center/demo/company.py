@@ -133,7 +133,7 @@ def add_topics(session: Session, now: datetime) -> None:
         texts = _TEXTS[new.slug]
         if set(topic.texts) >= set(texts):
             continue
-        topics.set_cadence(topic, new.cadence)
+        topic.cadence = new.cadence
         for locale, text in texts.items():
             topics.describe(topic, locale, *text)
 

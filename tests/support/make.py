@@ -37,6 +37,7 @@ from preference_center.core.vocab import (
     Source,
     Status,
     TopicPolicy,
+    TopicVisibility,
 )
 from preference_center.inbound.spool_rows import SpooledUnsubscribe
 from preference_center.links.minter import Minter
@@ -112,8 +113,9 @@ def id_of(email: str = "ada@example.org") -> UUID:
 
 
 def topic(session: Session, slug: str = "weekly-news", **changes: Any) -> Topic:
-    """Add a topic; policy and cadence may be strings."""
-    for name, vocabulary in (("policy", TopicPolicy), ("cadence", Cadence)):
+    """Add a topic; policy, cadence and visibility may be strings."""
+    words = (("policy", TopicPolicy), ("cadence", Cadence), ("visibility", TopicVisibility))
+    for name, vocabulary in words:
         if name in changes:
             changes[name] = vocabulary(changes[name])
     new = topics.NewTopic(slug, changes.pop("name", topics.name_from_slug(slug)))

@@ -40,6 +40,7 @@ TOPIC = TopicPreference(
     description="",
     archived=False,
     offered=True,
+    internal=False,
     received=True,
     frequency=Frequency.EVERY,
     paused_until=None,

@@ -15,6 +15,7 @@ from preference_center.core.vocab import (
     Source,
     Status,
     TopicPolicy,
+    TopicVisibility,
 )
 from preference_center.store.tables.base import Base, Slug, Word, one_of
 
@@ -33,12 +34,13 @@ class Topic(Base):
     __table_args__ = (
         one_of("policy", TopicPolicy),
         one_of("cadence", Cadence),
+        one_of("visibility", TopicVisibility),
     )
 
     slug: Mapped[str] = mapped_column(Slug, primary_key=True)
     policy: Mapped[TopicPolicy] = mapped_column(Word(TopicPolicy, 8))
     cadence: Mapped[Cadence] = mapped_column(Word(Cadence), server_default=Cadence.IRREGULAR)
-    public: Mapped[bool]
+    visibility: Mapped[TopicVisibility] = mapped_column(Word(TopicVisibility, 8))
     change_notices: Mapped[bool]
     code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
     created_at: Mapped[datetime]

@@ -288,7 +288,7 @@ def test_an_import_reports_findings_beyond_its_counts(database_url: str) -> None
         "Unsubscribed, but not on record before: 1. If you expected them to be, "
         "check the spelling of their addresses.",
         "Rows whose id is not a subscriber id and was ignored: 2.",
-        "New topics, private: weekly-news.",
+        "New topics, hidden: weekly-news.",
         "Topics that do not exist: weekly-new. Add them with `topics add`, or use --create-topics.",
         "Unknown words in status: 'cleaned', (an address).",
     ]
@@ -304,7 +304,7 @@ def test_an_import_lists_the_topics_it_creates(database_url: str) -> None:
     rows = ("ada@example.org,weekly-news,subscribed", "ben@example.org,weekly-new,subscribed")
     people = "\n".join(("email,topic,status", *rows))
     dry = run_ok(database_url, *IMPORT, "--dry-run", stdin=people)
-    assert dry.endswith("New topics, private: weekly-new, weekly-news.\n")
+    assert dry.endswith("New topics, hidden: weekly-new, weekly-news.\n")
     assert run_ok(database_url, *IMPORT, stdin=people).endswith(dry.splitlines()[-1] + "\n")
     assert "New topics" not in run_ok(database_url, *IMPORT, stdin=people)
 

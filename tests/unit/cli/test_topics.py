@@ -1,7 +1,8 @@
-"""`topics`: add, list, describe, archive."""
+"""`topics`: add, list, describe, change, archive and delete topics."""
 
 from preference_center.core import topics
 from preference_center.store import Database
+from tests.support import make
 from tests.support.command import run, run_ok
 
 
@@ -19,11 +20,12 @@ def test_an_empty_list_shows_the_command_that_adds_a_topic(database_url: str) ->
 def test_options_set_policy_visibility_and_change_notices(
     database: Database, database_url: str
 ) -> None:
-    options = ("--policy", "opt_out", "--private", "--no-change-notices")
+    options = ("--policy", "opt_out", "--visibility", "internal", "--no-change-notices")
     run_ok(database_url, "topics", "add", "receipts", "--name", "Your receipts", *options)
     with database.reading() as session:
         topic = topics.get(session, "receipts")
-        assert (topic.policy, topic.public, topic.change_notices) == ("opt_out", False, False)
+        assert (topic.policy, topic.visibility) == ("opt_out", "internal")
+        assert topic.change_notices is False
 
 
 def test_a_cadence_can_be_set_and_changed_and_is_listed(
@@ -31,8 +33,8 @@ def test_a_cadence_can_be_set_and_changed_and_is_listed(
 ) -> None:
     run_ok(database_url, "topics", "add", "weekly-news", "--cadence", "weekly")
     assert "(opt_in, weekly, public)" in run_ok(database_url, "topics", "list")
-    output = run_ok(database_url, "topics", "cadence", "weekly-news", "monthly")
-    assert output == "weekly-news is now monthly.\n"
+    output = run_ok(database_url, "topics", "set", "weekly-news", "--cadence", "monthly")
+    assert output == "0 subscribers receive weekly-news now.\nChanged weekly-news.\n"
     with database.reading() as session:
         assert topics.get(session, "weekly-news").cadence == "monthly"
 
@@ -71,11 +73,57 @@ def test_an_impossible_change_is_explained_and_exits_with_2(database_url: str) -
         ("add", "other", "--name", "a\nb"): "a topic needs a name, without line breaks",
         ("archive", "nothing"): "there is no topic 'nothing'",
         ("describe", "nothing"): "there is no topic 'nothing'",
-        ("cadence", "nothing", "weekly"): "there is no topic 'nothing'",
-        ("cadence", "weekly-news", "daily"): "'daily' is not one of",
+        ("set", "nothing", "--cadence", "weekly"): "there is no topic 'nothing'",
+        ("set", "weekly-news", "--cadence", "daily"): "'daily' is not one of",
+        ("set", "weekly-news"): "Nothing to change",
+        ("delete", "nothing"): "there is no topic 'nothing'",
         ("add", "other", "--cadence", "yearly"): "'yearly' is not one of",
     }
     for arguments, why in refused.items():
         result = run(database_url, "topics", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
         assert why in result.stderr
+
+
+def subscribe(database: Database) -> None:
+    """Let one subscriber receive weekly-news, and one have made no choice."""
+    with database.transaction() as session:
+        make.topic(session)
+        make.subscriber(session, "ada@example.org", "weekly-news")
+        make.subscriber(session, "bob@example.org", "offers")
+
+
+def test_a_change_that_emails_more_subscribers_says_so_and_asks(
+    database: Database, database_url: str
+) -> None:
+    subscribe(database)
+    command = ("topics", "set", "weekly-news", "--policy", "opt_out")
+    effect = "1 subscribers receive weekly-news now, 2 after this change.\n"
+    refused = run(database_url, *command, stdin="n\n")
+    assert (refused.exit_code, refused.stdout.startswith(effect)) == (1, True)
+    assert run_ok(database_url, *command, "--yes") == f"{effect}Changed weekly-news.\n"
+    back = run_ok(database_url, "topics", "set", "weekly-news", "--policy", "opt_in")
+    assert back.startswith("2 subscribers receive weekly-news now, 1 after this change.\n")
+
+
+def test_a_topic_is_archived_unarchived_and_published(
+    database: Database, database_url: str
+) -> None:
+    subscribe(database)
+    assert "now, 0 after" in run_ok(database_url, "topics", "archive", "weekly-news")
+    assert "archived 20" in run_ok(database_url, "topics", "list")
+    assert "now, 1 after" in run_ok(database_url, "topics", "unarchive", "weekly-news", "--yes")
+    run_ok(database_url, "topics", "set", "weekly-news", "--visibility", "hidden")
+    assert "irregular, hidden)" in run_ok(database_url, "topics", "list")
+    run_ok(database_url, "topics", "publish", "weekly-news")
+    assert "irregular, public)" in run_ok(database_url, "topics", "list")
+
+
+def test_only_an_unused_topic_can_be_deleted(database: Database, database_url: str) -> None:
+    subscribe(database)
+    run_ok(database_url, "topics", "add", "unused", "--description", "Never sent.")
+    assert run_ok(database_url, "topics", "delete", "unused") == "Deleted unused.\n"
+    assert "unused" not in run_ok(database_url, "topics", "list")
+    refused = run(database_url, "topics", "delete", "weekly-news")
+    assert refused.exit_code == 2
+    assert "has subscribers or emails: archive it" in refused.stderr

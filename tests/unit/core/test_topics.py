@@ -79,7 +79,7 @@ def test_an_unknown_slug_becomes_a_private_opt_in_topic(database: Database) -> N
     with database.transaction() as session:
         topics.ensure(session, ["spring-sale"], make.NOW)
         topic = topics.get(session, "spring-sale")
-        assert (topic.public, topic.policy) == (False, "opt_in")
+        assert (topic.visibility, topic.policy) == ("hidden", "opt_in")
         assert topics.name(topic, "en") == "Spring sale"
 
 

@@ -401,7 +401,7 @@ def test_an_unknown_subscriber_and_topic_are_created(database: Database) -> None
     job.run(read_json_lines(io.BytesIO(file)), refused.append, on_new_topic=made.append)
     assert (made, refused) == (["town-letter"], [])
     with database.reading() as session:
-        assert topics.get(session, "town-letter").public is False
+        assert topics.get(session, "town-letter").visibility == "hidden"
         assert make.events(session, "eve@example.org") == [("unsubscribed", "town-letter")]
 
 

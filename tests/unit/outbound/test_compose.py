@@ -50,6 +50,7 @@ def topic(slug: str, name: str, *, received: bool, since: int | None = None) -> 
         description="",
         archived=False,
         offered=True,
+        internal=False,
         received=received,
         frequency=Frequency.EVERY,
         paused_until=None,

@@ -292,7 +292,9 @@ def attacked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with site.database.transaction() as session:
         for slug in SLUGS:
             policy = "opt_out" if slug == "silence" else "opt_in"
-            make.topic(session, slug, policy=policy, public=slug != "hidden")
+            make.topic(
+                session, slug, policy=policy, visibility="hidden" if slug == "hidden" else "public"
+            )
     yield site
     site.close()
 

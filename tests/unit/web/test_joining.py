@@ -225,7 +225,7 @@ def test_after_unsubscribing_from_all_a_link_starts_one_topic(center: Site) -> N
 
 
 def test_a_forged_form_cannot_start_a_private_topic(center: Site) -> None:
-    center.add_topic("partners", public=False)
+    center.add_topic("partners", visibility="hidden")
     before = center.rows()
     forged = {"topic": "partners", "was-partners": "off", "on-partners": "on"}
     assert center.post(f"{PREFERENCES}/save", data=forged).status_code == 409

@@ -180,7 +180,7 @@ def test_an_unknown_topic_is_recorded_as_a_private_topic(site: Site) -> None:
     assert send(site, link(topic="one-off")).status_code == 200
     assert site.unsubscribed() == ["one-off"]
     with site.database.reading() as session:
-        assert not topics.get(session, "one-off").public
+        assert topics.get(session, "one-off").visibility == "hidden"
 
 
 def test_an_archived_topic_can_be_unsubscribed_from(site: Site) -> None:

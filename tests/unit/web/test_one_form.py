@@ -33,7 +33,7 @@ def pressed(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path.write_bytes(sqlite_template.read_bytes())
     site = Site(f"sqlite:///{path}", languages=("en", "de"))
     for slug in (*NAMES, "letter"):
-        site.add_topic(slug, public=slug != "letter")
+        site.add_topic(slug, visibility="hidden" if slug == "letter" else "public")
     yield site
     site.close()
 

@@ -47,7 +47,7 @@ def test_only_caps_below_the_topics_cadence_are_offered(center: Site) -> None:
 
 
 def test_a_private_topic_is_shown_only_to_its_subscribers(center: Site) -> None:
-    center.add_topic("partners", public=False)
+    center.add_topic("partners", visibility="hidden")
     assert "Partners" not in center.page(PREFERENCES).labels
     with center.database.transaction() as session:
         make.subscriber(session, ADA, "partners")

@@ -209,7 +209,7 @@ def test_nothing_is_promised_that_takes_email_where_none_is_sent(site_with: Site
 @pytest.mark.parametrize("policy", ["private", "archived", "complained"])
 def test_only_a_topic_that_can_start_again_is_promised(site: Site, policy: str) -> None:
     with site.database.transaction() as session:
-        make.topic(session, "letter", public=policy != "private")
+        make.topic(session, "letter", visibility="hidden" if policy == "private" else "public")
         make.subscriber(session, "eve@example.org", "letter", "weekly-news")
     path = posted(site, f"{link(email='eve@example.org', topic='letter')}/leave", scope="topic")
     assert ("choose what you get" in site.page(path).links) is (policy != "private")

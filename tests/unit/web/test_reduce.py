@@ -295,7 +295,7 @@ def test_an_archived_topic_cannot_be_reduced(site: Site) -> None:
 
 def test_a_private_topic_can_be_capped_and_paused(site: Site) -> None:
     with site.database.transaction() as session:
-        make.topic(session, "partners", public=False)
+        make.topic(session, "partners", visibility="hidden")
         make.subscriber(session, "ada@example.org", "partners")
     path = link(topic="partners")
     assert site.page(path).labels == CAPS + PAUSES
