@@ -23,18 +23,16 @@ _HEADS = {
     "opened": "opened",
     LEFT: "left",
     RATE: "per\n1,000",
-    _BEFORE: "\nbefore",
+    _BEFORE: "before",
     "joined": "joined",
     SUBSCRIBERS: "subscribers",
     "reduced": "reduced",
     "paused": "paused",
     "undone": "undone",
     "came_back": "came\nback",
-    "left_after_less": "left after\nless",
+    "left_after_less": "left\nlater",
 }
-_HOW = {column: source.value for source, column in LEFT_BY.items()} | {
-    LEFT_EVERYTHING: "everything at once"
-}
+_HOW = {column: source.value for source, column in LEFT_BY.items()}
 _WHY = {column: code.replace("_", " ") for column, code in REASONS.items()} | {
     "reason_prefer_not_say": "prefer not to say"
 }
@@ -44,11 +42,11 @@ _MEANINGS = {
     _BEFORE: "before: the same of what it is compared with.",
     "opened": "opened: page views of links, including those by mail gateways that scan links.",
     SUBSCRIBERS: "subscribers: at the end.",
-    "left_after_less": "left after less: subscribers who asked for less here and left the topic or "
+    "left_after_less": "left later: subscribers who asked for less here and left the topic or "
     "everything within 30 days.",
 }
 
-_Cells = Mapping[str, str]  # The texts of a row by column; those of nothing are missing.
+_Cells = dict[str, str]  # The texts of a row by column; those of nothing are missing.
 
 
 def lines(rows: Sequence[ReportRow], request: ReportRequest, width: int) -> Iterator[str]:
@@ -73,7 +71,7 @@ class _Table:
     def __init__(self, rows: Sequence[ReportRow], request: ReportRequest, width: int) -> None:
         self._width, self._by = width, request.by
         self._label = "campaign" if request.by is ReportBy.MAILING else request.by.value
-        cells = [*map(_cells, rows), _counted(total(rows))]
+        cells = [*map(_cells, rows), _total(rows)]
         self.columns = [
             name for name in _HEADS if name == LEFT or any(name in each for each in cells)
         ]
@@ -86,23 +84,24 @@ class _Table:
         """Yield the lines of some rows, with their total."""
         named = [(self._name(row), _cells(row), row.counts) for row in rows]
         if len(rows) > 1:
-            named.append(("total", _counted(total(rows)), total(rows)))
+            named.append(("total", _total(rows), total(rows)))
         if self._as_list:
             for name, cells, counts in named:
                 yield from self._item(name, cells, counts)
             return
         for at in (0, 1):
             heads = {each: ("\n" + _HEADS[each]).split("\n")[-2:][at] for each in self.columns}
-            yield self._aligned(self._label if at else "", heads, "")
+            if any(heads.values()):
+                yield self._aligned(self._label if at else "", heads, "")
         for name, cells, _ in named:
             yield self._aligned(name, cells, "-")
-        for title, labels in (("how people left", _HOW), ("why people left", _WHY)):
-            yield from self._said(title, labels, [(name, counts) for name, _, counts in named])
+        for title, words in (("how people left", _how), ("why people left", _why)):
+            yield from self._said(title, [(name, words(counts)) for name, _, counts in named])
 
     def _name(self, row: ReportRow) -> str:
         return {
-            ReportBy.MAILING: row.campaign or "(no campaign)",
-            ReportBy.CAMPAIGN: row.campaign or "(no campaign)",
+            ReportBy.MAILING: row.campaign or "(none)",
+            ReportBy.CAMPAIGN: row.campaign or "(none)",
             ReportBy.TOPIC: row.topic or "(everything)",
             ReportBy.MONTH: row.month,
         }[self._by]
@@ -111,13 +110,10 @@ class _Table:
         numbers = "".join(
             f"  {cells.get(column, nothing):>{self._sizes[column]}}" for column in self.columns
         )
-        return f"  {name:{self._first}}{numbers}"
+        return f"  {name:{self._first}}{numbers}".rstrip()
 
-    def _said(
-        self, title: str, labels: Mapping[str, str], named: Sequence[tuple[str, Counter[str]]]
-    ) -> Iterator[str]:
-        """Yield what the counts of `labels` are, most frequent first, if there are any."""
-        said = [(name, _words(counts, labels)) for name, counts in named]
+    def _said(self, title: str, said: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Yield what is said of each row, if anything is."""
         if any(words for _, words in said):
             yield f"  {title}"
         for name, words in said:
@@ -130,8 +126,9 @@ class _Table:
         yield f"  {name}"
         heads = {column: _HEADS[column].replace("\n", " ").strip() for column in self.columns}
         numbers = ", ".join(f"{heads[each]} {cells[each]}" for each in heads if each in cells)
-        for text in (numbers, _words(counts, _HOW), _words(counts, _WHY)):
-            yield from wrap(text, self._width, initial_indent="    ", subsequent_indent="    ")
+        for title, text in (("", numbers), ("how: ", _how(counts)), ("why: ", _why(counts))):
+            begin = f"    {title}" if text else ""
+            yield from wrap(text, self._width, initial_indent=begin, subsequent_indent="    ")
 
 
 def _size(column: str, rows: Sequence[_Cells]) -> int:
@@ -148,10 +145,25 @@ def _cells(row: ReportRow) -> _Cells:
     return found
 
 
+def _total(rows: Sequence[ReportRow]) -> _Cells:
+    """Return the sums, and the rate of those rows of which it is known how many were emailed."""
+    share = rate(total(row for row in rows if row.counts[EMAILED]))
+    return _counted(total(rows)) | ({} if share is None else {RATE: f"{share:.1f}"})
+
+
 def _counted(counts: Counter[str]) -> _Cells:
     found = {column: f"{counts[column]:,}" for column in _HEADS if counts[column]}
     share = rate(counts)
     return found if share is None else {**found, RATE: f"{share:.1f}"}
+
+
+def _how(counts: Counter[str]) -> str:
+    everything = counts[LEFT_EVERYTHING]
+    return _words(counts, _HOW) + (f" ({everything:,} left everything)" if everything else "")
+
+
+def _why(counts: Counter[str]) -> str:
+    return _words(counts, _WHY)
 
 
 def _words(counts: Counter[str], labels: Mapping[str, str]) -> str:

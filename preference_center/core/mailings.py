@@ -35,8 +35,8 @@ def load(session: Session, drafts: Collection[Draft], now: datetime) -> None:
         Claim.claimed_at > now - 2 * MAX_AGE,
         Claim.released_at.is_(None),
     )
-    for subscriber_id, *mailing in session.execute(claims):
-        by_id[subscriber_id].mailings.append(tuple(mailing))
+    for subscriber_id, claimed_at, topic, campaign in session.execute(claims):
+        by_id[subscriber_id].mailings.append((claimed_at, topic, campaign))
 
 
 def named(draft: Draft, context: ChangeContext, topic: str | None) -> ChangeContext:

@@ -162,9 +162,11 @@ def _read(session: Session, request: ReportRequest, selected: ReportFilter) -> C
 def _rows(session: Session, request: ReportRequest, counts: Counts) -> list[ReportRow]:
     ends: dict[Key, int] = {}
     if request.by in (ReportBy.TOPIC, ReportBy.MONTH):
-        months = (month for month, *_ in counts.rows)
+        months = [month for month, *_ in counts.rows]
         ends = report_counts.subscribers_at_end(session, request.by, request.filter, months)
-    keys = {*counts.rows, *(key for key, number in ends.items() if number and key[1])}
+    keys = set(counts.rows)
+    if request.campaign is None:  # Also topics and months with subscribers, but without events.
+        keys.update(key for key, number in ends.items() if key[0] or (key[1] and number))
     return [
         ReportRow(
             topic=key[1],

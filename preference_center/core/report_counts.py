@@ -4,7 +4,7 @@ No subscriber is named. Memory use depends on the number of topics and campaigns
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -117,19 +117,22 @@ class _Reader:
 
 
 def subscribers_at_end(
-    session: Session, by: ReportBy, selected: ReportFilter, months: Iterator[str]
+    session: Session, by: ReportBy, selected: ReportFilter, months: Collection[str]
 ) -> dict[Key, int]:
-    """Return how many subscribers there were at the end of each month, or of the period by topic.
+    """Return how many subscribers there were at the end, by topic or month.
 
-    The row of a month without a selected topic, and that of no topic, counts each subscriber once
-    who received anything.
+    Months are those given, and those of the period in which the number has changed. The row of a
+    month without a selected topic, and that of no topic, counts each subscriber once who received
+    anything.
     """
     if by is ReportBy.TOPIC:
         found = session.execute(report_queries.subscribers(selected))
         return {("", topic, ""): int(count) for topic, count in found}
     changes = list(session.execute(report_queries.subscribers_by_month(selected)))
+    first = f"{selected.since:%Y-%m}" if selected.since is not None else ""
+    shown = {*months, *(month for month, _ in changes if month >= first)}
     return {
-        (month, "", ""): int(sum(count for at, count in changes if at <= month)) for month in months
+        (month, "", ""): int(sum(count for at, count in changes if at <= month)) for month in shown
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.store import sets, write_last
+from preference_center.store.pipelines import pipeline
 from preference_center.store.tables import Base, EmailedCount, LedgerCount, SubscriberCount
 
 # Each connection has a slot of its own, so that no transaction waits for another's counts: not for
@@ -71,6 +72,8 @@ def _write(session: Session) -> None:
     """Write the counts in a fixed order, so that no two transactions deadlock."""
     counts = session.info.pop(_COUNTS)
     slot = session.connection().info.setdefault(_SLOT, secrets.randbelow(SLOTS))
-    for table in _TABLES:
-        found = sorted(counts.get(table, {}).items())
-        sets.add_counts(session, table, [(*key, slot, number) for key, number in found if number])
+    with pipeline(session.connection()):
+        for table in _TABLES:
+            found = sorted(counts.get(table, {}).items())
+            rows = [(*key, slot, number) for key, number in found if number]
+            sets.add_counts(session, table, rows)

@@ -143,7 +143,7 @@ def test_every_unsubscribe_counts_by_its_source(database: Database, source: Sour
     assert everything.counts == {LEFT: 2, left_by: 2, LEFT_EVERYTHING: 2}
 
 
-@pytest.mark.parametrize("source", set(Source) - set(OWN_SOURCES))
+@pytest.mark.parametrize("source", sorted(set(Source) - set(OWN_SOURCES)))
 def test_other_actions_count_only_if_subscribers_made_them(
     database: Database, source: Source
 ) -> None:
@@ -159,7 +159,10 @@ def test_actions_of_an_erased_subscriber_still_count(database: Database) -> None
         _reduce(session, Pause.TWO_WEEKS)
         make.unsubscribe(session, campaign="47")
         erasure.erase(session, [make.id_of()], Source.CLI, make.NOW)
-    assert _report(database) == {("weekly-news", "47"): {"paused": 1, "left": 1}}
+    assert _report(database) == {
+        ("weekly-news", "47"): {"paused": 1, "left": 1},
+        ("", ""): {"left": 1},  # by the erasure
+    }
 
 
 def test_the_slots_of_all_writers_are_summed(database: Database) -> None:
@@ -342,7 +345,7 @@ def test_every_line_has_every_column_and_topics_are_sorted(database: Database) -
             line.cells(ReportRequest().columns) for line in report.load(session, ReportRequest())
         ]
     assert {tuple(row) for row in cells} == {ReportRequest().columns}
-    keys = [(row["topic"], row["campaign"]) for row in cells]
+    keys = [(row["topic"], row["campaign"]) for row in cells if row["campaign"]]
     assert keys == [(slug, campaign) for slug in ("a", "a-b", "b", "") for campaign in "12"]
 
 
@@ -369,7 +372,7 @@ def _add_many(database: Database, people: int) -> None:
 
 
 @pytest.mark.integration
-def test_a_report_takes_four_statements_and_constant_memory(database: Database) -> None:
+def test_a_report_takes_seven_statements_and_constant_memory(database: Database) -> None:
     _add_many(database, 6_000)
     statements: list[str] = []
     with database.reading() as session:
@@ -381,7 +384,7 @@ def test_a_report_takes_four_statements_and_constant_memory(database: Database) 
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert [line.counts["left_after_less"] for line in lines] == [300] * 20
-    assert sum(statement.startswith("SELECT") for statement in statements) == 4
+    assert sum(statement.startswith("SELECT") for statement in statements) == 7
     assert peak < 2_000_000  # a batch of rows at a time
 
 
