@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import (
     audience,
     bounces,
+    campaigns,
     dedup,
     fetches,
     inbound_counts,
@@ -39,6 +40,7 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.campaigns import Campaign
 from preference_center.core.processes import Process, Waiting
 from preference_center.core.vocab import BounceSeverity, FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
@@ -175,6 +177,7 @@ def _fill(database: Database) -> None:
         for seq in (1, 2):
             reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
+        campaigns.record(session, Campaign("offers", "first", make.NOW.date(), "", 2))
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         make.bounce(session, bounce, email="cem@example.org")
         make.subscriber(session, "dan@example.org")
