@@ -13,7 +13,7 @@ from preference_center.util.text import is_one_line
 
 @click.group("campaigns")
 def campaigns_group() -> None:
-    """Record and list mailings: their dates, senders and numbers of emails."""
+    """Record and list mailings, for the report."""
 
 
 @campaigns_group.command("set")
@@ -23,7 +23,7 @@ def campaigns_group() -> None:
 @click.option("--sender", default="", help="The program or the person that sent it.")
 @click.option("--sent", type=click.IntRange(0, MAX_SENT), help="How many emails were sent.")
 def set_campaign(name: str, topic: str, at: datetime, sender: str, sent: int | None) -> None:
-    """Record the mailing NAME, which is its campaign in links, or replace what is on record.
+    """Record or replace the mailing NAME, which is its campaign in links.
 
     A mailing whose emails were claimed by `audience --claim` needs no number: the report
     counts its claims.

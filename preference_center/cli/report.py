@@ -64,7 +64,7 @@ def report(
     file_format: str,
     output: str,
 ) -> None:
-    """Show how many were emailed, who left and how, who joined, and why people left.
+    """Show who was emailed, joined and left, how, and why.
 
     Every unsubscribe counts, whatever its source. Other changes count if subscribers made
     them themselves. The rate is how many of 1,000 emailed left by a page, one-click, email,

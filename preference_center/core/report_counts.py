@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from preference_center.core.stayed import left_soon_after_less
 from preference_center.core.vocab import Event, ReasonCode, ReportBy, Scope, Source
 from preference_center.store import report_queries
-from preference_center.store.report_queries import ReportFilter
+from preference_center.store.report_queries import ReportFilter, day_of
 
 EMAILED, LEFT, LEFT_EVERYTHING, JOINED = "emailed", "left", "left_everything", "joined"
 LEFT_AFTER_LESS = "left_after_less"
@@ -110,7 +110,7 @@ class _Reader:
         """Yield month, topic, campaign, number of emails and first day."""
         yield from self._stream(report_queries.emailed(self.selected, by_month=self._by_month))
         for day, topic, campaign, number in self._stream(report_queries.sent(self.selected)):
-            yield f"{day:%Y-%m}", topic, campaign, number, day
+            yield day.isoformat()[:7], topic, campaign, number, day
 
     def _stream(self, query: report_queries.AnySelect) -> Iterator[Any]:
         return iter(self.session.execute(query.execution_options(yield_per=_FETCH_SIZE)))
@@ -129,7 +129,7 @@ def subscribers_at_end(
         found = session.execute(report_queries.subscribers(selected))
         return {("", topic, ""): int(count) for topic, count in found}
     changes = list(session.execute(report_queries.subscribers_by_month(selected)))
-    first = f"{selected.since:%Y-%m}" if selected.since is not None else ""
+    first = day_of(selected.since).isoformat()[:7] if selected.since is not None else ""
     shown = {*months, *(month for month, _ in changes if month >= first)}
     return {
         (month, "", ""): int(sum(count for at, count in changes if at <= month)) for month in shown

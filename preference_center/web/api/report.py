@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from preference_center.core import after_leaving, report
 from preference_center.core.after_leaving import EmailedAfterLeaving
@@ -26,9 +26,15 @@ from preference_center.web.api.routes import Call, Routes, Uses
 routes = Routes()
 
 DEFAULT_PERIOD = timedelta(days=7)
-# So that a day, or a period as long, can be added or subtracted.
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(4000, 1, 1, tzinfo=UTC)
-Time = Annotated[AwareDatetime, Field(ge=_EARLIEST, le=_LATEST)]
+
+
+def _limited(at: datetime) -> datetime:
+    """Return a time to which days can be added. Nothing is on record before or after it."""
+    return min(max(at, _EARLIEST), _LATEST)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_limited)]
 
 
 class ReportQuery(Query):
