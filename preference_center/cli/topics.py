@@ -164,9 +164,10 @@ def unarchive(slug: str, yes: bool) -> None:
 @topics_group.command()
 @click.argument("slug")
 def delete(slug: str) -> None:
-    """Delete the topic SLUG, if no subscriber has a choice about it and no email was claimed.
+    """Delete the topic SLUG, which must be unused.
 
-    Archive a topic that was used: its links must go on working.
+    A topic that a subscriber has made a choice about, or that an email was claimed for, can
+    only be archived.
     """
     with opened_database() as (_, database), database.transaction() as session:
         topic_changes.delete(session, topics.get(session, slug))

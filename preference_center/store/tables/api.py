@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.vocab import ApiKeyKind
@@ -34,14 +34,15 @@ class ApiKeyRow(Base):
 class IdempotentRequest(Base):
     """A write with an `Idempotency-Key`: in flight until `lease_until`, or answered.
 
-    `about` is the subscriber in the answer, if there is one: erasing them deletes the row. It has
-    no foreign key, because the table is not divided by subscriber on a sharded engine.
+    `about` is the subscriber in the answer, if there is one: erasing them deletes the row. There
+    are no foreign keys, because the table is not divided by subscriber on a sharded engine, and
+    keys are never deleted.
     """
 
     __tablename__ = "idempotent_requests"
     __table_args__ = (Index(None, "created_at"), Index(None, "about"))
 
-    api_key: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"), primary_key=True)
+    api_key: Mapped[UUID] = mapped_column(primary_key=True)
     route: Mapped[str] = mapped_column(String(100), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))

@@ -104,7 +104,8 @@ def _text(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if len(kinds) != 1:
         return schema
-    return {name: schema[name] for name in schema if name not in ("anyOf", "default")} | kinds[0]
+    described = {name: schema[name] for name in schema if name not in ("anyOf", "default")}
+    return {**described, **kinds[0]}
 
 
 def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:

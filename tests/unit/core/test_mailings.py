@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import audience, ledger, topics
 from preference_center.core.bounces import Bounce
-from preference_center.core.vocab import BounceSeverity, Source
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Source
 from preference_center.store import Database
 from tests.support import make
 

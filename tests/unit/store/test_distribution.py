@@ -26,11 +26,11 @@ from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, record_deliveries
 from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.recovery import BounceFilter
 from preference_center.core.report import ReportRequest
 from preference_center.core.stayed import stayed
 from preference_center.core.vocab import (
-    BounceSeverity,
     Frequency,
     Pause,
     ReasonCode,

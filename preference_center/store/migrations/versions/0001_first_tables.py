@@ -106,9 +106,6 @@ def _create_idempotent_requests() -> None:
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
         sa.Column("about", sa.Uuid(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["api_key"], ["api_keys.id"], name=op.f("fk_idempotent_requests_api_key")
-        ),
         sa.PrimaryKeyConstraint("api_key", "route", "key", name=op.f("pk_idempotent_requests")),
     )
     op.create_index(op.f("ix_idempotent_requests_about"), "idempotent_requests", ["about"])
