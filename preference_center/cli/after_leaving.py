@@ -10,8 +10,8 @@ import click
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import opened_output, write_rows
 from preference_center.core import after_leaving, topics
-from preference_center.core.after_leaving import EmailedAfterLeaving
-from preference_center.core.vocab import LeftWhen, Scope
+from preference_center.core.after_leaving import EmailedAfterLeaving, LeftWhen
+from preference_center.core.vocab import Scope
 
 _WHEN = {
     LeftWhen.RECORDED_LATER: "the unsubscribe reached this database after the claim",

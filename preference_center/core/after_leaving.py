@@ -7,6 +7,7 @@ the database after the claim can have been made before it: by an import, or from
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import groupby, islice
 from operator import attrgetter
 from uuid import UUID
@@ -14,11 +15,19 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core.consent import CLOCK_DIFFERENCE
-from preference_center.core.vocab import LeftWhen, Scope, Source
+from preference_center.core.vocab import Scope, Source
 from preference_center.store import leaving_queries
 from preference_center.store.report_queries import ReportFilter
 
 _FETCH_SIZE = 1000  # rows
+
+
+class LeftWhen(StrEnum):
+    """How an email could be claimed although its subscriber had left."""
+
+    RECORDED_LATER = "recorded_later"  # The unsubscribe reached the database after the claim.
+    SAME_MOMENT = "same_moment"  # It was being recorded when the email was claimed.
+    ON_RECORD = "on_record"  # It was on record: the audience check was at fault.
 
 
 @dataclass(frozen=True)

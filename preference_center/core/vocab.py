@@ -184,14 +184,6 @@ class ReportBy(StrEnum):
     MONTH = "month"
 
 
-class LeftWhen(StrEnum):
-    """How an email could be claimed although its subscriber had left."""
-
-    RECORDED_LATER = "recorded_later"  # The unsubscribe reached the database after the claim.
-    SAME_MOMENT = "same_moment"  # It was being recorded when the email was claimed.
-    ON_RECORD = "on_record"  # It was on record: the audience check was at fault.
-
-
 class ReceiptState(StrEnum):
     """Whether the changes of a receipt still hold, and whether they can be undone."""
 

@@ -7,13 +7,12 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from preference_center.core import after_leaving, report
-from preference_center.core.after_leaving import EmailedAfterLeaving
+from preference_center.core.after_leaving import EmailedAfterLeaving, LeftWhen
 from preference_center.core.report import ReportRequest, ReportRow
 from preference_center.core.report_counts import LEFT_BY, REASONS
 from preference_center.core.vocab import (
     ApiKeyKind,
     ApiScope,
-    LeftWhen,
     ReasonCode,
     ReportBy,
     Scope,

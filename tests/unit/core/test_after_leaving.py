@@ -9,8 +9,8 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from preference_center.core import after_leaving, audience, topics
-from preference_center.core.after_leaving import EmailedAfterLeaving
-from preference_center.core.vocab import LeftWhen, Scope, Source
+from preference_center.core.after_leaving import EmailedAfterLeaving, LeftWhen
+from preference_center.core.vocab import Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from tests.support import make
