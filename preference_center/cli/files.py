@@ -1,18 +1,19 @@
 """Input and output of commands: files, progress bars, refused rows and warnings."""
 
+import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import click
 
 from preference_center.data.output_files import text_file
-from preference_center.data.tabular import RefusedRow, Row
+from preference_center.data.tabular import CsvWriter, RefusedRow, Row
 
 MAX_SHOWN_ROWS = 20
 
@@ -69,6 +70,18 @@ def opened_output(target: str) -> Iterator[TextIO]:
     yield text
     text.flush()
     text.detach()
+
+
+def write_rows(
+    file: TextIO, file_format: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write rows as `csv`, safe to open in a spreadsheet, or as a list of objects in `json`."""
+    if file_format == "json":
+        file.write(json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n")
+        return
+    writer = CsvWriter(file, columns, escape=True)
+    for row in rows:
+        writer.write({name: "" if value is None else value for name, value in row.items()})
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "api-keys": ("api_keys", "api_keys_group", "Create, list and revoke keys of the JSON API."),
     "audience": ("audience", "audience", "Say who may be emailed now."),
+    "campaigns": ("campaigns", "campaigns_group", "Record and list mailings, for the report."),
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
     "erase": ("subscribers", "erase", "Erase a subscriber permanently."),
@@ -30,7 +31,7 @@ COMMANDS = {
     ),
     "receive": ("receive", "receive", "Process one message that a mail server pipes in."),
     "replay": ("replay", "replay", "Re-apply unsubscribes that a restored backup has lost."),
-    "report": ("report", "report", "Show who left, asked for less or came back, and why."),
+    "report": ("report", "report", "Show who was emailed, joined and left, how, and why."),
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),

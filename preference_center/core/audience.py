@@ -1,5 +1,6 @@
 """Decide who may be emailed now. An address that cannot be checked is not emailed."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, subscribers, topics
+from preference_center.core import domain_hold, rollups, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.vocab import Decision, DecisionReason, Status, TopicPolicy
 from preference_center.store import Database, queries, sets
@@ -112,6 +113,7 @@ def _claim(
     new = [each for each in allowed if each not in claimed]
     rows = [(each, topic.slug, campaign, now, None) for each in new]
     sets.upsert(session, Claim, rows)
+    rollups.count_emailed(session, topic.slug, campaign, {now: len(new)})
     domain_hold.count_claims(session, (verdicts[each].email for each in new), now)
 
 
@@ -127,7 +129,10 @@ def release(
         Claim.campaign == campaign,
         Claim.released_at.is_(None),
     )
-    return len(session.scalars(claims.values(released_at=now).returning(Claim.subscriber_id)).all())
+    found = session.scalars(claims.values(released_at=now).returning(Claim.claimed_at)).all()
+    times = {at: -number for at, number in Counter(found).items()}
+    rollups.count_emailed(session, topic.slug, campaign, times)
+    return len(found)
 
 
 def _verdicts(

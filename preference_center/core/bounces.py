@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, or_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_records, bounce_rule, consent, domain_hold
+from preference_center.core import bounce_records, bounce_rule, consent, domain_hold, mailings
 from preference_center.core.bounce_history import BounceHistory, FailedMailing
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
 from preference_center.core.change import ChangeContext, Target
@@ -66,6 +66,7 @@ class RecordBounce(Change[BounceEffect]):
         drafts = [draft for _, draft in made]
         domains = {_domain(change.bounce, draft.subscriber) for change, draft in made}
         bounce_records.load(session, drafts, domains - {""}, now)
+        mailings.load(session, drafts, now)
 
     @classmethod
     def store(cls, session: Session, made: Sequence[tuple[Self, Draft]], now: datetime) -> None:
@@ -135,7 +136,8 @@ def _count(
 
 
 def _suppress(draft: Draft, scope: Scope, bounce: Bounce, now: datetime) -> None:
-    consent.end_consent(draft, Target(scope), _context(bounce, now))
+    context = mailings.named(draft, _context(bounce, now), bounce.topic)
+    consent.end_consent(draft, Target(scope), context)
 
 
 def _context(bounce: Bounce, now: datetime) -> ChangeContext:

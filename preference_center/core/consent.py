@@ -1,10 +1,13 @@
 """End consent, or record consent that a sender imports. Every channel ends consent through here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Self
 
-from preference_center.core import history, ledger
+from sqlalchemy.orm import Session
+
+from preference_center.core import history, ledger, mailings
 from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.draft import Change, Draft
 from preference_center.core.ledger import LedgerEntry
@@ -32,7 +35,13 @@ class Unsubscribe(Change[ChangeResult]):
         return first_row_to_end(subscriber, [self.target], self.context)
 
     def make(self, draft: Draft) -> ChangeResult:
-        return end_consent(draft, self.target, self.context)
+        context = mailings.named(draft, self.context, self.target.topic)
+        return end_consent(draft, self.target, context)
+
+    @classmethod
+    def load(cls, session: Session, made: Sequence[tuple[Self, Draft]], now: datetime) -> None:
+        unnamed = [draft for change, draft in made if mailings.is_unnamed(change.context)]
+        mailings.load(session, unnamed, now)
 
 
 def first_row_to_end(

@@ -48,6 +48,7 @@ class Draft:
         requests: emails that the subscriber asked for: kind and topic.
         language: the language that the subscriber chose for these emails, or None.
         bounces: what is known of earlier bounces, if a change needs it.
+        mailings: when emails were claimed, with topic and campaign, if a change needs them.
         erased_domain: the domain of an address that was erased, "" if it was unknown, else None.
     """
 
@@ -65,6 +66,7 @@ class Draft:
     requests: list[tuple[OutboxKind, str]] = field(default_factory=list)
     language: str | None = None
     bounces: BounceHistory | None = None
+    mailings: list[tuple[datetime, str, str]] = field(default_factory=list)
     erased_domain: str | None = None
 
     @property

@@ -8,6 +8,8 @@ Refusal
 │   └── InvalidTopicError
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
 ├── InvalidReasonError
+├── InvalidCampaignError        its name is one of our own
+├── ReportRefusal
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
@@ -48,6 +50,14 @@ class InvalidTopicError(TopicRefusal):
 
 class CursorExpiredError(Refusal):
     """A cursor of the feed is older than the events that are kept, or newer than the last one."""
+
+
+class InvalidCampaignError(Refusal):
+    """A campaign has a name that this installation uses itself."""
+
+
+class ReportRefusal(Refusal):
+    """A report cannot be made as asked."""
 
 
 class InvalidReasonError(Refusal):

@@ -1,43 +1,79 @@
-"""Count ledger rows by day, so that a report and a page need not count the ledger.
+"""Count what is recorded by day, so that a report and a page need not count subscribers' rows.
 
-A count names no subscriber. An erasure does not change it.
+A count names no subscriber. An erasure does not change those of the ledger and of emails.
 """
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable
-from datetime import UTC, date
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core.vocab import Event, Scope, Source
 from preference_center.store import sets, write_last
-from preference_center.store.tables import LedgerCount
+from preference_center.store.pipelines import pipeline
+from preference_center.store.tables import Base, EmailedCount, LedgerCount, SubscriberCount
 
 # Each connection has a slot of its own, so that no transaction waits for another's counts: not for
 # one that is long, nor for one whose client has lost the network. Few connections have the same.
 SLOTS = 1000
 _SLOT = "slot"  # In the connection's `info`.
-_Key = tuple[date, str, str, Event, Scope, Source]  # All but the slot; the day is in UTC.
-_COUNTS = "ledger_counts"
+_Counts = Mapping[tuple[Any, ...], int]  # By all columns of the key but the slot; days are in UTC.
+_COUNTS = "counts"  # In the session's `info`.
+_TABLES: tuple[type[Base], ...] = (EmailedCount, LedgerCount, SubscriberCount)
 
 
 def count(session: Session, rows: Iterable[tuple[Any, ...]]) -> None:
     """Count new ledger rows, given with all columns, at the end of the transaction."""
-    if added := Counter(map(_key, rows)):
-        session.info.setdefault(_COUNTS, Counter()).update(added)
-        write_last(session, _write)
+    _add(session, LedgerCount, Counter(map(_key, rows)))
 
 
-def _key(row: tuple[Any, ...]) -> _Key:
+def count_emailed(
+    session: Session, topic: str, campaign: str, times: Mapping[datetime, int]
+) -> None:
+    """Add how many emails were claimed at some times; those released are negative."""
+    counts = Counter[tuple[Any, ...]]()
+    for at, number in times.items():
+        counts[day_of(at), topic, campaign] += number
+    _add(session, EmailedCount, counts)
+
+
+def count_subscribers(
+    session: Session, changes: Iterable[tuple[set[str], set[str]]], now: datetime
+) -> None:
+    """Count who receives what, given the topics that each subscriber received before and after."""
+    day, counts = day_of(now), Counter[tuple[Any, ...]]()
+    for before, after in changes:
+        counts.update((day, topic) for topic in after - before)
+        counts.subtract((day, topic) for topic in before - after)
+        counts[day, ""] += bool(after) - bool(before)
+    _add(session, SubscriberCount, counts)
+
+
+def day_of(at: datetime) -> date:
+    """Return the UTC day of a time."""
+    return at.astimezone(UTC).date()
+
+
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
     _, _, event, scope, topic, source, campaign, _, recorded_at, *_ = row
-    return recorded_at.astimezone(UTC).date(), topic or "", campaign or "", event, scope, source
+    return day_of(recorded_at), topic or "", campaign or "", event, scope, source
+
+
+def _add(session: Session, table: type[Base], counts: _Counts) -> None:
+    if any(counts.values()):
+        added: dict[type[Base], Counter[tuple[Any, ...]]] = session.info.setdefault(_COUNTS, {})
+        added.setdefault(table, Counter()).update(counts)
+        write_last(session, _write)
 
 
 def _write(session: Session) -> None:
     """Write the counts in a fixed order, so that no two transactions deadlock."""
-    counts: Counter[_Key] = session.info.pop(_COUNTS)
+    counts = session.info.pop(_COUNTS)
     slot = session.connection().info.setdefault(_SLOT, secrets.randbelow(SLOTS))
-    rows = [(*key, slot, number) for key, number in sorted(counts.items())]
-    sets.add_counts(session, LedgerCount, rows)
+    with pipeline(session.connection()):
+        for table in _TABLES:
+            found = sorted(counts.get(table, {}).items())
+            rows = [(*key, slot, number) for key, number in found if number]
+            sets.add_counts(session, table, rows)

@@ -114,6 +114,17 @@ class Loaded:
     subscriptions: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     suppressions: dict[Scope, tuple[Any, ...]] = field(default_factory=dict)
 
+    @property
+    def received(self) -> set[str]:
+        """Return the topics that the subscriber is subscribed to, unless a suppression ends all."""
+        if self.suppressions:
+            return set()
+        return {
+            topic
+            for topic, (_, status, *_) in self.subscriptions.items()
+            if status == Status.SUBSCRIBED
+        }
+
     @classmethod
     def of(cls, subscriber: Subscriber) -> "Loaded":
         """Return the current values of a subscriber."""

@@ -190,6 +190,15 @@ class ReasonCode(StrEnum):
     PREFER_NOT_SAY = "prefer_not_say"
 
 
+class ReportBy(StrEnum):
+    """What each row of the report is about."""
+
+    MAILING = "mailing"  # One campaign of one topic.
+    CAMPAIGN = "campaign"  # All mailings with the same campaign, whatever their topics.
+    TOPIC = "topic"
+    MONTH = "month"
+
+
 class ReceiptState(StrEnum):
     """Whether the changes of a receipt still hold, and whether they can be undone."""
 

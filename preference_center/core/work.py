@@ -83,7 +83,7 @@ def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]
     rows = [row for each in kept for row in each.rows]
     rollups.count(session, rows)
     with pipeline(session.connection()):
-        _write_state(session, kept)
+        _write_state(session, kept, now)
         sets.insert(session, tables.LedgerRow, rows)
         sets.insert(session, tables.LedgerDetail, [row for each in kept for row in each.details])
         sets.insert(session, tables.EventRow, [row for each in kept for row in each.events])
@@ -123,9 +123,11 @@ def _by_subscriber(rows: Iterable[_Values]) -> Mapping[UUID, list[_Values]]:
     return found
 
 
-def _write_state(session: Session, drafts: Sequence[Draft]) -> None:
+def _write_state(session: Session, drafts: Sequence[Draft], at: datetime) -> None:
     """Write the rows that differ from those that were loaded, and delete those that are gone."""
     known = [(each.loaded, Loaded.of(each.subscriber)) for each in drafts]
+    received = ((loaded.received, now.received) for loaded, now in known)
+    rollups.count_subscribers(session, received, at)
     own = [now.own for loaded, now in known if now.own and loaded.own not in (None, now.own)]
     sets.update(session, tables.SubscriberRow, own)
     ids = [each.subscriber.subscriber_id for each in drafts]

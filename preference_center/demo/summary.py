@@ -2,22 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from preference_center.core.vocab import ReasonCode
-from preference_center.data import report
-from preference_center.data.report import EVENT_COLUMNS, REASONS, ReportRow, Stayed, total
+from preference_center.core import report
+from preference_center.core.report import EVENT_COLUMNS, ReportRequest, ReportRow, total
+from preference_center.core.report_counts import EMAILED, LEFT, LEFT_BY, REASONS
+from preference_center.core.stayed import Stayed, stayed
+from preference_center.core.vocab import OWN_SOURCES, ReasonCode
 from preference_center.demo.company import TOPICS
 from preference_center.store import report_queries
 from preference_center.store.report_queries import ReportFilter
 
 NEWEST = 12
 _NOTES = 4
-EMAILED = "emailed"  # The column of claimed emails.
 COLUMNS = (EMAILED, *EVENT_COLUMNS)
 RATES = ("left", "reduced", "paused")  # The columns that are shown as a share of the emails, too.
 
@@ -61,11 +62,19 @@ class Summary:
 
 def load(session: Session) -> Summary:
     """Return the whole report."""
-    emailed, stayed = report.emailed(session), report.stayed(session)
-    rows = report.rows(session)
-    for row in rows:
-        row.counts[EMAILED] += emailed.get((row.topic, row.campaign), 0)
-    return Summary(sum(stayed.values(), Stayed(0, 0, 0)), by_topic(rows, stayed, _notes(session)))
+    known = stayed(session)
+    rows = [
+        row for row in map(_own, report.load(session, ReportRequest())) if any(row.counts.values())
+    ]
+    nobody = Stayed(0, 0, 0)
+    return Summary(sum(known.values(), nobody), by_topic(rows, known, _notes(session)))
+
+
+def _own(row: ReportRow) -> ReportRow:
+    """Return a row that counts only those who left by their own choice."""
+    shown = Counter({name: row.counts[name] for name in (*COLUMNS, *REASONS)})
+    shown[LEFT] = sum(row.counts[LEFT_BY[source]] for source in OWN_SOURCES)
+    return replace(row, counts=shown)
 
 
 def by_topic(

@@ -1,21 +1,34 @@
-"""The queries of the report: counts by topic and campaign, and a stream by subscriber."""
+"""The queries of the report: counts by topic and campaign, and a stream by subscriber.
+
+Counts begin with the month, as `2026-11`, or "" unless they are asked for by month.
+"""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Subquery, and_, case, distinct, func, or_, select, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import (
+    Select,
+    String,
+    Subquery,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
 
-from preference_center.core.vocab import Event, Source
+from preference_center.core.vocab import Event
 from preference_center.store.tables import (
     AnonymizedReason,
-    Claim,
+    CampaignRow,
+    EmailedCount,
     LedgerCount,
-    LedgerRow,
     PageView,
     Reason,
+    SubscriberCount,
 )
 
 AnySelect = Select[*tuple[Any, ...]]
@@ -35,96 +48,91 @@ class ReportFilter:
     until: datetime | None = None
 
 
-def page_views(wanted: ReportFilter) -> AnySelect:
-    """Return the number of page views: topic, campaign, count."""
-    statement: AnySelect = select(PageView.topic, PageView.campaign, func.sum(PageView.count))
+def page_views(wanted: ReportFilter, *, by_month: bool) -> AnySelect:
+    """Return the number of page views: month, topic, campaign, count."""
+    statement = _sums(PageView, PageView.hour, (), by_month=by_month)
     if wanted.since is not None:
         statement = statement.where(PageView.hour > wanted.since - timedelta(hours=1))
     if wanted.until is not None:
         statement = statement.where(PageView.hour < wanted.until)
-    return _of(statement, PageView, wanted).group_by(PageView.topic, PageView.campaign)
+    return _of(statement, PageView, wanted)
 
 
-def events(
-    wanted: ReportFilter, kinds: Collection[Event], sources: Collection[Source]
-) -> AnySelect:
-    """Return the number of events: topic, campaign, event, scope, count."""
-    by = (LedgerCount.topic, LedgerCount.campaign, LedgerCount.event, LedgerCount.scope)
-    statement: AnySelect = select(*by, func.sum(LedgerCount.count)).where(
-        LedgerCount.event.in_(kinds), LedgerCount.source.in_(sources)
-    )
-    if wanted.since is not None:
-        statement = statement.where(LedgerCount.day >= _day(wanted.since))
-    if wanted.until is not None:
-        statement = statement.where(LedgerCount.day <= _last_day(wanted.until))
-    return _of(statement, LedgerCount, wanted).group_by(*by)
+def events(wanted: ReportFilter, kinds: Collection[Event], *, by_month: bool) -> AnySelect:
+    """Return the number of events: month, topic, campaign, count, event, scope, source.
 
-
-def left_after(
-    wanted: ReportFilter, less: Collection[Event], sources: Collection[Source]
-) -> AnySelect:
-    """Return each unsubscribe that followed an event of `less` by the same subscriber.
-
-    Columns: subscriber_id; topic, campaign and asked_at of the event; left_at. `wanted` selects
-    the event; the unsubscribe may come after `until`. Rows are ordered by subscriber. Events of
-    erased subscribers no longer have a topic and are left out.
+    Those of all topics at once, which have no topic, are returned whatever topic is wanted.
     """
-    asked, left = aliased(LedgerRow), aliased(LedgerRow)
-    later = and_(
-        left.subscriber_id == asked.subscriber_id,
-        left.seq > asked.seq,
-        left.event == Event.UNSUBSCRIBED,
-        left.source.in_(sources),
-        or_(left.topic == asked.topic, left.scope == "all"),
+    by = (LedgerCount.event, LedgerCount.scope, LedgerCount.source)
+    statement = _sums(LedgerCount, LedgerCount.day, by, by_month=by_month)
+    statement = statement.where(LedgerCount.event.in_(kinds))
+    if wanted.topic is not None:
+        statement = statement.where(LedgerCount.topic.in_((wanted.topic, "")))
+    anywhere = replace(wanted, topic=None)
+    return _of(_on_days(statement, LedgerCount.day, wanted), LedgerCount, anywhere)
+
+
+def emailed(wanted: ReportFilter, *, by_month: bool) -> AnySelect:
+    """Return the number of emails claimed: month, topic, campaign, count, first day."""
+    statement = _sums(EmailedCount, EmailedCount.day, (), by_month=by_month)
+    statement = statement.add_columns(func.min(EmailedCount.day))
+    return _of(_on_days(statement, EmailedCount.day, wanted), EmailedCount, wanted)
+
+
+def sent(wanted: ReportFilter) -> AnySelect:
+    """Return what campaigns without claims say: date, topic, campaign, number of emails sent."""
+    claimed = select(EmailedCount.day).where(
+        EmailedCount.topic == CampaignRow.topic, EmailedCount.campaign == CampaignRow.name
     )
-    statement: AnySelect = (
-        select(
-            asked.subscriber_id,
-            asked.topic,
-            asked.campaign,
-            asked.occurred_at.label("asked_at"),
-            left.occurred_at.label("left_at"),
-        )
-        .join(left, later)
-        .where(asked.event.in_(less), asked.source.in_(sources), asked.topic.is_not(None))
-        .order_by(asked.subscriber_id)
-    )
-    if wanted.since is not None:
-        statement = statement.where(asked.recorded_at >= _midnight(_day(wanted.since)))
-    if wanted.until is not None:
-        end = _midnight(_last_day(wanted.until) + timedelta(days=1))
-        statement = statement.where(asked.recorded_at < end)
-    return _of(statement, asked, wanted)
-
-
-def people(less: Collection[Event], sources: Collection[Source]) -> AnySelect:
-    """Return how many subscribers unsubscribed or did one of `less`: topic, count, those of `less`.
-
-    Each subscriber is counted once for a topic. Unsubscribes from all topics have no topic, and
-    erased subscribers have none either.
-    """
-    asked = distinct(case((LedgerRow.event.in_(less), LedgerRow.subscriber_id)))
     statement: AnySelect = select(
-        LedgerRow.topic, func.count(distinct(LedgerRow.subscriber_id)), func.count(asked)
-    ).where(
-        LedgerRow.event.in_((Event.UNSUBSCRIBED, *less)),
-        LedgerRow.source.in_(sources),
-        LedgerRow.topic.is_not(None),
-    )
-    return statement.group_by(LedgerRow.topic)
+        CampaignRow.date, CampaignRow.topic, CampaignRow.name, CampaignRow.sent
+    ).where(CampaignRow.sent.is_not(None), ~claimed.exists())
+    if wanted.topic is not None:
+        statement = statement.where(CampaignRow.topic == wanted.topic)
+    if wanted.campaign is not None:
+        statement = statement.where(CampaignRow.name == wanted.campaign)
+    return _on_days(statement, CampaignRow.date, wanted)
 
 
-def claims() -> AnySelect:
-    """Return the number of emails claimed and not released: topic, campaign, count."""
-    statement: AnySelect = select(Claim.topic, Claim.campaign, func.count())
-    return statement.where(Claim.released_at.is_(None)).group_by(Claim.topic, Claim.campaign)
+def topics_of_campaigns() -> AnySelect:
+    """Return the campaigns that only one topic has: campaign, topic."""
+    known = union_all(
+        select(EmailedCount.topic, EmailedCount.campaign),
+        select(CampaignRow.topic, CampaignRow.name),
+    ).subquery()
+    only = func.min(known.c.topic).label("topic")
+    statement: AnySelect = select(known.c.campaign, only).group_by(known.c.campaign)
+    return statement.having(only == func.max(known.c.topic))
 
 
-def reasons(wanted: ReportFilter) -> AnySelect:
-    """Return how often which reason was given: topic, campaign, code, count."""
-    given = all_reasons(wanted).c
+def subscribers(wanted: ReportFilter) -> AnySelect:
+    """Return how many subscribers of each topic there were at the end: topic, count."""
+    statement: AnySelect = select(SubscriberCount.topic, func.sum(SubscriberCount.count))
+    if wanted.topic is not None:
+        statement = statement.where(SubscriberCount.topic == wanted.topic)
+    return _until(statement, SubscriberCount.day, wanted).group_by(SubscriberCount.topic)
+
+
+def subscribers_by_month(wanted: ReportFilter) -> AnySelect:
+    """Return by how much subscribers of the topic, or of any, changed: month, difference."""
+    month = _month(SubscriberCount.day)
+    statement: AnySelect = select(month, func.sum(SubscriberCount.count))
+    statement = statement.where(SubscriberCount.topic == (wanted.topic or ""))
+    return _until(statement, SubscriberCount.day, wanted).group_by(month).order_by(month)
+
+
+def reasons(wanted: ReportFilter, *, by_month: bool) -> AnySelect:
+    """Return how often which reason was given: month, topic, campaign, count, code.
+
+    Reasons of all topics are returned, whatever topic is wanted.
+    """
+    given = all_reasons(replace(wanted, topic=None)).c
     by = (given.topic, given.campaign, given.code)
-    return select(*by, func.count()).group_by(*by)
+    month = _month(given.week)
+    first = month if by_month else literal("")
+    return select(first, given.topic, given.campaign, func.count(), given.code).group_by(
+        *by, *([month] if by_month else [])
+    )
 
 
 def all_reasons(wanted: ReportFilter) -> Subquery:
@@ -133,11 +141,36 @@ def all_reasons(wanted: ReportFilter) -> Subquery:
     for table in (Reason, AnonymizedReason):
         part: AnySelect = select(table.week, table.topic, table.campaign, table.code, table.note)
         if wanted.since is not None:
-            part = part.where(table.week > _day(wanted.since - timedelta(days=7)))
+            part = part.where(table.week > day_of(wanted.since - timedelta(days=7)))
         if wanted.until is not None:
-            part = part.where(table.week <= _last_day(wanted.until))
+            part = part.where(table.week <= last_day(wanted.until))
         parts.append(_of(part, table, wanted))
     return union_all(*parts).subquery()
+
+
+def _sums(table: Any, at: Any, others: tuple[Any, ...], *, by_month: bool) -> AnySelect:
+    """Return the sums of the counts of a table: month, topic, campaign, count and `others`."""
+    by = (table.topic, table.campaign, *others)
+    first = _month(at) if by_month else literal("")
+    statement: AnySelect = select(
+        first, table.topic, table.campaign, func.sum(table.count), *others
+    )
+    return statement.group_by(*by, *([_month(at)] if by_month else []))
+
+
+def _month(at: Any) -> Any:
+    """Return the month of a day or a time, in UTC, as sessions on PostgreSQL are."""
+    return func.substr(cast(at, String), literal_column("1"), literal_column("7"))
+
+
+def _on_days(statement: AnySelect, day: Any, wanted: ReportFilter) -> AnySelect:
+    if wanted.since is not None:
+        statement = statement.where(day >= day_of(wanted.since))
+    return _until(statement, day, wanted)
+
+
+def _until(statement: AnySelect, day: Any, wanted: ReportFilter) -> AnySelect:
+    return statement if wanted.until is None else statement.where(day <= last_day(wanted.until))
 
 
 def _of(statement: AnySelect, table: Any, wanted: ReportFilter) -> AnySelect:
@@ -148,13 +181,11 @@ def _of(statement: AnySelect, table: Any, wanted: ReportFilter) -> AnySelect:
     return statement
 
 
-def _day(at: datetime) -> date:
+def day_of(at: datetime) -> date:
+    """Return the UTC day of a time."""
     return at.astimezone(UTC).date()
 
 
-def _last_day(until: datetime) -> date:
-    return _day(until - timedelta.resolution)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+def last_day(until: datetime) -> date:
+    """Return the last UTC day of which a part is before `until`."""
+    return day_of(until - timedelta.resolution)

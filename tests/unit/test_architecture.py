@@ -81,6 +81,7 @@ HIDDEN_FROM_WEB = (
     "store.tables",
     "store.queries",
     "store.export_queries",
+    "store.leaving_queries",
     "store.report_queries",
 )
 

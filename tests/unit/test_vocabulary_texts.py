@@ -14,6 +14,7 @@ from jinja2 import TemplateNotFound, UndefinedError
 
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ChangeKind, ShownChange, ShownReceipt
+from preference_center.core.report import EVENT_COLUMNS
 from preference_center.core.vocab import (
     ConfirmState,
     DecisionReason,
@@ -24,7 +25,6 @@ from preference_center.core.vocab import (
     ReasonCode,
     ReceiptState,
 )
-from preference_center.data.report import EVENT_COLUMNS
 from preference_center.demo.mailings import Example, LeftOut, SentMailing
 from preference_center.i18n import Languages
 from preference_center.settings.reader import LANGUAGES, PSEUDO

@@ -1,4 +1,4 @@
-"""The outbox, claims, reasons for leaving, and page views."""
+"""The outbox, claims, campaigns, reasons for leaving, and page views."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -78,6 +78,33 @@ class Claim(Base):
     campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
     claimed_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
+
+
+class CampaignRow(Base):
+    """A mailing, as its sender describes it; `name` is its campaign in links and claims.
+
+    `sent` is how many emails were sent, or None. A report uses it if there were no claims.
+    """
+
+    __tablename__ = "campaigns"
+
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    date: Mapped[date]
+    sender: Mapped[str]
+    sent: Mapped[int | None]
+
+
+class EmailedCount(Base):
+    """How many emails were claimed on one UTC day, less those released. Slots are summed."""
+
+    __tablename__ = "emailed_counts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    campaign: Mapped[str] = mapped_column(String(40), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]
 
 
 class Reason(Base):

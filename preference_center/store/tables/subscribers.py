@@ -209,3 +209,17 @@ class LedgerCount(Base):
     source: Mapped[Source] = mapped_column(Word(Source), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     count: Mapped[int]
+
+
+class SubscriberCount(Base):
+    """How many more subscribers received a topic, or any topic if it is "", after one UTC day.
+
+    The sum over all days until one is how many received it then. Slots are summed.
+    """
+
+    __tablename__ = "subscriber_counts"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    topic: Mapped[str] = mapped_column(Slug, primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]

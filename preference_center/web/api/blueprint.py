@@ -7,9 +7,11 @@ from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
     CursorExpiredError,
+    InvalidCampaignError,
     KeyInUseError,
     KeyReusedError,
     Refusal,
+    ReportRefusal,
     StaleVersionError,
     UnknownSubscriberError,
     UnknownTopicError,
@@ -19,11 +21,13 @@ from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import (
     audience,
+    campaigns,
     events,
     history,
     links,
     openapi,
     problems,
+    report,
     stops,
     subscribers,
     suppressions,
@@ -39,9 +43,11 @@ errors.register_api(blueprint)
 
 _PARTS = (
     audience.routes,
+    campaigns.routes,
     events.routes,
     history.routes,
     links.routes,
+    report.routes,
     stops.routes,
     subscribers.routes,
     suppressions.routes,
@@ -52,8 +58,10 @@ OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
+    InvalidCampaignError: ProblemKind.INVALID_REQUEST,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,
+    ReportRefusal: ProblemKind.INVALID_REQUEST,
     StaleVersionError: ProblemKind.PRECONDITION_FAILED,
     UnknownSubscriberError: ProblemKind.UNKNOWN_SUBSCRIBER,
     UnknownTopicError: ProblemKind.UNKNOWN_TOPIC,

@@ -111,10 +111,19 @@ def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
         described = operation.hints["query"].model_json_schema(ref_template=_REF)
         for name, schema in described["properties"].items():
             required = name in described.get("required", ())
-            yield {"name": name, "in": "query", "required": required, "schema": schema}
+            yield {"name": name, "in": "query", "required": required, "schema": _text(schema)}
     if operation.uses is Uses.WRITING:
         schema = {"type": "string", "pattern": KEY_PATTERN}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
+
+
+def _text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an optional value in a query, which may be missing but not null."""
+    kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    described = {name: schema[name] for name in schema if name not in ("anyOf", "default")}
+    return {**described, **kinds[0]}
 
 
 def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import make_url
 
 from preference_center.core import (
+    after_leaving,
     audience,
     erasure,
     monitoring,
     reasons,
     recovery,
+    report,
     retention,
     topics,
     verification,
@@ -26,8 +28,16 @@ from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
-from preference_center.data import exports, report
+from preference_center.core.report import ReportRequest
+from preference_center.core.stayed import stayed
+from preference_center.core.vocab import (
+    Frequency,
+    Pause,
+    ReasonCode,
+    ReportBy,
+    Source,
+)
+from preference_center.data import exports
 from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -209,7 +219,9 @@ def _read(database: Database) -> None:
     _change(database)
     with database.reading() as session:
         assert set(verification.verify(session)) == {None}
-        assert list(report.rows(session))
+        assert all(report.load(session, ReportRequest(by)) for by in ReportBy)
+        assert stayed(session)
+        assert list(after_leaving.find(session)) == []
         assert monitoring.read(session, make.NOW).outbox_pending
         assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []
         for kind in exports.KINDS.values():

@@ -30,6 +30,7 @@ from preference_center.core import (
     api_keys,
     audience,
     bounces,
+    campaigns,
     consumers,
     dedup,
     feed,
@@ -44,6 +45,7 @@ from preference_center.core import (
     verification,
     webhooks,
 )
+from preference_center.core.campaigns import Campaign
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
@@ -182,6 +184,7 @@ def _fill(database: Database) -> None:
         for seq in (1, 2):
             reasons.record(session, ben, seq, ReasonCode.OTHER, "", make.NOW)
         page_views.add(session, {(page_views.hour_of(make.NOW), "offers", "first"): 2})
+        campaigns.record(session, Campaign("offers", "first", make.NOW.date(), "", 2))
         bounce = bounces.Bounce(BounceSeverity.PERMANENT, "5.1.1", make.NOW, "provider")
         make.bounce(session, bounce, email="cem@example.org")
         make.subscriber(session, "dan@example.org")

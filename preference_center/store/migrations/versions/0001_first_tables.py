@@ -15,10 +15,13 @@ def upgrade() -> None:
     _create_anonymized_reasons()
     _create_api_keys()
     _create_bounce_counts()
+    _create_campaigns()
     _create_claim_counts()
     _create_events()
     _create_feed()
     _create_feed_days()
+    _create_emailed_counts()
+    _create_subscriber_counts()
     _create_fetches()
     _create_idempotent_requests()
     _create_inbound_counts()
@@ -126,6 +129,41 @@ def _create_bounce_counts() -> None:
         sa.PrimaryKeyConstraint("domain", "hour", name=op.f("pk_bounce_counts")),
     )
     op.create_index(op.f("ix_bounce_counts_hour"), "bounce_counts", ["hour"])
+
+
+def _create_campaigns() -> None:
+    op.create_table(
+        "campaigns",
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("date", sa.Date(), nullable=False),
+        sa.Column("sender", sa.Text(), nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("topic", "name", name=op.f("pk_campaigns")),
+    )
+
+
+def _create_emailed_counts() -> None:
+    op.create_table(
+        "emailed_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("campaign", sa.String(length=40), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "topic", "campaign", "slot", name=op.f("pk_emailed_counts")),
+    )
+
+
+def _create_subscriber_counts() -> None:
+    op.create_table(
+        "subscriber_counts",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("topic", SLUG, nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "topic", "slot", name=op.f("pk_subscriber_counts")),
+    )
 
 
 def _create_claim_counts() -> None:
