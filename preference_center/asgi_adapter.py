@@ -27,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 Headers = list[tuple[str, str]]
+Refusal = Callable[[str, HTTPStatus], tuple[str, bytes]]
 Endpoint = Callable[[str, str, bytes], Awaitable[tuple[Headers, bytes] | None]]
 
 ERROR = "preference_center.error"  # In the environment: the error that an endpoint has raised.
@@ -49,7 +50,8 @@ class AsgiAdapter:
     `uploads` reads the bodies that may be large, for which the endpoint is not called. Of the
     others, answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than
     MAX_BODY_BYTES, and 503 if it is not small and all bodies together have more than
-    MAX_BUFFERED_BYTES. A response without `Content-Length` is streamed as fast as its client reads.
+    MAX_BUFFERED_BYTES; `refusal` returns the content type and the text of these answers, for a path
+    and a status. A response without `Content-Length` is streamed as fast as its client reads.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class AsgiAdapter:
         threads: int,
         endpoint: Endpoint | None = None,
         uploads: Uploads | None = None,
+        refusal: Refusal = lambda _path, status: ("text/plain", f"{status.phrase}.\n".encode()),
     ) -> None:
         self._app, self._endpoint, self._uploads = app, endpoint, uploads
+        self._refusal = refusal
         self._bodies = _Bodies()
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         for _ in range(threads):
@@ -72,7 +76,7 @@ class AsgiAdapter:
                 upload = await self._uploads.read(scope, receive)
             body = await self._bodies.read(scope, receive) if upload is None else b""
         except RefusedBodyError as refused:
-            await _refuse(refused.status, send)
+            await self._refuse(scope["path"], refused.status, send)
             return
         except ConnectionError:
             return
@@ -112,6 +116,15 @@ class AsgiAdapter:
         if start is not None:
             await send(start)
         await send(last)
+
+    async def _refuse(self, path: str, status: HTTPStatus, send: Send) -> None:
+        """Answer without the application, and close the connection."""
+        kind, text = self._refusal(path, status)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(text)))]
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append(("Retry-After", "60"))
+        await send(_start(status, [*headers, ("Connection", "close")]))
+        await send(_part(text))
 
     def _work(self) -> None:
         while True:
@@ -250,16 +263,6 @@ def _add_header(environ: Message, name: str, value: str) -> None:
     if key in environ:
         value = f"{environ[key]}{';' if key == 'HTTP_COOKIE' else ','}{value}"
     environ[key] = value
-
-
-async def _refuse(status: HTTPStatus, send: Send) -> None:
-    """Answer without the application, and close the connection."""
-    text = f"{status.phrase}.\n".encode()
-    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("Retry-After", "60"))
-    await send(_start(status, [*headers, ("Connection", "close")]))
-    await send(_part(text))
 
 
 def _start(status: int, headers: Headers) -> Message:

@@ -27,6 +27,7 @@ from granian.net import SocketHolder  # type: ignore[attr-defined] # imported th
 
 from preference_center.asgi_adapter import AsgiAdapter, AsgiApp
 from preference_center.util import logs
+from preference_center.web.api import problems
 from preference_center.web.api.uploads import uploads
 from preference_center.web.one_click import OneClickEndpoint
 from preference_center.web.services import EXTENSION
@@ -144,7 +145,9 @@ def _load_adapter(
     """Return the application behind the adapter: granian would keep a thread for a slow body."""
     app = load(make_app, parent)
     services = app.extensions[EXTENSION]
-    return wrap(AsgiAdapter(app, THREADS, OneClickEndpoint(services), uploads(services)))
+    refusal = partial(problems.of_refused_body, services.settings.public_url)
+    one_click = OneClickEndpoint(services)
+    return wrap(AsgiAdapter(app, THREADS, one_click, uploads(services), refusal))
 
 
 def load(make_app: Callable[..., Flask], parent: int) -> Flask:

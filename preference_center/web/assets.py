@@ -14,13 +14,18 @@ _SPACE = re.compile(r"""("[^"]*"|'[^']*')|\s*([{};,])\s*|\s+""")
 def style_sheet(settings: Settings) -> str:
     """Return the text of the sheet without comments and unnecessary spaces."""
     accent = settings.brand_accent
-    text = resources.read("static", "style.css", settings.overrides_dir)
-    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
-    text = re.sub(r"</(?=style)", r"<\\/", text, flags=re.IGNORECASE)  # It would end the element.
-    return _SPACE.sub(lambda found: found[1] or found[2] or " ", text).strip() + (
+    return shortened("style.css", settings) + (
         f":root{{--accent:{accent.light};--button:{accent.button};--on-button:{accent.ink}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.dark}}}}}"
     )
+
+
+def shortened(name: str, settings: Settings) -> str:
+    """Return the text of a sheet in `static/` without comments and unnecessary spaces."""
+    text = resources.read("static", name, settings.overrides_dir)
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    text = re.sub(r"</(?=style)", r"<\\/", text, flags=re.IGNORECASE)  # It would end the element.
+    return _SPACE.sub(lambda found: found[1] or found[2] or " ", text).strip()
 
 
 def style_source(sheet: str) -> str:

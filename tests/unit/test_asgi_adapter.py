@@ -17,6 +17,7 @@ SCOPE = {
     "http_version": "1.1",
     "method": "POST",
     "scheme": "http",
+    "path": "/u/aä/.b",
     "raw_path": b"/u/a%C3%A4%2F.b",
     "query_string": b"x=%20",
     "server": ("127.0.0.1", "8000"),
@@ -165,6 +166,18 @@ def test_a_slow_body_is_refused(
     monkeypatch.setattr(asgi_adapter, "BODY_SECONDS", 0.01)
     start, _ = call(refuse_to_be_called, headers, part(b"abc"))
     assert (start["status"], dict(start["headers"])[b"connection"]) == (408, b"close")
+
+
+def test_a_refusal_says_what_its_path_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi_adapter, "MAX_BODY_BYTES", 5)
+
+    def refusal(path: str, status: int) -> tuple[str, bytes]:
+        return "application/json", f"{path} {status:d}".encode()
+
+    adapter = AsgiAdapter(refuse_to_be_called, threads=1, refusal=refusal)
+    start, body = asyncio.run(ask(adapter, length(6)))
+    assert (start["status"], dict(start["headers"])[b"content-type"]) == (413, b"application/json")
+    assert body["body"] == "/u/aä/.b 413".encode()
 
 
 @pytest.mark.parametrize("headers", [length(6), CHUNKED], ids=["length", "chunked"])

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from flask import Blueprint, Response, json
 
@@ -17,7 +18,7 @@ from preference_center.core.errors import (
     UnknownTopicError,
     UnknownWebhookError,
 )
-from preference_center.web import errors
+from preference_center.web import assets, errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import (
     audience,
@@ -27,6 +28,7 @@ from preference_center.web.api import (
     links,
     openapi,
     problems,
+    reference,
     report,
     stops,
     subscribers,
@@ -36,22 +38,24 @@ from preference_center.web.api import (
 )
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
-from preference_center.web.services import services
+from preference_center.web.headers import security_headers
+from preference_center.web.services import render, services
 
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
+# In the order of the page.
 _PARTS = (
     audience.routes,
-    campaigns.routes,
-    events.routes,
-    history.routes,
     links.routes,
-    report.routes,
-    stops.routes,
     subscribers.routes,
+    stops.routes,
+    history.routes,
     suppressions.routes,
     topics.routes,
+    campaigns.routes,
+    report.routes,
+    events.routes,
     webhooks.routes,
 )
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
@@ -86,12 +90,32 @@ def refuse(refusal: Refusal) -> Response:
 @open_to(Caller.ANYONE)
 def openapi_document() -> Response:
     """Return the OpenAPI document."""
-    return Response(_document(services().settings.public_url), content_type=JSON)
+    text = json.dumps(_document(services().settings.public_url))
+    return Response(text, content_type=JSON)
+
+
+@blueprint.get("/api/docs")
+@open_to(Caller.ANYONE)
+def docs() -> Response:
+    """Show the OpenAPI document to people."""
+    settings = services().settings
+    sheet = assets.shortened("api.css", settings)
+    page = render(
+        "api/reference.html",
+        "en",
+        resources=reference.resources(_document(settings.public_url)),
+        kinds=list(ProblemKind),
+        public_url=settings.public_url,
+        own_sheet=sheet,
+    )
+    sources = f"{services().style_source} {assets.style_source(sheet)}"
+    policy = "Content-Security-Policy"
+    return Response(page, headers={policy: security_headers(settings, sources)[policy]})
 
 
 @cache
-def _document(public_url: str) -> str:
-    return json.dumps(openapi.document(OPERATIONS, public_url, version("preference-center")))
+def _document(public_url: str) -> dict[str, Any]:
+    return openapi.document(OPERATIONS, public_url, version("preference-center"))
 
 
 for _part in _PARTS:

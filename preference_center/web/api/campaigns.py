@@ -1,6 +1,5 @@
 """`/campaigns`: mailings, as their senders describe them. The report divides by their numbers."""
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -9,7 +8,7 @@ from preference_center.core import campaigns
 from preference_center.core.campaigns import MAX_SENDER_LENGTH, MAX_SENT
 from preference_center.core.vocab import ApiKeyKind, ApiScope
 from preference_center.web.api import models
-from preference_center.web.api.models import Line, Model, Query, Slug
+from preference_center.web.api.models import Day, Integer, Line, Model, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 
@@ -21,9 +20,9 @@ class CampaignBody(Model):
 
     topic: Slug
     campaign: models.Campaign
-    date: date
+    date: Day
     sender: Annotated[Line, StringConstraints(max_length=MAX_SENDER_LENGTH)] = ""
-    sent: Annotated[int, Field(ge=0, le=MAX_SENT)] | None = None
+    sent: Annotated[Integer, Field(ge=0, le=MAX_SENT)] | None = None
 
 
 class CampaignList(Model):
@@ -36,7 +35,7 @@ class CampaignQuery(Query):
     """Which mailings to list."""
 
     topic: Slug | None = None
-    until: Annotated[date, Field(description="The last day, to list earlier ones.")] | None = None
+    until: Annotated[Day, Field(description="The last day, to list earlier ones.")] | None = None
 
 
 @routes.add("GET", "/campaigns", ApiScope.REPORTS, Uses.READING)

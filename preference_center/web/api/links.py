@@ -1,10 +1,10 @@
 """`POST /links`: the links and headers of the emails of one mailing."""
 
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from preference_center.core import topics
 from preference_center.core.vocab import ApiScope, KeyKind
@@ -19,9 +19,18 @@ MAX_RECIPIENTS = 1000
 
 routes = Routes()
 
+_ONE_OF_THEM: dict[str, Any] = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"type": "string"}, other: {"type": "null"}}}
+        for name, other in (("email", "id"), ("id", "email"))
+    ]
+}
+
 
 class Recipient(Model):
     """A recipient, by address or by subscriber id."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_THEM)
 
     email: Email | None = None
     id: SubscriberId | None = None
@@ -29,7 +38,7 @@ class Recipient(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.email is None) == (self.id is None):
-            raise ValueError("either email or id is needed")
+            raise ValueError("Give either email or id.")
         return self
 
     def subscriber_id(self, minter: Minter) -> UUID:

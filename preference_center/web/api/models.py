@@ -1,9 +1,20 @@
 """What the models of the API share. A model validates a body and describes it in OpenAPI."""
 
-from typing import Annotated
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+)
 
 from preference_center.links.minter import CAMPAIGN, SLUG
 
@@ -38,6 +49,30 @@ LanguageTag = Annotated[
     Field(examples=["pt-BR"]),
 ]
 SubscriberId = Annotated[UUID, Field(description="A subscriber id, as in links and exports.")]
+
+
+def _dated(given: Any) -> Any:
+    """Refuse a number, also in a text, which pydantic reads as seconds since 1970."""
+    if not isinstance(given, date) and not _DATE.match(str(given)):
+        raise ValueError("Write it as in RFC 3339.")
+    return given
+
+
+def _limited(given: datetime) -> datetime:
+    """Return a time to which years can be added. Nothing is on record before or after it."""
+    return min(max(given, _EARLIEST), _LATEST)
+
+
+def _whole(given: Any) -> Any:
+    """Return 6 for 6.0, which is an integer in JSON Schema."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(4000, 1, 1, tzinfo=UTC)
+Integer = Annotated[int, BeforeValidator(_whole)]
+Day = Annotated[date, BeforeValidator(_dated), Strict(False)]
+Time = Annotated[AwareDatetime, BeforeValidator(_dated), Strict(False), AfterValidator(_limited)]
 
 
 class Model(BaseModel):

@@ -1,25 +1,28 @@
 """The OpenAPI 3.1 document of the API, made from the types of its views."""
 
-import re
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind
+from preference_center.web.api.models import Query
+from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind, type_of
 from preference_center.web.api.routes import (
     CSV,
     JSON,
     KEY_PATTERN,
     NDJSON,
     PREFIX,
+    VARIABLE,
     Answer,
     Operation,
     Uses,
 )
+
+Mode = Literal["validation", "serialization"]
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (
@@ -30,47 +33,74 @@ _ALWAYS = (
     ProblemKind.SERVER_ERROR,
     ProblemKind.UNAVAILABLE,
 )
-_WITH_BODY = (ProblemKind.INVALID_JSON, ProblemKind.TOO_LARGE, ProblemKind.UNSUPPORTED_TYPE)
+_WITH_BODY = (
+    ProblemKind.INVALID_JSON,
+    ProblemKind.TOO_SLOW,
+    ProblemKind.TOO_LARGE,
+    ProblemKind.UNSUPPORTED_TYPE,
+    ProblemKind.BUSY,
+)
 _WITH_LINES = (
+    ProblemKind.TOO_SLOW,
+    ProblemKind.NO_ROOM,
     ProblemKind.TOO_LARGE,
     ProblemKind.UNSUPPORTED_TYPE,
     ProblemKind.BUSY,
     ProblemKind.UNSUBSCRIBES_WAITING,
 )
+_WITH_VARIABLE = (ProblemKind.NOT_FOUND,)
 _WITH_KEY = (ProblemKind.KEY_IN_USE, ProblemKind.KEY_REUSED)
-_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def document(operations: Iterable[Operation], public_url: str, version: str) -> dict[str, Any]:
     """Return the document."""
     listed = list(operations)
-    names, definitions = _schemas(listed)
+    schemas = _Schemas(listed)
     paths: dict[str, dict[str, Any]] = {}
     for each in listed:
-        path = _VARIABLE.sub(r"{\1}", f"{PREFIX}{each.path}")
-        paths.setdefault(path, {})[each.method.lower()] = _described(each, names)
+        path = VARIABLE.sub(r"{\1}", f"{PREFIX}{each.path}")
+        paths.setdefault(path, {})[each.method.lower()] = _described(each, schemas, public_url)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Preference Center", "version": version},
         "servers": [{"url": public_url}],
         "paths": paths,
         "components": {
-            "schemas": definitions | {"Problem": _PROBLEM},
+            "schemas": schemas.shared | {"Problem": _PROBLEM},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
-    models = [(model, mode) for each in operations for model, mode in _models(each)]
-    names, schemas = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
-    return names, schemas.get("$defs", {})
+class _Schemas:
+    """The schemas of all models. `shared` are those that the document lists, by name."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        models = [(model, mode) for each in operations for model, mode in _models(each)]
+        unique = list(dict.fromkeys(models))
+        self._references, described = models_json_schema(unique, ref_template=_REF)
+        self.shared: dict[str, Any] = described.get("$defs", {})
+        self._queries = {
+            model: self.shared.pop(self.of(model, "validation")["$ref"].rpartition("/")[2])
+            for model, _ in unique
+            if issubclass(model, Query)
+        }
+
+    def of(self, model: type[BaseModel], mode: Mode) -> dict[str, Any]:
+        """Return a reference to the schema of a model."""
+        return self._references[(model, mode)]
+
+    def query(self, model: type[Query]) -> dict[str, Any]:
+        """Return the schema of a query, each of whose members is a parameter."""
+        found: dict[str, Any] = self._queries[model]
+        return found
 
 
-def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Any]]:
-    for name in ("body", "query"):  # The words of a query are schemas too.
-        if name in operation.hints:
-            yield operation.hints[name], "validation"
+def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Mode]]:
+    hints = operation.hints
+    for name in ("query", "body"):
+        if name in hints:
+            yield hints[name], "validation"
     if (answered := _answered(operation)) is not None:
         yield answered, "serialization"
 
@@ -82,18 +112,19 @@ def _answered(operation: Operation) -> type[BaseModel] | None:
     return model if usable and model not in (Answer, Response) else None
 
 
-def _described(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
+def _described(operation: Operation, schemas: _Schemas, public_url: str) -> dict[str, Any]:
     summary, _, description = cleandoc(operation.view.__doc__ or "").partition("\n\n")
     found: dict[str, Any] = {
         "operationId": operation.view.__name__,
+        "tags": [operation.path.split("/")[1]],
         "summary": summary.replace("\n", " "),
-        "description": f"{description}\n\nScope: `{operation.scope}`.".strip(),
-        "security": [{"key": []}],
-        "parameters": [*_parameters(operation)],
-        "responses": _responses(operation, names),
+        "description": description,
+        "security": [{"key": [operation.scope]}],
+        "parameters": [*_parameters(operation, schemas)],
+        "responses": _responses(operation, schemas, public_url),
     }
     if "body" in operation.hints:
-        schema = names[(operation.hints["body"], "validation")]
+        schema = schemas.of(operation.hints["body"], "validation")
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     elif operation.takes:
         content = {each: {"schema": _ANYTHING[each]} for each in operation.takes}
@@ -101,14 +132,11 @@ def _described(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _parameters(operation: Operation) -> Iterator[dict[str, Any]]:
-    for name in _VARIABLE.findall(operation.path):
-        schema: dict[str, Any] = {"type": "string"}
-        if operation.hints[name].__name__ == "UUID":
-            schema["format"] = "uuid"
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
+def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for name, adapter in operation.variables.items():
+        yield {"name": name, "in": "path", "required": True, "schema": adapter.json_schema()}
     if "query" in operation.hints:
-        described = operation.hints["query"].model_json_schema(ref_template=_REF)
+        described = schemas.query(operation.hints["query"])
         for name, schema in described["properties"].items():
             required = name in described.get("required", ())
             yield {"name": name, "in": "query", "required": required, "schema": _text(schema)}
@@ -126,27 +154,36 @@ def _text(schema: dict[str, Any]) -> dict[str, Any]:
     return {**described, **kinds[0]}
 
 
-def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
+def _responses(operation: Operation, schemas: _Schemas, public_url: str) -> dict[str, Any]:
     answered = _answered(operation)
     success: dict[str, Any] = {"description": "Success."}
     if answered is not None:
-        schema = names[(answered, "serialization")]
+        schema = schemas.of(answered, "serialization")
         success["content"] = {operation.gives: {"schema": schema}}
-    problems = [*_ALWAYS, *operation.problems]
-    problems += _WITH_BODY if "body" in operation.hints else ()
-    problems += _WITH_LINES if operation.takes else ()
-    problems += [ProblemKind.NOT_FOUND] if _VARIABLE.search(operation.path) else []
-    problems += _WITH_KEY if operation.uses is Uses.WRITING else ()
-    found = {str(operation.status): success}
-    for each in sorted(set(problems), key=lambda kind: kind.status):
-        known = found.get(str(each.status), {}).get("description", "")
-        found[str(each.status)] = _problem(f"{known} {each.title}".strip())
-    return found
+    kinds = problems_of(operation)
+    return {str(operation.status): success} | {
+        str(status): _problem([each for each in kinds if each.status == status], public_url)
+        for status in sorted({each.status for each in kinds})
+    }
 
 
-def _problem(description: str) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(model="Problem")}
-    return {"description": description, "content": {CONTENT_TYPE: {"schema": schema}}}
+def problems_of(operation: Operation) -> list[ProblemKind]:
+    """Return the kinds of problems that an operation may answer, by status."""
+    found = {*_ALWAYS, *operation.problems}
+    found |= {*_WITH_VARIABLE} if operation.variables else set()
+    found |= {*_WITH_BODY} if "body" in operation.hints else set()
+    found |= {*_WITH_LINES} if operation.takes else set()
+    found |= {*_WITH_KEY} if operation.uses is Uses.WRITING else set()
+    return sorted(found, key=lambda kind: (kind.status, kind.code))
+
+
+def _problem(kinds: list[ProblemKind], public_url: str) -> dict[str, Any]:
+    types = [type_of(each, public_url) for each in kinds]
+    schema = {"$ref": _REF.format(model="Problem"), "properties": {"type": {"enum": types}}}
+    return {
+        "description": " ".join(each.title for each in kinds),
+        "content": {CONTENT_TYPE: {"schema": schema}},
+    }
 
 
 # A line that cannot be used is reported in the answer, so a schema would forbid too much.

@@ -1,10 +1,10 @@
 """`/report`: what mailings led to, and who was emailed after leaving."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
 from preference_center.core import after_leaving, report
 from preference_center.core.after_leaving import EmailedAfterLeaving, LeftWhen
@@ -18,22 +18,13 @@ from preference_center.core.vocab import (
     Scope,
     Source,
 )
-from preference_center.web.api.models import Campaign, Model, Query, Slug
+from preference_center.web.api.models import Campaign, Model, Query, Slug, Time
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 
 routes = Routes()
 
 DEFAULT_PERIOD = timedelta(days=7)
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(4000, 1, 1, tzinfo=UTC)
-
-
-def _limited(at: datetime) -> datetime:
-    """Return a time to which days can be added. Nothing is on record before or after it."""
-    return min(max(at, _EARLIEST), _LATEST)
-
-
-Time = Annotated[AwareDatetime, AfterValidator(_limited)]
 
 
 class ReportQuery(Query):

@@ -17,11 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from preference_center.core import idempotency
 from preference_center.core.api_keys import ApiKey
@@ -38,6 +39,7 @@ JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 MAX_BODY_BYTES = 262_144
 KEY_PATTERN = "^[!-~]{1,255}$"  # of an Idempotency-Key
 PREFIX = "/api/v1"
+VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # in a path
 
 
 class Uses(Enum):
@@ -94,9 +96,15 @@ class Operation:
     takes: tuple[str, ...]
     gives: str
 
-    @property
+    @cached_property
     def hints(self) -> Mapping[str, Any]:
-        return typing.get_type_hints(self.view)
+        return typing.get_type_hints(self.view, include_extras=True)
+
+    @cached_property
+    def variables(self) -> Mapping[str, TypeAdapter[Any]]:
+        """Return what validates and describes the variables of the path."""
+        names = VARIABLE.findall(self.path)
+        return {name: TypeAdapter(self.hints[name]) for name in names}
 
 
 class Routes:
@@ -154,7 +162,7 @@ def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     now = app.clock()
     key = keys.authenticate(app, request.headers.get("Authorization", ""), operation.scope, now)
     remaining = app.key_limits.take(key)
-    arguments = variables | _validated(operation)
+    arguments = _variables(operation, variables) | _validated(operation)
     call = Call(app, key, now)
     keys.note_use(app, key, now)
     if operation.uses is Uses.READING:
@@ -216,12 +224,23 @@ def _lease(operation: Operation, call: Call) -> Lease | StoredAnswer | None:
         return idempotency.begin(session, keyed, call.now)
 
 
+def _variables(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of the path, or raise Problem: nothing has such a name."""
+    try:
+        return {
+            name: adapter.validate_python(given[name])
+            for name, adapter in operation.variables.items()
+        }
+    except ValidationError:
+        raise Problem(ProblemKind.NOT_FOUND) from None
+
+
 def _validated(operation: Operation) -> dict[str, BaseModel]:
     """Return the body and the query of the request, as the view's models."""
     hints, found = operation.hints, dict[str, BaseModel]()
     try:
         if "query" in hints:
-            found["query"] = hints["query"].model_validate(request.args.to_dict())
+            found["query"] = hints["query"].model_validate(_query())
         elif request.args:
             raise Problem(ProblemKind.INVALID_REQUEST, "This has no query.")
         if "body" in hints:
@@ -229,6 +248,14 @@ def _validated(operation: Operation) -> dict[str, BaseModel]:
     except ValidationError as error:
         raise _invalid(error) from None
     return found
+
+
+def _query() -> dict[str, str]:
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        faults = [{"pointer": _pointer((name,)), "detail": "Give it once."} for name in repeated]
+        raise Problem(ProblemKind.INVALID_REQUEST, errors=faults)
+    return request.args.to_dict()
 
 
 def _json_body() -> bytes:

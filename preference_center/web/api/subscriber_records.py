@@ -20,7 +20,7 @@ class SubscriptionBody(Model):
     """What a subscriber gets of a topic.
 
     `received` says whether they get it, now or once a pause has ended, suppressions counted. The
-    rest is None, or `every`, for a topic that they get without having asked for it.
+    rest is null, or `every`, for a topic that they get without having asked for it.
     """
 
     received: bool

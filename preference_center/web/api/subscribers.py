@@ -159,7 +159,7 @@ def save_subscriber(call: Call, body: UpsertBody) -> Answer | Problem:
     ),
 )
 def set_topic(
-    call: Call, subscriber_id: UUID, slug: str, body: TopicChangeBody
+    call: Call, subscriber_id: UUID, slug: Slug, body: TopicChangeBody
 ) -> Answer | Problem:
     """Set what a subscriber gets of a topic.
 

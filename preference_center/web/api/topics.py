@@ -135,7 +135,7 @@ def add_topic(call: Call, body: NewTopicBody) -> TopicBody:
 
 
 @routes.add("GET", "/topics/<slug>", ApiScope.TOPICS, Uses.READING, problems=_UNKNOWN)
-def show_topic(call: Call, slug: str) -> ChangedTopic:
+def show_topic(call: Call, slug: Slug) -> ChangedTopic:
     """Show a topic and how many subscribers it concerns."""
     topic = topics.get(call.session, slug)
     audience = AudienceBody.of(topic_changes.audience(call.session, topic))
@@ -149,7 +149,7 @@ def show_topic(call: Call, slug: str) -> ChangedTopic:
     Uses.WRITING,
     problems=(*_UNKNOWN, ProblemKind.CONFLICT),
 )
-def change_topic(call: Call, slug: str, query: ChangeQuery, body: TopicChangeBody) -> ChangedTopic:
+def change_topic(call: Call, slug: Slug, query: ChangeQuery, body: TopicChangeBody) -> ChangedTopic:
     """Change a topic, and say how many subscribers receive it before and after.
 
     The choices that subscribers have made are kept. With `dry_run=true`, nothing is changed.
@@ -175,6 +175,6 @@ def change_topic(call: Call, slug: str, query: ChangeQuery, body: TopicChangeBod
     status=204,
     problems=(*_UNKNOWN, ProblemKind.CONFLICT),
 )
-def delete_topic(call: Call, slug: str) -> None:
+def delete_topic(call: Call, slug: Slug) -> None:
     """Delete a topic that no subscriber has made a choice about; archive any other."""
     topic_changes.delete(call.session, topics.get(call.session, slug))

@@ -1,10 +1,10 @@
 """`/webhooks`: the receivers that events are posted to. Their secrets are shown once."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Self
+from datetime import datetime
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from preference_center.core import webhooks
 from preference_center.core.vocab import ApiKeyKind, ApiScope, EventName, WebhookState
@@ -16,7 +16,7 @@ from preference_center.util.destinations import (
     resolve,
 )
 from preference_center.web.api.events import cursor_of
-from preference_center.web.api.models import Model
+from preference_center.web.api.models import Model, Time
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 
@@ -24,7 +24,6 @@ routes = Routes()
 
 _MAX_SECONDS = 5.0  # to resolve the host of a URL
 _UNKNOWN = (ProblemKind.NOT_FOUND, ProblemKind.TEST_KEY)
-_OLDEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
@@ -69,16 +68,23 @@ class WebhookList(Model):
     webhooks: list[WebhookBody]
 
 
+_NOT_BOTH: dict[str, Any] = {
+    "anyOf": [{"properties": {name: {"type": "null"}}} for name in ("after", "since")]
+}
+
+
 class ReplayBody(Model):
     """From where to post events again; without either, from where the webhook stopped."""
 
+    model_config = ConfigDict(json_schema_extra=_NOT_BOTH)
+
     after: Cursor | None = None
-    since: Annotated[AwareDatetime, Field(ge=_OLDEST, le=_LATEST)] | None = None
+    since: Time | None = None
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.after is not None and self.since is not None:
-            raise ValueError("give either after or since")
+            raise ValueError("Give either after or since.")
         return self
 
 

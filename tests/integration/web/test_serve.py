@@ -141,6 +141,17 @@ def test_a_body_over_four_kilobytes_is_refused(served: Served, size: int, how: s
     assert served.unsubscribe_count() == (1 if size <= 4096 else 0)
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/api/v1/links", "application/problem+json"), ("/u/x", "text/plain")]
+)
+def test_a_body_that_is_not_read_is_a_problem_for_the_api(
+    served: Served, path: str, kind: str
+) -> None:
+    with wire(served.base_url) as connection:
+        answer = connection.request(head(path, b"Content-Length: 99999999\r\n"))
+    assert (answer.status, answer.headers["content-type"]) == (413, kind)
+
+
 def test_an_oversized_page_form_is_refused(served: Served) -> None:
     form = b"scope=all&x=" + b"x" * 70_000
     with wire(served.base_url) as connection:

@@ -40,7 +40,10 @@ def ask(
     api: Api, body: str | bytes, query: str = MAILING, kind: str = NDJSON, **headers: str
 ) -> TestResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return api.post(f"/audience{query}", data=body, content_type=kind, headers=named)
+    answer: TestResponse = api.post(
+        f"/audience{query}", data=body, content_type=kind, headers=named
+    )
+    return answer
 
 
 def lines(answer: TestResponse) -> list[dict[str, Any]]:

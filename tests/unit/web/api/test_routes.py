@@ -267,3 +267,28 @@ def test_erasing_a_subscriber_deletes_the_answers_about_them(site: Site, api: Ap
         api.post(f"/subscribers/{make.id_of(EVE)}/erase", headers={"Idempotency-Key": "erase"}).json
         == answer.json
     )
+
+
+def test_a_parameter_is_given_once(api: Api) -> None:
+    answer = api.call("PATCH", "/topics/weekly-news?dry_run=true&dry_run=false", json={})
+    assert_problem(answer, 422, "invalid-request")
+    assert answer.json["errors"] == [{"pointer": "/dry_run", "detail": "Give it once."}]
+
+
+@pytest.mark.parametrize("slug", ["No-Topic", "a%00b", "%20", "x" * 33])
+def test_a_path_that_no_name_fits_is_not_found(api: Api, slug: str) -> None:
+    assert_problem(api.get(f"/topics/{slug}"), 404, "not-found")
+
+
+@pytest.mark.parametrize("until", ["0", "1700000000", "2026-13-01", "soon"])
+def test_a_day_is_written_as_in_rfc_3339(api: Api, until: str) -> None:
+    answer = api.get("/campaigns", query_string={"until": until})
+    assert_problem(answer, 422, "invalid-request")
+    assert answer.json["errors"][0]["pointer"] == "/until"
+
+
+def test_a_whole_number_may_have_a_point(api: Api) -> None:
+    mailing = {"topic": "weekly-news", "campaign": "2026-47", "date": "2026-11-20"}
+    answer = api.post("/campaigns", json={**mailing, "sent": 938.0})
+    assert (answer.status_code, answer.json["sent"]) == (200, 938)
+    assert pointers(api.post("/campaigns", json={**mailing, "sent": 938.5})) == ["/sent"]

@@ -160,7 +160,7 @@ def test_events_are_replayed_from_a_cursor_or_a_time(site_with: SiteMaker) -> No
         hooks.deliver()
         count = len(own.posts)
         assert count > 2
-        assert api.get(path).json["cursor"] == f"{count:016x}"  # type: ignore[index]
+        assert api.get(path).json["cursor"] == f"{count:016x}"
         since = {"since": "2026-11-22T00:00:00+01:00"}
         ones = (({"after": f"{count - 1:016x}"}, 1), (since, 2), ({"after": f"{count:016x}"}, 0))
         for body, again in (*ones, ({}, 0)):
@@ -176,8 +176,6 @@ def test_events_are_replayed_from_a_cursor_or_a_time(site_with: SiteMaker) -> No
         {"after": "1"},
         {"after": "0" * 16, "since": "2026-11-22T00:00:00Z"},
         {"since": "2026-11-22T00:00:00"},
-        {"since": "0001-01-01T00:00:00+14:00"},
-        {"since": "9999-12-31T23:59:59-14:00"},
         {"since": 5},
         {"else": 1},
     ],
@@ -185,6 +183,14 @@ def test_events_are_replayed_from_a_cursor_or_a_time(site_with: SiteMaker) -> No
 def test_a_replay_from_nowhere_is_refused(api: Api, body: dict[str, Any]) -> None:
     path = f"/webhooks/{add(api)['webhook']['id']}/replay"
     assert_problem(api.post(path, json=body), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_replay_from_a_time_far_away_is_one_from_the_first_or_last_event(
+    api: Api, since: str
+) -> None:
+    path = f"/webhooks/{add(api)['webhook']['id']}/replay"
+    assert api.post(path, json={"since": since}).status_code == 200
 
 
 @pytest.mark.parametrize("cursor", ["f" * 16, "7" + "f" * 15, "0" * 15 + "9"])

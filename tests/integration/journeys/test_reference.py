@@ -1,0 +1,40 @@
+"""The page of the API, on a phone and a wide screen, light and dark."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.journeys.stage import Stage
+from tests.integration.journeys.test_axe import EVERY_RULE, report
+
+OPEN = "for (const each of document.querySelectorAll('details')) each.open = true"
+WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_page_of_the_api_is_accessible_and_fits(
+    letters: Stage, browser: Browser, width: int, scheme: Any
+) -> None:
+    size: Any = {"width": width, "height": 800}
+    with browser.new_context(viewport=size, color_scheme=scheme, bypass_csp=True) as context:
+        page = context.new_page()
+        page.goto(f"{letters.base}/api/docs")
+        page.evaluate(OPEN)
+        assert page.evaluate(WIDER) == 0
+        assert report(page, EVERY_RULE) == ""
+
+
+def test_the_type_of_a_problem_opens_its_kind_in_the_sheets_look(
+    letters: Stage, browser: Browser
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{letters.base}/api/docs#unknown-topic")
+        kind = page.locator("#unknown-topic")
+        assert kind.is_visible()
+        assert kind.evaluate("each => getComputedStyle(each).outlineStyle") == "solid"
+        assert said == []
