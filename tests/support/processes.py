@@ -95,9 +95,10 @@ def run(
 
 
 def start(settings: Mapping[str, str], *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a command in its own process group."""
+    """Start a command, or the `program` of the options, in its own process group."""
+    program = options.pop("program", COMMAND)
     return subprocess.Popen(
-        [COMMAND, *arguments], env=environment(settings), start_new_session=True, **options
+        [program, *arguments], env=environment(settings), start_new_session=True, **options
     )
 
 
