@@ -38,6 +38,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # a long list of provider events
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of all bodies that have not arrived completely
 SMALL_BODY_BYTES = 4096  # A one-click body is shorter. Such bodies are read in any case.
 BODY_SECONDS = 20  # for the whole body
+MAX_READ_SECONDS = 120  # in which the client must read a part of a streamed response
 
 
 class AsgiAdapter:
@@ -222,7 +223,12 @@ class _Call:
         if self._gone:
             raise ConnectionError
         for message in messages:
-            asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop).result()
+            sent = asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop)
+            try:
+                sent.result(MAX_READ_SECONDS)
+            except TimeoutError:
+                sent.cancel()
+                raise ConnectionError from None
 
 
 async def _sent(send: Send, message: Message) -> None:

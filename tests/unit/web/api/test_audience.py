@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from preference_center.asgi_uploads import UNREAD
 from preference_center.core import audience as core_audience
 from preference_center.core import processes
 from preference_center.core.processes import Process, Waiting
@@ -252,6 +253,12 @@ def test_without_the_database_there_is_no_verdict(site: Site, api: Api) -> None:
         answer = ask(api, people("ada@example.org"))
     assert_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "60"
+
+
+def test_a_body_that_was_not_read_is_not_an_empty_one(api: Api) -> None:
+    path, unread = f"/audience{MAILING}", {UNREAD: True}
+    answer = api.post(path, data=b"", content_type=NDJSON, environ_overrides=unread)
+    assert_problem(answer, 503, "unavailable")
 
 
 def failing_after(batches: int, error: Exception) -> Callable[..., Any]:
