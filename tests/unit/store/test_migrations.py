@@ -27,10 +27,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
+    api_keys,
     audience,
     bounces,
     dedup,
     fetches,
+    idempotency,
     inbound_counts,
     page_views,
     processes,
@@ -39,9 +41,10 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import FetchKind, ReasonCode
+from preference_center.core.vocab import ApiKeyKind, ApiScope, FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema
@@ -186,6 +189,9 @@ def _fill(database: Database) -> None:
         processes.report(session, Process(uuid4(), "a", 1), lambda: Waiting(1, make.NOW))
         inbound_counts.count_effects(session, "mail", [["kept"]], make.NOW)
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
+        key = api_keys.create(session, "shop", ApiKeyKind.LIVE, [ApiScope.LINKS], make.NOW)[0]
+        keyed = KeyedRequest(key.id, "POST /subscribers", "order-17", bytes(32))
+        idempotency.begin(session, keyed, make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)
