@@ -16,6 +16,7 @@ from preference_center.core.errors import (
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import (
+    audience,
     history,
     links,
     openapi,
@@ -33,6 +34,7 @@ blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
 _PARTS = (
+    audience.routes,
     history.routes,
     links.routes,
     stops.routes,
@@ -40,6 +42,7 @@ _PARTS = (
     suppressions.routes,
     topics.routes,
 )
+OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     KeyInUseError: ProblemKind.KEY_IN_USE,
@@ -72,8 +75,7 @@ def openapi_document() -> Response:
 
 @cache
 def _document(public_url: str) -> str:
-    operations = [operation for part in _PARTS for operation in part.operations]
-    return json.dumps(openapi.document(operations, public_url, version("preference-center")))
+    return json.dumps(openapi.document(OPERATIONS, public_url, version("preference-center")))
 
 
 for _part in _PARTS:

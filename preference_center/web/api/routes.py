@@ -34,7 +34,7 @@ from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.bodies import read_body
 from preference_center.web.services import Services, services
 
-JSON = "application/json"
+JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 MAX_BODY_BYTES = 262_144
 KEY_PATTERN = "^[!-~]{1,255}$"  # of an Idempotency-Key
 PREFIX = "/api/v1"
@@ -91,6 +91,8 @@ class Operation:
     status: int
     answers: type[BaseModel] | None
     problems: tuple[ProblemKind, ...]
+    takes: tuple[str, ...]
+    gives: str
 
     @property
     def hints(self) -> Mapping[str, Any]:
@@ -113,15 +115,20 @@ class Routes:
         status: int = 200,
         answers: type[BaseModel] | None = None,
         problems: tuple[ProblemKind, ...] = (),
+        takes: tuple[str, ...] = (),
+        gives: str = JSON,
     ) -> Callable[[View], View]:
         """Declare a view.
 
         `status` is that of a success. `answers` is the model of its body, if the view's type hint
-        does not say it. `problems` are those of this view alone.
+        does not say it. `problems` are those of this view alone. `takes` are the media types of a
+        body that the view reads itself, and `gives` is that of its answer.
         """
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, scope, uses, view, status, answers, problems)
+            operation = Operation(
+                method, path, scope, uses, view, status, answers, problems, takes, gives
+            )
             self.operations.append(operation)
             return view
 
@@ -145,7 +152,7 @@ def _serving(operation: Operation) -> Callable[..., Response]:
 def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     app = services()
     now = app.clock()
-    key = keys.authenticate(app, operation.scope, now)
+    key = keys.authenticate(app, request.headers.get("Authorization", ""), operation.scope, now)
     _add_headers(app.key_limits.take(key))
     arguments = variables | _validated(operation)
     call = Call(app, key, now)
