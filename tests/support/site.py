@@ -205,11 +205,17 @@ def use_database(site: Site, database: Database) -> None:
 
 
 def every_route(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield the path of each route, with a valid link, and its methods."""
-    good = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(1), "/c/": confirm()}
+    """Yield the path of each route, with valid values of its variables, and its methods."""
+    good = {
+        "/u/<signed:link>": link(),
+        "/p/<signed:link>": link("preferences"),
+        "/r/<signed:link>": receipt(1),
+        "/c/<signed:link>": confirm(),
+        "<slug>": "weekly-news",
+    }
     for rule in site.app.url_map.iter_rules():
         path = rule.rule
-        for prefix, real in good.items():
-            path = path.replace(f"{prefix}<signed:link>", real)
+        for variable, real in good.items():
+            path = path.replace(variable, real)
         path = re.sub("<uuid:[a-z_]+>", str(make.id_of()), path)
         yield path, ",".join(sorted(rule.methods or ()))

@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, after_this_request, request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from preference_center.core import idempotency
@@ -161,20 +161,26 @@ def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     app = services()
     now = app.clock()
     key = keys.authenticate(app, request.headers.get("Authorization", ""), operation.scope, now)
-    remaining = app.key_limits.take(key)
+    _add_headers(app.key_limits.take(key))
     arguments = _variables(operation, variables) | _validated(operation)
     call = Call(app, key, now)
     keys.note_use(app, key, now)
     if operation.uses is Uses.READING:
         with app.database.reading() as session:
             made = _made(operation, Call(app, key, now, session), arguments)
-            answer = _response(operation, made)
-    elif operation.uses is Uses.WRITING:
-        answer = _written(operation, call, arguments)
-    else:
-        answer = _response(operation, _made(operation, call, arguments))
-    answer.headers.update(remaining)
-    return answer
+            return _response(operation, made)
+    if operation.uses is Uses.WRITING:
+        return _written(operation, call, arguments)
+    return _response(operation, _made(operation, call, arguments))
+
+
+def _add_headers(headers: Mapping[str, str]) -> None:
+    """Add headers to the answer to this request, also if it is a problem."""
+
+    @after_this_request
+    def add(response: Response) -> Response:
+        response.headers.update(headers)
+        return response
 
 
 def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> _Made:

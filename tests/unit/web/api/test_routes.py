@@ -116,9 +116,17 @@ def test_too_many_requests_are_refused_until_the_window_ends(
     monkeypatch.setattr(limits, "MAX_REQUESTS_PER_MINUTE", RateLimitItemPerMinute(1))
     first, second = api.get("/topics"), api.get("/topics")
     assert first.headers["RateLimit"].startswith('"minute";r=0;t=')
+    assert second.headers["RateLimit-Policy"] == '"minute";q=1;w=60'
     assert_problem(second, 429, "too-many-requests")
     assert 1 <= int(second.headers["Retry-After"]) <= 61
     assert Api(site).get("/topics").status_code == 200
+
+
+def test_a_problem_says_how_many_requests_remain(api: Api) -> None:
+    first, second = save(api, email=1), save(api, topics={"other": {"status": "subscribed"}})
+    assert (first.status_code, second.status_code) == (422, 404)
+    assert first.headers["RateLimit"].startswith('"minute";r=1199;t=')
+    assert second.headers["RateLimit"].startswith('"minute";r=1198;t=')
 
 
 def test_a_database_that_is_out_is_a_problem(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
