@@ -8,7 +8,7 @@ from preference_center.core import campaigns
 from preference_center.core.campaigns import MAX_SENDER_LENGTH, MAX_SENT
 from preference_center.core.vocab import ApiKeyKind, ApiScope
 from preference_center.web.api import models
-from preference_center.web.api.models import Day, Integer, Line, Model, Query, Slug
+from preference_center.web.api.models import WHOLE, Day, Line, Model, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 
@@ -22,7 +22,7 @@ class CampaignBody(Model):
     campaign: models.Campaign
     date: Day
     sender: Annotated[Line, StringConstraints(max_length=MAX_SENDER_LENGTH)] = ""
-    sent: Annotated[Integer, Field(ge=0, le=MAX_SENT)] | None = None
+    sent: Annotated[int, Field(ge=0, le=MAX_SENT), WHOLE] | None = None
 
 
 class CampaignList(Model):

@@ -70,7 +70,7 @@ def _whole(given: Any) -> Any:
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(4000, 1, 1, tzinfo=UTC)
-Integer = Annotated[int, BeforeValidator(_whole)]
+WHOLE = BeforeValidator(_whole)  # The last annotation of an integer in a body.
 Day = Annotated[date, BeforeValidator(_dated), Strict(False)]
 Time = Annotated[AwareDatetime, BeforeValidator(_dated), Strict(False), AfterValidator(_limited)]
 
