@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.vocab import EventName, Source
@@ -185,12 +185,11 @@ def _is_whole(session: Session, last: int, now: datetime) -> bool:
 
 def _oldest(session: Session) -> list[tuple[Any, ...]]:
     """Return the oldest events without a position, and all earlier ones of their subscribers."""
-    waiting = aliased(EventRow)
-    oldest = select(waiting.subscriber_id).where(waiting.position.is_(None))
-    oldest = oldest.order_by(waiting.recorded_at).limit(BATCH_SIZE)
-    columns = EventRow.__table__.columns
-    statement = select(*columns).where(UNNUMBERED, EventRow.subscriber_id.in_(oldest))
-    return [tuple(row) for row in session.execute(statement)]
+    oldest = select(EventRow.subscriber_id).where(UNNUMBERED).order_by(EventRow.recorded_at)
+    ids = set(session.scalars(oldest.limit(BATCH_SIZE)))
+    # Not in one statement with the condition: PostgreSQL expects few rows without a position, and
+    # would read all of them for each subscriber.
+    return [row for row in sets.select(session, EventRow, ids) if row[-1] is None]
 
 
 def _in_order(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -74,11 +74,19 @@ def _deletion(
     name: str, table: type[Base], expired: Callable[[Retention, datetime], Condition]
 ) -> Step:
     def run(session: Session, keep: Retention, now: datetime) -> int:
-        wanted = expired(keep, now)
-        deleted = delete(table).where(_batch(session, table, wanted), wanted)
-        return len(session.execute(deleted.returning(*table.__table__.primary_key)).all())
+        return _delete(session, table, expired(keep, now))
 
     return Step(name, run, lambda keep, now: [expired(keep, now)])
+
+
+def _delete(session: Session, table: type[Base], wanted: Condition) -> int:
+    deleted = delete(table).where(_batch(session, table, wanted), wanted)
+    return len(session.execute(deleted.returning(*table.__table__.primary_key)).all())
+
+
+def _delete_events(session: Session, _keep: Retention, now: datetime) -> int:
+    # Read first: `is_expired` reads the coordinator's table in a statement for all other servers.
+    return _delete(session, EventRow, EventRow.position <= feed.first_position(session, now))
 
 
 def _batch(session: Session, table: type[Base], wanted: Condition) -> Condition:
@@ -171,7 +179,6 @@ STEPS = (
         InboundSeen,
         lambda keep, now: InboundSeen.seen_at < now - keep.dedup,
     ),
-    _deletion("events", EventRow, lambda _keep, now: feed.is_expired(now)),
     _deletion(
         "webhook deliveries",
         WebhookDelivery,
@@ -194,4 +201,5 @@ STEPS = (
         ClaimCount,
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
     ),
+    Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
 )

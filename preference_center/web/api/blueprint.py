@@ -15,7 +15,7 @@ from preference_center.core.errors import (
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import events, links, openapi, problems, topics, webhooks
+from preference_center.web.api import audience, events, links, openapi, problems, topics, webhooks
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -23,7 +23,8 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (events.routes, links.routes, topics.routes, webhooks.routes)
+_PARTS = (audience.routes, events.routes, links.routes, topics.routes, webhooks.routes)
+OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
@@ -56,8 +57,7 @@ def openapi_document() -> Response:
 
 @cache
 def _document(public_url: str) -> str:
-    operations = [operation for part in _PARTS for operation in part.operations]
-    return json.dumps(openapi.document(operations, public_url, version("preference-center")))
+    return json.dumps(openapi.document(OPERATIONS, public_url, version("preference-center")))
 
 
 for _part in _PARTS:

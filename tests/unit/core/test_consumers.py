@@ -78,7 +78,12 @@ def test_a_key_that_is_no_longer_valid_has_no_age(database: Database) -> None:
 
 def test_what_a_reader_has_fetched_is_fetched(database: Database) -> None:
     assert figures(database).oldest_unfetched == 4 * HOUR
-    fetch(database, 0)
+    _, behind = fetch(database, 0)
     assert figures(database).oldest_unfetched == 4 * HOUR
+    with database.transaction() as session:
+        api_keys.revoke(session, behind, make.NOW)
     fetch(database, 3)
     assert figures(database).oldest_unfetched == NONE
+    with database.transaction() as session:
+        make.unsubscribe(session, slug=None, at=make.NOW + 2 * HOUR)
+    assert figures(database).oldest_unfetched == 3 * HOUR
