@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from preference_center.core import feed, webhooks
@@ -229,12 +229,12 @@ _IS_ACTIVE = WebhookRow.state == WebhookState.ACTIVE
 
 
 def _due(webhook_id: UUID, now: datetime) -> Any:
-    earlier = aliased(WebhookDelivery)
-    waits = select(earlier.seq).where(
-        earlier.webhook_id == WebhookDelivery.webhook_id,
-        earlier.about == WebhookDelivery.about,
-        earlier.seq < WebhookDelivery.seq,
-        earlier.failed_at.is_(None),
+    # PostgreSQL would make a join of NOT EXISTS, and read all deliveries to find the first.
+    of_subscriber = aliased(WebhookDelivery)
+    first = select(func.min(of_subscriber.seq)).where(
+        of_subscriber.webhook_id == WebhookDelivery.webhook_id,
+        of_subscriber.about == WebhookDelivery.about,
+        of_subscriber.failed_at.is_(None),
     )
     return (
         select(WebhookDelivery, WebhookRow)
@@ -245,9 +245,9 @@ def _due(webhook_id: UUID, now: datetime) -> Any:
             WebhookDelivery.failed_at.is_(None),
             _IS_ACTIVE,
             or_(WebhookRow.held_until.is_(None), WebhookRow.held_until <= now),
-            ~waits.exists(),
+            WebhookDelivery.seq == first.scalar_subquery(),
         )
-        .order_by(WebhookDelivery.due_at, WebhookDelivery.position)
+        .order_by(WebhookDelivery.due_at)
     )
 
 
