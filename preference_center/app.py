@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from preference_center.util.clock import utc_now
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
 from preference_center.web.api.blueprint import blueprint as api_blueprint
 from preference_center.web.api.limits import KeyLimits
+from preference_center.web.api.streams import MAX_STREAMS
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
@@ -103,6 +105,7 @@ def _make_services(
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
         key_limits=KeyLimits(),
+        streams=BoundedSemaphore(MAX_STREAMS),
         unsubscribes=share_commits(database, clock, metrics.observe_batch),
         spool=_started_spool(settings, database, clock, metrics),
         metrics=metrics,

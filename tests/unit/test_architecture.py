@@ -17,7 +17,9 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "util": (set(), set()),
     "links": (set(), {"idna", "itsdangerous"}),
     "i18n": ({"settings", "util"}, {"babel", "jinja2"}),
-    "asgi_adapter": (set(), set()),
+    "asgi_adapter": ({"asgi_uploads"}, set()),
+    "asgi_uploads": (set(), set()),
+    "client": (set(), set()),
     "settings": ({"core.vocab", "links", "util"}, set()),
     "store": (
         {"core.inbound_vocab", "core.vocab", "links", "util"},
@@ -42,7 +44,9 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "web": (
         {
             "asgi_adapter",
+            "asgi_uploads",
             "core",
+            "data",
             "i18n",
             "inbound.events",
             "inbound.spool",
