@@ -27,6 +27,7 @@ from preference_center.store.tables import (
     BounceCount,
     Claim,
     ClaimCount,
+    EmailedCount,
     FailedMailing,
     LedgerDetail,
     OutboxRow,
@@ -143,7 +144,7 @@ def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database)
         make.subscriber(session)
         make.reduce(session, Frequency.WEEKLY)
         topic = topics.get(session, "weekly-news")
-        audience.claim(session, topic, CANARY, [make.id_of()], make.NOW)
+        audience.claim(session, topic, "47", [make.id_of()], make.NOW)
         unsubscribe = make.unsubscribe(session)
         reasons.record(
             session,
@@ -158,6 +159,8 @@ def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database)
     with database.reading() as session:
         for table in (Claim, Reason, OutboxRow):
             assert session.query(table).count() == 0
+        # The count of the mailing's emails names no subscriber.
+        assert [(each.campaign, each.count) for each in session.query(EmailedCount)] == [("47", 1)]
     assert not [value for value in _all_values(database) if CANARY in str(value)]
 
 
