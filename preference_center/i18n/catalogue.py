@@ -4,6 +4,7 @@ A translation is plain text with the placeholders and the tags of its English te
 the same tags in the same order; whatever else looks like a tag is text, and is escaped on a page.
 """
 
+import codecs
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def _read(path: Path, code: str) -> tuple[Text, ...]:
         raise TextsError([f"{path}:{error.lineno + 1}: {why}."]) from None
     except ValueError as error:
         raise TextsError([f"{path}: {error}."]) from None
+    if not _is_utf8(catalogue.charset):
+        raise TextsError([f"{path}: has the charset {catalogue.charset!r}; save it as UTF-8."])
     texts = [
         Text(_forms(each.id), _forms(each.string), f"{path}:{each.lineno}", each.fuzzy)
         for each in catalogue
@@ -136,6 +139,14 @@ def _read(path: Path, code: str) -> tuple[Text, ...]:
     if problems := [each for text in texts if (each := text.problem(plural_forms))]:
         raise TextsError(problems)
     return tuple(texts)
+
+
+def _is_utf8(charset: str) -> bool:
+    """Return True if a charset is UTF-8, or ASCII, which UTF-8 contains."""
+    try:
+        return codecs.lookup(charset).name in ("utf-8", "ascii")
+    except LookupError:
+        return False
 
 
 def _lines(path: Path) -> list[str]:

@@ -88,7 +88,7 @@ def _preferences(visit: _Visit) -> Iterator[Page]:
     yield from (visit.get(paused), visit.get(path))
     receipt = receipt_of(len(visit.site.events(BOB)), email=BOB)
     yield from (visit.get(receipt), visit.get(f"{receipt}/undo"))
-    yield visit.send(f"{path}/language", 200, **same, pause="3-months")
+    yield visit.get(visit.post(f"{path}/language", **same, pause="3-months"))
     resume = {"topic": "weekly-news", "was-weekly-news": "every", "on-weekly-news": "on"}
     yield visit.get(visit.post(f"{path}/save", **resume, **{"resume-weekly-news": "on"}))
 

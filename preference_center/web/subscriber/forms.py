@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from flask import request
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
@@ -131,18 +132,36 @@ class PreferencesForm:
     language: str
     touched: bool
 
+    def query(self) -> dict[str, str | list[str]]:
+        """Return the fields of what the form changes, for a URL that shows its choices again."""
+        changed = [each for each in self.updates if each.changes]
+        fields: dict[str, str | list[str]] = {"topic": [each.slug for each in changed]}
+        for each in changed:
+            fields[f"was-{each.slug}"] = each.was or OFF
+            if each.wants is not None:
+                fields |= {f"on-{each.slug}": "on", f"often-{each.slug}": each.wants}
+            if each.resume:
+                fields[f"resume-{each.slug}"] = "on"
+        if self.pause is not None:
+            fields["pause"] = self.pause
+        return fields | ({"language": self.language} if self.touched else {})
 
-def read_preferences() -> PreferencesForm | None:
+
+def sent_preferences() -> PreferencesForm | None:
+    """Return the posted preferences form, or None as `read_preferences` does."""
+    read_body(MAX_FORM_BYTES)
+    return read_preferences(request.form)
+
+
+def read_preferences(form: MultiDict[str, str]) -> PreferencesForm | None:
     """Return the preferences form, or None if it is invalid, or has no choice and no language.
 
     The button that resumes every topic overrides the choice to pause them.
     """
-    read_body(MAX_FORM_BYTES)
-    form = request.form
     slugs, language = dict.fromkeys(form.getlist("topic")), form.get("language", "")
     resumes_all = form.get("press") == "resume"
     try:
-        updates = [_update(slug, resumes_all=resumes_all) for slug in slugs]
+        updates = [_update(form, slug, resumes_all=resumes_all) for slug in slugs]
         length = form.get("pause", "")
         pause = Pause(length) if length and not resumes_all else None
     except ValueError:
@@ -150,11 +169,10 @@ def read_preferences() -> PreferencesForm | None:
     good = all(SLUG.fullmatch(slug) for slug in slugs)
     if not good or not (updates or pause or "language" in form):
         return None
-    return PreferencesForm(updates, pause, language, language != form.get("language-was"))
+    return PreferencesForm(updates, pause, language, language != form.get("language-was", ""))
 
 
-def _update(slug: str, *, resumes_all: bool) -> TopicUpdate:
-    form = request.form
+def _update(form: MultiDict[str, str], slug: str, *, resumes_all: bool) -> TopicUpdate:
     often = _frequency(form.get(f"often-{slug}", Frequency.EVERY))
     return TopicUpdate(
         slug=slug,

@@ -1,6 +1,8 @@
 """`/p/`: a subscriber's preferences on one page."""
 
 from datetime import datetime
+from hmac import compare_digest
+from urllib.parse import urlencode
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -10,10 +12,10 @@ from preference_center.core.errors import StalePageError
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.preferences_form import SaveForm, SaveResult, TopicUpdate, is_current
 from preference_center.core.receipts import ShownReceipt
-from preference_center.core.vocab import Frequency, NotSaved, Pause, ReceiptState
+from preference_center.core.vocab import Frequency, KeyKind, NotSaved, Pause, ReceiptState
 from preference_center.links.minter import Link, read_link
 from preference_center.links.server import read_receipt
-from preference_center.links.signing import BadLink
+from preference_center.links.signing import BadLink, signer
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
 from preference_center.web.subscriber import wordings
@@ -27,8 +29,14 @@ from preference_center.web.subscriber.changes import (
     own_context,
     receipt_of,
 )
-from preference_center.web.subscriber.forms import LeaveForm, PreferencesForm, read_preferences
+from preference_center.web.subscriber.forms import (
+    LeaveForm,
+    PreferencesForm,
+    read_preferences,
+    sent_preferences,
+)
 
+_MAX_URL = 6_000  # Proxies commonly refuse a request line of more than 8 KB.
 _SAID = ("language", "nothing")  # What a form that made no change has done.
 
 blueprint = Blueprint("preferences", __name__)
@@ -37,10 +45,13 @@ blueprint = Blueprint("preferences", __name__)
 @blueprint.get("/p/<signed:link>")
 @open_to(Caller.LINK)
 def show(link: str) -> str:
-    """Show every topic and how often the subscriber gets it. Changes nothing."""
+    """Show every topic and how often the subscriber gets it. Changes nothing.
+
+    Choices that `switch_language` has put into the URL are shown and not saved.
+    """
     signed = _read(link)
     count_page_view(signed)
-    return _page(link, signed)
+    return _page(link, signed, form=_kept(link))
 
 
 @blueprint.post("/p/<signed:link>/leave")
@@ -56,24 +67,24 @@ def submit(link: str) -> Response | tuple[str, int]:
 
 @blueprint.post("/p/<signed:link>/language")
 @open_to(Caller.LINK)
-def switch_language(link: str) -> str:
-    """Show the page in the language of the pressed button, with its choices. Changes nothing."""
-    return _page(link, _read(link), form=read_preferences())
+def switch_language(link: str) -> Response | str:
+    """Show the page in the language of the pressed button, with its choices. Changes nothing.
 
-
-@blueprint.get("/p/<signed:link>/language")
-@open_to(Caller.LINK)
-def reopen(link: str) -> Response:
-    """Redirect a browser that opens the address of `switch_language` again, without its form."""
-    _read(link)
-    return redirect(url("preferences.show", link=link), 303)
+    The choices are in the URL, so that a browser can go back to the page and load it again.
+    """
+    signed, form = _read(link), sent_preferences()
+    kept = {**form.query(), "seal": _seal(link, form)} if form is not None else {}
+    shown_url = url("preferences.show", link=link, **kept)
+    if len(shown_url) > _MAX_URL:
+        return _page(link, signed, form=form)
+    return redirect(shown_url, 303)
 
 
 @blueprint.post("/p/<signed:link>/save")
 @open_to(Caller.LINK)
 def save(link: str) -> Response | tuple[str, int]:
     """Save the form, or show which preferences have changed since the page was opened."""
-    signed, form = _read(link), read_preferences()
+    signed, form = _read(link), sent_preferences()
     current, locale = load_preferences(signed.subscriber_id)
     if form is None:
         return _page(link, signed, problem="leave"), 400
@@ -111,6 +122,21 @@ def _language_to_store(form: PreferencesForm, current: SubscriberPreferences) ->
 
 def _read(link: str) -> Link:
     return read_link("preferences", link, services().settings.link_keys)
+
+
+def _kept(link: str) -> PreferencesForm | None:
+    """Return the choices in the URL, or None. The seal keeps a sender from preselecting any."""
+    form = read_preferences(request.args)
+    seal = request.args.get("seal", "").encode()
+    good = form is not None and compare_digest(seal, _seal(link, form).encode())
+    return form if good else None
+
+
+def _seal(link: str, form: PreferencesForm) -> str:
+    """Return the signature of choices in a URL."""
+    key = services().database.signing_keys[KeyKind.SERVER][-1]
+    choices = urlencode(form.query(), doseq=True)
+    return signer("choices", key).get_signature(f"{link}?{choices}").decode()
 
 
 def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | None = None) -> str:

@@ -33,7 +33,7 @@ def test_one_press_unsubscribes_from_a_topic(letters: Stage, page: Page) -> None
 def test_one_press_unsubscribes_from_everything(letters: Stage, page: Page) -> None:
     page.goto(letters.join("everything@journeys.example"))
     press(page, "Unsubscribe from everything")
-    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from everything")
     expect(page.get_by_text("You won’t get any more newsletters from us.")).to_be_visible()
     assert letters.received_topics("everything@journeys.example") == set()
 
@@ -85,7 +85,7 @@ def test_who_never_signed_up_can_stop_everything(letters: Stage, page: Page) -> 
     press(page, "I never signed up")
     expect(page.get_by_text("Someone may have typed your address by mistake.")).to_be_in_viewport()
     press(page, "Unsubscribe from everything")
-    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from everything")
     expect(page.locator("#why")).to_have_count(0)
     assert letters.received_topics("never@journeys.example") == set()
 
@@ -108,7 +108,7 @@ def test_an_unsubscribed_topics_link_shows_since_when(letters: Stage, page: Page
     expect(page.get_by_text("Since ")).to_be_visible()
     expect(page.get_by_role("listitem")).to_have_text(["Product news"])
     press(page, "Unsubscribe from everything")
-    expect_heading(page, "You’re unsubscribed from all Northwind Letters emails")
+    expect_heading(page, "You’re unsubscribed from everything")
     assert letters.received_topics("already@journeys.example") == set()
 
 

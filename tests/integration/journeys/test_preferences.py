@@ -135,3 +135,35 @@ def test_save_and_unsubscribe_are_on_the_first_screen_and_of_equal_height(
     assert save["width"] == leave["width"]
     assert save["y"] + save["height"] <= 640
     assert leave["y"] + leave["height"] <= 640
+
+
+def test_back_after_a_switch_of_the_language_and_a_save_shows_the_page(
+    letters: Stage, page: Page
+) -> None:
+    start(letters, page)
+    change(page)
+    page.locator("header button[lang=de]").click()
+    page.locator("[name=pause]").select_option("")
+    page.locator(SAVE).click()
+    expect(page.locator(".said li")).to_have_count(2)
+    page.go_back()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator(".problem")).to_have_count(0)
+    expect(page.locator("[name=on-product-news]")).not_to_be_checked()
+    expect(page.locator("[name=often-weekly-news]")).to_have_value("monthly")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_name_of_a_topic_is_beside_its_box(letters: Stage, page: Page, language: str) -> None:
+    """An English name has another direction than an Arabic page."""
+    start(letters, page, language)
+    gap = page.evaluate(
+        """() => {
+            const text = document.createRange()
+            text.selectNodeContents(document.getElementById('n-weekly-news'))
+            const name = text.getBoundingClientRect()
+            const box = document.querySelector('[name=on-weekly-news]').getBoundingClientRect()
+            return Math.max(name.left - box.right, box.left - name.right)
+        }"""
+    )
+    assert 0 < gap < 20

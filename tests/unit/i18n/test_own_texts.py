@@ -184,6 +184,13 @@ def test_a_text_that_does_not_fit_is_refused_by_name(
             'msgid ""\nmsgstr "POT-Creation-Date: soon\\n"\n\nmsgid "A"\nmsgstr "B"\n',
             "en.po: time data 'soon' does not match format '%Y-%m-%d %H:%M'.",
         ),
+        *(
+            (
+                f'msgid ""\nmsgstr "Content-Type: text/plain; charset={charset}\\n"\n',
+                f"en.po: has the charset '{charset}'; save it as UTF-8.",
+            )
+            for charset in ("klingon", "iso-8859-1")
+        ),
     ],
 )
 def test_a_broken_file_is_refused_with_the_line(

@@ -73,6 +73,12 @@ def pause_all(session: Session) -> None:
     apply_one(session, form, make.NOW)
 
 
+def resume_all(session: Session) -> None:
+    every = Frequency.EVERY
+    slugs = ("product-news", "weekly-news")
+    save(*(UPDATE(slug, every, every, resume=True) for slug in slugs))(session)
+
+
 def undo(session: Session) -> None:
     """Undo the last change."""
     seq = make.found(session).seq
@@ -118,7 +124,7 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
     ),
     "unsubscribing from all": (
         [unsubscribe(None)],
-        "You’re unsubscribed from all Northwind Letters emails",
+        "You’re unsubscribed from everything",
         [f"{ADA} no longer gets any Northwind Letters emails, as of {DATE}."],
         ["You won’t get any more newsletters from us."],
     ),
@@ -171,16 +177,16 @@ KINDS: dict[str, tuple[list[Change], str, list[str], list[str]]] = {
         [pause_all],
         "Your emails are paused until 6 December 2026",
         [
-            f"{name} to {ADA} is paused until 6 December 2026. It starts again by itself that day."
-            for name in ("Product news", "Weekly news")
+            f"Emails to {ADA} are paused until 6 December 2026. "
+            "They start again by themselves that day."
         ],
-        [
-            "Your topics:",
-            *(
-                f"- {name} (paused until 6 December 2026)"
-                for name in ("Product news", "Weekly news")
-            ),
-        ],
+        [],
+    ),
+    "resuming all": (
+        [pause_all, resume_all],
+        "Your emails have started again",
+        [f"Emails to {ADA} have started again."],
+        ["Your topics:", "- Product news", "- Weekly news"],
     ),
     "resuming": (
         [reduce(Pause.ONE_MONTH), resume],

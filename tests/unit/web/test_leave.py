@@ -32,7 +32,7 @@ def test_one_press_unsubscribes_from_the_topic(site: Site) -> None:
 
 def test_one_press_unsubscribes_from_all(site: Site) -> None:
     receipt = site.press_and_follow(site.page(link()), ALL)
-    assert receipt.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert receipt.heading == "You’re unsubscribed from everything"
     assert site.unsubscribed() == ["all"]
 
 
@@ -57,14 +57,14 @@ def test_an_unsubscribed_topic_shows_since_when(site: Site) -> None:
     assert page.heading == "You’re already unsubscribed from Weekly news"
     assert "Since 22 November 2026. You still get: Product news" in page.text
     assert page.buttons == [ALL]
-    assert site.press_and_follow(page, ALL).text.startswith("You’re unsubscribed from all")
+    assert site.press_and_follow(page, ALL).text.startswith("You’re unsubscribed from everything")
     assert site.unsubscribed() == ["weekly-news", "all"]
 
 
 def test_after_unsubscribing_from_all_the_page_has_no_button(site: Site) -> None:
     site.press(site.page(link()), ALL)
     page = site.page(link())
-    assert page.heading == "You’re already unsubscribed from all Northwind Letters emails"
+    assert page.heading == "You’re already unsubscribed from everything"
     assert f"Since 22 November 2026. {NOTHING_COMES}" in page.text
     assert page.buttons == []
 
@@ -221,5 +221,5 @@ def test_a_bounced_subscriber_can_unsubscribe(site: Site) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, source="bounce")
     page = site.press_and_follow(site.page(link()), ALL)
-    assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert page.heading == "You’re unsubscribed from everything"
     assert site.unsubscribed() == ["address", "all"]

@@ -51,7 +51,7 @@ def test_no_press_loses_a_choice(
         press = "Save"
     rows = site.subscriptions(email)
     if press == "Deutsch":
-        shown = Page(site.press(page, press, 200))
+        shown = site.press_and_follow(page, press)
         assert site.subscriptions(email) == rows
         assert _choices(shown) == _choices(page)
         return

@@ -96,13 +96,15 @@ def test_a_changed_address_leads_to_a_sign_up_with_the_new_one(
     by_contact = "To get our emails at your new address, write to help@example.org."
     assert page.links.get("Sign up with your new address", "") == sign_up_url
     assert (by_contact in page.text) is (not sign_up_url and contact != "")
+    unknown = "We don’t know your new address." in page.text
+    assert unknown is (not sign_up_url and not contact)
 
 
 def test_who_never_signed_up_gets_an_apology_and_can_stop_everything(site: Site) -> None:
     path, page = answer(site, "I never signed up")
     assert f"{SORRY} {STOP} {ALL}" in page.text
     left = site.press_and_follow(page, ALL)
-    assert left.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert left.heading == "You’re unsubscribed from everything"
     assert site.unsubscribed() == ["weekly-news", "all"]
     assert STOP not in site.page(path).text
 

@@ -50,7 +50,7 @@ def test_the_receipt_shows_the_change_its_time_and_the_remaining_topics(site: Si
 
 def test_the_receipt_of_an_unsubscribe_from_all_announces_no_more_emails(site: Site) -> None:
     page = site.page(unsubscribe(site, ALL))
-    assert page.heading == "You’re unsubscribed from all Northwind Letters emails"
+    assert page.heading == "You’re unsubscribed from everything"
     assert "You won’t get any more newsletters from us." in page.text
     assert "You still get" not in page.text
 
