@@ -106,17 +106,17 @@ class _Save:
     form: SaveForm
 
     def run(self) -> SaveResult:
-        draft, context = self.draft, self.form.context
+        draft, context, updates = self.draft, self.form.context, self.form.updates
         draft.language = context.chosen_language
         first = draft.subscriber.seq + 1
-        more = [each.slug for each in self.form.updates if self._asks_for_more(each)]
+        more = [each.slug for each in updates if self._asks_for_more(each)]
         refusal = self._why_not_more() if more else None
-        starts = [each.slug for each in self.form.updates if self._starts(each)]
+        starts = [each.slug for each in updates if self._starts(each)]
         at_once = [slug for slug in starts if self._starts_at_once(slug)]
         announces = bool((more and refusal is None) or at_once)
         if announces:
             context = replace(context, notice_delay=None)  # One email covers the whole form.
-        for update in self.form.updates:
+        for update in updates:
             if not self._starts(update):
                 self._make(update, context, less_only=refusal is not None)
         for slug in at_once:
@@ -128,11 +128,8 @@ class _Save:
             draft.announcements.append(Notice(first, draft.subscriber.seq, now, now, now))
         if self.form.locale is not None and draft.subscriber.erased_at is None:
             draft.subscriber.locale = self.form.locale
-        asked = {
-            slug: joining.ask(draft, slug, smtp=self.form.smtp)
-            for slug in starts
-            if slug not in at_once
-        }
+        later = [slug for slug in starts if slug not in at_once]
+        asked = {slug: joining.ask(draft, slug, smtp=self.form.smtp) for slug in later}
         refused = {**dict.fromkeys(more, refusal), **asked}
         return SaveResult(
             draft.since(first),

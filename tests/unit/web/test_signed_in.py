@@ -164,6 +164,17 @@ def test_topics_of_both_kinds_are_told_apart(center: Site) -> None:
     assert "Check your email to start Weekly news." in shown.text
 
 
+def test_an_own_stop_of_everything_does_not_cover_a_stop_by_another_party(center: Site) -> None:
+    unsubscribe(center, "import")
+    unsubscribe(center, "page", None)
+    shown = tick(center, "Weekly news", "Product news")
+    assert "Product news: every email" in shown.text
+    assert "Check your email to start Weekly news." in shown.text
+    statuses = {slug: each[0] for slug, each in center.subscriptions().items()}
+    assert statuses["product-news"] == "subscribed"
+    assert statuses["weekly-news"] == statuses["town-letter"] == "unsubscribed"
+
+
 @pytest.mark.parametrize("slug", ["weekly-news", None])
 def test_an_own_stop_that_another_party_repeated_needs_an_emailed_link(
     center: Site, slug: str | None

@@ -58,6 +58,8 @@ def test_no_post_changes_a_row(center: Site, email: str) -> None:
         make.reduce(session, Pause.ONE_MONTH)
     before, count = center.rows(), 0
     links = [link(purpose, email, slug, TEST_CAMPAIGN) for purpose, slug in KINDS]
+    for path in links:
+        center.page(path)
     for path in paths_that_take_a_post(center, *links):
         for form in FORMS:
             answer = center.post(path, data=form)
