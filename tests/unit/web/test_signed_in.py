@@ -155,6 +155,18 @@ def test_a_stop_by_another_party_needs_an_emailed_link(
     assert queued(center.database) == [OutboxKind.OPT_IN_REQUEST]
 
 
+def test_an_own_stop_that_a_fast_clock_recorded_needs_an_emailed_link(center: Site) -> None:
+    with center.database.transaction() as session:
+        make.unsubscribe(session, at=make.NOW + timedelta(seconds=30))
+    assert "Check your email to start Weekly news." in tick(center, "Weekly news").text
+
+
+def test_a_page_without_a_topic_to_start_does_not_ask_to_tick_one(site: Site) -> None:
+    page = site.page(signed_in())
+    assert TICK not in page.text
+    assert not [name for name in page.form_of("Save")[1] if name.startswith("wording")]
+
+
 def test_topics_of_both_kinds_are_told_apart(center: Site) -> None:
     unsubscribe(center, "import")
     page = center.page(signed_in())
