@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,11 +19,11 @@ from preference_center.inbound.spool_service import SpoolService
 from preference_center.providers.registry import event_readers
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
-from preference_center.util import resources
 from preference_center.util.clock import utc_now
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
 from preference_center.web.api.blueprint import blueprint as api_blueprint
 from preference_center.web.api.limits import KeyLimits
+from preference_center.web.api.streams import MAX_STREAMS
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
@@ -37,6 +38,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BLUEPRINTS = (
+    api_blueprint,
+    confirm.blueprint,
+    health.blueprint,
+    provider_webhooks.blueprint,
+    leave.blueprint,
+    new_link.blueprint,
+    one_click.blueprint,
+    preferences.blueprint,
+    receipts.blueprint,
+)
+
 
 def create_app(
     settings: Settings, *, clock: Callable[[], datetime] = utc_now, connections: int = 4
@@ -46,6 +59,24 @@ def create_app(
     from preference_center.web import scrape
     from preference_center.web.metrics import MeasuredApp, Metrics
 
+    app = _new_app()
+    made = _make_services(settings, clock, connections, Metrics())
+    app.extensions[EXTENSION] = made
+    prefix = urlsplit(settings.public_url).path
+    for blueprint in (*_BLUEPRINTS, scrape.blueprint):
+        app.register_blueprint(blueprint, url_prefix=prefix or None)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
+    errors.register(app)
+    app.before_request(health.check_keys_first)
+    app.after_request(partial(_add_headers, security_headers(settings, made.style_source)))
+    PageCompression(app)
+    return app
+
+
+def _new_app() -> Flask:
+    """Return an application that has its configuration and URL rules, but no routes."""
     app = Flask("preference_center", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
@@ -56,61 +87,42 @@ def create_app(
     )
     app.url_map.merge_slashes = False  # `/u//x` is a broken link, not a redirect.
     link_paths.register(app)
+    return app
+
+
+def _make_services(
+    settings: Settings, clock: Callable[[], datetime], connections: int, metrics: "Metrics"
+) -> Services:
+    """Return what the views use, and start the spool."""
+    database = _database(settings, connections)
     sheet = assets.style_sheet(settings)
-    style_source = assets.style_source(sheet)
-    database = Database(
-        settings.database_url,
-        settings.server_keys,
-        identity_key=settings.identity_key,
-        link_keys=settings.link_keys,
-        connections=connections + (settings.spool_dir is not None),
-    )
-    prefix = urlsplit(settings.public_url).path
-    languages = Languages(
-        settings.languages,
-        resources.folders("templates", settings.overrides_dir),
-        {**settings.template_values(), "style_sheet": sheet},
-        settings.time_zone,
-        settings.overrides_dir,
-    )
-    metrics = Metrics()
-    app.extensions[EXTENSION] = Services(
+    return Services(
         settings=settings,
         database=database,
-        languages=languages,
-        style_source=style_source,
+        languages=Languages.of(settings, style_sheet=sheet),
+        style_source=assets.style_source(sheet),
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),
         limits=Limits(),
         key_limits=KeyLimits(),
+        streams=BoundedSemaphore(MAX_STREAMS),
         unsubscribes=share_commits(database, clock, metrics.observe_batch),
         spool=_started_spool(settings, database, clock, metrics),
         metrics=metrics,
         event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
     )
-    blueprints = [
-        api_blueprint,
-        confirm.blueprint,
-        health.blueprint,
-        provider_webhooks.blueprint,
-        leave.blueprint,
-        new_link.blueprint,
-        one_click.blueprint,
-        preferences.blueprint,
-        receipts.blueprint,
-        scrape.blueprint,
-    ]
-    for blueprint in blueprints:
-        app.register_blueprint(blueprint, url_prefix=prefix or None)
-    if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
-    app.wsgi_app = MeasuredApp(app.wsgi_app, metrics, prefix)  # type: ignore[method-assign]
-    errors.register(app)
-    app.before_request(health.check_keys_first)
-    app.after_request(partial(_add_headers, security_headers(settings, style_source)))
-    PageCompression(app)
-    return app
+
+
+def _database(settings: Settings, connections: int) -> Database:
+    """Return the database, with a connection for each thread and for the spool."""
+    return Database(
+        settings.database_url,
+        settings.server_keys,
+        identity_key=settings.identity_key,
+        link_keys=settings.link_keys,
+        connections=connections + (settings.spool_dir is not None),
+    )
 
 
 def _started_spool(

@@ -9,16 +9,19 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from http import HTTPStatus
 from io import BytesIO
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from preference_center.asgi_uploads import Message as Message
+from preference_center.asgi_uploads import Receive as Receive
+from preference_center.asgi_uploads import RefusedBodyError, Uploads
+
 Send = Callable[[Message], Awaitable[None]]
 
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -34,6 +37,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024  # a long list of provider events
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # of all bodies that have not arrived completely
 SMALL_BODY_BYTES = 4096  # A one-click body is shorter. Such bodies are read in any case.
 BODY_SECONDS = 20  # for the whole body
+MAX_READ_SECONDS = 120  # in which the client must read a part of a streamed response
 
 
 class AsgiAdapter:
@@ -43,29 +47,42 @@ class AsgiAdapter:
     and the body of a response with status 200, or None if the application is to answer. If it
     raises an error, the application gets it in the environment, under ERROR.
 
-    Answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than MAX_BODY_BYTES,
-    and 503 if it is not small and all bodies together have more than MAX_BUFFERED_BYTES. A response
-    without `Content-Length` is streamed as fast as its client reads.
+    `uploads` reads the bodies that may be large, for which the endpoint is not called. Of the
+    others, answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than
+    MAX_BODY_BYTES, and 503 if it is not small and all bodies together have more than
+    MAX_BUFFERED_BYTES. A response without `Content-Length` is streamed as fast as its client reads.
     """
 
     def __init__(
-        self, app: WSGIApplication, threads: int, endpoint: Endpoint | None = None
+        self,
+        app: WSGIApplication,
+        threads: int,
+        endpoint: Endpoint | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
-        self._app, self._endpoint = app, endpoint
+        self._app, self._endpoint, self._uploads = app, endpoint, uploads
         self._bodies = _Bodies()
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         for _ in range(threads):
             Thread(target=self._work, daemon=True).start()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        upload = None
         try:
-            body = await self._bodies.read(scope, receive)
-        except _RefusedError as refused:
+            if self._uploads is not None:
+                upload = await self._uploads.read(scope, receive)
+            body = await self._bodies.read(scope, receive) if upload is None else b""
+        except RefusedBodyError as refused:
             await _refuse(refused.status, send)
             return
         except ConnectionError:
             return
         extra: dict[str, Any] = {RECEIVED_AT: time.perf_counter()}
+        if upload is not None:
+            with closing(upload):
+                environ = _environ(scope, upload.file) | extra | upload.environ
+                await self._call(environ, send, receive)
+            return
         if self._endpoint is not None:
             try:
                 answer = await self._endpoint(scope["method"], scope["path"], body)
@@ -76,9 +93,23 @@ class AsgiAdapter:
                 await send(_start(200, headers))
                 await send(_part(content))
                 return
-        call = _Call(_environ(scope, body) | extra, send)
+        await self._call(_environ(scope, BytesIO(body)) | extra, send)
+
+    async def _call(self, environ: Message, send: Send, receive: Receive | None = None) -> None:
+        """Call the application in a thread, and send what it answers.
+
+        With `receive`, a stream ends when its client has gone.
+        """
+        call = _Call(environ, send)
+        watch = asyncio.create_task(call.watch(receive)) if receive is not None else None
         self._calls.put(call)
-        start, last = await call.response
+        try:
+            start, last = await call.response
+        except ConnectionError:
+            return
+        finally:
+            if watch is not None:
+                watch.cancel()
         if start is not None:
             await send(start)
         await send(last)
@@ -88,13 +119,6 @@ class AsgiAdapter:
             self._calls.get().run(self._app)
 
 
-class _RefusedError(Exception):
-    """The body is too long or too slow, or there is no memory for it."""
-
-    def __init__(self, status: HTTPStatus) -> None:
-        self.status = status
-
-
 class _Bodies:
     """Reads bodies, and counts how many of their bytes are in memory."""
 
@@ -102,13 +126,13 @@ class _Bodies:
         self._buffered = 0
 
     async def read(self, scope: Message, receive: Receive) -> bytes:
-        """Return a body, or raise _RefusedError, or ConnectionError if the client has gone."""
+        """Return a body, or raise RefusedBodyError, or ConnectionError if the client has gone."""
         headers = dict(scope["headers"])
         length = int(headers.get(b"content-length", b"0"))
         if length == 0 and b"transfer-encoding" not in headers:
             return b""
         if length > MAX_BODY_BYTES:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -116,7 +140,7 @@ class _Bodies:
                 while await self._receive_part(body, receive) and len(body) != length:
                     pass
         except TimeoutError:
-            raise _RefusedError(HTTPStatus.REQUEST_TIMEOUT) from None
+            raise RefusedBodyError(HTTPStatus.REQUEST_TIMEOUT) from None
         finally:
             self._buffered -= len(body)
         return bytes(body)
@@ -129,9 +153,9 @@ class _Bodies:
         body += message["body"]
         self._buffered += len(message["body"])
         if len(body) > MAX_BODY_BYTES:
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if len(body) > SMALL_BODY_BYTES and self._buffered > MAX_BUFFERED_BYTES:
-            raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
+            raise RefusedBodyError(HTTPStatus.SERVICE_UNAVAILABLE)
         return bool(message["more_body"])
 
 
@@ -146,6 +170,13 @@ class _Call:
         self._environ, self._send = environ, send
         self._loop = asyncio.get_running_loop()
         self.response: asyncio.Future[tuple[Message | None, Message]] = self._loop.create_future()
+        self._gone = False
+
+    async def watch(self, receive: Receive) -> None:
+        """Note when the client has gone. The server sends to it without an error."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
 
     def run(self, app: WSGIApplication) -> None:
         """Call the application in this thread."""
@@ -176,15 +207,22 @@ class _Call:
 
     def _stream(self, *messages: Message) -> None:
         """Send messages, and wait until the client has room for more."""
+        if self._gone:
+            raise ConnectionError
         for message in messages:
-            asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop).result()
+            sent = asyncio.run_coroutine_threadsafe(_sent(self._send, message), self._loop)
+            try:
+                sent.result(MAX_READ_SECONDS)
+            except TimeoutError:
+                sent.cancel()
+                raise ConnectionError from None
 
 
 async def _sent(send: Send, message: Message) -> None:
     await send(message)
 
 
-def _environ(scope: Message, body: bytes) -> Message:
+def _environ(scope: Message, body: BinaryIO) -> Message:
     """Return the environment of a request (PEP 3333)."""
     environ = {
         "REQUEST_METHOD": scope["method"],
@@ -197,7 +235,7 @@ def _environ(scope: Message, body: bytes) -> Message:
         "REMOTE_ADDR": scope["client"][0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": BytesIO(body),
+        "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
@@ -224,6 +262,8 @@ async def _refuse(status: HTTPStatus, send: Send) -> None:
     """Answer without the application, and close the connection."""
     text = f"{status.phrase}.\n".encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", "60"))
     await send(_start(status, [*headers, ("Connection", "close")]))
     await send(_part(text))
 

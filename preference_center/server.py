@@ -27,6 +27,7 @@ from granian.net import SocketHolder  # type: ignore[attr-defined] # imported th
 
 from preference_center.asgi_adapter import AsgiAdapter, AsgiApp
 from preference_center.util import logs
+from preference_center.web.api.uploads import uploads
 from preference_center.web.one_click import OneClickEndpoint
 from preference_center.web.services import EXTENSION
 
@@ -142,7 +143,8 @@ def _load_adapter(
 ) -> AsgiApp:
     """Return the application behind the adapter: granian would keep a thread for a slow body."""
     app = load(make_app, parent)
-    return wrap(AsgiAdapter(app, THREADS, OneClickEndpoint(app.extensions[EXTENSION])))
+    services = app.extensions[EXTENSION]
+    return wrap(AsgiAdapter(app, THREADS, OneClickEndpoint(services), uploads(services)))
 
 
 def load(make_app: Callable[..., Flask], parent: int) -> Flask:

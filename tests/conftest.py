@@ -2,42 +2,76 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import BytecodeCache, Environment
-from jinja2.bccache import Bucket
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from preference_center import create_app
-from preference_center.i18n import languages
-from preference_center.store import Database, engine, keys
+from preference_center.store import Database, keys
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import citus, make, postgres
+from tests.support.speed import compiled_routes as compiled_routes
+from tests.support.speed import compiled_templates as compiled_templates
+from tests.support.speed import fast_engines as fast_engines
 
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests
 # that start processes or take seconds are marked where they are.
 _INTEGRATION = Path(__file__).parent / "integration"
+_STATEMENTS = [Path(__file__).parent / "unit" / name for name in ("core", "store")]
 _SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
 _ENGINES = {"postgresql", "distributed", "nginx"}
 
+MAX_DELETED_BYTES = 2**20
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests that need more than Python as `integration`; drop `faults` unless -m names it."""
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Mark tests that need more than Python as `integration`; drop what is not to run.
+
+    Those are `faults` unless -m names it, and repeats of a case on PostgreSQL.
+    """
     for item in items:
         if _needs_more_than_python(item):
             item.add_marker(pytest.mark.integration)
+    yield  # -k and -m choose here.
+    dropped = set(_repeats(items))
     if "faults" not in config.getoption("markexpr"):
-        faults = [item for item in items if item.get_closest_marker("faults")]
-        config.hook.pytest_deselected(items=faults)
-        items[:] = [item for item in items if item not in faults]
+        dropped |= {item for item in items if item.get_closest_marker("faults")}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]
+
+
+def _repeats(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the cases of a test on PostgreSQL after its first, where one case is enough.
+
+    All cases of the tests of `core` and `store` run on both engines, and those of tests that
+    choose the engine themselves or are marked `every_engine`.
+    """
+    seen: set[str] = set()
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or callspec.params.get("database_url") != "postgresql":
+            continue
+        chosen = any("database_url" in mark.args[0] for mark in item.iter_markers("parametrize"))
+        if chosen or item.get_closest_marker("every_engine") or _has_statements(item.path):
+            continue
+        test = item.nodeid.partition("[")[0]
+        if test in seen:
+            yield item
+        seen.add(test)
+
+
+def _has_statements(path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in _STATEMENTS)
 
 
 def _needs_more_than_python(item: pytest.Item) -> bool:
@@ -48,56 +82,6 @@ def _needs_more_than_python(item: pytest.Item) -> bool:
         or not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
         or any(isinstance(value, str) and value in _ENGINES for value in values)
     )
-
-
-class _Compiled(BytecodeCache):
-    """Templates that were compiled before, in memory. Most tests make an application."""
-
-    def __init__(self) -> None:
-        self.code: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.code:
-            bucket.bytecode_from_string(self.code[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.code[bucket.key] = bucket.bytecode_to_string()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_templates() -> Iterator[None]:
-    """Compile each template once for HTML and once for text."""
-    caches = {True: _Compiled(), False: _Compiled()}
-
-    def environment(**options: Any) -> Environment:
-        escapes = options["autoescape"]("page.html")
-        return Environment(**options, bytecode_cache=caches[escapes])
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(languages, "Environment", environment)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_statements() -> Iterator[None]:
-    """Compile each statement once for all SQLite engines. Most tests make an engine."""
-    cache: dict[Any, Any] = {}
-    first: list[Engine] = []
-
-    def create(url: str, **options: Any) -> Engine:
-        made = create_engine(url, **options)
-        if not url.startswith("sqlite"):
-            return made
-        first.append(made)
-        del first[1:]
-        shared = {"compiled_cache": cache}
-        return Engine(
-            made.pool, first[0].dialect, made.url, hide_parameters=True, execution_options=shared
-        )
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engine, "create_engine", create)
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -149,12 +133,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 def _empty(url: str) -> None:
     database = make.database(url)
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
     with Session(database.engine) as session, session.begin():
-        session.execute(text(f"TRUNCATE {tables}"))
+        session.execute(text(_emptying(session)))
         for kind, values in database.given_keys.items():
             keys.add(session, kind, values, make.NOW)
     database.close()
+
+
+def _emptying(session: Session) -> str:
+    """Return what empties all tables: DELETE takes 3 ms for few rows, TRUNCATE 40 ms for any."""
+    tables = [table.name for table in Base.metadata.sorted_tables]
+    sizes = " + ".join(f"pg_relation_size('{table}')" for table in tables)
+    if citus.URL or session.scalar(text(f"SELECT {sizes}")) > MAX_DELETED_BYTES:
+        return f"TRUNCATE {', '.join(tables)}"
+    return "; ".join(f"DELETE FROM {table}" for table in reversed(tables))
 
 
 @pytest.fixture

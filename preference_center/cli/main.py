@@ -82,17 +82,19 @@ class Commands(click.Group):
 
 # These are functions so that the modules are imported only when a command has failed.
 def _wrong_calls() -> tuple[type[Exception], ...]:
+    from preference_center.client import RefusedError
     from preference_center.core.errors import Refusal
     from preference_center.data.tabular import FileRefusedError
     from preference_center.store import KeyCheckError, SchemaError
 
-    return FileRefusedError, KeyCheckError, Refusal, SchemaError
+    return FileRefusedError, KeyCheckError, Refusal, RefusedError, SchemaError
 
 
-def _outages() -> type[Exception]:
+def _outages() -> tuple[type[Exception], ...]:
+    from preference_center.client import ClientError
     from preference_center.store import UnavailableError
 
-    return UnavailableError
+    return ClientError, UnavailableError
 
 
 def _fail(status: int, message: str) -> NoReturn:
@@ -113,7 +115,7 @@ def main() -> None:
       0   success
       1   some rows were refused, or a check failed
       2   wrong arguments, settings or input
-      3   the database is unavailable; the output is incomplete
+      3   the database or the API is unavailable; the output is incomplete
       75  receive and imap --once: a temporary failure, try again later
     """
 

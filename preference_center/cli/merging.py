@@ -5,19 +5,13 @@ from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 
 from preference_center.cli.files import Refusals, reading_progress
-from preference_center.data.identity import IDENTITY_COLUMNS
-from preference_center.data.import_columns import match
-from preference_center.data.links_csv import Merged
-from preference_center.data.tabular import CsvFile, CsvWriter, RefusedRow, read_csv
+from preference_center.data.links_csv import Merged, read_people
+from preference_center.data.tabular import CsvFile, CsvWriter, RefusedRow
 
 
 def people() -> CsvFile:
     """Return the CSV on standard input, with its identity columns renamed to `email` and `id`."""
-    file = read_csv(sys.stdin.buffer)
-    found = match(tuple(file.columns), columns=IDENTITY_COLUMNS).read
-    file.rename({theirs: ours for ours, theirs in found.items()})
-    file.refuse_repeated(IDENTITY_COLUMNS)
-    return file
+    return read_people(sys.stdin.buffer)
 
 
 def stream(

@@ -12,7 +12,7 @@ from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.worker import Worker
-from preference_center.util import logs, resources
+from preference_center.util import logs
 from preference_center.util.clock import utc_now
 
 
@@ -32,12 +32,5 @@ def worker() -> None:
         check_texts(settings)
         host = urlsplit(settings.smtp_url).hostname
         click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
-        languages = Languages(
-            settings.languages,
-            resources.folders("templates", settings.overrides_dir),
-            settings.template_values(),
-            settings.time_zone,
-            settings.overrides_dir,
-        )
         transport = SmtpTransport(settings.smtp_url)
-        Worker(database, transport, settings, languages, utc_now).run(stop)
+        Worker(database, transport, settings, Languages.of(settings), utc_now).run(stop)

@@ -1,6 +1,6 @@
 """Decide who may be emailed now. An address that cannot be checked is not emailed."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from preference_center.core import domain_hold, subscribers, topics
 from preference_center.core.errors import TopicRefusal
 from preference_center.core.vocab import Decision, DecisionReason, Status, TopicPolicy
 from preference_center.store import Database, queries, sets
-from preference_center.store.queries import DeliveryRules
+from preference_center.store.queries import AddressRules, DeliveryRules
 from preference_center.store.tables import Claim, Topic
 
 
@@ -71,6 +71,16 @@ def check(
     }
     subscribers.upsert_addresses(session, seen, now)
     return verdicts
+
+
+def check_transactional(session: Session, ids: Collection[UUID]) -> dict[UUID, Verdict]:
+    """Return whether each of `ids` may be sent an email that they need, like a receipt.
+
+    Only a stop of the address or an erasure denies it. Topics, preferences and claims play no part,
+    and nothing is recorded.
+    """
+    rules = queries.load_address_rules(session, ids)
+    return {each: _by_address(rules.get(each)) for each in ids}
 
 
 def claim(
@@ -142,6 +152,15 @@ def _verdict(topic: Topic, rules: DeliveryRules | None, now: datetime) -> Verdic
     if rules.status is not Status.SUBSCRIBED:
         return Verdict(Decision.DENY, DecisionReason(rules.status), email=email)
     return _by_pause_and_cap(rules, email, now)
+
+
+def _by_address(rules: AddressRules | None) -> Verdict:
+    if rules is not None and rules.erased_at is not None:
+        return Verdict(Decision.DENY, DecisionReason.ERASED)
+    email = (rules.email or "") if rules is not None else ""
+    if rules is not None and rules.stopped:
+        return Verdict(Decision.DENY, DecisionReason.SUPPRESSED, email=email)
+    return Verdict(Decision.ALLOW, email=email)
 
 
 def _by_pause_and_cap(rules: DeliveryRules, email: str, now: datetime) -> Verdict:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from preference_center.core.domain_hold import DomainCounts
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 
 
 @dataclass(frozen=True)

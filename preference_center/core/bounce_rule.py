@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from preference_center.core.vocab import BounceSeverity, Cadence
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Cadence
 
 MIN_FAILED_MAILINGS = 5
 MIN_SPAN = timedelta(days=14)  # between the first and the last of them
@@ -53,16 +54,16 @@ def ends(
 ) -> bool:
     """Return True if a failure, after earlier ones, ends email to the address.
 
-    `held` means that the domain refuses too many addresses at once to be believed.
+    `held` means that the domain refuses too many addresses at once to be plausible.
     """
     known = list(earlier)
     counted = after_reset([*known, new], evidence, today)
-    believed = new.severity in ABOUT_THE_MAILBOX and not held
-    if believed and new.severity is BounceSeverity.PERMANENT:
+    plausible = new.severity in ABOUT_THE_MAILBOX and not held
+    if plausible and new.severity is BounceSeverity.PERMANENT:
         quarantined = after_reset(known, evidence, today)
         if all(each.severity is not BounceSeverity.PERMANENT for each in quarantined):
             return True
-    return (believed and _is_confirmed(counted)) or _is_series(counted, evidence)
+    return (plausible and _is_confirmed(counted)) or _is_series(counted, evidence)
 
 
 def after_reset(failures: Iterable[Failure], evidence: Evidence, today: date) -> list[Failure]:

@@ -1,8 +1,8 @@
 """Record bounces, and end email to addresses that keep bouncing (M13).
 
 `mail.bounce_policy` decides how severe one bounce is, `core.bounce_rule` when a series of them
-ends email, and `core.domain_hold` when a domain is not believed. `docs/bounces.md` describes the
-rules in words.
+ends email, and `core.domain_hold` when bounces of a domain are ignored. `docs/bounces.md` describes
+the rules in words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,16 +19,9 @@ from preference_center.core.bounce_history import BounceHistory, FailedMailing
 from preference_center.core.bounce_rule import ABOUT_THE_MAILBOX, Evidence, Failure
 from preference_center.core.change import ChangeContext, Target
 from preference_center.core.draft import Change, Draft
+from preference_center.core.inbound_vocab import BounceEffect, BounceSeverity
 from preference_center.core.state import Subscriber
-from preference_center.core.vocab import (
-    SUPPRESSION_SCOPES,
-    BounceEffect,
-    BounceSeverity,
-    Cadence,
-    Scope,
-    Source,
-    Status,
-)
+from preference_center.core.vocab import SUPPRESSION_SCOPES, Cadence, Scope, Source, Status
 from preference_center.store import tables
 
 # Anyone who received one of our emails can forge a bounce to its return path, so such a bounce only

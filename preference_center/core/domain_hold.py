@@ -106,7 +106,7 @@ def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None
 
 
 def exceeds(failures: int, before: int, claimed: int | None) -> bool:
-    """Return True if `failures` within WINDOW are too many to be believed.
+    """Return True if `failures` within WINDOW are too many to be plausible.
 
     `before` are those of the rest of BASELINE. `claimed` are the emails claimed for the domain on
     the busiest day of CLAIMS_WINDOW, or None: a daily sender's week would hide a fault of one day.

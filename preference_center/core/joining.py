@@ -1,4 +1,4 @@
-"""Start a topic. This requires the button behind an emailed confirm link, or a signed-in link.
+"""Start a topic. This requires the page of an emailed confirm link, or a signed-in link.
 
 No other module records consent as the subscriber's own (`basis` is `consent`). A confirm link must
 be newer than every unsubscribe that it would lift, and newer than every complaint. A signed-in link
@@ -43,7 +43,7 @@ LINK_LIFETIME = timedelta(days=7)
 
 @dataclass(frozen=True)
 class StartTopic(Change[ChangeResult]):
-    """A press of the button behind a confirm link that was requested at `asked_at`."""
+    """A press of the button on the page of a confirm link that was requested at `asked_at`."""
 
     topic: str
     asked_at: datetime

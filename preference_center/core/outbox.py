@@ -1,4 +1,4 @@
-"""The outbox: emails written with the change they announce, leased by a worker, then settled."""
+"""The outbox: emails written with the change they announce. `core.leases` sends them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,27 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.change import ChangeContext
 from preference_center.core.vocab import OutboxKind, OutboxState
-from preference_center.store import queries, sets
+from preference_center.store import sets
 from preference_center.store.tables import OutboxRow
 
 MAX_REQUESTS = 3  # Per day, subscriber, kind and topic.
 MAX_OF_A_KIND = 20  # Per day, subscriber and kind: there may be hundreds of topics.
 MAX_DELAY = timedelta(minutes=10)
-MAX_AGE = timedelta(hours=24)
-# Longer than an SMTP session in which every reply takes 20 seconds.
-LEASE_DURATION = timedelta(minutes=5)
-RETRY_AFTER = (
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    timedelta(hours=6),
-)
 Request = tuple[UUID, OutboxKind, str]  # A subscriber id, a kind, and a topic or "".
 
 # A pending email is extended by a later change. `created_at` is renewed, because a confirm link
@@ -160,24 +150,6 @@ def _row(email: Email, state: OutboxState) -> tuple[Any, ...]:
     )
 
 
-@dataclass(frozen=True)
-class LeasedEmail:
-    """An email that one worker may send until `LEASE_DURATION` has passed."""
-
-    subscriber_id: UUID
-    id: UUID
-    lease: UUID
-    kind: OutboxKind
-    topic: str
-    message_id: str
-    first_seq: int
-    last_seq: int
-    attempts: int
-    created_at: datetime
-    in_reply_to: str | None
-    locale: str | None
-
-
 def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
     """Return True if an email about ledger row `seq` is still to be sent."""
     statement = select(OutboxRow.id).where(
@@ -200,59 +172,3 @@ def opt_in_requests(session: Session, subscriber_id: UUID, since: datetime) -> d
     )
     rows = session.execute(statement.group_by(OutboxRow.topic))
     return {row.topic: row.asked_at for row in rows}
-
-
-def lease(session: Session, now: datetime) -> LeasedEmail | None:
-    """Lease the email that has been due longest, or return None. Drop emails older than a day."""
-    while (row := queries.lock_due_email(session, now)) is not None:
-        if now - row.created_at > MAX_AGE:
-            row.state, row.settled_at, row.lease = OutboxState.DROPPED, now, None
-            session.flush()
-            continue
-        token = uuid4()
-        row.state, row.lease, row.due_at = OutboxState.STARTED, token, now + LEASE_DURATION
-        row.attempts += 1
-        return LeasedEmail(
-            row.subscriber_id,
-            row.id,
-            token,
-            row.kind,
-            row.topic,
-            row.message_id,
-            row.first_seq,
-            row.last_seq,
-            row.attempts,
-            row.created_at,
-            row.in_reply_to,
-            row.locale,
-        )
-    return None
-
-
-def settle(
-    session: Session, leased: LeasedEmail, now: datetime, state: OutboxState, why: str = ""
-) -> None:
-    """Settle a leased email in its final state, unless another worker has leased it since."""
-    values = {"state": state, "settled_at": now, "failure": why or None, "lease": None}
-    _settle(session, leased, values)
-
-
-def retry(session: Session, leased: LeasedEmail, now: datetime, why: str) -> None:
-    """Return an email for a later attempt, or settle it as failed after the last one."""
-    if leased.attempts > len(RETRY_AFTER):
-        settle(session, leased, now, OutboxState.FAILED, why)
-        return
-    due = now + RETRY_AFTER[leased.attempts - 1]
-    _settle(session, leased, {"due_at": due, "lease": None, "failure": why})
-
-
-def _settle(session: Session, leased: LeasedEmail, values: dict[str, Any]) -> None:
-    session.execute(
-        update(OutboxRow)
-        .where(
-            OutboxRow.subscriber_id == leased.subscriber_id,
-            OutboxRow.id == leased.id,
-            OutboxRow.lease == leased.lease,
-        )
-        .values(**values)
-    )

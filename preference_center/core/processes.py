@@ -125,7 +125,7 @@ def _start(session: Session, registered: Iterable[ServingProcess]) -> datetime:
     """Return the time after which reports count.
 
     It is not before any report on record: after a failover, or a step of the database's clock, an
-    old report could lie in the future.
+    old report could be in the future.
     """
     reported = [each.empty_at for each in registered if each.empty_at is not None]
     return max([queries.database_time(session), *reported])

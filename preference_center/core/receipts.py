@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -27,7 +28,6 @@ from preference_center.core.ledger import LedgerEntry
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import (
-    ChangeKind,
     Event,
     Frequency,
     ReasonCode,
@@ -36,13 +36,25 @@ from preference_center.core.vocab import (
 )
 from preference_center.store.tables import Reason
 
-_SAME_VISIT = timedelta(hours=1)  # Within it, nobody is asked twice why they leave.
+_SAME_VISIT = timedelta(hours=1)  # Within it, a subscriber is asked once why they leave.
 
 _STATE_OF_REFUSAL: dict[type[UndoRefusal], ReceiptState] = {
     UndoTooLateError: ReceiptState.EXPIRED,
     UndoSupersededError: ReceiptState.SUPERSEDED,
     UndoNotOfferedError: ReceiptState.FINAL,
 }
+
+
+class ChangeKind(StrEnum):
+    """What a receipt says about one change."""
+
+    LEFT = "left"
+    BACK = "back"
+    JOINED = "joined"
+    FEWER = "fewer"
+    MORE = "more"
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
 
 @dataclass(frozen=True)

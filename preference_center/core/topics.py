@@ -16,7 +16,7 @@ from preference_center.core.errors import (
 from preference_center.core.vocab import Cadence, TopicPolicy, TopicVisibility
 from preference_center.links.mail_tokens import topic_code
 from preference_center.links.minter import SLUG
-from preference_center.store import queries, sets
+from preference_center.store import queries, set_sql, sets
 from preference_center.store.tables import Topic as Topic
 from preference_center.store.tables import TopicText
 from preference_center.util.text import is_one_line
@@ -102,7 +102,7 @@ def slugs(session: Session) -> set[str]:
 
 def known(session: Session, slugs: Collection[str]) -> dict[str, Topic]:
     """Return the topics among `slugs` that exist, by slug; to be read, not changed."""
-    names = sets.columns_of(Topic)
+    names = set_sql.columns_of(Topic)
     rows = sets.select(session, Topic, sorted(slugs)) if slugs else ()
     return {row[0]: Topic(**dict(zip(names, row, strict=True))) for row in rows}
 

@@ -185,18 +185,6 @@ class ReceiptState(StrEnum):
     FINAL = "final"  # They hold, and undo was never offered.
 
 
-class ChangeKind(StrEnum):
-    """What a receipt says about one change."""
-
-    LEFT = "left"
-    BACK = "back"
-    JOINED = "joined"
-    FEWER = "fewer"
-    MORE = "more"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-
-
 class Decision(StrEnum):
     """Whether a sender may email a subscriber now."""
 
@@ -219,15 +207,6 @@ class DecisionReason(StrEnum):
     DUPLICATE = "duplicate"  # The subscriber was allowed on another row of the request.
 
 
-class BounceSeverity(StrEnum):
-    """What one failed delivery says about the address it was meant for."""
-
-    PERMANENT = "permanent"  # The mailbox does not exist: email to the address ends.
-    PROBABLE = "probable"  # Usually permanent, sometimes wrong: a second one, days later, ends it.
-    SOFT = "soft"  # It may be temporary: only a series of them ends email to the address.
-    IGNORED = "ignored"  # It is about the sender or the message, and is not counted.
-
-
 class KeyKind(StrEnum):
     """What a key of this installation is for. The database stores a check value of each key."""
 
@@ -237,7 +216,7 @@ class KeyKind(StrEnum):
 
 
 class ConfirmState(StrEnum):
-    """What pressing the button behind an emailed confirm link would do now."""
+    """What the button on the page of an emailed confirm link would do now."""
 
     READY = "ready"  # Start the topic.
     RECEIVED = "received"  # Nothing: the subscriber receives the topic.
@@ -267,30 +246,6 @@ class ImportStatus(StrEnum):
     @property
     def ends_consent(self) -> bool:
         return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)
-
-
-class InboundEffect(StrEnum):
-    """What an inbound message or event did, for counts and logs. A detail may follow."""
-
-    UNSUBSCRIBED = "unsubscribed"
-    COMPLAINT = "complaint"
-    BOUNCE = "bounce"  # Followed by a BounceEffect.
-    DELIVERED = "delivered"
-    DUPLICATE = "duplicate"  # It was processed before, or changed nothing.
-    IGNORED = "ignored"
-    UNKNOWN_RECIPIENT = "unknown_recipient"
-    QUARANTINED = "quarantined"  # It was stored for an operator to look at.
-    INVALID_SIGNATURE = "invalid_signature"
-
-
-class BounceEffect(StrEnum):
-    """What a bounce did."""
-
-    IGNORED = "ignored"  # It was about the sender or the message.
-    SUPPRESSED = "suppressed"
-    SOFT = "soft"  # It was counted.
-    QUARANTINED = "quarantined"  # It was counted; a second one, days later, would suppress.
-    DUPLICATE = "duplicate"  # Email to the address had ended before.
 
 
 class ApiKeyKind(StrEnum):

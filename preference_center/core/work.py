@@ -18,7 +18,7 @@ from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
 from preference_center.core.vocab import KeyKind, OutboxKind
-from preference_center.store import citus, queries, sets, tables
+from preference_center.store import citus, queries, set_sql, sets, tables
 from preference_center.store.pipelines import pipeline
 from preference_center.store.tables import Base, Topic
 
@@ -146,7 +146,7 @@ def _write_rows(
             if values != before.get(name):
                 (changed if name in before else new).append((subscriber_id, *values))
         gone += [(subscriber_id, name) for name in before if name not in after]
-    sets.delete(session, table, sets.columns_of(table)[:2], gone)
+    sets.delete(session, table, set_sql.columns_of(table)[:2], gone)
     sets.insert(session, table, new)  # Faster than `upsert` on Citus.
     sets.upsert(session, table, changed)
 

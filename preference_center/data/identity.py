@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from preference_center.data.tabular import FileRefusedError
+from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
 from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import UnclearAddressError, clean
 
@@ -29,6 +29,17 @@ def require_identity(columns: Iterable[str]) -> None:
         raise FileRefusedError(
             "no column is named email or id: the first line of the file must name the columns"
         )
+
+
+def identify(row: Row | RefusedRow, identity_key: str) -> tuple[Row, RowIdentity] | RefusedRow:
+    """Return a row with the person whom it is about, or as refused."""
+    if isinstance(row, RefusedRow):
+        return row
+    try:
+        identity = read_identity(row.cells, identity_key)
+    except BadRowError as error:
+        return row.refused(str(error))
+    return row.refused() if row.problems else (row, identity)
 
 
 def read_identity(cells: Mapping[str, str], identity_key: str) -> RowIdentity:

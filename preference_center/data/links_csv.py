@@ -3,15 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import BinaryIO
 from uuid import UUID
 
-from preference_center.data.identity import (
-    BadRowError,
-    RowIdentity,
-    read_identity,
-    require_identity,
-)
-from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
+from preference_center.data.identity import IDENTITY_COLUMNS, identify, require_identity
+from preference_center.data.import_columns import match
+from preference_center.data.tabular import CsvFile, FileRefusedError, RefusedRow, Row, read_csv
 from preference_center.links.minter import Minter
 
 LINK_COLUMNS = (
@@ -26,6 +23,15 @@ LINK_COLUMNS = (
 ORIGINAL_ID = "original_id"  # The input's own column `id`, which may be another system's.
 
 Merged = Mapping[str, str] | RefusedRow
+
+
+def read_people(file: BinaryIO) -> CsvFile:
+    """Return the rows of a CSV, with its identity columns renamed to `email` and `id`."""
+    rows = read_csv(file)
+    found = match(tuple(rows.columns), columns=IDENTITY_COLUMNS).read
+    rows.rename({theirs: ours for ours, theirs in found.items()})
+    rows.refuse_repeated(IDENTITY_COLUMNS)
+    return rows
 
 
 def links_columns(columns: list[str]) -> list[str]:
@@ -64,21 +70,11 @@ class LinksFile:
     def links(self, rows: Iterable[Row | RefusedRow]) -> Iterator[Merged]:
         """Yield each row with its links."""
         for row in rows:
-            match self.identified(row):
+            match identify(row, self.minter.identity_key):
                 case RefusedRow() as refused:
                     yield refused
                 case usable, identity:
                     yield {**input_cells(usable), **self.link_cells(identity.id)}
-
-    def identified(self, row: Row | RefusedRow) -> tuple[Row, RowIdentity] | RefusedRow:
-        """Return a row with the person whom it is about, or as refused."""
-        if isinstance(row, RefusedRow):
-            return row
-        try:
-            identity = read_identity(row.cells, self.minter.identity_key)
-        except BadRowError as error:
-            return row.refused(str(error))
-        return row.refused() if row.problems else (row, identity)
 
     def link_cells(self, subscriber_id: UUID) -> dict[str, str]:
         """Return the cells `id` and LINK_COLUMNS of one subscriber."""

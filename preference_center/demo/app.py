@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from preference_center.app import create_app
-from preference_center.demo import pages
+from preference_center.demo import pages, rendering
 from preference_center.settings.settings import Settings
 from preference_center.util.clock import utc_now
 from preference_center.web.services import render
@@ -27,7 +27,7 @@ def create_demo_app(
 ) -> Flask:
     """Return the WSGI application of the demo whose files are in `folder`."""
     app = create_app(settings, clock=clock, connections=connections)
-    app.config[pages.FOLDER_CONFIG] = folder
+    app.config[rendering.FOLDER_CONFIG] = folder
     app.register_blueprint(pages.blueprint)
     app.add_url_rule("/", "demo.root", pages.to_start)
     app.after_request(_add_way_back)

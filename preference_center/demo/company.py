@@ -52,7 +52,7 @@ _TEXTS = {
         "ar": ("عروض الميناء", "عروض من المتاجر القريبة من الميناء، كلما توفّرت."),
     },
 }
-_PEOPLE = 1000
+_PEOPLE = 750
 _FIRST = """
 adam aisha alma amir anna anton bela ben bruno carla chen cleo dana david dina elena elif emil emma
 erik eva farah felix finn flora freya goran greta hana hugo ida ines ivan jana jonas julia karim kim

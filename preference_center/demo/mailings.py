@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from preference_center.core.vocab import DecisionReason
+from preference_center.demo.json_files import as_json
 from preference_center.links.addresses import mask
 
 MAX_SHOWN = 8
@@ -76,7 +77,7 @@ def summarize(
 def save(folder: Path, mailing: SentMailing) -> None:
     """Add a mailing to the stored ones."""
     with _file(folder).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(mailing), default=datetime.isoformat) + "\n")
+        file.write(f"{as_json(mailing)}\n")
 
 
 def newest(folder: Path) -> list[SentMailing]:

@@ -1,19 +1,19 @@
 """Make the demo's database unusable for ten seconds, and unsubscribe meanwhile.
 
-SQLite has no server that could be stopped. Instead another connection holds the write lock, so that
-nobody else can write to the database.
+SQLite has no server that could be stopped. Instead, one connection holds the write lock, so that no
+other connection can write to the database.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from preference_center.demo import json_files
 from preference_center.inbound.spool_service import SpoolService
 
 LENGTH = timedelta(seconds=10)
@@ -41,10 +41,7 @@ class Outage:
 
 def latest(folder: Path) -> Outage | None:
     """Return the newest outage, or None."""
-    if not _file(folder).exists():
-        return None
-    values = json.loads(_file(folder).read_text(encoding="utf-8"))
-    return Outage(**values | {"began_at": datetime.fromisoformat(values["began_at"])})
+    return json_files.read(_file(folder), Outage, "began_at")
 
 
 def start(
@@ -72,8 +69,7 @@ def start(
         began_at, before = clock(), time.monotonic()
         status, seconds = press(), time.monotonic() - before
         outage = Outage(began_at, topic, status, round(seconds, 3), spool.state().rows)
-        text = json.dumps(asdict(outage), default=datetime.isoformat)
-        _file(folder).write_text(text, encoding="utf-8")
+        json_files.write(_file(folder), outage)
     finally:
         _one_at_a_time.release()
 

@@ -4,16 +4,15 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
+from flask import Blueprint, Response, abort, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from preference_center.core import topics
 from preference_center.demo import (
     campaign,
-    doctor_page,
     inbox,
     mailings,
     outage,
+    rendering,
     summary,
     tampering,
     tour,
@@ -23,17 +22,11 @@ from preference_center.demo.company import FOLDER, READER, TOPICS
 from preference_center.demo.visitor import Visitor
 from preference_center.util import resources
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import language, render, services, url
-
-FOLDER_CONFIG = "DEMO_FOLDER"  # The application's config key for the folder of the demo.
+from preference_center.web.services import services, url
 
 blueprint = Blueprint("demo", __name__, url_prefix="/demo")
 
 _FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'self' {style}; frame-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
-)
 
 
 @open_to(Caller.ANYONE)
@@ -47,16 +40,31 @@ def to_start() -> AnyResponse:
 def show_start() -> Response:
     """Show the five steps, each ticked once it is done."""
     app = services()
+    # First the spool: what leaves it later is not in the session's snapshot.
+    waiting = app.spool.state().rows if app.spool is not None else 0
     with app.database.reading() as session:
-        steps = tour.load(session, _folder(), _reader_id(), app.spool, app.clock())
-    return _page("demo/start.html", tour=steps, refreshes=steps.changing)
+        steps = tour.load(session, rendering.folder(), _reader_id(), waiting, app.clock())
+    return rendering.page("demo/start.html", tour=steps, refreshes=steps.changing)
+
+
+@blueprint.route("/<path:path>", methods=["GET", "POST"])
+@open_to(Caller.ANYONE)
+def show_nothing(path: str) -> AnyResponse:
+    """Answer 404 to any other path."""
+    abort(404)
+
+
+@blueprint.errorhandler(404)
+def not_found(_error: Exception) -> tuple[Response, int]:
+    """Show a page that leads back to the demo, without the product's form for a new link."""
+    return rendering.page("demo/not_found.html"), 404
 
 
 @blueprint.post("/ledger/alter")
 @open_to(Caller.ANYONE)
 def alter_row() -> AnyResponse:
     """Alter the reader's newest ledger row in the database."""
-    tampering.alter(services().database, _folder(), _reader_id(), _reader().rows[-1].seq)
+    tampering.alter(services().database, rendering.folder(), _reader_id(), _reader().rows[-1].seq)
     return _to_step(4)
 
 
@@ -64,7 +72,7 @@ def alter_row() -> AnyResponse:
 @open_to(Caller.ANYONE)
 def restore_row() -> AnyResponse:
     """Put the altered ledger row back."""
-    tampering.restore(services().database, _folder(), _reader_id())
+    tampering.restore(services().database, rendering.folder(), _reader_id())
     return _to_step(4)
 
 
@@ -78,7 +86,7 @@ def start_outage() -> AnyResponse:
     if app.spool is None or email is None or email.unsubscribe_url is None or file is None:
         abort(404)
     press = partial(inbox.press_unsubscribe, email.unsubscribe_url)
-    outage.start(_folder(), Path(file), app.spool, app.clock, email.topic, press)
+    outage.start(rendering.folder(), Path(file), app.spool, app.clock, email.topic, press)
     return _to_step(5)
 
 
@@ -95,9 +103,13 @@ def style() -> Response:
 def show_inbox() -> Response:
     """List the reader's emails, newest first, and the result of a mailing sent from this page."""
     sent = request.args.get("sent")
-    mailing = next((each for each in mailings.newest(_folder()) if each.campaign == sent), None)
+    mailing = next(
+        (each for each in mailings.newest(rendering.folder()) if each.campaign == sent), None
+    )
     emails, reader = inbox.list_emails(_inbox()), _reader()
-    return _page("demo/inbox.html", emails=emails, mailing=mailing, refreshes=reader.is_email_due)
+    return rendering.page(
+        "demo/inbox.html", emails=emails, mailing=mailing, refreshes=reader.is_email_due
+    )
 
 
 @blueprint.get("/inbox/<name>")
@@ -107,7 +119,7 @@ def show_email(name: str) -> Response:
     email, reader = _email(name), _reader()
     ended = next((row for row in reversed(reader.asked_for_less) if row.touches(email.topic)), None)
     since = ended.recorded_at if ended is not None else services().clock()
-    return _page(
+    return rendering.page(
         "demo/email.html",
         email=email,
         is_received=email.topic in reader.received,
@@ -132,7 +144,7 @@ def show_html(name: str) -> Response:
 def show_source(name: str) -> Response:
     """Show an email's source, including its headers."""
     email = _email(name)
-    return _page("demo/source.html", email=email, parts=inbox.marked_headers(email.source))
+    return rendering.page("demo/source.html", email=email, parts=inbox.marked_headers(email.source))
 
 
 @blueprint.post("/inbox/<name>/unsubscribe")
@@ -163,7 +175,7 @@ def send_from_start() -> AnyResponse:
 @open_to(Caller.ANYONE)
 def show_mailing() -> Response:
     """Show the newest mailing, the people it left out and why, and the mailings before it."""
-    return _page("demo/mailing.html", mailings=mailings.newest(_folder()))
+    return rendering.page("demo/mailing.html", mailings=mailings.newest(rendering.folder()))
 
 
 @blueprint.post("/mailing")
@@ -180,14 +192,16 @@ def show_report() -> Response:
     """Show the report on all mailings."""
     with services().database.reading() as session:
         found = summary.load(session)
-    return _page("demo/report.html", summary=found, columns=summary.COLUMNS, folder=FOLDER)
+    return rendering.page("demo/report.html", summary=found, columns=summary.COLUMNS, folder=FOLDER)
 
 
 @blueprint.route("/doctor", methods=["GET", "POST"])
 @open_to(Caller.ANYONE)
 def show_doctor() -> Response:
     """Judge a pasted message, as `preference-center doctor` does."""
-    return _page("demo/doctor.html", **doctor_page.values(services()))
+    from preference_center.demo import doctor_page  # Imports dnspython, which takes 0.15 s.
+
+    return rendering.page("demo/doctor.html", **doctor_page.values(services()))
 
 
 def _send() -> mailings.SentMailing:
@@ -195,7 +209,9 @@ def _send() -> mailings.SentMailing:
     if topic not in {new.slug for new in TOPICS}:
         abort(404)
     settings, database, languages = services().settings, services().database, services().languages
-    return campaign.Sender(settings, database, languages, _folder()).send(topic, services().clock())
+    return campaign.Sender(settings, database, languages, rendering.folder()).send(
+        topic, services().clock()
+    )
 
 
 def _to_step(number: int) -> AnyResponse:
@@ -211,37 +227,9 @@ def _reader() -> Visitor:
         return visitor.load(session, _reader_id())
 
 
-def _folder() -> Path:
-    return Path(current_app.config[FOLDER_CONFIG])
-
-
 def _inbox() -> Path:
-    return inbox.inbox_folder(_folder())
+    return inbox.inbox_folder(rendering.folder())
 
 
 def _email(name: str) -> inbox.Email:
     return inbox.find_email(_inbox(), name) or abort(404)
-
-
-def _page(template: str, **values: object) -> Response:
-    locale, now = language(), services().clock()
-    with services().database.reading() as session:
-        names = {topic.slug: topics.name(topic, locale) for topic in topics.list_topics(session)}
-    slug = TOPICS[0].slug
-    latest = campaign.latest_campaign(_folder(), slug)
-    links = services().settings.minter().mint(READER, slug, latest, day=now.date())
-    page = render(
-        template,
-        locale,
-        reader=READER,
-        topics=[new.slug for new in TOPICS],
-        names=names,
-        today=now.date(),
-        now=now,
-        preferences_url=links.preferences_url,
-        endpoint=request.endpoint,
-        **{"refreshes": False} | values,
-    )
-    response = Response(page, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = _PAGE_POLICY.format(style=services().style_source)
-    return response

@@ -175,7 +175,7 @@ class Readers:
         self._maybe(share, context.recorded_at + wait, self._give_reason, reader, about, result)
         self._maybe(0.06, context.recorded_at + self._hours(8), self._undo, reader, result)
         back = _DAY * self._chance.uniform(10, 80)
-        self._maybe(0.1, context.recorded_at + back, self._come_back, reader, about)
+        self._maybe(0.15, context.recorded_at + back, self._come_back, reader, about)
 
     def _reduce(
         self, reader: UUID, slug: str, choice: Frequency | Pause, context: ChangeContext

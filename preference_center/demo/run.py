@@ -24,7 +24,6 @@ from preference_center.server import serve
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.store.upgrade import upgrade
-from preference_center.util import resources
 from preference_center.util.clock import utc_now
 
 _MAX_START_SECONDS = 60
@@ -37,8 +36,7 @@ def run(listener: socket) -> None:
     folder.mkdir(exist_ok=True)
     settings = company.settings_in(folder, port)
     company.write_environment(settings, folder / company.ENVIRONMENT)
-    templates = resources.folders("templates", settings.overrides_dir)
-    languages = Languages(settings.languages, templates, settings.template_values())
+    languages = Languages.of(settings)
     _fill(settings, languages, folder)
     serve(
         partial(_start, settings, languages, folder),

@@ -65,8 +65,7 @@ def load(session: Session) -> Summary:
     rows = report.rows(session)
     for row in rows:
         row.counts[EMAILED] += emailed.get((row.topic, row.campaign), 0)
-    nobody = Stayed(0, 0, 0)
-    return Summary(sum(stayed.values(), nobody), by_topic(rows, stayed, _notes(session)))
+    return Summary(sum(stayed.values(), Stayed(0, 0, 0)), by_topic(rows, stayed, _notes(session)))
 
 
 def by_topic(

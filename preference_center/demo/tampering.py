@@ -1,7 +1,6 @@
-"""Alter a row of the demo's ledger behind the product's back, and put it back."""
+"""Alter a row of the demo's ledger without the product, and restore it."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -10,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import verification
+from preference_center.demo import json_files
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
 
@@ -41,21 +41,18 @@ def verify(session: Session) -> LedgerState:
 
 def latest(folder: Path) -> Altered | None:
     """Return the row that was altered last, or None."""
-    if not _file(folder).exists():
-        return None
-    values = json.loads(_file(folder).read_text(encoding="utf-8"))
-    return Altered(**values | {"occurred_at": datetime.fromisoformat(values["occurred_at"])})
+    return json_files.read(_file(folder), Altered, "occurred_at")
 
 
 def alter(database: Database, folder: Path, reader_id: UUID, seq: int) -> None:
-    """Move the time of one row by a day, as somebody with access to the database could."""
+    """Move the time of one row by a day, as a person with access to the database could."""
     known = latest(folder)
     if known is not None and not known.restored:
         return
     with database.transaction() as session:
         row = session.get_one(LedgerRow, (reader_id, seq))
         # First the file: the row can be restored even if the demo is killed now.
-        _save(folder, Altered(seq, row.occurred_at))
+        json_files.write(_file(folder), Altered(seq, row.occurred_at))
         _set_time(session, reader_id, seq, row.occurred_at + _SHIFT)
 
 
@@ -66,17 +63,12 @@ def restore(database: Database, folder: Path, reader_id: UUID) -> None:
         return
     with database.transaction() as session:
         _set_time(session, reader_id, known.seq, known.occurred_at)
-    _save(folder, Altered(known.seq, known.occurred_at, restored=True))
+    json_files.write(_file(folder), replace(known, restored=True))
 
 
 def _set_time(session: Session, reader_id: UUID, seq: int, at: datetime) -> None:
     row = (LedgerRow.subscriber_id == reader_id, LedgerRow.seq == seq)
     session.execute(update(LedgerRow).where(*row).values(occurred_at=at))
-
-
-def _save(folder: Path, altered: Altered) -> None:
-    text = json.dumps(asdict(altered), default=datetime.isoformat)
-    _file(folder).write_text(text, encoding="utf-8")
 
 
 def _file(folder: Path) -> Path:

@@ -16,7 +16,6 @@ from preference_center.demo.mailings import SentMailing
 from preference_center.demo.outage import Outage
 from preference_center.demo.tampering import Altered, LedgerState
 from preference_center.demo.visitor import Visitor
-from preference_center.inbound.spool_service import SpoolService
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,8 @@ class Tour:
         return 2 if self.reader.is_email_due else 0
 
 
-def load(
-    session: Session, folder: Path, reader_id: UUID, spool: SpoolService | None, now: datetime
-) -> Tour:
-    """Return the state of the steps."""
+def load(session: Session, folder: Path, reader_id: UUID, waiting: int, now: datetime) -> Tour:
+    """Return the state of the steps; `waiting` is the length of the spool."""
     reader, emails = visitor.load(session, reader_id), inbox.list_emails(inbox.inbox_folder(folder))
     last = outage.latest(folder)
     applied = _applied(reader, last)
@@ -102,7 +99,7 @@ def load(
         altered=tampering.latest(folder),
         outage=last,
         is_locked=last is not None and now < last.ends_at,
-        waiting=spool.state().rows if spool is not None else 0,
+        waiting=waiting,
         applied=applied,
         next_email=email_to_press(reader, emails),
     )

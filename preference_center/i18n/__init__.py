@@ -2,6 +2,6 @@
 
 from preference_center.i18n.catalogue import TextsError, own_texts
 from preference_center.i18n.languages import Languages
-from preference_center.i18n.locales import PSEUDO, SOURCE, direction
+from preference_center.i18n.locales import SOURCE, direction
 
-__all__ = ["PSEUDO", "SOURCE", "Languages", "TextsError", "direction", "own_texts"]
+__all__ = ["SOURCE", "Languages", "TextsError", "direction", "own_texts"]

@@ -14,7 +14,8 @@ from pathlib import Path
 from babel.messages import Catalog
 from babel.messages.pofile import PoFileError, read_po
 
-from preference_center.i18n.locales import PSEUDO, SOURCE, locale_of
+from preference_center.i18n.locales import SOURCE, locale_of
+from preference_center.settings.reader import PSEUDO
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
 Forms = tuple[str, ...]

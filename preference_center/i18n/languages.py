@@ -20,6 +20,8 @@ from jinja2 import (
 from preference_center.i18n import texts
 from preference_center.i18n.catalogue import own_texts, unused_files
 from preference_center.i18n.locales import day, direction, locale_of, moment
+from preference_center.settings.settings import Settings
+from preference_center.util import resources
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,17 @@ class Languages:
             log.warning("%s: is not the .po file of an offered language", path)
         if any(self._own.values()):
             self._warn_of_unknown_texts()
+
+    @classmethod
+    def of(cls, settings: Settings, **shared: object) -> "Languages":
+        """Return the languages of an installation. Every template can use `shared`, too."""
+        return cls(
+            settings.languages,
+            resources.folders("templates", settings.overrides_dir),
+            {**settings.template_values(), **shared},
+            settings.time_zone,
+            settings.overrides_dir,
+        )
 
     def choose(self, *wanted: str | None) -> str:
         """Return the first code of `wanted` that is offered, or the default.

@@ -9,7 +9,8 @@ from datetime import datetime
 from babel import Locale
 from babel.dates import format_date, format_datetime
 
-PSEUDO = "ar-XB"
+from preference_center.settings.reader import PSEUDO
+
 SOURCE = "en"
 
 

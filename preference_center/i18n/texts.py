@@ -12,7 +12,8 @@ from html import escape
 from babel.messages import Catalog
 
 from preference_center.i18n.catalogue import PLACEHOLDER, Forms, Text, our_texts, split
-from preference_center.i18n.locales import PSEUDO, direction, locale_of
+from preference_center.i18n.locales import direction, locale_of
+from preference_center.settings.reader import PSEUDO
 
 Rewrite = Callable[[str], str]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from preference_center.core import subscribers, topics
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.links.cleaning import subscriber_id
 from preference_center.links.mail_tokens import read_mail_token
 from preference_center.links.signing import BadLink

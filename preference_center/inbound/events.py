@@ -22,7 +22,8 @@ from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
-from preference_center.core.vocab import BounceEffect, InboundEffect, Scope, Source
+from preference_center.core.inbound_vocab import BounceEffect, InboundEffect
+from preference_center.core.vocab import Scope, Source
 from preference_center.inbound.event_recipients import Affected, find_affected
 from preference_center.links.cleaning import subscriber_id
 from preference_center.links.mail_tokens import read_mail_token

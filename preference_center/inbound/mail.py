@@ -17,7 +17,8 @@ from preference_center.core.apply import apply
 from preference_center.core.change import ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
-from preference_center.core.vocab import BounceEffect, InboundEffect, Scope, Source
+from preference_center.core.inbound_vocab import BounceEffect, InboundEffect
+from preference_center.core.vocab import Scope, Source
 from preference_center.inbound import tokens
 from preference_center.inbound.message import (
     Known,

@@ -13,7 +13,8 @@ from preference_center.core import subscribers, topics
 from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
-from preference_center.core.vocab import BounceSeverity, Source
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Source
 from preference_center.inbound import tokens
 from preference_center.inbound.tokens import MailToken
 from preference_center.links.addresses import normalise

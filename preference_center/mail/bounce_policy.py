@@ -13,7 +13,7 @@ text without a code is `PROBABLE`; a code is trusted.
 import re
 from dataclasses import dataclass
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail import bounce_phrases as phrases
 from preference_center.mail.mime import addresses
 from preference_center.mail.smtp_replies import MAX_SEARCHED, Command, command_in, reply_in

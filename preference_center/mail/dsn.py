@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail import notices, original, report_fields
 from preference_center.mail.mime import Headers, Message, Part, addresses, without_encoded_words
 from preference_center.mail.report_fields import recipients

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.core import joining, receipts, subscribers, topics
-from preference_center.core.outbox import LeasedEmail
+from preference_center.core.leases import LeasedEmail
 from preference_center.core.preferences import is_reachable
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import ConfirmState, KeyKind, OutboxKind, ReceiptState, Scope

@@ -1,6 +1,6 @@
 """The worker: lease an email and commit, send it outside any transaction, then settle the lease.
 
-If a worker dies between sending and settling, the email is sent again under the same Message-ID
+If a worker ends between sending and settling, the email is sent again under the same Message-ID
 once the lease has expired. No email is lost.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 
-from preference_center.core import outbox
-from preference_center.core.outbox import LeasedEmail
+from preference_center.core import leases
+from preference_center.core.leases import LeasedEmail
 from preference_center.core.vocab import OutboxState
 from preference_center.i18n import Languages
 from preference_center.outbound import messages
@@ -50,7 +50,7 @@ class Worker:
     def send_one(self) -> bool:
         """Send the email that has been due longest; return False if none is due."""
         with self.database.transaction() as session:
-            leased = outbox.lease(session, self.clock())
+            leased = leases.lease(session, self.clock())
         if leased is None:
             return False
         try:
@@ -91,8 +91,8 @@ class Worker:
 
     def _settle(self, leased: LeasedEmail, state: OutboxState, why: str = "") -> None:
         with self.database.transaction() as session:
-            outbox.settle(session, leased, self.clock(), state, why)
+            leases.settle(session, leased, self.clock(), state, why)
 
     def _retry(self, leased: LeasedEmail, why: str) -> None:
         with self.database.transaction() as session:
-            outbox.retry(session, leased, self.clock(), why)
+            leases.retry(session, leased, self.clock(), why)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, Protocol
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 
 CUSTOM_ARGUMENT = "preference_center"  # the name of the `event_token` in an email's metadata
 MAX_AGE = timedelta(hours=24)  # providers retry for up to a day

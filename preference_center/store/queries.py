@@ -1,6 +1,6 @@
 """Statements that the ORM cannot express: upserts, locks and batches, each in one round trip."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from json import dumps
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from preference_center.core.vocab import Frequency, Status
+from preference_center.core.vocab import Frequency, Scope, Status
 from preference_center.store import citus
 from preference_center.store.tables import (
     UNSETTLED,
@@ -129,6 +129,30 @@ def load_delivery_rules(
     return {row[0]: DeliveryRules(*row) for row in session.execute(statement)}
 
 
+class AddressRules(NamedTuple):
+    """What decides whether any email may be sent to a subscriber: one that a topic does not cover.
+
+    `stopped` says whether there is a suppression of the address.
+    """
+
+    subscriber_id: UUID
+    email: str | None
+    erased_at: datetime | None
+    stopped: bool
+
+
+def load_address_rules(session: Session, ids: Collection[UUID]) -> dict[UUID, AddressRules]:
+    """Return the rules for each of `ids` that is on record."""
+    stops = select(SuppressionRow.kind).where(
+        SuppressionRow.subscriber_id == SubscriberRow.subscriber_id,
+        SuppressionRow.kind == Scope.ADDRESS,
+    )
+    statement = select(
+        SubscriberRow.subscriber_id, SubscriberRow.email, SubscriberRow.erased_at, stops.exists()
+    ).where(among(session, SubscriberRow.subscriber_id, list(ids)))
+    return {row[0]: AddressRules(*row) for row in session.execute(statement)}
+
+
 def claimed(session: Session, topic: str, campaign: str, ids: Sequence[UUID]) -> set[UUID]:
     """Return those of `ids` whose email of a campaign is claimed and not released."""
     statement = select(Claim.subscriber_id).where(
@@ -152,6 +176,8 @@ def among(
 
 def lock_ids(session: Session, ids: Iterable[UUID]) -> None:
     """Lock the subscribers among `ids` that are on record, in the order of their ids."""
+    if session.get_bind().dialect.name == "sqlite":  # Its transactions lock the whole database.
+        return
     ordered = sorted(ids)
     if not ordered:
         return

@@ -10,27 +10,16 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Boolean, Date, Dialect, Integer, LargeBinary, Table, Uuid
+from sqlalchemy import Dialect, Table
 from sqlalchemy.orm import Session
 
-from preference_center.store import arrays, citus
-from preference_center.store.arrays import ArrayType
+from preference_center.store import citus, set_sql
 from preference_center.store.pipelines import Statement, fetch_all
 from preference_center.store.tables import Base, Utc
 from preference_center.store.tables.base import Word
 
 Rows = Sequence[tuple[Any, ...]]
 _Converter = Callable[[Any], Any] | None  # None leaves a value as it is.
-
-_ARRAY = "unnest"  # The function that returns the rows of arrays.
-_ARRAY_TYPES: dict[type, ArrayType] = {
-    Boolean: arrays.BOOL,
-    Date: arrays.DATE,
-    Integer: arrays.INT8,
-    LargeBinary: arrays.BYTEA,
-    Utc: arrays.TIMESTAMPTZ,
-    Uuid: arrays.UUID,
-}
 
 
 def select(session: Session, table: type[Base], keys: Collection[Any]) -> list[tuple[Any, ...]]:
@@ -53,7 +42,7 @@ def select_each(
     """
     locks = ("FOR UPDATE" if lock_first else "", *[""] * (len(tables) - 1))
     statements = [
-        _select(session, table, columns_of(table), keys, lock)
+        _select(session, table, set_sql.columns_of(table), keys, lock)
         for table, lock in zip(tables, locks, strict=True)
     ]
     found = fetch_all(session.connection(), statements)
@@ -66,7 +55,7 @@ def select_each(
 
 def existing(session: Session, table: type[Base], keys: Collection[Any]) -> set[Any]:
     """Return which of `keys` exist in the first column of a table."""
-    names = columns_of(table)[:1]
+    names = set_sql.columns_of(table)[:1]
     (rows,) = fetch_all(session.connection(), [_select(session, table, names, keys, "")])
     readers = _readers(table, session.get_bind().dialect)
     read = dict(readers).get(0)
@@ -80,12 +69,18 @@ def insert(session: Session, table: type[Base], rows: Rows, conflict: str = "") 
     """
     if rows:
         mark = _mark(session) if conflict or _is_sqlite(session) else ""
-        _execute(session, table, _insert(table, mark, conflict), columns_of(table), rows)
+        _execute(
+            session,
+            table,
+            set_sql.insert_text(table, mark, conflict),
+            set_sql.columns_of(table),
+            rows,
+        )
 
 
 def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
     """Insert the rows whose key, the first column, does not exist yet; return their keys."""
-    key = columns_of(table)[0]
+    key = set_sql.columns_of(table)[0]
     if not rows:
         return set()
     if _is_sqlite(session):
@@ -94,39 +89,33 @@ def insert_new(session: Session, table: type[Base], rows: Rows) -> set[Any]:
         new = [row for row in rows if row[0] not in known]
         insert(session, table, new)
         return {row[0] for row in new}
-    statement = _insert(table, "", f"ON CONFLICT DO NOTHING RETURNING {key}")
-    found = _execute(session, table, statement, columns_of(table), rows)
+    statement = set_sql.insert_text(table, "", f"ON CONFLICT DO NOTHING RETURNING {key}")
+    found = _execute(session, table, statement, set_sql.columns_of(table), rows)
     return {each for (each,) in found}
 
 
 def upsert(session: Session, table: type[Base], rows: Rows) -> None:
     """Insert rows, or update those whose primary key exists; no two may have the same key."""
-    insert(session, table, rows, _overwriting(table))
+    insert(session, table, rows, set_sql.overwriting(table))
 
 
 def add_counts(session: Session, table: type[Base], rows: Rows) -> None:
     """Insert counts, the last column, or add them to the counts with the same keys."""
-    insert(session, table, rows, _adding(table))
+    insert(session, table, rows, set_sql.adding(table))
 
 
 def update(session: Session, table: type[Base], rows: Rows) -> None:
     """Update all columns of existing rows; the first column is the primary key."""
     if rows:
-        key, *others = columns_of(table)
-        statement, names = _update(table, _mark(session)), (*others, key)
+        key, *others = set_sql.columns_of(table)
+        statement, names = set_sql.update_text(table, _mark(session)), (*others, key)
         _execute(session, table, statement, names, [(*row[1:], row[0]) for row in rows])
 
 
 def delete(session: Session, table: type[Base], keys: tuple[str, ...], rows: Rows) -> None:
     """Delete the rows with these keys."""
     if rows:
-        _execute(session, table, _delete(table, _mark(session), keys), keys, rows)
-
-
-@cache
-def columns_of(table: type[Base]) -> tuple[str, ...]:
-    """Return the names of a table's columns, in their order."""
-    return tuple(table.__table__.columns.keys())
+        _execute(session, table, set_sql.delete_text(table, _mark(session), keys), keys, rows)
 
 
 def _is_sqlite(session: Session) -> bool:
@@ -145,8 +134,8 @@ def _execute(
 ) -> Any:
     """Run a statement once with an array per column, or for each row."""
     connection, columns = session.connection(), zip(*rows, strict=True)
-    if _ARRAY in statement:
-        types = _array_types(table, names)
+    if set_sql.ARRAY in statement:
+        types = set_sql.array_types(table, names)
         written = tuple(kind.array(column) for kind, column in zip(types, columns, strict=True))
         return connection.exec_driver_sql(statement, written)
     converters = _converters(table, names, connection.dialect)
@@ -168,78 +157,9 @@ def _select(
         (convert,) = _converters(table, names[:1], dialect)
         plain = tuple(keys) if convert is None else tuple(convert(key) for key in keys)
         marks = ", ".join("?" * len(plain))
-        return _select_text(table, names, f"IN ({marks})", ""), plain
-    (kind,) = _array_types(table, names[:1])
-    return _select_text(table, names, "= ANY(%b)", lock), (kind.array(keys),)
-
-
-@lru_cache
-def _select_text(table: type[Base], names: tuple[str, ...], condition: str, lock: str) -> str:
-    key = columns_of(table)[0]
-    where = ("FROM", table.__tablename__, "WHERE", key, condition, "ORDER BY", key, lock)
-    return " ".join(("SELECT", ", ".join(names), *where))
-
-
-@cache
-def _insert(table: type[Base], mark: str, conflict: str) -> str:
-    names = columns_of(table)
-    into = f"{table.__tablename__} ({', '.join(names)})"
-    if mark:
-        rows = f"VALUES ({', '.join([mark] * len(names))})"
-    else:
-        rows = " ".join(("SELECT * FROM", _arrays(table, names, "new")))
-    return " ".join(("INSERT INTO", into, rows, conflict))
-
-
-@cache
-def _overwriting(table: type[Base]) -> str:
-    keys = [column.name for column in table.__table__.primary_key]
-    assigned = (f"{each} = excluded.{each}" for each in columns_of(table) if each not in keys)
-    return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(assigned)}"
-
-
-@cache
-def _adding(table: type[Base]) -> str:
-    keys = ", ".join(column.name for column in table.__table__.primary_key)
-    added = f"{table.__tablename__}.count + excluded.count"
-    return f"ON CONFLICT ({keys}) DO UPDATE SET count = {added}"
-
-
-@cache
-def _update(table: type[Base], mark: str) -> str:
-    """Return a statement whose parameters are the columns, the first one last."""
-    name, (key, *others) = table.__tablename__, columns_of(table)
-    if mark:
-        assigned = ", ".join(f"{each} = {mark}" for each in others)
-        return " ".join(("UPDATE", name, "SET", assigned, "WHERE", key, "=", mark))
-    assigned = ", ".join(f"{each} = new.{each}" for each in others)
-    source = _arrays(table, (*others, key), "new")
-    return " ".join(
-        ("UPDATE", name, "SET", assigned, "FROM", source, "WHERE", f"{name}.{key} = new.{key}")
-    )
-
-
-@cache
-def _delete(table: type[Base], mark: str, keys: tuple[str, ...]) -> str:
-    name = table.__tablename__
-    if mark:
-        matches = (f"{key} = {mark}" for key in keys)
-        return " ".join(("DELETE FROM", name, "WHERE", " AND ".join(matches)))
-    matches = (f"{name}.{key} = old.{key}" for key in keys)
-    source = _arrays(table, keys, "old")
-    return " ".join(("DELETE FROM", name, "USING", source, "WHERE", " AND ".join(matches)))
-
-
-def _arrays(table: type[Base], names: tuple[str, ...], alias: str) -> str:
-    """Return a FROM clause of the rows of an array parameter for each column."""
-    columns = (f"%b::{kind.name}[]" for kind in _array_types(table, names))
-    return f"{_ARRAY}({', '.join(columns)}) AS {alias} ({', '.join(names)})"
-
-
-@cache
-def _array_types(table: type[Base], names: tuple[str, ...]) -> tuple[ArrayType, ...]:
-    types = (type(table.__table__.columns[name].type) for name in names)
-    return tuple(_ARRAY_TYPES.get(each, arrays.TEXT) for each in types)
+        return set_sql.select_text(table, names, f"IN ({marks})", ""), plain
+    (kind,) = set_sql.array_types(table, names[:1])
+    return set_sql.select_text(table, names, "= ANY(%b)", lock), (kind.array(keys),)
 
 
 @cache
@@ -264,7 +184,7 @@ def _readers(table: type[Base], dialect: Dialect) -> list[tuple[int, Callable[[A
 
     psycopg returns all types but enums as they are needed.
     """
-    types = [cast(Table, table.__table__).columns[name].type for name in columns_of(table)]
+    types = [cast(Table, table.__table__).columns[name].type for name in set_sql.columns_of(table)]
     if dialect.name == "sqlite":
         found = [each.dialect_impl(dialect).result_processor(dialect, None) for each in types]
     else:

@@ -9,7 +9,7 @@ import logging
 from flask import Blueprint, Response, abort, request
 
 from preference_center.core import inbound_counts
-from preference_center.core.vocab import InboundEffect
+from preference_center.core.inbound_vocab import InboundEffect
 from preference_center.inbound.events import EventProcessor
 from preference_center.providers.event import (
     InvalidSignatureError,

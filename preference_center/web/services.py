@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app, request, url_for
@@ -38,6 +39,7 @@ class Services:
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
     key_limits: "KeyLimits"
+    streams: BoundedSemaphore  # counts the long requests to the API that are in work
     unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None
     metrics: "Metrics"

@@ -13,7 +13,6 @@ from preference_center.i18n import Languages
 from preference_center.outbound.worker import Worker
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
-from preference_center.util import resources
 from tests.support import make
 
 
@@ -30,13 +29,7 @@ class Mailer:
     tries: int = 0
 
     def worker(self) -> Worker:
-        languages = Languages(
-            self.settings.languages,
-            resources.folders("templates", self.settings.overrides_dir),
-            self.settings.template_values(),
-            self.settings.time_zone,
-            self.settings.overrides_dir,
-        )
+        languages = Languages.of(self.settings)
         return Worker(self.database, self, self.settings, languages, lambda: self.now)
 
     def send_due(self, wait: timedelta, **settings: Any) -> list[str]:

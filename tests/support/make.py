@@ -23,13 +23,13 @@ from preference_center.core.bounces import Bounce, RecordBounce
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, ChangeResult, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Draft
+from preference_center.core.inbound_vocab import BounceEffect
 from preference_center.core.joining import StartTopic
 from preference_center.core.retention import Retention
 from preference_center.core.state import Subscriber
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
 from preference_center.core.vocab import (
-    BounceEffect,
     Cadence,
     Frequency,
     Pause,

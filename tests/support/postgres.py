@@ -196,7 +196,8 @@ def instance(binaries: Path, host: str = "127.0.0.1") -> Iterator[Instance]:
 def _own_server(binaries: Path, *, durable: bool) -> Iterator[str]:
     with instance(binaries) as server:
         server.create()
-        server.start(fsync="on" if durable else "off")
+        # Autovacuum would plan for the few rows of one test, and a later test has many.
+        server.start(fsync="on" if durable else "off", autovacuum="on" if durable else "off")
         yield server.url
 
 

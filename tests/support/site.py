@@ -73,7 +73,7 @@ class Site:
         return Page(self.get(path, **request), status)
 
     def press(self, page: Page, button: str, status: int = 303) -> TestResponse:
-        """Mailer the form of a page's button, as a browser would."""
+        """Send the form of a page's button, as a browser would."""
         path, data = page.form_of(button)
         response = self.post(path, data=data)
         assert response.status_code == status, response.text

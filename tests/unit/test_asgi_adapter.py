@@ -201,6 +201,43 @@ def test_a_response_without_a_length_is_streamed_and_closed() -> None:
     assert (Chunks.closed, len(threads)) == (True, 1)
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_client_that_reads_nothing_occupies_no_thread(
+    monkeypatch: pytest.MonkeyPatch, reads: bool
+) -> None:
+    monkeypatch.setattr(asgi_adapter, "MAX_READ_SECONDS", 0.05)
+    closed: list[bool] = []
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            closed.append(True)
+
+    def app(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return chunks()
+
+    async def run() -> list[bytes]:
+        sent: list[bytes] = []
+
+        async def send(message: Message) -> None:
+            if message.get("body") and not reads:
+                await asyncio.sleep(3600)
+            sent.append(message.get("body", b""))
+
+        async def receive() -> Message:
+            raise AssertionError
+
+        answer = AsgiAdapter(app, threads=1)({**SCOPE, "headers": []}, receive, send)
+        await asyncio.wait_for(answer, 2)
+        return sent
+
+    assert asyncio.run(run()) == ([b"", b"a", b"b", b""] if reads else [b""])
+    assert closed == [True]
+
+
 def test_an_error_of_the_application_is_raised_and_its_thread_goes_on() -> None:
     async def call_twice() -> list[Message]:
         adapter = AsgiAdapter(refuse_a_body, threads=1)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -22,5 +24,6 @@ def test_every_file_is_formatted() -> None:
     run("ruff", "format", "--check", "--quiet", ".")
 
 
+@pytest.mark.integration
 def test_mypy_finds_nothing() -> None:
     run("mypy")

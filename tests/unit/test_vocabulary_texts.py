@@ -13,9 +13,8 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
-from preference_center.core.receipts import ShownChange, ShownReceipt
+from preference_center.core.receipts import ChangeKind, ShownChange, ShownReceipt
 from preference_center.core.vocab import (
-    ChangeKind,
     ConfirmState,
     DecisionReason,
     Frequency,
@@ -27,8 +26,8 @@ from preference_center.core.vocab import (
 )
 from preference_center.data.report import EVENT_COLUMNS
 from preference_center.demo.mailings import Example, LeftOut, SentMailing
-from preference_center.i18n import PSEUDO, Languages
-from preference_center.settings.reader import LANGUAGES
+from preference_center.i18n import Languages
+from preference_center.settings.reader import LANGUAGES, PSEUDO
 from preference_center.util import resources
 from tests.support import make
 

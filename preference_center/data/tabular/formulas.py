@@ -2,10 +2,10 @@
 
 A spreadsheet splits lines at the separator of its user's locale (`;` in Germany and France), no
 matter which separator the file was written with. Quotation marks then no longer protect a cell,
-and a part of it becomes a cell of its own. So an apostrophe guards every place where a cell could
-begin, not only its start. The spreadsheet removes quotation marks at such a place, so the character
-after them is what counts. The triggers are those of OWASP's "CSV Injection", with the full-width
-variants that Japanese spreadsheets treat as operators.
+and a part of it becomes a cell of its own. So an apostrophe is written at every place where a cell
+could begin, not only its start. The spreadsheet removes quotation marks at such a place, so the
+character after them is what counts. The triggers are those of OWASP's "CSV Injection", with the
+full-width variants that Japanese spreadsheets treat as operators.
 """
 
 import re

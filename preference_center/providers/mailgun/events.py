@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail.mime import parse as parse_mime
 from preference_center.providers.event import (
     CUSTOM_ARGUMENT,

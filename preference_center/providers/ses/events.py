@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from typing import ClassVar
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.links.addresses import normalise
 from preference_center.mail.arf import NOT_COMPLAINTS
 from preference_center.providers.event import (

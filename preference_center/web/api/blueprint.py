@@ -13,7 +13,7 @@ from preference_center.core.errors import (
 )
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import links, openapi, problems, topics
+from preference_center.web.api import audience, links, openapi, problems, topics
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import JSON, PREFIX
 from preference_center.web.services import services
@@ -21,7 +21,8 @@ from preference_center.web.services import services
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
 
-_PARTS = (links.routes, topics.routes)
+_PARTS = (audience.routes, links.routes, topics.routes)
+OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     KeyInUseError: ProblemKind.KEY_IN_USE,
@@ -52,8 +53,7 @@ def openapi_document() -> Response:
 
 @cache
 def _document(public_url: str) -> str:
-    operations = [operation for part in _PARTS for operation in part.operations]
-    return json.dumps(openapi.document(operations, public_url, version("preference-center")))
+    return json.dumps(openapi.document(OPERATIONS, public_url, version("preference-center")))
 
 
 for _part in _PARTS:

@@ -4,8 +4,6 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from flask import request
-
 from preference_center.core import api_keys
 from preference_center.core.api_keys import ApiKey
 from preference_center.core.vocab import ApiScope
@@ -18,9 +16,9 @@ log = logging.getLogger(__name__)
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-def authenticate(app: Services, scope: ApiScope, now: datetime) -> ApiKey:
-    """Return the key of the request, which has the scope, or raise Problem."""
-    text = _bearer(request.headers.get("Authorization", ""))
+def authenticate(app: Services, authorization: str, scope: ApiScope, now: datetime) -> ApiKey:
+    """Return the key in a header `Authorization`, which has the scope, or raise Problem."""
+    text = _bearer(authorization)
     if not api_keys.is_well_formed(text):
         raise Problem(ProblemKind.UNAUTHORIZED, headers=_CHALLENGE)
     with app.database.reading() as session:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind
-from preference_center.web.api.routes import JSON, PREFIX, Answer, Operation, Uses
+from preference_center.web.api.routes import CSV, JSON, NDJSON, PREFIX, Answer, Operation, Uses
 
 _REF = "#/components/schemas/{model}"
 _ALWAYS = (
@@ -22,6 +22,12 @@ _ALWAYS = (
     ProblemKind.UNAVAILABLE,
 )
 _WITH_BODY = (ProblemKind.INVALID_JSON, ProblemKind.TOO_LARGE, ProblemKind.UNSUPPORTED_TYPE)
+_WITH_LINES = (
+    ProblemKind.TOO_LARGE,
+    ProblemKind.UNSUPPORTED_TYPE,
+    ProblemKind.BUSY,
+    ProblemKind.UNSUBSCRIBES_WAITING,
+)
 _WITH_KEY = (ProblemKind.KEY_IN_USE, ProblemKind.KEY_REUSED)
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -53,9 +59,9 @@ def _schemas(operations: Iterable[Operation]) -> tuple[dict[Any, Any], dict[str,
 
 
 def _models(operation: Operation) -> Iterator[tuple[type[BaseModel], Any]]:
-    hints = operation.hints
-    if "body" in hints:
-        yield hints["body"], "validation"
+    for name in ("body", "query"):  # The words of a query are schemas too.
+        if name in operation.hints:
+            yield operation.hints[name], "validation"
     if (answered := _answered(operation)) is not None:
         yield answered, "serialization"
 
@@ -80,6 +86,9 @@ def _described(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
     if "body" in operation.hints:
         schema = names[(operation.hints["body"], "validation")]
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    elif operation.takes:
+        content = {each: {"schema": _ANYTHING[each]} for each in operation.takes}
+        found["requestBody"] = {"required": True, "content": content}
     return found
 
 
@@ -104,9 +113,10 @@ def _responses(operation: Operation, names: dict[Any, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Success."}
     if answered is not None:
         schema = names[(answered, "serialization")]
-        success["content"] = {JSON: {"schema": schema}}
+        success["content"] = {operation.gives: {"schema": schema}}
     problems = [*_ALWAYS, *operation.problems]
     problems += _WITH_BODY if "body" in operation.hints else ()
+    problems += _WITH_LINES if operation.takes else ()
     problems += _WITH_KEY if operation.uses is Uses.WRITING else ()
     found = {str(operation.status): success}
     for each in sorted(set(problems), key=lambda kind: kind.status):
@@ -120,6 +130,12 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {CONTENT_TYPE: {"schema": schema}}}
 
 
+# A line that cannot be used is reported in the answer, so a schema would forbid too much.
+_ANYTHING: dict[str, dict[str, Any]] = {
+    JSON: {"description": "One line."},
+    NDJSON: {"type": "string", "description": "A JSON object on each line."},
+    CSV: {"type": "string", "description": "The first line names the columns."},
+}
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",

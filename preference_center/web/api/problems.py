@@ -35,6 +35,12 @@ class ProblemKind(Enum):
     TOO_MANY_REQUESTS = ("too-many-requests", 429, "There are too many requests.")
     SERVER_ERROR = ("server-error", 500, "Something went wrong.")
     UNAVAILABLE = ("unavailable", 503, "The database cannot be used now. Try again.")
+    BUSY = ("busy", 503, "Too many requests like this one are in work. Try again.")
+    UNSUBSCRIBES_WAITING = (
+        "unsubscribes-waiting",
+        503,
+        "Unsubscribes may wait in a spool, so that no email may be sent now. Try again.",
+    )
 
     def __init__(self, code: str, status: int, title: str) -> None:
         self.code, self.status, self.title = code, status, title
@@ -61,11 +67,11 @@ class Problem(Exception):
         self.errors, self.headers, self.extra = list(errors), headers or {}, extra
 
 
-def response(problem: Problem) -> Response:
-    """Return the response that describes a problem."""
+def described(problem: Problem, public_url: str) -> dict[str, Any]:
+    """Return the JSON object that describes a problem."""
     kind = problem.kind
     body: dict[str, Any] = {
-        "type": f"{services().settings.public_url}/api/docs#{kind.code}",
+        "type": f"{public_url}/api/docs#{kind.code}",
         "title": kind.title,
         "status": kind.status,
     }
@@ -73,7 +79,13 @@ def response(problem: Problem) -> Response:
         body["detail"] = problem.detail
     if problem.errors:
         body["errors"] = problem.errors
-    made = Response(json.dumps(body | problem.extra), kind.status, content_type=CONTENT_TYPE)
+    return body | problem.extra
+
+
+def response(problem: Problem) -> Response:
+    """Return the response that describes a problem."""
+    text = json.dumps(described(problem, services().settings.public_url))
+    made = Response(text, problem.kind.status, content_type=CONTENT_TYPE)
     made.headers.update(problem.headers)
     return made
 

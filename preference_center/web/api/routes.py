@@ -31,7 +31,7 @@ from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.bodies import read_body
 from preference_center.web.services import Services, services
 
-JSON = "application/json"
+JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 MAX_BODY_BYTES = 262_144
 MAX_KEY_LENGTH = 255
 PREFIX = "/api/v1"
@@ -87,6 +87,8 @@ class Operation:
     status: int
     answers: type[BaseModel] | None
     problems: tuple[ProblemKind, ...]
+    takes: tuple[str, ...]
+    gives: str
 
     @property
     def hints(self) -> Mapping[str, Any]:
@@ -109,15 +111,20 @@ class Routes:
         status: int = 200,
         answers: type[BaseModel] | None = None,
         problems: tuple[ProblemKind, ...] = (),
+        takes: tuple[str, ...] = (),
+        gives: str = JSON,
     ) -> Callable[[View], View]:
         """Declare a view.
 
         `status` is that of a success. `answers` is the model of its body, if the view's type hint
-        does not say it. `problems` are those of this view alone.
+        does not say it. `problems` are those of this view alone. `takes` are the media types of a
+        body that the view reads itself, and `gives` is that of its answer.
         """
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, scope, uses, view, status, answers, problems)
+            operation = Operation(
+                method, path, scope, uses, view, status, answers, problems, takes, gives
+            )
             self.operations.append(operation)
             return view
 
@@ -141,7 +148,7 @@ def _serving(operation: Operation) -> Callable[..., Response]:
 def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     app = services()
     now = app.clock()
-    key = keys.authenticate(app, operation.scope, now)
+    key = keys.authenticate(app, request.headers.get("Authorization", ""), operation.scope, now)
     remaining = app.key_limits.take(key)
     arguments = variables | _validated(operation)
     call = Call(app, key, now)

@@ -36,7 +36,7 @@ _REFUSALS: dict[type[UndoRefusal], tuple[str, int]] = {
     UndoSupersededError: ("errors/superseded.html", 409),
     UndoNotOfferedError: ("errors/superseded.html", 409),
 }
-# Nobody has to answer, so a page does not ask for this answer.
+# An answer is voluntary, so a page does not offer this one.
 _OFFERED_REASONS = [code for code in ReasonCode if code is not ReasonCode.PREFER_NOT_SAY]
 
 blueprint = Blueprint("receipts", __name__)
@@ -177,7 +177,7 @@ def _preferences_url(link: str, receipt: Receipt, shown: ShownReceipt) -> str:
 def _cappable(current: SubscriberPreferences) -> TopicPreference | None:
     """Return the topic that is sent most often, unless it is capped to once a month.
 
-    The choice does not depend on what is capped, so that nobody is offered a second cap.
+    The choice does not depend on what is capped, so that no second cap is offered.
     """
     topic = max(current.received, key=lambda each: len(each.caps), default=None)
     return topic if topic is not None and Frequency.MONTHLY in topic.smaller else None

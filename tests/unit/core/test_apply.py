@@ -21,16 +21,11 @@ from preference_center.core.consent import Unsubscribe
 from preference_center.core.draft import Change
 from preference_center.core.erasure import Erase
 from preference_center.core.errors import UndoRefusal
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.joining import StartTopic
 from preference_center.core.subscriptions import Reduce
 from preference_center.core.undo import Undo
-from preference_center.core.vocab import (
-    BounceSeverity,
-    Frequency,
-    ImportStatus,
-    Pause,
-    Source,
-)
+from preference_center.core.vocab import Frequency, ImportStatus, Pause, Source
 from preference_center.data.identity import RowIdentity
 from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_records import PreferenceRecord

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failure, ends
-from preference_center.core.vocab import BounceSeverity, Cadence
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Cadence
 
 DAY = timedelta(days=1)
 START = date(2026, 1, 1)

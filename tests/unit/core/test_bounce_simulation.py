@@ -14,7 +14,8 @@ from sqlalchemy import select
 from preference_center.core import audience, topics
 from preference_center.core.bounce_rule import CADENCE_WINDOWS, Evidence, Failure, ends
 from preference_center.core.bounces import Bounce
-from preference_center.core.vocab import BounceSeverity, Cadence
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Cadence
 from preference_center.store import Database
 from preference_center.store.tables import SuppressionRow
 from tests.support import make

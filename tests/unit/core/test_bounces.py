@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from preference_center.core import audience, bounces, erasure, subscribers, subscriptions, topics
-from preference_center.core.vocab import BounceSeverity, Cadence, Event, Scope, Source
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Cadence, Event, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import FailedMailing
 from tests.support import make

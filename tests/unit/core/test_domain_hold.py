@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from preference_center.core import audience, domain_hold, subscribers, topics, verification
 from preference_center.core.bounces import Authority, Bounce
-from preference_center.core.vocab import BounceSeverity, TopicPolicy
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import TopicPolicy
 from preference_center.store import Database, seals
 from preference_center.store.tables import BounceCount, ClaimCount, SubscriberRow
 from tests.support import make
@@ -43,12 +44,14 @@ def test_a_domain_is_held_above_each_threshold(
     assert domain_hold.exceeds(failures, before, claimed) is held
 
 
-@pytest.fixture(autouse=True)
-def add_subscribers(database: Database) -> None:
+@pytest.fixture
+def database(database: Database) -> Database:
+    """Add a topic and its subscribers."""
     with database.transaction() as session:
         make.topic(session)
         for email in ("ada@example.org", *EMAILS):
             make.subscriber(session, email)
+    return database
 
 
 def fail(

@@ -10,6 +10,7 @@ from preference_center.core import (
     audience,
     bounces,
     erasure,
+    leases,
     outbox,
     reasons,
     subscribers,
@@ -17,15 +18,8 @@ from preference_center.core import (
     verification,
 )
 from preference_center.core.errors import UndoSupersededError
-from preference_center.core.vocab import (
-    BounceSeverity,
-    Frequency,
-    OutboxKind,
-    Pause,
-    ReasonCode,
-    Scope,
-    Source,
-)
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import Frequency, OutboxKind, Pause, ReasonCode, Scope, Source
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -141,7 +135,7 @@ def test_erasure_deletes_a_pending_email(database: Database) -> None:
         make.unsubscribe(session, notice_delay=timedelta(0))
     _erase(database)
     with database.transaction() as session:
-        assert outbox.lease(session, make.NOW + timedelta(minutes=1)) is None
+        assert leases.lease(session, make.NOW + timedelta(minutes=1)) is None
 
 
 def test_erasure_deletes_claims_reasons_and_requested_emails(database: Database) -> None:

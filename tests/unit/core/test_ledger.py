@@ -134,7 +134,7 @@ def test_rows_stay_valid_when_the_key_is_rotated(database: Database, database_ur
 
 
 def test_a_row_sealed_with_another_key_is_detected(database: Database, database_url: str) -> None:
-    forged = "the-key-of-somebody-with-a-backup-1"
+    forged = "a-key-that-the-settings-do-not-have-1"
     forger = Database(database_url, (forged,))
     with database.transaction() as session:
         keys.add(session, KeyKind.SERVER, [forged], make.NOW)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
-from preference_center.core import history, ledger, outbox
+from preference_center.core import history, leases, ledger, outbox
 from preference_center.core.change import Target
 from preference_center.core.history import NetChange
 from preference_center.core.vocab import OutboxKind, OutboxState
@@ -24,8 +24,8 @@ def _row(session: Session) -> OutboxRow:
     return session.query(OutboxRow).one()
 
 
-def _lease(session: Session, at: datetime) -> outbox.LeasedEmail:
-    leased = outbox.lease(session, at)
+def _lease(session: Session, at: datetime) -> leases.LeasedEmail:
+    leased = leases.lease(session, at)
     assert leased is not None
     session.flush()
     return leased
@@ -71,8 +71,8 @@ def test_an_email_is_not_leased_before_it_is_due(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
-        assert outbox.lease(session, make.NOW + NOTICE_DELAY - timedelta(seconds=1)) is None
-        assert outbox.lease(session, make.NOW + NOTICE_DELAY) is not None
+        assert leases.lease(session, make.NOW + NOTICE_DELAY - timedelta(seconds=1)) is None
+        assert leases.lease(session, make.NOW + NOTICE_DELAY) is not None
 
 
 def test_a_leased_email_belongs_to_one_worker(database: Database) -> None:
@@ -80,7 +80,7 @@ def test_a_leased_email_belongs_to_one_worker(database: Database) -> None:
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         _lease(session, make.NOW + NOTICE_DELAY)
-        assert outbox.lease(session, make.NOW + NOTICE_DELAY) is None
+        assert leases.lease(session, make.NOW + NOTICE_DELAY) is None
 
 
 @pytest.mark.parametrize("database_url", ["postgresql", "distributed"], indirect=True)
@@ -106,7 +106,7 @@ def test_workers_lease_each_email_once(database: Database) -> None:
         leased: list[UUID] = []
         while True:
             with database.transaction() as session:
-                found = outbox.lease(session, make.NOW + NOTICE_DELAY)
+                found = leases.lease(session, make.NOW + NOTICE_DELAY)
             if found is None:
                 return leased
             leased.append(found.subscriber_id)
@@ -121,7 +121,7 @@ def test_an_expired_lease_is_repeated_under_the_same_message_id(database: Databa
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         first = _lease(session, make.NOW + NOTICE_DELAY)
-        second = _lease(session, make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION)
+        second = _lease(session, make.NOW + NOTICE_DELAY + leases.LEASE_DURATION)
         assert second.message_id == first.message_id
         assert (first.attempts, second.attempts) == (1, 2)
 
@@ -131,9 +131,9 @@ def test_a_worker_with_an_expired_lease_settles_nothing(database: Database) -> N
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         slow = _lease(session, make.NOW + NOTICE_DELAY)
-        later = make.NOW + NOTICE_DELAY + outbox.LEASE_DURATION
+        later = make.NOW + NOTICE_DELAY + leases.LEASE_DURATION
         _lease(session, later)
-        outbox.settle(session, slow, later, OutboxState.FAILED, "too slow")
+        leases.settle(session, slow, later, OutboxState.FAILED, "too slow")
         assert (_row(session).state, _row(session).failure) == ("started", None)
 
 
@@ -154,11 +154,11 @@ def test_an_email_is_retried_at_growing_intervals_then_fails(database: Database)
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
         now, waits = make.NOW + NOTICE_DELAY, []
-        for _ in range(len(outbox.RETRY_AFTER) + 1):
-            outbox.retry(session, _lease(session, now), now, "451 not now")
+        for _ in range(len(leases.RETRY_AFTER) + 1):
+            leases.retry(session, _lease(session, now), now, "451 not now")
             waits.append(_row(session).due_at - now)
             now = max(_row(session).due_at, now)
-        assert waits[:-1] == list(outbox.RETRY_AFTER)
+        assert waits[:-1] == list(leases.RETRY_AFTER)
         assert (_row(session).state, _row(session).failure) == ("failed", "451 not now")
 
 
@@ -166,7 +166,7 @@ def test_an_email_unsent_for_a_day_is_dropped(database: Database) -> None:
     with database.transaction() as session:
         make.subscriber(session)
         make.unsubscribe(session, notice_delay=NOTICE_DELAY)
-        assert outbox.lease(session, make.NOW + timedelta(hours=24, seconds=1)) is None
+        assert leases.lease(session, make.NOW + timedelta(hours=24, seconds=1)) is None
         assert _row(session).state == "dropped"
 
 
@@ -175,7 +175,7 @@ def test_an_email_is_pending_until_it_is_settled(database: Database) -> None:
         make.subscriber(session)
         seq = make.unsubscribe(session, notice_delay=NOTICE_DELAY).last_seq
         assert outbox.has_pending(session, make.id_of(), seq)
-        outbox.settle(session, _lease(session, make.NOW + NOTICE_DELAY), make.NOW, OutboxState.SENT)
+        leases.settle(session, _lease(session, make.NOW + NOTICE_DELAY), make.NOW, OutboxState.SENT)
         assert not outbox.has_pending(session, make.id_of(), seq)
 
 

@@ -10,14 +10,9 @@ from sqlalchemy.orm import Session
 from preference_center.core import bounces, erasure, ledger, recovery, subscribers, verification
 from preference_center.core.bounces import Bounce
 from preference_center.core.errors import UndoNotOfferedError
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import (
-    SUPPRESSION_SCOPES,
-    BounceSeverity,
-    Frequency,
-    Scope,
-    Source,
-)
+from preference_center.core.vocab import SUPPRESSION_SCOPES, Frequency, Scope, Source
 from preference_center.store import Database
 from tests.support import make
 

@@ -17,14 +17,9 @@ from preference_center.core import (
     retention,
     topics,
 )
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import (
-    BounceSeverity,
-    Frequency,
-    OutboxKind,
-    OutboxState,
-    ReasonCode,
-)
+from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,

@@ -12,7 +12,7 @@ import pytest
 from preference_center.core import snapshots, state
 from preference_center.core.change import ALL, Target
 from preference_center.core.vocab import Frequency, Scope, Source, Status
-from preference_center.store import seals, sets, tables
+from preference_center.store import seals, set_sql, tables
 from tests.support import make
 
 LATER = make.NOW + timedelta(hours=1)
@@ -64,8 +64,8 @@ TARGETS: list[tuple[Target, state.Subscription | state.Suppression]] = [
 def test_the_values_are_those_of_the_columns_in_their_order(
     row: Any, table: Any, before: Sequence[str]
 ) -> None:
-    columns = sets.columns_of(table)[len(before) :]
-    assert sets.columns_of(table)[: len(before)] == tuple(before)
+    columns = set_sql.columns_of(table)[len(before) :]
+    assert set_sql.columns_of(table)[: len(before)] == tuple(before)
     assert tuple(each.name for each in fields(row))[: len(columns)] == columns
     assert row.values() == tuple(getattr(row, name) for name in columns)
     assert None not in row.values(), "a value that is not set shows nothing"

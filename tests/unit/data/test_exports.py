@@ -32,6 +32,8 @@ from preference_center.store.tables import (
 )
 from tests.support import make
 
+pytestmark = pytest.mark.every_engine
+
 HOSTILE = [
     "'=1+1",
     "''",

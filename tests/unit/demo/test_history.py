@@ -25,7 +25,6 @@ from preference_center.settings.reader import LANGUAGES
 from preference_center.store import Database
 from preference_center.store.tables import Base, Claim, LedgerRow, OutboxRow, Reason
 from preference_center.store.upgrade import upgrade
-from preference_center.util import resources
 from tests.support import make
 
 pytestmark = pytest.mark.integration
@@ -45,7 +44,7 @@ def database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
 def made(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Yield the half-year of many people, for tests that only read."""
     with demo_database(sqlite_template, tmp_path_factory.mktemp("made")) as database:
-        history.fill(database, make.minter(), company.people()[:900], make.NOW)
+        history.fill(database, make.minter(), company.people(), make.NOW)
         yield database
 
 
@@ -188,8 +187,7 @@ def test_the_inbox_has_one_email_of_each_topic_for_the_demos_url(tmp_path: Path)
     )
     upgrade(database)
     latest = fill(database, settings.minter())
-    templates = resources.folders("templates", None)
-    languages = Languages(("en",), templates, settings.template_values())
+    languages = Languages.of(settings)
     sender = campaign.Sender(settings, database, languages, tmp_path)
     emails = inbox_folder(tmp_path)
     sender.send_first(latest, make.NOW)
@@ -244,11 +242,11 @@ def test_the_report_counts_people_and_emails(made: Database) -> None:
     assert summary.stayed.came == sum(each.stayed.came for each in topics_of)
 
 
-def test_the_progress_of_the_history_is_told(database: Database) -> None:
-    told: list[tuple[int, int]] = []
-    history.fill(database, make.minter(), FEW, make.NOW, lambda *each: told.append(each))
+def test_the_progress_of_the_history_is_reported(database: Database) -> None:
+    reported: list[tuple[int, int]] = []
+    history.fill(database, make.minter(), FEW, make.NOW, lambda *each: reported.append(each))
     total = len(list(history.mailings(make.NOW)))
-    assert told == [(done, total) for done in range(total)]
+    assert reported == [(done, total) for done in range(total)]
 
 
 def test_complaints_and_bounces_do_not_count_as_leaving(made: Database) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from preference_center.app import create_app
 from preference_center.demo import company, history, inbox, outage, tampering
 from preference_center.demo.app import create_demo_app
 from preference_center.demo.outage import Outage
+from preference_center.inbound.spool import SpoolState
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from tests.support import make
@@ -90,6 +92,26 @@ def test_the_demos_own_pages_have_no_such_line(demo: FlaskClient, path: str) -> 
     assert "Back to the inbox" not in page.text
 
 
+@pytest.mark.parametrize(
+    "path", ["nothing", "inbox/nothing", "inbox/nothing/source", "next-mailing"]
+)
+def test_a_page_that_does_not_exist_leads_back_to_the_demo(demo: FlaskClient, path: str) -> None:
+    page = demo.get(f"/demo/{path}")
+    assert page.status_code == 404
+    assert "Page not found" in page.text
+    assert page.text.count(LINE) == 1
+    assert "<form" not in page.text
+
+
+def test_a_form_without_a_topic_leads_back_to_the_demo(demo: FlaskClient) -> None:
+    page = demo.post("/demo/next-mailing")
+    assert (page.status_code, page.text.count(LINE), "<form" in page.text) == (404, 1, False)
+
+
+def test_the_demos_address_without_a_slash_leads_to_its_start_page(demo: FlaskClient) -> None:
+    assert demo.get("/demo").headers["Location"].endswith("/demo/")
+
+
 def test_the_steps_are_not_done_at_first(demo: FlaskClient) -> None:
     page = demo.get("/demo/").text
     assert page.count('<li id="step-') == 5
@@ -121,6 +143,29 @@ def test_what_is_done_during_an_outage_is_no_other_step(
     page = demo.get("/demo/").text
     assert "The database is locked until" in page
     assert 'class="done"' not in page
+
+
+def test_an_unsubscribe_that_is_applied_while_the_page_is_made_is_shown(
+    demo: FlaskClient, database: Database, tmp_path: Path
+) -> None:
+    at = make.NOW - timedelta(seconds=30)
+    outage_file = {"began_at": at.isoformat(), "topic": "offers", "status": 200}
+    (tmp_path / "outage.json").write_text(json.dumps(outage_file | {"seconds": 0.1, "waited": 1}))
+
+    class Emptied:
+        def state(self) -> SpoolState:
+            with database.transaction() as session:
+                make.unsubscribe(
+                    session, company.READER, "offers", source="one-click", occurred_at=at
+                )
+            return SpoolState(0, None, accepts=True)
+
+    app = demo.application
+    made = app.extensions["preference_center"]
+    app.extensions["preference_center"] = replace(made, spool=Emptied())
+    page = demo.get("/demo/").text
+    assert "The request changed nothing" not in page
+    assert "the unsubscribe was applied" in page
 
 
 def test_a_row_is_altered_once_and_restored(database: Database, tmp_path: Path) -> None:

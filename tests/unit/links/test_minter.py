@@ -397,7 +397,7 @@ def _assigned() -> Message:
 def _twice() -> Message:
     message = _filled(EmailMessage())
     del message["List-Id"]
-    message["list-id"] = "<somebody.else>"
+    message["list-id"] = "<other.example>"
     LONG.apply_to(message)
     return message
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail import bounce_policy
 from preference_center.mail.bounce_policy import Classification, classify
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail.incoming import read
 from tests.support import received
 
@@ -93,7 +93,7 @@ def test_exim_names_the_failed_recipient_in_a_header() -> None:
     text = "A message sent by\n\n  <b-token@in.example.org>\n\nfailed:\n\n  ada@example.net\n    {}"
     raw = received.email(
         text.format("550 user unknown"),
-        From="Somebody <mail@example.net>",
+        From="Mail System <mail@example.net>",
         X_Failed_Recipients="ada@example.net",
     )
     (failure,) = read(raw).failures

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail.incoming import MAX_RECIPIENTS, read
 from tests.support import received
 

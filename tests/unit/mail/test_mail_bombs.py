@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.core.vocab import BounceSeverity
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.mail import mime
 from preference_center.mail.bounce_policy import PERMANENT
 from preference_center.mail.dsn import MAX_FAILURES

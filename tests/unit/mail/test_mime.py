@@ -12,7 +12,7 @@ def parts(raw: bytes) -> list[tuple[str, bytes]]:
 
 def multipart(*inner: str, kind: str = "multipart/mixed; boundary=e") -> bytes:
     body = "".join(f"--e\n{part}" for part in inner)
-    return received.email(f"What nobody reads\n{body}--e--\nNor this\n", Content_Type=kind)
+    return received.email(f"A preamble\n{body}--e--\nAn epilogue\n", Content_Type=kind)
 
 
 def text(body: bytes, charset: str = "utf-8", encoding: str = "8bit") -> str:

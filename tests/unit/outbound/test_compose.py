@@ -11,12 +11,11 @@ import html5lib
 import pytest
 
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
-from preference_center.core.receipts import ShownChange, ShownReceipt
-from preference_center.core.vocab import ChangeKind, Frequency, ReceiptState
+from preference_center.core.receipts import ChangeKind, ShownChange, ShownReceipt
+from preference_center.core.vocab import Frequency, ReceiptState
 from preference_center.i18n import Languages
 from preference_center.outbound.compose import EmailContent, Headers, compose
 from preference_center.settings.colours import accent
-from preference_center.util import resources
 from tests.support import make
 
 UNDO = "https://mail.example.org/r/1.signed-receipt/undo"
@@ -88,8 +87,7 @@ def notice_bytes(
         notice_pending=False,
         preferences=current,
     )
-    templates = resources.folders("templates", None)
-    languages = Languages(settings.languages, templates, settings.template_values())
+    languages = Languages.of(settings)
     values = {
         "receipt": receipt,
         "current": current,

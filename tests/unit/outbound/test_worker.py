@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import erasure, outbox, subscribers
+from preference_center.core import erasure, leases, outbox, subscribers
 from preference_center.core.change import ChangeResult
 from preference_center.core.vocab import OutboxKind, Scope, Source
 from preference_center.outbound.transport import PermanentError, TemporaryError
@@ -155,12 +155,12 @@ def test_a_temporary_failure_is_retried_on_schedule_then_given_up(mailer: Mailer
     mailer.refusal = TemporaryError("the mail server said 451")
     at = DELAY
     mailer.send_due(at)
-    for tries, wait in enumerate(outbox.RETRY_AFTER, 1):
+    for tries, wait in enumerate(leases.RETRY_AFTER, 1):
         mailer.send_due(at + wait - SECOND)
         assert mailer.tries == tries
         at += wait
         mailer.send_due(at)
-    assert [wait.total_seconds() for wait in outbox.RETRY_AFTER] == [30, 120, 600, 3600, 21600]
+    assert [wait.total_seconds() for wait in leases.RETRY_AFTER] == [30, 120, 600, 3600, 21600]
     assert outbox_rows(mailer.database) == [("failed", "the mail server said 451")]
 
 
@@ -220,18 +220,18 @@ def test_an_email_that_fails_does_not_block_others(
 def test_a_worker_waits_for_an_unavailable_database(
     mailer: Mailer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop, leases = Event(), []
+    stop, asked = Event(), []
 
     def lease(*_: Any) -> None:
-        leases.append(1)
-        if len(leases) == 1:
+        asked.append(1)
+        if len(asked) == 1:
             raise UnavailableError("the database cannot be used now")
         stop.set()
 
     monkeypatch.setattr("preference_center.outbound.worker._POLL_SECONDS", 0)
-    monkeypatch.setattr(outbox, "lease", lease)
+    monkeypatch.setattr(leases, "lease", lease)
     mailer.worker().run(stop)
-    assert len(leases) == 2
+    assert len(asked) == 2
 
 
 def test_a_notice_is_in_the_subscribers_language(mailer: Mailer) -> None:
@@ -323,15 +323,15 @@ def test_an_email_leased_by_another_worker_is_skipped(database: Database) -> Non
     queue_due(database, 2)
     now = datetime.now(UTC)
     with database.transaction() as one, database.transaction() as two:
-        leased = [outbox.lease(one, now), outbox.lease(two, now)]
+        leased = [leases.lease(one, now), leases.lease(two, now)]
         assert len({row.id for row in leased if row is not None}) == 2
-        assert outbox.lease(two, now) is None
+        assert leases.lease(two, now) is None
 
 
 def test_a_worker_with_an_expired_lease_settles_nothing(mailer: Mailer) -> None:
     unsubscribe(mailer.database)
     other = Mailer(mailer.database, refusal=PermanentError("the mail server said 550"))
-    expired = DELAY + outbox.LEASE_DURATION
+    expired = DELAY + leases.LEASE_DURATION
     mailer.on_send = lambda: _ignore(other.send_due(expired))
     mailer.send_due(DELAY)
     assert outbox_rows(mailer.database) == [("failed", "the mail server said 550")]
@@ -349,7 +349,7 @@ def test_a_worker_killed_before_settling_loses_no_email(
             running.append(worker)
             processes.wait_for(lambda: worker.process.poll() is not None, "the worker lives")
         first = server.emails[0].message["Message-ID"]
-        mailer, expired = Mailer(database), datetime.now(UTC) - make.NOW + outbox.LEASE_DURATION
+        mailer, expired = Mailer(database), datetime.now(UTC) - make.NOW + leases.LEASE_DURATION
         assert mailer.send_due(expired - MINUTE) == []
         assert mailer.send_due(expired) == [LEFT]
     assert [message["Message-ID"] for message in mailer.sent] == [first]

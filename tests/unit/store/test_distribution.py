@@ -24,8 +24,9 @@ from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, record_deliveries
 from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.recovery import BounceFilter
-from preference_center.core.vocab import BounceSeverity, Frequency, Pause, ReasonCode, Source
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.data import exports, report
 from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.import_records import Rules

@@ -39,8 +39,9 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import BounceSeverity, FetchKind, ReasonCode
+from preference_center.core.vocab import FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema

@@ -20,6 +20,8 @@ from tests.support.processes import wait_for
 from tests.support.site import Site, link, receipt
 from tests.support.web_fixtures import SiteMaker
 
+pytestmark = pytest.mark.every_engine
+
 NO_DATABASE = "sqlite:////no/such/folder/x.db"
 MAX_SECONDS = 5  # on a busy machine
 OUTAGES = [UnavailableError("refused"), SilentError("silent")]

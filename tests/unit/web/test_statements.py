@@ -27,6 +27,7 @@ def counted(site: Site) -> Iterator[list[str]]:
     event.remove(site.database.engine, "before_cursor_execute", note)
 
 
+@pytest.mark.every_engine
 @pytest.mark.parametrize("page", MAX_STATEMENTS)
 def test_a_page_takes_a_fixed_number_of_statements(site: Site, page: str) -> None:
     with site.database.transaction() as session:

@@ -154,7 +154,7 @@ def test_the_scope_for_links_of_mailings_is_not_enough(api: Api) -> None:
 def test_a_test_key_gets_links_of_reserved_addresses_only(site: Site, path: str) -> None:
     api = Api(site, kind=ApiKeyKind.TEST)
     for recipient, status in (
-        ({"email": "ada@example.org"}, 200),
+        ({"email": "Ada <ada@example.org>"}, 200),
         ({"email": "ada@shop.de"}, 403),
         ({"id": str(make.id_of())}, 200),
         ({"id": str(make.id_of("never-seen@example.org"))}, 403),

@@ -1,0 +1,110 @@
+"""Keep the bodies of large requests in temporary files, so that they fill no memory.
+
+    adapter = AsgiAdapter(app, threads=8, uploads=Uploads(["/api/v1/audience"], admit))
+
+The body of any other request is read into memory, and may be a few megabytes long.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Admit = Callable[[str, str], Awaitable[bool]]
+
+STORED = "preference_center.stored"  # In the environment: whether the whole body is in a file.
+UNREAD = "preference_center.unread"  # In the environment: whether the body was not read.
+MAX_UPLOAD_BYTES = 256 * 1024 * 1024
+MAX_STORED_BYTES = 1024 * 1024 * 1024  # of all bodies of this process
+MAX_MEMORY_BYTES = 64 * 1024  # A body that is longer is written to a file.
+STALLED_SECONDS = 20  # without a byte
+
+
+class RefusedBodyError(Exception):
+    """A body is too long or too slow, or there is no room for it."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+
+
+class Upload:
+    """A body that has arrived, and what the application's environment says about it."""
+
+    def __init__(self, uploads: "Uploads") -> None:
+        self._uploads, self.size = uploads, 0
+        self.file = cast(BinaryIO, SpooledTemporaryFile(MAX_MEMORY_BYTES))  # noqa: SIM115
+        self.environ = {STORED: True}
+
+    async def write(self, part: bytes) -> None:
+        """Append a part, or raise RefusedBodyError. A slow disk does not hold up the event loop."""
+        self.size += len(part)
+        self._uploads.stored += len(part)
+        if self.size > MAX_UPLOAD_BYTES:
+            raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if self._uploads.stored > MAX_STORED_BYTES:
+            raise RefusedBodyError(HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            await asyncio.to_thread(self.file.write, part)
+        except OSError:  # The disk is full.
+            raise RefusedBodyError(HTTPStatus.INSUFFICIENT_STORAGE) from None
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._uploads.stored -= self.size
+        self.file.close()
+
+
+class Uploads:
+    """Reads the bodies of requests to `paths`.
+
+    `admit` gets the path and the header `Authorization`, and says whether to read the body at all:
+    a stranger must not fill the disk. If not, the application gets an empty body and UNREAD.
+    """
+
+    def __init__(self, paths: Collection[str], admit: Admit) -> None:
+        self._paths, self._admit = frozenset(paths), admit
+        self.stored = 0  # bytes
+
+    async def read(self, scope: Message, receive: Receive) -> Upload | None:
+        """Return the body, or None if the request is not for one of the paths.
+
+        Raise RefusedBodyError, or ConnectionError if the client has gone.
+        """
+        if scope["method"] != "POST" or scope["path"] not in self._paths:
+            return None
+        headers = dict(scope["headers"])
+        upload = Upload(self)
+        try:
+            authorization = headers.get(b"authorization", b"").decode("latin-1")
+            if await self._admit(scope["path"], authorization):
+                await _receive(upload, headers, receive)
+            else:
+                upload.environ = {UNREAD: True}
+            upload.file.seek(0)
+        except BaseException:
+            upload.close()
+            raise
+        return upload
+
+
+async def _receive(upload: Upload, headers: dict[bytes, bytes], receive: Receive) -> None:
+    length = int(headers.get(b"content-length", b"0"))
+    if length == 0 and b"transfer-encoding" not in headers:
+        return
+    if length > MAX_UPLOAD_BYTES:
+        raise RefusedBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise RefusedBodyError(HTTPStatus.REQUEST_TIMEOUT) from None
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        await upload.write(message["body"])
+        # A body of known length is complete before the server says so.
+        more = message["more_body"] and upload.size != length

@@ -1,0 +1,178 @@
+"""Answer large requests in constant memory: lines in, lines out.
+
+The body is in a temporary file before the first line is answered, so that a client may send all of
+it before it reads. The last line of an answer has `done`. If it is missing, the answer is not
+complete; a failure after the first line is a last line with `problem`.
+"""
+
+import gzip
+import json
+import logging
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from itertools import chain
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from preference_center.asgi_uploads import MAX_MEMORY_BYTES, MAX_UPLOAD_BYTES, STORED, UNREAD
+from preference_center.core.errors import Refusal
+from preference_center.core.processes import UnsubscribesWaitingError
+from preference_center.data.tabular import FileRefusedError
+from preference_center.store import UnavailableError
+from preference_center.util.logs import log_unexpected
+from preference_center.web.api import problems
+from preference_center.web.api.problems import Problem, ProblemKind
+from preference_center.web.api.routes import NDJSON
+from preference_center.web.services import services
+
+log = logging.getLogger(__name__)
+
+MAX_STREAMS = 4  # in each process, of requests with a long body
+MAX_BYTES = MAX_UPLOAD_BYTES  # of a body that was compressed
+RETRY_SECONDS = 10
+_CHUNK = 65_536  # bytes
+_GZIP = 16 + zlib.MAX_WBITS
+
+Line = Mapping[str, Any]
+
+
+def answer_lines(make: Callable[[BinaryIO], Generator[Line]]) -> Response:
+    """Return the lines that `make` yields for the body, which may be compressed with gzip.
+
+    The first line is made before the response begins, so that what goes wrong until then has a
+    status of its own. Raise Problem if the body cannot be used or MAX_STREAMS are in work.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_slot(file := stack.enter_context(_body())))
+        try:
+            lines = stack.enter_context(closing(make(_decoded(file))))
+            first = next(lines)
+        except (FileRefusedError, UnsubscribesWaitingError) as error:
+            raise _problem_of(error) from None
+        public_url = services().settings.public_url
+        chunks = _chunks(_ended(chain([first], lines), public_url))
+        response = Response(chunks, content_type=NDJSON)
+        if request.accept_encodings["gzip"] > 0:
+            response.response = filter(None, _compressed(chunks))
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+        response.call_on_close(stack.pop_all().close)
+    return response
+
+
+@contextmanager
+def _body() -> Iterator[BinaryIO]:
+    """Yield the body as a file. Under ASGI it is one already."""
+    if request.environ.get(UNREAD):
+        raise Problem(ProblemKind.UNAVAILABLE, headers=_retry())
+    if request.environ.get(STORED):
+        yield request.environ["wsgi.input"]
+        return
+    with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
+        request.max_content_length = MAX_UPLOAD_BYTES + 1  # Werkzeug truncates a chunked body.
+        shutil.copyfileobj(request.stream, file)
+        if file.tell() > MAX_UPLOAD_BYTES:
+            raise RequestEntityTooLarge
+        file.seek(0)
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def _slot(file: BinaryIO) -> Iterator[None]:
+    """Occupy one of MAX_STREAMS, unless the body is short."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= MAX_MEMORY_BYTES and not request.content_encoding:
+        yield
+        return
+    slots = services().streams
+    if not slots.acquire(blocking=False):
+        raise Problem(ProblemKind.BUSY, headers=_retry())
+    try:
+        yield
+    finally:
+        slots.release()
+
+
+def _retry() -> dict[str, str]:
+    return {"Retry-After": str(RETRY_SECONDS)}
+
+
+def _decoded(file: BinaryIO) -> BinaryIO:
+    encoding = (request.content_encoding or "identity").strip().lower()
+    if encoding == "gzip":
+        return cast(BinaryIO, _Gunzipped(file))
+    if encoding != "identity":
+        raise Problem(ProblemKind.UNSUPPORTED_TYPE, "The only Content-Encoding is gzip.")
+    return file
+
+
+class _Gunzipped:
+    """The bytes of a file that is compressed with gzip, up to MAX_BYTES."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=file, mode="rb")
+        self._size = 0
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, or raise Problem."""
+        try:
+            found = self._file.read1(size)
+        except (OSError, EOFError, zlib.error):
+            raise Problem(ProblemKind.INVALID_REQUEST, "The body is not gzip.") from None
+        self._size += len(found)
+        if self._size > MAX_BYTES:
+            raise Problem(ProblemKind.TOO_LARGE)
+        return found
+
+
+def _chunks(lines: Iterator[Line]) -> Iterator[bytes]:
+    """Yield lines as JSON, many at once."""
+    buffered, size = list[str](), 0
+    for line in lines:
+        buffered.append(json.dumps(line, separators=(",", ":")) + "\n")
+        size += len(buffered[-1])
+        if size >= _CHUNK:
+            yield "".join(buffered).encode()
+            buffered, size = [], 0
+    if buffered:
+        yield "".join(buffered).encode()
+
+
+def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=_GZIP)
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()
+
+
+def _ended(lines: Iterator[Line], public_url: str) -> Iterator[Line]:
+    """Yield lines. If they fail, end with the problem."""
+    try:
+        yield from lines
+    except Exception as error:  # noqa: BLE001 (the response has begun)
+        yield {"problem": problems.described(_problem_of(error), public_url)}
+
+
+def _problem_of(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case FileRefusedError():
+            return Problem(ProblemKind.INVALID_REQUEST, str(error))
+        case UnsubscribesWaitingError():
+            log.error("%s", error)
+            return Problem(ProblemKind.UNSUBSCRIBES_WAITING, headers=_retry())
+        case UnavailableError():
+            log.error("%s", error)
+            return Problem(ProblemKind.UNAVAILABLE)
+        case Refusal():
+            return Problem(ProblemKind.CONFLICT, str(error))
+    log_unexpected(log, "a stream of lines", error)
+    return Problem(ProblemKind.SERVER_ERROR)
