@@ -1,6 +1,7 @@
 """Types of options and arguments."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from re import Pattern
@@ -8,7 +9,7 @@ from typing import Any
 
 import click
 
-from preference_center.links.minter import CAMPAIGN, SLUG
+from preference_center.links.minter import CAMPAIGN, SLUG, TEST_CAMPAIGN
 from preference_center.links.server import OWN_CAMPAIGNS
 from preference_center.util.clock import parse_time
 
@@ -29,12 +30,19 @@ class Matching(click.ParamType[str]):
 
 
 TOPIC = Matching("topic", SLUG, "1 to 32 of a-z, 0-9 and -")
-_RESERVED = sorted(OWN_CAMPAIGNS)
-CAMPAIGN_NAME = Matching(
-    "campaign",
-    re.compile(f"(?!({'|'.join(_RESERVED)})$){CAMPAIGN.pattern}"),
-    f"1 to 40 of A-Z, a-z, 0-9, - _ and ., or is a reserved name ({', '.join(_RESERVED)})",
-)
+
+
+def _campaign(reserved: Collection[str]) -> Matching:
+    return Matching(
+        "campaign",
+        re.compile(f"(?!({'|'.join(sorted(reserved))})$){CAMPAIGN.pattern}"),
+        f"1 to 40 of A-Z, a-z, 0-9, - _ and ., or is a reserved name "
+        f"({', '.join(sorted(reserved))})",
+    )
+
+
+CAMPAIGN_NAME = _campaign(OWN_CAMPAIGNS)
+LINK_CAMPAIGN = _campaign(OWN_CAMPAIGNS - {TEST_CAMPAIGN})
 
 
 class Time(click.ParamType[datetime]):

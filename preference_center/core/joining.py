@@ -1,7 +1,8 @@
-"""Start a topic. This always requires the button on the page of an emailed confirm link.
+"""Start a topic. This requires the page of an emailed confirm link, or a signed-in link.
 
-No other module records consent as the subscriber's own (`basis` is `consent`). The link must be
-newer than every unsubscribe that it would lift, and newer than every complaint.
+No other module records consent as the subscriber's own (`basis` is `consent`). A confirm link must
+be newer than every unsubscribe that it would lift, and newer than every complaint. A signed-in link
+lifts only what the subscriber has unsubscribed from themselves.
 """
 
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ from preference_center.core.preferences import (
     receives,
     stopped_at,
 )
-from preference_center.core.state import Subscriber, Subscription
+from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.subscriptions import remove_suppression
 from preference_center.core.vocab import (
     ConfirmState,
@@ -36,7 +37,7 @@ from preference_center.core.vocab import (
 )
 from preference_center.store.tables import Topic
 
-CONSENT_SOURCE = "confirm link"
+CONFIRM_LINK, SIGNED_IN_LINK = "confirm link", "signed-in link"  # sources of consent
 LINK_LIFETIME = timedelta(days=7)
 
 
@@ -115,6 +116,24 @@ def confirm_state(
     return ConfirmState.READY
 
 
+def starts_at_once(subscriber: Subscriber | None, topic: Topic, now: datetime) -> bool:
+    """Return True if a signed-in link starts a topic without an emailed confirm link.
+
+    Every unsubscribe that it would lift must be the subscriber's own, and must not have been
+    repeated: the repeat may have come through another channel.
+    """
+    if confirm_state(subscriber, topic, now) is not ConfirmState.READY:
+        return False
+    if subscriber is None:
+        return True
+    stops: list[Subscription | Suppression] = [*subscriber.suppressions.values()]
+    held = subscriber.subscriptions.get(topic.slug)
+    if held is not None and held.status is Status.UNSUBSCRIBED:
+        stops.append(held)
+    own = all(each.source.is_own and each.repeated_at is None for each in stops)
+    return own and complained_at(subscriber) is None
+
+
 def waiting(
     session: Session, subscriber: Subscriber | None, known: Iterable[Topic], now: datetime
 ) -> set[str]:
@@ -130,10 +149,18 @@ def waiting(
     }
 
 
-def join(draft: Draft, topic: str, context: ChangeContext, *, asked_at: datetime) -> ChangeResult:
+def join(
+    draft: Draft,
+    topic: str,
+    context: ChangeContext,
+    *,
+    asked_at: datetime,
+    consent_source: str = CONFIRM_LINK,
+) -> ChangeResult:
     """Start a topic if `confirm_state` is READY; else change nothing.
 
-    `asked_at` is when the confirm link was requested. A global unsubscribe is replaced by an
+    `asked_at` is when the confirm link was requested. For a signed-in link it is now, and the
+    caller has checked `starts_at_once`. A global unsubscribe is replaced by an
     unsubscribe from each other topic, so that no opt-out topic starts.
     """
     subscriber = draft.subscriber
@@ -149,7 +176,7 @@ def join(draft: Draft, topic: str, context: ChangeContext, *, asked_at: datetime
     before = draft.capture(target)
     subscription = known or new_subscription(topic, Status.SUBSCRIBED, context)
     subscriber.subscriptions[topic] = subscription
-    _start(subscription, context)
+    _start(subscription, context, consent_source)
     draft.record(Event.RESUBSCRIBED if left else Event.SUBSCRIBED, target, context, before)
     return draft.since(first)
 
@@ -175,11 +202,11 @@ def _remove_suppressions(draft: Draft, joined: str, context: ChangeContext) -> N
             draft.record(Event.STAYED_OFF, target, context, before)
 
 
-def _start(subscription: Subscription, context: ChangeContext) -> None:
+def _start(subscription: Subscription, context: ChangeContext, consent_source: str) -> None:
     subscription.status, subscription.frequency = Status.SUBSCRIBED, Frequency.EVERY
     subscription.paused_until, subscription.repeated_at = None, None
     subscription.source, subscription.basis = context.source, "consent"
     subscription.changed_at = subscription.consent_at = context.occurred_at
-    subscription.consent_source = CONSENT_SOURCE
+    subscription.consent_source = consent_source
     subscription.consent_wording = digest_of_wording(context.wording)
     subscription.updated_at = context.recorded_at

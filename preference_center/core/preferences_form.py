@@ -3,10 +3,10 @@
 Changes that end or reduce a topic are always made. More of a topic that is received is granted,
 and a separate email tells the subscriber; a topic that is not received needs an emailed confirm
 link. The form's link can be minted by a sender and is contained in forwarded emails, so it
-cannot start a topic.
+cannot start a topic. The form of a signed-in link can: see `joining.starts_at_once`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
@@ -62,7 +62,8 @@ class SaveForm(Change[SaveResult]):
 
     `locale` is the language to store for pages and emails, or None. `smtp` says whether this
     installation sends email. `pause` is for how long to pause every topic that is received once
-    the rest is saved, or None.
+    the rest is saved, or None. `wordings` is None unless the form's link is a signed-in one. It has
+    the text that the form showed about each topic that it may start at once.
     """
 
     updates: Sequence[TopicUpdate]
@@ -70,6 +71,7 @@ class SaveForm(Change[SaveResult]):
     locale: str | None
     smtp: bool
     pause: Pause | None = None
+    wordings: Mapping[str, str] | None = None
     needs_all_topics: ClassVar[bool] = True
 
     def first_row(self, subscriber: Subscriber) -> int | None:
@@ -104,25 +106,30 @@ class _Save:
     form: SaveForm
 
     def run(self) -> SaveResult:
-        draft, context = self.draft, self.form.context
+        draft, context, updates = self.draft, self.form.context, self.form.updates
         draft.language = context.chosen_language
         first = draft.subscriber.seq + 1
-        more = [each.slug for each in self.form.updates if self._asks_for_more(each)]
+        more = [each.slug for each in updates if self._asks_for_more(each)]
         refusal = self._why_not_more() if more else None
-        announces = bool(more) and refusal is None
+        starts = [each.slug for each in updates if self._starts(each)]
+        at_once = [slug for slug in starts if self._starts_at_once(slug)]
+        announces = bool((more and refusal is None) or at_once)
         if announces:
             context = replace(context, notice_delay=None)  # One email covers the whole form.
-        for update in self.form.updates:
+        for update in updates:
             if not self._starts(update):
                 self._make(update, context, less_only=refusal is not None)
+        for slug in at_once:
+            self._start(slug, context)
         if self.form.pause is not None:
             self._pause_everything(self.form.pause, context)
-        if announces:
+        if announces and self._can_tell():
             now = context.recorded_at
             draft.announcements.append(Notice(first, draft.subscriber.seq, now, now, now))
         if self.form.locale is not None and draft.subscriber.erased_at is None:
             draft.subscriber.locale = self.form.locale
-        asked = self._request_topics()
+        later = [slug for slug in starts if slug not in at_once]
+        asked = {slug: joining.ask(draft, slug, smtp=self.form.smtp) for slug in later}
         refused = {**dict.fromkeys(more, refusal), **asked}
         return SaveResult(
             draft.since(first),
@@ -135,10 +142,20 @@ class _Save:
         for slug in self.draft.topics:
             subscriptions.pause(self.draft, slug, until, context)
 
-    def _request_topics(self) -> dict[str, NotSaved | None]:
-        """Request a confirm link for each topic to start; return why it was refused, or None."""
-        slugs = [update.slug for update in self.form.updates if self._starts(update)]
-        return {slug: joining.ask(self.draft, slug, smtp=self.form.smtp) for slug in slugs}
+    def _start(self, slug: str, context: ChangeContext) -> None:
+        wording = (self.form.wordings or {})[slug]
+        joining.join(
+            self.draft,
+            slug,
+            replace(context, wording=wording),
+            asked_at=context.recorded_at,
+            consent_source=joining.SIGNED_IN_LINK,
+        )
+
+    def _starts_at_once(self, slug: str) -> bool:
+        now, topic = self.form.context.recorded_at, self.draft.topics[slug]
+        shown = slug in (self.form.wordings or ())
+        return shown and joining.starts_at_once(self.draft.subscriber, topic, now)
 
     def _starts(self, update: TopicUpdate) -> bool:
         return update.wants is not None and not self.current.topics[update.slug].received
@@ -153,11 +170,17 @@ class _Save:
 
     def _why_not_more(self) -> NotSaved | None:
         """Return why the form may not ask for more, or None."""
-        if not (self.form.smtp and preferences.can_be_emailed(self.draft.subscriber)):
+        if self.form.wordings is not None:
+            return None
+        if not self._can_tell():
             return NotSaved.NO_EMAIL
         since = self.form.context.recorded_at - timedelta(days=1)
         asked = ledger.count_events(self.draft.entries, INCREASES, since)
         return NotSaved.TOO_OFTEN if asked >= MAX_INCREASES else None
+
+    def _can_tell(self) -> bool:
+        """Return True if an email can tell the subscriber what has changed."""
+        return self.form.smtp and preferences.can_be_emailed(self.draft.subscriber)
 
     def _make(self, update: TopicUpdate, context: ChangeContext, *, less_only: bool) -> None:
         draft, slug = self.draft, update.slug

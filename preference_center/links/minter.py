@@ -25,6 +25,7 @@ Purpose = Literal["unsubscribe", "preferences"]
 SLUG = re.compile(r"[a-z0-9-]{1,32}")
 CAMPAIGN = re.compile(r"[A-Za-z0-9._-]{1,40}")
 DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+TEST_CAMPAIGN = "test"  # Its links show what a press would do, and nothing is written.
 MIN_KEY_LENGTH = 32  # characters; 128 bits even if they are hexadecimal
 # Mail clients re-encode any other character in a path (requirement M1).
 PUBLIC_URL = re.compile(
@@ -165,7 +166,8 @@ class Minter:
             recipient: an email address or a subscriber id.
             topic: the topic's slug: 1 to 32 characters of `a-z`, `0-9` and `-`.
             campaign: your name for this mailing: 1 to 40 characters of `A-Z`, `a-z`, `0-9`, `-`,
-                `_` and `.`.
+                `_` and `.`. The links of `test` can be tried: they change nothing. They have no
+                `mailto:`, because an email to it would unsubscribe.
             day: the day of minting in UTC; today by default.
             list_name: the topic's name, for the phrase of the List-Id. It is left out unless it is
                 plain ASCII.
@@ -183,7 +185,7 @@ class Minter:
             id=subscriber_id,
             unsubscribe_url=unsubscribe_url,
             preferences_url=preferences_url,
-            list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic)}",
+            list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic, campaign)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
             list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
             event_token=token,
@@ -197,8 +199,8 @@ class Minter:
         """
         return cleaning.subscriber_id(address, self.identity_key)
 
-    def _mailto(self, subscriber_id: UUID, topic: str) -> str:
-        if self.inbound_domain is None:
+    def _mailto(self, subscriber_id: UUID, topic: str, campaign: str) -> str:
+        if self.inbound_domain is None or campaign == TEST_CAMPAIGN:
             return ""
         token = write_mailto(subscriber_id, topic, self.link_keys)
         return f", <mailto:{token}@{self.inbound_domain}?subject=unsubscribe>"

@@ -1,4 +1,4 @@
-"""Links that only the server mints, with `SERVER_KEYS`: receipts and confirm links.
+"""Links that only the server mints, with `SERVER_KEYS`: receipts, confirm and signed-in links.
 
 What a link may do depends on who can hold it:
 
@@ -9,6 +9,9 @@ What a link may do depends on who can hold it:
 - A `confirm` link is only ever emailed to the subscriber. It starts one topic, and removes
   unsubscribes and suppressions that are older than the link. After a complaint, a `preferences`
   link can no longer request one.
+- A `signed-in` link is given to the sender's program, with an API key, for a customer who is signed
+  in at the sender's site. For 15 minutes it can also start topics at once, and lift unsubscribes of
+  the customer's own.
 - A `receipt` link undoes exactly the changes of one form, for 30 days.
 """
 
@@ -18,14 +21,20 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from preference_center.links.minter import SLUG
+from preference_center.links.minter import SLUG, TEST_CAMPAIGN
 from preference_center.links.signing import BadLink, payload, sign, unsign
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 
-# The campaigns of preferences links that the server mints itself. No mailing may use these names.
-OWN_CAMPAIGNS = frozenset({"receipt", "confirm", "change_notice", "link"})
+SIGNED_IN_LIFETIME = timedelta(minutes=15)
+SIGNED_IN_CAMPAIGN = "signed-in"  # of the changes that are made through a signed-in link
+# The campaigns of preferences links that the server mints itself, and that of links that are tried.
+# No mailing may use these names.
+OWN_CAMPAIGNS = frozenset(
+    {"receipt", "confirm", "change_notice", "link", SIGNED_IN_CAMPAIGN, TEST_CAMPAIGN}
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,15 @@ class Confirm:
     subscriber_id: UUID
     topic: str
     asked_at: datetime
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """The content of a `signed-in` link, for whole seconds. `day` is the day of minting."""
+
+    day: date
+    subscriber_id: UUID
+    expires_at: datetime
 
 
 def write_receipt(receipt: Receipt, keys: Sequence[str]) -> str:
@@ -80,3 +98,17 @@ def read_confirm(text: str, keys: Sequence[str]) -> Confirm:
     if not (SLUG.fullmatch(topic) and re.fullmatch(r"[1-9][0-9]{0,16}", asked)):
         raise BadLink
     return Confirm(day, subscriber_id, topic, _EPOCH + int(asked) * _MICROSECOND)
+
+
+def write_signed_in(signed_in: SignedIn, keys: Sequence[str]) -> str:
+    """Return the signed text of a signed-in link, without the path in front."""
+    rest = str((signed_in.expires_at - _EPOCH) // _SECOND)
+    return sign("signed-in", payload(signed_in.day, signed_in.subscriber_id, rest), keys)
+
+
+def read_signed_in(text: str, keys: Sequence[str]) -> SignedIn:
+    """Return the content of a signed-in link, expired or not, or raise BadLink."""
+    day, subscriber_id, rest = unsign("signed-in", text, keys)
+    if not re.fullmatch(r"[1-9][0-9]{0,10}", rest):
+        raise BadLink
+    return SignedIn(day, subscriber_id, _EPOCH + int(rest) * _SECOND)

@@ -18,7 +18,7 @@ from preference_center.asgi_adapter import ERROR, Headers
 from preference_center.core.change import ALL, ChangeContext, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Scope, Source
-from preference_center.links.minter import read_link
+from preference_center.links.minter import TEST_CAMPAIGN, read_link
 from preference_center.store import UnavailableError
 from preference_center.web import errors
 from preference_center.web.access import Caller, open_to
@@ -40,6 +40,7 @@ COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spoo
 _MAX_COMMIT_SECONDS = 9
 _SILENT_SECONDS = 1
 _ANSWER = b"You are unsubscribed.\n"
+_TEST_ANSWER = b"This is a test link: nothing has changed. A real link would unsubscribe.\n"
 
 
 @blueprint.post("/u/<signed:link>")
@@ -52,6 +53,8 @@ def one_click(link: str) -> Response:
     # Read the link first, so that a slow body occupies no thread without a valid link.
     change = _change(app, link)
     body = read_body(MAX_BODY_BYTES)
+    if change is None:
+        return Response(_TEST_ANSWER, mimetype="text/plain")
     try:
         result = app.unsubscribes.submit(change, _timeout(app))
         outcome = f"new={result.changed}"
@@ -82,20 +85,23 @@ class OneClickEndpoint:
     async def __call__(self, method: str, path: str, body: bytes) -> tuple[Headers, bytes] | None:
         """End consent and return the answer, or raise an error that Flask answers.
 
-        Return None if Flask is to answer: for text appended to the link, and until the keys of the
-        database are checked.
+        Return None if Flask is to answer: for text appended to the link, for a test link, and
+        until the keys of the database are checked.
         """
         found = self._path.fullmatch(path) if method == "POST" else None
         if found is None or not self._app.database.keys_are_checked:
             return None
         start = time.perf_counter()
-        await self._unsubscribe(SignedLinkConverter.cut(found[1]), body)
+        change = _change(self._app, SignedLinkConverter.cut(found[1]))
+        if change is None:
+            return None
+        await self._unsubscribe(change, body)
         # Errors are counted and timed with Flask's answers.
         self._app.metrics.observe_request("one-click", "200", time.perf_counter() - start)
         return self._headers, _ANSWER
 
-    async def _unsubscribe(self, link: str, body: bytes) -> None:
-        app, change = self._app, _change(self._app, link)
+    async def _unsubscribe(self, change: Unsubscribe, body: bytes) -> None:
+        app = self._app
         if len(body) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
         try:
@@ -108,9 +114,11 @@ class OneClickEndpoint:
         _note(app, outcome, body)
 
 
-def _change(app: Services, link: str) -> Unsubscribe:
-    """Return the unsubscribe of a signed link, or raise BadLink."""
+def _change(app: Services, link: str) -> Unsubscribe | None:
+    """Return the unsubscribe of a signed link, None for a test link, or raise BadLink."""
     signed, now = read_link("unsubscribe", link, app.settings.link_keys), app.clock()
+    if signed.campaign == TEST_CAMPAIGN:
+        return None
     context = ChangeContext(
         source=Source.ONE_CLICK,
         occurred_at=now,

@@ -13,7 +13,7 @@ from preference_center.web.services import url
 # The fields of all forms of the pages. Nothing else that was sent is repeated.
 FIELD = re.compile(
     r"scope|topic|choice|pause|press|code|note|email|language|language-was|wording"
-    rf"|(was|on|often|resume)-{SLUG.pattern}"
+    rf"|(was|on|often|resume|wording)-{SLUG.pattern}"
 )
 
 

@@ -1,6 +1,11 @@
-"""`POST /links`: the links and headers of the emails of one mailing."""
+"""`POST /links`: the links and headers of the emails of one mailing.
 
+`POST /links/signed-in`: a link for one customer who is signed in at the sender's site.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -8,9 +13,22 @@ from pydantic import ConfigDict, Field, model_validator
 
 from preference_center.core import topics
 from preference_center.core.vocab import ApiScope, KeyKind
-from preference_center.links.minter import Links, Minter
-from preference_center.links.server import OWN_CAMPAIGNS
-from preference_center.web.api.models import Campaign, Email, Model, Slug, SubscriberId
+from preference_center.links.minter import TEST_CAMPAIGN, Links, Minter
+from preference_center.links.server import (
+    OWN_CAMPAIGNS,
+    SIGNED_IN_LIFETIME,
+    SignedIn,
+    write_signed_in,
+)
+from preference_center.web.api import test_keys
+from preference_center.web.api.models import (
+    Campaign,
+    Email,
+    LanguageTag,
+    Model,
+    Slug,
+    SubscriberId,
+)
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 from preference_center.web.services import Services
@@ -44,6 +62,22 @@ class Recipient(Model):
     def subscriber_id(self, minter: Minter) -> UUID:
         """Return the recipient's subscriber id."""
         return self.id or minter.subscriber_id(self.email or "")
+
+
+class SignedInRequest(Recipient):
+    """A customer who is signed in at the sender's site, and the language of the page."""
+
+    language: Annotated[
+        LanguageTag | None,
+        Field(description="The language of the page. By default the customer's or the browser's."),
+    ] = None
+
+
+class SignedInAnswer(Model):
+    """A link to the customer's preferences. It is theirs alone."""
+
+    url: str
+    expires_at: datetime
 
 
 class LinksRequest(Model):
@@ -89,9 +123,11 @@ def mint_links(call: Call, body: LinksRequest) -> LinksAnswer:
     """Return the links and headers of up to 1,000 recipients.
 
     Put them into the email of that recipient only. Whether a recipient may be emailed is a
-    question for `/audience`, which returns the same links.
+    question for `/audience`, which returns the same links. The links of the campaign `test` can be
+    tried: they change nothing.
     """
-    if body.campaign in OWN_CAMPAIGNS:
+    _require_reserved(call, body.recipients)
+    if body.campaign in OWN_CAMPAIGNS - {TEST_CAMPAIGN}:
         raise Problem(ProblemKind.INVALID_REQUEST, "This campaign name is reserved.")
     topic = topics.get(call.session, body.topic)
     name, minter = topics.name(topic, topics.DEFAULT_LOCALE), minter_of(call.app)
@@ -109,6 +145,41 @@ def mint_links(call: Call, body: LinksRequest) -> LinksAnswer:
             for each in body.recipients
         ]
     )
+
+
+@routes.add(
+    "POST",
+    "/links/signed-in",
+    ApiScope.SIGNED_IN_LINKS,
+    Uses.READING,
+    problems=(ProblemKind.TEST_KEY,),
+)
+def mint_signed_in_link(call: Call, body: SignedInRequest) -> SignedInAnswer:
+    """Return a link to the preferences of a customer who is signed in at your site.
+
+    Ask for it when the customer opens it, and redirect them to it. For 15 minutes it starts topics
+    without a confirmation email, and lifts what the customer has unsubscribed from themselves.
+    """
+    _require_reserved(call, [body])
+    app, now = call.app, call.now.replace(microsecond=0)
+    signed_in = SignedIn(now.date(), body.subscriber_id(minter_of(app)), now + SIGNED_IN_LIFETIME)
+    link = write_signed_in(signed_in, app.database.signing_keys[KeyKind.SERVER])
+    wanted = body.language or ""
+    chosen = app.languages.choose(wanted)
+    query = f"?lang={chosen}" if chosen in (wanted, wanted.partition("-")[0]) else ""
+    return SignedInAnswer(
+        url=f"{app.settings.public_url}/p/{link}{query}", expires_at=signed_in.expires_at
+    )
+
+
+def _require_reserved(call: Call, recipients: Sequence[Recipient]) -> None:
+    """Raise Problem if a test key names a recipient who is not reserved."""
+    if not test_keys.is_test(call):
+        return
+    for each in recipients:
+        if each.email is not None:
+            test_keys.identify(call, each.email)
+    test_keys.require_reserved_ids(call, [each.id for each in recipients if each.id is not None])
 
 
 def minter_of(app: Services) -> Minter:

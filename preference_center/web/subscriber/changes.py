@@ -87,7 +87,7 @@ def leave(
     If consent had already ended, redirect to `unchanged_url`. The receipt of the earlier change
     offers undo, and only the person who made that change may see it.
     """
-    change = Unsubscribe(subscriber_id, Target.of(topic), own_context(campaign))
+    change = unsubscribe(subscriber_id, topic, campaign)
     try:
         return to_receipt(subscriber_id, make(change), unchanged_url)
     except UnavailableError as error:
@@ -95,6 +95,11 @@ def leave(
     back = preferences_url(subscriber_id, topic or "all", campaign or "receipt")
     page = render("subscriber/recorded.html", language(), preferences_url=back)
     return make_response(page, 202)
+
+
+def unsubscribe(subscriber_id: UUID, topic: str | None, campaign: str | None) -> Unsubscribe:
+    """Return an unsubscribe from `topic`, or from all topics if it is None, made on a page now."""
+    return Unsubscribe(subscriber_id, Target.of(topic), own_context(campaign))
 
 
 def to_receipt(subscriber_id: UUID, result: ChangeResult, unchanged_url: str) -> Response:
@@ -116,9 +121,14 @@ def preferences_url(subscriber_id: UUID, topic: str, campaign: str, **notices: l
     `notices` maps what the page says about some topics, `requested` or a member of `NotSaved`, to
     their slugs.
     """
+    link = preferences_link(subscriber_id, topic, campaign)
+    return url("preferences.show", link=link, **notices)
+
+
+def preferences_link(subscriber_id: UUID, topic: str, campaign: str) -> str:
+    """Return the signed text of a preferences link, without its path."""
     link = Link(services().clock().date(), subscriber_id, topic, campaign)
-    signed = write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
-    return url("preferences.show", link=signed, **notices)
+    return write_link("preferences", link, services().database.signing_keys[KeyKind.LINK])
 
 
 def has_smtp() -> bool:

@@ -12,6 +12,7 @@ from preference_center.core.vocab import Frequency, Pause, Scope
 from preference_center.links.minter import Link, read_link
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import render, services, url
+from preference_center.web.subscriber import trials
 from preference_center.web.subscriber.changes import (
     count_page_view,
     leave,
@@ -20,6 +21,7 @@ from preference_center.web.subscriber.changes import (
     own_context,
     preferences_url,
     to_receipt,
+    unsubscribe,
 )
 from preference_center.web.subscriber.forms import LeaveForm, ReduceForm
 
@@ -37,26 +39,30 @@ def show(link: str) -> str:
 
 @blueprint.post("/u/<signed:link>/leave")
 @open_to(Caller.LINK)
-def submit(link: str) -> Response | tuple[str, int]:
+def submit(link: str) -> Response | str | tuple[str, int]:
     """Unsubscribe from the topic or from everything, depending on the pressed button."""
     signed, form = _read(link), LeaveForm()
     if not form.validate():
         return _page(link, signed, problem="leave"), 400
     topic = signed.topic if form.scope.data == Scope.TOPIC else None
     unchanged_url = url("leave.show", link=link)
+    if trials.is_test(signed):
+        return trials.show(unsubscribe(signed.subscriber_id, topic, signed.campaign), unchanged_url)
     return leave(signed.subscriber_id, topic, signed.campaign, unchanged_url)
 
 
 @blueprint.post("/u/<signed:link>/less")
 @open_to(Caller.LINK)
-def reduce(link: str) -> Response | tuple[str, int]:
+def reduce(link: str) -> Response | str | tuple[str, int]:
     """Cap or pause the topic. If the subscriber does not receive it, that does not change."""
     signed, form = _read(link), ReduceForm()
     if not form.validate():
         return _page(link, signed, problem="less"), 400
-    context = own_context(signed.campaign)
-    result = make(Reduce(signed.subscriber_id, signed.topic, form.chosen, context))
-    return to_receipt(signed.subscriber_id, result, url("leave.show", link=link))
+    context, shown_url = own_context(signed.campaign), url("leave.show", link=link)
+    change = Reduce(signed.subscriber_id, signed.topic, form.chosen, context)
+    if trials.is_test(signed):
+        return trials.show(change, shown_url)
+    return to_receipt(signed.subscriber_id, make(change), shown_url)
 
 
 def _read(link: str) -> Link:
@@ -80,6 +86,7 @@ def _page(link: str, signed: Link, problem: str = "") -> str:
         single=current.is_complete(signed.topic),
         options=_options(topic) if topic is not None and topic.received else [],
         problem=problem if can_leave else "",
+        is_test=trials.is_test(signed),
         action=url("leave.submit", link=link),
         reduce_url=url("leave.reduce", link=link),
         preferences_url=preferences_url(signed.subscriber_id, signed.topic, signed.campaign),

@@ -1,5 +1,10 @@
-"""`/p/`: a subscriber's preferences on one page."""
+"""`/p/`: a subscriber's preferences on one page.
 
+A signed-in link opens it too, and can start topics at once. When it has expired, a page that is
+still open can be sent: it counts as one that a preferences link opened, so that no choice is lost.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
 from urllib.parse import urlencode
@@ -14,11 +19,11 @@ from preference_center.core.preferences_form import SaveForm, SaveResult, TopicU
 from preference_center.core.receipts import ShownReceipt
 from preference_center.core.vocab import Frequency, KeyKind, NotSaved, Pause, ReceiptState
 from preference_center.links.minter import Link, read_link
-from preference_center.links.server import read_receipt
+from preference_center.links.server import SIGNED_IN_CAMPAIGN, read_receipt, read_signed_in
 from preference_center.links.signing import BadLink, signer
 from preference_center.web.access import Caller, open_to
-from preference_center.web.services import render, services, url
-from preference_center.web.subscriber import wordings
+from preference_center.web.services import language, render, services, url
+from preference_center.web.subscriber import trials, wordings
 from preference_center.web.subscriber.changes import (
     count_page_view,
     has_smtp,
@@ -27,7 +32,9 @@ from preference_center.web.subscriber.changes import (
     load_receipt,
     make,
     own_context,
+    preferences_link,
     receipt_of,
+    unsubscribe,
 )
 from preference_center.web.subscriber.forms import (
     LeaveForm,
@@ -44,25 +51,30 @@ blueprint = Blueprint("preferences", __name__)
 
 @blueprint.get("/p/<signed:link>")
 @open_to(Caller.LINK)
-def show(link: str) -> str:
+def show(link: str) -> str | tuple[str, int]:
     """Show every topic and how often the subscriber gets it. Changes nothing.
 
     Choices that `switch_language` has put into the URL are shown and not saved.
     """
-    signed = _read(link)
-    count_page_view(signed)
-    return _page(link, signed, form=_kept(link))
+    opened = _open(link)
+    if opened.expired:
+        return render("errors/expired.html", language()), 410
+    count_page_view(opened.signed)
+    return _page(opened, form=_kept(link))
 
 
 @blueprint.post("/p/<signed:link>/leave")
 @open_to(Caller.LINK)
-def submit(link: str) -> Response | tuple[str, int]:
+def submit(link: str) -> Response | str | tuple[str, int]:
     """Unsubscribe from a topic or from everything, depending on the pressed button."""
-    signed, form = _read(link), LeaveForm()
+    opened, form = _open(link), LeaveForm()
+    signed = opened.signed
     if not form.is_for(lambda: load_preferences(signed.subscriber_id)[0].topics):
-        return _page(link, signed, problem="leave"), 400
-    unchanged_url = url("preferences.show", link=link)
-    return leave(signed.subscriber_id, form.chosen_topic, signed.campaign, unchanged_url)
+        return _page(opened, problem="leave"), 400
+    topic, unchanged_url = form.chosen_topic, url("preferences.show", link=opened.link)
+    if trials.is_test(signed):
+        return trials.show(unsubscribe(signed.subscriber_id, topic, signed.campaign), unchanged_url)
+    return leave(signed.subscriber_id, topic, signed.campaign, unchanged_url)
 
 
 @blueprint.post("/p/<signed:link>/language")
@@ -72,38 +84,49 @@ def switch_language(link: str) -> Response | str:
 
     The choices are in the URL, so that a browser can go back to the page and load it again.
     """
-    signed, form = _read(link), sent_preferences()
-    kept = {**form.query(), "seal": _seal(link, form)} if form is not None else {}
-    shown_url = url("preferences.show", link=link, **kept)
+    opened, form = _open(link), sent_preferences()
+    kept = {**form.query(), "seal": _seal(opened.link, form)} if form is not None else {}
+    shown_url = url("preferences.show", link=opened.link, **kept)
     if len(shown_url) > _MAX_URL:
-        return _page(link, signed, form=form)
+        return _page(opened, form=form)
     return redirect(shown_url, 303)
 
 
 @blueprint.post("/p/<signed:link>/save")
 @open_to(Caller.LINK)
-def save(link: str) -> Response | tuple[str, int]:
+def save(link: str) -> Response | str | tuple[str, int]:
     """Save the form, or show which preferences have changed since the page was opened."""
-    signed, form = _read(link), sent_preferences()
+    opened, form = _open(link), sent_preferences()
+    signed = opened.signed
     current, locale = load_preferences(signed.subscriber_id)
     if form is None:
-        return _page(link, signed, problem="leave"), 400
-    language = _language_to_store(form, current)
-    context = own_context(signed.campaign, language=language if form.touched else None)
-    change = SaveForm(signed.subscriber_id, form.updates, context, language, has_smtp(), form.pause)
+        return _page(opened, problem="leave"), 400
+    stored = _language_to_store(form, current)
+    wordings_shown = wordings.shown_to_tick(current.shown, locale) if opened.signed_in else None
+    change = SaveForm(
+        signed.subscriber_id,
+        form.updates,
+        own_context(signed.campaign, language=stored if form.touched else None),
+        stored,
+        has_smtp(),
+        form.pause,
+        wordings_shown,
+    )
     try:
+        if trials.is_test(signed):
+            return trials.show(change, url("preferences.show", link=link))
         saved = make(change)
     except StalePageError:
-        return _page(link, signed, problem="stale", form=form), 409
+        return _page(opened, problem="stale", form=form), 409
     notices: dict[str, object] = {**_notices(saved)}
-    if form.touched and language is not None and "lang" in request.args:
-        notices["lang"] = language  # The form's choice overrides the switch.
+    if form.touched and stored is not None and "lang" in request.args:
+        notices["lang"] = stored  # The form's choice overrides the switch.
     if saved.result.changed:
         notices["saved"] = receipt_of(signed.subscriber_id, saved.result)
     elif not saved.requested:
-        switched = language is not None and language != (current.locale or locale)
+        switched = stored is not None and stored != (current.locale or locale)
         notices["said"] = "language" if switched else "nothing"
-    return redirect(url("preferences.show", link=link, **notices), 303)
+    return redirect(url("preferences.show", link=opened.link, **notices), 303)
 
 
 def _notices(saved: SaveResult) -> dict[str, list[str]]:
@@ -120,8 +143,31 @@ def _language_to_store(form: PreferencesForm, current: SubscriberPreferences) ->
     return form.language if chosen and form.language in services().languages.offered else None
 
 
-def _read(link: str) -> Link:
-    return read_link("preferences", link, services().settings.link_keys)
+@dataclass(frozen=True)
+class _Opened:
+    """A link that was opened: its text, what it says, and whether it is a signed-in link.
+
+    One that has `expired` is as a preferences link, and `link` is the text of one.
+    """
+
+    link: str
+    signed: Link
+    signed_in: bool = False
+    expired: bool = False
+
+
+def _open(link: str) -> _Opened:
+    """Return what a preferences link or a signed-in link says, or raise BadLink."""
+    settings = services().settings
+    try:
+        return _Opened(link, read_link("preferences", link, settings.link_keys))
+    except BadLink:
+        read = read_signed_in(link, settings.server_keys)
+    signed = Link(read.day, read.subscriber_id, "all", SIGNED_IN_CAMPAIGN)
+    if services().clock() < read.expires_at:
+        return _Opened(link, signed, signed_in=True)
+    plain = preferences_link(signed.subscriber_id, signed.topic, signed.campaign)
+    return _Opened(plain, signed, expired=True)
 
 
 def _kept(link: str) -> PreferencesForm | None:
@@ -139,19 +185,25 @@ def _seal(link: str, form: PreferencesForm) -> str:
     return signer("choices", key).get_signature(f"{link}?{choices}").decode()
 
 
-def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | None = None) -> str:
+def _page(opened: _Opened, problem: str = "", form: PreferencesForm | None = None) -> str:
+    link, signed = opened.link, opened.signed
     current, locale = load_preferences(signed.subscriber_id)
     asked = form.updates if form is not None else []
     differing = _differing(current, asked)
     problem = problem or ("stale" if differing else "")
     startable = _startable(current)
+    joinable = startable or opened.signed_in
+    waiting, at_once = _joinable(opened, current) if joinable else (set(), set())
     return render(
         "subscriber/preferences.html",
         locale,
         current=current,
-        startable=startable,
-        can_ask=has_smtp() and current.email is not None and current.reachable,
-        waiting=_waiting(signed) if startable else set(),
+        signed_in=opened.signed_in,
+        startable=startable | at_once,
+        at_once=at_once,
+        tick_digests=_tick_digests(current, at_once, locale),
+        can_ask=_can_ask(opened, current),
+        waiting=waiting,
         pauses=_pauses(current),
         pause=form.pause if form is not None else None,
         problem=problem if current.all_stopped_at is None or problem == "stale" else "",
@@ -160,6 +212,7 @@ def _page(link: str, signed: Link, problem: str = "", form: PreferencesForm | No
         shown_language=services().languages.choose(current.locale) if current.locale else locale,
         chosen_language=form.language if form is not None and form.touched else "",
         undo_digest=wordings.undo_digest(locale),
+        is_test=trials.is_test(signed),
         **_told(signed, current, is_problem=bool(problem)),
         action=url("preferences.submit", link=link),
         save_url=url("preferences.save", link=link),
@@ -195,12 +248,29 @@ def _pauses(current: SubscriberPreferences) -> dict[Pause, datetime]:
     return subscriptions.longer_pauses(current.paused_until, now, zone)
 
 
-def _waiting(signed: Link) -> set[str]:
-    """Return the topics whose confirm link was emailed and has not been used."""
+def _can_ask(opened: _Opened, current: SubscriberPreferences) -> bool:
+    """Return True if more may be asked for of a topic that is received."""
+    told = has_smtp() and current.email is not None
+    return (told or opened.signed_in) and current.reachable
+
+
+def _joinable(opened: _Opened, current: SubscriberPreferences) -> tuple[set[str], set[str]]:
+    """Return the topics that an emailed confirm link would start, and those that the page would."""
+    now, shown = services().clock(), {topic.slug for topic in current.shown}
     with services().database.reading() as session:
-        subscriber = subscribers.find(session, signed.subscriber_id)
+        subscriber = subscribers.find(session, opened.signed.subscriber_id)
         known = topics.list_topics(session)
-        return joining.waiting(session, subscriber, known, services().clock())
+        waiting = joining.waiting(session, subscriber, known, now)
+    if not opened.signed_in:
+        return waiting, set()
+    starting = (each for each in known if joining.starts_at_once(subscriber, each, now))
+    return waiting, {each.slug for each in starting} & shown
+
+
+def _tick_digests(current: SubscriberPreferences, at_once: set[str], locale: str) -> dict[str, str]:
+    """Return the digest of what the page says about each topic that it starts at once."""
+    starting = (topic for topic in current.shown if topic.slug in at_once)
+    return {topic.slug: wordings.digest(wordings.to_tick(topic, locale)) for topic in starting}
 
 
 def _named(current: SubscriberPreferences, what: str) -> list[str]:

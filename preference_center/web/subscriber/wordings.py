@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from flask import request
 
 from preference_center.core.ledger import digest_of_wording
+from preference_center.core.preferences import TopicPreference
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 from preference_center.web.services import render, services
 
@@ -16,6 +17,11 @@ from preference_center.web.services import render, services
 def to_join(topic: str, locale: str) -> str:
     """Return the label of the button that starts a topic."""
     return render("subscriber/join_wording.txt", locale, topic=topic).strip()
+
+
+def to_tick(topic: TopicPreference, locale: str) -> str:
+    """Return what a signed-in page says about a topic that is started by ticking it."""
+    return render("subscriber/tick_wording.txt", locale, topic=topic).strip()
 
 
 def to_undo(locale: str) -> str:
@@ -39,6 +45,14 @@ def shown_to_join(names: Mapping[str, str], locale: str) -> str | None:
     `names` are the names of the topic by language; the languages of the page come first.
     """
     return _shown(to_join(names[code], code) for code in _languages(locale))
+
+
+def shown_to_tick(topics: Iterable[TopicPreference], locale: str) -> dict[str, str]:
+    """Return the wording that a form showed about each topic, unless the text has changed since."""
+    read_body(MAX_FORM_BYTES)
+    texts = {topic.slug: to_tick(topic, locale) for topic in topics}
+    sent = {slug: request.form.get(f"wording-{slug}") for slug in texts}
+    return {slug: text for slug, text in texts.items() if digest(text) == sent[slug]}
 
 
 def shown_to_undo(locale: str) -> str:

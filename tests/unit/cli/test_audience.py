@@ -40,6 +40,16 @@ def test_audience_refuses_an_unknown_topic(database_url: str) -> None:
     assert result.stderr == "Error: there is no topic 'weekly-news'\n"
 
 
+@pytest.mark.parametrize("options", [[], ["--claim"], ["--release"]])
+def test_a_mailing_cannot_have_links_that_change_nothing(
+    database_url: str, options: list[str]
+) -> None:
+    mailing = ("--topic", "weekly-news", "--campaign", "test")
+    result = run(database_url, "audience", *mailing, *options, stdin="email\nada@example.org\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is a reserved name" in result.stderr
+
+
 @pytest.mark.parametrize("options", [[], ["--claim"]])
 def test_a_person_on_several_rows_gets_one_email(
     database: Database, database_url: str, options: list[str]

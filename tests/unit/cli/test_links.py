@@ -89,8 +89,18 @@ def test_rows_are_written_before_the_input_ends() -> None:
     merge.stdout.close()
 
 
-@pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "change_notice"])
+@pytest.mark.parametrize("campaign", ["confirm", "link", "receipt", "change_notice", "signed-in"])
 def test_a_campaign_cannot_have_a_reserved_name(campaign: str) -> None:
     result = run("sqlite:///", "links", "--topic", "t", "--campaign", campaign, stdin="email\n")
     assert result.exit_code == 2
     assert "is a reserved name" in result.stderr
+
+
+def test_links_that_change_nothing_can_be_minted_and_have_no_mailto() -> None:
+    people, campaign = "email\nada@example.org\n", ("--campaign", "test")
+    output = run_ok(
+        "", "links", "--topic", "t", *campaign, stdin=people, INBOUND_DOMAIN="in.example.org"
+    )
+    (row,) = rows(output)
+    assert read_link("unsubscribe", row["unsubscribe_url"].split("/u/")[1], [make.LINK_KEY])
+    assert row["list_unsubscribe"] == f"<{row['unsubscribe_url']}>"

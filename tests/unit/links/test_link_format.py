@@ -53,7 +53,7 @@ def test_the_page_has_every_kind_of_vector() -> None:
     rows = {name: len(vector) for name, vector in VECTORS.items()}
     assert rows.keys() == {
         *("keys", "cleaned", "addresses", "links", "accepted", "refused", "receipts"),
-        *("confirms", "refused-confirms"),
+        *("confirms", "refused-confirms", "signed-ins", "refused-signed-ins"),
         *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
@@ -154,6 +154,23 @@ def test_a_confirm_link_matches_the_page(vector: Vector) -> None:
 def test_confirm_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
         server.read_confirm(vector["link"], KEYS["server_keys"])
+
+
+@vectors("signed-ins")
+def test_a_signed_in_link_matches_the_page(vector: Vector) -> None:
+    day, subscriber = date.fromisoformat(vector["day"]), UUID(vector["id"])
+    expires_at = datetime.fromisoformat(vector["expires_at"])
+    signed_in, key = server.SignedIn(day, subscriber, expires_at), KEYS["server_keys"][-1]
+    assert server.write_signed_in(signed_in, [key]) == vector["link"]
+    assert server.read_signed_in(vector["link"], [key]) == signed_in
+    rest = str(int(expires_at.timestamp()))
+    assert signed("signed-in", key, vector["day"], vector["id"], rest) == vector["link"]
+
+
+@vectors("refused-signed-ins")
+def test_signed_in_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server.read_signed_in(vector["link"], KEYS["server_keys"])
 
 
 @vectors("mailto")

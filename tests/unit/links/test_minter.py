@@ -289,6 +289,13 @@ def test_the_mailto_is_offered_only_with_an_inbound_domain() -> None:
     assert re.search(r">, <mailto:u-[a-z2-7]{60}@\S+\?subject=unsubscribe>$", LONG.list_unsubscribe)
 
 
+def test_a_test_link_comes_without_a_mailto() -> None:
+    minter = make.minter(inbound_domain="in.example.org")
+    for campaign, expected in (("test", 1), ("tests", 2)):
+        links = minter.mint("ada@example.org", "weekly-news", campaign)
+        assert links.list_unsubscribe.count("<") == expected
+
+
 @given(st.uuids(), slugs)
 def test_a_mailto_token_fits_a_local_part_and_survives_any_case(person: UUID, topic: str) -> None:
     token = mail_tokens.write_mailto(person, topic, KEYS)
