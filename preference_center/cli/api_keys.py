@@ -8,7 +8,7 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.parameters import Time, values
 from preference_center.core import api_keys
 from preference_center.core.api_keys import ApiKey
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.util.clock import utc_now
 from preference_center.util.text import is_one_line
 

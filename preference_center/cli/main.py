@@ -10,7 +10,7 @@ import click
 
 # Command -> its module, its attribute, and its line in `--help`, which imports no command.
 COMMANDS = {
-    "api-keys": ("api_keys", "api_keys_group", "Create, list and revoke keys of the JSON API."),
+    "api-keys": ("api_keys", "api_keys_group", "Create, list and revoke the keys of the JSON API."),
     "audience": ("audience", "audience", "Say who may be emailed now."),
     "campaigns": ("campaigns", "campaigns_group", "Record and list mailings, for the report."),
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
@@ -35,7 +35,7 @@ COMMANDS = {
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
-    "topics": ("topics", "topics_group", "Add, list, change and archive topics."),
+    "topics": ("topics", "topics_group", "Add, list, describe, change, archive and delete topics."),
     "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),
     "verify-ledger": ("subscribers", "verify_ledger", "Check that the ledger was not altered."),
     "webhooks": ("webhooks", "webhooks_group", "Add, list, replay and remove webhooks."),

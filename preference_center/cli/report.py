@@ -10,8 +10,8 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.files import opened_output, write_rows
 from preference_center.cli.parameters import Time, values
 from preference_center.core import report as reporting
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.report import ReportRequest
-from preference_center.core.vocab import ReportBy
 from preference_center.util.clock import utc_now
 
 _NOTHING = "Nothing is on record for this selection."

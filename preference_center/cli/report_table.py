@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from textwrap import wrap
 
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.report import (
     RATE,
     SUBSCRIBERS,
@@ -14,7 +15,6 @@ from preference_center.core.report import (
     total,
 )
 from preference_center.core.report_counts import EMAILED, LEFT, LEFT_BY, LEFT_EVERYTHING, REASONS
-from preference_center.core.vocab import ReportBy
 
 _BEFORE = "before"
 # A column without any number is left out, except `left`.

@@ -8,7 +8,8 @@ import click
 from preference_center.cli.database import opened_database
 from preference_center.cli.parameters import Time, values
 from preference_center.core import webhooks
-from preference_center.core.vocab import EventName, KeyKind
+from preference_center.core.api_vocab import EventName
+from preference_center.core.vocab import KeyKind
 from preference_center.core.webhooks import Webhook
 from preference_center.util.clock import utc_now
 from preference_center.util.destinations import RefusedUrlError, resolve

@@ -17,7 +17,7 @@ from zlib import crc32
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.store.tables import ApiKeyRow
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase

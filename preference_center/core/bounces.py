@@ -21,7 +21,13 @@ from preference_center.core.change import ChangeContext, Target
 from preference_center.core.draft import Change, Draft
 from preference_center.core.inbound_vocab import BounceEffect, BounceSeverity
 from preference_center.core.state import Subscriber
-from preference_center.core.vocab import SUPPRESSION_SCOPES, Cadence, Scope, Source, Status
+from preference_center.core.vocab import (
+    SUPPRESSION_SCOPES,
+    Cadence,
+    Scope,
+    Source,
+    Status,
+)
 from preference_center.store import tables
 
 # Anyone who received one of our emails can forge a bounce to its return path, so such a bounce only

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from preference_center.core.api_vocab import EventName
 from preference_center.core.change import Target
 from preference_center.core.snapshots import Snapshot
-from preference_center.core.vocab import Event, EventName, Scope, Status
+from preference_center.core.vocab import Event, Scope, Status
 
 _OF_TOPICS: Mapping[Event, EventName] = {
     Event.SUBSCRIBED: EventName.TOPIC_STARTED,

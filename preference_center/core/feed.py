@@ -13,8 +13,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from preference_center.core.api_vocab import EventName
 from preference_center.core.errors import CursorExpiredError
-from preference_center.core.vocab import EventName, Source
+from preference_center.core.vocab import Source
 from preference_center.store import queries, sets
 from preference_center.store.tables import STOPPED, UNNUMBERED, EventRow, Feed, FeedDay, LedgerRow
 

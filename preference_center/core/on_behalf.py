@@ -12,6 +12,7 @@ from typing import ClassVar, TypeVar
 from sqlalchemy.orm import Session
 
 from preference_center.core import joining, ledger, preferences, subscriptions, topics
+from preference_center.core.api_vocab import Outcome
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.consent import (
@@ -27,7 +28,7 @@ from preference_center.core.errors import (
     UnknownTopicError,
 )
 from preference_center.core.state import Subscriber, Subscription
-from preference_center.core.vocab import Event, Frequency, Outcome, Pause, Source, Status
+from preference_center.core.vocab import Event, Frequency, Pause, Source, Status
 from preference_center.links.addresses import is_mailable
 
 _Result = TypeVar("_Result")

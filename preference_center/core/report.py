@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from preference_center.core import report_counts, topics
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.errors import ReportRefusal
 from preference_center.core.report_counts import (
     EMAILED,
@@ -26,7 +27,7 @@ from preference_center.core.report_counts import (
     Counts,
     Key,
 )
-from preference_center.core.vocab import OWN_SOURCES, ReportBy, Source
+from preference_center.core.vocab import OWN_SOURCES, Source
 from preference_center.store.report_queries import ReportFilter
 
 EVENT_COLUMNS = ("opened", LEFT, "reduced", "paused", "undone", "came_back", LEFT_AFTER_LESS)

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.stayed import left_soon_after_less
-from preference_center.core.vocab import Event, ReasonCode, ReportBy, Scope, Source
+from preference_center.core.vocab import Event, ReasonCode, Scope, Source
 from preference_center.store import report_queries
 from preference_center.store.report_queries import ReportFilter, day_of
 

@@ -47,21 +47,6 @@ class Event(StrEnum):
     ERASED = "erased"
 
 
-class EventName(StrEnum):
-    """What the feed and webhooks call a change."""
-
-    TOPIC_STARTED = "topic.started"
-    TOPIC_STOPPED = "topic.stopped"
-    TOPIC_CHANGED = "topic.changed"  # Its frequency, its pause, or what is on record of it.
-    ALL_STOPPED = "all.stopped"
-    ADDRESS_STOPPED = "address.stopped"
-    STOP_LIFTED = "stop.lifted"  # Of all topics, or of the address.
-    SUBSCRIBER_ERASING = "subscriber.erasing"
-
-
-STOPS = (EventName.TOPIC_STOPPED, EventName.ALL_STOPPED, EventName.ADDRESS_STOPPED)
-
-
 class Status(StrEnum):
     """What a subscription says about one subscriber and one topic."""
 
@@ -190,15 +175,6 @@ class ReasonCode(StrEnum):
     PREFER_NOT_SAY = "prefer_not_say"
 
 
-class ReportBy(StrEnum):
-    """What each row of the report is about."""
-
-    MAILING = "mailing"  # One campaign of one topic.
-    CAMPAIGN = "campaign"  # All mailings with the same campaign, whatever their topics.
-    TOPIC = "topic"
-    MONTH = "month"
-
-
 class ReceiptState(StrEnum):
     """Whether the changes of a receipt still hold, and whether they can be undone."""
 
@@ -258,22 +234,6 @@ class NotSaved(StrEnum):
     COMPLAINED = "complained"  # An email of ours was reported as spam.
 
 
-class Outcome(StrEnum):
-    """What a change on a subscriber's behalf did to one topic."""
-
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"  # It was so before.
-    CONFIRMATION_SENT = "confirmation_sent"  # The topic starts when the emailed link is used.
-    COMPLAINED = "complained"  # Not started: an email was reported as spam.
-    NO_EMAIL = "no_email"  # Not started: it was stopped, and a confirm link cannot be emailed.
-    ARCHIVED = "archived"  # Not started: the topic is no longer sent.
-    CHOSE_LESS = "chose_less"  # The subscriber's own cap or pause stays.
-
-    @property
-    def is_refused(self) -> bool:
-        return self not in (Outcome.CHANGED, Outcome.UNCHANGED, Outcome.CONFIRMATION_SENT)
-
-
 class ImportStatus(StrEnum):
     """The status in a row of an import."""
 
@@ -286,34 +246,3 @@ class ImportStatus(StrEnum):
     @property
     def ends_consent(self) -> bool:
         return self not in (ImportStatus.SUBSCRIBED, ImportStatus.UNCONFIRMED)
-
-
-class ApiKeyKind(StrEnum):
-    """What a key of the API may do to whom."""
-
-    LIVE = "live"
-    TEST = "test"  # It acts on reserved addresses (RFC 2606) only, and causes no email.
-
-
-class ApiScope(StrEnum):
-    """What a key of the API is for."""
-
-    AUDIENCE = "audience"
-    LINKS = "links"
-    SIGNED_IN_LINKS = "links:signed-in"
-    SUBSCRIBERS_READ = "subscribers:read"
-    SUBSCRIBERS_WRITE = "subscribers:write"
-    TOPICS = "topics"
-    SUPPRESSIONS = "suppressions"
-    REPORTS = "reports"
-    EXPORTS = "exports"
-    EVENTS = "events"
-    WEBHOOKS = "webhooks"
-
-
-class WebhookState(StrEnum):
-    """Whether events are delivered to a webhook."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"  # It failed for three days.
-    DISABLED = "disabled"  # It answered 410: it wants no more.

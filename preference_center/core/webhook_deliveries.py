@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from preference_center.core import feed, webhooks
+from preference_center.core.api_vocab import WebhookState
 from preference_center.core.feed import FeedEvent
-from preference_center.core.vocab import WebhookState
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import queries
 from preference_center.store.encryption import UndecipherableError

@@ -6,8 +6,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import feed, webhooks
+from preference_center.core.api_vocab import WebhookState
 from preference_center.core.consumers import MAX_AGE, WARN_EVERY
-from preference_center.core.vocab import WebhookState
 from preference_center.core.webhooks import IS_OPEN, TEST_SEQ, Webhook, acknowledged
 from preference_center.store.tables import WebhookDelivery, WebhookRow
 

@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import feed
+from preference_center.core.api_vocab import EventName, WebhookState
 from preference_center.core.errors import UnknownWebhookError, WebhookRefusal
-from preference_center.core.vocab import EventName, WebhookState
 from preference_center.store import encryption
 from preference_center.store.encryption import UndecipherableError
 from preference_center.store.tables import WebhookDelivery, WebhookRow

@@ -10,7 +10,13 @@ from preference_center.core import joining, receipts, subscribers, topics
 from preference_center.core.leases import LeasedEmail
 from preference_center.core.preferences import is_reachable
 from preference_center.core.state import Subscriber
-from preference_center.core.vocab import ConfirmState, KeyKind, OutboxKind, ReceiptState, Scope
+from preference_center.core.vocab import (
+    ConfirmState,
+    KeyKind,
+    OutboxKind,
+    ReceiptState,
+    Scope,
+)
 from preference_center.i18n import Languages
 from preference_center.links.addresses import normalise
 from preference_center.links.minter import Link, write_link

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import update
 
 from preference_center.core import webhooks
-from preference_center.core.vocab import EventName
+from preference_center.core.api_vocab import EventName
 from preference_center.store import Database
 from preference_center.store.tables import WebhookDelivery
 from tests.support import make, processes, receiver, smtp

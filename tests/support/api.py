@@ -10,7 +10,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from preference_center.core import api_keys
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.web.api.routes import PREFIX
 from tests.support.site import Site
 

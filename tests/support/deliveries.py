@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from preference_center.core import feed, subscribers, webhooks
-from preference_center.core.vocab import EventName
+from preference_center.core.api_vocab import EventName
 from preference_center.core.webhooks import Webhook
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import WebhookWorker

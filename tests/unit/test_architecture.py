@@ -22,7 +22,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "client": (set(), set()),
     "settings": ({"core.vocab", "links", "util"}, set()),
     "store": (
-        {"core.inbound_vocab", "core.vocab", "links", "util"},
+        {"core.api_vocab", "core.inbound_vocab", "core.vocab", "links", "util"},
         {"alembic", "cryptography", "psycopg", "sqlalchemy"},
     ),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),

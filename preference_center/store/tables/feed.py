@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.core.vocab import STOPS, EventName
+from preference_center.core.api_vocab import STOPS, EventName
 from preference_center.store.tables.base import Base, Word, one_of
 
 # Literal SQL: an engine uses a partial index only if a query has the same predicate.

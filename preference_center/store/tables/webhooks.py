@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from preference_center.core.vocab import WebhookState
+from preference_center.core.api_vocab import WebhookState
 from preference_center.store.tables.base import Base, Word, one_of
 
 

@@ -11,12 +11,8 @@ from uuid import UUID
 from flask import Response, request
 from pydantic import BaseModel
 
-from preference_center.core.vocab import (
-    ApiKeyKind,
-    ApiScope,
-    Decision,
-    DecisionReason,
-)
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.vocab import Decision, DecisionReason
 from preference_center.data.campaign_csv import CampaignFile, transactional
 from preference_center.data.duplicates import Answer
 from preference_center.data.identity import IDENTITY_COLUMNS, require_identity

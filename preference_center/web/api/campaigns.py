@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from preference_center.core import campaigns
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.campaigns import MAX_SENDER_LENGTH, MAX_SENT
-from preference_center.core.vocab import ApiKeyKind, ApiScope
 from preference_center.web.api import models
 from preference_center.web.api.models import WHOLE, Day, Line, Model, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind

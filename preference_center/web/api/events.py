@@ -8,9 +8,10 @@ from flask import request
 from pydantic import Field, StringConstraints
 
 from preference_center.core import consumers, feed
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope, EventName
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.feed import FeedEvent
-from preference_center.core.vocab import ApiKeyKind, ApiScope, EventName, Source
+from preference_center.core.vocab import Source
 from preference_center.web.api.models import Campaign, Model, Query, Slug, SubscriberId
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import PREFIX, Answer, Call, Routes, Uses

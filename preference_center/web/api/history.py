@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from preference_center.core import ledger_pages, subscribers
+from preference_center.core.api_vocab import ApiScope
 from preference_center.core.ledger_pages import WordedEntry
-from preference_center.core.vocab import ApiScope, Event, Scope, Source
+from preference_center.core.vocab import Event, Scope, Source
 from preference_center.web.api import test_keys
 from preference_center.web.api.cursors import Cursors, PageQuery
 from preference_center.web.api.models import Model

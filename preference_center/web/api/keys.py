@@ -6,7 +6,7 @@ from datetime import datetime
 
 from preference_center.core import api_keys
 from preference_center.core.api_keys import ApiKey
-from preference_center.core.vocab import ApiScope
+from preference_center.core.api_vocab import ApiScope
 from preference_center.store import UnavailableError
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.services import Services

@@ -12,7 +12,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from preference_center.core import topics
-from preference_center.core.vocab import ApiScope, KeyKind
+from preference_center.core.api_vocab import ApiScope
+from preference_center.core.vocab import KeyKind
 from preference_center.links.minter import TEST_CAMPAIGN, Links, Minter
 from preference_center.links.server import (
     OWN_CAMPAIGNS,

@@ -8,16 +8,10 @@ from pydantic import Field
 
 from preference_center.core import after_leaving, report
 from preference_center.core.after_leaving import EmailedAfterLeaving, LeftWhen
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope, ReportBy
 from preference_center.core.report import ReportRequest, ReportRow
 from preference_center.core.report_counts import LEFT_BY, REASONS
-from preference_center.core.vocab import (
-    ApiKeyKind,
-    ApiScope,
-    ReasonCode,
-    ReportBy,
-    Scope,
-    Source,
-)
+from preference_center.core.vocab import ReasonCode, Scope, Source
 from preference_center.web.api.models import Campaign, Model, Query, Slug, Time
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses

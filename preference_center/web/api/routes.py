@@ -26,8 +26,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from preference_center.core import idempotency
 from preference_center.core.api_keys import ApiKey
+from preference_center.core.api_vocab import ApiScope
 from preference_center.core.idempotency import KeyedRequest, Lease, StoredAnswer
-from preference_center.core.vocab import ApiScope
 from preference_center.store import Session, UnavailableError
 from preference_center.web.access import Caller, open_to
 from preference_center.web.api import keys, problems

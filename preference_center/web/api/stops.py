@@ -6,9 +6,10 @@ from uuid import UUID
 from pydantic import ConfigDict, model_validator
 
 from preference_center.core import erasure, on_behalf
+from preference_center.core.api_vocab import ApiScope
 from preference_center.core.change import Target
 from preference_center.core.on_behalf import StopOnBehalf
-from preference_center.core.vocab import ApiScope, Scope, Source
+from preference_center.core.vocab import Scope, Source
 from preference_center.web.api import test_keys
 from preference_center.web.api.models import Model, Slug
 from preference_center.web.api.problems import ProblemKind

@@ -8,8 +8,9 @@ from flask import request
 from pydantic import Field, WithJsonSchema
 
 from preference_center.core import on_behalf
+from preference_center.core.api_vocab import ApiScope, Outcome
 from preference_center.core.on_behalf import SaveOnBehalf, TopicWish
-from preference_center.core.vocab import ApiScope, Frequency, Outcome, Pause
+from preference_center.core.vocab import Frequency, Pause
 from preference_center.links.addresses import is_mailable
 from preference_center.web.api import subscriber_records, test_keys
 from preference_center.web.api.models import MAX_EMAIL_LENGTH, Email, LanguageTag, Model, Slug

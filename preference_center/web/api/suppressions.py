@@ -7,10 +7,11 @@ from pydantic import Field
 
 from preference_center.core import on_behalf
 from preference_center.core import suppressions as stops
+from preference_center.core.api_vocab import ApiScope
 from preference_center.core.change import Target
 from preference_center.core.on_behalf import StopOnBehalf
 from preference_center.core.suppressions import SuppressedSubscriber
-from preference_center.core.vocab import ApiScope, Scope
+from preference_center.core.vocab import Scope
 from preference_center.web.api import test_keys
 from preference_center.web.api.cursors import Cursors, PageQuery
 from preference_center.web.api.models import Email, Model

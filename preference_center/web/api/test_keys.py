@@ -9,7 +9,7 @@ from contextlib import suppress
 from uuid import UUID
 
 from preference_center.core import subscribers
-from preference_center.core.vocab import ApiKeyKind
+from preference_center.core.api_vocab import ApiKeyKind
 from preference_center.links.addresses import fingerprint, normalise
 from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.web.api.problems import Problem, ProblemKind

@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from preference_center.core import topic_changes, topics
+from preference_center.core.api_vocab import ApiScope
 from preference_center.core.topic_changes import TopicChange
 from preference_center.core.topics import NewTopic
-from preference_center.core.vocab import ApiScope, Cadence, TopicPolicy, TopicVisibility
+from preference_center.core.vocab import Cadence, TopicPolicy, TopicVisibility
 from preference_center.web.api.models import Line, Model, Query, Slug, Text
 from preference_center.web.api.problems import ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses

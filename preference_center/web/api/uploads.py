@@ -4,7 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from preference_center.asgi_uploads import Uploads
-from preference_center.core.vocab import ApiScope
+from preference_center.core.api_vocab import ApiScope
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web.api import keys
 from preference_center.web.api.blueprint import OPERATIONS

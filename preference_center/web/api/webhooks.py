@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from preference_center.core import webhooks
-from preference_center.core.vocab import ApiKeyKind, ApiScope, EventName, WebhookState
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope, EventName, WebhookState
 from preference_center.core.webhooks import Webhook
 from preference_center.util.destinations import (
     MAX_URL_LENGTH,

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from preference_center.asgi_adapter import BODY_SECONDS
 from preference_center.client import Client
 from preference_center.core import api_keys
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.store import Database
 from preference_center.store.tables import Claim
 from preference_center.util.clock import utc_now

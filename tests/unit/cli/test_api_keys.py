@@ -6,7 +6,7 @@ import pytest
 
 from preference_center.core import api_keys
 from preference_center.core.api_keys import ApiKey
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
 from tests.support.command import run, run_ok

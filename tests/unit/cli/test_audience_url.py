@@ -29,7 +29,8 @@ from preference_center.client import (
     UnavailableError,
 )
 from preference_center.core import api_keys, topics
-from preference_center.core.vocab import ApiKeyKind, ApiScope, Frequency, Scope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.vocab import Frequency, Scope
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
 from preference_center.web.services import EXTENSION

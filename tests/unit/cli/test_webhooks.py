@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from preference_center.core import webhooks
-from preference_center.core.vocab import WebhookState
+from preference_center.core.api_vocab import WebhookState
 from preference_center.store import Database
 from tests.support import receiver
 from tests.support.command import run, run_ok

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import api_keys
 from preference_center.core.api_keys import ApiKey
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.store import Database
 from preference_center.store.tables import ApiKeyRow, row_values
 from tests.support import make

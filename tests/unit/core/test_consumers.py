@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from preference_center.core import api_keys, consumers, feed, monitoring
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.monitoring import Figures
-from preference_center.core.vocab import ApiKeyKind, ApiScope, Frequency
+from preference_center.core.vocab import Frequency
 from preference_center.store import Database
 from tests.support import make
 

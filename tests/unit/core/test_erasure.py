@@ -19,7 +19,14 @@ from preference_center.core import (
 )
 from preference_center.core.errors import UndoSupersededError
 from preference_center.core.inbound_vocab import BounceSeverity
-from preference_center.core.vocab import Frequency, OutboxKind, Pause, ReasonCode, Scope, Source
+from preference_center.core.vocab import (
+    Frequency,
+    OutboxKind,
+    Pause,
+    ReasonCode,
+    Scope,
+    Source,
+)
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,

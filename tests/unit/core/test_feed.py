@@ -11,11 +11,12 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, feed
+from preference_center.core.api_vocab import EventName
 from preference_center.core.change import ADDRESS, ALL, Target
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.event_names import name_of
 from preference_center.core.feed import FeedEvent
-from preference_center.core.vocab import Event, EventName, Frequency, Scope, Source, Status
+from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import EventRow
 from tests.support import citus, make

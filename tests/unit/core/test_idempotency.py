@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import api_keys, idempotency
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.errors import KeyInUseError, KeyReusedError
 from preference_center.core.idempotency import KeyedRequest, Lease, StoredAnswer
-from preference_center.core.vocab import ApiKeyKind, ApiScope
 from preference_center.store import Database, UnavailableError
 from preference_center.store.tables import IdempotentRequest
 from tests.support import make

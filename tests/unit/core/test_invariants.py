@@ -24,7 +24,13 @@ from preference_center.core import (
 from preference_center.core.change import Target
 from preference_center.core.errors import UndoRefusal
 from preference_center.core.state import Subscriber
-from preference_center.core.vocab import SUPPRESSION_SCOPES, Frequency, Pause, Scope, Source
+from preference_center.core.vocab import (
+    SUPPRESSION_SCOPES,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+)
 from preference_center.data import exports
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 from preference_center.core import erasure, joining, preferences, subscribers, topics
 from preference_center.core.errors import UndoSupersededError
 from preference_center.core.state import Subscriber, Subscription, Suppression
-from preference_center.core.vocab import ConfirmState, Frequency, Pause, Scope, Source, Status
+from preference_center.core.vocab import (
+    ConfirmState,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+    Status,
+)
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import make

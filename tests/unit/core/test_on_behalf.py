@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure, ledger_pages, on_behalf, topics, verification
+from preference_center.core.api_vocab import Outcome
 from preference_center.core.change import ADDRESS, ALL, Target
 from preference_center.core.errors import (
     StaleVersionError,
@@ -14,7 +15,7 @@ from preference_center.core.errors import (
     UnknownTopicError,
 )
 from preference_center.core.on_behalf import SaveOnBehalf, Statement, StopOnBehalf, TopicWish
-from preference_center.core.vocab import Frequency, Outcome, Pause, Scope, Source, Status
+from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
 from tests.support import make

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import audience, campaigns, report, topics
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.apply import apply
 from preference_center.core.campaigns import Campaign
 from preference_center.core.change import Target
@@ -19,7 +20,7 @@ from preference_center.core.draft import Change
 from preference_center.core.errors import ReportRefusal, UndoRefusal, UnknownTopicError
 from preference_center.core.report import ReportRequest, ReportRow
 from preference_center.core.report_counts import LEFT, LEFT_BY
-from preference_center.core.vocab import Event, ReportBy, Source
+from preference_center.core.vocab import Event, Source
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow, SubscriptionRow, SuppressionRow
 from tests.support import make

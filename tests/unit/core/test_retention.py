@@ -19,17 +19,11 @@ from preference_center.core import (
     retention,
     topics,
 )
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import (
-    ApiKeyKind,
-    ApiScope,
-    Frequency,
-    OutboxKind,
-    OutboxState,
-    ReasonCode,
-)
+from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from preference_center.core import api_keys, consumers, feed, webhooks
-from preference_center.core.vocab import ApiKeyKind, ApiScope, WebhookState
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope, WebhookState
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.transport import TemporaryError
 from preference_center.store import Database

@@ -14,8 +14,9 @@ from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from preference_center.core import monitoring, retention, webhook_deliveries, webhooks
+from preference_center.core.api_vocab import EventName, WebhookState
 from preference_center.core.errors import CursorExpiredError, WebhookRefusal
-from preference_center.core.vocab import EventName, KeyKind, WebhookState
+from preference_center.core.vocab import KeyKind
 from preference_center.core.webhook_deliveries import LEASE_DURATION, MAX_HOLD, RETRY_AFTER
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import wait

@@ -22,6 +22,7 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.api_vocab import ReportBy
 from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, record_deliveries
 from preference_center.core.change import ALL
@@ -30,13 +31,7 @@ from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.recovery import BounceFilter
 from preference_center.core.report import ReportRequest
 from preference_center.core.stayed import stayed
-from preference_center.core.vocab import (
-    Frequency,
-    Pause,
-    ReasonCode,
-    ReportBy,
-    Source,
-)
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
 from preference_center.data import exports
 from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.import_records import Rules

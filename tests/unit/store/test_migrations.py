@@ -45,11 +45,12 @@ from preference_center.core import (
     verification,
     webhooks,
 )
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.campaigns import Campaign
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import ApiKeyKind, ApiScope, FetchKind, ReasonCode
+from preference_center.core.vocab import FetchKind, ReasonCode
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema

@@ -16,7 +16,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.core import erasure
-from preference_center.core.vocab import Frequency, NotSaved, OutboxKind, Pause, Source, Status
+from preference_center.core.vocab import (
+    Frequency,
+    NotSaved,
+    OutboxKind,
+    Pause,
+    Source,
+    Status,
+)
 from preference_center.links.minter import Purpose
 from preference_center.store.tables import Base, OutboxRow
 from tests.support import make

@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 from preference_center.asgi_uploads import UNREAD
 from preference_center.core import audience as core_audience
 from preference_center.core import processes
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import ApiKeyKind, ApiScope, DecisionReason, Frequency, Scope
+from preference_center.core.vocab import DecisionReason, Frequency, Scope
 from preference_center.data import campaign_csv
 from preference_center.store import UnavailableError
 from preference_center.store.tables import Claim, Fetch

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from preference_center.core import consumers, feed
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.web.api import events
 from tests.support import make
 from tests.support.api import Api, assert_problem
@@ -153,11 +153,10 @@ def test_a_request_with_events_does_not_wait(site: Site) -> None:
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # It has a fixed pool.
 def test_a_request_that_waits_holds_no_connection(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if site.database.is_sqlite:
-        pytest.skip("SQLite has no pool of fixed size")
     used: list[int] = []
     pool: Any = site.database.engine.pool
     monkeypatch.setattr(time, "sleep", lambda _seconds: used.append(pool.checkedout()))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from preference_center.core import api_keys
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.web.api.routes import PREFIX
 from tests.support.api import Api, assert_problem, create_key
 from tests.support.site import Site

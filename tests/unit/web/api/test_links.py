@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.web.api.links import MAX_RECIPIENTS
 from tests.support import make
 from tests.support.api import Api, assert_problem

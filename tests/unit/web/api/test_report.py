@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from preference_center.core import audience, topics
-from preference_center.core.vocab import ApiKeyKind, ApiScope, Source
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.vocab import Source
 from tests.support import make
 from tests.support.api import Api, assert_problem
 from tests.support.site import Site

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.core.vocab import ApiKeyKind
+from preference_center.core.api_vocab import ApiKeyKind
 from preference_center.web.api.test_keys import is_reserved
 from tests.support import make
 from tests.support.api import Api, assert_problem

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from preference_center.core.vocab import ApiScope
+from preference_center.core.api_vocab import ApiScope
 from tests.support.api import Api, assert_problem
 from tests.support.site import Site
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from preference_center.core.vocab import ApiKeyKind, ApiScope
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from tests.support import make, receiver
 from tests.support.api import Api, assert_problem
 from tests.support.deliveries import Hooks
