@@ -76,7 +76,7 @@ class _Load:
     def empty(self) -> None:
         """Delete all rows about subscribers."""
         if databases.is_postgresql(self._url):
-            databases.execute(self._url, "TRUNCATE subscribers CASCADE")
+            databases.execute(self._url, "TRUNCATE subscribers, events CASCADE")
         else:
             deletions = (f"DELETE FROM {table}" for table in reversed(TABLES))
             databases.execute(self._url, *deletions, "VACUUM")

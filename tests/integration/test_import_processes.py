@@ -25,7 +25,7 @@ def people(tmp_path: Path) -> Path:
 @pytest.fixture
 def importing(postgres_url: str, people: Path) -> Iterator[Running]:
     """Yield an import that has committed a part of its file, and is still running."""
-    postgres.execute(postgres_url, "TRUNCATE subscribers CASCADE")
+    postgres.forget_subscribers(postgres_url)
     settings = make.environment(DATABASE_URL=postgres_url)
     options = ("--topic", "weekly-news", "--status", "subscribed", "--create-topics")
     with processes.running(settings, "import", str(people), *options) as command:

@@ -209,6 +209,12 @@ def execute(url: str, statement: str) -> None:
     engine.dispose()
 
 
+def forget_subscribers(url: str, *tables: str) -> None:
+    """Delete all rows about subscribers, and those of `tables` and of what refers to them."""
+    names = ", ".join(("subscribers", "events", *tables))  # Events have no foreign key.
+    execute(url, f"TRUNCATE {names} CASCADE")
+
+
 def query(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Return the rows of one statement, read outside the application."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")

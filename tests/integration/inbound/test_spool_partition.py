@@ -32,7 +32,7 @@ def url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 0.3)
     monkeypatch.setattr("preference_center.store.engine._GRACE_SECONDS", 0.1)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
-    postgres.execute(own_postgres_url, "TRUNCATE subscribers, serving_processes CASCADE")
+    postgres.forget_subscribers(own_postgres_url, "serving_processes")
     return own_postgres_url
 
 

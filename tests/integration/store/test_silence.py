@@ -24,7 +24,7 @@ def server_url(own_postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("preference_center.store.engine._STATEMENT_SECONDS", 2)
     monkeypatch.setattr("preference_center.store.engine._LONG_STATEMENT_SECONDS", 60)
     monkeypatch.setattr("preference_center.store.postgres.CONNECT_SECONDS", 2)
-    postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
+    postgres.forget_subscribers(own_postgres_url)
     return own_postgres_url
 
 

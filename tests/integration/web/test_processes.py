@@ -25,7 +25,7 @@ STOP_SECONDS = 15.0  # enough to disconnect a client that has sent nothing
 
 @pytest.fixture
 def url(postgres_url: str) -> str:
-    postgres.execute(postgres_url, "TRUNCATE subscribers CASCADE")
+    postgres.forget_subscribers(postgres_url)
     return postgres_url
 
 

@@ -16,7 +16,7 @@ POSTS = 24  # three times as many as there are threads
 
 @pytest.fixture
 def empty_url(own_postgres_url: str) -> str:
-    postgres.execute(own_postgres_url, "TRUNCATE subscribers CASCADE")
+    postgres.forget_subscribers(own_postgres_url)
     return own_postgres_url
 
 

@@ -26,7 +26,7 @@ BATCH = 50
 def filled(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     monkeypatch.setattr(imports, "ROWS_PER_BATCH", BATCH)
     monkeypatch.setattr(campaign_csv, "BATCH_SIZE", BATCH)
-    postgres.execute(postgres_url, "TRUNCATE subscribers, topics CASCADE")
+    postgres.forget_subscribers(postgres_url, "topics")
     database = make.database(postgres_url)
     with database.transaction() as session:
         make.topic(session)
@@ -71,7 +71,7 @@ def imported(database: Database, processes: int) -> tuple[object, ...]:
 
 def test_an_import_by_several_processes_is_the_same(filled: Database, postgres_url: str) -> None:
     several = imported(filled, PROCESSES)
-    postgres.execute(postgres_url, "TRUNCATE subscribers, topics CASCADE")
+    postgres.forget_subscribers(postgres_url, "topics")
     with filled.transaction() as session:
         make.topic(session)
     assert several == imported(filled, 1)
