@@ -17,7 +17,7 @@ from tests.benchmarks.measure import command, medians, seconds_of
 from tests.benchmarks.options import POSTGRESQL, Options
 from tests.benchmarks.result import Result
 
-TABLES = ("subscribers", "subscriptions", "ledger", "ledger_details")
+TABLES = ("subscribers", "subscriptions", "ledger", "ledger_details", "events")
 MAX_RATIO = 4
 MIN_RATE = 15_000  # rows per second, on PostgreSQL
 

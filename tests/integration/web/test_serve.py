@@ -141,6 +141,7 @@ def test_a_body_over_four_kilobytes_is_refused(served: Served, size: int, how: s
     assert served.unsubscribe_count() == (1 if size <= 4096 else 0)
 
 
+@pytest.mark.parametrize("server", ["serve"], indirect=True)  # nginx refuses it itself.
 @pytest.mark.parametrize(
     ("path", "kind"), [("/api/v1/links", "application/problem+json"), ("/u/x", "text/plain")]
 )

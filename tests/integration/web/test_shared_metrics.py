@@ -33,8 +33,7 @@ def spool_dir() -> Iterator[Path]:
 
 @pytest.fixture
 def server(own_postgres_url: str, spool_dir: Path) -> Iterator[tuple[str, Running]]:
-    for table in ("subscribers CASCADE", "serving_processes"):
-        postgres.execute(own_postgres_url, f"TRUNCATE {table}")
+    postgres.forget_subscribers(own_postgres_url, "serving_processes")
     settings = environment(own_postgres_url) | {
         "PREFERENCE_CENTER_METRICS_TOKEN": TOKEN,
         "PREFERENCE_CENTER_SPOOL_DIR": str(spool_dir),
