@@ -43,8 +43,10 @@ def server(own_postgres_url: str, spool_dir: Path) -> Iterator[tuple[str, Runnin
         yield running
 
 
-def folders() -> set[Path]:
-    return set(FOLDERS.glob("preference-center-metrics-*"))
+def folders_of(process: Running) -> set[Path]:
+    """Return the folder with files of these processes; other tests run servers, too."""
+    files = FOLDERS.glob("preference-center-metrics-*/*.db")
+    return {file.parent for file in files if int(file.stem.rpartition("_")[2]) in process.children}
 
 
 def values(base_url: str) -> dict[str, Any]:
@@ -130,10 +132,10 @@ def test_the_spools_of_all_running_processes_are_summed(
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_file_of_the_metrics_remains(own_postgres_url: str, signal_number: int) -> None:
-    others = folders()
     settings = environment(own_postgres_url)
     with processes.serving_process(settings, None, "--processes", "2") as (_, process):
-        processes.wait_for(lambda: folders() - others, "the folder")
+        processes.wait_for(lambda: folders_of(process), "the folder")
+        own = folders_of(process)
         process.process.send_signal(signal_number)
         processes.wait_for(lambda: not process.members, "the end of all processes")
-        assert folders() == others
+        assert [each for each in own if each.exists()] == []
