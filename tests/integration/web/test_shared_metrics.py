@@ -45,8 +45,8 @@ def server(own_postgres_url: str, spool_dir: Path) -> Iterator[tuple[str, Runnin
 
 def folders_of(process: Running) -> set[Path]:
     """Return the folder with files of these processes; other tests run servers, too."""
-    files = FOLDERS.glob("preference-center-metrics-*/*.db")
-    return {file.parent for file in files if int(file.stem.rpartition("_")[2]) in process.children}
+    files, children = FOLDERS.glob("preference-center-metrics-*/*.db"), process.children
+    return {file.parent for file in files if int(file.stem.rpartition("_")[2]) in children}
 
 
 def values(base_url: str) -> dict[str, Any]:
