@@ -34,7 +34,7 @@ blueprint = Blueprint("one_click", __name__)
 errors.register_machine(blueprint)
 
 MAX_BODY_BYTES = 4096
-COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if there is a spool.
+COMMIT_SECONDS = 0.1  # After that, an unsubscribe is spooled if the spool accepts it.
 # Without a spool, a request waits until a dead connection is noticed (6) and replaced (3), but it
 # does not while the database is silent.
 _MAX_COMMIT_SECONDS = 9
@@ -133,7 +133,7 @@ def _change(app: Services, link: str) -> Unsubscribe | None:
 
 def _timeout(app: Services) -> float:
     """Return how many seconds a request waits for its commit."""
-    if app.spool is not None:
+    if app.spool is not None and app.spool.state().accepts:
         return COMMIT_SECONDS
     return _SILENT_SECONDS if app.database.is_silent else _MAX_COMMIT_SECONDS
 
