@@ -11,7 +11,7 @@ from tests.support import make, postgres, processes
 from tests.support.processes import Running
 
 ROWS = 60_000
-STOP_SECONDS = 15.0
+STOP_SECONDS = 30.0
 
 
 @pytest.fixture
