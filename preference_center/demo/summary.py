@@ -66,8 +66,8 @@ def load(session: Session) -> Summary:
     rows = [
         row for row in map(_own, report.load(session, ReportRequest())) if any(row.counts.values())
     ]
-    nobody = Stayed(0, 0, 0)
-    return Summary(sum(known.values(), nobody), by_topic(rows, known, _notes(session)))
+    none = Stayed(0, 0, 0)
+    return Summary(sum(known.values(), none), by_topic(rows, known, _notes(session)))
 
 
 def _own(row: ReportRow) -> ReportRow:

@@ -63,10 +63,10 @@ def test_the_first_mailing_sends_what_mailbox_providers_require(served: Served) 
     (mailing,) = [each for each in EXAMPLES if "smtplib" in each.text]
     already = len(served.smtp.emails)
     served.run(mailing)
-    mails = served.smtp.emails[already:]
-    assert [mail.recipients for mail in mails] == [["ada@example.org"], ["bob@example.org"]]
-    for mail in mails:
-        lines = mail.raw.split(b"\r\n")
+    emails = served.smtp.emails[already:]
+    assert [email.recipients for email in emails] == [["ada@example.org"], ["bob@example.org"]]
+    for email in emails:
+        lines = email.raw.split(b"\r\n")
         assert any(line.startswith(b"List-Unsubscribe: <http") for line in lines)
         assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
         assert max(map(len, lines)) <= 998
