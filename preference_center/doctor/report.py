@@ -21,6 +21,7 @@ CHECKS = {
     "mailto": "mailto",
     "provider": "Provider",
     "list-id": "List-Id",
+    "feedback-id": "Feedback-ID",
     "from": "From",
     "mail-from": "MAIL_FROM",
     "dkim": "DKIM",

@@ -64,6 +64,7 @@ class AudienceLine(BaseModel):
     list_unsubscribe: str | None = None
     list_unsubscribe_post: str | None = None
     list_id: str | None = None
+    feedback_id: str | None = None
     event_token: str | None = None
     return_path: str | None = None
     row: dict[str, str] | None = None

@@ -120,6 +120,17 @@ BROKEN = [
             "<ada=example.com.lists.example.org>",
         )
     ),
+    ("two Feedback-IDs", letter(Feedback_ID=["a:b:c:sender"] * 2), {"feedback-id": "warning"}),
+    *(
+        (f"Feedback-ID is {value}", letter(Feedback_ID=value), {"feedback-id": "warning"})
+        for value in ("a:b:sender", "a:b:c:d:sender", "a:b:c:four", f"a:b:c:{'x' * 16}")
+    ),
+    (
+        "Feedback-ID names a person",
+        letter(Feedback_ID="ada@example.com:b:c:sender"),
+        {"feedback-id": "warning"},
+    ),
+    ("Feedback-ID not signed", letter(signed=SIGNED[:-1]), {"feedback-id": "warning"}),
     ("no From", letter(From=None), {"from": "failure"}),
     (
         "two Froms",
@@ -132,12 +143,12 @@ BROKEN = [
     ("not signed", letter(signed=None), {"dkim": "failure"}),
     (
         "List-Unsubscribe not signed",
-        letter(signed=("from", "subject", "list-unsubscribe-post")),
+        letter(signed=("from", "subject", "list-unsubscribe-post", "feedback-id")),
         {"dkim": "failure"},
     ),
     (
         "List-Unsubscribe-Post not signed",
-        letter(signed=("from", "subject", "list-unsubscribe")),
+        letter(signed=("from", "subject", "list-unsubscribe", "feedback-id")),
         {"dkim": "failure"},
     ),
     ("signed in part", letter(length=True), {"dkim": "warning"}),
