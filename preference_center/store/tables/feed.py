@@ -52,12 +52,14 @@ class FeedDay(Base):
 class Consumer(Base):
     """The position up to which a program has fetched the feed with an API key, and since when.
 
-    `warned_at` is when staff were last told by email that the program is behind.
+    `acknowledged` is the position that its newest request has asked to go on from. `warned_at` is
+    when staff were last told by email that the program is behind.
     """
 
     __tablename__ = "consumers"
 
     api_key: Mapped[UUID] = mapped_column(primary_key=True)
+    acknowledged: Mapped[int] = mapped_column(BigInteger)
     position: Mapped[int] = mapped_column(BigInteger)
     fetched_at: Mapped[datetime]
     warned_at: Mapped[datetime | None]

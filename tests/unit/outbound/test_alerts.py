@@ -8,6 +8,7 @@ import pytest
 
 from preference_center.core import api_keys, consumers, feed, webhooks
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope, WebhookState
+from preference_center.core.consumers import Progress
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.transport import TemporaryError
 from preference_center.store import Database
@@ -24,7 +25,7 @@ def mailer(database: Database) -> Mailer:
         make.unsubscribe(session)
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
-        consumers.note_fetched(session, key.id, 0, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 0), make.NOW)
     return Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
 
 
@@ -53,7 +54,7 @@ def test_a_warning_names_the_key_and_the_time(mailer: Mailer) -> None:
 def test_what_was_fetched_causes_no_warning(mailer: Mailer) -> None:
     with mailer.database.transaction() as session:
         (key,) = consumers.list_all(session, make.NOW)
-        consumers.note_fetched(session, key.id, 1, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 1), make.NOW)
     assert warned(mailer, 30) == []
 
 
@@ -61,7 +62,7 @@ def test_fetching_again_does_not_repeat_a_warning(mailer: Mailer) -> None:
     assert len(warned(mailer, 30)) == 1
     with mailer.database.transaction() as session:
         (key,) = consumers.list_all(session, make.NOW)
-        consumers.note_fetched(session, key.id, 0, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 0), make.NOW)
     assert len(warned(mailer, 31)) == 1
 
 

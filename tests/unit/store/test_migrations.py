@@ -47,6 +47,7 @@ from preference_center.core import (
 )
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.campaigns import Campaign
+from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
@@ -198,7 +199,7 @@ def _fill(database: Database) -> None:
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
-        consumers.note_fetched(session, key.id, 1, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 1), make.NOW)
         webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
         webhooks.send_test(session, webhook.id, make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)

@@ -181,6 +181,7 @@ def _create_consumers() -> None:
     op.create_table(
         "consumers",
         sa.Column("api_key", sa.Uuid(), nullable=False),
+        sa.Column("acknowledged", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("fetched_at", TIME, nullable=False),
         sa.Column("warned_at", TIME, nullable=True),
