@@ -30,7 +30,14 @@ from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
 from preference_center.web.services import EXTENSION, Services
-from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
+from preference_center.web.subscriber import (
+    account,
+    confirm,
+    leave,
+    new_link,
+    preferences,
+    receipts,
+)
 
 if TYPE_CHECKING:
     from preference_center.web.metrics import Metrics
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
+    account.blueprint,
     api_blueprint,
     confirm.blueprint,
     health.blueprint,

@@ -16,6 +16,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from preference_center.core import topics, why
+from preference_center.core.why import AllowedEmail
 from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.tables import (
     Base,
@@ -132,6 +134,28 @@ class Newest:
     total: int
 
 
+@dataclass(frozen=True)
+class Held:
+    """What is held on one person, for a page: the newest rows of each section.
+
+    `allowed` are the emails that senders were allowed to send, with their reasons, and `names` the
+    topics' names.
+    """
+
+    sections: Mapping[str, Newest]
+    allowed: Sequence[AllowedEmail]
+    names: Mapping[str, str]
+
+
+def read(session: Session, subscriber_id: UUID, locale: str, limit: int) -> Held:
+    """Return at most `limit` rows of each section. The names of topics are in a language."""
+    return Held(
+        newest(session, subscriber_id, limit),
+        why.explain(session, subscriber_id, limit),
+        {each.slug: topics.name(each, locale) for each in topics.list_topics(session)},
+    )
+
+
 def rows(session: Session, section: Section, subscriber_id: UUID) -> Iterator[dict[str, Any]]:
     """Yield all rows of a section, oldest first, as they are read."""
     statement = section.statement(subscriber_id).order_by(*section.order)
@@ -146,7 +170,7 @@ def newest(session: Session, subscriber_id: UUID, limit: int) -> dict[str, Newes
     for name, section in SECTIONS.items():
         statement = section.statement(subscriber_id)
         ordered = statement.order_by(*(each.desc() for each in section.order)).limit(limit)
-        some = [dict(row) for row in session.execute(ordered).mappings()]
+        some = [_read(dict(row)) for row in session.execute(ordered).mappings()]
         total = len(some)
         if total == limit:
             counted = select(func.count()).select_from(statement.subquery())
@@ -161,12 +185,16 @@ def is_held(session: Session, subscriber_id: UUID) -> bool:
     return any(session.execute(each).first() is not None for each in statements)
 
 
+def _read(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _parsed(name, value) for name, value in row.items()}
+
+
+def _parsed(name: str, value: Any) -> Any:
+    return loads(value) if name in _DETAILS and isinstance(value, str) else value
+
+
 def _plain(name: str, value: Any) -> Any:
     """Return a value as JSON may hold it."""
-    if name in _DETAILS and isinstance(value, str):
-        return loads(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, UUID | StrEnum):
-        return str(value)
-    return value
+    return str(value) if isinstance(value, UUID | StrEnum) else _parsed(name, value)

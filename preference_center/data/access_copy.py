@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from io import TextIOWrapper
-from typing import Any, BinaryIO, TextIO
+from typing import IO, Any, TextIO
 from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -19,7 +19,7 @@ Rows = Iterator[dict[str, Any]]
 
 
 def write(
-    session: Session, subscriber_id: UUID, file: BinaryIO, readme: str, now: datetime
+    session: Session, subscriber_id: UUID, file: IO[bytes], readme: str, now: datetime
 ) -> None:
     """Write the copy, with `readme` as README.txt. Rows are read as they are written."""
     with ZipFile(file, "w", ZIP_DEFLATED) as archive:
