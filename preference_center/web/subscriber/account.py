@@ -4,9 +4,10 @@ GET shows the masked address and buttons only: programs that open every link in 
 data. Data come by POST.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from tempfile import SpooledTemporaryFile
+from typing import IO
 from uuid import UUID
 
 from flask import Blueprint, abort, redirect, request
@@ -99,13 +100,12 @@ def take(link: str) -> Response:
         now=now,
         names=list(personal_data.SECTIONS),
     )
-    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed with the response)
+    file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (_chunks closes it)
     with services().database.reading() as session:
         access_copy.write(session, opened.subscriber_id, file, readme, now)
     file.seek(0)
-    response = Response(iter(partial(file.read, _CHUNK), b""), mimetype="application/zip")
+    response = Response(_chunks(file), mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{access_copy.FILE_NAME}"'
-    response.call_on_close(file.close)
     return response
 
 
@@ -178,6 +178,13 @@ def offer_again(_: ExpiredError) -> tuple[str, int]:
     page_url = url("account.show", link=link)
     page = render("errors/account_expired.html", locale, again_url=again_url, page_url=page_url)
     return page, 410
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file, and close it."""
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def _read(link: str) -> Account:
