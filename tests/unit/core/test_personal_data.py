@@ -51,13 +51,13 @@ def fill(database: Database) -> None:
     with database.transaction() as session:
         for email in (ADA, "bob@example.org"):
             make.subscriber(session, email, "weekly-news", "offers", basis="consent")
+            soft = Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
+            make.bounce(session, soft, email=email)
             topic = topics.get(session, "weekly-news")
             audience.claim(session, topic, "2026-47", [make.id_of(email)], make.NOW)
             make.reduce(session, Frequency.WEEKLY, email, wording="Fewer, please")
             make.unsubscribe(session, email, slug=None, notice_delay=timedelta(0), wording="Bye")
             reasons.record(session, make.id_of(email), 4, ReasonCode.OTHER, "=1+1", make.NOW)
-            soft = Bounce(BounceSeverity.SOFT, "4.2.2", make.NOW, "return-path")
-            make.bounce(session, soft, email=email)
             data_complaints.add(session, make.id_of(email), "You sold\nmy address.", make.NOW)
             outbox.request(session, [(make.id_of(email), OutboxKind.LINK, "")], LATER)
         pair = Correction(make.id_of(), make.id_of(NEW), "by phone", "Fay")

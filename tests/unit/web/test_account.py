@@ -13,23 +13,17 @@ from preference_center.core.data_complaints import MAX_LENGTH, MAX_OF_A_DAY
 from preference_center.core.personal_data import SECTIONS
 from preference_center.core.vocab import OutboxKind, Scope
 from preference_center.links.minter import TEST_CAMPAIGN, Link, write_link
-from preference_center.links.server import ACCOUNT_LIFETIME, Account, write_account
+from preference_center.links.server import ACCOUNT_LIFETIME
 from preference_center.store.tables import OutboxRow
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, link, path_in
+from tests.support.site import Site, account, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
 ADA = "ada@example.org"
 REQUEST = "See, download or delete my data"
 SEE, TAKE = "See what we hold", "Download my data"
 SECOND = timedelta(seconds=1)
-
-
-def account(email: str = ADA, key: str = make.SERVER_KEY) -> str:
-    """Return the path of an account link whose email is sent now."""
-    minted = Account(make.NOW.date(), make.id_of(email), make.NOW + ACCOUNT_LIFETIME)
-    return f"/a/{write_account(minted, [key])}"
 
 
 def ask(site: Site, email: str = ADA) -> Any:

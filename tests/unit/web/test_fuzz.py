@@ -12,11 +12,17 @@ from werkzeug.test import TestResponse
 
 from preference_center.links.addresses import is_mailable
 from tests.support import make
-from tests.support.site import ORIGIN, Rows, Site, confirm, link, receipt
+from tests.support.site import ORIGIN, Rows, Site, account, confirm, link, receipt
 
 pytestmark = pytest.mark.integration
 
-GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
+GOOD = {
+    "/u/": link(),
+    "/p/": link("preferences"),
+    "/r/": receipt(3),
+    "/c/": confirm("third"),
+    "/a/": account(),
+}
 # Forms whose fields name the action; undoing and joining need only the link.
 FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),

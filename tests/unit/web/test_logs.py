@@ -6,7 +6,7 @@ import pytest
 
 from preference_center.core import subscribers
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
+from tests.support.site import Site, account, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
 
 CANARY = "canary.bird@secret-nest.example"
@@ -18,7 +18,11 @@ FORM |= {"was-weekly-news": "every", "choice": "weekly", "length": "1-month"}
 def request_everything(site: Site) -> None:
     """Send valid and invalid requests to every route, about the canary."""
     good = {"/u/": link(email=CANARY), "/p/": link("preferences", CANARY)}
-    good |= {"/r/": receipt(3, email=CANARY), "/c/": confirm("third", CANARY)}
+    good |= {
+        "/r/": receipt(3, email=CANARY),
+        "/c/": confirm("third", CANARY),
+        "/a/": account(CANARY),
+    }
     paths = list(good.values())
     for rule in site.app.url_map.iter_rules():
         for prefix, path in good.items():
