@@ -26,7 +26,10 @@ def complaints_group() -> None:
 @complaints_group.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that were acknowledged.")
 def list_complaints(everything: bool) -> None:
-    """List complaints with the day by which to acknowledge them, oldest first."""
+    """List complaints, oldest first.
+
+    Each has the day by which to acknowledge it, and "(late)" if that is over.
+    """
     now, is_empty = utc_now(), True
     with opened_database() as (_, database), database.reading() as session:
         for each in data_complaints.read(session, acknowledged=everything):
@@ -40,9 +43,9 @@ def list_complaints(everything: bool) -> None:
 @click.argument("reference")
 @click.option("--by", prompt=True, help="Who acknowledged it.")
 def acknowledge(reference: str, by: str) -> None:
-    """Record that the complaint REFERENCE was acknowledged to the person.
+    """Record that a complaint was acknowledged.
 
-    `complaints list` shows the reference. No email is sent: write to the person first.
+    `complaints list` shows its REFERENCE. No email is sent: write to the person first.
     """
     subscriber_id, number = _parsed(reference)
     with opened_database() as (_, database), database.transaction() as session:

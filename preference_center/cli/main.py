@@ -43,7 +43,7 @@ COMMANDS = {
     "subscribers": (
         "support",
         "subscribers_group",
-        "Show, export or unsubscribe one person.",
+        "Show, export or unsubscribe one person, or correct an address.",
     ),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
     "topics": ("topics", "topics_group", "Add, list, describe, change, archive and delete topics."),

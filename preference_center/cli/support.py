@@ -43,7 +43,7 @@ def subscribers_group() -> None:
 @subscribers_group.command()
 @click.argument("person")
 def show(person: str) -> None:
-    """Show in words what is held on one person, and why they were emailed.
+    """Show what is held on one person, and why they were emailed.
 
     PERSON is an email address or a subscriber id. For each email that a sender was allowed
     to send, it says which consent was on record then.
@@ -68,9 +68,9 @@ def show(person: str) -> None:
 @click.argument("person")
 @click.option("-o", "--output", type=Path, required=True, help="The ZIP file to write.")
 def export(person: str, output: Path) -> None:
-    """Write all that is held on one person as a ZIP of JSON and CSV.
+    """Write all that is held on one person to a ZIP file.
 
-    It is the file that the person can download. README.txt in it is in their language.
+    It is the file that the person can download: JSON, CSV, and a README.txt in their language.
     """
     now = utc_now()
     with (
@@ -119,10 +119,10 @@ def unsubscribe(person: str, topic: str | None, channel: str, note: str, by: str
 @click.option("--note", prompt=True, help="How you know that both are the same person.")
 @click.option("--by", prompt=True, help="Who recorded it.")
 def correct(older: str, newer: str, note: str, by: str) -> None:
-    """Record that a person's address was corrected from OLDER to NEWER.
+    """Record that an address was corrected.
 
-    `show` and the person's own copy of the data then name the other address's subscriber
-    id. Preferences and consent are not copied: the older address keeps its own, and the
+    OLDER and NEWER are the addresses of one person. `show` and the person's own copy of the
+    data then name the other address's subscriber id. Preferences and consent are not copied: the older address keeps its own, and the
     person starts topics at the newer one.
     """
     now = utc_now()

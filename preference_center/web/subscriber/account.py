@@ -44,7 +44,11 @@ blueprint = Blueprint("account", __name__)
 
 
 class ExpiredError(Exception):
-    """The link was valid, and its hour is over."""
+    """The link was valid, and its hour is over. `locale` is the language of the page."""
+
+    def __init__(self, locale: str) -> None:
+        super().__init__(locale)
+        self.locale = locale
 
 
 @dataclass(frozen=True)
@@ -170,10 +174,9 @@ def send_again(link: str) -> Response:
 
 
 @blueprint.errorhandler(ExpiredError)
-def offer_again(_: ExpiredError) -> tuple[str, int]:
+def offer_again(expired: ExpiredError) -> tuple[str, int]:
     """Offer a fresh link."""
-    link = (request.view_args or {})["link"]
-    locale = load_preferences(_read(link).subscriber_id)[1]
+    link, locale = (request.view_args or {})["link"], expired.locale
     again_url = url("account.send_again", link=link)
     page_url = url("account.show", link=link)
     page = render("errors/account_expired.html", locale, again_url=again_url, page_url=page_url)
@@ -194,9 +197,10 @@ def _read(link: str) -> Account:
 def _open(link: str) -> _Opened:
     """Return what a link is for, or raise BadLink or ExpiredError."""
     account = _read(link)
+    current, locale = load_preferences(account.subscriber_id)
     if account.expires_at <= services().clock():
-        raise ExpiredError
-    return _Opened(link, account.subscriber_id, *load_preferences(account.subscriber_id))
+        raise ExpiredError(locale)
+    return _Opened(link, account.subscriber_id, current, locale)
 
 
 def _complaint_page(opened: _Opened, note: str = "", problem: str = "") -> str:

@@ -28,6 +28,7 @@ FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
     *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/language", f"{GOOD['/p/']}/save"),
     *(f"{GOOD['/r/']}/reason", "/new-link"),
+    *(f"{GOOD['/a/']}/see", f"{GOOD['/a/']}/take", f"{GOOD['/a/']}/language"),
 ]
 BUTTONS = {
     *("all", "topic", "weekly", "monthly", "2-weeks", "1-month", "3-months"),
@@ -185,6 +186,6 @@ def test_a_one_click_post_with_any_body_is_answered(
 
 
 def test_the_links_of_these_tests_are_valid(fuzzed: Site, untouched: Rows) -> None:
-    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
+    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 5
     assert len(untouched["subscribers"]) >= 2
     assert make.id_of() in {row[0] for row in untouched["subscribers"]}

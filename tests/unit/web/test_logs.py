@@ -68,7 +68,7 @@ def assert_contains_no_secret(logged: str) -> None:
     ):
         assert secret not in logged
     paths = [link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)]
-    for path in [*paths, confirm("third", CANARY)]:
+    for path in [*paths, confirm("third", CANARY), account(CANARY)]:
         person, signature = path.split(".")[2], path.split(".")[-1]
         assert person not in logged
         assert signature[:-1] not in logged
