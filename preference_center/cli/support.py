@@ -122,8 +122,8 @@ def correct(older: str, newer: str, note: str, by: str) -> None:
     """Record that an address was corrected.
 
     OLDER and NEWER are the addresses of one person. `show` and the person's own copy of the
-    data then name the other address's subscriber id. Preferences and consent are not copied: the older address keeps its own, and the
-    person starts topics at the newer one.
+    data then name the other address's subscriber id. Preferences and consent are not
+    copied: the older address keeps its own, and the person starts topics at the newer one.
     """
     now = utc_now()
     opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)

@@ -161,7 +161,7 @@ def test_the_download_has_every_kind_of_data_and_a_readme(site_with: SiteMaker) 
     site.subscribe(ADA)
     with site.database.transaction() as session:
         make.set_details(session, locale="de")
-    answer = site.press(site.page(account()), "Meine Daten laden", 200)
+    answer = site.press(site.page(account()), "Meine Daten herunterladen", 200)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="my-data.zip"'
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.mimetype == "application/zip"
