@@ -37,6 +37,7 @@ from tests.support.page import Page
 ORIGIN = "https://mail.example.org"
 # The two buttons of the page that a link in an email of weekly-news opens.
 THIS, ALL = "Unsubscribe from Weekly news", "Unsubscribe from everything"
+MY_DATA = "See, download or delete my data"  # The last button of the preferences page.
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

@@ -17,11 +17,10 @@ from preference_center.links.server import ACCOUNT_LIFETIME
 from preference_center.store.tables import OutboxRow
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, account, link, path_in
+from tests.support.site import MY_DATA, Site, account, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
 ADA = "ada@example.org"
-REQUEST = "See, download or delete my data"
 SEE, TAKE = "See what we hold", "Download my data"
 SECOND = timedelta(seconds=1)
 
@@ -36,7 +35,7 @@ def queued(site: Site) -> list[OutboxKind]:
 
 
 def test_the_link_is_asked_for_on_the_preferences_page(site: Site) -> None:
-    shown = site.press_and_follow(site.page(link("preferences")), REQUEST)
+    shown = site.press_and_follow(site.page(link("preferences")), MY_DATA)
     assert shown.heading == "Check your email"
     assert "If we send email to this address, a link to your data is on its way." in shown.text
     (message,) = site.emails()
@@ -89,7 +88,7 @@ def test_a_client_gets_few_links_an_hour(site: Site) -> None:
 def test_a_test_link_emails_nothing(site: Site) -> None:
     signed = Link(make.NOW.date(), make.id_of(), "all", TEST_CAMPAIGN)
     path = f"/p/{write_link('preferences', signed, [make.LINK_KEY])}"
-    assert REQUEST not in site.page(path).buttons
+    assert MY_DATA not in site.page(path).buttons
     assert site.post(f"{path}/my-data").location == path
     assert queued(site) == []
 
@@ -103,7 +102,7 @@ def test_without_smtp_there_is_no_such_page(site_with: SiteMaker) -> None:
         assert site.post(f"{account()}/{action}").status_code == 404
     assert ask(site).status_code == 404
     page = site.page(link("preferences"))
-    assert REQUEST not in page.buttons
+    assert MY_DATA not in page.buttons
     assert "To see or delete what we hold on you, write to help@example.org." in page.text
 
 
