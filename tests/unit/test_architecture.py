@@ -32,7 +32,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"cryptography"},
     ),
     "doctor": ({"links", "mail", "providers.known"}, set()),
-    "data": ({"core", "links", "store", "util"}, {"sqlalchemy"}),
+    "data": ({"core", "links", "store", "util"}, {"pyarrow", "sqlalchemy", "xlsxwriter"}),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},
@@ -83,6 +83,7 @@ HIDDEN_FROM_WEB = (
     "store.export_queries",
     "store.leaving_queries",
     "store.report_queries",
+    "store.sending_export_queries",
 )
 
 

@@ -54,7 +54,7 @@ def test_a_release_is_no_fetch(database: Database, database_url: str) -> None:
         ("preferences --topic weekly-news", True),
         ("suppressions --topic weekly-news", True),
         ("suppressions", False),
-        ("preferences --since 2030-01-01", False),
+        ("preferences --changed-since 2030-01-01", False),
         ("ledger", False),
         ("reasons", False),
     ],
