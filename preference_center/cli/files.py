@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 
 import click
 
-from preference_center.data.output_files import text_file
+from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow, Row
 
 MAX_SHOWN_ROWS = 20
@@ -60,8 +60,19 @@ class Warnings:
 
 
 @contextmanager
+def opened_binary_output(target: str) -> Iterator[BinaryIO]:
+    """Yield a file that appears under its name when it is complete; `-` is standard output."""
+    if target != "-":
+        with whole_file(Path(target)) as file:
+            yield file
+        return
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
 def opened_output(target: str) -> Iterator[TextIO]:
-    """Yield a text file that appears under its name when it is complete; `-` is standard output."""
+    """Yield the same as `opened_binary_output`, for text."""
     if target != "-":
         with text_file(Path(target)) as file:
             yield file
