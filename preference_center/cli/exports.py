@@ -55,7 +55,7 @@ def export(
     system: str | None,
     **selected: Any,
 ) -> None:
-    """Export preferences, suppressions, the ledger, reasons, claims, the outbox or bounces.
+    """Export what is on record, also for other systems.
 
     CSV is safe to open in a spreadsheet: a cell that would run as a formula begins with an
     apostrophe, which `import` removes. The other formats are not changed; in XLSX, text is

@@ -195,6 +195,7 @@ _LIBRARY_NAMES = {
     "jinja2": "Jinja2",
     "prometheus_client": "prometheus-client",
     "sqlalchemy": "SQLAlchemy",
+    "xlsxwriter": "XlsxWriter",
     "werkzeug": "Werkzeug",
     "wtforms": "WTForms",
 }
