@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core import reasons
 from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import ReasonCode
 from preference_center.data import exports, suppression_files
 from preference_center.data.export_formats import FORMATS
 from preference_center.data.suppression_files import SYSTEMS
@@ -35,11 +36,11 @@ def _add_emails(session: Session) -> None:
             row = {"campaign": campaign, "claimed_at": make.NOW - days * DAY, **released}
             session.execute(insert(Claim).values(**key, **row))
         for severity in (BounceSeverity.SOFT, BounceSeverity.PERMANENT, BounceSeverity.PROBABLE):
-            row = {"day": make.NOW.date(), "severity": severity, "code": "4.2.2"}
-            session.execute(insert(FailedMailing).values(**key, **row))
+            failed: dict[str, Any] = {"day": make.NOW.date(), "severity": severity, "code": "4.2.2"}
+            session.execute(insert(FailedMailing).values(**key, **failed))
     left = make.unsubscribe(session, "reader0@example.org", notice_delay=DAY)
     reasons.record(
-        session, make.id_of("reader0@example.org"), left.last_seq, "other", "é", make.NOW
+        session, make.id_of("reader0@example.org"), left.last_seq, ReasonCode.OTHER, "é", make.NOW
     )
 
 
