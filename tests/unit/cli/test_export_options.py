@@ -11,9 +11,13 @@ import pytest
 from openpyxl import load_workbook
 
 from preference_center.core import erasure
+from preference_center.core.apply import apply_one
+from preference_center.core.change import ALL
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Source
 from preference_center.data import exports
 from preference_center.data.suppression_files import SYSTEMS
+from preference_center.links.addresses import fingerprint
 from preference_center.store import Database
 from tests.support import make
 from tests.support.command import run, run_ok
@@ -124,7 +128,8 @@ def test_a_list_also_finds_the_id_of_an_address_as_it_is_written(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     with database.transaction() as session:
-        make.unsubscribe(session, "ada@example.org.", None)  # as a link was made from the list
+        written = fingerprint("ada@example.org.", make.IDENTITY_KEY)  # in a link from the list
+        apply_one(session, Unsubscribe(written, ALL, make.context()), make.NOW)
     path = tmp_path / "list.csv"
     path.write_text("email\nada@example.org.\n")
     named = run_ok(database_url, "export", "suppressions", "--match", str(path))
