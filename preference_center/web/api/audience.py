@@ -25,7 +25,7 @@ from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
 from preference_center.web.api.streams import Line, answer_lines
-from preference_center.web.api.test_keys import is_reserved
+from preference_center.web.api.test_keys import NOT_RESERVED, is_reserved
 
 routes = Routes()
 PATH = "/audience"
@@ -82,7 +82,7 @@ class AudienceLine(BaseModel):
     answers=AudienceLine,
     problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.CONFLICT),
     takes=(NDJSON, CSV, JSON),
-    gives=NDJSON,
+    gives=(NDJSON,),
 )
 def check_audience(call: Call, query: AudienceQuery) -> Response:
     """Say who may be emailed now, or release claims.
@@ -187,7 +187,7 @@ def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:
         email = clean(email)
     if is_reserved(email):
         return row
-    return row.refused("a test key needs an email address of a reserved domain, like example.org")
+    return row.refused(NOT_RESERVED)
 
 
 def _refused(row: RefusedRow) -> Line:

@@ -24,7 +24,9 @@ from preference_center.web.api import (
     audience,
     campaigns,
     events,
+    exports,
     history,
+    imports,
     links,
     openapi,
     problems,
@@ -57,6 +59,8 @@ _PARTS = (
     report.routes,
     events.routes,
     webhooks.routes,
+    exports.routes,
+    imports.routes,
 )
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.

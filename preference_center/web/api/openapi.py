@@ -159,7 +159,9 @@ def _responses(operation: Operation, schemas: _Schemas, public_url: str) -> dict
     success: dict[str, Any] = {"description": "Success."}
     if answered is not None:
         schema = schemas.of(answered, "serialization")
-        success["content"] = {operation.gives: {"schema": schema}}
+        success["content"] = {each: {"schema": schema} for each in operation.gives}
+    elif operation.gives != (JSON,):  # A file.
+        success["content"] = {each: {"schema": _ANYTHING[each]} for each in operation.gives}
     kinds = problems_of(operation)
     return {str(operation.status): success} | {
         str(status): _problem([each for each in kinds if each.status == status], public_url)

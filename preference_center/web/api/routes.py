@@ -94,7 +94,7 @@ class Operation:
     answers: type[BaseModel] | None
     problems: tuple[ProblemKind, ...]
     takes: tuple[str, ...]
-    gives: str
+    gives: tuple[str, ...]
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -124,13 +124,13 @@ class Routes:
         answers: type[BaseModel] | None = None,
         problems: tuple[ProblemKind, ...] = (),
         takes: tuple[str, ...] = (),
-        gives: str = JSON,
+        gives: tuple[str, ...] = (JSON,),
     ) -> Callable[[View], View]:
         """Declare a view.
 
         `status` is that of a success. `answers` is the model of its body, if the view's type hint
         does not say it. `problems` are those of this view alone. `takes` are the media types of a
-        body that the view reads itself, and `gives` is that of its answer.
+        body that the view reads itself, and `gives` are those of its answer.
         """
 
         def declare(view: View) -> View:
@@ -246,7 +246,7 @@ def _validated(operation: Operation) -> dict[str, BaseModel]:
     hints, found = operation.hints, dict[str, BaseModel]()
     try:
         if "query" in hints:
-            found["query"] = hints["query"].model_validate(_query())
+            found["query"] = hints["query"].model_validate(_query(hints["query"]))
         elif request.args:
             raise Problem(ProblemKind.INVALID_REQUEST, "This has no query.")
         if "body" in hints:
@@ -256,12 +256,19 @@ def _validated(operation: Operation) -> dict[str, BaseModel]:
     return found
 
 
-def _query() -> dict[str, str]:
-    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+def _query(model: type[BaseModel]) -> dict[str, str | list[str]]:
+    given, lists = dict(request.args.lists()), _lists(model)
+    repeated = [name for name, values in given.items() if len(values) > 1 and name not in lists]
     if repeated:
         faults = [{"pointer": _pointer((name,)), "detail": "Give it once."} for name in repeated]
         raise Problem(ProblemKind.INVALID_REQUEST, errors=faults)
-    return request.args.to_dict()
+    return {name: values if name in lists else values[0] for name, values in given.items()}
+
+
+def _lists(model: type[BaseModel]) -> set[str]:
+    """Return the parameters that may be given several times."""
+    fields = model.model_fields.items()
+    return {name for name, each in fields if typing.get_origin(each.annotation) is list}
 
 
 def _json_body() -> bytes:
