@@ -20,11 +20,12 @@ from preference_center.data.links_csv import read_people
 from preference_center.data.tabular import RefusedRow, Row, read_json_lines
 from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.links import minter_of
 from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
-from preference_center.web.api.streams import Line, answer_lines
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, Line, answer_lines
 from preference_center.web.api.test_keys import NOT_RESERVED, is_reserved
 
 routes = Routes()

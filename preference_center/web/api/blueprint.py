@@ -38,8 +38,9 @@ from preference_center.web.api import (
     topics,
     webhooks,
 )
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import JSON, PREFIX
+from preference_center.web.api.routes import PREFIX
 from preference_center.web.headers import security_headers
 from preference_center.web.services import render, services
 

@@ -12,8 +12,8 @@ from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.data import exports
 from preference_center.web.api.models import Model, Slug, Time
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import CSV, NDJSON, Call, Routes, Uses
-from preference_center.web.api.streams import answer_file, occupied
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
 
 routes = Routes()
 

@@ -20,8 +20,8 @@ from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import UnclearAddressError, split
 from preference_center.web.api.models import Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import CSV, NDJSON, Call, Routes, Uses
-from preference_center.web.api.streams import Line, answer_lines
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, Line, answer_lines
 from preference_center.web.api.test_keys import NOT_RESERVED, is_reserved
 
 routes = Routes()

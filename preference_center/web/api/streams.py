@@ -31,11 +31,11 @@ from preference_center.store import UnavailableError
 from preference_center.util.logs import log_unexpected
 from preference_center.web.api import problems
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import NDJSON
 from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
+NDJSON, CSV = "application/x-ndjson", "text/csv"
 MAX_STREAMS = 4  # in each process, of requests with a long body
 MAX_EXPORTS = 4  # in each process; each keeps a connection to the database
 MAX_BYTES = MAX_UPLOAD_BYTES  # of a body that was compressed
