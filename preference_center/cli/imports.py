@@ -10,17 +10,15 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import Refusals, Warnings, reading_progress
-from preference_center.cli.import_source import open_source
 from preference_center.cli.parameters import TOPIC, values
 from preference_center.cli.refused_rows import copying, reporting
 from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.data.import_columns import listed
 from preference_center.data.import_records import Rules
-from preference_center.data.imports import Findings, Import
+from preference_center.data.import_source import open_source
+from preference_center.data.imports import Findings, Import, shown_word
 from preference_center.data.spreading import process_count
 from preference_center.util.clock import utc_now
-
-MAX_SHOWN_WORD = 40  # characters
 
 
 @click.command("import")
@@ -141,10 +139,5 @@ def _sentences(findings: Findings) -> Iterator[str]:
             "Add them with `topics add`, or use --create-topics."
         )
     for column in sorted({column for column, _ in findings.unknown_words}):
-        words = sorted(_shown(word) for name, word in findings.unknown_words if name == column)
+        words = sorted(shown_word(word) for name, word in findings.unknown_words if name == column)
         yield f"Unknown words in {column}: {', '.join(words)}."
-
-
-def _shown(word: str) -> str:
-    """Return a word of the file as it may be shown on a terminal, without addresses."""
-    return "(an address)" if "@" in word else repr(word[:MAX_SHOWN_WORD])

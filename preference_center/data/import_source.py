@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
-import click
-
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.identity import require_identity
 from preference_center.data.import_columns import Columns, check, listed, match
@@ -44,7 +42,11 @@ class ImportSource:
 
 
 def open_source(file: BinaryIO, file_format: str | None, ignored: frozenset[str]) -> ImportSource:
-    """Return the rows and columns of a file; `ignored` are names of columns in lower case."""
+    """Return the rows and columns of a file; `ignored` are names of columns in lower case.
+
+    `file_format` is `csv` or `jsonl`; with None, the name of the file or its first line decides.
+    Raise FileRefusedError if the file cannot be read, or has no column of an ignored name.
+    """
     source = _parsed(file, file_format)
     if isinstance(source, CsvFile):
         return _csv_source(source, ignored)
@@ -61,7 +63,7 @@ def open_source(file: BinaryIO, file_format: str | None, ignored: frozenset[str]
 def _csv_source(source: CsvFile, ignored: frozenset[str]) -> ImportSource:
     names = tuple(source.columns)
     if unknown := sorted(ignored.difference(names)):
-        raise click.UsageError(
+        raise FileRefusedError(
             f"--ignore-column: there is no column {unknown[0]!r}. The columns are {listed(names)}."
         )
     source.refuse_repeated(match(names, ignored).read.values())
