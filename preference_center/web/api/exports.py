@@ -1,4 +1,4 @@
-"""`POST /exports`: a file of preferences, suppressions, the ledger or reasons, streamed."""
+"""`POST /exports`: a file of what is on record, streamed."""
 
 from collections.abc import Generator, Mapping
 from io import BytesIO
@@ -59,7 +59,7 @@ class ExportRequest(Model):
     gives=tuple(FORMATS.values()),
 )
 def export(call: Call, body: ExportRequest) -> Response:
-    """Export preferences, suppressions, the ledger or reasons.
+    """Export what is on record: preferences, suppressions or another kind.
 
     The answer is the file. It is complete if the response is: if the export fails, the connection
     is broken, and every HTTP client reports an error. Then use nothing of it, and export again.
