@@ -122,17 +122,15 @@ class Client:
         path: str | Path,
         *,
         file_format: str = "csv",
-        topic: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        **filters: str | datetime,
     ) -> None:
         """Export to a file, which appears under its name, for its owner only, when it is complete.
 
-        `what` and `file_format` are those of the API: docs/api.md lists them. Times have a zone.
+        `what`, `file_format` and `filters` are those of the API: docs/api.md lists them. Times have
+        a zone.
         """
-        asked = {"what": what, "format": file_format, "topic": topic}
-        times = {"since": since and since.isoformat(), "until": until and until.isoformat()}
-        body = json.dumps(asked | times).encode()
+        asked = {"what": what, "format": file_format, **filters}
+        body = json.dumps(asked, default=datetime.isoformat).encode()
         request = self._request("exports", [], body, {"Content-Type": "application/json"})
         target = Path(path)
         with NamedTemporaryFile(dir=target.absolute().parent, delete=False) as file:

@@ -60,7 +60,7 @@ def test_an_export_replaces_a_file_for_its_owner_only(tmp_path: Path, packed: bo
     lines = [b"Content-Encoding: gzip\r\n"] if packed else []
     since = datetime(2026, 11, 22, tzinfo=UTC)
     with peer(chunked(gzip.compress(CSV) if packed else CSV, *lines)) as served:
-        served.client.export("preferences", target, topic="news", since=since)
+        served.client.export("preferences", target, topic="news", changed_since=since)
     assert target.read_bytes() == CSV
     assert target.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [target]
@@ -70,8 +70,7 @@ def test_an_export_replaces_a_file_for_its_owner_only(tmp_path: Path, packed: bo
         "what": "preferences",
         "format": "csv",
         "topic": "news",
-        "since": "2026-11-22T00:00:00+00:00",
-        "until": None,
+        "changed_since": "2026-11-22T00:00:00+00:00",
     }
 
 

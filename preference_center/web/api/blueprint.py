@@ -8,6 +8,7 @@ from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
     CursorExpiredError,
+    ExportRefusal,
     InvalidCampaignError,
     KeyInUseError,
     KeyReusedError,
@@ -67,6 +68,7 @@ OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
+    ExportRefusal: ProblemKind.INVALID_REQUEST,
     InvalidCampaignError: ProblemKind.INVALID_REQUEST,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,

@@ -5,12 +5,13 @@ from io import BytesIO
 from typing import Annotated
 
 from flask import Response
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from preference_center.core import topics
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.vocab import Frequency
 from preference_center.data import exports
-from preference_center.web.api.models import Model, Slug, Time
+from preference_center.web.api.models import Campaign, LanguageTag, Model, Slug, Time
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
@@ -18,6 +19,7 @@ from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
 routes = Routes()
 
 BEGAN_AT = "Export-Began-At"  # a header of the answer
+_MAX_STATUS_LENGTH = 20
 FORMATS = {"csv": CSV, "jsonl": NDJSON}  # and their media types
 
 
@@ -33,17 +35,32 @@ def _one_of(names: Mapping[str, object]) -> tuple[AfterValidator, WithJsonSchema
 
 
 class ExportRequest(Model):
-    """What to export. `topic`, `since` and `until` select rows, as they do for the command."""
+    """What to export. The filters are those of the command; not every export has each of them."""
 
     what: Annotated[str, *_one_of(exports.KINDS)]
     format: Annotated[str, *_one_of(FORMATS)] = "csv"
     topic: Slug | None = None
-    since: Time | None = None
+    status: Annotated[str | None, Field(max_length=_MAX_STATUS_LENGTH)] = None
+    frequency: Frequency | None = None
+    locale: LanguageTag | None = None
+    campaign: Campaign | None = None
+    changed_since: Time | None = None
     until: Time | None = None
 
-    @property
     def selected(self) -> exports.Filter:
-        return exports.Filter(self.topic, self.since, self.until)
+        """Return the filters, or raise ExportRefusal."""
+        kind = exports.KINDS[self.what]
+        selected = exports.Filter(
+            topic=self.topic,
+            since=self.changed_since,
+            until=self.until,
+            status=kind.status(self.status),
+            frequency=self.frequency,
+            locale=self.locale,
+            campaign=self.campaign,
+        )
+        kind.check(selected)
+        return selected
 
 
 @routes.add(
@@ -68,20 +85,20 @@ def export(call: Call, body: ExportRequest) -> Response:
     """
     if call.key.kind is ApiKeyKind.TEST:
         raise Problem(ProblemKind.TEST_KEY)
-    response = answer_file(_parts(call, body), FORMATS[body.format])
+    response = answer_file(_parts(call, body, body.selected()), FORMATS[body.format])
     response.headers[BEGAN_AT] = f"{call.now:%Y-%m-%dT%H:%M:%SZ}"
     named = "-".join(filter(None, (body.what, body.topic, f"{call.now:%Y%m%dT%H%M%SZ}")))
     response.headers["Content-Disposition"] = f'attachment; filename="{named}.{body.format}"'
     return response
 
 
-def _parts(call: Call, body: ExportRequest) -> Generator[bytes]:
+def _parts(call: Call, body: ExportRequest, selected: exports.Filter) -> Generator[bytes]:
     """Yield the parts of a file. A complete one is a fetch of unsubscribes, as by the command."""
-    kind, selected, file = exports.KINDS[body.what], body.selected, _Parts()
+    kind, file = exports.KINDS[body.what], _Parts()
     with occupied(call.app.exports):
         with call.app.export_database.reading() as session:
-            if body.topic is not None:
-                topics.get(session, body.topic)
+            if selected.topic is not None:
+                topics.get(session, selected.topic)
             for _ in exports.steps(session, kind, selected, file, body.format):
                 yield file.take()
             yield file.take()

@@ -70,7 +70,7 @@ def test_rows_are_chosen_by_topic_and_time(site: Site, api: Api) -> None:
     with site.database.transaction() as session:
         make.unsubscribe(session, at=make.NOW)
     since = (make.NOW - timedelta(days=1)).isoformat()
-    assert len(export(api, "ledger", since=since).text.splitlines()) == 2
+    assert len(export(api, "ledger", changed_since=since).text.splitlines()) == 2
     assert len(export(api, "ledger", until=since).text.splitlines()) == 5
     assert len(export(api, "ledger", topic="product-news").text.splitlines()) == 3
 
@@ -151,9 +151,9 @@ def test_a_few_exports_are_answered_at_once(api: Api) -> None:
         {"what": "everything"},
         {"what": "ledger", "format": "pdf"},
         {"what": "ledger", "topic": "No Slug"},
-        {"what": "ledger", "since": "yesterday"},
-        {"what": "ledger", "since": "2026-11-22"},
-        {"what": "ledger", "since": 17},
+        {"what": "ledger", "changed_since": "yesterday"},
+        {"what": "ledger", "changed_since": "2026-11-22"},
+        {"what": "ledger", "changed_since": 17},
         {"what": "ledger", "more": 1},
     ],
 )
@@ -161,6 +161,29 @@ def test_a_request_that_makes_no_sense_is_refused(api: Api, members: dict[str, A
     answer = api.post("/exports", json=members)
     assert_problem(answer, 422, "invalid-request")
     assert len(answer.json["errors"]) == 1
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"what": "ledger", "status": "subscribed"},
+        {"what": "preferences", "status": "gone"},
+        {"what": "suppressions", "frequency": "weekly"},
+    ],
+)
+def test_a_filter_that_an_export_does_not_have_is_refused(
+    api: Api, members: dict[str, Any]
+) -> None:
+    assert_problem(api.post("/exports", json=members), 422, "invalid-request")
+
+
+def test_rows_are_chosen_by_status_and_locale(site: Site, api: Api) -> None:
+    with site.database.transaction() as session:
+        make.unsubscribe(session, at=make.NOW)
+    everyone = export(api, "preferences").text.splitlines()
+    ended = export(api, "preferences", status="unsubscribed").text.splitlines()
+    assert 1 < len(ended) < len(everyone)
+    assert len(export(api, "preferences", locale="fr").text.splitlines()) == 1
 
 
 def test_other_requests_are_refused(site: Site, api: Api) -> None:
