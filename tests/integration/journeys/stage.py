@@ -77,6 +77,7 @@ class Stage:
                     page.evaluate(SEND, action)
                 answer = waiting.value
         assert answer is not None
+        assert answer.status != 500, name  # The page of an unexpected error looks fine.
         return answer.status
 
     def join(self, email: str) -> str:
