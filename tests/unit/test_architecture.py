@@ -32,7 +32,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"cryptography"},
     ),
     "doctor": ({"links", "mail", "providers.known"}, set()),
-    "data": ({"core", "links", "store", "util"}, {"sqlalchemy"}),
+    "data": ({"core", "links", "store", "util"}, {"python_calamine", "sqlalchemy"}),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},
@@ -193,6 +193,7 @@ _LIBRARY_NAMES = {
     "imap_tools": "imap-tools",
     "jinja2": "Jinja2",
     "prometheus_client": "prometheus-client",
+    "python_calamine": "python-calamine",
     "sqlalchemy": "SQLAlchemy",
     "werkzeug": "Werkzeug",
     "wtforms": "WTForms",

@@ -120,7 +120,9 @@ class _Bounded:
     def read(self, size: int = -1) -> bytes:
         """Return bytes, or raise FileRefusedError if they are too many at once."""
         if size < 0:
-            size = self._file.seek(0, os.SEEK_END) - self._file.tell()
+            at = self._file.tell()
+            size = self._file.seek(0, os.SEEK_END) - at
+            self._file.seek(at)
         if size > _MAX_DIRECTORY:
             raise FileRefusedError("the archive has too many entries")
         return self._file.read(size)
