@@ -22,6 +22,7 @@ class Variant:
         some_of: columns of which at least `at_least` are.
         lacks: columns that are not.
         meaning: what a row means whose cells say nothing.
+        reads_rest: True if all other columns are topics.
         is_certain: False if other systems' files have such columns too. Such a file is read only
             if its format is named.
     """
@@ -31,6 +32,7 @@ class Variant:
     at_least: int = 0
     lacks: frozenset[str] = frozenset()
     meaning: Meaning = Meaning.UNSTATED
+    reads_rest: bool = False
     is_certain: bool = True
 
     def matches(self, names: frozenset[str]) -> bool:
@@ -48,6 +50,7 @@ class Column:
         words: what its words mean.
         other: what any other text in it means, such as a time or a reason. None if another text is
             an unknown word.
+        at: columns with the time of a stop that is read here, beside those of the format.
         is_list: True if a cell has several words.
         is_reported: True if words that are not in `words` are reported, although they have a
             meaning.
@@ -56,6 +59,7 @@ class Column:
     names: tuple[str, ...]
     words: Mapping[str, Meaning] = field(default_factory=dict)
     other: Meaning | None = None
+    at: tuple[str, ...] = ()
     is_list: bool = False
     is_reported: bool = False
 
@@ -123,7 +127,7 @@ class Format:
     @property
     def read_columns(self) -> frozenset[str]:
         """Return the names of the columns that are read."""
-        named = (name for column in self.columns for name in column.names)
+        named = (name for column in self.columns for name in (*column.names, *column.at))
         return frozenset((*self.emails, *named, *self.stopped_at, *self.consent_at, *self.reasons))
 
 

@@ -47,7 +47,7 @@ HUBSPOT = Format(
     name="hubspot",
     title="HubSpot",
     variants=(
-        Variant(names_of("Email"), _PORTAL, 2),
+        Variant(names_of("Email"), _PORTAL, 2, reads_rest=True),
         Variant(names_of("Record ID", "Email", "Unsubscribed from all email")),
         Variant(names_of("Email", "Unsubscribed from all email")),
         Variant(names_of("Email", "hs_email_optout")),

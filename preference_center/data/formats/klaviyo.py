@@ -34,16 +34,15 @@ KLAVIYO = Format(
                 "unsubscribe": Meaning.UNSUBSCRIBED_ALL,
                 "neversubscribed": Meaning.KNOWN,
             },
+            at=("emailmarketingconsenttimestamp",),
         ),
     ),
-    stopped_at=("emailmarketingconsenttimestamp",),
     consent_at=("emailmarketingconsenttimestamp",),
     harmless="klaviyoid|.*smsmarketingconsent.*|smsconsent.*",
     blind_spots=(
         "The columns are chosen when it is exported. Without `Email Suppressions`, it does not say "
         "whose email bounced, who complained, and whom you suppressed.",
-        "A suppressed profile does not say since when: the time of its consent is used, or that of "
-        "the import.",
+        "It does not say since when a profile is suppressed: the time of the import is used.",
         "It does not say which lists a profile is on.",
     ),
 )

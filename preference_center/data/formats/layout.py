@@ -50,9 +50,10 @@ def layout_of(
         for name in each.names
         for column in by_name.get(name, ())
     )
-    unread = tuple(name for name in names if not _is_known(name, form) and name not in ignored)
     email = _email(form, by_name)
-    unread = tuple(name for name in unread if name != email)
+    known = {*ignored, *(name for name in names if _is_known(name, form)), email}
+    has_rest = variant is None or not variant.reads_rest
+    unread = tuple(name for name in names if has_rest and name not in known)
     return Layout(
         by_name,
         email,

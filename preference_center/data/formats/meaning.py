@@ -35,11 +35,13 @@ class Statement:
     """One thing that a row says.
 
     `topics` are the names that their system has for the topic, of which one may be mapped to ours;
-    none if it is about the list of the file, or about everything.
+    none if it is about the list of the file, or about everything. `at` are the columns with the
+    time of a stop.
     """
 
     meaning: Meaning
     topics: tuple[str, ...] = ()
+    at: tuple[str, ...] = ()
 
 
 # Words are compared as `tabular.fold` returns them.

@@ -114,7 +114,7 @@ class FormatReader:
     def _stop_values(
         self, statement: Statement, topic: str, row: Row, layout: Layout, now: datetime
     ) -> dict[str, str]:
-        at = _time(layout.first(self.form.stopped_at, row.cells), now)
+        at = _time(layout.first((*statement.at, *self.form.stopped_at), row.cells), now)
         reason = layout.first(self.form.reasons, row.cells)[:_MAX_REASON]
         stated = f"{self.form.title}: {reason}" if reason else self.form.title
         if statement.meaning in _STATUS_OF:

@@ -13,7 +13,6 @@ HEADERLESS = ("emailAddress", "reason")
 REASONS = {"bounce": Meaning.BOUNCED, "complaint": Meaning.COMPLAINED}
 
 _PREFIX = "topicpreferences."
-_CHOICES = {"optout": Meaning.UNSUBSCRIBED, "optin": Meaning.SUBSCRIBED}
 
 
 def _preferences(cells: Cells) -> Iterator[Statement]:
@@ -24,8 +23,8 @@ def _preferences(cells: Cells) -> Iterator[Statement]:
         if name.startswith(_PREFIX)
     ]
     for topic, choice in chosen + _listed(cells.get("topicpreferences", "")):
-        meaning = _CHOICES.get(fold(choice))
-        if meaning is not None:
+        if word := fold(choice):
+            meaning = Meaning.SUBSCRIBED if word == "optin" else Meaning.UNSUBSCRIBED
             yield Statement(meaning, (topic,))
 
 

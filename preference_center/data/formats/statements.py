@@ -46,14 +46,17 @@ def read_statements(
     if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
         return Said([Statement(Meaning.NOTHING)])
     meanings = [_default(form, name, layout)]
+    times: dict[Meaning, tuple[str, ...]] = {}
     for column_name, column in layout.stating:
         found, words = column.read(cells[column_name])
         meanings += found
+        times |= dict.fromkeys(found, column.at)
         said.unknown_words += ((column_name, word) for word in words)
     of_topics = list(form.by_topic(cells)) if form.by_topic else []
     meanings += (each.meaning for each in of_topics if not each.topics)
     of_topics = [each for each in of_topics if each.topics]
-    said.statements = [Statement(each) for each in dict.fromkeys(meanings) if each.is_stop]
+    stops = dict.fromkeys(each for each in meanings if each.is_stop)
+    said.statements = [Statement(each, at=times.get(each, ())) for each in stops]
     is_stopped = bool(said.statements)
     said.statements += (each for each in of_topics if each.meaning.is_stop)
     if not is_stopped and not said.unknown_words:

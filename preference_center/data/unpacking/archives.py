@@ -39,12 +39,13 @@ _DAMAGED = (BadZipFile, EOFError, NotImplementedError, lzma.LZMAError, zlib.erro
 def opened_archive(file: BinaryIO) -> Iterator[ZipFile]:
     """Yield a ZIP archive; raise FileRefusedError if it is damaged or has too many entries."""
     try:
-        with ZipFile(_Bounded(file)) as archive:
-            if len(archive.infolist()) > MAX_ENTRIES:
-                raise FileRefusedError(f"the archive has more than {MAX_ENTRIES:,} entries")
-            yield archive
+        archive = ZipFile(_Bounded(file))
     except _DAMAGED:
         raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
+    with archive:
+        if len(archive.infolist()) > MAX_ENTRIES:
+            raise FileRefusedError(f"the archive has more than {MAX_ENTRIES:,} entries")
+        yield archive
 
 
 def files_of(archive: ZipFile) -> list[ZipInfo]:
@@ -100,8 +101,8 @@ def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
         with archive.open(entry) as source:
             while chunk := source.read(_CHUNK):
                 yield chunk
-    except RuntimeError:  # `zipfile` raises it for an encrypted entry.
-        raise FileRefusedError("an entry of the archive cannot be read") from None
+    except (*_DAMAGED, RuntimeError):  # RuntimeError: an encrypted entry.
+        raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
 
 
 def _is_clutter(entry: ZipInfo) -> bool:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import PurePath
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
@@ -74,8 +75,8 @@ def unpack(file: BinaryIO, stack: ExitStack, limit: int) -> Unpacked:
         FileRefusedError: it cannot be unpacked, or has more than `limit` bytes then.
     """
     name = PurePath(str(getattr(file, "name", ""))).name
-    if not file.seekable():
-        file = _copied(file, stack)
+    if not file.seekable() or isinstance(file, BytesIO):
+        file = _copied(file, stack)  # Workbooks are read by another process.
     head = _head(file)
     if head.startswith(MAGIC):
         with opened_archive(file) as archive:
@@ -139,7 +140,7 @@ def _filled(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 
 def _copied(file: BinaryIO, stack: ExitStack) -> BinaryIO:
-    """Return the content of a pipe as a temporary file."""
+    """Return the content of a file without a position, or in memory, as a temporary one."""
     copy = Scratch(stack, 0).new()
     shutil.copyfileobj(file, copy)
     copy.seek(0)

@@ -20,6 +20,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_TIME, _MAX_TIME))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.stdin.buffer.seek(0)
     with CalamineWorkbook.from_filelike(sys.stdin.buffer) as workbook:
         for found in workbook.sheets_metadata:
             if found.typ == SheetTypeEnum.WorkSheet:

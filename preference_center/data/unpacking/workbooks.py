@@ -54,7 +54,6 @@ def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """Yield what the reader prints: a line for each sheet and each of its rows."""
-    file.seek(0)
     # Only the name of a module of ours is passed.
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", _READER],
