@@ -68,17 +68,19 @@ class _Document:
         """Yield each object that is a row, as pairs; a page yields those that it contains."""
         try:
             yield from self._objects()
-        except (ValueError, RecursionError):
+        except (KeyError, ValueError, RecursionError):
             raise FileRefusedError("the JSON is damaged, or is not a list of objects") from None
 
     def _objects(self) -> Iterator[_Pairs]:
+        depth = 0
         while char := self._next(_PUNCTUATION):
             if char == "{":
                 yield from self._object()
-            elif char in "[]":
-                self._at += 1
-            else:
-                raise ValueError
+                continue
+            depth += {"[": 1, "]": -1}[char]
+            self._at += 1
+        if depth:
+            raise ValueError
 
     def _object(self) -> Iterator[_Pairs]:
         self._at += 1

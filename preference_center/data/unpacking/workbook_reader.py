@@ -30,10 +30,7 @@ def main() -> None:
 
 
 def _print_rows(workbook: CalamineWorkbook, name: str) -> None:
-    sheet = workbook.get_sheet_by_name(name)
-    for _ in range(sheet.start[0] if sheet.start else 0):
-        _print([])
-    for row in sheet.iter_rows():
+    for row in workbook.get_sheet_by_name(name).iter_rows():  # From the first row of the sheet.
         _print([_text(cell) for cell in row])
 
 

@@ -387,9 +387,7 @@ def test_a_file_that_two_formats_match_is_refused() -> None:
     both = zipped(
         **{"a.csv": mailchimp("UNSUB_TIME"), "b.csv": "address,tags,created_at\nada@x.org,*,\n"}
     )
-    with pytest.raises(
-        FileRefusedError, match=r"several formats.*mailchimp.*mailgun"
-    ):
+    with pytest.raises(FileRefusedError, match=r"several formats.*mailchimp.*mailgun"):
         Outcome(both)
 
 
