@@ -65,21 +65,19 @@ class ReadRow:
 
 def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> ReadRow:
     """Return what a row says, or raise BadRowError."""
-    values = values_of(row, columns)
+    values = {name: row.cells[column] for name, column in columns.read.items()}
     problems = cell_problems(row)
     lenient = Cells(values, now, lenient=True, warnings=[*row.problems, *problems])
-    read = read_stop(lenient, rules)
-    if read is None:
+    if _read_kind(lenient, rules):
+        read = _read_suppression(lenient, rules)
+    elif (status := _status(values, rules)).ends_consent:
+        read = _read_unsubscribe(lenient, status, rules)
+    else:
         refuse_faulty(row, problems)
         refuse_suspects(columns, row.cells)
-        read = read_start(Cells(values, now, lenient=False), rules)
+        read = _read_start(Cells(values, now, lenient=False), status, rules)
     read.foreign_id = bool(values.get("id", "").strip()) and read_subscriber_id(values) is None
     return read
-
-
-def values_of(row: Row, columns: Columns) -> dict[str, str]:
-    """Return the cells of a row under the names that import knows."""
-    return {name: row.cells[column] for name, column in columns.read.items()}
 
 
 def cell_problems(row: Row) -> list[str]:
@@ -87,12 +85,16 @@ def cell_problems(row: Row) -> list[str]:
     return [each for name, cell in row.cells.items() for each in problems_of(name, cell)]
 
 
-def read_stop(cells: Cells, rules: Rules) -> ReadRow | None:
-    """Return what a row says that ends consent, None if it does not, or raise BadRowError."""
+def read_stop(cells: Cells, rules: Rules) -> ReadRow:
+    """Return what a row says that ends consent, or raise BadRowError."""
     if _read_kind(cells, rules):
         return _read_suppression(cells, rules)
-    status = _status(cells.values, rules)
-    return _read_unsubscribe(cells, status, rules) if status.ends_consent else None
+    return _read_unsubscribe(cells, _status(cells.values, rules), rules)
+
+
+def read_start(cells: Cells, rules: Rules) -> ReadRow:
+    """Return what a row says that does not end consent, or raise BadRowError."""
+    return _read_start(cells, _status(cells.values, rules), rules)
 
 
 def refuse_faulty(row: Row, problems: Sequence[str]) -> None:
@@ -101,8 +103,9 @@ def refuse_faulty(row: Row, problems: Sequence[str]) -> None:
         raise BadRowError("; ".join(problems))  # `Row.refused` adds the row's own problems.
 
 
-def is_stop(values: Mapping[str, str], rules: Rules) -> bool:
+def is_stop(row: Row, columns: Columns, rules: Rules) -> bool:
     """Return True if a row ends consent; False also if it cannot be read."""
+    values = {name: row.cells[column] for name, column in columns.read.items()}
     return bool(values.get("kind", "").strip()) or _ends_consent(values, rules)
 
 
@@ -148,11 +151,10 @@ def refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
         )
 
 
-def read_start(cells: Cells, rules: Rules) -> ReadRow:
-    """Return what a row says that ends no consent, or raise BadRowError."""
+def _read_start(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:
     identity = read_mailable(cells.values, rules.identity_key)
     topic = read_topic("topic", _topic(cells, rules) or rules.topic or "")
-    record = _preference(cells, identity, topic, _status(cells.values, rules))
+    record = _preference(cells, identity, topic, status)
     written = normalise(cells.text("email"))
     cleaned = identity.email is not None and written != normalise(identity.email)
     return ReadRow([record], cleaned=cleaned)
@@ -169,7 +171,7 @@ def read_mailable(values: Mapping[str, str], identity_key: str) -> RowIdentity:
 def _topic(cells: Cells, rules: Rules) -> str:
     """Return the topic in a row, as a slug if its name is mapped to one."""
     text = cells.text("topic").strip()
-    return rules.topics.get(text.lower(), text)
+    return rules.topics.get(text.lower(), text) if rules.topics else text
 
 
 def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:

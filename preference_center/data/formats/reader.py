@@ -24,7 +24,6 @@ from preference_center.data.import_rows import (
     read_stop,
     refuse_faulty,
     refuse_suspects,
-    values_of,
 )
 from preference_center.data.tabular import Row
 
@@ -69,7 +68,7 @@ class PlainReader:
     def read(self, row: Row, now: datetime, *, stops: bool) -> ReadRow:
         """Return what a row says if that is, or is not, an unsubscribe."""
         columns = match(tuple(row.cells), self.rules.ignored, mapped=self.rules.columns)
-        if is_stop(values_of(row, columns), self.rules) is not stops:
+        if is_stop(row, columns, self.rules) is not stops:
             return ReadRow()
         return read_row(row, columns, self.rules, now)
 
@@ -105,7 +104,6 @@ class FormatReader:
         values = self._email(row, layout) | self._stop_values(statement, topic, row, layout, now)
         warnings = [*row.problems, *cell_problems(row)]
         read = read_stop(Cells(values, now, lenient=True, warnings=warnings), self._plain)
-        assert read is not None  # noqa: S101 (each of these values ends consent)
         if statement.topics and not topic:
             read.unmapped_topics.append(statement.topics[0][:MAX_WORD])
             read.warnings.append("its topic is not mapped: unsubscribed from every topic")
