@@ -14,6 +14,7 @@ import click
 
 from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow
+from preference_center.data.unpacking import TABLES
 
 OnRefused = Callable[[RefusedRow], None]
 
@@ -87,7 +88,8 @@ def _archive(out: BinaryIO, parts: Mapping[str, BinaryIO]) -> None:
     with ZipFile(out, "w", ZIP_DEFLATED) as archive:
         for name, file in parts.items():
             file.seek(0)
-            with archive.open(name if "." in name else f"{name}.csv", "w") as entry:
+            is_sheet = not name.lower().endswith(TABLES)
+            with archive.open(f"{name}.csv" if is_sheet else name, "w") as entry:
                 shutil.copyfileobj(file, entry)
 
 

@@ -320,7 +320,7 @@ class Outcome:
         self, content: str | bytes, name: str = "file.csv", source: str = "auto", **rules: Any
     ) -> None:
         file = io.BytesIO(content.encode() if isinstance(content, str) else content)
-        file.name = name  # type: ignore[attr-defined]
+        file.name = name
         self.said: list[str] = []
         self.times: dict[str, Any] = {}
         self.stated: dict[str, str] = {}

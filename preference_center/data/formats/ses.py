@@ -32,7 +32,7 @@ def _listed(text: str) -> list[tuple[str, str]]:
     """Return topics and choices in the JSON text of a list."""
     try:
         found: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     each = found if isinstance(found, list) else []
     return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.base import Format
@@ -9,6 +10,7 @@ from preference_center.data.formats.layout import Layout
 from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.import_records import Rules
 
+MAX_TOPICS = 1000  # A row with more of them ends every topic.
 _IN_DOUBT = (
     *(Meaning.NOTHING, Meaning.UNCLEAR, Meaning.KNOWN),
     *(Meaning.UNCONFIRMED, Meaning.LISTED, Meaning.SUBSCRIBED),
@@ -52,7 +54,9 @@ def read_statements(
         meanings += found
         times |= dict.fromkeys(found, column.at)
         said.unknown_words += ((column_name, word) for word in words)
-    of_topics = list(form.by_topic(cells)) if form.by_topic else []
+    of_topics = list(islice(form.by_topic(cells), MAX_TOPICS + 1)) if form.by_topic else []
+    if len(of_topics) > MAX_TOPICS:
+        of_topics = [Statement(Meaning.UNSUBSCRIBED_ALL)]
     meanings += (each.meaning for each in of_topics if not each.topics)
     of_topics = [each for each in of_topics if each.topics]
     stops = dict.fromkeys(each for each in meanings if each.is_stop)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from preference_center.data.tabular import FileRefusedError
-from preference_center.data.unpacking.scratch import Scratch, too_large
+from preference_center.data.unpacking.scratch import Scratch, Slice, too_large
 
 MAGIC = b"PK\x03\x04"
 MAX_ENTRIES = 10_000
@@ -70,16 +70,15 @@ def check_sizes(entries: Iterable[ZipInfo], limit: int) -> None:
         raise too_large(limit)
 
 
-def unpack_entry(archive: ZipFile, entry: ZipInfo, scratch: Scratch) -> BinaryIO:
+def unpack_entry(archive: ZipFile, entry: ZipInfo, scratch: Scratch) -> Slice:
     """Return the content of an entry as a temporary file; raise FileRefusedError."""
     target = scratch.new()
     for chunk in _chunks(archive, entry):
-        if not target.tell() and chunk.startswith(_ARCHIVES):
+        if not target.size and chunk.startswith(_ARCHIVES):
             raise FileRefusedError(
                 "the archive contains another archive or a workbook: unpack it and import its files"
             )
         scratch.write(target, chunk)
-    target.seek(0)
     return target
 
 

@@ -11,7 +11,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any, BinaryIO
 
 from preference_center.data.tabular import MAX_LINE, FileRefusedError
-from preference_center.data.unpacking.scratch import Scratch
+from preference_center.data.unpacking.scratch import Scratch, Slice
 
 # Members that hold the rows of a page: of SES `list-suppressed-destinations` and `list-contacts`.
 PAGES = ("SuppressedDestinationSummaries", "Contacts")
@@ -38,13 +38,12 @@ def is_document(head: bytes) -> bool:
     return not first.endswith("}") or any(f'"{page}"' in first for page in PAGES)
 
 
-def to_json_lines(file: BinaryIO, scratch: Scratch) -> BinaryIO:
+def to_json_lines(file: BinaryIO, scratch: Scratch) -> Slice:
     """Return the objects of a document as JSON Lines; raise FileRefusedError."""
     target = scratch.new()
     for pairs in _Document(file).objects():
         members = (f"{_json(name)}: {_json(value)}" for name, value in pairs)
         scratch.write(target, f"{{{', '.join(members)}}}\n".encode("utf-8", "surrogatepass"))
-    target.seek(0)
     return target
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
+from tempfile import TemporaryFile
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
 
@@ -24,7 +25,7 @@ from preference_center.data.unpacking.scratch import Scratch
 from preference_center.data.unpacking.workbooks import is_workbook, sheets_of
 
 _HEAD = 65_536  # bytes
-_TABULAR = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def unpack(file: BinaryIO, stack: ExitStack, limit: int) -> Unpacked:
     if is_document(head):
         # What it becomes is about as long as it is, and goes to a file.
         scratch = Scratch(stack, max(limit, 10 * Part(name, file).size))
-        return Unpacked((Part(name, to_json_lines(file, scratch)),))
+        return Unpacked((Part(name, to_json_lines(file, scratch).opened()),))
     return Unpacked((Part(name, file),))
 
 
@@ -98,8 +99,9 @@ def _head(file: BinaryIO) -> bytes:
 def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
     if is_workbook(archive):
         sheets = sheets_of(file, archive, scratch)
-        parts = tuple(Part(sheet.name, sheet.file) for sheet in sheets)
-        return Unpacked(_filled(parts), True, tuple(each.name for each in sheets if each.hidden))
+        named = [(_printable(sheet.name), sheet) for sheet in sheets]
+        parts = tuple(Part(name, sheet.file.opened()) for name, sheet in named)
+        return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]
     check_sizes(tables, scratch.limit)
@@ -108,29 +110,31 @@ def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
 
 
 def _is_table(entry: ZipInfo) -> bool:
-    return base_name(entry).lower().endswith(_TABULAR)
+    return base_name(entry).lower().endswith(TABLES)
 
 
 def _entries(archive: ZipFile, entries: Iterable[ZipInfo], scratch: Scratch) -> tuple[Part, ...]:
     parts: list[Part] = []
     for entry in entries:
-        content = unpack_entry(archive, entry, scratch)
-        if is_document(content.read(_HEAD)):
-            content.seek(0)
-            content = to_json_lines(content, scratch)
-        content.seek(0)
+        content = unpack_entry(archive, entry, scratch).opened()
+        if is_document(_head(content)):
+            content = to_json_lines(content, scratch).opened()
         parts.append(Part(_new_name(base_name(entry), {part.name for part in parts}), content))
     return tuple(parts)
 
 
 def _new_name(name: str, used: set[str]) -> str:
     """Return a name that can be shown, and that no other entry has."""
-    name = "".join(char if char.isprintable() else "?" for char in name)
+    name = _printable(name)
     path, count = PurePath(name), 1
     while name in used:
         count += 1
         name = f"{path.stem} ({count}){path.suffix}"
     return name
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _filled(parts: tuple[Part, ...]) -> tuple[Part, ...]:
@@ -141,7 +145,7 @@ def _filled(parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 def _copied(file: BinaryIO, stack: ExitStack) -> BinaryIO:
     """Return the content of a file without a position, or in memory, as a temporary one."""
-    copy = Scratch(stack, 0).new()
+    copy: BinaryIO = stack.enter_context(TemporaryFile())  # noqa: SIM115
     shutil.copyfileobj(file, copy)
     copy.seek(0)
     return copy

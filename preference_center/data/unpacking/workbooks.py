@@ -13,9 +13,10 @@ from typing import BinaryIO, NamedTuple
 from zipfile import ZipFile
 
 from preference_center.data.tabular import FileRefusedError
+from preference_center.data.tabular.formulas import escape_formula
 from preference_center.data.tabular.writers import csv_cell
 from preference_center.data.unpacking.archives import check_contents
-from preference_center.data.unpacking.scratch import Scratch
+from preference_center.data.unpacking.scratch import Scratch, Slice
 
 _READER = "preference_center.data.unpacking.workbook_reader"
 
@@ -24,7 +25,7 @@ class Sheet(NamedTuple):
     """A sheet as CSV, whose lines are the rows of the sheet."""
 
     name: str
-    file: BinaryIO
+    file: Slice
     hidden: bool
 
 
@@ -45,10 +46,9 @@ def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]
             continue
         if any(found):
             filled.add(sheets[-1].name)
-        text = ",".join(map(csv_cell, found)) if any(found) else ""
+        cells = (csv_cell(escape_formula(cell)) for cell in found)
+        text = ",".join(cells) if any(found) else ""
         scratch.write(sheets[-1].file, f"{text}\n".encode("utf-8", "replace"))
-    for sheet in sheets:
-        sheet.file.seek(0)
     return [sheet for sheet in sheets if sheet.name in filled]
 
 

@@ -143,7 +143,7 @@ def test_an_archive_without_tables_is_refused() -> None:
 
 
 def test_every_sheet_is_read_and_hidden_ones_are_named() -> None:
-    rows = [
+    rows: list[list[object]] = [
         ["Email", "Left", "N"],
         ["ada@example.org", True, 5.0],
         ["", "", ""],
