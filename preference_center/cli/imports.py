@@ -19,12 +19,10 @@ from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_file import Choice, ImportFile, open_import
 from preference_center.data.import_preview import Preview
 from preference_center.data.import_records import Rules
-from preference_center.data.imports import Findings, Import
+from preference_center.data.imports import Findings, Import, shown_word
 from preference_center.data.spreading import process_count
 from preference_center.data.unpacking import MAX_UNPACKED, MEGABYTE
 from preference_center.util.clock import utc_now
-
-MAX_SHOWN_WORD = 40  # characters
 
 
 @click.command("import")
@@ -234,16 +232,11 @@ def _sentences(findings: Findings, known: int) -> Iterator[str]:
             "Add them with `topics add`, or use --create-topics."
         )
     if findings.unmapped_topics:
-        names = ", ".join(sorted(map(_shown, findings.unmapped_topics)))
+        names = ", ".join(sorted(map(shown_word, findings.unmapped_topics)))
         yield (
             f"Topics of the file that are not mapped: {names}. Unsubscribes from them end every "
             "topic. Use --map-topic THEIRS=OURS."
         )
     for column in sorted({column for column, _ in findings.unknown_words}):
-        words = sorted(_shown(word) for name, word in findings.unknown_words if name == column)
+        words = sorted(shown_word(word) for name, word in findings.unknown_words if name == column)
         yield f"Unknown words in {column}: {', '.join(words)}."
-
-
-def _shown(word: str) -> str:
-    """Return a word of the file as it may be shown on a terminal, without addresses."""
-    return "(an address)" if "@" in word else repr(word[:MAX_SHOWN_WORD])

@@ -76,15 +76,10 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
         raise FileRefusedError("--map and --map-status are for files in the format csv only")
     names = tuple(dict.fromkeys(chain.from_iterable(table.names for table in read)))
     require_columns("--ignore-column", rules.ignored, names)
-    left_out = (
-        *empty,
-        *(each.part.name for each in tables if each not in read),
-        *unpacked.left_out,
-    )
     notes = (
         *_what(form, read),
         *_named("Hidden sheets, which are read too", unpacked.hidden),
-        *_named("Not read", left_out),
+        *_left_out([each for each in tables if each not in read], (*empty, *unpacked.left_out)),
         *_unread(form, read, rules),
     )
     readers = [(table, _reader(form, table, rules)) for table in read]
@@ -179,6 +174,13 @@ def _unread_of(form: Format | None, table: Table, rules: Rules) -> tuple[str, ..
 def _ignored(names: tuple[str, ...]) -> Iterator[str]:
     if text := listed(names):
         yield f"Ignored columns: {text}."
+
+
+def _left_out(tables: list[Table], others: tuple[str, ...]) -> Iterator[str]:
+    about_people = tuple(each.shown for each in tables if each.is_about_people)
+    yield from _named("Not read, although they have a column for addresses", about_people)
+    more = tuple(each.shown for each in tables if not each.is_about_people)
+    yield from _named("Not read", (*more, *others))
 
 
 def _named(what: str, names: tuple[str, ...]) -> Iterator[str]:

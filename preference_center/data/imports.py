@@ -29,6 +29,7 @@ ROWS_PER_BATCH = 1000
 # In one transaction. A row may have several addresses, each with aliases.
 RECORDS_PER_TRANSACTION = 5000
 MAX_LISTED = 50  # distinct words of a file that are kept for the report
+MAX_SHOWN_WORD = 40  # characters
 
 _Item = TypeVar("_Item")
 _OnRefused = Callable[[RefusedRow], None]
@@ -196,3 +197,8 @@ def _ids(changes: Sequence[ImportRecord]) -> set[UUID]:
 def _add(items: set[_Item], item: _Item) -> None:
     if len(items) < MAX_LISTED:
         items.add(item)
+
+
+def shown_word(word: str) -> str:
+    """Return a word of a file as a report may show it, without addresses."""
+    return "(an address)" if "@" in word else repr(word[:MAX_SHOWN_WORD])

@@ -8,6 +8,7 @@ from preference_center.data.formats import registry
 from preference_center.data.formats.base import Format
 from preference_center.data.formats.layout import folded_name
 from preference_center.data.formats.ses import HEADERLESS, REASONS
+from preference_center.data.identity import IDENTITY_COLUMNS
 from preference_center.data.import_columns import listed
 from preference_center.data.import_records import Rules
 from preference_center.data.import_source import ImportSource, open_source
@@ -39,6 +40,11 @@ class Table:
     names: tuple[str, ...]
     header: bytes
     given: tuple[str, ...] | None = None
+
+    @property
+    def is_about_people(self) -> bool:
+        """Return True if a column says who a row is about."""
+        return registry.is_about_people(self.names)
 
     def rows(self) -> Iterator[Row | RefusedRow]:
         """Yield the rows from the beginning."""
@@ -80,7 +86,7 @@ def recognised(tables: list[Table], name: str, rules: Rules) -> tuple[Format | N
     if name == registry.AUTO:
         form = _found(tables)
     if form is None:
-        own = [table for table in tables if _says_who(table, rules)]
+        own = [table for table in tables if table.is_about_people or _is_mapped(table, rules)]
         return None, own or tables
     read = [table for table in tables if form.variant(frozenset(map(folded_name, table.names)))]
     if not read:
@@ -122,10 +128,9 @@ def _columns(tables: list[Table]) -> str:
     )
 
 
-def _says_who(table: Table, rules: Rules) -> bool:
-    mapped = {column for _, column in rules.columns}
-    names = {folded_name(name) for name in table.names}
-    return bool(mapped & {"email", "id"}) or registry.is_about_people(names)
+def _is_mapped(table: Table, rules: Rules) -> bool:
+    """Return True if a column of a table is declared to say who a row is about."""
+    return any(column in IDENTITY_COLUMNS and name in table.names for name, column in rules.columns)
 
 
 def _table(part: Part, shown: str) -> Table:

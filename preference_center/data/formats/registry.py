@@ -1,6 +1,6 @@
 """All formats, and which one a file has."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 
 from preference_center.data.formats.base import Format
 from preference_center.data.formats.beehiiv import BEEHIIV
@@ -40,10 +40,10 @@ def matching(names: Iterable[str], *, certain: bool = True) -> list[Format]:
 
 def is_plain(names: Iterable[str]) -> bool:
     """Return True if a file has columns of `import` that say who it is about, and what."""
-    folded = frozenset(map(folded_name, names))
-    return is_about_people(folded) and bool(folded & _STATUS)
+    columns = tuple(names)
+    return is_about_people(columns) and bool(_STATUS & set(map(folded_name, columns)))
 
 
-def is_about_people(folded: Set[str]) -> bool:
-    """Return True if columns with these folded names say who a row is about."""
-    return bool(folded & _PERSON)
+def is_about_people(names: Iterable[str]) -> bool:
+    """Return True if a column with one of these names says who a row is about."""
+    return bool(_PERSON & set(map(folded_name, names)))

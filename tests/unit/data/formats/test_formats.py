@@ -66,6 +66,18 @@ def test_mailchimp_unsubscribes_by_an_admin_are_stops_with_their_reason_and_time
     assert outcome.stated[ADA] == f"changed_by: Mailchimp: {reason}"
 
 
+@pytest.mark.parametrize(
+    ("column", "said"), [("UNSUB_TIME", "unsubscribed weekly-news"), ("CLEAN_TIME", "bounced *")]
+)
+def test_mailchimp_files_without_a_name_are_told_apart_by_their_columns(
+    column: str, said: str
+) -> None:
+    assert Outcome(mailchimp(column), topic="weekly-news").said == [f"{ADA} {said}"]
+    # A file with the columns of both is about people of several kinds.
+    both = Outcome(mailchimp(column, "LAST_CHANGED"), topic="weekly-news")
+    assert both.said == [f"{ADA} known"]
+
+
 def test_mailchimp_takes_the_time_of_the_confirmation() -> None:
     times = {"OPTIN_TIME": "2018-02-12 10:54:27", "CONFIRM_TIME": "2018-02-12 10:55:27"}
     outcome = Outcome(mailchimp("LAST_CHANGED", **times), "subscribed_1.csv", topic="weekly-news")
@@ -168,12 +180,14 @@ def test_substack_archives_have_other_tables_that_are_not_read() -> None:
         **{
             "posts.csv": "post_id,title\n1,Hello\n",
             "posts/1.hello.html": "<p>Hello",
+            "posts/1.opens.csv": "post_id,timestamp,email\n1,,ada@example.org\n",
             "email_list.northwind.csv": csv_of(header, [{"email": ADA, "email_disabled": "true"}]),
         }
     )
     outcome = Outcome(archive)
     assert outcome.said == [f"{ADA} all *"]
     assert "Not read: posts.csv, 1.hello.html." in outcome.file.notes
+    assert any(note.endswith("for addresses: 1.opens.csv.") for note in outcome.file.notes)
 
 
 @pytest.mark.parametrize("source", ["substack", "hubspot"])
@@ -369,6 +383,20 @@ def test_a_faulty_row_still_stops_and_never_starts() -> None:
 def test_a_stop_without_a_readable_address_is_refused_once() -> None:
     outcome = Outcome(mailchimp("UNSUB_TIME").replace(ADA, "ada at example.org"))
     assert [row.line for row in outcome.refused] == [2]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1, {}]", "{", "null"])
+def test_odd_preferences_of_ses_contacts_say_nothing(text: str) -> None:
+    row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
+    outcome = Outcome(csv_of(tuple(row), [row]), topic="weekly-news")
+    assert not outcome.stopped
+    assert not outcome.subscribed
+
+
+def test_a_row_with_very_many_topics_ends_every_topic() -> None:
+    tags = "|".join(f"tag{number}" for number in range(100_000))
+    outcome = Outcome(csv_of(("address", "tags", "created_at"), [{"address": ADA, "tags": tags}]))
+    assert outcome.said == [f"{ADA} all *"]
 
 
 def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:
