@@ -113,10 +113,10 @@ def import_command(
 ) -> None:
     """Import subscribers and unsubscribes from a file.
 
-    FILE is CSV, JSON Lines, a list in JSON, an Excel workbook (XLSX) or a ZIP archive of
-    these; - is standard input. With --from, it is a file as another system writes it;
-    auto recognises the system by the columns. All unsubscribes of such a file are applied
-    before anything else. --dry-run shows what the file says and what would change.
+    FILE is CSV, JSON Lines, a list in JSON, an Excel workbook (XLSX), or a ZIP archive of
+    CSV and JSON; - is standard input. With --from, it is a file as another system writes
+    it; auto recognises the system by the columns. All unsubscribes of such a file are
+    applied before anything else. --dry-run shows what the file says and what would change.
 
     Columns: email or id, topic, status, frequency, paused_until, locale, consent_at,
     consent_source, consent_wording, basis, acquired_from, changed_at, changed_by. A file

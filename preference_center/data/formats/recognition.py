@@ -84,7 +84,7 @@ def recognised(tables: list[Table], name: str, rules: Rules) -> tuple[Format | N
     """
     form = registry.FORMATS.get(name)
     if name == registry.AUTO:
-        form = _found(tables)
+        form = _found(tables, rules)
     if form is None:
         own = [table for table in tables if table.is_about_people or _is_mapped(table, rules)]
         return None, own or tables
@@ -97,25 +97,33 @@ def recognised(tables: list[Table], name: str, rules: Rules) -> tuple[Format | N
     return form, read
 
 
-def _found(tables: list[Table]) -> Format | None:
+def _found(tables: list[Table], rules: Rules) -> Format | None:
     found = {form.name: form for table in tables for form in registry.matching(table.names)}
     if len(found) > 1:
         options = ", ".join(f"--from {name}" for name in found)
         raise FileRefusedError(f"the file could be in several formats: use one of {options}")
     if found:
         return next(iter(found.values()))
-    if any(registry.is_plain(table.names) for table in tables):
+    if any(_is_plain(table, rules) for table in tables):
         return None
     possible = {
-        form.name for table in tables for form in registry.matching(table.names, certain=False)
+        form.title: form.name
+        for table in tables
+        for form in registry.matching(table.names, certain=False)
     }
-    hint = "".join(
-        f"use --from {name} if that is where it comes from, " for name in sorted(possible)
+    hints = "".join(
+        f"If it is from {title}, use --from {name}. " for title, name in possible.items()
     )
     raise FileRefusedError(
-        f"the format is not recognised. {_columns(tables)}. Name its format with --from: {hint}"
-        "or --from csv with --map COLUMN=FIELD and --map-status WORD=STATUS"
+        f"the format is not recognised. {_columns(tables)}. {hints}Otherwise use --from csv, with "
+        "--map COLUMN=FIELD and --map-status WORD=STATUS, or with --status for all rows"
     )
+
+
+def _is_plain(table: Table, rules: Rules) -> bool:
+    """Return True if a table has the columns of `import`, or if the options replace them."""
+    has_status = rules.status is not None and table.is_about_people
+    return has_status or bool(rules.columns) or registry.is_plain(table.names)
 
 
 def _columns(tables: list[Table]) -> str:

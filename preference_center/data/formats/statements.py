@@ -44,31 +44,41 @@ def read_statements(
 
     A stop counts whatever else the row says. Without one, a row with an unknown word says nothing.
     """
-    said = Said()
     if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
         return Said([Statement(Meaning.NOTHING)])
-    meanings = [_default(form, name, layout)]
-    times: dict[Meaning, tuple[str, ...]] = {}
-    for column_name, column in layout.stating:
-        found, words = column.read(cells[column_name])
-        meanings += found
-        times |= dict.fromkeys(found, column.at)
-        said.unknown_words += ((column_name, word) for word in words)
-    of_topics = list(islice(form.by_topic(cells), MAX_TOPICS + 1)) if form.by_topic else []
-    if len(of_topics) > MAX_TOPICS:
-        of_topics = [Statement(Meaning.UNSUBSCRIBED_ALL)]
+    said, of_topics = Said(), _of_topics(form, cells)
+    found = _of_columns(cells, layout, said)
+    meanings = [_default(form, name, layout), *found]
     meanings += (each.meaning for each in of_topics if not each.topics)
-    of_topics = [each for each in of_topics if each.topics]
     stops = dict.fromkeys(each for each in meanings if each.is_stop)
-    said.statements = [Statement(each, at=times.get(each, ())) for each in stops]
-    is_stopped = bool(said.statements)
-    said.statements += (each for each in of_topics if each.meaning.is_stop)
-    if not is_stopped and not said.unknown_words:
+    said.statements = [Statement(each, at=found.get(each, ())) for each in stops]
+    said.statements += (each for each in of_topics if each.topics and each.meaning.is_stop)
+    if not stops and not said.unknown_words:
         said.statements += (each for each in of_topics if not each.meaning.is_stop)
         rest = _resolved(meanings, rules)
         if rest is not Meaning.KNOWN or not said.statements:
             said.statements.append(Statement(rest))
     return said
+
+
+def _of_columns(
+    cells: Mapping[str, str], layout: Layout, said: Said
+) -> dict[Meaning, tuple[str, ...]]:
+    """Return what single columns say, and where its time is; add unknown words to `said`."""
+    meanings: dict[Meaning, tuple[str, ...]] = {}
+    for name, column in layout.stating:
+        found, words = column.read(cells[name])
+        meanings |= dict.fromkeys(found, column.at)
+        said.unknown_words += ((name, word) for word in words)
+    return meanings
+
+
+def _of_topics(form: Format, cells: Mapping[str, str]) -> list[Statement]:
+    """Return what a row says about single topics; if they are too many, that all have ended."""
+    if form.by_topic is None:
+        return []
+    found = list(islice(form.by_topic(cells), MAX_TOPICS + 1))
+    return found if len(found) <= MAX_TOPICS else [Statement(Meaning.UNSUBSCRIBED_ALL)]
 
 
 def _default(form: Format, name: str, layout: Layout) -> Meaning:

@@ -364,6 +364,9 @@ def test_a_suppressed_klaviyo_profile_is_stopped_since_the_import() -> None:
     outcome = Outcome(csv_of(header, [row]), topic="weekly-news")
     assert outcome.said == [f"{ADA} all *"]
     assert outcome.times[ADA] is None
+    left = {**row, "Email Marketing Consent": "UNSUBSCRIBED", "Email Suppressions": ""}
+    outcome = Outcome(csv_of(header, [left]), topic="weekly-news")
+    assert outcome.times[ADA] == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_columns_that_are_twice_in_a_file_are_both_read() -> None:
@@ -403,11 +406,11 @@ def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:
     with pytest.raises(FileRefusedError) as error:
         Outcome("Shoe,Mail address,Wants it\n1,ada@example.org,no\n")
     assert "not recognised. Its columns are shoe, mail address, wants it." in str(error.value)
-    assert "--from csv with --map" in str(error.value)
+    assert "use --from csv, with --map" in str(error.value)
 
 
 def test_columns_that_many_systems_have_need_the_name_of_the_format() -> None:
-    with pytest.raises(FileRefusedError, match="use --from sendgrid if"):
+    with pytest.raises(FileRefusedError, match="If it is from SendGrid, use --from sendgrid"):
         Outcome("email,created\nada@example.org,1443651154\n")
 
 
@@ -422,6 +425,15 @@ def test_a_file_that_two_formats_match_is_refused() -> None:
 def test_a_named_format_must_fit() -> None:
     with pytest.raises(FileRefusedError, match=r"not a file as Ghost writes it\. Its columns are"):
         Outcome("email,status\nada@example.org,unsubscribed\n", source="ghost")
+
+
+def test_options_replace_columns_that_are_missing() -> None:
+    content = "name,Kontakt\nAda,ada@example.org\n"
+    columns = (("kontakt", "email"),)
+    options = {"topic": "weekly-news", "status": ImportStatus.UNSUBSCRIBED}
+    assert Outcome(zipped(**{"a.csv": content}), columns=columns, **options).stopped == {ADA}
+    mail = content.replace("Kontakt", "Mail")
+    assert Outcome(zipped(**{"a.csv": mail}), **options).stopped == {ADA}
 
 
 def test_our_own_columns_are_recognised() -> None:

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.registry import FORMATS
-from tests.support.foreign_files import (
-    SAMPLES,
-    Outcome,
-    Sample,
-    Truth,
-    csv_of,
-    workbook,
-    zipped,
-)
+from tests.support.foreign_files import Outcome, csv_of, workbook, zipped
+from tests.support.foreign_samples import SAMPLES, Sample, Truth
 
 IDS = [f"{sample.source}-{sample.name}" for sample in SAMPLES]
 Rows = Sequence[tuple[Mapping[str, str], Truth]]
