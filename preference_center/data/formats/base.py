@@ -4,10 +4,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.meaning import Meaning, Statement
-from preference_center.data.tabular import fold
+from preference_center.data.import_words import ENDING_WORDS
+from preference_center.data.tabular import fold, fold_letters
 
 _WORDS = re.compile(r"[\s,;|\[\]\"']+")
+# A word that plainly ends consent does so, also where a format does not have it.
+_ENDING: Mapping[ImportStatus | None, Meaning] = {
+    ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED_ALL,
+    ImportStatus.BOUNCED: Meaning.BOUNCED,
+    ImportStatus.COMPLAINED: Meaning.COMPLAINED,
+}
 _EMPTY = frozenset({"", "null", "none", "nan"})
 
 Cells = Mapping[str, str]  # By folded name of the column.
@@ -74,6 +82,8 @@ class Column:
                 meaning = self.other
                 if meaning is None or self.is_reported:
                     unknown.append(text)
+                if meaning is None:
+                    meaning = _ENDING.get(ENDING_WORDS.get(fold_letters(text)))
             if meaning is not None:
                 meanings.append(meaning)
         return meanings, unknown

@@ -8,7 +8,7 @@ BEEHIIV = Format(
     title="beehiiv",
     variants=(
         Variant(names_of("email", "status", "tier")),
-        Variant(names_of("email", "status", "unsubscribed_at", "created_at")),
+        Variant(names_of("email", "status", "unsubscribed_at", "created_at"), is_certain=False),
     ),
     columns=(
         Column(

@@ -6,13 +6,7 @@ from preference_center.data.formats.meaning import FALSE, TRUE, Meaning, when_tr
 GHOST = Format(
     name="ghost",
     title="Ghost",
-    variants=(
-        Variant(
-            names_of("email", "subscribed_to_emails"),
-            names_of("complimentary_plan", "stripe_customer_id", "labels", "tiers", "products"),
-            1,
-        ),
-    ),
+    variants=(Variant(names_of("email", "subscribed_to_emails")),),
     columns=(
         Column(
             ("subscribedtoemails",),
@@ -21,7 +15,7 @@ GHOST = Format(
         Column(("emaildisabled",), when_true(Meaning.UNSUBSCRIBED_ALL)),
         Column(("deletedat",), other=Meaning.KNOWN),
     ),
-    harmless="giftid|createdat|note|name|customfields.*",
+    harmless="giftid|createdat|note|name|complimentaryplan|tiers|products|labels|customfields.*",
     blind_spots=(
         "It does not say which newsletters a member gets: with --topic, every member with at least "
         "one is subscribed to it. Use it only if the site has one newsletter.",

@@ -10,7 +10,7 @@ KIT = Format(
     title="Kit",
     variants=(
         *(
-            Variant(names_of(email, status), _MARKS, 3, lacks=names_of("tier", "uuid"))
+            Variant(names_of(email, status), _MARKS, 3, is_certain=email == "email_address")
             for email in ("email_address", "email")
             for status in ("state", "status")
         ),

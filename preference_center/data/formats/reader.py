@@ -1,6 +1,7 @@
 """Read the rows of another system's file into records, first those that end consent."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from preference_center.data.formats.statements import read_statements
 from preference_center.data.formats.times import read_moment
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_cells import MAX_WORD, Cells, UnknownWordError
-from preference_center.data.import_columns import match
+from preference_center.data.import_columns import Columns, match
 from preference_center.data.import_records import AddressRecord, Rules
 from preference_center.data.import_rows import (
     ReadRow,
@@ -130,6 +131,7 @@ class FormatReader:
             )
         refuse_faulty(row, cell_problems(row))
         if statement.meaning is Meaning.KNOWN:
+            _refuse_filled_suspects(layout.columns, row.cells)
             identity = read_mailable(self._email(row, layout), self.rules.identity_key)
             return ReadRow([AddressRecord(identity)])
         refuse_suspects(layout.columns, row.cells)
@@ -164,6 +166,12 @@ class FormatReader:
     def _plain(self) -> Rules:
         """Return rules without the options, which have been applied."""
         return Rules(self.rules.identity_key)
+
+
+def _refuse_filled_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
+    """Raise BadRowError if a cell that is not read may say that a known person opted out."""
+    filled = tuple(name for name in columns.suspects if cells[name].strip())
+    refuse_suspects(replace(columns, suspects=filled), cells)
 
 
 def _time(text: str, now: datetime) -> str:

@@ -92,7 +92,8 @@ def recognised(tables: list[Table], name: str, rules: Rules) -> tuple[Format | N
     if not read:
         raise FileRefusedError(
             f"this is not a file as {form.title} writes it. {_columns(tables)}. "
-            "Use --from auto to find its format, or --from csv"
+            "Use --from auto to find its format, or --from csv, with --status if it only has "
+            "addresses"
         )
     return form, read
 

@@ -34,6 +34,7 @@ SENDGRID = Format(
             names_of("EMAIL", "CONTACT_ID", "CREATED_AT", "UPDATED_AT"),
             names_of("FIRST_NAME", "LAST_NAME"),
             1,
+            is_certain=False,
         ),
         Variant(
             names_of("email", "created"),

@@ -332,6 +332,15 @@ def test_ses_contacts_have_a_choice_for_each_topic() -> None:
     assert not Outcome(f"{left}\n", topics=TOPICS).subscribed
 
 
+def test_an_unknown_word_beside_an_opt_out_of_one_topic_starts_nothing() -> None:
+    header = ("emailAddress", "unsubscribeAll", "reason", "topicPreferences.12")
+    row = {"emailAddress": ADA, "reason": "ODD", "topicPreferences.12": "OPT_OUT"}
+    options = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    outcome = Outcome(csv_of(header, [row]), **options)
+    assert outcome.said == [f"{ADA} unsubscribed offers"]
+    assert outcome.unknown == {"ODD"}
+
+
 def test_mailgun_tags_are_topics() -> None:
     header = ("address", "tags", "created_at")
     rows = [

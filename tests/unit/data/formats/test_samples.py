@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.registry import FORMATS
+from preference_center.data.tabular import FileRefusedError
 from tests.support.foreign_files import Outcome, csv_of, workbook, zipped
 from tests.support.foreign_samples import SAMPLES, Sample, Truth
 
@@ -87,6 +88,72 @@ def test_a_generated_file_loses_no_opt_out_and_invents_no_consent(
     # The name of a sheet is cut, so that a file of blocks may be unclear, but stops nobody.
     check(outcome, rows)
     assert outcome.file.form is FORMATS[sample.source]
+
+
+# Files of systems without a format: the columns, a row of a person who left, and one who did not.
+OTHERS = {
+    "MailPoet": (
+        "Email,First name,Last name,List status,Global status,List",
+        "{},A,L,unsubscribed,subscribed,News",
+        "{},A,L,subscribed,subscribed,News",
+    ),
+    "Keila": (
+        "Email,First name,Last name,Data,Status,External ID",
+        "{},A,L,,unreachable,",
+        "{},A,L,,active,",
+    ),
+    "Customer.io": (
+        "id,email,cio_id,created_at,unsubscribed",
+        "7,{},x,1443651154,true",
+        "8,{},y,1443651154,false",
+    ),
+    "Shopify": (
+        "Customer ID,First Name,Email,Accepts Email Marketing",
+        "7,A,{},no",
+        "8,A,{},yes",
+    ),
+    "ActiveCampaign": ("Email,First Name,Status,Tags", "{},A,2,", "{},A,1,"),
+    "Buttondown": (
+        "email,notes,metadata,tags,subscriber_type,source,creation_date",
+        "{},,,,unsubscribed,import,2024-01-01",
+        "{},,,,regular,import,2024-01-01",
+    ),
+    "EmailOctopus": (
+        "email,first_name,status,created_at,tags",
+        "{},A,UNSUBSCRIBED,2024-01-01,",
+        "{},A,SUBSCRIBED_,2024-01-01,",
+    ),
+    "a CRM": (
+        "contact_id,email,first_name,created_at,updated_at,opted_out",
+        "7,{},A,2024-01-01,2024-01-01,yes",
+        "8,{},A,2024-01-01,2024-01-01,",
+    ),
+    "Zoho": (
+        "Record Id,First Name,Email,Email Opt Out,Created Time",
+        "7,A,{},true,2024-01-01",
+        "8,A,{},false,2024-01-01",
+    ),
+    "a list with times": (
+        "email,status,created_at,unsubscribed_at,bounced_at",
+        "{},active,2024-01-01,2024-01-02,",
+        "{},active,2024-01-01,,2024-01-02",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("source", ["auto", "csv", *FORMATS])
+def test_files_of_other_systems_lose_no_opt_out_and_subscribe_nobody(
+    name: str, source: str
+) -> None:
+    header, left, other = OTHERS[name]
+    lines = (header, left.format("left@example.org"), other.format("other@example.org"))
+    try:
+        outcome = Outcome(zipped(**{"a.csv": "\n".join(lines)}), source=source, topic="weekly-news")
+    except FileRefusedError:
+        return
+    assert "left@example.org" in outcome.stopped or 2 in {row.line for row in outcome.refused}
+    assert not outcome.subscribed or source == "kit"  # Its word is `active`.
 
 
 _WORDS = st.sampled_from(
