@@ -335,8 +335,9 @@ def test_ses_contacts_have_a_choice_for_each_topic() -> None:
 def test_an_unknown_word_beside_an_opt_out_of_one_topic_starts_nothing() -> None:
     header = ("emailAddress", "unsubscribeAll", "reason", "topicPreferences.12")
     row = {"emailAddress": ADA, "reason": "ODD", "topicPreferences.12": "OPT_OUT"}
-    options = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
-    outcome = Outcome(csv_of(header, [row]), **options)
+    outcome = Outcome(
+        csv_of(header, [row]), topics=TOPICS, topic="weekly-news", status=ImportStatus.SUBSCRIBED
+    )
     assert outcome.said == [f"{ADA} unsubscribed offers"]
     assert outcome.unknown == {"ODD"}
 
