@@ -1,5 +1,6 @@
 """Fixtures: a fresh database on both engines, and the application on it."""
 
+import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
@@ -29,6 +30,11 @@ _SERVERS = {"postgres_url", "own_postgres_url", "server", "served"}
 _ENGINES = {"postgresql", "distributed", "nginx"}
 
 MAX_DELETED_BYTES = 2**20
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are cores: many tests wait for servers."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)

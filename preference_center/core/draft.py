@@ -49,7 +49,9 @@ class Draft:
         language: the language that the subscriber chose for these emails, or None.
         bounces: what is known of earlier bounces, if a change needs it.
         mailings: when emails were claimed, with topic and campaign, if a change needs them.
-        erased_domain: the domain of an address that was erased, "" if it was unknown, else None.
+        erased_email: an address that was erased, "" if it was unknown, else None.
+        announced_erasure: the ledger row of an erasure that readers of the feed and webhooks are to
+            acknowledge, or None.
     """
 
     subscriber: Subscriber
@@ -67,7 +69,8 @@ class Draft:
     language: str | None = None
     bounces: BounceHistory | None = None
     mailings: list[tuple[datetime, str, str]] = field(default_factory=list)
-    erased_domain: str | None = None
+    erased_email: str | None = None
+    announced_erasure: int | None = None
 
     @property
     def is_on_record(self) -> bool:

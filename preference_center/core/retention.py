@@ -9,7 +9,13 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, feed, idempotency
+from preference_center.core import (
+    bounce_rule,
+    feed,
+    idempotency,
+    missed_erasures,
+    unacknowledged,
+)
 from preference_center.core.reasons import week_of
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
@@ -26,6 +32,7 @@ from preference_center.store.tables import (
     OutboxRow,
     QuarantineRow,
     Reason,
+    UnacknowledgedErasure,
     WebhookDelivery,
 )
 
@@ -88,6 +95,11 @@ def _delete(session: Session, table: type[Base], wanted: Condition) -> int:
 def _delete_events(session: Session, _keep: Retention, now: datetime) -> int:
     # Read first: `is_expired` reads the coordinator's table in a statement for all other servers.
     return _delete(session, EventRow, EventRow.position <= feed.first_position(session, now))
+
+
+def _end_waiting(session: Session, _keep: Retention, now: datetime) -> int:
+    found = unacknowledged.waiting(session, now, unacknowledged.is_overdue(now))
+    return len(unacknowledged.settle(session, found, now)) if found else 0
 
 
 def _batch(session: Session, table: type[Base], wanted: Condition) -> Condition:
@@ -208,4 +220,14 @@ STEPS = (
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
+    Step(
+        "addresses of erased subscribers",
+        _end_waiting,
+        lambda _keep, now: [and_(unacknowledged.IS_WAITING, unacknowledged.is_overdue(now))],
+    ),
+    _deletion(
+        "missed erasures",
+        UnacknowledgedErasure,
+        lambda _keep, now: missed_erasures.is_expired(now),
+    ),
 )

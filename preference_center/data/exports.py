@@ -8,7 +8,7 @@ Preferences are exported with their effective status: a person who unsubscribed 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -88,6 +88,20 @@ def write(
     With `mark`, CSV begins with a byte order mark, so that Excel reads it as UTF-8. `advance` is
     called with the number of rows of each batch that was written.
     """
+    for rows in steps(session, kind, selected, file, file_format, mark=mark):
+        advance(rows)
+
+
+def steps(
+    session: Session,
+    kind: Kind,
+    selected: Filter,
+    file: TextIO,
+    file_format: str,
+    *,
+    mark: bool = False,
+) -> Iterator[int]:
+    """Write as `write` does, and yield the number of rows of each batch when it is written."""
     query = kind.query(selected.topic, selected.since, selected.until)
     names = query.selected_columns.keys()
     types = (column.type for column in query.selected_columns)
@@ -101,7 +115,7 @@ def write(
                 file.write(csv_lines(kind.columns, columns, free.union(_DETAILS)))
             else:
                 file.write(json_lines(kind.columns, columns))
-            advance(len(batch))
+            yield len(batch)
 
 
 def record_fetch(session: Session, kind: FetchKind, selected: Filter, began_at: datetime) -> None:

@@ -67,7 +67,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Import:
-    """One import into one database. With `dry_run`, every transaction is rolled back.
+    """One import of one file. With `dry_run`, every transaction is rolled back.
 
     `processes` apply the rows; see `spreading.spread`. `preview` counts what they say.
 
@@ -81,6 +81,7 @@ class Import:
     create_topics: bool = False
     dry_run: bool = False
     processes: int = 1
+    counts: Counter[str] = field(default_factory=Counter)
     findings: Findings = field(default_factory=Findings)
     preview: Preview | None = None
 
@@ -99,10 +100,20 @@ class Import:
 
         Batches are committed one by one. To continue an interrupted import, run the file again.
         """
-        counts: Counter[str] = Counter()
+        for _ in self.steps(rows, on_refused, on_warning):
+            on_progress()
+        return self.counts
+
+    def steps(
+        self,
+        rows: Iterable[Row | RefusedRow],
+        on_refused: _OnRefused,
+        on_warning: _OnWarning = lambda row, why: None,
+    ) -> Iterator[None]:
+        """Import as `run` does, and pause after each batch; `counts` has what happened so far."""
 
         def refuse(row: RefusedRow) -> None:
-            counts["refused"] += 1
+            self.counts["refused"] += 1
             on_refused(row)
 
         with self.database.reading() as session:
@@ -111,13 +122,14 @@ class Import:
         for part, results in spread(self.database, self._apply, changes, _ids, self.processes):
             for change, result in zip(part, results, strict=True):
                 if change.adds_details:
-                    counts[result.effect] += 1
+                    self.counts[result.effect] += 1
                     is_new = result.is_new and result.effect == "unsubscribed"
                     self.findings.not_on_record += is_new
-            on_progress()
-        return counts
+            yield
 
     def _apply(self, changes: Sequence[ImportRecord]) -> list[Imported]:
+        if not changes:
+            return []
         with self.database.transaction(dry_run=self.dry_run) as session:
             return apply(session, changes, changes[0].now)
 
@@ -128,16 +140,18 @@ class Import:
         refuse: _OnRefused,
         warn: _OnWarning,
     ) -> Iterator[list[ImportRecord]]:
-        """Yield the changes of one transaction after the other."""
+        """Yield the changes of one transaction after the other: none if a batch has none."""
         for batch in batches(rows, ROWS_PER_BATCH):
             now = self.clock()
             read = (each for row in batch for each in self._read(row, now, refuse, warn))
             usable = (each for each in read if self._is_usable(each, known, refuse))
-            while part := list(islice(usable, RECORDS_PER_TRANSACTION)):
-                yield [
-                    ImportRecord(each.record.identity.id, each.record, now, each.counts)
-                    for each in part
-                ]
+            changes = (
+                ImportRecord(each.record.identity.id, each.record, now, each.counts)
+                for each in usable
+            )
+            yield list(islice(changes, RECORDS_PER_TRANSACTION))
+            while part := list(islice(changes, RECORDS_PER_TRANSACTION)):
+                yield part
 
     def _read(
         self, row: Row | RefusedRow, now: datetime, refuse: _OnRefused, warn: _OnWarning

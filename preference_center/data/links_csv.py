@@ -17,6 +17,7 @@ LINK_COLUMNS = (
     "list_unsubscribe",
     "list_unsubscribe_post",
     "list_id",
+    "feedback_id",
     "event_token",
     "return_path",
 )

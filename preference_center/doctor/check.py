@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from preference_center.doctor import body, headers, identity, link, probe, signature
+from preference_center.doctor import body, feedback, headers, identity, link, probe, signature
 from preference_center.doctor.headers import Targets
 from preference_center.doctor.identity import ListIdentity
 from preference_center.doctor.link import Installation
 from preference_center.doctor.report import Report, printable
+from preference_center.mail.dkim_check import signatures
 from preference_center.mail.dkim_keys import FindKey
 from preference_center.mail.raw_message import parse
 from preference_center.providers.known import provider_of
@@ -29,7 +30,9 @@ def check_message(raw: bytes, installation: Installation, find_key: FindKey) -> 
     link.check(targets, installation, report)
     _check_provider(targets, report)
     sender = identity.check(message, installation.mail_from, report)
-    signature.check(message, sender.domain, find_key, report)
+    found = signatures(message, find_key)
+    signature.check(found, sender.domain, report)
+    feedback.check(message, found, report)
     body.check(message, targets, report)
     return MessageReport(report, ListIdentity(sender, link.topic_of(targets.web)), targets)
 

@@ -147,6 +147,13 @@ def _check_list_id(message: RawMessage, report: Report) -> str:
             f"It seems to change with each message: {printable(bracketed[1])}",
             "Use one for all emails of a topic, without dates, numbers or addresses.",
         )
+    elif value.strip().startswith(b"<"):
+        report.note(
+            "list-id",
+            f"{printable(bracketed[1])} has no name: Gmail lists it as it is among a recipient's "
+            "subscriptions.",
+            "Write the topic's name before it: Weekly news <weekly-news.lists.example.org>",
+        )
     else:
-        report.passed("list-id", printable(bracketed[1]))
+        report.passed("list-id", printable(value))
     return (bracketed[1] if bracketed else value).decode("ascii", "replace").lower()

@@ -2,16 +2,13 @@
 
 from preference_center.doctor.identity import are_aligned
 from preference_center.doctor.report import Report, printable
-from preference_center.mail.dkim_check import Signature, signatures
-from preference_center.mail.dkim_keys import FindKey
-from preference_center.mail.raw_message import RawMessage
+from preference_center.mail.dkim_check import Signature
 
 COVERED = ("list-unsubscribe", "list-unsubscribe-post")
 
 
-def check(message: RawMessage, domain: str, find_key: FindKey, report: Report) -> None:
-    """Check the DKIM signatures. `domain` is the domain of From."""
-    found = signatures(message, find_key)
+def check(found: list[Signature], domain: str, report: Report) -> None:
+    """Check the DKIM signatures of a message. `domain` is the domain of From."""
     good = [each for each in found if each.state == "valid" and not _missing(each)]
     if not found:
         report.fail(

@@ -1,4 +1,4 @@
-"""Safe values for `List-*` headers: a List-Id phrase, and header values that are never folded."""
+"""Safe header values: a List-Id phrase, a Feedback-ID, and values that are never folded."""
 
 import re
 from email.policy import Policy
@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 MAX_PHRASE_LENGTH = 200  # characters; a header line may have 998 octets (RFC 5322 §2.1.1)
+MIN_SENDER_LENGTH, MAX_SENDER_LENGTH = 5, 15  # characters of the last field of a Feedback-ID
 
 
 @lru_cache(maxsize=256)
@@ -30,6 +31,20 @@ def phrase(list_name: str) -> str:
         return f"{name} "
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}" '
+
+
+def feedback_id(campaign: str, topic: str, host: str) -> str:
+    """Return a `Feedback-ID`, by which Gmail counts complaints for each campaign and topic.
+
+    It has four fields; the last one names the sender and has 5 to 15 characters. It is the host,
+    without the characters that a field should not have.
+    https://support.google.com/a/answer/6254652
+
+    >>> feedback_id("2026-47", "weekly-news", "mail.example.org")
+    '2026-47:weekly-news:list:mail-example-or'
+    """
+    sender = re.sub(r"[^a-z0-9]+", "-", host.lower())[:MAX_SENDER_LENGTH]
+    return f"{campaign}:{topic}:list:{sender.ljust(MIN_SENDER_LENGTH, '-')}"
 
 
 class UnfoldedHeader(str):

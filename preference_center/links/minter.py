@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from preference_center.links import cleaning
-from preference_center.links.headers import UnfoldedHeader, phrase
+from preference_center.links.headers import UnfoldedHeader, feedback_id, phrase
 from preference_center.links.mail_tokens import write_mailto, write_return_path
 from preference_center.links.signing import BadLink, payload, sign, unsign
 
@@ -57,6 +57,9 @@ class Links(NamedTuple):
         list_unsubscribe_post: the value of `List-Unsubscribe-Post` (RFC 8058 §3.1), which makes
             `unsubscribe_url` a one-click unsubscribe. DKIM must sign both headers (RFC 8058 §4).
         list_id: the value of `List-Id` (RFC 2919 §3).
+        feedback_id: the value of `Feedback-ID`, by which Gmail's Postmaster Tools count complaints
+            for each campaign and topic. It is optional and not among `headers`: many providers add
+            their own, and DKIM must sign it.
         event_token: identifies recipient and topic in an email provider's event webhooks; pass it
             to the provider as a custom argument of the message.
         return_path: an envelope sender that identifies recipient and topic in bounces, for your
@@ -69,6 +72,7 @@ class Links(NamedTuple):
     list_unsubscribe: str
     list_unsubscribe_post: str
     list_id: str
+    feedback_id: str
     event_token: str
     return_path: str = ""
 
@@ -188,6 +192,7 @@ class Minter:
             list_unsubscribe=f"<{unsubscribe_url}>{self._mailto(subscriber_id, topic, campaign)}",
             list_unsubscribe_post="List-Unsubscribe=One-Click",
             list_id=f"{phrase(list_name)}<{topic}.lists.{self._host}>",
+            feedback_id=feedback_id(campaign, topic, self._host),
             event_token=token,
             return_path=f"{token}@{self.inbound_domain}" if self.inbound_domain else "",
         )

@@ -17,7 +17,7 @@ from preference_center.mail.mime import (
 )
 
 MAX_LINKS = 10
-# Some reporters write "header" instead of the "headers" of RFC 3462.
+# Some reporters write "header" instead of the "headers" of RFC 6522.
 _EMBEDDED = (
     "message/rfc822",
     "text/rfc822-headers",

@@ -1,7 +1,8 @@
-"""Warn staff by email, at ALERTS_TO, about programs that do not learn of unsubscribes."""
+"""Warn staff by email, at ALERTS_TO, about programs that do not learn of changes."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -11,8 +12,9 @@ from threading import Event
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.core import consumers, webhook_warnings
+from preference_center.core import consumers, missed_erasures, webhook_warnings
 from preference_center.core.consumers import ReadingKey
+from preference_center.core.unacknowledged import BATCH_SIZE, HELD_FOR
 from preference_center.core.webhooks import Webhook
 from preference_center.outbound.transport import DeliveryError, Transport
 from preference_center.settings.settings import Settings
@@ -47,6 +49,17 @@ let everything be posted that was not accepted:
 If it is no longer used, delete the webhook.
 """
 
+_MISSED = """\
+These programs have not acknowledged within {days} days that subscribers of
+{url} were erased. They may still keep data about them:
+
+{programs}
+
+The addresses are deleted here. The ids of the subscribers are listed by:
+
+    preference-center erasures
+"""
+
 
 @dataclass(frozen=True)
 class Alerts:
@@ -73,10 +86,25 @@ class Alerts:
         with self.database.transaction() as session:
             late = consumers.take_late(session, self.clock())
             failing = webhook_warnings.take(session, self.clock())
+        missed = self._take_missed()
         for each in late:
             self._send("Unsubscribes are not fetched", self._text(each))
         for webhook in failing:
             self._send("A webhook does not accept events", self._text_of_webhook(webhook))
+        if missed:
+            self._send("Erasures were not acknowledged", self._text_of_missed(missed))
+
+    def _take_missed(self) -> Counter[str]:
+        """Return how many erasures each program has missed, and note the warning."""
+        now, counts = self.clock(), Counter[str]()
+        with self.database.reading() as session:
+            more = missed_erasures.is_warning_due(session, now)
+        while more:
+            with self.database.transaction() as session:
+                taken = missed_erasures.take(session, now)
+            counts.update(name for each in taken for name in each.by)
+            more = len(taken) == BATCH_SIZE
+        return counts
 
     def _text(self, behind: ReadingKey) -> str:
         return _BEHIND.format(
@@ -93,6 +121,13 @@ class Alerts:
             url=self.settings.public_url,
             state=webhook.state,
             result=webhook.last_result or "none",
+        )
+
+    def _text_of_missed(self, missed: Mapping[str, int]) -> str:
+        return _MISSED.format(
+            days=HELD_FOR.days,
+            url=self.settings.public_url,
+            programs="\n".join(f"    {name}: {count:,}" for name, count in missed.items()),
         )
 
     def _send(self, subject: str, text: str) -> None:

@@ -41,6 +41,7 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("examples")
     (folder / "test.db").write_bytes(sqlite_template.read_bytes())
     (folder / "people.csv").write_text(PEOPLE)
+    (folder / "left.csv").write_text("email\nzoe@example.org\nnobody\n")
     url = f"sqlite:///{folder / 'test.db'}"
     site = Site(url)
     site.subscribe("ada@example.org", "bob@example.org")

@@ -23,7 +23,7 @@ def people(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def importing(postgres_url: str, people: Path) -> Iterator[Running]:
+def importing(postgres_url: str, people: Path, sigint: None) -> Iterator[Running]:
     """Yield an import that has committed a part of its file, and is still running."""
     postgres.forget_subscribers(postgres_url)
     settings = make.environment(DATABASE_URL=postgres_url)

@@ -21,7 +21,15 @@ from preference_center.doctor.report import Finding
 from preference_center.links.minter import Links
 from tests.support import make
 
-SIGNED = ("from", "to", "subject", "list-unsubscribe", "list-unsubscribe-post", "list-id")
+SIGNED = (
+    "from",
+    "to",
+    "subject",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+    "list-id",
+    "feedback-id",
+)
 OURS = Installation("https://mail.example.org", (make.LINK_KEY,), "service@example.org")
 Changed = str | list[str] | None
 
@@ -32,9 +40,9 @@ class Keys(Protocol):
     def find(self, where: str) -> bytes | None: ...
 
 
-def links(topic: str = "weekly-news", key: str = make.LINK_KEY) -> Links:
+def links(topic: str = "weekly-news", key: str = make.LINK_KEY, campaign: str = "2026-47") -> Links:
     minter = make.minter(inbound_domain="in.example.org", link_keys=(key,))
-    return minter.mint("ada@example.org", topic, "2026-47", day=date(2026, 11, 22))
+    return minter.mint("ada@example.org", topic, campaign, day=date(2026, 11, 22))
 
 
 LINK = links().unsubscribe_url
@@ -75,6 +83,7 @@ def letter(
         "List-Unsubscribe": given.list_unsubscribe,
         "List-Unsubscribe-Post": given.list_unsubscribe_post,
         "List-Id": "Weekly news <weekly-news.lists.mail.example.org>",
+        "Feedback-ID": given.feedback_id,
         "MIME-Version": "1.0",
         "Content-Type": 'multipart/alternative; boundary="b1"',
     }

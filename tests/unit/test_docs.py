@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from preference_center.cli import main
+from preference_center.core.api_vocab import ApiScope
 from preference_center.data.import_columns import PREFERENCES
 from preference_center.providers import registry
 from preference_center.settings.env import PREFIX
@@ -56,6 +57,11 @@ def test_the_docs_explain_exactly_the_settings() -> None:
 def test_the_docs_say_where_each_provider_posts_its_events(provider: str) -> None:
     assert f"| `/hooks/{provider}` |" in read("docs/bounces.md")
     assert f"`PUBLIC_URL/hooks/{provider}`" in read("docs/sending.md")
+
+
+def test_the_docs_say_what_each_scope_of_a_key_is_for() -> None:
+    table = read("docs/api.md").partition("| scope |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([a-z:-]+)` \|", table, re.MULTILINE) == list(ApiScope)
 
 
 def test_the_docs_and_the_help_list_the_columns_of_an_import() -> None:

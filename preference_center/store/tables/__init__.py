@@ -9,6 +9,7 @@ from preference_center.store.tables.feed import (
     EventRow,
     Feed,
     FeedDay,
+    UnacknowledgedErasure,
 )
 from preference_center.store.tables.inbound import (
     BounceCount,
@@ -86,6 +87,7 @@ __all__ = [
     "SuppressionRow",
     "Topic",
     "TopicText",
+    "UnacknowledgedErasure",
     "Utc",
     "WebhookDelivery",
     "WebhookRow",

@@ -20,12 +20,13 @@ from preference_center.data.links_csv import read_people
 from preference_center.data.tabular import RefusedRow, Row, read_json_lines
 from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.links import minter_of
 from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
-from preference_center.web.api.streams import Line, answer_lines
-from preference_center.web.api.test_keys import is_reserved
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, Line, answer_lines
+from preference_center.web.api.test_keys import NOT_RESERVED, is_reserved
 
 routes = Routes()
 PATH = "/audience"
@@ -64,6 +65,7 @@ class AudienceLine(BaseModel):
     list_unsubscribe: str | None = None
     list_unsubscribe_post: str | None = None
     list_id: str | None = None
+    feedback_id: str | None = None
     event_token: str | None = None
     return_path: str | None = None
     row: dict[str, str] | None = None
@@ -81,7 +83,7 @@ class AudienceLine(BaseModel):
     answers=AudienceLine,
     problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.CONFLICT),
     takes=(NDJSON, CSV, JSON),
-    gives=NDJSON,
+    gives=(NDJSON,),
 )
 def check_audience(call: Call, query: AudienceQuery) -> Response:
     """Say who may be emailed now, or release claims.
@@ -186,7 +188,7 @@ def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:
         email = clean(email)
     if is_reserved(email):
         return row
-    return row.refused("a test key needs an email address of a reserved domain, like example.org")
+    return row.refused(NOT_RESERVED)
 
 
 def _refused(row: RefusedRow) -> Line:

@@ -24,7 +24,9 @@ from preference_center.web.api import (
     audience,
     campaigns,
     events,
+    exports,
     history,
+    imports,
     links,
     openapi,
     problems,
@@ -36,8 +38,9 @@ from preference_center.web.api import (
     topics,
     webhooks,
 )
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import JSON, PREFIX
+from preference_center.web.api.routes import PREFIX
 from preference_center.web.headers import security_headers
 from preference_center.web.services import render, services
 
@@ -57,6 +60,8 @@ _PARTS = (
     report.routes,
     events.routes,
     webhooks.routes,
+    exports.routes,
+    imports.routes,
 )
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.

@@ -98,6 +98,7 @@ class RecipientLinks(Model):
     list_unsubscribe: str
     list_unsubscribe_post: str
     list_id: str
+    feedback_id: str
     event_token: str
     return_path: str
 

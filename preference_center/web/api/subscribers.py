@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
-from flask import request
 from pydantic import Field, WithJsonSchema
 
 from preference_center.core import on_behalf
@@ -13,11 +12,12 @@ from preference_center.core.on_behalf import SaveOnBehalf, TopicWish
 from preference_center.core.vocab import Frequency, Pause
 from preference_center.links.addresses import is_mailable
 from preference_center.web.api import subscriber_records, test_keys
+from preference_center.web.api.arguments import Versions
 from preference_center.web.api.models import MAX_EMAIL_LENGTH, Email, LanguageTag, Model, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Answer, Call, Routes, Uses
 from preference_center.web.api.statements import StatementBody
-from preference_center.web.api.subscriber_records import SubscriberBody
+from preference_center.web.api.subscriber_records import ShownSubscriberBody, SubscriberBody
 
 routes = Routes()
 
@@ -92,7 +92,7 @@ class SavedBody(Model):
     "/subscribers/<uuid:subscriber_id>",
     ApiScope.SUBSCRIBERS_READ,
     Uses.READING,
-    answers=SubscriberBody,
+    answers=ShownSubscriberBody,
     problems=(ProblemKind.UNKNOWN_SUBSCRIBER, ProblemKind.TEST_KEY),
 )
 def show_subscriber(call: Call, subscriber_id: UUID) -> Answer:
@@ -101,7 +101,8 @@ def show_subscriber(call: Call, subscriber_id: UUID) -> Answer:
     `ETag` is the version of what they get, for `If-Match`.
     """
     test_keys.require_reserved_ids(call, [subscriber_id])
-    return _shown(call, subscriber_id)
+    record, headers = subscriber_records.show(call.session, subscriber_id, call.now)
+    return Answer(record, headers=headers)
 
 
 @routes.add(
@@ -118,7 +119,8 @@ def look_up_subscriber(call: Call, body: LookupBody) -> Answer:
     If the address is not on record, the problem has its subscriber `id`, which can be unsubscribed.
     """
     subscriber_id, _ = test_keys.identify(call, body.email)
-    return _shown(call, subscriber_id)
+    record, headers = subscriber_records.read(call.session, subscriber_id)
+    return Answer(record, headers=headers)
 
 
 @routes.add(
@@ -155,20 +157,18 @@ def save_subscriber(call: Call, body: UpsertBody) -> Answer | Problem:
         ProblemKind.UNKNOWN_TOPIC,
         ProblemKind.UNKNOWN_SUBSCRIBER,
         ProblemKind.CONFLICT,
-        ProblemKind.PRECONDITION_FAILED,
         ProblemKind.TEST_KEY,
     ),
 )
 def set_topic(
-    call: Call, subscriber_id: UUID, slug: Slug, body: TopicChangeBody
+    call: Call, subscriber_id: UUID, slug: Slug, body: TopicChangeBody, versions: Versions
 ) -> Answer | Problem:
     """Set what a subscriber gets of a topic.
 
-    It starts as `POST /subscribers` starts it. An unsubscribe is applied for any id. With
-    `If-Match`, nothing is changed unless it names the subscriber's `ETag`.
+    It starts as `POST /subscribers` starts it. An unsubscribe is applied for any id.
     """
     test_keys.require_reserved_ids(call, [subscriber_id])
-    change = _change(call, subscriber_id, {slug: body.wish}, body, versions=_versions())
+    change = _change(call, subscriber_id, {slug: body.wish}, body, versions=versions)
     return _saved(call, change, "/status")
 
 
@@ -208,15 +208,3 @@ def _saved(call: Call, change: SaveOnBehalf, pointer: str) -> Answer | Problem:
     record, headers = subscriber_records.read(call.session, change.subscriber_id)
     body = SavedBody(subscriber=record, outcomes=outcomes)
     return Answer(body, headers=headers, about=change.subscriber_id)
-
-
-def _shown(call: Call, subscriber_id: UUID) -> Answer:
-    record, headers = subscriber_records.read(call.session, subscriber_id)
-    return Answer(record, headers=headers)
-
-
-def _versions() -> Collection[str] | None:
-    """Return the versions that `If-Match` names (RFC 9110 §13.1.1), or None for any."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return None
-    return request.if_match.as_set()

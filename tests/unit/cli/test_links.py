@@ -22,6 +22,7 @@ def test_links_keeps_every_column_and_adds_those_an_email_needs() -> None:
     assert list(row)[:3] == ["email", "name", "id"]
     assert row["name"] == "Lovelace, Ada"
     assert row["list_unsubscribe"] == f"<{row['unsubscribe_url']}>"
+    assert row["feedback_id"] == "2026-47:weekly-news:list:mail-example-or"
     assert row["list_id"] == "Weekly news <weekly-news.lists.mail.example.org>"
     link = read_link("unsubscribe", row["unsubscribe_url"].split("/u/")[1], [make.LINK_KEY])
     assert (link.subscriber_id, link.campaign) == (make.id_of(), "2026-47")

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from preference_center.core import monitoring, processes
+from preference_center.core import erasure, monitoring, processes, unacknowledged, webhooks
 from preference_center.core.monitoring import Figures
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import OutboxState
+from preference_center.core.vocab import OutboxState, Source
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, ServingProcess
 from preference_center.util.clock import utc_now
@@ -44,6 +44,16 @@ def test_emails_are_pending_and_then_overdue(database: Database) -> None:
     assert read(database, make.NOW + 3 * DELAY).outbox_overdue == 2 * DELAY
 
 
+def test_emails_are_due_since_the_first(database: Database) -> None:
+    settle(database, due_at=make.NOW)
+    with database.reading() as session:
+        found = [
+            monitoring.emails_due(session, make.NOW + seconds * timedelta(seconds=1))
+            for seconds in (-1, 0, 120)
+        ]
+    assert found == [(0, None), (1, make.NOW), (2, make.NOW)]
+
+
 def test_failed_emails_count_for_a_day(database: Database) -> None:
     settle(database, state=OutboxState.FAILED, settled_at=make.NOW)
     assert (read(database).outbox_pending, read(database).outbox_failed) == (1, 1)
@@ -76,3 +86,19 @@ def test_the_process_that_reported_first_counts(database: Database) -> None:
 
 def test_the_oldest_unsubscribe_has_an_age(database: Database) -> None:
     assert read(database, make.NOW + timedelta(hours=30)).oldest_unfetched == timedelta(hours=30)
+
+
+def test_erasures_that_wait_are_counted(database: Database) -> None:
+    with database.transaction() as session:
+        webhooks.add(session, "https://hooks.example.org/", [], make.NOW)
+        for number in range(3):
+            person, at = make.id_of(f"{number}@example.org"), make.NOW + number * DELAY
+            erasure.erase(session, [person], Source.CLI, at)
+    now = make.NOW + unacknowledged.HELD_FOR
+    found = read(database, now)
+    assert (found.erasures_waiting, found.oldest_erasure) == (3, unacknowledged.HELD_FOR)
+    with database.transaction() as session:
+        over = [each for each in unacknowledged.waiting(session, now) if each.is_over(now)]
+        unacknowledged.settle(session, over, now)
+    found = read(database, now)
+    assert (found.erasures_waiting, found.oldest_erasure) == (2, now - make.NOW - DELAY)
