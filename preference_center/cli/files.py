@@ -28,7 +28,7 @@ class Refusals:
         """Count a row."""
         self.count += 1
         if self.count <= MAX_SHOWN_ROWS:
-            click.echo(f"line {row.line}: {row.why}", err=True)
+            click.echo(f"{row.where}: {row.why}", err=True)
 
     def exit(self) -> None:
         """Print the count and exit 1 if any row was refused."""
@@ -49,7 +49,7 @@ class Warnings:
         """Count a warning."""
         self.count += 1
         if self.count <= MAX_SHOWN_ROWS:
-            click.echo(f"line {row.line}: warning: {why}", err=True)
+            click.echo(f"{row.where}: warning: {why}", err=True)
 
     def close(self) -> None:
         """Print the count if there were any warnings."""
@@ -115,12 +115,24 @@ def reading_progress(label: str, file: BinaryIO) -> Iterator[Callable[[], None]]
 
     Yields a function to call after each step.
     """
-    length, done = _size_of(file), 0
+    with steady_progress(label, _size_of(file), file.tell) as update:
+        yield update
+
+
+@contextmanager
+def steady_progress(
+    label: str, length: int | None, tell: Callable[[], int]
+) -> Iterator[Callable[[], None]]:
+    """Show what `tell` returns of `length`, or the number of steps if that is None.
+
+    Yields a function to call after each step.
+    """
+    done = 0
     with progress(label, length) as advance:
 
         def update() -> None:
             nonlocal done
-            at = file.tell() if length is not None else done + 1
+            at = tell() if length is not None else done + 1
             advance(at - done)
             done = at
 

@@ -32,7 +32,10 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"cryptography"},
     ),
     "doctor": ({"links", "mail", "providers.known"}, set()),
-    "data": ({"core", "links", "store", "util"}, {"pyarrow", "sqlalchemy", "xlsxwriter"}),
+    "data": (
+        {"core", "links", "store", "util"},
+        {"pyarrow", "python_calamine", "sqlalchemy", "xlsxwriter"},
+    ),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},
@@ -194,6 +197,7 @@ _LIBRARY_NAMES = {
     "imap_tools": "imap-tools",
     "jinja2": "Jinja2",
     "prometheus_client": "prometheus-client",
+    "python_calamine": "python-calamine",
     "sqlalchemy": "SQLAlchemy",
     "xlsxwriter": "XlsxWriter",
     "werkzeug": "Werkzeug",
