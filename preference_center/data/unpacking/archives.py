@@ -6,6 +6,7 @@ an entry than is stated, and then finds that its checksum is wrong.
 
 import lzma
 import os
+import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,13 @@ _ARCHIVES = (
     b"Rar!",
     b"\x28\xb5\x2f\xfd",
 )
-_DAMAGED = (BadZipFile, EOFError, NotImplementedError, lzma.LZMAError, zlib.error, ValueError)
+# What `zipfile` and the decompressors raise for damaged bytes. MemoryError: an LZMA dictionary that
+# is stated to be huge. OSError: bzip2, and positions that no file has.
+_DAMAGED = (
+    *(BadZipFile, EOFError, NotImplementedError, lzma.LZMAError, zlib.error, struct.error),
+    *(ValueError, IndexError, OverflowError, OSError, MemoryError),
+)
+_IS_DAMAGED = "the ZIP archive or the workbook is damaged"
 
 
 @contextmanager
@@ -41,10 +48,12 @@ def opened_archive(file: BinaryIO) -> Iterator[ZipFile]:
     try:
         archive = ZipFile(_Bounded(file))
     except _DAMAGED:
-        raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
+        raise FileRefusedError(_IS_DAMAGED) from None
     with archive:
         if len(archive.infolist()) > MAX_ENTRIES:
             raise FileRefusedError(f"the archive has more than {MAX_ENTRIES:,} entries")
+        if not all(entry.filename for entry in archive.infolist()):
+            raise FileRefusedError(_IS_DAMAGED)
         yield archive
 
 
@@ -92,7 +101,12 @@ def check_contents(archive: ZipFile, limit: int) -> None:
 
 def base_name(entry: ZipInfo) -> str:
     """Return the name of an entry without its folders."""
-    return entry.filename.replace("\\", "/").rpartition("/")[2]
+    return without_folders(entry.filename)
+
+
+def without_folders(name: str) -> str:
+    """Return the last part of a path of any system."""
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
@@ -101,7 +115,7 @@ def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
             while chunk := source.read(_CHUNK):
                 yield chunk
     except (*_DAMAGED, RuntimeError):  # RuntimeError: an encrypted entry.
-        raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
+        raise FileRefusedError(_IS_DAMAGED) from None
 
 
 def _is_clutter(entry: ZipInfo) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from preference_center.data.unpacking.archives import (
     files_of,
     opened_archive,
     unpack_entry,
+    without_folders,
 )
 from preference_center.data.unpacking.documents import is_document, to_json_lines
 from preference_center.data.unpacking.scratch import Scratch
@@ -30,10 +32,15 @@ TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 @dataclass(frozen=True)
 class Part:
-    """CSV or JSON Lines, in a file whose position can be set, and its name without folders."""
+    """CSV or JSON Lines, in a file whose position can be set.
+
+    `name` has no folders, and is that of no other part. `path` is the name with the folders that it
+    has in an archive, or "".
+    """
 
     name: str
     file: BinaryIO
+    path: str = ""
 
     @property
     def size(self) -> int:
@@ -49,7 +56,8 @@ class Unpacked:
     """The parts of a file.
 
     `is_container` is True if the file is an archive or a workbook. `hidden` are the names of hidden
-    sheets, which are among the parts. `left_out` are the names of entries that are not tables.
+    sheets, which are among the parts. `left_out` are the names, with their folders, of entries that
+    are not tables.
     """
 
     parts: tuple[Part, ...]
@@ -99,13 +107,14 @@ def _head(file: BinaryIO) -> bytes:
 def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
     if is_workbook(archive):
         sheets = sheets_of(file, archive, scratch)
-        named = [(_printable(sheet.name), sheet) for sheet in sheets]
+        names = _Names()
+        named = [(names.new(sheet.name), sheet) for sheet in sheets]
         parts = tuple(Part(name, sheet.file.opened()) for name, sheet in named)
         return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]
     check_sizes(tables, scratch.limit)
-    others = tuple(base_name(each) for each in entries if not _is_table(each))
+    others = tuple(_printable(each.filename) for each in entries if not _is_table(each))
     return Unpacked(_filled(_entries(archive, tables, scratch)), True, left_out=others)
 
 
@@ -115,22 +124,35 @@ def _is_table(entry: ZipInfo) -> bool:
 
 def _entries(archive: ZipFile, entries: Iterable[ZipInfo], scratch: Scratch) -> tuple[Part, ...]:
     parts: list[Part] = []
+    names = _Names()
     for entry in entries:
         content = unpack_entry(archive, entry, scratch).opened()
         if is_document(_head(content)):
             content = to_json_lines(content, scratch).opened()
-        parts.append(Part(_new_name(base_name(entry), {part.name for part in parts}), content))
+        parts.append(Part(names.new(entry.filename), content, _printable(entry.filename)))
     return tuple(parts)
 
 
-def _new_name(name: str, used: set[str]) -> str:
-    """Return a name that can be shown, and that no other entry has."""
-    name = _printable(name)
-    path, count = PurePath(name), 1
-    while name in used:
-        count += 1
-        name = f"{path.stem} ({count}){path.suffix}"
-    return name
+class _Names:
+    """Names of parts that can be shown and used for files, each only once.
+
+    Case does not make a difference, because some systems compare names of files without it.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._counts: Counter[str] = Counter()
+
+    def new(self, name: str) -> str:
+        """Return a name without folders that was not returned before."""
+        base = without_folders(_printable(name))
+        first = new = base if base.strip(". ") else "unnamed"
+        path = PurePath(first)
+        while new.lower() in self._used:
+            self._counts[first] += 1
+            new = f"{path.stem} ({self._counts[first] + 1}){path.suffix}"
+        self._used.add(new.lower())
+        return new
 
 
 def _printable(name: str) -> str:

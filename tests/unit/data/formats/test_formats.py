@@ -186,7 +186,7 @@ def test_substack_archives_have_other_tables_that_are_not_read() -> None:
     )
     outcome = Outcome(archive)
     assert outcome.said == [f"{ADA} all *"]
-    assert "Not read: posts.csv, 1.hello.html." in outcome.file.notes
+    assert "Not read: posts.csv, posts/1.hello.html." in outcome.file.notes
     assert any(note.endswith("for addresses: 1.opens.csv.") for note in outcome.file.notes)
 
 

@@ -5,6 +5,7 @@ import json
 import resource
 import struct
 import tracemalloc
+import warnings
 import zlib
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -70,7 +71,27 @@ def test_clutter_is_ignored_and_other_files_are_named() -> None:
     }
     unpacked, texts = opened(packed(entries))
     assert list(texts) == ["people.csv", "people (2).csv", "odd?name.csv"]
-    assert unpacked.left_out == ("1.html",)
+    assert unpacked.left_out == ("posts/1.html",)
+
+
+def test_names_are_unique_have_no_folders_and_are_found_fast() -> None:
+    out = io.BytesIO()
+    with ZipFile(out, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for name in ("../x.csv", "X.csv", "a\\..\\x (2).csv", *["a.csv"] * 9_000):
+            archive.writestr(name, b"email\r\n")
+    parts = opened(out.getvalue())[0].parts
+    assert [part.name for part in parts][:3] == ["x.csv", "X (2).csv", "x (2) (2).csv"]
+    assert (len({part.name for part in parts}), parts[-1].name) == (9_003, "a (9000).csv")
+
+
+def test_names_of_sheets_have_no_folders() -> None:
+    book = workbook({"abcdefgh": [["email"]], "b": [["email"]]})
+    out = io.BytesIO()
+    with ZipFile(io.BytesIO(book)) as good, ZipFile(out, "w", ZIP_DEFLATED) as bad:
+        for name in good.namelist():
+            content = good.read(name).replace(b'"abcdefgh"', b'"../../b"')
+            bad.writestr(name, content)
+    assert list(opened(out.getvalue())[1]) == ["b", "b (2)"]
 
 
 def test_an_archive_that_is_larger_than_the_limit_is_refused_before_it_is_unpacked() -> None:
@@ -137,6 +158,27 @@ def test_a_damaged_archive_is_refused_or_unpacked(data: st.DataObject) -> None:
     content = bytes(good[: data.draw(st.integers(4, len(good)))])
     with suppress(FileRefusedError):
         opened(content)
+
+
+def test_each_kind_of_damage_is_reported_as_damage() -> None:
+    people = {"a.csv": PEOPLE.encode() * 9}
+    nameless = bytearray(packed({"a": b"x"}, ZIP_STORED))
+    for mark, at in ((b"PK\3\4", 26), (b"PK\1\2", 28)):  # The name becomes an extra field.
+        nameless[nameless.index(mark) + at : nameless.index(mark) + at + 4] = b"\0\0\1\0"
+    bzip2 = bytearray(packed(people, ZIP_BZIP2))
+    bzip2[60] ^= 255
+    misplaced = bytearray(packed(people))
+    misplaced[-6:-2] = b"\xf0\xff\xff\xff"
+    lzma = packed(people, ZIP_LZMA)
+    dictionary = lzma.index(b"a.csv") + 5 + 4 + 1
+    huge = lzma[:dictionary] + b"\xff" * 4 + lzma[dictionary + 4 :]
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, limits[1]))
+    try:
+        for content in (bytes(nameless), bytes(bzip2), bytes(misplaced), huge):
+            assert "is damaged" in why_refused(content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def test_an_archive_without_tables_is_refused() -> None:
@@ -237,6 +279,14 @@ def test_a_list_becomes_lines() -> None:
         {"a": "1"},
         {"a": ["1", {"b": "2.50"}]},
     ]
+
+
+def test_a_row_with_a_member_named_like_those_of_a_page_is_not_lost() -> None:
+    rows = [{"email": "a@x.org", "Contacts": []}, {"Contacts": [{"n": "1"}], "email": "b@x.org"}]
+    assert json_texts(json.dumps(rows)) == rows
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    assert json_texts(lines) == [{"email": "a@x.org"}, {"n": "1"}, {"email": "b@x.org"}]
+    assert json_texts('{"Contacts": [{"a": 1}], "NextToken": "x"}') == [{"a": "1"}]
 
 
 def test_a_long_document_is_read_piece_by_piece() -> None:
