@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, BinaryIO
 
-from preference_center.data.tabular import MAX_LINE, FileRefusedError
+from preference_center.data.import_words import EMAIL_NAMES
+from preference_center.data.tabular import MAX_LINE, FileRefusedError, fold
 from preference_center.data.unpacking.scratch import Scratch, Slice
 
 # Members that hold the rows of a page: of SES `list-suppressed-destinations` and `list-contacts`.
+# A page is at the top of a document; within a list, such a member is one of a row.
 PAGES = ("SuppressedDestinationSummaries", "Contacts")
 _CHUNK = 65_536  # bytes
 _SPACE = re.compile(r"\s*")
@@ -47,6 +49,10 @@ def to_json_lines(file: BinaryIO, scratch: Scratch) -> Slice:
     return target
 
 
+def _has_address(pairs: _Pairs) -> bool:
+    return any(fold(name) in EMAIL_NAMES for name, _ in pairs)
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -74,14 +80,14 @@ class _Document:
         depth = 0
         while char := self._next(_PUNCTUATION):
             if char == "{":
-                yield from self._object()
+                yield from self._object(may_be_page=depth == 0)
                 continue
             depth += {"[": 1, "]": -1}[char]
             self._at += 1
         if depth:
             raise ValueError
 
-    def _object(self) -> Iterator[_Pairs]:
+    def _object(self, *, may_be_page: bool) -> Iterator[_Pairs]:
         self._at += 1
         pairs: _Pairs = []
         is_page = False
@@ -90,13 +96,13 @@ class _Document:
             if not char or self._next(_SPACE) != ":":
                 raise ValueError
             self._at += 1
-            if name in PAGES and self._next(_SPACE) == "[":
+            if may_be_page and name in PAGES and self._next(_SPACE) == "[":
                 is_page = True
                 yield from self._rows()
             else:
                 pairs.append((name, self._value()))
         self._at += 1
-        if not is_page:
+        if not is_page or _has_address(pairs):
             yield pairs
 
     def _rows(self) -> Iterator[_Pairs]:
