@@ -49,6 +49,14 @@ from preference_center.util.clock import utc_now
     help="Do not read this column: it is not about opting out. May be repeated.",
 )
 @click.option(
+    "--ignore-part",
+    "ignored_parts",
+    multiple=True,
+    metavar="NAME",
+    help="Do not read this sheet or entry of an archive: it is not about opting out, or its "
+    "unsubscribes have been imported. May be repeated.",
+)
+@click.option(
     "--map",
     "columns",
     type=Pairs("column=field", sorted({*PREFERENCES, *SUPPRESSIONS})),
@@ -101,6 +109,7 @@ def import_command(
     topic: str | None,
     status: str | None,
     ignored: tuple[str, ...],
+    ignored_parts: tuple[str, ...],
     columns: tuple[tuple[str, str], ...],
     words: tuple[tuple[str, str], ...],
     topics: tuple[tuple[str, str], ...],
@@ -146,7 +155,8 @@ def import_command(
         raise click.UsageError("--refused and --report must name two files.")
     if file_format is not None and source_format != PLAIN:
         raise click.UsageError("--format is only for --from csv.")
-    choice = Choice(source_format, file_format, max_unpacked * MEGABYTE)
+    parts = frozenset(each.strip().lower() for each in ignored_parts)
+    choice = Choice(source_format, file_format, max_unpacked * MEGABYTE, parts)
     refusals, warnings = Refusals(), Warnings()
     with ExitStack() as stack:
         settings, database = stack.enter_context(opened_database(KeyKind.IDENTITY, KeyKind.SERVER))

@@ -15,6 +15,7 @@ from preference_center.data.import_words import (
     ABOUT_EITHER,
     ABOUT_OPTING_OUT,
     EMAIL_NAMES,
+    NAMES_OF_STATUS,
     OPTED_OUT,
     OTHER_EMAIL_NAMES,
     TIMES,
@@ -130,6 +131,16 @@ def check(columns: Columns, status: ImportStatus | None) -> None:
 def listed(names: Iterable[str]) -> str:
     """Return column names for a sentence, without empty ones."""
     return ", ".join(name for name in names if name.strip())
+
+
+def is_suspect_part(name: str) -> bool:
+    """Return True if the name of a sheet or an entry means that its people may have opted out.
+
+    A name that is about consent, such as `Newsletter`, does not.
+    """
+    words = {fold(word) for word in re.findall(r"[^\W\d_]+", name)}
+    found = {each[0] for each in ABOUT_OPTING_OUT.finditer(fold(name))}
+    return bool(found - NAMES_OF_STATUS or words & OPTED_OUT)
 
 
 def is_suspect(name: str) -> bool:

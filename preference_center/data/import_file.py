@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO
 
+from preference_center.data import import_parts
 from preference_center.data.formats import registry
 from preference_center.data.formats.base import Format
 from preference_center.data.formats.layout import layout_of
@@ -15,7 +16,7 @@ from preference_center.data.import_columns import listed, match
 from preference_center.data.import_records import Rules
 from preference_center.data.import_source import ImportSource, open_source, require_columns
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
-from preference_center.data.unpacking import MAX_UNPACKED, is_simple, unpack
+from preference_center.data.unpacking import MAX_UNPACKED, Unpacked, is_simple, unpack
 
 MAX_NAMED = 5  # parts of a file that a note names
 
@@ -24,12 +25,14 @@ MAX_NAMED = 5  # parts of a file that a note names
 class Choice:
     """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
 
-    `file_format` is `csv` or `jsonl`, or None if the file decides.
+    `file_format` is `csv` or `jsonl`, or None if the file decides. `ignored_parts` are the names, in
+    lower case, of entries or sheets that are not read.
     """
 
     name: str = registry.PLAIN
     file_format: str | None = None
     max_unpacked: int = MAX_UNPACKED
+    ignored_parts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,12 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
     Raises:
         FileRefusedError: the file cannot be unpacked, is in another format, or could be misread.
     """
-    if choice.name == registry.PLAIN and (choice.file_format or is_simple(file)):
+    may_have_parts = not (choice.file_format or is_simple(file))
+    if choice.name == registry.PLAIN and not may_have_parts:
+        _require_parts(choice.ignored_parts, ())
         return _open_plain(file, choice, rules)
     unpacked = unpack(file, stack, choice.max_unpacked)
+    unpacked = _without(unpacked, choice.ignored_parts)
     tables, empty = tables_of(unpacked)
     form, read = recognised(tables, choice.name, rules)
     if form is None:
@@ -76,13 +82,16 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
         raise FileRefusedError("--map and --map-status are for files in the format csv only")
     names = tuple(dict.fromkeys(chain.from_iterable(table.names for table in read)))
     require_columns("--ignore-column", rules.ignored, names)
+    suspects = tuple(import_parts.suspects(form, tables, read, unpacked.left_out, rules))
     notes = (
         *_what(form, read),
         *_named("Hidden sheets, which are read too", unpacked.hidden),
+        *_named("Nothing is started, because these may say who opted out", suspects),
         *_left_out([each for each in tables if each not in read], (*empty, *unpacked.left_out)),
         *_unread(form, read, rules),
     )
-    readers = [(table, _reader(form, table, rules)) for table in read]
+    why = import_parts.reason(suspects) if suspects else ""
+    readers = [(table, _reader(form, table, rules, why)) for table in read]
     headers = {table.shown: table.header for table in read}
     return ImportFile(Passes(readers), notes, headers, form)
 
@@ -147,10 +156,31 @@ def _checked(tables: list[Table], rules: Rules) -> list[Table]:
     return tables
 
 
-def _reader(form: Format | None, table: Table, rules: Rules) -> Reader:
-    if form is None:
-        return PlainReader(rules)
-    return FormatReader(form, table.part.name, rules)
+def _reader(form: Format | None, table: Table, rules: Rules, why: str) -> Reader:
+    """Return the reader of a table; it refuses what starts a topic if there is a `why`."""
+    reader: Reader = PlainReader(rules)
+    if form is not None:
+        reader = FormatReader(form, table.part.name, rules)
+    return import_parts.GuardedReader(reader, why) if why else reader
+
+
+def _without(unpacked: Unpacked, ignored: frozenset[str]) -> Unpacked:
+    """Return a file without the parts that are ignored, or raise FileRefusedError."""
+    names = tuple(part.name for part in unpacked.parts) if unpacked.is_container else ()
+    _require_parts(ignored, (*names, *unpacked.left_out))
+    parts = tuple(each for each in unpacked.parts if each.name.lower() not in ignored)
+    if not parts:
+        raise FileRefusedError("--ignore-part: no other part is left")
+    left_out = tuple(each for each in unpacked.left_out if each.lower() not in ignored)
+    return replace(unpacked, parts=parts, left_out=left_out)
+
+
+def _require_parts(ignored: frozenset[str], names: tuple[str, ...]) -> None:
+    """Raise FileRefusedError if a file has no part that is to be ignored."""
+    if unknown := sorted(ignored.difference(map(str.lower, names))):
+        raise FileRefusedError(
+            f"--ignore-part: there is no sheet or entry {unknown[0]!r} in the file"
+        )
 
 
 def _what(form: Format | None, tables: list[Table]) -> Iterator[str]:

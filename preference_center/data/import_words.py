@@ -97,6 +97,8 @@ ABOUT_OPTING_OUT = re.compile(
     "|uitschr|geblokk|verwijderd|opgezegd|nietmail|geweigerd|ongeldig|klacht|descadastr|removid"
     "|inativ"
 )
+# Those of them that do not say which status.
+NAMES_OF_STATUS = frozenset({"status", "statut", "estado", "stato"})
 # Parts of column names that are about consent, which may be "no", unless the column is a time.
 ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accept|preference"

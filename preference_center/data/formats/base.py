@@ -109,6 +109,8 @@ class Format:
         skipped: a part of addresses that stand for deleted people.
         harmless: matches names of other columns that are not about opting out, although they look
             like it.
+        harmless_parts: matches names of other parts of an archive that are not about opting out,
+            although they have addresses.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Format:
     by_topic: Callable[[Cells], Iterable[Statement]] | None = None
     skipped: str = ""
     harmless: str = ""
+    harmless_parts: str = ""
 
     def variant(self, names: frozenset[str]) -> Variant | None:
         """Return the variant of a file with these columns, or None."""

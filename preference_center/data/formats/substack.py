@@ -24,6 +24,7 @@ SUBSTACK = Format(
     columns=(Column(("emaildisabled", "emailsdisabled"), when_true(Meaning.UNSUBSCRIBED_ALL)),),
     skipped="@deletion-request.substack.com",
     harmless="createdat|name",
+    harmless_parts=r"\d+\.(opens|delivers)\.csv",  # who got and opened a post
     blind_spots=(
         "People who unsubscribed are not in the file. That a person is in it says nothing about "
         "consent: with --status subscribed, you say that everyone whose email is not disabled "

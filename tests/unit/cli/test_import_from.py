@@ -241,3 +241,58 @@ def test_the_limit_on_what_is_unpacked_is_an_option(database_url: str) -> None:
     result = run(database_url, "import", "-", "--max-unpacked", "1", stdin=content)
     assert result.exit_code == 2
     assert "larger than 1 MB when it is unpacked" in result.stderr
+
+
+LEFT = "Email Address,First Name,UNSUB_TIME,UNSUB_REASON\nben@example.org,B,2022-01-01,x\n"
+ADA_ONLY, BEN_ONLY = "email\nada@example.org\n", "email\nben@example.org\n"
+SUBSCRIBE = (*TOPIC, "--status", "subscribed")
+BEN_IN_A_SHEET = workbook({"A": [["email"], ["ben@example.org"]]})
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "part"),
+    [
+        (
+            zipped(**audience("subscribed", email="ada@example.org"), **{"left_1.csv": LEFT}),
+            ("--from", "mailchimp", *TOPIC),
+            "left_1.csv",
+        ),
+        (zipped(**{"a.csv": ADA_ONLY, "b.csv": "ben@example.org\n"}), SUBSCRIBE, "b.csv"),
+        (zipped(**{"a.csv": ADA_ONLY, "b.csv": "Who\nben@example.org\n"}), SUBSCRIBE, "b.csv"),
+        (zipped(**{"a.csv": ADA_ONLY, "x/bounces.csv": BEN_ONLY}), SUBSCRIBE, "bounces.csv"),
+        (zipped(**{"a.csv": ADA_ONLY, "unsubscribed/b.csv": BEN_ONLY}), SUBSCRIBE, "b.csv"),
+        (zipped(**{"a.csv": ADA_ONLY, "b.xlsx": BEN_IN_A_SHEET}), SUBSCRIBE, "b.xlsx"),
+        (zipped(**{"a.csv": ADA_ONLY, "x/bounces.pdf": "%PDF"}), SUBSCRIBE, "x/bounces.pdf"),
+        (
+            workbook({"A": [["email"], ["ada@example.org"]], "Abgemeldet": [["email"], ["b@x.org"]]}),
+            SUBSCRIBE,
+            "Abgemeldet",
+        ),
+    ],
+)
+def test_a_part_that_may_say_who_opted_out_keeps_a_file_from_starting_anything(
+    database_url: str, content: bytes, options: tuple[str, ...], part: str
+) -> None:
+    result = run(database_url, "import", "-", *options, stdin=content)
+    assert (result.exit_code, statuses(database_url)) == (1, {})
+    assert f"{part} may say who opted out" in result.stderr
+    output = run_ok(database_url, "import", "-", *options, "--ignore-part", part, stdin=content)
+    assert output.startswith("Added 1")
+    assert statuses(database_url) == {"ada@example.org": "subscribed"}
+
+
+def test_a_part_that_says_who_opted_out_is_read_whatever_its_name(database_url: str) -> None:
+    people = "email,topic,status\nada@example.org,weekly-news,subscribed\n"
+    left = "email,topic,status\nben@example.org,weekly-news,unsubscribed\n"
+    suppressions = "email,kind\ncem@example.org,all\n"
+    entries = {"a.csv": people, "unsubscribed.csv": left, "suppressions.csv": suppressions}
+    content = zipped(**entries, **{"posts/1.html": "", "Newsletter.csv": people})
+    output = run_ok(database_url, "import", "-", "--create-topics", stdin=content)
+    assert output.startswith("Added 1, unsubscribed 2")
+
+
+def test_only_a_part_of_the_file_can_be_ignored(database_url: str) -> None:
+    for content in (ADA_ONLY, zipped(**{"a.csv": ADA_ONLY, "b.csv": BEN_ONLY})):
+        result = run(database_url, "import", "-", *SUBSCRIBE, "--ignore-part", "x", stdin=content)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "there is no sheet or entry 'x'" in result.stderr
