@@ -129,7 +129,12 @@ def _repeats_suppression(subscriber: Subscriber, record: PreferenceRecord) -> bo
 
     The subscription must not change then: undo of the suppression restores it.
     """
-    on_record = {(each.since, each.source) for each in subscriber.suppressions.values()}
+    target = _TARGETS.get(record.status)  # A bounce ends more than another suppression.
+    on_record = {
+        (each.since, each.source)
+        for scope, each in subscriber.suppressions.items()
+        if target is None or scope is target.scope
+    }
     is_known = record.topic in subscriber.subscriptions
     return is_known and (record.changed_at, record.changed_by) in on_record
 

@@ -686,3 +686,24 @@ def test_an_unknown_kind_refuses_a_row_that_is_not_an_unsubscribe(database: Data
 def test_a_kind_may_be_in_capitals(database: Database) -> None:
     _import(database, f"email,topic,status,kind\n{ADA},news,unsubscribed, ALL\n")
     assert set(_person(database).suppressions) == {"all"}
+
+
+@pytest.mark.parametrize(
+    "word", ["Unsubscribed from all", "Unsubscribed - admin", "UNSUBSCRIBED_BY_USER"]
+)
+def test_a_status_that_begins_with_a_word_for_an_unsubscribe_is_one(
+    database: Database, word: str
+) -> None:
+    text = f"email,topic,status\n{ADA},weekly-news,{word}\n"
+    assert Outcome(database, text).counts["unsubscribed"] == 1
+
+
+def test_a_bounce_is_applied_beside_a_suppression_of_the_same_time(database: Database) -> None:
+    text = (
+        "email,topic,status,changed_at,changed_by\n"
+        f"{ADA},weekly-news,subscribed,2025-01-01,\n"
+        f"{ADA},,unsubscribed,2026-01-01,import\n"
+        f"{ADA},weekly-news,bounced,2026-01-01,import\n"
+    )
+    assert Outcome(database, text).counts == {"added": 1, "unsubscribed": 2}
+    assert set(_person(database).suppressions) == {Scope.ALL, Scope.ADDRESS}
