@@ -19,6 +19,7 @@ from preference_center.data.import_words import (
     OPTED_OUT,
     OTHER_EMAIL_NAMES,
     TIMES,
+    ending_status,
 )
 from preference_center.data.tabular import FileRefusedError, fold
 
@@ -33,7 +34,8 @@ SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 _NAMES: Mapping[str, str] = dict.fromkeys(EMAIL_NAMES, "email") | {"subscriberid": "id"}
 _OTHER_NAMES: Mapping[str, str] = dict.fromkeys(OTHER_EMAIL_NAMES, "email")
 
-_MAX_WORD = 40  # characters; longer cells are not checked for words
+_BETWEEN_WORDS = re.compile(r"[,;|/\n]")
+_NAME_IN_JSON = re.compile(r'"([^"\\]+)"\s*:')
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,24 @@ class Columns:
 
     def opted_out(self, cells: Mapping[str, str]) -> str | None:
         """Return the first unread column whose cell says that this person opted out, or None."""
-        short = (name for name in self.unread if len(cells[name]) <= _MAX_WORD)
-        return next((name for name in short if _means_opted_out(cells[name])), None)
+        return next((name for name in self.unread if _means_opted_out(cells[name])), None)
 
 
 def _means_opted_out(cell: str) -> bool:
-    """Return True if a cell, or a word in a list such as tags, means that a person opted out."""
-    return any(fold(each) in OPTED_OUT for each in (cell, *re.split("[,;|]", cell)))
+    """Return True if a cell, or a word in a list such as tags, means that a person opted out.
+
+    So may an object in JSON with a member that would be a suspect if it were a column.
+    """
+    if not cell:
+        return False
+    if any(map(_is_opt_out, (cell, *_BETWEEN_WORDS.split(cell)))):
+        return True
+    return cell.lstrip()[:1] in ("{", "[") and any(map(is_suspect, _NAME_IN_JSON.findall(cell)))
+
+
+@lru_cache(maxsize=4096)
+def _is_opt_out(text: str) -> bool:
+    return fold(text) in OPTED_OUT or ending_status(text) is ImportStatus.UNSUBSCRIBED
 
 
 @lru_cache(maxsize=64)
@@ -143,6 +156,7 @@ def is_suspect_part(name: str) -> bool:
     return bool(found - NAMES_OF_STATUS or words & OPTED_OUT)
 
 
+@lru_cache(maxsize=4096)
 def is_suspect(name: str) -> bool:
     """Return True if the name of a column means that it may say who opted out."""
     folded, words = fold(name), {fold(word) for word in re.findall(r"[^\W_]+", name)}

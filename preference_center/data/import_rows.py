@@ -35,7 +35,7 @@ from preference_center.data.import_records import (
     Rules,
     SuppressionRecord,
 )
-from preference_center.data.import_words import ENDING_WORDS
+from preference_center.data.import_words import ending_status
 from preference_center.data.tabular import Row, fold_letters
 from preference_center.links.addresses import is_mailable, normalise
 
@@ -132,7 +132,7 @@ def _status(values: Mapping[str, str], rules: Rules) -> ImportStatus:
     if word:
         if word in rules.words:
             return rules.words[word]
-        ending = ENDING_WORDS.get(fold_letters(word))
+        ending = ending_status(word)
         if ending is None and word not in tuple(ImportStatus):
             raise unknown_word("status", text, tuple(ImportStatus))
         return ending or ImportStatus(word)

@@ -123,6 +123,10 @@ OPTED_OUT_CELLS = [
     *("no mail", "Désabonné", "Abgemeldet", "disiscritto", "Dado de baja"),
     *("N/A - Unsubscribed by admin", "N/A (unsubscribed by an admin)"),
     *("vip, unsubscribed", "vip;opt-out", "bounced | vip"),
+    "customer, vip, import 2023, trade fair, unsubscribed",
+    *("Unsubscribed from all", "unsubscribed (2024)", "Unsubscribed - admin", "not subscribed"),
+    *("nonsubscribed", "soft bounce", "pending", "unsubscribed by user", "UNSUBSCRIBED_BY_USER"),
+    *('{"unsubscribed": true}', '[{"vip": 1, "emailOptOut" : false}]', "vip\nunsubscribed"),
 ]
 
 
@@ -134,6 +138,8 @@ OPTED_OUT_CELLS = [
         *((cell, False) for cell in ("Ada", "", "no", "nein", "oui")),
         *((cell, True) for cell in OPTED_OUT_CELLS),
         ("vip, reader", False),
+        *((cell, False) for cell in ("Unsubscribed: no", "Complaint about a parcel, solved")),
+        *((cell, False) for cell in ('{"city": "Bonn"}', "https://x.org/a?b=c", "2024/01/02")),
     ],
 )
 def test_a_cell_can_record_an_opt_out(cell: str, is_opt_out: bool) -> None:
