@@ -11,6 +11,7 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import Refusals, Warnings, reading_progress, steady_progress
+from preference_center.cli.import_rules import mapped_rules
 from preference_center.cli.parameters import TOPIC, Pairs, values
 from preference_center.cli.refused_rows import OnRefused, copying, copying_parts, reporting
 from preference_center.core.vocab import ImportStatus, KeyKind
@@ -18,7 +19,6 @@ from preference_center.data.formats.registry import NAMES, PLAIN
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_file import Choice, ImportFile, open_import
 from preference_center.data.import_preview import Preview
-from preference_center.data.import_records import Rules
 from preference_center.data.imports import Findings, Import, shown_word
 from preference_center.data.spreading import process_count
 from preference_center.data.unpacking import MAX_UNPACKED, MEGABYTE
@@ -142,14 +142,10 @@ def import_command(
     Exit status: 0 success; 1 some rows were refused; 2 the file or a setting cannot be
     used; 3 the database became unavailable, and a part of the file is imported.
     """
-    rules = Rules(
-        identity_key="",
+    rules = replace(
+        mapped_rules(ignored, columns, words, topics),
         topic=topic,
         status=None if status is None else ImportStatus(status),
-        ignored=frozenset(each.strip().lower() for each in ignored),
-        columns=columns,
-        words={word: ImportStatus(meaning) for word, meaning in words},
-        topics=dict(topics),
     )
     if refused is not None and report is not None and refused.resolve() == report.resolve():
         raise click.UsageError("--refused and --report must name two files.")
