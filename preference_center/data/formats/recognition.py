@@ -1,7 +1,7 @@
 """Recognise the format of a file by the columns of its tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from preference_center.data.formats import registry
@@ -49,9 +49,15 @@ class Table:
     def rows(self) -> Iterator[Row | RefusedRow]:
         """Yield the rows from the beginning."""
         self.part.file.seek(0)
-        if self.given is not None:
-            return iter(read_csv(self.part.file, self.given))
-        return iter(read_rows(self.part.file))
+        given = self.given
+        rows = read_rows(self.part.file) if given is None else read_csv(self.part.file, given)
+        return map(self._with_fault, rows) if self.part.faults else iter(rows)
+
+    def _with_fault(self, row: Row | RefusedRow) -> Row | RefusedRow:
+        fault = self.part.faults.get(row.line)
+        if fault is None or isinstance(row, RefusedRow):
+            return row
+        return replace(row, problems=(*row.problems, fault))
 
     def source(self, rules: Rules) -> ImportSource:
         """Return the table as a file with the columns of `import`; raise FileRefusedError."""

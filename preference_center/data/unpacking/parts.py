@@ -3,9 +3,9 @@
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import PurePath
 from tempfile import TemporaryFile
@@ -35,12 +35,13 @@ class Part:
     """CSV or JSON Lines, in a file whose position can be set.
 
     `name` has no folders, and is that of no other part. `path` is the name with the folders that it
-    has in an archive, or "".
+    has in an archive, or "". `faults` has what is wrong with rows, by line.
     """
 
     name: str
     file: BinaryIO
     path: str = ""
+    faults: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -109,7 +110,9 @@ def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
         sheets = sheets_of(file, archive, scratch)
         names = _Names()
         named = [(names.new(sheet.name), sheet) for sheet in sheets]
-        parts = tuple(Part(name, sheet.file.opened()) for name, sheet in named)
+        parts = tuple(
+            Part(name, sheet.file.opened(), faults=sheet.faults) for name, sheet in named
+        )
         return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]

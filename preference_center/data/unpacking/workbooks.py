@@ -18,15 +18,20 @@ from preference_center.data.tabular.writers import csv_cell
 from preference_center.data.unpacking.archives import check_contents
 from preference_center.data.unpacking.scratch import Scratch, Slice
 
+_MAX_FAULTS = 10_000  # of a sheet
 _READER = "preference_center.data.unpacking.workbook_reader"
 
 
 class Sheet(NamedTuple):
-    """A sheet as CSV, whose lines are the rows of the sheet."""
+    """A sheet as CSV, whose lines are the rows of the sheet.
+
+    `faults` has what is wrong with rows, by their numbers from 1.
+    """
 
     name: str
     file: Slice
     hidden: bool
+    faults: dict[int, str]
 
 
 def is_workbook(archive: ZipFile) -> bool:
@@ -39,17 +44,29 @@ def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]
     check_contents(archive, scratch.limit)
     sheets: list[Sheet] = []
     filled: set[str] = set()
+    number = 0
     for line in _lines(file):
         found = json.loads(line)
-        if isinstance(found, dict):
-            sheets.append(Sheet(found["name"], scratch.new(), found["hidden"]))
+        if "name" in found and isinstance(found, dict):
+            sheets.append(Sheet(found["name"], scratch.new(), found["hidden"], {}))
+            number = 0
             continue
+        number += 1
+        if isinstance(found, dict):
+            _add_fault(sheets[-1].faults, number, found["fault"])
+            found = found["cells"]
         if any(found):
             filled.add(sheets[-1].name)
         cells = (csv_cell(escape_formula(cell)) for cell in found)
         text = ",".join(cells) if any(found) else ""
         scratch.write(sheets[-1].file, f"{text}\n".encode("utf-8", "replace"))
     return [sheet for sheet in sheets if sheet.name in filled]
+
+
+def _add_fault(faults: dict[int, str], number: int, why: str) -> None:
+    if len(faults) >= _MAX_FAULTS:
+        raise FileRefusedError(f"more than {_MAX_FAULTS:,} rows of a sheet have a fault: {why}")
+    faults[number] = why
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
+import openpyxl
 import pytest
 
 from preference_center.store import Database
@@ -304,3 +305,32 @@ def test_only_a_part_of_the_file_can_be_ignored(database_url: str) -> None:
         result = run(database_url, "import", "-", *SUBSCRIBE, "--ignore-part", "x", stdin=content)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "there is no sheet or entry 'x'" in result.stderr
+
+
+def test_rows_of_a_workbook_without_a_value_or_with_merged_cells_have_a_fault(
+    database_url: str, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        ["email", "status"],
+        ["ada@example.org", None],
+        ["ben@example.org", '=IF(1,"unsubscribed","")'],
+        ["cem@example.org", "unsubscribed"],
+        ["dan@example.org", None],
+        ["eve@example.org", "=1"],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("B4:B5")
+    source = tmp_path / "people.xlsx"
+    book.save(source)
+    result = run(database_url, "import", str(source), *SUBSCRIBE)
+    assert statuses(database_url) == {
+        "ada@example.org": "subscribed",
+        "cem@example.org": "unsubscribed",
+    }
+    assert "line 4: warning: cells are merged" in result.stderr
+    assert "line 5: cells are merged" in result.stderr
+    assert "line 3: a formula has no stored value" in result.stderr
+    assert (result.exit_code, "refused 3" in result.stdout) == (1, True)

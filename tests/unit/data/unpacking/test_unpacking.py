@@ -245,6 +245,7 @@ def hostile(sheet: str, strings: str = "") -> bytes:
 
 
 FAR = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+WIDE = '<row r="1">' + '<c t="s"><v>0</v></c>' * 1_500 + "</row>"
 LONG = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in range(1, 40_000))
 
 
@@ -254,9 +255,14 @@ LONG = "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>0</v></c></row>' for n in ran
         hostile(FAR),
         hostile(LONG, f"<si><t>{'x' * 32_000}</t></si>"),
         hostile('<row r="1"><c r="A1" t="s"><v>99</v></c></row>'),
+        hostile(WIDE, f"<si><t>{'x' * 100_000}</t></si>"),
+        hostile(WIDE, f"<si><t>{'x' * 1_000}</t></si>"),
         workbook({"A": [["email"]]})[:-30],
     ],
-    ids=["far apart", "one long text in every cell", "no such text", "cut short"],
+    ids=[
+        *("far apart", "one long text in every cell", "no such text", "a long cell", "a long row"),
+        "cut short",
+    ],
 )
 def test_a_hostile_workbook_is_refused_and_takes_no_memory_of_ours(content: bytes) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
