@@ -25,8 +25,8 @@ MAX_NAMED = 5  # parts of a file that a note names
 class Choice:
     """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
 
-    `file_format` is `csv` or `jsonl`, or None if the file decides. `ignored_parts` are the names, in
-    lower case, of entries or sheets that are not read.
+    `file_format` is `csv` or `jsonl`, or None if the file decides. `ignored_parts` are the names of
+    entries or sheets that are not read, in lower case.
     """
 
     name: str = registry.PLAIN

@@ -24,8 +24,9 @@ from preference_center.data.tabular import Row
 _ADDRESS = re.compile(r"\s*[^\s@]+@[^\s@]+\.[^\s@]+\s*")
 _ROWS_LOOKED_AT = 100  # of a part that is not read, for addresses
 # Files in an archive that may have addresses, and that import does not read there.
-_CLOSED = tuple(
-    f".{each}" for each in "xls xlsx xlsm xlsb ods numbers zip gz bz2 xz 7z rar zst parquet".split()
+_CLOSED = (
+    *(".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".numbers", ".parquet"),
+    *(".zip", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst"),
 )
 
 
@@ -39,7 +40,9 @@ class GuardedReader:
     def read(self, row: Row, now: datetime, *, stops: bool) -> ReadRow:
         """Return what a row says; see `Reader`."""
         read = self.reader.read(row, now, stops=stops)
-        if any(isinstance(each, PreferenceRecord) and not each.ends_consent for each in read.records):
+        if any(
+            isinstance(each, PreferenceRecord) and not each.ends_consent for each in read.records
+        ):
             raise BadRowError(self.why)
         return read
 
@@ -65,7 +68,9 @@ def suspects(
             is_suspect = has_name and not _says_who(form, table, rules)
         if is_suspect:
             yield table.shown
-    yield from (each for each in left_out if is_suspect_part(each) or each.lower().endswith(_CLOSED))
+    yield from (
+        each for each in left_out if is_suspect_part(each) or each.lower().endswith(_CLOSED)
+    )
 
 
 def reason(names: Sequence[str]) -> str:

@@ -53,7 +53,12 @@ ENDING_WORDS: Mapping[str, ImportStatus] = {
 }
 
 _WORD = re.compile(r"[^\W\d_]+")
-_DENIALS = frozenset("no not never false nein nicht nie non pas jamais falso nee niet nao".split())
+_DENIALS = frozenset(
+    {
+        *("no", "not", "never", "false", "nein", "nicht", "nie", "non", "pas", "jamais"),
+        *("falso", "nee", "niet", "nao"),
+    }
+)
 
 
 @lru_cache(maxsize=4096)
@@ -107,8 +112,11 @@ ABOUT_OPTING_OUT = re.compile(
     "unsub|opt(ed|ing)?out|blacklist|blocklist|denylist|blocked|banned|suppress|bounce|complain|spam"
     "|abuse|donot|dont|noe?mail|disabled|deleted|removed|excluded|invalid|deliverab|unreach|verdict"
     "|inactiv|deactiv|cancel|suspend|undeliver|objection|churn|revok|withdr|status|reject|mailstop"
+    "|quarantin|deregist|unregist|signed?off|left(list|on$|at$|date)|listleft|^left$"
+    "|e?mail(is)?(bad|wrong|dead|broken)|bade?mail"
     # German
     "|inaktiv|deaktiv|gek(u|ue)ndigt|k(u|ue)ndigung|austritt|austrag|ausgetrag|sperre|sperrlist"
+    "|sperrvermerk|sperrkenn|quarantan|e?mail(ist)?falsch"
     "|gesperrt|werbung|robinson|gel(o|oe)scht|unzustell|beschwerde|abmeld|abgemeld|abbestell|widerr"
     "|ausgeschl|blockier|verweiger|abgelehn|ablehn|kein(e|en)?(e?mail|newsletter|post)"
     "|nicht(kontakt|anschreib|e?mail|erw(u|ue)nscht)|unerw(u|ue)nscht|stopp|entfernt|ung(u|ue)ltig"
@@ -128,14 +136,24 @@ NAMES_OF_STATUS = frozenset({"status", "statut", "estado", "stato"})
 ABOUT_CONSENT = re.compile(
     "subscribed|subscription|opt(ed)?in|consent|permission|marketing|newsletter|accept|preference"
     "|confirm|allow|receive|wants|emailable|mailable|contactable|activated|authori[sz]|agreed|gdpr"
+    "|e?mail(is)?valid|valide?mail|e?mail(is)?ok(ay)?$|oke?mail|send(new|promo)?e?mail|sendnewsletter"
+    "|^e?mailcontact$|^mailings?$|mailings$|contact(able)?(by|via)e?mail|notif(i|y)"
+    "|promo(tion(al)?)?e?(mail|newsletter)"
+    # Words that are run together: isActive, emailEnabled, DNCEmail, okToEmail.
+    "|(?<!inter)(?<!attr)(?<!pro)(?<!radio)(?<!hyper)(?<!re)active$|enabled$|subscribe$|dnce?mail|e?maildnc"
+    "|(^|is|do)(can|may|okto|oktobe)e?(mail|contact)(ed)?"
     # German
-    "|einwillig|eingewilligt|zustimm|zugestimmt|abonn|angemeldet|erlaub|freigab|freigegeben"
+    "|e?mail(ist)?g(u|ue)ltig|e?mails?(ver)?senden|kontakt(per|via)e?mail|benachrichtig|werbee?mail"
+    "|^(ist)?aktiv$|e?mail(ist)?aktiv|einwillig|eingewilligt|zustimm|zugestimmt|abonn|angemeldet|erlaub|freigab|freigegeben"
     "|best(a|ae)tigt|einverstand|genehmig|kontaktierbar|erreichbar|w(u|ue)nscht|rundbrief|infobrief"
     "|infopost|infomail|dsgvo"
     # French
-    "|inscrit|autoris|souhait|recevoir|recoit|lettredinfo|infolettre|rgpd"
+    "|e?mail(est)?valide|envo(i|yer)(d|des|un)?(e?mail|courriel|lettre)|contact(er)?par(e?mail|courriel)"
+    "|e?mails?promo|esta?ctif$|inscrit|autoris|souhait|recevoir|recoit|lettredinfo|infolettre|rgpd"
     # Spanish, Italian, Dutch, Portuguese
-    "|iscritt|iscrizion|suscri|acepta|acepto|permiso|autoriz|boletin|recibir|consens|accett"
+    "|enviar(e?mail|correo)|(email|correo)valid|contact(ar|o)?por(e?mail|correo)|inviae?mail"
+    "|inviaree?mail|contattareviae?mail|e?mailgeldig|e?mails?(ver)?sturen|contactpere?mail|^esactivo$"
+    "|meldingen|iscritt|iscrizion|suscri|acepta|acepto|permiso|autoriz|boletin|recibir|consens|accett"
     "|ricever|toestemming|akkoord|ingeschreven|aangemeld|nieuwsbrief|ontvang"
 )
 # Whole words of column names that are about either of these.

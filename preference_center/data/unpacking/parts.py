@@ -110,9 +110,7 @@ def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
         sheets = sheets_of(file, archive, scratch)
         names = _Names()
         named = [(names.new(sheet.name), sheet) for sheet in sheets]
-        parts = tuple(
-            Part(name, sheet.file.opened(), faults=sheet.faults) for name, sheet in named
-        )
+        parts = tuple(Part(name, sheet.file.opened(), faults=sheet.faults) for name, sheet in named)
         return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]

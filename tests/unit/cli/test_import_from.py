@@ -273,7 +273,9 @@ BEN_IN_A_SHEET = workbook({"A": [["email"], ["ben@example.org"]]})
         (zipped(**{"a.csv": ADA_ONLY, "b.xlsx": BEN_IN_A_SHEET}), SUBSCRIBE, "b.xlsx"),
         (zipped(**{"a.csv": ADA_ONLY, "x/bounces.pdf": "%PDF"}), SUBSCRIBE, "x/bounces.pdf"),
         (
-            workbook({"A": [["email"], ["ada@example.org"]], "Abgemeldet": [["email"], ["b@x.org"]]}),
+            workbook(
+                {"A": [["email"], ["ada@example.org"]], "Abgemeldet": [["email"], ["b@x.org"]]}
+            ),
             SUBSCRIBE,
             "Abgemeldet",
         ),

@@ -39,6 +39,20 @@ ABOUT_OPTING_OUT = [
     *("Sperrliste", "Keine Werbung", "Robinsonliste", "Gelöscht", "Unzustellbar", "Beschwerde"),
     *("Opposition", "Refus", "Résilié le", "Liste noire", "Fecha de baja", "Suspended"),
     *("Undelivered", "Objection", "Churned", "Zustimmung", "Abonné", "Angemeldet", "Inscrit"),
+    *(
+        "isactive",
+        "isenabled",
+        "emailenabled",
+        "emailsubscribe",
+        "dncemail",
+        "canemail",
+        "recordactive",
+    ),
+    *("oktoemail", "Quarantined", "email_valid", "Email bad", "Mailings", "E-Mail senden"),
+    *("Send emails", "Sperrvermerk", "Deregistered", "Left list on", "Signed off", "Email OK"),
+    *("Email contact", "Contact by email", "notifications", "promo_emails", "E-Mail gültig"),
+    *("Envoi d'emails", "Contacter par e-mail", "Enviar correo", "Email valido", "Invia e-mail"),
+    *("E-mails versturen", "Kontakt per E-Mail", "Benachrichtigungen", "Notificaciones"),
     *("Iscritto", "Suscrito", "Mailable", "Contactable", "Activated", "Aktiv", "Actif"),
 ]
 ABOUT_OTHER_THINGS = [
@@ -49,6 +63,17 @@ ABOUT_OTHER_THINGS = [
     *("Source", "reason", "ip", "Last Open", "abandoned cart", "Title", "column 3", ""),
     *("Vorname", "Nachname", "Anrede", "PLZ", "Ort", "Straße", "Kundennummer", "Angemeldet am"),
     *("Prénom", "Nom", "Code postal", "Ville", "Société", "Numéro", "Pays", "Téléphone", "Nombre"),
+    *("Mailing City", "Mailing Address", "Contact ID", "Kontakt", "Promo code", "City", "note"),
+    *("Valid until", "interactive", "Places left", "Sender email", "Signed up", "registered"),
+    *(
+        "Subscriber name",
+        "Activity",
+        "Attractive",
+        "Cancun",
+        "Okinawa",
+        "Email domain",
+        "email id 2",
+    ),
     *("Apellidos", "Ciudad", "Cognome", "Città", "Voornaam", "Woonplaats", "Order No.", "Address"),
 ]
 
