@@ -14,7 +14,7 @@ import click
 
 from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow
-from preference_center.data.unpacking import TABLES
+from preference_center.data.unpacking import TABLES, UniqueNames
 
 OnRefused = Callable[[RefusedRow], None]
 
@@ -86,10 +86,11 @@ def copying_parts(
 def _archive(out: BinaryIO, parts: Mapping[str, BinaryIO]) -> None:
     """Write files as the entries of a ZIP archive; sheets of a workbook become CSV."""
     with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        names = UniqueNames()  # A sheet `a` and an entry `a.csv` would have the same name.
         for name, file in parts.items():
             file.seek(0)
             is_sheet = not name.lower().endswith(TABLES)
-            with archive.open(f"{name}.csv" if is_sheet else name, "w") as entry:
+            with archive.open(names.new(f"{name}.csv" if is_sheet else name), "w") as entry:
                 shutil.copyfileobj(file, entry)
 
 

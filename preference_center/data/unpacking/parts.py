@@ -108,7 +108,7 @@ def _head(file: BinaryIO) -> bytes:
 def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
     if is_workbook(archive):
         sheets = sheets_of(file, archive, scratch)
-        names = _Names()
+        names = UniqueNames()
         named = [(names.new(sheet.name), sheet) for sheet in sheets]
         parts = tuple(Part(name, sheet.file.opened(), faults=sheet.faults) for name, sheet in named)
         return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
@@ -125,7 +125,7 @@ def _is_table(entry: ZipInfo) -> bool:
 
 def _entries(archive: ZipFile, entries: Iterable[ZipInfo], scratch: Scratch) -> tuple[Part, ...]:
     parts: list[Part] = []
-    names = _Names()
+    names = UniqueNames()
     for entry in entries:
         content = unpack_entry(archive, entry, scratch).opened()
         if is_document(_head(content)):
@@ -134,7 +134,7 @@ def _entries(archive: ZipFile, entries: Iterable[ZipInfo], scratch: Scratch) -> 
     return tuple(parts)
 
 
-class _Names:
+class UniqueNames:
     """Names of parts that can be shown and used for files, each only once.
 
     Case does not make a difference, because some systems compare names of files without it.

@@ -144,6 +144,20 @@ def test_refused_rows_of_a_workbook_become_csv(database_url: str, tmp_path: Path
         assert archive.read("People.csv") == b"email,topic,status\nnobody,news,subscribed\n"
 
 
+def test_refused_rows_are_written_to_entries_of_different_names_without_folders(
+    database_url: str, tmp_path: Path
+) -> None:
+    rows = [["email", "topic", "status"], ["nobody", "news", "subscribed"]]
+    book, content = io.BytesIO(workbook({"xxxx": rows, "a.csv": rows, "a": rows})), io.BytesIO()
+    with ZipFile(book) as good, ZipFile(content, "w") as bad:
+        for name in good.namelist():
+            bad.writestr(name, good.read(name).replace(b'"xxxx"', b'"../../etc/x"'))
+    target = tmp_path / "refused.zip"
+    run(database_url, "import", "-", "--refused", str(target), stdin=content.getvalue())
+    with ZipFile(target) as archive:
+        assert archive.namelist() == ["x.csv", "a.csv", "a (2).csv"]
+
+
 def test_our_own_columns_are_read_from_workbooks_and_archives(
     database_url: str, tmp_path: Path
 ) -> None:
