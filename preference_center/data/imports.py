@@ -72,13 +72,15 @@ class Import:
     `processes` apply the rows; see `spreading.spread`. `preview` counts what they say.
 
     An unsubscribe creates its topic. Without `create_topics`, a row that starts something on a
-    topic that does not exist is refused.
+    topic that does not exist is refused. With `keeps_topics`, no topic is created, and every row on
+    one that does not exist is refused.
     """
 
     database: Database
     rules: Rules
     clock: Callable[[], datetime]
     create_topics: bool = False
+    keeps_topics: bool = False
     dry_run: bool = False
     processes: int = 1
     counts: Counter[str] = field(default_factory=Counter)
@@ -196,7 +198,7 @@ class Import:
         """
         record, topic = each.record, each.record.topic
         if topic and topic not in known:
-            if not (record.ends_consent or self.create_topics):
+            if self.keeps_topics or not (record.ends_consent or self.create_topics):
                 _add(self.findings.missing_topics, topic)
                 refuse(each.row.refused("the topic does not exist"))
                 return False

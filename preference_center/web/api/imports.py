@@ -111,6 +111,7 @@ def _job(call: Call, query: ImportQuery, ignored: frozenset[str]) -> Import:
         Rules(key, query.topic, query.status, ignored),
         call.app.clock,
         create_topics=query.create_topics,
+        keeps_topics=call.key.kind is not ApiKeyKind.LIVE,
         dry_run=query.dry_run,
     )
 

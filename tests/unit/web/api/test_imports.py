@@ -288,3 +288,13 @@ def test_a_test_key_imports_reserved_addresses(site: Site) -> None:
     *_, last = lines(send(tester, body, LEFT))
     assert last["counts"] == counts(unsubscribed=3)
     assert site.unsubscribed() == ["weekly-news"]
+
+
+@pytest.mark.parametrize("status", ["unsubscribed", "subscribed&create_topics=true"])
+def test_a_test_key_creates_no_topic(site: Site, status: str) -> None:
+    tester = Api(site, kind=ApiKeyKind.TEST)
+    query = f"?topic=a-new-topic&status={status}"
+    refused, _, last = lines(send(tester, "email\nada@example.org\n", query))
+    assert refused == {"line": 2, "error": "the topic does not exist"}
+    assert last["findings"]["missing_topics"] == ["a-new-topic"]
+    assert last["findings"]["new_topics"] == []
