@@ -14,4 +14,13 @@ from preference_center.data.unpacking.parts import (
 )
 from preference_center.data.unpacking.scratch import MAX_UNPACKED, MEGABYTE
 
-__all__ = ["MAX_UNPACKED", "MEGABYTE", "TABLES", "Part", "UniqueNames", "Unpacked", "is_simple", "unpack"]
+__all__ = [
+    "MAX_UNPACKED",
+    "MEGABYTE",
+    "TABLES",
+    "Part",
+    "UniqueNames",
+    "Unpacked",
+    "is_simple",
+    "unpack",
+]

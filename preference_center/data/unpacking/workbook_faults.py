@@ -6,7 +6,7 @@ and rows with merged cells, of which only the first has the text.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import IO
 from xml.etree import ElementTree
 from xml.parsers import expat
 from zipfile import ZipFile
@@ -43,7 +43,7 @@ def _absolute(target: str) -> str:
     return target[1:] if target.startswith("/") else f"xl/{target}"
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     last = b""
     while piece := file.read(_CHUNK):
         yield last + piece
@@ -58,7 +58,7 @@ class _Formulas:
         self._row = 0
         self._is_text = self._has_formula = self._has_value = self._in_value = False
 
-    def rows_in(self, file: BinaryIO) -> set[int]:
+    def rows_in(self, file: IO[bytes]) -> set[int]:
         """Return the numbers of the rows."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start

@@ -272,20 +272,25 @@ SUBSCRIBE = (*TOPIC, "--status", "subscribed")
 BEN_IN_A_SHEET = workbook({"A": [["email"], ["ben@example.org"]]})
 
 
+def beside_ada(name: str, content: str | bytes) -> bytes:
+    entries: dict[str, str | bytes] = {"a.csv": ADA_ONLY, name: content}
+    return zipped(**entries)
+
+
 @pytest.mark.parametrize(
     ("content", "options", "part"),
     [
         (
-            zipped(**audience("subscribed", email="ada@example.org"), **{"left_1.csv": LEFT}),
+            zipped(**audience("subscribed", email="ada@example.org") | {"left_1.csv": LEFT}),
             ("--from", "mailchimp", *TOPIC),
             "left_1.csv",
         ),
-        (zipped(**{"a.csv": ADA_ONLY, "b.csv": "ben@example.org\n"}), SUBSCRIBE, "b.csv"),
-        (zipped(**{"a.csv": ADA_ONLY, "b.csv": "Who\nben@example.org\n"}), SUBSCRIBE, "b.csv"),
-        (zipped(**{"a.csv": ADA_ONLY, "x/bounces.csv": BEN_ONLY}), SUBSCRIBE, "bounces.csv"),
-        (zipped(**{"a.csv": ADA_ONLY, "unsubscribed/b.csv": BEN_ONLY}), SUBSCRIBE, "b.csv"),
-        (zipped(**{"a.csv": ADA_ONLY, "b.xlsx": BEN_IN_A_SHEET}), SUBSCRIBE, "b.xlsx"),
-        (zipped(**{"a.csv": ADA_ONLY, "x/bounces.pdf": "%PDF"}), SUBSCRIBE, "x/bounces.pdf"),
+        (beside_ada("b.csv", "ben@example.org\n"), SUBSCRIBE, "b.csv"),
+        (beside_ada("b.csv", "Who\nben@example.org\n"), SUBSCRIBE, "b.csv"),
+        (beside_ada("x/bounces.csv", BEN_ONLY), SUBSCRIBE, "bounces.csv"),
+        (beside_ada("unsubscribed/b.csv", BEN_ONLY), SUBSCRIBE, "b.csv"),
+        (beside_ada("b.xlsx", BEN_IN_A_SHEET), SUBSCRIBE, "b.xlsx"),
+        (beside_ada("x/bounces.pdf", "%PDF"), SUBSCRIBE, "x/bounces.pdf"),
         (
             workbook(
                 {"A": [["email"], ["ada@example.org"]], "Abgemeldet": [["email"], ["b@x.org"]]}
