@@ -21,7 +21,7 @@ from preference_center.data.import_words import (
     TIMES,
     ending_status,
 )
-from preference_center.data.tabular import FileRefusedError, fold
+from preference_center.data.tabular import FileRefusedError, fold, fold_letters
 
 # An export has exactly these columns, so that it can be imported without loss.
 PREFERENCES = (
@@ -149,10 +149,11 @@ def listed(names: Iterable[str]) -> str:
 def is_suspect_part(name: str) -> bool:
     """Return True if the name of a sheet or an entry means that its people may have opted out.
 
-    A name that is about consent, such as `Newsletter`, does not.
+    A name that is about consent, such as `Newsletter`, does not. Names of folders count too.
     """
     words = {fold(word) for word in re.findall(r"[^\W\d_]+", name)}
-    found = {each[0] for each in ABOUT_OPTING_OUT.finditer(fold(name))}
+    stems = (fold_letters(each.partition(".")[0]) for each in re.split(r"[/\\]", name))
+    found = {each[0] for stem in stems for each in ABOUT_OPTING_OUT.finditer(stem)}
     return bool(found - NAMES_OF_STATUS or words & OPTED_OUT)
 
 

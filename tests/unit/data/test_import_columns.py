@@ -2,7 +2,12 @@
 
 import pytest
 
-from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS, match
+from preference_center.data.import_columns import (
+    PREFERENCES,
+    SUPPRESSIONS,
+    is_suspect_part,
+    match,
+)
 from preference_center.data.import_words import (
     ABOUT_EITHER,
     EMAIL_NAMES,
@@ -171,3 +176,25 @@ def test_a_cell_can_record_an_opt_out(cell: str, is_opt_out: bool) -> None:
     columns = match(("email", "type"))
     found = columns.opted_out({"email": "ada@example.org", "type": cell})
     assert found == ("type" if is_opt_out else None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Bounces", "unsubscribed_email_1.csv", "a/left 2024.csv", "Opted out/1.csv", "Stop"),
+        *("Abmeldungen", "cleaned.csv", "do_not_contact.v2.csv", "Désinscrits", "x\\bajas.txt"),
+    ],
+)
+def test_the_name_of_a_part_can_be_about_opting_out(name: str) -> None:
+    assert is_suspect_part(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Sheet1", "Kunden", "people.csv", "Newsletter.csv", "status.csv", "subscribers.csv"),
+        *("subscribed_email_1.csv", "posts/1.html", "Contacts 2024.xlsx", "left_handed.csv"),
+    ],
+)
+def test_other_names_of_parts_are_not_about_opting_out(name: str) -> None:
+    assert not is_suspect_part(name)
