@@ -28,7 +28,12 @@ from preference_center.settings.logo import logo_url
 from preference_center.util.networks import Network, private_network
 from preference_center.util.text import is_one_line
 
-LANGUAGES = ("en", "de", "ar")  # Each has a catalogue.
+# The name of each language in that language, by its code. Each has a catalogue.
+LANGUAGES = {
+    "en": "English",
+    "de": "Deutsch",
+    "ar": "العربية",
+}
 PSEUDO = "ar-XB"  # English rendered right to left, to test layouts.
 MIN_FOREIGN_KEY_LENGTH = 16  # characters
 
@@ -217,7 +222,7 @@ class SettingsReader(Reader):
 
     def languages(self, name: str) -> tuple[str, ...]:
         """Return language codes; the first is the default language."""
-        wanted = self.list(name) or LANGUAGES
+        wanted = self.list(name) or tuple(LANGUAGES)
         if unknown := [each for each in wanted if each not in (*LANGUAGES, PSEUDO)]:
             available = ", ".join(LANGUAGES)
             self.wrong(name, f"names {', '.join(unknown)}; available are {available}")

@@ -69,7 +69,7 @@ class Settings(LinkSettings):
     one_click_scope: Scope = Scope.TOPIC
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
-    languages: tuple[str, ...] = LANGUAGES
+    languages: tuple[str, ...] = tuple(LANGUAGES)
     time_zone: tzinfo = UTC
     trusted_proxies: int = 0
     metrics_token: str = ""
