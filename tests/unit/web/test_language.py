@@ -240,6 +240,19 @@ def test_every_page_in_every_state_is_complete_in_every_language(
     assert {page.lang for page in pages} == {(code, direction)}
 
 
+@pytest.mark.parametrize("languages", [("en", "de", "ar"), ("en", "de", "ar", "pt-BR")])
+@pytest.mark.parametrize("kind", ["unsubscribe", "preferences"])
+def test_the_switch_of_more_than_three_languages_is_a_list_to_open(
+    site_with: SiteMaker, kind: str, languages: tuple[str, ...]
+) -> None:
+    site = site_with(languages=languages)
+    site.subscribe("ada@example.org")
+    html = site.get(f"{link(kind)}?lang=de").text
+    switch = html[html.index('<nav aria-label="Sprache">') :].partition("</nav>")[0]
+    assert ('<summary><span lang="de"' in switch) is (len(languages) > 3)
+    assert re.findall(r"\?lang=([\w-]+)", switch) == [each for each in languages if each != "de"]
+
+
 def test_every_text_comes_from_the_catalogue(both: Site) -> None:
     data = [BRAND, "1 Example Street, 1000 Exampletown", "help@example.org", "Blog", "English"]
     data += ["Weekly news", "Product news", "a•••@example.org", "b•••@example.org", "UTC"]
