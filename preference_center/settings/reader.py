@@ -31,8 +31,17 @@ from preference_center.util.text import is_one_line
 # The name of each language in that language, by its code. Each has a catalogue.
 LANGUAGES = {
     "en": "English",
-    "de": "Deutsch",
     "ar": "العربية",
+    "de": "Deutsch",
+    "es": "Español",
+    "fr": "Français",
+    "it": "Italiano",
+    "ja": "日本語",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt-BR": "Português (Brasil)",
+    "tr": "Türkçe",
+    "uk": "Українська",
 }
 PSEUDO = "ar-XB"  # English rendered right to left, to test layouts.
 MIN_FOREIGN_KEY_LENGTH = 16  # characters

@@ -44,6 +44,7 @@ from preference_center.store.upgrade import upgrade
 from tests.support import make, processes
 
 LANGUAGES = ("en", "de", "ar")
+OFFERED = (*LANGUAGES, "ja", "uk")  # With long texts, and without spaces: checked for width only.
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
@@ -214,7 +215,7 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
         "PUBLIC_URL": f"http://localhost:{port}",
         "SMTP_URL": "smtp://localhost:9",
         "MAIL_FROM": "letters@example.org",
-        "LANGUAGES": ",".join(LANGUAGES),
+        "LANGUAGES": ",".join(OFFERED),
         "BRAND_NAME": "Northwind Letters",
         "POSTAL_ADDRESS": "1 Example Street, 1000 Exampletown",
         "CONTACT": "help@example.org",
