@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from hashlib import sha256
+from typing import Literal
 
 import pytest
 
@@ -243,7 +244,7 @@ def test_every_page_in_every_state_is_complete_in_every_language(
 @pytest.mark.parametrize("languages", [("en", "de", "ar"), ("en", "de", "ar", "pt-BR")])
 @pytest.mark.parametrize("kind", ["unsubscribe", "preferences"])
 def test_the_switch_of_more_than_three_languages_is_a_list_to_open(
-    site_with: SiteMaker, kind: str, languages: tuple[str, ...]
+    site_with: SiteMaker, kind: Literal["unsubscribe", "preferences"], languages: tuple[str, ...]
 ) -> None:
     site = site_with(languages=languages)
     site.subscribe("ada@example.org")
