@@ -149,7 +149,12 @@ class OutboxKind(StrEnum):
 
     CHANGE_NOTICE = "change_notice"  # Confirms a change, with undo.
     OPT_IN_REQUEST = "opt_in_request"  # Holds the confirm link that starts a topic.
+    SIGN_UP = "sign_up"  # Holds the link that confirms a sign-up.
     LINK = "link"  # Holds a fresh preferences link.
+
+
+# What anyone can have sent to any address that they know.
+OPEN_REQUESTS = (OutboxKind.SIGN_UP, OutboxKind.LINK)
 
 
 class OutboxState(StrEnum):

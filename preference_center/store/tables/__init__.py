@@ -32,6 +32,7 @@ from preference_center.store.tables.sending import (
     PageView,
     Reason,
 )
+from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.subscribers import (
     UNSUBSCRIBED,
     LedgerCount,
@@ -74,11 +75,14 @@ __all__ = [
     "LedgerCount",
     "LedgerDetail",
     "LedgerRow",
+    "MailboxRequest",
     "OutboxRow",
     "PageView",
     "QuarantineRow",
     "Reason",
     "ServingProcess",
+    "SignUpHour",
+    "SignUpRow",
     "Slug",
     "SubscriberCount",
     "SubscriberRow",
