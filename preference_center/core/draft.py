@@ -49,6 +49,7 @@ class Draft:
         language: the language that the subscriber chose for these emails, or None.
         bounces: what is known of earlier bounces, if a change needs it.
         mailings: when emails were claimed, with topic and campaign, if a change needs them.
+        sign_ups: the ids of sign-ups that were open, and whether each is confirmed now.
         erased_domain: the domain of an address that was erased, "" if it was unknown, else None.
     """
 
@@ -67,6 +68,7 @@ class Draft:
     language: str | None = None
     bounces: BounceHistory | None = None
     mailings: list[tuple[datetime, str, str]] = field(default_factory=list)
+    sign_ups: dict[UUID, bool] = field(default_factory=dict)
     erased_domain: str | None = None
 
     @property

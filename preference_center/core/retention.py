@@ -9,7 +9,8 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, feed, idempotency
+from preference_center.core import bounce_rule, feed, idempotency, request_limits
+from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
@@ -23,9 +24,12 @@ from preference_center.store.tables import (
     FailedMailing,
     IdempotentRequest,
     InboundSeen,
+    MailboxRequest,
     OutboxRow,
     QuarantineRow,
     Reason,
+    SignUpHour,
+    SignUpRow,
     WebhookDelivery,
 )
 
@@ -206,6 +210,21 @@ STEPS = (
         "claim counts",
         ClaimCount,
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
+    ),
+    _deletion(
+        "sign-ups",
+        SignUpRow,
+        lambda _keep, now: SignUpRow.requested_at <= now - LINK_LIFETIME,
+    ),
+    _deletion(
+        "times of requested emails",
+        MailboxRequest,
+        lambda _keep, now: MailboxRequest.third_at <= now - request_limits.WINDOW,
+    ),
+    _deletion(
+        "hours of sign-ups",
+        SignUpHour,
+        lambda _keep, now: SignUpHour.hour <= now - request_limits.HOURS_KEPT,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
 )
