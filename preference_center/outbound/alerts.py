@@ -1,4 +1,7 @@
-"""Warn staff by email, at ALERTS_TO, about programs that do not learn of unsubscribes."""
+"""Warn staff by email, at ALERTS_TO.
+
+They are told of programs that do not learn of unsubscribes, and of too many sign-ups.
+"""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +14,7 @@ from threading import Event
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.core import consumers, webhook_warnings
+from preference_center.core import consumers, request_limits, webhook_warnings
 from preference_center.core.consumers import ReadingKey
 from preference_center.core.webhooks import Webhook
 from preference_center.outbound.transport import DeliveryError, Transport
@@ -48,6 +51,16 @@ If it is no longer used, delete the webhook.
 """
 
 
+_SIGN_UPS = """\
+{held} emails of sign-ups had to wait within the last day, because more people whom {url}
+does not know have signed up in an hour than PREFERENCE_CENTER_SIGN_UP_HOURLY_LIMIT allows.
+They are sent in the following hours, and dropped after a day.
+
+If you expect so many sign-ups, raise the limit. If not, a program may be filling in the form:
+look for many requests to /sign-up in the log of your reverse proxy, and block them there.
+"""
+
+
 @dataclass(frozen=True)
 class Alerts:
     """Sends each warning once a day, whichever worker is the first to send it."""
@@ -73,10 +86,14 @@ class Alerts:
         with self.database.transaction() as session:
             late = consumers.take_late(session, self.clock())
             failing = webhook_warnings.take(session, self.clock())
+            held = request_limits.take_warning(session, self.clock())
         for each in late:
             self._send("Unsubscribes are not fetched", self._text(each))
         for webhook in failing:
             self._send("A webhook does not accept events", self._text_of_webhook(webhook))
+        if held:
+            text = _SIGN_UPS.format(held=held, url=self.settings.public_url)
+            self._send("Many unknown people sign up", text)
 
     def _text(self, behind: ReadingKey) -> str:
         return _BEHIND.format(

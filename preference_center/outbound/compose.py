@@ -21,12 +21,14 @@ class EmailContent:
     """The recipient, language and templates of an email, and the values of the templates.
 
     The templates are `mail/TEMPLATE.subject.txt`, `mail/TEMPLATE.txt` and `mail/TEMPLATE.html`.
+    `to_stranger` says that no address was on record: such emails share an hourly limit.
     """
 
     to: str
     locale: str
     template: str
     values: Mapping[str, Any]
+    to_stranger: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,16 @@ def is_web_address(value: str) -> bool:
     return parts is not None and parts.scheme in {"https", "http"}
 
 
+def is_origin(value: str) -> bool:
+    """Return True for an origin in the form of the header `Origin`: https, or http on localhost."""
+    parts = split_url(value)
+    if parts is None or value != f"{parts.scheme}://{parts.netloc}" or not value.isascii():
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL_HOSTS)
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    return secure and "@" not in value and parts.port != default
+
+
 def header_address(value: str) -> str | None:
     """Return an address as a header may have it, with its domain in ASCII, or None."""
     if not is_mailable(value):
