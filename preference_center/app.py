@@ -30,7 +30,7 @@ from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
 from preference_center.web.services import EXTENSION, Services
-from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
+from preference_center.web.subscriber import confirm, leave, preferences, receipts, sign_up
 
 if TYPE_CHECKING:
     from preference_center.web.metrics import Metrics
@@ -44,10 +44,10 @@ _BLUEPRINTS = (
     health.blueprint,
     provider_webhooks.blueprint,
     leave.blueprint,
-    new_link.blueprint,
     one_click.blueprint,
     preferences.blueprint,
     receipts.blueprint,
+    sign_up.blueprint,
 )
 
 

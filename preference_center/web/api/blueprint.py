@@ -30,6 +30,7 @@ from preference_center.web.api import (
     problems,
     reference,
     report,
+    sign_ups,
     stops,
     subscribers,
     suppressions,
@@ -48,6 +49,7 @@ errors.register_api(blueprint)
 _PARTS = (
     audience.routes,
     links.routes,
+    sign_ups.routes,
     subscribers.routes,
     stops.routes,
     history.routes,
