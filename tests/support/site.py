@@ -29,6 +29,8 @@ from tests.support.page import Page
 ORIGIN = "https://mail.example.org"
 # The two buttons of the page that a link in an email of weekly-news opens.
 THIS, ALL = "Unsubscribe from Weekly news", "Unsubscribe from everything"
+# The form by which someone asks for their preferences link.
+ASKED = {"email": "ada@example.org", "press": "link", "page": "own"}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

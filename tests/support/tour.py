@@ -17,6 +17,7 @@ from tests.support.site import Site, confirm, link, lose_database, path_in
 from tests.support.site import receipt as receipt_of
 
 ADA, BOB, EVE, NEW = (f"{name}@example.org" for name in ("ada", "bob", "eve", "new"))
+LINK_WANTED = {"email": ADA, "press": "link", "page": "own"}
 
 
 def every_page(site: Site, query: str) -> Iterator[Page]:
@@ -54,13 +55,15 @@ class _Visit:
 
 def _broken(visit: _Visit) -> Iterator[Page]:
     yield from (visit.get("/u/x", 400), visit.get("/nothing", 404), visit.get(receipt_of(99), 409))
-    yield from (visit.get(f"{link()}/leave", 405), visit.get("/new-link"))
-    yield visit.send("/new-link", 400, email="ada@")
-    yield visit.get(visit.post("/new-link", email=ADA))
+    yield from (visit.get(f"{link()}/leave", 405), visit.get("/sign-up"))
+    yield visit.send("/sign-up", 400, email="ada@")
+    yield visit.send("/sign-up", 400, email=ADA)
+    yield visit.send("/sign-up", 200, email=ADA, topic="weekly-news")
+    yield visit.get(visit.post("/sign-up", **LINK_WANTED))
     yield visit.send(f"{link()}/leave", 413, scope="x" * 70_000)
     for _ in range(9):
-        visit.post("/new-link", email=ADA)
-    yield visit.send("/new-link", 429, email=ADA)
+        visit.post("/sign-up", **LINK_WANTED)
+    yield visit.send("/sign-up", 429, **LINK_WANTED)
 
 
 def _reduction(visit: _Visit) -> Iterator[Page]:

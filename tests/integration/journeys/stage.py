@@ -41,7 +41,7 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
 # that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", too long": "/reason",
-    ", nothing typed": "/new-link",
+    ", nothing typed": "/sign-up",
 }
 SEND = """end => {
     const form = [...document.forms].find(form => form.action.split('?')[0].endsWith(end))
@@ -111,7 +111,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
             pages |= {**_reduced(session), **_confirms(session)}
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
-        pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
+        pages["new link"], pages["link sent"] = "/sign-up", "/sign-up/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)

@@ -21,7 +21,7 @@ GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": con
 FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
     *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/language", f"{GOOD['/p/']}/save"),
-    *(f"{GOOD['/r/']}/reason", "/new-link"),
+    *(f"{GOOD['/r/']}/reason", "/sign-up"),
 ]
 BUTTONS = {
     *("all", "topic", "weekly", "monthly", "2-weeks", "1-month", "3-months"),
@@ -30,7 +30,7 @@ BUTTONS = {
 TEXT = "ABCxyz019-_.~%/ \x00\n\xff\u202e\U0001f600"
 
 paths = st.one_of(
-    st.text().map(lambda text: "/" + text).filter(lambda path: path != "/new-link"),
+    st.text().map(lambda text: "/" + text).filter(lambda path: path != "/sign-up"),
     st.builds("{}{}".format, st.sampled_from([*GOOD, "/", "//"]), st.text(TEXT, max_size=200)),
     st.builds(
         lambda good, place, put: good[:place] + put + good[place + 1 :],
