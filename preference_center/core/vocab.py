@@ -43,7 +43,7 @@ class Event(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     UNDONE = "undone"
-    LIFTED = "lifted"  # A suppression that bounces had caused was removed in bulk.
+    LIFTED = "lifted"  # A suppression was removed: one by bounces in bulk, or on request.
     ERASED = "erased"
 
 

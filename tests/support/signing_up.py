@@ -42,5 +42,10 @@ def press(session: Session, sign_up: SignUp, at: datetime = make.NOW) -> ChangeR
 
 def path_of(sign_up: SignUp) -> str:
     """Return the path of a sign-up's link."""
-    signed = SignUpLink(make.NOW.date(), sign_up.subscriber_id, sign_up.id)
+    return link_of(sign_up.subscriber_id, sign_up.id)
+
+
+def link_of(subscriber_id: UUID, sign_up_id: UUID) -> str:
+    """Return the path of a link of a sign-up, which need not be on record."""
+    signed = SignUpLink(make.NOW.date(), subscriber_id, sign_up_id)
     return f"/c/{write_sign_up(signed, [make.SERVER_KEY])}"

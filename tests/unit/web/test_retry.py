@@ -63,11 +63,19 @@ def _join(site: Site) -> tuple[Page, str]:
 def _ask_for_a_link(site: Site) -> tuple[Page, str]:
     page = site.page("/sign-up")
     page.fill_in("Email address", "ada@example.org")
-    return page, "Email me a link"
+    return page, "Email me my link"
+
+
+def _sign_up(site: Site) -> tuple[Page, str]:
+    page = site.page("/sign-up")
+    page.fill_in("Email address", "new@example.org")
+    page.tick("Weekly news")
+    return page, "Sign up"
 
 
 CHOICES: list[Callable[[Site], tuple[Page, str]]] = [
     *(_leave, _leave_everything, _reduce, _save, _undo, _say_why, _join, _ask_for_a_link),
+    _sign_up,
 ]
 
 

@@ -1,15 +1,18 @@
 """The page of a sign-up's link: one press starts what was asked for, once."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from preference_center.core import erasure, sign_ups, topics
 from preference_center.core.vocab import Scope, Source
 from tests.support import make
+from tests.support.outage import down
 from tests.support.page import Page
+from tests.support.processes import wait_for
 from tests.support.signing_up import path_of, request
-from tests.support.site import Site, confirm, link, lose_database, path_in
+from tests.support.site import Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
 NEW, ADA = "new@example.org", "ada@example.org"
@@ -187,14 +190,16 @@ def test_the_page_says_if_account_messages_end_too(site_with: SiteMaker) -> None
     assert "This includes receipts and account messages." in site.page(asked(site)).text
 
 
-def test_never_is_kept_while_the_database_is_down(
-    site_with: SiteMaker, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    site = site_with(spool_dir=tmp_path_factory.mktemp("spool"))
+def test_never_is_kept_while_the_database_is_down(site_with: SiteMaker, tmp_path: Path) -> None:
+    site = site_with(spool_dir=tmp_path)
     site.subscribe()
-    path = asked(site)
-    lose_database(site)
-    assert Page(site.post(f"{path}/never"), 202).heading == "We’ve recorded that"
+    spool, path = site.services.spool, asked(site)
+    assert spool is not None
+    wait_for(lambda: spool.state().accepts, "a registration")
+    with down(site.database):
+        assert Page(site.post(f"{path}/never"), 202).heading == "We’ve recorded that"
+    wait_for(lambda: spool.state().rows == 0, "a replay")
+    assert site.unsubscribed(NEW) == ["address"]
 
 
 def test_a_confirm_link_of_a_topic_stops_nothing(site: Site) -> None:
