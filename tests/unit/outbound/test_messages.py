@@ -305,17 +305,19 @@ def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
         "LINK /r//undo",
         "If you’d like to tell us why:",
         "LINK /r/#why",
+        *("You can sign up again at any time:", "LINK /sign-up"),
         "Thank you for reading Weekly news since 2025.",
         *FOOT,
     ]
 
 
 def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
-    choose, undo_link, why = mailer.links(notice_of(reader, unsubscribe()))
+    choose, undo_link, why, again = mailer.links(notice_of(reader, unsubscribe()))
     signed = undo_link.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
     assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
     assert why == f"https://mail.example.org/r/{signed}#why"
+    assert again == "https://mail.example.org/sign-up"
     link = read_link("preferences", choose.rpartition("/")[2], [make.LINK_KEY])
     assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
@@ -361,7 +363,8 @@ def test_the_full_text_of_a_notice_with_every_setting(reader: Database) -> None:
         assert line in seen
 
 
-@pytest.mark.parametrize("missing", OPERATOR)
+# Without a page of the operator's own to sign up, a notice leads to ours.
+@pytest.mark.parametrize("missing", [each for each in OPERATOR if each != "sign_up_url"])
 def test_a_notice_says_nothing_about_a_setting_that_is_missing(
     reader: Database, missing: str
 ) -> None:
@@ -505,7 +508,7 @@ def test_the_full_text_of_an_email_to_confirm_a_sign_up(reader: Database) -> Non
         "LINK /c/",
         "If it wasn’t you, ignore this email. Nothing will come.",
         "Never want an email from us? Tell us here, and nobody can sign you up again:",
-        "LINK /c/",
+        "LINK /c/#never",
         *FOOT,
     ]
     link, never = mailer.links(message)
