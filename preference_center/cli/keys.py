@@ -3,9 +3,9 @@
 import click
 
 from preference_center.cli.database import opened_database
-from preference_center.core import webhooks
+from preference_center.core import unacknowledged, webhooks
 from preference_center.core.vocab import KeyKind
-from preference_center.store import keys
+from preference_center.store import Database, keys
 from preference_center.util.clock import utc_now
 
 
@@ -42,7 +42,8 @@ def rotate() -> None:
 
     First add a new key at the end of SERVER_KEYS or LINK_KEYS, and restart every process
     with it: each must be able to verify the links that another one signs. IDENTITY_KEY
-    never changes. The secrets of webhooks are encrypted again with the newest key.
+    never changes. The secrets of webhooks, and the addresses of subscribers that are being
+    erased, are encrypted again with the newest key.
     """
     with opened_database(*KeyKind) as (_, database):
         with database.transaction() as session:
@@ -56,6 +57,15 @@ def rotate() -> None:
                     click.echo(f"{name}: the newest key signs from now on.")
         with database.transaction() as session:  # It has the keys that sign now.
             webhooks.encrypt_again(session)
+        _encrypt_addresses_again(database)
+
+
+def _encrypt_addresses_again(database: Database) -> None:
+    after, more = None, True
+    while more:
+        with database.transaction() as session:
+            after = unacknowledged.encrypt_again(session, after)
+        more = after is not None
 
 
 def _show(kind: KeyKind, check_value: bytes, since: str, state: str) -> None:

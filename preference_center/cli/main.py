@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
     "erase": ("subscribers", "erase", "Erase a subscriber permanently."),
+    "erasures": ("erasures", "erasures", "List erasures that are not acknowledged yet."),
     "export": ("exports", "export", "Export preferences, suppressions, the ledger or reasons."),
     "imap": ("imap", "imap", "Process messages from an IMAP folder."),
     "import": ("imports", "import_command", "Import subscribers and unsubscribes from a file."),

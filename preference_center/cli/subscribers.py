@@ -8,7 +8,7 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
-from preference_center.core import erasure, subscribers, verification
+from preference_center.core import erasure, subscribers, unacknowledged, verification
 from preference_center.core.vocab import KeyKind, Source
 from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import UnclearAddressError, clean
@@ -22,12 +22,17 @@ def erase(person: str) -> None:
 
     PERSON is an email address or a subscriber id. A keyed hash of the address and a
     suppression stay, so that a later import cannot make it receive email again.
+
+    The address is held, encrypted, until every webhook and every reader of the feed has
+    acknowledged the erasure, for 7 days at most. `erasures` lists those that wait.
     """
+    now = utc_now()
     opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)
     with opened as (settings, database), database.transaction() as session:
         ids = _ids_of(person, settings.identity_key)
         known = any(subscribers.find(session, each) is not None for each in ids)
-        erased = erasure.erase(session, ids, Source.CLI, utc_now())
+        erased = erasure.erase(session, ids, Source.CLI, now)
+        held = [unacknowledged.find(session, each, now) for each in ids]
     if not known:
         click.echo(
             "This address or id was not on record: check its spelling. "
@@ -35,6 +40,11 @@ def erase(person: str) -> None:
         )
     else:
         click.echo("Erased." if erased else "This subscriber was erased before.")
+    if any(each is not None and each.email for each in held):
+        click.echo(
+            "The address is held, encrypted, until all webhooks and readers of the feed have "
+            f"acknowledged it, for {unacknowledged.HELD_FOR.days} days at most."
+        )
 
 
 @click.command("verify-ledger")

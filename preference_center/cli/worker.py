@@ -12,6 +12,7 @@ from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.i18n import Languages
 from preference_center.outbound.alerts import Alerts
+from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.webhook_client import WebhookClient
@@ -27,7 +28,9 @@ _CONNECTIONS = 8  # Threads that post webhooks use one only before and after the
 def worker() -> None:
     """Send emails and webhooks, and keep the feed.
 
-    Emails go through SMTP_URL. Changes become events of the feed, in one order.
+    Emails go through SMTP_URL. Changes become events of the feed, in one order. The
+    address of an erased subscriber is deleted once all webhooks and readers of the feed
+    have acknowledged the erasure.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
@@ -46,6 +49,7 @@ def worker() -> None:
         tasks = [
             Sequencer(database, utc_now).run,
             WebhookWorker(database, client, utc_now).run,
+            Erasures(database, utc_now).run,
         ]
         if settings.alerts_to is not None:
             tasks.append(Alerts(database, transport, settings, utc_now).run)

@@ -1,10 +1,10 @@
-"""The programs that read the feed, and the unsubscribes that each has not fetched yet."""
+"""The programs that read the feed: how far each is, and what it has not fetched yet."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import feed
@@ -26,16 +26,32 @@ class ReadingKey:
     oldest_unfetched: datetime | None
 
 
-def note_fetched(session: Session, api_key: UUID, position: int, now: datetime) -> None:
-    """Record the position up to which a program has fetched the feed with an API key."""
-    values = {"position": position, "fetched_at": now}
+@dataclass(frozen=True)
+class Progress:
+    """How far a program has read the feed: it has fetched every event up to `fetched`.
+
+    It has applied those up to `acknowledged`, where its newest request goes on.
+    """
+
+    acknowledged: int
+    fetched: int
+
+
+def note_progress(session: Session, api_key: UUID, progress: Progress, now: datetime) -> None:
+    """Record how far a program has read the feed with an API key."""
+    values = {
+        "acknowledged": progress.acknowledged,
+        "position": progress.fetched,
+        "fetched_at": now,
+    }
     statement = queries.insert(session, Consumer).values(api_key=api_key, **values)
     session.execute(statement.on_conflict_do_update(index_elements=["api_key"], set_=values))
 
 
-def fetched_position(session: Session, api_key: UUID) -> int | None:
-    """Return the position up to which a program has fetched the feed, or None if it never did."""
-    return session.scalar(select(Consumer.position).where(Consumer.api_key == api_key))
+def progress(session: Session, api_key: UUID) -> Progress | None:
+    """Return how far a program has read the feed with an API key, or None if it never did."""
+    row = session.get(Consumer, api_key)
+    return Progress(row.acknowledged, row.position) if row is not None else None
 
 
 def list_all(session: Session, now: datetime) -> list[ReadingKey]:
@@ -43,16 +59,32 @@ def list_all(session: Session, now: datetime) -> list[ReadingKey]:
     statement = (
         select(ApiKeyRow.id, ApiKeyRow.prefix, ApiKeyRow.name, Consumer.position)
         .join(Consumer, Consumer.api_key == ApiKeyRow.id)
-        .where(
-            ApiKeyRow.revoked_at.is_(None),
-            or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now),
-        )
+        .where(_is_valid(now))
         .order_by(ApiKeyRow.prefix)
     )
     return [
         ReadingKey(*row, feed.oldest_stop(session, row.position))
         for row in session.execute(statement)
     ]
+
+
+def acknowledged(session: Session, now: datetime) -> list[tuple[str, int]]:
+    """Return the position up to which each valid key has acknowledged the feed, by its name."""
+    statement = (
+        select(ApiKeyRow.prefix, ApiKeyRow.name, Consumer.acknowledged)
+        .join(Consumer, Consumer.api_key == ApiKeyRow.id)
+        .where(_is_valid(now))
+        .order_by(ApiKeyRow.prefix)
+    )
+    return [
+        (f"API key {prefix} ({name})", position)
+        for prefix, name, position in session.execute(statement)
+    ]
+
+
+def _is_valid(now: datetime) -> ColumnElement[bool]:
+    is_current = or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
+    return and_(ApiKeyRow.revoked_at.is_(None), is_current)
 
 
 def take_late(session: Session, now: datetime) -> list[ReadingKey]:

@@ -4,15 +4,15 @@ GDPR art. 17, with 17(3)(b): the suppression stays, so that a later import does 
 who asked to be forgotten.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import consent, domain_hold
+from preference_center.core import consent, unacknowledged
 from preference_center.core.apply import apply
 from preference_center.core.change import ALL, ChangeContext
 from preference_center.core.draft import Change, Draft
@@ -34,11 +34,19 @@ class Erase(Change[bool]):
             return False
         consent.end_consent(draft, ALL, self.context)
         forget(draft, self.context)
+        draft.announced_erasure = draft.subscriber.seq
         return True
+
+    @classmethod
+    def store(cls, session: Session, made: Sequence[tuple[Self, Draft]], now: datetime) -> None:
+        unacknowledged.add(session, [draft for _, draft in made], now)
 
 
 def erase(session: Session, subscriber_ids: Iterable[UUID], source: Source, now: datetime) -> int:
-    """End all consent, then erase the subscribers; return how many were not erased before."""
+    """End all consent, then erase the subscribers; return how many were not erased before.
+
+    The addresses are held for those who read the feed or have webhooks (`unacknowledged`).
+    """
     context = ChangeContext(source, now, now)
     ids = dict.fromkeys(subscriber_ids)
     return sum(apply(session, [Erase(each, context) for each in ids], now))
@@ -48,7 +56,7 @@ def forget(draft: Draft, context: ChangeContext) -> None:
     """Forget everything about a subscriber but the id, the suppressions and the ledger's times."""
     subscriber, at = draft.subscriber, context.occurred_at
     erased = ChangeContext(context.source, at, context.recorded_at)
-    draft.erased_domain = domain_hold.domain_of(subscriber.email or "")
+    draft.erased_email = subscriber.email or ""
     draft.append(Event.ERASED, ALL, erased, {}, {})
     nothing: Any = dict.fromkeys(("topic", "campaign", "before", "after"))
     draft.entries = [replace(each, **nothing, stated_source="") for each in draft.entries]

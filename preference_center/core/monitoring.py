@@ -11,12 +11,19 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
-from preference_center.core import consumers, feed, fetches, processes, webhook_warnings
+from preference_center.core import (
+    consumers,
+    feed,
+    fetches,
+    processes,
+    unacknowledged,
+    webhook_warnings,
+)
 from preference_center.store import queries
-from preference_center.store.tables import FAILED, UNSETTLED, OutboxRow
+from preference_center.store.tables import FAILED, UNSETTLED, OutboxRow, UnacknowledgedErasure
 
 FAILED_WITHIN = timedelta(hours=24)
-MAX_COUNTED = 100_000  # emails; counting more would take long
+MAX_COUNTED = 100_000  # emails, or erasures; counting more would take long
 
 _NONE = timedelta(0)
 
@@ -25,7 +32,8 @@ _NONE = timedelta(0)
 class Figures:
     """Counts, and ages; an age is zero if there is nothing that could be old.
 
-    `outbox_failed` are the emails that failed within FAILED_WITHIN. `unfetched_by` are the ages of
+    `outbox_failed` are the emails that failed within FAILED_WITHIN. `erasures_waiting` are those
+    that a webhook or a reader of the feed has not acknowledged. `unfetched_by` are the ages of
     the oldest unsubscribe that each reader of the feed has not fetched, or a webhook not accepted.
     """
 
@@ -36,6 +44,8 @@ class Figures:
     oldest_report: timedelta
     oldest_unfetched: timedelta
     oldest_unnumbered: timedelta
+    erasures_waiting: int
+    oldest_erasure: timedelta
     unfetched_by: Mapping[str, timedelta]
 
 
@@ -47,6 +57,8 @@ def read(session: Session, now: datetime) -> Figures:
         .select_from(OutboxRow)
         .where(FAILED, OutboxRow.settled_at >= now - FAILED_WITHIN)
     )
+    erasures = select(literal(1)).select_from(UnacknowledgedErasure)
+    first_erased = select(func.min(UnacknowledgedErasure.erased_at))
     next_due = select(func.min(OutboxRow.due_at)).where(UNSETTLED)
     registered = processes.list_all(session)
     unfetched = {each.prefix: each.oldest_unfetched for each in consumers.list_all(session, now)}
@@ -60,6 +72,8 @@ def read(session: Session, now: datetime) -> Figures:
         oldest_report=_age(reported, queries.database_time(session)),
         oldest_unfetched=_age(_unfetched(session, unfetched.values()), now),
         oldest_unnumbered=_age(feed.oldest_unnumbered(session), now),
+        erasures_waiting=_count(session, erasures.where(unacknowledged.IS_WAITING)),
+        oldest_erasure=_age(session.scalar(first_erased.where(unacknowledged.IS_WAITING)), now),
         unfetched_by={name: _age(at, now) for name, at in unfetched.items()},
     )
 

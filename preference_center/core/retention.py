@@ -9,7 +9,14 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import bounce_rule, feed, idempotency, request_limits
+from preference_center.core import (
+    bounce_rule,
+    feed,
+    idempotency,
+    missed_erasures,
+    request_limits,
+    unacknowledged,
+)
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
 from preference_center.core.webhooks import TEST_SEQ
@@ -30,6 +37,7 @@ from preference_center.store.tables import (
     Reason,
     SignUpHour,
     SignUpRow,
+    UnacknowledgedErasure,
     WebhookDelivery,
 )
 
@@ -92,6 +100,11 @@ def _delete(session: Session, table: type[Base], wanted: Condition) -> int:
 def _delete_events(session: Session, _keep: Retention, now: datetime) -> int:
     # Read first: `is_expired` reads the coordinator's table in a statement for all other servers.
     return _delete(session, EventRow, EventRow.position <= feed.first_position(session, now))
+
+
+def _end_waiting(session: Session, _keep: Retention, now: datetime) -> int:
+    found = unacknowledged.waiting(session, now, unacknowledged.is_overdue(now))
+    return len(unacknowledged.settle(session, found, now)) if found else 0
 
 
 def _batch(session: Session, table: type[Base], wanted: Condition) -> Condition:
@@ -227,4 +240,14 @@ STEPS = (
         lambda _keep, now: SignUpHour.hour <= now - request_limits.HOURS_KEPT,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
+    Step(
+        "addresses of erased subscribers",
+        _end_waiting,
+        lambda _keep, now: [and_(unacknowledged.IS_WAITING, unacknowledged.is_overdue(now))],
+    ),
+    _deletion(
+        "missed erasures",
+        UnacknowledgedErasure,
+        lambda _keep, now: missed_erasures.is_expired(now),
+    ),
 )

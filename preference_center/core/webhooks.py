@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
@@ -96,6 +97,16 @@ def list_all(session: Session) -> list[Webhook]:
         .order_by(WebhookRow.created_at, WebhookRow.id)
     )
     return [_webhook(*row) for row in session.execute(statement)]
+
+
+def receivers(session: Session, event: EventName) -> list[tuple[str, UUID, int]]:
+    """Return the name, the id and the position of each webhook that gets an event."""
+    rows = session.scalars(select(WebhookRow).order_by(WebhookRow.created_at, WebhookRow.id))
+    return [
+        (f"webhook {row.id} ({urlsplit(row.url).hostname})", row.id, row.position)
+        for row in rows
+        if not row.event_names or event in row.event_names.split()
+    ]
 
 
 def get(session: Session, webhook_id: UUID) -> Webhook:

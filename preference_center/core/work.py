@@ -104,8 +104,10 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
 
     Call it last, since it also deletes what earlier changes of the same transaction have written.
     """
-    erased = {each.subscriber.subscriber_id: each.erased_domain for each in drafts}
-    domains = {key: domain for key, domain in erased.items() if domain is not None}
+    erased = {each.subscriber.subscriber_id: each.erased_email for each in drafts}
+    domains = {
+        key: domain_hold.domain_of(email) for key, email in erased.items() if email is not None
+    }
     if not domains:
         return
     for table in _DELETED_BY_ERASURE:

@@ -1,10 +1,11 @@
 """Warn staff by email, at ALERTS_TO.
 
-They are told of programs that do not learn of unsubscribes, and of too many sign-ups.
+They are told of programs that do not learn of changes, and of too many sign-ups.
 """
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -14,8 +15,14 @@ from threading import Event
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.core import consumers, request_limits, webhook_warnings
+from preference_center.core import (
+    consumers,
+    missed_erasures,
+    request_limits,
+    webhook_warnings,
+)
 from preference_center.core.consumers import ReadingKey
+from preference_center.core.unacknowledged import BATCH_SIZE, HELD_FOR
 from preference_center.core.webhooks import Webhook
 from preference_center.outbound.transport import DeliveryError, Transport
 from preference_center.settings.settings import Settings
@@ -48,6 +55,17 @@ let everything be posted that was not accepted:
     POST {url}/api/v1/webhooks/{id}/replay
 
 If it is no longer used, delete the webhook.
+"""
+
+_MISSED = """\
+These programs have not acknowledged within {days} days that subscribers of
+{url} were erased. They may still keep data about them:
+
+{programs}
+
+The addresses are deleted here. The ids of the subscribers are listed by:
+
+    preference-center erasures
 """
 
 
@@ -87,6 +105,7 @@ class Alerts:
             late = consumers.take_late(session, self.clock())
             failing = webhook_warnings.take(session, self.clock())
             held = request_limits.take_warning(session, self.clock())
+        missed = self._take_missed()
         for each in late:
             self._send("Unsubscribes are not fetched", self._text(each))
         for webhook in failing:
@@ -94,6 +113,20 @@ class Alerts:
         if held:
             text = _SIGN_UPS.format(held=held, url=self.settings.public_url)
             self._send("Many unknown people sign up", text)
+        if missed:
+            self._send("Erasures were not acknowledged", self._text_of_missed(missed))
+
+    def _take_missed(self) -> Counter[str]:
+        """Return how many erasures each program has missed, and note the warning."""
+        now, counts = self.clock(), Counter[str]()
+        with self.database.reading() as session:
+            more = missed_erasures.is_warning_due(session, now)
+        while more:
+            with self.database.transaction() as session:
+                taken = missed_erasures.take(session, now)
+            counts.update(name for each in taken for name in each.by)
+            more = len(taken) == BATCH_SIZE
+        return counts
 
     def _text(self, behind: ReadingKey) -> str:
         return _BEHIND.format(
@@ -110,6 +143,13 @@ class Alerts:
             url=self.settings.public_url,
             state=webhook.state,
             result=webhook.last_result or "none",
+        )
+
+    def _text_of_missed(self, missed: Mapping[str, int]) -> str:
+        return _MISSED.format(
+            days=HELD_FOR.days,
+            url=self.settings.public_url,
+            programs="\n".join(f"    {name}: {count:,}" for name, count in missed.items()),
         )
 
     def _send(self, subject: str, text: str) -> None:

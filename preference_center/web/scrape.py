@@ -96,6 +96,16 @@ class DatabaseMetrics(Collector):
             "Age of the oldest event that is not in the feed yet; 0 if there is none.",
             figures.oldest_unnumbered.total_seconds(),
         )
+        yield _gauge(
+            "erasures_waiting",
+            "Erasures that a consumer has not acknowledged, counted up to 100,000.",
+            figures.erasures_waiting,
+        )
+        yield _gauge(
+            "erasures_waiting_seconds",
+            "Age of the oldest erasure that a consumer has not acknowledged; 0 if there is none.",
+            figures.oldest_erasure.total_seconds(),
+        )
         yield _by_consumer(figures.unfetched_by)
 
     def _read_in_time(self) -> Figures | None:

@@ -26,12 +26,13 @@ NAME = re.compile(r"preference_center_\w+")
 # Metrics without an alert: an alert on another metric fires for the same reason.
 WITHOUT_ALERT = {
     "preference_center_commit_batch_size",
+    "preference_center_erasures_waiting",
     "preference_center_outbox_pending",
     "preference_center_serving_processes",
 }
 
 NONE = timedelta(0)
-FIGURES = Figures(0, NONE, 0, 0, NONE, NONE, NONE, {"pc_live_abcd": NONE})
+FIGURES = Figures(0, NONE, 0, 0, NONE, NONE, NONE, 0, NONE, {"pc_live_abcd": NONE})
 
 
 @pytest.fixture

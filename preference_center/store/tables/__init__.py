@@ -9,6 +9,7 @@ from preference_center.store.tables.feed import (
     EventRow,
     Feed,
     FeedDay,
+    UnacknowledgedErasure,
 )
 from preference_center.store.tables.inbound import (
     BounceCount,
@@ -90,6 +91,7 @@ __all__ = [
     "SuppressionRow",
     "Topic",
     "TopicText",
+    "UnacknowledgedErasure",
     "Utc",
     "WebhookDelivery",
     "WebhookRow",

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, text
+from sqlalchemy import BigInteger, ForeignKey, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.api_vocab import STOPS, EventName
@@ -52,12 +52,35 @@ class FeedDay(Base):
 class Consumer(Base):
     """The position up to which a program has fetched the feed with an API key, and since when.
 
-    `warned_at` is when staff were last told by email that the program is behind.
+    `acknowledged` is the position that its newest request has asked to go on from. `warned_at` is
+    when staff were last told by email that the program is behind.
     """
 
     __tablename__ = "consumers"
 
     api_key: Mapped[UUID] = mapped_column(primary_key=True)
+    acknowledged: Mapped[int] = mapped_column(BigInteger)
     position: Mapped[int] = mapped_column(BigInteger)
     fetched_at: Mapped[datetime]
+    warned_at: Mapped[datetime | None]
+
+
+class UnacknowledgedErasure(Base):
+    """An erasure that some readers of the feed or webhooks have not acknowledged.
+
+    `seq` is the number of its ledger row. `email` is the address, encrypted, while it is held for
+    them. `missed_by` are the names, as JSON, of those that had not acknowledged it at `missed_at`.
+    `warned_at` is when staff were told so by email.
+    """
+
+    __tablename__ = "unacknowledged_erasures"
+
+    subscriber_id: Mapped[UUID] = mapped_column(
+        ForeignKey("subscribers.subscriber_id"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    erased_at: Mapped[datetime]
+    email: Mapped[str | None]
+    missed_by: Mapped[str | None]
+    missed_at: Mapped[datetime | None]
     warned_at: Mapped[datetime | None]

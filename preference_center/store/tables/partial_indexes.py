@@ -8,7 +8,12 @@ from typing import Any
 from sqlalchemy import Index, TextClause, text
 
 from preference_center.store.tables.base import Base
-from preference_center.store.tables.feed import STOPPED, UNNUMBERED, EventRow
+from preference_center.store.tables.feed import (
+    STOPPED,
+    UNNUMBERED,
+    EventRow,
+    UnacknowledgedErasure,
+)
 from preference_center.store.tables.inbound import FailedMailing
 from preference_center.store.tables.sending import FAILED, UNSETTLED, OutboxRow
 from preference_center.store.tables.subscribers import UNSUBSCRIBED, LedgerRow
@@ -28,6 +33,8 @@ _index("ix_failed_mailings_ended", _ended, FailedMailing.ended_domain, FailedMai
 _index("ix_ledger_unsubscribed", UNSUBSCRIBED, LedgerRow.topic, LedgerRow.recorded_at)
 _index("ix_outbox_due", UNSETTLED, OutboxRow.due_at)
 _index("ix_outbox_failed", FAILED, OutboxRow.settled_at)
+_waiting = text("missed_at IS NULL")
+_index("ix_unacknowledged_erasures_waiting", _waiting, UnacknowledgedErasure.erased_at)
 _pending = text("state = 'pending'")
 _key = (OutboxRow.subscriber_id, OutboxRow.kind, OutboxRow.topic)
 _index("uq_outbox_pending", _pending, *_key, unique=True)

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from preference_center.core import consumers, feed
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope, EventName
+from preference_center.core.consumers import Progress
 from preference_center.core.errors import CursorExpiredError
 from preference_center.core.feed import FeedEvent
 from preference_center.core.vocab import Source
@@ -86,8 +87,9 @@ class EventList(Model):
 def list_events(call: Call, query: EventQuery) -> Answer:
     """Read the feed of events.
 
-    Each event is there once, in an order that never changes. A cursor that is older than 30 days
-    gets 410: then export preferences and suppressions, and go on with the `cursor` of the problem.
+    Each event is there once, in an order that never changes. A cursor acknowledges the events
+    before it. One that is older than 30 days gets 410: then export preferences and suppressions,
+    and go on with the `cursor` of the problem.
     """
     if call.key.kind is ApiKeyKind.TEST:
         raise Problem(ProblemKind.TEST_KEY)
@@ -99,7 +101,7 @@ def list_events(call: Call, query: EventQuery) -> Answer:
         if waits:
             _waiting.release()
     reached = events[-1].position if events else start
-    _note_fetched(call, reached)
+    _note_progress(call, Progress(acknowledged=start, fetched=reached))
     cursor = cursor_of(reached)
     url = f"{call.app.settings.public_url}{PREFIX}/events?after={cursor}"
     headers = {"Link": f'<{url}>; rel="next"'}
@@ -140,12 +142,12 @@ def _read(call: Call, start: int, limit: int, wait: float) -> list[FeedEvent]:
         time.sleep(min(_POLL_SECONDS, left))
 
 
-def _note_fetched(call: Call, position: int) -> None:
+def _note_progress(call: Call, progress: Progress) -> None:
     """Record how far this key has read. The answer to a HEAD request has no events."""
     if request.method != "GET":
         return
     with call.app.database.reading() as session:
-        known = consumers.fetched_position(session, call.key.id)
-    if known != position:
+        known = consumers.progress(session, call.key.id)
+    if known != progress:
         with call.app.database.transaction() as session:
-            consumers.note_fetched(session, call.key.id, position, call.now)
+            consumers.note_progress(session, call.key.id, progress, call.now)

@@ -1,11 +1,12 @@
 """`/subscribers/{id}/unsubscribe` and `/erase`: for any id, also one that is not on record."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from preference_center.core import erasure, on_behalf
+from preference_center.core import erasure, on_behalf, unacknowledged
 from preference_center.core.api_vocab import ApiScope
 from preference_center.core.change import Target
 from preference_center.core.on_behalf import StopOnBehalf
@@ -52,6 +53,13 @@ class ErasedBody(Model):
 
     id: UUID
     erased: bool
+    waits_until: Annotated[
+        datetime | None,
+        Field(
+            description="Until when, at most, it waits for webhooks and readers of the feed to "
+            "acknowledge the erasure; null if it does not wait."
+        ),
+    ]
 
 
 @routes.add(
@@ -80,8 +88,12 @@ def unsubscribe(call: Call, subscriber_id: UUID, body: UnsubscribeBody) -> Answe
 def erase(call: Call, subscriber_id: UUID) -> ErasedBody:
     """Erase a subscriber permanently.
 
-    The id and a suppression stay, so that no import makes the address receive email again.
+    The id and a suppression stay, so that no import makes the address receive email again. The
+    address is held, encrypted, until every webhook and every reader of the feed has acknowledged
+    the erasure, for 7 days at most; `GET /subscribers/{id}` shows it.
     """
     test_keys.require_reserved_ids(call, [subscriber_id])
     erased = erasure.erase(call.session, [subscriber_id], Source.API, call.now)
-    return ErasedBody(id=subscriber_id, erased=bool(erased))
+    held = unacknowledged.find(call.session, subscriber_id, call.now)
+    waits_until = held.until if held is not None else None
+    return ErasedBody(id=subscriber_id, erased=bool(erased), waits_until=waits_until)

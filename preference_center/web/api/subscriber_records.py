@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from preference_center.core import preferences, topics
+from preference_center.core import preferences, topics, unacknowledged
 from preference_center.core import subscribers as people
 from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import Frequency, Scope, Source, Status
@@ -53,6 +53,36 @@ class SubscriberBody(Model):
     erased_at: datetime | None
     topics: dict[str, SubscriptionBody]
     suppressions: list[SubscriberSuppressionBody]
+
+
+class ErasingBody(Model):
+    """The address of a subscriber who is being erased.
+
+    It is held until every webhook and every reader of the feed has acknowledged the erasure, until
+    `waits_until` at most. It is null if it was not known.
+    """
+
+    email: str | None
+    waits_until: datetime
+
+
+class ShownSubscriberBody(SubscriberBody):
+    """A subscriber, and what is held of one who is being erased."""
+
+    erasing: ErasingBody | None
+
+
+def show(
+    session: Session, subscriber_id: UUID, now: datetime
+) -> tuple[ShownSubscriberBody, dict[str, str]]:
+    """Return what `read` returns, with the address of a subscriber who is being erased.
+
+    Nothing else shows it. No answer that is stored may contain it.
+    """
+    body, headers = read(session, subscriber_id)
+    held = unacknowledged.find(session, subscriber_id, now)
+    erasing = ErasingBody(email=held.email, waits_until=held.until) if held is not None else None
+    return ShownSubscriberBody(**dict(body), erasing=erasing), headers
 
 
 def read(session: Session, subscriber_id: UUID) -> tuple[SubscriberBody, dict[str, str]]:

@@ -17,7 +17,7 @@ from preference_center.web.api.models import MAX_EMAIL_LENGTH, Email, LanguageTa
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Answer, Call, Routes, Uses
 from preference_center.web.api.statements import StatementBody
-from preference_center.web.api.subscriber_records import SubscriberBody
+from preference_center.web.api.subscriber_records import ShownSubscriberBody, SubscriberBody
 
 routes = Routes()
 
@@ -92,7 +92,7 @@ class SavedBody(Model):
     "/subscribers/<uuid:subscriber_id>",
     ApiScope.SUBSCRIBERS_READ,
     Uses.READING,
-    answers=SubscriberBody,
+    answers=ShownSubscriberBody,
     problems=(ProblemKind.UNKNOWN_SUBSCRIBER, ProblemKind.TEST_KEY),
 )
 def show_subscriber(call: Call, subscriber_id: UUID) -> Answer:
@@ -101,7 +101,8 @@ def show_subscriber(call: Call, subscriber_id: UUID) -> Answer:
     `ETag` is the version of what they get, for `If-Match`.
     """
     test_keys.require_reserved_ids(call, [subscriber_id])
-    return _shown(call, subscriber_id)
+    record, headers = subscriber_records.show(call.session, subscriber_id, call.now)
+    return Answer(record, headers=headers)
 
 
 @routes.add(
@@ -118,7 +119,8 @@ def look_up_subscriber(call: Call, body: LookupBody) -> Answer:
     If the address is not on record, the problem has its subscriber `id`, which can be unsubscribed.
     """
     subscriber_id, _ = test_keys.identify(call, body.email)
-    return _shown(call, subscriber_id)
+    record, headers = subscriber_records.read(call.session, subscriber_id)
+    return Answer(record, headers=headers)
 
 
 @routes.add(
@@ -208,11 +210,6 @@ def _saved(call: Call, change: SaveOnBehalf, pointer: str) -> Answer | Problem:
     record, headers = subscriber_records.read(call.session, change.subscriber_id)
     body = SavedBody(subscriber=record, outcomes=outcomes)
     return Answer(body, headers=headers, about=change.subscriber_id)
-
-
-def _shown(call: Call, subscriber_id: UUID) -> Answer:
-    record, headers = subscriber_records.read(call.session, subscriber_id)
-    return Answer(record, headers=headers)
 
 
 def _versions() -> Collection[str] | None:

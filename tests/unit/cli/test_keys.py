@@ -2,8 +2,8 @@
 
 import pytest
 
-from preference_center.core import webhooks
-from preference_center.core.vocab import KeyKind
+from preference_center.core import erasure, unacknowledged, webhooks
+from preference_center.core.vocab import KeyKind, Source
 from preference_center.store import Database, keys
 from tests.support import make, processes
 from tests.support.command import run, run_ok
@@ -146,6 +146,22 @@ def test_secrets_of_webhooks_outlive_the_key_that_was_replaced(
     with newest.transaction() as session:
         row = webhooks.lock(session, webhook.id)
         assert webhooks.secrets_of(session, row, make.NOW) == [secret]
+    newest.close()
+
+
+def test_addresses_that_are_held_outlive_the_key_that_was_replaced(
+    filled: str, database: Database
+) -> None:
+    with database.transaction() as session:
+        webhooks.add(session, "https://example.org/", [], make.NOW)
+        make.subscriber(session, "eve@example.org")
+        erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
+    run_ok(filled, "keys", "rotate", SERVER_KEYS=f"{make.SERVER_KEY},{OTHER}")
+    newest = make.database(filled, server_keys=(OTHER,))
+    with newest.reading() as session:
+        held = unacknowledged.find(session, make.id_of("eve@example.org"), make.NOW)
+    assert held is not None
+    assert held.email == "eve@example.org"
     newest.close()
 
 

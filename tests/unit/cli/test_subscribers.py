@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, update
 
-from preference_center.core import subscribers
+from preference_center.core import subscribers, webhooks
 from preference_center.links.addresses import fingerprint
 from preference_center.store import Database
 from preference_center.store.tables import LedgerRow
@@ -70,6 +70,19 @@ def test_erase_refuses_anything_but_an_address_or_an_id(database_url: str) -> No
     result = run(database_url, "erase", "ada")
     assert result.exit_code == 2
     assert "neither an address nor a subscriber id" in result.stderr
+
+
+def test_erase_says_that_the_address_is_held(database: Database, database_url: str) -> None:
+    add_unsubscribed(database)
+    with database.transaction() as session:
+        webhooks.add(session, "https://hooks.example.org/", [], make.NOW)
+    output = run_ok(database_url, "erase", "ada@example.org")
+    assert output == (
+        "Erased.\n"
+        "The address is held, encrypted, until all webhooks and readers of the feed have "
+        "acknowledged it, for 7 days at most.\n"
+    )
+    assert "held" not in run_ok(database_url, "erase", "eve@example.org")
 
 
 def test_an_erased_subscriber_stays_suppressed_after_an_import(database_url: str) -> None:

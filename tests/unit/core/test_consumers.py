@@ -7,6 +7,7 @@ import pytest
 
 from preference_center.core import api_keys, consumers, feed, monitoring
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.consumers import Progress
 from preference_center.core.monitoring import Figures
 from preference_center.core.vocab import Frequency
 from preference_center.store import Database
@@ -31,8 +32,13 @@ def fetch(database: Database, position: int, **fields: datetime) -> tuple[UUID, 
     with database.transaction() as session:
         scopes = [ApiScope.EVENTS]
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, scopes, make.NOW, **fields)
-        consumers.note_fetched(session, key.id, position, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, position), make.NOW)
         return key.id, key.prefix
+
+
+def acknowledged(database: Database) -> list[tuple[str, int]]:
+    with database.reading() as session:
+        return consumers.acknowledged(session, make.NOW)
 
 
 def figures(database: Database, now: datetime = make.NOW + 5 * HOUR) -> Figures:
@@ -51,8 +57,8 @@ def test_the_oldest_unsubscribe_after_the_position_has_an_age(
 def test_the_position_is_the_last_one(database: Database) -> None:
     key, prefix = fetch(database, 3)
     with database.transaction() as session:
-        consumers.note_fetched(session, key, 1, make.NOW)
-        assert consumers.fetched_position(session, key) == 1
+        consumers.note_progress(session, key, Progress(0, 1), make.NOW)
+        assert consumers.progress(session, key) == Progress(0, 1)
     assert figures(database).unfetched_by == {prefix: 4 * HOUR}
 
 
@@ -88,3 +94,14 @@ def test_what_a_reader_has_fetched_is_fetched(database: Database) -> None:
     with database.transaction() as session:
         make.unsubscribe(session, slug=None, at=make.NOW + 2 * HOUR)
     assert figures(database).oldest_unfetched == 3 * HOUR
+
+
+def test_what_was_fetched_is_acknowledged_only_when_the_reader_goes_on(database: Database) -> None:
+    key, prefix = fetch(database, 3)
+    assert acknowledged(database) == [(f"API key {prefix} (crm)", 0)]
+    with database.transaction() as session:
+        consumers.note_progress(session, key, Progress(3, 3), make.NOW)
+    assert acknowledged(database) == [(f"API key {prefix} (crm)", 3)]
+    with database.transaction() as session:
+        api_keys.revoke(session, prefix, make.NOW)
+    assert acknowledged(database) == []

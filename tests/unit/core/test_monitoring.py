@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import update
 
-from preference_center.core import monitoring, processes
+from preference_center.core import erasure, monitoring, processes, unacknowledged, webhooks
 from preference_center.core.monitoring import Figures
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import OutboxState
+from preference_center.core.vocab import OutboxState, Source
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow, ServingProcess
 from preference_center.util.clock import utc_now
@@ -76,3 +76,19 @@ def test_the_process_that_reported_first_counts(database: Database) -> None:
 
 def test_the_oldest_unsubscribe_has_an_age(database: Database) -> None:
     assert read(database, make.NOW + timedelta(hours=30)).oldest_unfetched == timedelta(hours=30)
+
+
+def test_erasures_that_wait_are_counted(database: Database) -> None:
+    with database.transaction() as session:
+        webhooks.add(session, "https://hooks.example.org/", [], make.NOW)
+        for number in range(3):
+            person, at = make.id_of(f"{number}@example.org"), make.NOW + number * DELAY
+            erasure.erase(session, [person], Source.CLI, at)
+    now = make.NOW + unacknowledged.HELD_FOR
+    found = read(database, now)
+    assert (found.erasures_waiting, found.oldest_erasure) == (3, unacknowledged.HELD_FOR)
+    with database.transaction() as session:
+        over = [each for each in unacknowledged.waiting(session, now) if each.is_over(now)]
+        unacknowledged.settle(session, over, now)
+    found = read(database, now)
+    assert (found.erasures_waiting, found.oldest_erasure) == (2, now - make.NOW - DELAY)

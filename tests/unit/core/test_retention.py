@@ -11,19 +11,24 @@ from preference_center.core import (
     api_keys,
     audience,
     bounces,
+    consumers,
     dedup,
+    erasure,
     idempotency,
+    missed_erasures,
     outbox,
     quarantine,
     reasons,
     retention,
     topics,
+    unacknowledged,
 )
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.retention import Retention
-from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode
+from preference_center.core.vocab import Frequency, OutboxKind, OutboxState, ReasonCode, Source
 from preference_center.store import Database
 from preference_center.store.tables import (
     AnonymizedReason,
@@ -255,7 +260,7 @@ def test_each_step_runs_in_batches_until_nothing_is_left(
         taken = [make.purge(session, "emails", later) for _ in range(4)]
         assert taken == [3, 3, 1, 0]
         due = retention.due(session, KEEP, later)
-        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 0, 0, 1, 0]
+        assert list(due.values()) == [0, 7, 7, 7, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]
         assert _run_all_steps(session, later) == due
         assert session.query(AnonymizedReason).filter_by(note="", campaign="2026-47").count() == 7
         assert session.query(LedgerRow).count() == 14
@@ -315,3 +320,41 @@ def test_claim_counts_are_deleted_after_two_weeks(database: Database) -> None:
         assert make.purge(session, "claim counts", make.NOW + 14 * DAY) == 0
         assert make.purge(session, "claim counts", make.NOW + 15 * DAY) == 1
         assert session.query(ClaimCount).count() == 0
+
+
+HOLDING, MISSED = "addresses of erased subscribers", "missed erasures"
+
+
+def _erase(session: Session) -> None:
+    """Erase two people, whom a program that reads the feed does not get to know."""
+    key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
+    consumers.note_progress(session, key.id, Progress(0, 0), make.NOW)
+    emails = ("ada@example.org", "bob@example.org")
+    erasure.erase(session, map(make.id_of, emails), Source.CLI, make.NOW)
+
+
+def test_an_address_is_held_for_a_week_and_what_was_missed_for_ninety_days(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        _erase(session)
+        assert make.purge(session, HOLDING, make.NOW + 7 * DAY - SECOND) == 0
+        assert make.purge(session, HOLDING, make.NOW + 7 * DAY) == 2
+        assert make.purge(session, HOLDING, make.NOW + 8 * DAY) == 0
+        assert len(missed_erasures.read(session)) == 2
+        assert make.purge(session, MISSED, make.NOW + 97 * DAY - SECOND) == 0
+        assert make.purge(session, MISSED, make.NOW + 97 * DAY) == 2
+        assert missed_erasures.read(session) == []
+
+
+def test_erasures_are_purged_in_batches(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (retention, unacknowledged):
+        monkeypatch.setattr(module, "BATCH_SIZE", 1)
+    with database.transaction() as session:
+        _erase(session)
+        for step, days in ((HOLDING, 7), (MISSED, 97)):
+            now = make.NOW + days * DAY
+            assert retention.due(session, KEEP, now)[step] == 2
+            assert [make.purge(session, step, now) for _ in range(3)] == [1, 1, 0]

@@ -6,9 +6,22 @@ from threading import Event
 
 import pytest
 
-from preference_center.core import api_keys, consumers, feed, request_limits, webhooks
+from preference_center.core import (
+    api_keys,
+    consumers,
+    erasure,
+    feed,
+    request_limits,
+    webhooks,
+)
+from preference_center.core import missed_erasures as core_missed
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope, WebhookState
+from preference_center.core.consumers import Progress
+from preference_center.core.unacknowledged import HELD_FOR
+from preference_center.core.vocab import Source
+from preference_center.outbound import alerts
 from preference_center.outbound.alerts import Alerts
+from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.transport import TemporaryError
 from preference_center.store import Database
 from tests.support import make
@@ -24,7 +37,7 @@ def mailer(database: Database) -> Mailer:
         make.unsubscribe(session)
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
-        consumers.note_fetched(session, key.id, 0, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 0), make.NOW)
     return Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
 
 
@@ -53,7 +66,7 @@ def test_a_warning_names_the_key_and_the_time(mailer: Mailer) -> None:
 def test_what_was_fetched_causes_no_warning(mailer: Mailer) -> None:
     with mailer.database.transaction() as session:
         (key,) = consumers.list_all(session, make.NOW)
-        consumers.note_fetched(session, key.id, 1, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 1), make.NOW)
     assert warned(mailer, 30) == []
 
 
@@ -61,7 +74,7 @@ def test_fetching_again_does_not_repeat_a_warning(mailer: Mailer) -> None:
     assert len(warned(mailer, 30)) == 1
     with mailer.database.transaction() as session:
         (key,) = consumers.list_all(session, make.NOW)
-        consumers.note_fetched(session, key.id, 0, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 0), make.NOW)
     assert len(warned(mailer, 31)) == 1
 
 
@@ -138,3 +151,43 @@ def test_a_usual_number_of_sign_ups_causes_no_warning(database: Database) -> Non
     with database.transaction() as session:
         assert request_limits.take_hourly(session, make.NOW, 2)
     assert warned(mailer, 1) == []
+
+
+def missed_erasures(mailer: Mailer, hours: float) -> list[str]:
+    """Return the texts of all warnings of missed erasures, after looking for more."""
+    found = warned(mailer, hours)
+    return [str(each.get_content()) for each in found if "Erasures" in each["Subject"]]
+
+
+def erase_unnoticed(mailer: Mailer, *emails: str, hours: float = 0) -> None:
+    """Erase people, and let the consumers miss it."""
+    at = make.NOW + hours * HOUR
+    with mailer.database.transaction() as session:
+        erasure.erase(session, map(make.id_of, emails), Source.CLI, at)
+    Erasures(mailer.database, lambda: at + HELD_FOR).settle()
+
+
+def test_missed_erasures_cause_one_warning_a_day(mailer: Mailer) -> None:
+    with mailer.database.transaction() as session:
+        webhooks.add(session, "https://hooks.example.org/?token=7", [], make.NOW)
+    erase_unnoticed(mailer, "ada@example.org", "bob@example.org")
+    (text,) = missed_erasures(mailer, 7 * 24)
+    assert "(crm): 2\n" in text
+    assert "(hooks.example.org): 2\n" in text
+    assert "token" not in text
+    assert "ada" not in text
+    erase_unnoticed(mailer, "eve@example.org", hours=1)
+    assert len(missed_erasures(mailer, 7 * 24 + 23.9)) == 1
+    (_, text) = missed_erasures(mailer, 8 * 24)
+    assert "(crm): 1\n" in text
+    assert len(missed_erasures(mailer, 10 * 24)) == 2
+
+
+def test_many_missed_erasures_are_in_one_warning(
+    mailer: Mailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (alerts, core_missed):
+        monkeypatch.setattr(module, "BATCH_SIZE", 2)
+    erase_unnoticed(mailer, *(f"person-{number}@example.org" for number in range(5)))
+    (text,) = missed_erasures(mailer, 7 * 24)
+    assert "(crm): 5\n" in text

@@ -356,7 +356,9 @@ def test_values_are_parsed(tmp_path: Path) -> None:
 
 
 def test_a_retention_is_a_number_of_days() -> None:
-    settings = read_settings(make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="33"))
+    settings = read_settings(
+        make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="33")
+    )
     assert (settings.claim_retention, settings.outbox_retention) == (
         timedelta(days=31),
         timedelta(days=33),

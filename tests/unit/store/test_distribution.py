@@ -14,13 +14,17 @@ from preference_center.core import (
     after_leaving,
     audience,
     erasure,
+    feed,
+    missed_erasures,
     monitoring,
     reasons,
     recovery,
     report,
     retention,
     topics,
+    unacknowledged,
     verification,
+    webhooks,
 )
 from preference_center.core.api_vocab import ReportBy
 from preference_center.core.apply import apply
@@ -39,6 +43,7 @@ from preference_center.data.imports import Import
 from preference_center.data.replay import Replay
 from preference_center.data.tabular import read_csv, read_json_lines
 from preference_center.inbound import spool_replay
+from preference_center.outbound.erasures import Erasures
 from preference_center.store import Database, SchemaError
 from preference_center.store.distribute import REFERENCE_TABLES, plan
 from preference_center.store.tables import Base
@@ -190,7 +195,22 @@ def _purge(database: Database) -> None:
 
 def _erase(database: Database) -> None:
     with database.transaction() as session:
-        assert erasure.erase(session, IDS, Source.CLI, make.NOW) == len(IDS)
+        webhooks.add(session, "https://hooks.example.org/", [], make.NOW)
+        assert erasure.erase(session, IDS[1:], Source.CLI, make.NOW) == len(IDS) - 1
+        feed.number(session, make.NOW)
+    with database.transaction() as session:
+        assert unacknowledged.encrypt_again(session) is None
+        assert unacknowledged.find(session, IDS[1], make.NOW) is not None
+    later = make.NOW + unacknowledged.HELD_FOR
+    Erasures(database, lambda: later).settle()
+    with database.transaction() as session:
+        assert len(missed_erasures.take(session, later)) == len(IDS) - 1
+        for each in webhooks.list_all(session):
+            erasure.erase(session, IDS[:1], Source.CLI, make.NOW)
+            webhooks.remove(session, each.id)
+    Erasures(database, lambda: make.NOW).settle()
+    with database.reading() as session:
+        assert unacknowledged.find(session, IDS[0], make.NOW) is None
 
 
 def _replay_spool(database: Database) -> None:

@@ -33,6 +33,7 @@ from preference_center.core import (
     campaigns,
     consumers,
     dedup,
+    erasure,
     feed,
     fetches,
     idempotency,
@@ -48,10 +49,11 @@ from preference_center.core import (
 )
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.campaigns import Campaign
+from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.processes import Process, Waiting
-from preference_center.core.vocab import FetchKind, ReasonCode
+from preference_center.core.vocab import FetchKind, ReasonCode, Source
 from preference_center.store import Database, KeyCheckError, SchemaError
 from preference_center.store import upgrade as upgrades
 from preference_center.store.schema import check_schema
@@ -199,9 +201,10 @@ def _fill(database: Database) -> None:
         fetches.record(session, FetchKind.AUDIENCE, "offers", make.NOW)
         feed.number(session, make.NOW)
         key, _ = api_keys.create(session, "crm", ApiKeyKind.LIVE, [ApiScope.EVENTS], make.NOW)
-        consumers.note_fetched(session, key.id, 1, make.NOW)
+        consumers.note_progress(session, key.id, Progress(0, 1), make.NOW)
         webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
         webhooks.send_test(session, webhook.id, make.NOW)
+        erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         signing_up.request(session, "eve@example.org", wording="Email me.")
         request_limits.take_hourly(session, make.NOW, 1)
@@ -281,7 +284,7 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
         "extra"
     }
     with database.reading() as session:
-        assert list(verification.verify(session)) == [None] * 4
+        assert list(verification.verify(session)) == [None] * 5
 
 
 def test_a_failed_upgrade_changes_nothing(

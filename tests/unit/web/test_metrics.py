@@ -156,6 +156,7 @@ def test_the_database_is_read(measured: Site) -> None:
     found = values(measured)
     assert found["database_up", ()] == 1
     assert found["outbox_pending", ()] == 1
+    assert (found["erasures_waiting", ()], found["erasures_waiting_seconds", ()]) == (0, 0)
 
 
 def test_without_a_database_its_figures_are_absent(measured: Site) -> None:

@@ -48,6 +48,7 @@ def upgrade() -> None:
     _create_subscriptions()
     _create_suppressions()
     _create_topic_texts()
+    _create_unacknowledged_erasures()
     _create_webhook_deliveries()
 
 
@@ -184,6 +185,7 @@ def _create_consumers() -> None:
     op.create_table(
         "consumers",
         sa.Column("api_key", sa.Uuid(), nullable=False),
+        sa.Column("acknowledged", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("fetched_at", TIME, nullable=False),
         sa.Column("warned_at", TIME, nullable=True),
@@ -790,6 +792,32 @@ def _create_webhooks() -> None:
         _one_of("webhooks", "state", "active", "paused", "disabled"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
         sa.UniqueConstraint("url", name=op.f("uq_webhooks_url")),
+    )
+
+
+def _create_unacknowledged_erasures() -> None:
+    op.create_table(
+        "unacknowledged_erasures",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("erased_at", TIME, nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("missed_by", sa.Text(), nullable=True),
+        sa.Column("missed_at", TIME, nullable=True),
+        sa.Column("warned_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_unacknowledged_erasures_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "seq", name=op.f("pk_unacknowledged_erasures")),
+    )
+    op.create_index(
+        op.f("ix_unacknowledged_erasures_waiting"),
+        "unacknowledged_erasures",
+        ["erased_at"],
+        postgresql_where=sa.text("missed_at IS NULL"),
+        sqlite_where=sa.text("missed_at IS NULL"),
     )
 
 

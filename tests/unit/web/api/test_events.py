@@ -207,6 +207,15 @@ def test_what_was_sent_is_fetched(site: Site) -> None:
     assert unfetched(site) == [None]
 
 
+def test_a_cursor_acknowledges_what_is_before_it(site: Site) -> None:
+    unsubscribe(site, 2)
+    api = Api(site)
+    for query, expected in (("limit=1", 0), ("after=0000000000000001", 1), ("after=latest", 2)):
+        answer(api, f"/events?{query}")
+        with site.database.reading() as session:
+            assert [each for _, each in consumers.acknowledged(session, site.now)] == [expected]
+
+
 def test_a_program_that_reads_again_has_not_fetched_the_rest(site: Site) -> None:
     unsubscribe(site, 2)
     api = Api(site)
