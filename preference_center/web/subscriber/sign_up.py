@@ -49,8 +49,8 @@ def submit() -> Response | str | tuple[str, int]:
     _refuse_without_smtp()
     form, known, sender = SignUpForm(), _offered(), _sender()
     chosen = [each.slug for each in known if each.slug in form.topics]
-    if problem := _problem(form, chosen):
-        return _page(known, form, problem=problem), 400
+    if problems := _problems(form, chosen):
+        return _page(known, form, problems), 400
     if sender is _Sender.OTHER:
         return _page(known, form, is_foreign=True)
     if not services().limits.hit(request.remote_addr or ""):
@@ -70,11 +70,10 @@ def sent() -> str:
     return render("subscriber/sign_up_sent.html", language())
 
 
-def _problem(form: SignUpForm, chosen: Sequence[str]) -> str:
-    """Return the name of the first field that is wrong, or ""."""
-    if not form.validate():
-        return "email"
-    return "" if chosen or form.wants_link else "topics"
+def _problems(form: SignUpForm, chosen: Sequence[str]) -> list[str]:
+    """Return the names of the fields that are wrong."""
+    wrong = {"topics": not (chosen or form.wants_link), "email": not form.validate()}
+    return [name for name, is_wrong in wrong.items() if is_wrong]
 
 
 def _request(form: SignUpForm, chosen: Sequence[str], sender: _Sender) -> None:
@@ -133,7 +132,7 @@ def _offered() -> list[Topic]:
 def _page(
     known: Collection[Topic],
     form: SignUpForm | None = None,
-    problem: str = "",
+    problems: Sequence[str] = (),
     *,
     is_foreign: bool = False,
 ) -> str:
@@ -144,7 +143,7 @@ def _page(
         topics=[(each, topics.text(each, locale)) for each in known],
         chosen=form.topics if form is not None else [],
         email=form.address if form is not None else "",
-        problem=problem,
+        problem=problems,
         is_foreign=is_foreign,
         wording=wordings.to_sign_up(locale),
         digest=wordings.digest(wordings.to_sign_up(locale)),

@@ -23,12 +23,13 @@ from preference_center.links.server import Confirm, Receipt, write_confirm, writ
 from preference_center.store import Database
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
-from tests.support import make, processes
+from tests.support import make, processes, signing_up
 
 LANGUAGES = ("en", "de", "ar")
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
+CADENCES = {"weekly-news": "weekly", "product-news": "irregular"}
 LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
 LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
@@ -106,12 +107,13 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 ("weekly-news", "What happened this week, every Friday."),
                 ("product-news", "New things we have built, about once a month."),
             ):
-                make.topic(session, slug, description=about)
+                make.topic(session, slug, description=about, cadence=CADENCES[slug])
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
-            pages |= {**_reduced(session), **_confirms(session)}
+            pages |= {**_reduced(session), **_confirms(session), **_sign_up_links(session)}
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
-        pages["new link"], pages["link sent"] = "/sign-up", "/sign-up/sent"
+        pages["sign up"] = pages["sign up, nothing typed"] = "/sign-up"
+        pages["sign up, sent"] = "/sign-up/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)
@@ -245,6 +247,20 @@ def _reduced(session: Session) -> dict[str, str]:
     mailed = "?said=requested&requested=product-news"
     pages["preferences, mailed"] = pages["preferences, weekly"] + mailed
     return pages
+
+
+def _sign_up_links(session: Session) -> dict[str, str]:
+    at = NOW - timedelta(minutes=9)  # The server's clock is the real one.
+    asked = {
+        "sign-up link": signing_up.request(session, "new@example.org", at=at),
+        "sign-up link, several": signing_up.request(session, "more@example.org", *BOTH, at=at),
+        "sign-up link, over": signing_up.request(session, "over@example.org", at=at),
+        "sign-up link, never": signing_up.request(session, "never@example.org", at=at),
+    }
+    make.unsubscribe(session, "over@example.org")
+    make.unsubscribe(session, "never@example.org", None, Scope.ADDRESS)
+    pages = {name: signing_up.path_of(each) for name, each in asked.items()}
+    return {**pages, "sign-up link, expired": signing_up.link_of(make.id_of(), make.id_of())}
 
 
 def _confirms(session: Session) -> dict[str, str]:

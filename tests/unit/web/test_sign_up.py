@@ -125,6 +125,12 @@ def test_an_error_keeps_what_was_sent(
     assert site.rows() == before
 
 
+def test_every_error_is_named_at_once(site: Site) -> None:
+    page = Page(post(site, email="", topic=""), 400)
+    targets = ("#topics", "#email")
+    assert [each for each in page.links.values() if each.startswith("#")] == [*targets]
+
+
 def _addresses_of_each_state(site: Site) -> list[str]:
     """Return an address in each state that an answer must not reveal."""
     names = ("unknown", "known", "left", "complained", "bounced", "stopped", "erased")
