@@ -29,7 +29,6 @@ LANGUAGES = ("en", "de", "ar")
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
-CADENCES = {"weekly-news": "weekly", "product-news": "irregular"}
 LONG_BRAND = "The Northwind Society for Letters, Lighthouses and Longwinded Correspondence"
 LONG_DOMAIN = f"{'adepartmentwhosenamehasnohyphens.' * 5}example.org"
 LONG_TOPIC = (
@@ -107,7 +106,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 ("weekly-news", "What happened this week, every Friday."),
                 ("product-news", "New things we have built, about once a month."),
             ):
-                make.topic(session, slug, description=about, cadence=CADENCES[slug])
+                make.topic(session, slug, description=about)
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
             pages |= {**_reduced(session), **_confirms(session), **_sign_up_links(session)}
