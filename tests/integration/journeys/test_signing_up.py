@@ -104,8 +104,8 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
             with database.transaction() as session:
                 for slug in ("weekly-news", "offers"):
                     make.topic(session, slug)
-            with processes.serving(settings, port) as base, processes.working(settings):
-                yield Company(base, database, mail, site_port)
+            with processes.serving(settings, port), processes.working(settings):
+                yield Company(f"http://localhost:{port}", database, mail, site_port)
 
 
 def _sign_up(company: Company, page: Page, email: str, topic: str = "Weekly news") -> None:
