@@ -51,17 +51,19 @@ def take(session: Session, mailbox: UUID, now: datetime) -> bool:
 
 
 def is_too_soon(session: Session, subscriber: Subscriber, leased: LeasedEmail) -> bool:
-    """Return True if an address that has complained has had a requested email recently.
+    """Return True if an address has had a requested email since its complaint, and recently.
 
     Of two emails that are sent at the same moment, the older one counts as sent.
     """
-    if complained_at(subscriber) is None:
+    complained = complained_at(subscriber)
+    if complained is None:
         return False
     row = OutboxRow
     others = select(row.id, row.created_at, row.state).where(
         row.subscriber_id == leased.subscriber_id,
         row.id != leased.id,
         row.kind.in_(OPEN_REQUESTS),
+        row.created_at >= complained,
         row.created_at > leased.created_at - AFTER_COMPLAINT,
         row.state.in_((OutboxState.SENT, OutboxState.STARTED)),
     )

@@ -38,7 +38,7 @@ class Company:
         newest = [each for each in self.mail.emails if each.recipients == [email]][-1]
         text = newest.message.get_body(("plain",))
         assert text is not None
-        found = re.search(rf"^{self.base}/c/\S+$", text.get_content(), re.MULTILINE)
+        found = re.search(rf"^{self.base}/c/[^\s#]+", text.get_content(), re.MULTILINE)
         assert found is not None
         return found[0]
 

@@ -66,7 +66,8 @@ def test_a_get_with_the_fields_of_a_form_changes_nothing(used_site: Site) -> Non
         answer = used_site.get(f"{path}?{fields}&was-weekly-news=every")
         assert answer.status_code == 405
     assert used_site.get(f"{receipt(3)}/undo?undo=1").status_code == 200
-    assert used_site.get("/new-link?email=ada@example.org").status_code == 200
+    asked = "email=ada@example.org&topic=weekly-news&page=own"
+    assert used_site.get(f"/sign-up?{asked}").status_code == 200
     assert used_site.rows() == before
 
 

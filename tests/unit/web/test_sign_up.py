@@ -297,6 +297,19 @@ def test_after_a_complaint_an_address_gets_one_email_in_thirty_days(site: Site) 
     assert sent == [1] + [0] * 29 + [1, 0]
 
 
+def test_an_email_from_before_the_complaint_does_not_count(site: Site) -> None:
+    post(site, email=NEW)
+    assert sent_to(site) == [NEW]
+    with site.database.transaction() as session:
+        make.unsubscribe(session, NEW, None, source="complaint", at=make.NOW + timedelta(hours=1))
+    sent = []
+    for hour in (2, 3):
+        site.now = make.NOW + timedelta(hours=hour)
+        post(site, email=NEW)
+        sent.append(len(site.emails()))
+    assert sent == [1, 0]
+
+
 def test_unknown_addresses_share_an_hourly_limit(site_with: SiteMaker) -> None:
     site = site_with(sign_up_hourly_limit=5)
     site.subscribe()
