@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -130,7 +131,7 @@ def test_a_new_person_signs_up_leaves_and_comes_back(company: Company, page: Pag
     _confirm(company, page, email)
     assert company.received(email) == {"weekly-news"}
     with company.database.transaction() as session:
-        make.unsubscribe(session, email, None, source="complaint")
+        make.unsubscribe(session, email, None, source="complaint", at=datetime.now(UTC))
     page.goto(company.link_to(email))
     assert page.get_by_role("button", name="Yes").count() == 0  # The old link is used.
     _sign_up(company, page, email)

@@ -305,7 +305,7 @@ def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
         "LINK /r//undo",
         "If you’d like to tell us why:",
         "LINK /r/#why",
-        *("You can sign up again at any time:", "LINK /sign-up"),
+        *("You can sign up again at any time:", "https://mail.example.org/sign-up"),
         "Thank you for reading Weekly news since 2025.",
         *FOOT,
     ]
