@@ -61,7 +61,7 @@ class NewSignUpBody(Model):
     ApiScope.SIGN_UPS,
     Uses.WRITING,
     status=204,
-    problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.TEST_KEY),
+    problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.CONFLICT, ProblemKind.TEST_KEY),
 )
 def sign_up(call: Call, body: NewSignUpBody) -> None:
     """Email a link that starts topics when its owner opens it and presses the button.
@@ -76,7 +76,7 @@ def sign_up(call: Call, body: NewSignUpBody) -> None:
     subscriber_id, email = test_keys.identify(call, body.email)
     if not is_mailable(email):
         fault = {"pointer": "/email", "detail": "Email cannot be sent to it."}
-        raise Problem(ProblemKind.INVALID_REQUEST, errors=[fault])
+        raise Problem(ProblemKind.CONFLICT, "The address is not usable.", errors=[fault])
     known = {each.slug for each in sign_ups.offered(topics.list_topics(call.session))}
     if not known.issuperset(body.topics):
         raise UnknownTopicError("a topic does not exist, is archived or is not public")

@@ -78,7 +78,7 @@ def test_only_public_topics_can_be_named(site: Site, api: Api, slug: str) -> Non
 
 @pytest.mark.parametrize("email", ["ada", "ada@", "a b@example.org"])
 def test_an_address_must_be_one_that_email_can_be_sent_to(api: Api, email: str) -> None:
-    assert_problem(sign_up(api, email=email), 422, "invalid-request")
+    assert_problem(sign_up(api, email=email), 409, "conflict")
 
 
 def test_another_scope_is_not_enough(site: Site) -> None:
