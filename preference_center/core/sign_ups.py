@@ -49,7 +49,7 @@ class Requester:
 
 
 @dataclass(frozen=True)
-class SignUpForm:
+class NewSignUp:
     """What a form asks for. `wording` is what it said, or None if that is not known.
 
     `locale` is the language to store for a subscriber who has none.
@@ -128,7 +128,7 @@ class ConfirmSignUp(Change[ChangeResult]):
                 session.execute(this.values(confirmed_at=now))
 
 
-def request(session: Session, who: Requester, form: SignUpForm, now: datetime) -> None:
+def request(session: Session, who: Requester, form: NewSignUp, now: datetime) -> None:
     """Record a sign-up and queue its email, unless the mailbox has had too many emails.
 
     The statements are the same for every address (P8).

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from preference_center.core import sign_ups
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeResult
-from preference_center.core.sign_ups import ConfirmSignUp, Requester, SignUp, SignUpForm
+from preference_center.core.sign_ups import ConfirmSignUp, NewSignUp, Requester, SignUp
 from preference_center.links.server import SIGN_UP_CAMPAIGN, SignUpLink, write_sign_up
 from tests.support import make
 
@@ -25,7 +25,7 @@ def request(
     **changes: Any,
 ) -> SignUp:
     """Ask for topics, from a mailbox that has asked for nothing yet unless one is given."""
-    form = SignUpForm(email, slugs or ("weekly-news",), FORM_URL, **changes)
+    form = NewSignUp(email, slugs or ("weekly-news",), FORM_URL, **changes)
     who = Requester(make.id_of(email), mailbox or uuid4())
     sign_ups.request(session, who, form, at)
     session.flush()

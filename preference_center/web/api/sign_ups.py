@@ -86,7 +86,7 @@ def sign_up(call: Call, body: NewSignUpBody) -> None:
     wanted = body.language or ""
     locale = app.languages.choose(wanted)
     chosen = locale if locale in (wanted, wanted.partition("-")[0]) else None
-    form = sign_ups.SignUpForm(
+    form = sign_ups.NewSignUp(
         email, list(dict.fromkeys(body.topics)), body.form_url, body.wording, chosen
     )
     sign_ups.request(call.session, Requester(subscriber_id, mailbox), form, call.now)

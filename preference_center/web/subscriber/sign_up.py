@@ -85,7 +85,7 @@ def _request(form: SignUpForm, chosen: Sequence[str], sender: _Sender) -> None:
             sign_ups.request_link(session, who, now)
             return
         wording = wordings.shown_to_sign_up(language())
-        asked = sign_ups.SignUpForm(
+        asked = sign_ups.NewSignUp(
             email, chosen, _form_url(form, sender), wording, language_to_keep()
         )
         sign_ups.request(session, who, asked, now)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import (
@@ -20,9 +20,22 @@ from preference_center.core import (
 )
 from preference_center.core.apply import apply_one
 from preference_center.core.lifting import LiftOwnStop
-from preference_center.core.vocab import ConfirmState, OutboxKind, Scope, Source, TopicVisibility
+from preference_center.core.vocab import (
+    ConfirmState,
+    Event,
+    OutboxKind,
+    Scope,
+    Source,
+    TopicVisibility,
+)
 from preference_center.store import Database
-from preference_center.store.tables import OutboxRow, SignUpRow, SubscriberRow, Wording
+from preference_center.store.tables import (
+    LedgerDetail,
+    OutboxRow,
+    SignUpRow,
+    SubscriberRow,
+    Wording,
+)
 from tests.support import make
 from tests.support.signing_up import FORM_URL, press, request
 
@@ -282,6 +295,21 @@ def test_two_pressed_at_once_start_a_topic_once(catalogue: Database) -> None:
         change = sign_ups.ConfirmSignUp(sign_up.subscriber_id, sign_up, context)
         results = [apply_one(session, change, make.NOW) for _ in range(2)]
         assert [each.changed for each in results] == [True, False]
+
+
+def test_details_may_be_missing_up_to_the_last_erasure_only(catalogue: Database) -> None:
+    with catalogue.transaction() as session:
+        make.subscriber(session)
+        erase(session)
+        press(session, request(session))
+    with catalogue.transaction() as session:
+        rows = {each.seq: each.event for each in ledger.load(session, make.id_of(ADA), 1)}
+        erased = max(seq for seq, event in rows.items() if event is Event.ERASED)
+        assert erased < max(rows)
+        assert [each for each in verification.verify(session) if each] == []
+        session.execute(delete(LedgerDetail).where(LedgerDetail.seq == erased + 1))
+        problems = [each for each in verification.verify(session) if each]
+    assert problems == [f"{make.id_of(ADA)}: the details of row {erased + 1} are missing"]
 
 
 def test_a_lifted_stop_starts_nothing_but_lets_the_person_come_back(catalogue: Database) -> None:
