@@ -10,56 +10,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import ledger, outbox, request_limits
+from preference_center.core import ledger
 from preference_center.core.change import ChangeContext, ChangeResult, Target
 from preference_center.core.draft import Change, Draft
 from preference_center.core.joining import LINK_LIFETIME, start, stay_off
 from preference_center.core.ledger import LedgerEntry
-from preference_center.core.outbox import Email, Notice
 from preference_center.core.preferences import receives
 from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import (
     ConfirmState,
     Event,
-    OutboxKind,
     Scope,
     Source,
     Status,
     TopicVisibility,
 )
-from preference_center.store import sets
-from preference_center.store.tables import SignUpRow, SubscriberRow, Topic, Wording
-
-
-@dataclass(frozen=True)
-class Requester:
-    """Whose email is requested: the subscriber id, and the mailbox under which it is counted.
-
-    `language` is the one that was chosen for the email, or None.
-    """
-
-    subscriber_id: UUID
-    mailbox: UUID
-    language: str | None = None
-
-
-@dataclass(frozen=True)
-class NewSignUp:
-    """What a form asks for. `wording` is what it said, or None if that is not known.
-
-    `locale` is the language to store for a subscriber who has none.
-    """
-
-    email: str
-    topics: Sequence[str]
-    form_url: str
-    wording: str | None = None
-    locale: str | None = None
+from preference_center.store.tables import SignUpRow, Topic, Wording
 
 
 @dataclass(frozen=True)
@@ -126,46 +97,6 @@ class ConfirmSignUp(Change[ChangeResult]):
                 row = (SignUpRow.subscriber_id == change.subscriber_id,)
                 this = update(SignUpRow).where(*row, SignUpRow.id == change.sign_up.id)
                 session.execute(this.values(confirmed_at=now))
-
-
-def request(session: Session, who: Requester, form: NewSignUp, now: datetime) -> None:
-    """Record a sign-up and queue its email, unless the mailbox has had too many emails.
-
-    The statements are the same for every address (P8).
-    """
-    ledger.record_wordings(session, [form.wording] if form.wording else [])
-    if not request_limits.take(session, who.mailbox, now):
-        return
-    this = SubscriberRow.subscriber_id == who.subscriber_id
-    seq = session.scalar(select(SubscriberRow.seq).where(this)) or 0
-    row = SignUp(
-        who.subscriber_id,
-        uuid4(),
-        form.email,
-        " ".join(form.topics),
-        form.locale,
-        ledger.digest_of_wording(form.wording),
-        form.form_url,
-        seq,
-        now,
-        None,
-    )
-    sets.insert(session, SignUpRow, [tuple(vars(row).values())])
-    _queue(session, who, OutboxKind.SIGN_UP, now)
-
-
-def request_link(session: Session, who: Requester, now: datetime) -> None:
-    """Queue an email with a preferences link, unless the mailbox has had too many emails.
-
-    The worker drops it if the address is unknown.
-    """
-    if request_limits.take(session, who.mailbox, now):
-        _queue(session, who, OutboxKind.LINK, now)
-
-
-def _queue(session: Session, who: Requester, kind: OutboxKind, now: datetime) -> None:
-    notice = Notice(0, 0, now, now, now)
-    outbox.add_to_pending(session, [Email(who.subscriber_id, kind, "", notice, who.language)])
 
 
 def offered(known: Iterable[Topic]) -> list[Topic]:

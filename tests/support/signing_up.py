@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import sign_ups
+from preference_center.core import sign_up_requests, sign_ups
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeResult
-from preference_center.core.sign_ups import ConfirmSignUp, NewSignUp, Requester, SignUp
+from preference_center.core.sign_up_requests import NewSignUp, Requester
+from preference_center.core.sign_ups import ConfirmSignUp, SignUp
 from preference_center.links.server import SIGN_UP_CAMPAIGN, SignUpLink, write_sign_up
 from tests.support import make
 
@@ -27,7 +28,7 @@ def request(
     """Ask for topics, from a mailbox that has asked for nothing yet unless one is given."""
     form = NewSignUp(email, slugs or ("weekly-news",), FORM_URL, **changes)
     who = Requester(make.id_of(email), mailbox or uuid4())
-    sign_ups.request(session, who, form, at)
+    sign_up_requests.request(session, who, form, at)
     session.flush()
     found = sign_ups.newest(session, who.subscriber_id, at)
     assert found is not None

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from preference_center.core import request_limits, sign_ups, topics
+from preference_center.core import request_limits, sign_up_requests, sign_ups, topics
 from preference_center.core.api_vocab import ApiScope
 from preference_center.core.errors import UnknownTopicError
-from preference_center.core.sign_ups import Requester
+from preference_center.core.sign_up_requests import Requester
 from preference_center.links.addresses import is_mailable
 from preference_center.web.api import test_keys
 from preference_center.web.api.models import (
@@ -86,7 +86,7 @@ def sign_up(call: Call, body: NewSignUpBody) -> None:
     wanted = body.language or ""
     locale = app.languages.choose(wanted)
     chosen = locale if locale in (wanted, wanted.partition("-")[0]) else None
-    form = sign_ups.NewSignUp(
+    form = sign_up_requests.NewSignUp(
         email, list(dict.fromkeys(body.topics)), body.form_url, body.wording, chosen
     )
-    sign_ups.request(call.session, Requester(subscriber_id, mailbox), form, call.now)
+    sign_up_requests.request(call.session, Requester(subscriber_id, mailbox), form, call.now)

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, redirect, request
 from werkzeug.wrappers import Response
 
-from preference_center.core import request_limits, sign_ups, topics
-from preference_center.core.sign_ups import Requester
+from preference_center.core import request_limits, sign_up_requests, sign_ups, topics
+from preference_center.core.sign_up_requests import Requester
 from preference_center.core.topics import Topic
 from preference_center.links.addresses import fingerprint
 from preference_center.links.cleaning import clean
@@ -82,13 +82,13 @@ def _request(form: SignUpForm, chosen: Sequence[str], sender: _Sender) -> None:
     who, now = Requester(fingerprint(email, key), mailbox, chosen_language()), services().clock()
     with services().database.transaction() as session:
         if form.wants_link:
-            sign_ups.request_link(session, who, now)
+            sign_up_requests.request_link(session, who, now)
             return
         wording = wordings.shown_to_sign_up(language())
-        asked = sign_ups.NewSignUp(
+        asked = sign_up_requests.NewSignUp(
             email, chosen, _form_url(form, sender), wording, language_to_keep()
         )
-        sign_ups.request(session, who, asked, now)
+        sign_up_requests.request(session, who, asked, now)
 
 
 def _sender() -> _Sender:
