@@ -23,7 +23,7 @@ from preference_center.util.clock import utc_now
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
 from preference_center.web.api.blueprint import blueprint as api_blueprint
 from preference_center.web.api.limits import KeyLimits
-from preference_center.web.api.streams import MAX_STREAMS
+from preference_center.web.api.streams import MAX_EXPORTS, MAX_STREAMS
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
 from preference_center.web.counters import BackgroundCounter
@@ -94,7 +94,8 @@ def _make_services(
     settings: Settings, clock: Callable[[], datetime], connections: int, metrics: "Metrics"
 ) -> Services:
     """Return what the views use, and start the spool."""
-    database = _database(settings, connections)
+    # A connection for each thread and for the spool.
+    database = _database(settings, connections + (settings.spool_dir is not None))
     sheet = assets.style_sheet(settings)
     return Services(
         settings=settings,
@@ -106,6 +107,8 @@ def _make_services(
         limits=Limits(),
         key_limits=KeyLimits(),
         streams=BoundedSemaphore(MAX_STREAMS),
+        exports=BoundedSemaphore(MAX_EXPORTS),
+        export_database=_database(settings, MAX_EXPORTS, long_statements=True),
         unsubscribes=share_commits(database, clock, metrics.observe_batch),
         spool=_started_spool(settings, database, clock, metrics),
         metrics=metrics,
@@ -114,14 +117,14 @@ def _make_services(
     )
 
 
-def _database(settings: Settings, connections: int) -> Database:
-    """Return the database, with a connection for each thread and for the spool."""
+def _database(settings: Settings, connections: int, *, long_statements: bool = False) -> Database:
     return Database(
         settings.database_url,
         settings.server_keys,
         identity_key=settings.identity_key,
         link_keys=settings.link_keys,
-        connections=connections + (settings.spool_dir is not None),
+        connections=connections,
+        long_statements=long_statements,
     )
 
 

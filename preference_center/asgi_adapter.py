@@ -52,7 +52,11 @@ class AsgiAdapter:
     others, answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than
     MAX_BODY_BYTES, and 503 if it is not small and all bodies together have more than
     MAX_BUFFERED_BYTES; `refusal` returns the content type and the text of these answers, for a path
-    and a status. A response without `Content-Length` is streamed as fast as its client reads.
+    and a status.
+
+    A response without `Content-Length` is streamed as fast as its client reads, and that to a POST
+    ends when the client has gone. If the application fails within it, the last part is not sent,
+    and granian breaks the connection, so that the client does not take a part for the whole.
     """
 
     def __init__(
@@ -85,7 +89,7 @@ class AsgiAdapter:
         if upload is not None:
             with closing(upload):
                 environ = _environ(scope, upload.file) | extra | upload.environ
-                await self._call(environ, send, receive)
+                await self._call(environ, receive, send)
             return
         if self._endpoint is not None:
             try:
@@ -97,15 +101,14 @@ class AsgiAdapter:
                 await send(_start(200, headers))
                 await send(_part(content))
                 return
-        await self._call(_environ(scope, BytesIO(body)) | extra, send)
+        await self._call(_environ(scope, BytesIO(body)) | extra, receive, send)
 
-    async def _call(self, environ: Message, send: Send, receive: Receive | None = None) -> None:
-        """Call the application in a thread, and send what it answers.
-
-        With `receive`, a stream ends when its client has gone.
-        """
+    async def _call(self, environ: Message, receive: Receive, send: Send) -> None:
+        """Call the application in a thread, and send what it answers."""
         call = _Call(environ, send)
-        watch = asyncio.create_task(call.watch(receive)) if receive is not None else None
+        # No other request is answered by a stream.
+        is_watched = environ["REQUEST_METHOD"] == "POST"
+        watch = asyncio.create_task(call.watch(receive)) if is_watched else None
         self._calls.put(call)
         try:
             start, last = await call.response

@@ -1,10 +1,12 @@
-"""Ask the JSON API who may be emailed now. This module needs the standard library only.
+"""Ask the JSON API who may be emailed now, export and import. Needs the standard library only.
 
     client = Client("https://mail.example.org", key)
     people = [{"email": "ada@example.org", "name": "Ada"}]
     for answer in client.audience(people, topic="weekly-news", campaign="2026-47", claim=True):
         if answer.get("verdict") == "allow":
             send(answer)
+    client.export("suppressions", "suppressions.csv")
+    client.import_file("bounced.csv", status="bounced")
 
 Copy this file to a machine that has nothing else of Preference Center, if you like.
 """
@@ -15,10 +17,12 @@ import weakref
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from io import BufferedReader
-from tempfile import SpooledTemporaryFile
-from typing import Any, NamedTuple
+from pathlib import Path
+from tempfile import NamedTemporaryFile, SpooledTemporaryFile
+from typing import IO, Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
@@ -32,7 +36,7 @@ Line = Mapping[str, Any]
 
 
 class ClientError(Exception):
-    """The API gave no complete answer. Send nothing."""
+    """The API gave no complete answer. Send nothing, and use no part of an export."""
 
 
 class ProblemError(ClientError):
@@ -68,11 +72,19 @@ class Released(NamedTuple):
     refused: Iterator[dict[str, Any]]
 
 
+class Imported(NamedTuple):
+    """What an import did: its counts and findings, and a line about each refused row or warning."""
+
+    counts: Mapping[str, int]
+    findings: Mapping[str, Any]
+    lines: Iterator[dict[str, Any]]
+
+
 class Client:
     """The API of one installation. It may be shared between threads.
 
-    `url` is the installation's `PUBLIC_URL`, and `key` an API key with the scope `audience`.
-    Methods raise ClientError.
+    `url` is the installation's `PUBLIC_URL`, and `key` an API key with the scope of what is asked:
+    `audience`, `exports` or `imports`. Methods raise ClientError.
     """
 
     def __init__(self, url: str, key: str, *, timeout: float = TIMEOUT) -> None:
@@ -104,6 +116,60 @@ class Client:
         _, refused, counts = self._ask(people, query)
         return Released(counts["released"], refused)
 
+    def export(
+        self,
+        what: str,
+        path: str | Path,
+        *,
+        file_format: str = "csv",
+        **filters: str | datetime,
+    ) -> None:
+        """Export to a file, which appears under its name, for its owner only, when it is complete.
+
+        `what`, `file_format` and `filters` are those of the API: docs/api.md lists them. Times have
+        a zone.
+        """
+        asked = {"what": what, "format": file_format, **filters}
+        body = json.dumps(asked, default=datetime.isoformat).encode()
+        request = self._request("exports", [], body, {"Content-Type": "application/json"})
+        target = Path(path)
+        with NamedTemporaryFile(dir=target.absolute().parent, delete=False) as file:
+            try:
+                file.writelines(self._read(request))
+                file.close()
+                Path(file.name).replace(target)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+    def import_file(
+        self,
+        path: str | Path,
+        *,
+        topic: str | None = None,
+        status: str | None = None,
+        ignore_columns: Iterable[str] = (),
+        create_topics: bool = False,
+        dry_run: bool = False,
+    ) -> Imported:
+        """Import a file of JSON Lines if its name ends in .jsonl or .ndjson, or of CSV.
+
+        If it raises ClientError, a part of the file may be imported. Import it again.
+        """
+        options = {"topic": topic, "status": status}
+        query = [(name, value) for name, value in options.items() if value is not None]
+        query += [("ignore_column", each) for each in ignore_columns]
+        flags = {"create_topics": create_topics, "dry_run": dry_run}
+        query += [(name, "true") for name, value in flags.items() if value]
+        is_lines = Path(path).suffix.lower() in (".jsonl", ".ndjson")
+        headers = {
+            "Content-Type": "application/x-ndjson" if is_lines else "text/csv",
+            "Content-Length": str(Path(path).stat().st_size),
+        }
+        with Path(path).open("rb") as file:
+            last, lines = self._receive(self._request("imports", query, file, headers))
+        about_rows = (each for each in lines if "line" in each)
+        return Imported(last["counts"], last["findings"], about_rows)
+
     def _ask_about_each(
         self, people: Iterable[str | Line], query: Mapping[str, str]
     ) -> Iterator[dict[str, Any]]:
@@ -116,41 +182,48 @@ class Client:
         self, people: Iterable[str | Line], query: Mapping[str, str]
     ) -> tuple[int, Iterator[dict[str, Any]], Mapping[str, int]]:
         """Return how many lines were sent, the lines of the answer, and its counts."""
-        body, answer = _Body(), SpooledTemporaryFile[bytes](_MEMORY)
-        lines = _lines(answer)
-        weakref.finalize(lines, answer.close)
+        body = _Body()
         with body.file:
             for each in people:
                 body.write({"email": each} if isinstance(each, str) else each)
-            last = self._receive(self._request(query, body), answer)
+            headers = {"Content-Type": "application/x-ndjson", **body.finish()}
+            request = self._request("audience", list(query.items()), body.file, headers)
+            last, lines = self._receive(request)
         return body.lines, lines, last["counts"]
 
-    def _request(self, query: Mapping[str, str], body: "_Body") -> Request:
-        headers = {
-            "Authorization": f"Bearer {self._key}",
-            "Content-Type": "application/x-ndjson",
-            "Accept-Encoding": "gzip",
-            **body.finish(),
-        }
-        url = f"{self._url}/api/v1/audience?{urlencode(query)}"
-        return Request(url, body.file, headers, method="POST")  # noqa: S310 (the caller's URL)
+    def _request(
+        self,
+        path: str,
+        query: list[tuple[str, str]],
+        body: bytes | IO[bytes],
+        headers: Mapping[str, str],
+    ) -> Request:
+        common = {"Authorization": f"Bearer {self._key}", "Accept-Encoding": "gzip"}
+        url = f"{self._url}/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
+        return Request(url, body, {**common, **headers}, method="POST")  # noqa: S310 (the caller's)
 
-    def _receive(self, request: Request, answer: "SpooledTemporaryFile[bytes]") -> dict[str, Any]:
-        """Write all lines but the last to `answer`, and return the last if it has `done`."""
-        line = b""
+    def _receive(self, request: Request) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+        """Return the last line, which has `done`, and all lines before it."""
+        answer, line = SpooledTemporaryFile[bytes](_MEMORY), b""
+        lines = _lines(answer)
+        weakref.finalize(lines, answer.close)
+        for following in self._read(request):
+            answer.write(line)
+            line = following
+        answer.seek(0)
+        return _done(line), lines
+
+    def _read(self, request: Request) -> Iterator[bytes]:
+        """Yield the lines of the answer, or raise ClientError if they are not all of them."""
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
-                for following in _decoded(response):
-                    answer.write(line)
-                    line = following
+                yield from _decoded(response)
         except HTTPError as error:
             raise _refused(error) from None
         except URLError as error:
             raise ClientError(f"the server cannot be reached: {error.reason}") from None
         except (HTTPException, EOFError, OSError, zlib.error) as error:
             raise IncompleteError(f"the answer was cut off ({type(error).__name__})") from None
-        answer.seek(0)
-        return _done(line)
 
 
 class _Body:

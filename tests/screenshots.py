@@ -53,9 +53,12 @@ def main() -> None:
         with processes.running({}, "demo", "--port", str(port), cwd=folder) as demo:
             base = f"http://localhost:{port}"
             processes.wait_until_answering(demo, f"{base}/healthz", 3 * processes.MAX_START)
-            for name in ("start", "inbox", "mailing", "report"):
+            for name in ("start", "inbox", "mailing", "report", "webhook"):
                 if name == "mailing":
                     urlopen(f"{base}/demo/mailing", b"topic=offers").close()
+                if name == "webhook":
+                    for press in ("add", "leave", "stop", "undo", "leave"):
+                        urlopen(f"{base}/demo/webhook/{press}", b"").close()
                 page = "" if name == "start" else name
                 take_all(browser, f"{base}/demo/{page}", f"demo-{name}")
             take(browser, f"{base}/demo/inbox", "demo-mail-desk-light", DESK, "light", "open again")

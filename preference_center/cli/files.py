@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 
 import click
 
-from preference_center.data.output_files import text_file
+from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow, Row
 
 MAX_SHOWN_ROWS = 20
@@ -28,7 +28,7 @@ class Refusals:
         """Count a row."""
         self.count += 1
         if self.count <= MAX_SHOWN_ROWS:
-            click.echo(f"line {row.line}: {row.why}", err=True)
+            click.echo(f"{row.where}: {row.why}", err=True)
 
     def exit(self) -> None:
         """Print the count and exit 1 if any row was refused."""
@@ -49,7 +49,7 @@ class Warnings:
         """Count a warning."""
         self.count += 1
         if self.count <= MAX_SHOWN_ROWS:
-            click.echo(f"line {row.line}: warning: {why}", err=True)
+            click.echo(f"{row.where}: warning: {why}", err=True)
 
     def close(self) -> None:
         """Print the count if there were any warnings."""
@@ -60,8 +60,19 @@ class Warnings:
 
 
 @contextmanager
+def opened_binary_output(target: str) -> Iterator[BinaryIO]:
+    """Yield a file that appears under its name when it is complete; `-` is standard output."""
+    if target != "-":
+        with whole_file(Path(target)) as file:
+            yield file
+        return
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
 def opened_output(target: str) -> Iterator[TextIO]:
-    """Yield a text file that appears under its name when it is complete; `-` is standard output."""
+    """Yield the same as `opened_binary_output`, for text."""
     if target != "-":
         with text_file(Path(target)) as file:
             yield file
@@ -104,12 +115,24 @@ def reading_progress(label: str, file: BinaryIO) -> Iterator[Callable[[], None]]
 
     Yields a function to call after each step.
     """
-    length, done = _size_of(file), 0
+    with steady_progress(label, _size_of(file), file.tell) as update:
+        yield update
+
+
+@contextmanager
+def steady_progress(
+    label: str, length: int | None, tell: Callable[[], int]
+) -> Iterator[Callable[[], None]]:
+    """Show what `tell` returns of `length`, or the number of steps if that is None.
+
+    Yields a function to call after each step.
+    """
+    done = 0
     with progress(label, length) as advance:
 
         def update() -> None:
             nonlocal done
-            at = file.tell() if length is not None else done + 1
+            at = tell() if length is not None else done + 1
             advance(at - done)
             done = at
 

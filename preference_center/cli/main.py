@@ -17,7 +17,7 @@ COMMANDS = {
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
     "erase": ("subscribers", "erase", "Erase a subscriber permanently."),
     "erasures": ("erasures", "erasures", "List erasures that are not acknowledged yet."),
-    "export": ("exports", "export", "Export preferences, suppressions, the ledger or reasons."),
+    "export": ("exports", "export", "Export what is on record, also for other systems."),
     "imap": ("imap", "imap", "Process messages from an IMAP folder."),
     "import": ("imports", "import_command", "Import subscribers and unsubscribes from a file."),
     "inbound-stats": ("inbound_stats", "inbound_stats", "Count inbound messages and events."),

@@ -1,7 +1,7 @@
 """Types of options and arguments."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from re import Pattern
@@ -43,6 +43,28 @@ def _campaign(reserved: Collection[str]) -> Matching:
 
 CAMPAIGN_NAME = _campaign(OWN_CAMPAIGNS)
 LINK_CAMPAIGN = _campaign(OWN_CAMPAIGNS - {TEST_CAMPAIGN})
+
+
+class Pairs(click.ParamType[tuple[str, str]]):
+    """Two texts with `=` between them; the second is one of `allowed`, or of that type.
+
+    The first is in lower case. It may contain `=`.
+    """
+
+    def __init__(self, name: str, allowed: Sequence[str] | click.ParamType[str]) -> None:
+        self.name = name
+        self._allowed = (
+            allowed if isinstance(allowed, click.ParamType) else click.Choice(list(allowed))
+        )
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, str]:
+        """Return the two texts, or fail."""
+        if isinstance(value, tuple):
+            return value
+        theirs, _, ours = value.rpartition("=")
+        if not theirs.strip():
+            self.fail(f"{value!r} is not {self.name.upper()}.")
+        return theirs.strip().lower(), str(self._allowed.convert(ours.strip(), param, ctx))
 
 
 class Time(click.ParamType[datetime]):

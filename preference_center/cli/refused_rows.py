@@ -2,15 +2,19 @@
 
 import codecs
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import click
 
 from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow
+from preference_center.data.unpacking import TABLES
 
 OnRefused = Callable[[RefusedRow], None]
 
@@ -26,7 +30,8 @@ def reporting(report: Path | None, on_refused: OnRefused) -> Iterator[OnRefused]
 
         def add(row: RefusedRow) -> None:
             on_refused(row)
-            writer.write({"line": row.line, "why": row.why})
+            part = f"{row.part}: " if row.part else ""
+            writer.write({"line": row.line, "why": f"{part}{row.why}"})
 
         yield add
 
@@ -45,14 +50,55 @@ def copying(
         file.write(header)
 
         def copy(row: RefusedRow) -> None:
-            last = b""
-            for last in row.pieces():
-                file.write(last)
-            if not last.endswith(_line_ends(header)):  # The last line of a file may have none.
-                file.write(_line_ends(header)[0])
+            _write(file, row, header)
             on_refused(row)
 
         yield copy
+
+
+@contextmanager
+def copying_parts(
+    target: Path | None, source: BinaryIO, headers: Mapping[str, bytes], on_refused: OnRefused
+) -> Iterator[OnRefused]:
+    """Do as `copying` for a file with several parts: `target` becomes a ZIP archive of them."""
+    if target is None:
+        yield on_refused
+        return
+    if _is_same_file(source, target):
+        raise click.UsageError("--refused must name another file than the one that is imported.")
+    with ExitStack() as stack:
+        out = stack.enter_context(whole_file(target, even_if_cut_short=True))
+        parts: dict[str, BinaryIO] = {}
+
+        def copy(row: RefusedRow) -> None:
+            if row.part not in parts:
+                parts[row.part] = stack.enter_context(TemporaryFile())
+                parts[row.part].write(headers[row.part])
+            _write(parts[row.part], row, headers[row.part])
+            on_refused(row)
+
+        try:
+            yield copy
+        finally:
+            _archive(out, parts)
+
+
+def _archive(out: BinaryIO, parts: Mapping[str, BinaryIO]) -> None:
+    """Write files as the entries of a ZIP archive; sheets of a workbook become CSV."""
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
+        for name, file in parts.items():
+            file.seek(0)
+            is_sheet = not name.lower().endswith(TABLES)
+            with archive.open(f"{name}.csv" if is_sheet else name, "w") as entry:
+                shutil.copyfileobj(file, entry)
+
+
+def _write(file: BinaryIO, row: RefusedRow, header: bytes) -> None:
+    last = b""
+    for last in row.pieces():
+        file.write(last)
+    if not last.endswith(_line_ends(header)):  # The last line of a file may have none.
+        file.write(_line_ends(header)[0])
 
 
 def _line_ends(header: bytes) -> tuple[bytes, bytes]:

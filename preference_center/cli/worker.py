@@ -1,7 +1,7 @@
 """`worker`: send the emails in the outbox, number the events of the feed, post webhooks."""
 
-import sys
-from threading import Thread
+from collections.abc import Callable
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import click
@@ -15,22 +15,32 @@ from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
+from preference_center.outbound.unsent import Unsent
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.outbound.worker import Worker
+from preference_center.settings.env import PREFIX
+from preference_center.settings.settings import Settings
+from preference_center.store import Database
 from preference_center.util import logs
 from preference_center.util.clock import utc_now
 
 _CONNECTIONS = 8  # Threads that post webhooks use one only before and after they post.
+_WITHOUT_EMAIL = "no emails are sent, but the feed is kept and webhooks are posted (Ctrl+C stops)"
+
+
+_Task = Callable[[Event], None]
 
 
 @click.command()
 def worker() -> None:
     """Send emails and webhooks, and keep the feed.
 
-    Emails go through SMTP_URL. Changes become events of the feed, in one order. The
-    address of an erased subscriber is deleted once all webhooks and readers of the feed
-    have acknowledged the erasure.
+    Changes become events of the feed, in one order, and are posted to webhooks. Emails go through
+    SMTP_URL. Without it none are sent, and neither are warnings to ALERTS_TO: emails wait in the
+    outbox for a worker that has it, and are dropped after a day. The log warns of those that wait.
+    The address of an erased subscriber is deleted once all webhooks and readers of the feed have
+    acknowledged the erasure.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
@@ -38,27 +48,36 @@ def worker() -> None:
     uses = (KeyKind.SERVER, KeyKind.LINK)
     opened = opened_database(*uses, long_statements=False, connections=_CONNECTIONS)
     with opened as (settings, database):
-        if settings.smtp_url is None:
-            click.echo("PREFERENCE_CENTER_SMTP_URL is missing.", err=True)
-            sys.exit(2)
-        check_texts(settings)
-        host = urlsplit(settings.smtp_url).hostname
-        click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
-        transport = SmtpTransport(settings.smtp_url)
-        client = WebhookClient(settings.webhook_private_networks)
-        tasks = [
-            Sequencer(database, utc_now).run,
-            WebhookWorker(database, client, utc_now).run,
-            Erasures(database, utc_now).run,
-        ]
-        if settings.alerts_to is not None:
-            tasks.append(Alerts(database, transport, settings, utc_now).run)
-        threads = [Thread(target=task, args=(stop,)) for task in tasks]
+        first, *others = _tasks(settings, database)
+        threads = [Thread(target=each, args=(stop,)) for each in others]
         for each in threads:
             each.start()
         try:
-            Worker(database, transport, settings, Languages.of(settings), utc_now).run(stop)
+            first(stop)
         finally:
             stop.set()
             for each in threads:
                 each.join()
+
+
+def _tasks(settings: Settings, database: Database) -> list[_Task]:
+    client = WebhookClient(settings.webhook_private_networks)
+    return [
+        *_email_tasks(settings, database),
+        Sequencer(database, utc_now).run,
+        WebhookWorker(database, client, utc_now).run,
+        Erasures(database, utc_now).run,
+    ]
+
+
+def _email_tasks(settings: Settings, database: Database) -> list[_Task]:
+    if settings.smtp_url is None:
+        click.echo(f"{PREFIX}SMTP_URL is missing: {_WITHOUT_EMAIL}", err=True)
+        return [Unsent(database, utc_now).run]
+    check_texts(settings)
+    host = urlsplit(settings.smtp_url).hostname
+    click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
+    transport = SmtpTransport(settings.smtp_url)
+    worker = Worker(database, transport, settings, Languages.of(settings), utc_now)
+    alerts = Alerts(database, transport, settings, utc_now)
+    return [worker.run, alerts.run] if settings.alerts_to is not None else [worker.run]

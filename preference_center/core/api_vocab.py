@@ -63,6 +63,7 @@ class ApiScope(StrEnum):
     SUPPRESSIONS = "suppressions"
     REPORTS = "reports"
     EXPORTS = "exports"
+    IMPORTS = "imports"
     EVENTS = "events"
     WEBHOOKS = "webhooks"
 

@@ -6,6 +6,7 @@ Refusal
 │   ├── TopicExistsError
 │   ├── TopicInUseError
 │   └── InvalidTopicError
+├── ExportRefusal               an export has no such filter, or its format cannot be written
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
@@ -50,6 +51,10 @@ class InvalidTopicError(TopicRefusal):
 
 class CursorExpiredError(Refusal):
     """A cursor of the feed is older than the events that are kept, or newer than the last one."""
+
+
+class ExportRefusal(Refusal):
+    """An export has no such filter, or cannot be written in its format."""
 
 
 class InvalidCampaignError(Refusal):

@@ -33,10 +33,11 @@ class KeyedRequest:
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """The answer to an earlier request with the same key."""
+    """The answer to an earlier request with the same key, and its header `ETag`."""
 
     status: int
     body: str
+    etag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def begin(session: Session, request: KeyedRequest, now: datetime) -> Lease | Sto
     if row.digest != request.digest:
         raise KeyReusedError("this Idempotency-Key was sent with another request")
     if row.status is not None and row.body is not None:
-        return StoredAnswer(row.status, row.body)
+        return StoredAnswer(row.status, row.body, row.etag)
     if row.lease != token and row.lease_until > now:
         raise KeyInUseError("a request with this Idempotency-Key is being made")
     row.lease, row.lease_until = token, now + LEASE
@@ -85,7 +86,7 @@ def finish(session: Session, lease: Lease, answer: StoredAnswer, about: UUID | N
     stored = (
         update(IdempotentRequest)
         .where(*_is(lease.request), IdempotentRequest.lease == lease.token)
-        .values(status=answer.status, body=answer.body, about=about)
+        .values(status=answer.status, body=answer.body, etag=answer.etag, about=about)
     )
     result = session.execute(stored)
     if not (isinstance(result, CursorResult) and result.rowcount):

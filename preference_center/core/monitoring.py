@@ -78,6 +78,13 @@ def read(session: Session, now: datetime) -> Figures:
     )
 
 
+def emails_due(session: Session, by: datetime) -> tuple[int, datetime | None]:
+    """Return how many emails were due at a time, MAX_COUNTED at most, and since when the first."""
+    due = (UNSETTLED, OutboxRow.due_at <= by)
+    first = session.scalar(select(func.min(OutboxRow.due_at)).where(*due))
+    return _count(session, select(literal(1)).select_from(OutboxRow).where(*due)), first
+
+
 def _unfetched(session: Session, of_consumers: Collection[datetime | None]) -> datetime | None:
     """Return when the oldest unsubscribe was recorded that has not been fetched in any way.
 

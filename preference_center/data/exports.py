@@ -1,4 +1,4 @@
-"""Export preferences, suppressions, the ledger and reasons, streamed in constant memory.
+"""Export what is on record, streamed in constant memory.
 
 Rows are ordered by their keys (reasons, which have none, by all of their columns), so that the same
 data gives the same bytes on both engines.
@@ -7,69 +7,99 @@ Preferences are exported with their effective status: a person who unsubscribed 
 `unsubscribed` from each topic, so that another tool that imports the file does not email them.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import codecs
+from collections.abc import Callable, Generator, Mapping, Set
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TextIO
+from enum import StrEnum
+from typing import BinaryIO
 
-from sqlalchemy import String
 from sqlalchemy.orm import Session
 
 from preference_center.core import fetches
-from preference_center.core.vocab import FetchKind
-from preference_center.data.export_formats import csv_lines, json_lines
-from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
-from preference_center.store import export_queries
-from preference_center.store.seals import STATED_SOURCE
-from preference_center.store.streaming import AnySelect, Batch, streamed
-from preference_center.store.text_cells import as_text
+from preference_center.core.errors import ExportRefusal
+from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.vocab import FetchKind, ImportStatus, OutboxState
+from preference_center.data.address_list import AddressList
+from preference_center.data.export_formats import FORMATS
+from preference_center.data.export_rows import Rows
+from preference_center.store import export_queries, sending_export_queries
+from preference_center.store.streaming import AnySelect
 
-_DETAILS = ("status", "original_source", "stated_source")
-LEDGER = (
-    "id",
-    "seq",
-    "event",
-    "scope",
-    "topic",
-    "source",
-    "campaign",
-    "occurred_at",
-    "recorded_at",
-    "wording",
-    *_DETAILS,
-    "hash",
-)
-REASONS = ("week", "topic", "campaign", "code", "note")
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Select rows of one topic, recorded at `since` or later and before `until`."""
-
-    topic: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+Filter = export_queries.ExportFilter
+_EVERY_KIND = frozenset({"since", "until"})
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of export: its columns, and a query for a topic, a `since` and an `until`.
+    """A kind of export: its query, and the filters that it has besides `since` and `until`.
 
-    The query has the same columns in the same order, but for the ledger's `after`, which becomes
-    three of them. `fetch` says how it counts as a fetch of unsubscribes, if it does.
+    `statuses` is the vocabulary of its filter `status`. `fetch` says how it counts as a fetch of
+    unsubscribes, if it does. `can_match` says whether its rows have addresses.
     """
 
-    columns: tuple[str, ...]
-    query: Callable[[str | None, datetime | None, datetime | None], AnySelect]
+    name: str
+    query: Callable[[Filter], AnySelect]
+    filters: Set[str]
+    statuses: tuple[StrEnum, ...] = ()
     fetch: FetchKind | None = None
+    can_match: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple(each.name for each in Rows(self.query(Filter())).columns)
+
+    def status(self, word: str | None) -> StrEnum | None:
+        """Return the status of a filter, or raise ExportRefusal if there are no such rows."""
+        if word is None:
+            return None
+        found = next((each for each in self.statuses if each == word), None)
+        if found is None and self.statuses:
+            raise ExportRefusal(f"a status of {self.name} is one of: {', '.join(self.statuses)}")
+        if found is None:
+            raise ExportRefusal(f"{self.name} exports have no filter status")
+        return found
+
+    def check(self, selected: Filter) -> None:
+        """Raise ExportRefusal if this kind of export does not have one of the filters."""
+        given = {name for name, value in vars(selected).items() if value is not None}
+        unknown = sorted(given - self.filters - _EVERY_KIND)
+        if unknown:
+            raise ExportRefusal(f"{self.name} exports have no filter {' and '.join(unknown)}")
 
 
+_ENDED = tuple(each for each in ImportStatus if each.ends_consent)
+_PREFERENCES = Kind(
+    "preferences",
+    export_queries.preferences,
+    {"topic", "status", "frequency", "locale"},
+    tuple(ImportStatus),
+    FetchKind.PREFERENCES,
+)
+_SUPPRESSIONS = Kind(
+    "suppressions",
+    export_queries.suppressions,
+    {"topic", "status", "locale"},
+    _ENDED,
+    FetchKind.SUPPRESSIONS,
+)
+_LEDGER = Kind("ledger", export_queries.ledger, {"topic", "campaign"}, can_match=False)
+_REASONS = Kind("reasons", export_queries.reasons, {"topic", "campaign"}, can_match=False)
+_CLAIMS = Kind("claims", sending_export_queries.claims, {"topic", "campaign"})
+_OUTBOX = Kind(
+    "outbox", sending_export_queries.outbox, {"topic", "status", "locale"}, tuple(OutboxState)
+)
+_BOUNCES = Kind(
+    "bounces",
+    sending_export_queries.bounces,
+    {"topic", "status"},
+    tuple(each for each in BounceSeverity if each is not BounceSeverity.IGNORED),
+)
 KINDS: Mapping[str, Kind] = {
-    "preferences": Kind(PREFERENCES, export_queries.preferences, FetchKind.PREFERENCES),
-    "suppressions": Kind(SUPPRESSIONS, export_queries.suppressions, FetchKind.SUPPRESSIONS),
-    "ledger": Kind(LEDGER, export_queries.ledger),
-    "reasons": Kind(REASONS, export_queries.reasons),
+    each.name: each
+    for each in (_PREFERENCES, _SUPPRESSIONS, _LEDGER, _REASONS, _CLAIMS, _OUTBOX, _BOUNCES)
 }
 
 
@@ -77,61 +107,61 @@ def write(
     session: Session,
     kind: Kind,
     selected: Filter,
-    file: TextIO,
+    file: BinaryIO,
     file_format: str,
     *,
     mark: bool = False,
+    addresses: AddressList | None = None,
     advance: Callable[[int], object] = int,
 ) -> None:
-    """Write one kind of export as `csv`, which is safe to open in a spreadsheet, or as `jsonl`.
+    """Write one kind of export in one of `FORMATS`.
 
-    With `mark`, CSV begins with a byte order mark, so that Excel reads it as UTF-8. `advance` is
-    called with the number of rows of each batch that was written.
+    With `mark`, the file begins with a byte order mark, so that Excel reads CSV as UTF-8.
+    `addresses` are those of subscribers who are on record only by id. `advance` is called with the
+    number of rows of each batch that was written.
+
+    Raises:
+        ExportRefusal: the kind does not have one of the filters, or the format cannot be written.
     """
-    query = kind.query(selected.topic, selected.since, selected.until)
-    names = query.selected_columns.keys()
-    types = (column.type for column in query.selected_columns)
-    free = {name for name, each in zip(names, types, strict=True) if isinstance(each, String)}
-    if file_format == "csv":
-        file.write(("\ufeff" if mark else "") + ",".join(kind.columns) + "\r\n")
-    with streamed(session, as_text(query)) as batches:
+    each = steps(session, kind, selected, file, file_format, mark=mark, addresses=addresses)
+    for count in each:
+        advance(count)
+
+
+def steps(
+    session: Session,
+    kind: Kind,
+    selected: Filter,
+    file: BinaryIO,
+    file_format: str,
+    *,
+    mark: bool = False,
+    addresses: AddressList | None = None,
+) -> Generator[int]:
+    """Write as `write` does; yield the number of rows of each batch once it is written.
+
+    The file is complete when the generator ends.
+    """
+    kind.check(selected)
+    if mark:
+        file.write(codecs.BOM_UTF8)
+    rows = Rows(kind.query(selected), addresses)
+    writer = FORMATS[file_format].writer(file, rows.columns, kind.name)
+    with closing(writer), rows.read(session) as batches:
         for batch in batches:
-            columns = _columns(batch, names)
-            if file_format == "csv":
-                file.write(csv_lines(kind.columns, columns, free.union(_DETAILS)))
-            else:
-                file.write(json_lines(kind.columns, columns))
-            advance(len(batch))
+            writer.write(batch)
+            yield len(batch[0])
 
 
 def record_fetch(session: Session, kind: FetchKind, selected: Filter, began_at: datetime) -> None:
-    """Record which unsubscribes a complete export, begun at `began_at`, has given to a sender."""
+    """Record which unsubscribes an export, begun at `began_at`, has given to a sender.
+
+    One that was limited by anything but a topic and times does not count: it lacks unsubscribes.
+    """
+    if selected != replace(Filter(selected.topic), since=selected.since, until=selected.until):
+        return
     fetched = {selected.topic or fetches.EVERYTHING}
     if kind is FetchKind.SUPPRESSIONS:
         fetched.add(fetches.EVERYTHING)  # An export for a topic has all suppressions as well.
     for topic in sorted(fetched):
         fetches.record(session, kind, topic, began_at, since=selected.since, until=selected.until)
-
-
-def _columns(batch: Batch, names: Sequence[str]) -> list[Sequence[str]]:
-    """Return a batch by column, with the ledger's `after` as three columns."""
-    columns: list[Sequence[str]] = list(zip(*batch, strict=True))
-    if "after" in names:
-        at = names.index("after")
-        # Details that were erased are empty. One call for all takes half the time of many.
-        texts = ",".join(text or "{}" for text in columns[at])
-        columns[at : at + 1] = zip(*map(_details_cells, json.loads(f"[{texts}]")), strict=True)
-    return columns
-
-
-def _details_cells(after: dict[str, Any]) -> tuple[str, str, str]:
-    """Return the status after a change, the source of an unsubscribe, and what a file stated.
-
-    `after` contains the one subscription or suppression that the row changed, or None.
-    """
-    stated = after.pop(STATED_SOURCE, "")
-    value = next(iter(after.values()), None)
-    if value is None:
-        return "", "", stated
-    status = value.get("status", "unsubscribed")  # a suppression has no status
-    return status, value["source"] if status == "unsubscribed" else "", stated

@@ -9,7 +9,12 @@ from preference_center.core.change import ADDRESS, ALL, ChangeContext, Target
 from preference_center.core.draft import Change, Draft
 from preference_center.core.state import Subscriber, Subscription
 from preference_center.core.vocab import ImportStatus, Source, Status
-from preference_center.data.import_records import PreferenceRecord, Record, SuppressionRecord
+from preference_center.data.import_records import (
+    AddressRecord,
+    PreferenceRecord,
+    Record,
+    SuppressionRecord,
+)
 from preference_center.links.addresses import is_mailable
 
 
@@ -42,11 +47,13 @@ class ImportRecord(Change[Imported]):
         is_new, record = not draft.is_on_record, self.record
         if self.adds_details:
             _add_missing_details(draft.subscriber, record)
+        if isinstance(record, AddressRecord):
+            return Imported("known" if is_new else "unchanged", is_new)
         if draft.subscriber.erased_at is not None:
             record = replace(record, stated_source="")  # Keep no new data about them.
         return Imported(self._apply(draft, record), is_new)
 
-    def _apply(self, draft: Draft, record: Record) -> str:
+    def _apply(self, draft: Draft, record: PreferenceRecord | SuppressionRecord) -> str:
         if isinstance(record, SuppressionRecord):
             return self._suppress(draft, record)
         if record.status.ends_consent:

@@ -64,25 +64,29 @@ def match(
     names: tuple[str, ...],
     ignored: frozenset[str] | None = None,
     columns: tuple[str, ...] = PREFERENCES,
+    mapped: tuple[tuple[str, str], ...] = (),
 ) -> Columns:
     """Return how columns with these names are read.
 
     `ignored` are the names, in lower case, that the operator declares not to be about opting out;
-    None for a command without that option. `columns` are the columns to look for.
+    None for a command without that option. `columns` are the columns to look for. `mapped` are
+    pairs of a name and the column that the operator declares it to be.
 
     Raises:
         FileRefusedError: two names could be the same column.
     """
     relevant = [name for name in names if name.strip().lower() not in (ignored or ())]
     known = {**{fold(name): name for name in columns}, **_NAMES}
-    if any(fold(name) == "kind" for name in relevant):
+    chosen = {column: name for name, column in mapped if name in relevant}
+    others = [name for name in relevant if name not in chosen.values()]
+    if "kind" in chosen or any(fold(name) == "kind" for name in others):
         known |= {fold(name): name for name in SUPPRESSIONS}
     hint = ", or use --ignore-column" if ignored is not None else ""
-    read = _find(relevant, known, hint)
+    read = chosen | _find(others, {k: v for k, v in known.items() if v not in chosen}, hint)
     if "email" not in read:
-        read |= _find(relevant, _OTHER_NAMES, hint)
+        read |= _find(others, _OTHER_NAMES, hint)
     unread = tuple(name for name in relevant if name not in read.values())
-    return Columns(read, unread, tuple(filter(_is_suspect, unread)))
+    return Columns(read, unread, tuple(filter(is_suspect, unread)))
 
 
 def _find(names: Iterable[str], known: Mapping[str, str], hint: str) -> dict[str, str]:
@@ -128,7 +132,8 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name for name in names if name.strip())
 
 
-def _is_suspect(name: str) -> bool:
+def is_suspect(name: str) -> bool:
+    """Return True if the name of a column means that it may say who opted out."""
     folded, words = fold(name), {fold(word) for word in re.findall(r"[^\W_]+", name)}
     if ABOUT_OPTING_OUT.search(folded) or words & ABOUT_EITHER:
         return True

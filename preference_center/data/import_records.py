@@ -1,6 +1,7 @@
 """What an import row says, as plain values, and the options for reading a row."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from preference_center.core.change import Target
@@ -61,17 +62,40 @@ class SuppressionRecord:
         return True
 
 
-Record = PreferenceRecord | SuppressionRecord
+@dataclass(frozen=True)
+class AddressRecord:
+    """The address of a person about whose consent nothing is known."""
+
+    identity: RowIdentity
+
+    @property
+    def topic(self) -> str:
+        """Return "": the record is about no topic."""
+        return ""
+
+    @property
+    def ends_consent(self) -> bool:
+        """Return False."""
+        return False
+
+
+Record = PreferenceRecord | SuppressionRecord | AddressRecord
 
 
 @dataclass(frozen=True)
 class Rules:
     """How the rows of one import are read.
 
-    `topic` and `status` apply to rows without one. Columns in `ignored` are not read.
+    `topic` and `status` apply to rows without one. Columns in `ignored` are not read. `columns` are
+    pairs of a column of the file and the one that it is read as, `words` is what words in the
+    column `status` mean, and `topics` maps the file's names of topics to slugs. Names and words of
+    the file are in lower case.
     """
 
     identity_key: str
     topic: str | None = None
     status: ImportStatus | None = None
     ignored: frozenset[str] = frozenset()
+    columns: tuple[tuple[str, str], ...] = ()
+    words: Mapping[str, ImportStatus] = field(default_factory=dict)
+    topics: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ A row that ends consent is read leniently: any other problem in it is a warning.
 something is refused for any problem.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -48,6 +48,9 @@ class ReadRow:
 
     `aliases` are the same unsubscribes under other subscriber ids of the same people. `cleaned` is
     True if the email had to be cleaned, `foreign_id` if the id is not a subscriber id.
+    `unknown_words` are words that stopped email although they are not known, with their columns.
+    `unmapped_topics` are topics of another system that are none of ours. `skipped` says why a row
+    without records is not imported.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -55,24 +58,55 @@ class ReadRow:
     warnings: list[str] = field(default_factory=list)
     cleaned: bool = False
     foreign_id: bool = False
+    unknown_words: list[tuple[str, str]] = field(default_factory=list)
+    unmapped_topics: list[str] = field(default_factory=list)
+    skipped: str = ""
 
 
 def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> ReadRow:
     """Return what a row says, or raise BadRowError."""
     values = {name: row.cells[column] for name, column in columns.read.items()}
-    problems = [each for name, cell in row.cells.items() for each in problems_of(name, cell)]
+    problems = cell_problems(row)
     lenient = Cells(values, now, lenient=True, warnings=[*row.problems, *problems])
     if _read_kind(lenient, rules):
         read = _read_suppression(lenient, rules)
-    elif (status := _status(values, rules.status)).ends_consent:
+    elif (status := _status(values, rules)).ends_consent:
         read = _read_unsubscribe(lenient, status, rules)
     else:
-        if row.problems or problems:
-            raise BadRowError("; ".join(problems))  # `Row.refused` adds the row's own problems.
-        _refuse_suspects(columns, row.cells)
+        refuse_faulty(row, problems)
+        refuse_suspects(columns, row.cells)
         read = _read_start(Cells(values, now, lenient=False), status, rules)
     read.foreign_id = bool(values.get("id", "").strip()) and read_subscriber_id(values) is None
     return read
+
+
+def cell_problems(row: Row) -> list[str]:
+    """Return what is wrong with the cells of a row, besides the problems of its lines."""
+    return [each for name, cell in row.cells.items() for each in problems_of(name, cell)]
+
+
+def read_stop(cells: Cells, rules: Rules) -> ReadRow:
+    """Return what a row says that ends consent, or raise BadRowError."""
+    if _read_kind(cells, rules):
+        return _read_suppression(cells, rules)
+    return _read_unsubscribe(cells, _status(cells.values, rules), rules)
+
+
+def read_start(cells: Cells, rules: Rules) -> ReadRow:
+    """Return what a row says that does not end consent, or raise BadRowError."""
+    return _read_start(cells, _status(cells.values, rules), rules)
+
+
+def refuse_faulty(row: Row, problems: Sequence[str]) -> None:
+    """Raise BadRowError if a row, or a cell of it, has a fault."""
+    if row.problems or problems:
+        raise BadRowError("; ".join(problems))  # `Row.refused` adds the row's own problems.
+
+
+def is_stop(row: Row, columns: Columns, rules: Rules) -> bool:
+    """Return True if a row ends consent; False also if it cannot be read."""
+    values = {name: row.cells[column] for name, column in columns.read.items()}
+    return bool(values.get("kind", "").strip()) or _ends_consent(values, rules)
 
 
 def _read_kind(cells: Cells, rules: Rules) -> str:
@@ -86,26 +120,29 @@ def _read_kind(cells: Cells, rules: Rules) -> str:
 
 def _ends_consent(values: Mapping[str, str], rules: Rules) -> bool:
     try:
-        return _status(values, rules.status).ends_consent
+        return _status(values, rules).ends_consent
     except BadRowError:
         return False
 
 
-def _status(values: Mapping[str, str], default: ImportStatus | None) -> ImportStatus:
+def _status(values: Mapping[str, str], rules: Rules) -> ImportStatus:
     """Return the status of a row. Only a status that ends consent may have extra punctuation."""
     text = values.get("status", "")
     word = text.strip().lower()
     if word:
+        if word in rules.words:
+            return rules.words[word]
         ending = ENDING_WORDS.get(fold_letters(word))
         if ending is None and word not in tuple(ImportStatus):
             raise unknown_word("status", text, tuple(ImportStatus))
         return ending or ImportStatus(word)
-    if default is None:
+    if rules.status is None:
         raise BadRowError("the status is empty: use --status to set one for such rows")
-    return default
+    return rules.status
 
 
-def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
+def refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
+    """Raise BadRowError if a column that is not read may say that this person opted out."""
     suspect = columns.suspects[0] if columns.suspects else columns.opted_out(cells)
     if suspect is not None:
         raise BadRowError(
@@ -115,19 +152,32 @@ def _refuse_suspects(columns: Columns, cells: Mapping[str, str]) -> None:
 
 
 def _read_start(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:
-    identity = read_identity(cells.values, rules.identity_key)
-    if identity.email is not None and not is_mailable(identity.email):
-        raise BadRowError("email cannot be sent to this address")
-    topic = read_topic("topic", cells.text("topic").strip() or rules.topic or "")
+    identity = read_mailable(cells.values, rules.identity_key)
+    topic = read_topic("topic", _topic(cells, rules) or rules.topic or "")
     record = _preference(cells, identity, topic, status)
     written = normalise(cells.text("email"))
     cleaned = identity.email is not None and written != normalise(identity.email)
     return ReadRow([record], cleaned=cleaned)
 
 
+def read_mailable(values: Mapping[str, str], identity_key: str) -> RowIdentity:
+    """Return the identity in a row to which email can be sent, or raise BadRowError."""
+    identity = read_identity(values, identity_key)
+    if identity.email is not None and not is_mailable(identity.email):
+        raise BadRowError("email cannot be sent to this address")
+    return identity
+
+
+def _topic(cells: Cells, rules: Rules) -> str:
+    """Return the topic in a row, as a slug if its name is mapped to one."""
+    text = cells.text("topic").strip()
+    return rules.topics.get(text.lower(), text) if rules.topics else text
+
+
 def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> ReadRow:
     identities = read_identities(cells, rules.identity_key)
-    topic = _topic_or_every(cells, rules.topic or "", required=status is ImportStatus.UNSUBSCRIBED)
+    required = status is ImportStatus.UNSUBSCRIBED
+    topic = _topic_or_every(cells, rules, rules.topic or "", required=required)
     record = _preference(cells, identities.people[0], topic, status)
     stated = _stated_source(cells, "changed_by", "consent_source")
     return _for_each(identities, replace(record, stated_source=stated), cells)
@@ -136,7 +186,7 @@ def _read_unsubscribe(cells: Cells, status: ImportStatus, rules: Rules) -> ReadR
 def _read_suppression(cells: Cells, rules: Rules) -> ReadRow:
     kind = Scope(one_of("kind", cells.text("kind"), KINDS))
     identities = read_identities(cells, rules.identity_key)
-    topic = _topic_or_every(cells, "", required=True) if kind is Scope.TOPIC else ""
+    topic = _topic_or_every(cells, rules, "", required=True) if kind is Scope.TOPIC else ""
     source = cells.read("source", known_source) or cells.read("changed_by", known_source)
     record = SuppressionRecord(
         identity=identities.people[0],
@@ -188,9 +238,9 @@ def _changed_by(cells: Cells, status: ImportStatus) -> Source:
     return source or (Source.BOUNCE if status is ImportStatus.BOUNCED else Source.IMPORT)
 
 
-def _topic_or_every(cells: Cells, default: str, *, required: bool) -> str:
+def _topic_or_every(cells: Cells, rules: Rules, default: str, *, required: bool) -> str:
     """Return the topic of an unsubscribe, or "" for every topic."""
-    text = cells.text("topic").strip()
+    text = _topic(cells, rules)
     try:
         return read_topic("topic", text or default)
     except BadRowError:

@@ -1,6 +1,8 @@
 """Write output files that appear under their names only when they are complete."""
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +58,27 @@ def whole_file(target: Path, *, even_if_cut_short: bool = False) -> Iterator[Bin
     finally:
         with suppress(FileNotFoundError):
             Path(name).unlink()
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder that gets the name of `target` only when the block ends without error.
+
+    Only the owner can read it, since its files contain addresses. Its files are to be on disk when
+    the block ends.
+
+    Raises:
+        OSError: the target exists and is not an empty folder, or it cannot be written.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise FileExistsError(errno.EEXIST, "it exists, and is not an empty folder", str(target))
+    target = Path(os.path.realpath(target))
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield folder
+        folder.replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stat(target: Path) -> os.stat_result | None:

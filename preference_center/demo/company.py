@@ -15,10 +15,12 @@ from preference_center.core.topics import NewTopic
 from preference_center.core.vocab import Cadence
 from preference_center.settings.env import PREFIX
 from preference_center.settings.settings import Settings
+from preference_center.util.networks import private_network
 
 FOLDER = "preference-center-demo"
 ENVIRONMENT = "env.sh"
 READER = "ada@example.org"
+LOOPBACK = (private_network("127.0.0.0/8"), private_network("::1/128"))
 TOPICS = (
     NewTopic(
         "weekly-news",
@@ -84,6 +86,7 @@ def settings_in(folder: Path, port: int) -> Settings:
         contact="help@northwind.example",
         confirmation_delay=timedelta(seconds=5),
         spool_dir=spool_folder(folder),
+        webhook_private_networks=LOOPBACK,
     )
 
 
@@ -104,6 +107,7 @@ def write_environment(settings: Settings, path: Path) -> None:
         "IDENTITY_KEY": settings.identity_key,
         "BRAND_NAME": settings.brand_name,
         "SPOOL_DIR": str(settings.spool_dir),
+        "WEBHOOK_PRIVATE_NETWORKS": ",".join(map(str, settings.webhook_private_networks)),
     }
     lines = (f"export {PREFIX}{name}={shlex.quote(value)}\n" for name, value in values.items())
     path.touch(mode=0o600)

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from preference_center.demo.company import READER
 from preference_center.doctor.link import topic_of
 
 MAX_EMAILS = 50
@@ -20,13 +21,18 @@ _MARKED = re.compile(r"(?im)^((?:List-Unsubscribe|List-Unsubscribe-Post|List-Id)
 
 
 class FolderTransport:
-    """A transport that writes `.eml` files. A file gets its name once it is complete."""
+    """A transport that writes `.eml` files. A file gets its name once it is complete.
+
+    Only emails to the reader whose inbox it is are written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         """Write one email. It replaces an earlier one with the same Message-ID."""
+        if recipient != READER:
+            return
         name = str(message["Message-ID"]).strip("<>").partition("@")[0]
         part = self._folder / f"{name}.part"
         part.write_bytes(message.as_bytes())
@@ -89,10 +95,13 @@ def press_unsubscribe(url: str) -> int:
 
     Return the status, or 0 without an answer.
     """
-    body = b"List-Unsubscribe=One-Click"
+    return press(url, b"List-Unsubscribe=One-Click")
+
+
+def press(url: str, form: bytes = b"") -> int:
+    """Post a form to a page of this demo. Return the status, or 0 without an answer."""
     try:
-        # The URL comes from an email that this demo wrote.
-        with urlopen(Request(url, body, method="POST"), timeout=10) as answer:  # noqa: S310
+        with urlopen(Request(url, form, method="POST"), timeout=10) as answer:  # noqa: S310
             return int(answer.status)
     except HTTPError as error:
         return error.code

@@ -17,6 +17,7 @@ from preference_center.demo import (
     tampering,
     tour,
     visitor,
+    webhook,
 )
 from preference_center.demo.company import FOLDER, READER, TOPICS
 from preference_center.demo.visitor import Visitor
@@ -25,6 +26,7 @@ from preference_center.web.access import Caller, open_to
 from preference_center.web.services import services, url
 
 blueprint = Blueprint("demo", __name__, url_prefix="/demo")
+blueprint.register_blueprint(webhook.blueprint)
 
 _FRAME_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
@@ -38,7 +40,7 @@ def to_start() -> AnyResponse:
 @blueprint.get("/")
 @open_to(Caller.ANYONE)
 def show_start() -> Response:
-    """Show the five steps, each ticked once it is done."""
+    """Show the six steps, each ticked once it is done."""
     app = services()
     # First the spool: what leaves it later is not in the session's snapshot.
     waiting = app.spool.state().rows if app.spool is not None else 0

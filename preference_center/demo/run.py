@@ -12,14 +12,17 @@ from urllib.request import urlopen
 import click
 from flask import Flask
 
-from preference_center.demo import campaign, company, history
+from preference_center.demo import campaign, company, deliveries, history, webhook
 from preference_center.demo.app import create_demo_app
 from preference_center.demo.company import FOLDER
 from preference_center.demo.hosts import LocalHosts
 from preference_center.demo.inbox import FolderTransport, inbox_folder
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_replay import adopt, apply_batch
+from preference_center.outbound.erasures import Erasures
 from preference_center.outbound.sequencer import Sequencer
+from preference_center.outbound.webhook_client import WebhookClient
+from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.outbound.worker import Worker
 from preference_center.server import serve
 from preference_center.settings.settings import Settings
@@ -55,6 +58,8 @@ def _fill(settings: Settings, languages: Languages, folder: Path) -> None:
     # What a killed demo has left in its spool: until it is applied, no mailing may be sent.
     adopt(database, company.spool_folder(folder), partial(apply_batch, database, utc_now))
     campaign.Sender(settings, database, languages, folder).send_first(latest, utc_now())
+    with database.transaction() as session:
+        deliveries.follow(session, folder, settings.public_url)
     database.close()
 
 
@@ -70,7 +75,10 @@ def _start(settings: Settings, languages: Languages, folder: Path, *, connection
     transport = FolderTransport(inbox_folder(folder))
     worker = Worker(_database(settings), transport, settings, languages, utc_now)
     sequencer = Sequencer(_database(settings), utc_now)
-    for each in (worker.run, sequencer.run):
+    client = WebhookClient(settings.webhook_private_networks)
+    poster = WebhookWorker(_database(settings), client, utc_now, webhook.RETRY_AFTER)
+    erasures = Erasures(_database(settings), utc_now)
+    for each in (worker.run, sequencer.run, poster.run, erasures.run):
         Thread(target=each, args=(Event(),), daemon=True).start()
     Thread(target=_announce, args=(settings, folder), daemon=True).start()
     return create_demo_app(settings, folder, connections=connections)
@@ -104,6 +112,7 @@ def _print_addresses(settings: Settings, folder: Path) -> None:
         f"A reader's inbox:        {base}/demo/inbox\n"
         f"The sender's mailings:   {base}/demo/mailing\n"
         f"The report:              {base}/demo/report\n"
+        f"A webhook at work:       {base}/demo/webhook\n"
         f"An unsubscribe page:     {links.unsubscribe_url}\n"
         f"A preferences page:      {links.preferences_url}\n"
         f"All files are in         {FOLDER}/ (delete it to start over). Ctrl+C stops."

@@ -1,4 +1,4 @@
-"""The five steps of the start page, each with what the database and the folder say about it."""
+"""The six steps of the start page, each with what the database and the folder say about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.ledger import LedgerEntry
 from preference_center.core.vocab import Source
-from preference_center.demo import inbox, mailings, outage, tampering, visitor
+from preference_center.demo import inbox, mailings, outage, receiver, tampering, visitor
 from preference_center.demo.company import TOPICS
 from preference_center.demo.inbox import Email
 from preference_center.demo.mailings import SentMailing
 from preference_center.demo.outage import Outage
+from preference_center.demo.receiver import Program
 from preference_center.demo.tampering import Altered, LedgerState
 from preference_center.demo.visitor import Visitor
 
@@ -33,6 +34,7 @@ class Tour:
         waiting: how many unsubscribes wait in the spool.
         applied: the ledger row of the unsubscribe that was made in the outage.
         next_email: the email whose one-click address is used in the next outage.
+        program: the program that receives webhooks, once it has one.
     """
 
     reader: Visitor
@@ -48,6 +50,7 @@ class Tour:
     waiting: int
     applied: LedgerEntry | None
     next_email: Email | None
+    program: Program | None
 
     @property
     def done(self) -> tuple[bool, ...]:
@@ -59,6 +62,7 @@ class Tour:
             self.left_out,
             self.altered is not None,
             self.outage is not None and not self.is_locked and not self.waiting,
+            self.program is not None and self.program.delivered_again,
         )
 
     @property
@@ -102,6 +106,7 @@ def load(session: Session, folder: Path, reader_id: UUID, waiting: int, now: dat
         waiting=waiting,
         applied=applied,
         next_email=email_to_press(reader, emails),
+        program=receiver.load(folder),
     )
 
 

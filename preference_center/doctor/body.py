@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 
-from preference_center.doctor import texts
+from preference_center.doctor import link, texts
 from preference_center.doctor.headers import Targets, host_of
 from preference_center.doctor.report import Report, printable
 from preference_center.doctor.texts import Text, Texts
@@ -16,6 +16,7 @@ from preference_center.providers.known import is_click_tracker
 MAX_HTML_BYTES = 102 * 1024  # Gmail clips the rest: "View entire message"
 MAX_ACCEPTED_BYTES = 10 * 1024 * 1024  # a common limit of mail servers
 MAX_LINKS = 2000
+_PARTS = {"text": "text/plain", "HTML": "text/html"}
 _MAX_URL_LENGTH = 4000  # unescape() refuses character references with more digits
 _LABEL_LENGTH = 80  # characters before a URL in plain text that may describe it
 _ANCHOR = re.compile(r"<(/?)a\b([^<>]*)>", re.IGNORECASE)
@@ -48,7 +49,7 @@ def check(message: RawMessage, targets: Targets, report: Report) -> None:
     _check_text_part(found, report)
     links = {
         name: _unsubscribe_links(found.of(type_), targets)
-        for name, type_ in (("text", "text/plain"), ("HTML", "text/html"))
+        for name, type_ in _PARTS.items()
         if found.of(type_)
     }
     without = [name for name, anchors in links.items() if not anchors]
@@ -60,7 +61,15 @@ def check(message: RawMessage, targets: Targets, report: Report) -> None:
         )
     else:
         report.passed("body-link", f"There is one in the {' and the '.join(links)}.")
+    _check_campaigns(found, targets, report)
     _check_tracking([each for anchors in links.values() for each in anchors], targets, report)
+
+
+def _check_campaigns(found: Texts, targets: Targets, report: Report) -> None:
+    bodies = {
+        name: "\n".join(part.text for part in found.of(type_)) for name, type_ in _PARTS.items()
+    }
+    link.check_campaigns({"header": targets.web, **bodies}, report)
 
 
 def _unsubscribe_links(parts: list[Text], targets: Targets) -> list[Anchor]:

@@ -1,18 +1,23 @@
 """The link in the header: was it minted by this installation, and for which topic?"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from preference_center.doctor.headers import Targets
 from preference_center.doctor.report import Report, printable
 from preference_center.links.mail_tokens import read_mailto, topic_code
-from preference_center.links.minter import Link, Purpose, read_link
+from preference_center.links.minter import TEST_CAMPAIGN, Link, Purpose, read_link
 from preference_center.links.signing import BadLink
 
 # docs/link-format.md: version, day, subscriber, topic, campaign, signature.
 _OUR_LINK = re.compile(
     r"(https?://[^/?#]+(?:/[^/?#]+)*)/([up])/"
     r"(1\.[0-9]{1,7}\.[\w-]{22}\.([a-z0-9-]{1,32})\.[\w.-]{1,40}\.[\w-]{43})",
+    re.ASCII,
+)
+_TEST_LINK = re.compile(
+    rf"/[up]/1\.[0-9]{{1,7}}\.[\w-]{{22}}\.[a-z0-9-]{{1,32}}\.{TEST_CAMPAIGN}\.[\w-]{{43}}",
     re.ASCII,
 )
 _OUR_MAILTO = re.compile(r"mailto:(u-[a-z2-7]{60})@[^?@]+(?:\?.*)?", re.IGNORECASE)
@@ -37,6 +42,19 @@ def check(targets: Targets, installation: Installation, report: Report) -> None:
     elif targets.web:
         _check_other_format(targets.web, installation, report)
     _check_mailto(targets.mailto, link, installation, report)
+
+
+def check_campaigns(places: Mapping[str, str], report: Report) -> None:
+    """Warn of links for trying. `places` are the texts that may contain links, by their names."""
+    found = [name for name, text in places.items() if _TEST_LINK.search(text)]
+    if found:
+        report.warn(
+            "test-link",
+            f"There is a test link in the {' and the '.join(found)}: it changes nothing.",
+            f"Mint the links of a mailing with its own campaign; “{TEST_CAMPAIGN}” is for trying.",
+        )
+    else:
+        report.passed("test-link", "No link is for trying.")
 
 
 def topic_of(url: str) -> str:

@@ -18,6 +18,7 @@ CHECKS = {
     "folding": "Folding",
     "characters": "Characters",
     "link": "Link",
+    "test-link": "Test link",
     "mailto": "mailto",
     "provider": "Provider",
     "list-id": "List-Id",

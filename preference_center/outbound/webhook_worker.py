@@ -6,7 +6,7 @@ expired. No event is lost.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,9 @@ from threading import Event
 from typing import Any
 from uuid import UUID
 
-from preference_center.core import webhook_deliveries
-from preference_center.core.webhook_deliveries import LeasedDelivery, Result
+from preference_center.core import webhook_deliveries, webhook_results
+from preference_center.core.webhook_deliveries import LeasedDelivery
+from preference_center.core.webhook_results import RETRY_AFTER, Result
 from preference_center.core.webhooks import MAX_WEBHOOKS
 from preference_center.outbound import webhook_signing
 from preference_center.outbound.webhook_client import NoAnswerError, WebhookClient
@@ -34,12 +35,14 @@ _MAX_SECONDS_TEXT = 9  # digits
 class WebhookWorker:
     """Delivers events to webhooks. On PostgreSQL, any number of workers can run at once.
 
-    Each webhook has threads of its own, so that a slow receiver delays no other.
+    Each webhook has threads of its own, so that a slow receiver delays no other. `retry_after` are
+    the waits between the attempts of a delivery.
     """
 
     database: Database
     client: WebhookClient
     clock: Callable[[], datetime]
+    retry_after: Sequence[timedelta] = RETRY_AFTER
     _lanes: dict[tuple[UUID, int], "Future[None]"] = field(default_factory=dict)
 
     def run(self, stop: Event) -> None:
@@ -75,7 +78,9 @@ class WebhookWorker:
             return False
         result = self._post(leased)
         with self.database.transaction() as session:
-            stopped = webhook_deliveries.settle(session, leased, result, self.clock())
+            stopped = webhook_results.settle(
+                session, leased, result, self.clock(), self.retry_after
+            )
         if not result.is_success:
             log.warning("webhook %s, attempt %d: %s", webhook_id, leased.attempts, result.text)
         if stopped is not None:

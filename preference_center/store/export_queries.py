@@ -1,6 +1,11 @@
-"""The queries of the exports: each a stream in the order of its key, with an indexed filter."""
+"""The queries of the exports: each a stream in the order of its key.
 
+Rows are selected by the statement. Each is a plain scan, for which a topic or a time has an index.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -11,7 +16,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal,
+    literal_column,
     null,
     select,
     type_coerce,
@@ -19,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import Scope, Source, Status
+from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source, Status
 from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.report_queries import ReportFilter, all_reasons
 from preference_center.store.streaming import AnySelect
@@ -31,17 +36,35 @@ from preference_center.store.tables import (
     SubscriptionRow,
     SuppressionRow,
     Utc,
+    Word,
     Wording,
 )
 
 # Byte order on both engines, as for slugs.
-_Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
+Bytewise = Text().with_variant(Text(collation="C"), "postgresql")
 
 _Everything = aliased(SuppressionRow)
 _Address = aliased(SuppressionRow)
 
 
-def preferences(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+@dataclass(frozen=True)
+class ExportFilter:
+    """Selects the rows of an export. None selects all.
+
+    `since` and `until` select those that changed at `since` or later and before `until`. `status`
+    is a word of the export's own vocabulary. Not every export has every filter.
+    """
+
+    topic: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    status: StrEnum | None = None
+    frequency: Frequency | None = None
+    locale: str | None = None
+    campaign: str | None = None
+
+
+def preferences(wanted: ExportFilter) -> AnySelect:
     """Return the effective status of every subscription, global unsubscribes included.
 
     Erased subscribers are left out: `suppressions` lists what remains of them.
@@ -52,7 +75,7 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
             SubscriberRow.email,
             SubscriptionRow.subscriber_id.label("id"),
             SubscriptionRow.topic,
-            status.label("status"),
+            type_coerce(status, Word(ImportStatus)).label("status"),
             SubscriptionRow.frequency,
             SubscriptionRow.paused_until,
             SubscriberRow.locale,
@@ -71,9 +94,14 @@ def preferences(topic: str | None, since: datetime | None, until: datetime | Non
         .where(SubscriberRow.erased_at.is_(None))
         .order_by(SubscriptionRow.subscriber_id, SubscriptionRow.topic)
     )
-    if topic is not None:
-        statement = statement.where(SubscriptionRow.topic == topic)
-    return _within(statement, SubscriptionRow.updated_at, since, until)
+    statement = within(statement, SubscriptionRow.updated_at, wanted)
+    return equal(
+        statement,
+        (SubscriptionRow.topic, wanted.topic),
+        (status, wanted.status),
+        (SubscriptionRow.frequency, wanted.frequency),
+        (SubscriberRow.locale, wanted.locale),
+    )
 
 
 def _effective_status() -> tuple[Case[Any], Case[Any], Case[Any]]:
@@ -102,9 +130,40 @@ def _is_suppression(table: type[SuppressionRow], kind: Scope) -> ColumnElement[b
     return and_(table.subscriber_id == SubscriberRow.subscriber_id, table.kind == kind)
 
 
-def suppressions(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
-    """Return all suppressions; with `topic`, also the unsubscribes from that topic."""
-    above: AnySelect = select(
+def suppressions(wanted: ExportFilter) -> AnySelect:
+    """Return all suppressions; with a topic, also the unsubscribes from that topic."""
+    if wanted.topic is not None:
+        return stops(wanted)
+    return _suppressions(wanted).order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
+
+
+def stops(wanted: ExportFilter) -> AnySelect:
+    """Return all suppressions, and the unsubscribes from the topic or, without one, from any."""
+    own: AnySelect = (
+        select(
+            SubscriberRow.email,
+            SubscriptionRow.subscriber_id.label("id"),
+            literal_column(f"'{Scope.TOPIC}'").label("kind"),
+            SubscriptionRow.topic,
+            SubscriptionRow.changed_at.label("since"),
+            SubscriptionRow.source,
+            SubscriberRow.erased_at,
+        )
+        .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
+        .where(SubscriptionRow.status == Status.UNSUBSCRIBED)
+    )
+    own = equal(
+        within(own, SubscriptionRow.updated_at, wanted),
+        (SubscriptionRow.topic, wanted.topic),
+        (_status_of(SubscriptionRow.source), wanted.status),
+        (SubscriberRow.locale, wanted.locale),
+    )
+    both = union_all(_suppressions(wanted), own).subquery()
+    return select(both).order_by(both.c.id, both.c.kind, both.c.topic)
+
+
+def _suppressions(wanted: ExportFilter) -> AnySelect:
+    statement: AnySelect = select(
         SubscriberRow.email,
         SuppressionRow.subscriber_id.label("id"),
         SuppressionRow.kind,
@@ -113,27 +172,23 @@ def suppressions(topic: str | None, since: datetime | None, until: datetime | No
         SuppressionRow.source,
         SubscriberRow.erased_at,
     ).join(SubscriberRow, SubscriberRow.subscriber_id == SuppressionRow.subscriber_id)
-    above = _within(above, SuppressionRow.updated_at, since, until)
-    if topic is None:
-        return above.order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
-    own: AnySelect = (
-        select(
-            SubscriberRow.email,
-            SubscriptionRow.subscriber_id.label("id"),
-            literal("topic").label("kind"),
-            SubscriptionRow.topic,
-            SubscriptionRow.changed_at.label("since"),
-            SubscriptionRow.source,
-            SubscriberRow.erased_at,
-        )
-        .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
-        .where(SubscriptionRow.topic == topic, SubscriptionRow.status == Status.UNSUBSCRIBED)
+    return equal(
+        within(statement, SuppressionRow.updated_at, wanted),
+        (_status_of(SuppressionRow.source), wanted.status),
+        (SubscriberRow.locale, wanted.locale),
     )
-    both = union_all(above, _within(own, SubscriptionRow.updated_at, since, until)).subquery()
-    return select(both).order_by(both.c.id, both.c.kind)
 
 
-def ledger(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+def _status_of(source: Any) -> Case[Any]:
+    """Return the status that an unsubscribe from a source amounts to."""
+    return case(
+        (source == Source.BOUNCE, ImportStatus.BOUNCED.value),
+        (source == Source.COMPLAINT, ImportStatus.COMPLAINED.value),
+        else_=ImportStatus.UNSUBSCRIBED.value,
+    )
+
+
+def ledger(wanted: ExportFilter) -> AnySelect:
     """Return every ledger row with its details, in order for each subscriber."""
     wording = aliased(Wording)
     statement: AnySelect = (
@@ -155,22 +210,26 @@ def ledger(topic: str | None, since: datetime | None, until: datetime | None) ->
         .outerjoin(wording, wording.digest == LedgerRow.wording)
         .order_by(LedgerRow.subscriber_id, LedgerRow.seq)
     )
-    if topic is not None:
-        statement = statement.where(LedgerRow.topic == topic)
-    return _within(statement, LedgerRow.recorded_at, since, until)
+    statement = within(statement, LedgerRow.recorded_at, wanted)
+    return equal(statement, (LedgerRow.topic, wanted.topic), (LedgerRow.campaign, wanted.campaign))
 
 
-def reasons(topic: str | None, since: datetime | None, until: datetime | None) -> AnySelect:
+def reasons(wanted: ExportFilter) -> AnySelect:
     """Return the reasons for leaving, by week, without subscribers."""
-    given = all_reasons(ReportFilter(topic, None, since, until)).c
+    chosen = ReportFilter(wanted.topic, wanted.campaign, wanted.since, wanted.until)
+    given = all_reasons(chosen).c
     columns = (given.topic, given.campaign, given.code, given.note)
-    ordered = (cast(func.coalesce(column, ""), _Bytewise) for column in columns)
+    ordered = (cast(func.coalesce(column, ""), Bytewise) for column in columns)
     return select(given.week, *columns).order_by(given.week, *ordered)
 
 
-def _within(
-    statement: AnySelect, column: Any, since: datetime | None, until: datetime | None
-) -> AnySelect:
-    if since is not None:
-        statement = statement.where(column >= since)
-    return statement if until is None else statement.where(column < until)
+def within(statement: AnySelect, column: Any, wanted: ExportFilter) -> AnySelect:
+    """Return the statement for the times from `wanted.since` to before `wanted.until`."""
+    if wanted.since is not None:
+        statement = statement.where(column >= wanted.since)
+    return statement if wanted.until is None else statement.where(column < wanted.until)
+
+
+def equal(statement: AnySelect, *pairs: tuple[Any, Any]) -> AnySelect:
+    """Return the statement for the rows where each column has its value, if that is not None."""
+    return statement.where(*(column == value for column, value in pairs if value is not None))

@@ -40,6 +40,8 @@ class Services:
     limits: Limits
     key_limits: "KeyLimits"
     streams: BoundedSemaphore  # counts the long requests to the API that are in work
+    exports: BoundedSemaphore  # counts the exports by API that are in work
+    export_database: Database  # the same, with a connection for each of them, for long statements
     unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None
     metrics: "Metrics"

@@ -41,6 +41,7 @@ def served(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("examples")
     (folder / "test.db").write_bytes(sqlite_template.read_bytes())
     (folder / "people.csv").write_text(PEOPLE)
+    (folder / "left.csv").write_text("email\nzoe@example.org\nnobody\n")
     url = f"sqlite:///{folder / 'test.db'}"
     site = Site(url)
     site.subscribe("ada@example.org", "bob@example.org")
@@ -65,6 +66,8 @@ def test_the_first_mailing_sends_what_mailbox_providers_require(served: Served) 
     served.run(mailing)
     emails = served.smtp.emails[already:]
     assert [email.recipients for email in emails] == [["ada@example.org"], ["bob@example.org"]]
+    served.run(mailing)  # The second run after a crash sends no email twice.
+    assert len(served.smtp.emails) == already + 2
     for email in emails:
         lines = email.raw.split(b"\r\n")
         assert any(line.startswith(b"List-Unsubscribe: <http") for line in lines)

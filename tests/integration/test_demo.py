@@ -23,7 +23,7 @@ from preference_center.demo import company, inbox
 from tests.support import processes
 
 FOLDER = "preference-center-demo"
-PAGES = ("inbox", "mailing", "report")
+PAGES = ("inbox", "mailing", "report", "webhook")
 MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 
 
@@ -87,7 +87,7 @@ def one_click_path(base_url: str, subject: str) -> str:
 
 
 def step(base_url: str, number: int) -> str:
-    """Return the text of one of the five steps of the start page."""
+    """Return the text of one of the six steps of the start page."""
     page = get(f"{base_url}/demo/")
     start = page.index(f'id="step-{number}"')
     return _text(page[start - 4 : page.index("</li>\n", start)])
@@ -114,9 +114,9 @@ def test_it_prints_the_urls_to_open(running: tuple[str, processes.Running]) -> N
     processes.wait_for(lambda: "Ctrl+C" in process.output, "the addresses")
     found = re.findall(r"https?://\S+", process.output)
     assert found[0] == f"{base_url}/demo/"
-    assert [url.removeprefix(base_url)[:6] for url in found[1:4]] == ["/demo/"] * 3
-    assert [url.split("/")[3] for url in found[4:6]] == ["u", "p"]
-    assert all(url.startswith(base_url) and get(url) for url in found[:6])
+    assert [url.removeprefix(base_url)[:6] for url in found[1:5]] == ["/demo/"] * 4
+    assert [url.split("/")[3] for url in found[5:7]] == ["u", "p"]
+    assert all(url.startswith(base_url) and get(url) for url in found[:7])
 
 
 def test_it_says_what_it_does_before_it_answers(running: tuple[str, processes.Running]) -> None:
@@ -169,8 +169,8 @@ def test_every_page_links_to_the_others(base_url: str, page: str) -> None:
     html = get(f"{base_url}/demo/{page}")
     nav = html[html.index("<nav") : html.index("</nav>")]
     paths = re.findall(r'href="([^"]+)"', nav)
-    assert paths[:4] == ["/demo/", *(f"/demo/{other}" for other in PAGES)]
-    assert "Your email preferences" in get(paths[4])
+    assert paths[:5] == ["/demo/", *(f"/demo/{other}" for other in PAGES)]
+    assert "Your email preferences" in get(paths[5])
     assert nav.count("aria-current") == 1
     assert " style=" not in html
     assert "<script" not in html
@@ -296,6 +296,9 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
     with demo(tmp_path) as (base_url, first):
         name = next(name for subject, name in emails(base_url).items() if "Product" in subject)
         post(f"{base_url}/demo/inbox/{name}/unsubscribe")
+        post(f"{base_url}/demo/webhook/add")
+        post(f"{base_url}/demo/webhook/stop")
+        post(f"{base_url}/demo/webhook/leave")
         before = (tmp_path / FOLDER / "keys.json").read_text()
         first.kill()
     with demo(tmp_path) as (base_url, second):
@@ -305,6 +308,9 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
         assert (tmp_path / FOLDER / "keys.json").read_text() == before
         subjects = emails(base_url)
         assert sum("Product news:" in subject for subject in subjects) == 1
+        post(f"{base_url}/demo/webhook/start")  # On another port than before.
+        page_of_webhook = f"{base_url}/demo/webhook"
+        processes.wait_for(lambda: "answered 204" in get(page_of_webhook), "the event")
         assert second.stop() == 0
 
 
@@ -359,10 +365,12 @@ def test_an_unknown_topic_is_404(base_url: str, path: str) -> None:
     refused.value.close()
 
 
-@pytest.mark.parametrize("path", ["", "inbox", "inbox/x", "mailing", "report", "style.css"])
+@pytest.mark.parametrize(
+    "path", ["", "inbox", "inbox/x", "mailing", "report", "webhook", "style.css"]
+)
 def test_a_real_installation_has_no_demo(client: FlaskClient, path: str) -> None:
     assert client.get(f"/demo/{path}").status_code == 404
-    for press in ("next-mailing", "mailing", "outage", "ledger/alter"):
+    for press in ("next-mailing", "mailing", "outage", "ledger/alter", "webhook/events"):
         sent = client.post(f"/demo/{press}", data={"topic": "weekly-news"})
         assert sent.status_code == 404
 

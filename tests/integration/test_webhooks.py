@@ -89,6 +89,26 @@ def test_nothing_is_lost_though_workers_are_killed(settings: dict[str, str]) -> 
     hooks.database.close()
 
 
+def test_a_worker_without_a_mail_server_posts_webhooks_and_says_that_emails_wait(
+    settings: dict[str, str],
+) -> None:
+    for name in ("SMTP_URL", "MAIL_FROM"):
+        del settings[f"PREFERENCE_CENTER_{name}"]
+    hooks = Hooks(make.database(settings["PREFERENCE_CENTER_DATABASE_URL"]), now=datetime.now(UTC))
+    with receiver.running() as own:
+        hooks.add(own.url, EventName.TOPIC_STOPPED)
+        with hooks.database.transaction() as session:
+            make.subscriber(session, PEOPLE[0])
+            earlier = hooks.now - timedelta(minutes=2)
+            make.unsubscribe(session, PEOPLE[0], notice_delay=timedelta(0), at=earlier)
+        with processes.working(settings) as worker:
+            processes.wait_for(lambda: own.posts, "the event", MAX_SECONDS)
+            processes.wait_for(lambda: "emails wait" in worker.output, "the warning")
+            assert worker.output.startswith("PREFERENCE_CENTER_SMTP_URL is missing: no emails")
+            assert worker.stop() == 0
+    hooks.database.close()
+
+
 def test_a_worker_stops_when_it_is_told_to(settings: dict[str, str]) -> None:
     with processes.working(settings) as worker:
         processes.wait_for(lambda: "Sending" in worker.output, "start")

@@ -40,9 +40,9 @@ class Keys(Protocol):
     def find(self, where: str) -> bytes | None: ...
 
 
-def links(topic: str = "weekly-news", key: str = make.LINK_KEY) -> Links:
+def links(topic: str = "weekly-news", key: str = make.LINK_KEY, campaign: str = "2026-47") -> Links:
     minter = make.minter(inbound_domain="in.example.org", link_keys=(key,))
-    return minter.mint("ada@example.org", topic, "2026-47", day=date(2026, 11, 22))
+    return minter.mint("ada@example.org", topic, campaign, day=date(2026, 11, 22))
 
 
 LINK = links().unsubscribe_url

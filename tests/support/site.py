@@ -58,8 +58,8 @@ class Site:
             self.services.spool.stop()
         for counter in (self.services.page_views, self.services.inbound_counts):
             counter.flush()  # into the first database, even if a test has lost it
-        self._first_database.close()
-        self.database.close()
+        for database in (self._first_database, self.database, self.services.export_database):
+            database.close()
 
     def open(self, method: str, path: str, **request: Any) -> TestResponse:
         return self.client.open(path, method=method, base_url=ORIGIN, **request)

@@ -32,7 +32,10 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
         {"cryptography"},
     ),
     "doctor": ({"links", "mail", "providers.known"}, set()),
-    "data": ({"core", "links", "store", "util"}, {"sqlalchemy"}),
+    "data": (
+        {"core", "links", "store", "util"},
+        {"pyarrow", "python_calamine", "sqlalchemy", "xlsxwriter"},
+    ),
     "inbound": (
         {"core", "links", "mail", "providers", "settings", "store", "util"},
         {"aiosmtpd", "imap_tools", "sqlalchemy"},
@@ -83,6 +86,7 @@ HIDDEN_FROM_WEB = (
     "store.export_queries",
     "store.leaving_queries",
     "store.report_queries",
+    "store.sending_export_queries",
 )
 
 
@@ -193,7 +197,9 @@ _LIBRARY_NAMES = {
     "imap_tools": "imap-tools",
     "jinja2": "Jinja2",
     "prometheus_client": "prometheus-client",
+    "python_calamine": "python-calamine",
     "sqlalchemy": "SQLAlchemy",
+    "xlsxwriter": "XlsxWriter",
     "werkzeug": "Werkzeug",
     "wtforms": "WTForms",
 }

@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from preference_center.cli import main
+from preference_center.core.api_vocab import ApiScope
+from preference_center.data import exports
 from preference_center.data.import_columns import PREFERENCES
+from preference_center.data.suppression_files import SYSTEMS
 from preference_center.providers import registry
 from preference_center.settings.env import PREFIX
 from preference_center.settings.reader import LANGUAGES
@@ -58,6 +61,11 @@ def test_the_docs_say_where_each_provider_posts_its_events(provider: str) -> Non
     assert f"`PUBLIC_URL/hooks/{provider}`" in read("docs/sending.md")
 
 
+def test_the_docs_say_what_each_scope_of_a_key_is_for() -> None:
+    table = read("docs/api.md").partition("| scope |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `([a-z:-]+)` \|", table, re.MULTILINE) == list(ApiScope)
+
+
 def test_the_docs_and_the_help_list_the_columns_of_an_import() -> None:
     rows = re.findall(r"^\| (`[a-z_, `]+`) \|", read("docs/data.md"), re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"[a-z_]+", row)}
@@ -65,6 +73,23 @@ def test_the_docs_and_the_help_list_the_columns_of_an_import() -> None:
     columns = help_text.partition("Columns:")[2].partition("A file")[0]
     assert set(PREFERENCES) <= documented
     assert set(re.findall(r"[a-z_]+", columns)) - {"or"} == set(PREFERENCES)
+
+
+@pytest.mark.parametrize("what", exports.KINDS)
+def test_the_docs_list_the_columns_of_an_export(what: str) -> None:
+    text = read("docs/exporting.md")
+    (row,) = re.findall(rf"^\| \[`{what}`\].*$", text, re.MULTILINE)
+    if what == "preferences":
+        assert "those of [`import`]" in row
+        return
+    listed = re.findall(r"`([a-z_]+)`", row.split("|")[3])
+    assert listed == [*exports.KINDS[what].columns]
+
+
+def test_the_docs_say_what_each_system_imports() -> None:
+    text = read("docs/moving-out.md")
+    for name, system in SYSTEMS.items():
+        assert f"\n## {system.title}\n\n`--for {name}` writes" in text
 
 
 @pytest.mark.parametrize("group", groups())

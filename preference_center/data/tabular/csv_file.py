@@ -20,9 +20,12 @@ _QUOTED = re.compile(r'"[^"]*"')
 csv.field_size_limit(2 * MAX_LINE)  # Never reached: the limit on lines is lower.
 
 
-def read_csv(file: BinaryIO) -> "CsvFile":
-    """Return the rows of a CSV file; raise FileRefusedError."""
-    return CsvFile(Lines(file))
+def read_csv(file: BinaryIO, names: Sequence[str] | None = None) -> "CsvFile":
+    """Return the rows of a CSV file; raise FileRefusedError.
+
+    `names` are those of its columns, for a file without a header.
+    """
+    return CsvFile(Lines(file), names)
 
 
 class CsvFile:
@@ -33,13 +36,21 @@ class CsvFile:
     with the byte order mark.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, names: Sequence[str] | None = None) -> None:
         self._lines = lines
         self.header = lines.mark
         separator = self._separator_used = self._separator()
         self._row = _RowLines(self._lines)
         self._reader = csv.reader(self._row, delimiter=separator, strict=True)
         self._single_line = _SingleLine(separator)
+        if names is None:
+            names = self._read_header()
+        self._names = [name.replace("\ufeff", "").strip().lower() for name in names]
+        while self._names and not self._names[-1]:
+            self._names.pop()
+        self.columns = _unique(self._names)
+
+    def _read_header(self) -> list[str]:
         try:
             names = next(self._reader)
         except csv.Error:
@@ -47,10 +58,7 @@ class CsvFile:
         if any("\0" in name for name in names) or len(names) > _MAX_COLUMNS:
             raise FileRefusedError("the first line is not a header: save the file as CSV UTF-8")
         self.header += b"".join(line.raw for line in self._row.taken)
-        self._names = [name.replace("\ufeff", "").strip().lower() for name in names]
-        while self._names and not self._names[-1]:
-            self._names.pop()
-        self.columns = _unique(self._names)
+        return names
 
     def refuse_repeated(self, used: Collection[str]) -> None:
         """Raise FileRefusedError if two columns have the same name and it is one of `used`.

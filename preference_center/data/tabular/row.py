@@ -18,13 +18,20 @@ class RefusedRow:
     """A row that cannot be used, with its line number and why. `why` quotes nothing of the row.
 
     `raw` has the bytes of the row in its file. For a very long line it has the beginning, and
-    `rest` has what follows.
+    `rest` has what follows. `part` is the entry of an archive or the sheet of a workbook that has
+    the row.
     """
 
     line: int
     why: str
     raw: bytes = field(default=b"", repr=False, compare=False)
     rest: Rest | None = field(default=None, repr=False, compare=False)
+    part: str = ""
+
+    @property
+    def where(self) -> str:
+        """Return where the row is, for a message."""
+        return f"{self.part}, line {self.line}" if self.part else f"line {self.line}"
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes of the row in its file, in pieces."""
@@ -45,11 +52,17 @@ class Row:
     problems: tuple[str, ...] = ()
     raw: bytes = field(default=b"", repr=False, compare=False)
     rest: Rest | None = field(default=None, repr=False, compare=False)
+    part: str = ""
 
     def refused(self, why: str = "") -> RefusedRow:
         """Return this row as refused, because of `why` and its own problems."""
         reasons = "; ".join(filter(None, (why, *self.problems)))
-        return RefusedRow(self.line, reasons, self.raw, self.rest)
+        return RefusedRow(self.line, reasons, self.raw, self.rest, self.part)
+
+    @property
+    def where(self) -> str:
+        """Return where the row is, for a message."""
+        return f"{self.part}, line {self.line}" if self.part else f"line {self.line}"
 
 
 def batches(

@@ -1,7 +1,7 @@
 """The tables. Every key of a subscriber's table begins with the subscriber's id."""
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
-from preference_center.store.tables.base import Base, Slug, Utc, row_values
+from preference_center.store.tables.base import Base, Slug, Utc, Word, row_values
 from preference_center.store.tables.feed import (
     STOPPED,
     UNNUMBERED,
@@ -95,6 +95,7 @@ __all__ = [
     "Utc",
     "WebhookDelivery",
     "WebhookRow",
+    "Word",
     "Wording",
     "row_values",
 ]

@@ -34,9 +34,9 @@ class ApiKeyRow(Base):
 class IdempotentRequest(Base):
     """A write with an `Idempotency-Key`: in flight until `lease_until`, or answered.
 
-    `about` is the subscriber in the answer, if there is one: erasing them deletes the row. There
-    are no foreign keys, because the table is not divided by subscriber on a sharded engine, and
-    keys are never deleted.
+    `etag` is the header of the answer, if it has one. `about` is the subscriber in it, if there is
+    one: erasing them deletes the row. There are no foreign keys, because the table is not divided
+    by subscriber on a sharded engine, and keys are never deleted.
     """
 
     __tablename__ = "idempotent_requests"
@@ -51,4 +51,5 @@ class IdempotentRequest(Base):
     lease_until: Mapped[datetime]
     status: Mapped[int | None]
     body: Mapped[str | None]
+    etag: Mapped[str | None]
     about: Mapped[UUID | None]

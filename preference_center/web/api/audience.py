@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
+from itertools import filterfalse
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -20,12 +21,13 @@ from preference_center.data.links_csv import read_people
 from preference_center.data.tabular import RefusedRow, Row, read_json_lines
 from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.links.server import OWN_CAMPAIGNS
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.links import minter_of
 from preference_center.web.api.models import Campaign, Query, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import CSV, JSON, NDJSON, Call, Routes, Uses
-from preference_center.web.api.streams import Line, answer_lines
-from preference_center.web.api.test_keys import is_reserved
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, Line, answer_lines
+from preference_center.web.api.test_keys import NOT_RESERVED, is_reserved
 
 routes = Routes()
 PATH = "/audience"
@@ -82,7 +84,7 @@ class AudienceLine(BaseModel):
     answers=AudienceLine,
     problems=(ProblemKind.UNKNOWN_TOPIC, ProblemKind.CONFLICT),
     takes=(NDJSON, CSV, JSON),
-    gives=NDJSON,
+    gives=(NDJSON,),
 )
 def check_audience(call: Call, query: AudienceQuery) -> Response:
     """Say who may be emailed now, or release claims.
@@ -106,7 +108,8 @@ def check_audience(call: Call, query: AudienceQuery) -> Response:
     def make_for(file: BinaryIO) -> Generator[Line]:
         rows = _rows(file, is_test=is_test)
         if query.release:
-            return _released(mailing.release(rows, app.database, app.clock))
+            claims = filterfalse(_is_last_line, rows)
+            return _released(mailing.release(claims, app.database, app.clock))
         found = mailing.answers(rows, app.database, app.clock, claim=query.claim, is_test=is_test)
         return _checked(found, query.kind)
 
@@ -178,6 +181,11 @@ def _rows(file: BinaryIO, *, is_test: bool) -> Iterable[Row | RefusedRow]:
     return map(_for_a_test, rows) if is_test else rows
 
 
+def _is_last_line(row: Row | RefusedRow) -> bool:
+    """Return True for the last line of an answer, which may be sent back with the others."""
+    return isinstance(row, Row) and "done" in row.cells and not set(row.cells) & {"email", "id"}
+
+
 def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:
     """Return a row, or refuse it: an id does not say whether its address is reserved."""
     if isinstance(row, RefusedRow):
@@ -187,7 +195,7 @@ def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:
         email = clean(email)
     if is_reserved(email):
         return row
-    return row.refused("a test key needs an email address of a reserved domain, like example.org")
+    return row.refused(NOT_RESERVED)
 
 
 def _refused(row: RefusedRow) -> Line:

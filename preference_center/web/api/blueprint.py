@@ -8,6 +8,7 @@ from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
     CursorExpiredError,
+    ExportRefusal,
     InvalidCampaignError,
     KeyInUseError,
     KeyReusedError,
@@ -24,7 +25,9 @@ from preference_center.web.api import (
     audience,
     campaigns,
     events,
+    exports,
     history,
+    imports,
     links,
     openapi,
     problems,
@@ -37,8 +40,9 @@ from preference_center.web.api import (
     topics,
     webhooks,
 )
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import JSON, PREFIX
+from preference_center.web.api.routes import PREFIX
 from preference_center.web.headers import security_headers
 from preference_center.web.services import render, services
 
@@ -59,11 +63,14 @@ _PARTS = (
     report.routes,
     events.routes,
     webhooks.routes,
+    exports.routes,
+    imports.routes,
 )
 OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
+    ExportRefusal: ProblemKind.INVALID_REQUEST,
     InvalidCampaignError: ProblemKind.INVALID_REQUEST,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,

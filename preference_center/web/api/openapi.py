@@ -8,19 +8,18 @@ from flask import Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.models import Query
 from preference_center.web.api.problems import CONTENT_TYPE, ProblemKind, type_of
 from preference_center.web.api.routes import (
-    CSV,
-    JSON,
     KEY_PATTERN,
-    NDJSON,
     PREFIX,
     VARIABLE,
     Answer,
     Operation,
     Uses,
 )
+from preference_center.web.api.streams import CSV, NDJSON
 
 Mode = Literal["validation", "serialization"]
 
@@ -50,6 +49,7 @@ _WITH_LINES = (
 )
 _WITH_VARIABLE = (ProblemKind.NOT_FOUND,)
 _WITH_KEY = (ProblemKind.KEY_IN_USE, ProblemKind.KEY_REUSED)
+_WITH_VERSIONS = (ProblemKind.PRECONDITION_FAILED,)
 
 
 def document(operations: Iterable[Operation], public_url: str, version: str) -> dict[str, Any]:
@@ -143,6 +143,8 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[dict[str, A
     if operation.uses is Uses.WRITING:
         schema = {"type": "string", "pattern": KEY_PATTERN}
         yield {"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}
+    if "versions" in operation.hints:
+        yield {"name": "If-Match", "in": "header", "required": False, "schema": _VERSIONS}
 
 
 def _text(schema: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +161,9 @@ def _responses(operation: Operation, schemas: _Schemas, public_url: str) -> dict
     success: dict[str, Any] = {"description": "Success."}
     if answered is not None:
         schema = schemas.of(answered, "serialization")
-        success["content"] = {operation.gives: {"schema": schema}}
+        success["content"] = {each: {"schema": schema} for each in operation.gives}
+    elif operation.gives != (JSON,):  # A file.
+        success["content"] = {each: {"schema": _ANYTHING[each]} for each in operation.gives}
     kinds = problems_of(operation)
     return {str(operation.status): success} | {
         str(status): _problem([each for each in kinds if each.status == status], public_url)
@@ -174,6 +178,7 @@ def problems_of(operation: Operation) -> list[ProblemKind]:
     found |= {*_WITH_BODY} if "body" in operation.hints else set()
     found |= {*_WITH_LINES} if operation.takes else set()
     found |= {*_WITH_KEY} if operation.uses is Uses.WRITING else set()
+    found |= {*_WITH_VERSIONS} if "versions" in operation.hints else set()
     return sorted(found, key=lambda kind: (kind.status, kind.code))
 
 
@@ -186,6 +191,10 @@ def _problem(kinds: list[ProblemKind], public_url: str) -> dict[str, Any]:
     }
 
 
+_VERSIONS = {
+    "type": "string",
+    "description": "Nothing is changed unless it names the `ETag` of what is changed, or is `*`.",
+}
 # A line that cannot be used is reported in the answer, so a schema would forbid too much.
 _ANYTHING: dict[str, dict[str, Any]] = {
     JSON: {"description": "One line."},

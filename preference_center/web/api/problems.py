@@ -135,6 +135,13 @@ class ProblemKind(Enum):
         "Unsubscribes may wait in a spool, so that no email may be sent now. Try again.",
         "`preference-center spool status` shows them.",
     )
+    OLD_HTTP = (
+        "old-http",
+        505,
+        "HTTP/1.1 is needed.",
+        "With HTTP/1.0, a part of an export looks like the whole. If a proxy asks in this version: "
+        "nginx needs `proxy_http_version 1.1`.",
+    )
     NO_ROOM = (
         "no-room",
         507,

@@ -4,9 +4,10 @@
     def look_up(call: Call, body: Lookup) -> SubscriberAnswer:
         '''Find a subscriber by address.'''
 
-A view takes `call`; `body` and `query`, which are validated by their models; and the variables of
-its path. It returns a model, or an `Answer` with a status and headers, or a Flask response. A
-`Problem` that it raises undoes its change; one that it returns does not.
+A view takes `call`; `body` and `query`, which are validated by their models; `versions`, which are
+those that `If-Match` names; and the variables of its path. It returns a model, or an `Answer` with
+a status and headers, or a Flask response. A `Problem` that it raises undoes its change; one that it
+returns does not.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, after_this_request, request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from preference_center.core import idempotency
 from preference_center.core.api_keys import ApiKey
@@ -30,13 +31,11 @@ from preference_center.core.api_vocab import ApiScope
 from preference_center.core.idempotency import KeyedRequest, Lease, StoredAnswer
 from preference_center.store import Session, UnavailableError
 from preference_center.web.access import Caller, open_to
-from preference_center.web.api import keys, problems
+from preference_center.web.api import arguments, keys, problems
+from preference_center.web.api.arguments import JSON
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.bodies import read_body
 from preference_center.web.services import Services, services
 
-JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
-MAX_BODY_BYTES = 262_144
 KEY_PATTERN = "^[!-~]{1,255}$"  # of an Idempotency-Key
 PREFIX = "/api/v1"
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # in a path
@@ -94,7 +93,7 @@ class Operation:
     answers: type[BaseModel] | None
     problems: tuple[ProblemKind, ...]
     takes: tuple[str, ...]
-    gives: str
+    gives: tuple[str, ...]
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -124,13 +123,13 @@ class Routes:
         answers: type[BaseModel] | None = None,
         problems: tuple[ProblemKind, ...] = (),
         takes: tuple[str, ...] = (),
-        gives: str = JSON,
+        gives: tuple[str, ...] = (JSON,),
     ) -> Callable[[View], View]:
         """Declare a view.
 
         `status` is that of a success. `answers` is the model of its body, if the view's type hint
         does not say it. `problems` are those of this view alone. `takes` are the media types of a
-        body that the view reads itself, and `gives` is that of its answer.
+        body that the view reads itself, and `gives` are those of its answer.
         """
 
         def declare(view: View) -> View:
@@ -162,16 +161,17 @@ def _answer(operation: Operation, variables: dict[str, Any]) -> Response:
     now = app.clock()
     key = keys.authenticate(app, request.headers.get("Authorization", ""), operation.scope, now)
     _add_headers(app.key_limits.take(key))
-    arguments = _variables(operation, variables) | _validated(operation)
+    taken = arguments.of_path(operation.variables, variables)
+    taken |= arguments.of_request(operation.hints)
     call = Call(app, key, now)
     keys.note_use(app, key, now)
     if operation.uses is Uses.READING:
         with app.database.reading() as session:
-            made = _made(operation, Call(app, key, now, session), arguments)
+            made = _made(operation, Call(app, key, now, session), taken)
             return _response(operation, made)
     if operation.uses is Uses.WRITING:
-        return _written(operation, call, arguments)
-    return _response(operation, _made(operation, call, arguments))
+        return _written(operation, call, taken)
+    return _response(operation, _made(operation, call, taken))
 
 
 def _add_headers(headers: Mapping[str, str]) -> None:
@@ -183,27 +183,28 @@ def _add_headers(headers: Mapping[str, str]) -> None:
         return response
 
 
-def _made(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> _Made:
-    made = operation.view(call, **arguments)
+def _made(operation: Operation, call: Call, taken: Mapping[str, Any]) -> _Made:
+    made = operation.view(call, **taken)
     if isinstance(made, _Made):
         return made
     return Answer(made, operation.status)
 
 
-def _written(operation: Operation, call: Call, arguments: Mapping[str, Any]) -> Response:
+def _written(operation: Operation, call: Call, taken: Mapping[str, Any]) -> Response:
     """Make a change and its stored answer in one transaction."""
     lease = _lease(operation, call)
     if isinstance(lease, StoredAnswer):
-        headers = {"Idempotency-Replayed": "true"}
+        headers = {"Idempotency-Replayed": "true"} | ({"ETag": lease.etag} if lease.etag else {})
         return Response(lease.body, lease.status, headers, content_type=JSON)
     try:
         with call.app.database.transaction() as session:
-            made = _made(operation, Call(call.app, call.key, call.now, session), arguments)
+            made = _made(operation, Call(call.app, call.key, call.now, session), taken)
             response = _response(operation, made)
             if isinstance(made, Problem) and lease is not None:
                 idempotency.abandon(session, lease)
             elif lease is not None:
-                stored = StoredAnswer(response.status_code, response.get_data(as_text=True))
+                text, etag = response.get_data(as_text=True), response.headers.get("ETag")
+                stored = StoredAnswer(response.status_code, text, etag)
                 about = made.about if isinstance(made, Answer) else None
                 idempotency.finish(session, lease, stored, about)
     except Exception:
@@ -228,65 +229,6 @@ def _lease(operation: Operation, call: Call) -> Lease | StoredAnswer | None:
     keyed = KeyedRequest(call.key.id, route, key, hashlib.sha256(asked).digest())
     with call.app.database.transaction() as session:
         return idempotency.begin(session, keyed, call.now)
-
-
-def _variables(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables of the path, or raise Problem: nothing has such a name."""
-    try:
-        return {
-            name: adapter.validate_python(given[name])
-            for name, adapter in operation.variables.items()
-        }
-    except ValidationError:
-        raise Problem(ProblemKind.NOT_FOUND) from None
-
-
-def _validated(operation: Operation) -> dict[str, BaseModel]:
-    """Return the body and the query of the request, as the view's models."""
-    hints, found = operation.hints, dict[str, BaseModel]()
-    try:
-        if "query" in hints:
-            found["query"] = hints["query"].model_validate(_query())
-        elif request.args:
-            raise Problem(ProblemKind.INVALID_REQUEST, "This has no query.")
-        if "body" in hints:
-            found["body"] = hints["body"].model_validate_json(_json_body())
-    except ValidationError as error:
-        raise _invalid(error) from None
-    return found
-
-
-def _query() -> dict[str, str]:
-    repeated = [name for name, values in request.args.lists() if len(values) > 1]
-    if repeated:
-        faults = [{"pointer": _pointer((name,)), "detail": "Give it once."} for name in repeated]
-        raise Problem(ProblemKind.INVALID_REQUEST, errors=faults)
-    return request.args.to_dict()
-
-
-def _json_body() -> bytes:
-    if request.mimetype != JSON:
-        raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {JSON}.")
-    return read_body(MAX_BODY_BYTES)
-
-
-def _invalid(error: ValidationError) -> Problem:
-    """Return the problem of an invalid request. It quotes nothing of what was sent."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    if found[0]["type"] == "json_invalid":
-        return Problem(ProblemKind.INVALID_JSON)
-    faults = [
-        {"pointer": _pointer(each["loc"]), "detail": each["msg"].removeprefix("Value error, ")}
-        for each in found
-    ]
-    return Problem(ProblemKind.INVALID_REQUEST, errors=faults)
-
-
-def _pointer(path: tuple[int | str, ...]) -> str:
-    """Return a JSON pointer (RFC 6901). A name that is wrong is that of its value."""
-    names = (str(each) for each in path if each != "[key]")
-    escaped = (each.replace("~", "~0").replace("/", "~1") for each in names)
-    return "".join(f"/{each}" for each in escaped)
 
 
 def _response(operation: Operation, made: _Made) -> Response:

@@ -1,8 +1,9 @@
-"""Answer large requests in constant memory: lines in, lines out.
+"""Answer large requests in constant memory: lines in and lines out, or a file out.
 
 The body is in a temporary file before the first line is answered, so that a client may send all of
 it before it reads. The last line of an answer has `done`. If it is missing, the answer is not
-complete; a failure after the first line is a last line with `problem`.
+complete; a failure after the first line is a last line with `problem`. A file has no such line: a
+failure breaks the connection, which every HTTP client reports.
 """
 
 import gzip
@@ -10,11 +11,13 @@ import json
 import logging
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from tempfile import SpooledTemporaryFile
+from threading import BoundedSemaphore
 from typing import Any, BinaryIO, cast
 
 from flask import Response, request
@@ -28,15 +31,17 @@ from preference_center.store import UnavailableError
 from preference_center.util.logs import log_unexpected
 from preference_center.web.api import problems
 from preference_center.web.api.problems import Problem, ProblemKind
-from preference_center.web.api.routes import NDJSON
 from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
+NDJSON, CSV = "application/x-ndjson", "text/csv"
 MAX_STREAMS = 4  # in each process, of requests with a long body
+MAX_EXPORTS = 4  # in each process; each keeps a connection to the database
 MAX_BYTES = MAX_UPLOAD_BYTES  # of a body that was compressed
 RETRY_SECONDS = 10
 _CHUNK = 65_536  # bytes
+_CHUNK_SECONDS = 1.0  # until a line is sent that does not fill a chunk
 _GZIP = 16 + zlib.MAX_WBITS
 
 Line = Mapping[str, Any]
@@ -56,14 +61,40 @@ def answer_lines(make: Callable[[BinaryIO], Generator[Line]]) -> Response:
         except (FileRefusedError, UnsubscribesWaitingError) as error:
             raise _problem_of(error) from None
         public_url = services().settings.public_url
-        chunks = _chunks(_ended(chain([first], lines), public_url))
-        response = Response(chunks, content_type=NDJSON)
-        if request.accept_encodings["gzip"] > 0:
-            response.response = filter(None, _compressed(chunks))
-            response.headers["Content-Encoding"] = "gzip"
-        response.headers["Vary"] = "Accept-Encoding"
-        response.call_on_close(stack.pop_all().close)
+        return _answer(_chunks(_ended(chain([first], lines), public_url)), NDJSON, stack)
+
+
+def answer_file(parts: Generator[bytes], media_type: str) -> Response:
+    """Return what `parts` yields. If it fails after its first part, the connection is broken.
+
+    Raise what it raises until then, and Problem if the client cannot notice a broken connection.
+    """
+    if request.environ["SERVER_PROTOCOL"] in ("HTTP/1", "HTTP/1.0"):
+        raise Problem(ProblemKind.OLD_HTTP)
+    with ExitStack() as stack:
+        first = next(stack.enter_context(closing(parts)))
+        return _answer(_unfinished(chain([first], parts)), media_type, stack)
+
+
+def _answer(chunks: Iterator[bytes], media_type: str, stack: ExitStack) -> Response:
+    """Return a response of these chunks, which closes what is on the stack when it ends."""
+    response = Response(chunks, mimetype=media_type)
+    if request.accept_encodings["gzip"] > 0:
+        response.response = _compressed(chunks)
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.call_on_close(stack.pop_all().close)
     return response
+
+
+def _unfinished(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield parts. If they fail, raise ConnectionAbortedError: the server breaks the connection."""
+    try:
+        for part in parts:
+            yield from (part[at : at + _CHUNK] for at in range(0, len(part), _CHUNK))
+    except Exception as error:  # noqa: BLE001 (the response has begun)
+        _problem_of(error)
+        raise ConnectionAbortedError from None
 
 
 @contextmanager
@@ -91,7 +122,13 @@ def _slot(file: BinaryIO) -> Iterator[None]:
     if size <= MAX_MEMORY_BYTES and not request.content_encoding:
         yield
         return
-    slots = services().streams
+    with occupied(services().streams):
+        yield
+
+
+@contextmanager
+def occupied(slots: BoundedSemaphore) -> Iterator[None]:
+    """Occupy one of the slots, or raise Problem if none is free."""
     if not slots.acquire(blocking=False):
         raise Problem(ProblemKind.BUSY, headers=_retry())
     try:
@@ -134,13 +171,13 @@ class _Gunzipped:
 
 def _chunks(lines: Iterator[Line]) -> Iterator[bytes]:
     """Yield lines as JSON, many at once."""
-    buffered, size = list[str](), 0
+    buffered, size, sent_at = list[str](), 0, time.monotonic()
     for line in lines:
         buffered.append(json.dumps(line, separators=(",", ":")) + "\n")
         size += len(buffered[-1])
-        if size >= _CHUNK:
+        if size >= _CHUNK or time.monotonic() > sent_at + _CHUNK_SECONDS:
             yield "".join(buffered).encode()
-            buffered, size = [], 0
+            buffered, size, sent_at = [], 0, time.monotonic()
     if buffered:
         yield "".join(buffered).encode()
 
@@ -148,7 +185,8 @@ def _chunks(lines: Iterator[Line]) -> Iterator[bytes]:
 def _compressed(chunks: Iterator[bytes]) -> Iterator[bytes]:
     packer = zlib.compressobj(wbits=_GZIP)
     for chunk in chunks:
-        yield packer.compress(chunk)
+        # Flushed, because the next one may be late.
+        yield packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH)
     yield packer.flush()
 
 
@@ -174,5 +212,5 @@ def _problem_of(error: Exception) -> Problem:
             return Problem(ProblemKind.UNAVAILABLE)
         case Refusal():
             return Problem(ProblemKind.CONFLICT, str(error))
-    log_unexpected(log, "a stream of lines", error)
+    log_unexpected(log, "a stream", error)
     return Problem(ProblemKind.SERVER_ERROR)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
-from flask import request
 from pydantic import Field, WithJsonSchema
 
 from preference_center.core import on_behalf
@@ -13,6 +12,7 @@ from preference_center.core.on_behalf import SaveOnBehalf, TopicWish
 from preference_center.core.vocab import Frequency, Pause
 from preference_center.links.addresses import is_mailable
 from preference_center.web.api import subscriber_records, test_keys
+from preference_center.web.api.arguments import Versions
 from preference_center.web.api.models import MAX_EMAIL_LENGTH, Email, LanguageTag, Model, Slug
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Answer, Call, Routes, Uses
@@ -157,20 +157,18 @@ def save_subscriber(call: Call, body: UpsertBody) -> Answer | Problem:
         ProblemKind.UNKNOWN_TOPIC,
         ProblemKind.UNKNOWN_SUBSCRIBER,
         ProblemKind.CONFLICT,
-        ProblemKind.PRECONDITION_FAILED,
         ProblemKind.TEST_KEY,
     ),
 )
 def set_topic(
-    call: Call, subscriber_id: UUID, slug: Slug, body: TopicChangeBody
+    call: Call, subscriber_id: UUID, slug: Slug, body: TopicChangeBody, versions: Versions
 ) -> Answer | Problem:
     """Set what a subscriber gets of a topic.
 
-    It starts as `POST /subscribers` starts it. An unsubscribe is applied for any id. With
-    `If-Match`, nothing is changed unless it names the subscriber's `ETag`.
+    It starts as `POST /subscribers` starts it. An unsubscribe is applied for any id.
     """
     test_keys.require_reserved_ids(call, [subscriber_id])
-    change = _change(call, subscriber_id, {slug: body.wish}, body, versions=_versions())
+    change = _change(call, subscriber_id, {slug: body.wish}, body, versions=versions)
     return _saved(call, change, "/status")
 
 
@@ -210,10 +208,3 @@ def _saved(call: Call, change: SaveOnBehalf, pointer: str) -> Answer | Problem:
     record, headers = subscriber_records.read(call.session, change.subscriber_id)
     body = SavedBody(subscriber=record, outcomes=outcomes)
     return Answer(body, headers=headers, about=change.subscriber_id)
-
-
-def _versions() -> Collection[str] | None:
-    """Return the versions that `If-Match` names (RFC 9110 §13.1.1), or None for any."""
-    if "If-Match" not in request.headers or request.if_match.star_tag:
-        return None
-    return request.if_match.as_set()

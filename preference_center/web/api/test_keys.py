@@ -15,6 +15,8 @@ from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call
 
+# Why a row of a file or a line of a body is refused.
+NOT_RESERVED = "a test key needs an email address of a reserved domain, like example.org"
 _TOP_LEVEL = {"test", "example", "invalid", "localhost"}
 _SECOND_LEVEL = {"example.com", "example.net", "example.org"}
 

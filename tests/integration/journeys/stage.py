@@ -19,7 +19,15 @@ from preference_center.core.preferences_form import SaveForm
 from preference_center.core.state import Subscriber
 from preference_center.core.undo import Undo
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
-from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.links.minter import TEST_CAMPAIGN
+from preference_center.links.server import (
+    Confirm,
+    Receipt,
+    SignedIn,
+    write_confirm,
+    write_receipt,
+    write_signed_in,
+)
 from preference_center.store import Database
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
@@ -37,11 +45,12 @@ LONG_TOPIC = (
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
 <path fill="none" stroke="#1f5fbf" stroke-width="5" stroke-linecap="round"
  d="M4 20q10-14 20 0t20 0 20 0 20 0"/></svg>"""
-# A page whose name ends like this is reached by submitting one of its forms: empty, or with a note
-# that is too long.
+# A page whose name ends like this is reached by submitting one of its forms: as it is, or with a
+# note that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", too long": "/reason",
     ", nothing typed": "/sign-up",
+    ", saved": "/save",
 }
 SEND = """end => {
     const form = [...document.forms].find(form => form.action.split('?')[0].endsWith(end))
@@ -68,6 +77,7 @@ class Stage:
                     page.evaluate(SEND, action)
                 answer = waiting.value
         assert answer is not None
+        assert answer.status != 500, name  # The page of an unexpected error looks fine.
         return answer.status
 
     def join(self, email: str) -> str:
@@ -109,7 +119,8 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
                 make.topic(session, slug, description=about)
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
-            pages |= {**_reduced(session), **_confirms(session), **_sign_up_links(session)}
+            pages |= {**_reduced(session), **_confirms(session), **_tried(), **_signed_in()}
+            pages |= _sign_up_links(session)
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
         pages["sign up"] = pages["sign up, nothing typed"] = "/sign-up"
         pages["sign up, sent"] = "/sign-up/sent"
@@ -154,9 +165,9 @@ def trouble(folder: Path) -> Iterator[Stage]:
         yield Stage(base, database, {"trouble": link("unsubscribe", "ada@example.org")})
 
 
-def link(kind: str, email: str, topic: str = "weekly-news") -> str:
+def link(kind: str, email: str, topic: str = "weekly-news", campaign: str = "campaign-7") -> str:
     """Return the path of a subscriber's link, as in an email."""
-    links = make.minter().mint(email, topic, "campaign-7", day=NOW.date())
+    links = make.minter().mint(email, topic, campaign, day=NOW.date())
     return str(urlsplit(getattr(links, f"{kind}_url")).path)
 
 
@@ -222,6 +233,31 @@ def _leave_pages(session: Session) -> dict[str, str]:
     }
     pages["leave, nothing pressed"] = pages["leave, nothing chosen"] = pages["leave"]
     return pages
+
+
+def _tried() -> dict[str, str]:
+    """Return the pages of links for trying."""
+    leave_page, preferences_page = (
+        link(kind, "ada@example.org", campaign=TEST_CAMPAIGN)
+        for kind in ("unsubscribe", "preferences")
+    )
+    return {
+        "leave, test link": leave_page,
+        "preferences, test link": preferences_page,
+        "preferences, test link, saved": preferences_page,
+    }
+
+
+def _signed_in() -> dict[str, str]:
+    """Return the pages of signed-in links. One lasts as long as the tests."""
+    subscriber_id = make.id_of("ada@example.org")
+    return {
+        name: f"/p/{write_signed_in(SignedIn(NOW.date(), subscriber_id, end), [make.SERVER_KEY])}"
+        for name, end in (
+            ("preferences, signed in", NOW + 24 * HOUR),
+            ("preferences, signed in, expired", NOW - HOUR),
+        )
+    }
 
 
 def _reduced(session: Session) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tests.support import processes
 MAX_WAIT = 30  # seconds for a change notice to arrive
 MAX_START = 90.0  # seconds: half a year of data takes long on a busy machine
 READER = "ada@example.org"
-PAGES = ("start", "inbox", "email", "source", "mailing", "report", "doctor")
+PAGES = ("start", "inbox", "email", "source", "mailing", "report", "webhook", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,12 @@ def send(page: Page, topic: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(f"{topic} went to ")
 
 
-def test_the_five_steps_tick_themselves_off(tmp_path: Path, page: Page) -> None:
+def test_the_six_steps_tick_themselves_off(tmp_path: Path, page: Page) -> None:
     with running_demo(tmp_path) as demo:
         steps = page.get_by_role("main").get_by_role("list").first.locator("> li")
         ticked = page.get_by_text("Done", exact=True)
         page.goto(f"{demo}/")
-        expect(steps).to_have_count(5)
+        expect(steps).to_have_count(6)
         expect(ticked).to_have_count(0)
         # 1: leave by the button beside the sender
         page.get_by_role("link", name="Open Ada’s email").click()
@@ -67,7 +67,7 @@ def test_the_five_steps_tick_themselves_off(tmp_path: Path, page: Page) -> None:
         confirmation.click(timeout=MAX_WAIT * 1000)
         page.get_by_role("heading", name="You’re unsubscribed from Weekly news").wait_for()
         # 3: the next mailing leaves her out
-        page.get_by_role("navigation").get_by_role("link", name="Five steps").click()
+        page.get_by_role("navigation").get_by_role("link", name="Six steps").click()
         page.get_by_role("button", name="Send Weekly news").click()
         expect(steps.nth(2)).to_contain_text(f"{READER} has left it")
         expect(ticked).to_have_count(3)
@@ -82,6 +82,50 @@ def test_the_five_steps_tick_themselves_off(tmp_path: Path, page: Page) -> None:
         applied = steps.nth(4).get_by_text("the unsubscribe was applied")
         applied.wait_for(timeout=MAX_WAIT * 1000)
         expect(ticked).to_have_count(5)
+        # 6: a program is stopped, and its events come again, in order
+        page.get_by_role("link", name="Open the webhook").click()
+        deliver_again(page)
+        page.get_by_role("navigation").get_by_role("link", name="Six steps").click()
+        expect(steps.nth(5)).to_contain_text("was delivered again")
+        expect(ticked).to_have_count(6)
+
+
+def deliver_again(page: Page) -> None:
+    """Add the webhook, let an event arrive, and stop the program during the next two."""
+    button, main, seconds = page.get_by_role("button"), page.get_by_role("main"), MAX_WAIT * 1000
+    posted = page.locator("section", has=page.get_by_role("heading", name="What was posted"))
+    line = re.compile(r"(topic\.\w+) · Weekly news · row (\d+) · \S+@\S+\s+\S+ UTC: answered (\d+)")
+
+    def requests() -> list[tuple[str, int, str]]:
+        """Return the event, the row and the answer of each request, newest first."""
+        found = line.findall(" ".join(posted.inner_text().split()))
+        return [(event, int(row), status) for event, row, status in found]
+
+    button.filter(has_text="Add the webhook").click()
+    button.filter(has_text="Unsubscribe from Weekly news").click()
+    posted.get_by_text("answered 204").wait_for(timeout=seconds)
+    ((event, row, _),) = requests()
+    assert event == "topic.stopped"
+    signed = page.get_by_role("region", name="Request")
+    expect(signed.locator("mark")).to_contain_text("webhook-signature: v1,")
+    expect(signed).to_contain_text('"type":"topic.stopped"')
+    assert "@" not in signed.inner_text()
+    button.filter(has_text="Stop the program").click()
+    button.filter(has_text="Undo").click()
+    posted.get_by_text("answered 503").first.wait_for(timeout=seconds)
+    expect(main).to_contain_text(re.compile("The next attempt is due at ..:..:.. UTC"))
+    expect(page.locator("dl")).to_have_text(
+        re.compile("Preference center.*gets Weekly news.*program.*has left Weekly news", re.DOTALL)
+    )
+    button.filter(has_text="Unsubscribe from Weekly news").click()
+    main.get_by_text(f"It waits for row {row + 1}").wait_for(timeout=seconds)
+    button.filter(has_text="Start the program").click()
+    again = posted.get_by_role("listitem").filter(has_text=f"row {row + 2}")
+    again.wait_for(timeout=seconds)
+    newest, before = requests()[:2]
+    assert newest == ("topic.stopped", row + 2, "204")
+    assert before == ("topic.started", row + 1, "204")
+    assert ("topic.started", row + 1, "503") in requests()
 
 
 def test_unsubscribing_in_the_email_program_affects_the_next_mailing(demo: str, page: Page) -> None:
@@ -225,6 +269,10 @@ def open_page(demo: str, page: Page, name: str) -> None:
         page.get_by_role("link", name="the harbour is open again").first.click()
     if name == "source":
         page.get_by_role("link", name="Show the source").click()
+    if name == "webhook" and page.get_by_role("button", name="Add the webhook").count():
+        page.get_by_role("button", name="Add the webhook").click()
+        page.get_by_role("button", name="Unsubscribe from").click()
+        page.get_by_text("answered 204").first.wait_for(timeout=MAX_WAIT * 1000)
     if name == "mailing" and not page.get_by_role("table").count():
         page.get_by_role("button", name="Send Product news").click()
         page.get_by_role("table").wait_for()

@@ -70,7 +70,7 @@ def test_an_export_can_be_limited_to_a_topic_and_a_period(
         make.subscriber(session, "ada@example.org", "weekly-news", "product-news")
         make.unsubscribe(session, at=make.NOW)
     since = (make.NOW - timedelta(days=1)).date().isoformat()
-    rows = run_ok(database_url, "export", "ledger", "--since", since).splitlines()
+    rows = run_ok(database_url, "export", "ledger", "--changed-since", since).splitlines()
     assert len(rows) == 2
     assert ",unsubscribed,topic,weekly-news,page," in rows[1]
     assert (
@@ -81,7 +81,7 @@ def test_an_export_can_be_limited_to_a_topic_and_a_period(
 
 @pytest.mark.parametrize("since", ["yesterday", "0001-01-01", "9999-12-31T23:59:59-14:00"])
 def test_an_invalid_time_is_refused(database_url: str, since: str) -> None:
-    result = run(database_url, "export", "ledger", "--since", since)
+    result = run(database_url, "export", "ledger", "--changed-since", since)
     assert result.exit_code == 2
     assert f"'{since}' is not a time, like 2026-11-22" in result.stderr
 

@@ -1,6 +1,7 @@
 """Audience checks and exports record that they have fetched unsubscribes."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -54,7 +55,12 @@ def test_a_release_is_no_fetch(database: Database, database_url: str) -> None:
         ("preferences --topic weekly-news", True),
         ("suppressions --topic weekly-news", True),
         ("suppressions", False),
-        ("preferences --since 2030-01-01", False),
+        ("preferences --changed-since 2030-01-01", False),
+        ("preferences --status unsubscribed", False),
+        ("preferences --frequency every", False),
+        ("preferences --locale de", False),
+        ("suppressions --topic weekly-news --status unsubscribed", False),
+        ("suppressions --topic weekly-news --locale de", False),
         ("ledger", False),
         ("reasons", False),
     ],
@@ -75,6 +81,18 @@ def test_an_export_of_suppressions_for_a_topic_contains_those_from_everything(
     assert not is_fetched(database)
     run_ok(database_url, "export", "suppressions", "--topic", "weekly-news")
     assert is_fetched(database)
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_the_files_of_another_system_are_a_fetch_if_nobody_is_left_out(
+    database: Database, database_url: str, tmp_path: Path, *, left_out: bool
+) -> None:
+    if left_out:
+        with database.transaction() as session:
+            make.unsubscribe(session, "stranger@example.org", None)
+    arguments = ("--topic", "weekly-news", "--for", "brevo", "-o", str(tmp_path / "out"))
+    run_ok(database_url, "export", "suppressions", *arguments)
+    assert is_fetched(database) is not left_out
 
 
 def test_an_export_that_fails_is_no_fetch(database: Database, database_url: str) -> None:

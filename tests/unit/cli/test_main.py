@@ -98,12 +98,6 @@ def test_an_unavailable_database_is_reported_without_a_traceback() -> None:
     assert "Traceback" not in result.output
 
 
-def test_a_worker_without_a_mail_server_reports_the_missing_setting(database_url: str) -> None:
-    result = processes.run(make.environment(DATABASE_URL=database_url), "worker")
-    assert result.returncode == 2
-    assert result.stderr == b"PREFERENCE_CENTER_SMTP_URL is missing.\n"
-
-
 @pytest.mark.integration
 def test_a_worker_exits_cleanly_when_terminated(database_url: str) -> None:
     settings = make.environment(

@@ -227,9 +227,9 @@ class _Model:
 
     def _check_channels(self, session: Session, person: Subscriber) -> None:
         session.flush()
-        file, kind = io.StringIO(newline=""), exports.KINDS["preferences"]
+        file, kind = io.BytesIO(), exports.KINDS["preferences"]
         exports.write(session, kind, exports.Filter(), file, "csv")
-        rows = csv.DictReader(io.StringIO(file.getvalue(), newline=""))
+        rows = csv.DictReader(io.StringIO(file.getvalue().decode(), newline=""))
         exported = {row["topic"]: row for row in rows if row["id"] == str(person.subscriber_id)}
         current = _preferences(session, person, self.at)
         for slug in SLUGS:

@@ -44,6 +44,16 @@ def test_emails_are_pending_and_then_overdue(database: Database) -> None:
     assert read(database, make.NOW + 3 * DELAY).outbox_overdue == 2 * DELAY
 
 
+def test_emails_are_due_since_the_first(database: Database) -> None:
+    settle(database, due_at=make.NOW)
+    with database.reading() as session:
+        found = [
+            monitoring.emails_due(session, make.NOW + seconds * timedelta(seconds=1))
+            for seconds in (-1, 0, 120)
+        ]
+    assert found == [(0, None), (1, make.NOW), (2, make.NOW)]
+
+
 def test_failed_emails_count_for_a_day(database: Database) -> None:
     settle(database, state=OutboxState.FAILED, settled_at=make.NOW)
     assert (read(database).outbox_pending, read(database).outbox_failed) == (1, 1)

@@ -21,6 +21,7 @@ from preference_center.core import (
     unacknowledged,
     verification,
     webhook_deliveries,
+    webhook_results,
     webhooks,
 )
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope, EventName, WebhookState
@@ -28,7 +29,7 @@ from preference_center.core.apply import apply
 from preference_center.core.consumers import Progress
 from preference_center.core.unacknowledged import HELD_FOR, Held, Unacknowledged
 from preference_center.core.vocab import KeyKind, Scope, Source
-from preference_center.core.webhook_deliveries import RETRY_AFTER, Result
+from preference_center.core.webhook_results import RETRY_AFTER, Result
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
 from preference_center.data.replay import Replay
@@ -85,7 +86,7 @@ def deliver(session: Session, webhook: UUID, status: int = 200, tries: int = 1) 
     webhook_deliveries.spread(session, webhook, now)
     for _ in range(tries):
         while leased := webhook_deliveries.lease(session, webhook, now):
-            webhook_deliveries.settle(session, leased, Result(status, "answered"), now)
+            webhook_results.settle(session, leased, Result(status, "answered"), now)
         now += 2 * max(RETRY_AFTER)
 
 
@@ -213,7 +214,7 @@ def test_each_erasure_is_acknowledged_on_its_own(database: Database) -> None:
         webhook_deliveries.spread(session, webhook, make.NOW)
         leased = webhook_deliveries.lease(session, webhook, make.NOW)
         assert leased is not None
-        webhook_deliveries.settle(session, leased, Result(200, ""), make.NOW)
+        webhook_results.settle(session, leased, Result(200, ""), make.NOW)
         found = {each.key[0]: len(each.by) for each in waiting(session)}
         assert found == {make.id_of(ADA): 1, make.id_of(BOB): 1} | {leased.about: 0}
 
@@ -239,7 +240,7 @@ def test_a_delivery_that_has_failed_for_good_is_no_acknowledgement(database: Dat
         now = make.NOW
         webhook_deliveries.spread(session, webhook, now)
         while leased := webhook_deliveries.lease(session, webhook, now):
-            webhook_deliveries.settle(session, leased, Result(400, ""), now)
+            webhook_results.settle(session, leased, Result(400, ""), now)
             webhooks.lock(session, webhook).failing_since = None  # It accepts others.
             now += 2 * max(RETRY_AFTER)
         assert webhooks.get(session, webhook).failed == 1

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.data.export_formats import csv_lines, json_lines
+from preference_center.data.export_formats.text import csv_lines, json_lines
 from preference_center.data.tabular.formulas import TRIGGERS, escape_formula
 
 NAMES = ("id", "note", "topic")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preference_center.data.export_formats import json_lines
+from preference_center.data.export_formats.text import json_lines
 from preference_center.data.tabular import (
     MAX_LINE,
     FileRefusedError,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from preference_center.data.output_files import text_file, whole_file
+from preference_center.data.output_files import text_file, whole_file, whole_folder
 
 ROOT = os.geteuid() == 0
 
@@ -64,6 +64,40 @@ def test_content_written_before_a_failure_can_be_kept(tmp_path: Path) -> None:
         write_half()
     assert target.read_text() == "half"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_only_when_complete(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+
+    def write(*, fail: bool) -> None:
+        with whole_folder(target) as folder:
+            (folder / "people.csv").write_text("new")
+            assert not target.exists()
+            if fail:
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write(fail=True)
+    assert list(tmp_path.iterdir()) == []
+    write(fail=False)
+    assert (target / "people.csv").read_text() == "new"
+    assert (list(tmp_path.iterdir()), _mode(target)) == ([target], 0o700)
+
+
+def test_a_folder_replaces_only_an_empty_one(tmp_path: Path) -> None:
+    empty, full, file = (tmp_path / name for name in ("empty", "full", "file"))
+    empty.mkdir()
+    full.mkdir()
+    (full / "old").touch()
+    file.touch()
+    with whole_folder(empty) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in empty.iterdir()] == ["new"]
+    for target in (full, file):
+        with pytest.raises(FileExistsError, match="not an empty folder"), whole_folder(target):
+            pass
+    assert [path.name for path in full.iterdir()] == ["old"]
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_text_is_utf_8_and_keeps_its_line_endings(tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def restore(database: Database, backup: Backup) -> None:
 
 
 def export(database: Database, file_format: str = "jsonl", **selection: Any) -> bytes:
-    file, kind = io.StringIO(newline=""), exports.KINDS["ledger"]
+    file, kind = io.BytesIO(), exports.KINDS["ledger"]
     with database.reading() as session:
         exports.write(session, kind, exports.Filter(**selection), file, file_format)
-    return file.getvalue().encode()
+    return file.getvalue()
 
 
 def replay(

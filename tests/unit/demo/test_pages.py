@@ -85,7 +85,9 @@ def test_a_subscriber_page_is_the_products_own_with_a_line_that_leads_back(
     assert packed.headers.get("Content-Encoding", "identity") == compressed
 
 
-@pytest.mark.parametrize("path", ["", "inbox", "mailing", "report", "doctor", "style.css"])
+@pytest.mark.parametrize(
+    "path", ["", "inbox", "mailing", "report", "webhook", "doctor", "style.css"]
+)
 def test_the_demos_own_pages_have_no_such_line(demo: FlaskClient, path: str) -> None:
     page = demo.get(f"/demo/{path}")
     assert page.status_code == 200
@@ -114,7 +116,7 @@ def test_the_demos_address_without_a_slash_leads_to_its_start_page(demo: FlaskCl
 
 def test_the_steps_are_not_done_at_first(demo: FlaskClient) -> None:
     page = demo.get("/demo/").text
-    assert page.count('<li id="step-') == 5
+    assert page.count('<li id="step-') == 6
     assert 'class="done"' not in page
     assert "refresh" not in page
     assert "<script" not in page

@@ -20,6 +20,7 @@ from tests.support.letter import (
 )
 
 URL, MAILTO = links().list_unsubscribe.split(", ")
+TRIAL = links(campaign="test")
 ELSEWHERE = "https://news.example.net/leave/abc"
 UNCONFIGURED = Installation()
 OTHER_KEY = "another-link-key-for-tests-7hJ2kL5mN8pQ"
@@ -98,6 +99,21 @@ BROKEN = [
         "an unknown key",
         letter(List_Unsubscribe=f"<{links(key=OTHER_KEY).unsubscribe_url}>"),
         {"link": "failure"},
+    ),
+    (
+        "a test link",
+        letter(List_Unsubscribe=f"<{TRIAL.unsubscribe_url}>"),
+        {"test-link": "warning"},
+    ),
+    (
+        "a test link in the HTML",
+        letter(html=HTML.replace(LINK, TRIAL.preferences_url)),
+        {"test-link": "warning"},
+    ),
+    (
+        "a test link in the text",
+        letter(text=f"Unsubscribe: {TRIAL.unsubscribe_url}"),
+        {"test-link": "warning"},
     ),
     ("a link cut short", letter(List_Unsubscribe=f"{URL[:-3]}>"), {"link": "failure"}),
     (
@@ -221,6 +237,20 @@ def test_a_line_may_have_998_octets(length: int, found: dict[str, str]) -> None:
     padding = length - len(f"List-Unsubscribe: {URL}, <mailto:@example.org>")
     raw = letter(List_Unsubscribe=f"{URL}, <mailto:{'a' * padding}@example.org>")
     assert problems(raw) == found
+
+
+def test_the_places_of_test_links_are_named_also_without_a_key() -> None:
+    raw = letter(
+        List_Unsubscribe=f"<{TRIAL.unsubscribe_url}>",
+        html=HTML.replace(LINK, TRIAL.unsubscribe_url),
+    )
+    found = findings(raw, UNCONFIGURED)["test-link"]
+    assert found.message == "There is a test link in the header and the HTML: it changes nothing."
+
+
+def test_a_topic_or_a_campaign_like_the_test_is_no_test_link() -> None:
+    for given in (links(topic="test"), links(campaign="test-47"), links(campaign="a.test")):
+        assert problems(letter(html=HTML.replace(LINK, given.unsubscribe_url))) == {}
 
 
 def test_a_header_without_mailto_is_only_a_note() -> None:

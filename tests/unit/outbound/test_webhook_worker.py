@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,18 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from preference_center.core import monitoring, retention, webhook_deliveries, webhooks
+from preference_center.core import (
+    monitoring,
+    retention,
+    webhook_deliveries,
+    webhook_results,
+    webhooks,
+)
 from preference_center.core.api_vocab import EventName, WebhookState
 from preference_center.core.errors import CursorExpiredError, WebhookRefusal
 from preference_center.core.vocab import KeyKind
-from preference_center.core.webhook_deliveries import LEASE_DURATION, MAX_HOLD, RETRY_AFTER
+from preference_center.core.webhook_deliveries import LEASE_DURATION
+from preference_center.core.webhook_results import MAX_HOLD, RETRY_AFTER
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import wait
 from preference_center.store import Database
@@ -104,6 +112,18 @@ def test_an_event_waits_for_the_earlier_one_of_its_subscriber_only(
     assert len(own.posts) == 3
     hooks.deliver(2 * SECOND)
     assert told(own)[3:] == [("ada", "first"), ("ada", "second")]
+
+
+def test_the_waits_between_attempts_can_be_other_ones(own: Receiver, hooks: Hooks) -> None:
+    own.answer = lambda _: [response(500)]
+    webhook = hooks.add(own.url, STOPPED)
+    hooks.leave(ADA)
+    for seconds in (0, 1, 2, 3, 4):
+        hooks.now += seconds * SECOND
+        worker = replace(hooks.worker(), retry_after=(SECOND, 2 * SECOND))
+        for each in worker.prepare():
+            worker.deliver_one(each)
+    assert (len(own.posts), hooks.get(webhook).failed) == (3, 1)
 
 
 def test_one_webhook_does_not_wait_for_another(own: Receiver, hooks: Hooks) -> None:
@@ -325,8 +345,8 @@ def test_a_worker_that_settles_too_late_changes_nothing(own: Receiver, hooks: Ho
     assert late is not None
     assert current is not None
     with hooks.database.transaction() as session:
-        result = webhook_deliveries.Result(200, "status 200")
-        webhook_deliveries.settle(session, late, result, hooks.now)
+        result = webhook_results.Result(200, "status 200")
+        webhook_results.settle(session, late, result, hooks.now)
     assert [row.lease for row in rows(hooks)] == [current.lease]
 
 
@@ -455,9 +475,9 @@ def test_a_removed_webhook_gets_nothing(own: Receiver, hooks: Hooks) -> None:
         webhooks.remove(session, webhook.id)
     hooks.deliver()
     for status in (200, 500):
-        result = webhook_deliveries.Result(status, "")
+        result = webhook_results.Result(status, "")
         with hooks.database.transaction() as session:
-            webhook_deliveries.settle(session, leased, result, hooks.now)
+            webhook_results.settle(session, leased, result, hooks.now)
     assert (own.posts, rows(hooks)) == ([], [])
 
 

@@ -240,7 +240,7 @@ def _read(database: Database) -> None:
         assert monitoring.read(session, make.NOW).outbox_pending
         assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []
         for kind in exports.KINDS.values():
-            exports.write(session, kind, exports.Filter("weekly-news"), io.StringIO(), "csv")
+            exports.write(session, kind, exports.Filter("weekly-news"), io.BytesIO(), "csv")
 
 
 _EVERYTHING = BounceFilter("mail.example", make.NOW - DAY, make.NOW + DAY)

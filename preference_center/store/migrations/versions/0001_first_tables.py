@@ -115,6 +115,7 @@ def _create_idempotent_requests() -> None:
         sa.Column("lease_until", TIME, nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("about", sa.Uuid(), nullable=True),
         sa.PrimaryKeyConstraint("api_key", "route", "key", name=op.f("pk_idempotent_requests")),
     )

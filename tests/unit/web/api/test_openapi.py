@@ -43,6 +43,15 @@ def test_every_operation_says_its_scope_and_what_it_does(document: Any) -> None:
         assert each["summary"].endswith((".", ".`"))
 
 
+def test_the_operations_that_honour_a_version_say_so(document: Any) -> None:
+    found = {
+        each["operationId"]: each["responses"]["412"]["description"]
+        for each in described(document)
+        if "If-Match" in {parameter["name"] for parameter in each["parameters"]}
+    }
+    assert found == {"set_topic": ProblemKind.PRECONDITION_FAILED.title}
+
+
 def test_every_problem_is_that_of_an_operation_or_of_no_route(document: Any) -> None:
     types = {
         each.partition("#")[2]

@@ -12,7 +12,7 @@ from preference_center.core import idempotency, on_behalf
 from preference_center.store import Session, UnavailableError
 from preference_center.store.tables import IdempotentRequest
 from preference_center.web.api import limits
-from preference_center.web.api.routes import MAX_BODY_BYTES
+from preference_center.web.api.arguments import MAX_BODY_BYTES
 from tests.support import make
 from tests.support.api import Api, assert_problem
 from tests.support.site import Site
@@ -164,6 +164,7 @@ def test_a_repeated_write_gets_the_same_answer(site: Site, api: Api) -> None:
     assert second.content_type == "application/json"
     assert second.headers["Idempotency-Replayed"] == "true"
     assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["ETag"] == first.headers["ETag"] == '"1"'
     assert site.rows() == before
     assert save(api).json != first.json  # Without the key it is made again.
 

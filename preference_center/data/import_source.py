@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
-import click
-
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.identity import require_identity
 from preference_center.data.import_columns import Columns, check, listed, match
@@ -30,9 +28,14 @@ class ImportSource:
     names: tuple[str, ...]
     header: bytes
 
-    def check(self, ignored: frozenset[str], status: ImportStatus | None) -> Columns:
+    def check(
+        self,
+        ignored: frozenset[str],
+        status: ImportStatus | None,
+        mapped: tuple[tuple[str, str], ...] = (),
+    ) -> Columns:
         """Return how the columns are read; raise FileRefusedError if the file could be misread."""
-        columns = match(self.names, ignored)
+        columns = match(self.names, ignored, mapped=mapped)
         require_identity({*self.names, *columns.read})
         if {"event", "seq", "hash"} <= set(self.names):
             raise FileRefusedError(
@@ -43,11 +46,21 @@ class ImportSource:
         return columns
 
 
-def open_source(file: BinaryIO, file_format: str | None, ignored: frozenset[str]) -> ImportSource:
-    """Return the rows and columns of a file; `ignored` are names of columns in lower case."""
+def open_source(
+    file: BinaryIO,
+    file_format: str | None,
+    ignored: frozenset[str],
+    mapped: tuple[tuple[str, str], ...] = (),
+) -> ImportSource:
+    """Return the rows and columns of a file; `ignored` are names of columns in lower case.
+
+    `file_format` is `csv` or `jsonl`; with None, the name of the file or its first line decides.
+    `mapped` are pairs of a column and the one that it is read as. Raise FileRefusedError if the
+    file cannot be read, or has no column of an ignored or mapped name.
+    """
     source = _parsed(file, file_format)
     if isinstance(source, CsvFile):
-        return _csv_source(source, ignored)
+        return _csv_source(source, ignored, mapped)
     first: list[Row | RefusedRow] = []
     rows = iter(source)
     for row in rows:
@@ -58,14 +71,22 @@ def open_source(file: BinaryIO, file_format: str | None, ignored: frozenset[str]
     return ImportSource(first, ("email", "status"), source.header)
 
 
-def _csv_source(source: CsvFile, ignored: frozenset[str]) -> ImportSource:
+def _csv_source(
+    source: CsvFile, ignored: frozenset[str], mapped: tuple[tuple[str, str], ...]
+) -> ImportSource:
     names = tuple(source.columns)
-    if unknown := sorted(ignored.difference(names)):
-        raise click.UsageError(
-            f"--ignore-column: there is no column {unknown[0]!r}. The columns are {listed(names)}."
-        )
-    source.refuse_repeated(match(names, ignored).read.values())
+    require_columns("--ignore-column", ignored, names)
+    require_columns("--map", (name for name, _ in mapped), names)
+    source.refuse_repeated(match(names, ignored, mapped=mapped).read.values())
     return ImportSource(source, names, source.header)
+
+
+def require_columns(option: str, named: Iterable[str], names: Iterable[str]) -> None:
+    """Raise FileRefusedError if a file has no column that an option names."""
+    if unknown := sorted(set(named).difference(names)):
+        raise FileRefusedError(
+            f"{option}: there is no column {unknown[0]!r}. The columns are {listed(names)}."
+        )
 
 
 def _parsed(file: BinaryIO, file_format: str | None) -> CsvFile | JsonLinesFile:

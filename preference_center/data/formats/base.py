@@ -1,0 +1,146 @@
+"""How a file of another system is described. Names and words are as `tabular.fold` returns them."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from preference_center.core.vocab import ImportStatus
+from preference_center.data.formats.meaning import Meaning, Statement
+from preference_center.data.import_words import ENDING_WORDS
+from preference_center.data.tabular import fold, fold_letters
+
+_WORDS = re.compile(r"[\s,;|\[\]\"']+")
+# A word that plainly ends consent does so, also where a format does not have it.
+_ENDING: Mapping[ImportStatus | None, Meaning] = {
+    ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED_ALL,
+    ImportStatus.BOUNCED: Meaning.BOUNCED,
+    ImportStatus.COMPLAINED: Meaning.COMPLAINED,
+}
+_EMPTY = frozenset({"", "null", "none", "nan"})
+
+Cells = Mapping[str, str]  # By folded name of the column.
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One set of columns that files of a system have.
+
+    Attributes:
+        has: columns that all are in the file.
+        some_of: columns of which at least `at_least` are.
+        lacks: columns that are not.
+        meaning: what a row means whose cells say nothing.
+        reads_rest: True if all other columns are topics.
+        is_certain: False if other systems' files have such columns too. Such a file is read only
+            if its format is named.
+    """
+
+    has: frozenset[str]
+    some_of: frozenset[str] = frozenset()
+    at_least: int = 0
+    lacks: frozenset[str] = frozenset()
+    meaning: Meaning = Meaning.UNSTATED
+    reads_rest: bool = False
+    is_certain: bool = True
+
+    def matches(self, names: frozenset[str]) -> bool:
+        """Return True if a file with columns of these names is one of these."""
+        enough = len(self.some_of & names) >= self.at_least
+        return self.has <= names and enough and not self.lacks & names
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that says who gets email.
+
+    Attributes:
+        names: its names in different files.
+        words: what its words mean.
+        other: what any other text in it means, such as a time or a reason. None if another text is
+            an unknown word.
+        at: columns with the time of a stop that is read here, beside those of the format.
+        is_list: True if a cell has several words.
+        is_reported: True if words that are not in `words` are reported, although they have a
+            meaning.
+    """
+
+    names: tuple[str, ...]
+    words: Mapping[str, Meaning] = field(default_factory=dict)
+    other: Meaning | None = None
+    at: tuple[str, ...] = ()
+    is_list: bool = False
+    is_reported: bool = False
+
+    def read(self, cell: str) -> tuple[list[Meaning], list[str]]:
+        """Return what a cell means, and its unknown words."""
+        meanings: list[Meaning] = []
+        unknown: list[str] = []
+        for text in _WORDS.split(cell) if self.is_list else [cell.strip()]:
+            word = fold(text)
+            meaning = self.words.get(word)
+            if meaning is None and word not in _EMPTY:
+                meaning = self.other
+                if meaning is None or self.is_reported:
+                    unknown.append(text)
+                if meaning is None:
+                    meaning = _ENDING.get(ENDING_WORDS.get(fold_letters(text)))
+            if meaning is not None:
+                meanings.append(meaning)
+        return meanings, unknown
+
+
+@dataclass(frozen=True, eq=False)
+class Format:
+    """How the files of one system are read.
+
+    Attributes:
+        name: its name on the command line.
+        title: the name of the system.
+        variants: the sets of columns by which its files are recognised; the first that matches
+            counts.
+        blind_spots: what its files do not say, as sentences.
+        emails: names of the column with the address, in this order.
+        columns: the columns that say who gets email.
+        names: what the name of a file says about its rows, where the columns do not.
+        stopped_at: columns with the time of a stop.
+        consent_at: columns with the time of consent.
+        reasons: columns with the reason for a stop, as text.
+        by_topic: returns what a row says about single topics.
+        skipped: a part of addresses that stand for deleted people.
+        harmless: matches names of other columns that are not about opting out, although they look
+            like it.
+    """
+
+    name: str
+    title: str
+    variants: tuple[Variant, ...]
+    blind_spots: tuple[str, ...]
+    emails: tuple[str, ...] = ("email",)
+    columns: tuple[Column, ...] = ()
+    names: tuple[tuple[str, Meaning], ...] = ()
+    stopped_at: tuple[str, ...] = ()
+    consent_at: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    by_topic: Callable[[Cells], Iterable[Statement]] | None = None
+    skipped: str = ""
+    harmless: str = ""
+
+    def variant(self, names: frozenset[str]) -> Variant | None:
+        """Return the variant of a file with these columns, or None."""
+        return next((each for each in self.variants if each.matches(names)), None)
+
+    def meaning_of_name(self, name: str) -> Meaning | None:
+        """Return what the name of a file says about its rows, or None."""
+        lower = name.lower()
+        return next((each for start, each in self.names if lower.startswith(start)), None)
+
+    @property
+    def read_columns(self) -> frozenset[str]:
+        """Return the names of the columns that are read."""
+        named = (name for column in self.columns for name in (*column.names, *column.at))
+        return frozenset((*self.emails, *named, *self.stopped_at, *self.consent_at, *self.reasons))
+
+
+def names_of(*names: str) -> frozenset[str]:
+    """Return names of columns, folded."""
+    return frozenset(map(fold, names))

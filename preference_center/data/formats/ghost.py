@@ -1,0 +1,25 @@
+"""Ghost: the export of members."""
+
+from preference_center.data.formats.base import Column, Format, Variant, names_of
+from preference_center.data.formats.meaning import FALSE, TRUE, Meaning, when_true
+
+GHOST = Format(
+    name="ghost",
+    title="Ghost",
+    variants=(Variant(names_of("email", "subscribed_to_emails")),),
+    columns=(
+        Column(
+            ("subscribedtoemails",),
+            dict.fromkeys(TRUE, Meaning.LISTED) | dict.fromkeys(FALSE, Meaning.UNSUBSCRIBED_ALL),
+        ),
+        Column(("emaildisabled",), when_true(Meaning.UNSUBSCRIBED_ALL)),
+        Column(("deletedat",), other=Meaning.KNOWN),
+    ),
+    harmless="giftid|createdat|note|name|complimentaryplan|tiers|products|labels|customfields.*",
+    blind_spots=(
+        "It does not say which newsletters a member gets: with --topic, every member with at least "
+        "one is subscribed to it. Use it only if the site has one newsletter.",
+        "It does not say whose email bounced or who complained: such members are still subscribed.",
+        "It does not say when a member unsubscribed.",
+    ),
+)

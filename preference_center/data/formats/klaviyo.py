@@ -1,0 +1,48 @@
+"""Klaviyo: the export of profiles. A profile can be both subscribed and suppressed."""
+
+from preference_center.data.formats.base import Column, Format, Variant, names_of
+from preference_center.data.formats.meaning import Meaning
+
+KLAVIYO = Format(
+    name="klaviyo",
+    title="Klaviyo",
+    variants=(
+        Variant(names_of("Email", "Klaviyo ID")),
+        Variant(names_of("Email", "Email Marketing Consent")),
+        Variant(names_of("Email", "Email Suppressions")),
+    ),
+    columns=(
+        Column(
+            ("emailsuppressions",),
+            {
+                "hardbounce": Meaning.BOUNCED,
+                "invalidemail": Meaning.BOUNCED,
+                "spamcomplaint": Meaning.COMPLAINED,
+                "unsubscribe": Meaning.UNSUBSCRIBED_ALL,
+                "unsubscribed": Meaning.UNSUBSCRIBED_ALL,
+                "usersuppressed": Meaning.UNSUBSCRIBED_ALL,
+            },
+            other=Meaning.UNSUBSCRIBED_ALL,
+            is_list=True,
+            is_reported=True,
+        ),
+        Column(
+            ("emailmarketingconsent",),
+            {
+                "subscribed": Meaning.SUBSCRIBED,
+                "unsubscribed": Meaning.UNSUBSCRIBED_ALL,
+                "unsubscribe": Meaning.UNSUBSCRIBED_ALL,
+                "neversubscribed": Meaning.KNOWN,
+            },
+            at=("emailmarketingconsenttimestamp",),
+        ),
+    ),
+    consent_at=("emailmarketingconsenttimestamp",),
+    harmless="klaviyoid|.*smsmarketingconsent.*|smsconsent.*",
+    blind_spots=(
+        "The columns are chosen when it is exported. Without `Email Suppressions`, it does not say "
+        "whose email bounced, who complained, and whom you suppressed.",
+        "It does not say since when a profile is suppressed: the time of the import is used.",
+        "It does not say which lists a profile is on.",
+    ),
+)

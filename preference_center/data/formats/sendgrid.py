@@ -1,0 +1,61 @@
+"""SendGrid: the downloads of suppressions, one file for each list, and of marketing contacts.
+
+Bounces and blocks have the same columns. A block is a temporary refusal, and no reason to stop.
+"""
+
+from collections.abc import Iterator
+
+from preference_center.data.formats.base import Cells, Format, Variant, names_of
+from preference_center.data.formats.meaning import Meaning, Statement
+
+
+def _groups(cells: Cells) -> Iterator[Statement]:
+    """Yield the unsubscribe from a group, which is named or numbered."""
+    names = [cells.get(name, "").strip() for name in ("group_name", "group_id")]
+    if any(names):
+        yield Statement(Meaning.UNSUBSCRIBED, tuple(filter(None, names)))
+    elif "group_id" in cells:
+        yield Statement(Meaning.UNSUBSCRIBED_ALL)
+
+
+SENDGRID = Format(
+    name="sendgrid",
+    title="SendGrid",
+    variants=(
+        Variant(names_of("email", "group_id")),
+        Variant(names_of("ip", "email", "created"), meaning=Meaning.COMPLAINED),
+        Variant(names_of("status", "reason", "email", "created"), meaning=Meaning.UNCLEAR),
+        Variant(
+            names_of("reason", "email", "created"),
+            lacks=names_of("status"),
+            meaning=Meaning.BOUNCED,
+        ),
+        Variant(
+            names_of("EMAIL", "CONTACT_ID", "CREATED_AT", "UPDATED_AT"),
+            names_of("FIRST_NAME", "LAST_NAME"),
+            1,
+            is_certain=False,
+        ),
+        Variant(
+            names_of("email", "created"),
+            lacks=names_of("status", "reason", "ip", "topic", "kind"),
+            meaning=Meaning.UNSUBSCRIBED_ALL,
+            is_certain=False,
+        ),
+    ),
+    names=(
+        ("suppression_blocks", Meaning.NOTHING),
+        ("suppression_bounces", Meaning.BOUNCED),
+    ),
+    stopped_at=("created", "createdat"),
+    reasons=("reason",),
+    by_topic=_groups,
+    harmless="status|groupid|groupname|ip",
+    blind_spots=(
+        "Each list is a file of its own: bounces, invalid emails, spam reports, global "
+        "unsubscribes, and one for each unsubscribe group. Import all of them.",
+        "Blocks are temporary refusals and stop nothing. A file of them is recognised only by its "
+        "name, which begins `suppression_blocks`.",
+        "The contacts do not say who agreed to what.",
+    ),
+)

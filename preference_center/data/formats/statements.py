@@ -1,0 +1,101 @@
+"""Find out what a row of another system's file says about a person."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from preference_center.core.vocab import ImportStatus
+from preference_center.data.formats.base import Format
+from preference_center.data.formats.layout import Layout
+from preference_center.data.formats.meaning import Meaning, Statement
+from preference_center.data.import_records import Rules
+
+MAX_TOPICS = 1000  # A row with more of them ends every topic.
+_IN_DOUBT = (
+    *(Meaning.NOTHING, Meaning.UNCLEAR, Meaning.KNOWN),
+    *(Meaning.UNCONFIRMED, Meaning.LISTED, Meaning.SUBSCRIBED),
+)
+_OPEN = frozenset({Meaning.UNSTATED, Meaning.LISTED})
+_MEANING_OF = {
+    ImportStatus.SUBSCRIBED: Meaning.SUBSCRIBED,
+    ImportStatus.UNCONFIRMED: Meaning.UNCONFIRMED,
+    ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED,
+    ImportStatus.BOUNCED: Meaning.BOUNCED,
+    ImportStatus.COMPLAINED: Meaning.COMPLAINED,
+}
+
+
+@dataclass
+class Said:
+    """What a row says, and its unknown words, with their columns."""
+
+    statements: list[Statement] = field(default_factory=list)
+    unknown_words: list[tuple[str, str]] = field(default_factory=list)
+
+    def parts(self, *, stops: bool) -> list[Statement]:
+        """Return the statements that are stops, or those that are not."""
+        return [each for each in self.statements if each.meaning.is_stop is stops]
+
+
+def read_statements(
+    form: Format, name: str, cells: Mapping[str, str], layout: Layout, rules: Rules
+) -> Said:
+    """Return what a row says, with regard to the options; `name` is that of its file.
+
+    A stop counts whatever else the row says. Without one, a row with an unknown word says nothing.
+    """
+    if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
+        return Said([Statement(Meaning.NOTHING)])
+    said, of_topics = Said(), _of_topics(form, cells)
+    found = _of_columns(cells, layout, said)
+    meanings = [_default(form, name, layout), *found]
+    meanings += (each.meaning for each in of_topics if not each.topics)
+    stops = dict.fromkeys(each for each in meanings if each.is_stop)
+    said.statements = [Statement(each, at=found.get(each, ())) for each in stops]
+    said.statements += (each for each in of_topics if each.topics and each.meaning.is_stop)
+    if not stops and not said.unknown_words:
+        said.statements += (each for each in of_topics if not each.meaning.is_stop)
+        rest = _resolved(meanings, rules)
+        if rest is not Meaning.KNOWN or not said.statements:
+            said.statements.append(Statement(rest))
+    return said
+
+
+def _of_columns(
+    cells: Mapping[str, str], layout: Layout, said: Said
+) -> dict[Meaning, tuple[str, ...]]:
+    """Return what single columns say, and where its time is; add unknown words to `said`."""
+    meanings: dict[Meaning, tuple[str, ...]] = {}
+    for name, column in layout.stating:
+        found, words = column.read(cells[name])
+        meanings |= dict.fromkeys(found, column.at)
+        said.unknown_words += ((name, word) for word in words)
+    return meanings
+
+
+def _of_topics(form: Format, cells: Mapping[str, str]) -> list[Statement]:
+    """Return what a row says about single topics; if they are too many, that all have ended."""
+    if form.by_topic is None:
+        return []
+    found = list(islice(form.by_topic(cells), MAX_TOPICS + 1))
+    return found if len(found) <= MAX_TOPICS else [Statement(Meaning.UNSUBSCRIBED_ALL)]
+
+
+def _default(form: Format, name: str, layout: Layout) -> Meaning:
+    """Return what the name of a file, or else the set of its columns, says about each row."""
+    of_name = form.meaning_of_name(name)
+    return layout.default if of_name is None or layout.default.is_stop else of_name
+
+
+def _resolved(meanings: Iterable[Meaning], rules: Rules) -> Meaning:
+    """Return what a row without a stop means with these options."""
+    found = set(meanings)
+    meaning = next((each for each in _IN_DOUBT if each in found), Meaning.UNSTATED)
+    if rules.status is not None:
+        may_end = rules.status.ends_consent and meaning in (Meaning.KNOWN, Meaning.UNCLEAR)
+        if may_end or meaning in _OPEN:
+            return _MEANING_OF[rules.status]
+    if meaning is Meaning.LISTED and rules.topic:
+        return Meaning.SUBSCRIBED
+    lacks_topic = meaning is Meaning.UNCONFIRMED and not rules.topic
+    return Meaning.KNOWN if meaning in _OPEN or lacks_topic else meaning

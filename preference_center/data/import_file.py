@@ -1,0 +1,189 @@
+"""Open a file of `import` in any format, and yield its rows: all unsubscribes before the others."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import BinaryIO
+
+from preference_center.data.formats import registry
+from preference_center.data.formats.base import Format
+from preference_center.data.formats.layout import layout_of
+from preference_center.data.formats.reader import FormatReader, PlainReader, ReadableRow, Reader
+from preference_center.data.formats.recognition import Table, recognised, tables_of
+from preference_center.data.import_columns import listed, match
+from preference_center.data.import_records import Rules
+from preference_center.data.import_source import ImportSource, open_source, require_columns
+from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
+from preference_center.data.unpacking import MAX_UNPACKED, is_simple, unpack
+
+MAX_NAMED = 5  # parts of a file that a note names
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
+
+    `file_format` is `csv` or `jsonl`, or None if the file decides.
+    """
+
+    name: str = registry.PLAIN
+    file_format: str | None = None
+    max_unpacked: int = MAX_UNPACKED
+
+
+@dataclass(frozen=True)
+class ImportFile:
+    """A file that is open for an import.
+
+    Attributes:
+        rows: its rows.
+        notes: what to tell before they are imported, as sentences.
+        headers: the bytes before the first row of each part, by its name; "" for the only one.
+        form: the other system's format, or None.
+    """
+
+    rows: Iterable[Row | RefusedRow]
+    notes: tuple[str, ...]
+    headers: Mapping[str, bytes]
+    form: Format | None = None
+
+    @property
+    def passes(self) -> "Passes | None":
+        """Return the rows if they are read twice, from files that are not the one given."""
+        return self.rows if isinstance(self.rows, Passes) else None
+
+    @property
+    def blind_spots(self) -> tuple[str, ...]:
+        """Return what files of this format do not say, as sentences."""
+        return self.form.blind_spots if self.form is not None else ()
+
+
+def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) -> ImportFile:
+    """Open a file for an import; `stack` closes what is temporary.
+
+    Raises:
+        FileRefusedError: the file cannot be unpacked, is in another format, or could be misread.
+    """
+    if choice.name == registry.PLAIN and (choice.file_format or is_simple(file)):
+        return _open_plain(file, choice, rules)
+    unpacked = unpack(file, stack, choice.max_unpacked)
+    tables, empty = tables_of(unpacked)
+    form, read = recognised(tables, choice.name, rules)
+    if form is None:
+        read = _checked(read, rules)
+    elif rules.columns or rules.words:
+        raise FileRefusedError("--map and --map-status are for files in the format csv only")
+    names = tuple(dict.fromkeys(chain.from_iterable(table.names for table in read)))
+    require_columns("--ignore-column", rules.ignored, names)
+    notes = (
+        *_what(form, read),
+        *_named("Hidden sheets, which are read too", unpacked.hidden),
+        *_left_out([each for each in tables if each not in read], (*empty, *unpacked.left_out)),
+        *_unread(form, read, rules),
+    )
+    readers = [(table, _reader(form, table, rules)) for table in read]
+    headers = {table.shown: table.header for table in read}
+    return ImportFile(Passes(readers), notes, headers, form)
+
+
+class Passes:
+    """The rows of all tables, twice: to read unsubscribes, and then everything else."""
+
+    def __init__(self, tables: list[tuple[Table, Reader]]) -> None:
+        self._tables = tables
+        self._done = 0
+        self._current: BinaryIO | None = None
+        self.size = 2 * sum(table.part.size for table, _ in tables)
+
+    def tell(self) -> int:
+        """Return how many bytes were read, of `size`."""
+        return self._done + (self._current.tell() if self._current is not None else 0)
+
+    def __iter__(self) -> Iterator[Row | RefusedRow]:
+        for stops in (True, False):
+            for table, reader in self._tables:
+                self._current = table.part.file
+                yield from _rows(table, reader, stops=stops)
+                self._current = None
+                self._done += table.part.size
+
+
+def _rows(table: Table, reader: Reader, *, stops: bool) -> Iterator[Row | RefusedRow]:
+    for row in table.rows():
+        if isinstance(row, Row):
+            values = (row.line, row.cells, row.problems, row.raw, row.rest, table.shown)
+            yield ReadableRow(*values, reader=reader, stops=stops)
+        elif not stops:
+            yield replace(row, part=table.shown)
+
+
+def _open_plain(file: BinaryIO, choice: Choice, rules: Rules) -> ImportFile:
+    source = open_source(file, choice.file_format, rules.ignored, rules.columns)
+    unread = _check(source, rules)
+    return ImportFile(source.rows, tuple(_ignored(unread)), {"": source.header})
+
+
+def _check(source: ImportSource, rules: Rules) -> tuple[str, ...]:
+    """Return the columns that are not read, or raise FileRefusedError."""
+    try:
+        return source.check(rules.ignored, rules.status, rules.columns).unread
+    except FileRefusedError as error:
+        likely = registry.matching(source.names, certain=False)
+        hint = "".join(
+            f". If this is a file of {each.title}, use --from {each.name}" for each in likely
+        )
+        raise FileRefusedError(f"{error}{hint}") from None
+
+
+def _checked(tables: list[Table], rules: Rules) -> list[Table]:
+    """Return the tables with the columns of `import`, or raise FileRefusedError."""
+    for table in tables:
+        try:
+            _check(table.source(rules), rules)
+        except FileRefusedError as error:
+            where = f"{table.shown}: " if table.shown else ""
+            raise FileRefusedError(f"{where}{error}") from None
+    return tables
+
+
+def _reader(form: Format | None, table: Table, rules: Rules) -> Reader:
+    if form is None:
+        return PlainReader(rules)
+    return FormatReader(form, table.part.name, rules)
+
+
+def _what(form: Format | None, tables: list[Table]) -> Iterator[str]:
+    if form is not None and len(tables) > 1:
+        yield f"Format: {form.title}, {len(tables)} files."
+    elif form is not None:
+        yield f"Format: {form.title}."
+
+
+def _unread(form: Format | None, tables: list[Table], rules: Rules) -> Iterator[str]:
+    names = chain.from_iterable(_unread_of(form, table, rules) for table in tables)
+    yield from _ignored(tuple(dict.fromkeys(names)))
+
+
+def _unread_of(form: Format | None, table: Table, rules: Rules) -> tuple[str, ...]:
+    if form is None:
+        return match(table.names, rules.ignored, mapped=rules.columns).unread
+    return layout_of(table.names, form, rules.ignored).columns.unread
+
+
+def _ignored(names: tuple[str, ...]) -> Iterator[str]:
+    if text := listed(names):
+        yield f"Ignored columns: {text}."
+
+
+def _left_out(tables: list[Table], others: tuple[str, ...]) -> Iterator[str]:
+    about_people = tuple(each.shown for each in tables if each.is_about_people)
+    yield from _named("Not read, although they have a column for addresses", about_people)
+    more = tuple(each.shown for each in tables if not each.is_about_people)
+    yield from _named("Not read", (*more, *others))
+
+
+def _named(what: str, names: tuple[str, ...]) -> Iterator[str]:
+    if names:
+        more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
+        yield f"{what}: {', '.join(names[:MAX_NAMED])}{more}."

@@ -1,0 +1,74 @@
+"""What describes how a system takes suppressions: its files, and which stop goes into which."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from preference_center.core.vocab import Scope, Source
+from preference_center.data.tabular.writers import csv_cell
+
+
+@dataclass(frozen=True)
+class Stop:
+    """An unsubscribe that is in force. `topic` is "" unless `scope` is a topic."""
+
+    scope: Scope
+    topic: str
+    since: datetime
+    source: Source
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person with an address, and all of the person's stops that were selected."""
+
+    email: str
+    stops: Sequence[Stop]
+
+    @property
+    def from_everything(self) -> list[Stop]:
+        """Return the stops of all topics and of the address."""
+        return [each for each in self.stops if each.scope is not Scope.TOPIC]
+
+    @property
+    def topics(self) -> list[str]:
+        """Return the topics that the person left, unless the person left everything."""
+        return [] if self.from_everything else [each.topic for each in self.stops]
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file: its name, its header or "", and the limits of one file, after which comes another."""
+
+    name: str
+    header: str = ""
+    max_rows: int | None = None
+    max_bytes: int | None = None
+
+
+Line = tuple[OutputFile, str]  # without the line end
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that takes suppressions.
+
+    `lines` returns the lines about one person. `steps` says how to import the files, and which stop
+    is where. A system that `has_topics` takes the unsubscribes from each topic; in the files for
+    another, who left the chosen topic is like a person who left everything.
+    """
+
+    title: str
+    lines: Callable[[Person], Iterable[Line]]
+    steps: str
+    has_topics: bool = False
+
+
+def csv_line(*cells: str) -> str:
+    """Return a line of CSV, raw: the file is for a program."""
+    return ",".join(map(csv_cell, cells))
+
+
+def addresses_only(file: OutputFile) -> Callable[[Person], Iterable[Line]]:
+    """Return what writes the address of every person to one file."""
+    return lambda person: [(file, csv_line(person.email))]

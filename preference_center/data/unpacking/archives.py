@@ -1,0 +1,131 @@
+"""Read ZIP archives that may be hostile: too many entries, sizes that lie, archives in archives.
+
+A header of a ZIP archive states the sizes of its entries, and can lie. `zipfile` reads no more of
+an entry than is stated, and then finds that its checksum is wrong.
+"""
+
+import lzma
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from preference_center.data.tabular import FileRefusedError
+from preference_center.data.unpacking.scratch import Scratch, Slice, too_large
+
+MAGIC = b"PK\x03\x04"
+MAX_ENTRIES = 10_000
+_MAX_DIRECTORY = 4_194_304  # bytes of the list of entries
+_MAX_RATIO = 200  # Text seldom reaches 50.
+_RATIO_MATTERS = 1_048_576  # bytes; no smaller entry is a danger
+_CHUNK = 65_536  # bytes
+_ENCRYPTED = 0x1
+# The first bytes of ZIP, gzip, bzip2, xz, 7z, RAR and Zstandard.
+_ARCHIVES = (
+    MAGIC,
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!",
+    b"\x28\xb5\x2f\xfd",
+)
+_DAMAGED = (BadZipFile, EOFError, NotImplementedError, lzma.LZMAError, zlib.error, ValueError)
+
+
+@contextmanager
+def opened_archive(file: BinaryIO) -> Iterator[ZipFile]:
+    """Yield a ZIP archive; raise FileRefusedError if it is damaged or has too many entries."""
+    try:
+        archive = ZipFile(_Bounded(file))
+    except _DAMAGED:
+        raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
+    with archive:
+        if len(archive.infolist()) > MAX_ENTRIES:
+            raise FileRefusedError(f"the archive has more than {MAX_ENTRIES:,} entries")
+        yield archive
+
+
+def files_of(archive: ZipFile) -> list[ZipInfo]:
+    """Return the entries that are files of the sender, not of the program that made the archive."""
+    return [entry for entry in archive.infolist() if not entry.is_dir() and not _is_clutter(entry)]
+
+
+def check_sizes(entries: Iterable[ZipInfo], limit: int) -> None:
+    """Raise FileRefusedError if the entries state that they are too large or packed too densely."""
+    total = 0
+    for entry in entries:
+        total += entry.file_size
+        if entry.flag_bits & _ENCRYPTED:
+            raise FileRefusedError("the archive is encrypted: unpack it and import its files")
+        dense = entry.file_size > _MAX_RATIO * max(entry.compress_size, 1)
+        if dense and entry.file_size > _RATIO_MATTERS:
+            raise FileRefusedError(
+                f"an entry of the archive unpacks to more than {_MAX_RATIO} times its size: "
+                "unpack it and import its files"
+            )
+    if total > limit:
+        raise too_large(limit)
+
+
+def unpack_entry(archive: ZipFile, entry: ZipInfo, scratch: Scratch) -> Slice:
+    """Return the content of an entry as a temporary file; raise FileRefusedError."""
+    target = scratch.new()
+    for chunk in _chunks(archive, entry):
+        if not target.size and chunk.startswith(_ARCHIVES):
+            raise FileRefusedError(
+                "the archive contains another archive or a workbook: unpack it and import its files"
+            )
+        scratch.write(target, chunk)
+    return target
+
+
+def check_contents(archive: ZipFile, limit: int) -> None:
+    """Raise FileRefusedError if the contents are not what the header states, or are too large."""
+    check_sizes(archive.infolist(), limit)
+    for entry in archive.infolist():
+        for _ in _chunks(archive, entry):
+            pass  # `zipfile` compares the size and the checksum.
+
+
+def base_name(entry: ZipInfo) -> str:
+    """Return the name of an entry without its folders."""
+    return entry.filename.replace("\\", "/").rpartition("/")[2]
+
+
+def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
+    try:
+        with archive.open(entry) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except (*_DAMAGED, RuntimeError):  # RuntimeError: an encrypted entry.
+        raise FileRefusedError("the ZIP archive or the workbook is damaged") from None
+
+
+def _is_clutter(entry: ZipInfo) -> bool:
+    """Return True for what macOS and Windows add to an archive."""
+    folders, name = entry.filename.split("/")[:-1], base_name(entry)
+    return "__MACOSX" in folders or name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
+
+
+class _Bounded:
+    """A file from which `zipfile` cannot read a huge list of entries into memory."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        """Return bytes, or raise FileRefusedError if they are too many at once."""
+        if size < 0:
+            at = self._file.tell()
+            size = self._file.seek(0, os.SEEK_END) - at
+            self._file.seek(at)
+        if size > _MAX_DIRECTORY:
+            raise FileRefusedError("the archive has too many entries")
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Leave the file open."""

@@ -1,0 +1,151 @@
+"""The parts of a file: one, or the entries of an archive or the sheets of a workbook."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import PurePath
+from tempfile import TemporaryFile
+from typing import BinaryIO
+from zipfile import ZipFile, ZipInfo
+
+from preference_center.data.tabular import FileRefusedError
+from preference_center.data.unpacking.archives import (
+    MAGIC,
+    base_name,
+    check_sizes,
+    files_of,
+    opened_archive,
+    unpack_entry,
+)
+from preference_center.data.unpacking.documents import is_document, to_json_lines
+from preference_center.data.unpacking.scratch import Scratch
+from preference_center.data.unpacking.workbooks import is_workbook, sheets_of
+
+_HEAD = 65_536  # bytes
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Part:
+    """CSV or JSON Lines, in a file whose position can be set, and its name without folders."""
+
+    name: str
+    file: BinaryIO
+
+    @property
+    def size(self) -> int:
+        """Return the number of bytes."""
+        at = self.file.tell()
+        size = self.file.seek(0, os.SEEK_END)
+        self.file.seek(at)
+        return size
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """The parts of a file.
+
+    `is_container` is True if the file is an archive or a workbook. `hidden` are the names of hidden
+    sheets, which are among the parts. `left_out` are the names of entries that are not tables.
+    """
+
+    parts: tuple[Part, ...]
+    is_container: bool = False
+    hidden: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def is_simple(file: BinaryIO) -> bool:
+    """Return True if a file is CSV or JSON Lines and has nothing to unpack; its position stays."""
+    if file.seekable():
+        head = _head(file)
+        return not (head.startswith(MAGIC) or is_document(head))
+    # A pipe: what is in it so far may end within the first line.
+    peek: Callable[[int], bytes] | None = getattr(file, "peek", None)
+    head = peek(_HEAD) if peek is not None else b""
+    return not (head.startswith(MAGIC) or (b"\n" in head and is_document(head)))
+
+
+def unpack(file: BinaryIO, stack: ExitStack, limit: int) -> Unpacked:
+    """Return the parts of a file; `stack` closes the temporary ones.
+
+    Raises:
+        FileRefusedError: it cannot be unpacked, or has more than `limit` bytes then.
+    """
+    name = PurePath(str(getattr(file, "name", ""))).name
+    if not file.seekable() or isinstance(file, BytesIO):
+        file = _copied(file, stack)  # Workbooks are read by another process.
+    head = _head(file)
+    if head.startswith(MAGIC):
+        with opened_archive(file) as archive:
+            return _container(file, archive, Scratch(stack, limit))
+    if is_document(head):
+        # What it becomes is about as long as it is, and goes to a file.
+        scratch = Scratch(stack, max(limit, 10 * Part(name, file).size))
+        return Unpacked((Part(name, to_json_lines(file, scratch).opened()),))
+    return Unpacked((Part(name, file),))
+
+
+def _head(file: BinaryIO) -> bytes:
+    start = file.tell()
+    head = file.read(_HEAD)
+    file.seek(start)
+    return head
+
+
+def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
+    if is_workbook(archive):
+        sheets = sheets_of(file, archive, scratch)
+        named = [(_printable(sheet.name), sheet) for sheet in sheets]
+        parts = tuple(Part(name, sheet.file.opened()) for name, sheet in named)
+        return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
+    entries = files_of(archive)
+    tables = [each for each in entries if _is_table(each)]
+    check_sizes(tables, scratch.limit)
+    others = tuple(base_name(each) for each in entries if not _is_table(each))
+    return Unpacked(_filled(_entries(archive, tables, scratch)), True, left_out=others)
+
+
+def _is_table(entry: ZipInfo) -> bool:
+    return base_name(entry).lower().endswith(TABLES)
+
+
+def _entries(archive: ZipFile, entries: Iterable[ZipInfo], scratch: Scratch) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    for entry in entries:
+        content = unpack_entry(archive, entry, scratch).opened()
+        if is_document(_head(content)):
+            content = to_json_lines(content, scratch).opened()
+        parts.append(Part(_new_name(base_name(entry), {part.name for part in parts}), content))
+    return tuple(parts)
+
+
+def _new_name(name: str, used: set[str]) -> str:
+    """Return a name that can be shown, and that no other entry has."""
+    name = _printable(name)
+    path, count = PurePath(name), 1
+    while name in used:
+        count += 1
+        name = f"{path.stem} ({count}){path.suffix}"
+    return name
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in name)
+
+
+def _filled(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    if not parts:
+        raise FileRefusedError("the archive or the workbook contains no table")
+    return parts
+
+
+def _copied(file: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Return the content of a file without a position, or in memory, as a temporary one."""
+    copy: BinaryIO = stack.enter_context(TemporaryFile())  # noqa: SIM115
+    shutil.copyfileobj(file, copy)
+    copy.seek(0)
+    return copy

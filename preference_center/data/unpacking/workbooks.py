@@ -1,0 +1,73 @@
+"""Turn the sheets of an Excel workbook (XLSX) into CSV.
+
+The library that reads workbooks holds a whole sheet in memory, a cell of it for every place
+between the first and the last cell, and ends the process if there is not enough. A workbook of five
+kilobytes can ask for 500 GB. So it runs in a process of its own with a limit on its memory.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+from zipfile import ZipFile
+
+from preference_center.data.tabular import FileRefusedError
+from preference_center.data.tabular.formulas import escape_formula
+from preference_center.data.tabular.writers import csv_cell
+from preference_center.data.unpacking.archives import check_contents
+from preference_center.data.unpacking.scratch import Scratch, Slice
+
+_READER = "preference_center.data.unpacking.workbook_reader"
+
+
+class Sheet(NamedTuple):
+    """A sheet as CSV, whose lines are the rows of the sheet."""
+
+    name: str
+    file: Slice
+    hidden: bool
+
+
+def is_workbook(archive: ZipFile) -> bool:
+    """Return True if a ZIP archive is a workbook of Excel."""
+    return {"[Content_Types].xml", "xl/workbook.xml"} <= set(archive.namelist())
+
+
+def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]:
+    """Return the sheets of a workbook that are not empty; raise FileRefusedError."""
+    check_contents(archive, scratch.limit)
+    sheets: list[Sheet] = []
+    filled: set[str] = set()
+    for line in _lines(file):
+        found = json.loads(line)
+        if isinstance(found, dict):
+            sheets.append(Sheet(found["name"], scratch.new(), found["hidden"]))
+            continue
+        if any(found):
+            filled.add(sheets[-1].name)
+        cells = (csv_cell(escape_formula(cell)) for cell in found)
+        text = ",".join(cells) if any(found) else ""
+        scratch.write(sheets[-1].file, f"{text}\n".encode("utf-8", "replace"))
+    return [sheet for sheet in sheets if sheet.name in filled]
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield what the reader prints: a line for each sheet and each of its rows."""
+    # Only the name of a module of ours is passed.
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", _READER],
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as reader:
+        assert reader.stdout is not None  # noqa: S101
+        try:
+            yield from reader.stdout
+        finally:
+            reader.kill()
+    if reader.returncode:
+        raise FileRefusedError(
+            "the workbook cannot be read: it is damaged, protected by a password, or too large. "
+            "Save it as CSV UTF-8 and import that"
+        )

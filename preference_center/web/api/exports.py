@@ -1,0 +1,118 @@
+"""`POST /exports`: a file of what is on record, streamed."""
+
+from collections.abc import Generator, Mapping
+from io import BytesIO
+from typing import Annotated
+
+from flask import Response
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from preference_center.core import topics
+from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.vocab import Frequency
+from preference_center.data import exports
+from preference_center.web.api.models import Campaign, LanguageTag, Model, Slug, Time
+from preference_center.web.api.problems import Problem, ProblemKind
+from preference_center.web.api.routes import Call, Routes, Uses
+from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
+
+routes = Routes()
+
+BEGAN_AT = "Export-Began-At"  # a header of the answer
+_MAX_STATUS_LENGTH = 20
+FORMATS = {"csv": CSV, "jsonl": NDJSON}  # and their media types
+
+
+def _one_of(names: Mapping[str, object]) -> tuple[AfterValidator, WithJsonSchema]:
+    """Return annotations of a text that must be one of these names."""
+
+    def check(given: str) -> str:
+        if given not in names:
+            raise ValueError(f"It is one of {', '.join(names)}.")
+        return given
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": sorted(names)})
+
+
+class ExportRequest(Model):
+    """What to export. The filters are those of the command; not every export has each of them."""
+
+    what: Annotated[str, *_one_of(exports.KINDS)]
+    format: Annotated[str, *_one_of(FORMATS)] = "csv"
+    topic: Slug | None = None
+    status: Annotated[str | None, Field(max_length=_MAX_STATUS_LENGTH)] = None
+    frequency: Frequency | None = None
+    locale: LanguageTag | None = None
+    campaign: Campaign | None = None
+    changed_since: Time | None = None
+    until: Time | None = None
+
+    def selected(self) -> exports.Filter:
+        """Return the filters, or raise ExportRefusal."""
+        kind = exports.KINDS[self.what]
+        selected = exports.Filter(
+            topic=self.topic,
+            since=self.changed_since,
+            until=self.until,
+            status=kind.status(self.status),
+            frequency=self.frequency,
+            locale=self.locale,
+            campaign=self.campaign,
+        )
+        kind.check(selected)
+        return selected
+
+
+@routes.add(
+    "POST",
+    "/exports",
+    ApiScope.EXPORTS,
+    Uses.ITSELF,
+    problems=(
+        ProblemKind.UNKNOWN_TOPIC,
+        ProblemKind.TEST_KEY,
+        ProblemKind.OLD_HTTP,
+    ),
+    gives=tuple(FORMATS.values()),
+)
+def export(call: Call, body: ExportRequest) -> Response:
+    """Export what is on record: preferences, suppressions or another kind.
+
+    The answer is the file. It is complete if the response is: if the export fails, the connection
+    is broken, and every HTTP client reports an error. Then use nothing of it, and export again.
+
+    The file has all changes that were committed before the time in the header `Export-Began-At`.
+    """
+    if call.key.kind is ApiKeyKind.TEST:
+        raise Problem(ProblemKind.TEST_KEY)
+    response = answer_file(_parts(call, body, body.selected()), FORMATS[body.format])
+    response.headers[BEGAN_AT] = f"{call.now:%Y-%m-%dT%H:%M:%SZ}"
+    named = "-".join(filter(None, (body.what, body.topic, f"{call.now:%Y%m%dT%H%M%SZ}")))
+    response.headers["Content-Disposition"] = f'attachment; filename="{named}.{body.format}"'
+    return response
+
+
+def _parts(call: Call, body: ExportRequest, selected: exports.Filter) -> Generator[bytes]:
+    """Yield the parts of a file. A complete one is a fetch of unsubscribes, as by the command."""
+    kind, file = exports.KINDS[body.what], _Parts()
+    with occupied(call.app.exports):
+        with call.app.export_database.reading() as session:
+            if selected.topic is not None:
+                topics.get(session, selected.topic)
+            for _ in exports.steps(session, kind, selected, file, body.format):
+                yield file.take()
+            yield file.take()
+        if kind.fetch is not None:
+            with call.app.database.transaction() as session:
+                exports.record_fetch(session, kind.fetch, selected, call.now)
+
+
+class _Parts(BytesIO):
+    """A file of which a part is taken as soon as it is written."""
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        part = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        return part

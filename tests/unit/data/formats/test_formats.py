@@ -1,0 +1,452 @@
+"""The traps of each format."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from preference_center.core.vocab import ImportStatus
+from preference_center.data.tabular import FileRefusedError
+from tests.support import make
+from tests.support.foreign_files import (
+    MAILCHIMP_END,
+    MAILCHIMP_START,
+    Outcome,
+    csv_of,
+    workbook,
+    zipped,
+)
+
+ADA, BEN = "ada@example.org", "ben@example.org"
+TOPICS = {"weekly": "weekly-news", "12": "offers"}
+
+
+def mailchimp(*extra: str, **cells: str) -> str:
+    header = (*MAILCHIMP_START, *extra, *MAILCHIMP_END)
+    return csv_of(header, [{"Email Address": ADA, **cells}])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("subscribed_email_audience_export_1.csv", "subscribed weekly-news"),
+        ("subscribed_members_export_1.csv", "subscribed weekly-news"),
+        ("nonsubscribed_email_audience_export_1.csv", "unconfirmed weekly-news"),
+        ("unsubscribed_email_audience_export_1.csv", "unsubscribed weekly-news"),
+        ("cleaned_email_audience_export_1.csv", "bounced *"),
+        ("subscribed_sms_audience_export_1.csv", "known"),
+        ("audience.csv", "known"),
+        ("my_subscribed_people.csv", "known"),
+    ],
+)
+def test_mailchimp_subscribes_only_by_the_name_of_the_file(name: str, said: str) -> None:
+    content = mailchimp("LAST_CHANGED")
+    for outcome in (
+        Outcome(content, name, topic="weekly-news"),
+        Outcome(zipped(**{f"a/{name}": content}), "x.zip", topic="weekly-news"),
+    ):
+        assert outcome.said == [f"{ADA} {said}"]
+
+
+def test_mailchimp_without_a_name_needs_the_status_option() -> None:
+    options = {"topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    assert Outcome(mailchimp("LAST_CHANGED"), **options).said == [f"{ADA} subscribed weekly-news"]
+    stop = mailchimp("LAST_CHANGED", "UNSUB_TIME", UNSUB_TIME="2020-01-02 03:04:05")
+    assert Outcome(stop, **options).said == [f"{ADA} unsubscribed weekly-news"]
+
+
+def test_mailchimp_unsubscribes_by_an_admin_are_stops_with_their_reason_and_time() -> None:
+    reason = "N/A (Unsubscribed by an admin)"
+    content = mailchimp(
+        "UNSUB_TIME", "UNSUB_REASON", UNSUB_TIME="2020-01-02 03:04:05", UNSUB_REASON=reason
+    )
+    outcome = Outcome(content, topic="weekly-news")
+    assert outcome.said == [f"{ADA} unsubscribed weekly-news"]
+    assert outcome.times[ADA] == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert outcome.stated[ADA] == f"changed_by: Mailchimp: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("column", "said"), [("UNSUB_TIME", "unsubscribed weekly-news"), ("CLEAN_TIME", "bounced *")]
+)
+def test_mailchimp_files_without_a_name_are_told_apart_by_their_columns(
+    column: str, said: str
+) -> None:
+    assert Outcome(mailchimp(column), topic="weekly-news").said == [f"{ADA} {said}"]
+    # A file with the columns of both is about people of several kinds.
+    both = Outcome(mailchimp(column, "LAST_CHANGED"), topic="weekly-news")
+    assert both.said == [f"{ADA} known"]
+
+
+def test_mailchimp_takes_the_time_of_the_confirmation() -> None:
+    times = {"OPTIN_TIME": "2018-02-12 10:54:27", "CONFIRM_TIME": "2018-02-12 10:55:27"}
+    outcome = Outcome(mailchimp("LAST_CHANGED", **times), "subscribed_1.csv", topic="weekly-news")
+    assert outcome.times[ADA] == datetime(2018, 2, 12, 10, 55, 27, tzinfo=UTC)
+
+
+def test_mailchimp_files_may_name_the_address_in_any_language() -> None:
+    content = mailchimp("CLEAN_TIME").replace("Email Address", "Deine Mail")
+    assert Outcome(content).said == [f"{ADA} bounced *"]
+
+
+def test_a_merge_field_that_may_be_about_opting_out_must_be_ignored_explicitly() -> None:
+    header = ("Email Address", "Newsletter", "MEMBER_RATING", "OPTIN_TIME", "LEID", "EUID")
+    content = csv_of(header, [{"Email Address": ADA, "Newsletter": "no"}])
+    outcome = Outcome(content, "subscribed_1.csv", topic="weekly-news")
+    assert outcome.said == []
+    assert "the column newsletter may say" in outcome.refused[0].why
+    ignored = frozenset({"newsletter"})
+    outcome = Outcome(content, "subscribed_1.csv", topic="weekly-news", ignored=ignored)
+    assert outcome.subscribed == {ADA}
+
+
+def test_all_stops_of_an_archive_come_before_any_start() -> None:
+    archive = zipped(
+        **{
+            "subscribed_1.csv": mailchimp("LAST_CHANGED"),
+            "unsubscribed_1.csv": mailchimp("UNSUB_TIME").replace(ADA, BEN),
+        }
+    )
+    outcome = Outcome(archive, topic="weekly-news")
+    assert outcome.said == [f"{BEN} unsubscribed weekly-news", f"{ADA} subscribed weekly-news"]
+
+
+def listmonk(status: str, updated_at: str = "2023-05-06 07:08:09.1 +0000 UTC") -> str:
+    header = ("uuid", "email", "name", "attributes", "status", "created_at", "updated_at")
+    return csv_of(header, [{"email": ADA, "status": status, "updated_at": updated_at}])
+
+
+@pytest.mark.parametrize(
+    ("word", "without", "with_topic", "of_unsubscribed"),
+    [
+        ("enabled", "known", "subscribed weekly-news", "unsubscribed weekly-news"),
+        ("disabled", "known", "known", "unsubscribed weekly-news"),
+        ("blocklisted", "all *", "all *", "all *"),
+    ],
+)
+def test_listmonk_statuses_say_nothing_of_lists(
+    word: str, without: str, with_topic: str, of_unsubscribed: str
+) -> None:
+    content, status = listmonk(word), ImportStatus.UNSUBSCRIBED
+    assert Outcome(content).said == [f"{ADA} {without}"]
+    assert Outcome(content, topic="weekly-news").said == [f"{ADA} {with_topic}"]
+    both = Outcome(content, topic="weekly-news", status=status)
+    assert both.said == [f"{ADA} {of_unsubscribed}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2023-05-06 07:08:09.123456 +0000 UTC", datetime(2023, 5, 6, 7, 8, 9, 123456, UTC)),
+        ("2023-05-06 07:08:09.123456789 +0530 IST", datetime(2023, 5, 6, 1, 38, 9, 123456, UTC)),
+        ("2023-05-06 07:08:09 +0200 +0200", datetime(2023, 5, 6, 5, 8, 9, 0, UTC)),
+        ("2023-05-06 07:08:09 +0000 UTC m=+0.012", datetime(2023, 5, 6, 7, 8, 9, 0, UTC)),
+    ],
+)
+def test_listmonk_times_are_those_of_go(text: str, expected: datetime) -> None:
+    outcome = Outcome(listmonk("blocklisted", text))
+    assert (outcome.times[ADA], outcome.warnings) == (expected, [])
+
+
+def test_an_unreadable_time_of_a_stop_is_a_warning_and_not_a_reason_to_keep_emailing() -> None:
+    outcome = Outcome(listmonk("blocklisted", "yesterday"))
+    assert outcome.said == [f"{ADA} all *"]
+    assert outcome.times[ADA] is None
+    assert "since is not a time" in outcome.warnings[0]
+
+
+def test_an_unknown_status_is_refused_by_name_unless_the_row_has_a_stop() -> None:
+    header = ("email", "status", "tier", "unsubscribed_at")
+    rows = [
+        {"email": ADA, "status": "lurking"},
+        {"email": BEN, "status": "lurking", "unsubscribed_at": "2023-03-24 10:23:10 UTC"},
+    ]
+    outcome = Outcome(csv_of(header, rows), topic="weekly-news")
+    assert outcome.said == [f"{BEN} unsubscribed weekly-news"]
+    assert [row.why for row in outcome.refused] == ["status has an unknown word"]
+    assert outcome.unknown == {"lurking"}
+
+
+def test_substack_placeholders_of_deleted_people_are_skipped() -> None:
+    header = ("email", "active_subscription", "expiry", "email_disabled", "created_at")
+    row = {"email": "x1@deletion-request.substack.com", "email_disabled": "true"}
+    outcome = Outcome(csv_of(header, [row]))
+    assert (outcome.said, outcome.skipped, outcome.refused) == ([], 1, [])
+
+
+def test_substack_archives_have_other_tables_that_are_not_read() -> None:
+    header = ("email", "active_subscription", "expiry", "email_disabled", "created_at")
+    archive = zipped(
+        **{
+            "posts.csv": "post_id,title\n1,Hello\n",
+            "posts/1.hello.html": "<p>Hello",
+            "posts/1.opens.csv": "post_id,timestamp,email\n1,,ada@example.org\n",
+            "email_list.northwind.csv": csv_of(header, [{"email": ADA, "email_disabled": "true"}]),
+        }
+    )
+    outcome = Outcome(archive)
+    assert outcome.said == [f"{ADA} all *"]
+    assert "Not read: posts.csv, 1.hello.html." in outcome.file.notes
+    assert any(note.endswith("for addresses: 1.opens.csv.") for note in outcome.file.notes)
+
+
+@pytest.mark.parametrize("source", ["substack", "hubspot"])
+def test_false_or_absent_is_no_consent_unless_the_operator_says_so(source: str) -> None:
+    header, flag = {
+        "substack": (("email", "plan", "email_disabled"), "email_disabled"),
+        "hubspot": (("Record ID", "Email", "Unsubscribed from all email"), ""),
+    }[source]
+    row = {header[0] if source == "substack" else "Email": ADA, **({flag: "false"} if flag else {})}
+    content = csv_of(header, [row])
+    assert Outcome(content, topic="weekly-news").said == [f"{ADA} known"]
+    outcome = Outcome(content, topic="weekly-news", status=ImportStatus.SUBSCRIBED)
+    assert outcome.subscribed == {ADA}
+
+
+def test_brevo_is_read_as_it_is_written() -> None:
+    content = (
+        "\ufeffCONTACT ID;EMAIL;LASTNAME;EMAIL_BLACKLISTED;ADDED_TIME;MODIFIED_TIME\r\n"
+        f"1;{ADA};Durand;Yes;12-04-2022;13-04-2022\r\n2;{BEN};;No;12-04-2022;12-04-2022\r\n"
+    )
+    outcome = Outcome(content)
+    assert outcome.said == [f"{ADA} all *", f"{BEN} known"]
+    assert outcome.times[ADA] == datetime(2022, 4, 13, 23, 59, 59, tzinfo=UTC)
+
+
+def test_a_stop_of_today_without_a_time_of_day_is_not_in_the_future() -> None:
+    header = ("EMAIL", "CONTACT ID", "MODIFIED_TIME", "_BLOCKLISTED")
+    row = {"EMAIL": ADA, "_BLOCKLISTED": "email_marketing"}
+    today = f"{make.NOW:%d-%m-%Y}"
+    outcome = Outcome(csv_of(header, [{**row, "MODIFIED_TIME": today}], ";"))
+    assert (outcome.times[ADA], outcome.warnings) == (make.NOW, [])
+
+
+def test_hubspot_types_are_topics() -> None:
+    header = ("Email", "Portal Bounce", "Portal Unsubscribe", "Global Bounce", "Weekly", "Offers")
+    sheet = [header, [ADA, False, False, False, True, False], [BEN, False, False, False, "", True]]
+    outcome = Outcome(workbook({"Sheet1": sheet}), topics=TOPICS)
+    assert outcome.said == [f"{ADA} unsubscribed weekly-news", f"{BEN} all *"]
+    assert outcome.unmapped == {"offers"}
+    assert outcome.warnings == ["its topic is not mapped: unsubscribed from every topic"]
+
+
+def test_an_opt_out_of_one_hubspot_type_does_not_keep_another_topic_from_starting() -> None:
+    header = ("Record ID", "Email", "Unsubscribed from all email", "Opted out of email: Weekly")
+    row = {"Email": ADA, "Opted out of email: Weekly": "true"}
+    outcome = Outcome(
+        csv_of(header, [row]), topics=TOPICS, topic="offers", status=ImportStatus.SUBSCRIBED
+    )
+    assert outcome.said == [f"{ADA} unsubscribed weekly-news", f"{ADA} subscribed offers"]
+
+
+def test_sendgrid_blocks_stop_nobody_and_are_told_apart_by_their_name() -> None:
+    header = ("status", "reason", "email", "created")
+    content = csv_of(header, [{"status": "4.0.0", "email": ADA, "created": "1443651154"}])
+    blocks = Outcome(content, "suppression_blocks.csv")
+    assert (blocks.said, blocks.skipped) == ([], 1)
+    assert Outcome(content, "suppression_bounces.csv").said == [f"{ADA} bounced *"]
+    unclear = Outcome(content, "download.csv")
+    assert (unclear.said, len(unclear.refused)) == ([], 1)
+    assert "may be a bounce or a block" in unclear.refused[0].why
+    status = ImportStatus.BOUNCED
+    assert Outcome(content, "download.csv", status=status).said == [f"{ADA} bounced *"]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("reason,email,created", "bounced *"),
+        ("ip,email,created", "complained *"),
+        ("email,created", "all *"),
+    ],
+)
+@pytest.mark.parametrize("created", ["1443651154", "2015-09-30 22:12:34"])
+def test_sendgrid_lists_are_told_apart_by_their_columns(
+    header: str, said: str, created: str
+) -> None:
+    row = {"email": ADA, "created": created}
+    outcome = Outcome(csv_of(header.split(","), [row]), source="sendgrid")
+    assert outcome.said == [f"{ADA} {said}"]
+    assert outcome.times[ADA] == datetime(2015, 9, 30, 22, 12, 34, tzinfo=UTC)
+
+
+def test_sendgrid_groups_are_mapped_by_number_or_name() -> None:
+    header = ("email", "group_id", "group_name", "created_at")
+    rows = [{"email": ADA, "group_id": "12"}, {"email": BEN, "group_name": "WEEKLY"}]
+    outcome = Outcome(csv_of(header, rows), topics=TOPICS)
+    assert outcome.said == [f"{ADA} unsubscribed offers", f"{BEN} unsubscribed weekly-news"]
+
+
+SES_ENTRY = {
+    "EmailAddress": ADA,
+    "Reason": "BOUNCE",
+    "LastUpdateTime": "2026-01-02T03:04:05.678000+00:00",
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("order", [1, -1])
+def test_ses_pages_are_read_in_any_spelling(indent: int | None, order: int) -> None:
+    page = {"SuppressedDestinationSummaries": [SES_ENTRY], "NextToken": "x"}
+    last = {
+        "SuppressedDestinationSummaries": [
+            {"EmailAddress": BEN, "Reason": "COMPLAINT", "LastUpdateTime": 1767323045.678}
+        ]
+    }
+    pages = (dict([*page.items()][::order]), last)
+    outcome = Outcome("\n".join(json.dumps(each, indent=indent) for each in pages))
+    assert outcome.said == [f"{ADA} bounced *", f"{BEN} complained *"]
+    at = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+    assert outcome.times == {ADA: at, BEN: at}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{ADA},BOUNCE\r\n{BEN},COMPLAINT\r\n",
+        f'{{"emailAddress":"{ADA}","reason":"BOUNCE"}}\n'
+        f'{{"emailAddress":"{BEN}","reason":"COMPLAINT"}}\n',
+        f'[{{"emailAddress":"{ADA}","reason":"BOUNCE"}},\n'
+        f'{{"emailAddress":"{BEN}","reason":"COMPLAINT"}}]\n',
+    ],
+)
+def test_ses_bulk_files_have_no_header_or_one_object_on_each_line(content: str) -> None:
+    assert Outcome(content).said == [f"{ADA} bounced *", f"{BEN} complained *"]
+
+
+def test_ses_contacts_have_a_choice_for_each_topic() -> None:
+    contact = {
+        "emailAddress": ADA,
+        "unsubscribeAll": False,
+        "topicPreferences": [
+            {"topicName": "Weekly", "subscriptionStatus": "OPT_IN"},
+            {"topicName": "12", "subscriptionStatus": "OPT_OUT"},
+            {"topicName": "Rest", "subscriptionStatus": "OPT_IN"},
+        ],
+    }
+    outcome = Outcome(f"{json.dumps(contact)}\n", topics=TOPICS)
+    assert outcome.said == [f"{ADA} unsubscribed offers", f"{ADA} subscribed weekly-news"]
+    assert outcome.unmapped == {"Rest"}
+    left = json.dumps({**contact, "unsubscribeAll": True})
+    assert f"{ADA} all *" in Outcome(f"{left}\n", topics=TOPICS).said
+    assert not Outcome(f"{left}\n", topics=TOPICS).subscribed
+
+
+def test_an_unknown_word_beside_an_opt_out_of_one_topic_starts_nothing() -> None:
+    header = ("emailAddress", "unsubscribeAll", "reason", "topicPreferences.12")
+    row = {"emailAddress": ADA, "reason": "ODD", "topicPreferences.12": "OPT_OUT"}
+    outcome = Outcome(
+        csv_of(header, [row]), topics=TOPICS, topic="weekly-news", status=ImportStatus.SUBSCRIBED
+    )
+    assert outcome.said == [f"{ADA} unsubscribed offers"]
+    assert outcome.unknown == {"ODD"}
+
+
+def test_mailgun_tags_are_topics() -> None:
+    header = ("address", "tags", "created_at")
+    rows = [
+        {"address": ADA, "tags": "weekly", "created_at": "Tue, 07 Jan 2025 19:25:45 UTC"},
+        {"address": BEN, "tags": "*"},
+    ]
+    outcome = Outcome(csv_of(header, rows), topics=TOPICS)
+    assert outcome.said == [f"{ADA} unsubscribed weekly-news", f"{BEN} all *"]
+    assert outcome.times[ADA] == datetime(2025, 1, 7, 19, 25, 45, tzinfo=UTC)
+
+
+def test_mailgun_complaints_and_bounces() -> None:
+    bounces = csv_of(("address", "code", "error", "created_at"), [{"address": ADA, "code": "550"}])
+    assert Outcome(bounces).said == [f"{ADA} bounced *"]
+    complaints = csv_of(("address", "created_at"), [{"address": ADA}])
+    assert Outcome(complaints, source="mailgun").said == [f"{ADA} complained *"]
+
+
+def test_a_suppressed_klaviyo_profile_is_stopped_since_the_import() -> None:
+    header = (
+        *("Email", "Klaviyo ID", "Email Marketing Consent"),
+        *("Email Marketing Consent Timestamp", "Email Suppressions"),
+    )
+    row = {
+        "Email": ADA,
+        "Email Marketing Consent": "SUBSCRIBED",
+        "Email Marketing Consent Timestamp": "2020-01-02 03:04:05",
+        "Email Suppressions": "['USER_SUPPRESSED']",
+    }
+    outcome = Outcome(csv_of(header, [row]), topic="weekly-news")
+    assert outcome.said == [f"{ADA} all *"]
+    assert outcome.times[ADA] is None
+    left = {**row, "Email Marketing Consent": "UNSUBSCRIBED", "Email Suppressions": ""}
+    outcome = Outcome(csv_of(header, [left]), topic="weekly-news")
+    assert outcome.times[ADA] == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_columns_that_are_twice_in_a_file_are_both_read() -> None:
+    header = f"{','.join(MAILCHIMP_START)},UNSUB_TIME,UNSUB_TIME,LAST_CHANGED,LEID,EUID"
+    content = f"{header}\r\n{ADA},,,,,,2020-01-02 03:04:05,,,\r\n"
+    assert Outcome(content, "subscribed_1.csv", topic="weekly-news").stopped == {ADA}
+
+
+def test_a_faulty_row_still_stops_and_never_starts() -> None:
+    content = mailchimp("LAST_CHANGED", "UNSUB_TIME", UNSUB_TIME="2020-01-02 03:04:05")
+    assert Outcome(content.strip() + ",surplus,surplus").stopped == {ADA}
+    start = mailchimp("LAST_CHANGED").strip() + ",surplus,surplus"
+    outcome = Outcome(start, "subscribed_1.csv", topic="weekly-news")
+    assert (outcome.said, len(outcome.refused)) == ([], 1)
+
+
+def test_a_stop_without_a_readable_address_is_refused_once() -> None:
+    outcome = Outcome(mailchimp("UNSUB_TIME").replace(ADA, "ada at example.org"))
+    assert [row.line for row in outcome.refused] == [2]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1, {}]", "{", "null"])
+def test_odd_preferences_of_ses_contacts_say_nothing(text: str) -> None:
+    row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
+    outcome = Outcome(csv_of(tuple(row), [row]), topic="weekly-news")
+    assert not outcome.stopped
+    assert not outcome.subscribed
+
+
+def test_a_row_with_very_many_topics_ends_every_topic() -> None:
+    tags = "|".join(f"tag{number}" for number in range(100_000))
+    outcome = Outcome(csv_of(("address", "tags", "created_at"), [{"address": ADA, "tags": tags}]))
+    assert outcome.said == [f"{ADA} all *"]
+
+
+def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:
+    with pytest.raises(FileRefusedError) as error:
+        Outcome("Shoe,Mail address,Wants it\n1,ada@example.org,no\n")
+    assert "not recognised. Its columns are shoe, mail address, wants it." in str(error.value)
+    assert "use --from csv, with --map" in str(error.value)
+
+
+def test_columns_that_many_systems_have_need_the_name_of_the_format() -> None:
+    with pytest.raises(FileRefusedError, match="If it is from SendGrid, use --from sendgrid"):
+        Outcome("email,created\nada@example.org,1443651154\n")
+
+
+def test_a_file_that_two_formats_match_is_refused() -> None:
+    both = zipped(
+        **{"a.csv": mailchimp("UNSUB_TIME"), "b.csv": "address,tags,created_at\nada@x.org,*,\n"}
+    )
+    with pytest.raises(FileRefusedError, match=r"several formats.*mailchimp.*mailgun"):
+        Outcome(both)
+
+
+def test_a_named_format_must_fit() -> None:
+    with pytest.raises(FileRefusedError, match=r"not a file as Ghost writes it\. Its columns are"):
+        Outcome("email,status\nada@example.org,unsubscribed\n", source="ghost")
+
+
+def test_options_replace_columns_that_are_missing() -> None:
+    content = "name,Kontakt\nAda,ada@example.org\n"
+    columns = (("kontakt", "email"),)
+    options = {"topic": "weekly-news", "status": ImportStatus.UNSUBSCRIBED}
+    assert Outcome(zipped(**{"a.csv": content}), columns=columns, **options).stopped == {ADA}
+    mail = content.replace("Kontakt", "Mail")
+    assert Outcome(zipped(**{"a.csv": mail}), **options).stopped == {ADA}
+
+
+def test_our_own_columns_are_recognised() -> None:
+    content = "email,topic,status\nada@example.org,weekly-news,unsubscribed\n"
+    outcome = Outcome(zipped(**{"people.csv": content}))
+    assert (outcome.file.form, outcome.stopped) == (None, {ADA})
