@@ -38,7 +38,7 @@ class ImportFile:
 
     Attributes:
         rows: its rows.
-        notes: what to tell before they are imported, as sentences.
+        notes: what to print before they are imported, as sentences.
         headers: the bytes before the first row of each part, by its name; "" for the only one.
         form: the other system's format, or None.
     """
@@ -50,7 +50,7 @@ class ImportFile:
 
     @property
     def passes(self) -> "Passes | None":
-        """Return the rows if they are read twice, from files that are not the one given."""
+        """Return the rows if they are read twice, from temporary files, else None."""
         return self.rows if isinstance(self.rows, Passes) else None
 
     @property

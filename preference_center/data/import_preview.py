@@ -1,4 +1,4 @@
-"""Counts what the rows of an import say, before it is known what they change."""
+"""Count what the rows of an import say, before it is known what they change."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -181,7 +181,7 @@ def _time(text: str, now: datetime) -> str:
 
 
 def _add(read: ReadRow, more: ReadRow) -> None:
-    """Add what a row also says."""
+    """Add what one more statement of a row says."""
     read.records += more.records
     read.aliases += more.aliases
     read.warnings += (each for each in more.warnings if each not in read.warnings)

@@ -59,7 +59,7 @@ class Unpacked:
 
 
 def is_simple(file: BinaryIO) -> bool:
-    """Return True if a file is CSV or JSON Lines and has nothing to unpack; its position stays."""
+    """Return True if a file is CSV or JSON Lines. Its position does not change."""
     if file.seekable():
         head = _head(file)
         return not (head.startswith(MAGIC) or is_document(head))

@@ -54,7 +54,7 @@ class Slice(RawIOBase):
 
 
 class Scratch:
-    """One unnamed temporary file, which `stack` closes, of at most `limit` bytes."""
+    """One unnamed temporary file of at most `limit` bytes, which `stack` closes."""
 
     def __init__(self, stack: ExitStack, limit: int) -> None:
         self._file: BinaryIO = stack.enter_context(TemporaryFile())  # noqa: SIM115
