@@ -13,7 +13,7 @@ _FIELDS = 4
 
 
 def check(message: RawMessage, signatures: list[Signature], report: Report) -> None:
-    """Check Feedback-ID: one, with four fields, no address, and signed."""
+    """Check that there is at most one, with four fields and no address, and that DKIM signs it."""
     found = message.all(NAME)
     if not found:
         report.note(

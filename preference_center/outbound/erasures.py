@@ -1,4 +1,4 @@
-"""End the wait for consumers to acknowledge erasures: all have done so, or it took too long."""
+"""End the wait for consumers to acknowledge erasures: all of them have, or HELD_FOR is over."""
 
 import logging
 import time
@@ -16,18 +16,18 @@ from preference_center.util.logs import log_unexpected
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 5.0
-_MIN_PAUSE = 9  # times as long as it took to read all that wait, which may be many
+_MIN_PAUSE = 9  # times the duration of the last reading, which may be of many erasures
 
 
 @dataclass(frozen=True)
 class Erasures:
-    """Deletes addresses that are held no longer. On PostgreSQL, any number can run at once."""
+    """Deletes addresses that are no longer held. On PostgreSQL, any number can run at once."""
 
     database: Database
     clock: Callable[[], datetime]
 
     def run(self, stop: Event) -> None:
-        """Look for erasures that wait no longer until `stop` is set."""
+        """Settle erasures that no longer wait, until `stop` is set."""
         while not stop.is_set():
             started = time.monotonic()
             try:
@@ -40,7 +40,7 @@ class Erasures:
             stop.wait(max(_POLL_SECONDS, _MIN_PAUSE * took))
 
     def settle(self) -> None:
-        """End the wait of all erasures that wait no longer."""
+        """Settle all erasures that no longer wait."""
         after: Key | None = None
         while True:
             now = self.clock()
