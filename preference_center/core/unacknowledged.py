@@ -59,7 +59,7 @@ class Unacknowledged:
 
 
 def add(session: Session, drafts: Iterable[Draft], now: datetime) -> None:
-    """Record erasures that wait for consumers, with the addresses. Without consumers, do nothing."""
+    """Record erasures that wait for consumers, with the addresses; none without a consumer."""
     erased = {
         (each.subscriber.subscriber_id, each.announced_erasure): each.erased_email
         for each in drafts

@@ -51,7 +51,7 @@ def check_campaigns(places: Mapping[str, str], report: Report) -> None:
         report.warn(
             "test-link",
             f"There is a test link in the {' and the '.join(found)}: it changes nothing.",
-            f"Mint the links of a mailing with its own campaign. Test links have “{TEST_CAMPAIGN}”.",
+            f"Mint the links of a mailing with its own campaign, not “{TEST_CAMPAIGN}”.",
         )
     else:
         report.passed("test-link", "There is no test link.")

@@ -10,8 +10,8 @@ from threading import Event
 
 from preference_center.core import unacknowledged
 from preference_center.core.unacknowledged import Key, Unacknowledged
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.outbound.attempts import attempt
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,7 @@ class Erasures:
         """Settle erasures that no longer wait, until `stop` is set."""
         while not stop.is_set():
             started = time.monotonic()
-            try:
-                self.settle()
-            except UnavailableError as error:
-                log.warning("erasures are waiting: %s", error)
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "erasures", error)
+            attempt(self.settle, "erasures", log)
             took = time.monotonic() - started
             stop.wait(max(_POLL_SECONDS, _MIN_PAUSE * took))
 
