@@ -112,7 +112,7 @@ def write(
     *,
     mark: bool = False,
     addresses: AddressList | None = None,
-    advance: Callable[[int], object] = int,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> None:
     """Write one kind of export in one of `FORMATS`.
 

@@ -22,12 +22,15 @@ MAX_NAMED = 5  # parts of a file that a note names
 
 @dataclass(frozen=True)
 class Choice:
-    """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
+    """How a file is to be read.
 
-    `file_format` is `csv` or `jsonl`, or None if the file decides.
+    Attributes:
+        format_name: one of `registry.NAMES`.
+        file_format: `csv` or `jsonl`, or None if the file decides.
+        max_unpacked: the size in bytes up to which the file is unpacked.
     """
 
-    name: str = registry.PLAIN
+    format_name: str = registry.PLAIN
     file_format: str | None = None
     max_unpacked: int = MAX_UNPACKED
 
@@ -65,11 +68,11 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
     Raises:
         FileRefusedError: the file cannot be unpacked, is in another format, or could be misread.
     """
-    if choice.name == registry.PLAIN and (choice.file_format or is_simple(file)):
+    if choice.format_name == registry.PLAIN and (choice.file_format or is_simple(file)):
         return _open_plain(file, choice, rules)
     unpacked = unpack(file, stack, choice.max_unpacked)
     tables, empty = tables_of(unpacked)
-    form, read = recognised(tables, choice.name, rules)
+    form, read = recognised(tables, choice.format_name, rules)
     if form is None:
         read = _checked(read, rules)
     elif rules.columns or rules.words:

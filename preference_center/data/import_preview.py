@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from preference_center.core.vocab import Scope
-from preference_center.data.import_records import AddressRecord, Record, SuppressionRecord
-from preference_center.data.import_rows import ReadRow
+from preference_center.data.import_records import AddressRecord, ReadRow, Record, SuppressionRecord
 from preference_center.links.addresses import mask
 
 _MAX_SAMPLES = 3

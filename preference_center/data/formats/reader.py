@@ -14,9 +14,8 @@ from preference_center.data.formats.times import read_moment
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_cells import MAX_WORD, Cells, UnknownWordError
 from preference_center.data.import_columns import Columns, match
-from preference_center.data.import_records import AddressRecord, Rules
+from preference_center.data.import_records import AddressRecord, ReadRow, Rules
 from preference_center.data.import_rows import (
-    ReadRow,
     cell_problems,
     is_stop,
     read_mailable,
