@@ -13,7 +13,7 @@ MAX_UNPACKED = 200 * MEGABYTE  # bytes
 
 
 class Slice(RawIOBase):
-    """A part of a file, to read. It begins where the file ends when it is made."""
+    """A part of a file, for reading. It begins at the end of the file at the time it is made."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
