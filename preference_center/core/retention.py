@@ -25,6 +25,7 @@ from preference_center.store.tables import (
     BounceCount,
     Claim,
     ClaimCount,
+    DataComplaint,
     EventRow,
     FailedMailing,
     IdempotentRequest,
@@ -51,6 +52,7 @@ class Retention:
     quarantine: timedelta
     dedup: timedelta
     domain_counts: timedelta
+    data_complaints: timedelta
 
 
 Condition = ColumnElement[bool]
@@ -218,6 +220,11 @@ STEPS = (
         "claim counts",
         ClaimCount,
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
+    ),
+    _deletion(
+        "acknowledged complaints about the use of data",
+        DataComplaint,
+        lambda keep, now: DataComplaint.acknowledged_at < now - keep.data_complaints,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
     Step(

@@ -150,6 +150,8 @@ class OutboxKind(StrEnum):
     CHANGE_NOTICE = "change_notice"  # Confirms a change, with undo.
     OPT_IN_REQUEST = "opt_in_request"  # Holds the confirm link that starts a topic.
     LINK = "link"  # Holds a fresh preferences link.
+    ACCOUNT_LINK = "account_link"  # Holds the link to what is on record about the subscriber.
+    DATA_COMPLAINT = "data_complaint"  # To the operator: what a subscriber complains about.
 
 
 class OutboxState(StrEnum):

@@ -1,4 +1,4 @@
-"""Links that only the server mints, with `SERVER_KEYS`: receipts, confirm and signed-in links.
+"""Links that only the server mints, with `SERVER_KEYS`: receipts, confirm, account and signed-in.
 
 What a link may do depends on who can hold it:
 
@@ -12,6 +12,8 @@ What a link may do depends on who can hold it:
 - A `signed-in` link is given to the sender's program, with an API key, for a customer who is signed
   in at the sender's site. For 15 minutes it can also start topics at once, and lift unsubscribes of
   the customer's own.
+- An `account` link is only ever emailed to the subscriber. For an hour it can show, take and erase
+  what is on record about them, and complain.
 - A `receipt` link undoes exactly the changes of one form, for 30 days.
 """
 
@@ -29,11 +31,12 @@ _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
 SIGNED_IN_LIFETIME = timedelta(minutes=15)
+ACCOUNT_LIFETIME = timedelta(hours=1)  # counted from when its email is sent
 SIGNED_IN_CAMPAIGN = "signed-in"  # of the changes that are made through a signed-in link
 # The campaigns of preferences links that the server mints itself, and that of links that are tried.
 # No mailing may use these names.
 OWN_CAMPAIGNS = frozenset(
-    {"receipt", "confirm", "change_notice", "link", SIGNED_IN_CAMPAIGN, TEST_CAMPAIGN}
+    {"receipt", "confirm", "change_notice", "link", "account", SIGNED_IN_CAMPAIGN, TEST_CAMPAIGN}
 )
 
 
@@ -64,6 +67,15 @@ class Confirm:
 @dataclass(frozen=True)
 class SignedIn:
     """The content of a `signed-in` link, for whole seconds. `day` is the day of minting."""
+
+    day: date
+    subscriber_id: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Account:
+    """The content of an `account` link, for whole seconds. `day` is the day of minting."""
 
     day: date
     subscriber_id: UUID
@@ -102,13 +114,32 @@ def read_confirm(text: str, keys: Sequence[str]) -> Confirm:
 
 def write_signed_in(signed_in: SignedIn, keys: Sequence[str]) -> str:
     """Return the signed text of a signed-in link, without the path in front."""
-    rest = str((signed_in.expires_at - _EPOCH) // _SECOND)
-    return sign("signed-in", payload(signed_in.day, signed_in.subscriber_id, rest), keys)
+    return _write_until("signed-in", signed_in, keys)
 
 
 def read_signed_in(text: str, keys: Sequence[str]) -> SignedIn:
     """Return the content of a signed-in link, expired or not, or raise BadLink."""
-    day, subscriber_id, rest = unsign("signed-in", text, keys)
+    return SignedIn(*_read_until("signed-in", text, keys))
+
+
+def write_account(account: Account, keys: Sequence[str]) -> str:
+    """Return the signed text of an account link, without the path in front."""
+    return _write_until("account", account, keys)
+
+
+def read_account(text: str, keys: Sequence[str]) -> Account:
+    """Return the content of an account link, expired or not, or raise BadLink."""
+    return Account(*_read_until("account", text, keys))
+
+
+def _write_until(purpose: str, link: SignedIn | Account, keys: Sequence[str]) -> str:
+    """Return the signed text of a link that expires at a time."""
+    rest = str((link.expires_at - _EPOCH) // _SECOND)
+    return sign(purpose, payload(link.day, link.subscriber_id, rest), keys)
+
+
+def _read_until(purpose: str, text: str, keys: Sequence[str]) -> tuple[date, UUID, datetime]:
+    day, subscriber_id, rest = unsign(purpose, text, keys)
     if not re.fullmatch(r"[1-9][0-9]{0,10}", rest):
         raise BadLink
-    return SignedIn(day, subscriber_id, _EPOCH + int(rest) * _SECOND)
+    return day, subscriber_id, _EPOCH + int(rest) * _SECOND

@@ -1,4 +1,8 @@
-"""The content of each email that we send. It always goes to the stored address."""
+"""The content of each email that we send.
+
+It always goes to the stored address, but for a complaint about the use of data, which goes to the
+operator.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import joining, receipts, subscribers, topics
+from preference_center.core import data_complaints, joining, receipts, subscribers, topics
 from preference_center.core.leases import LeasedEmail
 from preference_center.core.preferences import is_reachable
 from preference_center.core.state import Subscriber
@@ -20,7 +24,15 @@ from preference_center.core.vocab import (
 from preference_center.i18n import Languages
 from preference_center.links.addresses import normalise
 from preference_center.links.minter import Link, write_link
-from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.links.server import (
+    ACCOUNT_LIFETIME,
+    Account,
+    Confirm,
+    Receipt,
+    write_account,
+    write_confirm,
+    write_receipt,
+)
 from preference_center.outbound.compose import EmailContent
 from preference_center.settings.settings import Settings
 
@@ -33,6 +45,8 @@ def write(
     now: datetime,
 ) -> EmailContent | None:
     """Return the content of a leased email, or None if it is no longer needed."""
+    if leased.kind is OutboxKind.DATA_COMPLAINT:
+        return _data_complaint(session, leased, settings, languages)
     subscriber = subscribers.find(session, leased.subscriber_id)
     if subscriber is None or subscriber.email is None or not _may_be_sent(leased.kind, subscriber):
         return None
@@ -42,6 +56,19 @@ def write(
     if values is None:
         return None
     return EmailContent(normalise(subscriber.email), writer.locale, leased.kind.value, values)
+
+
+def _data_complaint(
+    session: Session, leased: LeasedEmail, settings: Settings, languages: Languages
+) -> EmailContent | None:
+    """Return the email to the operator about a complaint. An answer to it goes to the person."""
+    complaint = data_complaints.find(session, leased.subscriber_id, leased.first_seq)
+    to = settings.reply_to or settings.alerts_to
+    if complaint is None or not complaint.text or to is None:
+        return None
+    values = {"complaint": complaint}
+    person = normalise(complaint.email) if complaint.email is not None else None
+    return EmailContent(to, languages.offered[0], leased.kind.value, values, person)
 
 
 def _may_be_sent(kind: OutboxKind, subscriber: Subscriber) -> bool:
@@ -68,6 +95,10 @@ class _Writer:
             case OutboxKind.LINK:
                 preferences_url = self._preferences_url("", "link")
                 return {"address": subscriber.email, "preferences_url": preferences_url}
+            case OutboxKind.ACCOUNT_LINK:
+                return {"account_url": self._account_url()}
+            case _:
+                raise ValueError(f"an email of kind {self.leased.kind} is not to the subscriber")
 
     def _change_notice(self, subscriber: Subscriber) -> dict[str, Any] | None:
         first, last = self.leased.first_seq, self.leased.last_seq
@@ -96,6 +127,11 @@ class _Writer:
         signed = Confirm(self.now.date(), self.leased.subscriber_id, topic.slug, asked_at)
         url = self._url("c", write_confirm(signed, self._keys(KeyKind.SERVER)))
         return {"topic": topics.name(topic, self.locale), "confirm_url": url}
+
+    def _account_url(self) -> str:
+        """Return the URL of a link whose time starts now, when the email is sent."""
+        signed = Account(self.now.date(), self.leased.subscriber_id, self.now + ACCOUNT_LIFETIME)
+        return self._url("a", write_account(signed, self._keys(KeyKind.SERVER)))
 
     def _preferences_url(self, topic: str, campaign: str) -> str:
         link = Link(self.now.date(), self.leased.subscriber_id, topic or "all", campaign)

@@ -80,7 +80,7 @@ class Worker:
         headers = Headers(
             from_name=self.settings.mail_from_name or self.settings.brand_name,
             from_address=self.settings.mail_from or "",
-            reply_to=self.settings.reply_to,
+            reply_to=content.reply_to or self.settings.reply_to,
             message_id=leased.message_id,
             date=now,
             in_reply_to=leased.in_reply_to,

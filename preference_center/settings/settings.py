@@ -89,6 +89,7 @@ class Settings(LinkSettings):
     quarantine_retention: timedelta = timedelta(days=14)
     dedup_retention: timedelta = timedelta(days=14)
     domain_count_retention: timedelta = timedelta(days=14)
+    data_complaint_retention: timedelta = timedelta(days=730)
 
     def notice_delay(self, source: Source) -> timedelta | None:
         """Return how long a change notice waits for further changes, or None if none is sent."""
@@ -190,6 +191,7 @@ def read_settings(
         dedup_retention=reader.days("DEDUP_RETENTION_DAYS", 14, minimum=2),
         # The domain hold looks back this far; with less, every failure would look like a jump.
         domain_count_retention=reader.days("DOMAIN_COUNT_RETENTION_DAYS", 14, minimum=14),
+        data_complaint_retention=reader.days("DATA_COMPLAINT_RETENTION_DAYS", 730),
     )
     reader.refuse_unknown()
     reader.finish()

@@ -2,6 +2,7 @@
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, Word, row_values
+from preference_center.store.tables.data_requests import DataComplaint, LinkedSubscriber
 from preference_center.store.tables.feed import (
     STOPPED,
     UNNUMBERED,
@@ -62,6 +63,7 @@ __all__ = [
     "Claim",
     "ClaimCount",
     "Consumer",
+    "DataComplaint",
     "EmailedCount",
     "EventRow",
     "FailedMailing",
@@ -75,6 +77,7 @@ __all__ = [
     "LedgerCount",
     "LedgerDetail",
     "LedgerRow",
+    "LinkedSubscriber",
     "OutboxRow",
     "PageView",
     "QuarantineRow",

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
+from preference_center.core import data_complaints
 from preference_center.core.preferences_form import TopicUpdate
 from preference_center.core.reasons import MAX_NOTE_LENGTH
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
@@ -103,6 +104,29 @@ class ReasonForm(Form):
     @property
     def is_too_long(self) -> bool:
         return len(self.text) > MAX_NOTE_LENGTH
+
+
+class ComplaintForm(Form):
+    """What the subscriber complains about."""
+
+    note = TextAreaField()
+
+    @property
+    def text(self) -> str:
+        return data_complaints.cleaned(str(self.note.data or ""))
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the text, or ""."""
+        if not self.text:
+            return "empty"
+        return "long" if len(self.text) > data_complaints.MAX_LENGTH else ""
+
+
+class LanguageForm(Form):
+    """The language of our pages and emails."""
+
+    language = StringField()
 
 
 class LinkForm(Form):

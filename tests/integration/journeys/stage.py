@@ -11,19 +11,29 @@ from playwright.sync_api import Page
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from preference_center.core import preferences, reasons, subscribers, topics
+from preference_center.core import (
+    audience,
+    data_complaints,
+    erasure,
+    preferences,
+    reasons,
+    subscribers,
+    topics,
+)
 from preference_center.core.apply import apply_one
 from preference_center.core.change import Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.preferences_form import SaveForm
 from preference_center.core.state import Subscriber
 from preference_center.core.undo import Undo
-from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.links.minter import TEST_CAMPAIGN
 from preference_center.links.server import (
+    Account,
     Confirm,
     Receipt,
     SignedIn,
+    write_account,
     write_confirm,
     write_receipt,
     write_signed_in,
@@ -50,11 +60,13 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", too long": "/reason",
     ", nothing typed": "/new-link",
+    ", complaint too long": "/complain",
+    ", seen": "/see",
     ", saved": "/save",
 }
 SEND = """end => {
     const form = [...document.forms].find(form => form.action.split('?')[0].endsWith(end))
-    if (form.elements.note) form.elements.note.value = 'x'.repeat(501)
+    if (form.elements.note) form.elements.note.value = 'x'.repeat(4001)
     form.submit()
 }"""
 
@@ -120,8 +132,10 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
             pages |= {**_reduced(session), **_confirms(session), **_tried(), **_signed_in()}
+            pages |= _accounts(session)
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
         pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
+        pages["account link sent"] = "/my-data/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)
@@ -296,6 +310,35 @@ def _confirms(session: Session) -> dict[str, str]:
         "confirm, too old": f"/c/{old}",
         "confirm, unsubscribed since": f"/c/{write_confirm(gone, keys)}",
         "confirm, reported since": f"/c/{write_confirm(spam, keys)}",
+    }
+
+
+def account(email: str, expires_at: datetime = NOW + HOUR) -> str:
+    """Return the path of an account link."""
+    signed = Account(NOW.date(), make.id_of(email), expires_at)
+    return f"/a/{write_account(signed, (make.SERVER_KEY,))}"
+
+
+def _accounts(session: Session) -> dict[str, str]:
+    email = "ada@example.org"
+    opened = account(email)
+    for campaign in ("2026-46", "2026-47"):
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, campaign, [make.id_of(email)], NOW - HOUR)
+    data_complaints.add(session, make.id_of(email), "You sold my address.", NOW)
+    make.subscriber(session, "erased@example.org")
+    erasure.erase(session, [make.id_of("erased@example.org")], Source.PAGE, NOW)
+    return {
+        "account": opened,
+        "account, seen": opened,
+        "account, language kept": f"{opened}?said=language",
+        "account, complained": f"{opened}?said=complained",
+        "account, erase": f"{opened}/erase",
+        "account, complain": f"{opened}/complain",
+        "account, complaint too long": f"{opened}/complain",
+        "account, erased": account("erased@example.org"),
+        "account, erased, seen": account("erased@example.org"),
+        "account, expired": account(email, NOW),
     }
 
 

@@ -54,6 +54,7 @@ def test_the_page_has_every_kind_of_vector() -> None:
     assert rows.keys() == {
         *("keys", "cleaned", "addresses", "links", "accepted", "refused", "receipts"),
         *("confirms", "refused-confirms", "signed-ins", "refused-signed-ins"),
+        *("accounts", "refused-accounts"),
         *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
@@ -165,6 +166,23 @@ def test_a_signed_in_link_matches_the_page(vector: Vector) -> None:
     assert server.read_signed_in(vector["link"], [key]) == signed_in
     rest = str(int(expires_at.timestamp()))
     assert signed("signed-in", key, vector["day"], vector["id"], rest) == vector["link"]
+
+
+@vectors("accounts")
+def test_an_account_link_matches_the_page(vector: Vector) -> None:
+    day, subscriber = date.fromisoformat(vector["day"]), UUID(vector["id"])
+    expires_at = datetime.fromisoformat(vector["expires_at"])
+    account, key = server.Account(day, subscriber, expires_at), KEYS["server_keys"][-1]
+    assert server.write_account(account, [key]) == vector["link"]
+    assert server.read_account(vector["link"], [key]) == account
+    rest = str(int(expires_at.timestamp()))
+    assert signed("account", key, vector["day"], vector["id"], rest) == vector["link"]
+
+
+@vectors("refused-accounts")
+def test_account_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server.read_account(vector["link"], KEYS["server_keys"])
 
 
 @vectors("refused-signed-ins")

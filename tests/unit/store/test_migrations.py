@@ -32,12 +32,14 @@ from preference_center.core import (
     bounces,
     campaigns,
     consumers,
+    data_complaints,
     dedup,
     erasure,
     feed,
     fetches,
     idempotency,
     inbound_counts,
+    linked,
     page_views,
     processes,
     quarantine,
@@ -51,6 +53,7 @@ from preference_center.core.campaigns import Campaign
 from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.linked import Correction
 from preference_center.core.processes import Process, Waiting
 from preference_center.core.vocab import FetchKind, ReasonCode, Source
 from preference_center.store import Database, KeyCheckError, SchemaError
@@ -204,6 +207,9 @@ def _fill(database: Database) -> None:
         webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
         webhooks.send_test(session, webhook.id, make.NOW)
         erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
+        data_complaints.add(session, ben, "You sold my address.", make.NOW)
+        pair = Correction(ben, make.id_of("ben.b@example.org"), "by phone", "Fay")
+        linked.record(session, pair, "ben.b@example.org", make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
@@ -281,7 +287,7 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
         "extra"
     }
     with database.reading() as session:
-        assert list(verification.verify(session)) == [None] * 5
+        assert list(verification.verify(session)) == [None] * 6
 
 
 def test_a_failed_upgrade_changes_nothing(

@@ -12,16 +12,23 @@ from werkzeug.test import TestResponse
 
 from preference_center.links.addresses import is_mailable
 from tests.support import make
-from tests.support.site import ORIGIN, Rows, Site, confirm, link, receipt
+from tests.support.site import ORIGIN, Rows, Site, account, confirm, link, receipt
 
 pytestmark = pytest.mark.integration
 
-GOOD = {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
+GOOD = {
+    "/u/": link(),
+    "/p/": link("preferences"),
+    "/r/": receipt(3),
+    "/c/": confirm("third"),
+    "/a/": account(),
+}
 # Forms whose fields name the action; undoing and joining need only the link.
 FORMS = [
     *(f"{GOOD['/u/']}/leave", f"{GOOD['/u/']}/less", f"{GOOD['/r/']}/leave"),
     *(f"{GOOD['/p/']}/leave", f"{GOOD['/p/']}/language", f"{GOOD['/p/']}/save"),
     *(f"{GOOD['/r/']}/reason", "/new-link"),
+    *(f"{GOOD['/a/']}/see", f"{GOOD['/a/']}/take", f"{GOOD['/a/']}/language"),
 ]
 BUTTONS = {
     *("all", "topic", "weekly", "monthly", "2-weeks", "1-month", "3-months"),
@@ -179,6 +186,6 @@ def test_a_one_click_post_with_any_body_is_answered(
 
 
 def test_the_links_of_these_tests_are_valid(fuzzed: Site, untouched: Rows) -> None:
-    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 4
+    assert [send(fuzzed, "GET", path).status_code for path in GOOD.values()] == [200] * 5
     assert len(untouched["subscribers"]) >= 2
     assert make.id_of() in {row[0] for row in untouched["subscribers"]}

@@ -38,9 +38,11 @@ def upgrade() -> None:
     _create_wordings()
     _create_claims()
     _create_consumers()
+    _create_data_complaints()
     _create_failed_mailings()
     _create_ledger()
     _create_ledger_details()
+    _create_linked_subscribers()
     _create_reasons()
     _create_subscriptions()
     _create_suppressions()
@@ -357,7 +359,15 @@ def _create_outbox() -> None:
         sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("in_reply_to", sa.Text(), nullable=True),
         sa.Column("locale", sa.Text(), nullable=True),
-        _one_of("outbox", "kind", "change_notice", "opt_in_request", "link"),
+        _one_of(
+            "outbox",
+            "kind",
+            "change_notice",
+            "opt_in_request",
+            "link",
+            "account_link",
+            "data_complaint",
+        ),
         _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
         sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
     )
@@ -492,6 +502,25 @@ def _create_claims() -> None:
     )
 
 
+def _create_data_complaints() -> None:
+    op.create_table(
+        "data_complaints",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("acknowledged_at", TIME, nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_data_complaints_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "number", name=op.f("pk_data_complaints")),
+    )
+    op.create_index(op.f("ix_data_complaints_received_at"), "data_complaints", ["received_at"])
+
+
 def _create_failed_mailings() -> None:
     op.create_table(
         "failed_mailings",
@@ -598,6 +627,24 @@ def _create_ledger_details() -> None:
             name=op.f("fk_ledger_details_subscriber_id"),
         ),
         sa.PrimaryKeyConstraint("subscriber_id", "seq", name=op.f("pk_ledger_details")),
+    )
+
+
+def _create_linked_subscribers() -> None:
+    op.create_table(
+        "linked_subscribers",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("other_id", sa.Uuid(), nullable=False),
+        sa.Column("other_is_newer", sa.Boolean(), nullable=False),
+        sa.Column("linked_at", TIME, nullable=False),
+        sa.Column("linked_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_linked_subscribers_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "other_id", name=op.f("pk_linked_subscribers")),
     )
 
 
