@@ -70,7 +70,7 @@ from preference_center.util.clock import utc_now
     type=Pairs("theirs=ours", TOPIC),
     multiple=True,
     metavar="THEIRS=OURS",
-    help="The slug of ours for a topic, group, tag or type in FILE. May be repeated.",
+    help="Read this topic, group, tag or type in FILE as our topic OURS. May be repeated.",
 )
 @click.option("--create-topics", is_flag=True, help="Create missing topics, as hidden ones.")
 @click.option(
