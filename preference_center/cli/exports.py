@@ -43,7 +43,9 @@ from preference_center.util.clock import utc_now
 @click.option("--changed-since", "since", type=Time(), help="Changed at this time or later.")
 @click.option("--until", type=Time(), help="Changed before this time.")
 @click.option("--match", type=click.File("rb"), help="Take missing addresses from this CSV.")
-@click.option("--for", "system", type=click.Choice(list(SYSTEMS)), help="Write what this system imports.")
+@click.option(
+    "--for", "system", type=click.Choice(list(SYSTEMS)), help="Write what this system imports."
+)
 def export(
     what: str,
     file_format: str,
