@@ -35,9 +35,9 @@ from preference_center.web.subscriber import (
     account,
     confirm,
     leave,
-    new_link,
     preferences,
     receipts,
+    sign_up,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ _BLUEPRINTS = (
     health.blueprint,
     provider_webhooks.blueprint,
     leave.blueprint,
-    new_link.blueprint,
     one_click.blueprint,
     preferences.blueprint,
     receipts.blueprint,
+    sign_up.blueprint,
 )
 
 
