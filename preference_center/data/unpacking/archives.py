@@ -49,7 +49,7 @@ def opened_archive(file: BinaryIO) -> Iterator[ZipFile]:
 
 
 def files_of(archive: ZipFile) -> list[ZipInfo]:
-    """Return the entries that are files of the sender, not of the program that made the archive."""
+    """Return the entries that are files, without those that an operating system adds."""
     return [entry for entry in archive.infolist() if not entry.is_dir() and not _is_clutter(entry)]
 
 
