@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response
@@ -20,6 +20,7 @@ from preference_center.providers.registry import event_readers
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.util.clock import utc_now
+from preference_center.util.logs import log_unexpected
 from preference_center.web import assets, errors, health, link_paths, one_click, provider_webhooks
 from preference_center.web.api.blueprint import blueprint as api_blueprint
 from preference_center.web.api.limits import KeyLimits
@@ -30,7 +31,14 @@ from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
 from preference_center.web.services import EXTENSION, Services
-from preference_center.web.subscriber import confirm, leave, new_link, preferences, receipts
+from preference_center.web.subscriber import (
+    account,
+    confirm,
+    leave,
+    preferences,
+    receipts,
+    sign_up,
+)
 
 if TYPE_CHECKING:
     from preference_center.web.metrics import Metrics
@@ -39,15 +47,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
+    account.blueprint,
     api_blueprint,
     confirm.blueprint,
     health.blueprint,
     provider_webhooks.blueprint,
     leave.blueprint,
-    new_link.blueprint,
     one_click.blueprint,
     preferences.blueprint,
     receipts.blueprint,
+    sign_up.blueprint,
 )
 
 
@@ -75,9 +84,19 @@ def create_app(
     return app
 
 
+class _App(Flask):
+    """An application that logs no path, because paths contain signed links.
+
+    Flask logs an exception that a handler of errors raises.
+    """
+
+    def log_exception(self, exc_info: Any) -> None:
+        log_unexpected(log, "a handler of errors", exc_info[1])
+
+
 def _new_app() -> Flask:
     """Return an application that has its configuration and URL rules, but no routes."""
-    app = Flask("preference_center", static_folder=None)
+    app = _App("preference_center", static_folder=None)
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         COMPRESS_MIMETYPES=["text/html"],

@@ -13,6 +13,11 @@ COMMANDS = {
     "api-keys": ("api_keys", "api_keys_group", "Create, list and revoke the keys of the JSON API."),
     "audience": ("audience", "audience", "Say who may be emailed now."),
     "campaigns": ("campaigns", "campaigns_group", "Record and list mailings, for the report."),
+    "complaints": (
+        "complaints",
+        "complaints_group",
+        "List and acknowledge complaints about the use of data.",
+    ),
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
     "erase": ("subscribers", "erase", "Erase a subscriber permanently."),
@@ -35,6 +40,11 @@ COMMANDS = {
     "report": ("report", "report", "Show who was emailed, joined and left, how, and why."),
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
+    "subscribers": (
+        "support",
+        "subscribers_group",
+        "Show, export or unsubscribe one person, or correct an address.",
+    ),
     "suppressions": ("suppressions", "suppressions", "Manage suppressions."),
     "topics": ("topics", "topics_group", "Add, list, describe, change, archive and delete topics."),
     "upgrade": ("upgrade", "upgrade_command", "Create the tables, or bring them up to date."),

@@ -57,4 +57,5 @@ def _retention(settings: Settings) -> Retention:
         quarantine=settings.quarantine_retention,
         dedup=settings.dedup_retention,
         domain_counts=settings.domain_count_retention,
+        data_complaints=settings.data_complaint_retention,
     )

@@ -1,17 +1,15 @@
 """`erase` one subscriber, and `verify-ledger` for all of them."""
 
 import sys
-from contextlib import closing, suppress
-from uuid import UUID
+from contextlib import closing
 
 import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
+from preference_center.cli.people import ids_of
 from preference_center.core import erasure, subscribers, unacknowledged, verification
 from preference_center.core.vocab import KeyKind, Source
-from preference_center.links.addresses import fingerprint
-from preference_center.links.cleaning import UnclearAddressError, clean
 from preference_center.util.clock import utc_now
 
 
@@ -29,7 +27,7 @@ def erase(person: str) -> None:
     now = utc_now()
     opened = opened_database(KeyKind.IDENTITY, KeyKind.SERVER)
     with opened as (settings, database), database.transaction() as session:
-        ids = _ids_of(person, settings.identity_key)
+        ids = ids_of(person, settings.identity_key)
         known = any(subscribers.find(session, each) is not None for each in ids)
         erased = erasure.erase(session, ids, Source.CLI, now)
         held = [unacknowledged.find(session, each, now) for each in ids]
@@ -70,17 +68,3 @@ def verify_ledger() -> None:
                 click.echo(problem, err=True)
     click.echo(f"{count:,} subscribers checked, {broken:,} broken.")
     sys.exit(1 if broken else 0)
-
-
-def _ids_of(person: str, identity_key: str) -> list[UUID]:
-    """Return the subscriber ids of an address, before and after it is cleaned.
-
-    Earlier imports may have stored the address without cleaning it.
-    """
-    with suppress(ValueError):
-        return [UUID(person)]
-    try:
-        texts = (clean(person), person)
-    except UnclearAddressError as error:
-        raise click.BadParameter(f"neither an address nor a subscriber id: {error}") from None
-    return sorted({fingerprint(text, identity_key) for text in texts})

@@ -92,6 +92,7 @@ def remove(webhook: UUID) -> None:
 
 
 def _line(webhook: Webhook) -> str:
-    counts = f"{webhook.waiting:,} waiting, {webhook.failed:,} failed"
+    due = f" until {webhook.next_attempt_at:%Y-%m-%d %H:%M UTC}" if webhook.next_attempt_at else ""
+    counts = f"{webhook.waiting:,} waiting{due}, {webhook.failed:,} failed"
     result = webhook.last_result or "never tried"
     return f"{webhook.id}  {webhook.state:8}  {counts}  ({result})  {webhook.url}"

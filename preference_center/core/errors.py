@@ -8,9 +8,11 @@ Refusal
 │   └── InvalidTopicError
 ├── ExportRefusal               an export has no such filter, or its format cannot be written
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
+├── ComplaintRefusal            a complaint cannot be stored, or not be acknowledged
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
 ├── ReportRefusal
+├── LinkRefusal                 two addresses cannot be linked
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── StalePageError              a form no longer shows the current preferences
@@ -63,6 +65,14 @@ class InvalidCampaignError(Refusal):
 
 class ReportRefusal(Refusal):
     """A report cannot be made as asked."""
+
+
+class ComplaintRefusal(Refusal):
+    """A complaint cannot be stored or acknowledged."""
+
+
+class LinkRefusal(Refusal):
+    """Two subscribers cannot be linked."""
 
 
 class InvalidReasonError(Refusal):

@@ -154,6 +154,7 @@ def has_pending(session: Session, subscriber_id: UUID, seq: int) -> bool:
     """Return True if an email about ledger row `seq` is still to be sent."""
     statement = select(OutboxRow.id).where(
         OutboxRow.subscriber_id == subscriber_id,
+        OutboxRow.kind == OutboxKind.CHANGE_NOTICE,
         OutboxRow.state.in_((OutboxState.PENDING, OutboxState.STARTED)),
         OutboxRow.first_seq <= seq,
         OutboxRow.last_seq >= seq,

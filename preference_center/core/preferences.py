@@ -65,7 +65,7 @@ class SubscriberPreferences:
 
     `reachable` is False after erasure, and if the sender has suppressed the address. `bounced_at`
     is when bounces suppressed it, or None. `complained` is True while a spam complaint is in
-    force: no page starts a topic then.
+    force: no page starts a topic then. `erased_at` is when the subscriber was erased, or None.
     """
 
     email: str | None
@@ -75,6 +75,7 @@ class SubscriberPreferences:
     complained: bool
     locale: str | None
     topics: dict[str, TopicPreference]
+    erased_at: datetime | None = None
 
     @property
     def masked(self) -> str:
@@ -127,7 +128,7 @@ def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
         return False
     subscription = subscriber.subscriptions.get(topic.slug)
     if subscription is None:
-        return topic.policy is TopicPolicy.OPT_OUT
+        return topic.policy is TopicPolicy.OPT_OUT and subscriber.explicit_from is None
     return subscription.status is Status.SUBSCRIBED
 
 
@@ -193,6 +194,7 @@ def read(
         complained=subscriber is not None and complained_at(subscriber) is not None,
         locale=subscriber.locale if subscriber is not None else None,
         topics={topic.slug: _topic(topic, subscriber, locale, now) for topic in known},
+        erased_at=subscriber.erased_at if subscriber is not None else None,
     )
 
 

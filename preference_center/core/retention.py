@@ -14,8 +14,10 @@ from preference_center.core import (
     feed,
     idempotency,
     missed_erasures,
+    request_limits,
     unacknowledged,
 )
+from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
@@ -25,13 +27,17 @@ from preference_center.store.tables import (
     BounceCount,
     Claim,
     ClaimCount,
+    DataComplaint,
     EventRow,
     FailedMailing,
     IdempotentRequest,
     InboundSeen,
+    MailboxRequest,
     OutboxRow,
     QuarantineRow,
     Reason,
+    SignUpHour,
+    SignUpRow,
     UnacknowledgedErasure,
     WebhookDelivery,
 )
@@ -51,6 +57,7 @@ class Retention:
     quarantine: timedelta
     dedup: timedelta
     domain_counts: timedelta
+    data_complaints: timedelta
 
 
 Condition = ColumnElement[bool]
@@ -218,6 +225,26 @@ STEPS = (
         "claim counts",
         ClaimCount,
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
+    ),
+    _deletion(
+        "acknowledged complaints about the use of data",
+        DataComplaint,
+        lambda keep, now: DataComplaint.acknowledged_at < now - keep.data_complaints,
+    ),
+    _deletion(
+        "sign-ups",
+        SignUpRow,
+        lambda _keep, now: SignUpRow.requested_at <= now - LINK_LIFETIME,
+    ),
+    _deletion(
+        "times of requested emails",
+        MailboxRequest,
+        lambda _keep, now: MailboxRequest.third_at <= now - request_limits.WINDOW,
+    ),
+    _deletion(
+        "hours of sign-ups",
+        SignUpHour,
+        lambda _keep, now: SignUpHour.hour <= now - request_limits.HOURS_KEPT,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
     Step(

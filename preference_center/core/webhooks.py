@@ -33,7 +33,8 @@ _Secret = tuple[str, datetime | None]  # and until when it signs
 class Webhook:
     """A webhook on record, without its secrets.
 
-    `waiting` is how many deliveries are open, and `failed` how many have failed for good. Every
+    `waiting` is how many deliveries are open, of which the first is due at `next_attempt_at`, and
+    `failed` how many have failed for good. `last_attempt_at` is exact to a minute. Every
     event up to `acknowledged` in the feed was accepted, or has failed for good.
     """
 
@@ -46,6 +47,7 @@ class Webhook:
     last_attempt_at: datetime | None
     last_result: str | None
     waiting: int
+    next_attempt_at: datetime | None
     failed: int
     acknowledged: int
 
@@ -75,7 +77,7 @@ def add(
     _store(session, row, [(secret, None)])
     session.add(row)
     session.flush()
-    return _webhook(row, 0, 0, None), secret
+    return _webhook(row, 0, None, 0, None), secret
 
 
 def new_secret() -> str:
@@ -89,6 +91,7 @@ def list_all(session: Session) -> list[Webhook]:
         select(
             WebhookRow,
             func.count(WebhookDelivery.seq).filter(IS_OPEN),
+            func.min(WebhookDelivery.due_at).filter(IS_OPEN),
             func.count(WebhookDelivery.failed_at),
             func.min(WebhookDelivery.position).filter(IS_OPEN, WebhookDelivery.seq != TEST_SEQ),
         )
@@ -218,7 +221,9 @@ def lock(session: Session, webhook_id: UUID) -> WebhookRow:
     return row
 
 
-def _webhook(row: WebhookRow, waiting: int, failed: int, first: int | None) -> Webhook:
+def _webhook(
+    row: WebhookRow, waiting: int, next_attempt_at: datetime | None, failed: int, first: int | None
+) -> Webhook:
     return Webhook(
         id=row.id,
         url=row.url,
@@ -229,6 +234,7 @@ def _webhook(row: WebhookRow, waiting: int, failed: int, first: int | None) -> W
         last_attempt_at=row.last_attempt_at,
         last_result=row.last_result,
         waiting=waiting,
+        next_attempt_at=next_attempt_at,
         failed=failed,
         acknowledged=acknowledged(row.position, first),
     )

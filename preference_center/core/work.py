@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import domain_hold, idempotency, ledger, outbox, rollups
+from preference_center.core import domain_hold, idempotency, ledger, linked, outbox, rollups
 from preference_center.core.draft import Draft
 from preference_center.core.outbox import Email
 from preference_center.core.state import Loaded, Subscriber
@@ -31,6 +31,7 @@ _DELETED_BY_ERASURE = (
     tables.Claim,
     tables.Reason,
     tables.FailedMailing,
+    tables.SignUpRow,
 )
 
 
@@ -111,6 +112,9 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
         return
     for table in _DELETED_BY_ERASURE:
         session.execute(delete(table).where(table.subscriber_id.in_(domains)))
+    linked.forget(session, domains)
+    complaints = update(tables.DataComplaint).where(tables.DataComplaint.subscriber_id.in_(domains))
+    session.execute(complaints.values(text=""))
     idempotency.forget(session, domains)
     rows = update(tables.LedgerRow).where(tables.LedgerRow.subscriber_id.in_(domains))
     session.execute(rows.values(topic=None, campaign=None, wording=None))

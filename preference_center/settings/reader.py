@@ -18,6 +18,7 @@ from preference_center.settings.checks import (
     database_problem,
     header_address,
     is_mailbox,
+    is_origin,
     is_strong,
     is_web_address,
     split_url,
@@ -109,6 +110,13 @@ class SettingsReader(Reader):
         if value and not is_web_address(value):
             self.wrong(name, "must be a full URL, like https://example.org/page")
         return value
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return web origins (RFC 6454) as browsers write them: a scheme, a host, and a port."""
+        found = tuple(each.lower() for each in self.list(name))
+        if not all(map(is_origin, found)):
+            self.wrong(name, "must list sites without a path, like https://www.example.org")
+        return found
 
     def named_urls(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return pairs of a text and a URL."""

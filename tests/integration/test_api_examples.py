@@ -66,6 +66,8 @@ def test_the_first_mailing_sends_what_mailbox_providers_require(served: Served) 
     served.run(mailing)
     emails = served.smtp.emails[already:]
     assert [email.recipients for email in emails] == [["ada@example.org"], ["bob@example.org"]]
+    served.run(mailing)  # The second run after a crash sends no email twice.
+    assert len(served.smtp.emails) == already + 2
     for email in emails:
         lines = email.raw.split(b"\r\n")
         assert any(line.startswith(b"List-Unsubscribe: <http") for line in lines)

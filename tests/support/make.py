@@ -58,6 +58,7 @@ RETENTION = Retention(
     quarantine=timedelta(days=14),
     dedup=timedelta(days=14),
     domain_counts=timedelta(days=14),
+    data_complaints=timedelta(days=730),
 )
 
 _SETTINGS = Settings(

@@ -19,7 +19,15 @@ from preference_center.core import subscribers, topics
 from preference_center.core.apply import share_commits
 from preference_center.core.state import Subscriber
 from preference_center.links.minter import Link, Purpose, write_link
-from preference_center.links.server import Confirm, Receipt, write_confirm, write_receipt
+from preference_center.links.server import (
+    ACCOUNT_LIFETIME,
+    Account,
+    Confirm,
+    Receipt,
+    write_account,
+    write_confirm,
+    write_receipt,
+)
 from preference_center.store import Database
 from preference_center.store.tables import Base, PageView
 from preference_center.web.services import Services
@@ -29,6 +37,9 @@ from tests.support.page import Page
 ORIGIN = "https://mail.example.org"
 # The two buttons of the page that a link in an email of weekly-news opens.
 THIS, ALL = "Unsubscribe from Weekly news", "Unsubscribe from everything"
+MY_DATA = "See, download or delete my data"  # The last button of the preferences page.
+# The form by which someone asks for their preferences link.
+ASKED = {"email": "ada@example.org", "press": "link", "page": "own"}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -181,6 +192,12 @@ def confirm(
     return f"/c/{write_confirm(signed, [make.SERVER_KEY])}"
 
 
+def account(email: str = "ada@example.org", key: str = make.SERVER_KEY) -> str:
+    """Return the path of an account link, as emailed to one subscriber at NOW."""
+    signed = Account(make.NOW.date(), make.id_of(email), make.NOW + ACCOUNT_LIFETIME)
+    return f"/a/{write_account(signed, [key])}"
+
+
 def path_in(message: EmailMessage, page: str, end: str = "") -> str:
     """Return the path of the only link to `page`, like `/c/`, in an email, that ends with `end`."""
     pattern = rf"^{ORIGIN}({page}[^/#\s]+{end})$"
@@ -211,6 +228,7 @@ def every_route(site: Site) -> Iterator[tuple[str, str]]:
         "/p/<signed:link>": link("preferences"),
         "/r/<signed:link>": receipt(1),
         "/c/<signed:link>": confirm(),
+        "/a/<signed:link>": account(),
         "<slug>": "weekly-news",
     }
     for rule in site.app.url_map.iter_rules():

@@ -12,18 +12,23 @@ from typing import Any
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
+from preference_center.core.data_complaints import Complaint
+from preference_center.core.personal_data import SECTIONS
 from preference_center.core.preferences import SubscriberPreferences, TopicPreference
 from preference_center.core.receipts import ChangeKind, ShownChange, ShownReceipt
 from preference_center.core.report import EVENT_COLUMNS
 from preference_center.core.vocab import (
     ConfirmState,
     DecisionReason,
+    Event,
     Frequency,
     NotSaved,
     OutboxKind,
+    OutboxState,
     Pause,
     ReasonCode,
     ReceiptState,
+    Source,
 )
 from preference_center.demo.mailings import Example, LeftOut, SentMailing
 from preference_center.i18n import Languages
@@ -56,6 +61,7 @@ CURRENT = SubscriberPreferences(
     locale=None,
     topics={TOPIC.slug: TOPIC},
 )
+COMPLAINT = Complaint(make.id_of(), 1, make.NOW, "You sold it.", None, None, "ada@example.org")
 BY_FREQUENCY = (ChangeKind.FEWER, ChangeKind.MORE)
 WITHOUT_TOPIC = (ChangeKind.LEFT, ChangeKind.BACK)
 
@@ -65,6 +71,7 @@ MACROS = {
         *("choice", "length", "pace", "often", "not_saved", "why"),
         *("headline", "item", "in_a_sentence", "undoing"),
     ),
+    "held.html": ("channel", "what_happened", "email_kind", "email_state", "file_about"),
     "demo/parts.html": ("left_out", "reader_line", "column_name", "column_meaning"),
 }
 
@@ -115,6 +122,11 @@ DISTINCT: list[tuple[str, list[Any]]] = [
     ("item", [*CHANGES, *OF_ALL]),
     ("in_a_sentence", [(each, "ada@example.org") for each in (*CHANGES, *OF_ALL)]),
     ("undoing", [each for each in (*CHANGES, *OF_ALL) if each.kind is not ChangeKind.JOINED]),
+    ("channel", list(Source)),
+    ("what_happened", list(Event)),
+    ("email_kind", list(OutboxKind)),
+    ("email_state", list(OutboxState)),
+    ("file_about", list(SECTIONS)),
     ("column_name", list(EVENT_COLUMNS)),
     ("column_meaning", list(EVENT_COLUMNS)),
     ("left_out", [each for each in DecisionReason if each not in ("erased", "duplicate")]),
@@ -234,6 +246,26 @@ def test_a_confirm_page_says_what_the_link_does(languages: Languages, locale: st
     assert len(set(pages)) == len(pages)
 
 
+def sign_up_link_page(languages: Languages, locale: str, state: str) -> str:
+    return page(
+        languages,
+        locale,
+        "subscriber/sign_up_link.html",
+        state=state,
+        texts=[{"name": "Weekly news", "description": ""}],
+        masked="a•••@example.org",
+        asked_at=make.NOW,
+        problem="",
+        **dict.fromkeys(("action", "never_url", "preferences_url", "label", "digest"), "/"),
+    )
+
+
+def test_the_page_of_a_sign_ups_link_says_what_it_does(languages: Languages, locale: str) -> None:
+    pages = [sign_up_link_page(languages, locale, state) for state in ConfirmState]
+    assert all(heading(each) for each in pages)
+    assert len(set(pages)) == len(pages)
+
+
 def test_a_confirm_page_in_any_other_state_is_an_error(languages: Languages) -> None:
     with pytest.raises(UndefinedError):
         confirm_page(languages, "en", UNKNOWN)
@@ -282,7 +314,10 @@ def email(languages: Languages, locale: str, kind: OutboxKind) -> list[str]:
             "current": CURRENT,
         },
         OutboxKind.OPT_IN_REQUEST: {"topic": "Weekly news", "confirm_url": "/"},
+        OutboxKind.SIGN_UP: {"topics": ["Weekly news", "Offers"], "confirm_url": "/"},
         OutboxKind.LINK: {"address": "ada@example.org", "preferences_url": "/"},
+        OutboxKind.ACCOUNT_LINK: {"account_url": "/"},
+        OutboxKind.DATA_COMPLAINT: {"complaint": COMPLAINT},
     }
     endings = ("subject.txt", "txt", "html")
     templates = [f"mail/{kind}.{ending}" for ending in endings]

@@ -2,6 +2,7 @@
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, Word, row_values
+from preference_center.store.tables.data_requests import DataComplaint, LinkedSubscriber
 from preference_center.store.tables.feed import (
     STOPPED,
     UNNUMBERED,
@@ -33,6 +34,7 @@ from preference_center.store.tables.sending import (
     PageView,
     Reason,
 )
+from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.subscribers import (
     UNSUBSCRIBED,
     LedgerCount,
@@ -62,6 +64,7 @@ __all__ = [
     "Claim",
     "ClaimCount",
     "Consumer",
+    "DataComplaint",
     "EmailedCount",
     "EventRow",
     "FailedMailing",
@@ -75,11 +78,15 @@ __all__ = [
     "LedgerCount",
     "LedgerDetail",
     "LedgerRow",
+    "LinkedSubscriber",
+    "MailboxRequest",
     "OutboxRow",
     "PageView",
     "QuarantineRow",
     "Reason",
     "ServingProcess",
+    "SignUpHour",
+    "SignUpRow",
     "Slug",
     "SubscriberCount",
     "SubscriberRow",

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
+from itertools import filterfalse
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -107,7 +108,8 @@ def check_audience(call: Call, query: AudienceQuery) -> Response:
     def make_for(file: BinaryIO) -> Generator[Line]:
         rows = _rows(file, is_test=is_test)
         if query.release:
-            return _released(mailing.release(rows, app.database, app.clock))
+            claims = filterfalse(_is_last_line, rows)
+            return _released(mailing.release(claims, app.database, app.clock))
         found = mailing.answers(rows, app.database, app.clock, claim=query.claim, is_test=is_test)
         return _checked(found, query.kind)
 
@@ -177,6 +179,11 @@ def _rows(file: BinaryIO, *, is_test: bool) -> Iterable[Row | RefusedRow]:
     else:
         raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {NDJSON} or {CSV}.")
     return map(_for_a_test, rows) if is_test else rows
+
+
+def _is_last_line(row: Row | RefusedRow) -> bool:
+    """Return True for the last line of an answer, which may be sent back with the others."""
+    return isinstance(row, Row) and "done" in row.cells and not set(row.cells) & {"email", "id"}
 
 
 def _for_a_test(row: Row | RefusedRow) -> Row | RefusedRow:

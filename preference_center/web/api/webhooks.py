@@ -23,6 +23,10 @@ from preference_center.web.api.routes import Call, Routes, Uses
 routes = Routes()
 
 _MAX_SECONDS = 5.0  # to resolve the host of a URL
+_NOT_ALLOWED = (
+    "The URL does not lead to public addresses only, or to a network that the server's setting "
+    "WEBHOOK_PRIVATE_NETWORKS names."
+)
 _UNKNOWN = (ProblemKind.NOT_FOUND, ProblemKind.TEST_KEY)
 
 Cursor = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -48,9 +52,12 @@ class WebhookBody(Model):
     created_at: datetime
     state: WebhookState
     failing_since: datetime | None
-    last_attempt_at: datetime | None
+    last_attempt_at: Annotated[datetime | None, Field(description="Exact to a minute.")]
     last_result: str | None
     waiting: Annotated[int, Field(description="Events that were not accepted yet.")]
+    next_attempt_at: Annotated[
+        datetime | None, Field(description="When the first of the events that wait is posted.")
+    ]
     failed: Annotated[int, Field(description="Events that were not accepted in ten attempts.")]
     cursor: Annotated[str, Field(description="Every event up to here was accepted, or failed.")]
 
@@ -188,7 +195,7 @@ def _check(call: Call, url: str) -> None:
     try:
         resolve(url, call.app.settings.webhook_private_networks, _MAX_SECONDS)
     except (RefusedUrlError, OSError):
-        fault = {"pointer": "/url", "detail": "The URL does not lead to public addresses only."}
+        fault = {"pointer": "/url", "detail": _NOT_ALLOWED}
         raise Problem(ProblemKind.INVALID_REQUEST, errors=[fault]) from None
 
 
@@ -208,6 +215,7 @@ def _body(webhook: Webhook) -> WebhookBody:
         last_attempt_at=webhook.last_attempt_at,
         last_result=webhook.last_result,
         waiting=webhook.waiting,
+        next_attempt_at=webhook.next_attempt_at,
         failed=webhook.failed,
         cursor=cursor_of(webhook.acknowledged),
     )

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, Regexp, ValidationError
 
+from preference_center.core import data_complaints
 from preference_center.core.preferences_form import TopicUpdate
 from preference_center.core.reasons import MAX_NOTE_LENGTH
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
@@ -23,6 +24,8 @@ from preference_center.links.minter import SLUG
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 
 OFF = "off"  # The frequency in the form of a topic that is not received.
+PRESS_LINK = "link"  # The button that asks for a link only.
+MAX_URL_LENGTH = 500
 _CAPS = [each.value for each in Frequency if each is not Frequency.EVERY]
 
 
@@ -105,10 +108,63 @@ class ReasonForm(Form):
         return len(self.text) > MAX_NOTE_LENGTH
 
 
-class LinkForm(Form):
-    """The address to send a fresh link to."""
+class ComplaintForm(Form):
+    """What the subscriber complains about."""
+
+    note = TextAreaField()
+
+    @property
+    def text(self) -> str:
+        return data_complaints.cleaned(str(self.note.data or ""))
+
+    @property
+    def problem(self) -> str:
+        """Return what is wrong with the text, or ""."""
+        if not self.text:
+            return "empty"
+        return "long" if len(self.text) > data_complaints.MAX_LENGTH else ""
+
+
+class LanguageForm(Form):
+    """The language of our pages and emails."""
+
+    language = StringField()
+
+
+class SignUpForm(Form):
+    """An address, and the topics to sign up for. `press` says if only a link is wanted.
+
+    `form` and `next` are sent by the forms of other sites: their page, and the one to show next.
+    """
 
     email = EmailField(validators=[InputRequired(), Length(max=320)])
+    press = StringField()
+    form = StringField()
+    next = StringField()
+
+    @property
+    def address(self) -> str:
+        """Return what was typed as the address."""
+        return str(self.email.data or "")
+
+    @property
+    def topics(self) -> list[str]:
+        """Return what was sent as slugs of topics."""
+        return request.form.getlist("topic")
+
+    @property
+    def wants_link(self) -> bool:
+        return bool(self.press.data == PRESS_LINK)
+
+    @property
+    def page_url(self) -> str:
+        """Return the address of the page with the form, or "" if it is too long."""
+        return _short(self.form.data)
+
+    @property
+    def next_url(self) -> str:
+        """Return the address of the page to show next, or "" if it is too long."""
+        return _short(self.next.data)
 
     def validate_email(self, field: EmailField) -> None:
         """Raise ValidationError unless email can be sent to the address."""
@@ -170,6 +226,12 @@ def read_preferences(form: MultiDict[str, str]) -> PreferencesForm | None:
     if not good or not (updates or pause or "language" in form):
         return None
     return PreferencesForm(updates, pause, language, language != form.get("language-was", ""))
+
+
+def _short(value: object) -> str:
+    """Return an address of one line, or ""."""
+    text = str(value or "")
+    return text if len(text) <= MAX_URL_LENGTH and text.isascii() and text.isprintable() else ""
 
 
 def _update(form: MultiDict[str, str], slug: str, *, resumes_all: bool) -> TopicUpdate:

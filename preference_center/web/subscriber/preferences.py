@@ -23,7 +23,7 @@ from preference_center.links.server import SIGNED_IN_CAMPAIGN, read_receipt, rea
 from preference_center.links.signing import BadLink, signer
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
-from preference_center.web.subscriber import trials, wordings
+from preference_center.web.subscriber import account_links, trials, wordings
 from preference_center.web.subscriber.changes import (
     count_page_view,
     has_smtp,
@@ -129,6 +129,16 @@ def save(link: str) -> Response | str | tuple[str, int]:
     return redirect(url("preferences.show", link=opened.link, **notices), 303)
 
 
+@blueprint.post("/p/<signed:link>/my-data")
+@open_to(Caller.LINK)
+def request_account_link(link: str) -> Response:
+    """Email a link to what is on record. The answer is the same whatever that is."""
+    opened = _open(link)
+    if trials.is_test(opened.signed):
+        return redirect(url("preferences.show", link=link), 303)
+    return account_links.send(opened.signed.subscriber_id)
+
+
 def _notices(saved: SaveResult) -> dict[str, list[str]]:
     """Return the topics to list in the URL of the page: those requested, and those refused."""
     refused = {
@@ -217,6 +227,7 @@ def _page(opened: _Opened, problem: str = "", form: PreferencesForm | None = Non
         action=url("preferences.submit", link=link),
         save_url=url("preferences.save", link=link),
         language_url=url_for("preferences.switch_language", link=link),
+        account_url=url("preferences.request_account_link", link=link),
         page_url=url("preferences.show", link=link),
     )
 

@@ -11,19 +11,29 @@ from playwright.sync_api import Page
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from preference_center.core import preferences, reasons, subscribers, topics
+from preference_center.core import (
+    audience,
+    data_complaints,
+    erasure,
+    preferences,
+    reasons,
+    subscribers,
+    topics,
+)
 from preference_center.core.apply import apply_one
 from preference_center.core.change import Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.preferences_form import SaveForm
 from preference_center.core.state import Subscriber
 from preference_center.core.undo import Undo
-from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope
+from preference_center.core.vocab import Frequency, Pause, ReasonCode, Scope, Source
 from preference_center.links.minter import TEST_CAMPAIGN
 from preference_center.links.server import (
+    Account,
     Confirm,
     Receipt,
     SignedIn,
+    write_account,
     write_confirm,
     write_receipt,
     write_signed_in,
@@ -31,7 +41,7 @@ from preference_center.links.server import (
 from preference_center.store import Database
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
-from tests.support import make, processes
+from tests.support import make, processes, signing_up
 
 LANGUAGES = ("en", "de", "ar")
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
@@ -49,12 +59,14 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
 # note that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", too long": "/reason",
-    ", nothing typed": "/new-link",
+    ", complaint too long": "/complain",
+    ", seen": "/see",
+    ", nothing typed": "/sign-up",
     ", saved": "/save",
 }
 SEND = """end => {
     const form = [...document.forms].find(form => form.action.split('?')[0].endsWith(end))
-    if (form.elements.note) form.elements.note.value = 'x'.repeat(501)
+    if (form.elements.note) form.elements.note.value = 'x'.repeat(4001)
     form.submit()
 }"""
 
@@ -120,8 +132,12 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
             topics.archive(make.topic(session, "old-letter", name="The old letter"), NOW)
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
             pages |= {**_reduced(session), **_confirms(session), **_tried(), **_signed_in()}
+            pages |= _accounts(session)
+            pages |= _sign_up_links(session)
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
-        pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
+        pages["sign up"] = pages["sign up, nothing typed"] = "/sign-up"
+        pages["sign up, sent"] = "/sign-up/sent"
+        pages["account link sent"] = "/my-data/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)
@@ -282,6 +298,20 @@ def _reduced(session: Session) -> dict[str, str]:
     return pages
 
 
+def _sign_up_links(session: Session) -> dict[str, str]:
+    at = NOW - timedelta(minutes=9)  # The server's clock is the real one.
+    asked = {
+        "sign-up link": signing_up.request(session, "new@example.org", at=at),
+        "sign-up link, several": signing_up.request(session, "more@example.org", *BOTH, at=at),
+        "sign-up link, over": signing_up.request(session, "over@example.org", at=at),
+        "sign-up link, never": signing_up.request(session, "never@example.org", at=at),
+    }
+    make.unsubscribe(session, "over@example.org")
+    make.unsubscribe(session, "never@example.org", None, Scope.ADDRESS)
+    pages = {name: signing_up.path_of(each) for name, each in asked.items()}
+    return {**pages, "sign-up link, expired": signing_up.link_of(make.id_of(), make.id_of())}
+
+
 def _confirms(session: Session) -> dict[str, str]:
     keys = (make.SERVER_KEY,)
     person = make.subscriber(session, "joins@example.org", "product-news").subscriber_id
@@ -296,6 +326,35 @@ def _confirms(session: Session) -> dict[str, str]:
         "confirm, too old": f"/c/{old}",
         "confirm, unsubscribed since": f"/c/{write_confirm(gone, keys)}",
         "confirm, reported since": f"/c/{write_confirm(spam, keys)}",
+    }
+
+
+def account(email: str, expires_at: datetime = NOW + HOUR) -> str:
+    """Return the path of an account link."""
+    signed = Account(NOW.date(), make.id_of(email), expires_at)
+    return f"/a/{write_account(signed, (make.SERVER_KEY,))}"
+
+
+def _accounts(session: Session) -> dict[str, str]:
+    email = "ada@example.org"
+    opened = account(email)
+    for campaign in ("2026-46", "2026-47"):
+        topic = topics.get(session, "weekly-news")
+        audience.claim(session, topic, campaign, [make.id_of(email)], NOW - HOUR)
+    data_complaints.add(session, make.id_of(email), "You sold my address.", NOW)
+    make.subscriber(session, "erased@example.org")
+    erasure.erase(session, [make.id_of("erased@example.org")], Source.PAGE, NOW)
+    return {
+        "account": opened,
+        "account, seen": opened,
+        "account, language kept": f"{opened}?said=language",
+        "account, complained": f"{opened}?said=complained",
+        "account, erase": f"{opened}/erase",
+        "account, complain": f"{opened}/complain",
+        "account, complaint too long": f"{opened}/complain",
+        "account, erased": account("erased@example.org"),
+        "account, erased, seen": account("erased@example.org"),
+        "account, expired": account(email, NOW),
     }
 
 

@@ -54,6 +54,8 @@ def test_the_page_has_every_kind_of_vector() -> None:
     assert rows.keys() == {
         *("keys", "cleaned", "addresses", "links", "accepted", "refused", "receipts"),
         *("confirms", "refused-confirms", "signed-ins", "refused-signed-ins"),
+        *("accounts", "refused-accounts"),
+        *("sign-ups", "refused-sign-ups"),
         *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
@@ -156,6 +158,22 @@ def test_confirm_links_that_the_page_refuses_are_refused(vector: Vector) -> None
         server.read_confirm(vector["link"], KEYS["server_keys"])
 
 
+@vectors("sign-ups")
+def test_the_link_of_a_sign_up_matches_the_page(vector: Vector) -> None:
+    day, subscriber, sign_up = vector["day"], vector["id"], UUID(vector["sign_up"])
+    link = server.SignUpLink(date.fromisoformat(day), UUID(subscriber), sign_up)
+    key = KEYS["server_keys"][-1]
+    assert server.write_sign_up(link, [key]) == vector["link"]
+    assert server.read_sign_up(vector["link"], [key]) == link
+    assert signed("sign-up", key, day, subscriber, sign_up.hex) == vector["link"]
+
+
+@vectors("refused-sign-ups")
+def test_links_of_sign_ups_that_the_page_refuses_are_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server.read_sign_up(vector["link"], KEYS["server_keys"])
+
+
 @vectors("signed-ins")
 def test_a_signed_in_link_matches_the_page(vector: Vector) -> None:
     day, subscriber = date.fromisoformat(vector["day"]), UUID(vector["id"])
@@ -165,6 +183,23 @@ def test_a_signed_in_link_matches_the_page(vector: Vector) -> None:
     assert server.read_signed_in(vector["link"], [key]) == signed_in
     rest = str(int(expires_at.timestamp()))
     assert signed("signed-in", key, vector["day"], vector["id"], rest) == vector["link"]
+
+
+@vectors("accounts")
+def test_an_account_link_matches_the_page(vector: Vector) -> None:
+    day, subscriber = date.fromisoformat(vector["day"]), UUID(vector["id"])
+    expires_at = datetime.fromisoformat(vector["expires_at"])
+    account, key = server.Account(day, subscriber, expires_at), KEYS["server_keys"][-1]
+    assert server.write_account(account, [key]) == vector["link"]
+    assert server.read_account(vector["link"], [key]) == account
+    rest = str(int(expires_at.timestamp()))
+    assert signed("account", key, vector["day"], vector["id"], rest) == vector["link"]
+
+
+@vectors("refused-accounts")
+def test_account_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server.read_account(vector["link"], KEYS["server_keys"])
 
 
 @vectors("refused-signed-ins")

@@ -13,10 +13,13 @@ from sqlalchemy import make_url
 from preference_center.core import (
     after_leaving,
     audience,
+    data_complaints,
     erasure,
     feed,
+    linked,
     missed_erasures,
     monitoring,
+    personal_data,
     reasons,
     recovery,
     report,
@@ -32,11 +35,12 @@ from preference_center.core.bounces import Bounce, record_deliveries
 from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.linked import Correction
 from preference_center.core.recovery import BounceFilter
 from preference_center.core.report import ReportRequest
 from preference_center.core.stayed import stayed
 from preference_center.core.vocab import Frequency, Pause, ReasonCode, Source
-from preference_center.data import exports
+from preference_center.data import access_copy, exports
 from preference_center.data.campaign_csv import CampaignFile
 from preference_center.data.import_records import Rules
 from preference_center.data.imports import Import
@@ -243,6 +247,23 @@ def _read(database: Database) -> None:
             exports.write(session, kind, exports.Filter("weekly-news"), io.BytesIO(), "csv")
 
 
+def _support(database: Database) -> None:
+    _change(database)
+    with database.transaction() as session:
+        data_complaints.add(session, IDS[0], "You sold it.", make.NOW)
+        data_complaints.acknowledge(session, IDS[0], 1, "Fay", make.NOW)
+        for newer in (IDS[1], make.id_of("new@one.example")):
+            pair = Correction(IDS[0], newer, "by phone", "Fay")
+            linked.record(session, pair, "new@one.example", make.NOW)
+    with database.reading() as session:
+        assert len(list(data_complaints.read(session, acknowledged=True))) == 1
+        assert personal_data.is_held(session, IDS[0])
+        assert personal_data.read(session, IDS[0], "en", 1).sections["ledger"].total > 1
+        access_copy.write(session, IDS[0], io.BytesIO(), "", make.NOW)
+    with database.transaction() as session:
+        assert erasure.erase(session, IDS[:2], Source.CLI, make.NOW) == 2
+
+
 _EVERYTHING = BounceFilter("mail.example", make.NOW - DAY, make.NOW + DAY)
 OPERATIONS = [
     _change,
@@ -256,6 +277,7 @@ OPERATIONS = [
     _replay_spool,
     _replay_ledger,
     _read,
+    _support,
 ]
 
 

@@ -32,16 +32,19 @@ from preference_center.core import (
     bounces,
     campaigns,
     consumers,
+    data_complaints,
     dedup,
     erasure,
     feed,
     fetches,
     idempotency,
     inbound_counts,
+    linked,
     page_views,
     processes,
     quarantine,
     reasons,
+    request_limits,
     topics,
     verification,
     webhooks,
@@ -51,6 +54,7 @@ from preference_center.core.campaigns import Campaign
 from preference_center.core.consumers import Progress
 from preference_center.core.idempotency import KeyedRequest
 from preference_center.core.inbound_vocab import BounceSeverity
+from preference_center.core.linked import Correction
 from preference_center.core.processes import Process, Waiting
 from preference_center.core.vocab import FetchKind, ReasonCode, Source
 from preference_center.store import Database, KeyCheckError, SchemaError
@@ -59,7 +63,7 @@ from preference_center.store.schema import check_schema
 from preference_center.store.tables import Base, Reason
 from preference_center.store.tables.partial_indexes import METADATA
 from preference_center.store.upgrade import upgrade
-from tests.support import make
+from tests.support import make, signing_up
 
 ROOT = Path(upgrades.__file__).parent / "migrations"
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
@@ -204,7 +208,12 @@ def _fill(database: Database) -> None:
         webhook, _ = webhooks.add(session, "https://example.org/", [], make.NOW)
         webhooks.send_test(session, webhook.id, make.NOW)
         erasure.erase(session, [make.id_of("eve@example.org")], Source.CLI, make.NOW)
+        data_complaints.add(session, ben, "You sold my address.", make.NOW)
+        pair = Correction(ben, make.id_of("ben.b@example.org"), "by phone", "Fay")
+        linked.record(session, pair, "ben.b@example.org", make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
+        signing_up.request(session, "eve@example.org", wording="Email me.")
+        request_limits.take_hourly(session, make.NOW, 1)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)
@@ -281,7 +290,7 @@ def test_an_upgrade_from_any_revision_keeps_every_row(
         "extra"
     }
     with database.reading() as session:
-        assert list(verification.verify(session)) == [None] * 5
+        assert list(verification.verify(session)) == [None] * 6
 
 
 def test_a_failed_upgrade_changes_nothing(

@@ -10,7 +10,7 @@ from preference_center.links.signing import BadLink
 from preference_center.store import Database
 from tests.support import make
 from tests.support.clients import OPENING, POSTING
-from tests.support.site import Site, confirm, link, receipt
+from tests.support.site import Site, account, confirm, link, receipt
 from tests.support.wire import Served, assert_unsubscribed, wire
 
 # As in a request line: characters outside ASCII and those that would end the path are encoded.
@@ -32,7 +32,13 @@ BELOW = {
 
 
 def pages() -> dict[str, str]:
-    return {"/u/": link(), "/p/": link("preferences"), "/r/": receipt(3), "/c/": confirm("third")}
+    return {
+        "/u/": link(),
+        "/p/": link("preferences"),
+        "/r/": receipt(3),
+        "/c/": confirm("third"),
+        "/a/": account(),
+    }
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def site(site: Site) -> Site:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("prefix", ["/u/", "/p/", "/r/", "/c/"])
+@pytest.mark.parametrize("prefix", ["/u/", "/p/", "/r/", "/c/", "/a/"])
 def test_a_page_opens_with_text_appended_to_its_link(site: Site, prefix: str) -> None:
     path = pages()[prefix]
     expected, before = site.page(path), site.rows()

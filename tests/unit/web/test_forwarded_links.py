@@ -27,7 +27,7 @@ from preference_center.core.vocab import (
 from preference_center.links.minter import Purpose
 from preference_center.store.tables import Base, OutboxRow
 from tests.support import make
-from tests.support.site import Site, link
+from tests.support.site import MY_DATA, Site, link
 
 ADA = "ada@example.org"
 EARLIER = make.NOW - timedelta(days=3)
@@ -242,7 +242,7 @@ def test_after_a_complaint_starting_eight_topics_sends_no_email(site_with: Any) 
     assert page.chosen == []
     assert "reported as spam, so no topic can be started here." in page.text
     assert "If you still want this, write to help@example.org and we’ll help." in page.text
-    assert page.buttons == ["Save"]  # saves the language
+    assert page.buttons == ["Save", MY_DATA]  # saves the language
     form = {f"was-{slug}": "off" for slug in slugs} | {f"on-{slug}": "on" for slug in slugs}
     answer = site.post(f"{link('preferences')}/save", data=form | {"topic": slugs})
     assert "so we haven’t started: Topic 0 Topic 1" in site.page(answer.location).text

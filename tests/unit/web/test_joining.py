@@ -8,7 +8,7 @@ import pytest
 from preference_center.core import erasure
 from preference_center.core.vocab import Scope, Source
 from tests.support import make
-from tests.support.site import ALL, Site, confirm, link, path_in
+from tests.support.site import ALL, MY_DATA, Site, confirm, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
 PREFERENCES = link("preferences")
@@ -88,7 +88,7 @@ def test_without_choices_there_is_no_save_button(site_with: SiteMaker) -> None:
     site = site_with(languages=("en",))
     site.subscribe(ADA)
     page = site.page(link("preferences", "new@example.org"))
-    assert page.buttons == [ALL]
+    assert page.buttons == [ALL, MY_DATA]
     assert NO_ADDRESS in page.text
 
 
@@ -177,7 +177,7 @@ def test_an_address_suppressed_by_the_sender_starts_nothing(center: Site) -> Non
     before = center.rows()
     page = center.page(PREFERENCES)
     assert page.chosen == []
-    assert page.buttons == [ALL]
+    assert page.buttons == [ALL, MY_DATA]
     assert "We can’t send Northwind Letters emails to this address." in page.text
     for slug in ("weekly-news", "town-letter"):
         forged = {"topic": slug, f"was-{slug}": "off", f"on-{slug}": "on"}
@@ -192,7 +192,7 @@ def test_an_erased_subscriber_starts_nothing_and_changes_no_row(center: Site) ->
     before = center.rows()
     page = center.page(PREFERENCES)
     assert "You’ve been unsubscribed from everything" in page.text
-    assert page.buttons == []
+    assert page.buttons == [MY_DATA]
     for data in (
         {"topic": "town-letter", "was-town-letter": "off", "on-town-letter": "on"},
         {"language": "de"},

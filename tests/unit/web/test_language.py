@@ -9,7 +9,7 @@ import pytest
 from preference_center.core import topics
 from tests.support import make
 from tests.support.page import BRAND
-from tests.support.site import Site, confirm, link
+from tests.support.site import ASKED, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
 
@@ -191,7 +191,7 @@ def test_a_requested_email_is_in_the_chosen_language(german: Site) -> None:
     prefer(german, "en")
     off = {"topic": "product-news", "was-product-news": "off", "on-product-news": "on"}
     german.post(f"{link('preferences')}/save?lang=de", data=off)
-    german.post("/new-link?lang=de", data={"email": "ada@example.org"})
+    german.post("/sign-up?lang=de", data=ASKED)
     german.now += timedelta(minutes=2)
     assert [each["Content-Language"] for each in german.emails()] == ["de", "de"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from preference_center.core import subscribers
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
+from tests.support.site import Site, account, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
 
 CANARY = "canary.bird@secret-nest.example"
@@ -18,13 +18,17 @@ FORM |= {"was-weekly-news": "every", "choice": "weekly", "length": "1-month"}
 def request_everything(site: Site) -> None:
     """Send valid and invalid requests to every route, about the canary."""
     good = {"/u/": link(email=CANARY), "/p/": link("preferences", CANARY)}
-    good |= {"/r/": receipt(3, email=CANARY), "/c/": confirm("third", CANARY)}
+    good |= {
+        "/r/": receipt(3, email=CANARY),
+        "/c/": confirm("third", CANARY),
+        "/a/": account(CANARY),
+    }
     paths = list(good.values())
     for rule in site.app.url_map.iter_rules():
         for prefix, path in good.items():
             if rule.rule.startswith(prefix):
                 paths.append(rule.rule.replace(f"{prefix}<signed:link>", path))
-    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/new-link"]:
+    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/sign-up"]:
         for method in ("GET", "HEAD", "POST", "DELETE"):
             for form in (FORM, {}):
                 data = form if method == "POST" else None
@@ -64,7 +68,7 @@ def assert_contains_no_secret(logged: str) -> None:
     ):
         assert secret not in logged
     paths = [link(email=CANARY), link("preferences", CANARY), receipt(3, email=CANARY)]
-    for path in [*paths, confirm("third", CANARY)]:
+    for path in [*paths, confirm("third", CANARY), account(CANARY)]:
         person, signature = path.split(".")[2], path.split(".")[-1]
         assert person not in logged
         assert signature[:-1] not in logged

@@ -108,7 +108,7 @@ def _is_checked(field: Any) -> bool:
 
 
 def _save(page: Page) -> str:
-    return page.buttons[-1]
+    return page.buttons[-2]  # before that of the data
 
 
 def _is_asked(shown: Page, name: str) -> bool:

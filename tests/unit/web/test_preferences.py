@@ -8,7 +8,7 @@ from preference_center.core import topics
 from preference_center.core.vocab import Pause
 from tests.support import mailer, make
 from tests.support.page import Page, words
-from tests.support.site import ALL, Site, link, path_in, receipt
+from tests.support.site import ALL, MY_DATA, Site, link, path_in, receipt
 from tests.support.web_fixtures import SiteMaker
 
 PREFERENCES = link("preferences")
@@ -24,7 +24,7 @@ def test_the_page_shows_every_public_topic_and_its_frequency(center: Site) -> No
     assert page.heading == "Your email preferences"
     assert "For a•••@example.org" in page.text
     assert ADA not in page.html
-    assert page.buttons == [ALL, "Save"]
+    assert page.buttons == [ALL, "Save", MY_DATA]
     assert page.chosen == ["Product news", "Weekly news"]
     assert "Town letter" in page.labels
     assert "What happened." in page.text
@@ -212,7 +212,7 @@ def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
     store_language(center, "de")
     page = center.page(PREFERENCES)
     page.select("language", "English")
-    shown = center.press_and_follow(page, page.buttons[-1])
+    shown = center.press_and_follow(page, page.buttons[-2])
     assert shown.lang == ("en", "ltr")
     assert "Saved." in shown.text
     assert shown.title.startswith("Saved – ")
@@ -222,7 +222,7 @@ def test_a_change_of_only_the_language_is_shown_as_saved(center: Site) -> None:
 def test_the_language_in_the_form_precedes_the_switch(center: Site) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
     page.select("language", "العربية")
-    assert center.press_and_follow(page, page.buttons[-1]).lang == ("ar", "rtl")
+    assert center.press_and_follow(page, page.buttons[-2]).lang == ("ar", "rtl")
     assert center.locale() == "ar"
 
 
@@ -231,7 +231,7 @@ def test_saving_a_page_in_a_switched_language_saves_that_language_if_none_is_sto
 ) -> None:
     page = center.page(f"{PREFERENCES}?lang=de")
     assert page.options("language")["Deutsch"]
-    assert center.press_and_follow(page, page.buttons[-1]).lang == ("de", "ltr")
+    assert center.press_and_follow(page, page.buttons[-2]).lang == ("de", "ltr")
     assert center.locale() == "de"
 
 
@@ -272,7 +272,7 @@ def test_a_stored_language_that_is_no_longer_offered_is_kept(center: Site) -> No
     page = center.page(f"{PREFERENCES}?lang=de")
     assert page.options("language")["English"]
     page.untick("Weekly news")
-    center.press(page, page.buttons[-1])
+    center.press(page, page.buttons[-2])
     assert center.locale() == "pt-BR"
 
 
@@ -395,7 +395,7 @@ def test_a_break_pauses_every_topic_received(center: Site, length: str, date: st
     shown = center.press_and_follow(page, "Save")
     assert f"Saved. Your emails are paused until {date}" in shown.text
     assert f"Everything is paused until {date}." in shown.text
-    assert shown.buttons == ["Undo", RESUME_ALL, ALL, "Save"]
+    assert shown.buttons == ["Undo", RESUME_ALL, ALL, "Save", MY_DATA]
     assert [each[2] is not None for each in center.subscriptions().values()] == [True, True]
     assert center.press_and_follow(shown, "Undo").heading == "Everything is as it was"
     assert center.subscriptions() == before
@@ -594,7 +594,7 @@ def test_without_topics_unsubscribing_from_all_works(site_with: SiteMaker) -> No
     site = site_with()
     page = site.page(PREFERENCES)
     assert "There are no topics to choose from." in page.text
-    assert page.buttons == [ALL, "Save"]  # saves the language
+    assert page.buttons == [ALL, "Save", MY_DATA]  # saves the language
     assert "You can still unsubscribe from everything." in page.text
     site.press(page, ALL)
     assert site.unsubscribed() == ["all"]

@@ -61,13 +61,21 @@ def _join(site: Site) -> tuple[Page, str]:
 
 
 def _ask_for_a_link(site: Site) -> tuple[Page, str]:
-    page = site.page("/new-link")
+    page = site.page("/sign-up")
     page.fill_in("Email address", "ada@example.org")
-    return page, "Email me a link"
+    return page, "Email me my link"
+
+
+def _sign_up(site: Site) -> tuple[Page, str]:
+    page = site.page("/sign-up")
+    page.fill_in("Email address", "new@example.org")
+    page.tick("Weekly news")
+    return page, "Sign up"
 
 
 CHOICES: list[Callable[[Site], tuple[Page, str]]] = [
     *(_leave, _leave_everything, _reduce, _save, _undo, _say_why, _join, _ask_for_a_link),
+    _sign_up,
 ]
 
 
@@ -110,7 +118,7 @@ def test_every_field_of_every_form_is_repeated(site_with: SiteMaker) -> None:
 
 def test_a_form_that_is_too_long_is_not_repeated(site: Site) -> None:
     with down(site.database):
-        answer = site.post("/new-link", data={"email": "a" * 70_000})
+        answer = site.post("/sign-up", data={"email": "a" * 70_000})
     assert answer.status_code == 413
     assert "aaaa" not in answer.text
 

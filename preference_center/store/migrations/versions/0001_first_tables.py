@@ -28,20 +28,25 @@ def upgrade() -> None:
     _create_inbound_seen()
     _create_key_checks()
     _create_ledger_counts()
+    _create_mailbox_requests()
     _create_outbox()
     _create_page_views()
     _create_quarantined_messages()
     _create_serving_processes()
+    _create_sign_up_hours()
     _create_subscribers()
     _create_topics()
     _create_webhooks()
     _create_wordings()
     _create_claims()
     _create_consumers()
+    _create_data_complaints()
     _create_failed_mailings()
     _create_ledger()
     _create_ledger_details()
+    _create_linked_subscribers()
     _create_reasons()
+    _create_sign_ups()
     _create_subscriptions()
     _create_suppressions()
     _create_topic_texts()
@@ -337,6 +342,18 @@ def _create_ledger_counts() -> None:
     )
 
 
+def _create_mailbox_requests() -> None:
+    op.create_table(
+        "mailbox_requests",
+        sa.Column("mailbox", sa.Uuid(), nullable=False),
+        sa.Column("first_at", TIME, nullable=True),
+        sa.Column("second_at", TIME, nullable=True),
+        sa.Column("third_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_mailbox_requests")),
+    )
+    op.create_index(op.f("ix_mailbox_requests_third_at"), "mailbox_requests", ["third_at"])
+
+
 def _create_outbox() -> None:
     op.create_table(
         "outbox",
@@ -357,7 +374,16 @@ def _create_outbox() -> None:
         sa.Column("failure", sa.Text(), nullable=True),
         sa.Column("in_reply_to", sa.Text(), nullable=True),
         sa.Column("locale", sa.Text(), nullable=True),
-        _one_of("outbox", "kind", "change_notice", "opt_in_request", "link"),
+        _one_of(
+            "outbox",
+            "kind",
+            "change_notice",
+            "opt_in_request",
+            "sign_up",
+            "link",
+            "account_link",
+            "data_complaint",
+        ),
         _one_of("outbox", "state", "pending", "started", "sent", "failed", "dropped"),
         sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_outbox")),
     )
@@ -426,6 +452,17 @@ def _create_serving_processes() -> None:
     )
 
 
+def _create_sign_up_hours() -> None:
+    op.create_table(
+        "sign_up_hours",
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("warned_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("hour", name=op.f("pk_sign_up_hours")),
+    )
+
+
 def _create_subscribers() -> None:
     op.create_table(
         "subscribers",
@@ -437,6 +474,7 @@ def _create_subscribers() -> None:
         sa.Column("erased_at", TIME, nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("head", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("explicit_from", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_subscribers")),
     )
     op.create_index(op.f("ix_subscribers_email"), "subscribers", ["email"])
@@ -490,6 +528,25 @@ def _create_claims() -> None:
         "claims",
         ["subscriber_id", "topic", "claimed_at"],
     )
+
+
+def _create_data_complaints() -> None:
+    op.create_table(
+        "data_complaints",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("acknowledged_at", TIME, nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_data_complaints_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "number", name=op.f("pk_data_complaints")),
+    )
+    op.create_index(op.f("ix_data_complaints_received_at"), "data_complaints", ["received_at"])
 
 
 def _create_failed_mailings() -> None:
@@ -601,6 +658,24 @@ def _create_ledger_details() -> None:
     )
 
 
+def _create_linked_subscribers() -> None:
+    op.create_table(
+        "linked_subscribers",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("other_id", sa.Uuid(), nullable=False),
+        sa.Column("other_is_newer", sa.Boolean(), nullable=False),
+        sa.Column("linked_at", TIME, nullable=False),
+        sa.Column("linked_by", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.subscriber_id"],
+            name=op.f("fk_linked_subscribers_subscriber_id"),
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "other_id", name=op.f("pk_linked_subscribers")),
+    )
+
+
 def _create_reasons() -> None:
     op.create_table(
         "reasons",
@@ -631,6 +706,25 @@ def _create_reasons() -> None:
     )
     op.create_index(op.f("ix_reasons_campaign"), "reasons", ["campaign"])
     op.create_index(op.f("ix_reasons_given_at"), "reasons", ["given_at"])
+
+
+def _create_sign_ups() -> None:
+    op.create_table(
+        "sign_ups",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("locale", sa.String(length=16), nullable=True),
+        sa.Column("wording", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("form_url", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("requested_at", TIME, nullable=False),
+        sa.Column("confirmed_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(["wording"], ["wordings.digest"], name=op.f("fk_sign_ups_wording")),
+        sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_sign_ups")),
+    )
+    op.create_index(op.f("ix_sign_ups_requested_at"), "sign_ups", ["requested_at"])
 
 
 def _create_subscriptions() -> None:

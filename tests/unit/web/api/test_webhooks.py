@@ -41,6 +41,7 @@ def test_a_webhook_is_added_and_its_secret_is_shown_once(site: Site, api: Api) -
         "last_attempt_at": None,
         "last_result": None,
         "waiting": 0,
+        "next_attempt_at": None,
         "failed": 0,
         "cursor": "0" * 16,
     }
@@ -80,9 +81,9 @@ def test_a_url_that_is_not_public_is_refused_in_the_same_words(api: Api, url: st
     answer = api.post("/webhooks", json={"url": url})
     assert_problem(answer, 422, "invalid-request")
     assert answer.json is not None
-    assert answer.json["errors"] == [
-        {"pointer": "/url", "detail": "The URL does not lead to public addresses only."}
-    ]
+    (fault,) = answer.json["errors"]
+    assert fault["pointer"] == "/url"
+    assert "WEBHOOK_PRIVATE_NETWORKS" in fault["detail"]
     assert api.get("/webhooks").json == {"webhooks": []}
 
 
@@ -139,6 +140,7 @@ def test_a_test_event_is_queued(api: Api) -> None:
     assert answer.status_code == 202
     assert answer.json is not None
     assert (answer.json["waiting"], answer.json["cursor"]) == (1, "0" * 16)
+    assert answer.json["next_attempt_at"] == "2026-11-22T14:05:00Z"
 
 
 def test_a_new_secret_is_shown_once(site: Site, api: Api) -> None:
