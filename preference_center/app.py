@@ -87,11 +87,11 @@ def create_app(
 class _App(Flask):
     """An application that logs no path, because paths contain signed links.
 
-    Flask logs an exception that a handler of errors raises.
+    Flask would log the path of a request whose error handler raises an exception.
     """
 
     def log_exception(self, exc_info: Any) -> None:
-        log_unexpected(log, "a handler of errors", exc_info[1])
+        log_unexpected(log, "an error handler", exc_info[1])
 
 
 def _new_app() -> Flask:

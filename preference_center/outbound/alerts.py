@@ -24,10 +24,10 @@ from preference_center.core import (
 from preference_center.core.consumers import ReadingKey
 from preference_center.core.unacknowledged import BATCH_SIZE, HELD_FOR
 from preference_center.core.webhooks import Webhook
+from preference_center.outbound.attempts import attempt
 from preference_center.outbound.transport import DeliveryError, Transport
 from preference_center.settings.settings import Settings
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +91,7 @@ class Alerts:
     def run(self, stop: Event) -> None:
         """Look for reasons to warn until `stop` is set."""
         while not stop.is_set():
-            try:
-                self.warn()
-            except UnavailableError as error:
-                log.warning("alerts are waiting: %s", error)
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "alerts", error)
+            attempt(self.warn, "alerts", log)
             stop.wait(_POLL_SECONDS)
 
     def warn(self) -> None:

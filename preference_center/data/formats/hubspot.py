@@ -1,20 +1,14 @@
 """HubSpot: the export of contacts, and that of unsubscribes and bounces.
 
-A column about a subscription type is true if the person opted out of it. False, or nothing, is no
-consent.
+A column about a subscription type is true if the person opted out of it. False or an empty cell
+is not consent.
 """
 
 import re
 from collections.abc import Iterator
 
 from preference_center.data.formats.base import Cells, Column, Format, Variant, names_of
-from preference_center.data.formats.meaning import (
-    FALSE,
-    TRUE,
-    Meaning,
-    Statement,
-    when_true,
-)
+from preference_center.data.formats.meaning import FALSE, TRUE, Meaning, Statement, when_true
 from preference_center.data.tabular import fold
 
 _TYPE = re.compile(r"(?:opted out of email: *|hs_email_optout_)(.+)")
@@ -30,12 +24,12 @@ def _opted_out_of(cells: Cells) -> Iterator[Statement]:
     """Yield a stop for each subscription type that a person opted out of."""
     has_portal = len(_PORTAL & {fold(name) for name in cells}) > 1
     for name, cell in cells.items():
-        found = _TYPE.fullmatch(name)
-        is_type = found is not None or (has_portal and fold(name) not in _NO_TYPES)
-        if is_type and fold(cell) in TRUE:
-            yield Statement(Meaning.UNSUBSCRIBED, (found[1] if found else name,))
-        elif found is not None and fold(cell) not in ("", *FALSE):
-            yield Statement(Meaning.UNSUBSCRIBED, (found[1],))
+        found, word = _TYPE.fullmatch(name), fold(cell)
+        if found is not None:
+            if word not in ("", *FALSE):  # An unknown word is a stop too.
+                yield Statement(Meaning.UNSUBSCRIBED, (found[1],))
+        elif has_portal and fold(name) not in _NO_TYPES and word in TRUE:
+            yield Statement(Meaning.UNSUBSCRIBED, (name,))
 
 
 def _bounce(*names: str) -> Column:

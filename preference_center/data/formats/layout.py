@@ -38,7 +38,7 @@ class Layout:
 def layout_of(
     names: tuple[str, ...], form: Format, ignored: frozenset[str] = frozenset()
 ) -> Layout:
-    """Return how a format reads columns with these names. Those in `ignored` are no suspects."""
+    """Return how a format reads columns with these names. Those in `ignored` are not suspects."""
     by_name: dict[str, tuple[str, ...]] = {}
     for name in names:
         folded = folded_name(name)
@@ -64,7 +64,7 @@ def layout_of(
 
 
 def folded_name(name: str) -> str:
-    """Return the name of a column, folded, of which a file may have several."""
+    """Return the name of a column, folded, without the number of a repeated one."""
     return fold(_REPEATED.sub("", name))
 
 
