@@ -322,7 +322,7 @@ def test_concurrent_upgrades_run_one_after_the_other(
 ) -> None:
     database = create_database("one")
     url = database.engine.url.render_as_string(hide_password=False)
-    both = Database(url, (make.SERVER_KEY,), long_statements=True), database
+    both = [Database(url, (make.SERVER_KEY,), long_statements=True) for _ in range(2)]
     migrate, met = command.upgrade, threading.Barrier(2)
     at_once: list[Any] = []
 
@@ -337,7 +337,8 @@ def test_concurrent_upgrades_run_one_after_the_other(
         list(threads.map(upgrade, both))
     assert at_once == []
     check_schema(database)
-    both[0].close()
+    for each in both:
+        each.close()
 
 
 def test_foreign_keys_are_enforced_on_sqlite_after_an_upgrade(tmp_path: Path) -> None:

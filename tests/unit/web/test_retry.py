@@ -8,6 +8,7 @@ import pytest
 from preference_center.web.retry import FIELD
 from tests.support.outage import down
 from tests.support.page import Page
+from tests.support.processes import wait_for
 from tests.support.site import ALL, THIS, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
@@ -156,6 +157,9 @@ def test_text_appended_to_a_link_is_not_repeated(site: Site) -> None:
 def test_an_unsubscribe_in_the_spool_leads_on(site_with: SiteMaker, tmp_path: Path) -> None:
     site = site_with(spool_dir=tmp_path)
     site.subscribe()
+    spool = site.services.spool
+    assert spool is not None
+    wait_for(lambda: spool.state().accepts, "a registration")
     page = site.page(link())
     with down(site.database):
         recorded = Page(site.press(page, THIS, 202), 202)
