@@ -1,22 +1,21 @@
 """How a file of another system is described. Names and words are as `tabular.fold` returns them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.formats.meaning import Meaning, Statement
+from preference_center.data.formats.meaning import Meaning, Statement, is_empty, when_true
 from preference_center.data.import_words import ENDING_WORDS
 from preference_center.data.tabular import fold, fold_letters
 
-_WORDS = re.compile(r"[\s,;|\[\]\"']+")
+_SEPARATORS = re.compile(r"[,;|\[\]\"']+")
 # A word that plainly ends consent does so, also where a format does not have it.
 _ENDING: Mapping[ImportStatus | None, Meaning] = {
     ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED_ALL,
     ImportStatus.BOUNCED: Meaning.BOUNCED,
     ImportStatus.COMPLAINED: Meaning.COMPLAINED,
 }
-_EMPTY = frozenset({"", "null", "none", "nan"})
 
 Cells = Mapping[str, str]  # By folded name of the column.
 
@@ -75,10 +74,9 @@ class Column:
         """Return what a cell means, and its unknown words."""
         meanings: list[Meaning] = []
         unknown: list[str] = []
-        for text in _WORDS.split(cell) if self.is_list else [cell.strip()]:
-            word = fold(text)
-            meaning = self.words.get(word)
-            if meaning is None and word not in _EMPTY:
+        for text in self._items(cell):
+            meaning = self.words.get(fold(text))
+            if meaning is None:
                 meaning = self.other
                 if meaning is None or self.is_reported:
                     unknown.append(text)
@@ -87,6 +85,19 @@ class Column:
             if meaning is not None:
                 meanings.append(meaning)
         return meanings, unknown
+
+    def _items(self, cell: str) -> Iterator[str]:
+        """Yield the texts in a cell that say something; a known word may have spaces."""
+        for text in _SEPARATORS.split(cell) if self.is_list else (cell,):
+            is_one = not self.is_list or fold(text) in self.words or is_empty(text)
+            for item in (text,) if is_one else text.split():
+                if not is_empty(item):
+                    yield item.strip()
+
+
+def opt_out_column(*names: str, meaning: Meaning = Meaning.UNSUBSCRIBED_ALL) -> Column:
+    """Return a column that is true if a person opted out; each text that is not false is true."""
+    return Column(names, when_true(meaning), other=meaning, is_reported=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +117,7 @@ class Format:
         consent_at: columns with the time of consent.
         reasons: columns with the reason for a stop, as text.
         by_topic: returns what a row says about single topics.
+        is_by_topic: returns True for the name of a column that only `by_topic` reads.
         skipped: a part of addresses that stand for deleted people.
         harmless: matches names of other columns that are not about opting out, although they look
             like it.
@@ -122,6 +134,7 @@ class Format:
     consent_at: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     by_topic: Callable[[Cells], Iterable[Statement]] | None = None
+    is_by_topic: Callable[[str], bool] = lambda _: False
     skipped: str = ""
     harmless: str = ""
 

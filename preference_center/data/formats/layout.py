@@ -38,7 +38,7 @@ class Layout:
 def layout_of(
     names: tuple[str, ...], form: Format, ignored: frozenset[str] = frozenset()
 ) -> Layout:
-    """Return how a format reads columns with these names. Those in `ignored` are no suspects."""
+    """Return how a format reads columns with these names; of those in `ignored`, at most emails."""
     by_name: dict[str, tuple[str, ...]] = {}
     for name in names:
         folded = folded_name(name)
@@ -49,6 +49,7 @@ def layout_of(
         for each in form.columns
         for name in each.names
         for column in by_name.get(name, ())
+        if column not in ignored
     )
     email = _email(form, by_name)
     known = {*ignored, *(name for name in names if _is_known(name, form)), email}
@@ -82,4 +83,5 @@ def _is_known(name: str, form: Format) -> bool:
     folded = folded_name(name)
     of_variants = any(folded in each.has | each.some_of for each in form.variants)
     harmless = bool(form.harmless) and re.fullmatch(form.harmless, folded) is not None
-    return harmless or of_variants or folded in form.read_columns
+    is_read = folded in form.read_columns or form.is_by_topic(name)
+    return harmless or of_variants or is_read
