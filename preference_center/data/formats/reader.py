@@ -126,6 +126,8 @@ class FormatReader:
 
     def _other(self, statement: Statement, row: Row, layout: Layout, now: datetime) -> ReadRow:
         if statement.meaning is Meaning.UNCLEAR:
+            if statement.topics:
+                raise BadRowError(f"{statement.topics[0]} cannot be read")
             raise BadRowError(
                 "this may be a bounce or a block: keep the name that the file had, or use --status"
             )

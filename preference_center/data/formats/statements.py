@@ -43,17 +43,20 @@ def read_statements(
     """Return what a row says, with regard to the options; `name` is that of its file.
 
     A stop counts whatever else the row says, and a `--status` that ends consent is one. Without a
-    stop, a row with an unknown word says nothing.
+    stop, a row with an unknown word says nothing. If a part of it cannot be read, it starts nothing.
     """
     if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
         return Said([Statement(Meaning.NOTHING)])
-    said, of_topics = Said(), _of_topics(form, cells)
+    said, of_topics = Said(), _of_topics(form, cells, rules)
     found = _of_columns(cells, layout, said)
     meanings = [_default(form, name, layout), *found]
     meanings += (each.meaning for each in of_topics if not each.topics)
     stops = _stops(meanings, rules)
     said.statements = [Statement(each, at=found.get(each, ())) for each in stops]
     said.statements += (each for each in of_topics if each.topics and each.meaning.is_stop)
+    if unclear := [each for each in of_topics if each.meaning is Meaning.UNCLEAR]:
+        said.statements = said.statements or unclear[:1]
+        return said
     if not stops and not said.unknown_words:
         said.statements += (
             replace(each, meaning=_weakened(each.meaning, rules))
@@ -78,11 +81,12 @@ def _of_columns(
     return meanings
 
 
-def _of_topics(form: Format, cells: Mapping[str, str]) -> list[Statement]:
+def _of_topics(form: Format, cells: Mapping[str, str], rules: Rules) -> list[Statement]:
     """Return what a row says about single topics; if they are too many, that all have ended."""
     if form.by_topic is None:
         return []
-    found = list(islice(form.by_topic(cells), MAX_TOPICS + 1))
+    read = {name: cell for name, cell in cells.items() if name not in rules.ignored}
+    found = list(islice(form.by_topic(read), MAX_TOPICS + 1))
     return found if len(found) <= MAX_TOPICS else [Statement(Meaning.UNSUBSCRIBED_ALL)]
 
 

@@ -239,6 +239,44 @@ def test_an_opt_out_of_one_hubspot_type_does_not_keep_another_topic_from_startin
     assert outcome.said == [f"{ADA} unsubscribed weekly-news", f"{ADA} subscribed offers"]
 
 
+@pytest.mark.parametrize("text", ["Opted out", "WAHR", "✓", "?"])
+def test_any_text_of_a_hubspot_type_that_is_not_false_is_an_opt_out(text: str) -> None:
+    portal = f"Email,Portal Bounce,Portal Unsubscribe,Weekly\n{ADA},FALSE,FALSE,{text}\n"
+    assert Outcome(portal, topics=TOPICS).said == [f"{ADA} unsubscribed weekly-news"]
+    no = portal.replace(text, "FALSCH")
+    assert Outcome(no, topics=TOPICS).said == [f"{ADA} known"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Opted out of email - Weekly", "unsubscribed weekly-news"),
+        ("Opted out of email : Weekly", "unsubscribed weekly-news"),
+        ("opted_out_of_e-mail_weekly", "unsubscribed weekly-news"),
+        ("HS Email Optout 12", "unsubscribed offers"),
+        ("hs_email_optout_99", "all *"),
+        ("Opted out of email", "all *"),
+    ],
+)
+def test_hubspot_types_are_found_by_the_letters_of_the_name(name: str, said: str) -> None:
+    content = f"Record ID,Email,Create Date,{name}\n1,{ADA},2024-01-01,true\n"
+    options = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    assert Outcome(content, **options).said[0] == f"{ADA} {said}"
+
+
+def test_a_column_that_is_no_subscription_type_can_be_ignored() -> None:
+    content = f"Email,Portal Bounce,Portal Unsubscribe,Shoe\n{ADA},FALSE,FALSE,left\n"
+    assert Outcome(content).said == [f"{ADA} all *"]
+    assert Outcome(content, ignored=frozenset({"shoe"})).said == [f"{ADA} known"]
+
+
+def test_an_own_field_beside_the_status_of_kit_can_be_ignored() -> None:
+    content = f"first_name,email,state,status,created_at,tags\nA,{ADA},Texas,active,,\n"
+    assert Outcome(content, source="kit", topic="weekly-news").unknown == {"Texas"}
+    options = {"topic": "weekly-news", "ignored": frozenset({"state"})}
+    assert Outcome(content, source="kit", **options).subscribed == {ADA}
+
+
 def test_sendgrid_blocks_stop_nobody_and_are_told_apart_by_their_name() -> None:
     header = ("status", "reason", "email", "created")
     content = csv_of(header, [{"status": "4.0.0", "email": ADA, "created": "1443651154"}])
@@ -398,12 +436,49 @@ def test_a_stop_without_a_readable_address_is_refused_once() -> None:
     assert [row.line for row in outcome.refused] == [2]
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "[1, {}]", "{", "null"])
-def test_odd_preferences_of_ses_contacts_say_nothing(text: str) -> None:
+SUBSCRIBE = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("topicPreferences", "[{'topicName': 'Weekly', 'subscriptionStatus': 'OPT_OUT'}]"),
+        ("topicPreferences", '{"topicName": "Weekly", "subscriptionStatus": "OPT_OUT"}'),
+        ("topicPreferences", '[1, {"TopicName": "Weekly", "SubscriptionStatus": "OPT_OUT"}]'),
+        ("Topic Preferences", '{"Weekly": "OPT_OUT"}'),
+        ("topicPreferences_Weekly", "OPT_OUT"),
+        ("topicPreferences: Weekly", "out"),
+    ],
+)
+def test_ses_choices_of_topics_are_read_in_any_form(name: str, choices: str) -> None:
+    content = csv_of(
+        ("emailAddress", "unsubscribeAll", name),
+        [{"emailAddress": ADA, "unsubscribeAll": "false", name: choices}],
+    )
+    outcome = Outcome(content, **SUBSCRIBE)
+    assert outcome.stopped == {ADA}
+    assert outcome.said[0] == f"{ADA} unsubscribed weekly-news"
+    starting = content.replace("OPT_OUT", "OPT_IN").replace(",out", ",OPT_IN")
+    assert not Outcome(starting, topics=TOPICS).stopped
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[1, {}]", "{", "OPT_OUT", '{"Weekly": 1}', '[{"topicName": "Weekly"}]']
+)
+def test_unreadable_choices_of_ses_contacts_are_refused(text: str) -> None:
     row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
-    outcome = Outcome(csv_of(tuple(row), [row]), topic="weekly-news")
-    assert not outcome.stopped
-    assert not outcome.subscribed
+    outcome = Outcome(csv_of(tuple(row), [row]), **SUBSCRIBE)
+    assert outcome.said == []
+    assert [each.why for each in outcome.refused] == ["the choice of topics cannot be read"]
+    left = {**row, "unsubscribeAll": "true"}
+    outcome = Outcome(csv_of(tuple(left), [left]), **SUBSCRIBE)
+    assert (outcome.said, outcome.refused) == ([f"{ADA} all *"], [])
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "N/A"])
+def test_ses_contacts_may_have_chosen_nothing(text: str) -> None:
+    row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
+    assert Outcome(csv_of(tuple(row), [row]), topic="weekly-news").said == [f"{ADA} known"]
 
 
 def test_a_row_with_very_many_topics_ends_every_topic() -> None:
