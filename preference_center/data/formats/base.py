@@ -30,8 +30,10 @@ class Variant:
         lacks: columns that are not.
         meaning: what a row means whose cells say nothing.
         reads_rest: True if all other columns are topics.
+        is_exact: True if it has no other columns.
         is_certain: False if other systems' files have such columns too. Such a file is read only
-            if its format is named.
+            if its format is named. A variant is certain only if no other system has these columns,
+            or if it is exact.
     """
 
     has: frozenset[str]
@@ -40,12 +42,14 @@ class Variant:
     lacks: frozenset[str] = frozenset()
     meaning: Meaning = Meaning.UNSTATED
     reads_rest: bool = False
+    is_exact: bool = False
     is_certain: bool = True
 
     def matches(self, names: frozenset[str]) -> bool:
         """Return True if a file with columns of these names is one of these."""
         enough = len(self.some_of & names) >= self.at_least
-        return self.has <= names and enough and not self.lacks & names
+        has_others = self.is_exact and not names <= self.has | self.some_of
+        return self.has <= names and enough and not self.lacks & names and not has_others
 
 
 @dataclass(frozen=True)

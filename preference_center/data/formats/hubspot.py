@@ -19,7 +19,9 @@ from preference_center.data.formats.meaning import FALSE, Meaning, Statement, is
 from preference_center.data.tabular import fold
 
 # The beginning of the name of a column about a type, by its letters.
-_TYPE = re.compile(r"(?:opted#out#of#e#mail|hs#e#mail#opt#out)#(.*)".replace("#", r"[\W_]*"), re.S)
+_TYPE = re.compile(
+    r"(?:opted#out#of#e#mail|hs#e#mail#opt#out)#(.*)".replace("#", r"[\W_]*"), re.DOTALL
+)
 _PORTAL = names_of("Portal Bounce", "Portal Unsubscribe", "Portal Spam Report", "Global Bounce")
 # Columns of the export of unsubscribes that are not subscription types.
 _NO_TYPES = _PORTAL | names_of(

@@ -21,7 +21,7 @@ HEADERLESS = ("emailAddress", "reason")
 REASONS = {"bounce": Meaning.BOUNCED, "complaint": Meaning.COMPLAINED}
 
 # A column for all topics, or for one, by the letters of its name.
-_PREFERENCES = re.compile(r"topic[\W_]*preferences?[\W_]*(.*)", re.S)
+_PREFERENCES = re.compile(r"topic[\W_]*preferences?[\W_]*(.*)", re.DOTALL)
 _UNREADABLE = Statement(Meaning.UNCLEAR, ("the choice of topics",))
 
 
@@ -76,13 +76,16 @@ def _of_object(one: dict[str, Any]) -> Iterator[Statement]:
         yield _choice(str(topic), choice) if is_readable else _UNREADABLE
 
 
+_DETAILS = names_of("LastUpdateTime", "LastUpdatedTimestamp", "Attributes")
+
 SES = Format(
     name="ses",
     title="Amazon SES",
     variants=(
-        Variant(names_of("emailAddress", "reason")),
+        Variant(names_of("emailAddress", "reason"), _DETAILS, is_exact=True),
         Variant(names_of("emailAddress", "unsubscribeAll")),
         Variant(names_of("emailAddress", "topicPreferences")),
+        Variant(names_of("emailAddress", "reason"), is_certain=False),
     ),
     emails=("emailaddress",),
     columns=(

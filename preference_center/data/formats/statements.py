@@ -43,7 +43,8 @@ def read_statements(
     """Return what a row says, with regard to the options; `name` is that of its file.
 
     A stop counts whatever else the row says, and a `--status` that ends consent is one. Without a
-    stop, a row with an unknown word says nothing. If a part of it cannot be read, it starts nothing.
+    stop, a row with an unknown word says nothing. A row of which a part cannot be read starts
+    nothing.
     """
     if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
         return Said([Statement(Meaning.NOTHING)])

@@ -161,7 +161,7 @@ def test_an_unknown_status_is_refused_by_name_unless_the_row_has_a_stop() -> Non
         {"email": ADA, "status": "lurking"},
         {"email": BEN, "status": "lurking", "unsubscribed_at": "2023-03-24 10:23:10 UTC"},
     ]
-    outcome = Outcome(csv_of(header, rows), topic="weekly-news")
+    outcome = Outcome(csv_of(header, rows), source="beehiiv", topic="weekly-news")
     assert outcome.said == [f"{BEN} unsubscribed weekly-news"]
     assert [row.why for row in outcome.refused] == ["status has an unknown word"]
     assert outcome.unknown == {"lurking"}
@@ -280,14 +280,14 @@ def test_an_own_field_beside_the_status_of_kit_can_be_ignored() -> None:
 def test_sendgrid_blocks_stop_nobody_and_are_told_apart_by_their_name() -> None:
     header = ("status", "reason", "email", "created")
     content = csv_of(header, [{"status": "4.0.0", "email": ADA, "created": "1443651154"}])
-    blocks = Outcome(content, "suppression_blocks.csv")
+    blocks = Outcome(content, "suppression_blocks.csv", "sendgrid")
     assert (blocks.said, blocks.skipped) == ([], 1)
-    assert Outcome(content, "suppression_bounces.csv").said == [f"{ADA} bounced *"]
-    unclear = Outcome(content, "download.csv")
+    assert Outcome(content, "suppression_bounces.csv", "sendgrid").said == [f"{ADA} bounced *"]
+    unclear = Outcome(content, "download.csv", "sendgrid")
     assert (unclear.said, len(unclear.refused)) == ([], 1)
     assert "may be a bounce or a block" in unclear.refused[0].why
     status = ImportStatus.BOUNCED
-    assert Outcome(content, "download.csv", status=status).said == [f"{ADA} bounced *"]
+    assert Outcome(content, "x.csv", "sendgrid", status=status).said == [f"{ADA} bounced *"]
 
 
 @pytest.mark.parametrize(
