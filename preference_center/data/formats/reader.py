@@ -34,6 +34,7 @@ _STATUS_OF = {
     Meaning.SUBSCRIBED: ImportStatus.SUBSCRIBED,
     Meaning.UNCONFIRMED: ImportStatus.UNCONFIRMED,
 }
+_UNCLEAR_ADDRESS = "it is unclear which column holds the address"
 _MAX_REASON = 200  # characters of a reason that are kept
 
 
@@ -94,20 +95,36 @@ class FormatReader:
             if statement.meaning is Meaning.NOTHING:
                 read.skipped = Meaning.NOTHING
                 continue
-            if layout.email is None:
-                raise BadRowError("it is unclear which column holds the address")
+            if not layout.emails:
+                raise BadRowError(_UNCLEAR_ADDRESS)
             make = self._stop if stops else self._other
             _add(read, make(statement, row, layout, now))
         return read
 
     def _stop(self, statement: Statement, row: Row, layout: Layout, now: datetime) -> ReadRow:
         topic = self._topic(statement)
-        values = self._email(row, layout) | self._stop_values(statement, topic, row, layout, now)
-        warnings = [*row.problems, *cell_problems(row)]
-        read = read_stop(Cells(values, now, lenient=True, warnings=warnings), self._plain)
+        values = self._stop_values(statement, topic, row, layout, now)
+        cells = Cells(values, now, lenient=True, warnings=[*row.problems, *cell_problems(row)])
+        read = self._stop_each(layout.addresses(row.cells) or [""], cells)
         if statement.topics and not topic:
             read.unmapped_topics.append(statement.topics[0][:MAX_WORD])
             read.warnings.append("its topic is not mapped: unsubscribed from every topic")
+        return read
+
+    def _stop_each(self, emails: list[str], cells: Cells) -> ReadRow:
+        """Return the stop of each address that can be read; raise BadRowError if none can be."""
+        read, errors = ReadRow(warnings=cells.warnings), []
+        for email in emails:
+            each = replace(cells, values={"email": email, **cells.values}, warnings=[])
+            try:
+                _add(read, read_stop(each, self._plain))
+            except BadRowError as error:
+                errors.append(error)
+        if not read.records:
+            raise errors[0]
+        read.warnings += map(str, errors)
+        if len(emails) > 1:
+            read.warnings.append(f"the row has {len(emails)} addresses: each is unsubscribed")
         return read
 
     def _stop_values(
@@ -155,7 +172,11 @@ class FormatReader:
         return read_start(cells, self._plain)
 
     def _email(self, row: Row, layout: Layout) -> dict[str, str]:
-        return {"email": row.cells[layout.email] if layout.email is not None else ""}
+        """Return the one address of a row, or raise BadRowError."""
+        emails = layout.addresses(row.cells)
+        if len(emails) > 1 and not layout.is_ordered:
+            raise BadRowError(_UNCLEAR_ADDRESS)
+        return {"email": emails[0] if emails else ""}
 
     def _topic(self, statement: Statement) -> str:
         """Return the slug of the topic that a statement is about, or ""."""

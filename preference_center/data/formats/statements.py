@@ -46,7 +46,7 @@ def read_statements(
     stop, a row with an unknown word says nothing. A row of which a part cannot be read starts
     nothing.
     """
-    if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
+    if form.skipped and any(form.skipped in each.lower() for each in layout.addresses(cells)):
         return Said([Statement(Meaning.NOTHING)])
     said, of_topics = Said(), _of_topics(form, cells, rules)
     found = _of_columns(cells, layout, said)

@@ -89,6 +89,34 @@ def test_mailchimp_files_may_name_the_address_in_any_language() -> None:
     assert Outcome(content).said == [f"{ADA} bounced *"]
 
 
+@pytest.mark.parametrize("second", ["E-Mail", "Email Address", "E-Mail-Adresse"])
+def test_a_stop_is_about_every_address_of_a_row(second: str) -> None:
+    header = f"Email Address,{second},MEMBER_RATING,LEID,EUID,UNSUB_TIME\n"
+    only_second = Outcome(f"{header},{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert (only_second.stopped, only_second.refused) == ({ADA}, [])
+    both = Outcome(f"{header}{BEN},{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert both.stopped == {ADA, BEN}
+    assert "the row has 2 addresses: each is unsubscribed" in both.warnings
+    faulty = Outcome(f"{header}ben at x@,{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert faulty.stopped == {ADA}
+    assert any("the email cannot be used" in each for each in faulty.warnings)
+
+
+def test_a_start_is_about_the_first_address_of_a_row() -> None:
+    header = "Email Address,E-Mail,MEMBER_RATING,LEID,EUID,LAST_CHANGED\n"
+    for row, email in ((f",{ADA},2,1,2,", ADA), (f"{BEN},{ADA},2,1,2,", BEN)):
+        outcome = Outcome(f"{header}{row}\n", "subscribed_1.csv", topic="weekly-news")
+        assert outcome.said == [f"{email} subscribed weekly-news"]
+
+
+def test_a_start_is_refused_if_it_is_unclear_which_address_it_is_about() -> None:
+    content = f"Adresse e-mail,Courriel,MEMBER_RATING,LEID,EUID\n{ADA},{BEN},2,1,2\n"
+    outcome = Outcome(content, "subscribed_1.csv", topic="weekly-news")
+    assert outcome.said == []
+    assert [row.why for row in outcome.refused] == ["it is unclear which column holds the address"]
+    assert Outcome(content, "unsubscribed_1.csv", topic="weekly-news").stopped == {ADA, BEN}
+
+
 def test_a_merge_field_that_may_be_about_opting_out_must_be_ignored_explicitly() -> None:
     header = ("Email Address", "Newsletter", "MEMBER_RATING", "OPTIN_TIME", "LEID", "EUID")
     content = csv_of(header, [{"Email Address": ADA, "Newsletter": "no"}])
