@@ -72,8 +72,10 @@ def _of_object(one: dict[str, Any]) -> Iterator[Statement]:
     else:
         pairs = list(one.items())
     for topic, choice in pairs:
-        is_readable = isinstance(choice, str) and not is_empty(choice)
-        yield _choice(str(topic), choice) if is_readable else _UNREADABLE
+        if isinstance(choice, str) and not is_empty(choice):
+            yield _choice(str(topic), choice)
+        else:
+            yield _UNREADABLE
 
 
 _DETAILS = names_of("LastUpdateTime", "LastUpdatedTimestamp", "Attributes")

@@ -1,7 +1,9 @@
 """The traps of each format."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -100,6 +102,11 @@ def test_a_stop_is_about_every_address_of_a_row(second: str) -> None:
     faulty = Outcome(f"{header}ben at x@,{ADA},2,1,2,2022-01-01 00:00:00\n")
     assert faulty.stopped == {ADA}
     assert any("the email cannot be used" in each for each in faulty.warnings)
+
+
+def test_an_address_in_a_column_that_is_ignored_is_not_stopped() -> None:
+    content = f"Email Address,E-Mail,MEMBER_RATING,LEID,EUID,UNSUB_TIME\n{BEN},{ADA},2,1,2,x\n"
+    assert Outcome(content, ignored=frozenset({"e-mail"})).stopped == {BEN}
 
 
 def test_a_start_is_about_the_first_address_of_a_row() -> None:
@@ -288,7 +295,7 @@ def test_any_text_of_a_hubspot_type_that_is_not_false_is_an_opt_out(text: str) -
 )
 def test_hubspot_types_are_found_by_the_letters_of_the_name(name: str, said: str) -> None:
     content = f"Record ID,Email,Create Date,{name}\n1,{ADA},2024-01-01,true\n"
-    options = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    options: Any = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
     assert Outcome(content, **options).said[0] == f"{ADA} {said}"
 
 
@@ -301,7 +308,7 @@ def test_a_column_that_is_no_subscription_type_can_be_ignored() -> None:
 def test_an_own_field_beside_the_status_of_kit_can_be_ignored() -> None:
     content = f"first_name,email,state,status,created_at,tags\nA,{ADA},Texas,active,,\n"
     assert Outcome(content, source="kit", topic="weekly-news").unknown == {"Texas"}
-    options = {"topic": "weekly-news", "ignored": frozenset({"state"})}
+    options: Any = {"topic": "weekly-news", "ignored": frozenset({"state"})}
     assert Outcome(content, source="kit", **options).subscribed == {ADA}
 
 
@@ -464,7 +471,11 @@ def test_a_stop_without_a_readable_address_is_refused_once() -> None:
     assert [row.line for row in outcome.refused] == [2]
 
 
-SUBSCRIBE = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+SUBSCRIBE: Mapping[str, Any] = {
+    "topics": TOPICS,
+    "topic": "weekly-news",
+    "status": ImportStatus.SUBSCRIBED,
+}
 
 
 @pytest.mark.parametrize(

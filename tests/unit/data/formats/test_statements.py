@@ -55,6 +55,6 @@ def test_no_words_are_stronger_than_a_status_that_ends_consent(
 
 def test_a_bounce_of_the_option_is_added_to_an_unsubscribe_from_one_topic() -> None:
     content = "email,group_id,group_name,created_at\np@example.org,7,,\n"
-    options = {"topics": {"7": "weekly-news"}, "status": ImportStatus.BOUNCED}
+    options: Any = {"topics": {"7": "weekly-news"}, "status": ImportStatus.BOUNCED}
     said = Outcome(content, source="sendgrid", **options).said
     assert said == ["p@example.org bounced *", "p@example.org unsubscribed weekly-news"]
