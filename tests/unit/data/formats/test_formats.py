@@ -526,6 +526,12 @@ def test_a_row_with_very_many_topics_ends_every_topic() -> None:
     assert outcome.said == [f"{ADA} all *"]
 
 
+def test_a_name_of_a_column_of_a_workbook_may_have_separators() -> None:
+    header = ["email", "topic", "status", "Tags; all; of; them; too"]
+    sheet = [header, [ADA, "weekly-news", "unsubscribed", "a;b"]]
+    assert Outcome(workbook({"People": sheet})).said == [f"{ADA} unsubscribed weekly-news"]
+
+
 def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:
     with pytest.raises(FileRefusedError) as error:
         Outcome("Shoe,Mail address,Wants it\n1,ada@example.org,no\n")
