@@ -74,7 +74,12 @@ def layout_of(
 
 def folded_name(name: str) -> str:
     """Return the name of a column, folded, of which a file may have several."""
-    return fold(_REPEATED.sub("", name))
+    return fold(unrepeated(name))
+
+
+def unrepeated(name: str) -> str:
+    """Return the name that a column has in the file, of which there may be several."""
+    return _REPEATED.sub("", name)
 
 
 def _emails(form: Format, by_name: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:

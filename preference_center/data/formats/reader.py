@@ -7,7 +7,7 @@ from typing import Protocol
 
 from preference_center.core.vocab import ImportStatus, Scope
 from preference_center.data.formats.base import Format
-from preference_center.data.formats.layout import Layout, layout_of
+from preference_center.data.formats.layout import Layout, layout_of, unrepeated
 from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.formats.statements import read_statements
 from preference_center.data.formats.times import read_moment
@@ -34,6 +34,7 @@ _STATUS_OF = {
     Meaning.SUBSCRIBED: ImportStatus.SUBSCRIBED,
     Meaning.UNCONFIRMED: ImportStatus.UNCONFIRMED,
 }
+_STARTS = (Meaning.SUBSCRIBED, Meaning.UNCONFIRMED)
 _UNCLEAR_ADDRESS = "it is unclear which column holds the address"
 _MAX_REASON = 200  # characters of a reason that are kept
 
@@ -91,9 +92,12 @@ class FormatReader:
             column, word = said.unknown_words[0]
             raise UnknownWordError(f"{column} has an unknown word", column, word)
         read = ReadRow(unknown_words=said.unknown_words if stops else [])
+        ended = {self._topic(each) for each in said.parts(stops=True)}  # "" is every topic.
         for statement in said.parts(stops=stops):
             if statement.meaning is Meaning.NOTHING:
                 read.skipped = Meaning.NOTHING
+                continue
+            if statement.meaning in _STARTS and ended & {"", self._topic(statement)}:
                 continue
             if not layout.emails:
                 raise BadRowError(_UNCLEAR_ADDRESS)
@@ -182,8 +186,9 @@ class FormatReader:
         """Return the slug of the topic that a statement is about, or ""."""
         if not statement.topics:
             return self.rules.topic or ""
-        names = (name.strip().lower() for name in statement.topics)
-        return next((self.rules.topics[name] for name in names if name in self.rules.topics), "")
+        names = (each for name in statement.topics for each in (name, unrepeated(name)))
+        found = (self.rules.topics.get(name.strip().lower()) for name in names)
+        return next(filter(None, found), "")
 
     @property
     def _plain(self) -> Rules:

@@ -299,6 +299,20 @@ def test_hubspot_types_are_found_by_the_letters_of_the_name(name: str, said: str
     assert Outcome(content, **options).said[0] == f"{ADA} {said}"
 
 
+@pytest.mark.parametrize("name", ["Weekly", "99"])
+def test_a_row_does_not_start_a_topic_that_it_ends(name: str) -> None:
+    content = f"Record ID,Email,Create Date,Opted out of email: {name}\n1,{ADA},2024-01-01,true\n"
+    options: Any = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    outcome = Outcome(content, **options)
+    assert (outcome.stopped, outcome.subscribed, outcome.refused) == ({ADA}, set(), [])
+
+
+def test_a_type_that_is_twice_in_a_file_is_one_topic() -> None:
+    name = "Opted out of email: Weekly"
+    content = f"Record ID,Email,Create Date,{name},{name}\n1,{ADA},2024-01-01,,true\n"
+    assert Outcome(content, topics=TOPICS).said == [f"{ADA} unsubscribed weekly-news"]
+
+
 def test_a_column_that_is_no_subscription_type_can_be_ignored() -> None:
     content = f"Email,Portal Bounce,Portal Unsubscribe,Shoe\n{ADA},FALSE,FALSE,left\n"
     assert Outcome(content).said == [f"{ADA} all *"]
