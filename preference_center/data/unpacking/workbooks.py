@@ -51,13 +51,6 @@ def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]
     return [sheet for sheet in sheets if sheet.name in filled]
 
 
-def _cell(text: str) -> str:
-    """Return a cell as CSV. One with another separator is quoted, so that none is guessed."""
-    cell = csv_cell(escape_formula(text))
-    is_bare = not cell.startswith('"') and any(each in cell for each in ";\t|")
-    return f'"{cell}"' if is_bare else cell
-
-
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     """Yield what the reader prints: a line for each sheet and each of its rows."""
     # Only the name of a module of ours is passed.
@@ -77,3 +70,10 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             "the workbook cannot be read: it is damaged, protected by a password, or too large. "
             "Save it as CSV UTF-8 and import that"
         )
+
+
+def _cell(text: str) -> str:
+    """Return a cell as CSV. One with another separator is quoted, so that none is guessed."""
+    cell = csv_cell(escape_formula(text))
+    is_bare = not cell.startswith('"') and any(each in cell for each in ";\t|")
+    return f'"{cell}"' if is_bare else cell
