@@ -22,12 +22,15 @@ MAX_NAMED = 5  # parts of a file that a note names
 
 @dataclass(frozen=True)
 class Choice:
-    """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
+    """How a file is to be read.
 
-    `file_format` is `csv` or `jsonl`, or None if the file decides.
+    Attributes:
+        format_name: one of `registry.NAMES`.
+        file_format: `csv` or `jsonl`, or None if the file decides.
+        max_unpacked: the size in bytes up to which the file is unpacked.
     """
 
-    name: str = registry.PLAIN
+    format_name: str = registry.PLAIN
     file_format: str | None = None
     max_unpacked: int = MAX_UNPACKED
 
@@ -38,7 +41,7 @@ class ImportFile:
 
     Attributes:
         rows: its rows.
-        notes: what to tell before they are imported, as sentences.
+        notes: what to print before they are imported, as sentences.
         headers: the bytes before the first row of each part, by its name; "" for the only one.
         form: the other system's format, or None.
     """
@@ -50,7 +53,7 @@ class ImportFile:
 
     @property
     def passes(self) -> "Passes | None":
-        """Return the rows if they are read twice, from files that are not the one given."""
+        """Return the rows if they are read twice, from temporary files, else None."""
         return self.rows if isinstance(self.rows, Passes) else None
 
     @property
@@ -65,11 +68,11 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
     Raises:
         FileRefusedError: the file cannot be unpacked, is in another format, or could be misread.
     """
-    if choice.name == registry.PLAIN and (choice.file_format or is_simple(file)):
+    if choice.format_name == registry.PLAIN and (choice.file_format or is_simple(file)):
         return _open_plain(file, choice, rules)
     unpacked = unpack(file, stack, choice.max_unpacked)
     tables, empty = tables_of(unpacked)
-    form, read = recognised(tables, choice.name, rules)
+    form, read = recognised(tables, choice.format_name, rules)
     if form is None:
         read = _checked(read, rules)
     elif rules.columns or rules.words:

@@ -25,10 +25,10 @@ class Variant:
     """One set of columns that files of a system have.
 
     Attributes:
-        has: columns that all are in the file.
-        some_of: columns of which at least `at_least` are.
-        lacks: columns that are not.
-        meaning: what a row means whose cells say nothing.
+        has: columns that are all in the file.
+        some_of: columns of which at least `at_least` are in the file.
+        lacks: columns that are not in the file.
+        meaning: what a row means if its cells say nothing.
         reads_rest: True if all other columns are topics.
         is_exact: True if it has no other columns.
         is_certain: False if other systems' files have such columns too. Such a file is read only
@@ -46,7 +46,7 @@ class Variant:
     is_certain: bool = True
 
     def matches(self, names: frozenset[str]) -> bool:
-        """Return True if a file with columns of these names is one of these."""
+        """Return True if a file with columns of these names is of this variant."""
         enough = len(self.some_of & names) >= self.at_least
         has_others = self.is_exact and not names <= self.has | self.some_of
         return self.has <= names and enough and not self.lacks & names and not has_others
@@ -114,7 +114,7 @@ class Format:
         variants: the sets of columns by which its files are recognised; the first that matches
             counts.
         blind_spots: what its files do not say, as sentences.
-        emails: names of the column with the address, in this order.
+        emails: names of the column with the address; the first that a file has counts.
         columns: the columns that say who gets email.
         names: what the name of a file says about its rows, where the columns do not.
         stopped_at: columns with the time of a stop.
@@ -122,9 +122,9 @@ class Format:
         reasons: columns with the reason for a stop, as text.
         by_topic: returns what a row says about single topics.
         is_by_topic: returns True for the name of a column that only `by_topic` reads.
-        skipped: a part of addresses that stand for deleted people.
-        harmless: matches names of other columns that are not about opting out, although they look
-            like it.
+        skipped: a text in addresses that stand for deleted people.
+        harmless: a regular expression. It matches the names of other columns that are not about
+            opting out, although they look like it.
     """
 
     name: str

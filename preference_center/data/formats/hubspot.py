@@ -1,7 +1,7 @@
 """HubSpot: the export of contacts, and that of unsubscribes and bounces.
 
-A column about a subscription type is true if the person opted out of it. False, or nothing, is no
-consent.
+A column about a subscription type is true if the person opted out of it. False or an empty cell
+is not consent.
 """
 
 import re

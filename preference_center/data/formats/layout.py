@@ -73,12 +73,12 @@ def layout_of(
 
 
 def folded_name(name: str) -> str:
-    """Return the name of a column, folded, of which a file may have several."""
+    """Return the name of a column, folded, without the number of a repeated one."""
     return fold(unrepeated(name))
 
 
 def unrepeated(name: str) -> str:
-    """Return the name that a column has in the file, of which there may be several."""
+    """Return the name of a column without the number of a repeated one."""
     return _REPEATED.sub("", name)
 
 

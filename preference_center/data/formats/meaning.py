@@ -36,9 +36,9 @@ _STOPS = frozenset(
 class Statement:
     """One thing that a row says.
 
-    `topics` are the names that their system has for the topic, of which one may be mapped to ours;
-    none if it is about the list of the file, or about everything. `at` are the columns with the
-    time of a stop.
+    `topics` are the names of one topic in the other system, of which one may be mapped to a topic
+    here. It is empty if the statement is about the list of the file, or about everything. `at` are
+    the columns with the time of a stop.
     """
 
     meaning: Meaning

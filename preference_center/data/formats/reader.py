@@ -14,9 +14,8 @@ from preference_center.data.formats.times import read_moment
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_cells import MAX_WORD, Cells, UnknownWordError
 from preference_center.data.import_columns import Columns, match
-from preference_center.data.import_records import AddressRecord, Rules
+from preference_center.data.import_records import AddressRecord, ReadRow, Rules
 from preference_center.data.import_rows import (
-    ReadRow,
     cell_problems,
     is_stop,
     read_mailable,
@@ -209,7 +208,7 @@ def _time(text: str, now: datetime) -> str:
 
 
 def _add(read: ReadRow, more: ReadRow) -> None:
-    """Add what a row also says."""
+    """Add what one more statement of a row says."""
     read.records += more.records
     read.aliases += more.aliases
     read.warnings += (each for each in more.warnings if each not in read.warnings)

@@ -11,6 +11,7 @@ from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.import_records import Rules
 
 MAX_TOPICS = 1000  # A row with more of them ends every topic.
+# Of several meanings that are no stops, the first in this order counts.
 _IN_DOUBT = (
     *(Meaning.NOTHING, Meaning.UNCLEAR, Meaning.KNOWN),
     *(Meaning.UNCONFIRMED, Meaning.LISTED, Meaning.SUBSCRIBED),
@@ -40,7 +41,7 @@ class Said:
 def read_statements(
     form: Format, name: str, cells: Mapping[str, str], layout: Layout, rules: Rules
 ) -> Said:
-    """Return what a row says, with regard to the options; `name` is that of its file.
+    """Return what a row says, given the options; `name` is that of its file.
 
     A stop counts whatever else the row says, and a `--status` that ends consent is one. Without a
     stop, a row with an unknown word says nothing. A row of which a part cannot be read starts
@@ -73,7 +74,7 @@ def read_statements(
 def _of_columns(
     cells: Mapping[str, str], layout: Layout, said: Said
 ) -> dict[Meaning, tuple[str, ...]]:
-    """Return what single columns say, and where its time is; add unknown words to `said`."""
+    """Return what the columns say, with the columns of its time; add unknown words to `said`."""
     meanings: dict[Meaning, tuple[str, ...]] = {}
     for name, column in layout.stating:
         found, words = column.read(cells[name])
@@ -83,7 +84,7 @@ def _of_columns(
 
 
 def _of_topics(form: Format, cells: Mapping[str, str], rules: Rules) -> list[Statement]:
-    """Return what a row says about single topics; if they are too many, that all have ended."""
+    """Return what a row says about single topics. Too many of them are a stop of every topic."""
     if form.by_topic is None:
         return []
     read = {name: cell for name, cell in cells.items() if name not in rules.ignored}

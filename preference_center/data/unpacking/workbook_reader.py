@@ -1,4 +1,4 @@
-"""Print the cells of the workbook on standard input as JSON. A program of its own.
+"""A program that prints the cells of the workbook on standard input as JSON.
 
 It prints a line with an object for each sheet, and after it a line with a list for each row.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 _MAX_MEMORY = 1_073_741_824  # bytes of address space
-_MAX_TIME = 120  # seconds of a processor
+_MAX_TIME = 120  # seconds of CPU time
 
 
 def main() -> None:

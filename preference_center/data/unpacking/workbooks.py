@@ -1,8 +1,8 @@
 """Turn the sheets of an Excel workbook (XLSX) into CSV.
 
-The library that reads workbooks holds a whole sheet in memory, a cell of it for every place
-between the first and the last cell, and ends the process if there is not enough. A workbook of five
-kilobytes can ask for 500 GB. So it runs in a process of its own with a limit on its memory.
+The library that reads workbooks holds a whole sheet in memory, empty cells included, and ends the
+process if there is not enough. A workbook of five kilobytes can ask for 500 GB. So the library runs
+in a process of its own with a limit on its memory.
 """
 
 import json
