@@ -93,8 +93,8 @@ FILES: Mapping[str, Mapping[str, str | bytes]] = {
             separator=";",
         ),
         "left.csv": table(
-            "CONTACT ID,EMAIL,LASTNAME,ADDED_TIME,MODIFIED_TIME",
-            f"2,{BEN},M,12-04-2022,13-04-2022",
+            "CONTACT ID,EMAIL,LASTNAME,ADDED_TIME,MODIFIED_TIME,_SUBSCRIBED,_BLOCKLISTED",
+            f"3,{CEM},M,12-04-2022,13-04-2022,email_marketing,",
             separator=";",
         ),
     },
@@ -182,7 +182,7 @@ FILES: Mapping[str, Mapping[str, str | bytes]] = {
 }
 
 
-OF_TWO = ("Ghost", "Substack", "Brevo", "beehiiv", "Kit", "Any other system")  # without CEM
+OF_TWO = ("Ghost", "Substack", "beehiiv", "Kit", "Any other system")  # without CEM
 
 
 def sections() -> Iterator[tuple[str, list[list[str]]]]:

@@ -15,11 +15,10 @@ KLAVIYO = Format(
         Column(
             ("emailsuppressions",),
             {
-                "hardbounce": Meaning.BOUNCED,
-                "invalidemail": Meaning.BOUNCED,
-                "spamcomplaint": Meaning.COMPLAINED,
-                "unsubscribe": Meaning.UNSUBSCRIBED_ALL,
-                "unsubscribed": Meaning.UNSUBSCRIBED_ALL,
+                **dict.fromkeys(("hardbounce", "hardbounced", "invalidemail"), Meaning.BOUNCED),
+                **dict.fromkeys(("bounce", "bounced"), Meaning.BOUNCED),
+                **dict.fromkeys(("spamcomplaint", "complaint", "spam"), Meaning.COMPLAINED),
+                **dict.fromkeys(("unsubscribe", "unsubscribed"), Meaning.UNSUBSCRIBED_ALL),
                 "usersuppressed": Meaning.UNSUBSCRIBED_ALL,
             },
             other=Meaning.UNSUBSCRIBED_ALL,
