@@ -35,9 +35,9 @@ from preference_center.web.subscriber import (
     account,
     confirm,
     leave,
-    new_link,
     preferences,
     receipts,
+    sign_up,
 )
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ _BLUEPRINTS = (
     health.blueprint,
     provider_webhooks.blueprint,
     leave.blueprint,
-    new_link.blueprint,
     one_click.blueprint,
     preferences.blueprint,
     receipts.blueprint,
+    sign_up.blueprint,
 )
 
 
@@ -87,11 +87,11 @@ def create_app(
 class _App(Flask):
     """An application that logs no path, because paths contain signed links.
 
-    Flask logs an exception that a handler of errors raises.
+    Flask would log the path of a request whose error handler raises an exception.
     """
 
     def log_exception(self, exc_info: Any) -> None:
-        log_unexpected(log, "a handler of errors", exc_info[1])
+        log_unexpected(log, "an error handler", exc_info[1])
 
 
 def _new_app() -> Flask:

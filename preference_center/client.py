@@ -8,7 +8,7 @@
     client.export("suppressions", "suppressions.csv")
     client.import_file("bounced.csv", status="bounced")
 
-Copy this file to a machine that has nothing else of Preference Center, if you like.
+This file can be copied to a machine without the rest of Preference Center.
 """
 
 import gzip
@@ -104,7 +104,7 @@ class Client:
         return self._ask_about_each(people, query)
 
     def transactional(self, people: Iterable[str | Line]) -> Iterator[dict[str, Any]]:
-        """Return the answers about an email that people need, like a receipt, as `audience`."""
+        """Return the answers for an email that people need, like a receipt, as `audience` does."""
         return self._ask_about_each(people, {"kind": "transactional"})
 
     def release(self, people: Iterable[str | Line], *, topic: str, campaign: str) -> Released:

@@ -20,8 +20,9 @@ def erasures() -> None:
     """List erasures that are not acknowledged yet.
 
     The address of an erased subscriber is held, encrypted, until all webhooks and readers
-    of the feed have acknowledged the erasure, for 7 days at most. One that some have missed
-    is listed for 90 days: delete there what is kept about the subscriber with this id.
+    of the feed have acknowledged the erasure, for 7 days at most. An erasure that a program
+    has missed is listed for 90 days: delete in that program what it keeps about the
+    subscriber with this id.
     """
     is_empty = True
     with opened_database() as (_, database), database.reading() as session:

@@ -25,7 +25,7 @@ _Advance = Callable[[int], object]
 
 @dataclass(frozen=True)
 class ExportJob:
-    """What to export, begun at `began_at`, and to where; `system` is a name of `SYSTEMS`."""
+    """What to export, when it began, and where to; `system` is a name of `SYSTEMS`."""
 
     kind: exports.Kind
     selected: exports.Filter
@@ -50,7 +50,7 @@ class ExportJob:
             self._check_system()
 
     def write(self, session: Session, addresses: AddressList | None, advance: _Advance) -> bool:
-        """Write the file or the folder; return False if anybody was left out."""
+        """Write the file or the folder; return False if a person was left out."""
         if self.system is not None:
             return self._write_folder(session, addresses, advance)
         with opened_binary_output(self.output) as file:
@@ -108,7 +108,7 @@ def _show_left_out(counts: Counts) -> None:
 def read_list(
     file: BinaryIO, identity_key: str, on_refused: Callable[[RefusedRow], None]
 ) -> Iterator[AddressList]:
-    """Yield the addresses of a CSV with a column `email`."""
+    """Yield the addresses of a CSV with a column `email`; raise FileRefusedError without one."""
     rows = read_people(file)
     if "email" not in rows.columns:
         raise FileRefusedError("no column of the list is named email: its first line must name one")

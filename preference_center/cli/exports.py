@@ -42,8 +42,10 @@ from preference_center.util.clock import utc_now
 @click.option("--campaign", help="Only this campaign.")
 @click.option("--changed-since", "since", type=Time(), help="Changed at this time or later.")
 @click.option("--until", type=Time(), help="Changed before this time.")
-@click.option("--match", type=click.File("rb"), help="A CSV with addresses, to name more people.")
-@click.option("--for", "system", type=click.Choice(list(SYSTEMS)), help="What this system imports.")
+@click.option("--match", type=click.File("rb"), help="Take missing addresses from this CSV.")
+@click.option(
+    "--for", "system", type=click.Choice(list(SYSTEMS)), help="Write what this system imports."
+)
 def export(
     what: str,
     file_format: str,
@@ -57,9 +59,9 @@ def export(
 ) -> None:
     """Export what is on record, also for other systems.
 
-    CSV is safe to open in a spreadsheet: a cell that would run as a formula begins with an
-    apostrophe, which `import` removes. The other formats are not changed; in XLSX, text is
-    text. Parquet needs pyarrow. The file appears under its name only when it is complete; a
+    CSV is safe to open in a spreadsheet: an apostrophe, which `import` removes, is put before
+    a cell that would run as a formula. In other formats, text is unchanged; in XLSX it is no
+    formula. Parquet needs pyarrow. The file appears under its name only when it is complete; a
     file that it replaces keeps its owner and mode.
 
     Suppressions end email on all topics; with --topic, unsubscribes from that topic are
@@ -81,8 +83,8 @@ def export(
     \b
     preference-center export suppressions --for mailchimp -o FOLDER
 
-    --for writes the files that a system imports into a new folder, with a README.txt that
-    says how to import them there.
+    --for writes a new folder with the files that a system imports, and with a README.txt
+    that says how to import them there.
 
     Exit status: 0 success; 1 some rows of --match could not be read; 2 the call is wrong; 3
     the database became unavailable.

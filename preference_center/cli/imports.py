@@ -13,7 +13,7 @@ from preference_center.cli.database import opened_database
 from preference_center.cli.files import Refusals, Warnings, reading_progress, steady_progress
 from preference_center.cli.import_rules import mapped_rules
 from preference_center.cli.parameters import TOPIC, Pairs, values
-from preference_center.cli.refused_rows import OnRefused, copying, copying_parts, reporting
+from preference_center.cli.refused_rows import copying, reporting
 from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.data.formats.registry import NAMES, PLAIN
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
@@ -78,7 +78,7 @@ from preference_center.util.clock import utc_now
     type=Pairs("theirs=ours", TOPIC),
     multiple=True,
     metavar="THEIRS=OURS",
-    help="The slug of ours for a topic, group, tag or type in FILE. May be repeated.",
+    help="Read this topic, group, tag or type in FILE as our topic OURS. May be repeated.",
 )
 @click.option("--create-topics", is_flag=True, help="Create missing topics, as hidden ones.")
 @click.option(
@@ -161,7 +161,7 @@ def import_command(
         for note in source.notes:
             click.echo(note, err=True)
         on_refused = stack.enter_context(reporting(report, refusals.add))
-        on_refused = stack.enter_context(_copying(refused, file, source, on_refused))
+        on_refused = stack.enter_context(copying(refused, file, source.headers, on_refused))
         advance = stack.enter_context(_progress(file, source))
         job = Import(
             database,
@@ -177,14 +177,6 @@ def import_command(
     _show(counts, job.findings, dry_run=dry_run)
     _show_contents(job.preview, source)
     refusals.exit()
-
-
-def _copying(
-    target: Path | None, file: BinaryIO, source: ImportFile, on_refused: OnRefused
-) -> AbstractContextManager[OnRefused]:
-    if set(source.headers) == {""}:
-        return copying(target, file, source.headers[""], on_refused)
-    return copying_parts(target, file, source.headers, on_refused)
 
 
 def _progress(file: BinaryIO, source: ImportFile) -> AbstractContextManager[Callable[[], None]]:

@@ -38,14 +38,31 @@ def reporting(report: Path | None, on_refused: OnRefused) -> Iterator[OnRefused]
 
 @contextmanager
 def copying(
-    target: Path | None, source: BinaryIO, header: bytes, on_refused: OnRefused
+    target: Path | None, source: BinaryIO, headers: Mapping[str, bytes], on_refused: OnRefused
 ) -> Iterator[OnRefused]:
-    """Yield a function that passes a refused row on and copies its bytes to `target`."""
+    """Yield a function that passes a refused row on and copies its bytes to `target`.
+
+    `headers` are the bytes before the first row of each part of the file, by its name; "" for the
+    only part. Several parts become a ZIP archive.
+
+    Raises:
+        UsageError: `target` is the file that is imported.
+    """
     if target is None:
         yield on_refused
         return
     if _is_same_file(source, target):
         raise click.UsageError("--refused must name another file than the one that is imported.")
+    copy_all = _copying_one if set(headers) == {""} else _copying_parts
+    with copy_all(target, headers, on_refused) as copy:
+        yield copy
+
+
+@contextmanager
+def _copying_one(
+    target: Path, headers: Mapping[str, bytes], on_refused: OnRefused
+) -> Iterator[OnRefused]:
+    header = headers[""]
     with whole_file(target, even_if_cut_short=True) as file:
         file.write(header)
 
@@ -57,15 +74,9 @@ def copying(
 
 
 @contextmanager
-def copying_parts(
-    target: Path | None, source: BinaryIO, headers: Mapping[str, bytes], on_refused: OnRefused
+def _copying_parts(
+    target: Path, headers: Mapping[str, bytes], on_refused: OnRefused
 ) -> Iterator[OnRefused]:
-    """Do as `copying` for a file with several parts: `target` becomes a ZIP archive of them."""
-    if target is None:
-        yield on_refused
-        return
-    if _is_same_file(source, target):
-        raise click.UsageError("--refused must name another file than the one that is imported.")
     with ExitStack() as stack:
         out = stack.enter_context(whole_file(target, even_if_cut_short=True))
         parts: dict[str, BinaryIO] = {}

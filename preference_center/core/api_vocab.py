@@ -56,6 +56,7 @@ class ApiScope(StrEnum):
     AUDIENCE = "audience"
     LINKS = "links"
     SIGNED_IN_LINKS = "links:signed-in"
+    SIGN_UPS = "sign-ups"
     SUBSCRIBERS_READ = "subscribers:read"
     SUBSCRIBERS_WRITE = "subscribers:write"
     TOPICS = "topics"

@@ -152,6 +152,8 @@ def _verdict(topic: Topic, rules: DeliveryRules | None, now: datetime) -> Verdic
         return Verdict(Decision.DENY, DecisionReason.ERASED)
     if rules.stopped:
         return Verdict(Decision.DENY, DecisionReason.SUPPRESSED, email=email)
+    if rules.status is None and rules.explicit_from is not None:
+        return Verdict(Decision.DENY, DecisionReason.NOT_SUBSCRIBED, email=email)
     if rules.status is None:
         return _by_policy(topic, DecisionReason.NOT_SUBSCRIBED, email)
     if rules.status is not Status.SUBSCRIBED:

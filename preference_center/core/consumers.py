@@ -30,7 +30,7 @@ class ReadingKey:
 class Progress:
     """How far a program has read the feed: it has fetched every event up to `fetched`.
 
-    It has applied those up to `acknowledged`, where its newest request goes on.
+    It has acknowledged those up to `acknowledged`, the cursor of its newest request.
     """
 
     acknowledged: int

@@ -49,6 +49,7 @@ class Draft:
         language: the language that the subscriber chose for these emails, or None.
         bounces: what is known of earlier bounces, if a change needs it.
         mailings: when emails were claimed, with topic and campaign, if a change needs them.
+        sign_ups: the ids of sign-ups that were open, and whether each is confirmed now.
         erased_email: an address that was erased, "" if it was unknown, else None.
         announced_erasure: the ledger row of an erasure that readers of the feed and webhooks are to
             acknowledge, or None.
@@ -69,6 +70,7 @@ class Draft:
     language: str | None = None
     bounces: BounceHistory | None = None
     mailings: list[tuple[datetime, str, str]] = field(default_factory=list)
+    sign_ups: dict[UUID, bool] = field(default_factory=dict)
     erased_email: str | None = None
     announced_erasure: int | None = None
 

@@ -62,7 +62,7 @@ def forget(draft: Draft, context: ChangeContext) -> None:
     draft.entries = [replace(each, **nothing, stated_source="") for each in draft.entries]
     subscriber.subscriptions.clear()
     subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
-    subscriber.erased_at = at
+    subscriber.erased_at, subscriber.explicit_from = at, None
     draft.notice = None
     draft.announcements.clear()
     draft.requests.clear()

@@ -1,11 +1,12 @@
-"""Start a topic. This requires the page of an emailed confirm link, or a signed-in link.
+"""Start topics. This requires the page of an emailed confirm link, or a signed-in link.
 
 No other module records consent as the subscriber's own (`basis` is `consent`). A confirm link must
 be newer than every unsubscribe that it would lift, and newer than every complaint. A signed-in link
-lifts only what the subscriber has unsubscribed from themselves.
+lifts only what the subscriber has unsubscribed from themselves. `sign_ups` decides about the links
+of sign-ups.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -160,46 +161,63 @@ def join(
     """Start a topic if `confirm_state` is READY; else change nothing.
 
     `asked_at` is when the confirm link was requested. For a signed-in link it is now, and the
-    caller has checked `starts_at_once`. A global unsubscribe is replaced by an
-    unsubscribe from each other topic, so that no opt-out topic starts.
+    caller has checked `starts_at_once`. `start` says what happens to the other topics.
+    """
+    if confirm_state(draft.subscriber, draft.topics[topic], asked_at) is not ConfirmState.READY:
+        return draft.unchanged()
+    return start(draft, [topic], context, consent_source)
+
+
+def start(
+    draft: Draft, slugs: Sequence[str], context: ChangeContext, consent_source: str
+) -> ChangeResult:
+    """Start topics that are not received, and remove every suppression.
+
+    A global unsubscribe is replaced by an unsubscribe from each other topic, and from then on
+    silence means no, so that no opt-out topic starts. The draft has all topics.
     """
     subscriber = draft.subscriber
-    if confirm_state(subscriber, draft.topics[topic], asked_at) is not ConfirmState.READY:
-        return draft.unchanged()
-    first = subscriber.seq + 1
-    known = subscriber.subscriptions.get(topic)
-    left = known is not None and known.status is Status.UNSUBSCRIBED
-    if subscriber.suppressions:
-        _remove_suppressions(draft, topic, context)
-        left = True
-    target = Target.of(topic)
-    before = draft.capture(target)
-    subscription = known or new_subscription(topic, Status.SUBSCRIBED, context)
-    subscriber.subscriptions[topic] = subscription
-    _start(subscription, context, consent_source)
-    draft.record(Event.RESUBSCRIBED if left else Event.SUBSCRIBED, target, context, before)
+    first, stopped = subscriber.seq + 1, bool(subscriber.suppressions)
+    for kind in sorted(subscriber.suppressions, reverse=True):
+        remove_suppression(draft, kind, Event.RESUBSCRIBED, context)
+    if stopped:
+        # Topics that the subscriber never had and archived ones end too, so that no import or
+        # other tool starts them.
+        stay_off(draft, [slug for slug in draft.topics if slug not in slugs], context)
+    for slug in slugs:
+        _start_one(draft, slug, context, consent_source, again=stopped)
+    if stopped:
+        subscriber.explicit_from = subscriber.explicit_from or first
     return draft.since(first)
+
+
+def stay_off(draft: Draft, slugs: Iterable[str], context: ChangeContext) -> None:
+    """End topics that the subscriber has not chosen, unless they have ended before."""
+    subscriber = draft.subscriber
+    for slug in sorted(slugs):
+        known = subscriber.subscriptions.get(slug)
+        if known is None or known.status is not Status.UNSUBSCRIBED:
+            target = Target.of(slug)
+            before = draft.capture(target)
+            end_topic(subscriber, slug, context)
+            draft.record(Event.STAYED_OFF, target, context, before)
 
 
 def _is_newer(stop: datetime | None, asked_at: datetime) -> bool:
     return stop is not None and stop > asked_at
 
 
-def _remove_suppressions(draft: Draft, joined: str, context: ChangeContext) -> None:
-    """Turn an unsubscribe from everything into one from everything but one topic."""
-    subscriber = draft.subscriber
-    for kind in sorted(subscriber.suppressions, reverse=True):
-        remove_suppression(draft, kind, Event.RESUBSCRIBED, context)
-    for slug in sorted(draft.topics):
-        # Topics that the subscriber never had and archived ones end too, so that no import or
-        # other tool starts them.
-        known = subscriber.subscriptions.get(slug)
-        ended = known is not None and known.status is Status.UNSUBSCRIBED
-        if slug != joined and not ended:
-            target = Target.of(slug)
-            before = draft.capture(target)
-            end_topic(subscriber, slug, context)
-            draft.record(Event.STAYED_OFF, target, context, before)
+def _start_one(
+    draft: Draft, slug: str, context: ChangeContext, consent_source: str, *, again: bool
+) -> None:
+    """Start one topic. `again` says that a suppression had ended it."""
+    known, target = draft.subscriber.subscriptions.get(slug), Target.of(slug)
+    left = again or (known is not None and known.status is Status.UNSUBSCRIBED)
+    before = draft.capture(target)
+    subscription = known or new_subscription(slug, Status.SUBSCRIBED, context)
+    draft.subscriber.subscriptions[slug] = subscription
+    _start(subscription, context, consent_source)
+    draft.record(Event.RESUBSCRIBED if left else Event.SUBSCRIBED, target, context, before)
 
 
 def _start(subscription: Subscription, context: ChangeContext, consent_source: str) -> None:

@@ -86,6 +86,11 @@ def retry(session: Session, leased: LeasedEmail, now: datetime, why: str) -> Non
     _settle(session, leased, {"due_at": due, "lease": None, "failure": why})
 
 
+def postpone(session: Session, leased: LeasedEmail, until: datetime) -> None:
+    """Return an email that may not be sent before a time. It does not count as an attempt."""
+    _settle(session, leased, {"due_at": until, "lease": None, "attempts": leased.attempts - 1})
+
+
 def _settle(session: Session, leased: LeasedEmail, values: dict[str, Any]) -> None:
     session.execute(
         update(OutboxRow)

@@ -1,4 +1,4 @@
-"""Erasures that consumers had not acknowledged in time. They are listed, and staff are told."""
+"""Erasures that consumers have not acknowledged in time. They are listed, and staff are warned."""
 
 import json
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ def is_expired(now: datetime) -> ColumnElement[bool]:
 
 
 def is_warning_due(session: Session, now: datetime) -> bool:
-    """Return True if staff have not been warned for a day."""
+    """Return True if staff have not been warned within WARN_EVERY."""
     last = session.scalar(select(func.max(UnacknowledgedErasure.warned_at)))
     return last is None or last <= now - WARN_EVERY
 

@@ -79,7 +79,7 @@ def read(session: Session, now: datetime) -> Figures:
 
 
 def emails_due(session: Session, by: datetime) -> tuple[int, datetime | None]:
-    """Return how many emails were due at a time, MAX_COUNTED at most, and since when the first."""
+    """Return how many emails are due by a time, MAX_COUNTED at most, and when the first one was."""
     due = (UNSETTLED, OutboxRow.due_at <= by)
     first = session.scalar(select(func.min(OutboxRow.due_at)).where(*due))
     return _count(session, select(literal(1)).select_from(OutboxRow).where(*due)), first

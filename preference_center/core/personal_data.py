@@ -29,6 +29,7 @@ from preference_center.store.tables import (
     LinkedSubscriber,
     OutboxRow,
     Reason,
+    SignUpRow,
     SubscriberRow,
     SubscriptionRow,
     SuppressionRow,
@@ -53,6 +54,8 @@ LEFT_OUT: Mapping[str, str] = {
     "outbox.id": "names the row",
     "outbox.lease": "says which process sends the email",
     "outbox.latest_at": "until when an email gathers changes",
+    "sign_ups.id": "names the row",
+    "sign_ups.seq": "the number of the last row of the ledger at that time",
     "unacknowledged_erasures.email": "the address itself, encrypted; the copy would repeat it",
     "unacknowledged_erasures.warned_at": "when staff were told of programs",
 }
@@ -121,6 +124,7 @@ SECTIONS: Mapping[str, Section] = {
             (LinkedSubscriber,),
             (LinkedSubscriber.linked_at, LinkedSubscriber.other_id),
         ),
+        Section("sign_ups", (SignUpRow,), (SignUpRow.requested_at, SignUpRow.id)),
         Section("erasures", (UnacknowledgedErasure,), (UnacknowledgedErasure.seq,)),
     )
 }

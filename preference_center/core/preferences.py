@@ -128,7 +128,7 @@ def receives(subscriber: Subscriber | None, topic: Topic) -> bool:
         return False
     subscription = subscriber.subscriptions.get(topic.slug)
     if subscription is None:
-        return topic.policy is TopicPolicy.OPT_OUT
+        return topic.policy is TopicPolicy.OPT_OUT and subscriber.explicit_from is None
     return subscription.status is Status.SUBSCRIBED
 
 

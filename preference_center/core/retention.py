@@ -14,8 +14,10 @@ from preference_center.core import (
     feed,
     idempotency,
     missed_erasures,
+    request_limits,
     unacknowledged,
 )
+from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
@@ -30,9 +32,12 @@ from preference_center.store.tables import (
     FailedMailing,
     IdempotentRequest,
     InboundSeen,
+    MailboxRequest,
     OutboxRow,
     QuarantineRow,
     Reason,
+    SignUpHour,
+    SignUpRow,
     UnacknowledgedErasure,
     WebhookDelivery,
 )
@@ -225,6 +230,21 @@ STEPS = (
         "acknowledged complaints about the use of data",
         DataComplaint,
         lambda keep, now: DataComplaint.acknowledged_at < now - keep.data_complaints,
+    ),
+    _deletion(
+        "sign-ups",
+        SignUpRow,
+        lambda _keep, now: SignUpRow.requested_at <= now - LINK_LIFETIME,
+    ),
+    _deletion(
+        "times of requested emails",
+        MailboxRequest,
+        lambda _keep, now: MailboxRequest.third_at <= now - request_limits.WINDOW,
+    ),
+    _deletion(
+        "hours of sign-ups",
+        SignUpHour,
+        lambda _keep, now: SignUpHour.hour <= now - request_limits.HOURS_KEPT,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
     Step(

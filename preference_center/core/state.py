@@ -76,13 +76,14 @@ class Subscriber:
     erased_at: datetime | None
     seq: int
     head: bytes
+    explicit_from: int | None
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     suppressions: dict[Scope, Suppression] = field(default_factory=dict)
 
     @classmethod
     def new(cls, subscriber_id: UUID, now: datetime) -> "Subscriber":
         """Return a subscriber who was not on record before."""
-        return cls(subscriber_id, None, None, None, now, None, 0, FIRST_HEAD)
+        return cls(subscriber_id, None, None, None, now, None, 0, FIRST_HEAD, None)
 
     def values(self) -> tuple[Any, ...]:
         """Return the values of the columns of the subscriber's own row."""
@@ -95,6 +96,7 @@ class Subscriber:
             self.erased_at,
             self.seq,
             self.head,
+            self.explicit_from,
         )
 
     def mark_updated(self, now: datetime) -> None:

@@ -103,10 +103,20 @@ def _by_status(session: Session, slug: str) -> dict[Status, int]:
 
 
 def _silent(session: Session, slug: str) -> int:
-    """Count the subscribers without a choice about a topic who are not suppressed."""
+    """Count those who are not suppressed and have made no choice about a topic.
+
+    Those for whom silence means no are not counted: what they get does not depend on the policy.
+    """
     owner = SubscriberRow.subscriber_id
     chosen = exists().where(SubscriptionRow.subscriber_id == owner, SubscriptionRow.topic == slug)
     stopped = exists().where(SuppressionRow.subscriber_id == owner)
     counted = select(func.count()).select_from(SubscriberRow)
-    found = session.scalar(counted.where(SubscriberRow.erased_at.is_(None), ~chosen, ~stopped))
+    found = session.scalar(
+        counted.where(
+            SubscriberRow.erased_at.is_(None),
+            SubscriberRow.explicit_from.is_(None),
+            ~chosen,
+            ~stopped,
+        )
+    )
     return found or 0

@@ -1,7 +1,7 @@
 """Erasures that consumers, which are webhooks and readers of the feed, have not acknowledged yet.
 
 An event contains no address. A consumer that knows subscribers by their addresses only has to ask
-for this one. So it is held, encrypted, until every consumer has acknowledged the event
+for the address. So the address is held, encrypted, until every consumer has acknowledged the event
 `subscriber.erasing`, for HELD_FOR at most. A webhook acknowledges it by accepting it, a reader of
 the feed by asking for the events after it. A delivery that has failed for good is no
 acknowledgement, unless it is made again.
@@ -59,7 +59,7 @@ class Unacknowledged:
 
 
 def add(session: Session, drafts: Iterable[Draft], now: datetime) -> None:
-    """Wait for acknowledgements of erasures, and hold the addresses, if there are consumers."""
+    """Record erasures that wait for consumers, with the addresses; none without a consumer."""
     erased = {
         (each.subscriber.subscriber_id, each.announced_erasure): each.erased_email
         for each in drafts
@@ -131,9 +131,9 @@ def follows(key: Key | None) -> ColumnElement[bool]:
 
 
 def settle(session: Session, over: Iterable[Unacknowledged], now: datetime) -> list[Unacknowledged]:
-    """Delete erasures that all have acknowledged, and the addresses of those that some have missed.
+    """Delete erasures that every consumer has acknowledged, and the addresses of missed ones.
 
-    Return those of `over` that this transaction has settled: another one may have, or be about to.
+    Return those of `over` that this transaction has settled. Another transaction settles the rest.
     """
     known = {each.key: each for each in over}
     mine = queries.lock_available(session, {subscriber_id for subscriber_id, _ in known})
@@ -203,7 +203,8 @@ class _Consumers:
     def missing(self, position: int | None, not_accepted: Collection[UUID]) -> tuple[str, ...]:
         """Return the names of those that have not acknowledged an event.
 
-        `position` is None while the event is not in the feed, and `not_accepted` are webhooks.
+        `position` is None while the event is not in the feed. `not_accepted` are the
+        webhooks with a delivery of the event that was not accepted.
         """
         if position is None:
             position = sys.maxsize

@@ -54,6 +54,8 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
         current = draft.capture(target)
         restore(subscriber, target, before[target.key], context.recorded_at)
         draft.record(Event.UNDONE, target, context, current)
+    if first <= (subscriber.explicit_from or 0) <= last:
+        subscriber.explicit_from = None
     return draft.since(restored_from)
 
 

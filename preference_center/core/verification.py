@@ -9,13 +9,13 @@ from sqlalchemy import Select, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NULLTYPE
 
-from preference_center.core.vocab import KeyKind
+from preference_center.core.vocab import Event, KeyKind
 from preference_center.store import queries, seals
 from preference_center.store.streaming import streamed
 from preference_center.store.tables import LedgerDetail, LedgerRow, SubscriberRow
 from preference_center.store.text_cells import IdText, TimeText
 
-_ID = 10  # The index of the subscriber's id in a row.
+_ID = 9  # The index of the subscriber's id in a row.
 
 
 def verify(session: Session) -> Generator[str | None, None, None]:
@@ -32,9 +32,9 @@ def verify(session: Session) -> Generator[str | None, None, None]:
 
 def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None:
     """Follow one subscriber's rows from the first to the head; return where the chain is broken."""
-    at, hash_before = 0, seals.FIRST_HEAD
+    at, hash_before, without_details = 0, seals.FIRST_HEAD, 0
     for each in rows:
-        is_erased, written, head, found, salt, topic, campaign, wording, before, after, *row = each
+        written, head, found, salt, topic, campaign, wording, before, after, *row = each
         seq, digest = row[1], row[-1]
         if seq is None:  # the subscriber has no row
             break
@@ -42,21 +42,22 @@ def _problem(rows: Iterable[Sequence[Any]], keys: Sequence[bytes]) -> str | None
             return f"row {at + 1} is missing"
         if all(seals.seal_texts(key, hash_before, *row) != found for key in keys):
             return f"row {seq} was altered, or its key is not in the settings"
-        if salt is None and not is_erased:
-            return f"the details of row {seq} are missing"
+        if row[2] == Event.ERASED:  # It has deleted those of all rows up to its own.
+            without_details = 0
+        elif salt is None:
+            without_details = without_details or seq
         erasable = (topic, campaign, wording, before, after)
         if salt is not None and seals.digest(salt, *erasable) != digest:
             return f"the details of row {seq} were altered"
         at, hash_before = seq, found
     if (at, hash_before) != (written, head):
         return f"it ends at row {at}, but {written} were written"
-    return None
+    return f"the details of row {without_details} are missing" if without_details else None
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
     """Select every subscriber with every ledger row and its details, as plain values."""
     columns = (
-        SubscriberRow.erased_at.is_not(None),
         SubscriberRow.seq,
         SubscriberRow.head,
         LedgerRow.hash,

@@ -43,7 +43,7 @@ class Event(StrEnum):
     PAUSED = "paused"
     RESUMED = "resumed"
     UNDONE = "undone"
-    LIFTED = "lifted"  # A suppression that bounces had caused was removed in bulk.
+    LIFTED = "lifted"  # A suppression was removed: one by bounces in bulk, or on request.
     ERASED = "erased"
 
 
@@ -149,9 +149,14 @@ class OutboxKind(StrEnum):
 
     CHANGE_NOTICE = "change_notice"  # Confirms a change, with undo.
     OPT_IN_REQUEST = "opt_in_request"  # Holds the confirm link that starts a topic.
+    SIGN_UP = "sign_up"  # Holds the link that confirms a sign-up.
     LINK = "link"  # Holds a fresh preferences link.
     ACCOUNT_LINK = "account_link"  # Holds the link to what is on record about the subscriber.
     DATA_COMPLAINT = "data_complaint"  # To the operator: what a subscriber complains about.
+
+
+# What anyone can have sent to any address that they know.
+OPEN_REQUESTS = (OutboxKind.SIGN_UP, OutboxKind.LINK)
 
 
 class OutboxState(StrEnum):

@@ -1,4 +1,4 @@
-"""What comes of the attempts to deliver webhooks: accepted, tried again, held, paused, disabled.
+"""The results of attempts to deliver events to webhooks: what is tried again, held or paused.
 
 Locks are taken in one order: the webhook, then its deliveries.
 """
@@ -40,7 +40,7 @@ _NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an attempt: the status of the answer, or None, and a text for staff.
+    """The result of an attempt: the status of the answer, or None, and a text for staff.
 
     `wait` is how long the receiver asks to wait.
     """
@@ -101,9 +101,9 @@ def _postponed(wait: timedelta, result: Result, now: datetime) -> dict[str, Any]
 
 
 def _failed(state: WebhookState, now: datetime) -> dict[str, Any]:
-    """Return that a delivery has failed for good, unless its webhook was paused.
+    """Return when a delivery has failed for good, or when it is due if its webhook was paused.
 
-    Such a webhook gets its deliveries when it is activated.
+    A paused webhook gets its deliveries when it is activated.
     """
     return {"failed_at": now} if state is WebhookState.ACTIVE else {"due_at": now}
 

@@ -31,6 +31,7 @@ _DELETED_BY_ERASURE = (
     tables.Claim,
     tables.Reason,
     tables.FailedMailing,
+    tables.SignUpRow,
 )
 
 

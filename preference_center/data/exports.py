@@ -112,7 +112,7 @@ def write(
     *,
     mark: bool = False,
     addresses: AddressList | None = None,
-    advance: Callable[[int], object] = int,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> None:
     """Write one kind of export in one of `FORMATS`.
 
@@ -154,9 +154,9 @@ def steps(
 
 
 def record_fetch(session: Session, kind: FetchKind, selected: Filter, began_at: datetime) -> None:
-    """Record which unsubscribes an export, begun at `began_at`, has given to a sender.
+    """Record which unsubscribes an export that began at `began_at` has given to a sender.
 
-    One that was limited by anything but a topic and times does not count: it lacks unsubscribes.
+    An export with any filter but a topic and times does not count: it lacks unsubscribes.
     """
     if selected != replace(Filter(selected.topic), since=selected.since, until=selected.until):
         return

@@ -23,13 +23,16 @@ MAX_NAMED = 5  # parts of a file that a note names
 
 @dataclass(frozen=True)
 class Choice:
-    """How a file is to be read: its format, and the size up to which it is unpacked, in bytes.
+    """How a file is to be read.
 
-    `file_format` is `csv` or `jsonl`, or None if the file decides. `ignored_parts` are the names of
-    entries or sheets that are not read, in lower case.
+    Attributes:
+        format_name: one of `registry.NAMES`.
+        file_format: `csv` or `jsonl`, or None if the file decides.
+        max_unpacked: the size in bytes up to which the file is unpacked.
+        ignored_parts: names, in lower case, of entries or sheets that are not read.
     """
 
-    name: str = registry.PLAIN
+    format_name: str = registry.PLAIN
     file_format: str | None = None
     max_unpacked: int = MAX_UNPACKED
     ignored_parts: frozenset[str] = frozenset()
@@ -41,7 +44,7 @@ class ImportFile:
 
     Attributes:
         rows: its rows.
-        notes: what to tell before they are imported, as sentences.
+        notes: what to print before they are imported, as sentences.
         headers: the bytes before the first row of each part, by its name; "" for the only one.
         form: the other system's format, or None.
     """
@@ -53,7 +56,7 @@ class ImportFile:
 
     @property
     def passes(self) -> "Passes | None":
-        """Return the rows if they are read twice, from files that are not the one given."""
+        """Return the rows if they are read twice, from temporary files, else None."""
         return self.rows if isinstance(self.rows, Passes) else None
 
     @property
@@ -69,13 +72,13 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
         FileRefusedError: the file cannot be unpacked, is in another format, or could be misread.
     """
     may_have_parts = not (choice.file_format or is_simple(file))
-    if choice.name == registry.PLAIN and not may_have_parts:
+    if choice.format_name == registry.PLAIN and not may_have_parts:
         _require_parts(choice.ignored_parts, ())
         return _open_plain(file, choice, rules)
     unpacked = unpack(file, stack, choice.max_unpacked)
     unpacked = _without(unpacked, choice.ignored_parts)
     tables, empty = tables_of(unpacked)
-    form, read = recognised(tables, choice.name, rules)
+    form, read = recognised(tables, choice.format_name, rules)
     if form is None:
         read = _checked(read, rules)
     elif rules.columns or rules.words:

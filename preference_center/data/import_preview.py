@@ -1,12 +1,11 @@
-"""Counts what the rows of an import say, before it is known what they change."""
+"""Count what the rows of an import say, before it is known what they change."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from preference_center.core.vocab import Scope
-from preference_center.data.import_records import AddressRecord, Record, SuppressionRecord
-from preference_center.data.import_rows import ReadRow
+from preference_center.data.import_records import AddressRecord, ReadRow, Record, SuppressionRecord
 from preference_center.links.addresses import mask
 
 _MAX_SAMPLES = 3

@@ -82,6 +82,27 @@ class AddressRecord:
 Record = PreferenceRecord | SuppressionRecord | AddressRecord
 
 
+@dataclass
+class ReadRow:
+    """What a row says.
+
+    `aliases` are the same unsubscribes under other subscriber ids of the same people. `cleaned` is
+    True if the email had to be cleaned, `foreign_id` if the id is not a subscriber id.
+    `unknown_words` are words that stopped email although they are not known, with their columns.
+    `unmapped_topics` are topics of another system that are not mapped to a topic here. `skipped`
+    says why a row without records is not imported.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    aliases: list[Record] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    cleaned: bool = False
+    foreign_id: bool = False
+    unknown_words: list[tuple[str, str]] = field(default_factory=list)
+    unmapped_topics: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+
 @dataclass(frozen=True)
 class Rules:
     """How the rows of one import are read.

@@ -5,7 +5,7 @@ something is refused for any problem.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from preference_center.core.change import Target
@@ -31,6 +31,7 @@ from preference_center.data.import_columns import Columns
 from preference_center.data.import_identity import RowIdentities, read_identities
 from preference_center.data.import_records import (
     PreferenceRecord,
+    ReadRow,
     Record,
     Rules,
     SuppressionRecord,
@@ -40,27 +41,6 @@ from preference_center.data.tabular import Row, fold_letters
 from preference_center.links.addresses import is_mailable, normalise
 
 KINDS = tuple(Scope)
-
-
-@dataclass
-class ReadRow:
-    """What a row says.
-
-    `aliases` are the same unsubscribes under other subscriber ids of the same people. `cleaned` is
-    True if the email had to be cleaned, `foreign_id` if the id is not a subscriber id.
-    `unknown_words` are words that stopped email although they are not known, with their columns.
-    `unmapped_topics` are topics of another system that are none of ours. `skipped` says why a row
-    without records is not imported.
-    """
-
-    records: list[Record] = field(default_factory=list)
-    aliases: list[Record] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    cleaned: bool = False
-    foreign_id: bool = False
-    unknown_words: list[tuple[str, str]] = field(default_factory=list)
-    unmapped_topics: list[str] = field(default_factory=list)
-    skipped: str = ""
 
 
 def read_row(row: Row, columns: Columns, rules: Rules, now: datetime) -> ReadRow:

@@ -55,8 +55,10 @@ def open_source(
     """Return the rows and columns of a file; `ignored` are names of columns in lower case.
 
     `file_format` is `csv` or `jsonl`; with None, the name of the file or its first line decides.
-    `mapped` are pairs of a column and the one that it is read as. Raise FileRefusedError if the
-    file cannot be read, or has no column of an ignored or mapped name.
+    `mapped` are pairs: a column, and the column of `import` that it is read as.
+
+    Raises:
+        FileRefusedError: the file cannot be read, or has no column of an ignored or mapped name.
     """
     source = _parsed(file, file_format)
     if isinstance(source, CsvFile):

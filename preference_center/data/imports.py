@@ -19,8 +19,8 @@ from preference_center.data.import_batch import Imported, ImportRecord
 from preference_center.data.import_cells import UnknownWordError
 from preference_center.data.import_columns import match
 from preference_center.data.import_preview import Preview
-from preference_center.data.import_records import Record, Rules
-from preference_center.data.import_rows import ReadRow, read_row
+from preference_center.data.import_records import ReadRow, Record, Rules
+from preference_center.data.import_rows import read_row
 from preference_center.data.spreading import spread
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row, batches
 from preference_center.store import Database
@@ -52,8 +52,8 @@ class Findings:
     `new_topics` were created. Rows that start something on `missing_topics` were refused.
     `unknown_words` are pairs of a column and a word that it does not know. `cleaned` counts rows
     whose address had to be cleaned, `not_on_record` unsubscribes of people who were not on record,
-    and `foreign_ids` rows whose id is not a subscriber id. `unmapped_topics` are names of another
-    system's topics that are mapped to none of ours.
+    and `foreign_ids` rows whose id is not a subscriber id. `unmapped_topics` are topics of another
+    system that are not mapped to a topic here.
     """
 
     new_topics: set[str] = field(default_factory=set)

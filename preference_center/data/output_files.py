@@ -71,7 +71,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         OSError: the target exists and is not an empty folder, or it cannot be written.
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise FileExistsError(errno.EEXIST, "it exists, and is not an empty folder", str(target))
+        raise FileExistsError(errno.EEXIST, "it exists and is not an empty folder", str(target))
     target = Path(os.path.realpath(target))
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:

@@ -1,4 +1,4 @@
-"""What the database says about the program that receives webhooks in the demo."""
+"""What the database has about the program that receives webhooks in the demo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Waiting:
 class Deliveries:
     """What waits for the program.
 
-    `waiting` are the first of `count` events, and `is_behind` says whether there will be more soon.
+    `waiting` are the first of `count` events. `is_behind` says whether more will soon be made.
     `gets` says whether the program's reader gets `TOPIC`. `addresses` are those of the readers
     whom events are about, by subscriber id.
     """
@@ -66,7 +66,7 @@ def program_on_record(session: Session, folder: Path) -> Program | None:
 
 
 def follow(session: Session, folder: Path, public_url: str) -> None:
-    """Let the webhook post to this demo, which may have had another port before."""
+    """Make the webhook post to this demo, which may have had another port before."""
     if (program := receiver.load(folder)) is not None:
         moved = update(WebhookRow).where(WebhookRow.id == UUID(program.webhook_id))
         session.execute(moved.values(url=f"{public_url}{PATH}"))

@@ -1,6 +1,6 @@
 """A program of the demo's company that receives webhooks, as `docs/webhooks.md` describes one.
 
-While it is stopped, it answers 503, as a proxy does in front of a program that does not run.
+While it is stopped, it answers 503, as a proxy does for a program that does not run.
 """
 
 import hmac
@@ -18,7 +18,7 @@ from uuid import UUID
 from preference_center.core.api_vocab import EventName
 from preference_center.demo.company import TOPICS
 
-TOPIC = TOPICS[0].slug  # The one that its reader leaves, and of which it keeps what it has learned.
+TOPIC = TOPICS[0].slug  # The topic that its reader leaves, and whose state it keeps.
 ACCEPTED, NOT_SIGNED, STOPPED = 204, 401, 503
 _MAX_AGE = 300  # seconds
 _SECONDS = re.compile(r"[0-9]{1,12}")
@@ -47,7 +47,7 @@ class Posted:
 
     @property
     def subscriber_id(self) -> UUID | None:
-        """Return whom the event is about; None for a test."""
+        """Return the id of the subscriber whom the event is about; None for a test."""
         found = self.event["data"].get("subscriber_id")
         return UUID(found) if found is not None else None
 

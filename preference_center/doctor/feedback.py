@@ -13,7 +13,7 @@ _FIELDS = 4
 
 
 def check(message: RawMessage, signatures: list[Signature], report: Report) -> None:
-    """Check Feedback-ID: one, with four fields, no address, and signed."""
+    """Check that there is at most one, with four fields and no address, and that DKIM signs it."""
     found = message.all(NAME)
     if not found:
         report.note(
@@ -49,9 +49,11 @@ def _is_unsigned(signatures: list[Signature]) -> bool:
 
 
 def _problem(value: bytes) -> str:
-    fields = value.decode("ascii", "replace").strip().split(":")
+    """Return what is wrong with a value, or ""."""
+    text = value.decode("ascii", "replace").strip()
+    fields = text.split(":")
     if len(fields) != _FIELDS:
         return f"It has {len(fields)} fields instead of {_FIELDS}"
     if not MIN_SENDER_LENGTH <= len(fields[-1]) <= MAX_SENDER_LENGTH:
         return f"Its last field has {len(fields[-1])} characters"
-    return "It contains an address" if "@" in value.decode("ascii", "replace") else ""
+    return "It contains an address" if "@" in text else ""

@@ -45,16 +45,16 @@ def check(targets: Targets, installation: Installation, report: Report) -> None:
 
 
 def check_campaigns(places: Mapping[str, str], report: Report) -> None:
-    """Warn of links for trying. `places` are the texts that may contain links, by their names."""
+    """Warn of test links. `places` are the texts that may contain links, by their names."""
     found = [name for name, text in places.items() if _TEST_LINK.search(text)]
     if found:
         report.warn(
             "test-link",
             f"There is a test link in the {' and the '.join(found)}: it changes nothing.",
-            f"Mint the links of a mailing with its own campaign; “{TEST_CAMPAIGN}” is for trying.",
+            f"Mint the links of a mailing with its own campaign, not “{TEST_CAMPAIGN}”.",
         )
     else:
-        report.passed("test-link", "No link is for trying.")
+        report.passed("test-link", "There is no test link.")
 
 
 def topic_of(url: str) -> str:

@@ -19,7 +19,7 @@ from jinja2 import (
 
 from preference_center.i18n import texts
 from preference_center.i18n.catalogue import own_texts, unused_files
-from preference_center.i18n.locales import day, direction, locale_of, moment
+from preference_center.i18n.locales import day, direction, locale_of, moment, name_of
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
 
@@ -42,6 +42,8 @@ class Languages:
         overrides: Path | None = None,
     ) -> None:
         self.offered = tuple(offered)
+        self._by_tag = {_base(code): code for code in reversed(offered)}
+        self._by_tag |= {code.lower(): code for code in offered}
         self._folders, self._shared, self._zone = folders, shared, zone
         self._own = own_texts(overrides, offered)
         self._environments = dict[tuple[str, bool], Environment]()
@@ -64,20 +66,17 @@ class Languages:
     def choose(self, *wanted: str | None) -> str:
         """Return the first code of `wanted` that is offered, or the default.
 
-        A code like `de-AT` also matches `de`.
+        A code like `de-AT` also matches `de`, and `pt` or `pt-PT` matches `pt-BR`.
         """
-        for code in filter(None, wanted):
-            for candidate in (code, code.partition("-")[0]):
-                if candidate in self.offered:
-                    return candidate
+        for tag in (code.lower() for code in filter(None, wanted)):
+            found = self._by_tag.get(tag) or self._by_tag.get(_base(tag))
+            if found:
+                return found
         return self.offered[0]
 
     def names(self) -> list[tuple[str, str, str]]:
         """Return (code, name in its own language, direction) of each offered language."""
-        return [
-            (code, locale_of(code).get_language_name() or code, direction(code))
-            for code in self.offered
-        ]
+        return [(code, name_of(code), direction(code)) for code in self.offered]
 
     def render(self, code: str, template: str, /, **values: Any) -> str:
         """Return a rendered template. Values are escaped only in templates named `*.html`."""
@@ -117,6 +116,10 @@ class Languages:
                 near = get_close_matches(english, known, 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 log.warning("%s: no template has the text %r%s", text.place, english, hint)
+
+
+def _base(code: str) -> str:
+    return code.lower().partition("-")[0]
 
 
 def _local(at: datetime, zone: tzinfo) -> datetime:

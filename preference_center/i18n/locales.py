@@ -1,15 +1,17 @@
-"""What Babel knows of a language: its direction, its plural forms, how it writes dates.
+"""What is known of a language: its name, its direction, its plural forms, how it writes dates.
 
 `ar-XB` is a pseudo-locale (English rendered right to left) for testing layouts and finding
 untranslated strings.
 """
 
+import re
 from datetime import datetime
+from unicodedata import bidirectional
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
 
-from preference_center.settings.reader import PSEUDO
+from preference_center.settings.reader import LANGUAGES, PSEUDO
 
 SOURCE = "en"
 
@@ -20,15 +22,23 @@ def locale_of(code: str) -> Locale:
     return Locale.parse({PSEUDO: "ar", SOURCE: "en-GB"}.get(code, code), sep="-")
 
 
+# Each page shows the names of all languages. Babel would read a file of each, in 5 to 10 ms.
+def name_of(code: str) -> str:
+    """Return the name of a language in that language."""
+    return LANGUAGES["ar" if code == PSEUDO else code]
+
+
 def direction(code: str) -> str:
     """Return `ltr` or `rtl`."""
-    return locale_of(code).text_direction
+    return "rtl" if bidirectional(name_of(code)[0]) in ("R", "AL") else "ltr"
 
 
 def day(at: datetime, locale: Locale) -> str:
     """Return the day of a time, in the time's own zone."""
+    # Ukrainian abbreviates the word "year", whose full stop would double that of a sentence.
+    date = re.sub(r"\sр\.$", " року", format_date(at.date(), "long", locale=locale))
     # Keep the day with its month: at the end of a line, a German "24." looks like a full stop.
-    return format_date(at.date(), "long", locale=locale).replace(" ", "\N{NO-BREAK SPACE}", 1)
+    return date.replace(" ", "\N{NO-BREAK SPACE}", 1)
 
 
 def moment(at: datetime, locale: Locale) -> str:

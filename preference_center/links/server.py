@@ -1,4 +1,4 @@
-"""Links that only the server mints, with `SERVER_KEYS`: receipts, confirm, account and signed-in.
+"""Links that only the server mints, with `SERVER_KEYS`.
 
 What a link may do depends on who can hold it:
 
@@ -9,6 +9,9 @@ What a link may do depends on who can hold it:
 - A `confirm` link is only ever emailed to the subscriber. It starts one topic, and removes
   unsubscribes and suppressions that are older than the link. After a complaint, a `preferences`
   link can no longer request one.
+- A `sign-up` link is only ever emailed to the address that was typed into a form. It starts what
+  was asked for, once, also after a complaint, a bounce or an erasure that is older than the
+  request. It can also stop every email to the address.
 - A `signed-in` link is given to the sender's program, with an API key, for a customer who is signed
   in at the sender's site. For 15 minutes it can also start topics at once, and lift unsubscribes of
   the customer's own.
@@ -32,11 +35,15 @@ _SECOND = timedelta(seconds=1)
 
 SIGNED_IN_LIFETIME = timedelta(minutes=15)
 ACCOUNT_LIFETIME = timedelta(hours=1)  # counted from when its email is sent
+SIGN_UP_CAMPAIGN = "sign-up"  # of the changes that are made through the link of a sign-up
 SIGNED_IN_CAMPAIGN = "signed-in"  # of the changes that are made through a signed-in link
 # The campaigns of preferences links that the server mints itself, and that of links that are tried.
 # No mailing may use these names.
 OWN_CAMPAIGNS = frozenset(
-    {"receipt", "confirm", "change_notice", "link", "account", SIGNED_IN_CAMPAIGN, TEST_CAMPAIGN}
+    {
+        *("receipt", "confirm", "change_notice", "link", "account"),
+        *(SIGN_UP_CAMPAIGN, SIGNED_IN_CAMPAIGN, TEST_CAMPAIGN),
+    }
 )
 
 
@@ -62,6 +69,15 @@ class Confirm:
     subscriber_id: UUID
     topic: str
     asked_at: datetime
+
+
+@dataclass(frozen=True)
+class SignUpLink:
+    """The content of a `sign-up` link, which names a sign-up. `day` is the day of minting."""
+
+    day: date
+    subscriber_id: UUID
+    sign_up_id: UUID
 
 
 @dataclass(frozen=True)
@@ -110,6 +126,19 @@ def read_confirm(text: str, keys: Sequence[str]) -> Confirm:
     if not (SLUG.fullmatch(topic) and re.fullmatch(r"[1-9][0-9]{0,16}", asked)):
         raise BadLink
     return Confirm(day, subscriber_id, topic, _EPOCH + int(asked) * _MICROSECOND)
+
+
+def write_sign_up(link: SignUpLink, keys: Sequence[str]) -> str:
+    """Return the signed text of a sign-up's link, without the path in front."""
+    return sign("sign-up", payload(link.day, link.subscriber_id, link.sign_up_id.hex), keys)
+
+
+def read_sign_up(text: str, keys: Sequence[str]) -> SignUpLink:
+    """Return the content of a sign-up's link, expired or not, or raise BadLink."""
+    day, subscriber_id, rest = unsign("sign-up", text, keys)
+    if not re.fullmatch(r"[0-9a-f]{32}", rest):
+        raise BadLink
+    return SignUpLink(day, subscriber_id, UUID(rest))
 
 
 def write_signed_in(signed_in: SignedIn, keys: Sequence[str]) -> str:

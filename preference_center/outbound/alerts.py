@@ -1,4 +1,7 @@
-"""Warn staff by email, at ALERTS_TO, about programs that do not learn of changes."""
+"""Warn staff by email, at ALERTS_TO.
+
+They are told of programs that do not learn of changes, and of too many sign-ups.
+"""
 
 import logging
 from collections import Counter
@@ -12,14 +15,19 @@ from threading import Event
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from preference_center.core import consumers, missed_erasures, webhook_warnings
+from preference_center.core import (
+    consumers,
+    missed_erasures,
+    request_limits,
+    webhook_warnings,
+)
 from preference_center.core.consumers import ReadingKey
 from preference_center.core.unacknowledged import BATCH_SIZE, HELD_FOR
 from preference_center.core.webhooks import Webhook
+from preference_center.outbound.attempts import attempt
 from preference_center.outbound.transport import DeliveryError, Transport
 from preference_center.settings.settings import Settings
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +69,16 @@ The addresses are deleted here. The ids of the subscribers are listed by:
 """
 
 
+_SIGN_UPS = """\
+{held} emails of sign-ups had to wait within the last day, because more people whom {url}
+does not know have signed up in an hour than PREFERENCE_CENTER_SIGN_UP_HOURLY_LIMIT allows.
+They are sent in the following hours, and dropped after a day.
+
+If you expect so many sign-ups, raise the limit. If not, a program may be filling in the form:
+look for many requests to /sign-up in the log of your reverse proxy, and block them there.
+"""
+
+
 @dataclass(frozen=True)
 class Alerts:
     """Sends each warning once a day, whichever worker is the first to send it."""
@@ -73,12 +91,7 @@ class Alerts:
     def run(self, stop: Event) -> None:
         """Look for reasons to warn until `stop` is set."""
         while not stop.is_set():
-            try:
-                self.warn()
-            except UnavailableError as error:
-                log.warning("alerts are waiting: %s", error)
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "alerts", error)
+            attempt(self.warn, "alerts", log)
             stop.wait(_POLL_SECONDS)
 
     def warn(self) -> None:
@@ -86,11 +99,15 @@ class Alerts:
         with self.database.transaction() as session:
             late = consumers.take_late(session, self.clock())
             failing = webhook_warnings.take(session, self.clock())
+            held = request_limits.take_warning(session, self.clock())
         missed = self._take_missed()
         for each in late:
             self._send("Unsubscribes are not fetched", self._text(each))
         for webhook in failing:
             self._send("A webhook does not accept events", self._text_of_webhook(webhook))
+        if held:
+            text = _SIGN_UPS.format(held=held, url=self.settings.public_url)
+            self._send("Many unknown people sign up", text)
         if missed:
             self._send("Erasures were not acknowledged", self._text_of_missed(missed))
 

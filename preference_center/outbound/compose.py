@@ -21,6 +21,7 @@ class EmailContent:
     """The recipient, language and templates of an email, and the values of the templates.
 
     The templates are `mail/TEMPLATE.subject.txt`, `mail/TEMPLATE.txt` and `mail/TEMPLATE.html`.
+    `to_stranger` says that no address was on record: such emails share an hourly limit.
     `reply_to` is the address for answers, if it is another one than for all emails.
     """
 
@@ -28,6 +29,7 @@ class EmailContent:
     locale: str
     template: str
     values: Mapping[str, Any]
+    to_stranger: bool = False
     reply_to: str | None = None
 
 

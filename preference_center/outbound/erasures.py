@@ -1,4 +1,4 @@
-"""End the wait for consumers to acknowledge erasures: all have done so, or it took too long."""
+"""End the wait for consumers to acknowledge erasures: all of them have, or HELD_FOR is over."""
 
 import logging
 import time
@@ -10,37 +10,32 @@ from threading import Event
 
 from preference_center.core import unacknowledged
 from preference_center.core.unacknowledged import Key, Unacknowledged
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.outbound.attempts import attempt
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 5.0
-_MIN_PAUSE = 9  # times as long as it took to read all that wait, which may be many
+_MIN_PAUSE = 9  # times the duration of the last reading, which may be of many erasures
 
 
 @dataclass(frozen=True)
 class Erasures:
-    """Deletes addresses that are held no longer. On PostgreSQL, any number can run at once."""
+    """Deletes addresses that are no longer held. On PostgreSQL, any number can run at once."""
 
     database: Database
     clock: Callable[[], datetime]
 
     def run(self, stop: Event) -> None:
-        """Look for erasures that wait no longer until `stop` is set."""
+        """Settle erasures that no longer wait, until `stop` is set."""
         while not stop.is_set():
             started = time.monotonic()
-            try:
-                self.settle()
-            except UnavailableError as error:
-                log.warning("erasures are waiting: %s", error)
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "erasures", error)
+            attempt(self.settle, "erasures", log)
             took = time.monotonic() - started
             stop.wait(max(_POLL_SECONDS, _MIN_PAUSE * took))
 
     def settle(self) -> None:
-        """End the wait of all erasures that wait no longer."""
+        """Settle all erasures that no longer wait."""
         after: Key | None = None
         while True:
             now = self.clock()

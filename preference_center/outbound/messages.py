@@ -1,7 +1,7 @@
 """The content of each email that we send.
 
-It always goes to the stored address, but for a complaint about the use of data, which goes to the
-operator.
+It always goes to the stored address, except for the confirmation of a sign-up, and for a complaint
+about the use of data, which goes to the operator.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,21 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import data_complaints, joining, receipts, subscribers, topics
+from preference_center.core import (
+    data_complaints,
+    joining,
+    receipts,
+    request_limits,
+    sign_ups,
+    subscribers,
+    topics,
+)
 from preference_center.core.leases import LeasedEmail
 from preference_center.core.preferences import is_reachable
+from preference_center.core.sign_ups import SignUp
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import (
+    OPEN_REQUESTS,
     ConfirmState,
     KeyKind,
     OutboxKind,
@@ -29,9 +39,11 @@ from preference_center.links.server import (
     Account,
     Confirm,
     Receipt,
+    SignUpLink,
     write_account,
     write_confirm,
     write_receipt,
+    write_sign_up,
 )
 from preference_center.outbound.compose import EmailContent
 from preference_center.settings.settings import Settings
@@ -48,14 +60,21 @@ def write(
     if leased.kind is OutboxKind.DATA_COMPLAINT:
         return _data_complaint(session, leased, settings, languages)
     subscriber = subscribers.find(session, leased.subscriber_id)
+    if _is_too_soon(session, leased, subscriber):
+        return None
+    writer = _Writer(session, leased, settings, languages, now)
+    if leased.kind is OutboxKind.SIGN_UP:
+        return writer.sign_up(subscriber)
     if subscriber is None or subscriber.email is None or not _may_be_sent(leased.kind, subscriber):
         return None
-    locale = languages.choose(leased.locale, subscriber.locale)
-    writer = _Writer(session, leased, settings, now, locale)
-    values = writer.values(subscriber)
-    if values is None:
-        return None
-    return EmailContent(normalise(subscriber.email), writer.locale, leased.kind.value, values)
+    return writer.to_subscriber(subscriber, leased.kind)
+
+
+def _is_too_soon(session: Session, leased: LeasedEmail, subscriber: Subscriber | None) -> bool:
+    """Return True if an email that anyone can request would come too soon after a complaint."""
+    if subscriber is None or leased.kind not in OPEN_REQUESTS:
+        return False
+    return request_limits.is_too_soon(session, subscriber, leased)
 
 
 def _data_complaint(
@@ -68,7 +87,7 @@ def _data_complaint(
         return None
     values = {"complaint": complaint}
     person = normalise(complaint.email) if complaint.email is not None else None
-    return EmailContent(to, languages.offered[0], leased.kind.value, values, person)
+    return EmailContent(to, languages.offered[0], leased.kind.value, values, reply_to=person)
 
 
 def _may_be_sent(kind: OutboxKind, subscriber: Subscriber) -> bool:
@@ -82,28 +101,68 @@ class _Writer:
     session: Session
     leased: LeasedEmail
     settings: Settings
+    languages: Languages
     now: datetime
-    locale: str
 
-    def values(self, subscriber: Subscriber) -> dict[str, Any] | None:
+    def to_subscriber(self, subscriber: Subscriber, kind: OutboxKind) -> EmailContent | None:
+        """Return an email to the address on record, or None if it is no longer needed."""
+        locale = self.languages.choose(self.leased.locale, subscriber.locale)
+        values = self._values(subscriber, kind, locale)
+        if values is None:
+            return None
+        return EmailContent(normalise(subscriber.email or ""), locale, kind.value, values)
+
+    def sign_up(self, subscriber: Subscriber | None) -> EmailContent | None:
+        """Return the email about the newest sign-up of an address, or None.
+
+        A subscriber who gets everything that was asked for gets a preferences link.
+        """
+        found = sign_ups.newest(self.session, self.leased.subscriber_id, self.now)
+        if found is None:
+            return None
+        known = topics.list_topics(self.session)
+        state = sign_ups.read_state(self.session, found, subscriber, known)
+        has_email = subscriber is not None and subscriber.email is not None
+        if state is ConfirmState.RECEIVED and subscriber is not None and has_email:
+            return self.to_subscriber(subscriber, OutboxKind.LINK)
+        if state is not ConfirmState.READY:
+            return None
+        stored = subscriber.locale if subscriber is not None else None
+        locale = self.languages.choose(self.leased.locale, stored, found.locale)
+        names = {each.slug: topics.name(each, locale) for each in known}
+        started = sign_ups.startable(found, known, subscriber)
+        values = {
+            "topics": [names[slug] for slug in started],
+            "confirm_url": self._sign_up_url(found),
+        }
+        to, kind = normalise(found.email), OutboxKind.SIGN_UP.value
+        return EmailContent(to, locale, kind, values, to_stranger=not has_email)
+
+    def _sign_up_url(self, sign_up: SignUp) -> str:
+        signed = SignUpLink(self.now.date(), sign_up.subscriber_id, sign_up.id)
+        return self._url("c", write_sign_up(signed, self._keys(KeyKind.SERVER)))
+
+    def _values(
+        self, subscriber: Subscriber, kind: OutboxKind, locale: str
+    ) -> dict[str, Any] | None:
         """Return the values of the email's templates, or None if it is no longer needed."""
-        match self.leased.kind:
+        match kind:
             case OutboxKind.CHANGE_NOTICE:
-                return self._change_notice(subscriber)
+                return self._change_notice(subscriber, locale)
             case OutboxKind.OPT_IN_REQUEST:
-                return self._opt_in_request(subscriber)
+                return self._opt_in_request(subscriber, locale)
             case OutboxKind.LINK:
                 preferences_url = self._preferences_url("", "link")
                 return {"address": subscriber.email, "preferences_url": preferences_url}
             case OutboxKind.ACCOUNT_LINK:
                 return {"account_url": self._account_url()}
             case _:
-                raise ValueError(f"an email of kind {self.leased.kind} is not to the subscriber")
+                raise ValueError(f"an email of kind {kind} is not to the subscriber")
 
-    def _change_notice(self, subscriber: Subscriber) -> dict[str, Any] | None:
+    def _change_notice(self, subscriber: Subscriber, locale: str) -> dict[str, Any] | None:
         first, last = self.leased.first_seq, self.leased.last_seq
         zone = self.settings.time_zone
-        receipt = receipts.read(self.session, subscriber, first, last, self.locale, self.now, zone)
+        receipt = receipts.read(self.session, subscriber, first, last, locale, self.now, zone)
         if receipt is None or receipt.state is ReceiptState.UNDONE:
             return None
         if receipt.state is ReceiptState.SUPERSEDED and not receipt.gives_more:
@@ -120,13 +179,13 @@ class _Writer:
             "preferences_url": self._preferences_url(topic.slug if topic else "", "change_notice"),
         }
 
-    def _opt_in_request(self, subscriber: Subscriber) -> dict[str, Any] | None:
+    def _opt_in_request(self, subscriber: Subscriber, locale: str) -> dict[str, Any] | None:
         topic, asked_at = topics.get(self.session, self.leased.topic), self.leased.created_at
         if joining.confirm_state(subscriber, topic, asked_at) is not ConfirmState.READY:
             return None  # The link would start nothing.
         signed = Confirm(self.now.date(), self.leased.subscriber_id, topic.slug, asked_at)
         url = self._url("c", write_confirm(signed, self._keys(KeyKind.SERVER)))
-        return {"topic": topics.name(topic, self.locale), "confirm_url": url}
+        return {"topic": topics.name(topic, locale), "confirm_url": url}
 
     def _account_url(self) -> str:
         """Return the URL of a link whose time starts now, when the email is sent."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from threading import Event
 
 from preference_center.core import feed
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.outbound.attempts import attempt
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +25,7 @@ class Sequencer:
     def run(self, stop: Event) -> None:
         """Number events until `stop` is set."""
         while not stop.is_set():
-            try:
-                busy = self.number() == feed.BATCH_SIZE
-            except UnavailableError as error:
-                log.warning("the feed is waiting: %s", error)
-                busy = False
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "feed", error)
-                busy = False
-            if not busy:
+            if attempt(self.number, "feed", log) != feed.BATCH_SIZE:
                 stop.wait(_POLL_SECONDS)
 
     def number(self) -> int:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from threading import Event
 
 from preference_center.core import monitoring
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.outbound.attempts import attempt
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,7 @@ class Unsent:
     def run(self, stop: Event) -> None:
         """Look for such emails until `stop` is set."""
         while not stop.is_set():
-            try:
-                self.warn()
-            except UnavailableError as error:
-                log.warning("cannot look for emails that wait: %s", error)
-            except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                log_unexpected(log, "emails that wait", error)
+            attempt(self.warn, "emails that wait", log)
             stop.wait(_POLL_SECONDS)
 
     def warn(self) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -20,9 +21,9 @@ from preference_center.core.webhook_deliveries import LeasedDelivery
 from preference_center.core.webhook_results import RETRY_AFTER, Result
 from preference_center.core.webhooks import MAX_WEBHOOKS
 from preference_center.outbound import webhook_signing
+from preference_center.outbound.attempts import attempt
 from preference_center.outbound.webhook_client import NoAnswerError, WebhookClient
-from preference_center.store import Database, UnavailableError
-from preference_center.util.logs import log_unexpected
+from preference_center.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,8 @@ class WebhookWorker:
         """Deliver until `stop` is set. What is being posted is finished first."""
         with ThreadPoolExecutor(MAX_WEBHOOKS * THREADS_OF_A_WEBHOOK) as pool:
             while not stop.is_set():
-                try:
-                    for webhook_id in self.prepare():
-                        self._start(pool, webhook_id, stop)
-                except UnavailableError as error:
-                    log.warning("webhooks are waiting: %s", error)
-                except Exception as error:  # noqa: BLE001 (the next attempt may succeed)
-                    log_unexpected(log, "webhooks", error)
+                for webhook_id in attempt(self.prepare, "webhooks", log) or ():
+                    self._start(pool, webhook_id, stop)
                 stop.wait(_POLL_SECONDS)
 
     def prepare(self) -> list[UUID]:
@@ -98,13 +94,10 @@ class WebhookWorker:
                 self._lanes[webhook_id, number] = pool.submit(self._deliver, webhook_id, stop)
 
     def _deliver(self, webhook_id: UUID, stop: Event) -> None:
-        try:
-            while not stop.is_set() and self.deliver_one(webhook_id):
-                pass
-        except UnavailableError as error:
-            log.warning("webhooks are waiting: %s", error)
-        except Exception as error:  # noqa: BLE001 (the next poll starts this thread again)
-            log_unexpected(log, f"webhook {webhook_id}", error)
+        """Make deliveries until none is due; the next poll starts this thread again."""
+        deliver_one = partial(self.deliver_one, webhook_id)
+        while not stop.is_set() and attempt(deliver_one, f"webhook {webhook_id}", log):
+            pass
 
     def _post(self, leased: LeasedDelivery) -> Result:
         if not leased.secrets:

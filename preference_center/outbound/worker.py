@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 
-from preference_center.core import leases
+from preference_center.core import leases, request_limits
 from preference_center.core.leases import LeasedEmail
 from preference_center.core.vocab import OutboxState
 from preference_center.i18n import Languages
@@ -24,6 +24,14 @@ from preference_center.util.logs import log_unexpected
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
+
+
+class _HeldError(Exception):
+    """An email may not be sent before `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(until)
+        self.until = until
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Worker:
             return False
         try:
             state = self._send(leased)
+        except _HeldError as held:
+            self._postpone(leased, held.until)
         except TemporaryError as error:
             log.warning("email %s, attempt %d: %s", leased.id, leased.attempts, error)
             self._retry(leased, str(error))
@@ -77,6 +87,8 @@ class Worker:
             content = messages.write(session, leased, self.settings, self.languages, now)
         if content is None:
             return OutboxState.DROPPED
+        if content.to_stranger and leased.attempts == 1:
+            self._count_stranger(now)
         headers = Headers(
             from_name=self.settings.mail_from_name or self.settings.brand_name,
             from_address=self.settings.mail_from or "",
@@ -88,6 +100,18 @@ class Worker:
         message = compose(self.languages, content, headers)
         self.transport.send(message, self.settings.envelope_from, content.to)
         return OutboxState.SENT
+
+    def _count_stranger(self, now: datetime) -> None:
+        """Count an email to an unknown address, or raise _HeldError if too many were sent."""
+        with self.database.transaction() as session:
+            ceiling = self.settings.sign_up_hourly_limit
+            may_send = request_limits.take_hourly(session, now, ceiling)
+        if not may_send:
+            raise _HeldError(request_limits.hour_of(now) + request_limits.HOUR)
+
+    def _postpone(self, leased: LeasedEmail, until: datetime) -> None:
+        with self.database.transaction() as session:
+            leases.postpone(session, leased, until)
 
     def _settle(self, leased: LeasedEmail, state: OutboxState, why: str = "") -> None:
         with self.database.transaction() as session:

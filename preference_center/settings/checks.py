@@ -12,6 +12,7 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 DATABASE_URL = re.compile(
     r"sqlite:///.|postgresql\+psycopg://([^@/]*@)?(\[.*\]|[^:/]*)(:[0-9]+)?/."
 )
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 SNS_TOPIC_ARN = re.compile(
     r"arn:(?P<partition>aws|aws-cn|aws-us-gov):sns:(?P<region>[a-z0-9-]{5,30}):[0-9]{12}:"
     r"[A-Za-z0-9_-]{1,256}"
@@ -48,6 +49,15 @@ def is_web_address(value: str) -> bool:
     """Return True for an http:// or https:// URL."""
     parts = split_url(value)
     return parts is not None and parts.scheme in {"https", "http"}
+
+
+def is_origin(value: str) -> bool:
+    """Return True for an origin in the form of the header `Origin`: https, or http on localhost."""
+    parts = split_url(value)
+    if parts is None or not ORIGIN.fullmatch(value):
+        return False
+    secure = parts.scheme == "https" or parts.hostname in LOCAL_HOSTS
+    return secure and parts.port != {"https": 443, "http": 80}[parts.scheme]
 
 
 def header_address(value: str) -> str | None:

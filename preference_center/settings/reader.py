@@ -18,6 +18,7 @@ from preference_center.settings.checks import (
     database_problem,
     header_address,
     is_mailbox,
+    is_origin,
     is_strong,
     is_web_address,
     split_url,
@@ -28,7 +29,21 @@ from preference_center.settings.logo import logo_url
 from preference_center.util.networks import Network, private_network
 from preference_center.util.text import is_one_line
 
-LANGUAGES = ("en", "de", "ar")  # Each has a catalogue.
+# The name of each language in that language, by its code. Each has a catalogue.
+LANGUAGES = {
+    "en": "English",
+    "ar": "العربية",
+    "de": "Deutsch",
+    "es": "Español",
+    "fr": "Français",
+    "it": "Italiano",
+    "ja": "日本語",
+    "nl": "Nederlands",
+    "pl": "Polski",
+    "pt-BR": "Português (Brasil)",
+    "tr": "Türkçe",
+    "uk": "Українська",
+}
 PSEUDO = "ar-XB"  # English rendered right to left, to test layouts.
 MIN_FOREIGN_KEY_LENGTH = 16  # characters
 
@@ -109,6 +124,13 @@ class SettingsReader(Reader):
         if value and not is_web_address(value):
             self.wrong(name, "must be a full URL, like https://example.org/page")
         return value
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return web origins (RFC 6454) as browsers write them: a scheme, a host, and a port."""
+        found = tuple(each.lower() for each in self.list(name))
+        if not all(map(is_origin, found)):
+            self.wrong(name, "must list sites without a path, like https://www.example.org")
+        return found
 
     def named_urls(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return pairs of a text and a URL."""
@@ -217,7 +239,7 @@ class SettingsReader(Reader):
 
     def languages(self, name: str) -> tuple[str, ...]:
         """Return language codes; the first is the default language."""
-        wanted = self.list(name) or LANGUAGES
+        wanted = self.list(name) or tuple(LANGUAGES)
         if unknown := [each for each in wanted if each not in (*LANGUAGES, PSEUDO)]:
             available = ", ".join(LANGUAGES)
             self.wrong(name, f"names {', '.join(unknown)}; available are {available}")

@@ -63,13 +63,15 @@ class Settings(LinkSettings):
     contact: str = ""
     privacy_url: str = ""
     sign_up_url: str = ""
+    sign_up_origins: tuple[str, ...] = ()
+    sign_up_hourly_limit: int = 500
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
     spool_dir: Path | None = None
     one_click_scope: Scope = Scope.TOPIC
     confirmations: frozenset[str] = frozenset(OWN_SOURCES)
     confirmation_delay: timedelta = timedelta(minutes=2)
-    languages: tuple[str, ...] = LANGUAGES
+    languages: tuple[str, ...] = tuple(LANGUAGES)
     time_zone: tzinfo = UTC
     trusted_proxies: int = 0
     metrics_token: str = ""
@@ -101,6 +103,12 @@ class Settings(LinkSettings):
         """Return CONTACT, if it is an email address, as a header may have it."""
         return header_address(self.contact)
 
+    @property
+    def sign_up_page(self) -> str:
+        """Return the URL of the page to sign up, or "": by default our own, which needs SMTP."""
+        own = f"{self.public_url}/sign-up" if self.smtp_url is not None else ""
+        return self.sign_up_url or own
+
     def template_values(self) -> dict[str, object]:
         """Return the values that every template can use."""
         return {
@@ -109,7 +117,7 @@ class Settings(LinkSettings):
             "postal_address": self.postal_address,
             "contact": self.contact,
             "privacy_url": self.privacy_url,
-            "sign_up_url": self.sign_up_url,
+            "sign_up_url": self.sign_up_page,
             "alternative_links": self.alternative_links,
             "accent": self.brand_accent,
             "brand_logo": self.brand_logo,
@@ -163,6 +171,8 @@ def read_settings(
         contact=reader.contact("CONTACT"),
         privacy_url=reader.url("PRIVACY_URL"),
         sign_up_url=reader.url("SIGN_UP_URL"),
+        sign_up_origins=reader.origins("SIGN_UP_ORIGINS"),
+        sign_up_hourly_limit=reader.number("SIGN_UP_HOURLY_LIMIT", 500, minimum=1),
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
         spool_dir=reader.folder("SPOOL_DIR"),
@@ -182,7 +192,8 @@ def read_settings(
         webhook_private_networks=reader.networks("WEBHOOK_PRIVATE_NETWORKS"),
         alerts_to=reader.address("ALERTS_TO"),
         hsts_scope=reader.one_of("HSTS_SCOPE", ("host", "subdomains")),
-        outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30),
+        # After a complaint, an address gets one requested email in 30 days.
+        outbox_retention=reader.days("OUTBOX_RETENTION_DAYS", 30, minimum=30),
         claim_retention=reader.days("CLAIM_RETENTION_DAYS", 396, minimum=_MIN_CLAIM_DAYS),
         reason_identity_retention=reader.days("REASON_IDENTITY_RETENTION_DAYS", 90),
         reason_text_retention=reader.days("REASON_TEXT_RETENTION_DAYS", 365),

@@ -25,6 +25,7 @@ _LONG_STATEMENT_SECONDS = 3600
 _GRACE_SECONDS = 1  # The server's own statement timeout comes before the client's.
 _POOL_SECONDS = 1
 _BUSY_SECONDS = 5
+_LONG_BUSY_SECONDS = 60  # for commands, which may wait for an upgrade by another one
 _LAST = "last"  # In `session.info`: what `write_last` was given, as the keys of a dict.
 
 
@@ -208,7 +209,8 @@ def map_db_errors() -> Iterator[None]:
 def _engine(url: str, connections: int, *, long_statements: bool) -> Engine:
     # hide_parameters: an error message must not contain an address.
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_SECONDS})
+        seconds = _LONG_BUSY_SECONDS if long_statements else _BUSY_SECONDS
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": seconds})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -76,7 +76,7 @@ class DeliveryRules(NamedTuple):
     """What decides whether a subscriber may be emailed on a topic.
 
     `last_claim` is the newest claim of another campaign, read only for subscriptions with a cap.
-    `stopped` says whether there is a suppression.
+    `stopped` says whether there is a suppression. `explicit_from` is None unless silence means no.
     """
 
     subscriber_id: UUID
@@ -87,6 +87,7 @@ class DeliveryRules(NamedTuple):
     paused_until: datetime | None
     last_claim: datetime | None
     stopped: bool
+    explicit_from: int | None
 
 
 def load_delivery_rules(
@@ -116,6 +117,7 @@ def load_delivery_rules(
             SubscriptionRow.paused_until,
             case((SubscriptionRow.frequency != Frequency.EVERY, last_claim)),
             stops.exists(),
+            SubscriberRow.explicit_from,
         )
         .outerjoin(
             SubscriptionRow,

@@ -12,7 +12,7 @@ from preference_center.web.services import url
 
 # The fields of all forms of the pages. Nothing else that was sent is repeated.
 FIELD = re.compile(
-    r"scope|topic|choice|pause|press|code|note|email|language|language-was|wording"
+    r"scope|topic|choice|pause|press|code|note|email|language|language-was|wording|page|form|next"
     rf"|(was|on|often|resume|wording)-{SLUG.pattern}"
 )
 

@@ -39,8 +39,8 @@ class Services:
     page_views: BackgroundCounter[page_views.Key]
     limits: Limits
     key_limits: "KeyLimits"
-    streams: BoundedSemaphore  # counts the long requests to the API that are in work
-    exports: BoundedSemaphore  # counts the exports by API that are in work
+    streams: BoundedSemaphore  # counts the long requests to the API in progress
+    exports: BoundedSemaphore  # counts the exports by API in progress
     export_database: Database  # the same, with a connection for each of them, for long statements
     unsubscribes: GroupCommit[Change[ChangeResult], ChangeResult]
     spool: SpoolService | None

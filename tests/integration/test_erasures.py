@@ -17,8 +17,8 @@ from preference_center.core.unacknowledged import HELD_FOR
 from preference_center.core.vocab import Source
 from preference_center.store import Database
 from preference_center.store.tables import UnacknowledgedErasure, WebhookDelivery, WebhookRow
-from tests.support import make, processes, receiver, smtp, supervised
-from tests.support.deliveries import Hooks
+from tests.support import make, processes, receiver, supervised
+from tests.support.deliveries import Hooks, worker_settings
 from tests.support.receiver import Post, response
 
 ADA = "ada@example.org"
@@ -27,15 +27,7 @@ MAX_SECONDS = 60.0  # on a busy machine
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
-    authority = tmp_path / "authority.pem"
-    authority.write_bytes(smtp.certificate()[0])
-    variables = make.environment(
-        DATABASE_URL=database_url,
-        SMTP_URL="smtp://127.0.0.1:9",
-        MAIL_FROM="letters@example.org",
-        WEBHOOK_PRIVATE_NETWORKS="127.0.0.0/8",
-    )
-    return {**variables, "SSL_CERT_FILE": str(authority)}
+    return worker_settings(database_url, tmp_path)
 
 
 def create_key(database: Database, *scopes: ApiScope) -> str:

@@ -19,8 +19,8 @@ from preference_center.core import webhooks
 from preference_center.core.api_vocab import EventName
 from preference_center.store import Database
 from preference_center.store.tables import WebhookDelivery
-from tests.support import make, processes, receiver, smtp
-from tests.support.deliveries import Hooks
+from tests.support import make, processes, receiver
+from tests.support.deliveries import Hooks, worker_settings
 from tests.support.processes import Running
 from tests.support.receiver import Post, response
 
@@ -32,15 +32,7 @@ MAX_SECONDS = 90.0  # for all deliveries, on a busy machine
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> dict[str, str]:
     """Return the settings of a worker that trusts the receivers, and sends no email."""
-    authority = tmp_path / "authority.pem"
-    authority.write_bytes(smtp.certificate()[0])
-    variables = make.environment(
-        DATABASE_URL=database_url,
-        SMTP_URL="smtp://127.0.0.1:9",
-        MAIL_FROM="letters@example.org",
-        WEBHOOK_PRIVATE_NETWORKS="127.0.0.0/8",
-    )
-    return {**variables, "SSL_CERT_FILE": str(authority)}
+    return worker_settings(database_url, tmp_path)
 
 
 def expire_leases(hooks: Hooks) -> None:

@@ -8,6 +8,7 @@ hooks.deliver()
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from preference_center.core.webhooks import Webhook
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import WebhookWorker
 from preference_center.store import Database
-from tests.support import make, receiver
+from tests.support import make, receiver, smtp
 
 
 @dataclass
@@ -66,3 +67,16 @@ class Hooks:
     def replay(self, webhook: Webhook, **options: Any) -> None:
         with self.database.transaction() as session:
             webhooks.replay(session, webhook.id, self.now, **options)
+
+
+def worker_settings(database_url: str, folder: Path) -> dict[str, str]:
+    """Return the settings of a worker that trusts the receivers, and sends no email."""
+    authority = folder / "authority.pem"
+    authority.write_bytes(smtp.certificate()[0])
+    variables = make.environment(
+        DATABASE_URL=database_url,
+        SMTP_URL="smtp://127.0.0.1:9",
+        MAIL_FROM="letters@example.org",
+        WEBHOOK_PRIVATE_NETWORKS="127.0.0.0/8",
+    )
+    return {**variables, "SSL_CERT_FILE": str(authority)}

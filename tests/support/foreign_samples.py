@@ -18,7 +18,10 @@ class Truth(StrEnum):
 
 @dataclass(frozen=True)
 class Sample:
-    """A file of a system: the name, the columns, and rows whose address is left out."""
+    """A file of a system: the name, the columns, and rows whose address is left out.
+
+    `is_certain` is False if the columns do not say which system it is.
+    """
 
     source: str
     name: str
@@ -26,6 +29,7 @@ class Sample:
     email: str
     rows: Sequence[tuple[Mapping[str, str], Truth]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_certain: bool = True
 
 
 def _flags(column: str, stop: str, other: str, truth: Truth) -> list[tuple[dict[str, str], Truth]]:
@@ -158,6 +162,7 @@ SAMPLES = [
         ("status", "reason", "email", "created"),
         "email",
         [({"status": "5.1.1", "created": "1443651154"}, Truth.STOP)],
+        is_certain=False,
     ),
     Sample(
         "sendgrid",
@@ -165,6 +170,7 @@ SAMPLES = [
         ("status", "reason", "email", "created"),
         "email",
         [({"status": "4.0.0", "created": "1443651154"}, Truth.NOTHING)],
+        is_certain=False,
     ),
     Sample(
         "sendgrid",

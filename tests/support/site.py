@@ -38,6 +38,8 @@ ORIGIN = "https://mail.example.org"
 # The two buttons of the page that a link in an email of weekly-news opens.
 THIS, ALL = "Unsubscribe from Weekly news", "Unsubscribe from everything"
 MY_DATA = "See, download or delete my data"  # The last button of the preferences page.
+# The form by which someone asks for their preferences link.
+ASKED = {"email": "ada@example.org", "press": "link", "page": "own"}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 

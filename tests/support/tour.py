@@ -8,12 +8,14 @@ the last page is the one without a database.
 
 from collections.abc import Iterator
 from datetime import timedelta
+from uuid import uuid4
 
 from preference_center.core import topics
 from preference_center.core.vocab import Scope
 from tests.support import make
 from tests.support.page import Page
-from tests.support.site import Site, confirm, link, lose_database, path_in
+from tests.support.signing_up import link_of, path_of, request
+from tests.support.site import ASKED, Site, confirm, link, lose_database, path_in
 from tests.support.site import receipt as receipt_of
 
 ADA, BOB, EVE, NEW = (f"{name}@example.org" for name in ("ada", "bob", "eve", "new"))
@@ -26,6 +28,7 @@ def every_page(site: Site, query: str) -> Iterator[Page]:
     yield from _reduction(visit)
     yield from _preferences(visit)
     yield from _joining(visit)
+    yield from _signing_up(visit)
     yield from _leaving(visit)
     yield from _ends(visit)
 
@@ -54,13 +57,15 @@ class _Visit:
 
 def _broken(visit: _Visit) -> Iterator[Page]:
     yield from (visit.get("/u/x", 400), visit.get("/nothing", 404), visit.get(receipt_of(99), 409))
-    yield from (visit.get(f"{link()}/leave", 405), visit.get("/new-link"))
-    yield visit.send("/new-link", 400, email="ada@")
-    yield visit.get(visit.post("/new-link", email=ADA))
+    yield from (visit.get(f"{link()}/leave", 405), visit.get("/sign-up"))
+    yield visit.send("/sign-up", 400, email="ada@")
+    yield visit.send("/sign-up", 400, email=ADA)
+    yield visit.send("/sign-up", 200, email=ADA, topic="weekly-news")
+    yield visit.get(visit.post("/sign-up", **ASKED))
     yield visit.send(f"{link()}/leave", 413, scope="x" * 70_000)
     for _ in range(9):
-        visit.post("/new-link", email=ADA)
-    yield visit.send("/new-link", 429, email=ADA)
+        visit.post("/sign-up", **ASKED)
+    yield visit.send("/sign-up", 429, **ASKED)
 
 
 def _reduction(visit: _Visit) -> Iterator[Page]:
@@ -117,6 +122,25 @@ def _joining(visit: _Visit) -> Iterator[Page]:
     with site.database.transaction() as session:
         make.unsubscribe(session, EVE, source="complaint")
     yield from map(visit.get, (superseded, path))
+
+
+def _signing_up(visit: _Visit) -> Iterator[Page]:
+    site, email, later = visit.site, "else@example.org", visit.site.now + timedelta(seconds=1)
+    with site.database.transaction() as session:
+        one = path_of(request(session, email, at=site.now))
+        both = path_of(request(session, email, "weekly-news", "product-news", at=later))
+    yield from (visit.get("/sign-up/sent"), visit.get(one))
+    yield (page := visit.get(both))
+    yield visit.send(f"{both}/join", 409)
+    visit.post(f"{both}/join", wording=page.wording)
+    yield visit.get(one)
+    visit.post(f"{link(email=email)}/leave", scope="all")
+    yield from (visit.get(one), visit.get(link_of(make.id_of(NEW), uuid4()), 410))
+    with site.database.transaction() as session:
+        make.unsubscribe(session, email, source="complaint", at=later)
+    yield visit.get(one)
+    visit.post(f"{one}/never")
+    yield visit.get(one)
 
 
 def _leaving(visit: _Visit) -> Iterator[Page]:

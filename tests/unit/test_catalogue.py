@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 from babel.messages import Catalog, Message
@@ -17,6 +18,24 @@ TRANSLATIONS = ROOT / "preference_center" / "translations"
 TRANSLATED = [code for code in LANGUAGES if code != SOURCE]
 TAG = re.compile(r"<[^>]*>")
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)s|.?)")  # or a percent sign that breaks formatting
+BREAKABLE_EMAIL = re.compile(r"\be-(?:mail|posta)", re.IGNORECASE)
+
+# How wide a text may be: that of the English one times a factor, and 12 Latin letters more.
+FACTOR = {
+    "ar": 1.6,
+    "de": 2.0,
+    "es": 1.6,
+    "fr": 2.3,
+    "it": 2.2,
+    "ja": 2.0,
+    "nl": 2.1,
+    "pl": 2.4,
+    "pt-BR": 1.9,
+    "tr": 2.2,
+    "uk": 2.1,
+}
+MORE = 12
+LONGER = {"Check your email to start %(topic)s. We’ve sent a link."}  # German; on its own line
 
 
 def read(file: str, locale: str | None = None) -> Catalog:
@@ -42,6 +61,16 @@ def keys(texts: Catalog) -> set[tuple[object, object]]:
 def forms(text: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the text, or one text per plural form."""
     return (text,) if isinstance(text, str) else tuple(text or ())
+
+
+def words(text: str) -> str:
+    """Return a text without tags and placeholders."""
+    return PLACEHOLDER.sub("", TAG.sub("", text))
+
+
+def width(text: str) -> int:
+    """Return the width in Latin letters; a Japanese character is twice as wide."""
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in words(text))
 
 
 def kept(text: str) -> tuple[list[str], list[str]]:
@@ -85,6 +114,27 @@ def test_placeholders_and_tags_survive_translation(catalogue: Catalog) -> None:
             assert kept(text) in english, message.id
 
 
-def test_german_never_breaks_a_line_within_e_mail() -> None:
+def test_no_sentence_is_left_in_english(catalogue: Catalog) -> None:
+    """Short texts can be the same, like “Demo”."""
+    for message in messages(catalogue):
+        for text in forms(message.string):
+            assert text not in forms(message.id) or len(re.findall(r"\w+", words(text))) < 3, text
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_no_text_is_much_longer_than_in_english(code: str) -> None:
+    for message in messages(read(f"{code}.po", code.replace("-", "_"))):
+        limit = max(map(width, forms(message.id))) * FACTOR[code] + MORE
+        too_long = [text for text in forms(message.string) if width(text) > limit]
+        assert not too_long or message.id in LONGER, message.id
+
+
+def test_quotation_marks_and_apostrophes_are_typographic(catalogue: Catalog) -> None:
+    translated = [TAG.sub("", text) for m in messages(catalogue) for text in forms(m.string)]
+    assert [text for text in translated if '"' in text or "'" in text] == []
+
+
+def test_no_line_ends_within_e_mail(catalogue: Catalog) -> None:
     """It is written with a non-breaking hyphen (U+2011), which looks like an ordinary one."""
-    assert [text for m in read("de.po") for text in forms(m.string) if "E-Mail" in text] == []
+    translated = [text for m in messages(catalogue) for text in forms(m.string)]
+    assert list(filter(BREAKABLE_EMAIL.search, translated)) == []

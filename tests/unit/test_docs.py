@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from preference_center.cli import main
 from preference_center.core.api_vocab import ApiScope
+from preference_center.core.vocab import OutboxKind, OutboxState, Source
 from preference_center.data import exports
 from preference_center.data.import_columns import PREFERENCES
 from preference_center.data.suppression_files import SYSTEMS
@@ -51,7 +52,7 @@ def test_the_docs_explain_exactly_the_settings() -> None:
     recorder = Recorder()
     read_settings(recorder)
     rows = re.findall(r"^\| `([A-Z_]+)`", read("docs/settings.md"), re.MULTILINE)
-    of_one_language = {f"GOODBYE_NOTE_{code.upper()}" for code in LANGUAGES}
+    of_one_language = {f"GOODBYE_NOTE_{code.upper().replace('-', '_')}" for code in LANGUAGES}
     assert sorted(rows) == sorted(recorder.requested - of_one_language)
 
 
@@ -84,6 +85,12 @@ def test_the_docs_list_the_columns_of_an_export(what: str) -> None:
         return
     listed = re.findall(r"`([a-z_]+)`", row.split("|")[3])
     assert listed == [*exports.KINDS[what].columns]
+
+
+def test_the_docs_list_the_words_of_an_export() -> None:
+    page = read("docs/exporting.md")
+    words = [*OutboxKind, *OutboxState, *(each for each in Source if each is not Source.CONSOLE)]
+    assert [each for each in words if f"`{each}`" not in page] == []  # The console is to come.
 
 
 def test_the_docs_say_what_each_system_imports() -> None:

@@ -246,6 +246,26 @@ def test_a_confirm_page_says_what_the_link_does(languages: Languages, locale: st
     assert len(set(pages)) == len(pages)
 
 
+def sign_up_link_page(languages: Languages, locale: str, state: str) -> str:
+    return page(
+        languages,
+        locale,
+        "subscriber/sign_up_link.html",
+        state=state,
+        texts=[{"name": "Weekly news", "description": ""}],
+        masked="a•••@example.org",
+        asked_at=make.NOW,
+        problem="",
+        **dict.fromkeys(("action", "never_url", "preferences_url", "label", "digest"), "/"),
+    )
+
+
+def test_the_page_of_a_sign_ups_link_says_what_it_does(languages: Languages, locale: str) -> None:
+    pages = [sign_up_link_page(languages, locale, state) for state in ConfirmState]
+    assert all(heading(each) for each in pages)
+    assert len(set(pages)) == len(pages)
+
+
 def test_a_confirm_page_in_any_other_state_is_an_error(languages: Languages) -> None:
     with pytest.raises(UndefinedError):
         confirm_page(languages, "en", UNKNOWN)
@@ -294,6 +314,7 @@ def email(languages: Languages, locale: str, kind: OutboxKind) -> list[str]:
             "current": CURRENT,
         },
         OutboxKind.OPT_IN_REQUEST: {"topic": "Weekly news", "confirm_url": "/"},
+        OutboxKind.SIGN_UP: {"topics": ["Weekly news", "Offers"], "confirm_url": "/"},
         OutboxKind.LINK: {"address": "ada@example.org", "preferences_url": "/"},
         OutboxKind.ACCOUNT_LINK: {"account_url": "/"},
         OutboxKind.DATA_COMPLAINT: {"complaint": COMPLAINT},

@@ -1,22 +1,21 @@
 """How a file of another system is described. Names and words are as `tabular.fold` returns them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.formats.meaning import Meaning, Statement
+from preference_center.data.formats.meaning import Meaning, Statement, is_empty, when_true
 from preference_center.data.import_words import ENDING_WORDS
 from preference_center.data.tabular import fold, fold_letters
 
-_WORDS = re.compile(r"[\s,;|\[\]\"']+")
+_SEPARATORS = re.compile(r"[,;|\[\]\"']+")
 # A word that plainly ends consent does so, also where a format does not have it.
 _ENDING: Mapping[ImportStatus | None, Meaning] = {
     ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED_ALL,
     ImportStatus.BOUNCED: Meaning.BOUNCED,
     ImportStatus.COMPLAINED: Meaning.COMPLAINED,
 }
-_EMPTY = frozenset({"", "null", "none", "nan"})
 
 Cells = Mapping[str, str]  # By folded name of the column.
 
@@ -26,13 +25,15 @@ class Variant:
     """One set of columns that files of a system have.
 
     Attributes:
-        has: columns that all are in the file.
-        some_of: columns of which at least `at_least` are.
-        lacks: columns that are not.
-        meaning: what a row means whose cells say nothing.
+        has: columns that are all in the file.
+        some_of: columns of which at least `at_least` are in the file.
+        lacks: columns that are not in the file.
+        meaning: what a row means if its cells say nothing.
         reads_rest: True if all other columns are topics.
+        is_exact: True if it has no other columns.
         is_certain: False if other systems' files have such columns too. Such a file is read only
-            if its format is named.
+            if its format is named. A variant is certain only if no other system has these columns,
+            or if it is exact.
     """
 
     has: frozenset[str]
@@ -41,12 +42,14 @@ class Variant:
     lacks: frozenset[str] = frozenset()
     meaning: Meaning = Meaning.UNSTATED
     reads_rest: bool = False
+    is_exact: bool = False
     is_certain: bool = True
 
     def matches(self, names: frozenset[str]) -> bool:
-        """Return True if a file with columns of these names is one of these."""
+        """Return True if a file with columns of these names is of this variant."""
         enough = len(self.some_of & names) >= self.at_least
-        return self.has <= names and enough and not self.lacks & names
+        has_others = self.is_exact and not names <= self.has | self.some_of
+        return self.has <= names and enough and not self.lacks & names and not has_others
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,9 @@ class Column:
         """Return what a cell means, and its unknown words."""
         meanings: list[Meaning] = []
         unknown: list[str] = []
-        for text in _WORDS.split(cell) if self.is_list else [cell.strip()]:
-            word = fold(text)
-            meaning = self.words.get(word)
-            if meaning is None and word not in _EMPTY:
+        for text in self._items(cell):
+            meaning = self.words.get(fold(text))
+            if meaning is None:
                 meaning = self.other
                 if meaning is None or self.is_reported:
                     unknown.append(text)
@@ -87,6 +89,19 @@ class Column:
             if meaning is not None:
                 meanings.append(meaning)
         return meanings, unknown
+
+    def _items(self, cell: str) -> Iterator[str]:
+        """Yield the texts in a cell that say something; a known word may have spaces."""
+        for text in _SEPARATORS.split(cell) if self.is_list else (cell,):
+            is_one = not self.is_list or fold(text) in self.words or is_empty(text)
+            for item in (text,) if is_one else text.split():
+                if not is_empty(item):
+                    yield item.strip()
+
+
+def opt_out_column(*names: str, meaning: Meaning = Meaning.UNSUBSCRIBED_ALL) -> Column:
+    """Return a column that is true if a person opted out; each text that is not false is true."""
+    return Column(names, when_true(meaning), other=meaning, is_reported=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +114,19 @@ class Format:
         variants: the sets of columns by which its files are recognised; the first that matches
             counts.
         blind_spots: what its files do not say, as sentences.
-        emails: names of the column with the address, in this order.
+        emails: names of the column with the address; the first that a file has counts.
         columns: the columns that say who gets email.
         names: what the name of a file says about its rows, where the columns do not.
         stopped_at: columns with the time of a stop.
         consent_at: columns with the time of consent.
         reasons: columns with the reason for a stop, as text.
         by_topic: returns what a row says about single topics.
-        skipped: a part of addresses that stand for deleted people.
-        harmless: matches names of other columns that are not about opting out, although they look
-            like it.
-        harmless_parts: matches names of other parts of an archive that are not about opting out,
-            although they have addresses.
+        is_by_topic: returns True for the name of a column that only `by_topic` reads.
+        skipped: a text in addresses that stand for deleted people.
+        harmless: a regular expression. It matches the names of other columns that are not about
+            opting out, although they look like it.
+        harmless_parts: a regular expression. It matches the names of other parts of an archive that
+            are not about opting out, although they have addresses.
     """
 
     name: str
@@ -124,6 +140,7 @@ class Format:
     consent_at: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     by_topic: Callable[[Cells], Iterable[Statement]] | None = None
+    is_by_topic: Callable[[str], bool] = lambda _: False
     skipped: str = ""
     harmless: str = ""
     harmless_parts: str = ""

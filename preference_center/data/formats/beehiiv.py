@@ -7,7 +7,8 @@ BEEHIIV = Format(
     name="beehiiv",
     title="beehiiv",
     variants=(
-        Variant(names_of("email", "status", "tier")),
+        Variant(names_of("email", "status", "tier", "unsubscribed_at", "stripe_customer_id")),
+        Variant(names_of("email", "status", "tier"), is_certain=False),
         Variant(names_of("email", "status", "unsubscribed_at", "created_at"), is_certain=False),
     ),
     columns=(

@@ -1,7 +1,7 @@
 """Ghost: the export of members."""
 
-from preference_center.data.formats.base import Column, Format, Variant, names_of
-from preference_center.data.formats.meaning import FALSE, TRUE, Meaning, when_true
+from preference_center.data.formats.base import Column, Format, Variant, names_of, opt_out_column
+from preference_center.data.formats.meaning import FALSE, TRUE, Meaning
 
 GHOST = Format(
     name="ghost",
@@ -12,7 +12,7 @@ GHOST = Format(
             ("subscribedtoemails",),
             dict.fromkeys(TRUE, Meaning.LISTED) | dict.fromkeys(FALSE, Meaning.UNSUBSCRIBED_ALL),
         ),
-        Column(("emaildisabled",), when_true(Meaning.UNSUBSCRIBED_ALL)),
+        opt_out_column("emaildisabled"),
         Column(("deletedat",), other=Meaning.KNOWN),
     ),
     harmless="giftid|createdat|note|name|complimentaryplan|tiers|products|labels|customfields.*",

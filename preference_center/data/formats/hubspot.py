@@ -1,23 +1,27 @@
 """HubSpot: the export of contacts, and that of unsubscribes and bounces.
 
-A column about a subscription type is true if the person opted out of it. False, or nothing, is no
-consent.
+A column about a subscription type is true if the person opted out of it. False or an empty cell
+is not consent.
 """
 
 import re
 from collections.abc import Iterator
 
-from preference_center.data.formats.base import Cells, Column, Format, Variant, names_of
-from preference_center.data.formats.meaning import (
-    FALSE,
-    TRUE,
-    Meaning,
-    Statement,
-    when_true,
+from preference_center.data.formats.base import (
+    Cells,
+    Column,
+    Format,
+    Variant,
+    names_of,
+    opt_out_column,
 )
+from preference_center.data.formats.meaning import FALSE, Meaning, Statement, is_opt_out, when_true
 from preference_center.data.tabular import fold
 
-_TYPE = re.compile(r"(?:opted out of email: *|hs_email_optout_)(.+)")
+# The beginning of the name of a column about a type, by its letters.
+_TYPE = re.compile(
+    r"(?:opted#out#of#e#mail|hs#e#mail#opt#out)#(.*)".replace("#", r"[\W_]*"), re.DOTALL
+)
 _PORTAL = names_of("Portal Bounce", "Portal Unsubscribe", "Portal Spam Report", "Global Bounce")
 # Columns of the export of unsubscribes that are not subscription types.
 _NO_TYPES = _PORTAL | names_of(
@@ -26,16 +30,19 @@ _NO_TYPES = _PORTAL | names_of(
 )
 
 
+def _type(name: str) -> str:
+    """Return the subscription type in the name of a column of the export of contacts, or ""."""
+    found = _TYPE.fullmatch(name)
+    return found[1].strip() if found else ""
+
+
 def _opted_out_of(cells: Cells) -> Iterator[Statement]:
     """Yield a stop for each subscription type that a person opted out of."""
     has_portal = len(_PORTAL & {fold(name) for name in cells}) > 1
     for name, cell in cells.items():
-        found = _TYPE.fullmatch(name)
-        is_type = found is not None or (has_portal and fold(name) not in _NO_TYPES)
-        if is_type and fold(cell) in TRUE:
-            yield Statement(Meaning.UNSUBSCRIBED, (found[1] if found else name,))
-        elif found is not None and fold(cell) not in ("", *FALSE):
-            yield Statement(Meaning.UNSUBSCRIBED, (found[1],))
+        is_rest = has_portal and fold(name) not in _NO_TYPES
+        if (topic := _type(name) or (name if is_rest else "")) and is_opt_out(cell):
+            yield Statement(Meaning.UNSUBSCRIBED, (topic,))
 
 
 def _bounce(*names: str) -> Column:
@@ -54,19 +61,11 @@ HUBSPOT = Format(
         Variant(names_of("Record ID", "Email", "Create Date")),
     ),
     columns=(
-        Column(
-            ("unsubscribedfromallemail", "portalunsubscribe", "hsemailoptout"),
-            when_true(Meaning.UNSUBSCRIBED_ALL),
-            other=Meaning.UNSUBSCRIBED_ALL,
-            is_reported=True,
+        opt_out_column(
+            *("unsubscribedfromallemail", "portalunsubscribe", "hsemailoptout", "optedoutofemail")
         ),
         _bounce("portalbounce", "globalbounce", "emailhardbouncereason"),
-        Column(
-            ("portalspamreport",),
-            when_true(Meaning.COMPLAINED),
-            other=Meaning.COMPLAINED,
-            is_reported=True,
-        ),
+        opt_out_column("portalspamreport", meaning=Meaning.COMPLAINED),
         Column(
             ("marketingcontactstatus",),
             {"marketingcontact": Meaning.UNSTATED} | when_true(Meaning.UNSTATED),
@@ -74,7 +73,8 @@ HUBSPOT = Format(
         ),
     ),
     by_topic=_opted_out_of,
-    harmless="optedoutofemail.*|hsemailoptout.*|createdate|recordid"
+    is_by_topic=lambda name: bool(_type(name)),
+    harmless="createdate|recordid"
     "|marketingemails(bounced|clicked|delivered|opened|replied|sent|sincelastengagement)"
     "|(first|last)marketingemail(click|open|reply|send)date|lastmarketingemailname",
     blind_spots=(

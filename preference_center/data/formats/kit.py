@@ -4,21 +4,23 @@ from preference_center.data.formats.base import Column, Format, Variant, names_o
 from preference_center.data.formats.meaning import Meaning
 
 _MARKS = names_of("first_name", "tags", "created_at")
+_STATUS = ("state", "status")
 
 KIT = Format(
     name="kit",
     title="Kit",
     variants=(
+        *(Variant(names_of("email_address", each), _MARKS, 3, is_exact=True) for each in _STATUS),
         *(
-            Variant(names_of(email, status), _MARKS, 3, is_certain=email == "email_address")
+            Variant(names_of(email, status), _MARKS, 3, is_certain=False)
             for email in ("email_address", "email")
-            for status in ("state", "status")
+            for status in _STATUS
         ),
     ),
     emails=("emailaddress", "email"),
     columns=(
         Column(
-            ("state", "status"),
+            _STATUS,
             {
                 "active": Meaning.SUBSCRIBED,
                 "inactive": Meaning.UNCONFIRMED,

@@ -15,11 +15,10 @@ KLAVIYO = Format(
         Column(
             ("emailsuppressions",),
             {
-                "hardbounce": Meaning.BOUNCED,
-                "invalidemail": Meaning.BOUNCED,
-                "spamcomplaint": Meaning.COMPLAINED,
-                "unsubscribe": Meaning.UNSUBSCRIBED_ALL,
-                "unsubscribed": Meaning.UNSUBSCRIBED_ALL,
+                **dict.fromkeys(("hardbounce", "hardbounced", "invalidemail"), Meaning.BOUNCED),
+                **dict.fromkeys(("bounce", "bounced"), Meaning.BOUNCED),
+                **dict.fromkeys(("spamcomplaint", "complaint", "spam"), Meaning.COMPLAINED),
+                **dict.fromkeys(("unsubscribe", "unsubscribed"), Meaning.UNSUBSCRIBED_ALL),
                 "usersuppressed": Meaning.UNSUBSCRIBED_ALL,
             },
             other=Meaning.UNSUBSCRIBED_ALL,
@@ -41,8 +40,8 @@ KLAVIYO = Format(
     harmless="klaviyoid|.*smsmarketingconsent.*|smsconsent.*",
     blind_spots=(
         "The columns are chosen when it is exported. Without `Email Suppressions`, it does not say "
-        "whose email bounced, who complained, and whom you suppressed.",
-        "It does not say since when a profile is suppressed: the time of the import is used.",
+        "whose email bounced, who complained, and which profiles you suppressed.",
+        "It does not say when a profile was suppressed: the time of the import is used.",
         "It does not say which lists a profile is on.",
     ),
 )

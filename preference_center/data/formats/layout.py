@@ -18,12 +18,14 @@ _REPEATED = re.compile(r" \(\d+\)$")  # how `tabular` names a second column of o
 class Layout:
     """The columns of a file as a format reads them.
 
-    `by_name` maps folded names to the columns of this name. `email` is the column with the address.
-    `columns` has the columns that are not read.
+    `by_name` maps folded names to the columns of this name. `emails` are the columns with
+    addresses; the first that is filled counts if `is_ordered`. `columns` has the columns that are
+    not read.
     """
 
     by_name: Mapping[str, tuple[str, ...]]
-    email: str | None
+    emails: tuple[str, ...]
+    is_ordered: bool
     default: Meaning
     stating: tuple[tuple[str, Column], ...]
     columns: Columns
@@ -33,30 +35,37 @@ class Layout:
         found = (cells[column] for name in names for column in self.by_name.get(name, ()))
         return next((cell for text in found if (cell := text.strip())), "")
 
+    def addresses(self, cells: Mapping[str, str]) -> list[str]:
+        """Return the different cells with addresses that are not empty, in order."""
+        texts = (cells[name].strip() for name in self.emails)
+        return list(dict.fromkeys(filter(None, texts)))
+
 
 @lru_cache(maxsize=64)
 def layout_of(
     names: tuple[str, ...], form: Format, ignored: frozenset[str] = frozenset()
 ) -> Layout:
-    """Return how a format reads columns with these names. Those in `ignored` are no suspects."""
+    """Return how a format reads columns with these names. Those in `ignored` are not read."""
     by_name: dict[str, tuple[str, ...]] = {}
     for name in names:
-        folded = folded_name(name)
-        by_name[folded] = (*by_name.get(folded, ()), name)
-    variant = form.variant(frozenset(by_name))
+        if name not in ignored:
+            folded = folded_name(name)
+            by_name[folded] = (*by_name.get(folded, ()), name)
+    variant = form.variant(frozenset(map(folded_name, names)))
     stating = tuple(
         (column, each)
         for each in form.columns
         for name in each.names
         for column in by_name.get(name, ())
     )
-    email = _email(form, by_name)
-    known = {*ignored, *(name for name in names if _is_known(name, form)), email}
+    emails, is_ordered = _emails(form, by_name)
+    known = {*ignored, *(name for name in names if _is_known(name, form)), *emails}
     has_rest = variant is None or not variant.reads_rest
     unread = tuple(name for name in names if has_rest and name not in known)
     return Layout(
         by_name,
-        email,
+        emails,
+        is_ordered,
         variant.meaning if variant else Meaning.UNSTATED,
         stating,
         Columns({}, unread, tuple(filter(is_suspect, unread))),
@@ -64,22 +73,29 @@ def layout_of(
 
 
 def folded_name(name: str) -> str:
-    """Return the name of a column, folded, of which a file may have several."""
-    return fold(_REPEATED.sub("", name))
+    """Return the name of a column, folded, without the number of a repeated one."""
+    return fold(unrepeated(name))
 
 
-def _email(form: Format, by_name: Mapping[str, tuple[str, ...]]) -> str | None:
-    """Return the column with the address; None if there is none, or if it is unclear."""
-    for names in (form.emails, EMAIL_NAMES, OTHER_EMAIL_NAMES):
-        found = [by_name[name][0] for name in names if name in by_name]
-        if found:
-            return found[0] if names is form.emails or len(found) == 1 else None
+def unrepeated(name: str) -> str:
+    """Return the name of a column without the number of a repeated one."""
+    return _REPEATED.sub("", name)
+
+
+def _emails(form: Format, by_name: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:
+    """Return the columns with addresses, and whether their order counts."""
+    own = [column for name in form.emails for column in by_name.get(name, ())]
+    for names in (EMAIL_NAMES, OTHER_EMAIL_NAMES):
+        more = [column for name in by_name if name in names for column in by_name[name]]
+        if own or more:
+            return tuple(dict.fromkeys((*own, *more))), bool(own)
     found = [columns[0] for name, columns in by_name.items() if "mail" in name]
-    return found[0] if len(found) == 1 else None
+    return (tuple(found) if len(found) == 1 else ()), True
 
 
 def _is_known(name: str, form: Format) -> bool:
     folded = folded_name(name)
     of_variants = any(folded in each.has | each.some_of for each in form.variants)
     harmless = bool(form.harmless) and re.fullmatch(form.harmless, folded) is not None
-    return harmless or of_variants or folded in form.read_columns
+    is_read = folded in form.read_columns or form.is_by_topic(name)
+    return harmless or of_variants or is_read

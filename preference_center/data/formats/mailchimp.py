@@ -40,7 +40,7 @@ MAILCHIMP = Format(
     harmless="(optin|confirm)ip|unsub(campaign(title|id)|reasonother)|cleancampaign(title|id)"
     "|lastchanged|notes|tags",
     blind_spots=(
-        "Archived contacts are in none of the files, also if they had unsubscribed.",
+        "Archived contacts are in none of the files, even if they had unsubscribed.",
         "An unsubscribe is from one audience. Import the files of every audience.",
         "A file of subscribed people is recognised only by its name, which begins `subscribed_`.",
         "Groups and tags are not imported.",

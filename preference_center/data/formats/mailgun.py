@@ -21,16 +21,23 @@ def _tags(cells: Cells) -> Iterator[Statement]:
         yield Statement(Meaning.UNSUBSCRIBED, (tag,))
 
 
+_UNSUBSCRIBES = names_of("address", "tags", "created_at")
+_BOUNCES = names_of("address", "code", "error", "created_at")
+# Columns of lists of people, which are no lists of suppressions.
+_OTHER = names_of("email", "name", "first_name", "last_name", "status", "topic", "kind")
+
 MAILGUN = Format(
     name="mailgun",
     title="Mailgun",
     variants=(
-        Variant(names_of("address", "tags", "created_at")),
-        Variant(names_of("address", "code", "error", "created_at"), meaning=Meaning.BOUNCED),
+        Variant(_UNSUBSCRIBES, is_exact=True),
+        Variant(_UNSUBSCRIBES, lacks=_OTHER, is_certain=False),
+        Variant(_BOUNCES, meaning=Meaning.BOUNCED, is_exact=True),
+        Variant(_BOUNCES, lacks=_OTHER, meaning=Meaning.BOUNCED, is_certain=False),
         Variant(
             names_of("address", "created_at"),
-            lacks=names_of("email", "status", "topic"),
             meaning=Meaning.COMPLAINED,
+            is_exact=True,
             is_certain=False,
         ),
     ),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from preference_center.data.tabular import fold
+
 
 class Meaning(StrEnum):
     """What a status, or a row, of another system means."""
@@ -34,9 +36,9 @@ _STOPS = frozenset(
 class Statement:
     """One thing that a row says.
 
-    `topics` are the names that their system has for the topic, of which one may be mapped to ours;
-    none if it is about the list of the file, or about everything. `at` are the columns with the
-    time of a stop.
+    `topics` are the names of one topic in the other system, of which one may be mapped to a topic
+    here. It is empty if the statement is about the list of the file, or about everything. `at` are
+    the columns with the time of a stop.
     """
 
     meaning: Meaning
@@ -44,9 +46,43 @@ class Statement:
     at: tuple[str, ...] = ()
 
 
-# Words are compared as `tabular.fold` returns them.
-TRUE = ("true", "1", "yes", "y", "on", "t")
-FALSE = ("false", "0", "no", "n", "off", "f")
+# Words are compared as `tabular.fold` returns them. Spreadsheets write true and false in the
+# language of their user.
+TRUE = (
+    *("true", "1", "yes", "y", "on", "t"),
+    *("wahr", "ja", "vrai", "oui", "verdadero", "si", "vero", "waar", "verdadeiro", "sim"),
+    *("prawda", "tak", "sant", "sand", "sann", "tosi", "pravda", "igaz", "dogru", "истина"),
+)
+FALSE = (
+    *("false", "0", "00", "no", "n", "off", "f"),  # `00` is `0.0`.
+    *("falsch", "nein", "faux", "non", "falso", "onwaar", "nee", "nao", "fałsz", "nie"),
+    *("falskt", "falsk", "usann", "epatosi", "nepravda", "hamis", "yanlis", "yanlıs", "ложь"),
+)
+_NOTHING = frozenset(
+    {
+        *("null", "none", "nan", "na", "novalue", "keinwert", "aucunevaleur", "sinvalor"),
+        *("nessunvalore", "geenwaarde", "semvalor"),
+    }
+)
+_DASHES = frozenset({"", "-", "–", "—"})
+
+
+def is_empty(text: str) -> bool:
+    """Return True if a cell, or an item of a list in one, says nothing. A tick does say something.
+
+    >>> is_empty(" (No value) "), is_empty("-"), is_empty("✓")
+    (True, True, False)
+    """
+    return text.strip() in _DASHES or fold(text) in _NOTHING
+
+
+def is_opt_out(text: str) -> bool:
+    """Return True if a cell in a column about opting out is a stop: if it is filled and not false.
+
+    >>> is_opt_out("WAHR"), is_opt_out("Opted out"), is_opt_out("Falsch"), is_opt_out("")
+    (True, True, False, False)
+    """
+    return not is_empty(text) and fold(text) not in FALSE
 
 
 def when_true(meaning: Meaning) -> dict[str, Meaning]:

@@ -7,16 +7,15 @@ from typing import Protocol
 
 from preference_center.core.vocab import ImportStatus, Scope
 from preference_center.data.formats.base import Format
-from preference_center.data.formats.layout import Layout, layout_of
+from preference_center.data.formats.layout import Layout, layout_of, unrepeated
 from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.formats.statements import read_statements
 from preference_center.data.formats.times import read_moment
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_cells import MAX_WORD, Cells, UnknownWordError
 from preference_center.data.import_columns import Columns, match
-from preference_center.data.import_records import AddressRecord, Rules
+from preference_center.data.import_records import AddressRecord, ReadRow, Rules
 from preference_center.data.import_rows import (
-    ReadRow,
     cell_problems,
     is_stop,
     read_mailable,
@@ -34,6 +33,8 @@ _STATUS_OF = {
     Meaning.SUBSCRIBED: ImportStatus.SUBSCRIBED,
     Meaning.UNCONFIRMED: ImportStatus.UNCONFIRMED,
 }
+_STARTS = (Meaning.SUBSCRIBED, Meaning.UNCONFIRMED)
+_UNCLEAR_ADDRESS = "it is unclear which column holds the address"
 _MAX_REASON = 200  # characters of a reason that are kept
 
 
@@ -90,24 +91,43 @@ class FormatReader:
             column, word = said.unknown_words[0]
             raise UnknownWordError(f"{column} has an unknown word", column, word)
         read = ReadRow(unknown_words=said.unknown_words if stops else [])
+        ended = {self._topic(each) for each in said.parts(stops=True)}  # "" is every topic.
         for statement in said.parts(stops=stops):
             if statement.meaning is Meaning.NOTHING:
                 read.skipped = Meaning.NOTHING
                 continue
-            if layout.email is None:
-                raise BadRowError("it is unclear which column holds the address")
+            if statement.meaning in _STARTS and ended & {"", self._topic(statement)}:
+                continue
+            if not layout.emails:
+                raise BadRowError(_UNCLEAR_ADDRESS)
             make = self._stop if stops else self._other
             _add(read, make(statement, row, layout, now))
         return read
 
     def _stop(self, statement: Statement, row: Row, layout: Layout, now: datetime) -> ReadRow:
         topic = self._topic(statement)
-        values = self._email(row, layout) | self._stop_values(statement, topic, row, layout, now)
-        warnings = [*row.problems, *cell_problems(row)]
-        read = read_stop(Cells(values, now, lenient=True, warnings=warnings), self._plain)
+        values = self._stop_values(statement, topic, row, layout, now)
+        cells = Cells(values, now, lenient=True, warnings=[*row.problems, *cell_problems(row)])
+        read = self._stop_each(layout.addresses(row.cells) or [""], cells)
         if statement.topics and not topic:
             read.unmapped_topics.append(statement.topics[0][:MAX_WORD])
             read.warnings.append("its topic is not mapped: unsubscribed from every topic")
+        return read
+
+    def _stop_each(self, emails: list[str], cells: Cells) -> ReadRow:
+        """Return the stop of each address that can be read; raise BadRowError if none can be."""
+        read, errors = ReadRow(warnings=cells.warnings), []
+        for email in emails:
+            each = replace(cells, values={"email": email, **cells.values}, warnings=[])
+            try:
+                _add(read, read_stop(each, self._plain))
+            except BadRowError as error:
+                errors.append(error)
+        if not read.records:
+            raise errors[0]
+        read.warnings += map(str, errors)
+        if len(emails) > 1:
+            read.warnings.append(f"the row has {len(emails)} addresses: each is unsubscribed")
         return read
 
     def _stop_values(
@@ -126,6 +146,8 @@ class FormatReader:
 
     def _other(self, statement: Statement, row: Row, layout: Layout, now: datetime) -> ReadRow:
         if statement.meaning is Meaning.UNCLEAR:
+            if statement.topics:
+                raise BadRowError(f"{statement.topics[0]} cannot be read")
             raise BadRowError(
                 "this may be a bounce or a block: keep the name that the file had, or use --status"
             )
@@ -153,14 +175,19 @@ class FormatReader:
         return read_start(cells, self._plain)
 
     def _email(self, row: Row, layout: Layout) -> dict[str, str]:
-        return {"email": row.cells[layout.email] if layout.email is not None else ""}
+        """Return the one address of a row, or raise BadRowError."""
+        emails = layout.addresses(row.cells)
+        if len(emails) > 1 and not layout.is_ordered:
+            raise BadRowError(_UNCLEAR_ADDRESS)
+        return {"email": emails[0] if emails else ""}
 
     def _topic(self, statement: Statement) -> str:
         """Return the slug of the topic that a statement is about, or ""."""
         if not statement.topics:
             return self.rules.topic or ""
-        names = (name.strip().lower() for name in statement.topics)
-        return next((self.rules.topics[name] for name in names if name in self.rules.topics), "")
+        names = (each for name in statement.topics for each in (name, unrepeated(name)))
+        found = (self.rules.topics.get(name.strip().lower()) for name in names)
+        return next(filter(None, found), "")
 
     @property
     def _plain(self) -> Rules:
@@ -181,7 +208,7 @@ def _time(text: str, now: datetime) -> str:
 
 
 def _add(read: ReadRow, more: ReadRow) -> None:
-    """Add what a row also says."""
+    """Add what one more statement of a row says."""
     read.records += more.records
     read.aliases += more.aliases
     read.warnings += (each for each in more.warnings if each not in read.warnings)

@@ -18,17 +18,33 @@ def _groups(cells: Cells) -> Iterator[Statement]:
         yield Statement(Meaning.UNSUBSCRIBED_ALL)
 
 
+_STATUS = names_of("status")
+# Columns of lists of people, which are no lists of suppressions.
+_OTHER = names_of("name", "first_name", "last_name", "topic", "kind", "subscribed")
+
 SENDGRID = Format(
     name="sendgrid",
     title="SendGrid",
     variants=(
-        Variant(names_of("email", "group_id")),
-        Variant(names_of("ip", "email", "created"), meaning=Meaning.COMPLAINED),
-        Variant(names_of("status", "reason", "email", "created"), meaning=Meaning.UNCLEAR),
+        Variant(names_of("email", "group_id", "group_name", "created_at"), is_exact=True),
+        Variant(names_of("email", "group_id"), lacks=_OTHER | _STATUS, is_certain=False),
+        Variant(
+            names_of("ip", "email", "created"),
+            lacks=_OTHER | _STATUS,
+            meaning=Meaning.COMPLAINED,
+            is_certain=False,
+        ),
+        Variant(
+            names_of("status", "reason", "email", "created"),
+            lacks=_OTHER,
+            meaning=Meaning.UNCLEAR,
+            is_certain=False,
+        ),
         Variant(
             names_of("reason", "email", "created"),
-            lacks=names_of("status"),
+            lacks=_OTHER | _STATUS,
             meaning=Meaning.BOUNCED,
+            is_certain=False,
         ),
         Variant(
             names_of("EMAIL", "CONTACT_ID", "CREATED_AT", "UPDATED_AT"),
@@ -38,8 +54,8 @@ SENDGRID = Format(
         ),
         Variant(
             names_of("email", "created"),
-            lacks=names_of("status", "reason", "ip", "topic", "kind"),
             meaning=Meaning.UNSUBSCRIBED_ALL,
+            is_exact=True,
             is_certain=False,
         ),
     ),
@@ -54,6 +70,7 @@ SENDGRID = Format(
     blind_spots=(
         "Each list is a file of its own: bounces, invalid emails, spam reports, global "
         "unsubscribes, and one for each unsubscribe group. Import all of them.",
+        "Its files have columns that many files have: most are read only with --from sendgrid.",
         "Blocks are temporary refusals and stop nothing. A file of them is recognised only by its "
         "name, which begins `suppression_blocks`.",
         "The contacts do not say who agreed to what.",

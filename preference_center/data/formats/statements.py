@@ -1,7 +1,7 @@
 """Find out what a row of another system's file says about a person."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from preference_center.core.vocab import ImportStatus
@@ -11,6 +11,7 @@ from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.import_records import Rules
 
 MAX_TOPICS = 1000  # A row with more of them ends every topic.
+# Of several meanings that are no stops, the first in this order counts.
 _IN_DOUBT = (
     *(Meaning.NOTHING, Meaning.UNCLEAR, Meaning.KNOWN),
     *(Meaning.UNCONFIRMED, Meaning.LISTED, Meaning.SUBSCRIBED),
@@ -40,21 +41,30 @@ class Said:
 def read_statements(
     form: Format, name: str, cells: Mapping[str, str], layout: Layout, rules: Rules
 ) -> Said:
-    """Return what a row says, with regard to the options; `name` is that of its file.
+    """Return what a row says, given the options; `name` is that of its file.
 
-    A stop counts whatever else the row says. Without one, a row with an unknown word says nothing.
+    A stop counts whatever else the row says, and a `--status` that ends consent is one. Without a
+    stop, a row with an unknown word says nothing. A row of which a part cannot be read starts
+    nothing.
     """
-    if form.skipped and layout.email and form.skipped in cells[layout.email].lower():
+    if form.skipped and any(form.skipped in each.lower() for each in layout.addresses(cells)):
         return Said([Statement(Meaning.NOTHING)])
-    said, of_topics = Said(), _of_topics(form, cells)
+    said, of_topics = Said(), _of_topics(form, cells, rules)
     found = _of_columns(cells, layout, said)
     meanings = [_default(form, name, layout), *found]
     meanings += (each.meaning for each in of_topics if not each.topics)
-    stops = dict.fromkeys(each for each in meanings if each.is_stop)
+    stops = _stops(meanings, rules)
     said.statements = [Statement(each, at=found.get(each, ())) for each in stops]
     said.statements += (each for each in of_topics if each.topics and each.meaning.is_stop)
+    if unclear := [each for each in of_topics if each.meaning is Meaning.UNCLEAR]:
+        said.statements = said.statements or unclear[:1]
+        return said
     if not stops and not said.unknown_words:
-        said.statements += (each for each in of_topics if not each.meaning.is_stop)
+        said.statements += (
+            replace(each, meaning=_weakened(each.meaning, rules))
+            for each in of_topics
+            if not each.meaning.is_stop
+        )
         rest = _resolved(meanings, rules)
         if rest is not Meaning.KNOWN or not said.statements:
             said.statements.append(Statement(rest))
@@ -64,7 +74,7 @@ def read_statements(
 def _of_columns(
     cells: Mapping[str, str], layout: Layout, said: Said
 ) -> dict[Meaning, tuple[str, ...]]:
-    """Return what single columns say, and where its time is; add unknown words to `said`."""
+    """Return what the columns say, with the columns of its time; add unknown words to `said`."""
     meanings: dict[Meaning, tuple[str, ...]] = {}
     for name, column in layout.stating:
         found, words = column.read(cells[name])
@@ -73,11 +83,12 @@ def _of_columns(
     return meanings
 
 
-def _of_topics(form: Format, cells: Mapping[str, str]) -> list[Statement]:
-    """Return what a row says about single topics; if they are too many, that all have ended."""
+def _of_topics(form: Format, cells: Mapping[str, str], rules: Rules) -> list[Statement]:
+    """Return what a row says about single topics. Too many of them are a stop of every topic."""
     if form.by_topic is None:
         return []
-    found = list(islice(form.by_topic(cells), MAX_TOPICS + 1))
+    read = {name: cell for name, cell in cells.items() if name not in rules.ignored}
+    found = list(islice(form.by_topic(read), MAX_TOPICS + 1))
     return found if len(found) <= MAX_TOPICS else [Statement(Meaning.UNSUBSCRIBED_ALL)]
 
 
@@ -87,14 +98,30 @@ def _default(form: Format, name: str, layout: Layout) -> Meaning:
     return layout.default if of_name is None or layout.default.is_stop else of_name
 
 
+def _stops(meanings: Iterable[Meaning], rules: Rules) -> list[Meaning]:
+    """Return the stops of a row, with that of `--status` if they do not include it."""
+    stops = list(dict.fromkeys(each for each in meanings if each.is_stop))
+    if rules.status is not None and rules.status.ends_consent:
+        of_option = _MEANING_OF[rules.status]
+        is_included = of_option is Meaning.UNSUBSCRIBED and bool(stops)
+        if of_option not in stops and not is_included:
+            stops.append(of_option)
+    return stops
+
+
+def _weakened(meaning: Meaning, rules: Rules) -> Meaning:
+    """Return the meaning; with `--status unconfirmed`, a subscription is unconfirmed."""
+    is_weaker = rules.status is ImportStatus.UNCONFIRMED and meaning is Meaning.SUBSCRIBED
+    return Meaning.UNCONFIRMED if is_weaker else meaning
+
+
 def _resolved(meanings: Iterable[Meaning], rules: Rules) -> Meaning:
     """Return what a row without a stop means with these options."""
     found = set(meanings)
     meaning = next((each for each in _IN_DOUBT if each in found), Meaning.UNSTATED)
-    if rules.status is not None:
-        may_end = rules.status.ends_consent and meaning in (Meaning.KNOWN, Meaning.UNCLEAR)
-        if may_end or meaning in _OPEN:
-            return _MEANING_OF[rules.status]
+    meaning = _weakened(meaning, rules)
+    if rules.status is not None and meaning in _OPEN:
+        return _MEANING_OF[rules.status]
     if meaning is Meaning.LISTED and rules.topic:
         return Meaning.SUBSCRIBED
     lacks_topic = meaning is Meaning.UNCONFIRMED and not rules.topic

@@ -1,7 +1,6 @@
 """Substack: the list of subscribers."""
 
-from preference_center.data.formats.base import Column, Format, Variant, names_of
-from preference_center.data.formats.meaning import Meaning, when_true
+from preference_center.data.formats.base import Format, Variant, names_of, opt_out_column
 
 SUBSTACK = Format(
     name="substack",
@@ -21,7 +20,7 @@ SUBSTACK = Format(
             1,
         ),
     ),
-    columns=(Column(("emaildisabled", "emailsdisabled"), when_true(Meaning.UNSUBSCRIBED_ALL)),),
+    columns=(opt_out_column("emaildisabled", "emailsdisabled"),),
     skipped="@deletion-request.substack.com",
     harmless="createdat|name",
     harmless_parts=r"\d+\.(opens|delivers)\.csv",  # who got and opened a post

@@ -24,7 +24,7 @@ class Moment(NamedTuple):
     day_only: bool
 
     def latest(self, now: datetime) -> datetime:
-        """Return the latest time that is meant, but not one in the future of a current day."""
+        """Return the time, or the end of its day, but not a time of today that is after `now`."""
         if not self.day_only:
             return self.at
         end = self.at + timedelta(days=1, seconds=-1)

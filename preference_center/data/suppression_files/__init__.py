@@ -1,4 +1,4 @@
-"""Suppressions in the files that other systems take: a folder for one of `SYSTEMS`.
+"""Suppressions in the files that other systems import: a folder for one of `SYSTEMS`.
 
 Each system is described by a module. The files are for programs: they are raw, and nothing in them
 is escaped for a spreadsheet.
@@ -53,7 +53,7 @@ class Written:
 
     @property
     def is_complete(self) -> bool:
-        """Return True if nobody was left out."""
+        """Return True if no person was left out."""
         return not self.counts.left_out
 
 
@@ -65,15 +65,15 @@ def write(
     now: datetime,
     *,
     addresses: AddressList | None = None,
-    advance: Callable[[int], object] = int,
+    advance: Callable[[int], object] = lambda count: None,
 ) -> Written:
-    """Write the files of a system into an empty folder, with a note how to import them.
+    """Write the files of a system into an empty folder, with a note on how to import them.
 
     `addresses` are those of subscribers who are on record only by id. `advance` is called with the
     number of rows of each batch.
 
     Raises:
-        ExportRefusal: suppressions cannot be selected like this.
+        ExportRefusal: exports of suppressions do not have one of the filters.
     """
     exports.KINDS["suppressions"].check(selected)
     query = export_queries.stops if system.has_topics else export_queries.suppressions

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from preference_center.data.suppression_files.system import OutputFile
 
@@ -42,7 +42,7 @@ class Folder:
         self._path = path
         self._parts: dict[str, list[_Part]] = {}
 
-    def __enter__(self) -> "Folder":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

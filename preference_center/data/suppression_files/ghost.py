@@ -1,4 +1,4 @@
-"""Ghost: members without newsletters. Ghost subscribes a member whose row does not say `false`."""
+"""Ghost: members without newsletters. Ghost subscribes a member unless the row says `false`."""
 
 from collections.abc import Iterable
 

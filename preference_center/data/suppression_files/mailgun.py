@@ -62,10 +62,10 @@ MAILGUN = System(
 2. Import bounces.csv on the tab Bounces, complaints.csv on Complaints, and unsubscribes.csv on
    Unsubscribes. A file has at most 25 MB, so a long list is in several.
 
-Which stop is where:
+Which stop is in which file:
 - bounces.csv: suppressions that bounces caused, with the code 550.
 - complaints.csv: complaints.
-- unsubscribes.csv: all others. The tag * ends all email from the domain, receipts too; the slug of
+- unsubscribes.csv: all others. The tag * ends all email from the domain, receipts too. The slug of
   a topic ends emails with that tag, so send each topic with its slug as a tag.
 """,
 )

@@ -12,7 +12,8 @@ from preference_center.store.export_queries import ExportFilter
 class Counts:
     """How many people were written, and how many were left out because they have no address.
 
-    `erased` are those left out who were erased, `of_topic` those written who left only the topic.
+    `erased` are the erased people among those left out, and `of_topic` the people among those
+    written who left only the topic of the filter.
     """
 
     written: int = 0
@@ -54,8 +55,8 @@ def _missing(system: System, topic: str | None, counts: Counts) -> Iterator[str]
     yield (
         f"- People whose address is not on record here: {counts.left_out:,}, of whom "
         f"{counts.erased:,} were erased.\n"
-        "  If you have a list of addresses, export again with --match LIST.csv: those of them who\n"
-        "  are in the list are then in these files, too."
+        "  If you have a list of addresses, export again with --match LIST.csv: these files then\n"
+        "  also have the people among them who are in the list."
     )
     if system.has_topics:
         return

@@ -1,7 +1,7 @@
 """Amazon SES: the account-level suppression list, and contacts who left everything.
 
-A contact that is imported replaces the one that SES has. So there is no file of single topics: for
-those who had left everything at SES, it would lift that.
+A contact that is imported replaces the one that SES has. So there is no file of single topics: it
+would subscribe people again who have left everything at SES.
 """
 
 import json
@@ -45,7 +45,8 @@ SES = System(
     lines=_lines,
     steps="""\
 The account must have production access. Upload the files to a bucket of Amazon S3, then start an
-import job for each (at most 100,000 addresses, so a long list is in several files):
+import job for each. SES takes at most 100,000 addresses of a suppression list and 1,000,000
+contacts at once, so a long list is in several files:
 
 1. suppression.csv: the account-level suppression list. It has no header.
    aws sesv2 create-import-job \\
@@ -57,9 +58,9 @@ import job for each (at most 100,000 addresses, so a long list is in several fil
      --import-data-source '{"S3Url":"s3://BUCKET/contacts.json","DataFormat":"JSON"}'
    An imported contact replaces the one that the list has, with its attributes and topics.
 
-Which stop is where. The suppression list ends every email from the account, receipts too:
-- COMPLAINT: complaints, and those who want no email at all to their address (kind "address").
+Which stop is in which file. The suppression list ends every email from the account, receipts too:
+- COMPLAINT: complaints, and people who want no email at all to their address (kind "address").
 - BOUNCE: suppressions that bounces caused. A person with both is a COMPLAINT.
-- contacts.json: everyone else, who left your topics but may still get email about an account.
+- contacts.json: all other people. They left your topics, but may get email about an account.
 """,
 )

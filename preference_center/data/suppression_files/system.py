@@ -1,4 +1,4 @@
-"""What describes how a system takes suppressions: its files, and which stop goes into which."""
+"""How a system is described that imports suppressions: its files, and which stop is in which."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Person:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file: its name, its header or "", and the limits of one file, after which comes another."""
+    """A file: its name, its header or "", and its limits. Further rows go to another file."""
 
     name: str
     header: str = ""
@@ -51,11 +51,11 @@ Line = tuple[OutputFile, str]  # without the line end
 
 @dataclass(frozen=True)
 class System:
-    """A system that takes suppressions.
+    """A system that imports suppressions.
 
     `lines` returns the lines about one person. `steps` says how to import the files, and which stop
-    is where. A system that `has_topics` takes the unsubscribes from each topic; in the files for
-    another, who left the chosen topic is like a person who left everything.
+    is in which file. A system that `has_topics` imports unsubscribes from single topics. Any other
+    gets the people who left the topic of the filter as people who left everything.
     """
 
     title: str
@@ -70,5 +70,5 @@ def csv_line(*cells: str) -> str:
 
 
 def addresses_only(file: OutputFile) -> Callable[[Person], Iterable[Line]]:
-    """Return what writes the address of every person to one file."""
+    """Return the `lines` of a system that imports one file, with the address of every person."""
     return lambda person: [(file, csv_line(person.email))]

@@ -31,7 +31,7 @@ class RefusedRow:
     @property
     def where(self) -> str:
         """Return where the row is, for a message."""
-        return f"{self.part}, line {self.line}" if self.part else f"line {self.line}"
+        return _where(self.part, self.line)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes of the row in its file, in pieces."""
@@ -62,7 +62,11 @@ class Row:
     @property
     def where(self) -> str:
         """Return where the row is, for a message."""
-        return f"{self.part}, line {self.line}" if self.part else f"line {self.line}"
+        return _where(self.part, self.line)
+
+
+def _where(part: str, line: int) -> str:
+    return f"{part}, line {line}" if part else f"line {line}"
 
 
 def batches(

@@ -1,7 +1,7 @@
-"""Read ZIP archives that may be hostile: too many entries, sizes that lie, archives in archives.
+"""Read ZIP archives that may be hostile: too many entries, wrong sizes, archives in archives.
 
-A header of a ZIP archive states the sizes of its entries, and can lie. `zipfile` reads no more of
-an entry than is stated, and then finds that its checksum is wrong.
+The sizes that the header of a ZIP archive states may be wrong. `zipfile` reads no more of an entry
+than is stated, and then finds that its checksum is wrong.
 """
 
 import lzma
@@ -58,7 +58,7 @@ def opened_archive(file: BinaryIO) -> Iterator[ZipFile]:
 
 
 def files_of(archive: ZipFile) -> list[ZipInfo]:
-    """Return the entries that are files of the sender, not of the program that made the archive."""
+    """Return the entries that are files, without those that an operating system adds."""
     return [entry for entry in archive.infolist() if not entry.is_dir() and not _is_clutter(entry)]
 
 

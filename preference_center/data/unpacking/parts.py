@@ -68,7 +68,7 @@ class Unpacked:
 
 
 def is_simple(file: BinaryIO) -> bool:
-    """Return True if a file is CSV or JSON Lines and has nothing to unpack; its position stays."""
+    """Return True if a file is CSV or JSON Lines. Its position does not change."""
     if file.seekable():
         head = _head(file)
         return not (head.startswith(MAGIC) or is_document(head))
@@ -111,12 +111,14 @@ def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
         names = UniqueNames()
         named = [(names.new(sheet.name), sheet) for sheet in sheets]
         parts = tuple(Part(name, sheet.file.opened(), faults=sheet.faults) for name, sheet in named)
-        return Unpacked(_filled(parts), True, tuple(name for name, each in named if each.hidden))
+        hidden = tuple(name for name, sheet in named if sheet.hidden)
+        return Unpacked(_filled(parts), is_container=True, hidden=hidden)
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]
     check_sizes(tables, scratch.limit)
     others = tuple(_printable(each.filename) for each in entries if not _is_table(each))
-    return Unpacked(_filled(_entries(archive, tables, scratch)), True, left_out=others)
+    parts = _filled(_entries(archive, tables, scratch))
+    return Unpacked(parts, is_container=True, left_out=others)
 
 
 def _is_table(entry: ZipInfo) -> bool:

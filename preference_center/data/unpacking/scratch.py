@@ -13,7 +13,7 @@ MAX_UNPACKED = 200 * MEGABYTE  # bytes
 
 
 class Slice(RawIOBase):
-    """A part of a file, to read. It begins where the file ends when it is made."""
+    """A part of a file, for reading. It begins at the end of the file at the time it is made."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Slice(RawIOBase):
 
 
 class Scratch:
-    """One unnamed temporary file, which `stack` closes, of at most `limit` bytes."""
+    """One unnamed temporary file of at most `limit` bytes, which `stack` closes."""
 
     def __init__(self, stack: ExitStack, limit: int) -> None:
         self._file: BinaryIO = stack.enter_context(TemporaryFile())  # noqa: SIM115

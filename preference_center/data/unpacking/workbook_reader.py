@@ -1,4 +1,4 @@
-"""Print the cells of the workbook on standard input as JSON. A program of its own.
+"""A program that prints the cells of the workbook on standard input as JSON.
 
 It prints a line with an object for each sheet, and after it a line for each row: a list of cells,
 or an object with `cells` and the `fault` of the row.
@@ -21,7 +21,7 @@ from preference_center.data.unpacking.workbook_faults import (
 )
 
 _MAX_MEMORY = 1_073_741_824  # bytes of address space
-_MAX_TIME = 120  # seconds of a processor
+_MAX_TIME = 120  # seconds of CPU time
 _MAX_CELL = 32_767  # characters, as in Excel
 _MAX_ROW = 1_048_576  # characters
 

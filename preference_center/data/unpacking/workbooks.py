@@ -1,8 +1,8 @@
 """Turn the sheets of an Excel workbook (XLSX) into CSV.
 
-The library that reads workbooks holds a whole sheet in memory, a cell of it for every place
-between the first and the last cell, and ends the process if there is not enough. A workbook of five
-kilobytes can ask for 500 GB. So it runs in a process of its own with a limit on its memory.
+The library that reads workbooks holds a whole sheet in memory, empty cells included, and ends the
+process if there is not enough. A workbook of five kilobytes can ask for 500 GB. So the library runs
+in a process of its own with a limit on its memory.
 """
 
 import json
@@ -57,8 +57,7 @@ def sheets_of(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> list[Sheet]
             found = found["cells"]
         if any(found):
             filled.add(sheets[-1].name)
-        cells = (csv_cell(escape_formula(cell)) for cell in found)
-        text = ",".join(cells) if any(found) else ""
+        text = ",".join(map(_cell, found)) if any(found) else ""
         scratch.write(sheets[-1].file, f"{text}\n".encode("utf-8", "replace"))
     return [sheet for sheet in sheets if sheet.name in filled]
 
@@ -88,3 +87,10 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             "the workbook cannot be read: it is damaged, protected by a password, or too large. "
             "Save it as CSV UTF-8 and import that"
         )
+
+
+def _cell(text: str) -> str:
+    """Return a cell as CSV. One with another separator is quoted, so that none is guessed."""
+    cell = csv_cell(escape_formula(text))
+    is_bare = not cell.startswith('"') and any(each in cell for each in ";\t|")
+    return f'"{cell}"' if is_bare else cell

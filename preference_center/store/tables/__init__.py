@@ -34,6 +34,7 @@ from preference_center.store.tables.sending import (
     PageView,
     Reason,
 )
+from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
 from preference_center.store.tables.subscribers import (
     UNSUBSCRIBED,
     LedgerCount,
@@ -78,11 +79,14 @@ __all__ = [
     "LedgerDetail",
     "LedgerRow",
     "LinkedSubscriber",
+    "MailboxRequest",
     "OutboxRow",
     "PageView",
     "QuarantineRow",
     "Reason",
     "ServingProcess",
+    "SignUpHour",
+    "SignUpRow",
     "Slug",
     "SubscriberCount",
     "SubscriberRow",

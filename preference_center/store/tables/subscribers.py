@@ -75,7 +75,8 @@ class SubscriberRow(Base):
     """A person, identified by the fingerprint of the address. The row's lock covers all their data.
 
     `delivered_on` is the latest day on which a provider reported a delivery. `seq` and `head` are
-    the number and the hash of the newest ledger row.
+    the number and the hash of the newest ledger row. `explicit_from` is the ledger row from which
+    on silence means no, also where a topic's policy is `opt_out`; None if there is none.
     """
 
     __tablename__ = "subscribers"
@@ -89,6 +90,7 @@ class SubscriberRow(Base):
     erased_at: Mapped[datetime | None]
     seq: Mapped[int]
     head: Mapped[bytes] = mapped_column(LargeBinary(32))
+    explicit_from: Mapped[int | None]
 
 
 class SubscriptionRow(Base):

@@ -33,7 +33,7 @@ def of_request(hints: Mapping[str, Any]) -> dict[str, Any]:
         if "query" in hints:
             found["query"] = hints["query"].model_validate(_query(hints["query"]))
         elif request.args:
-            raise Problem(ProblemKind.INVALID_REQUEST, "This has no query.")
+            raise Problem(ProblemKind.INVALID_REQUEST, "This endpoint takes no query parameters.")
         if "body" in hints:
             found["body"] = hints["body"].model_validate_json(_json_body())
         if "versions" in hints:

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, json
 
 from preference_center.core.errors import (
     CursorExpiredError,
-    ExportRefusal,
     InvalidCampaignError,
     KeyInUseError,
     KeyReusedError,
@@ -33,6 +32,7 @@ from preference_center.web.api import (
     problems,
     reference,
     report,
+    sign_ups,
     stops,
     subscribers,
     suppressions,
@@ -52,6 +52,7 @@ errors.register_api(blueprint)
 _PARTS = (
     audience.routes,
     links.routes,
+    sign_ups.routes,
     subscribers.routes,
     stops.routes,
     history.routes,
@@ -68,7 +69,6 @@ OPERATIONS = [operation for part in _PARTS for operation in part.operations]
 # The first that fits: a subclass precedes its base.
 _REFUSALS: dict[type[Refusal], ProblemKind] = {
     CursorExpiredError: ProblemKind.CURSOR_EXPIRED,
-    ExportRefusal: ProblemKind.INVALID_REQUEST,
     InvalidCampaignError: ProblemKind.INVALID_REQUEST,
     KeyInUseError: ProblemKind.KEY_IN_USE,
     KeyReusedError: ProblemKind.KEY_REUSED,

@@ -2,13 +2,14 @@
 
 from collections.abc import Generator, Mapping
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from flask import Response
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, WithJsonSchema, model_validator
 
 from preference_center.core import topics
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
+from preference_center.core.errors import ExportRefusal
 from preference_center.core.vocab import Frequency
 from preference_center.data import exports
 from preference_center.web.api.models import Campaign, LanguageTag, Model, Slug, Time
@@ -19,7 +20,6 @@ from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
 routes = Routes()
 
 BEGAN_AT = "Export-Began-At"  # a header of the answer
-_MAX_STATUS_LENGTH = 20
 FORMATS = {"csv": CSV, "jsonl": NDJSON}  # and their media types
 
 
@@ -34,18 +34,40 @@ def _one_of(names: Mapping[str, object]) -> tuple[AfterValidator, WithJsonSchema
     return AfterValidator(check), WithJsonSchema({"type": "string", "enum": sorted(names)})
 
 
+_FILTERS = ("topic", "status", "frequency", "locale", "campaign")
+
+
+def _filters_of(kind: exports.Kind) -> dict[str, Any]:
+    """Return the schema of a request for one kind of export: which filters it has."""
+    missing = {name: {"type": "null"} for name in _FILTERS if name not in kind.filters}
+    statuses = {"status": {"enum": [*kind.statuses, None]}} if kind.statuses else {}
+    return {"properties": {"what": {"const": kind.name}, **statuses, **missing}}
+
+
 class ExportRequest(Model):
     """What to export. The filters are those of the command; not every export has each of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [_filters_of(each) for each in exports.KINDS.values()]}
+    )
 
     what: Annotated[str, *_one_of(exports.KINDS)]
     format: Annotated[str, *_one_of(FORMATS)] = "csv"
     topic: Slug | None = None
-    status: Annotated[str | None, Field(max_length=_MAX_STATUS_LENGTH)] = None
+    status: str | None = None
     frequency: Frequency | None = None
     locale: LanguageTag | None = None
     campaign: Campaign | None = None
     changed_since: Time | None = None
     until: Time | None = None
+
+    @model_validator(mode="after")
+    def _has_filters(self) -> Self:
+        try:
+            self.selected()
+        except ExportRefusal as error:
+            raise ValueError(str(error)) from None
+        return self
 
     def selected(self) -> exports.Filter:
         """Return the filters, or raise ExportRefusal."""

@@ -126,7 +126,7 @@ class ProblemKind(Enum):
     BUSY = (
         "busy",
         503,
-        "Too many requests like this one are in work. Try again.",
+        "Too many requests like this one are in progress. Try again.",
         "Wait as many seconds as `Retry-After` says.",
     )
     UNSUBSCRIBES_WAITING = (

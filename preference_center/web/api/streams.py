@@ -51,7 +51,7 @@ def answer_lines(make: Callable[[BinaryIO], Generator[Line]]) -> Response:
     """Return the lines that `make` yields for the body, which may be compressed with gzip.
 
     The first line is made before the response begins, so that what goes wrong until then has a
-    status of its own. Raise Problem if the body cannot be used or MAX_STREAMS are in work.
+    status of its own. Raise Problem if the body cannot be used or MAX_STREAMS are in progress.
     """
     with ExitStack() as stack:
         stack.enter_context(_slot(file := stack.enter_context(_body())))

@@ -64,7 +64,7 @@ def own_context(
         campaign=campaign,
         wording=wording,
         notice_delay=services().settings.notice_delay(Source.PAGE),
-        language=_language_to_keep(),
+        language=language_to_keep(),
         chosen_language=language or chosen_language(),
         time_zone=services().settings.time_zone,
     )
@@ -142,7 +142,7 @@ def chosen_language() -> str | None:
     return chosen if chosen in services().languages.offered else None
 
 
-def _language_to_keep() -> str | None:
+def language_to_keep() -> str | None:
     """Return the language to store: one chosen with the switch, or used and not the default."""
     chosen, used = chosen_language(), language()
     return used if chosen or used != services().languages.offered[0] else None

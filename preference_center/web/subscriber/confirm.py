@@ -1,4 +1,7 @@
-"""`/c/`: start a topic with a confirm link that was emailed to the address."""
+"""`/c/`: start a topic with a confirm link that was emailed to the address.
+
+The link of a sign-up has the same path; `sign_up_links` shows its page.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from preference_center.core.vocab import ConfirmState
 from preference_center.links.server import Confirm, read_confirm
 from preference_center.web.access import Caller, open_to
 from preference_center.web.services import language, render, services, url
-from preference_center.web.subscriber import wordings
+from preference_center.web.subscriber import sign_up_links, wordings
 from preference_center.web.subscriber.changes import (
     chosen_language,
     has_smtp,
@@ -41,6 +44,8 @@ class _Opened:
 @open_to(Caller.LINK)
 def show(link: str) -> tuple[str, int]:
     """Ask before starting the topic. Changes nothing."""
+    if sign_up_links.is_one(link):
+        return sign_up_links.show(link)
     opened = _open(link)
     return _page(link, opened), 410 if opened.state is ConfirmState.EXPIRED else 200
 
@@ -52,6 +57,8 @@ def submit(link: str) -> Response | tuple[str, int]:
 
     If the text of the page has changed since it was shown, show it again.
     """
+    if sign_up_links.is_one(link):
+        return sign_up_links.submit(link)
     opened, shown_url = _open(link), url("confirm.show", link=link)
     if opened.state is not ConfirmState.READY:
         return redirect(shown_url, 303)
@@ -74,6 +81,13 @@ def ask_again(link: str) -> Response:
     refused = make(AskAgain(subscriber_id, topic, has_smtp(), chosen_language()))
     notice = refused.value if refused is not None else "requested"
     return redirect(preferences_url(subscriber_id, topic, "confirm", **{notice: [topic]}), 303)
+
+
+@blueprint.post("/c/<signed:link>/never")
+@open_to(Caller.LINK)
+def never(link: str) -> Response:
+    """Never email the address of a sign-up's link again."""
+    return sign_up_links.never(link)
 
 
 def _page(link: str, opened: _Opened, problem: str = "") -> str:

@@ -24,6 +24,8 @@ from preference_center.links.minter import SLUG
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 
 OFF = "off"  # The frequency in the form of a topic that is not received.
+PRESS_LINK = "link"  # The button that asks for a link only.
+MAX_URL_LENGTH = 500
 _CAPS = [each.value for each in Frequency if each is not Frequency.EVERY]
 
 
@@ -129,10 +131,40 @@ class LanguageForm(Form):
     language = StringField()
 
 
-class LinkForm(Form):
-    """The address to send a fresh link to."""
+class SignUpForm(Form):
+    """An address, and the topics to sign up for. `press` says if only a link is wanted.
+
+    `form` and `next` are sent by the forms of other sites: their page, and the one to show next.
+    """
 
     email = EmailField(validators=[InputRequired(), Length(max=320)])
+    press = StringField()
+    form = StringField()
+    next = StringField()
+
+    @property
+    def address(self) -> str:
+        """Return what was typed as the address."""
+        return str(self.email.data or "")
+
+    @property
+    def topics(self) -> list[str]:
+        """Return what was sent as slugs of topics."""
+        return request.form.getlist("topic")
+
+    @property
+    def wants_link(self) -> bool:
+        return bool(self.press.data == PRESS_LINK)
+
+    @property
+    def page_url(self) -> str:
+        """Return the address of the page with the form, or "" if it is too long."""
+        return _short(self.form.data)
+
+    @property
+    def next_url(self) -> str:
+        """Return the address of the page to show next, or "" if it is too long."""
+        return _short(self.next.data)
 
     def validate_email(self, field: EmailField) -> None:
         """Raise ValidationError unless email can be sent to the address."""
@@ -194,6 +226,12 @@ def read_preferences(form: MultiDict[str, str]) -> PreferencesForm | None:
     if not good or not (updates or pause or "language" in form):
         return None
     return PreferencesForm(updates, pause, language, language != form.get("language-was", ""))
+
+
+def _short(value: object) -> str:
+    """Return an address of one line, or ""."""
+    text = str(value or "")
+    return text if len(text) <= MAX_URL_LENGTH and text.isascii() and text.isprintable() else ""
 
 
 def _update(form: MultiDict[str, str], slug: str, *, resumes_all: bool) -> TopicUpdate:

@@ -4,12 +4,13 @@ Such a form carries the digest of its wording: until its button is pressed, the 
 switched and the text edited.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from flask import request
 
 from preference_center.core.ledger import digest_of_wording
 from preference_center.core.preferences import TopicPreference
+from preference_center.core.topics import Topic, text
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 from preference_center.web.services import render, services
 
@@ -29,6 +30,18 @@ def to_undo(locale: str) -> str:
     return render("subscriber/undo_wording.txt", locale).strip()
 
 
+def to_sign_up(locale: str) -> str:
+    """Return what the form to sign up says."""
+    return render("subscriber/sign_up_wording.txt", locale).strip()
+
+
+def to_confirm(names: Sequence[str], locale: str) -> str:
+    """Return the label of the button that starts the topics of a sign-up."""
+    if len(names) == 1:
+        return to_join(names[0], locale)
+    return render("subscriber/join_several_wording.txt", locale).strip()
+
+
 def digest(wording: str) -> str:
     """Return what a form carries in its field `wording`: the ledger's digest, in hexadecimal."""
     return (digest_of_wording(wording) or b"").hex()
@@ -45,6 +58,23 @@ def shown_to_join(names: Mapping[str, str], locale: str) -> str | None:
     `names` are the names of the topic by language; the languages of the page come first.
     """
     return _shown(to_join(names[code], code) for code in _languages(locale))
+
+
+def shown_to_sign_up(locale: str) -> str | None:
+    """Return the wording that the form showed, or None if it is not one of ours."""
+    return _shown(to_sign_up(code) for code in _languages(locale))
+
+
+def shown_to_confirm(topics: Sequence[Topic], locale: str) -> str | None:
+    """Return the wording that the form of a sign-up's link showed, or None if it has changed."""
+    return _shown(confirmed(topics, code) for code in _languages(locale))
+
+
+def confirmed(topics: Sequence[Topic], locale: str) -> str:
+    """Return the button's label and the names of several topics, to which a press agrees."""
+    names = [text(each, locale).name for each in topics]
+    label = to_confirm(names, locale)
+    return label if len(names) == 1 else f"{label}: {', '.join(names)}"
 
 
 def shown_to_tick(topics: Iterable[TopicPreference], locale: str) -> dict[str, str]:

@@ -41,9 +41,10 @@ from preference_center.links.server import (
 from preference_center.store import Database
 from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
-from tests.support import make, processes
+from tests.support import make, processes, signing_up
 
 LANGUAGES = ("en", "de", "ar")
+OFFERED = (*LANGUAGES, "ja", "uk")  # With long texts, and without spaces: checked for width only.
 NOW = datetime.now(UTC).replace(microsecond=0)  # a real server uses the real time
 HOUR = timedelta(hours=1)
 BOTH = ("weekly-news", "product-news")
@@ -59,9 +60,9 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">
 # note that is too long.
 NOTHING_CHOSEN = {", nothing pressed": "/leave", ", nothing chosen": "/less"} | {
     ", too long": "/reason",
-    ", nothing typed": "/new-link",
     ", complaint too long": "/complain",
     ", seen": "/see",
+    ", nothing typed": "/sign-up",
     ", saved": "/save",
 }
 SEND = """end => {
@@ -133,8 +134,10 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
             pages = {**_leave_pages(session), **_receipts(session), **_preferences(session)}
             pages |= {**_reduced(session), **_confirms(session), **_tried(), **_signed_in()}
             pages |= _accounts(session)
+            pages |= _sign_up_links(session)
         pages["broken link"] = pages["broken link, nothing typed"] = "/u/this-link-was-cut-sh"
-        pages["new link"], pages["link sent"] = "/new-link", "/new-link/sent"
+        pages["sign up"] = pages["sign up, nothing typed"] = "/sign-up"
+        pages["sign up, sent"] = "/sign-up/sent"
         pages["account link sent"] = "/my-data/sent"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
@@ -214,7 +217,7 @@ def _serving(path: Path, **changes: str) -> Iterator[tuple[str, Database]]:
         "PUBLIC_URL": f"http://localhost:{port}",
         "SMTP_URL": "smtp://localhost:9",
         "MAIL_FROM": "letters@example.org",
-        "LANGUAGES": ",".join(LANGUAGES),
+        "LANGUAGES": ",".join(OFFERED),
         "BRAND_NAME": "Northwind Letters",
         "POSTAL_ADDRESS": "1 Example Street, 1000 Exampletown",
         "CONTACT": "help@example.org",
@@ -294,6 +297,20 @@ def _reduced(session: Session) -> dict[str, str]:
     mailed = "?said=requested&requested=product-news"
     pages["preferences, mailed"] = pages["preferences, weekly"] + mailed
     return pages
+
+
+def _sign_up_links(session: Session) -> dict[str, str]:
+    at = NOW - timedelta(minutes=9)  # The server's clock is the real one.
+    asked = {
+        "sign-up link": signing_up.request(session, "new@example.org", at=at),
+        "sign-up link, several": signing_up.request(session, "more@example.org", *BOTH, at=at),
+        "sign-up link, over": signing_up.request(session, "over@example.org", at=at),
+        "sign-up link, never": signing_up.request(session, "never@example.org", at=at),
+    }
+    make.unsubscribe(session, "over@example.org")
+    make.unsubscribe(session, "never@example.org", None, Scope.ADDRESS)
+    pages = {name: signing_up.path_of(each) for name, each in asked.items()}
+    return {**pages, "sign-up link, expired": signing_up.link_of(make.id_of(), make.id_of())}
 
 
 def _confirms(session: Session) -> dict[str, str]:

@@ -151,6 +151,6 @@ def test_all_topics_can_be_paused(letters: Stage, page: Page, language: str) -> 
 def test_a_lost_link_can_be_requested_by_email(letters: Stage, page: Page, language: str) -> None:
     page.goto(f"{letters.base}/u/cut-sho?lang={language}")
     page.locator("input[type=email]").fill(f"lost-{language}@journeys.example")
-    press(page, "new-link")
+    press(page, "sign-up")
     expect(page.locator("h1")).to_be_visible()
-    assert page.url.split("?")[0].endswith("/new-link/sent")
+    assert page.url.split("?")[0].endswith("/sign-up/sent")

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 
-from tests.integration.journeys.stage import LANGUAGES, Stage
+from tests.integration.journeys.stage import LANGUAGES, OFFERED, Stage
 
 # To wait longer: JOURNEY_SECONDS=30 pytest -n0 tests/integration/journeys/test_pages.py -k waits
 SECONDS = float(os.environ.get("JOURNEY_SECONDS", "3"))
 MAX_BYTES = 5_000  # transferred
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", OFFERED)
 def test_no_page_is_wider_than_a_phone(staged: Stage, page: Page, language: str) -> None:
     """A width of 320 px also covers 640 px at 200 % zoom."""
     wide = {}
@@ -45,6 +45,17 @@ def test_both_unsubscribe_buttons_are_equal_on_the_first_screen(
     assert len(set(buttons.all_inner_texts())) == 2
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_open_switch_of_the_language_fits_a_phone(
+    letters: Stage, page: Page, language: str
+) -> None:
+    letters.open(page, "leave", language)
+    page.locator("header summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.locator("header").get_by_role("link", name="日本語").click()
+    assert page.locator("html").get_attribute("lang") == "ja"
+
+
 def test_a_page_requests_nothing_else(staged: Stage, page: Page) -> None:
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request))
@@ -70,7 +81,8 @@ def test_every_link_and_button_is_high_enough_for_a_finger(letters: Stage, page:
     low = {}
     for name in ("leave", "goodbye", "preferences", "broken link"):
         letters.open(page, name)
-        low[name] = page.locator("header a, footer a, li > a, button").evaluate_all(
+        page.locator("header summary").click()
+        low[name] = page.locator("header a, summary, footer a, li > a, button").evaluate_all(
             """all => all.filter(each => each.getBoundingClientRect().height < 44)
                          .map(each => each.textContent)"""
         )

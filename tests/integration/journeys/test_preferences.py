@@ -32,6 +32,12 @@ def change(page: Page) -> None:
     page.locator("[name=pause]").select_option("2-weeks")
 
 
+def switch(page: Page, language: str) -> None:
+    page.locator("header summary").click()
+    page.locator(f"header button[lang={language}]").click()
+    expect(page.locator("html")).to_have_attribute("lang", language)
+
+
 def check_kept(page: Page) -> None:
     expect(page.locator("[name=on-product-news]")).not_to_be_checked()
     expect(page.locator("[name=often-weekly-news]")).to_have_value("monthly")
@@ -57,8 +63,7 @@ def test_a_switch_of_the_language_keeps_every_choice(
     email = start(letters, page, language)
     change(page)
     for other in (*(each for each in LANGUAGES if each != language), language):
-        page.locator(f"header button[lang={other}]").click()
-        expect(page.locator("html")).to_have_attribute("lang", other)
+        switch(page, other)
         check_kept(page)
     page.reload()
     check_kept(page)
@@ -106,7 +111,7 @@ def test_the_keyboard_visits_each_field_once_and_save_hides_none(
 ) -> None:
     start(letters, page)
     seen = []
-    for _ in range(13):
+    for _ in range(12):
         page.keyboard.press("Tab")
         name, hidden = page.evaluate(
             """() => {
@@ -119,7 +124,7 @@ def test_the_keyboard_visits_each_field_once_and_save_hides_none(
         seen.append(name)
         assert not hidden, name
     assert seen == [
-        *("Northwind Letters", "de", "ar"),
+        *("Northwind Letters", "English"),
         *("scope", "on-product-news", "often-product-news"),
         *("on-weekly-news", "often-weekly-news", "pause", "language", "Save"),
         *("See, download or delete my data", "Privacy"),
@@ -143,7 +148,7 @@ def test_back_after_a_switch_of_the_language_and_a_save_shows_the_page(
 ) -> None:
     start(letters, page)
     change(page)
-    page.locator("header button[lang=de]").click()
+    switch(page, "de")
     page.locator("[name=pause]").select_option("")
     page.locator(SAVE).click()
     expect(page.locator(".said li")).to_have_count(2)

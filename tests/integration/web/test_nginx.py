@@ -175,8 +175,8 @@ def test_a_long_list_of_events_passes_without_touching_the_disk(
 
 
 def test_only_the_visitors_own_address_is_passed_on(proxy: nginx.Proxy) -> None:
-    form = b"email=ada%40example.org"
-    request_head = head("/new-link", FORM, length(form), b"X-Forwarded-For: 192.0.2.%d\r\n")
+    form = b"email=ada%40example.org&press=link&page=own"
+    request_head = head("/sign-up", FORM, length(form), b"X-Forwarded-For: 192.0.2.%d\r\n")
 
     def ask(source: str, claimed: int) -> int:
         with wire(proxy.url, source=source) as connection:

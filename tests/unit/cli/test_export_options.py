@@ -160,7 +160,7 @@ def test_the_files_of_a_system_appear_in_a_new_folder(
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert len([*folder.iterdir()]) == 2
     again = run(database_url, *arguments)
-    assert (again.exit_code, "it exists, and is not an empty folder" in again.stderr) == (2, True)
+    assert (again.exit_code, "it exists and is not an empty folder" in again.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("people")

@@ -1,8 +1,8 @@
-"""`suppressions remove`, which an operator runs after a wave of false bounces (M13)."""
+"""`suppressions remove`, after a wave of false bounces (M13), and `suppressions lift`."""
 
 from datetime import timedelta
 
-from preference_center.core import subscribers
+from preference_center.core import ledger, subscribers
 from preference_center.core.vocab import Scope
 from preference_center.store import Database
 from tests.support import make
@@ -62,3 +62,33 @@ def test_only_bounces_within_a_period_can_be_removed(database_url: str) -> None:
     arguments = [*ARGUMENTS[:3], "complaint", *ARGUMENTS[4:]]
     assert run(database_url, *arguments, *SINCE).exit_code == 2
     assert run(database_url, *ARGUMENTS).exit_code == 2, "a period is required"
+
+
+LIFT = ("suppressions", "lift", "Ada <ada@example.org>", "--request", "phone, Ms Smith")
+
+
+def test_a_persons_own_stop_is_lifted_on_request(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.unsubscribe(session, "ada@example.org", None, Scope.ADDRESS)
+    assert run_ok(database_url, *LIFT) == "Lifted. The person can sign up again.\n"
+    assert suppressions(database, "ada@example.org") == {"all"}
+    with database.reading() as session:
+        rows = ledger.load(session, make.id_of("ada@example.org"), 1)
+    assert [(each.event, each.stated_source) for each in rows[1:]] == [
+        ("unsubscribed", "request: phone, Ms Smith"),
+        ("lifted", "request: phone, Ms Smith"),
+    ]
+
+
+def test_nothing_else_is_lifted(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.unsubscribe(session, "ada@example.org", None, Scope.ADDRESS, source="api")
+    result = run(database_url, *LIFT)
+    assert result.exit_code == 1
+    assert "This address has not asked to never be emailed." in result.output
+    assert suppressions(database, "ada@example.org") == {"address"}
+
+
+def test_lifting_needs_an_address_and_a_request(database_url: str) -> None:
+    assert run(database_url, "suppressions", "lift", "ada", "--request", "x").exit_code == 2
+    assert run(database_url, *LIFT[:3]).exit_code == 2

@@ -31,7 +31,7 @@ from preference_center.core.vocab import Frequency, OutboxKind, ReasonCode, Sour
 from preference_center.data import access_copy
 from preference_center.store import Database
 from preference_center.store.tables import Base, SubscriberRow, Wording
-from tests.support import make
+from tests.support import make, signing_up
 
 ADA, NEW = "ada@example.org", "ada.new@example.org"
 LATER = make.NOW + timedelta(hours=1)
@@ -60,6 +60,7 @@ def fill(database: Database) -> None:
             reasons.record(session, make.id_of(email), 4, ReasonCode.OTHER, "=1+1", make.NOW)
             data_complaints.add(session, make.id_of(email), "You sold\nmy address.", make.NOW)
             outbox.request(session, [(make.id_of(email), OutboxKind.LINK, "")], LATER)
+            signing_up.request(session, email, wording="Send me these emails")
         pair = Correction(make.id_of(), make.id_of(NEW), "by phone", "Fay")
         linked.record(session, pair, NEW, make.NOW)
 

@@ -48,6 +48,7 @@ SUBSCRIBER = state.Subscriber(
     erased_at=LATER,
     seq=8,
     head=bytes(range(32)),
+    explicit_from=3,
 )
 ROWS: list[tuple[Any, Any, Sequence[str]]] = [
     (SUBSCRIBER, tables.SubscriberRow, ()),

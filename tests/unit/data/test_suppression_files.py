@@ -327,9 +327,6 @@ def test_any_person_with_a_stop_is_in_a_file_of_any_system(
 def test_who_left_everything_is_never_written_as_one_who_left_topics(
     stops: dict[tuple[Scope, str], tuple[datetime, Source]],
 ) -> None:
-    person = _person(stops)
-    assert person.topics == (
-        [] if person.from_everything else [stop.topic for stop in person.stops]
-    )
-    lines = {line.split(",")[1] for file, line in MAILGUN.lines(person) if "tags" in file.header}
-    assert not ("*" in lines and len(lines) > 1)
+    lines = MAILGUN.lines(_person(stops))
+    tags = {line.split(",")[1] for file, line in lines if "tags" in file.header}
+    assert not ("*" in tags and len(tags) > 1)

@@ -169,7 +169,7 @@ def test_a_renamed_topic_keeps_its_name(database: Database) -> None:
 
 
 def test_the_demo_has_every_language(database: Database, tmp_path: Path) -> None:
-    assert company.settings_in(tmp_path, 8000).languages == LANGUAGES
+    assert company.settings_in(tmp_path, 8000).languages == tuple(LANGUAGES)
     fill(database)
     with database.reading() as session:
         for topic in topics.list_topics(session):

@@ -49,7 +49,9 @@ def test_each_language_has_its_native_name(tmp_path: Path) -> None:
     assert languages(tmp_path).names() == [("en", "English", "ltr"), ("ar-XB", "العربية", "rtl")]
 
 
-@pytest.mark.parametrize(("code", "way"), [("en", "ltr"), ("ar-XB", "rtl"), ("he", "rtl")])
+@pytest.mark.parametrize(
+    ("code", "way"), [("en", "ltr"), ("ja", "ltr"), ("ar", "rtl"), ("ar-XB", "rtl")]
+)
 def test_a_language_has_a_direction(code: str, way: str) -> None:
     assert direction(code) == way
 
@@ -91,6 +93,9 @@ def test_dates_and_times_are_shown_in_utc(tmp_path: Path) -> None:
         ("Asia/Kathmandu", "de", "23.\xa0November 2026, 04:15 UTC+05:45"),
         ("America/Sao_Paulo", "en", "22\xa0November 2026, 19:30 UTC-03:00"),
         ("Europe/Berlin", "ar", "22\xa0نوفمبر 2026، 23:30 CET"),
+        ("Europe/Warsaw", "pl", "22\xa0listopada 2026, 23:30 CET"),
+        ("America/Sao_Paulo", "pt-BR", "22\xa0de novembro de 2026 19:30 BRT"),
+        ("Europe/Istanbul", "tr", "23\xa0Kasım 2026 01:30 TSİ"),
     ],
 )
 def test_days_and_times_are_shown_in_a_zone(
@@ -101,6 +106,33 @@ def test_days_and_times_are_shown_in_a_zone(
     page = Languages([code], [tmp_path], {}, ZoneInfo(zone)).render(code, "page.html", at=at)
     day = shown.partition("2026")[0] + "2026"
     assert page == f"{shown} {day} {int(day[:2])}"
+
+
+def test_a_ukrainian_date_does_not_end_with_a_full_stop(tmp_path: Path) -> None:
+    page = languages(tmp_path, "uk", page="{{ at|day }}.")
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    assert page.render("uk", "page.html", at=at) == "22\xa0листопада 2026 року."
+
+
+def test_a_japanese_date_has_no_spaces(tmp_path: Path) -> None:
+    page = languages(tmp_path, "ja", page="{{ at|day }}まで")
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    assert page.render("ja", "page.html", at=at) == "2026年11月22日まで"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [("pt-BR", "pt-BR"), ("pt-br", "pt-BR"), ("pt-PT", "pt-BR"), ("pt", "pt-BR"), ("ptx", "en")],
+)
+def test_portuguese_of_any_country_is_that_of_brazil(
+    tmp_path: Path, wanted: str, chosen: str
+) -> None:
+    assert languages(tmp_path, "en", "pt-BR").choose(wanted) == chosen
+
+
+def test_a_language_is_preferred_to_its_variants(tmp_path: Path) -> None:
+    assert languages(tmp_path, "ar-XB", "ar").choose("ar-EG") == "ar"
+    assert languages(tmp_path, "ar", "ar-XB").choose("ar-XB") == "ar-XB"
 
 
 def test_arabic_shows_times_with_its_own_comma_and_its_texts_digits(

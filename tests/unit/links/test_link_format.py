@@ -55,6 +55,7 @@ def test_the_page_has_every_kind_of_vector() -> None:
         *("keys", "cleaned", "addresses", "links", "accepted", "refused", "receipts"),
         *("confirms", "refused-confirms", "signed-ins", "refused-signed-ins"),
         *("accounts", "refused-accounts"),
+        *("sign-ups", "refused-sign-ups"),
         *("mailto", "refused-mailto", "return-paths", "headers", "list-ids"),
     }
     assert rows["addresses"] >= 30
@@ -155,6 +156,22 @@ def test_a_confirm_link_matches_the_page(vector: Vector) -> None:
 def test_confirm_links_that_the_page_refuses_are_refused(vector: Vector) -> None:
     with pytest.raises(BadLink):
         server.read_confirm(vector["link"], KEYS["server_keys"])
+
+
+@vectors("sign-ups")
+def test_the_link_of_a_sign_up_matches_the_page(vector: Vector) -> None:
+    day, subscriber, sign_up = vector["day"], vector["id"], UUID(vector["sign_up"])
+    link = server.SignUpLink(date.fromisoformat(day), UUID(subscriber), sign_up)
+    key = KEYS["server_keys"][-1]
+    assert server.write_sign_up(link, [key]) == vector["link"]
+    assert server.read_sign_up(vector["link"], [key]) == link
+    assert signed("sign-up", key, day, subscriber, sign_up.hex) == vector["link"]
+
+
+@vectors("refused-sign-ups")
+def test_links_of_sign_ups_that_the_page_refuses_are_refused(vector: Vector) -> None:
+    with pytest.raises(BadLink):
+        server.read_sign_up(vector["link"], KEYS["server_keys"])
 
 
 @vectors("signed-ins")

@@ -6,7 +6,14 @@ from threading import Event
 
 import pytest
 
-from preference_center.core import api_keys, consumers, erasure, feed, webhooks
+from preference_center.core import (
+    api_keys,
+    consumers,
+    erasure,
+    feed,
+    request_limits,
+    webhooks,
+)
 from preference_center.core import missed_erasures as core_missed
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope, WebhookState
 from preference_center.core.consumers import Progress
@@ -123,6 +130,27 @@ def test_an_unsubscribe_that_a_webhook_has_not_accepted_causes_a_warning(
     with database.transaction() as session:
         webhooks.lock(session, webhook.id).position = feed.last_position(session)
     assert len(warned(mailer, 60)) == 1
+
+
+def test_staff_are_told_once_a_day_that_sign_ups_wait(database: Database) -> None:
+    mailer = Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
+    with database.transaction() as session:
+        taken = [request_limits.take_hourly(session, make.NOW, 2) for _ in range(5)]
+    assert taken == [True, True, False, False, False]
+    assert [len(warned(mailer, hours)) for hours in (0, 1, 23)] == [1, 1, 1]
+    (message,) = mailer.sent
+    assert message["Subject"] == "Northwind Letters: Many unknown people sign up"
+    assert message.get_content().startswith("3 emails of sign-ups had to wait within the last day,")
+    with database.transaction() as session:
+        assert not request_limits.take_hourly(session, make.NOW + 24 * HOUR, 0)
+    assert len(warned(mailer, 24.5)) == 2
+
+
+def test_a_usual_number_of_sign_ups_causes_no_warning(database: Database) -> None:
+    mailer = Mailer(database, settings=make.settings(alerts_to="staff@example.org"))
+    with database.transaction() as session:
+        assert request_limits.take_hourly(session, make.NOW, 2)
+    assert warned(mailer, 1) == []
 
 
 def missed_erasures(mailer: Mailer, hours: float) -> list[str]:

@@ -19,10 +19,10 @@ from preference_center.core.apply import apply_one
 from preference_center.core.change import ChangeContext
 from preference_center.core.vocab import Frequency, OutboxKind, Pause, Source
 from preference_center.links.minter import read_link
-from preference_center.links.server import Confirm, read_confirm, read_receipt
+from preference_center.links.server import Confirm, read_confirm, read_receipt, read_sign_up
 from preference_center.store import Database
 from preference_center.store.tables import OutboxRow
-from tests.support import mailer, make
+from tests.support import mailer, make, signing_up
 from tests.support.mailer import Mailer
 
 ADA = "ada@example.org"
@@ -305,17 +305,19 @@ def test_the_full_text_of_an_unsubscribe_notice(reader: Database) -> None:
         "LINK /r//undo",
         "If you’d like to tell us why:",
         "LINK /r/#why",
+        *("You can sign up again at any time:", "https://mail.example.org/sign-up"),
         "Thank you for reading Weekly news since 2025.",
         *FOOT,
     ]
 
 
 def test_the_links_of_a_notice_belong_to_its_change(reader: Database) -> None:
-    choose, undo_link, why = mailer.links(notice_of(reader, unsubscribe()))
+    choose, undo_link, why, again = mailer.links(notice_of(reader, unsubscribe()))
     signed = undo_link.removeprefix("https://mail.example.org/r/").removesuffix("/undo")
     found = read_receipt(signed, [make.SERVER_KEY])
     assert (found.subscriber_id, found.first, found.last) == (make.id_of(), 3, 3)
     assert why == f"https://mail.example.org/r/{signed}#why"
+    assert again == "https://mail.example.org/sign-up"
     link = read_link("preferences", choose.rpartition("/")[2], [make.LINK_KEY])
     assert (link.subscriber_id, link.topic) == (make.id_of(), "weekly-news")
 
@@ -361,7 +363,8 @@ def test_the_full_text_of_a_notice_with_every_setting(reader: Database) -> None:
         assert line in seen
 
 
-@pytest.mark.parametrize("missing", OPERATOR)
+# Without a page of the operator's own to sign up, a notice leads to ours.
+@pytest.mark.parametrize("missing", [each for each in OPERATOR if each != "sign_up_url"])
 def test_a_notice_says_nothing_about_a_setting_that_is_missing(
     reader: Database, missing: str
 ) -> None:
@@ -414,6 +417,8 @@ def test_replies_to_every_email_go_to_the_contact(
 ) -> None:
     if kind is OutboxKind.CHANGE_NOTICE:
         message = notice_of(reader, unsubscribe(), contact=contact)
+    elif kind is OutboxKind.SIGN_UP:
+        message = signed_up(reader, "science", contact=contact)
     else:
         topic = "science" if kind is OutboxKind.OPT_IN_REQUEST else ""
         message = requested(reader, kind, topic, contact=contact)
@@ -481,6 +486,41 @@ def requested(database: Database, kind: OutboxKind, topic: str = "", **settings:
     sender = Mailer(database)
     sender.send_due(timedelta(0), **settings)
     return sender.sent[0] if sender.sent else None
+
+
+def signed_up(database: Database, *slugs: str, **settings: Any) -> Any:
+    with database.transaction() as session:
+        signing_up.request(session, "New@Example.org", *slugs)
+    sender = Mailer(database)
+    sender.send_due(timedelta(0), **settings)
+    return sender.sent[0] if sender.sent else None
+
+
+def test_the_full_text_of_an_email_to_confirm_a_sign_up(reader: Database) -> None:
+    message = signed_up(reader, "science")
+    assert message["To"] == "new@example.org"
+    assert message["Subject"] == "Please confirm: would you like Science?"
+    assert lines(message) == [
+        "Hello,",
+        "Someone asked for these emails for this address:",
+        "- Science",
+        "Was it you? Open this link and press the button to confirm. It works once, for 7 days:",
+        "LINK /c/",
+        "If it wasn’t you, ignore this email. Nothing will come.",
+        "Never want an email from us? Tell us here, and nobody can sign you up again:",
+        "LINK /c/#never",
+        *FOOT,
+    ]
+    link, never = mailer.links(message)
+    assert never == f"{link}#never"
+    found = read_sign_up(link.rpartition("/")[2], [make.SERVER_KEY])
+    assert (found.day, found.subscriber_id) == (make.NOW.date(), make.id_of("new@example.org"))
+
+
+def test_several_topics_of_a_sign_up_are_listed(reader: Database) -> None:
+    message = signed_up(reader, "science", "weekly-news")
+    assert message["Subject"] == "Please confirm: would you like Northwind Letters emails?"
+    assert lines(message)[2:4] == ["- Science", "- Weekly news"]
 
 
 def test_the_full_text_of_an_opt_in_request(reader: Database) -> None:

@@ -225,6 +225,20 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("CLAIM_RETENTION_DAYS", "30"),
         ("REASON_IDENTITY_RETENTION_DAYS", "-1"),
         ("REASON_TEXT_RETENTION_DAYS", "1000000"),
+        *(
+            ("SIGN_UP_ORIGINS", origin)
+            for origin in (
+                *("www.example.org", "https://www.example.org/", "https://www.example.org/news"),
+                *(
+                    "http://www.example.org",
+                    "https://user@www.example.org",
+                    "https://bücher.example",
+                ),
+                *("https://www.example.org:443", "null", "*", "https://*.example.org"),
+            )
+        ),
+        ("SIGN_UP_HOURLY_LIMIT", "0"),
+        ("OUTBOX_RETENTION_DAYS", "29"),
         ("WEBHOOK_PRIVATE_NETWORKS", "intranet"),
         ("WEBHOOK_PRIVATE_NETWORKS", "10.0.0.0/8, 169.254.0.0/16"),
         ("WEBHOOK_PRIVATE_NETWORKS", "0.0.0.0/0"),
@@ -342,10 +356,12 @@ def test_values_are_parsed(tmp_path: Path) -> None:
 
 
 def test_a_retention_is_a_number_of_days() -> None:
-    settings = read_settings(make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="7"))
+    settings = read_settings(
+        make.environment(CLAIM_RETENTION_DAYS="31", OUTBOX_RETENTION_DAYS="33")
+    )
     assert (settings.claim_retention, settings.outbox_retention) == (
         timedelta(days=31),
-        timedelta(days=7),
+        timedelta(days=33),
     )
 
 

@@ -44,6 +44,7 @@ from preference_center.core import (
     processes,
     quarantine,
     reasons,
+    request_limits,
     topics,
     verification,
     webhooks,
@@ -62,7 +63,7 @@ from preference_center.store.schema import check_schema
 from preference_center.store.tables import Base, Reason
 from preference_center.store.tables.partial_indexes import METADATA
 from preference_center.store.upgrade import upgrade
-from tests.support import make
+from tests.support import make, signing_up
 
 ROOT = Path(upgrades.__file__).parent / "migrations"
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
@@ -211,6 +212,8 @@ def _fill(database: Database) -> None:
         pair = Correction(ben, make.id_of("ben.b@example.org"), "by phone", "Fay")
         linked.record(session, pair, "ben.b@example.org", make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
+        signing_up.request(session, "eve@example.org", wording="Email me.")
+        request_limits.take_hourly(session, make.NOW, 1)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)
@@ -319,7 +322,7 @@ def test_concurrent_upgrades_run_one_after_the_other(
 ) -> None:
     database = create_database("one")
     url = database.engine.url.render_as_string(hide_password=False)
-    both = Database(url, (make.SERVER_KEY,), long_statements=True), database
+    both = [Database(url, (make.SERVER_KEY,), long_statements=True) for _ in range(2)]
     migrate, met = command.upgrade, threading.Barrier(2)
     at_once: list[Any] = []
 
@@ -334,7 +337,8 @@ def test_concurrent_upgrades_run_one_after_the_other(
         list(threads.map(upgrade, both))
     assert at_once == []
     check_schema(database)
-    both[0].close()
+    for each in both:
+        each.close()
 
 
 def test_foreign_keys_are_enforced_on_sqlite_after_an_upgrade(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_without_a_database_the_page_asks_to_try_again(site: Site) -> None:
         f"{receipt(3)}/reason": {"code": "other"},
         f"{receipt(3)}/less": {"topic": "weekly-news"},
         f"{confirm()}/join": {},
-        "/new-link": {"email": "ada@example.org"},
+        "/sign-up": {"email": "ada@example.org", "press": "link", "page": "own"},
     }
     shown = [site.get(each) for each in pages]
     saved = [site.press(page, page.buttons[0], 503)]

@@ -7,7 +7,7 @@ import pytest
 
 from preference_center import create_app
 from tests.support import make
-from tests.support.site import Site, confirm, every_route, link, lose_database, receipt
+from tests.support.site import ASKED, Site, confirm, every_route, link, lose_database, receipt
 from tests.support.web_fixtures import SiteMaker
 
 FIXED = {
@@ -43,7 +43,7 @@ def answers(site: Site) -> list[tuple[int, dict[str, str]]]:
         site.post(f"{link()}/leave", data={"scope": "x" * 70_000}),
         site.get(receipt(99)),
     ]
-    found += [site.post("/new-link", data={"email": "ada@example.org"}) for _ in range(11)]
+    found += [site.post("/sign-up", data=ASKED) for _ in range(11)]
     found.append(site.post(f"{link('preferences')}/save", data={"topic": "x", "was-x": "off"}))
     site.now += timedelta(days=31)
     found += [site.get(f"{receipt(3)}/undo"), site.get(confirm())]

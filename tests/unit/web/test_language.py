@@ -3,13 +3,14 @@
 import re
 from datetime import timedelta
 from hashlib import sha256
+from typing import Literal
 
 import pytest
 
 from preference_center.core import topics
 from tests.support import make
 from tests.support.page import BRAND
-from tests.support.site import Site, confirm, link
+from tests.support.site import ASKED, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
 
@@ -191,7 +192,7 @@ def test_a_requested_email_is_in_the_chosen_language(german: Site) -> None:
     prefer(german, "en")
     off = {"topic": "product-news", "was-product-news": "off", "on-product-news": "on"}
     german.post(f"{link('preferences')}/save?lang=de", data=off)
-    german.post("/new-link?lang=de", data={"email": "ada@example.org"})
+    german.post("/sign-up?lang=de", data=ASKED)
     german.now += timedelta(minutes=2)
     assert [each["Content-Language"] for each in german.emails()] == ["de", "de"]
 
@@ -238,6 +239,19 @@ def test_every_page_in_every_state_is_complete_in_every_language(
     pages = list(every_page(site, f"?lang={code}"))
     assert len(pages) > 60
     assert {page.lang for page in pages} == {(code, direction)}
+
+
+@pytest.mark.parametrize("languages", [("en", "de", "ar"), ("en", "de", "ar", "pt-BR")])
+@pytest.mark.parametrize("kind", ["unsubscribe", "preferences"])
+def test_the_switch_of_more_than_three_languages_is_a_list_to_open(
+    site_with: SiteMaker, kind: Literal["unsubscribe", "preferences"], languages: tuple[str, ...]
+) -> None:
+    site = site_with(languages=languages)
+    site.subscribe("ada@example.org")
+    html = site.get(f"{link(kind)}?lang=de").text
+    switch = html[html.index('<nav aria-label="Sprache">') :].partition("</nav>")[0]
+    assert ('<summary><span lang="de"' in switch) is (len(languages) > 3)
+    assert re.findall(r"\?lang=([\w-]+)", switch) == [each for each in languages if each != "de"]
 
 
 def test_every_text_comes_from_the_catalogue(both: Site) -> None:

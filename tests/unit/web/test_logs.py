@@ -28,7 +28,7 @@ def request_everything(site: Site) -> None:
         for prefix, path in good.items():
             if rule.rule.startswith(prefix):
                 paths.append(rule.rule.replace(f"{prefix}<signed:link>", path))
-    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/new-link"]:
+    for path in [*paths, *(path[:-1] for path in paths), f"/nothing/{CANARY}", "/sign-up"]:
         for method in ("GET", "HEAD", "POST", "DELETE"):
             for form in (FORM, {}):
                 data = form if method == "POST" else None

@@ -61,7 +61,7 @@ def test_other_requests_are_not_counted(site: Site) -> None:
         site.open(method, link("preferences"))
         site.open(method, link())
     site.post(f"{link()}/leave", data={"scope": "all"})
-    for path in (link()[:-1], f"/p/{link()[3:]}", "/u/x", receipt(1), confirm(), "/new-link"):
+    for path in (link()[:-1], f"/p/{link()[3:]}", "/u/x", receipt(1), confirm(), "/sign-up"):
         site.get(path)
     assert site.page_views() == {}
 

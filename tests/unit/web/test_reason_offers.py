@@ -90,7 +90,7 @@ def test_a_cap_is_never_loosened(site: Site) -> None:
 def test_a_changed_address_leads_to_a_sign_up_with_the_new_one(
     site_with: SiteMaker, sign_up_url: str, contact: str
 ) -> None:
-    site = site_with(sign_up_url=sign_up_url, contact=contact)
+    site = site_with(sign_up_url=sign_up_url, contact=contact, smtp_url=None)
     site.subscribe()
     _, page = answer(site, "I’ve changed my email address")
     by_contact = "To get our emails at your new address, write to help@example.org."
@@ -98,6 +98,13 @@ def test_a_changed_address_leads_to_a_sign_up_with_the_new_one(
     assert (by_contact in page.text) is (not sign_up_url and contact != "")
     unknown = "We don’t know your new address." in page.text
     assert unknown is (not sign_up_url and not contact)
+
+
+def test_a_changed_address_leads_to_our_own_page_by_default(site: Site) -> None:
+    _, page = answer(site, "I’ve changed my email address")
+    own = page.links["Sign up with your new address"]
+    assert own == "https://mail.example.org/sign-up"
+    assert site.page("/sign-up").buttons[0] == "Sign up"
 
 
 def test_who_never_signed_up_gets_an_apology_and_can_stop_everything(site: Site) -> None:

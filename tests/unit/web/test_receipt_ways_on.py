@@ -175,7 +175,7 @@ def test_every_page_leads_on_and_promises_what_can_be_kept(center: Site, state: 
     assert "/p/" in {target[:3] for target in page.links.values()}
     assert not {"All your email preferences", "Change what you get"} <= page.links.keys()
     assert "choose what you get" not in page.links or settings.smtp_url
-    assert "sign up again" not in page.links or settings.sign_up_url
+    assert "sign up again" not in page.links or settings.sign_up_page
     assert "email you a confirmation" not in page.text or settings.smtp_url
     assert "write to" not in page.text or settings.contact
     loud = filled_buttons(page)

@@ -8,6 +8,7 @@ import pytest
 from preference_center.web.retry import FIELD
 from tests.support.outage import down
 from tests.support.page import Page
+from tests.support.processes import wait_for
 from tests.support.site import ALL, THIS, Site, confirm, link
 from tests.support.tour import every_page
 from tests.support.web_fixtures import SiteMaker
@@ -61,13 +62,21 @@ def _join(site: Site) -> tuple[Page, str]:
 
 
 def _ask_for_a_link(site: Site) -> tuple[Page, str]:
-    page = site.page("/new-link")
+    page = site.page("/sign-up")
     page.fill_in("Email address", "ada@example.org")
-    return page, "Email me a link"
+    return page, "Email me my link"
+
+
+def _sign_up(site: Site) -> tuple[Page, str]:
+    page = site.page("/sign-up")
+    page.fill_in("Email address", "new@example.org")
+    page.tick("Weekly news")
+    return page, "Sign up"
 
 
 CHOICES: list[Callable[[Site], tuple[Page, str]]] = [
     *(_leave, _leave_everything, _reduce, _save, _undo, _say_why, _join, _ask_for_a_link),
+    _sign_up,
 ]
 
 
@@ -110,7 +119,7 @@ def test_every_field_of_every_form_is_repeated(site_with: SiteMaker) -> None:
 
 def test_a_form_that_is_too_long_is_not_repeated(site: Site) -> None:
     with down(site.database):
-        answer = site.post("/new-link", data={"email": "a" * 70_000})
+        answer = site.post("/sign-up", data={"email": "a" * 70_000})
     assert answer.status_code == 413
     assert "aaaa" not in answer.text
 
@@ -148,6 +157,9 @@ def test_text_appended_to_a_link_is_not_repeated(site: Site) -> None:
 def test_an_unsubscribe_in_the_spool_leads_on(site_with: SiteMaker, tmp_path: Path) -> None:
     site = site_with(spool_dir=tmp_path)
     site.subscribe()
+    spool = site.services.spool
+    assert spool is not None
+    wait_for(lambda: spool.state().accepts, "a registration")
     page = site.page(link())
     with down(site.database):
         recorded = Page(site.press(page, THIS, 202), 202)

@@ -49,7 +49,7 @@ def test_any_other_method_is_405_with_an_allow_header(used_site: Site, method: s
 
 def test_a_post_to_a_page_without_a_form_is_405(used_site: Site) -> None:
     before = used_site.rows()
-    for path in (link("preferences"), receipt(3), confirm(), "/new-link/sent", "/readyz"):
+    for path in (link("preferences"), receipt(3), confirm(), "/sign-up/sent", "/readyz"):
         answer = used_site.post(path, data={"scope": "all"})
         assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
     assert used_site.rows() == before
@@ -66,7 +66,8 @@ def test_a_get_with_the_fields_of_a_form_changes_nothing(used_site: Site) -> Non
         answer = used_site.get(f"{path}?{fields}&was-weekly-news=every")
         assert answer.status_code == 405
     assert used_site.get(f"{receipt(3)}/undo?undo=1").status_code == 200
-    assert used_site.get("/new-link?email=ada@example.org").status_code == 200
+    asked = "email=ada@example.org&topic=weekly-news&page=own"
+    assert used_site.get(f"/sign-up?{asked}").status_code == 200
     assert used_site.rows() == before
 
 

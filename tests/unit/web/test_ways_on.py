@@ -131,7 +131,7 @@ def test_a_form_that_is_too_long_leads_to_its_page(site: Site) -> None:
     assert page.links["Open the page again"] == link()
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/hooks/ses", "/new-link/sent", link()])
+@pytest.mark.parametrize("path", ["/healthz", "/hooks/ses", "/sign-up/sent", link()])
 def test_a_method_that_is_not_allowed_elsewhere_names_no_page(site: Site, path: str) -> None:
     assert "Open the page again" not in site.open("PUT", path).text
 
@@ -153,6 +153,6 @@ def test_a_broken_link_names_a_way_on_even_without_smtp_and_contact(site_with: S
 
 
 def test_a_wrong_address_can_be_corrected(site: Site) -> None:
-    sent = site.page("/new-link/sent?lang=en")
+    sent = site.page("/sign-up/sent?lang=en")
     assert "Wrong address? Ask again." in sent.text
-    assert site.page(sent.links["Ask again"]).heading == "Get a new link"
+    assert site.page(sent.links["Ask again"]).heading == "Get Northwind Letters emails"

@@ -137,7 +137,7 @@ def test_a_page_is_under_five_kilobytes_and_requests_nothing(
     headers = {"Accept-Encoding": accepted}
     receipt = site.press(site.page(link()), THIS).location
     paths = (link(topic="product-news"), receipt, link("preferences"), confirm(), "/u/x")
-    for path in (*paths, "/new-link"):
+    for path in (*paths, "/sign-up"):
         page = site.get(f"{path}?lang={language}", headers=headers)
         html = site.get(f"{path}?lang={language}").text
         assert "Content-Encoding" in page.headers
@@ -157,7 +157,7 @@ def test_an_error_page_is_compressed(
 
     def answers(**options: Any) -> list[TestResponse]:
         found = [site.get(path, **options) for path in ("/u/x", "/nothing")]
-        found.append(site.open("DELETE", "/new-link", **options))
+        found.append(site.open("DELETE", "/sign-up", **options))
         found.append(site.post(f"{link()}/leave", data=too_long, **options))
         return [*found, site.get(link(), **options)]
 

@@ -53,7 +53,7 @@ def test_every_request_that_needs_the_database_is_answered_503(
     for answer in (wrong.post(link()), wrong.get(link()), wrong.get(link("preferences"))):
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
-    assert wrong.post("/new-link", data={"email": "ada@example.org"}).status_code == 503
+    assert wrong.post("/sign-up", data={"email": "ada@example.org"}).status_code == 503
     assert site.rows() == before
 
 

@@ -28,10 +28,12 @@ def upgrade() -> None:
     _create_inbound_seen()
     _create_key_checks()
     _create_ledger_counts()
+    _create_mailbox_requests()
     _create_outbox()
     _create_page_views()
     _create_quarantined_messages()
     _create_serving_processes()
+    _create_sign_up_hours()
     _create_subscribers()
     _create_topics()
     _create_webhooks()
@@ -44,6 +46,7 @@ def upgrade() -> None:
     _create_ledger_details()
     _create_linked_subscribers()
     _create_reasons()
+    _create_sign_ups()
     _create_subscriptions()
     _create_suppressions()
     _create_topic_texts()
@@ -339,6 +342,18 @@ def _create_ledger_counts() -> None:
     )
 
 
+def _create_mailbox_requests() -> None:
+    op.create_table(
+        "mailbox_requests",
+        sa.Column("mailbox", sa.Uuid(), nullable=False),
+        sa.Column("first_at", TIME, nullable=True),
+        sa.Column("second_at", TIME, nullable=True),
+        sa.Column("third_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_mailbox_requests")),
+    )
+    op.create_index(op.f("ix_mailbox_requests_third_at"), "mailbox_requests", ["third_at"])
+
+
 def _create_outbox() -> None:
     op.create_table(
         "outbox",
@@ -364,6 +379,7 @@ def _create_outbox() -> None:
             "kind",
             "change_notice",
             "opt_in_request",
+            "sign_up",
             "link",
             "account_link",
             "data_complaint",
@@ -436,6 +452,17 @@ def _create_serving_processes() -> None:
     )
 
 
+def _create_sign_up_hours() -> None:
+    op.create_table(
+        "sign_up_hours",
+        sa.Column("hour", TIME, nullable=False),
+        sa.Column("sent", sa.Integer(), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("warned_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("hour", name=op.f("pk_sign_up_hours")),
+    )
+
+
 def _create_subscribers() -> None:
     op.create_table(
         "subscribers",
@@ -447,6 +474,7 @@ def _create_subscribers() -> None:
         sa.Column("erased_at", TIME, nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("head", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("explicit_from", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_subscribers")),
     )
     op.create_index(op.f("ix_subscribers_email"), "subscribers", ["email"])
@@ -678,6 +706,25 @@ def _create_reasons() -> None:
     )
     op.create_index(op.f("ix_reasons_campaign"), "reasons", ["campaign"])
     op.create_index(op.f("ix_reasons_given_at"), "reasons", ["given_at"])
+
+
+def _create_sign_ups() -> None:
+    op.create_table(
+        "sign_ups",
+        sa.Column("subscriber_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("locale", sa.String(length=16), nullable=True),
+        sa.Column("wording", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("form_url", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("requested_at", TIME, nullable=False),
+        sa.Column("confirmed_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(["wording"], ["wordings.digest"], name=op.f("fk_sign_ups_wording")),
+        sa.PrimaryKeyConstraint("subscriber_id", "id", name=op.f("pk_sign_ups")),
+    )
+    op.create_index(op.f("ix_sign_ups_requested_at"), "sign_ups", ["requested_at"])
 
 
 def _create_subscriptions() -> None:

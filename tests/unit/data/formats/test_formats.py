@@ -1,7 +1,9 @@
 """The traps of each format."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -89,6 +91,39 @@ def test_mailchimp_files_may_name_the_address_in_any_language() -> None:
     assert Outcome(content).said == [f"{ADA} bounced *"]
 
 
+@pytest.mark.parametrize("second", ["E-Mail", "Email Address", "E-Mail-Adresse"])
+def test_a_stop_is_about_every_address_of_a_row(second: str) -> None:
+    header = f"Email Address,{second},MEMBER_RATING,LEID,EUID,UNSUB_TIME\n"
+    only_second = Outcome(f"{header},{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert (only_second.stopped, only_second.refused) == ({ADA}, [])
+    both = Outcome(f"{header}{BEN},{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert both.stopped == {ADA, BEN}
+    assert "the row has 2 addresses: each is unsubscribed" in both.warnings
+    faulty = Outcome(f"{header}ben at x@,{ADA},2,1,2,2022-01-01 00:00:00\n")
+    assert faulty.stopped == {ADA}
+    assert any("the email cannot be used" in each for each in faulty.warnings)
+
+
+def test_an_address_in_a_column_that_is_ignored_is_not_stopped() -> None:
+    content = f"Email Address,E-Mail,MEMBER_RATING,LEID,EUID,UNSUB_TIME\n{BEN},{ADA},2,1,2,x\n"
+    assert Outcome(content, ignored=frozenset({"e-mail"})).stopped == {BEN}
+
+
+def test_a_start_is_about_the_first_address_of_a_row() -> None:
+    header = "Email Address,E-Mail,MEMBER_RATING,LEID,EUID,LAST_CHANGED\n"
+    for row, email in ((f",{ADA},2,1,2,", ADA), (f"{BEN},{ADA},2,1,2,", BEN)):
+        outcome = Outcome(f"{header}{row}\n", "subscribed_1.csv", topic="weekly-news")
+        assert outcome.said == [f"{email} subscribed weekly-news"]
+
+
+def test_a_start_is_refused_if_it_is_unclear_which_address_it_is_about() -> None:
+    content = f"Adresse e-mail,Courriel,MEMBER_RATING,LEID,EUID\n{ADA},{BEN},2,1,2\n"
+    outcome = Outcome(content, "subscribed_1.csv", topic="weekly-news")
+    assert outcome.said == []
+    assert [row.why for row in outcome.refused] == ["it is unclear which column holds the address"]
+    assert Outcome(content, "unsubscribed_1.csv", topic="weekly-news").stopped == {ADA, BEN}
+
+
 def test_a_merge_field_that_may_be_about_opting_out_must_be_ignored_explicitly() -> None:
     header = ("Email Address", "Newsletter", "MEMBER_RATING", "OPTIN_TIME", "LEID", "EUID")
     content = csv_of(header, [{"Email Address": ADA, "Newsletter": "no"}])
@@ -161,7 +196,7 @@ def test_an_unknown_status_is_refused_by_name_unless_the_row_has_a_stop() -> Non
         {"email": ADA, "status": "lurking"},
         {"email": BEN, "status": "lurking", "unsubscribed_at": "2023-03-24 10:23:10 UTC"},
     ]
-    outcome = Outcome(csv_of(header, rows), topic="weekly-news")
+    outcome = Outcome(csv_of(header, rows), source="beehiiv", topic="weekly-news")
     assert outcome.said == [f"{BEN} unsubscribed weekly-news"]
     assert [row.why for row in outcome.refused] == ["status has an unknown word"]
     assert outcome.unknown == {"lurking"}
@@ -239,17 +274,69 @@ def test_an_opt_out_of_one_hubspot_type_does_not_keep_another_topic_from_startin
     assert outcome.said == [f"{ADA} unsubscribed weekly-news", f"{ADA} subscribed offers"]
 
 
+@pytest.mark.parametrize("text", ["Opted out", "WAHR", "✓", "?"])
+def test_any_text_of_a_hubspot_type_that_is_not_false_is_an_opt_out(text: str) -> None:
+    portal = f"Email,Portal Bounce,Portal Unsubscribe,Weekly\n{ADA},FALSE,FALSE,{text}\n"
+    assert Outcome(portal, topics=TOPICS).said == [f"{ADA} unsubscribed weekly-news"]
+    no = portal.replace(text, "FALSCH")
+    assert Outcome(no, topics=TOPICS).said == [f"{ADA} known"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Opted out of email - Weekly", "unsubscribed weekly-news"),
+        ("Opted out of email : Weekly", "unsubscribed weekly-news"),
+        ("opted_out_of_e-mail_weekly", "unsubscribed weekly-news"),
+        ("HS Email Optout 12", "unsubscribed offers"),
+        ("hs_email_optout_99", "all *"),
+        ("Opted out of email", "all *"),
+    ],
+)
+def test_hubspot_types_are_found_by_the_letters_of_the_name(name: str, said: str) -> None:
+    content = f"Record ID,Email,Create Date,{name}\n1,{ADA},2024-01-01,true\n"
+    options: Any = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    assert Outcome(content, **options).said[0] == f"{ADA} {said}"
+
+
+@pytest.mark.parametrize("name", ["Weekly", "99"])
+def test_a_row_does_not_start_a_topic_that_it_ends(name: str) -> None:
+    content = f"Record ID,Email,Create Date,Opted out of email: {name}\n1,{ADA},2024-01-01,true\n"
+    options: Any = {"topics": TOPICS, "topic": "weekly-news", "status": ImportStatus.SUBSCRIBED}
+    outcome = Outcome(content, **options)
+    assert (outcome.stopped, outcome.subscribed, outcome.refused) == ({ADA}, set(), [])
+
+
+def test_a_type_that_is_twice_in_a_file_is_one_topic() -> None:
+    name = "Opted out of email: Weekly"
+    content = f"Record ID,Email,Create Date,{name},{name}\n1,{ADA},2024-01-01,,true\n"
+    assert Outcome(content, topics=TOPICS).said == [f"{ADA} unsubscribed weekly-news"]
+
+
+def test_a_column_that_is_no_subscription_type_can_be_ignored() -> None:
+    content = f"Email,Portal Bounce,Portal Unsubscribe,Shoe\n{ADA},FALSE,FALSE,left\n"
+    assert Outcome(content).said == [f"{ADA} all *"]
+    assert Outcome(content, ignored=frozenset({"shoe"})).said == [f"{ADA} known"]
+
+
+def test_an_own_field_beside_the_status_of_kit_can_be_ignored() -> None:
+    content = f"first_name,email,state,status,created_at,tags\nA,{ADA},Texas,active,,\n"
+    assert Outcome(content, source="kit", topic="weekly-news").unknown == {"Texas"}
+    options: Any = {"topic": "weekly-news", "ignored": frozenset({"state"})}
+    assert Outcome(content, source="kit", **options).subscribed == {ADA}
+
+
 def test_sendgrid_blocks_stop_nobody_and_are_told_apart_by_their_name() -> None:
     header = ("status", "reason", "email", "created")
     content = csv_of(header, [{"status": "4.0.0", "email": ADA, "created": "1443651154"}])
-    blocks = Outcome(content, "suppression_blocks.csv")
+    blocks = Outcome(content, "suppression_blocks.csv", "sendgrid")
     assert (blocks.said, blocks.skipped) == ([], 1)
-    assert Outcome(content, "suppression_bounces.csv").said == [f"{ADA} bounced *"]
-    unclear = Outcome(content, "download.csv")
+    assert Outcome(content, "suppression_bounces.csv", "sendgrid").said == [f"{ADA} bounced *"]
+    unclear = Outcome(content, "download.csv", "sendgrid")
     assert (unclear.said, len(unclear.refused)) == ([], 1)
     assert "may be a bounce or a block" in unclear.refused[0].why
     status = ImportStatus.BOUNCED
-    assert Outcome(content, "download.csv", status=status).said == [f"{ADA} bounced *"]
+    assert Outcome(content, "x.csv", "sendgrid", status=status).said == [f"{ADA} bounced *"]
 
 
 @pytest.mark.parametrize(
@@ -398,18 +485,65 @@ def test_a_stop_without_a_readable_address_is_refused_once() -> None:
     assert [row.line for row in outcome.refused] == [2]
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "[1, {}]", "{", "null"])
-def test_odd_preferences_of_ses_contacts_say_nothing(text: str) -> None:
+SUBSCRIBE: Mapping[str, Any] = {
+    "topics": TOPICS,
+    "topic": "weekly-news",
+    "status": ImportStatus.SUBSCRIBED,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("topicPreferences", "[{'topicName': 'Weekly', 'subscriptionStatus': 'OPT_OUT'}]"),
+        ("topicPreferences", '{"topicName": "Weekly", "subscriptionStatus": "OPT_OUT"}'),
+        ("topicPreferences", '[1, {"TopicName": "Weekly", "SubscriptionStatus": "OPT_OUT"}]'),
+        ("Topic Preferences", '{"Weekly": "OPT_OUT"}'),
+        ("topicPreferences_Weekly", "OPT_OUT"),
+        ("topicPreferences: Weekly", "out"),
+    ],
+)
+def test_ses_choices_of_topics_are_read_in_any_form(name: str, choices: str) -> None:
+    content = csv_of(
+        ("emailAddress", "unsubscribeAll", name),
+        [{"emailAddress": ADA, "unsubscribeAll": "false", name: choices}],
+    )
+    outcome = Outcome(content, **SUBSCRIBE)
+    assert outcome.stopped == {ADA}
+    assert outcome.said[0] == f"{ADA} unsubscribed weekly-news"
+    starting = content.replace("OPT_OUT", "OPT_IN").replace(",out", ",OPT_IN")
+    assert not Outcome(starting, topics=TOPICS).stopped
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[1, {}]", "{", "OPT_OUT", '{"Weekly": 1}', '[{"topicName": "Weekly"}]']
+)
+def test_unreadable_choices_of_ses_contacts_are_refused(text: str) -> None:
     row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
-    outcome = Outcome(csv_of(tuple(row), [row]), topic="weekly-news")
-    assert not outcome.stopped
-    assert not outcome.subscribed
+    outcome = Outcome(csv_of(tuple(row), [row]), **SUBSCRIBE)
+    assert outcome.said == []
+    assert [each.why for each in outcome.refused] == ["the choice of topics cannot be read"]
+    left = {**row, "unsubscribeAll": "true"}
+    outcome = Outcome(csv_of(tuple(left), [left]), **SUBSCRIBE)
+    assert (outcome.said, outcome.refused) == ([f"{ADA} all *"], [])
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "N/A"])
+def test_ses_contacts_may_have_chosen_nothing(text: str) -> None:
+    row = {"emailAddress": ADA, "unsubscribeAll": "false", "topicPreferences": text}
+    assert Outcome(csv_of(tuple(row), [row]), topic="weekly-news").said == [f"{ADA} known"]
 
 
 def test_a_row_with_very_many_topics_ends_every_topic() -> None:
     tags = "|".join(f"tag{number}" for number in range(100_000))
     outcome = Outcome(csv_of(("address", "tags", "created_at"), [{"address": ADA, "tags": tags}]))
     assert outcome.said == [f"{ADA} all *"]
+
+
+def test_a_name_of_a_column_of_a_workbook_may_have_separators() -> None:
+    header = ["email", "topic", "status", "Tags; all; of; them; too"]
+    sheet = [header, [ADA, "weekly-news", "unsubscribed", "a;b"]]
+    assert Outcome(workbook({"People": sheet})).said == [f"{ADA} unsubscribed weekly-news"]
 
 
 def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:

@@ -34,7 +34,7 @@ def check(outcome: Outcome, rows: Rows) -> None:
 @pytest.mark.parametrize("named", [False, True])
 def test_each_row_of_a_format_leads_to_what_it_says(sample: Sample, named: bool) -> None:
     content = csv_of(sample.header, addressed(sample, sample.rows))
-    source = sample.source if named else "auto"
+    source = sample.source if named or not sample.is_certain else "auto"
     outcome = Outcome(content, sample.name, source, topic="weekly-news", **sample.options)
     check(outcome, sample.rows)
     assert outcome.subscribed == expected(sample.rows, Truth.MAY_START)
@@ -52,20 +52,20 @@ def test_every_format_has_samples_and_blind_spots() -> None:
 @pytest.mark.parametrize("status", [None, ImportStatus.SUBSCRIBED, ImportStatus.UNSUBSCRIBED])
 def test_without_a_topic_an_opt_out_still_counts(sample: Sample, status: Any) -> None:
     content = csv_of(sample.header, addressed(sample, sample.rows))
-    outcome = Outcome(content, sample.name, status=status, **sample.options)
+    outcome = Outcome(content, sample.name, sample.source, status=status, **sample.options)
     assert expected(sample.rows, Truth.STOP) <= outcome.stopped
     if not sample.options:
         assert not outcome.subscribed
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[Sample, Rows, Outcome]:
-    """A file of any format: rows and columns in any order, and any usual spelling of the file."""
+def files(draw: st.DrawFn, *shapes: str) -> tuple[Sample, Rows, Outcome]:
+    """A file of any format: rows and columns in any order, in one of the shapes."""
     sample = draw(st.sampled_from(SAMPLES))
     rows = draw(st.lists(st.sampled_from(sample.rows), max_size=12))
     header = draw(st.permutations([*sample.header, "Shoe size"]))
     cells = addressed(sample, rows)
-    shape = draw(st.sampled_from(["csv", "zip", "xlsx"]))
+    shape = draw(st.sampled_from(shapes))
     options = {"topic": draw(st.sampled_from([None, "weekly-news"])), **sample.options}
     if shape == "xlsx":
         lines = [[row.get(name, "") for name in header] for row in cells]
@@ -80,12 +80,22 @@ def files(draw: st.DrawFn) -> tuple[Sample, Rows, Outcome]:
 
 
 @settings(deadline=None, max_examples=150)
-@given(files())
+@given(files("csv", "zip"))
 def test_a_generated_file_loses_no_opt_out_and_invents_no_consent(
     found: tuple[Sample, Rows, Outcome],
 ) -> None:
     sample, rows, outcome = found
-    # The name of a sheet is cut, so that a file of blocks may be unclear, but stops nobody.
+    check(outcome, rows)
+    assert outcome.file.form is FORMATS[sample.source]
+
+
+@settings(deadline=None, max_examples=15)  # Each workbook is read by a process of its own.
+@given(files("xlsx"))
+def test_a_generated_workbook_loses_no_opt_out_and_invents_no_consent(
+    found: tuple[Sample, Rows, Outcome],
+) -> None:
+    sample, rows, outcome = found
+    # The name of a sheet is cut, so a file of blocks may be unclear. It stops no email.
     check(outcome, rows)
     assert outcome.file.form is FORMATS[sample.source]
 
@@ -154,6 +164,76 @@ def test_files_of_other_systems_lose_no_opt_out_and_subscribe_nobody(
         return
     assert "left@example.org" in outcome.stopped or 2 in {row.line for row in outcome.refused}
     assert not outcome.subscribed or source == "kit"  # Its word is `active`.
+
+
+# Names of columns that files of many systems have.
+_COMMON = (
+    *("email", "email_address", "address", "status", "state", "tier", "tags", "created", "ip"),
+    *("created_at", "updated_at", "reason", "group_id", "group_name", "code", "error", "name"),
+    *(
+        "first_name",
+        "last_name",
+        "id",
+        "record id",
+        "contact_id",
+        "type",
+        "plan",
+        "unsubscribed_at",
+    ),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sets(st.sampled_from(_COMMON), min_size=1), st.data())
+def test_auto_takes_no_file_with_common_columns_and_one_it_does_not_know(
+    names: set[str], data: st.DataObject
+) -> None:
+    row = {name: data.draw(_WORDS) for name in (*sorted(names), "shoe")}
+    content = csv_of(tuple(row), [{**row, "email": "p@example.org"} if "email" in row else row])
+    try:
+        outcome = Outcome(content, "suppression_bounces.csv", topic="weekly-news")
+    except FileRefusedError:
+        return
+    assert outcome.file.form is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("email,name,ip,created,status\n{},A,1.2.3.4,2024-01-01,subscribed", "subscribed"),
+        ("email,group_id,status\n{},7,subscribed", "subscribed"),
+        ("email,status,reason,created\n{},unsubscribed,x,2024-01-01", "unsubscribed"),
+    ],
+)
+def test_auto_reads_a_status_beside_columns_like_those_of_suppressions(
+    content: str, said: str
+) -> None:
+    outcome = Outcome(content.format("p@example.org"), topic="weekly-news")
+    assert outcome.said == [f"p@example.org {said} weekly-news"]
+
+
+def test_auto_applies_the_status_option_to_columns_like_those_of_suppressions() -> None:
+    content = "email,reason,created\np@example.org,moved,2024-01-01\n"
+    outcome = Outcome(content, topic="weekly-news", status=ImportStatus.UNSUBSCRIBED)
+    assert outcome.said == ["p@example.org unsubscribed weekly-news"]
+
+
+@pytest.mark.parametrize(
+    ("source", "header"),
+    [
+        ("auto", "email,status,tier"),
+        ("mailgun", "address,created_at,tag"),
+        ("sendgrid", "email,name,ip,created,status"),
+        ("sendgrid", "email,created,list"),
+    ],
+)
+def test_lists_of_people_are_no_lists_of_suppressions(source: str, header: str) -> None:
+    row = dict.fromkeys(header.split(","), "active") | {header.split(",")[0]: "p@example.org"}
+    try:
+        outcome = Outcome(csv_of(tuple(row), [row]), source=source, topic="weekly-news")
+    except FileRefusedError:
+        return
+    assert outcome.said == []
 
 
 _WORDS = st.sampled_from(

@@ -16,16 +16,18 @@ from tests.support.page import Page
 from tests.support.site import Site, link, path_in
 from tests.support.web_fixtures import SiteMaker
 
-FORM = "/new-link"
-BUTTON = "Email me a link"
+FORM = "/sign-up"
+BUTTON = "Email me a link"  # on other pages
+OWN_BUTTON = "Email me my link"
+HEADING = "Get Northwind Letters emails"
 LABEL = "Email address"
 WRONG = "Enter an email address, like name@example.org."
-SENT = "If we send email to that address, a link is on its way."
+SENT = "If we can send email to that address, a link is on its way."
 ADA = "ada@example.org"
 
 
 def ask(site: Site, email: str = ADA, **request: Any) -> Any:
-    return site.post(FORM, data={"email": email}, **request)
+    return site.post(FORM, data={"email": email, "press": "link", "page": "own"}, **request)
 
 
 @contextmanager
@@ -63,17 +65,17 @@ def test_the_page_of_a_broken_link_emails_a_new_one(site: Site, path: str) -> No
 
 def test_the_form_has_its_own_page(site: Site) -> None:
     page = site.page(FORM)
-    assert page.heading == "Get a new link"
-    assert page.buttons == [BUTTON]
+    assert page.heading == HEADING
+    assert page.buttons == ["Sign up", OWN_BUTTON]
     field = page.field(LABEL)
     assert (field.get("type"), field.get("autocomplete")) == ("email", "email")
     page.fill_in(LABEL, ADA)
-    assert site.press_and_follow(page, BUTTON).heading == "Check your email"
+    assert site.press_and_follow(page, OWN_BUTTON).heading == "Check your email"
 
 
 def test_without_a_contact_none_is_shown(site_with: SiteMaker) -> None:
     site = site_with(contact="")
-    page = site.page("/new-link/sent")
+    page = site.page("/sign-up/sent")
     assert "Nothing after 10 minutes? Look in spam." in page.text
     assert "write to" not in page.text
 
@@ -89,7 +91,7 @@ def test_without_a_contact_none_is_shown(site_with: SiteMaker) -> None:
 def test_an_invalid_address_is_an_error_that_keeps_the_input(site: Site, typed: str) -> None:
     before = site.rows()
     page = Page(ask(site, typed), 400)
-    assert page.title == "Error: Get a new link – Northwind Letters"
+    assert page.title == f"Error: {HEADING} – Northwind Letters"
     assert page.links[WRONG] == "#email"
     field = page.field(LABEL)
     assert field.get("value", "").split() == typed.split()
@@ -166,7 +168,7 @@ def test_asking_changes_no_subscriber(site: Site) -> None:
     before = site.rows()
     ask(site)
     after = site.rows()
-    assert {name for name in after if after[name] != before[name]} == {"outbox"}
+    assert {name for name in after if after[name] != before[name]} == {"outbox", "mailbox_requests"}
 
 
 def test_an_address_gets_at_most_three_emails_a_day(site: Site) -> None:
@@ -268,7 +270,7 @@ def test_without_smtp_no_link_is_offered(site_with: SiteMaker) -> None:
     assert page.buttons == []
     assert "get a new one" not in page.text
     before = site.rows()
-    assert site.get("/new-link/sent").status_code == 404
+    assert site.get("/sign-up/sent").status_code == 404
     assert site.page(FORM, 404).heading == "Page not found"
     assert site.page("/", 404).buttons == []
     for email in (ADA, "x", ""):
@@ -286,15 +288,16 @@ def test_the_language_is_kept_and_can_be_switched(site_with: SiteMaker) -> None:
     site = site_with(languages=("en", "ar-XB"), public_url="https://mail.example.org/center")
     form = f"/center{FORM}"
     page = site.page(f"{form}?lang=ar-XB")
-    path, data = page.form_of(page.buttons[0])
+    path, data = page.form_of(page.buttons[-1])
     wrong = Page(site.post(path, data=data), 400)
     assert wrong.lang == ("ar-XB", "rtl")
-    assert site.page(wrong.links["English"]).heading == "Get a new link"
-    sent = site.page(site.post(path, data={"email": ADA}).location)
+    assert site.page(wrong.links["English"]).heading == HEADING
+    asked = {"email": ADA, "press": "link", "page": "own"}
+    sent = site.page(site.post(path, data=asked).location)
     assert sent.lang == ("ar-XB", "rtl")
     for _ in range(10):
-        last = site.post(path, data={"email": ADA})
-    assert site.page(Page(last, 429).links["English"]).heading == "Get a new link"
+        last = site.post(path, data=asked)
+    assert site.page(Page(last, 429).links["English"]).heading == HEADING
 
 
 def test_the_email_is_in_the_subscribers_language(site_with: SiteMaker) -> None:
