@@ -16,8 +16,7 @@ from preference_center.data.formats.reader import Reader
 from preference_center.data.formats.recognition import Table
 from preference_center.data.identity import BadRowError
 from preference_center.data.import_columns import is_suspect_part, match
-from preference_center.data.import_records import PreferenceRecord, Rules
-from preference_center.data.import_rows import ReadRow
+from preference_center.data.import_records import PreferenceRecord, ReadRow, Rules
 from preference_center.data.import_words import EMAIL_NAMES
 from preference_center.data.tabular import Row
 
