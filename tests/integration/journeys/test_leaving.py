@@ -147,9 +147,11 @@ def test_an_empty_form_focuses_the_error(letters: Stage, page: Page) -> None:
 
 def test_the_chosen_language_is_kept(letters: Stage, page: Page) -> None:
     page.goto(letters.join("language@journeys.example"))
+    page.locator("summary").click()
     page.get_by_role("link", name="العربية").click()
     page.get_by_role("button").first.click()
     expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    page.locator("summary").click()
     page.get_by_role("link", name="English").click()
     expect_heading(page, "You’re unsubscribed from Weekly news")
 
