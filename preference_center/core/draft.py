@@ -51,6 +51,7 @@ class Draft:
         mailings: when emails were claimed, with topic and campaign, if a change needs them.
         sign_ups: the ids of sign-ups that were open, and whether each is confirmed now.
         erased_email: an address that was erased, "" if it was unknown, else None.
+        erased_seq: the ledger row of the newest erasure among these changes, or 0.
         announced_erasure: the ledger row of an erasure that readers of the feed and webhooks are to
             acknowledge, or None.
     """
@@ -72,6 +73,7 @@ class Draft:
     mailings: list[tuple[datetime, str, str]] = field(default_factory=list)
     sign_ups: dict[UUID, bool] = field(default_factory=dict)
     erased_email: str | None = None
+    erased_seq: int = 0
     announced_erasure: int | None = None
 
     @property
@@ -84,6 +86,11 @@ class Draft:
         """Return True if something is to be written that needs the subscriber on record."""
         bounced = self.bounces is not None and self.bounces.added
         return bool(self.rows or bounced or self.subscriber.email or self.subscriber.locale)
+
+    @property
+    def rows_after_erasure(self) -> list[tuple[Any, ...]]:
+        """Return the ledger rows to write that are newer than an erasure among these changes."""
+        return [row for row in self.rows if 0 < self.erased_seq < row[1]]
 
     def capture(self, target: Target) -> Snapshot:
         """Return the state of a target, to pass to `record` after a change."""

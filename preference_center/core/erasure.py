@@ -57,7 +57,7 @@ def forget(draft: Draft, context: ChangeContext) -> None:
     subscriber, at = draft.subscriber, context.occurred_at
     erased = ChangeContext(context.source, at, context.recorded_at)
     draft.erased_email = subscriber.email or ""
-    draft.append(Event.ERASED, ALL, erased, {}, {})
+    draft.erased_seq = draft.append(Event.ERASED, ALL, erased, {}, {})
     nothing: Any = dict.fromkeys(("topic", "campaign", "before", "after"))
     draft.entries = [replace(each, **nothing, stated_source="") for each in draft.entries]
     subscriber.subscriptions.clear()

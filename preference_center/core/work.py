@@ -5,12 +5,12 @@ reads their preferences in later statements, which see what other transactions h
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, delete, tuple_, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, idempotency, ledger, linked, outbox, rollups
@@ -26,7 +26,6 @@ _Key = TypeVar("_Key", bound=str)
 _Values = tuple[Any, ...]
 _LOADED = (tables.SubscriberRow, tables.SubscriptionRow, tables.SuppressionRow)
 _DELETED_BY_ERASURE = (
-    tables.LedgerDetail,
     tables.OutboxRow,
     tables.Claim,
     tables.Reason,
@@ -103,7 +102,9 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
     """Delete the data of erased subscribers. Their ids, suppressions and sealed ledger rows stay.
 
     Call it last, since it also deletes what earlier changes of the same transaction have written.
+    What later changes of the same transaction have written to the ledger stays.
     """
+    drafts = list(drafts)
     erased = {each.subscriber.subscriber_id: each.erased_email for each in drafts}
     domains = {
         key: domain_hold.domain_of(email) for key, email in erased.items() if email is not None
@@ -116,9 +117,23 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
     complaints = update(tables.DataComplaint).where(tables.DataComplaint.subscriber_id.in_(domains))
     session.execute(complaints.values(text=""))
     idempotency.forget(session, domains)
-    rows = update(tables.LedgerRow).where(tables.LedgerRow.subscriber_id.in_(domains))
-    session.execute(rows.values(topic=None, campaign=None, wording=None))
+    later = [row[:2] for each in drafts for row in each.rows_after_erasure]
+    rows, details = tables.LedgerRow, tables.LedgerDetail
+    texts: dict[str, Any] = dict.fromkeys(("topic", "campaign", "wording"))
+    session.execute(update(rows).where(*_until_erasure(rows, domains, later)).values(texts))
+    session.execute(delete(details).where(*_until_erasure(details, domains, later)))
     domain_hold.forget_rare(session, domains.values())
+
+
+def _until_erasure(
+    table: type[tables.LedgerRow | tables.LedgerDetail],
+    ids: Iterable[UUID],
+    later: Collection[tuple[Any, ...]],
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions of the ledger's rows about erased subscribers, without `later` ones."""
+    yield table.subscriber_id.in_(ids)
+    if later:
+        yield tuple_(table.subscriber_id, table.seq).not_in(later)
 
 
 def _by_subscriber(rows: Iterable[_Values]) -> Mapping[UUID, list[_Values]]:

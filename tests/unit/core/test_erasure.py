@@ -17,6 +17,9 @@ from preference_center.core import (
     topics,
     verification,
 )
+from preference_center.core.apply import apply
+from preference_center.core.change import Target
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.errors import UndoSupersededError
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.vocab import (
@@ -37,6 +40,7 @@ from preference_center.store.tables import (
     EmailedCount,
     FailedMailing,
     LedgerDetail,
+    LedgerRow,
     OutboxRow,
     Reason,
     SubscriberRow,
@@ -71,6 +75,23 @@ def test_erasure_deletes_all_personal_data(database: Database) -> None:
     assert not {"ada@example.org", CANARY, "de"} & {str(value) for value in _all_values(database)}
     with database.reading() as session:
         assert session.query(LedgerDetail).count() == session.query(OutboxRow).count() == 0
+
+
+def test_what_follows_an_erasure_in_its_batch_keeps_its_details(database: Database) -> None:
+    context = make.context(source=Source.COMPLAINT, campaign="2026-47")
+    changes = [
+        erasure.Erase(make.id_of(), make.context()),
+        Unsubscribe(make.id_of(), Target(Scope.ADDRESS), context),
+    ]
+    with database.transaction() as session:
+        make.subscriber(session)
+        apply(session, changes, make.NOW)
+    with database.reading() as session:
+        assert session.scalars(select(LedgerRow.campaign).order_by(LedgerRow.seq)).all()[-2:] == [
+            None,
+            "2026-47",
+        ]
+        assert set(verification.verify(session)) == {None}
 
 
 def test_erasure_suppresses_the_subscriber(database: Database) -> None:
