@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.integration.journeys.stage import LANGUAGES, Stage
+from tests.integration.journeys.stage import Stage
 
 # axe disables the rule for WCAG 2.2's target size (24 px) by default.
 EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
@@ -14,7 +14,7 @@ EVERY_RULE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled"
 COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["en", "ar"])  # One for each direction
 def test_axe_finds_nothing(staged: Stage, browser: Browser, language: str) -> None:
     found = {}
     with browser.new_context(bypass_csp=True) as context:

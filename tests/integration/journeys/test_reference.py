@@ -12,8 +12,7 @@ OPEN = "for (const each of document.querySelectorAll('details')) each.open = tru
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(320, "light"), (1280, "dark")])
 def test_the_page_of_the_api_is_accessible_and_fits(
     letters: Stage, browser: Browser, width: int, scheme: Any
 ) -> None:
