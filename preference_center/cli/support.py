@@ -61,7 +61,7 @@ def show(person: str) -> None:
             click.echo(f"Subscriber {each}")
             text = languages.render("en", "held.txt", held=held, plain=True)
             click.echo("\n".join(line for line in text.splitlines() if line) + "\n")
-    _exit_if_nobody(found)
+    _exit_if_unknown(found)
 
 
 @subscribers_group.command()
@@ -78,7 +78,7 @@ def export(person: str, output: Path) -> None:
         database.reading() as session,
     ):
         found = _held(session, person, settings)
-        _exit_if_nobody(found)
+        _exit_if_unknown(found)
         if len(found) > 1:
             ids = ", ".join(map(str, found))
             raise click.UsageError(f"Two subscribers have this address. Name one by its id: {ids}")
@@ -149,7 +149,7 @@ def _readme(session: Session, subscriber_id: UUID, languages: Languages, now: da
     return languages.render(locale, "subscriber/readme.txt", address=address, now=now, names=names)
 
 
-def _exit_if_nobody(found: list[UUID]) -> None:
+def _exit_if_unknown(found: list[UUID]) -> None:
     if not found:
         click.echo(_NOBODY)
         sys.exit(1)

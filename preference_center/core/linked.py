@@ -39,7 +39,7 @@ def record(session: Session, correction: Correction, email: str, now: datetime) 
     if correction.older == correction.newer:
         raise LinkRefusal("both addresses are the same subscriber")
     if subscribers.find(session, correction.older) is None:
-        raise LinkRefusal("nobody is on record under the older address")
+        raise LinkRefusal("no subscriber is on record under the older address")
     subscribers.upsert_addresses(session, {correction.newer: email}, now)
     queries.lock_ids(session, sorted(ids))
     if any(_is_erased(subscribers.find(session, each)) for each in ids):

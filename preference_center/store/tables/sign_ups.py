@@ -14,7 +14,7 @@ class SignUpRow(Base):
 
     `topics` are slugs, separated by spaces. `wording` is what the form said, or None if that is not
     known. `seq` is the newest ledger row of the subscriber at that moment, 0 if there was none.
-    There is no foreign key to a subscriber: nobody is on record before the confirmation.
+    There is no foreign key to a subscriber: there may be none before the confirmation.
     """
 
     __tablename__ = "sign_ups"

@@ -1,4 +1,4 @@
-"""No opt-out of any format is lost, and nobody is subscribed without a word for it."""
+"""No opt-out of any format is lost, and no row without a word for it subscribes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
