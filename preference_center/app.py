@@ -27,6 +27,7 @@ from preference_center.web.api.limits import KeyLimits
 from preference_center.web.api.streams import MAX_EXPORTS, MAX_STREAMS
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
+from preference_center.web.console import pages as console
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
@@ -74,6 +75,8 @@ def create_app(
     prefix = urlsplit(settings.public_url).path
     for blueprint in (*_BLUEPRINTS, scrape.blueprint):
         app.register_blueprint(blueprint, url_prefix=prefix or None)
+    app.register_blueprint(console.blueprint, url_prefix=f"{prefix}/console")
+    console.configure(app, settings)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
@@ -133,6 +136,7 @@ def _make_services(
         metrics=metrics,
         event_readers=event_readers(settings),
         inbound_counts=BackgroundCounter(database, inbound_counts.add, "event counts"),
+        console=assets.console_assets(settings) if settings.secret_key else None,
     )
 
 

@@ -15,6 +15,7 @@ Refusal
 ├── LinkRefusal                 two addresses cannot be linked
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
+├── StaffRefusal               a member of staff or a passkey cannot be changed as asked
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
 ├── UnknownSubscriberError
@@ -121,3 +122,7 @@ class UndoSupersededError(UndoRefusal):
 
 class UndoNotOfferedError(UndoRefusal):
     """The change was not the subscriber's own, or another channel repeated it."""
+
+
+class StaffRefusal(Refusal):
+    """A member of staff, or a passkey of one, cannot be changed as asked."""

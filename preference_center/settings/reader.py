@@ -132,6 +132,13 @@ class SettingsReader(Reader):
             self.wrong(name, "must list sites without a path, like https://www.example.org")
         return found
 
+    def origin(self, name: str) -> str:
+        """Return one web origin, or "" if it is not set."""
+        found = self.origins(name)
+        if len(found) > 1:
+            self.wrong(name, "must name one site")
+        return found[0] if found else ""
+
     def named_urls(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return pairs of a text and a URL."""
         pairs = [part.partition("=")[::2] for part in self.list(name)]

@@ -64,6 +64,8 @@ class Settings(LinkSettings):
     privacy_url: str = ""
     sign_up_url: str = ""
     sign_up_origins: tuple[str, ...] = ()
+    secret_key: str = ""
+    console_origin: str = ""
     sign_up_hourly_limit: int = 500
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
@@ -97,6 +99,20 @@ class Settings(LinkSettings):
         """Return how long a change notice waits for further changes, or None if none is sent."""
         wanted = self.smtp_url is not None and source in self.confirmations
         return self.confirmation_delay if wanted else None
+
+    @property
+    def console_url(self) -> str:
+        """Return the origin of the console: that of CONSOLE_URL, or of PUBLIC_URL."""
+        return self.console_origin or "{0.scheme}://{0.netloc}".format(urlsplit(self.public_url))
+
+    @property
+    def console_host(self) -> str:
+        """Return the host of the console, for which its passkeys are made."""
+        return urlsplit(self.console_url).hostname or ""
+
+    def invitation_url(self, token: str) -> str:
+        """Return the address of the page to make a passkey. Its fragment reaches no server."""
+        return f"{self.console_url}{urlsplit(self.public_url).path}/console/welcome#{token}"
 
     @property
     def reply_to(self) -> str | None:
@@ -172,6 +188,7 @@ def read_settings(
         privacy_url=reader.url("PRIVACY_URL"),
         sign_up_url=reader.url("SIGN_UP_URL"),
         sign_up_origins=reader.origins("SIGN_UP_ORIGINS"),
+        console_origin=reader.origin("CONSOLE_URL"),
         sign_up_hourly_limit=reader.number("SIGN_UP_HOURLY_LIMIT", 500, minimum=1),
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
@@ -214,9 +231,13 @@ def _read_keys(reader: SettingsReader, uses: Collection[KeyKind]) -> dict[str, A
     link = reader.keys("LINK_KEYS", required=KeyKind.LINK in uses)
     server = reader.keys("SERVER_KEYS", required=KeyKind.SERVER in uses)
     identity = reader.key("IDENTITY_KEY", required=KeyKind.IDENTITY in uses)
-    reader.distinct(LINK_KEYS=link, SERVER_KEYS=server, IDENTITY_KEY=(identity,))
+    console = reader.key("SECRET_KEY", required=False)
+    reader.distinct(
+        LINK_KEYS=link, SERVER_KEYS=server, IDENTITY_KEY=(identity,), SECRET_KEY=(console,)
+    )
     return {
         "link_keys": link if KeyKind.LINK in uses else (),
         "server_keys": server if KeyKind.SERVER in uses else (),
         "identity_key": identity if KeyKind.IDENTITY in uses else "",
+        "secret_key": console,
     }

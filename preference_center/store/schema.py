@@ -4,7 +4,7 @@ from sqlalchemy import Connection, inspect, text
 
 from preference_center.store.engine import Database, SchemaError
 
-HEAD = "0001"  # The newest revision in `migrations/versions`.
+HEAD = "0002"  # The newest revision in `migrations/versions`.
 
 
 def check_schema(database: Database) -> None:

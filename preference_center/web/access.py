@@ -14,6 +14,7 @@ class Caller(Enum):
     API_KEY = "a sender's program with an API key that has the scope of the route"
     LINK = "anyone with the signed link in the path"
     MONITORING = "a monitoring system that knows METRICS_TOKEN"
+    STAFF = "a member of staff who is signed in to the console and has the right of the route"
     PROVIDER = "a mail provider that proves that it knows its configured secret"
 
 

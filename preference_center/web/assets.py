@@ -1,14 +1,35 @@
-"""The style sheet that each page contains, with the brand's colours added."""
+"""The style sheet that each page contains, with the brand's colours added; the console's files."""
 
 import hashlib
 import re
 from base64 import b64encode
+from dataclasses import dataclass
 
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
 
 # A string, a punctuation mark with spaces around it, or other spaces.
 _SPACE = re.compile(r"""("[^"]*"|'[^']*')|\s*([{};,])\s*|\s+""")
+
+
+@dataclass(frozen=True)
+class ConsoleAssets:
+    """The texts of the console's style sheet and script. `version` changes with them."""
+
+    style: str
+    script: str
+
+    @property
+    def version(self) -> str:
+        return hashlib.sha256((self.style + self.script).encode()).hexdigest()[:16]
+
+
+def console_assets(settings: Settings) -> ConsoleAssets:
+    """Return the console's files. Its style sheet begins with that of the other pages."""
+    return ConsoleAssets(
+        style_sheet(settings) + shortened("console.css", settings),
+        resources.read("static", "console.js", settings.overrides_dir),
+    )
 
 
 def style_sheet(settings: Settings) -> str:

@@ -52,6 +52,11 @@ def register(app: Flask) -> None:
     _register(app, _page)
 
 
+def http_error_page(error: HTTPException) -> Response:
+    """Return the page that `register` answers an HTTP error with."""
+    return _http_error(_page, error)
+
+
 def register_machine(blueprint: Blueprint) -> None:
     """Answer every error of the views of `blueprint` with one line of plain text.
 

@@ -17,6 +17,7 @@ from preference_center.providers.event import EventReader
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
 from preference_center.store.group_commit import GroupCommit
+from preference_center.web.assets import ConsoleAssets
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.limits import Limits
 
@@ -47,6 +48,7 @@ class Services:
     metrics: "Metrics"
     event_readers: Mapping[str, EventReader]
     inbound_counts: BackgroundCounter[inbound_counts.Key]
+    console: ConsoleAssets | None  # None where there is no console
 
 
 def services() -> Services:

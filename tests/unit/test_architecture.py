@@ -22,7 +22,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
     "client": (set(), set()),
     "settings": ({"core.vocab", "links", "util"}, set()),
     "store": (
-        {"core.api_vocab", "core.inbound_vocab", "core.vocab", "links", "util"},
+        {"core.api_vocab", "core.inbound_vocab", "core.staff_vocab", "core.vocab", "links", "util"},
         {"alembic", "cryptography", "psycopg", "sqlalchemy"},
     ),
     "core": ({"links", "store", "util"}, {"sqlalchemy"}),
@@ -62,6 +62,7 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "util",
         },
         {
+            "fido2",
             "flask",
             "flask_compress",
             "flask_wtf",

@@ -35,6 +35,15 @@ from preference_center.store.tables.sending import (
     Reason,
 )
 from preference_center.store.tables.sign_ups import MailboxRequest, SignUpHour, SignUpRow
+from preference_center.store.tables.staff import (
+    AuditHead,
+    AuditRow,
+    StaffChallenge,
+    StaffInvitation,
+    StaffPasskey,
+    StaffRow,
+    StaffSession,
+)
 from preference_center.store.tables.subscribers import (
     UNSUBSCRIBED,
     LedgerCount,
@@ -58,6 +67,8 @@ __all__ = [
     "UNSUBSCRIBED",
     "AnonymizedReason",
     "ApiKeyRow",
+    "AuditHead",
+    "AuditRow",
     "Base",
     "BounceCount",
     "CampaignRow",
@@ -88,6 +99,11 @@ __all__ = [
     "SignUpHour",
     "SignUpRow",
     "Slug",
+    "StaffChallenge",
+    "StaffInvitation",
+    "StaffPasskey",
+    "StaffRow",
+    "StaffSession",
     "SubscriberCount",
     "SubscriberRow",
     "SubscriptionRow",

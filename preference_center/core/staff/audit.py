@@ -1,0 +1,141 @@
+"""The audit trail: what members of staff read and changed, in one sealed chain.
+
+A row names a subscriber by id and holds no address. Its hash is an HMAC with a server key over the
+hash before it and the row. The head is a row of its own, so that a missing end is found, too.
+"""
+
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from json import loads
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from preference_center.core.staff_vocab import AuditAction
+from preference_center.core.vocab import KeyKind
+from preference_center.store import queries, seals
+from preference_center.store.tables import AuditHead, AuditRow, StaffRow
+
+_HEAD = 1  # The key of the one row.
+_BATCH_SIZE = 1000  # rows
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One action. `staff` is the member's address, or None for the command line."""
+
+    position: int
+    at: datetime
+    staff: str | None
+    action: AuditAction
+    about: UUID | None
+    details: Mapping[str, Any]
+
+
+def record(
+    session: Session,
+    staff_id: UUID | None,
+    action: AuditAction,
+    now: datetime,
+    about: UUID | None = None,
+    details: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Add a row, in the transaction of what it records.
+
+    `staff_id` is None for the command line. `details` are JSON values without an address.
+    """
+    head = _locked_head(session)
+    row = AuditRow(
+        position=head.position + 1,
+        at=now,
+        staff_id=staff_id,
+        action=action,
+        about=about,
+        details=seals.canonical_json({**details}),
+    )
+    row.hash = _seal(session.info["keys"][KeyKind.SERVER][-1], head.hash, row)
+    session.add(row)
+    head.position, head.hash = row.position, row.hash
+    session.flush()
+
+
+def read(
+    session: Session,
+    limit: int,
+    *,
+    before: int | None = None,
+    staff_id: UUID | None = None,
+    about: UUID | None = None,
+) -> list[AuditEntry]:
+    """Return at most `limit` rows, newest first, from before a position."""
+    statement = _entries().order_by(AuditRow.position.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(AuditRow.position < before)
+    if staff_id is not None:
+        statement = statement.where(AuditRow.staff_id == staff_id)
+    if about is not None:
+        statement = statement.where(AuditRow.about == about)
+    return [_entry(row) for row in session.execute(statement)]
+
+
+def verify(session: Session) -> str | None:
+    """Return a sentence that says where the trail is broken, or None.
+
+    Rows that were purged are missing from its beginning, so it is verified from the first row on.
+    """
+    keys = list(reversed(session.info["keys"][KeyKind.SERVER]))
+    last: AuditRow | None = None
+    for row in _rows(session):
+        if last is not None and row.position != last.position + 1:
+            return f"The audit trail has no row {last.position + 1}."
+        if last is not None and all(_seal(key, last.hash, row) != row.hash for key in keys):
+            return f"Row {row.position} of the audit trail was changed."
+        last = row
+    head = session.get(AuditHead, _HEAD)
+    if head is not None and (last is None or last.hash != head.hash):
+        return f"The audit trail ends before its last row, {head.position}."
+    return None
+
+
+def _rows(session: Session) -> Iterator[AuditRow]:
+    statement = select(AuditRow).order_by(AuditRow.position)
+    yield from session.scalars(statement.execution_options(yield_per=_BATCH_SIZE))
+
+
+def _locked_head(session: Session) -> AuditHead:
+    locked = select(AuditHead).where(AuditHead.id == _HEAD).with_for_update()
+    found = session.scalar(locked)
+    if found is None:
+        first = {"id": _HEAD, "position": 0, "hash": seals.FIRST_HEAD}
+        queries.insert_missing(session, AuditHead, [first])
+        found = session.scalars(locked).one()
+    return found
+
+
+def _entries() -> Select[*tuple[Any, ...]]:
+    return select(AuditRow, StaffRow.email).outerjoin(StaffRow, StaffRow.id == AuditRow.staff_id)
+
+
+def _entry(found: Sequence[Any]) -> AuditEntry:
+    row, email = found
+    return AuditEntry(row.position, row.at, email, row.action, row.about, loads(row.details))
+
+
+def _seal(key: str, head: bytes, row: AuditRow) -> bytes:
+    text = seals.canonical_json(
+        {
+            "position": row.position,
+            "at": row.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "staff_id": row.staff_id and str(row.staff_id),
+            "action": row.action.value,
+            "about": row.about and str(row.about),
+            "details": row.details,
+        }
+    )
+    return hmac.digest(key.encode(), b"audit\n" + head + text.encode(), sha256)

@@ -1,0 +1,179 @@
+"""Members of staff: invite, list, change and remove them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from preference_center.core.errors import StaffRefusal
+from preference_center.core.staff import audit
+from preference_center.core.staff.tokens import digest_of, new_token
+from preference_center.core.staff_vocab import AuditAction, Right, StaffRole
+from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
+
+INVITATION_LIFETIME = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of staff, and their rights now. `passkeys` is how many they have."""
+
+    id: UUID
+    email: str
+    role: StaffRole
+    may_export: bool
+    created_at: datetime
+    passkeys: int = 0
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """Return the rights of the role, with the one to export if it was granted."""
+        return self.role.rights | ({Right.EXPORT} if self.may_export else set())
+
+
+def invite(
+    session: Session,
+    email: str,
+    role: StaffRole | None,
+    now: datetime,
+    *,
+    by: UUID | None,
+    may_export: bool | None = None,
+) -> tuple[Member, str]:
+    """Return a member and the token of a link with which they make a passkey, once.
+
+    A member gets a new link after they have lost their passkeys. Their role and right to export
+    stay unless they are given. The link replaces the ones before it. `by` is the member who
+    invites, or None for the command line.
+
+    Raises:
+        StaffRefusal: there is no such member, and no role was given.
+    """
+    row = session.scalar(select(StaffRow).where(StaffRow.email == _normal(email)))
+    if row is None or row.removed_at is not None:
+        row = _admitted(session, row, email, role, now)
+    if role is not None or may_export is not None:
+        _change(session, row, role or row.role, may_export)
+    session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
+    token = new_token()
+    expires_at = now + INVITATION_LIFETIME
+    session.add(StaffInvitation(digest=digest_of(token), staff_id=row.id, expires_at=expires_at))
+    details = {"member": str(row.id), "role": row.role.value}
+    audit.record(session, by, AuditAction.INVITED, now, details=details)
+    return _member(row), token
+
+
+def invited(session: Session, token: str, now: datetime) -> Member | None:
+    """Return the member whose invitation this is, or None if it is used, replaced or expired."""
+    statement = (
+        select(StaffRow)
+        .join(StaffInvitation, StaffInvitation.staff_id == StaffRow.id)
+        .where(StaffInvitation.digest == digest_of(token), StaffInvitation.expires_at > now)
+    )
+    row = session.scalar(statement)
+    return _member(row) if row is not None else None
+
+
+def use_invitation(session: Session, token: str, now: datetime) -> Member | None:
+    """Return what `invited` does, and delete the invitation, so that it works once."""
+    member = invited(session, token, now)
+    used = delete(StaffInvitation).where(StaffInvitation.digest == digest_of(token))
+    taken = session.execute(used.returning(StaffInvitation.digest)).first()
+    return member if taken is not None else None
+
+
+def list_all(session: Session) -> list[Member]:
+    """Return the members, by address."""
+    statement = (
+        select(StaffRow, func.count(StaffPasskey.id))
+        .outerjoin(StaffPasskey, StaffPasskey.staff_id == StaffRow.id)
+        .where(StaffRow.removed_at.is_(None))
+        .group_by(StaffRow.id)
+        .order_by(StaffRow.email)
+    )
+    return [_member(row, passkeys) for row, passkeys in session.execute(statement)]
+
+
+def change(
+    session: Session,
+    email: str,
+    role: StaffRole,
+    *,
+    may_export: bool,
+    by: UUID | None,
+    now: datetime,
+) -> Member:
+    """Give a member a role, and the right to export or not. It holds from their next request on.
+
+    Raises:
+        StaffRefusal: there is no such member, or they are the last admin.
+    """
+    row = _row(session, email)
+    _change(session, row, role, may_export)
+    details = {"member": str(row.id), "role": role.value, "may_export": may_export}
+    audit.record(session, by, AuditAction.ROLE_CHANGED, now, details=details)
+    return _member(row)
+
+
+def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> Member:
+    """Remove a member with their passkeys, invitations and sessions.
+
+    Raises:
+        StaffRefusal: there is no such member, or they are the last admin.
+    """
+    row = _row(session, email)
+    if row.role is StaffRole.ADMIN:
+        _refuse_last_admin(session)
+    row.removed_at = now
+    for table in (StaffPasskey, StaffInvitation, StaffSession):
+        session.execute(delete(table).where(table.staff_id == row.id))
+    audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})
+    return _member(row)
+
+
+def _admitted(
+    session: Session, row: StaffRow | None, email: str, role: StaffRole | None, now: datetime
+) -> StaffRow:
+    """Return the row of a new member, or of one who was removed before."""
+    if role is None:
+        raise StaffRefusal("there is no such member; give a role to invite one")
+    row = row or StaffRow(id=uuid4(), email=_normal(email))
+    row.role, row.may_export, row.created_at, row.removed_at = role, False, now, None
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool | None) -> None:
+    if row.role is StaffRole.ADMIN and role is not StaffRole.ADMIN:
+        _refuse_last_admin(session)
+    row.role = role
+    if may_export is not None:
+        row.may_export = may_export
+
+
+def _refuse_last_admin(session: Session) -> None:
+    """Lock the admins, so that two of them cannot remove each other at the same time."""
+    admins = select(StaffRow.id).where(
+        StaffRow.role == StaffRole.ADMIN, StaffRow.removed_at.is_(None)
+    )
+    if len(session.scalars(admins.order_by(StaffRow.id).with_for_update()).all()) < 2:
+        raise StaffRefusal("the last admin stays: make another member an admin first")
+
+
+def _row(session: Session, email: str) -> StaffRow:
+    known = select(StaffRow).where(StaffRow.email == _normal(email), StaffRow.removed_at.is_(None))
+    row = session.scalar(known)
+    if row is None:
+        raise StaffRefusal("there is no such member")
+    return row
+
+
+def _member(row: StaffRow, passkeys: int = 0) -> Member:
+    return Member(row.id, row.email, row.role, row.may_export, row.created_at, passkeys)
+
+
+def _normal(email: str) -> str:
+    return email.strip().lower()

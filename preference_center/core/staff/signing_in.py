@@ -1,0 +1,67 @@
+"""Sign in with a passkey, and make the first one with an invitation."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from preference_center.core.errors import StaffRefusal
+from preference_center.core.staff import members, passkeys, sessions
+from preference_center.core.staff.members import Member
+from preference_center.core.staff.passkeys import Passkey
+
+_EXPIRED = "this took too long; try again"
+
+
+def with_passkey(
+    session: Session,
+    challenge: bytes,
+    passkey_id: bytes,
+    verify: Callable[[Passkey], int],
+    now: datetime,
+) -> str:
+    """Return the token of a new session. `verify` returns the passkey's count of signatures.
+
+    Raises:
+        StaffRefusal: the challenge is used or expired, or the passkey unknown or copied.
+    """
+    if not passkeys.take_challenge(session, challenge, now):
+        raise StaffRefusal(_EXPIRED)
+    found = passkeys.find(session, passkey_id)
+    if found is None:
+        raise StaffRefusal("this passkey is not known here, or was removed")
+    passkeys.was_used(session, found, verify(found), now)
+    return sessions.start(session, found.staff_id, now, found.name)
+
+
+def with_invitation(
+    session: Session,
+    token: str,
+    challenge: bytes,
+    create: Callable[[Member], Passkey],
+    now: datetime,
+) -> str:
+    """Store the passkey that `create` returns, and return the token of a new session.
+
+    Raises:
+        StaffRefusal: the invitation or the challenge is used or expired.
+    """
+    if not passkeys.take_challenge(session, challenge, now):
+        raise StaffRefusal(_EXPIRED)
+    member = members.use_invitation(session, token, now)
+    if member is None:
+        raise StaffRefusal("this link was used, replaced, or is older than 30 minutes")
+    passkey = create(member)
+    passkeys.add(session, passkey, now)
+    return sessions.start(session, member.id, now, passkey.name)
+
+
+def add_passkey(session: Session, challenge: bytes, passkey: Passkey, now: datetime) -> None:
+    """Store a further passkey of a member who is signed in.
+
+    Raises:
+        StaffRefusal: the challenge is used or expired, or the passkey is on record.
+    """
+    if not passkeys.take_challenge(session, challenge, now):
+        raise StaffRefusal(_EXPIRED)
+    passkeys.add(session, passkey, now)

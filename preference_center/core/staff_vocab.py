@@ -1,0 +1,54 @@
+"""The vocabularies of the console: roles, rights, and what the audit trail records."""
+
+from enum import StrEnum
+
+
+class Right(StrEnum):
+    """What a member of staff may do in the console. Each of its routes needs one."""
+
+    FIGURES = "figures"  # Counts, which name no subscriber.
+    PERSON = "person"  # Find one subscriber, read all about them, and act on their behalf.
+    LISTS = "lists"  # Lists of subscribers, and changes to all in one.
+    TOPICS = "topics"
+    WORDING = "wording"  # The texts of pages and emails, the reasons, and the brand.
+    IMPORT = "import"
+    EXPORT = "export"  # Files of addresses. No role has it: it is granted to a member.
+    OPERATE = "operate"  # API keys, webhooks, the outbox, the quarantine and the spool.
+    STAFF = "staff"  # Members, the audit trail and complaints about the use of data.
+
+
+class StaffRole(StrEnum):
+    """The role of a member of staff."""
+
+    VIEWER = "viewer"
+    SUPPORT = "support"
+    MARKETER = "marketer"
+    ADMIN = "admin"
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """Return the rights of the role."""
+        return _RIGHTS[self]
+
+
+_RIGHTS = {
+    StaffRole.VIEWER: frozenset({Right.FIGURES}),
+    StaffRole.SUPPORT: frozenset({Right.FIGURES, Right.PERSON}),
+    StaffRole.MARKETER: frozenset(
+        {Right.FIGURES, Right.PERSON, Right.LISTS, Right.TOPICS, Right.WORDING, Right.IMPORT}
+    ),
+    StaffRole.ADMIN: frozenset(set(Right) - {Right.EXPORT}),
+}
+
+
+class AuditAction(StrEnum):
+    """What the audit trail records. Reading an address is an action, too."""
+
+    INVITED = "invited"
+    SIGNED_IN = "signed_in"
+    SIGNED_OUT = "signed_out"
+    SESSION_ENDED = "session_ended"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    ROLE_CHANGED = "role_changed"
+    MEMBER_REMOVED = "member_removed"

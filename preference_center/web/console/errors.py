@@ -1,0 +1,26 @@
+"""Errors of the console: a page in its frame, or a sentence for the script of a page."""
+
+from flask import Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from preference_center.core.errors import Refusal
+from preference_center.web import errors
+from preference_center.web.console.blueprint import blueprint
+from preference_center.web.console.rendering import page
+from preference_center.web.console.webauthn import BadResponseError
+
+
+@blueprint.errorhandler(Refusal)
+@blueprint.errorhandler(BadResponseError)
+def refused(error: Exception) -> tuple[Response | str, int]:
+    """Say why. Nothing was changed."""
+    why = f"{str(error)[:1].upper()}{str(error)[1:]}."
+    return (jsonify(error=why) if request.is_json else page("refused.html", why=why)), 422
+
+
+@blueprint.errorhandler(HTTPException)
+def failed(error: HTTPException) -> Response | tuple[str, int]:
+    """Answer with the status. A request that did not reach the console gets the site's own page."""
+    if "signed_in" not in g or request.is_json:
+        return errors.http_error_page(error)
+    return page("failed.html", status=error.code), error.code or 500

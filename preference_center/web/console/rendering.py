@@ -1,0 +1,56 @@
+"""Render the pages of the console: their frame, the navigation, and who is signed in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import g, redirect, request, url_for
+from flask_wtf.csrf import generate_csrf
+from werkzeug.wrappers import Response
+
+from preference_center.core.staff_vocab import Right
+from preference_center.i18n import SOURCE
+from preference_center.web.console.blueprint import PAGE, assets
+from preference_center.web.services import services
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the navigation. A member who lacks the right does not see it."""
+
+    endpoint: str
+    right: Right | None
+
+
+NAVIGATION = (
+    Entry("console.overview", Right.FIGURES),
+    Entry("console.staff", Right.STAFF),
+)
+
+
+def page(template: str, /, **values: Any) -> str:
+    """Return a page of the console, in English."""
+    setattr(g, PAGE, True)
+    found = g.get("signed_in")
+    member = found.member if found is not None else None
+    shown = [
+        each.endpoint
+        for each in NAVIGATION
+        if member is not None and (each.right is None or each.right in member.rights)
+    ]
+    return services().languages.render(
+        SOURCE,
+        f"console/{template}",
+        url_for=url_for,
+        endpoint=request.endpoint,
+        navigation=shown,
+        me=member,
+        Right=Right,
+        csrf_token=generate_csrf(),
+        version=assets().version,
+        **values,
+    )
+
+
+def to(endpoint: str, **values: Any) -> Response:
+    """Return the redirect to a page after a change."""
+    return redirect(url_for(endpoint, **values), 303)

@@ -1,0 +1,81 @@
+"""Members of staff and the audit trail, for admins."""
+
+from flask import request
+from werkzeug.wrappers import Response
+
+from preference_center.core.errors import StaffRefusal
+from preference_center.core.staff import audit, members
+from preference_center.core.staff_vocab import Right, StaffRole
+from preference_center.settings.checks import header_address
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+_ENTRIES = 100  # rows of the audit trail on one page
+
+
+@blueprint.get("/staff")
+@staff_only(Right.STAFF)
+def staff() -> str:
+    """Show the members."""
+    return _staff_page()
+
+
+@blueprint.post("/staff/invite")
+@staff_only(Right.STAFF)
+def invite() -> str:
+    """Invite a member, or a member who has lost their passkeys, and show the link once."""
+    email = header_address(request.form.get("email", "").strip())
+    if email is None:
+        raise StaffRefusal("enter an email address, like name@example.org")
+    role = _role() if request.form.get("role") else None
+    with services().database.transaction() as session:
+        invited, token = members.invite(session, email, role, services().clock(), by=member().id)
+    return _staff_page(invited=invited, link=services().settings.invitation_url(token))
+
+
+@blueprint.post("/staff/change")
+@staff_only(Right.STAFF)
+def change() -> Response:
+    """Change the role of a member, and their right to export."""
+    email, may_export = request.form.get("email", ""), "may_export" in request.form
+    with services().database.transaction() as session:
+        members.change(
+            session, email, _role(), may_export=may_export, by=member().id, now=services().clock()
+        )
+    return to("console.staff")
+
+
+@blueprint.post("/staff/remove")
+@staff_only(Right.STAFF)
+def remove() -> Response:
+    """Remove a member with their passkeys and sessions."""
+    with services().database.transaction() as session:
+        members.remove(
+            session, request.form.get("email", ""), by=member().id, now=services().clock()
+        )
+    return to("console.staff")
+
+
+@blueprint.get("/audit")
+@staff_only(Right.STAFF)
+def audit_trail() -> str:
+    """Show the audit trail, newest first."""
+    before = request.args.get("before", type=int)
+    with services().database.reading() as session:
+        entries = audit.read(session, _ENTRIES, before=before)
+    more = entries[-1].position if len(entries) == _ENTRIES else None
+    return page("audit.html", entries=entries, more=more)
+
+
+def _staff_page(**values: object) -> str:
+    with services().database.reading() as session:
+        known = members.list_all(session)
+    return page("staff.html", members=known, roles=list(StaffRole), **values)
+
+
+def _role() -> StaffRole:
+    try:
+        return StaffRole(request.form.get("role", ""))
+    except ValueError:
+        raise StaffRefusal("choose a role") from None
