@@ -58,4 +58,5 @@ def _retention(settings: Settings) -> Retention:
         dedup=settings.dedup_retention,
         domain_counts=settings.domain_count_retention,
         data_complaints=settings.data_complaint_retention,
+        audit=settings.audit_retention,
     )

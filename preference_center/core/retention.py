@@ -19,10 +19,12 @@ from preference_center.core import (
 )
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
+from preference_center.core.staff import audit, sessions
 from preference_center.core.webhooks import TEST_SEQ
 from preference_center.store import citus
 from preference_center.store.tables import (
     AnonymizedReason,
+    AuditRow,
     Base,
     BounceCount,
     Claim,
@@ -38,6 +40,8 @@ from preference_center.store.tables import (
     Reason,
     SignUpHour,
     SignUpRow,
+    StaffInvitation,
+    StaffSession,
     UnacknowledgedErasure,
     WebhookDelivery,
 )
@@ -58,6 +62,7 @@ class Retention:
     dedup: timedelta
     domain_counts: timedelta
     data_complaints: timedelta
+    audit: timedelta
 
 
 Condition = ColumnElement[bool]
@@ -245,6 +250,21 @@ STEPS = (
         "hours of sign-ups",
         SignUpHour,
         lambda _keep, now: SignUpHour.hour <= now - request_limits.HOURS_KEPT,
+    ),
+    _deletion(
+        "rows of the audit trail",
+        AuditRow,
+        lambda keep, now: audit.is_expired(now - keep.audit),
+    ),
+    _deletion(
+        "ended sessions of staff",
+        StaffSession,
+        lambda _keep, now: ~sessions.is_open(now),
+    ),
+    _deletion(
+        "expired invitations of staff",
+        StaffInvitation,
+        lambda _keep, now: StaffInvitation.expires_at <= now,
     ),
     Step("events", _delete_events, lambda _keep, now: [feed.is_expired(now)]),
     Step(

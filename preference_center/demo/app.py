@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from preference_center.app import create_app
-from preference_center.demo import pages, rendering
+from preference_center.demo import console, pages, rendering
 from preference_center.settings.settings import Settings
 from preference_center.util.clock import utc_now
 from preference_center.web.services import render
@@ -30,13 +30,18 @@ def create_demo_app(
     app.config[rendering.FOLDER_CONFIG] = folder
     app.register_blueprint(pages.blueprint)
     app.add_url_rule("/", "demo.root", pages.to_start)
+    app.before_request(console.sign_in)
     app.after_request(_add_way_back)
     return app
 
 
 def _add_way_back(response: Response) -> Response:
     """Add a line that leads back to the demo to the product's own pages."""
-    if response.mimetype != "text/html" or request.endpoint == "demo.show_html":
+    if (
+        response.mimetype != "text/html"
+        or request.endpoint == "demo.show_html"
+        or request.blueprint == "console"
+    ):
         return response
     page = response.get_data(as_text=True)
     language, main = _LANGUAGE.search(page), _MAIN.search(page)

@@ -112,6 +112,7 @@ def settings_in(folder: Path, port: int) -> Settings:
         identity_key=keys["identity"],
         database_url=f"sqlite:///{folder / 'preferences.db'}",
         server_keys=(keys["server"],),
+        secret_key=keys["console"],
         smtp_url="smtp://emails-go-to-a-folder",
         mail_from="preferences@northwind.example",
         brand_name="Northwind Letters",
@@ -138,6 +139,7 @@ def write_environment(settings: Settings, path: Path) -> None:
         "LINK_KEYS": ",".join(settings.link_keys),
         "SERVER_KEYS": ",".join(settings.server_keys),
         "IDENTITY_KEY": settings.identity_key,
+        "SECRET_KEY": settings.secret_key,
         "BRAND_NAME": settings.brand_name,
         "SPOOL_DIR": str(settings.spool_dir),
         "WEBHOOK_PRIVATE_NETWORKS": ",".join(map(str, settings.webhook_private_networks)),
@@ -177,7 +179,7 @@ def add_topics(session: Session, now: datetime) -> None:
 
 def _keys(path: Path) -> dict[str, str]:
     if not path.exists():
-        names = ("link", "server", "identity")
+        names = ("link", "server", "identity", "console")
         path.touch(mode=0o600)
         path.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in names}))
     keys: dict[str, str] = json.loads(path.read_text())

@@ -113,6 +113,7 @@ def _print_addresses(settings: Settings, folder: Path) -> None:
         f"The sender's mailings:   {base}/demo/mailing\n"
         f"The report:              {base}/demo/report\n"
         f"A webhook at work:       {base}/demo/webhook\n"
+        f"The console:             {base}/console/\n"
         f"An unsubscribe page:     {links.unsubscribe_url}\n"
         f"A preferences page:      {links.preferences_url}\n"
         f"All files are in         {FOLDER}/ (delete it to start over). Ctrl+C stops."

@@ -94,6 +94,7 @@ class Settings(LinkSettings):
     dedup_retention: timedelta = timedelta(days=14)
     domain_count_retention: timedelta = timedelta(days=14)
     data_complaint_retention: timedelta = timedelta(days=730)
+    audit_retention: timedelta = timedelta(days=730)
 
     def notice_delay(self, source: Source) -> timedelta | None:
         """Return how long a change notice waits for further changes, or None if none is sent."""
@@ -220,6 +221,7 @@ def read_settings(
         # The domain hold looks back this far; with less, every failure would look like a jump.
         domain_count_retention=reader.days("DOMAIN_COUNT_RETENTION_DAYS", 14, minimum=14),
         data_complaint_retention=reader.days("DATA_COMPLAINT_RETENTION_DAYS", 730),
+        audit_retention=reader.days("AUDIT_RETENTION_DAYS", 730),
     )
     reader.refuse_unknown()
     reader.finish()

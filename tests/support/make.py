@@ -59,6 +59,7 @@ RETENTION = Retention(
     dedup=timedelta(days=14),
     domain_counts=timedelta(days=14),
     data_complaints=timedelta(days=730),
+    audit=timedelta(days=730),
 )
 
 _SETTINGS = Settings(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import make, nginx, processes
+from tests.support.console import SECRET_KEY, Console
 from tests.support.site import Site
 from tests.support.wire import Served
 
@@ -72,3 +73,11 @@ def server(
 @pytest.fixture
 def served(server: tuple[str, str]) -> Served:
     return Served(*server)
+
+
+@pytest.fixture
+def console(site_with: SiteMaker) -> Console:
+    """Return the console of an admin, on a site where ada and bob subscribe to two topics."""
+    site = site_with(secret_key=SECRET_KEY)
+    site.subscribe("ada@example.org", "bob@example.org")
+    return Console(site)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.staff_vocab import AuditAction
@@ -103,9 +103,21 @@ def verify(session: Session) -> str | None:
     return None
 
 
+def is_expired(since: datetime) -> ColumnElement[bool]:
+    """Return the condition for the rows before the first one that was written since a time.
+
+    The last row stays, whatever its age, because the head is compared with it.
+    """
+    kept = select(func.min(AuditRow.position)).where(AuditRow.at >= since)
+    return AuditRow.position < kept.scalar_subquery()
+
+
 def _rows(session: Session) -> Iterator[AuditRow]:
-    statement = select(AuditRow).order_by(AuditRow.position)
-    yield from session.scalars(statement.execution_options(yield_per=_BATCH_SIZE))
+    """Yield all rows, oldest first. No cursor stays open when the caller stops."""
+    after, statement = 0, select(AuditRow).order_by(AuditRow.position).limit(_BATCH_SIZE)
+    while rows := session.scalars(statement.where(AuditRow.position > after)).all():
+        yield from rows
+        after = rows[-1].position
 
 
 def _locked_head(session: Session) -> AuditHead:

@@ -54,7 +54,7 @@ def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     statement = (
         select(StaffSession, StaffRow)
         .join(StaffRow, StaffRow.id == StaffSession.staff_id)
-        .where(StaffSession.digest == digest_of(token), _is_open(now))
+        .where(StaffSession.digest == digest_of(token), is_open(now))
     )
     found = session.execute(statement).one_or_none()
     if found is None:
@@ -72,7 +72,7 @@ def was_seen(session: Session, digest: bytes, now: datetime) -> None:
 
 def list_open(session: Session, staff_id: UUID, now: datetime) -> list[OpenSession]:
     """Return a member's sessions, the newest first."""
-    statement = select(StaffSession).where(StaffSession.staff_id == staff_id, _is_open(now))
+    statement = select(StaffSession).where(StaffSession.staff_id == staff_id, is_open(now))
     rows = session.scalars(statement.order_by(StaffSession.started_at.desc(), StaffSession.digest))
     return [OpenSession(row.digest, row.started_at, row.seen_at) for row in rows]
 
@@ -88,5 +88,6 @@ def end(
         audit.record(session, staff_id, action, now)
 
 
-def _is_open(now: datetime) -> ColumnElement[bool]:
+def is_open(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a session is neither idle for too long nor too old."""
     return and_(StaffSession.seen_at > now - MAX_IDLE, StaffSession.started_at > now - MAX_LENGTH)

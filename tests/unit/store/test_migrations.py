@@ -63,7 +63,7 @@ from preference_center.store.schema import check_schema
 from preference_center.store.tables import Base, Reason
 from preference_center.store.tables.partial_indexes import METADATA
 from preference_center.store.upgrade import upgrade
-from tests.support import make, signing_up
+from tests.support import console, make, signing_up
 
 ROOT = Path(upgrades.__file__).parent / "migrations"
 REVISIONS = [script.revision for script in ScriptDirectory(str(ROOT)).walk_revisions()]
@@ -214,6 +214,7 @@ def _fill(database: Database) -> None:
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         signing_up.request(session, "eve@example.org", wording="Email me.")
         request_limits.take_hourly(session, make.NOW, 1)
+        console.fill(session)
         session.flush()
         past = session.get_one(Reason, (ben, 2))
         past.given_at -= timedelta(days=91)

@@ -1,0 +1,78 @@
+"""The console under test: a member who is signed in with a role, without a passkey.
+
+console.get("/console/staff")
+console.post("/console/staff/invite", email="eve@example.org", role="viewer")
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from preference_center.core.staff import audit, members, passkeys, sessions
+from preference_center.core.staff.members import Member
+from preference_center.core.staff.passkeys import Passkey
+from preference_center.core.staff_vocab import AuditAction, StaffRole
+from preference_center.store.tables import AuditRow
+from tests.support import make
+from tests.support.site import ORIGIN, Site
+
+SECRET_KEY = "kJ3mQ8vR2xW7zB4nC6fH9sL1pT5yD0gA"
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class Console:
+    """The console of a site, for one member."""
+
+    def __init__(self, site: Site, role: str = "admin", *, may_export: bool = False) -> None:
+        self.site, self.client = site, site.app.test_client()
+        self.member = invite(site, f"{role}@example.org", role, may_export=may_export)
+        with site.database.transaction() as session:
+            token = sessions.start(session, self.member.id, site.now, "a test")
+        with self.client.session_transaction(base_url=ORIGIN) as cookie:
+            cookie["id"] = token
+
+    def get(self, path: str, **request: Any) -> TestResponse:
+        return self.client.get(path, base_url=ORIGIN, **request)
+
+    def post(self, path: str, **fields: Any) -> TestResponse:
+        """Send a form with the session's token."""
+        return self.client.post(path, base_url=ORIGIN, data={"csrf_token": self.token(), **fields})
+
+    def token(self) -> str:
+        """Return the token that the forms of this session have."""
+        found = _TOKEN.search(self.get("/console/me").text)
+        assert found is not None
+        return found[1]
+
+    def actions(self) -> list[tuple[AuditAction, UUID | None]]:
+        """Return what the audit trail has of this member, oldest first, and about whom."""
+        with self.site.database.reading() as session:
+            rows = session.scalars(
+                select(AuditRow)
+                .where(AuditRow.staff_id == self.member.id)
+                .order_by(AuditRow.position)
+            )
+            return [(row.action, row.about) for row in rows]
+
+
+def invite(site: Site, email: str, role: str, *, may_export: bool = False) -> Member:
+    """Add a member of staff."""
+    with site.database.transaction() as session:
+        member, _ = members.invite(
+            session, email, StaffRole(role), site.now, by=None, may_export=may_export
+        )
+    return member
+
+
+def fill(session: Session, now: datetime = make.NOW) -> None:
+    """Write a row into each table of the console."""
+    member, _ = members.invite(session, "fay@example.org", StaffRole.ADMIN, now, by=None)
+    passkeys.add(session, Passkey(b"id", member.id, b"key", 0, "Phone", now), now)
+    passkeys.new_challenge(session, now)
+    sessions.start(session, member.id, now, "Phone")
+    assert audit.verify(session) is None

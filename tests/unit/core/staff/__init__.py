@@ -1,0 +1,1 @@
+"""Tests of members of staff, their sessions, and the audit trail."""

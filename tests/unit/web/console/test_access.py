@@ -1,0 +1,127 @@
+"""Who may call each route of the console, from one table: every route with every role."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from preference_center.core.staff_vocab import Right, StaffRole
+from preference_center.web.access import Caller
+from tests.support.console import SECRET_KEY, Console
+from tests.support.site import ORIGIN, Site
+from tests.support.web_fixtures import SiteMaker
+
+# endpoint -> the right that it needs; None is any member, and OPEN needs no sign-in.
+OPEN = "open"
+ROUTES: dict[str, Right | str | None] = {
+    "add_passkey": None,
+    "audit_trail": Right.STAFF,
+    "change": Right.STAFF,
+    "end_session": None,
+    "invite": Right.STAFF,
+    "me": None,
+    "overview": Right.FIGURES,
+    "passkey_options": None,
+    "remove": Right.STAFF,
+    "remove_passkey": None,
+    "script": OPEN,
+    "sign_in": OPEN,
+    "sign_in_options": OPEN,
+    "sign_in_with_passkey": OPEN,
+    "sign_out": None,
+    "staff": Right.STAFF,
+    "style": OPEN,
+    "welcome": OPEN,
+    "welcome_options": OPEN,
+    "welcome_with_passkey": OPEN,
+}
+
+
+@pytest.fixture
+def site(site_with: SiteMaker) -> Site:
+    return site_with(secret_key=SECRET_KEY)
+
+
+def requests(site: Site) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, the method and a path of each route of the console."""
+    adapter = site.app.url_map.bind("")
+    for rule in site.app.url_map.iter_rules():
+        if rule.endpoint.startswith("console."):
+            values = {name: example(rule._converters[name]) for name in rule.arguments}
+            for method in (rule.methods or set()) & {"GET", "POST"}:
+                path = adapter.build(rule.endpoint, values, method=method)
+                yield rule.endpoint.removeprefix("console."), method, path
+
+
+def example(converter: object) -> object:
+    """Return a value that a part of a path may have."""
+    name = type(converter).__name__
+    number = "00000000-0000-0000-0000-000000000000"
+    return {"UUIDConverter": number, "IntegerConverter": 1}.get(name, "x")
+
+
+def test_the_table_names_each_route_with_its_right(site: Site) -> None:
+    views = site.app.view_functions
+    found = {
+        endpoint.removeprefix("console."): getattr(view, "right", None)
+        if getattr(view, "caller", None) is Caller.STAFF
+        else OPEN
+        for endpoint, view in views.items()
+        if endpoint.startswith("console.")
+    }
+    assert found == ROUTES
+
+
+@pytest.mark.parametrize("role", StaffRole)
+@pytest.mark.parametrize("may_export", [False, True])
+def test_a_role_reaches_only_what_its_rights_allow(
+    site: Site, role: StaffRole, may_export: bool
+) -> None:
+    console = Console(site, role, may_export=may_export)
+    token = console.token()
+    allowed = role.rights | ({Right.EXPORT} if may_export else set())
+    for name, method, path in requests(site):
+        if ROUTES[name] in (OPEN, None):
+            continue
+        response = console.client.open(
+            path, method=method, base_url=ORIGIN, data={"csrf_token": token}
+        )
+        assert (response.status_code == 403) is (ROUTES[name] not in allowed), (name, method)
+        assert response.status_code < 500, (name, method)
+
+
+def test_without_a_session_every_route_asks_to_sign_in(site: Site) -> None:
+    before = site.rows()
+    for name, method, path in requests(site):
+        if ROUTES[name] != OPEN:
+            response = site.open(method, path)
+            if method == "GET":
+                assert (response.status_code, response.location) == (303, "/console/sign-in"), name
+            else:  # It has no token either.
+                assert response.status_code == 400, name
+    assert site.rows() == before
+
+
+def test_a_change_without_the_token_of_the_session_is_refused(site: Site) -> None:
+    console = Console(site)
+    before = site.rows()
+    for name, method, path in requests(site):
+        if method == "POST":
+            for data in ({}, {"csrf_token": "of another session"}):
+                response = console.client.post(path, base_url=ORIGIN, data=data)
+                assert response.status_code == 400, name
+    assert site.rows() == before
+
+
+def test_without_a_key_there_is_no_console(site_with: SiteMaker) -> None:
+    without = site_with()
+    for _, method, path in requests(without):
+        response = without.open(method, path)
+        assert response.status_code == 404
+        assert "Set-Cookie" not in response.headers
+
+
+def test_at_another_host_there_is_no_console(site_with: SiteMaker) -> None:
+    site = site_with(secret_key=SECRET_KEY, console_origin="https://console.example.org")
+    assert site.get("/console/sign-in").status_code == 404
+    for host in ("https://console.example.org", "https://console.example.org:8443"):
+        assert site.client.get("/console/sign-in", base_url=host).status_code == 200
