@@ -77,6 +77,7 @@ def create_app(
         app.register_blueprint(blueprint, url_prefix=prefix or None)
     app.register_blueprint(console.blueprint, url_prefix=f"{prefix}/console")
     console.configure(app, settings)
+    console.oidc.configure(app, settings)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]

@@ -72,3 +72,7 @@ for (const [selector, run] of [["[data-sign-in]", signIn], ["[data-create]", cre
     button.addEventListener("click", () => press(button, run));
   }
 }
+
+for (const field of document.querySelectorAll("[data-invitation]")) {
+  field.value = location.hash.slice(1);
+}

@@ -49,6 +49,7 @@ class AuditAction(StrEnum):
     SIGNED_OUT = "signed_out"
     SESSION_ENDED = "session_ended"
     PASSKEY_ADDED = "passkey_added"
+    IDENTITY_BOUND = "identity_bound"
     PASSKEY_REMOVED = "passkey_removed"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"

@@ -56,8 +56,13 @@ def is_origin(value: str) -> bool:
     parts = split_url(value)
     if parts is None or not ORIGIN.fullmatch(value):
         return False
-    secure = parts.scheme == "https" or parts.hostname in LOCAL_HOSTS
-    return secure and parts.port != {"https": 443, "http": 80}[parts.scheme]
+    return is_secure(parts) and parts.port != {"https": 443, "http": 80}[parts.scheme]
+
+
+def is_secure(parts: SplitResult) -> bool:
+    """Return True for HTTPS, and for HTTP on this machine."""
+    local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
+    return parts.scheme == "https" or local
 
 
 def header_address(value: str) -> str | None:

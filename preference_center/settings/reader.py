@@ -19,6 +19,7 @@ from preference_center.settings.checks import (
     header_address,
     is_mailbox,
     is_origin,
+    is_secure,
     is_strong,
     is_web_address,
     split_url,
@@ -138,6 +139,16 @@ class SettingsReader(Reader):
         if len(found) > 1:
             self.wrong(name, "must name one site")
         return found[0] if found else ""
+
+    def issuer(self, name: str) -> str:
+        """Return the URL of an OpenID provider, and refuse one if Authlib is not installed."""
+        value = self.text(name)
+        parts = split_url(value) if value else None
+        if value and (parts is None or parts.query or not is_secure(parts)):
+            self.wrong(name, "must be the https:// address that the provider calls its issuer")
+        if value and find_spec("authlib") is None:
+            self.wrong(name, "needs Authlib: pip install 'preference-center[oidc]'")
+        return value
 
     def named_urls(self, name: str) -> tuple[tuple[str, str], ...]:
         """Return pairs of a text and a URL."""

@@ -41,6 +41,16 @@ class LinkSettings:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class OidcSettings:
+    """The OpenID provider with which staff may sign in to the console."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Settings(LinkSettings):
     """The settings of the server, the worker and the commands.
 
@@ -66,6 +76,7 @@ class Settings(LinkSettings):
     sign_up_origins: tuple[str, ...] = ()
     secret_key: str = ""
     console_origin: str = ""
+    oidc: "OidcSettings | None" = None
     sign_up_hourly_limit: int = 500
     alternative_links: tuple[tuple[str, str], ...] = ()
     overrides_dir: Path | None = None
@@ -190,6 +201,7 @@ def read_settings(
         sign_up_url=reader.url("SIGN_UP_URL"),
         sign_up_origins=reader.origins("SIGN_UP_ORIGINS"),
         console_origin=reader.origin("CONSOLE_URL"),
+        oidc=_read_oidc(reader),
         sign_up_hourly_limit=reader.number("SIGN_UP_HOURLY_LIMIT", 500, minimum=1),
         alternative_links=reader.named_urls("ALTERNATIVE_LINKS"),
         overrides_dir=reader.folder("OVERRIDES_DIR"),
@@ -226,6 +238,18 @@ def read_settings(
     reader.refuse_unknown()
     reader.finish()
     return settings
+
+
+def _read_oidc(reader: SettingsReader) -> OidcSettings | None:
+    """Return the OpenID provider, or None if there is none."""
+    issuer = reader.issuer("OIDC_ISSUER")
+    settings = OidcSettings(
+        issuer=issuer,
+        client_id=reader.text("OIDC_CLIENT_ID", required=bool(issuer)),
+        client_secret=reader.text("OIDC_CLIENT_SECRET", required=bool(issuer)),
+        name=reader.text("OIDC_NAME", max_length=50) or urlsplit(issuer).hostname or "",
+    )
+    return settings if issuer else None
 
 
 def _read_keys(reader: SettingsReader, uses: Collection[KeyKind]) -> dict[str, Any]:

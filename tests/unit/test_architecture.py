@@ -62,14 +62,17 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "util",
         },
         {
+            "authlib",
             "fido2",
             "flask",
             "flask_compress",
             "flask_wtf",
             "itsdangerous",
+            "joserfc",
             "limits",
             "prometheus_client",
             "pydantic",
+            "requests",
             "werkzeug",
             "wtforms",
         },
@@ -189,6 +192,7 @@ def test_no_module_shadows_a_standard_module() -> None:
 # The name of each library in the table of the documentation, where it is not the module's.
 _LIBRARY_NAMES = {
     "alembic": "Alembic",
+    "authlib": "Authlib",
     "babel": "Babel",
     "dkim": "dkimpy",
     "dns": "dnspython",

@@ -84,6 +84,39 @@ def use_invitation(session: Session, token: str, now: datetime) -> Member | None
     return member if taken is not None else None
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Who an OpenID provider says that a person is (OpenID Connect Core 1.0, section 5.7)."""
+
+    issuer: str
+    subject: str
+
+
+def bind(session: Session, member: Member, identity: Identity, now: datetime) -> None:
+    """Let a member sign in with an identity, in place of the one that they had.
+
+    Raises:
+        StaffRefusal: another member has it.
+    """
+    other = known_as(session, identity)
+    if other is not None and other.id != member.id:
+        raise StaffRefusal("another member signs in with this account")
+    row = session.get_one(StaffRow, member.id)
+    row.issuer, row.subject = identity.issuer, identity.subject
+    session.flush()
+    audit.record(session, member.id, AuditAction.IDENTITY_BOUND, now)
+
+
+def known_as(session: Session, identity: Identity) -> Member | None:
+    """Return the member who signs in with an identity, or None."""
+    row = session.scalar(
+        select(StaffRow).where(
+            StaffRow.issuer == identity.issuer, StaffRow.subject == identity.subject
+        )
+    )
+    return _member(row) if row is not None else None
+
+
 def list_all(session: Session) -> list[Member]:
     """Return the members, by address."""
     statement = (
@@ -126,7 +159,7 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     row = _row(session, email)
     if row.role is StaffRole.ADMIN:
         _refuse_last_admin(session)
-    row.removed_at = now
+    row.removed_at, row.issuer, row.subject = now, None, None
     for table in (StaffPasskey, StaffInvitation, StaffSession):
         session.execute(delete(table).where(table.staff_id == row.id))
     audit.record(session, by, AuditAction.MEMBER_REMOVED, now, details={"member": str(row.id)})

@@ -1,4 +1,4 @@
-"""Sign in with a passkey, and make the first one with an invitation."""
+"""Sign in with a passkey or an identity; an invitation comes before the first time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import members, passkeys, sessions
-from preference_center.core.staff.members import Member
+from preference_center.core.staff.members import Identity, Member
 from preference_center.core.staff.passkeys import Passkey
 
 _EXPIRED = "this took too long; try again"
@@ -48,12 +48,43 @@ def with_invitation(
     """
     if not passkeys.take_challenge(session, challenge, now):
         raise StaffRefusal(_EXPIRED)
-    member = members.use_invitation(session, token, now)
-    if member is None:
-        raise StaffRefusal("this link was used, replaced, or is older than 30 minutes")
+    member = _invited(session, token, now)
     passkey = create(member)
     passkeys.add(session, passkey, now)
     return sessions.start(session, member.id, now, passkey.name)
+
+
+def with_identity(session: Session, identity: Identity, now: datetime) -> str:
+    """Return the token of a new session of the member who has this identity.
+
+    Raises:
+        StaffRefusal: no member has it.
+    """
+    member = members.known_as(session, identity)
+    if member is None:
+        raise StaffRefusal("this account belongs to no member; open the link of your invitation")
+    return sessions.start(session, member.id, now, identity.issuer)
+
+
+def with_identity_and_invitation(
+    session: Session, token: str, identity: Identity, now: datetime
+) -> str:
+    """Bind an identity to the member who was invited, and return the token of a new session.
+
+    Raises:
+        StaffRefusal: the invitation is used or expired, or another member has the identity.
+    """
+    member = _invited(session, token, now)
+    members.bind(session, member, identity, now)
+    return sessions.start(session, member.id, now, identity.issuer)
+
+
+def _invited(session: Session, token: str, now: datetime) -> Member:
+    """Use an invitation, and return the member."""
+    member = members.use_invitation(session, token, now)
+    if member is None:
+        raise StaffRefusal("this link was used, replaced, or is older than 30 minutes")
+    return member
 
 
 def add_passkey(session: Session, challenge: bytes, passkey: Passkey, now: datetime) -> None:

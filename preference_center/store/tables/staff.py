@@ -6,7 +6,7 @@ No statement about a subscriber reads these tables.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from preference_center.core.staff_vocab import AuditAction, StaffRole
@@ -14,10 +14,13 @@ from preference_center.store.tables.base import Base, Word, one_of
 
 
 class StaffRow(Base):
-    """A member of staff. One who was removed keeps the row, so that the audit trail has a name."""
+    """A member of staff. One who was removed keeps the row, so that the audit trail has a name.
+
+    `issuer` and `subject` are the identity at an OpenID provider, if the member has one.
+    """
 
     __tablename__ = "staff"
-    __table_args__ = (one_of("role", StaffRole),)
+    __table_args__ = (one_of("role", StaffRole), UniqueConstraint("issuer", "subject"))
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -25,6 +28,8 @@ class StaffRow(Base):
     may_export: Mapped[bool]
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    issuer: Mapped[str | None]
+    subject: Mapped[str | None] = mapped_column(String(255))
 
 
 class StaffInvitation(Base):

@@ -47,6 +47,7 @@ def page(template: str, /, **values: Any) -> str:
         Right=Right,
         csrf_token=generate_csrf(),
         version=assets().version,
+        oidc=services().settings.oidc,
         **values,
     )
 

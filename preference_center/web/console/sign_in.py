@@ -33,7 +33,7 @@ def sign_in() -> str:
 @open_to(Caller.ANYONE)
 def sign_in_options() -> Response:
     """Return what the browser asks a passkey to sign."""
-    _limit()
+    limit()
     with services().database.transaction() as writing:
         challenge = passkeys.new_challenge(writing, services().clock())
     return jsonify(webauthn.request_options(services().settings, challenge))
@@ -43,7 +43,7 @@ def sign_in_options() -> Response:
 @open_to(Caller.ANYONE)
 def sign_in_with_passkey() -> Response:
     """Verify what a passkey has signed, and start a session."""
-    _limit()
+    limit()
     response, settings, now = sent("credential"), services().settings, services().clock()
     challenge = webauthn.challenge_of(response, creation=False)
     passkey_id = webauthn.credential_id(response)
@@ -69,7 +69,7 @@ def welcome() -> str:
 @open_to(Caller.ANYONE)
 def welcome_options() -> Response:
     """Return what the browser asks an authenticator to create for an invited member."""
-    _limit()
+    limit()
     token, now = str(_body().get("token", "")), services().clock()
     with services().database.transaction() as writing:
         member = members.invited(writing, token, now)
@@ -84,7 +84,7 @@ def welcome_options() -> Response:
 @open_to(Caller.ANYONE)
 def welcome_with_passkey() -> Response:
     """Store the new passkey of an invited member, and start a session."""
-    _limit()
+    limit()
     response, settings, now = sent("credential"), services().settings, services().clock()
     challenge = webauthn.challenge_of(response, creation=True)
     with services().database.transaction() as writing:
@@ -110,16 +110,22 @@ def sign_out() -> AnyResponse:
 
 
 def start(token: str) -> Response:
-    """Put a new session into the cookie, and answer with the page to go to.
+    """Keep a new session, and tell the script which page to open."""
+    keep(token)
+    return jsonify(location=url_for("console.overview"))
+
+
+def keep(token: str) -> None:
+    """Put a new session into the cookie.
 
     What the cookie held before is dropped, so that no session can be fixed before the sign-in.
     """
     session.clear()
     session[SESSION] = token
-    return jsonify(location=url_for("console.overview"))
 
 
-def _limit() -> None:
+def limit() -> None:
+    """Answer 429 to a client that has tried too often."""
     if not services().limits.hit_sign_in(request.remote_addr or ""):
         abort(429)
 

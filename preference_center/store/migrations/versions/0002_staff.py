@@ -41,9 +41,12 @@ def _create_staff() -> None:
         sa.Column("may_export", sa.Boolean(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("removed_at", TIME, nullable=True),
+        sa.Column("issuer", sa.Text(), nullable=True),
+        sa.Column("subject", sa.String(length=255), nullable=True),
         _one_of("staff", "role", "viewer", "support", "marketer", "admin"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("email", name=op.f("uq_staff_email")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_staff_issuer")),
     )
 
 
