@@ -46,7 +46,7 @@ def _create_staff() -> None:
         _one_of("staff", "role", "viewer", "support", "marketer", "admin"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff")),
         sa.UniqueConstraint("email", name=op.f("uq_staff_email")),
-        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_staff_issuer")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_staff_issuer_subject")),
     )
 
 
