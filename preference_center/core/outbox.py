@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from preference_center.core.change import ChangeContext
 from preference_center.core.vocab import OutboxKind, OutboxState
 from preference_center.store import sets
-from preference_center.store.tables import OutboxRow
+from preference_center.store.tables import FAILED, OutboxRow
 
 MAX_REQUESTS = 3  # Per day, subscriber, kind and topic.
 MAX_OF_A_KIND = 20  # Per day, subscriber and kind: there may be hundreds of topics.
@@ -173,3 +173,24 @@ def opt_in_requests(session: Session, subscriber_id: UUID, since: datetime) -> d
     )
     rows = session.execute(statement.group_by(OutboxRow.topic))
     return {row.topic: row.asked_at for row in rows}
+
+
+@dataclass(frozen=True)
+class FailedEmail:
+    """An email that was given up. `why` is the reply of the mail server."""
+
+    subscriber_id: UUID
+    kind: OutboxKind
+    topic: str
+    settled_at: datetime
+    attempts: int
+    why: str
+
+
+def newest_failed(session: Session, limit: int) -> list[FailedEmail]:
+    """Return at most `limit` emails that have failed, the newest first."""
+    columns = (OutboxRow.subscriber_id, OutboxRow.kind, OutboxRow.topic, OutboxRow.settled_at)
+    statement = select(*columns, OutboxRow.attempts, func.coalesce(OutboxRow.failure, ""))
+    newest = statement.where(FAILED).order_by(OutboxRow.settled_at.desc()).limit(limit)
+    rows: Any = session.execute(newest)
+    return [FailedEmail(*row) for row in rows]

@@ -7,14 +7,14 @@ class Right(StrEnum):
     """What a member of staff may do in the console. Each of its routes needs one."""
 
     FIGURES = "figures"  # Counts, which name no subscriber.
-    PERSON = "person"  # Find one subscriber, read all about them, and act on their behalf.
+    PERSON = "person"  # Find one subscriber, read all about them, act for them; complaints.
     LISTS = "lists"  # Lists of subscribers, and changes to all in one.
     TOPICS = "topics"
     WORDING = "wording"  # The texts of pages and emails, the reasons, and the brand.
     IMPORT = "import"
     EXPORT = "export"  # Files of addresses. No role has it: it is granted to a member.
     OPERATE = "operate"  # API keys, webhooks, the outbox, the quarantine and the spool.
-    STAFF = "staff"  # Members, the audit trail and complaints about the use of data.
+    STAFF = "staff"  # Members and the audit trail.
 
 
 class StaffRole(StrEnum):
@@ -51,5 +51,17 @@ class AuditAction(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     IDENTITY_BOUND = "identity_bound"
     PASSKEY_REMOVED = "passkey_removed"
+    COMPLAINTS_READ = "complaints_read"
+    COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
+    KEY_CREATED = "key_created"
+    KEY_REVOKED = "key_revoked"
+    PROCESS_STRUCK_OFF = "process_struck_off"
+    QUARANTINE_READ = "quarantine_read"
+    QUARANTINE_DELETED = "quarantine_deleted"
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOK_REPLAYED = "webhook_replayed"
+    WEBHOOK_KEY_CHANGED = "webhook_key_changed"
+    WEBHOOK_TESTED = "webhook_tested"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"

@@ -1,11 +1,15 @@
 """All pages of the console, on one blueprint: importing a module adds its pages."""
 
 from preference_center.web.console import assets as assets
+from preference_center.web.console import complaints as complaints
 from preference_center.web.console import errors as errors
+from preference_center.web.console import keys as keys
 from preference_center.web.console import oidc as oidc
+from preference_center.web.console import operations as operations
 from preference_center.web.console import overview as overview
 from preference_center.web.console import own as own
 from preference_center.web.console import sign_in as sign_in
 from preference_center.web.console import staff as staff
+from preference_center.web.console import webhooks as webhooks
 from preference_center.web.console.blueprint import blueprint as blueprint
 from preference_center.web.console.blueprint import configure as configure

@@ -23,6 +23,8 @@ class Entry:
 
 NAVIGATION = (
     Entry("console.overview", Right.FIGURES),
+    Entry("console.complaints", Right.PERSON),
+    Entry("console.operations", Right.OPERATE),
     Entry("console.staff", Right.STAFF),
 )
 

@@ -18,7 +18,8 @@ AUTHENTICATOR = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
-PAGES = ("/console/", "/console/me", "/console/staff", "/console/audit")
+NAMES = ("", "me", "staff", "audit", "operations", "keys", "webhooks", "settings", "complaints")
+PAGES = tuple(f"/console/{name}" for name in NAMES)
 SMALL, LARGE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
 

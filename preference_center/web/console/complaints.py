@@ -1,0 +1,38 @@
+"""Complaints of subscribers about how data about them are used, with their deadline."""
+
+from itertools import islice
+from uuid import UUID
+
+from werkzeug.wrappers import Response
+
+from preference_center.core import data_complaints
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction, Right
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+_MAX_SHOWN = 200
+
+
+@blueprint.get("/complaints")
+@staff_only(Right.PERSON)
+def complaints() -> str:
+    """Show the complaints that wait to be acknowledged, oldest first."""
+    now = services().clock()
+    with services().database.transaction() as session:
+        found = list(islice(data_complaints.read(session, acknowledged=False), _MAX_SHOWN))
+        if found:
+            audit.record(session, member().id, AuditAction.COMPLAINTS_READ, now)
+    return page("complaints.html", complaints=found, now=now)
+
+
+@blueprint.post("/complaints/<uuid:subscriber>/<int:number>/acknowledge")
+@staff_only(Right.PERSON)
+def acknowledge(subscriber: UUID, number: int) -> Response:
+    """Record that a complaint was acknowledged, and by whom."""
+    now, who = services().clock(), member()
+    with services().database.transaction() as session:
+        data_complaints.acknowledge(session, subscriber, number, who.email, now)
+        audit.record(session, who.id, AuditAction.COMPLAINT_ACKNOWLEDGED, now, subscriber)
+    return to("console.complaints")

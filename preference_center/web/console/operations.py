@@ -1,0 +1,108 @@
+"""Running it: what waits, what has failed, and the settings."""
+
+from dataclasses import fields
+from uuid import UUID
+
+from flask import abort
+from werkzeug.wrappers import Response
+
+from preference_center.core import monitoring, outbox, processes, quarantine
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction, Right
+from preference_center.settings.settings import Settings
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+MAX_SHOWN = 50  # emails that have failed, newest first
+# Settings that are never shown, because they are secrets or contain one.
+_SECRET = {
+    "link_keys",
+    "identity_key",
+    "server_keys",
+    "secret_key",
+    "database_url",
+    "smtp_url",
+    "imap_url",
+    "metrics_token",
+    "oidc",
+    "postmark_webhook_credentials",
+    "mailgun_webhook_signing_key",
+    "brand_logo",
+}
+
+
+@blueprint.get("/operations")
+@staff_only(Right.OPERATE)
+def operations() -> str:
+    """Show the queues, the processes, and what has failed."""
+    now = services().clock()
+    with services().database.reading() as session:
+        return page(
+            "operations.html",
+            figures=monitoring.read(session, now),
+            failed=outbox.newest_failed(session, MAX_SHOWN),
+            processes=processes.list_all(session),
+            quarantined=quarantine.list_all(session),
+            now=now,
+        )
+
+
+@blueprint.post("/operations/processes/<uuid:process>/strike-off")
+@staff_only(Right.OPERATE)
+def strike_off(process: UUID) -> Response:
+    """Remove a process whose spool is lost, so that the audience check no longer waits for it."""
+    now = services().clock()
+    with services().database.transaction() as session:
+        processes.strike_off(session, process)
+        details = {"process": str(process)}
+        audit.record(session, member().id, AuditAction.PROCESS_STRUCK_OFF, now, details=details)
+    return to("console.operations")
+
+
+@blueprint.get("/quarantine/<digest>")
+@staff_only(Right.OPERATE)
+def quarantined(digest: str) -> str:
+    """Show a message that could not be processed, as text."""
+    now = services().clock()
+    with services().database.transaction() as session:
+        message = quarantine.find(session, digest) or abort(404)
+        details = {"message": message.digest.hex()}
+        audit.record(session, member().id, AuditAction.QUARANTINE_READ, now, details=details)
+        text = message.raw.decode("utf-8", "replace")
+        return page("quarantined.html", message=message, digest=digest, text=text)
+
+
+@blueprint.post("/quarantine/<digest>/delete")
+@staff_only(Right.OPERATE)
+def delete_quarantined(digest: str) -> Response:
+    """Delete a message that could not be processed."""
+    now = services().clock()
+    with services().database.transaction() as session:
+        message = quarantine.find(session, digest) or abort(404)
+        details = {"message": message.digest.hex()}
+        quarantine.delete_message(session, message)
+        audit.record(session, member().id, AuditAction.QUARANTINE_DELETED, now, details=details)
+    return to("console.operations")
+
+
+@blueprint.get("/settings")
+@staff_only(Right.OPERATE)
+def show_settings() -> str:
+    """Show the settings that this process uses; of secrets, only whether they are set."""
+    return page("settings.html", settings=list(_shown(services().settings)))
+
+
+def _shown(settings: Settings) -> list[tuple[str, str]]:
+    """Return the name and the value of each setting, by name."""
+    found = []
+    for each in sorted(fields(settings), key=lambda field: field.name):
+        value = getattr(settings, each.name)
+        if each.name in _SECRET:
+            text = "set" if value else "not set"
+        elif isinstance(value, tuple | frozenset):
+            text = ", ".join(sorted(map(str, value)))
+        else:
+            text = "" if value is None else str(value)
+        found.append((each.name, text))
+    return found

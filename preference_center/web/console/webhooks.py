@@ -1,0 +1,104 @@
+"""Webhooks: add, test, replay and remove them, and change their secrets."""
+
+from datetime import UTC, datetime, time
+from uuid import UUID
+
+from flask import request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from preference_center.core import webhooks
+from preference_center.core.api_vocab import EventName
+from preference_center.core.errors import WebhookRefusal
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction, Right
+from preference_center.util.destinations import RefusedUrlError, resolve
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+_MAX_SECONDS = 5.0  # to resolve the host of a URL
+
+
+@blueprint.get("/webhooks")
+@staff_only(Right.OPERATE)
+def list_webhooks() -> str:
+    """Show the webhooks, and a form for a new one."""
+    return _page()
+
+
+@blueprint.post("/webhooks")
+@staff_only(Right.OPERATE)
+def add_webhook() -> str:
+    """Add a webhook, and show its secret, once."""
+    url, now = request.form.get("url", "").strip(), services().clock()
+    known = {each.value: each for each in EventName}
+    events = [known[each] for each in request.form.getlist("event") if each in known]
+    try:
+        resolve(url, services().settings.webhook_private_networks, _MAX_SECONDS)
+    except (RefusedUrlError, OSError):
+        raise WebhookRefusal("this URL does not lead to public addresses by HTTPS") from None
+    with services().database.transaction() as session:
+        added, secret = webhooks.add(session, url, events, now)
+        _record(session, AuditAction.WEBHOOK_ADDED, added.id)
+    return _page(url=url, secret=secret)
+
+
+@blueprint.post("/webhooks/<uuid:webhook>/secret")
+@staff_only(Right.OPERATE)
+def change_webhook_secret(webhook: UUID) -> str:
+    """Make a new secret and show it, once. The one before signs for a day longer."""
+    with services().database.transaction() as session:
+        secret = webhooks.rotate_secret(session, webhook, services().clock())
+        url = webhooks.get(session, webhook).url
+        _record(session, AuditAction.WEBHOOK_KEY_CHANGED, webhook)
+    return _page(url=url, secret=secret)
+
+
+@blueprint.post("/webhooks/<uuid:webhook>/test")
+@staff_only(Right.OPERATE)
+def test_webhook(webhook: UUID) -> Response:
+    """Post a test event. The page shows its result after a reload."""
+    with services().database.transaction() as session:
+        webhooks.send_test(session, webhook, services().clock())
+        _record(session, AuditAction.WEBHOOK_TESTED, webhook)
+    return to("console.list_webhooks")
+
+
+@blueprint.post("/webhooks/<uuid:webhook>/replay")
+@staff_only(Right.OPERATE)
+def replay_webhook(webhook: UUID) -> Response:
+    """Activate a webhook, and post again what it has not accepted, or all since a day."""
+    with services().database.transaction() as session:
+        webhooks.replay(session, webhook, services().clock(), since=_since())
+        _record(session, AuditAction.WEBHOOK_REPLAYED, webhook)
+    return to("console.list_webhooks")
+
+
+@blueprint.post("/webhooks/<uuid:webhook>/remove")
+@staff_only(Right.OPERATE)
+def remove_webhook(webhook: UUID) -> Response:
+    """Delete a webhook. What it has not accepted is not posted."""
+    with services().database.transaction() as session:
+        webhooks.remove(session, webhook)
+        _record(session, AuditAction.WEBHOOK_REMOVED, webhook)
+    return to("console.list_webhooks")
+
+
+def _page(**values: object) -> str:
+    with services().database.reading() as session:
+        known = webhooks.list_all(session)
+    return page("webhooks.html", webhooks=known, events=list(EventName), **values)
+
+
+def _record(session: Session, action: AuditAction, webhook: UUID) -> None:
+    now = services().clock()
+    audit.record(session, member().id, action, now, details={"webhook": str(webhook)})
+
+
+def _since() -> datetime | None:
+    text = request.form.get("since", "")
+    try:
+        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC) if text else None
+    except ValueError:
+        raise WebhookRefusal("enter a day, like 2026-11-22") from None
