@@ -117,11 +117,12 @@ def export(call: Call, body: ExportRequest) -> Response:
 def _parts(call: Call, body: ExportRequest, selected: exports.Filter) -> Generator[bytes]:
     """Yield the parts of a file. A complete one is a fetch of unsubscribes, as by the command."""
     kind, file = exports.KINDS[body.what], _Parts()
+    wanted = exports.Export(kind, selected, body.format)
     with occupied(call.app.exports):
         with call.app.export_database.reading() as session:
             if selected.topic is not None:
                 topics.get(session, selected.topic)
-            for _ in exports.steps(session, kind, selected, file, body.format):
+            for _ in wanted.steps(session, file):
                 yield file.take()
             yield file.take()
         if kind.fetch is not None:

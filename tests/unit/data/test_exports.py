@@ -56,7 +56,7 @@ ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
 def _export(database: Database, what: str, file_format: str = "csv", **selection: Any) -> bytes:
     file, kind = io.BytesIO(), exports.KINDS[what]
     with database.reading() as session:
-        exports.write(session, kind, exports.Filter(**selection), file, file_format)
+        exports.Export(kind, exports.Filter(**selection), file_format).write(session, file)
     return file.getvalue()
 
 
@@ -246,7 +246,7 @@ def test_csv_for_excel_only_adds_a_byte_order_mark(database: Database) -> None:
         _add_people(session)
     file, kind = io.BytesIO(), exports.KINDS["preferences"]
     with database.reading() as session:
-        exports.write(session, kind, exports.Filter(), file, "csv", mark=True)
+        exports.Export(kind, exports.Filter(), "csv", mark=True).write(session, file)
     assert file.getvalue() == b"\xef\xbb\xbf" + _export(database, "preferences")
 
 
@@ -419,7 +419,7 @@ def test_memory_use_does_not_grow_with_the_number_of_rows(database: Database, wh
     tracemalloc.start()
     with database.reading() as session, Path(os.devnull).open("wb") as file:
         kind = exports.KINDS[what]
-        exports.write(session, kind, exports.Filter(), file, "csv", advance=counts.append)
+        exports.Export(kind, exports.Filter(), "csv").write(session, file, counts.append)
     assert sum(counts) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
