@@ -385,6 +385,17 @@ def test_a_global_unsubscribe_counts_as_a_change_of_each_topic(database: Databas
     assert len(_cells(_export(database, "preferences", since=make.NOW), "topic")) == 2
 
 
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_an_erasure_after_an_unsubscribe_is_a_change(database: Database, slug: str | None) -> None:
+    later = make.NOW + timedelta(hours=1)
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.unsubscribe(session, slug=slug)
+        erasure.erase(session, [make.id_of()], Source.CLI, later)
+    content = _export(database, "suppressions", since=later)
+    assert _cells(content, "email", "kind", "erased_at") == [("", "all", later.isoformat())]
+
+
 def test_rows_are_ordered_by_id_and_topic_on_both_engines(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "b", "b1", "-b", "0"):
