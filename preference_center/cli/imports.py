@@ -161,7 +161,7 @@ def import_command(
         for note in source.notes:
             click.echo(note, err=True)
         on_refused = stack.enter_context(reporting(report, refusals.add))
-        on_refused = stack.enter_context(copying(refused, file, source.headers, on_refused))
+        on_refused = stack.enter_context(copying(refused, file, source, on_refused))
         advance = stack.enter_context(_progress(file, source))
         job = Import(
             database,
