@@ -34,12 +34,14 @@ _ALWAYS = (
 )
 _WITH_BODY = (
     ProblemKind.INVALID_JSON,
+    ProblemKind.INCOMPLETE_BODY,
     ProblemKind.TOO_SLOW,
     ProblemKind.TOO_LARGE,
     ProblemKind.UNSUPPORTED_TYPE,
     ProblemKind.BUSY,
 )
 _WITH_LINES = (
+    ProblemKind.INCOMPLETE_BODY,
     ProblemKind.TOO_SLOW,
     ProblemKind.NO_ROOM,
     ProblemKind.TOO_LARGE,
