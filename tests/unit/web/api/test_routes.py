@@ -62,6 +62,19 @@ def test_no_value_of_a_request_is_quoted(api: Api) -> None:
     assert secret not in api.get(f"/suppressions?after={secret}").text
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"emails": ["ada@example.org"], "emails": ["ada@example.org"]}', "emails"),
+        (b'{"more": [{"x": 1, "\\u0078": 2}], "emails": ["ada@example.org"]}', "x"),
+    ],
+)
+def test_a_member_that_is_given_twice_is_refused(api: Api, body: bytes, name: str) -> None:
+    answer = api.post("/suppressions/check", data=body, content_type="application/json")
+    assert_problem(answer, 422, "invalid-request")
+    assert answer.json["detail"] == f"Two members of an object are named {name}."
+
+
 @pytest.mark.parametrize("path", ["/audience?topic=weekly-news&campaign=c", "/imports", "/links"])
 def test_a_body_that_was_cut_short_is_refused(
     api: Api, caplog: pytest.LogCaptureFixture, path: str
