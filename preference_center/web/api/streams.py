@@ -36,7 +36,7 @@ from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
-NDJSON, CSV = "application/x-ndjson", "text/csv"
+NDJSON, CSV, ZIP = "application/x-ndjson", "text/csv", "application/zip"
 MAX_STREAMS = 4  # in each process, of requests with a long body
 MAX_EXPORTS = 4  # in each process; each keeps a connection to the database
 MAX_BYTES = MAX_UPLOAD_BYTES  # of a body that was compressed
