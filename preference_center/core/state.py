@@ -11,6 +11,8 @@ from uuid import UUID
 from preference_center.core.vocab import Frequency, Scope, Source, Status
 from preference_center.store.seals import FIRST_HEAD
 
+EXPLICIT_BEFORE = 0  # `explicit_from` if silence meant no in the system that the person comes from
+
 
 @dataclass(slots=True)
 class Subscription:
@@ -98,6 +100,14 @@ class Subscriber:
             self.head,
             self.explicit_from,
         )
+
+    def note_silence(self, first: int) -> None:
+        """Note that silence means no from ledger row `first` on, if it does not yet.
+
+        Nothing is noted about a person who is erased.
+        """
+        if self.explicit_from is None and self.erased_at is None:
+            self.explicit_from = first
 
     def mark_updated(self, now: datetime) -> None:
         """Note that the effect of every subscription has changed: exports by time list it."""

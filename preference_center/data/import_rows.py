@@ -23,6 +23,7 @@ from preference_center.data.import_cells import (
     problems_of,
     read_frequency,
     read_locale,
+    read_silence,
     read_time,
     read_topic,
     unknown_word,
@@ -207,6 +208,7 @@ def _preference(
         acquired_from=cells.text("acquired_from"),
         changed_at=cells.past("changed_at"),
         changed_by=_changed_by(cells, status),
+        silence_means_no=cells.read("silence", read_silence) or False,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     Case,
     ColumnElement,
+    String,
     Text,
     and_,
     case,
@@ -24,7 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source, Status
+from preference_center.core.vocab import (
+    SILENCE_MEANS_NO,
+    Frequency,
+    ImportStatus,
+    Scope,
+    Source,
+    Status,
+)
 from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.report_queries import ReportFilter, all_reasons
 from preference_center.store.streaming import AnySelect
@@ -86,6 +94,7 @@ def preferences(wanted: ExportFilter) -> AnySelect:
             SubscriptionRow.acquired_from,
             type_coerce(changed_at, Utc).label("changed_at"),
             changed_by.label("changed_by"),
+            type_coerce(_silence(), String(len(SILENCE_MEANS_NO))).label("silence"),
         )
         .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
         .outerjoin(Wording, Wording.digest == SubscriptionRow.consent_wording)
@@ -102,6 +111,11 @@ def preferences(wanted: ExportFilter) -> AnySelect:
         (SubscriptionRow.frequency, wanted.frequency),
         (SubscriberRow.locale, wanted.locale),
     )
+
+
+def _silence() -> Case[Any]:
+    """Return a word where silence means no, also on topics whose policy is `opt_out`."""
+    return case((SubscriberRow.explicit_from.is_not(None), SILENCE_MEANS_NO))
 
 
 def _effective_status() -> tuple[Case[Any], Case[Any], Case[Any]]:

@@ -76,7 +76,8 @@ class SubscriberRow(Base):
 
     `delivered_on` is the latest day on which a provider reported a delivery. `seq` and `head` are
     the number and the hash of the newest ledger row. `explicit_from` is the ledger row from which
-    on silence means no, also where a topic's policy is `opt_out`; None if there is none.
+    on silence means no, also where a topic's policy is `opt_out`; 0 if an import says so, and None
+    if there is none.
     """
 
     __tablename__ = "subscribers"

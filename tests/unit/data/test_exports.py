@@ -13,11 +13,19 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, subscriptions
-from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
+from preference_center.core import audience, erasure, reasons, subscriptions, topics
+from preference_center.core.vocab import (
+    Decision,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+)
 from preference_center.data import exports
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_records import Rules
@@ -115,6 +123,16 @@ def _add_people(session: Session) -> None:
         if name != "capped":
             make.reduce(session, Pause.TWO_WEEKS, f"{name}@example.org")
     make.unsubscribe(session, "less-then-all@example.org", None)
+    for name in ("came-back", "came-back-and-left"):
+        make.subscriber(session, f"{name}@example.org")
+        _say_nothing(session, f"{name}@example.org")
+    make.unsubscribe(session, "came-back-and-left@example.org", None)
+
+
+def _say_nothing(session: Session, email: str) -> None:
+    """Record that silence means no for a person, as after a return."""
+    mine = SubscriberRow.subscriber_id == make.id_of(email)
+    session.execute(update(SubscriberRow).where(mine).values(explicit_from=1))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +186,7 @@ PEOPLE = st.lists(
         {
             "known": st.booleans(),
             "erased": st.booleans(),
+            "explicit": st.booleans(),
             "unsubscribes": st.lists(UNSUBSCRIBES, max_size=3),
         },
         optional={
@@ -199,6 +218,8 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             erasure.erase(session, [make.id_of(email)], Source.CLI, make.NOW)
         for changes in person["unsubscribes"]:
             make.unsubscribe(session, email, **changes)
+        if person["explicit"] and not person["erased"]:
+            _say_nothing(session, email)
 
 
 @pytest.mark.integration
@@ -217,6 +238,27 @@ def test_any_subscribers_make_the_round_trip(
     for what in order:
         _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
+
+
+def test_silence_still_means_no_after_a_move(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.subscriber(session, "bob@example.org")
+        _say_nothing(session, "ada@example.org")
+    file = _export(database, "preferences")
+    assert sorted(_cells(file, "email", "silence")) == [
+        ("ada@example.org", "no"),
+        ("bob@example.org", ""),
+    ]
+    _clear(database)
+    _import(database, file, "csv")
+    with database.transaction() as session:
+        make.topic(session, "digest", policy=TopicPolicy.OPT_OUT)
+        topic = topics.get(session, "digest")
+        people = {make.id_of(each): each for each in ("ada@example.org", "bob@example.org")}
+        verdicts = audience.check(session, topic, "2026-47", people, make.NOW)
+    decisions = {people[each]: found.decision for each, found in verdicts.items()}
+    assert decisions == {"ada@example.org": Decision.DENY, "bob@example.org": Decision.ALLOW}
 
 
 def test_a_global_unsubscribe_is_exported_for_each_topic(database: Database) -> None:
