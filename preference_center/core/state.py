@@ -79,6 +79,7 @@ class Subscriber:
     seq: int
     head: bytes
     explicit_from: int | None
+    is_spelling: bool = False
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     suppressions: dict[Scope, Suppression] = field(default_factory=dict)
 
@@ -99,6 +100,7 @@ class Subscriber:
             self.seq,
             self.head,
             self.explicit_from,
+            self.is_spelling,
         )
 
     def note_silence(self, first: int) -> None:

@@ -45,6 +45,8 @@ class ImportRecord(Change[Imported]):
 
     def make(self, draft: Draft) -> Imported:
         is_new, record = not draft.is_on_record, self.record
+        if is_new:
+            draft.subscriber.is_spelling = record.identity.is_spelling
         if self.adds_details:
             _add_missing_details(draft.subscriber, record)
         if isinstance(record, AddressRecord):

@@ -182,10 +182,9 @@ def _read_suppression(cells: Cells, rules: Rules) -> ReadRow:
 
 def _for_each(identities: RowIdentities, record: Record, cells: Cells) -> ReadRow:
     """Return an unsubscribe for each of the identities and their aliases."""
-    aliases = [RowIdentity(each, None) for each in identities.aliases]
     return ReadRow(
         records=[replace(record, identity=each) for each in identities.people],
-        aliases=[replace(record, identity=each) for each in aliases],
+        aliases=[replace(record, identity=each) for each in identities.aliases],
         warnings=cells.warnings,
         cleaned=identities.cleaned,
     )

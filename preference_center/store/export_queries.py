@@ -144,14 +144,23 @@ def _is_suppression(table: type[SuppressionRow], kind: Scope) -> ColumnElement[b
     return and_(table.subscriber_id == SubscriberRow.subscriber_id, table.kind == kind)
 
 
-def suppressions(wanted: ExportFilter) -> AnySelect:
-    """Return all suppressions; with a topic, also the unsubscribes from that topic."""
+# A further column of suppressions: filled for the id of another spelling of an address, unless that
+# spelling is on record as an address of its own.
+_IS_ONLY_SPELLING = and_(SubscriberRow.is_spelling, SubscriberRow.email.is_(None))
+SPELLING = type_coerce(case((_IS_ONLY_SPELLING, "spelling")), String(8)).label("spelling")
+
+
+def suppressions(wanted: ExportFilter, *more: Any) -> AnySelect:
+    """Return all suppressions; with a topic, also the unsubscribes from that topic.
+
+    `more` are further columns of the subscriber.
+    """
     if wanted.topic is not None:
-        return stops(wanted)
-    return _suppressions(wanted).order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
+        return stops(wanted, *more)
+    return _suppressions(wanted, *more).order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
 
 
-def stops(wanted: ExportFilter) -> AnySelect:
+def stops(wanted: ExportFilter, *more: Any) -> AnySelect:
     """Return all suppressions, and the unsubscribes from the topic or, without one, from any."""
     own: AnySelect = (
         select(
@@ -162,6 +171,7 @@ def stops(wanted: ExportFilter) -> AnySelect:
             SubscriptionRow.changed_at.label("since"),
             SubscriptionRow.source,
             SubscriberRow.erased_at,
+            *more,
         )
         .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
         .where(SubscriptionRow.status == Status.UNSUBSCRIBED)
@@ -172,11 +182,11 @@ def stops(wanted: ExportFilter) -> AnySelect:
         (_status_of(SubscriptionRow.source), wanted.status),
         (SubscriberRow.locale, wanted.locale),
     )
-    both = union_all(_suppressions(wanted), own).subquery()
+    both = union_all(_suppressions(wanted, *more), own).subquery()
     return select(both).order_by(both.c.id, both.c.kind, both.c.topic)
 
 
-def _suppressions(wanted: ExportFilter) -> AnySelect:
+def _suppressions(wanted: ExportFilter, *more: Any) -> AnySelect:
     statement: AnySelect = select(
         SubscriberRow.email,
         SuppressionRow.subscriber_id.label("id"),
@@ -185,6 +195,7 @@ def _suppressions(wanted: ExportFilter) -> AnySelect:
         SuppressionRow.since,
         SuppressionRow.source,
         SubscriberRow.erased_at,
+        *more,
     ).join(SubscriberRow, SubscriberRow.subscriber_id == SuppressionRow.subscriber_id)
     return equal(
         within(statement, SuppressionRow.updated_at, wanted),
