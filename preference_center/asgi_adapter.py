@@ -50,9 +50,9 @@ class AsgiAdapter:
 
     `uploads` reads the bodies that may be large, for which the endpoint is not called. Of the
     others, answers 408 if a body takes longer than BODY_SECONDS, 413 if it has more than
-    MAX_BODY_BYTES, and 503 if it is not small and all bodies together have more than
-    MAX_BUFFERED_BYTES; `refusal` returns the content type and the text of these answers, for a path
-    and a status.
+    MAX_BODY_BYTES, 400 if it ends before it is complete, and 503 if it is not small and all bodies
+    together have more than MAX_BUFFERED_BYTES; `refusal` returns the content type and the text of
+    these answers, for a path and a status.
 
     A response without `Content-Length` is streamed as fast as its client reads, and that to a POST
     ends when the client has gone. If the application fails within it, the last part is not sent,
@@ -82,8 +82,6 @@ class AsgiAdapter:
             body = await self._bodies.read(scope, receive) if upload is None else b""
         except RefusedBodyError as refused:
             await self._refuse(scope["path"], refused.status, send)
-            return
-        except ConnectionError:
             return
         extra: dict[str, Any] = {RECEIVED_AT: time.perf_counter()}
         if upload is not None:
@@ -142,7 +140,7 @@ class _Bodies:
         self._buffered = 0
 
     async def read(self, scope: Message, receive: Receive) -> bytes:
-        """Return a body, or raise RefusedBodyError, or ConnectionError if the client has gone."""
+        """Return a body, or raise RefusedBodyError."""
         headers = dict(scope["headers"])
         length = int(headers.get(b"content-length", b"0"))
         if length == 0 and b"transfer-encoding" not in headers:
@@ -155,6 +153,8 @@ class _Bodies:
                 # A body of known length is complete before the server says so.
                 while await self._receive_part(body, receive) and len(body) != length:
                     pass
+            if len(body) < length:
+                raise RefusedBodyError(HTTPStatus.BAD_REQUEST)
         except TimeoutError:
             raise RefusedBodyError(HTTPStatus.REQUEST_TIMEOUT) from None
         finally:
@@ -165,7 +165,7 @@ class _Bodies:
         """Append a part to a body, and return whether there is more."""
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ConnectionError
+            raise RefusedBodyError(HTTPStatus.BAD_REQUEST)
         body += message["body"]
         self._buffered += len(message["body"])
         if len(body) > MAX_BODY_BYTES:

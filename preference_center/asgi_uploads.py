@@ -6,10 +6,13 @@ The body of any other request is read into memory, and may be a few megabytes lo
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
+
+log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -24,7 +27,7 @@ STALLED_SECONDS = 20  # without a byte
 
 
 class RefusedBodyError(Exception):
-    """A body is too long or too slow, or there is no room for it."""
+    """A body is too long, too slow or not complete, or there is no room for it."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
@@ -71,7 +74,7 @@ class Uploads:
     async def read(self, scope: Message, receive: Receive) -> Upload | None:
         """Return the body, or None if the request is not for one of the paths.
 
-        Raise RefusedBodyError, or ConnectionError if the client has gone.
+        Raise RefusedBodyError.
         """
         if scope["method"] != "POST" or scope["path"] not in self._paths:
             return None
@@ -84,8 +87,10 @@ class Uploads:
             else:
                 upload.environ = {UNREAD: True}
             upload.file.seek(0)
-        except BaseException:
+        except BaseException as error:
             upload.close()
+            if isinstance(error, RefusedBodyError) and error.status is HTTPStatus.BAD_REQUEST:
+                log.warning("POST %s: the body ended before it was complete", scope["path"])
             raise
         return upload
 
@@ -104,7 +109,9 @@ async def _receive(upload: Upload, headers: dict[bytes, bytes], receive: Receive
         except TimeoutError:
             raise RefusedBodyError(HTTPStatus.REQUEST_TIMEOUT) from None
         if message["type"] == "http.disconnect":
-            raise ConnectionError
+            raise RefusedBodyError(HTTPStatus.BAD_REQUEST)
         await upload.write(message["body"])
         # A body of known length is complete before the server says so.
         more = message["more_body"] and upload.size != length
+    if upload.size < length:
+        raise RefusedBodyError(HTTPStatus.BAD_REQUEST)

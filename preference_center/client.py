@@ -31,6 +31,13 @@ TIMEOUT = 120.0  # seconds without a byte
 _MEMORY = 1_048_576  # bytes; what is longer is in a temporary file
 _GZIP = 16 + zlib.MAX_WBITS
 _SMALL = 65_536  # bytes; a body that is shorter is not compressed
+# Of files to import; any other is CSV.
+_TYPES = {
+    ".jsonl": "application/x-ndjson",
+    ".ndjson": "application/x-ndjson",
+    ".json": "application/json",
+    ".zip": "application/zip",
+}
 
 Line = Mapping[str, Any]
 
@@ -145,6 +152,7 @@ class Client:
         self,
         path: str | Path,
         *,
+        written_by: str | None = None,
         topic: str | None = None,
         status: str | None = None,
         ignore_columns: Iterable[str] = (),
@@ -153,16 +161,16 @@ class Client:
     ) -> Imported:
         """Import a file of JSON Lines if its name ends in .jsonl or .ndjson, or of CSV.
 
-        If it raises ClientError, a part of the file may be imported. Import it again.
+        `written_by` is the name of another system whose file it is, or `auto`; it may end in .json
+        or .zip then. If it raises ClientError, a part of the file may be imported. Import it again.
         """
-        options = {"topic": topic, "status": status}
+        options = {"from": written_by, "topic": topic, "status": status}
         query = [(name, value) for name, value in options.items() if value is not None]
         query += [("ignore_column", each) for each in ignore_columns]
         flags = {"create_topics": create_topics, "dry_run": dry_run}
         query += [(name, "true") for name, value in flags.items() if value]
-        is_lines = Path(path).suffix.lower() in (".jsonl", ".ndjson")
         headers = {
-            "Content-Type": "application/x-ndjson" if is_lines else "text/csv",
+            "Content-Type": _TYPES.get(Path(path).suffix.lower(), "text/csv"),
             "Content-Length": str(Path(path).stat().st_size),
         }
         with Path(path).open("rb") as file:

@@ -53,17 +53,11 @@ class ExportJob:
         """Write the file or the folder; return False if a person was left out."""
         if self.system is not None:
             return self._write_folder(session, addresses, advance)
+        export = exports.Export(
+            self.kind, self.selected, self.file_format, mark=self.excel, addresses=addresses
+        )
         with opened_binary_output(self.output) as file:
-            exports.write(
-                session,
-                self.kind,
-                self.selected,
-                file,
-                self.file_format,
-                mark=self.excel,
-                addresses=addresses,
-                advance=advance,
-            )
+            export.write(session, file, advance)
         return True
 
     def _check_system(self) -> None:

@@ -128,9 +128,9 @@ def import_command(
     applied before anything else. --dry-run shows what the file says and what would change.
 
     Columns: email or id, topic, status, frequency, paused_until, locale, consent_at,
-    consent_source, consent_wording, basis, acquired_from, changed_at, changed_by. A file
-    with a column `kind` contains suppressions. Other columns are ignored, but a file with
-    an unknown column that may say who opted out is refused.
+    consent_source, consent_wording, basis, acquired_from, changed_at, changed_by,
+    silence. A file with a column `kind` contains suppressions. Other columns are ignored,
+    but a file with an unknown column that may say who opted out is refused.
 
     A status is subscribed, unconfirmed, unsubscribed, bounced or complained; a row without
     one is refused. A row that ends consent is applied if its address can be read, with
@@ -161,7 +161,7 @@ def import_command(
         for note in source.notes:
             click.echo(note, err=True)
         on_refused = stack.enter_context(reporting(report, refusals.add))
-        on_refused = stack.enter_context(copying(refused, file, source.headers, on_refused))
+        on_refused = stack.enter_context(copying(refused, file, source, on_refused))
         advance = stack.enter_context(_progress(file, source))
         job = Import(
             database,

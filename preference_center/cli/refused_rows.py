@@ -12,6 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import click
 
+from preference_center.data.import_file import ImportFile
 from preference_center.data.output_files import text_file, whole_file
 from preference_center.data.tabular import CsvWriter, RefusedRow
 from preference_center.data.unpacking import TABLES, UniqueNames
@@ -38,12 +39,12 @@ def reporting(report: Path | None, on_refused: OnRefused) -> Iterator[OnRefused]
 
 @contextmanager
 def copying(
-    target: Path | None, source: BinaryIO, headers: Mapping[str, bytes], on_refused: OnRefused
+    target: Path | None, file: BinaryIO, source: ImportFile, on_refused: OnRefused
 ) -> Iterator[OnRefused]:
     """Yield a function that passes a refused row on and copies its bytes to `target`.
 
-    `headers` are the bytes before the first row of each part of the file, by its name; "" for the
-    only part. Several parts become a ZIP archive.
+    `file` is imported, and `source` is what is read from it. Several parts, or one whose name says
+    what its rows mean, become a ZIP archive, whose entries have the names of the parts.
 
     Raises:
         UsageError: `target` is the file that is imported.
@@ -51,18 +52,17 @@ def copying(
     if target is None:
         yield on_refused
         return
-    if _is_same_file(source, target):
+    if _is_same_file(file, target):
         raise click.UsageError("--refused must name another file than the one that is imported.")
-    copy_all = _copying_one if set(headers) == {""} else _copying_parts
-    with copy_all(target, headers, on_refused) as copy:
+    is_plain = set(source.headers) == {""} and not source.telling_name
+    copy_all = _copying_one if is_plain else _copying_parts
+    with copy_all(target, source, on_refused) as copy:
         yield copy
 
 
 @contextmanager
-def _copying_one(
-    target: Path, headers: Mapping[str, bytes], on_refused: OnRefused
-) -> Iterator[OnRefused]:
-    header = headers[""]
+def _copying_one(target: Path, source: ImportFile, on_refused: OnRefused) -> Iterator[OnRefused]:
+    header = source.headers[""]
     with whole_file(target, even_if_cut_short=True) as file:
         file.write(header)
 
@@ -74,18 +74,17 @@ def _copying_one(
 
 
 @contextmanager
-def _copying_parts(
-    target: Path, headers: Mapping[str, bytes], on_refused: OnRefused
-) -> Iterator[OnRefused]:
+def _copying_parts(target: Path, source: ImportFile, on_refused: OnRefused) -> Iterator[OnRefused]:
     with ExitStack() as stack:
         out = stack.enter_context(whole_file(target, even_if_cut_short=True))
         parts: dict[str, BinaryIO] = {}
 
         def copy(row: RefusedRow) -> None:
-            if row.part not in parts:
-                parts[row.part] = stack.enter_context(TemporaryFile())
-                parts[row.part].write(headers[row.part])
-            _write(parts[row.part], row, headers[row.part])
+            name, header = row.part or source.telling_name, source.headers[row.part]
+            if name not in parts:
+                parts[name] = stack.enter_context(TemporaryFile())
+                parts[name].write(header)
+            _write(parts[name], row, header)
             on_refused(row)
 
         try:

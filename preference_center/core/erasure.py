@@ -63,6 +63,8 @@ def forget(draft: Draft, context: ChangeContext) -> None:
     subscriber.subscriptions.clear()
     subscriber.email, subscriber.locale, subscriber.delivered_on = None, None, None
     subscriber.erased_at, subscriber.explicit_from = at, None
+    for suppression in subscriber.suppressions.values():
+        suppression.updated_at = context.recorded_at  # Exports by time list the erasure.
     draft.notice = None
     draft.announcements.clear()
     draft.requests.clear()

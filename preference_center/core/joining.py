@@ -187,7 +187,7 @@ def start(
     for slug in slugs:
         _start_one(draft, slug, context, consent_source, again=stopped)
     if stopped:
-        subscriber.explicit_from = subscriber.explicit_from or first
+        subscriber.note_silence(first)
     return draft.since(first)
 
 

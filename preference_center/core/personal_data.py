@@ -47,6 +47,7 @@ LEFT_OUT: Mapping[str, str] = {
     "idempotent_requests": "answers to a program, which repeat the other tables for a day",
     "subscribers.seq": "the number of the last row of the ledger",
     "subscribers.head": "seals the ledger",
+    "subscribers.is_spelling": "says whether the id is that of another spelling of an address",
     "ledger.digest": "seals the ledger",
     "ledger.hash": "seals the ledger",
     "ledger_details.salt": "seals the ledger",

@@ -80,7 +80,7 @@ class ConfirmSignUp(Change[ChangeResult]):
         context = replace(self.context, stated_source=f"asked for at {sign_up.requested_at}")
         stay_off(draft, [slug for slug in silent if slug not in sign_up.topics], context)
         start(draft, slugs, context, f"sign-up at {sign_up.form_url}")
-        subscriber.explicit_from = subscriber.explicit_from or first
+        subscriber.note_silence(first)
         return draft.since(first)
 
     @classmethod

@@ -11,6 +11,8 @@ from uuid import UUID
 from preference_center.core.vocab import Frequency, Scope, Source, Status
 from preference_center.store.seals import FIRST_HEAD
 
+EXPLICIT_BEFORE = 0  # `explicit_from` if silence meant no in the system that the person comes from
+
 
 @dataclass(slots=True)
 class Subscription:
@@ -77,6 +79,7 @@ class Subscriber:
     seq: int
     head: bytes
     explicit_from: int | None
+    is_spelling: bool = False
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     suppressions: dict[Scope, Suppression] = field(default_factory=dict)
 
@@ -97,7 +100,16 @@ class Subscriber:
             self.seq,
             self.head,
             self.explicit_from,
+            self.is_spelling,
         )
+
+    def note_silence(self, first: int) -> None:
+        """Note that silence means no from ledger row `first` on, if it does not yet.
+
+        Nothing is noted about a person who is erased.
+        """
+        if self.explicit_from is None and self.erased_at is None:
+            self.explicit_from = first
 
     def mark_updated(self, now: datetime) -> None:
         """Note that the effect of every subscription has changed: exports by time list it."""

@@ -71,6 +71,7 @@ class Scope(StrEnum):
     ADDRESS = "address"  # Every email to the address.
 
 
+SILENCE_MEANS_NO = "no"  # the word of the column `silence` of imports and exports
 SUPPRESSION_SCOPES = (Scope.ALL, Scope.ADDRESS)
 
 

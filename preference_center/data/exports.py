@@ -10,7 +10,7 @@ Preferences are exported with their effective status: a person who unsubscribed 
 import codecs
 from collections.abc import Callable, Generator, Mapping, Set
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import BinaryIO
@@ -103,54 +103,50 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def write(
-    session: Session,
-    kind: Kind,
-    selected: Filter,
-    file: BinaryIO,
-    file_format: str,
-    *,
-    mark: bool = False,
-    addresses: AddressList | None = None,
-    advance: Callable[[int], object] = lambda count: None,
-) -> None:
-    """Write one kind of export in one of `FORMATS`.
+@dataclass(frozen=True)
+class Export:
+    """One export of one kind, in one of `FORMATS`.
 
     With `mark`, the file begins with a byte order mark, so that Excel reads CSV as UTF-8.
-    `addresses` are those of subscribers who are on record only by id. `advance` is called with the
-    number of rows of each batch that was written.
-
-    Raises:
-        ExportRefusal: the kind does not have one of the filters, or the format cannot be written.
+    `addresses` are those of subscribers who are on record only by id.
     """
-    each = steps(session, kind, selected, file, file_format, mark=mark, addresses=addresses)
-    for count in each:
-        advance(count)
 
+    kind: Kind
+    selected: Filter
+    file_format: str
+    _: KW_ONLY
+    mark: bool = False
+    addresses: AddressList | None = None
 
-def steps(
-    session: Session,
-    kind: Kind,
-    selected: Filter,
-    file: BinaryIO,
-    file_format: str,
-    *,
-    mark: bool = False,
-    addresses: AddressList | None = None,
-) -> Generator[int]:
-    """Write as `write` does; yield the number of rows of each batch once it is written.
+    def write(
+        self,
+        session: Session,
+        file: BinaryIO,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> None:
+        """Write the file; `advance` is called with the number of rows of each batch.
 
-    The file is complete when the generator ends.
-    """
-    kind.check(selected)
-    if mark:
-        file.write(codecs.BOM_UTF8)
-    rows = Rows(kind.query(selected), addresses)
-    writer = FORMATS[file_format].writer(file, rows.columns, kind.name)
-    with closing(writer), rows.read(session) as batches:
-        for batch in batches:
-            writer.write(batch)
-            yield len(batch[0])
+        Raises:
+            ExportRefusal: the kind does not have one of the filters, or the format cannot be
+                written.
+        """
+        for count in self.steps(session, file):
+            advance(count)
+
+    def steps(self, session: Session, file: BinaryIO) -> Generator[int]:
+        """Write as `write` does; yield the number of rows of each batch once it is written.
+
+        The file is complete when the generator ends.
+        """
+        self.kind.check(self.selected)
+        if self.mark:
+            file.write(codecs.BOM_UTF8)
+        rows = Rows(self.kind.query(self.selected), self.addresses)
+        writer = FORMATS[self.file_format].writer(file, rows.columns, self.kind.name)
+        with closing(writer), rows.read(session) as batches:
+            for batch in batches:
+                writer.write(batch)
+                yield len(batch[0])
 
 
 def record_fetch(session: Session, kind: FetchKind, selected: Filter, began_at: datetime) -> None:

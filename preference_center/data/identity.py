@@ -17,10 +17,14 @@ class BadRowError(ValueError):
 
 @dataclass(frozen=True)
 class RowIdentity:
-    """The person whom a row is about. `email` is None if the row has only an id."""
+    """The person whom a row is about. `email` is None if the row has only an id.
+
+    `is_spelling` is True for the id of another spelling of the person's address.
+    """
 
     id: UUID
     email: str | None
+    is_spelling: bool = False
 
 
 def require_identity(columns: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from preference_center.core import consent, erasure, ledger
 from preference_center.core.change import ADDRESS, ALL, ChangeContext, Target
 from preference_center.core.draft import Change, Draft
-from preference_center.core.state import Subscriber, Subscription
+from preference_center.core.state import EXPLICIT_BEFORE, Subscriber, Subscription
 from preference_center.core.vocab import ImportStatus, Source, Status
 from preference_center.data.import_records import (
     AddressRecord,
@@ -45,13 +45,18 @@ class ImportRecord(Change[Imported]):
 
     def make(self, draft: Draft) -> Imported:
         is_new, record = not draft.is_on_record, self.record
+        if is_new:
+            draft.subscriber.is_spelling = record.identity.is_spelling
         if self.adds_details:
             _add_missing_details(draft.subscriber, record)
         if isinstance(record, AddressRecord):
             return Imported("known" if is_new else "unchanged", is_new)
         if draft.subscriber.erased_at is not None:
             record = replace(record, stated_source="")  # Keep no new data about them.
-        return Imported(self._apply(draft, record), is_new)
+        effect = self._apply(draft, record)
+        if isinstance(record, PreferenceRecord) and record.silence_means_no:
+            draft.subscriber.note_silence(EXPLICIT_BEFORE)
+        return Imported(effect, is_new)
 
     def _apply(self, draft: Draft, record: PreferenceRecord | SuppressionRecord) -> str:
         if isinstance(record, SuppressionRecord):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from preference_center.core.topics import LANGUAGE_TAG
-from preference_center.core.vocab import Frequency, Source
+from preference_center.core.vocab import SILENCE_MEANS_NO, Frequency, Source
 from preference_center.data.identity import BadRowError
 from preference_center.data.tabular import fold_letters
 from preference_center.links.minter import SLUG
@@ -84,6 +84,11 @@ def unknown_word(column: str, text: str, choices: Sequence[str]) -> UnknownWordE
 def read_frequency(column: str, text: str) -> Frequency:
     """Return the frequency in a cell."""
     return Frequency(one_of(column, text, list(Frequency)))
+
+
+def read_silence(column: str, text: str) -> bool:
+    """Return True if a cell says that silence means no. There is no other word."""
+    return one_of(column, text, [SILENCE_MEANS_NO]) == SILENCE_MEANS_NO
 
 
 def read_topic(column: str, text: str) -> str:

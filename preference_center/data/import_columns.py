@@ -27,7 +27,7 @@ from preference_center.data.tabular import FileRefusedError, fold, fold_letters
 PREFERENCES = (
     *("email", "id", "topic", "status", "frequency", "paused_until", "locale"),
     *("consent_at", "consent_source", "consent_wording", "basis", "acquired_from"),
-    *("changed_at", "changed_by"),
+    *("changed_at", "changed_by", "silence"),
 )
 SUPPRESSIONS = ("email", "id", "kind", "topic", "since", "source", "erased_at")
 

@@ -47,12 +47,14 @@ class ImportFile:
         notes: what to print before they are imported, as sentences.
         headers: the bytes before the first row of each part, by its name; "" for the only one.
         form: the other system's format, or None.
+        telling_name: the name of the only part, if it says what the rows mean, else "".
     """
 
     rows: Iterable[Row | RefusedRow]
     notes: tuple[str, ...]
     headers: Mapping[str, bytes]
     form: Format | None = None
+    telling_name: str = ""
 
     @property
     def passes(self) -> "Passes | None":
@@ -96,7 +98,7 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
     why = import_parts.reason(suspects) if suspects else ""
     readers = [(table, _reader(form, table, rules, why)) for table in read]
     headers = {table.shown: table.header for table in read}
-    return ImportFile(Passes(readers), notes, headers, form)
+    return ImportFile(Passes(readers), notes, headers, form, _telling_name(form, read, rules))
 
 
 class Passes:
@@ -191,6 +193,15 @@ def _what(form: Format | None, tables: list[Table]) -> Iterator[str]:
         yield f"Format: {form.title}, {len(tables)} files."
     elif form is not None:
         yield f"Format: {form.title}."
+
+
+def _telling_name(form: Format | None, tables: list[Table], rules: Rules) -> str:
+    if form is None or len(tables) > 1:
+        return ""
+    (table,) = tables
+    is_needed = not layout_of(table.names, form, rules.ignored).default.is_stop
+    tells = is_needed and form.meaning_of_name(table.part.name) is not None
+    return table.part.name if tells else ""
 
 
 def _unread(form: Format | None, tables: list[Table], rules: Rules) -> Iterator[str]:

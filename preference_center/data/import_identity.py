@@ -23,7 +23,7 @@ class RowIdentities:
     """
 
     people: list[RowIdentity]
-    aliases: list[UUID]
+    aliases: list[RowIdentity]
     cleaned: bool
 
 
@@ -39,15 +39,17 @@ def read_identities(cells: Cells, identity_key: str) -> RowIdentities:
     # A sender may have minted links for the text as it is in the file.
     as_written = {fingerprint(cells.values["email"].strip(), identity_key)} - emails.keys()
     similar = {other for email in emails.values() for other in lookalikes(email)}
-    aliases = as_written | {fingerprint(each, identity_key) for each in similar} - emails.keys()
+    spellings = as_written | {fingerprint(each, identity_key) for each in similar} - emails.keys()
+    aliases = [RowIdentity(each, None, is_spelling=True) for each in sorted(spellings)]
     subscriber_id = read_subscriber_id(cells.values)
     if subscriber_id is not None and subscriber_id not in emails:
         cells.warnings.append("the id does not belong to the email: both are unsubscribed")
-        aliases.add(subscriber_id)
+        if subscriber_id not in spellings:
+            aliases.append(RowIdentity(subscriber_id, None))
     if len(emails) > 1:
         cells.warnings.append(f"the email has {len(emails)} addresses: each is unsubscribed")
     people = [RowIdentity(each, email) for each, email in emails.items()]
-    return RowIdentities(people, sorted(aliases), bool(as_written))
+    return RowIdentities(people, aliases, bool(as_written))
 
 
 def _emails(cells: Cells, identity_key: str) -> dict[UUID, str]:

@@ -13,7 +13,8 @@ from preference_center.data.identity import RowIdentity
 class PreferenceRecord:
     """The status of one person for one topic; an unsubscribe with topic "" is from every topic.
 
-    `stated_source` describes an unsubscribe in the words of the file.
+    `stated_source` describes an unsubscribe in the words of the file. With `silence_means_no`, the
+    person gets only topics that they have chosen.
     """
 
     identity: RowIdentity
@@ -30,6 +31,7 @@ class PreferenceRecord:
     changed_at: datetime | None
     changed_by: Source
     stated_source: str = ""
+    silence_means_no: bool = False
 
     @property
     def ends_consent(self) -> bool:

@@ -23,6 +23,7 @@ from preference_center.data.import_cells import (
     problems_of,
     read_frequency,
     read_locale,
+    read_silence,
     read_time,
     read_topic,
     unknown_word,
@@ -181,10 +182,9 @@ def _read_suppression(cells: Cells, rules: Rules) -> ReadRow:
 
 def _for_each(identities: RowIdentities, record: Record, cells: Cells) -> ReadRow:
     """Return an unsubscribe for each of the identities and their aliases."""
-    aliases = [RowIdentity(each, None) for each in identities.aliases]
     return ReadRow(
         records=[replace(record, identity=each) for each in identities.people],
-        aliases=[replace(record, identity=each) for each in aliases],
+        aliases=[replace(record, identity=each) for each in identities.aliases],
         warnings=cells.warnings,
         cleaned=identities.cleaned,
     )
@@ -207,6 +207,7 @@ def _preference(
         acquired_from=cells.text("acquired_from"),
         changed_at=cells.past("changed_at"),
         changed_by=_changed_by(cells, status),
+        silence_means_no=cells.read("silence", read_silence) or False,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     Case,
     ColumnElement,
+    String,
     Text,
     and_,
     case,
@@ -24,7 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import Frequency, ImportStatus, Scope, Source, Status
+from preference_center.core.vocab import (
+    SILENCE_MEANS_NO,
+    Frequency,
+    ImportStatus,
+    Scope,
+    Source,
+    Status,
+)
 from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.report_queries import ReportFilter, all_reasons
 from preference_center.store.streaming import AnySelect
@@ -86,6 +94,7 @@ def preferences(wanted: ExportFilter) -> AnySelect:
             SubscriptionRow.acquired_from,
             type_coerce(changed_at, Utc).label("changed_at"),
             changed_by.label("changed_by"),
+            type_coerce(_silence(), String(len(SILENCE_MEANS_NO))).label("silence"),
         )
         .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
         .outerjoin(Wording, Wording.digest == SubscriptionRow.consent_wording)
@@ -102,6 +111,11 @@ def preferences(wanted: ExportFilter) -> AnySelect:
         (SubscriptionRow.frequency, wanted.frequency),
         (SubscriberRow.locale, wanted.locale),
     )
+
+
+def _silence() -> Case[Any]:
+    """Return a word where silence means no, also on topics whose policy is `opt_out`."""
+    return case((SubscriberRow.explicit_from.is_not(None), SILENCE_MEANS_NO))
 
 
 def _effective_status() -> tuple[Case[Any], Case[Any], Case[Any]]:
@@ -130,14 +144,23 @@ def _is_suppression(table: type[SuppressionRow], kind: Scope) -> ColumnElement[b
     return and_(table.subscriber_id == SubscriberRow.subscriber_id, table.kind == kind)
 
 
-def suppressions(wanted: ExportFilter) -> AnySelect:
-    """Return all suppressions; with a topic, also the unsubscribes from that topic."""
+# A further column of suppressions: filled for the id of another spelling of an address, unless that
+# spelling is on record as an address of its own.
+_IS_ONLY_SPELLING = and_(SubscriberRow.is_spelling, SubscriberRow.email.is_(None))
+SPELLING = type_coerce(case((_IS_ONLY_SPELLING, "spelling")), String(8)).label("spelling")
+
+
+def suppressions(wanted: ExportFilter, *more: Any) -> AnySelect:
+    """Return all suppressions; with a topic, also the unsubscribes from that topic.
+
+    `more` are further columns of the subscriber.
+    """
     if wanted.topic is not None:
-        return stops(wanted)
-    return _suppressions(wanted).order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
+        return stops(wanted, *more)
+    return _suppressions(wanted, *more).order_by(SuppressionRow.subscriber_id, SuppressionRow.kind)
 
 
-def stops(wanted: ExportFilter) -> AnySelect:
+def stops(wanted: ExportFilter, *more: Any) -> AnySelect:
     """Return all suppressions, and the unsubscribes from the topic or, without one, from any."""
     own: AnySelect = (
         select(
@@ -148,6 +171,7 @@ def stops(wanted: ExportFilter) -> AnySelect:
             SubscriptionRow.changed_at.label("since"),
             SubscriptionRow.source,
             SubscriberRow.erased_at,
+            *more,
         )
         .join(SubscriberRow, SubscriberRow.subscriber_id == SubscriptionRow.subscriber_id)
         .where(SubscriptionRow.status == Status.UNSUBSCRIBED)
@@ -158,11 +182,11 @@ def stops(wanted: ExportFilter) -> AnySelect:
         (_status_of(SubscriptionRow.source), wanted.status),
         (SubscriberRow.locale, wanted.locale),
     )
-    both = union_all(_suppressions(wanted), own).subquery()
+    both = union_all(_suppressions(wanted, *more), own).subquery()
     return select(both).order_by(both.c.id, both.c.kind, both.c.topic)
 
 
-def _suppressions(wanted: ExportFilter) -> AnySelect:
+def _suppressions(wanted: ExportFilter, *more: Any) -> AnySelect:
     statement: AnySelect = select(
         SubscriberRow.email,
         SuppressionRow.subscriber_id.label("id"),
@@ -171,6 +195,7 @@ def _suppressions(wanted: ExportFilter) -> AnySelect:
         SuppressionRow.since,
         SuppressionRow.source,
         SubscriberRow.erased_at,
+        *more,
     ).join(SubscriberRow, SubscriberRow.subscriber_id == SuppressionRow.subscriber_id)
     return equal(
         within(statement, SuppressionRow.updated_at, wanted),

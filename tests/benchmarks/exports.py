@@ -52,7 +52,7 @@ SELECT s.email, p.subscriber_id, p.topic,
         WHEN a.kind IS NOT NULL OR e.kind IS NOT NULL THEN 'unsubscribed' ELSE p.status END,
     p.frequency, p.paused_until, s.locale, p.consent_at, p.consent_source, w.text, p.basis,
     p.acquired_from, coalesce(a.since, e.since, p.changed_at),
-    coalesce(a.source, e.source, p.source)
+    coalesce(a.source, e.source, p.source), CASE WHEN s.explicit_from IS NOT NULL THEN 'no' END
 FROM subscriptions AS p
 JOIN subscribers AS s ON s.subscriber_id = p.subscriber_id
 LEFT JOIN wordings AS w ON w.digest = p.consent_wording

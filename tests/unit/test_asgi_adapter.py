@@ -180,10 +180,20 @@ def test_a_refusal_says_what_its_path_needs(monkeypatch: pytest.MonkeyPatch) -> 
     assert body["body"] == "/u/aä/.b 413".encode()
 
 
-@pytest.mark.parametrize("headers", [length(6), CHUNKED], ids=["length", "chunked"])
-def test_a_request_that_was_cut_off_is_dropped(headers: list[tuple[bytes, bytes]]) -> None:
-    cut = {"type": "http.disconnect"}
-    assert call(refuse_to_be_called, headers, part(b"abc"), cut) == []
+@pytest.mark.parametrize(
+    ("headers", "last"),
+    [
+        (length(6), {"type": "http.disconnect"}),
+        (CHUNKED, {"type": "http.disconnect"}),
+        (length(6), part(b"", more=False)),
+    ],
+    ids=["length", "chunked", "ended"],
+)
+def test_a_body_that_was_cut_short_is_refused(
+    headers: list[tuple[bytes, bytes]], last: Message
+) -> None:
+    start, _ = call(refuse_to_be_called, headers, part(b"abc"), last)
+    assert (start["status"], dict(start["headers"])[b"connection"]) == (400, b"close")
 
 
 def test_a_response_without_a_length_is_streamed_and_closed() -> None:

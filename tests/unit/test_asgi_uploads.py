@@ -15,7 +15,6 @@ from tests.unit.test_asgi_adapter import (
     ask,
     length,
     part,
-    refuse_to_be_called,
     status,
 )
 
@@ -125,16 +124,12 @@ def test_a_body_that_stalls_is_refused_but_may_take_long() -> None:
     assert asyncio.run(run()) == 200
 
 
-def test_a_request_that_was_cut_off_is_dropped() -> None:
-    async def run() -> tuple[list[Message], int]:
-        adapter, uploads = make(refuse_to_be_called)
-        headers = [*length(6), (b"authorization", KEY)]
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setitem(SCOPE, "path", PATH)
-            sent = await ask(adapter, headers, part(b"abc"), {"type": "http.disconnect"})
-        return sent, uploads.stored
-
-    assert asyncio.run(run()) == ([], 0)
+@pytest.mark.parametrize("last", [{"type": "http.disconnect"}, part(b"", more=False)])
+def test_a_body_that_was_cut_short_is_refused_and_logged(
+    caplog: pytest.LogCaptureFixture, last: Message
+) -> None:
+    assert call_anew(length(6), part(b"abc"), last)[0] == 400
+    assert caplog.messages == ["POST /upload: the body ended before it was complete"]
 
 
 def test_a_full_disk_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,16 @@ def test_a_file_is_imported_with_its_options(tmp_path: Path, name: str, kind: by
     assert body == CSV
 
 
+def test_a_file_of_another_system_is_imported(tmp_path: Path) -> None:
+    source = tmp_path / "audience.zip"
+    source.write_bytes(b"PK")
+    with peer(chunked(json.dumps(DONE).encode())) as served:
+        served.client.import_file(source, written_by="mailchimp")
+    head, _, _ = served.request.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /api/v1/imports?from=mailchimp HTTP/1.1\r\n")
+    assert b"Content-Type: application/zip" in head
+
+
 def test_an_import_without_its_last_line_is_an_error(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_bytes(CSV)

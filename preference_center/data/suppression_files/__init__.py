@@ -79,9 +79,11 @@ def write(
     query = export_queries.stops if system.has_topics else export_queries.suppressions
     counts = Counts()
     with Folder(path) as folder:
-        with Rows(query(selected), addresses).read(session) as batches:
-            for person, erased in people(_counted(batches, advance)):
-                _count(counts, person, erased=erased)
+        rows = Rows(query(selected, export_queries.SPELLING), addresses)
+        with rows.read(session) as batches:
+            for person in people(_counted(batches, advance)):
+                if not person.is_spelling:
+                    _count(counts, person)
                 for file, line in system.lines(person) if person.email else ():
                     folder.add(file, line)
         files = folder.rows
@@ -90,10 +92,10 @@ def write(
     return Written(files, counts)
 
 
-def _count(counts: Counts, person: Person, *, erased: bool) -> None:
+def _count(counts: Counts, person: Person) -> None:
     if not person.email:
         counts.left_out += 1
-        counts.erased += erased
+        counts.erased += person.is_erased
         return
     counts.written += 1
     counts.of_topic += not person.from_everything

@@ -9,13 +9,14 @@ from preference_center.core.vocab import Scope, Source
 from preference_center.data.export_formats import Cells
 from preference_center.data.suppression_files.system import Person, Stop
 
-_EMAIL, _ID, _KIND, _TOPIC, _SINCE, _SOURCE, _ERASED = range(7)  # the columns of `stops`
+# The columns of `stops`, with SPELLING.
+_EMAIL, _ID, _KIND, _TOPIC, _SINCE, _SOURCE, _ERASED, _SPELLING = range(8)
 
 _Row = Sequence[str]
 
 
-def people(batches: Iterable[Sequence[Cells]]) -> Iterator[tuple[Person, bool]]:
-    """Yield each person, and whether the person was erased; `email` is "" if it is not known.
+def people(batches: Iterable[Sequence[Cells]]) -> Iterator[Person]:
+    """Yield each person, and each other spelling of an address as one.
 
     Rows are in the order of subscribers.
     """
@@ -23,7 +24,8 @@ def people(batches: Iterable[Sequence[Cells]]) -> Iterator[tuple[Person, bool]]:
     for _, own in groupby(rows, key=itemgetter(_ID)):
         found = list(own)
         stops = tuple(map(_stop, found))
-        yield Person(found[0][_EMAIL], stops), bool(found[0][_ERASED])
+        first = found[0]
+        yield Person(first[_EMAIL], stops, bool(first[_ERASED]), bool(first[_SPELLING]))
 
 
 def _stop(row: _Row) -> Stop:

@@ -20,10 +20,16 @@ class Stop:
 
 @dataclass(frozen=True)
 class Person:
-    """A person with an address, and all of the person's stops that were selected."""
+    """A person, and all of the person's stops that were selected.
+
+    `email` is "" if it is not known. `is_spelling` is True for another spelling of an address: the
+    person with the address is another one here.
+    """
 
     email: str
     stops: Sequence[Stop]
+    is_erased: bool = False
+    is_spelling: bool = False
 
     @property
     def from_everything(self) -> list[Stop]:

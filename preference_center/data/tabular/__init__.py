@@ -8,7 +8,11 @@ not depend on the length of a line or a file.
 from typing import BinaryIO
 
 from preference_center.data.tabular.csv_file import CsvFile, read_csv
-from preference_center.data.tabular.json_lines import JsonLinesFile, read_json_lines
+from preference_center.data.tabular.json_lines import (
+    JsonLinesFile,
+    json_object,
+    read_json_lines,
+)
 from preference_center.data.tabular.lines import MAX_LINE, Lines
 from preference_center.data.tabular.names import fold, fold_letters
 from preference_center.data.tabular.row import FileRefusedError, RefusedRow, Row, batches
@@ -37,6 +41,7 @@ __all__ = [
     "batches",
     "fold",
     "fold_letters",
+    "json_object",
     "read_csv",
     "read_json_lines",
     "read_rows",

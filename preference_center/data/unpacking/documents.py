@@ -11,7 +11,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any, BinaryIO
 
 from preference_center.data.import_words import EMAIL_NAMES
-from preference_center.data.tabular import MAX_LINE, FileRefusedError, fold
+from preference_center.data.tabular import MAX_LINE, FileRefusedError, fold, json_object
 from preference_center.data.unpacking.scratch import Scratch, Slice
 
 # Members that hold the rows of a page: of SES `list-suppressed-destinations` and `list-contacts`.
@@ -26,7 +26,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECODER = JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+_DECODER = JSONDecoder(
+    object_pairs_hook=json_object, parse_int=str, parse_float=str, parse_constant=str
+)
 
 _Pairs = list[tuple[str, Any]]
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, false, text
 from sqlalchemy.orm import Mapped, attribute_keyed_dict, mapped_column, relationship
 
 from preference_center.core.vocab import (
@@ -76,7 +76,9 @@ class SubscriberRow(Base):
 
     `delivered_on` is the latest day on which a provider reported a delivery. `seq` and `head` are
     the number and the hash of the newest ledger row. `explicit_from` is the ledger row from which
-    on silence means no, also where a topic's policy is `opt_out`; None if there is none.
+    on silence means no, also where a topic's policy is `opt_out`; 0 if an import says so, and None
+    if there is none. `is_spelling` is true for the id of another spelling of an address, under
+    which an import has recorded the person's unsubscribe too.
     """
 
     __tablename__ = "subscribers"
@@ -91,6 +93,7 @@ class SubscriberRow(Base):
     seq: Mapped[int]
     head: Mapped[bytes] = mapped_column(LargeBinary(32))
     explicit_from: Mapped[int | None]
+    is_spelling: Mapped[bool] = mapped_column(server_default=false())
 
 
 class SubscriptionRow(Base):

@@ -3,8 +3,10 @@
 Whatever is wrong is a Problem, which quotes nothing of what was sent.
 """
 
+import json
 import typing
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import request
@@ -35,7 +37,9 @@ def of_request(hints: Mapping[str, Any]) -> dict[str, Any]:
         elif request.args:
             raise Problem(ProblemKind.INVALID_REQUEST, "This endpoint takes no query parameters.")
         if "body" in hints:
-            found["body"] = hints["body"].model_validate_json(_json_body())
+            body = _json_body()
+            _refuse_repeated(body)
+            found["body"] = hints["body"].model_validate_json(body)
         if "versions" in hints:
             found["versions"] = _versions()
     except ValidationError as error:
@@ -62,6 +66,22 @@ def _json_body() -> bytes:
     if request.mimetype != JSON:
         raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {JSON}.")
     return read_body(MAX_BODY_BYTES)
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Raise Problem if two members of an object have one name: pydantic would take the last one.
+
+    Which one counts is open in RFC 8259 §4. What is not JSON is left to pydantic.
+    """
+    with suppress(ValueError, RecursionError):
+        json.loads(body, object_pairs_hook=_unique, parse_int=str)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        name = max(names, key=names.count)
+        raise Problem(ProblemKind.INVALID_REQUEST, f"Two members of an object are named {name}.")
 
 
 def _versions() -> Versions:

@@ -1,10 +1,12 @@
 """The blueprint of the API, its errors, and its OpenAPI document."""
 
+import logging
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, Response, json
+from flask import Blueprint, Response, json, request
+from werkzeug.exceptions import ClientDisconnected
 
 from preference_center.core.errors import (
     CursorExpiredError,
@@ -44,6 +46,8 @@ from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import PREFIX
 from preference_center.web.headers import security_headers
 from preference_center.web.services import render, services
+
+log = logging.getLogger(__name__)
 
 blueprint = Blueprint("api", __name__)
 errors.register_api(blueprint)
@@ -91,6 +95,13 @@ def refuse(refusal: Refusal) -> Response:
     """Answer a refusal of the core."""
     kinds = (kind for known, kind in _REFUSALS.items() if isinstance(refusal, known))
     return problems.response(Problem(next(kinds, ProblemKind.CONFLICT), str(refusal)))
+
+
+@blueprint.errorhandler(ClientDisconnected)
+def refuse_part(_: ClientDisconnected) -> Response:
+    """Answer a request whose body ended too early. Under ASGI, no view gets it."""
+    log.warning("endpoint %s: the body ended before it was complete", request.endpoint)
+    return problems.response(Problem(ProblemKind.INCOMPLETE_BODY))
 
 
 @blueprint.get(f"{PREFIX}/openapi.json")

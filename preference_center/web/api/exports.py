@@ -1,18 +1,18 @@
 """`POST /exports`: a file of what is on record, streamed."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from io import BytesIO
 from typing import Annotated, Any, Self
 
 from flask import Response
-from pydantic import AfterValidator, ConfigDict, WithJsonSchema, model_validator
+from pydantic import ConfigDict, model_validator
 
 from preference_center.core import topics
 from preference_center.core.api_vocab import ApiKeyKind, ApiScope
 from preference_center.core.errors import ExportRefusal
 from preference_center.core.vocab import Frequency
 from preference_center.data import exports
-from preference_center.web.api.models import Campaign, LanguageTag, Model, Slug, Time
+from preference_center.web.api.models import Campaign, LanguageTag, Model, Slug, Time, one_of
 from preference_center.web.api.problems import Problem, ProblemKind
 from preference_center.web.api.routes import Call, Routes, Uses
 from preference_center.web.api.streams import CSV, NDJSON, answer_file, occupied
@@ -21,17 +21,6 @@ routes = Routes()
 
 BEGAN_AT = "Export-Began-At"  # a header of the answer
 FORMATS = {"csv": CSV, "jsonl": NDJSON}  # and their media types
-
-
-def _one_of(names: Mapping[str, object]) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return annotations of a text that must be one of these names."""
-
-    def check(given: str) -> str:
-        if given not in names:
-            raise ValueError(f"It is one of {', '.join(names)}.")
-        return given
-
-    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": sorted(names)})
 
 
 _FILTERS = ("topic", "status", "frequency", "locale", "campaign")
@@ -51,8 +40,8 @@ class ExportRequest(Model):
         json_schema_extra={"anyOf": [_filters_of(each) for each in exports.KINDS.values()]}
     )
 
-    what: Annotated[str, *_one_of(exports.KINDS)]
-    format: Annotated[str, *_one_of(FORMATS)] = "csv"
+    what: Annotated[str, *one_of(exports.KINDS)]
+    format: Annotated[str, *one_of(FORMATS)] = "csv"
     topic: Slug | None = None
     status: str | None = None
     frequency: Frequency | None = None
@@ -117,11 +106,12 @@ def export(call: Call, body: ExportRequest) -> Response:
 def _parts(call: Call, body: ExportRequest, selected: exports.Filter) -> Generator[bytes]:
     """Yield the parts of a file. A complete one is a fetch of unsubscribes, as by the command."""
     kind, file = exports.KINDS[body.what], _Parts()
+    wanted = exports.Export(kind, selected, body.format)
     with occupied(call.app.exports):
         with call.app.export_database.reading() as session:
             if selected.topic is not None:
                 topics.get(session, selected.topic)
-            for _ in exports.steps(session, kind, selected, file, body.format):
+            for _ in wanted.steps(session, file):
                 yield file.take()
             yield file.take()
         if kind.fetch is not None:

@@ -1,6 +1,7 @@
 """What the models of the API share. A model validates a body and describes it in OpenAPI."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from preference_center.links.minter import CAMPAIGN, SLUG
@@ -73,6 +75,17 @@ _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(4000, 1, 1, tzin
 WHOLE = BeforeValidator(_whole)  # The last annotation of an integer in a body.
 Day = Annotated[date, BeforeValidator(_dated), Strict(False)]
 Time = Annotated[AwareDatetime, BeforeValidator(_dated), Strict(False), AfterValidator(_limited)]
+
+
+def one_of(names: Collection[str]) -> tuple[AfterValidator, WithJsonSchema]:
+    """Return annotations of a text that must be one of these names."""
+
+    def check(given: str) -> str:
+        if given not in names:
+            raise ValueError(f"It is one of {', '.join(names)}.")
+        return given
+
+    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": sorted(names)})
 
 
 class Model(BaseModel):

@@ -19,7 +19,7 @@ from preference_center.web.api.routes import (
     Operation,
     Uses,
 )
-from preference_center.web.api.streams import CSV, NDJSON
+from preference_center.web.api.streams import CSV, NDJSON, ZIP
 
 Mode = Literal["validation", "serialization"]
 
@@ -34,12 +34,14 @@ _ALWAYS = (
 )
 _WITH_BODY = (
     ProblemKind.INVALID_JSON,
+    ProblemKind.INCOMPLETE_BODY,
     ProblemKind.TOO_SLOW,
     ProblemKind.TOO_LARGE,
     ProblemKind.UNSUPPORTED_TYPE,
     ProblemKind.BUSY,
 )
 _WITH_LINES = (
+    ProblemKind.INCOMPLETE_BODY,
     ProblemKind.TOO_SLOW,
     ProblemKind.NO_ROOM,
     ProblemKind.TOO_LARGE,
@@ -197,9 +199,10 @@ _VERSIONS = {
 }
 # A line that cannot be used is reported in the answer, so a schema would forbid too much.
 _ANYTHING: dict[str, dict[str, Any]] = {
-    JSON: {"description": "One line."},
+    JSON: {"description": "One line, or a file of another system."},
     NDJSON: {"type": "string", "description": "A JSON object on each line."},
     CSV: {"type": "string", "description": "The first line names the columns."},
+    ZIP: {"description": "Files of CSV and JSON of another system."},
 }
 _PROBLEM: dict[str, Any] = {
     "type": "object",

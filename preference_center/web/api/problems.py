@@ -24,6 +24,13 @@ class ProblemKind(Enum):
         "The body is not JSON.",
         "It must be one JSON value in UTF-8.",
     )
+    INCOMPLETE_BODY = (
+        "incomplete-body",
+        400,
+        "The body ended before it was complete.",
+        "It has fewer bytes than `Content-Length` says, or its last chunk is missing. Nothing was "
+        "done: send the request again.",
+    )
     INVALID_REQUEST = (
         "invalid-request",
         422,
@@ -153,6 +160,13 @@ class ProblemKind(Enum):
         self.code, self.status, self.title, self.advice = code, status, title, advice
 
 
+# Those whose status stands for another kind elsewhere.
+_REFUSED_BODIES = {
+    HTTPStatus.BAD_REQUEST: ProblemKind.INCOMPLETE_BODY,
+    HTTPStatus.SERVICE_UNAVAILABLE: ProblemKind.BUSY,
+}
+
+
 class Problem(Exception):
     """A request that is answered with a problem.
 
@@ -217,8 +231,7 @@ def of_refused_body(public_url: str, path: str, status: HTTPStatus) -> tuple[str
     """Return the content type and the text of an answer to a body that was not read (ASGI)."""
     if not _is_of_api(path, public_url):
         return "text/plain", f"{status.phrase}.\n".encode()
-    busy = status is HTTPStatus.SERVICE_UNAVAILABLE
-    problem = Problem(ProblemKind.BUSY) if busy else of_status(status)
+    problem = Problem(_REFUSED_BODIES[status]) if status in _REFUSED_BODIES else of_status(status)
     return CONTENT_TYPE, json.dumps(described(problem, public_url)).encode()
 
 

@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from io import BufferedReader
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from threading import BoundedSemaphore
@@ -35,10 +36,13 @@ from preference_center.web.services import services
 
 log = logging.getLogger(__name__)
 
-NDJSON, CSV = "application/x-ndjson", "text/csv"
+NDJSON, CSV, ZIP = "application/x-ndjson", "text/csv", "application/zip"
 MAX_STREAMS = 4  # in each process, of requests with a long body
 MAX_EXPORTS = 4  # in each process; each keeps a connection to the database
 MAX_BYTES = MAX_UPLOAD_BYTES  # of a body that was compressed
+MAX_RATIO = 200  # of its size to that of the body as it was sent; text seldom reaches 50
+RATIO_MATTERS = 1_048_576  # bytes; what unpacks to less is never refused for its ratio
+MAX_LINES = 10_000_000  # of a body, empty ones included: reading one costs time, however short
 RETRY_SECONDS = 10
 _CHUNK = 65_536  # bytes
 _CHUNK_SECONDS = 1.0  # until a line is sent that does not fill a chunk
@@ -54,9 +58,9 @@ def answer_lines(make: Callable[[BinaryIO], Generator[Line]]) -> Response:
     status of its own. Raise Problem if the body cannot be used or MAX_STREAMS are in progress.
     """
     with ExitStack() as stack:
-        stack.enter_context(_slot(file := stack.enter_context(_body())))
+        size = stack.enter_context(_slot(file := stack.enter_context(_body())))
         try:
-            lines = stack.enter_context(closing(make(_decoded(file))))
+            lines = stack.enter_context(closing(make(_checked(_decoded(file), size))))
             first = next(lines)
         except (FileRefusedError, UnsubscribesWaitingError) as error:
             raise _problem_of(error) from None
@@ -115,15 +119,15 @@ def _body() -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _slot(file: BinaryIO) -> Iterator[None]:
-    """Occupy one of MAX_STREAMS, unless the body is short."""
+def _slot(file: BinaryIO) -> Iterator[int]:
+    """Occupy one of MAX_STREAMS, unless the body is short; yield its size in bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size <= MAX_MEMORY_BYTES and not request.content_encoding:
-        yield
+        yield size
         return
     with occupied(services().streams):
-        yield
+        yield size
 
 
 @contextmanager
@@ -144,29 +148,33 @@ def _retry() -> dict[str, str]:
 def _decoded(file: BinaryIO) -> BinaryIO:
     encoding = (request.content_encoding or "identity").strip().lower()
     if encoding == "gzip":
-        return cast(BinaryIO, _Gunzipped(file))
+        # Buffered: a body of many small members would be read a few bytes at a time.
+        return cast(BinaryIO, BufferedReader(gzip.GzipFile(fileobj=file, mode="rb"), _CHUNK))
     if encoding != "identity":
         raise Problem(ProblemKind.UNSUPPORTED_TYPE, "The only Content-Encoding is gzip.")
     return file
 
 
-class _Gunzipped:
-    """The bytes of a file that is compressed with gzip, up to MAX_BYTES."""
+def _checked(file: BinaryIO, sent_bytes: int) -> BinaryIO:
+    """Return a body at its beginning, or raise Problem before any of it is used.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = gzip.GzipFile(fileobj=file, mode="rb")
-        self._size = 0
-
-    def read(self, size: int) -> bytes:
-        """Return at most `size` bytes, or raise Problem."""
-        try:
-            found = self._file.read1(size)
-        except (OSError, EOFError, zlib.error):
-            raise Problem(ProblemKind.INVALID_REQUEST, "The body is not gzip.") from None
-        self._size += len(found)
-        if self._size > MAX_BYTES:
-            raise Problem(ProblemKind.TOO_LARGE)
-        return found
+    It is damaged, too long, or unpacks to much more than was sent. A small body may not cost the
+    work of a large one.
+    """
+    size = feeds = returns = 0
+    limit = min(MAX_BYTES, max(sent_bytes * MAX_RATIO, RATIO_MATTERS))
+    try:
+        while chunk := file.read(_CHUNK):
+            size += len(chunk)
+            feeds, returns = feeds + chunk.count(b"\n"), returns + chunk.count(b"\r")
+            if size > limit:
+                raise Problem(ProblemKind.TOO_LARGE, f"It unpacks to more than {limit:,} bytes.")
+            if max(feeds, returns) > MAX_LINES:
+                raise Problem(ProblemKind.TOO_LARGE, f"It has more than {MAX_LINES:,} lines.")
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise Problem(ProblemKind.INVALID_REQUEST, "The body is not gzip.") from None
+    file.seek(0)
+    return file
 
 
 def _chunks(lines: Iterator[Line]) -> Iterator[bytes]:

@@ -135,6 +135,23 @@ def test_refused_rows_of_an_archive_are_written_as_an_archive(
     assert again.startswith("Added 1")
 
 
+def test_refused_rows_of_a_file_keep_the_status_that_is_in_its_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    ((name, content),) = audience("subscribed", "LAST_CHANGED", email="nobody").items()
+    source, target = tmp_path / name, tmp_path / "refused.zip"
+    source.write_text(content)
+    options = ("--from", "mailchimp", *TOPIC)
+    run(database_url, "import", str(source), *options, "--refused", str(target))
+    with ZipFile(target) as archive:
+        assert archive.namelist() == [name]
+        corrected = archive.read(name).replace(b"nobody", b"ada@example.org")
+    target.write_bytes(zipped(**{name: corrected.decode()}))
+    again = run_ok(database_url, "import", str(target), *options)
+    assert again.startswith("Added 1")
+    assert statuses(database_url) == {"ada@example.org": "subscribed"}
+
+
 def test_refused_rows_of_a_workbook_become_csv(database_url: str, tmp_path: Path) -> None:
     source, target = tmp_path / "people.xlsx", tmp_path / "refused.zip"
     rows = [["email", "topic", "status"], ["nobody", "news", "subscribed"]]

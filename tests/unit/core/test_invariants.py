@@ -228,7 +228,7 @@ class _Model:
     def _check_channels(self, session: Session, person: Subscriber) -> None:
         session.flush()
         file, kind = io.BytesIO(), exports.KINDS["preferences"]
-        exports.write(session, kind, exports.Filter(), file, "csv")
+        exports.Export(kind, exports.Filter(), "csv").write(session, file)
         rows = csv.DictReader(io.StringIO(file.getvalue().decode(), newline=""))
         exported = {row["topic"]: row for row in rows if row["id"] == str(person.subscriber_id)}
         current = _preferences(session, person, self.at)

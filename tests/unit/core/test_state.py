@@ -49,6 +49,7 @@ SUBSCRIBER = state.Subscriber(
     seq=8,
     head=bytes(range(32)),
     explicit_from=3,
+    is_spelling=True,
 )
 ROWS: list[tuple[Any, Any, Sequence[str]]] = [
     (SUBSCRIBER, tables.SubscriberRow, ()),

@@ -59,7 +59,7 @@ def _files(database: Database, folder: Path) -> dict[str, bytes]:
         for what, kind in exports.KINDS.items():
             for file_format in FORMATS:
                 file = io.BytesIO()
-                exports.write(session, kind, exports.Filter(), file, file_format)
+                exports.Export(kind, exports.Filter(), file_format).write(session, file)
                 found[f"{what}.{file_format}"] = file.getvalue()
         for name, system in SYSTEMS.items():
             path = folder / name

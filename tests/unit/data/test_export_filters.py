@@ -196,7 +196,7 @@ def _matches(what: str, row: Row, more: dict[str, Any], wanted: exports.Filter) 
 
 def _rows(session: Session, what: str, wanted: exports.Filter) -> list[Row]:
     file = io.BytesIO()
-    exports.write(session, exports.KINDS[what], wanted, file, "jsonl")
+    exports.Export(exports.KINDS[what], wanted, "jsonl").write(session, file)
     lines = file.getvalue().decode().splitlines()
     return [{name: cell or "" for name, cell in json.loads(line).items()} for line in lines]
 

@@ -13,11 +13,19 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure, reasons, subscriptions
-from preference_center.core.vocab import Frequency, Pause, Scope, Source, Status
+from preference_center.core import audience, erasure, reasons, subscriptions, topics
+from preference_center.core.vocab import (
+    Decision,
+    Frequency,
+    Pause,
+    Scope,
+    Source,
+    Status,
+    TopicPolicy,
+)
 from preference_center.data import exports
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_records import Rules
@@ -56,7 +64,7 @@ ORDERS = [("preferences", "suppressions"), ("suppressions", "preferences")]
 def _export(database: Database, what: str, file_format: str = "csv", **selection: Any) -> bytes:
     file, kind = io.BytesIO(), exports.KINDS[what]
     with database.reading() as session:
-        exports.write(session, kind, exports.Filter(**selection), file, file_format)
+        exports.Export(kind, exports.Filter(**selection), file_format).write(session, file)
     return file.getvalue()
 
 
@@ -115,6 +123,16 @@ def _add_people(session: Session) -> None:
         if name != "capped":
             make.reduce(session, Pause.TWO_WEEKS, f"{name}@example.org")
     make.unsubscribe(session, "less-then-all@example.org", None)
+    for name in ("came-back", "came-back-and-left"):
+        make.subscriber(session, f"{name}@example.org")
+        _say_nothing(session, f"{name}@example.org")
+    make.unsubscribe(session, "came-back-and-left@example.org", None)
+
+
+def _say_nothing(session: Session, email: str) -> None:
+    """Record that silence means no for a person, as after a return."""
+    mine = SubscriberRow.subscriber_id == make.id_of(email)
+    session.execute(update(SubscriberRow).where(mine).values(explicit_from=1))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +186,7 @@ PEOPLE = st.lists(
         {
             "known": st.booleans(),
             "erased": st.booleans(),
+            "explicit": st.booleans(),
             "unsubscribes": st.lists(UNSUBSCRIBES, max_size=3),
         },
         optional={
@@ -199,6 +218,8 @@ def _build(session: Session, people: list[dict[str, Any]]) -> None:
             erasure.erase(session, [make.id_of(email)], Source.CLI, make.NOW)
         for changes in person["unsubscribes"]:
             make.unsubscribe(session, email, **changes)
+        if person["explicit"] and not person["erased"]:
+            _say_nothing(session, email)
 
 
 @pytest.mark.integration
@@ -217,6 +238,27 @@ def test_any_subscribers_make_the_round_trip(
     for what in order:
         _import(database, files[what], file_format)
     assert {what: _export(database, what, file_format) for what in order} == files
+
+
+def test_silence_still_means_no_after_a_move(database: Database) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.subscriber(session, "bob@example.org")
+        _say_nothing(session, "ada@example.org")
+    file = _export(database, "preferences")
+    assert sorted(_cells(file, "email", "silence")) == [
+        ("ada@example.org", "no"),
+        ("bob@example.org", ""),
+    ]
+    _clear(database)
+    _import(database, file, "csv")
+    with database.transaction() as session:
+        make.topic(session, "digest", policy=TopicPolicy.OPT_OUT)
+        topic = topics.get(session, "digest")
+        people = {make.id_of(each): each for each in ("ada@example.org", "bob@example.org")}
+        verdicts = audience.check(session, topic, "2026-47", people, make.NOW)
+    decisions = {people[each]: found.decision for each, found in verdicts.items()}
+    assert decisions == {"ada@example.org": Decision.DENY, "bob@example.org": Decision.ALLOW}
 
 
 def test_a_global_unsubscribe_is_exported_for_each_topic(database: Database) -> None:
@@ -246,7 +288,7 @@ def test_csv_for_excel_only_adds_a_byte_order_mark(database: Database) -> None:
         _add_people(session)
     file, kind = io.BytesIO(), exports.KINDS["preferences"]
     with database.reading() as session:
-        exports.write(session, kind, exports.Filter(), file, "csv", mark=True)
+        exports.Export(kind, exports.Filter(), "csv", mark=True).write(session, file)
     assert file.getvalue() == b"\xef\xbb\xbf" + _export(database, "preferences")
 
 
@@ -385,6 +427,17 @@ def test_a_global_unsubscribe_counts_as_a_change_of_each_topic(database: Databas
     assert len(_cells(_export(database, "preferences", since=make.NOW), "topic")) == 2
 
 
+@pytest.mark.parametrize("slug", ["weekly-news", None])
+def test_an_erasure_after_an_unsubscribe_is_a_change(database: Database, slug: str | None) -> None:
+    later = make.NOW + timedelta(hours=1)
+    with database.transaction() as session:
+        make.subscriber(session)
+        make.unsubscribe(session, slug=slug)
+        erasure.erase(session, [make.id_of()], Source.CLI, later)
+    content = _export(database, "suppressions", since=later)
+    assert _cells(content, "email", "kind", "erased_at") == [("", "all", later.isoformat())]
+
+
 def test_rows_are_ordered_by_id_and_topic_on_both_engines(database: Database) -> None:
     with database.transaction() as session:
         for slug in ("b-1", "b", "b1", "-b", "0"):
@@ -419,7 +472,7 @@ def test_memory_use_does_not_grow_with_the_number_of_rows(database: Database, wh
     tracemalloc.start()
     with database.reading() as session, Path(os.devnull).open("wb") as file:
         kind = exports.KINDS[what]
-        exports.write(session, kind, exports.Filter(), file, "csv", advance=counts.append)
+        exports.Export(kind, exports.Filter(), "csv").write(session, file, counts.append)
     assert sum(counts) == 6_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

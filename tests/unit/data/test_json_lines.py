@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from preference_center.data.tabular import (
     Row,
     read_json_lines,
 )
+from preference_center.data.unpacking import unpack
 from tests.support.texts import HOSTILE, TEXT
 
 NAMES = TEXT.map(lambda name: name.lower().strip())
@@ -79,7 +81,22 @@ def test_a_value_that_is_not_a_string_becomes_a_cell(value: str, cell: str) -> N
         (
             b'{"email": "a@b.c", "x": "1", "X": "2", "x": "2"}',
             {"email": "a@b.c", "x": ""},
-            "two values have the same name",
+            "two values are named x",
+        ),
+        (
+            b'{"email": "a@b.c", "email": "b@b.c"}',
+            {"email": ""},
+            "two values are named email",
+        ),
+        (
+            b'{"email": "a@b.c", "a@b.c": 1, "a@b.c": 2}',
+            {"email": "a@b.c", "a@b.c": ""},
+            "two values are named the same",
+        ),
+        (
+            b'{"email": "a@b.c", "x": [{"y": {"z": true, "z": false}}]}',
+            {"email": "a@b.c", "x": '[{"y": {"z": true, "z": false}}]'},
+            "two values are named z",
         ),
     ],
 )
@@ -88,6 +105,17 @@ def test_a_malformed_line_is_read_with_its_problem(
 ) -> None:
     (row,) = _read(line + b"\n")
     assert row == Row(1, cells, (problem,))
+
+
+def test_a_document_loses_no_repeated_name() -> None:
+    page = b"""{"SuppressedDestinationSummaries": [
+        {"EmailAddress": "a@b.c", "EmailAddress": "b@b.c", "x": {"y": 1, "y": 2}}
+    ]}"""
+    with ExitStack() as stack:
+        (part,) = unpack(io.BytesIO(page), stack, 10_000).parts
+        (row,) = _read(part.file.read())
+    assert isinstance(row, Row)
+    assert row.problems == ("two values are named emailaddress", "two values are named y")
 
 
 def test_a_repeated_equal_value_is_not_a_problem() -> None:

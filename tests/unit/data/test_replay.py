@@ -67,7 +67,7 @@ def restore(database: Database, backup: Backup) -> None:
 def export(database: Database, file_format: str = "jsonl", **selection: Any) -> bytes:
     file, kind = io.BytesIO(), exports.KINDS["ledger"]
     with database.reading() as session:
-        exports.write(session, kind, exports.Filter(**selection), file, file_format)
+        exports.Export(kind, exports.Filter(**selection), file_format).write(session, file)
     return file.getvalue()
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,15 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from preference_center.core import erasure
+from preference_center.core import erasure, subscribers
 from preference_center.core.vocab import ImportStatus, Scope, Source
 from preference_center.data import exports, suppression_files
+from preference_center.data.import_records import Rules
+from preference_center.data.imports import Import
 from preference_center.data.suppression_files import SYSTEMS, Written
 from preference_center.data.suppression_files.folder import Folder
 from preference_center.data.suppression_files.mailgun import MAILGUN
 from preference_center.data.suppression_files.ses import SES
 from preference_center.data.suppression_files.system import OutputFile, Person, Stop
+from preference_center.data.tabular import read_csv
 from preference_center.store import Database
+from preference_center.store.tables import SubscriberRow
 from tests.support import make
 
 STOPPED = ("all", "address", "bounced", "complained", "both", "spoilt")
@@ -121,6 +126,28 @@ def test_who_left_the_topic_is_in_a_file_of_addresses_for_it(
     assert _names(_tables(folder)["opt-outs.csv"][1:]) == {*STOPPED, "offers", "each"}
     note = (folder / "README.txt").read_text()
     assert "People in these files who left only offers: 2.\n" in note
+
+
+def test_other_spellings_of_an_address_are_not_counted_as_people(
+    database: Database, folder: Path
+) -> None:
+    other = make.id_of("someone@example.org")
+    rows = f"email,id\nAda <'ada@example.org>,\nbob@example.org,{other}\n".encode()
+    rules = Rules(make.IDENTITY_KEY, status=ImportStatus.UNSUBSCRIBED)
+    job = Import(database, rules, lambda: make.NOW)
+    job.run(read_csv(io.BytesIO(rows)), lambda row: None)
+    with database.reading() as session:
+        assert session.query(SubscriberRow).count() == 5
+    counts = _write(database, "mailchimp", folder).counts
+    # The id of the second row is another person's, whose address is not known.
+    assert (counts.written, counts.left_out) == (2, 1)
+    with database.transaction() as session:
+        # A spelling has become an address.
+        subscribers.upsert_addresses(session, {make.id_of(): "ada@example.org"}, make.NOW)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    counts = _write(database, "mailchimp", folder).counts
+    assert (counts.written, counts.left_out) == (3, 1)
 
 
 @pytest.mark.usefixtures("people")

@@ -244,7 +244,7 @@ def _read(database: Database) -> None:
         assert monitoring.read(session, make.NOW).outbox_pending
         assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []
         for kind in exports.KINDS.values():
-            exports.write(session, kind, exports.Filter("weekly-news"), io.BytesIO(), "csv")
+            exports.Export(kind, exports.Filter("weekly-news"), "csv").write(session, io.BytesIO())
 
 
 def _support(database: Database) -> None:

@@ -475,6 +475,7 @@ def _create_subscribers() -> None:
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("head", sa.LargeBinary(length=32), nullable=False),
         sa.Column("explicit_from", sa.Integer(), nullable=True),
+        sa.Column("is_spelling", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_subscribers")),
     )
     op.create_index(op.f("ix_subscribers_email"), "subscribers", ["email"])

@@ -210,14 +210,12 @@ def test_a_body_that_is_not_gzip_is_refused(api: Api) -> None:
         assert_problem(ask(api, body, Content_Encoding="gzip"), 422, "invalid-request")
 
 
-def test_a_damaged_end_of_a_body_ends_the_answer_without_done(
-    api: Api,
-) -> None:
-    many = people(*(f"reader-{n}@example.org" for n in range(5000))).encode()
-    *found, last = lines(ask(api, gzip.compress(many)[:-8], Content_Encoding="gzip"))
-    assert found[0]["verdict"] == "deny"
-    assert last["problem"]["status"] == 422
-    assert "done" not in last
+def test_nothing_is_claimed_for_a_body_whose_end_is_damaged(site: Site, api: Api) -> None:
+    emails = ["ada@example.org", *(f"reader-{n}@example.org" for n in range(5000))]
+    packed = gzip.compress(people(*emails).encode())[:-8]
+    answer = ask(api, packed, f"{MAILING}&claim=true", Content_Encoding="gzip")
+    assert_problem(answer, 422, "invalid-request")
+    assert not claimed(site)
 
 
 def test_a_body_may_not_grow_without_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,6 +228,23 @@ def test_a_body_may_not_grow_without_limit(api: Api, monkeypatch: pytest.MonkeyP
     assert_problem(ask(api, body), 413, "too-large")
     assert_problem(ask(api, body[:1001]), 413, "too-large")
     assert ask(api, people("ada@example.org")).status_code == 200
+
+
+def test_a_small_body_may_not_become_a_large_one(api: Api) -> None:
+    packed = gzip.compress(b"\n" * 1_100_000 + people("ada@example.org").encode())
+    answer = ask(api, packed, Content_Encoding="gzip")
+    assert_problem(answer, 413, "too-large")
+    assert answer.json["detail"] == "It unpacks to more than 1,048,576 bytes."
+
+
+def test_the_lines_of_a_body_are_limited(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "MAX_LINES", 3)
+    for line_end in ("\n", "\r\n", "\r"):
+        body = f"email{line_end}ada@example.org{line_end}{line_end}"
+        assert lines(ask(api, body, kind=CSV))[0]["verdict"] == "allow"
+        answer = ask(api, body + line_end, kind=CSV)
+        assert_problem(answer, 413, "too-large")
+        assert answer.json["detail"] == "It has more than 3 lines."
 
 
 def test_a_long_line_is_refused_and_the_others_are_answered(api: Api) -> None:

@@ -15,10 +15,11 @@ from preference_center.web.api.imports import COUNTS
 from tests.support import make
 from tests.support.api import Api, assert_problem
 from tests.support.command import run
+from tests.support.foreign_files import MAILCHIMP_END, MAILCHIMP_START, csv_of, zipped
 from tests.support.outage import down
 from tests.support.site import Site
 
-NDJSON, CSV = "application/x-ndjson", "text/csv"
+NDJSON, CSV, ZIP = "application/x-ndjson", "text/csv", "application/zip"
 LEFT = "?topic=weekly-news&status=unsubscribed"
 
 
@@ -96,11 +97,13 @@ def test_it_counts_and_finds_what_the_command_does(api: Api, database_url: str) 
         assert f"line {each['line']}: {text}\n" in said.stderr.replace("--", "")
     assert last["findings"] == {
         "ignored_columns": ["shoe size"],
+        "notes": [],
         "cleaned": 1,
         "not_on_record": 2,
         "foreign_ids": 0,
         "new_topics": ["new"],
         "missing_topics": ["other"],
+        "unmapped_topics": [],
         "unknown_words": {"status": ["'perhaps'", "(an address)"]},
     }
 
@@ -252,15 +255,58 @@ def test_a_failure_after_the_beginning_is_a_last_line_without_done(
     assert site.unsubscribed("bob@example.org") == []
 
 
-def test_a_body_that_is_cut_off_leaves_what_was_before_it(site: Site, api: Api) -> None:
-    many = "email\n" + "".join(f"reader-{n}@example.org\n" for n in range(5000))
-    whole = gzip.compress(many.encode())
-    body = whole[: len(whole) // 2]
-    first, *_, last = lines(send(api, body, LEFT, Content_Encoding="gzip"))
-    assert first == {"progress": counts(unsubscribed=1000)}
-    assert last["problem"]["status"] == 422
-    assert site.unsubscribed("reader-0@example.org") == ["weekly-news"]
-    assert site.unsubscribed("reader-4999@example.org") == []
+def test_nothing_is_imported_from_a_body_whose_end_is_missing(site: Site, api: Api) -> None:
+    whole = gzip.compress(b"email\nada@example.org\n")
+    answer = send(api, whole[:-4], LEFT, Content_Encoding="gzip")
+    assert_problem(answer, 422, "invalid-request")
+    assert site.unsubscribed() == []
+
+
+MAILGUN = "address,tags,created_at\r\nada@example.org,weekly,\r\nbob@example.org,*,\r\nx,*,\r\n"
+
+
+@pytest.mark.parametrize("name", ["mailgun", "auto"])
+def test_a_file_of_another_system_is_imported(site: Site, api: Api, name: str) -> None:
+    topic, refused, *_, last = lines(send(api, MAILGUN, f"?from={name}"))
+    assert refused["line"] == 4
+    assert refused["error"] == "the email cannot be used: it has no @"
+    assert topic["warning"] == "its topic is not mapped: unsubscribed from every topic"
+    assert last["counts"] == counts(unsubscribed=2, refused=1)
+    assert last["findings"]["unmapped_topics"] == ["'weekly'"]
+    assert last["findings"]["notes"][0] == "Format: Mailgun."
+    assert site.unsubscribed("bob@example.org") == ["all"]
+
+
+def test_an_archive_of_another_system_is_imported(site: Site, api: Api) -> None:
+    header = (*MAILCHIMP_START, *MAILCHIMP_END)
+    rows = [{"Email Address": each} for each in ("zoe@example.org", "nobody")]
+    body = zipped(
+        **{
+            "subscribed_1.csv": csv_of(header, rows),
+            "unsubscribed_1.csv": csv_of(
+                (*header, "UNSUB_TIME"), [{"Email Address": "ada@example.org"}]
+            ),
+        }
+    )
+    for encoding, packed in (("identity", body), ("gzip", gzip.compress(body))):
+        refused, *_, last = lines(
+            send(api, packed, "?from=mailchimp&topic=weekly-news", ZIP, Content_Encoding=encoding)
+        )
+        assert (refused["part"], refused["line"]) == ("subscribed_1.csv", 3)
+        assert last["counts"]["refused"] == 1
+    assert site.unsubscribed("ada@example.org") == ["weekly-news"]
+    assert site.events("zoe@example.org") == [("subscribed", "weekly-news")]
+
+
+def test_a_file_that_another_system_has_not_written_is_refused(site: Site, api: Api) -> None:
+    answer = send(api, "email,topic,status\n", "?from=mailgun")
+    assert_problem(answer, 422, "invalid-request")
+    assert "Use from=auto to find its format, or from=csv, with status" in answer.json["detail"]
+    answer = send(api, "email,tags,created_at\n", "?from=nobody")
+    assert answer.json["errors"][0]["pointer"] == "/from"
+    assert_problem(send(api, b"PK", LEFT, ZIP), 415, "unsupported-type")
+    tester = Api(site, kind=ApiKeyKind.TEST)
+    assert_problem(send(tester, MAILGUN, "?from=mailgun"), 403, "test-key")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from werkzeug.test import TestResponse
 from preference_center.core import idempotency, on_behalf
 from preference_center.store import Session, UnavailableError
 from preference_center.store.tables import IdempotentRequest
-from preference_center.web.api import limits
+from preference_center.web.api import limits, problems
 from preference_center.web.api.arguments import MAX_BODY_BYTES
 from tests.support import make
 from tests.support.api import Api, assert_problem
@@ -59,6 +60,38 @@ def test_no_value_of_a_request_is_quoted(api: Api) -> None:
     for changes in ({"locale": secret}, {"topics": {"weekly-news": {"status": secret}}}):
         assert secret not in save(api, email=secret, **changes).text
     assert secret not in api.get(f"/suppressions?after={secret}").text
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"emails": ["ada@example.org"], "emails": ["ada@example.org"]}', "emails"),
+        (b'{"more": [{"x": 1, "\\u0078": 2}], "emails": ["ada@example.org"]}', "x"),
+    ],
+)
+def test_a_member_that_is_given_twice_is_refused(api: Api, body: bytes, name: str) -> None:
+    answer = api.post("/suppressions/check", data=body, content_type="application/json")
+    assert_problem(answer, 422, "invalid-request")
+    assert answer.json["detail"] == f"Two members of an object are named {name}."
+
+
+@pytest.mark.parametrize("path", ["/audience?topic=weekly-news&campaign=c", "/imports", "/links"])
+def test_a_body_that_was_cut_short_is_refused(
+    api: Api, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    kind = "application/json" if path == "/links" else "text/csv"
+    sent = {"data": b"email\nada@example.org\n", "content_type": kind}
+    answer = api.post(path, **sent, environ_overrides={"CONTENT_LENGTH": "99"})
+    assert_problem(answer, 400, "incomplete-body")
+    (line,) = caplog.messages
+    assert line.endswith(": the body ended before it was complete")
+
+
+def test_the_server_refuses_a_body_that_was_cut_short_in_the_same_words() -> None:
+    path, url = "/api/v1/audience", "https://mail.example.org"
+    media_type, text = problems.of_refused_body(url, path, HTTPStatus.BAD_REQUEST)
+    assert media_type == "application/problem+json"
+    assert json.loads(text)["type"] == f"{url}/api/docs#incomplete-body"
 
 
 def test_types_are_not_converted(api: Api) -> None:
