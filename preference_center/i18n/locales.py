@@ -46,6 +46,15 @@ def day(at: datetime, locale: Locale) -> str:
     return date_in_words(at.date(), locale)
 
 
+def sentences(text: str, locale: Locale) -> str:
+    """Return sentences as one line, with a space between them where the language has one.
+
+    The type stays: HTML that is safe is returned as such.
+    """
+    line = " ".join(text.split())
+    return type(text)(re.sub("(?<=[。」]) ", "", line) if locale.language == "ja" else line)
+
+
 def moment(at: datetime, locale: Locale) -> str:
     """Return a time with its day and its zone, in that zone."""
     time = f"{at:%H:%M} {_zone_name(at, locale)}"
