@@ -152,7 +152,7 @@ def long_names(folder: Path) -> Iterator[Stage]:
         "BRAND_NAME": LONG_BRAND,
         "CONTACT": f"help@{LONG_DOMAIN}",
         "ALTERNATIVE_LINKS": "our blog=https://example.org/blog, RSS=https://example.org/rss",
-        "ACCESSIBILITY_AUTHORITIES": f"{LONG_BRAND}=https://example.org/access",
+        "ACCESSIBILITY_AUTHORITIES": f"{LONG_DOMAIN}=https://example.org/access",
         "ACCESSIBILITY_LIMITS": "The names of old topics are pictures.",
         "ACCESSIBILITY_REVIEWED": "2026-11-27",
     }
