@@ -33,6 +33,7 @@ from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
 from preference_center.web.services import EXTENSION, Services
 from preference_center.web.subscriber import (
+    accessibility,
     account,
     confirm,
     leave,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BLUEPRINTS = (
+    accessibility.blueprint,
     account.blueprint,
     api_blueprint,
     confirm.blueprint,

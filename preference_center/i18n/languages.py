@@ -19,7 +19,15 @@ from jinja2 import (
 
 from preference_center.i18n import texts
 from preference_center.i18n.catalogue import own_texts, unused_files
-from preference_center.i18n.locales import day, direction, locale_of, moment, name_of
+from preference_center.i18n.locales import (
+    date_in_words,
+    day,
+    direction,
+    locale_of,
+    moment,
+    name_of,
+    sentences,
+)
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
 
@@ -100,7 +108,9 @@ class Languages:
         )
         made.filters["local"] = lambda at: _local(at, zone)
         made.filters["day"] = lambda at: day(_local(at, zone), locale)
+        made.filters["date"] = lambda on: date_in_words(on, locale)
         made.filters["moment"] = lambda at: moment(_local(at, zone), locale)
+        made.filters["sentences"] = lambda text: sentences(text, locale)
         made.filters["isolate"] = texts.isolate_line if direction(code) == "rtl" else str
         made.filters["number"] = lambda number: format_decimal(number, locale=locale)
         made.filters["percent"] = lambda share: format_percent(share, locale=locale)

@@ -5,7 +5,7 @@ untranslated strings.
 """
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from unicodedata import bidirectional
 
 from babel import Locale
@@ -33,12 +33,26 @@ def direction(code: str) -> str:
     return "rtl" if bidirectional(name_of(code)[0]) in ("R", "AL") else "ltr"
 
 
+def date_in_words(on: date, locale: Locale) -> str:
+    """Return a date, with the name of its month."""
+    # Ukrainian abbreviates the word "year", whose full stop would double that of a sentence.
+    text = re.sub(r"\sр\.$", " року", format_date(on, "long", locale=locale))
+    # Keep the day with its month: at the end of a line, a German "24." looks like a full stop.
+    return text.replace(" ", "\N{NO-BREAK SPACE}", 1)
+
+
 def day(at: datetime, locale: Locale) -> str:
     """Return the day of a time, in the time's own zone."""
-    # Ukrainian abbreviates the word "year", whose full stop would double that of a sentence.
-    date = re.sub(r"\sр\.$", " року", format_date(at.date(), "long", locale=locale))
-    # Keep the day with its month: at the end of a line, a German "24." looks like a full stop.
-    return date.replace(" ", "\N{NO-BREAK SPACE}", 1)
+    return date_in_words(at.date(), locale)
+
+
+def sentences(text: str, locale: Locale) -> str:
+    """Return sentences as one line, with a space between them where the language has one.
+
+    The type stays: HTML that is safe is returned as such.
+    """
+    line = " ".join(text.split())
+    return type(text)(re.sub("(?<=[。」]) ", "", line) if locale.language == "ja" else line)
 
 
 def moment(at: datetime, locale: Locale) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, tzinfo
+from datetime import UTC, date, tzinfo
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -254,6 +254,15 @@ class SettingsReader(Reader):
         names |= {each: f"{name}_{each.upper().replace('-', '_')}" for each in LANGUAGES}
         found = {each: self.text(names[each], max_length=max_length) for each in names}
         return {each: note for each, note in found.items() if note}
+
+    def day(self, name: str) -> date | None:
+        """Return a date (ISO 8601), or None if it is not set."""
+        value = self.text(name)
+        try:
+            return date.fromisoformat(value) if value else None
+        except ValueError:
+            self.wrong(name, "must be a date, like 2026-11-27")
+            return None
 
     def languages(self, name: str) -> tuple[str, ...]:
         """Return language codes; the first is the default language."""

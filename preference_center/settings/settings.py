@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, date, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +72,9 @@ class Settings(LinkSettings):
     postal_address: str = ""
     contact: str = ""
     privacy_url: str = ""
+    accessibility_authorities: tuple[tuple[str, str], ...] = ()
+    accessibility_limits: Mapping[str, str] = field(default_factory=dict)  # as goodbye_notes
+    accessibility_reviewed: date | None = None
     sign_up_url: str = ""
     sign_up_origins: tuple[str, ...] = ()
     secret_key: str = ""
@@ -145,6 +148,9 @@ class Settings(LinkSettings):
             "postal_address": self.postal_address,
             "contact": self.contact,
             "privacy_url": self.privacy_url,
+            "accessibility_authorities": self.accessibility_authorities,
+            "accessibility_limits": self.accessibility_limits,
+            "accessibility_reviewed": self.accessibility_reviewed,
             "sign_up_url": self.sign_up_page,
             "alternative_links": self.alternative_links,
             "accent": self.brand_accent,
@@ -198,6 +204,9 @@ def read_settings(
         postal_address=reader.text("POSTAL_ADDRESS", max_length=500),
         contact=reader.contact("CONTACT"),
         privacy_url=reader.url("PRIVACY_URL"),
+        accessibility_authorities=reader.named_urls("ACCESSIBILITY_AUTHORITIES"),
+        accessibility_limits=reader.notes("ACCESSIBILITY_LIMITS", max_length=500),
+        accessibility_reviewed=reader.day("ACCESSIBILITY_REVIEWED"),
         sign_up_url=reader.url("SIGN_UP_URL"),
         sign_up_origins=reader.origins("SIGN_UP_ORIGINS"),
         console_origin=reader.origin("CONSOLE_URL"),

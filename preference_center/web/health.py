@@ -11,7 +11,7 @@ from preference_center.web.services import services
 blueprint = Blueprint("health", __name__)
 errors.register_machine(blueprint)
 
-_WITHOUT_KEYS = (None, "health", "metrics")  # blueprints
+_WITHOUT_KEYS = (None, "accessibility", "health", "metrics")  # blueprints
 
 
 @blueprint.get("/healthz")

@@ -57,6 +57,7 @@ class _Visit:
 
 def _broken(visit: _Visit) -> Iterator[Page]:
     yield from (visit.get("/u/x", 400), visit.get("/nothing", 404), visit.get(receipt_of(99), 409))
+    yield visit.get("/accessibility")
     yield from (visit.get(f"{link()}/leave", 405), visit.get("/sign-up"))
     yield visit.send("/sign-up", 400, email="ada@")
     yield visit.send("/sign-up", 400, email=ADA)

@@ -233,10 +233,11 @@ def confirm_page(languages: Languages, locale: str, state: ConfirmState) -> str:
         locale,
         "subscriber/confirm.html",
         state=state,
-        topic=TOPIC,
+        texts=[TOPIC],
+        masked=CURRENT.masked,
         asked_at=make.NOW,
         problem="",
-        **dict.fromkeys(("action", "again_url", "preferences_url", "wording", "digest"), "/"),
+        **dict.fromkeys(("action", "again_url", "preferences_url", "label", "digest"), "/"),
     )
 
 

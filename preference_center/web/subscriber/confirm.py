@@ -92,16 +92,18 @@ def never(link: str) -> Response:
 
 def _page(link: str, opened: _Opened, problem: str = "") -> str:
     confirm, locale = opened.confirm, opened.locale
-    wording = wordings.to_join(opened.names.get(locale, ""), locale)
+    label = wordings.to_join(opened.names.get(locale, ""), locale)
+    topic = opened.current.topics.get(confirm.topic)
     return render(
         "subscriber/confirm.html",
         locale,
         current=opened.current,
+        masked=opened.current.masked,
         state=opened.state,
-        topic=opened.current.topics.get(confirm.topic),
+        texts=[topic] if topic is not None else [],
         asked_at=confirm.asked_at,
-        wording=wording,
-        digest=wordings.digest(wording),
+        label=label,
+        digest=wordings.digest(label),
         problem=problem,
         action=url("confirm.submit", link=link),
         again_url=url("confirm.ask_again", link=link),

@@ -139,6 +139,7 @@ def letters(folder: Path, **changes: str) -> Iterator[Stage]:
         pages["sign up"] = pages["sign up, nothing typed"] = "/sign-up"
         pages["sign up, sent"] = "/sign-up/sent"
         pages["account link sent"] = "/my-data/sent"
+        pages["accessibility"] = "/accessibility"
         pages["not found"] = "/nothing"
         pages["wrong method"] = f"{pages['leave']}/leave"
         yield Stage(base, database, pages)
@@ -151,6 +152,9 @@ def long_names(folder: Path) -> Iterator[Stage]:
         "BRAND_NAME": LONG_BRAND,
         "CONTACT": f"help@{LONG_DOMAIN}",
         "ALTERNATIVE_LINKS": "our blog=https://example.org/blog, RSS=https://example.org/rss",
+        "ACCESSIBILITY_AUTHORITIES": f"{LONG_DOMAIN}=https://example.org/access",
+        "ACCESSIBILITY_LIMITS": "The names of old topics are pictures.",
+        "ACCESSIBILITY_REVIEWED": "2026-11-27",
     }
     with _serving(folder / "long.db", **changes) as (base, database):
         with database.transaction() as session:
@@ -166,6 +170,7 @@ def long_names(folder: Path) -> Iterator[Stage]:
             }
             pages["undo, long"] = pages["goodbye, long"] + "/undo"
             pages["broken link, long"] = "/u/x"
+            pages["accessibility, long"] = "/accessibility"
         yield Stage(base, database, pages)
 
 

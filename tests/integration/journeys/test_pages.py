@@ -89,6 +89,24 @@ def test_every_link_and_button_is_high_enough_for_a_finger(letters: Stage, page:
     assert {name: texts for name, texts in low.items() if texts} == {}
 
 
+def test_with_forced_colours_every_button_and_field_has_a_border(
+    letters: Stage, page: Page
+) -> None:
+    """The system's colours replace backgrounds, which are all that a button else stands out by."""
+    page.emulate_media(forced_colors="active")
+    faint = {}
+    for name in ("leave", "goodbye", "preferences", "sign up", "account, complain"):
+        letters.open(page, name)
+        faint[name] = page.locator("main :is(button, select, textarea, [type=email])").evaluate_all(
+            """all => all.filter(each => {
+                const style = getComputedStyle(each)
+                return style.borderTopStyle !== 'solid' || style.borderTopWidth === '0px'
+                    || style.borderTopColor === getComputedStyle(document.body).backgroundColor
+            }).map(each => each.name || each.textContent)"""
+        )
+    assert {name: found for name, found in faint.items() if found} == {}
+
+
 def test_a_printed_page_shows_its_forms_without_buttons(letters: Stage, page: Page) -> None:
     page.emulate_media(media="print")
     letters.open(page, "preferences")

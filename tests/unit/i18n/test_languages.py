@@ -121,6 +121,17 @@ def test_a_japanese_date_has_no_spaces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "line"),
+    [("en", "登録。 <b>停止</b>。 It’s on."), ("ja", "登録。<b>停止</b>。It’s on.")],
+)
+def test_japanese_sentences_have_no_space_between_them(
+    tmp_path: Path, code: str, line: str
+) -> None:
+    text = "{% filter sentences %}登録。\n  <b>停止</b>。 {{ rest }}\n{% endfilter %}"
+    assert languages(tmp_path, code, page=text).render(code, "page.html", rest="It’s on.") == line
+
+
+@pytest.mark.parametrize(
     ("wanted", "chosen"),
     [("pt-BR", "pt-BR"), ("pt-br", "pt-BR"), ("pt-PT", "pt-BR"), ("pt", "pt-BR"), ("ptx", "en")],
 )

@@ -507,7 +507,7 @@ def test_the_full_text_of_an_email_to_confirm_a_sign_up(reader: Database) -> Non
         "Was it you? Open this link and press the button to confirm. It works once, for 7 days:",
         "LINK /c/",
         "If it wasn’t you, ignore this email. Nothing will come.",
-        "Never want an email from us? Tell us here, and nobody can sign you up again:",
+        "Never want an email from us? Tell us here, and your address can’t be signed up again:",
         "LINK /c/#never",
         *FOOT,
     ]

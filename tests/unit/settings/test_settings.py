@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import date, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from unittest.mock import Mock
@@ -208,6 +208,10 @@ def test_a_public_url_that_email_programs_would_damage_is_refused(url: str) -> N
         ("POSTAL_ADDRESS", "a\x00b"),
         ("CONTACT", "javascript:alert(1)"),
         ("PRIVACY_URL", "javascript:alert(1)"),
+        ("ACCESSIBILITY_AUTHORITIES", "Office"),
+        ("ACCESSIBILITY_LIMITS_DE", "x" * 501),
+        ("ACCESSIBILITY_REVIEWED", "27 November 2026"),
+        ("ACCESSIBILITY_REVIEWED", "2026-02-30"),
         ("PRIVACY_URL", "https://[bad"),
         ("SIGN_UP_URL", "//example.org"),
         ("ALTERNATIVE_LINKS", "Blog"),
@@ -326,6 +330,8 @@ def test_values_are_parsed(tmp_path: Path) -> None:
             BRAND_LOGO=str(tmp_path / "logo.svg"),
             GOODBYE_NOTE="Bye! Ada",
             GOODBYE_NOTE_DE=" Tschüss! Ada ",
+            ACCESSIBILITY_LIMITS_DE="Das Logo ist klein.",
+            ACCESSIBILITY_REVIEWED="2026-11-27",
             ALTERNATIVE_LINKS="Blog=https://example.org/blog?a=b, RSS = https://example.org/rss",
             CONFIRMATIONS="none",
             CONFIRMATION_DELAY_SECONDS="5",
@@ -349,6 +355,8 @@ def test_values_are_parsed(tmp_path: Path) -> None:
     assert settings.brand_accent.button == "#ffff00"
     assert settings.brand_logo.startswith("data:image/svg+xml,%3Csvg")
     assert settings.goodbye_notes == {"": "Bye! Ada", "de": "Tschüss! Ada"}
+    assert settings.accessibility_limits == {"de": "Das Logo ist klein."}
+    assert settings.accessibility_reviewed == date(2026, 11, 27)
     assert settings.webhook_private_networks == (
         ip_network("10.0.0.0/8"),
         ip_network("fd00::/8"),

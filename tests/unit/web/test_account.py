@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from preference_center.core import data_complaints, unacknowledged, webhooks
+from preference_center.core import data_complaints, reasons, unacknowledged, webhooks
 from preference_center.core.data_complaints import MAX_LENGTH, MAX_OF_A_DAY
 from preference_center.core.personal_data import SECTIONS
-from preference_center.core.vocab import OutboxKind, Scope
+from preference_center.core.vocab import OutboxKind, ReasonCode, Scope
 from preference_center.links.minter import TEST_CAMPAIGN, Link, write_link
 from preference_center.links.server import ACCOUNT_LIFETIME
 from preference_center.store.tables import OutboxRow
-from tests.support import make
+from tests.support import make, signing_up
 from tests.support.page import Page
 from tests.support.site import MY_DATA, Site, account, link, path_in
 from tests.support.web_fixtures import SiteMaker
@@ -144,6 +144,26 @@ def test_what_is_held_is_shown_in_words(site: Site) -> None:
         "In answer to: 2026-47. In these words: “Unsubscribe from Weekly news”",
     ):
         assert text in page.text
+
+
+def test_what_is_held_is_shown_as_the_language_writes_it(site_with: SiteMaker) -> None:
+    site = site_with(languages=("en", "ja"))
+    site.subscribe(ADA)
+    with site.database.transaction() as session:
+        make.set_details(session, locale="ja", delivered_on=make.NOW.date())
+        make.unsubscribe(session)
+        seq = make.found(session, ADA).seq
+        reasons.record(session, make.id_of(ADA), seq, ReasonCode.OTHER, "Six a day.", make.NOW)
+        signing_up.request(session, ADA, "weekly-news", "product-news", at=make.NOW)
+    page = Page(site.post(f"{account()}/see"))
+    for text in (
+        "ada@example.org。2025年10月18日から登録。言語：日本語。"
+        "最後に配達が報告されたメール：2026年11月22日。",
+        "2026年11月22日：その他。備考：Six a day.",
+        "2026年11月22日 14:05 UTC：Weekly news、Product news。まだ確認されていません。",
+    ):
+        assert text in page.text
+    assert "。 " not in page.html
 
 
 def test_a_long_history_is_cut_and_the_page_says_so(site: Site) -> None:

@@ -82,7 +82,7 @@ def test_a_client_may_still_decline_to_say(site: Site) -> None:
     ("contact", "reply"),
     [
         ("help@example.org", "if you need an answer, write to help@example.org."),
-        ("", "Nobody can reply here."),
+        ("", "We can’t reply here."),
     ],
 )
 def test_a_note_keeps_the_reason_and_is_asked_for_once(
@@ -91,7 +91,7 @@ def test_a_note_keeps_the_reason_and_is_asked_for_once(
     site = site_with(contact=contact)
     site.subscribe()
     page = answered(site, "Not relevant to me", ALL)
-    assert "Up to 500 characters. Please leave out personal details. Nobody can" in page.text
+    assert "Up to 500 characters. Please leave out personal details. We can’t" in page.text
     assert reply in page.text
     page.fill_in(NOTE, "Six a day.\r\nThe dog & <b>I</b>")
     done = site.press_and_follow(page, SEND)

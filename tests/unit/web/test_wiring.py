@@ -137,7 +137,7 @@ def test_a_page_is_under_five_kilobytes_and_requests_nothing(
     headers = {"Accept-Encoding": accepted}
     receipt = site.press(site.page(link()), THIS).location
     paths = (link(topic="product-news"), receipt, link("preferences"), confirm(), "/u/x")
-    for path in (*paths, "/sign-up"):
+    for path in (*paths, "/sign-up", "/accessibility"):
         page = site.get(f"{path}?lang={language}", headers=headers)
         html = site.get(f"{path}?lang={language}").text
         assert "Content-Encoding" in page.headers

@@ -49,7 +49,7 @@ def test_every_request_that_needs_the_database_is_answered_503(
     ready = wrong.get("/readyz")
     assert (ready.status_code, ready.text.split()[0]) == (503, name)
     assert OTHER not in ready.text
-    assert wrong.get("/healthz").status_code == 200
+    assert wrong.get("/healthz").status_code == wrong.get("/accessibility").status_code == 200
     for answer in (wrong.post(link()), wrong.get(link()), wrong.get(link("preferences"))):
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
