@@ -4,7 +4,6 @@ from datetime import UTC, datetime, time
 from uuid import UUID
 
 from flask import request
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from preference_center.core import webhooks
@@ -17,6 +16,7 @@ from preference_center.web.console.blueprint import blueprint, member, staff_onl
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
+Details = dict[str, str]
 _MAX_SECONDS = 5.0  # to resolve the host of a URL
 
 
@@ -40,7 +40,7 @@ def add_webhook() -> str:
         raise WebhookRefusal("this URL does not lead to public addresses by HTTPS") from None
     with services().database.transaction() as session:
         added, secret = webhooks.add(session, url, events, now)
-        _record(session, AuditAction.WEBHOOK_ADDED, added.id)
+        audit.record(session, *_audit(AuditAction.WEBHOOK_ADDED, added.id))
     return _page(url=url, secret=secret)
 
 
@@ -51,7 +51,7 @@ def change_webhook_secret(webhook: UUID) -> str:
     with services().database.transaction() as session:
         secret = webhooks.rotate_secret(session, webhook, services().clock())
         url = webhooks.get(session, webhook).url
-        _record(session, AuditAction.WEBHOOK_KEY_CHANGED, webhook)
+        audit.record(session, *_audit(AuditAction.WEBHOOK_KEY_CHANGED, webhook))
     return _page(url=url, secret=secret)
 
 
@@ -61,7 +61,7 @@ def test_webhook(webhook: UUID) -> Response:
     """Post a test event. The page shows its result after a reload."""
     with services().database.transaction() as session:
         webhooks.send_test(session, webhook, services().clock())
-        _record(session, AuditAction.WEBHOOK_TESTED, webhook)
+        audit.record(session, *_audit(AuditAction.WEBHOOK_TESTED, webhook))
     return to("console.list_webhooks")
 
 
@@ -71,7 +71,7 @@ def replay_webhook(webhook: UUID) -> Response:
     """Activate a webhook, and post again what it has not accepted, or all since a day."""
     with services().database.transaction() as session:
         webhooks.replay(session, webhook, services().clock(), since=_since())
-        _record(session, AuditAction.WEBHOOK_REPLAYED, webhook)
+        audit.record(session, *_audit(AuditAction.WEBHOOK_REPLAYED, webhook))
     return to("console.list_webhooks")
 
 
@@ -81,7 +81,7 @@ def remove_webhook(webhook: UUID) -> Response:
     """Delete a webhook. What it has not accepted is not posted."""
     with services().database.transaction() as session:
         webhooks.remove(session, webhook)
-        _record(session, AuditAction.WEBHOOK_REMOVED, webhook)
+        audit.record(session, *_audit(AuditAction.WEBHOOK_REMOVED, webhook))
     return to("console.list_webhooks")
 
 
@@ -91,9 +91,9 @@ def _page(**values: object) -> str:
     return page("webhooks.html", webhooks=known, events=list(EventName), **values)
 
 
-def _record(session: Session, action: AuditAction, webhook: UUID) -> None:
-    now = services().clock()
-    audit.record(session, member().id, action, now, details={"webhook": str(webhook)})
+def _audit(action: AuditAction, webhook: UUID) -> tuple[UUID, AuditAction, datetime, None, Details]:
+    """Return what the audit trail is told of a change to a webhook."""
+    return member().id, action, services().clock(), None, {"webhook": str(webhook)}
 
 
 def _since() -> datetime | None:
