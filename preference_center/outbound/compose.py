@@ -54,10 +54,10 @@ def compose(languages: Languages, content: EmailContent, headers: Headers) -> Em
     """Return the email, marked so that no mail system answers it (RFC 3834 §5)."""
     subject = _rendered(languages, content, "subject.txt")
     message = EmailMessage(policy=_POLICY)
-    message["From"] = Address(_header(headers.from_name), addr_spec=headers.from_address)
+    message["From"] = _address(headers.from_address, _header(headers.from_name))
     if headers.reply_to is not None:
-        message["Reply-To"] = Address(addr_spec=headers.reply_to)
-    message["To"] = Address(addr_spec=content.to)
+        message["Reply-To"] = _address(headers.reply_to)
+    message["To"] = _address(content.to)
     message["Subject"] = _header(subject)
     message["Date"] = format_datetime(headers.date)
     message["Message-ID"] = f"<{headers.message_id}@{headers.from_address.rpartition('@')[2]}>"
@@ -70,6 +70,12 @@ def compose(languages: Languages, content: EmailContent, headers: Headers) -> Em
     message.add_alternative(_inlined(html), subtype="html", cte="quoted-printable")
     message["Content-Language"] = content.locale  # Last: adding content removes this header.
     return message
+
+
+def _address(address: str, name: str = "") -> Address:
+    """Return an address as it is. `Address(addr_spec=…)` refuses `jörg@` and `a..b@`."""
+    local, _, domain = address.rpartition("@")
+    return Address(name, local, domain)
 
 
 def _rendered(languages: Languages, content: EmailContent, ending: str) -> str:

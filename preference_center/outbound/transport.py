@@ -98,7 +98,7 @@ class SmtpTransport:
 
 def _send(server: smtplib.SMTP, message: EmailMessage, sender: str, recipient: str) -> None:
     """Send a message unchanged. `send_message` would insert ">" before lines starting "From "."""
-    utf8 = not (sender + recipient).isascii()
+    utf8 = not f"{sender}{recipient}{message['Reply-To']}".isascii()
     policy: Any = message.policy  # Its declared type lacks the arguments of `clone`.
     raw = message.as_bytes(policy=policy.clone(utf8=utf8, linesep="\r\n"))
     server.sendmail(sender, [recipient], raw, ["SMTPUTF8", "BODY=8BITMIME"] if utf8 else [])

@@ -14,6 +14,7 @@ from preference_center.core.preferences import SubscriberPreferences, TopicPrefe
 from preference_center.core.receipts import ChangeKind, ShownChange, ShownReceipt
 from preference_center.core.vocab import Frequency, ReceiptState
 from preference_center.i18n import Languages
+from preference_center.links.addresses import is_mailable
 from preference_center.outbound.compose import EmailContent, Headers, compose
 from preference_center.settings.colours import accent
 from tests.support import make
@@ -65,7 +66,12 @@ def notice(**changes: Any) -> EmailMessage:
 
 
 def notice_bytes(
-    *, name: str = "Weekly news", locale: str = "en", others: int = 1, **changes: Any
+    *,
+    name: str = "Weekly news",
+    locale: str = "en",
+    others: int = 1,
+    to: str = "ada@example.org",
+    **changes: Any,
 ) -> bytes:
     """Return the bytes of the notice of an unsubscribe."""
     settings = make.settings(languages=("en", "ar-XB"), **{**OPERATOR, **changes})
@@ -95,7 +101,7 @@ def notice_bytes(
         "undo_url": UNDO,
         "preferences_url": PREFERENCES,
     }
-    content = EmailContent("ada@example.org", locale, "change_notice", values)
+    content = EmailContent(to, locale, "change_notice", values)
     headers = Headers(settings.brand_name, "letters@example.org", settings.reply_to, "a1", make.NOW)
     return compose(languages, content, headers).as_bytes()
 
@@ -125,6 +131,12 @@ def test_a_notice_is_marked_as_automatic() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "All"
     assert message["Message-ID"] == "<a1@example.org>"
+
+
+@pytest.mark.parametrize("local", ["jörg", "a..b", ".a", "a.", "o'brien", "a/b=c{d}", "一"])
+def test_every_address_that_can_be_typed_gets_its_email(local: str) -> None:
+    assert is_mailable(f"{local}@example.org")
+    assert notice(to=f"{local}@example.org")["To"].addresses[0].username == local
 
 
 def test_the_headers_name_the_sender_recipient_subject_and_date() -> None:

@@ -1,5 +1,6 @@
 """SMTP with a real server: TLS, login, refusals, dropped connections, non-ASCII addresses."""
 
+from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -162,6 +163,14 @@ def test_a_non_ascii_address_is_sent_unchanged() -> None:
         send(server.url, "jörg@xn--bcher-kva.example")
     assert server.emails[0].recipients == ["jörg@xn--bcher-kva.example"]
     assert "To: jörg@xn--bcher-kva.example".encode() in server.emails[0].raw
+
+
+def test_a_non_ascii_address_for_answers_is_sent_unchanged() -> None:
+    email = message()
+    email["Reply-To"] = Address("", "jörg", "example.org")
+    with smtp.server() as server:
+        SmtpTransport(server.url).send(email, "", "help@example.org")
+    assert "Reply-To: jörg@example.org".encode() in server.emails[0].raw
 
 
 def test_a_non_ascii_address_fails_permanently_without_smtputf8() -> None:
