@@ -66,7 +66,7 @@ def end_consent(draft: Draft, target: Target, context: ChangeContext) -> ChangeR
         return draft.unchanged()  # All consent has ended, and no new data may be stored.
     existing = find(subscriber, target)
     if existing is not None and _has_ended(existing):
-        if subscriber.erased_at is None and weighs_more(context, target.scope, existing.source):
+        if weighs_more(context, target.scope, existing.source):
             _replace_source(draft, existing, target, context)
         else:
             _record_repeat(draft, existing, target, context)

@@ -104,7 +104,8 @@ class Draft:
         `before` is the snapshot captured before the change.
         """
         seq = self.append(event, target, context, before, self.capture(target))
-        self.subscriber.locale = self.subscriber.locale or context.language
+        if self.subscriber.erased_at is None:
+            self.subscriber.locale = self.subscriber.locale or context.language
         self.language = context.chosen_language or self.language
         if context.notice_delay is not None and self._wants_notices(target):
             notice = outbox.notice_of(seq, context)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from preference_center.core import topics
-from preference_center.core.state import Subscriber, Subscription
+from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import (
     Frequency,
     Scope,
@@ -143,18 +143,25 @@ def bounced_at(subscriber: Subscriber) -> datetime | None:
 
 def complained_at(subscriber: Subscriber) -> datetime | None:
     """Return when the last spam complaint came that is still in force, or None."""
+    return _latest(
+        (each.since if isinstance(each, Suppression) else each.changed_at, each.repeated_at)
+        for each in _complaints(subscriber)
+    )
+
+
+def first_complained_at(subscriber: Subscriber) -> datetime | None:
+    """Return when the first of the spam complaints was recorded that are in force, or None."""
+    return min((each.updated_at for each in _complaints(subscriber)), default=None)
+
+
+def _complaints(subscriber: Subscriber) -> list[Suppression | Subscription]:
     stops = [each for each in subscriber.suppressions.values() if each.source is Source.COMPLAINT]
     ended = [
         each
         for each in subscriber.subscriptions.values()
         if (each.status, each.source) == (Status.UNSUBSCRIBED, Source.COMPLAINT)
     ]
-    return _latest(
-        [
-            *((stop.since, stop.repeated_at) for stop in stops),
-            *((each.changed_at, each.repeated_at) for each in ended),
-        ]
-    )
+    return [*stops, *ended]
 
 
 def stopped_at(subscriber: Subscriber, slug: str) -> datetime | None:

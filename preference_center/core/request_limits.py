@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from preference_center.core.consumers import WARN_EVERY
 from preference_center.core.leases import LeasedEmail
-from preference_center.core.preferences import complained_at
+from preference_center.core.preferences import first_complained_at
 from preference_center.core.state import Subscriber
 from preference_center.core.vocab import OPEN_REQUESTS, OutboxState
 from preference_center.links.addresses import fingerprint, normalise
@@ -53,9 +53,10 @@ def take(session: Session, mailbox: UUID, now: datetime) -> bool:
 def is_too_soon(session: Session, subscriber: Subscriber, leased: LeasedEmail) -> bool:
     """Return True if an address has had a requested email since its complaint, and recently.
 
-    Of two emails that are sent at the same moment, the older one counts as sent.
+    A further complaint, which may be about that email, does not allow another one. Of two emails
+    that are sent at the same moment, the older one counts as sent.
     """
-    complained = complained_at(subscriber)
+    complained = first_complained_at(subscriber)
     if complained is None:
         return False
     row = OutboxRow

@@ -228,6 +228,14 @@ def test_nothing_is_changed_or_recorded_for_an_erased_subscriber(database: Datab
         assert session.query(Claim).count() == session.query(SubscriptionRow).count() == 0
 
 
+def test_a_stop_after_an_erasure_records_no_language(database: Database) -> None:
+    _erase(database)
+    with database.transaction() as session:
+        make.unsubscribe(session, slug=None, scope=Scope.ADDRESS, language="de")
+        assert make.found(session).locale is None
+        assert make.events(session)[-1] == ("unsubscribed", "address")
+
+
 def test_an_anonymized_reason_survives_erasure(database: Database) -> None:
     later = make.NOW + timedelta(days=91)
     with database.transaction() as session:

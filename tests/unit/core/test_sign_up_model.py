@@ -89,11 +89,7 @@ class _Model:
             self.stop(set())
         held = self.stops.get(kind)
         outweighs = {(ADDRESS, Source.BOUNCE): held is None, (ALL, Source.COMPLAINT): True}
-        if (
-            held is None
-            or (outweighs.get((kind, source), False) and not self.erased)
-            or (held is Source.BOUNCE and not self.erased)
-        ):
+        if held in (None, Source.BOUNCE) or outweighs.get((kind, source), False):
             self.stops[kind] = source
 
     def press(self, wanted: _Request, age: timedelta) -> bool:

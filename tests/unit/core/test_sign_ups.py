@@ -161,6 +161,21 @@ def test_a_stop_of_the_address_is_never_lifted(catalogue: Database, stop: str) -
         assert received(session) == set()
 
 
+@pytest.mark.parametrize("stop", ADDRESS_STOPS)
+def test_a_stop_of_the_address_outweighs_a_bounce_of_an_erased_person(
+    catalogue: Database, stop: str
+) -> None:
+    with catalogue.transaction() as session:
+        make.subscriber(session)
+        STOPS["bounced"](session)
+        erase(session)
+        ADDRESS_STOPS[stop](session)
+        sign_up = request(session)
+        assert state(session, sign_up) is ConfirmState.UNREACHABLE
+        assert not press(session, sign_up).changed
+        assert [each for each in verification.verify(session) if each] == []
+
+
 NEWER: dict[str, ConfirmState] = {
     "left": ConfirmState.UNSUBSCRIBED,
     "left all": ConfirmState.UNSUBSCRIBED,

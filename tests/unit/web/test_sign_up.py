@@ -297,6 +297,22 @@ def test_after_a_complaint_an_address_gets_one_email_in_thirty_days(site: Site) 
     assert sent == [1] + [0] * 29 + [1, 0]
 
 
+@pytest.mark.parametrize("is_erased", [False, True])
+def test_a_further_complaint_allows_no_further_email(site: Site, is_erased: bool) -> None:
+    if is_erased:
+        with site.database.transaction() as session:
+            erasure.erase(session, [make.id_of(ADA)], Source.CLI, make.NOW)
+    sent = []
+    for day, campaign in enumerate(["2026-47", None, None, None]):
+        site.now = make.NOW + timedelta(days=day)
+        with site.database.transaction() as session:
+            changes = {"source": "complaint", "campaign": campaign, "at": site.now}
+            make.unsubscribe(session, ADA, None, **changes)
+        post(site, email=ADA)
+        sent.append(len(site.emails()))
+    assert sent == [1, 0, 0, 0]
+
+
 def test_an_email_from_before_the_complaint_does_not_count(site: Site) -> None:
     post(site, email=NEW)
     assert sent_to(site) == [NEW]
