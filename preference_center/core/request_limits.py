@@ -1,4 +1,4 @@
-"""Limit the emails that anyone can request for an address: sign-ups and preferences links.
+"""Limit the emails that are requested for an address: sign-ups and links.
 
 Both limits are kept in the database, so that all processes share them.
 """
@@ -22,6 +22,7 @@ WINDOW = timedelta(days=1)  # A mailbox gets at most as many emails in it as its
 AFTER_COMPLAINT = timedelta(days=30)  # After a spam complaint, it gets one in this time.
 HOURS_KEPT = timedelta(days=14)
 HOUR = timedelta(hours=1)
+_SAME_DOMAINS = {"googlemail.com": "gmail.com"}  # Both deliver to the same mailboxes.
 
 
 def mailbox_of(email: str, identity_key: str) -> UUID:
@@ -32,6 +33,7 @@ def mailbox_of(email: str, identity_key: str) -> UUID:
     """
     local, at, domain = normalise(email).rpartition("@")
     base = local.partition("+")[0].replace(".", "") or local
+    domain = _SAME_DOMAINS.get(domain, domain)
     return fingerprint(f"{base}{at}{domain}", identity_key)
 
 

@@ -1,4 +1,4 @@
-"""Request the email of a sign-up, or a preferences link. The worker decides if it is sent."""
+"""Request the email of a sign-up, or of a link. The worker decides if it is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,6 +75,22 @@ def request_link(session: Session, who: Requester, now: datetime) -> None:
     """
     if request_limits.take(session, who.mailbox, now):
         _queue(session, who, OutboxKind.LINK, now)
+
+
+def request_account_link(
+    session: Session, subscriber_id: UUID, language: str | None, identity_key: str, now: datetime
+) -> None:
+    """Queue an email with an account link, unless the mailbox has had too many emails.
+
+    `language` is the one that was chosen for the email, or None. The statements are the same
+    whatever is on record, and the worker drops the email if there is no address.
+    """
+    this = SubscriberRow.subscriber_id == subscriber_id
+    email = session.scalar(select(SubscriberRow.email).where(this))
+    mailbox = request_limits.mailbox_of(email, identity_key) if email else subscriber_id
+    if request_limits.take(session, mailbox, now):
+        who = Requester(subscriber_id, mailbox, language)
+        _queue(session, who, OutboxKind.ACCOUNT_LINK, now)
 
 
 def _queue(session: Session, who: Requester, kind: OutboxKind, now: datetime) -> None:

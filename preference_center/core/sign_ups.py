@@ -113,10 +113,13 @@ def find(session: Session, subscriber_id: UUID, sign_up_id: UUID, now: datetime)
     return _one(session, now, SignUpRow.subscriber_id == subscriber_id, SignUpRow.id == sign_up_id)
 
 
-def newest(session: Session, subscriber_id: UUID, now: datetime) -> SignUp | None:
-    """Return the newest sign-up of an address that is not confirmed and has not expired."""
-    mine = SignUpRow.subscriber_id == subscriber_id
-    return _one(session, now, mine, SignUpRow.confirmed_at.is_(None))
+def newest(session: Session, subscriber_id: UUID, until: datetime, now: datetime) -> SignUp | None:
+    """Return the newest sign-up of an address that is not confirmed and has not expired.
+
+    It was requested at `until` or earlier.
+    """
+    mine = (SignUpRow.subscriber_id == subscriber_id, SignUpRow.requested_at <= until)
+    return _one(session, now, *mine, SignUpRow.confirmed_at.is_(None))
 
 
 def _one(session: Session, now: datetime, *conditions: Any) -> SignUp | None:

@@ -113,11 +113,13 @@ class _Writer:
         return EmailContent(normalise(subscriber.email or ""), locale, kind.value, values)
 
     def sign_up(self, subscriber: Subscriber | None) -> EmailContent | None:
-        """Return the email about the newest sign-up of an address, or None.
+        """Return the email about the sign-up that queued it, or None.
 
-        A subscriber who gets everything that was asked for gets a preferences link.
+        Of sign-ups at nearly the same moment, which queue one email, it is about the newest. A
+        subscriber who gets everything that was asked for gets a preferences link.
         """
-        found = sign_ups.newest(self.session, self.leased.subscriber_id, self.now)
+        asked_at = self.leased.created_at
+        found = sign_ups.newest(self.session, self.leased.subscriber_id, asked_at, self.now)
         if found is None:
             return None
         known = topics.list_topics(self.session)

@@ -30,7 +30,7 @@ def request(
     who = Requester(make.id_of(email), mailbox or uuid4())
     sign_up_requests.request(session, who, form, at)
     session.flush()
-    found = sign_ups.newest(session, who.subscriber_id, at)
+    found = sign_ups.newest(session, who.subscriber_id, at, at)
     assert found is not None
     return found
 

@@ -119,7 +119,7 @@ def _open(link: str) -> _Opened:
         subscriber = subscribers.find(session, signed.subscriber_id)
         found = sign_ups.find(session, signed.subscriber_id, signed.sign_up_id, now)
         stored = subscriber.locale if subscriber is not None else None
-        locale = language(stored or (found.locale if found is not None else None))
+        locale = language(stored or (_language_of(found) if found is not None else None))
         known = topics.list_topics(session)
         current = preferences.read(subscriber, known, locale, now)
         if found is None:
@@ -137,3 +137,8 @@ def _open(link: str) -> _Opened:
             sign_ups.wording(session, found),
             locale,
         )
+
+
+def _language_of(sign_up: SignUp) -> str:
+    """Return the language of the form: it records none if that was the default."""
+    return sign_up.locale or services().languages.offered[0]

@@ -19,6 +19,7 @@ from tests.support import make
         ("ada@example.org", "A.da+x+y.z@example.org", True),
         ("ada@b\u00fccher.example", "ada+1@xn--bcher-kva.example", True),
         ("zo\u00eb@example.org", "zoe\u0308@example.org", True),
+        ("ada@gmail.com", "a.da+x@googlemail.com", True),
         ("ada@example.org", "ada@example.com", False),
         ("ada@example.org", "\u0430da@example.org", False),  # a Cyrillic letter
         ("+1@example.org", "+2@example.org", False),  # There is nothing before the plus sign.

@@ -226,5 +226,5 @@ def test_a_request_is_found_while_it_can_be_confirmed(database: Database) -> Non
     person = _Person(database)
     person.apply(("request", {"offers"}))
     with database.reading() as session:
-        found = sign_ups.newest(session, make.id_of(person.email), person.at)
+        found = sign_ups.newest(session, make.id_of(person.email), person.at, person.at)
     assert found == person.model.requests[0].row

@@ -80,6 +80,20 @@ def test_a_few_links_a_day_are_emailed(site: Site) -> None:
     assert len(queued(site)) == 3
 
 
+@pytest.mark.parametrize("email", [ADA, "a.da+x@example.org", "unknown@example.org"])
+def test_links_and_sign_ups_share_the_emails_of_a_day(site: Site, email: str) -> None:
+    with site.database.transaction() as session:
+        make.subscriber(session, "a.da+x@example.org")
+    for press in ("", "link"):
+        form = {"email": email, "topic": "weekly-news", "press": press, "page": "own"}
+        site.post("/sign-up", data=form)
+    before = queued(site)
+    for _ in range(2):
+        assert ask(site, email).location == "/my-data/sent"
+        site.emails()
+    assert queued(site) == [*before, OutboxKind.ACCOUNT_LINK]
+
+
 def test_a_client_gets_few_links_an_hour(site: Site) -> None:
     statuses = [ask(site, f"reader{number}@example.org").status_code for number in range(11)]
     assert statuses == [303] * 10 + [429]

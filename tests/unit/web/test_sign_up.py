@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from preference_center.core import erasure, topics
 from preference_center.core.vocab import Cadence, Scope, Source
+from preference_center.outbound.transport import TemporaryError
 from tests.support import mailer, make
 from tests.support.page import Page
 from tests.support.site import Site, path_in
@@ -349,6 +350,31 @@ def test_a_postponed_email_has_all_its_attempts(site_with: SiteMaker) -> None:
     site.emails()
     states = sorted((row[4], row[11]) for row in site.rows()["outbox"])
     assert states == [("sent", 1), ("started", 0)]
+
+
+def test_an_email_that_is_sent_late_is_about_its_own_sign_up(site: Site) -> None:
+    post(site, email=NEW)
+    refusing = mailer.Mailer(site.database, settings=site.settings, refusal=TemporaryError("later"))
+    refusing.send_due(timedelta(0))
+    site.now += timedelta(minutes=1)
+    post(site, email=NEW, topic="product-news")
+    site.now += timedelta(minutes=1)
+    subjects = {str(each["Subject"]) for each in site.emails()}
+    question = "Please confirm: would you like {}?"
+    assert subjects == {question.format("Weekly news"), question.format("Product news")}
+
+
+@pytest.mark.parametrize(("asked_in", "opened_in"), [("en", "de"), ("de", "en"), ("fr", "de")])
+def test_the_link_opens_in_the_language_of_the_form(
+    site_with: SiteMaker, asked_in: str, opened_in: str
+) -> None:
+    site = site_with(languages=("en", "de"))
+    site.subscribe()
+    post(site, {"Accept-Language": asked_in}, email=NEW)
+    (message,) = site.emails()
+    opened = site.get(path_in(message, "/c/"), headers={"Accept-Language": opened_in})
+    expected = "de" if asked_in == "de" else "en"
+    assert Page(opened).lang[0] == message["Content-Language"] == expected
 
 
 def test_a_sign_up_keeps_the_language_of_the_page(site_with: SiteMaker) -> None:

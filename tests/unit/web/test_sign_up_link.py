@@ -216,7 +216,7 @@ def test_a_link_of_another_sign_up_or_purpose_starts_nothing(site: Site) -> None
         assert site.get(prefix + path[3:]).status_code == 400
     with site.database.reading() as session:
         mine = make.id_of(NEW)
-        assert sign_ups.newest(session, mine, site.now) is not None
+        assert sign_ups.newest(session, mine, site.now, site.now) is not None
         other = sign_ups.find(session, make.id_of(ADA), make.id_of(), site.now)
     assert other is None
     assert site.rows() == before
