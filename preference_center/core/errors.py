@@ -8,7 +8,7 @@ Refusal
 │   └── InvalidTopicError
 ├── ExportRefusal               an export has no such filter, or its format cannot be written
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
-├── ComplaintRefusal            a complaint cannot be stored, or not be acknowledged
+├── ComplaintRefusal            a complaint cannot be stored, acknowledged or closed
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
 ├── ReportRefusal

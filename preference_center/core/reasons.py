@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from preference_center.core.errors import InvalidReasonError
 from preference_center.core.vocab import ReasonCode
 from preference_center.store.tables import LedgerRow, Reason
+from preference_center.util.text import without_controls
 
 MAX_NOTE_LENGTH = 500  # characters
 
@@ -56,7 +57,7 @@ def given(session: Session, subscriber_id: UUID) -> dict[int, Reason]:
 def masked(note: str) -> str:
     """Return a note without text that looks like an address or a personal number."""
     # NFKC: a phone's keyboard may write other forms of digits and @.
-    plain = " ".join(unicodedata.normalize("NFKC", note.replace("\x00", " ")).split())
+    plain = " ".join(unicodedata.normalize("NFKC", without_controls(note)).split())
     return _NUMBER.sub("[number]", _ADDRESS.sub("[address]", plain))
 
 

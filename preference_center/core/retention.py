@@ -232,9 +232,9 @@ STEPS = (
         lambda keep, now: ClaimCount.day < (now - keep.domain_counts).date(),
     ),
     _deletion(
-        "acknowledged complaints about the use of data",
+        "closed complaints about the use of data",
         DataComplaint,
-        lambda keep, now: DataComplaint.acknowledged_at < now - keep.data_complaints,
+        lambda keep, now: DataComplaint.closed_at < now - keep.data_complaints,
     ),
     _deletion(
         "sign-ups",

@@ -115,7 +115,7 @@ def delete_erased(session: Session, drafts: Iterable[Draft]) -> None:
         session.execute(delete(table).where(table.subscriber_id.in_(domains)))
     linked.forget(session, domains)
     complaints = update(tables.DataComplaint).where(tables.DataComplaint.subscriber_id.in_(domains))
-    session.execute(complaints.values(text=""))
+    session.execute(complaints.values(text="", outcome=None))
     idempotency.forget(session, domains)
     later = [row[:2] for each in drafts for row in each.rows_after_erasure]
     rows, details = tables.LedgerRow, tables.LedgerDetail

@@ -61,7 +61,9 @@ CURRENT = SubscriberPreferences(
     locale=None,
     topics={TOPIC.slug: TOPIC},
 )
-COMPLAINT = Complaint(make.id_of(), 1, make.NOW, "You sold it.", None, None, "ada@example.org")
+COMPLAINT = Complaint(
+    make.id_of(), 1, make.NOW, "You sold it.", None, None, None, None, None, "ada@example.org"
+)
 BY_FREQUENCY = (ChangeKind.FEWER, ChangeKind.MORE)
 WITHOUT_TOPIC = (ChangeKind.LEFT, ChangeKind.BACK)
 

@@ -12,7 +12,8 @@ from preference_center.store.tables.base import Base
 class DataComplaint(Base):
     """What a subscriber complains about: how data about them are used.
 
-    `number` counts the complaints of one subscriber from 1. An erasure empties `text`.
+    `number` counts the complaints of one subscriber from 1. An erasure empties `text`, and deletes
+    `outcome`, which is what the subscriber was told in the end.
     """
 
     __tablename__ = "data_complaints"
@@ -26,6 +27,9 @@ class DataComplaint(Base):
     text: Mapped[str]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    outcome: Mapped[str | None]
 
 
 class LinkedSubscriber(Base):

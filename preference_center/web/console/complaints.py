@@ -21,7 +21,8 @@ def complaints() -> str:
     """Show the complaints that wait to be acknowledged, oldest first."""
     now = services().clock()
     with services().database.transaction() as session:
-        found = list(islice(data_complaints.read(session, acknowledged=False), _MAX_SHOWN))
+        waiting = data_complaints.read(session, closed=False)
+        found = list(islice((each for each in waiting if not each.acknowledged_at), _MAX_SHOWN))
         if found:
             audit.record(session, member().id, AuditAction.COMPLAINTS_READ, now)
     return page("complaints.html", complaints=found, now=now)

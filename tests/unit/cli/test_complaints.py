@@ -17,10 +17,8 @@ def complain(database: Database, days_ago: int) -> None:
         data_complaints.add(session, make.id_of(), "You sold it.\nTwice.", at)
 
 
-def test_complaints_are_listed_until_they_are_acknowledged(
-    database: Database, database_url: str
-) -> None:
-    assert run_ok(database_url, "complaints", "list") == "All are acknowledged.\n"
+def test_complaints_are_listed_until_they_are_closed(database: Database, database_url: str) -> None:
+    assert run_ok(database_url, "complaints", "list") == "All are closed.\n"
     with database.transaction() as session:
         make.subscriber(session)
     complain(database, 31)
@@ -38,10 +36,25 @@ def test_complaints_are_listed_until_they_are_acknowledged(
     acknowledge = ("complaints", "acknowledge", f"{make.id_of()}/1", "--by", "Fay")
     assert run_ok(database_url, *acknowledge) == "Recorded as acknowledged.\n"
     assert run_ok(database_url, *acknowledge) == f"It was acknowledged on {today:%Y-%m-%d}.\n"
+    assert f"acknowledged {today:%Y-%m-%d} by Fay" in run_ok(database_url, "complaints", "list")
+    close = ("complaints", "close", f"{make.id_of()}/1", "--outcome", "It stops.", "--by", "Gus")
+    assert run_ok(database_url, *close) == "Recorded as closed.\n"
+    assert run_ok(database_url, *close) == f"It was closed on {today:%Y-%m-%d}.\n"
     assert "/1 " not in run_ok(database_url, "complaints", "list")
-    assert f"acknowledged {today:%Y-%m-%d} by Fay" in run_ok(
-        database_url, "complaints", "list", "--all"
-    )
+    assert (
+        f"ada@example.org  closed {today:%Y-%m-%d} by Gus\n"
+        "    You sold it.\n    Twice.\n    Outcome: It stops.\n"
+    ) in run_ok(database_url, "complaints", "list", "--all")
+
+
+def test_an_empty_outcome_is_refused(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.subscriber(session)
+    complain(database, 1)
+    arguments = ("complaints", "close", f"{make.id_of()}/1", "--outcome", " ", "--by", "Fay")
+    result = run(database_url, *arguments)
+    assert result.exit_code == 2
+    assert "an outcome has 1 to 4000 characters" in result.stderr
 
 
 @pytest.mark.parametrize("reference", ["1", f"{make.id_of()}", f"{'a' * 36}/1"])

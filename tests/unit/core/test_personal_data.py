@@ -59,6 +59,7 @@ def fill(database: Database) -> None:
             make.unsubscribe(session, email, slug=None, notice_delay=timedelta(0), wording="Bye")
             reasons.record(session, make.id_of(email), 4, ReasonCode.OTHER, "=1+1", make.NOW)
             data_complaints.add(session, make.id_of(email), "You sold\nmy address.", make.NOW)
+            data_complaints.close(session, make.id_of(email), 1, "We told the buyer.", "Fay", LATER)
             outbox.request(session, [(make.id_of(email), OutboxKind.LINK, "")], LATER)
             signing_up.request(session, email, wording="Send me these emails")
         pair = Correction(make.id_of(), make.id_of(NEW), "by phone", "Fay")
@@ -158,7 +159,15 @@ def test_of_an_erased_person_only_the_coded_record_is_left(database: Database) -
     with database.transaction() as session:
         erasure.erase(session, [make.id_of()], Source.CLI, LATER)
     content = b"".join(copied(database).values()).decode()
-    for text in (ADA, "weekly-news", "Fewer, please", "sold", "2026-47", str(make.id_of(NEW))):
+    for text in (
+        ADA,
+        "weekly-news",
+        "Fewer, please",
+        "sold",
+        "told",
+        "2026-47",
+        str(make.id_of(NEW)),
+    ):
         assert text not in content
     assert str(make.id_of()) in content
     (complaint,) = json.loads(copied(database)["json/complaints.json"])

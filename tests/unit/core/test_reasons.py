@@ -147,6 +147,10 @@ def test_each_kind_of_address_is_masked(address: str) -> None:
     assert reasons.masked(f"<{address}>") == "<[address]>"
 
 
+def test_a_note_has_no_escape_sequence_of_a_terminal() -> None:
+    assert reasons.masked("a\x1b[2Jb\x9b") == "a [2Jb"
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_each_kind_of_number_is_masked(number: str) -> None:
     assert reasons.masked(f"Call {number} now") == "Call [number] now"

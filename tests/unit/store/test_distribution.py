@@ -256,7 +256,7 @@ def _support(database: Database) -> None:
             pair = Correction(IDS[0], newer, "by phone", "Fay")
             linked.record(session, pair, "new@one.example", make.NOW)
     with database.reading() as session:
-        assert len(list(data_complaints.read(session, acknowledged=True))) == 1
+        assert len(list(data_complaints.read(session, closed=True))) == 1
         assert personal_data.is_held(session, IDS[0])
         assert personal_data.read(session, IDS[0], "en", 1).sections["ledger"].total > 1
         access_copy.write(session, IDS[0], io.BytesIO(), "", make.NOW)

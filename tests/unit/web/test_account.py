@@ -180,6 +180,14 @@ def test_what_is_held_is_shown_as_the_language_writes_it(site_with: SiteMaker) -
     assert "。 " not in page.html
 
 
+def test_the_outcome_of_a_complaint_is_shown(site: Site) -> None:
+    site.post(f"{account()}/complain", data={"note": "You sold it."})
+    with site.database.transaction() as session:
+        data_complaints.close(session, make.id_of(), 1, "We did <not>.", "Fay", make.NOW)
+    seen = Page(site.post(f"{account()}/see")).text
+    assert "Closed on 22 November 2026 by Fay. Outcome: “We did <not>.”" in seen
+
+
 def test_a_long_history_is_cut_and_the_page_says_so(site: Site) -> None:
     with site.database.transaction() as session:
         for _ in range(30):
@@ -260,7 +268,7 @@ def test_a_complaint_is_stored_and_emailed_to_the_contact(site: Site) -> None:
     assert "We’ve received your complaint." in shown.text
     assert "within 30 days" in shown.text
     with site.database.reading() as session:
-        (stored,) = data_complaints.read(session, acknowledged=False)
+        (stored,) = data_complaints.read(session, closed=False)
     assert stored.text == "You sold <b>my</b>\naddress."
     (message,) = site.emails()
     assert message["To"] == "help@example.org"

@@ -10,6 +10,9 @@ import pytest
 from sqlalchemy import event
 
 from preference_center.core import erasure, topics
+from preference_center.core.apply import apply_one
+from preference_center.core.change import ALL
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.vocab import Cadence, Scope, Source
 from preference_center.outbound.transport import TemporaryError
 from tests.support import mailer, make
@@ -307,8 +310,8 @@ def test_a_further_complaint_allows_no_further_email(site: Site, is_erased: bool
     for day, campaign in enumerate(["2026-47", None, None, None]):
         site.now = make.NOW + timedelta(days=day)
         with site.database.transaction() as session:
-            changes = {"source": "complaint", "campaign": campaign, "at": site.now}
-            make.unsubscribe(session, ADA, None, **changes)
+            complaint = make.context(Source.COMPLAINT, site.now, campaign=campaign)
+            apply_one(session, Unsubscribe(make.id_of(ADA), ALL, complaint), site.now)
         post(site, email=ADA)
         sent.append(len(site.emails()))
     assert sent == [1, 0, 0, 0]

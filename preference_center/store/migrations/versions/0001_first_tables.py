@@ -540,6 +540,9 @@ def _create_data_complaints() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("acknowledged_at", TIME, nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("closed_at", TIME, nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["subscriber_id"],
             ["subscribers.subscriber_id"],
