@@ -26,7 +26,10 @@ RETRY_AFTER = (
 
 @dataclass(frozen=True)
 class LeasedEmail:
-    """An email that one worker may send until `LEASE_DURATION` has passed."""
+    """An email that one worker may send until `LEASE_DURATION` has passed.
+
+    `is_postponed` is True if it was due only after it was queued: it has waited before.
+    """
 
     subscriber_id: UUID
     id: UUID
@@ -40,6 +43,7 @@ class LeasedEmail:
     created_at: datetime
     in_reply_to: str | None
     locale: str | None
+    is_postponed: bool
 
 
 def lease(session: Session, now: datetime) -> LeasedEmail | None:
@@ -49,7 +53,7 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
             row.state, row.settled_at, row.lease = OutboxState.DROPPED, now, None
             session.flush()
             continue
-        token = uuid4()
+        token, is_postponed = uuid4(), row.due_at > row.created_at
         row.state, row.lease, row.due_at = OutboxState.STARTED, token, now + LEASE_DURATION
         row.attempts += 1
         return LeasedEmail(
@@ -65,6 +69,7 @@ def lease(session: Session, now: datetime) -> LeasedEmail | None:
             row.created_at,
             row.in_reply_to,
             row.locale,
+            is_postponed,
         )
     return None
 

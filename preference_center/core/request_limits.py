@@ -82,15 +82,19 @@ def hour_of(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0)
 
 
-def take_hourly(session: Session, now: datetime, ceiling: int) -> bool:
-    """Count an email to an unknown address; return False if there were `ceiling` in this hour."""
+def take_hourly(session: Session, now: datetime, ceiling: int, *, is_postponed: bool) -> bool:
+    """Count an email to an unknown address; return False if there were `ceiling` in this hour.
+
+    `is_postponed` is True if it has had to wait before, so that it is counted once.
+    """
     row, hour = SignUpHour, hour_of(now)
     new = queries.insert(session, row).values(hour=hour, sent=0, held=0)
     session.execute(new.on_conflict_do_nothing())
     counted = update(row).where(row.hour == hour, row.sent < ceiling).values(sent=row.sent + 1)
     if session.scalar(counted.returning(row.hour)) is not None:
         return True
-    session.execute(update(row).where(row.hour == hour).values(held=row.held + 1))
+    if not is_postponed:
+        session.execute(update(row).where(row.hour == hour).values(held=row.held + 1))
     return False
 
 

@@ -88,7 +88,7 @@ class Worker:
         if content is None:
             return OutboxState.DROPPED
         if content.to_stranger and leased.attempts == 1:
-            self._count_stranger(now)
+            self._count_stranger(leased, now)
         headers = Headers(
             from_name=self.settings.mail_from_name or self.settings.brand_name,
             from_address=self.settings.mail_from or "",
@@ -101,11 +101,13 @@ class Worker:
         self.transport.send(message, self.settings.envelope_from, content.to)
         return OutboxState.SENT
 
-    def _count_stranger(self, now: datetime) -> None:
+    def _count_stranger(self, leased: LeasedEmail, now: datetime) -> None:
         """Count an email to an unknown address, or raise _HeldError if too many were sent."""
         with self.database.transaction() as session:
             ceiling = self.settings.sign_up_hourly_limit
-            may_send = request_limits.take_hourly(session, now, ceiling)
+            may_send = request_limits.take_hourly(
+                session, now, ceiling, is_postponed=leased.is_postponed
+            )
         if not may_send:
             raise _HeldError(request_limits.hour_of(now) + request_limits.HOUR)
 

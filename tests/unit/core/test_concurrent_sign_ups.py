@@ -41,7 +41,7 @@ def test_a_mailbox_gets_three_emails_however_many_ask_at_once(database: Database
 def test_the_hourly_limit_holds_for_all_workers(database: Database) -> None:
     def ask(_: int) -> bool:
         with database.transaction() as session:
-            return request_limits.take_hourly(session, make.NOW, 7)
+            return request_limits.take_hourly(session, make.NOW, 7, is_postponed=False)
 
     assert at_once(ask, 30) == 7
 

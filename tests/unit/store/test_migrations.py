@@ -213,7 +213,7 @@ def _fill(database: Database) -> None:
         linked.record(session, pair, "ben.b@example.org", make.NOW)
         idempotency.begin(session, KeyedRequest(key.id, "POST /x", "1", b"2"), make.NOW)
         signing_up.request(session, "eve@example.org", wording="Email me.")
-        request_limits.take_hourly(session, make.NOW, 1)
+        request_limits.take_hourly(session, make.NOW, 1, is_postponed=False)
         console.fill(session)
         session.flush()
         past = session.get_one(Reason, (ben, 2))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from preference_center.core import erasure, topics
+from preference_center.core import erasure, request_limits, topics
 from preference_center.core.apply import apply_one
 from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
@@ -343,6 +343,8 @@ def test_unknown_addresses_share_an_hourly_limit(site_with: SiteMaker) -> None:
     assert len(site.emails()) == 5
     site.now += timedelta(hours=2)
     assert len(site.emails()) == 5
+    with site.database.transaction() as session:  # Each has waited, some of them twice.
+        assert request_limits.take_warning(session, site.now) == 15
 
 
 def test_a_postponed_email_has_all_its_attempts(site_with: SiteMaker) -> None:
