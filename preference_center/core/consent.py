@@ -143,7 +143,8 @@ def _record_repeat(
 ) -> None:
     """Note that an unsubscribe was repeated, so that undoing the first one does not lift it.
 
-    A double press, a provider that posts again, or an import of our own export is not a repeat.
+    A double press, a provider that posts again, or an import of our own export is not a repeat. A
+    further complaint is one.
     """
     since = existing.since if isinstance(existing, Suppression) else existing.changed_at
     imported = (context.occurred_at, context.original_source)
@@ -157,6 +158,8 @@ def _record_repeat(
 def _is_the_same(made: LedgerEntry, context: ChangeContext) -> bool:
     soon = context.recorded_at - made.recorded_at <= DOUBLE_PRESS
     same = (made.source, made.campaign) == (context.source, context.campaign)
+    if context.source is Source.COMPLAINT:  # A report that is posted again states the same time.
+        return same and (soon or context.occurred_at <= made.occurred_at)
     return same and (soon or context.source is not Source.PAGE)
 
 

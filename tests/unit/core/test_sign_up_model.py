@@ -85,7 +85,7 @@ class _Model:
 
     def stop_all(self, kind: str, source: Source) -> None:
         """A mail system that repeats itself is not counted; anything else is a stop."""
-        if self.stops.get(kind) is not source or source is Source.PAGE:
+        if self.stops.get(kind) is not source or source in (Source.PAGE, Source.COMPLAINT):
             self.stop(set())
         held = self.stops.get(kind)
         outweighs = {(ADDRESS, Source.BOUNCE): held is None, (ALL, Source.COMPLAINT): True}

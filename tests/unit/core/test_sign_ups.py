@@ -1,7 +1,7 @@
 """Sign-ups: who can come back by the link of a sign-up, and what it starts."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,8 @@ from preference_center.core import (
     verification,
 )
 from preference_center.core.apply import apply_one
+from preference_center.core.change import ALL
+from preference_center.core.consent import Unsubscribe
 from preference_center.core.lifting import LiftOwnStop
 from preference_center.core.vocab import (
     ConfirmState,
@@ -216,6 +218,23 @@ def test_a_repeated_unsubscribe_counts_as_a_stop(catalogue: Database) -> None:
         make.unsubscribe(session, ADA, None, at=make.NOW + HOUR)  # It adds no ledger row.
         assert state(session, sign_up) is ConfirmState.UNSUBSCRIBED
         assert not press(session, sign_up).changed
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "expected"),
+    [(BEFORE, ConfirmState.READY), (make.NOW + HOUR, ConfirmState.COMPLAINED)],
+)
+def test_a_further_complaint_counts_as_a_stop_and_a_repeated_report_does_not(
+    catalogue: Database, occurred_at: datetime, expected: ConfirmState
+) -> None:
+    with catalogue.transaction() as session:
+        make.subscriber(session)
+        STOPS["complained"](session)
+        sign_up = request(session)
+        context = make.context(Source.COMPLAINT, occurred_at, recorded_at=make.NOW + HOUR)
+        apply_one(session, Unsubscribe(make.id_of(ADA), ALL, context), make.NOW + HOUR)
+        assert state(session, sign_up) is expected
+        assert press(session, sign_up).changed is (expected is ConfirmState.READY)
 
 
 def test_a_stop_of_another_topic_does_not_count(catalogue: Database) -> None:
