@@ -16,7 +16,7 @@ from preference_center.core.state import Subscriber, Subscription, Suppression
 from preference_center.core.vocab import Event, Frequency, Scope, Source, Status
 
 DOUBLE_PRESS = timedelta(minutes=1)
-_NEVER_SUPERSEDED = {Source.COMPLAINT, Source.BOUNCE}
+_REPORTS = {Source.COMPLAINT, Source.BOUNCE}  # Facts, which no newer choice supersedes.
 CLOCK_DIFFERENCE = timedelta(minutes=1)  # The clocks of two machines may differ by so much.
 
 
@@ -144,7 +144,7 @@ def _record_repeat(
     """Note that an unsubscribe was repeated, so that undoing the first one does not lift it.
 
     A double press, a provider that posts again, or an import of our own export is not a repeat. A
-    further complaint is one.
+    further complaint or bounce is one.
     """
     since = existing.since if isinstance(existing, Suppression) else existing.changed_at
     imported = (context.occurred_at, context.original_source)
@@ -158,7 +158,7 @@ def _record_repeat(
 def _is_the_same(made: LedgerEntry, context: ChangeContext) -> bool:
     soon = context.recorded_at - made.recorded_at <= DOUBLE_PRESS
     same = (made.source, made.campaign) == (context.source, context.campaign)
-    if context.source is Source.COMPLAINT:  # A report that is posted again states the same time.
+    if context.source in _REPORTS:  # One that is posted again states the same time.
         return same and (soon or context.occurred_at <= made.occurred_at)
     return same and (soon or context.source is not Source.PAGE)
 
@@ -172,7 +172,7 @@ def _is_superseded(draft: Draft, context: ChangeContext, topic: str | None) -> b
     """
     if context.occurred_at >= context.recorded_at:
         return False
-    if _NEVER_SUPERSEDED & {context.source, context.original_source}:
+    if _REPORTS & {context.source, context.original_source}:
         return False
     rows = history.superseding(ledger.newest_first(draft.entries, topic))
     newest = next(rows, None)

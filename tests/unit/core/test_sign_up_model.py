@@ -84,8 +84,8 @@ class _Model:
             self.stop({slug})
 
     def stop_all(self, kind: str, source: Source) -> None:
-        """A mail system that repeats itself is not counted; anything else is a stop."""
-        if self.stops.get(kind) is not source or source in (Source.PAGE, Source.COMPLAINT):
+        """A program that repeats itself is not counted; anything else is a stop."""
+        if self.stops.get(kind) is not source or source is not Source.API:
             self.stop(set())
         held = self.stops.get(kind)
         outweighs = {(ADDRESS, Source.BOUNCE): held is None, (ALL, Source.COMPLAINT): True}

@@ -1,7 +1,7 @@
 """Sign-ups: who can come back by the link of a sign-up, and what it starts."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from preference_center.core import (
     verification,
 )
 from preference_center.core.apply import apply_one
-from preference_center.core.change import ALL
+from preference_center.core.change import ADDRESS, ALL, Target
 from preference_center.core.consent import Unsubscribe
 from preference_center.core.lifting import LiftOwnStop
 from preference_center.core.vocab import (
@@ -221,20 +221,30 @@ def test_a_repeated_unsubscribe_counts_as_a_stop(catalogue: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("occurred_at", "expected"),
-    [(BEFORE, ConfirmState.READY), (make.NOW + HOUR, ConfirmState.COMPLAINED)],
+    ("stop", "source", "target", "expected"),
+    [
+        ("complained", Source.COMPLAINT, ALL, ConfirmState.COMPLAINED),
+        ("bounced", Source.BOUNCE, ADDRESS, ConfirmState.UNSUBSCRIBED),
+    ],
 )
-def test_a_further_complaint_counts_as_a_stop_and_a_repeated_report_does_not(
-    catalogue: Database, occurred_at: datetime, expected: ConfirmState
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_further_report_counts_as_a_stop_and_one_that_comes_again_does_not(
+    catalogue: Database,
+    stop: str,
+    source: Source,
+    target: Target,
+    expected: ConfirmState,
+    is_new: bool,
 ) -> None:
     with catalogue.transaction() as session:
         make.subscriber(session)
-        STOPS["complained"](session)
+        STOPS[stop](session)
         sign_up = request(session)
-        context = make.context(Source.COMPLAINT, occurred_at, recorded_at=make.NOW + HOUR)
-        apply_one(session, Unsubscribe(make.id_of(ADA), ALL, context), make.NOW + HOUR)
-        assert state(session, sign_up) is expected
-        assert press(session, sign_up).changed is (expected is ConfirmState.READY)
+        later = make.NOW + HOUR
+        context = make.context(source, later if is_new else BEFORE, recorded_at=later)
+        apply_one(session, Unsubscribe(make.id_of(ADA), target, context), later)
+        assert state(session, sign_up) is (expected if is_new else ConfirmState.READY)
+        assert press(session, sign_up).changed is not is_new
 
 
 def test_a_stop_of_another_topic_does_not_count(catalogue: Database) -> None:
