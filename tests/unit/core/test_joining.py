@@ -324,9 +324,13 @@ def test_an_unsubscribe_cannot_be_undone_after_a_complaint(database: Database) -
             make.undo(session, unsubscribe.first_seq, unsubscribe.last_seq, at=LATER)
 
 
-def test_a_complaint_of_an_erased_subscriber_records_nothing(database: Database) -> None:
+def test_a_complaint_of_an_erased_subscriber_limits_the_emails_of_sign_ups(
+    database: Database,
+) -> None:
     with database.transaction() as session:
         _erased(session)
-        seq = _ada(session).seq
-        make.unsubscribe(session, slug=None, source="complaint", at=LATER)
-        assert _ada(session).seq == seq
+        assert preferences.complained_at(_ada(session)) is None
+        make.unsubscribe(session, slug=None, source="complaint", at=LATER, language="de")
+        assert preferences.complained_at(_ada(session)) == LATER
+        assert (_ada(session).email, _ada(session).locale) == (None, None)
+        assert make.events(session)[-1] == ("unsubscribed", "all")
