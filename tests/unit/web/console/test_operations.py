@@ -101,7 +101,7 @@ def test_a_complaint_is_shown_and_acknowledged(console: Console) -> None:
         data_complaints.add(session, make.id_of(), "You <i>sold</i> my address.", console.site.now)
     page = console.get("/console/complaints").text
     assert "You &lt;i&gt;sold&lt;/i&gt; my address." in page
-    assert "22 December" in page
+    assert "22\u00a0December" in page
     response = console.post(f"/console/complaints/{make.id_of()}/1/acknowledge")
     assert response.status_code == 303
     assert "No complaint waits" in console.get("/console/complaints").text
