@@ -6,7 +6,7 @@ import click
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.import_records import Rules
-from preference_center.data.import_words import ending_status
+from preference_center.data.import_phrases import ending_status
 
 _Pairs = tuple[tuple[str, str], ...]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from preference_center.core.vocab import ImportStatus
+from preference_center.data.import_phrases import ending_status
 from preference_center.data.import_words import (
     ABOUT_CONSENT,
     ABOUT_EITHER,
@@ -19,9 +20,8 @@ from preference_center.data.import_words import (
     OPTED_OUT,
     OTHER_EMAIL_NAMES,
     TIMES,
-    ending_status,
 )
-from preference_center.data.tabular import FileRefusedError, fold, fold_letters
+from preference_center.data.tabular import FileRefusedError, fold, fold_letters, words_of
 
 # An export has exactly these columns, so that it can be imported without loss.
 PREFERENCES = (
@@ -80,7 +80,7 @@ def match(
     columns: tuple[str, ...] = PREFERENCES,
     mapped: tuple[tuple[str, str], ...] = (),
 ) -> Columns:
-    """Return how columns with these names are read.
+    """Return how columns with these names are read, with the names in lower case.
 
     `ignored` are the names, in lower case, that the operator declares not to be about opting out;
     None for a command without that option. `columns` are the columns to look for. `mapped` are
@@ -89,7 +89,8 @@ def match(
     Raises:
         FileRefusedError: two names could be the same column.
     """
-    relevant = [name for name in names if name.strip().lower() not in (ignored or ())]
+    written = {name.lower(): name for name in names}
+    relevant = [name for name in written if name.strip() not in (ignored or ())]
     known = {**{fold(name): name for name in columns}, **_NAMES}
     chosen = {column: name for name, column in mapped if name in relevant}
     others = [name for name in relevant if name not in chosen.values()]
@@ -100,7 +101,7 @@ def match(
     if "email" not in read:
         read |= _find(others, _OTHER_NAMES, hint)
     unread = tuple(name for name in relevant if name not in read.values())
-    return Columns(read, unread, tuple(filter(is_suspect, unread)))
+    return Columns(read, unread, tuple(name for name in unread if is_suspect(written[name])))
 
 
 def _find(names: Iterable[str], known: Mapping[str, str], hint: str) -> dict[str, str]:
@@ -160,7 +161,7 @@ def is_suspect_part(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_suspect(name: str) -> bool:
     """Return True if the name of a column means that it may say who opted out."""
-    folded, words = fold(name), {fold(word) for word in re.findall(r"[^\W_]+", name)}
+    folded, words = fold(name), set(map(fold, words_of(name)))
     if ABOUT_OPTING_OUT.search(folded) or words & ABOUT_EITHER:
         return True
     return bool(ABOUT_CONSENT.search(folded)) and not words & TIMES

@@ -16,7 +16,7 @@ from preference_center.data.import_columns import listed, match
 from preference_center.data.import_records import Rules
 from preference_center.data.import_source import ImportSource, open_source, require_columns
 from preference_center.data.tabular import FileRefusedError, RefusedRow, Row
-from preference_center.data.unpacking import MAX_UNPACKED, Unpacked, is_simple, unpack
+from preference_center.data.unpacking import MAX_UNPACKED, Unpacked, is_simple, name_of, unpack
 
 MAX_NAMED = 5  # parts of a file that a note names
 
@@ -81,8 +81,10 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
     unpacked = _without(unpacked, choice.ignored_parts)
     tables, empty = tables_of(unpacked)
     form, read = recognised(tables, choice.format_name, rules)
+    hints: Iterable[str] = ()
     if form is None:
         read = _checked(read, rules)
+        hints = (each for table in read for each in registry.hints(table.names, table.part.name))
     elif rules.columns or rules.words:
         raise FileRefusedError("--map and --map-status are for files in the format csv only")
     names = tuple(dict.fromkeys(chain.from_iterable(table.names for table in read)))
@@ -92,8 +94,9 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
         *_what(form, read),
         *_named("Hidden sheets, which are read too", unpacked.hidden),
         *_named("Nothing is started, because these may say who opted out", suspects),
-        *_left_out([each for each in tables if each not in read], (*empty, *unpacked.left_out)),
+        *_left_out(tables, read, (*empty, *unpacked.left_out), suspects),
         *_unread(form, read, rules),
+        *dict.fromkeys(hints),
     )
     why = import_parts.reason(suspects) if suspects else ""
     readers = [(table, _reader(form, table, rules, why)) for table in read]
@@ -127,34 +130,31 @@ def _rows(table: Table, reader: Reader, *, stops: bool) -> Iterator[Row | Refuse
     for row in table.rows():
         if isinstance(row, Row):
             values = (row.line, row.cells, row.problems, row.raw, row.rest, table.shown)
-            yield ReadableRow(*values, reader=reader, stops=stops)
+            yield ReadableRow(*values, row.spelled, reader=reader, stops=stops)
         elif not stops:
             yield replace(row, part=table.shown)
 
 
 def _open_plain(file: BinaryIO, choice: Choice, rules: Rules) -> ImportFile:
     source = open_source(file, choice.file_format, rules.ignored, rules.columns)
-    unread = _check(source, rules)
-    return ImportFile(source.rows, tuple(_ignored(unread)), {"": source.header})
+    hints = registry.hints(source.names, name_of(file))
+    notes = (*_ignored(_check(source, rules, hints)), *hints)
+    return ImportFile(source.rows, notes, {"": source.header})
 
 
-def _check(source: ImportSource, rules: Rules) -> tuple[str, ...]:
-    """Return the columns that are not read, or raise FileRefusedError."""
+def _check(source: ImportSource, rules: Rules, hints: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that are not read, or raise FileRefusedError with the hints."""
     try:
         return source.check(rules.ignored, rules.status, rules.columns).unread
     except FileRefusedError as error:
-        likely = registry.matching(source.names, certain=False)
-        hint = "".join(
-            f". If this is a file of {each.title}, use --from {each.name}" for each in likely
-        )
-        raise FileRefusedError(f"{error}{hint}") from None
+        raise FileRefusedError(". ".join((str(error), *hints)).removesuffix(".")) from None
 
 
 def _checked(tables: list[Table], rules: Rules) -> list[Table]:
     """Return the tables with the columns of `import`, or raise FileRefusedError."""
     for table in tables:
         try:
-            _check(table.source(rules), rules)
+            _check(table.source(rules), rules, registry.hints(table.names, table.part.name))
         except FileRefusedError as error:
             where = f"{table.shown}: " if table.shown else ""
             raise FileRefusedError(f"{where}{error}") from None
@@ -220,11 +220,15 @@ def _ignored(names: tuple[str, ...]) -> Iterator[str]:
         yield f"Ignored columns: {text}."
 
 
-def _left_out(tables: list[Table], others: tuple[str, ...]) -> Iterator[str]:
-    about_people = tuple(each.shown for each in tables if each.is_about_people)
+def _left_out(
+    tables: list[Table], read: list[Table], others: tuple[str, ...], suspects: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the parts that are not read, without the `suspects`, which have a note of their own."""
+    left = [each for each in tables if each not in read and each.shown not in suspects]
+    about_people = tuple(each.shown for each in left if each.is_about_people)
     yield from _named("Not read, although they have a column for addresses", about_people)
-    more = tuple(each.shown for each in tables if not each.is_about_people)
-    yield from _named("Not read", (*more, *others))
+    more = tuple(each.shown for each in left if not each.is_about_people)
+    yield from _named("Not read", (*more, *(each for each in others if each not in suspects)))
 
 
 def _named(what: str, names: tuple[str, ...]) -> Iterator[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from preference_center.data.formats.base import Format
-from preference_center.data.formats.layout import folded_name, layout_of
+from preference_center.data.formats.base import Format, folded_name
+from preference_center.data.formats.layout import layout_of
 from preference_center.data.formats.reader import Reader
 from preference_center.data.formats.recognition import Table
 from preference_center.data.identity import BadRowError

@@ -30,6 +30,7 @@ from preference_center.data.import_cells import (
 )
 from preference_center.data.import_columns import Columns
 from preference_center.data.import_identity import RowIdentities, read_identities
+from preference_center.data.import_phrases import ending_status
 from preference_center.data.import_records import (
     PreferenceRecord,
     ReadRow,
@@ -37,7 +38,6 @@ from preference_center.data.import_records import (
     Rules,
     SuppressionRecord,
 )
-from preference_center.data.import_words import ending_status
 from preference_center.data.tabular import Row, fold_letters
 from preference_center.links.addresses import is_mailable, normalise
 
@@ -113,7 +113,7 @@ def _status(values: Mapping[str, str], rules: Rules) -> ImportStatus:
     if word:
         if word in rules.words:
             return rules.words[word]
-        ending = ending_status(word)
+        ending = ending_status(text)
         if ending is None and word not in tuple(ImportStatus):
             raise unknown_word("status", text, tuple(ImportStatus))
         return ending or ImportStatus(word)

@@ -22,7 +22,7 @@ from preference_center.data.tabular import (
 
 @dataclass(frozen=True)
 class ImportSource:
-    """The rows of a file, the names of its columns, and the bytes of its header."""
+    """The rows of a file, the names of its columns as it has them, and the bytes of its header."""
 
     rows: Iterable[Row | RefusedRow]
     names: tuple[str, ...]
@@ -36,8 +36,8 @@ class ImportSource:
     ) -> Columns:
         """Return how the columns are read; raise FileRefusedError if the file could be misread."""
         columns = match(self.names, ignored, mapped=mapped)
-        require_identity({*self.names, *columns.read})
-        if {"event", "seq", "hash"} <= set(self.names):
+        require_identity({*map(str.lower, self.names), *columns.read})
+        if {"event", "seq", "hash"} <= {*map(str.lower, self.names)}:
             raise FileRefusedError(
                 "this is an export of the ledger: use preference-center replay, or import "
                 "preferences and suppressions"
@@ -68,7 +68,7 @@ def open_source(
     for row in rows:
         first.append(row)
         if isinstance(row, Row):
-            return ImportSource(chain(first, rows), tuple(row.cells), source.header)
+            return ImportSource(chain(first, rows), row.names, source.header)
     # No row is readable: each is refused on its own, so the columns do not matter.
     return ImportSource(first, ("email", "status"), source.header)
 
@@ -76,7 +76,7 @@ def open_source(
 def _csv_source(
     source: CsvFile, ignored: frozenset[str], mapped: tuple[tuple[str, str], ...]
 ) -> ImportSource:
-    names = tuple(source.columns)
+    names = source.spelled
     require_columns("--ignore-column", ignored, names)
     require_columns("--map", (name for name, _ in mapped), names)
     source.refuse_repeated(match(names, ignored, mapped=mapped).read.values())
@@ -85,7 +85,7 @@ def _csv_source(
 
 def require_columns(option: str, named: Iterable[str], names: Iterable[str]) -> None:
     """Raise FileRefusedError if a file has no column that an option names."""
-    if unknown := sorted(set(named).difference(names)):
+    if unknown := sorted(set(named).difference(map(str.lower, names))):
         raise FileRefusedError(
             f"{option}: there is no column {unknown[0]!r}. The columns are {listed(names)}."
         )

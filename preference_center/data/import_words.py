@@ -6,10 +6,8 @@ returns it: lower-case letters and digits, without accents, spaces and punctuati
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.tabular import fold_letters
 
 EMAIL_NAMES = frozenset(
     {
@@ -40,42 +38,25 @@ ENDING_WORDS: Mapping[str, ImportStatus] = {
     **{each.value: each for each in ImportStatus if each.ends_consent},
     **dict.fromkeys(
         (
-            *("unsubscribe", "unsub", "optout", "optedout", "naunsubscribedbyadmin"),
-            *("naunsubscribedbyanadmin", "abgemeldet", "abbestellt", "ausgetragen"),
-            *("desabonne", "desabonnee", "desinscrit", "desinscrite"),
-            *("dadodebaja", "dadadebaja", "desuscrito", "desuscrita"),
-            *("disiscritto", "disiscritta", "afgemeld", "uitgeschreven", "descadastrado"),
+            *("unsubscribe", "unsub", "optout", "optedout", "optsout", "nolongersubscribed"),
+            *("donotcontact", "donotemail", "donotmail", "donotsend", "dontcontact", "dontemail"),
+            *("abgemeldet", "abbestellt", "ausgetragen", "nichtkontaktieren", "nichtanschreiben"),
+            *("desabonne", "desabonnee", "desinscrit", "desinscrite", "nepascontacter"),
+            *("dadodebaja", "dadadebaja", "desuscrito", "desuscrita", "nocontactar"),
+            *("disiscritto", "disiscritta", "noncontattare", "descadastrado", "naocontatar"),
+            *("afgemeld", "uitgeschreven", "nietmailen", "nietcontacteren"),
         ),
         ImportStatus.UNSUBSCRIBED,
     ),
     **dict.fromkeys(("hardbounce", "hardbounced"), ImportStatus.BOUNCED),
-    **dict.fromkeys(("complaint", "spamcomplaint", "spamreport"), ImportStatus.COMPLAINED),
+    **dict.fromkeys(
+        (
+            *("complaint", "spamcomplaint", "spamreport", "markedasspam", "reportedasspam"),
+            *("abusecomplaint", "abusereport"),
+        ),
+        ImportStatus.COMPLAINED,
+    ),
 }
-
-_WORD = re.compile(r"[^\W\d_]+")
-_DENIALS = frozenset(
-    {
-        *("no", "not", "never", "false", "nein", "nicht", "nie", "non", "pas", "jamais"),
-        *("falso", "nee", "niet", "nao"),
-    }
-)
-
-
-@lru_cache(maxsize=4096)
-def ending_status(text: str) -> ImportStatus | None:
-    """Return the status that ends consent of which a text is a word, or begins with one, or None.
-
-    >>> ending_status("Unsubscribed by user (2024)")
-    <ImportStatus.UNSUBSCRIBED: 'unsubscribed'>
-    """
-    if found := ENDING_WORDS.get(fold_letters(text)):
-        return found
-    words = [fold_letters(word) for word in _WORD.findall(text)]
-    if _DENIALS.intersection(words):
-        return None
-    starts = ("".join(words[:count]) for count in range(len(words), 0, -1))
-    return next((ENDING_WORDS[start] for start in starts if start in ENDING_WORDS), None)
-
 
 # A row with one of these words in an unread column must not subscribe the person.
 OPTED_OUT = frozenset(

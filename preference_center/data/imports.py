@@ -177,7 +177,7 @@ class Import:
     def _read_row(self, row: Row, now: datetime) -> ReadRow:
         if isinstance(row, ReadableRow):
             return row.read(now)
-        columns = match(tuple(row.cells), self.rules.ignored, mapped=self.rules.columns)
+        columns = match(row.names, self.rules.ignored, mapped=self.rules.columns)
         return read_row(row, columns, self.rules, now)
 
     def _note(self, row: Row, read: ReadRow) -> None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.meaning import Meaning, Statement, is_empty, when_true
-from preference_center.data.import_words import ENDING_WORDS
-from preference_center.data.tabular import fold, fold_letters
+from preference_center.data.import_phrases import ending_status
+from preference_center.data.tabular import fold
 
-_SEPARATORS = re.compile(r"[,;|\[\]\"']+")
-# A word that plainly ends consent does so, also where a format does not have it.
+_SEPARATORS = re.compile(r"[,;|\[\]\"]+")
+_REPEATED = re.compile(r" \(\d+\)$")  # how `tabular` names a second column of one name
+_AROUND = " \t'"  # an item of a list
+# A phrase that plainly ends consent does so, also where a format does not have it.
 _ENDING: Mapping[ImportStatus | None, Meaning] = {
     ImportStatus.UNSUBSCRIBED: Meaning.UNSUBSCRIBED_ALL,
     ImportStatus.BOUNCED: Meaning.BOUNCED,
@@ -81,22 +83,28 @@ class Column:
         for text in self._items(cell):
             meaning = self.words.get(fold(text))
             if meaning is None:
-                meaning = self.other
-                if meaning is None or self.is_reported:
+                if self.other is None or self.is_reported:
                     unknown.append(text)
-                if meaning is None:
-                    meaning = _ENDING.get(ENDING_WORDS.get(fold_letters(text)))
+                meaning = self._of_text(text)
             if meaning is not None:
                 meanings.append(meaning)
         return meanings, unknown
 
+    def _of_text(self, text: str) -> Meaning | None:
+        """Return what a text that is no known word means: an ending phrase does end consent."""
+        if self.other is not None and self.other.is_stop:
+            return self.other
+        return _ENDING.get(ending_status(text), self.other)
+
     def _items(self, cell: str) -> Iterator[str]:
-        """Yield the texts in a cell that say something; a known word may have spaces."""
-        for text in _SEPARATORS.split(cell) if self.is_list else (cell,):
-            is_one = not self.is_list or fold(text) in self.words or is_empty(text)
+        """Yield the texts in a cell that say something; known words and phrases may have spaces."""
+        texts = _SEPARATORS.split(cell) if self.is_list else (cell,)
+        for text in (each.strip(_AROUND) for each in texts):
+            is_known = fold(text) in self.words or is_empty(text) or ending_status(text) is not None
+            is_one = is_known or not self.is_list
             for item in (text,) if is_one else text.split():
                 if not is_empty(item):
-                    yield item.strip()
+                    yield item.strip(_AROUND)
 
 
 def opt_out_column(*names: str, meaning: Meaning = Meaning.UNSUBSCRIBED_ALL) -> Column:
@@ -163,4 +171,14 @@ class Format:
 
 def names_of(*names: str) -> frozenset[str]:
     """Return names of columns, folded."""
-    return frozenset(map(fold, names))
+    return frozenset(map(folded_name, names))
+
+
+def folded_name(name: str) -> str:
+    """Return the name of a column, folded, without the number of a repeated one."""
+    return fold(unrepeated(name))
+
+
+def unrepeated(name: str) -> str:
+    """Return the name of a column without the number of a repeated one."""
+    return _REPEATED.sub("", name)

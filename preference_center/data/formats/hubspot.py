@@ -12,11 +12,11 @@ from preference_center.data.formats.base import (
     Column,
     Format,
     Variant,
+    folded_name,
     names_of,
     opt_out_column,
 )
 from preference_center.data.formats.meaning import FALSE, Meaning, Statement, is_opt_out, when_true
-from preference_center.data.tabular import fold
 
 # The beginning of the name of a column about a type, by its letters.
 _TYPE = re.compile(
@@ -38,9 +38,9 @@ def _type(name: str) -> str:
 
 def _opted_out_of(cells: Cells) -> Iterator[Statement]:
     """Yield a stop for each subscription type that a person opted out of."""
-    has_portal = len(_PORTAL & {fold(name) for name in cells}) > 1
+    has_portal = len(_PORTAL & set(map(folded_name, cells))) > 1
     for name, cell in cells.items():
-        is_rest = has_portal and fold(name) not in _NO_TYPES
+        is_rest = has_portal and folded_name(name) not in _NO_TYPES
         if (topic := _type(name) or (name if is_rest else "")) and is_opt_out(cell):
             yield Statement(Meaning.UNSUBSCRIBED, (topic,))
 

@@ -5,13 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from preference_center.data.formats.base import Column, Format
+from preference_center.data.formats.base import Column, Format, folded_name
 from preference_center.data.formats.meaning import Meaning
 from preference_center.data.import_columns import Columns, is_suspect
 from preference_center.data.import_words import EMAIL_NAMES, OTHER_EMAIL_NAMES
-from preference_center.data.tabular import fold
-
-_REPEATED = re.compile(r" \(\d+\)$")  # how `tabular` names a second column of one name
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,9 @@ def layout_of(
     names: tuple[str, ...], form: Format, ignored: frozenset[str] = frozenset()
 ) -> Layout:
     """Return how a format reads columns with these names. Those in `ignored` are not read."""
+    written = {name.lower(): name for name in names}
     by_name: dict[str, tuple[str, ...]] = {}
-    for name in names:
+    for name in written:
         if name not in ignored:
             folded = folded_name(name)
             by_name[folded] = (*by_name.get(folded, ()), name)
@@ -59,27 +57,17 @@ def layout_of(
         for column in by_name.get(name, ())
     )
     emails, is_ordered = _emails(form, by_name)
-    known = {*ignored, *(name for name in names if _is_known(name, form)), *emails}
+    known = {*ignored, *(name for name in written if _is_known(name, form)), *emails}
     has_rest = variant is None or not variant.reads_rest
-    unread = tuple(name for name in names if has_rest and name not in known)
+    unread = tuple(name for name in written if has_rest and name not in known)
     return Layout(
         by_name,
         emails,
         is_ordered,
         variant.meaning if variant else Meaning.UNSTATED,
         stating,
-        Columns({}, unread, tuple(filter(is_suspect, unread))),
+        Columns({}, unread, tuple(name for name in unread if is_suspect(written[name]))),
     )
-
-
-def folded_name(name: str) -> str:
-    """Return the name of a column, folded, without the number of a repeated one."""
-    return fold(unrepeated(name))
-
-
-def unrepeated(name: str) -> str:
-    """Return the name of a column without the number of a repeated one."""
-    return _REPEATED.sub("", name)
 
 
 def _emails(form: Format, by_name: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:

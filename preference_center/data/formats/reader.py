@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from preference_center.core.vocab import ImportStatus, Scope
-from preference_center.data.formats.base import Format
-from preference_center.data.formats.layout import Layout, layout_of, unrepeated
+from preference_center.data.formats.base import Format, unrepeated
+from preference_center.data.formats.layout import Layout, layout_of
 from preference_center.data.formats.meaning import Meaning, Statement
 from preference_center.data.formats.statements import read_statements
 from preference_center.data.formats.times import read_moment
@@ -69,7 +69,7 @@ class PlainReader:
 
     def read(self, row: Row, now: datetime, *, stops: bool) -> ReadRow:
         """Return what a row says if that is, or is not, an unsubscribe."""
-        columns = match(tuple(row.cells), self.rules.ignored, mapped=self.rules.columns)
+        columns = match(row.names, self.rules.ignored, mapped=self.rules.columns)
         if is_stop(row, columns, self.rules) is not stops:
             return ReadRow()
         return read_row(row, columns, self.rules, now)
@@ -85,7 +85,7 @@ class FormatReader:
 
     def read(self, row: Row, now: datetime, *, stops: bool) -> ReadRow:
         """Return what a row says; see `Reader`."""
-        layout = layout_of(tuple(row.cells), self.form, self.rules.ignored)
+        layout = layout_of(row.names, self.form, self.rules.ignored)
         said = read_statements(self.form, self.name, row.cells, layout, self.rules)
         if said.unknown_words and not stops and not said.parts(stops=True):
             column, word = said.unknown_words[0]

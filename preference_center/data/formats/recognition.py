@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from preference_center.data.formats import registry
-from preference_center.data.formats.base import Format
-from preference_center.data.formats.layout import folded_name
+from preference_center.data.formats.base import Format, folded_name
 from preference_center.data.formats.ses import HEADERLESS, REASONS
 from preference_center.data.identity import IDENTITY_COLUMNS
 from preference_center.data.import_columns import listed
@@ -62,9 +61,9 @@ class Table:
     def source(self, rules: Rules) -> ImportSource:
         """Return the table as a file with the columns of `import`; raise FileRefusedError."""
         self.part.file.seek(0)
-        ignored = rules.ignored.intersection(self.names)
-        mapped = tuple(pair for pair in rules.columns if pair[0] in self.names)
-        return open_source(self.part.file, None, ignored, mapped)
+        lower = {*map(str.lower, self.names)}
+        mapped = tuple(pair for pair in rules.columns if pair[0] in lower)
+        return open_source(self.part.file, None, rules.ignored.intersection(lower), mapped)
 
 
 def tables_of(unpacked: Unpacked) -> tuple[list[Table], list[str]]:
@@ -113,14 +112,8 @@ def _found(tables: list[Table], rules: Rules) -> Format | None:
         return next(iter(found.values()))
     if any(_is_plain(table, rules) for table in tables):
         return None
-    possible = {
-        form.title: form.name
-        for table in tables
-        for form in registry.matching(table.names, certain=False)
-    }
-    hints = "".join(
-        f"If it is from {title}, use --from {name}. " for title, name in possible.items()
-    )
+    found_hints = (registry.hints(table.names, table.part.name) for table in tables)
+    hints = "".join(f"{each} " for each in dict.fromkeys(chain.from_iterable(found_hints)))
     raise FileRefusedError(
         f"the format is not recognised. {_columns(tables)}. {hints}Otherwise use --from csv, with "
         "--map COLUMN=FIELD and --map-status WORD=STATUS, or with --status for all rows"
@@ -145,7 +138,8 @@ def _columns(tables: list[Table]) -> str:
 
 def _is_mapped(table: Table, rules: Rules) -> bool:
     """Return True if a column of a table is declared to say who a row is about."""
-    return any(column in IDENTITY_COLUMNS and name in table.names for name, column in rules.columns)
+    lower = {*map(str.lower, table.names)}
+    return any(column in IDENTITY_COLUMNS and name in lower for name, column in rules.columns)
 
 
 def _table(part: Part, shown: str) -> Table:
@@ -154,10 +148,10 @@ def _table(part: Part, shown: str) -> Table:
     if isinstance(source, JsonLinesFile):
         rows = (row for row in islice(source, _LINES_LOOKED_AT) if isinstance(row, Row))
         first = next(rows, None)
-        return Table(part, shown, tuple(first.cells) if first else (), source.header)
+        return Table(part, shown, first.names if first else (), source.header)
     if _has_no_header(source):
-        return Table(part, shown, tuple(map(str.lower, HEADERLESS)), b"", HEADERLESS)
-    return Table(part, shown, tuple(source.columns), source.header)
+        return Table(part, shown, HEADERLESS, b"", HEADERLESS)
+    return Table(part, shown, source.spelled, source.header)
 
 
 def _has_no_header(source: CsvFile) -> bool:

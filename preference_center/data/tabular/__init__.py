@@ -14,7 +14,7 @@ from preference_center.data.tabular.json_lines import (
     read_json_lines,
 )
 from preference_center.data.tabular.lines import MAX_LINE, Lines
-from preference_center.data.tabular.names import fold, fold_letters
+from preference_center.data.tabular.names import fold, fold_letters, words_of
 from preference_center.data.tabular.row import FileRefusedError, RefusedRow, Row, batches
 from preference_center.data.tabular.writers import CsvWriter
 
@@ -45,4 +45,5 @@ __all__ = [
     "read_csv",
     "read_json_lines",
     "read_rows",
+    "words_of",
 ]

@@ -32,7 +32,8 @@ class CsvFile:
     """A CSV file: its columns, and an iterator over its rows that are not empty.
 
     `columns` has a unique lower-case name for each column: a second column `name` is `name (2)`,
-    and a third column without a name is `column 3`. `header` has the bytes before the first row,
+    and a third column without a name is `column 3`. `spelled` has the same names, with the capital
+    letters of the file. `header` has the bytes before the first row,
     with the byte order mark.
     """
 
@@ -45,10 +46,12 @@ class CsvFile:
         self._single_line = _SingleLine(separator)
         if names is None:
             names = self._read_header()
-        self._names = [name.replace("\ufeff", "").strip().lower() for name in names]
-        while self._names and not self._names[-1]:
-            self._names.pop()
+        written = [name.replace("\ufeff", "").strip() for name in names]
+        while written and not written[-1]:
+            written.pop()
+        self._names = [name.lower() for name in written]
         self.columns = _unique(self._names)
+        self.spelled = tuple(map(_spelled, written, self.columns))
 
     def _read_header(self) -> list[str]:
         try:
@@ -74,6 +77,7 @@ class CsvFile:
         """Rename columns in the rows that are read from now on: `names` maps old to new."""
         self.columns = [names.get(name, name) for name in self.columns]
         self._names = [names.get(name, name) for name in self._names]
+        self.spelled = tuple(self.columns)
 
     def __iter__(self) -> Iterator[Row | RefusedRow]:
         while True:
@@ -112,6 +116,7 @@ class CsvFile:
             tuple(dict.fromkeys(problems)) if problems else (),
             b"".join([line.raw for line in lines]),
             lines[-1].rest,  # A line that is cut is always a row of its own.
+            spelled=self.spelled,
         )
 
     def _fit(self, cells: list[str]) -> list[str]:
@@ -186,6 +191,11 @@ class _SingleLine:
 
 def _span(lines: Sequence[Line]) -> str:
     return f"lines {lines[0].number} to {lines[-1].number}"
+
+
+def _spelled(written: str, column: str) -> str:
+    """Return the name of a column with the capital letters that it is written with."""
+    return written + column.removeprefix(written.lower())
 
 
 def _unique(names: Sequence[str]) -> list[str]:

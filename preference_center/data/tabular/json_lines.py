@@ -65,10 +65,15 @@ def _row(line: Line) -> Row | RefusedRow | None:
         return RefusedRow(line.number, line.problems[-1], line.raw, line.rest)
     problems = list(line.problems)
     try:
-        cells = _cells(_parsed(line.text), problems)
+        found = _parsed(line.text)
+        cells = _cells(found, problems)
     except (ValueError, TypeError, RecursionError):
         return RefusedRow(line.number, "the line is not a JSON object", line.raw)
-    return Row(line.number, cells, tuple(dict.fromkeys(problems)), line.raw) if cells else None
+    if not cells:
+        return None
+    spelled = {key.strip().lower(): key.strip() for key in found}
+    given = tuple(dict.fromkeys(problems))
+    return Row(line.number, cells, given, line.raw, spelled=tuple(spelled.values()))
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class RefusedRow:
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row by column name, and the number of its first line.
+    """The cells of one row by column name in lower case, and the number of its first line.
 
     `problems` are things wrong with a row that could be read, such as a surplus cell. Apply such a
     row if it ends consent, and report its problems; refuse it if it starts anything.
@@ -53,6 +53,12 @@ class Row:
     raw: bytes = field(default=b"", repr=False, compare=False)
     rest: Rest | None = field(default=None, repr=False, compare=False)
     part: str = ""
+    spelled: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the columns as the file has them, such as `isActive`."""
+        return self.spelled or tuple(self.cells)
 
     def refused(self, why: str = "") -> RefusedRow:
         """Return this row as refused, because of `why` and its own problems."""

@@ -10,6 +10,7 @@ from preference_center.data.unpacking.parts import (
     UniqueNames,
     Unpacked,
     is_simple,
+    name_of,
     unpack,
 )
 from preference_center.data.unpacking.scratch import MAX_UNPACKED, MEGABYTE
@@ -22,5 +23,6 @@ __all__ = [
     "UniqueNames",
     "Unpacked",
     "is_simple",
+    "name_of",
     "unpack",
 ]

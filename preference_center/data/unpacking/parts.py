@@ -84,7 +84,7 @@ def unpack(file: BinaryIO, stack: ExitStack, limit: int) -> Unpacked:
     Raises:
         FileRefusedError: it cannot be unpacked, or has more than `limit` bytes then.
     """
-    name = PurePath(str(getattr(file, "name", ""))).name
+    name = name_of(file)
     if not file.seekable() or isinstance(file, BytesIO):
         file = _copied(file, stack)  # Workbooks are read by another process.
     head = _head(file)
@@ -96,6 +96,11 @@ def unpack(file: BinaryIO, stack: ExitStack, limit: int) -> Unpacked:
         scratch = Scratch(stack, max(limit, 10 * Part(name, file).size))
         return Unpacked((Part(name, to_json_lines(file, scratch).opened()),))
     return Unpacked((Part(name, file),))
+
+
+def name_of(file: BinaryIO) -> str:
+    """Return the name of a file without folders, or "" if it has none."""
+    return PurePath(str(getattr(file, "name", ""))).name
 
 
 def _head(file: BinaryIO) -> bytes:

@@ -247,7 +247,7 @@ def _for_a_test(
         return row
     emails, subscriber_id = list[str](), None
     with suppress(FileRefusedError, UnclearAddressError):
-        columns = match(tuple(row.cells), ignored).read
+        columns = match(row.names, ignored).read
         cells = {name: row.cells[column] for name, column in columns.items()}
         subscriber_id = read_subscriber_id(cells)
         emails = split(cells.get("email", ""))

@@ -273,7 +273,7 @@ def test_a_plain_import_of_another_systems_file_names_the_format(database_url: s
     content = next(iter(audience("x", "UNSUB_TIME", email="ada@example.org").values()))
     result = run(database_url, "import", "-", stdin=content)
     assert result.exit_code == 2
-    assert "If this is a file of Mailchimp, use --from mailchimp" in result.stderr
+    assert "If it is from Mailchimp, use --from mailchimp" in result.stderr
 
 
 def test_the_limit_on_what_is_unpacked_is_an_option(database_url: str) -> None:

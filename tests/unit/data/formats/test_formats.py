@@ -1,6 +1,7 @@
 """The traps of each format."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -549,13 +550,52 @@ def test_a_name_of_a_column_of_a_workbook_may_have_separators() -> None:
 def test_an_unknown_file_is_refused_with_its_columns_and_what_to_do() -> None:
     with pytest.raises(FileRefusedError) as error:
         Outcome("Shoe,Mail address,Wants it\n1,ada@example.org,no\n")
-    assert "not recognised. Its columns are shoe, mail address, wants it." in str(error.value)
+    assert "not recognised. Its columns are Shoe, Mail address, Wants it." in str(error.value)
     assert "use --from csv, with --map" in str(error.value)
 
 
 def test_columns_that_many_systems_have_need_the_name_of_the_format() -> None:
     with pytest.raises(FileRefusedError, match="If it is from SendGrid, use --from sendgrid"):
         Outcome("email,created\nada@example.org,1443651154\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "how"),
+    [
+        ("ip,email,created", "", ": each row then counts as complained."),
+        ("reason,email,created", "", ": each row then counts as bounced."),
+        ("email,created", "", ": each row then counts as unsubscribed from everything."),
+        ("status,reason,email,created", "suppression_bounces.csv", ": each row .* as bounced."),
+        ("status,reason,email,created", "suppression_blocks.csv", ": each row .* not imported."),
+        ("status,reason,email,created", "", ", with the name that the file had there or with --st"),
+        ("email,group_id", "", r"\. Otherwise use"),
+    ],
+)
+def test_the_hint_says_what_a_row_means_in_a_file_of_sendgrid(
+    header: str, name: str, how: str
+) -> None:
+    hint = f"from SendGrid, use --from sendgrid{how}"
+    if "status" not in header:
+        with pytest.raises(FileRefusedError, match=hint):
+            Outcome(f"{header}\n", name)
+    else:  # It could also be a file with the columns of `import`.
+        notes = Outcome(f"{header}\n", name).file.notes
+        assert any(re.search(hint, each) for each in notes)
+
+
+def test_a_column_of_hubspot_that_is_twice_in_a_file_is_no_subscription_type() -> None:
+    header = "Email,Email,Portal Bounce,Portal Bounce,Portal Unsubscribe,Weekly"
+    content = f"{header}\n{ADA},{ADA},FALSE,FALSE,FALSE,FALSE\n{BEN},,,,,TRUE\n"
+    assert Outcome(content, topics=TOPICS).stopped == {BEN}
+
+
+@pytest.mark.parametrize("name", ["bounces.csv", "sub/notes.xlsx"])
+def test_a_part_that_keeps_a_file_from_starting_anything_has_one_note(name: str) -> None:
+    rows = {"subscribed_1.csv": mailchimp("LAST_CHANGED"), name: f"email\n{BEN}\n"}
+    notes = Outcome(zipped(**rows), topic="weekly-news").file.notes
+    assert [each for each in notes if name.rpartition("/")[2] in each] == [
+        f"Nothing is started, because these may say who opted out: {name}."
+    ]
 
 
 def test_a_file_that_two_formats_match_is_refused() -> None:
