@@ -44,16 +44,19 @@ class Columns:
 
     `read` maps the columns that import knows to their names in the file. `unread` are the file's
     other columns, except those that the operator ignores; `suspects` are those `unread` columns
-    that may say who opted out.
+    that may say who opted out. `beside` are columns of another system's file that are known, but
+    not read, such as tags.
     """
 
     read: Mapping[str, str]
     unread: tuple[str, ...]
     suspects: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
     def opted_out(self, cells: Mapping[str, str]) -> str | None:
         """Return the first unread column whose cell says that this person opted out, or None."""
-        return next((name for name in self.unread if _means_opted_out(cells[name])), None)
+        names = (*self.unread, *self.beside)
+        return next((name for name in names if _means_opted_out(cells[name])), None)
 
 
 def _means_opted_out(cell: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats.meaning import Meaning, Statement, is_empty, when_true
+from preference_center.data.import_columns import is_suspect_part
 from preference_center.data.import_phrases import ending_status
 from preference_center.data.tabular import fold
 
@@ -19,7 +20,7 @@ _ENDING: Mapping[ImportStatus | None, Meaning] = {
     ImportStatus.COMPLAINED: Meaning.COMPLAINED,
 }
 
-Cells = Mapping[str, str]  # By folded name of the column.
+Cells = Mapping[str, str]  # By name of the column, in lower case.
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class Format:
         by_topic: returns what a row says about single topics.
         is_by_topic: returns True for the name of a column that only `by_topic` reads.
         skipped: a text in addresses that stand for deleted people.
-        harmless: a regular expression. It matches the names of other columns that are not about
-            opting out, although they look like it.
+        harmless: a regular expression. It matches the names of other columns that are not read.
+            Those that look as if they were about opting out are not.
         harmless_parts: a regular expression. It matches the names of other parts of an archive that
             are not about opting out, although they have addresses.
     """
@@ -158,9 +159,14 @@ class Format:
         return next((each for each in self.variants if each.matches(names)), None)
 
     def meaning_of_name(self, name: str) -> Meaning | None:
-        """Return what the name of a file says about its rows, or None."""
+        """Return what the name of a file says about its rows, or None.
+
+        A name that is about opting out too, such as `subscribed_and_unsubscribed.csv`, does not say
+        that anyone is subscribed.
+        """
         lower = name.lower()
-        return next((each for start, each in self.names if lower.startswith(start)), None)
+        meaning = next((each for start, each in self.names if lower.startswith(start)), None)
+        return None if meaning is Meaning.SUBSCRIBED and is_suspect_part(name) else meaning
 
     @property
     def read_columns(self) -> frozenset[str]:
@@ -172,6 +178,11 @@ class Format:
 def names_of(*names: str) -> frozenset[str]:
     """Return names of columns, folded."""
     return frozenset(map(folded_name, names))
+
+
+def first_cell(cells: Cells, name: str) -> str | None:
+    """Return the cell of the first column with a folded name, or None if there is no column."""
+    return next((cell.strip() for each, cell in cells.items() if folded_name(each) == name), None)
 
 
 def folded_name(name: str) -> str:

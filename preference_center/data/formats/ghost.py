@@ -15,7 +15,7 @@ GHOST = Format(
         opt_out_column("emaildisabled"),
         Column(("deletedat",), other=Meaning.KNOWN),
     ),
-    harmless="giftid|createdat|note|name|complimentaryplan|tiers|products|labels|customfields.*",
+    harmless="giftid|createdat|note|name|complimentaryplan|tiers|products|labels",
     blind_spots=(
         "It does not say which newsletters a member gets: with --topic, every member with at least "
         "one is subscribed to it. Use it only if the site has one newsletter.",

@@ -60,13 +60,19 @@ def layout_of(
     known = {*ignored, *(name for name in written if _is_known(name, form)), *emails}
     has_rest = variant is None or not variant.reads_rest
     unread = tuple(name for name in written if has_rest and name not in known)
+    beside = tuple(name for name in known if not _is_read(name, form) and name not in ignored)
     return Layout(
         by_name,
         emails,
         is_ordered,
         variant.meaning if variant else Meaning.UNSTATED,
         stating,
-        Columns({}, unread, tuple(name for name in unread if is_suspect(written[name]))),
+        Columns(
+            {},
+            unread,
+            tuple(name for name in unread if is_suspect(written[name])),
+            tuple(name for name in beside if name not in emails and not is_suspect(written[name])),
+        ),
     )
 
 
@@ -85,5 +91,8 @@ def _is_known(name: str, form: Format) -> bool:
     folded = folded_name(name)
     of_variants = any(folded in each.has | each.some_of for each in form.variants)
     harmless = bool(form.harmless) and re.fullmatch(form.harmless, folded) is not None
-    is_read = folded in form.read_columns or form.is_by_topic(name)
-    return harmless or of_variants or is_read
+    return harmless or of_variants or _is_read(name, form)
+
+
+def _is_read(name: str, form: Format) -> bool:
+    return folded_name(name) in form.read_columns or form.is_by_topic(name)

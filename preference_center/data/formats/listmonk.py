@@ -6,7 +6,9 @@ from preference_center.data.formats.meaning import Meaning
 LISTMONK = Format(
     name="listmonk",
     title="listmonk",
-    variants=(Variant(names_of("uuid", "email", "status", "attributes")),),
+    variants=tuple(
+        Variant(names_of("uuid", "email", "status", each)) for each in ("attributes", "attribs")
+    ),
     columns=(
         Column(
             ("status",),
@@ -14,6 +16,7 @@ LISTMONK = Format(
                 "enabled": Meaning.LISTED,
                 "disabled": Meaning.KNOWN,
                 "blocklisted": Meaning.UNSUBSCRIBED_ALL,
+                "blacklisted": Meaning.UNSUBSCRIBED_ALL,  # before version 1
             },
         ),
     ),

@@ -8,23 +8,32 @@ from preference_center.data.formats.base import Column, Format, Variant, names_o
 from preference_center.data.formats.meaning import Meaning
 
 _MARKS = names_of("MEMBER_RATING", "OPTIN_TIME", "LEID", "EUID")
-_UNSUBSCRIBED = names_of("UNSUB_TIME")
-_CLEANED = names_of("CLEAN_TIME")
+# Columns that only the files of unsubscribed, and of cleaned, people have.
+_UNSUBSCRIBED = (
+    *("UNSUB_TIME", "UNSUB_CAMPAIGN_TITLE", "UNSUB_CAMPAIGN_ID"),
+    *("UNSUB_REASON", "UNSUB_REASON_OTHER"),
+)
+_CLEANED = ("CLEAN_TIME", "CLEAN_CAMPAIGN_TITLE", "CLEAN_CAMPAIGN_ID")
 _CHANGED = names_of("LAST_CHANGED")
 
 MAILCHIMP = Format(
     name="mailchimp",
     title="Mailchimp",
     variants=(
-        Variant(_UNSUBSCRIBED, _MARKS, 2, lacks=_CHANGED, meaning=Meaning.UNSUBSCRIBED),
-        Variant(_CLEANED, _MARKS, 2, lacks=_CHANGED, meaning=Meaning.BOUNCED),
+        *(
+            Variant(names_of(each), _MARKS, 2, lacks=_CHANGED, meaning=meaning)
+            for names, meaning in (
+                (_UNSUBSCRIBED, Meaning.UNSUBSCRIBED),
+                (_CLEANED, Meaning.BOUNCED),
+            )
+            for each in names
+        ),
         Variant(frozenset(), _MARKS, 2),
     ),
     emails=("emailaddress", "email", "deineemailadresse"),
     columns=(
-        Column(("unsubtime",), other=Meaning.UNSUBSCRIBED),
-        Column(("unsubreason",), other=Meaning.UNSUBSCRIBED),
-        Column(("cleantime",), other=Meaning.BOUNCED),
+        Column(tuple(names_of(*_UNSUBSCRIBED)), other=Meaning.UNSUBSCRIBED),
+        Column(tuple(names_of(*_CLEANED)), other=Meaning.BOUNCED),
     ),
     # A subscription to text messages is none to email.
     names=(
@@ -37,8 +46,7 @@ MAILCHIMP = Format(
     stopped_at=("unsubtime", "cleantime"),
     consent_at=("confirmtime", "optintime"),
     reasons=("unsubreason",),
-    harmless="(optin|confirm)ip|unsub(campaign(title|id)|reasonother)|cleancampaign(title|id)"
-    "|lastchanged|notes|tags",
+    harmless="(optin|confirm)ip|lastchanged|notes|tags",
     blind_spots=(
         "Archived contacts are in none of the files, even if they had unsubscribed.",
         "An unsubscribe is from one audience. Import the files of every audience.",

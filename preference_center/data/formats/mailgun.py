@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from preference_center.data.formats.base import Cells, Format, Variant, names_of
+from preference_center.data.formats.base import Cells, Format, Variant, first_cell, names_of
 from preference_center.data.formats.meaning import Meaning, Statement
 
 _SEPARATORS = re.compile(r"[\[\],;|\"]+")
@@ -11,9 +11,9 @@ _SEPARATORS = re.compile(r"[\[\],;|\"]+")
 
 def _tags(cells: Cells) -> Iterator[Statement]:
     """Yield the unsubscribe from each tag; `*`, or none, is the whole domain."""
-    if "tags" not in cells:
+    if (cell := first_cell(cells, "tags")) is None:
         return
-    tags = [tag for each in _SEPARATORS.split(cells["tags"]) if (tag := each.strip().strip("'"))]
+    tags = [tag for each in _SEPARATORS.split(cell) if (tag := each.strip().strip("'"))]
     if not tags or "*" in tags:
         yield Statement(Meaning.UNSUBSCRIBED_ALL)
         return

@@ -149,7 +149,8 @@ class FormatReader:
             if statement.topics:
                 raise BadRowError(f"{statement.topics[0]} cannot be read")
             raise BadRowError(
-                "this may be a bounce or a block: keep the name that the file had, or use --status"
+                "it does not say why the address is on this list, which may be of bounces or of "
+                "blocks: keep the name that the file had, or use --status"
             )
         refuse_faulty(row, cell_problems(row))
         if statement.meaning is Meaning.KNOWN:

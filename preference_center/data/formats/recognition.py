@@ -123,6 +123,9 @@ def _found(tables: list[Table], rules: Rules) -> Format | None:
 def _is_plain(table: Table, rules: Rules) -> bool:
     """Return True if a table has the columns of `import`, or if the options replace them."""
     has_status = rules.status is not None and table.is_about_people
+    if rules.status is not None and not rules.status.ends_consent:
+        # The file may be a list of people who left, and the operator does not know it.
+        has_status = has_status and not registry.matching(table.names, certain=False)
     return has_status or bool(rules.columns) or registry.is_plain(table.names)
 
 

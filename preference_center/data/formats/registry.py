@@ -49,7 +49,9 @@ def hints(names: Iterable[str], file: str) -> list[str]:
 
 def _hint(form: Format, names: Iterable[str], file: str) -> str:
     variant = form.variant(frozenset(map(folded_name, names)))
-    meaning = form.meaning_of_name(file) or (variant and variant.meaning)
+    meaning = form.meaning_of_name(file)
+    if meaning is None and variant is not None:
+        meaning = variant.meaning
     if meaning is Meaning.UNCLEAR:
         how = ", with the name that the file had there or with --status"
     else:

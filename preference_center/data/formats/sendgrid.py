@@ -5,16 +5,16 @@ Bounces and blocks have the same columns. A block is a temporary refusal, and no
 
 from collections.abc import Iterator
 
-from preference_center.data.formats.base import Cells, Format, Variant, names_of
+from preference_center.data.formats.base import Cells, Format, Variant, first_cell, names_of
 from preference_center.data.formats.meaning import Meaning, Statement
 
 
 def _groups(cells: Cells) -> Iterator[Statement]:
     """Yield the unsubscribe from a group, which is named or numbered."""
-    names = [cells.get(name, "").strip() for name in ("group_name", "group_id")]
+    names = [first_cell(cells, name) for name in ("groupname", "groupid")]
     if any(names):
         yield Statement(Meaning.UNSUBSCRIBED, tuple(filter(None, names)))
-    elif "group_id" in cells:
+    elif names[1] is not None:
         yield Statement(Meaning.UNSUBSCRIBED_ALL)
 
 

@@ -84,10 +84,12 @@ SES = Format(
     name="ses",
     title="Amazon SES",
     variants=(
-        Variant(names_of("emailAddress", "reason"), _DETAILS, is_exact=True),
+        Variant(
+            names_of("emailAddress", "reason"), _DETAILS, meaning=Meaning.UNCLEAR, is_exact=True
+        ),
         Variant(names_of("emailAddress", "unsubscribeAll")),
         Variant(names_of("emailAddress", "topicPreferences")),
-        Variant(names_of("emailAddress", "reason"), is_certain=False),
+        Variant(names_of("emailAddress", "reason"), meaning=Meaning.UNCLEAR, is_certain=False),
     ),
     emails=("emailaddress",),
     columns=(

@@ -226,7 +226,7 @@ def test_a_column_to_ignore_must_exist(database_url: str, name: str) -> None:
     result = run(database_url, *IMPORT, "--ignore-column", name, stdin=people)
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"there is no column {name.lower()!r}" in result.stderr
-    assert "The columns are email, topic, status, bounce rate." in result.stderr
+    assert "The columns are email, topic, status, Bounce Rate." in result.stderr
 
 
 def test_an_ignored_json_column_may_first_appear_in_a_later_line(database_url: str) -> None:

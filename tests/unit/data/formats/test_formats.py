@@ -22,6 +22,11 @@ from tests.support.foreign_files import (
 
 ADA, BEN = "ada@example.org", "ben@example.org"
 TOPICS = {"weekly": "weekly-news", "12": "offers"}
+SUBSCRIBE: Mapping[str, Any] = {
+    "topics": TOPICS,
+    "topic": "weekly-news",
+    "status": ImportStatus.SUBSCRIBED,
+}
 
 
 def mailchimp(*extra: str, **cells: str) -> str:
@@ -40,6 +45,7 @@ def mailchimp(*extra: str, **cells: str) -> str:
         ("subscribed_sms_audience_export_1.csv", "known"),
         ("audience.csv", "known"),
         ("my_subscribed_people.csv", "known"),
+        ("subscribed_and_unsubscribed.csv", "known"),
     ],
 )
 def test_mailchimp_subscribes_only_by_the_name_of_the_file(name: str, said: str) -> None:
@@ -79,6 +85,84 @@ def test_mailchimp_files_without_a_name_are_told_apart_by_their_columns(
     # A file with the columns of both is about people of several kinds.
     both = Outcome(mailchimp(column, "LAST_CHANGED"), topic="weekly-news")
     assert both.said == [f"{ADA} known"]
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("UNSUB_CAMPAIGN_TITLE", "unsubscribed weekly-news"),
+        ("UNSUB_REASON_OTHER", "unsubscribed weekly-news"),
+        ("CLEAN_CAMPAIGN_ID", "bounced *"),
+    ],
+)
+def test_mailchimp_columns_of_stops_are_stops_without_their_time(column: str, said: str) -> None:
+    status = ImportStatus.SUBSCRIBED
+    for content in (mailchimp(column), mailchimp(column, "LAST_CHANGED", **{column: "May"})):
+        outcome = Outcome(content, "subscribed_1.csv", topic="weekly-news", status=status)
+        assert outcome.said == [f"{ADA} {said}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "header", "row"),
+    [
+        ("mailchimp", ",".join((*MAILCHIMP_START, *MAILCHIMP_END)), f"{ADA},,2,,,,,,vip;opted out"),
+        ("kit", "first_name,email_address,state,created_at,tags", f"A,{ADA},active,,unsubscribed"),
+        ("ghost", "email,subscribed_to_emails,labels", f"{ADA},true,Unsubscribed by phone"),
+        ("listmonk", "uuid,email,status,attributes", f'1,{ADA},enabled,"{{""unsubscribed"": 1}}"'),
+        ("ghost", "email,subscribed_to_emails,custom_fields.opt_out", f"{ADA},true,yes"),
+    ],
+)
+def test_a_column_beside_those_that_are_read_can_keep_a_row_from_starting(
+    source: str, header: str, row: str
+) -> None:
+    content = f"{header}\n{row}\n"
+    outcome = Outcome(content, "subscribed_1.csv", source, topic="weekly-news")
+    assert (outcome.subscribed, len(outcome.refused)) == (set(), 1)
+    assert "may say that this person opted out" in outcome.refused[0].why
+    ignored = frozenset({header.rpartition(",")[2].lower()})
+    outcome = Outcome(content, "subscribed_1.csv", source, topic="weekly-news", ignored=ignored)
+    assert outcome.subscribed == {ADA}
+
+
+def test_an_opt_out_of_another_channel_does_not_keep_a_row_from_starting() -> None:
+    header = "Email,Klaviyo ID,Email Marketing Consent,SMS Marketing Consent"
+    content = f"{header}\n{ADA},1,SUBSCRIBED,UNSUBSCRIBED\n"
+    assert Outcome(content, topic="weekly-news").subscribed == {ADA}
+
+
+@pytest.mark.parametrize(
+    ("source", "header", "row"),
+    [
+        ("sendgrid", "email,groupId,groupName,createdAt", f"{ADA},12,,"),
+        ("sendgrid", "Email,Group ID,Group Name,Created At", f"{ADA},,Weekly,"),
+        ("mailgun", "Address,TAGS,createdAt", f"{ADA},weekly,"),
+    ],
+)
+def test_columns_of_topics_are_found_in_any_spelling(source: str, header: str, row: str) -> None:
+    outcome = Outcome(f"{header}\n{row}\n", source=source, topics=TOPICS)
+    assert outcome.stopped == {ADA}
+    assert not outcome.unmapped
+
+
+def test_an_address_on_a_list_of_suppressions_without_a_reason_is_refused() -> None:
+    content = f"emailAddress,reason\n{ADA},\n{BEN},BOUNCE\n"
+    for options in ({}, SUBSCRIBE):
+        outcome = Outcome(content, **options)
+        assert (outcome.said, len(outcome.refused)) == ([f"{BEN} bounced *"], 1)
+        assert "does not say why the address is on this list" in outcome.refused[0].why
+    assert Outcome(content, status=ImportStatus.UNSUBSCRIBED).stopped == {ADA, BEN}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["reason,email,created", "email,created", "email,group_id", "address,tags,created_at,id"],
+)
+def test_a_file_that_may_be_of_people_who_left_is_not_recognised_as_a_plain_one(
+    header: str,
+) -> None:
+    with pytest.raises(FileRefusedError, match=r"not recognised.*If it is from"):
+        Outcome(f"{header}\n", **SUBSCRIBE)
+    assert Outcome(f"{header}\n", status=ImportStatus.UNSUBSCRIBED).said == []
 
 
 def test_mailchimp_takes_the_time_of_the_confirmation() -> None:
@@ -335,7 +419,7 @@ def test_sendgrid_blocks_stop_nobody_and_are_told_apart_by_their_name() -> None:
     assert Outcome(content, "suppression_bounces.csv", "sendgrid").said == [f"{ADA} bounced *"]
     unclear = Outcome(content, "download.csv", "sendgrid")
     assert (unclear.said, len(unclear.refused)) == ([], 1)
-    assert "may be a bounce or a block" in unclear.refused[0].why
+    assert "may be of bounces or of blocks" in unclear.refused[0].why
     status = ImportStatus.BOUNCED
     assert Outcome(content, "x.csv", "sendgrid", status=status).said == [f"{ADA} bounced *"]
 
@@ -484,13 +568,6 @@ def test_a_faulty_row_still_stops_and_never_starts() -> None:
 def test_a_stop_without_a_readable_address_is_refused_once() -> None:
     outcome = Outcome(mailchimp("UNSUB_TIME").replace(ADA, "ada at example.org"))
     assert [row.line for row in outcome.refused] == [2]
-
-
-SUBSCRIBE: Mapping[str, Any] = {
-    "topics": TOPICS,
-    "topic": "weekly-news",
-    "status": ImportStatus.SUBSCRIBED,
-}
 
 
 @pytest.mark.parametrize(
