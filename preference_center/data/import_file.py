@@ -89,7 +89,7 @@ def open_import(file: BinaryIO, choice: Choice, rules: Rules, stack: ExitStack) 
         raise FileRefusedError("--map and --map-status are for files in the format csv only")
     names = tuple(dict.fromkeys(chain.from_iterable(table.names for table in read)))
     require_columns("--ignore-column", rules.ignored, names)
-    suspects = tuple(import_parts.suspects(form, tables, read, unpacked.left_out, rules))
+    suspects = tuple(import_parts.suspects(form, tables, read, unpacked, rules))
     notes = (
         *_what(form, read),
         *_named("Hidden sheets, which are read too", unpacked.hidden),

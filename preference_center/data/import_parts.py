@@ -5,13 +5,14 @@ part must not be ignored silently, since import would then subscribe these peopl
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from preference_center.data.formats.base import Format, folded_name
 from preference_center.data.formats.layout import layout_of
+from preference_center.data.formats.meaning import Meaning
 from preference_center.data.formats.reader import Reader
 from preference_center.data.formats.recognition import Table
 from preference_center.data.identity import BadRowError
@@ -19,6 +20,7 @@ from preference_center.data.import_columns import is_suspect_part, match
 from preference_center.data.import_records import PreferenceRecord, ReadRow, Rules
 from preference_center.data.import_words import EMAIL_NAMES
 from preference_center.data.tabular import Row
+from preference_center.data.unpacking import Unpacked
 
 _ADDRESS = re.compile(r"\s*[^\s@]+@[^\s@]+\.[^\s@]+\s*")
 _ROWS_LOOKED_AT = 100  # of a part that is not read, for addresses
@@ -50,12 +52,12 @@ def suspects(
     form: Format | None,
     tables: Sequence[Table],
     read: Sequence[Table],
-    left_out: Iterable[str],
+    unpacked: Unpacked,
     rules: Rules,
 ) -> Iterator[str]:
     """Yield the names of parts that may say who opted out, of all `tables` of a file.
 
-    `read` are the tables that are read, `left_out` the names of entries that are no tables.
+    `read` are the tables that are read, `unpacked` also has the entries that are no tables.
     """
     for table in tables:
         if not table.shown:
@@ -68,7 +70,9 @@ def suspects(
         if is_suspect:
             yield table.shown
     yield from (
-        each for each in left_out if is_suspect_part(each) or each.lower().endswith(_CLOSED)
+        each
+        for each in unpacked.left_out
+        if is_suspect_part(each) or each.lower().endswith(_CLOSED) or each in unpacked.lists
     )
 
 
@@ -93,7 +97,7 @@ def _says_who(form: Format | None, table: Table, rules: Rules) -> bool:
         return not starts_rest or ("kind" in stated and "status" not in stated)
     default = layout_of(table.names, form, rules.ignored).default
     of_name = form.meaning_of_name(table.part.name)
-    return default.is_stop or of_name is not None
+    return default.is_stop or default is Meaning.UNCLEAR or of_name is not None
 
 
 def _has_addresses(table: Table) -> bool:

@@ -30,8 +30,8 @@ MAILGUN = Format(
     name="mailgun",
     title="Mailgun",
     variants=(
-        Variant(_UNSUBSCRIBES, is_exact=True),
-        Variant(_UNSUBSCRIBES, lacks=_OTHER, is_certain=False),
+        Variant(_UNSUBSCRIBES, meaning=Meaning.UNCLEAR, is_exact=True),
+        Variant(_UNSUBSCRIBES, lacks=_OTHER, meaning=Meaning.UNCLEAR, is_certain=False),
         Variant(_BOUNCES, meaning=Meaning.BOUNCED, is_exact=True),
         Variant(_BOUNCES, lacks=_OTHER, meaning=Meaning.BOUNCED, is_certain=False),
         Variant(

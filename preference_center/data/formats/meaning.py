@@ -68,12 +68,14 @@ _DASHES = frozenset({"", "-", "–", "—"})
 
 
 def is_empty(text: str) -> bool:
-    """Return True if a cell, or an item of a list in one, says nothing. A tick does say something.
+    """Return True if a cell, or an item of a list in one, says nothing.
 
-    >>> is_empty(" (No value) "), is_empty("-"), is_empty("✓")
-    (True, True, False)
+    A tick does say something, and what an error such as `#N/A` of Excel hides may do.
+
+    >>> is_empty(" (No value) "), is_empty("-"), is_empty("✓"), is_empty("#N/A")
+    (True, True, False, False)
     """
-    return text.strip() in _DASHES or fold(text) in _NOTHING
+    return text.strip() in _DASHES or (fold(text) in _NOTHING and "#" not in text)
 
 
 def is_opt_out(text: str) -> bool:

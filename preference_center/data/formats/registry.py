@@ -53,7 +53,7 @@ def _hint(form: Format, names: Iterable[str], file: str) -> str:
     if meaning is None and variant is not None:
         meaning = variant.meaning
     if meaning is Meaning.UNCLEAR:
-        how = ", with the name that the file had there or with --status"
+        how = ", and keep the name that the file had there"
     else:
         is_of_all = meaning is not None and (meaning.is_stop or meaning is Meaning.NOTHING)
         how = f": each row then counts as {meaning}" if is_of_all else ""

@@ -26,8 +26,17 @@ SENDGRID = Format(
     name="sendgrid",
     title="SendGrid",
     variants=(
-        Variant(names_of("email", "group_id", "group_name", "created_at"), is_exact=True),
-        Variant(names_of("email", "group_id"), lacks=_OTHER | _STATUS, is_certain=False),
+        Variant(
+            names_of("email", "group_id", "group_name", "created_at"),
+            meaning=Meaning.UNCLEAR,
+            is_exact=True,
+        ),
+        Variant(
+            names_of("email", "group_id"),
+            lacks=_OTHER | _STATUS,
+            meaning=Meaning.UNCLEAR,
+            is_certain=False,
+        ),
         Variant(
             names_of("ip", "email", "created"),
             lacks=_OTHER | _STATUS,

@@ -6,6 +6,7 @@ than is stated, and then finds that its checksum is wrong.
 
 import lzma
 import os
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from preference_center.data.tabular import FileRefusedError
+from preference_center.data.unpacking.documents import encoding_of
 from preference_center.data.unpacking.scratch import Scratch, Slice, too_large
 
 MAGIC = b"PK\x03\x04"
@@ -23,6 +25,13 @@ _MAX_RATIO = 200  # Text seldom reaches 50.
 _RATIO_MATTERS = 1_048_576  # bytes; no smaller entry is a danger
 _CHUNK = 65_536  # bytes
 _ENCRYPTED = 0x1
+# Texts that are no lists, although addresses are in them.
+_PROSE = (".html", ".htm", ".md", ".eml", ".css", ".js")
+_CELL_WITH_ADDRESS = re.compile(
+    r"""(?:^|[,;|\t"'>])[ ]*+[^\s@,;|"'<>]++@(?=[^\s@,;|"'<>]*\.)[^\s@,;|"'<>]++[ \r]*+"""
+    r"""(?:$|[,;|\t"'<])""",
+    re.MULTILINE,
+)
 # The first bytes of ZIP, gzip, bzip2, xz, 7z, RAR and Zstandard.
 _ARCHIVES = (
     MAGIC,
@@ -99,6 +108,15 @@ def check_contents(archive: ZipFile, limit: int) -> None:
             pass  # `zipfile` compares the size and the checksum.
 
 
+def has_addresses(archive: ZipFile, entry: ZipInfo) -> bool:
+    """Return True if an entry is text whose beginning has an address on its own or in a cell."""
+    if entry.filename.lower().endswith(_PROSE) or entry.flag_bits & _ENCRYPTED:
+        return False
+    head = next(_chunks(archive, entry), b"")
+    text = head.decode(encoding_of(head), "ignore")
+    return "\0" not in text and _CELL_WITH_ADDRESS.search(text) is not None
+
+
 def base_name(entry: ZipInfo) -> str:
     """Return the name of an entry without its folders."""
     return without_folders(entry.filename)
@@ -121,7 +139,8 @@ def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
 def _is_clutter(entry: ZipInfo) -> bool:
     """Return True for what macOS and Windows add to an archive."""
     folders, name = entry.filename.split("/")[:-1], base_name(entry)
-    return "__MACOSX" in folders or name.startswith(".") or name in ("Thumbs.db", "desktop.ini")
+    is_resource = "__MACOSX" in folders or name.startswith("._")
+    return is_resource or name in (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class _Bounded:

@@ -35,7 +35,7 @@ _Pairs = list[tuple[str, Any]]
 
 def is_document(head: bytes) -> bool:
     """Return True if a file that begins with `head` is a JSON document and not JSON Lines."""
-    text = head.decode(_encoding(head), "replace").lstrip()
+    text = head.decode(encoding_of(head), "replace").lstrip()
     first = text.splitlines()[0].rstrip() if text else ""
     if not first.startswith("{"):
         return _LIST_OF_OBJECTS.match(first) is not None
@@ -59,7 +59,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _encoding(head: bytes) -> str:
+def encoding_of(head: bytes) -> str:
+    """Return the encoding that the byte order mark of a file says, or UTF-8."""
     return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
 
 
@@ -146,7 +147,7 @@ class _Document:
         """Read another piece, and forget what was read; return False at the end of the file."""
         piece = self._file.read(_CHUNK)
         if self._decoder is None:
-            self._decoder = codecs.getincrementaldecoder(_encoding(piece))("replace")
+            self._decoder = codecs.getincrementaldecoder(encoding_of(piece))("replace")
         self._text = self._text[self._at :] + self._decoder.decode(piece, final=not piece)
         self._at, self._ended = 0, not piece
         return bool(piece)

@@ -18,6 +18,7 @@ from preference_center.data.unpacking.archives import (
     base_name,
     check_sizes,
     files_of,
+    has_addresses,
     opened_archive,
     unpack_entry,
     without_folders,
@@ -58,13 +59,14 @@ class Unpacked:
 
     `is_container` is True if the file is an archive or a workbook. `hidden` are the names of hidden
     sheets, which are among the parts. `left_out` are the names, with their folders, of entries that
-    are not tables.
+    are not tables; those of them that look like a list of addresses all the same are in `lists`.
     """
 
     parts: tuple[Part, ...]
     is_container: bool = False
     hidden: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    lists: frozenset[str] = frozenset()
 
 
 def is_simple(file: BinaryIO) -> bool:
@@ -121,9 +123,10 @@ def _container(file: BinaryIO, archive: ZipFile, scratch: Scratch) -> Unpacked:
     entries = files_of(archive)
     tables = [each for each in entries if _is_table(each)]
     check_sizes(tables, scratch.limit)
-    others = tuple(_printable(each.filename) for each in entries if not _is_table(each))
+    others = {_printable(each.filename): each for each in entries if not _is_table(each)}
+    lists = frozenset(name for name, each in others.items() if has_addresses(archive, each))
     parts = _filled(_entries(archive, tables, scratch))
-    return Unpacked(parts, is_container=True, left_out=others)
+    return Unpacked(parts, is_container=True, left_out=tuple(others), lists=lists)
 
 
 def _is_table(entry: ZipInfo) -> bool:

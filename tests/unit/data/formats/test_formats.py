@@ -644,8 +644,8 @@ def test_columns_that_many_systems_have_need_the_name_of_the_format() -> None:
         ("email,created", "", ": each row then counts as unsubscribed from everything."),
         ("status,reason,email,created", "suppression_bounces.csv", ": each row .* as bounced."),
         ("status,reason,email,created", "suppression_blocks.csv", ": each row .* not imported."),
-        ("status,reason,email,created", "", ", with the name that the file had there or with --st"),
-        ("email,group_id", "", r"\. Otherwise use"),
+        ("status,reason,email,created", "", ", and keep the name that the file had there"),
+        ("email,group_id", "", ", and keep the name that the file had there"),
     ],
 )
 def test_the_hint_says_what_a_row_means_in_a_file_of_sendgrid(
@@ -666,13 +666,54 @@ def test_a_column_of_hubspot_that_is_twice_in_a_file_is_no_subscription_type() -
     assert Outcome(content, topics=TOPICS).stopped == {BEN}
 
 
-@pytest.mark.parametrize("name", ["bounces.csv", "sub/notes.xlsx"])
+@pytest.mark.parametrize("name", ["bounces.csv", "sub/notes.xlsx", "people.dat", "x/people"])
 def test_a_part_that_keeps_a_file_from_starting_anything_has_one_note(name: str) -> None:
     rows = {"subscribed_1.csv": mailchimp("LAST_CHANGED"), name: f"email\n{BEN}\n"}
     notes = Outcome(zipped(**rows), topic="weekly-news").file.notes
     assert [each for each in notes if name.rpartition("/")[2] in each] == [
         f"Nothing is started, because these may say who opted out: {name}."
     ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [f"{BEN}\n", f"name;mail\nB;{BEN}\n", f"<c>{BEN}</c>", f"x\t{BEN}\r\n".encode("utf-16")],
+)
+def test_an_entry_of_any_name_that_has_addresses_keeps_the_others_from_starting(
+    content: str | bytes,
+) -> None:
+    for name in ("people.dat", "people", "people.csv.old", "people.xml"):
+        archive = zipped(**{"subscribed_1.csv": mailchimp("LAST_CHANGED"), name: content})
+        outcome = Outcome(archive, topic="weekly-news")
+        assert (outcome.said, len(outcome.refused)) == ([], 1), name
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("posts/1.html", f'<a href="mailto:{BEN}">{BEN}</a>'),
+        ("readme.pdf", b"%PDF \0,ben@example.org,"),
+        ("LICENSE", "You may write to ben@example.org about this."),
+        ("._people.csv", f"{BEN}\n"),
+        ("empty", b""),
+    ],
+)
+def test_other_entries_do_not(name: str, content: str | bytes) -> None:
+    archive = zipped(**{"subscribed_1.csv": mailchimp("LAST_CHANGED"), name: content})
+    assert Outcome(archive, topic="weekly-news").subscribed == {ADA}
+
+
+def test_an_entry_whose_name_begins_with_a_dot_is_read() -> None:
+    left = mailchimp("UNSUB_TIME").replace(ADA, BEN)
+    archive = zipped(**{"subscribed_1.csv": mailchimp("LAST_CHANGED"), ".left.csv": left})
+    assert Outcome(archive, topic="weekly-news").stopped == {BEN}
+
+
+def test_a_file_of_unsubscribe_groups_has_no_note_that_it_is_not_read() -> None:
+    groups = f"email,group_id,group_name,created_at\n{ADA},12,,\n"
+    archive = zipped(**{"suppression_group_unsubscribes.csv": groups})
+    notes = Outcome(archive, topics=TOPICS).file.notes
+    assert not any(each.startswith("Nothing is started") for each in notes)
 
 
 def test_a_file_that_two_formats_match_is_refused() -> None:
