@@ -224,11 +224,12 @@ def _left_out(
     tables: list[Table], read: list[Table], others: tuple[str, ...], suspects: tuple[str, ...]
 ) -> Iterator[str]:
     """Yield the parts that are not read, without the `suspects`, which have a note of their own."""
-    left = [each for each in tables if each not in read and each.shown not in suspects]
+    noted = {*(each.shown for each in read), *suspects}
+    left = [each for each in tables if each.shown not in noted]
     about_people = tuple(each.shown for each in left if each.is_about_people)
     yield from _named("Not read, although they have a column for addresses", about_people)
     more = tuple(each.shown for each in left if not each.is_about_people)
-    yield from _named("Not read", (*more, *(each for each in others if each not in suspects)))
+    yield from _named("Not read", (*more, *(each for each in others if each not in noted)))
 
 
 def _named(what: str, names: tuple[str, ...]) -> Iterator[str]:

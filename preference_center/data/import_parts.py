@@ -59,11 +59,12 @@ def suspects(
 
     `read` are the tables that are read, `unpacked` also has the entries that are no tables.
     """
+    are_read = set(read)
     for table in tables:
         if not table.shown:
             continue
         has_name = is_suspect_part(table.part.path or table.part.name)
-        if table not in read:
+        if table not in are_read:
             is_suspect = not _is_harmless(form, table.shown) and (has_name or _has_addresses(table))
         else:
             is_suspect = has_name and not _says_who(form, table, rules)

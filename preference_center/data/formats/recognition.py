@@ -26,7 +26,7 @@ _MAX_SHOWN = 30  # columns in an error
 _LINES_LOOKED_AT = 100  # of JSON Lines, for the first that can be read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A part of a file, the names of its columns and its header.
 

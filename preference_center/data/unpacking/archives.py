@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from preference_center.data.tabular import FileRefusedError
 from preference_center.data.unpacking.documents import encoding_of
@@ -24,6 +24,7 @@ _MAX_DIRECTORY = 4_194_304  # bytes of the list of entries
 _MAX_RATIO = 200  # Text seldom reaches 50.
 _RATIO_MATTERS = 1_048_576  # bytes; no smaller entry is a danger
 _CHUNK = 65_536  # bytes
+_HEAD = 4_096  # bytes of an entry that are looked at for addresses
 _ENCRYPTED = 0x1
 # Texts that are no lists, although addresses are in them.
 _PROSE = (".html", ".htm", ".md", ".eml", ".css", ".js")
@@ -109,10 +110,16 @@ def check_contents(archive: ZipFile, limit: int) -> None:
 
 
 def has_addresses(archive: ZipFile, entry: ZipInfo) -> bool:
-    """Return True if an entry is text whose beginning has an address on its own or in a cell."""
-    if entry.filename.lower().endswith(_PROSE) or entry.flag_bits & _ENCRYPTED:
+    """Return True if an entry is text whose beginning has an address on its own or in a cell.
+
+    It may have one if it is encrypted, or compressed in a way of which a few bytes may become a
+    hundred megabytes.
+    """
+    if entry.filename.lower().endswith(_PROSE):
         return False
-    head = next(_chunks(archive, entry), b"")
+    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        return True
+    head = next(_chunks(archive, entry, _HEAD), b"")
     text = head.decode(encoding_of(head), "ignore")
     return "\0" not in text and _CELL_WITH_ADDRESS.search(text) is not None
 
@@ -127,10 +134,10 @@ def without_folders(name: str) -> str:
     return name.replace("\\", "/").rpartition("/")[2]
 
 
-def _chunks(archive: ZipFile, entry: ZipInfo) -> Iterator[bytes]:
+def _chunks(archive: ZipFile, entry: ZipInfo, size: int = _CHUNK) -> Iterator[bytes]:
     try:
         with archive.open(entry) as source:
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(size):
                 yield chunk
     except (*_DAMAGED, RuntimeError):  # RuntimeError: an encrypted entry.
         raise FileRefusedError(_IS_DAMAGED) from None
