@@ -17,6 +17,8 @@ _IN_DOUBT = (
     *(Meaning.UNCONFIRMED, Meaning.LISTED, Meaning.SUBSCRIBED),
 )
 _OPEN = frozenset({Meaning.UNSTATED, Meaning.LISTED})
+# Of a row that says something about topics.
+_NOTHING_ELSE = frozenset({Meaning.KNOWN, Meaning.UNCLEAR})
 _MEANING_OF = {
     ImportStatus.SUBSCRIBED: Meaning.SUBSCRIBED,
     ImportStatus.UNCONFIRMED: Meaning.UNCONFIRMED,
@@ -66,7 +68,7 @@ def read_statements(
             if not each.meaning.is_stop
         )
         rest = _resolved(meanings, rules)
-        if rest is not Meaning.KNOWN or not said.statements:
+        if rest not in _NOTHING_ELSE or not said.statements:
             said.statements.append(Statement(rest))
     return said
 

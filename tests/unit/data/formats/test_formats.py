@@ -140,7 +140,7 @@ def test_an_opt_out_of_another_channel_does_not_keep_a_row_from_starting() -> No
 )
 def test_columns_of_topics_are_found_in_any_spelling(source: str, header: str, row: str) -> None:
     outcome = Outcome(f"{header}\n{row}\n", source=source, topics=TOPICS)
-    assert outcome.stopped == {ADA}
+    assert (outcome.stopped, outcome.refused) == ({ADA}, [])
     assert not outcome.unmapped
 
 
