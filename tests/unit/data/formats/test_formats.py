@@ -716,6 +716,19 @@ def test_a_file_of_unsubscribe_groups_has_no_note_that_it_is_not_read() -> None:
     assert not any(each.startswith("Nothing is started") for each in notes)
 
 
+@pytest.mark.parametrize("name", ["activeSubscriber", "stopFlag", "isDNC"])
+def test_capital_letters_tell_the_words_of_a_column_apart(name: str) -> None:
+    row = {"email": ADA, "topic": "weekly-news", "status": "subscribed", name: "x"}
+    for content in (csv_of(tuple(row), [row]), f"{json.dumps(row)}\n"):
+        with pytest.raises(FileRefusedError, match=f"may say who opted out.*: {name.lower()}"):
+            Outcome(content)
+        ignored = frozenset({name.lower()})
+        assert Outcome(content, ignored=ignored).subscribed == {ADA}
+    kit = f"email,status,first_name,tags,created_at,{name}\n{ADA},active,,,,x\n"
+    outcome = Outcome(kit, source="kit", topic="weekly-news")
+    assert (outcome.said, len(outcome.refused)) == ([], 1)
+
+
 def test_a_file_that_two_formats_match_is_refused() -> None:
     both = zipped(
         **{"a.csv": mailchimp("UNSUB_TIME"), "b.csv": "address,tags,created_at\nada@x.org,*,\n"}
