@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import click
 
 from preference_center.core.vocab import ImportStatus
-from preference_center.data.import_records import Rules
 from preference_center.data.import_phrases import ending_status
+from preference_center.data.import_records import Rules
 
 _Pairs = tuple[tuple[str, str], ...]
 
