@@ -150,6 +150,7 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name for name in names if name.strip())
 
 
+@lru_cache(maxsize=64)
 def is_suspect_part(name: str) -> bool:
     """Return True if the name of a sheet or an entry means that its people may have opted out.
 

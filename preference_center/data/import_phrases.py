@@ -10,6 +10,7 @@ from preference_center.data.tabular import fold, fold_letters, words_of
 
 _MAX_TEXT = 1000  # characters that are looked at
 _MAX_PHRASE = 5  # words
+_ANY_PHRASE = re.compile("|".join(ENDING_WORDS))
 _CLAUSE_END = re.compile(r"[^\w\s'’-]+|\s[-–—]+\s")
 _DENIALS = frozenset(
     {
@@ -44,6 +45,8 @@ def ending_status(text: str) -> ImportStatus | None:
 def _status(text: str) -> ImportStatus | None:
     if found := ENDING_WORDS.get(fold(text)):
         return found
+    if not _ANY_PHRASE.search(fold_letters(text)):
+        return None  # Most cells: they need no closer look.
     clauses = [words for each in _CLAUSE_END.split(text) if (words := _words(each))]
     if any(_DENIALS.issuperset(words) or _RETURNS.intersection(words) for words in clauses):
         return None

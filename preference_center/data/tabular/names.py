@@ -5,6 +5,7 @@ import unicodedata
 
 # A small letter before a capital one, or the last capital one before a small one.
 _HUMP = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][^\W\d_A-Z])")
+_OTHERS = re.compile("[^a-z0-9]+")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -14,6 +15,8 @@ def fold(text: str) -> str:
     >>> fold("E-Mail Adrésse 2")
     'emailadresse2'
     """
+    if text.isascii():  # The same, several times faster.
+        return _OTHERS.sub("", text.lower())
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in plain if char.isalnum())
 
