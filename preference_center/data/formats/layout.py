@@ -60,7 +60,7 @@ def layout_of(
     known = {*ignored, *(name for name in written if _is_known(name, form)), *emails}
     has_rest = variant is None or not variant.reads_rest
     unread = tuple(name for name in written if has_rest and name not in known)
-    beside = tuple(name for name in known if not _is_read(name, form) and name not in ignored)
+    passive = known.difference(ignored, emails, (each for each in known if _is_read(each, form)))
     return Layout(
         by_name,
         emails,
@@ -71,7 +71,7 @@ def layout_of(
             {},
             unread,
             tuple(name for name in unread if is_suspect(written[name])),
-            tuple(name for name in beside if name not in emails and not is_suspect(written[name])),
+            tuple(each for each in written if each in passive and not is_suspect(written[each])),
         ),
     )
 
