@@ -39,7 +39,15 @@ ENDING_WORDS: Mapping[str, ImportStatus] = {
     **dict.fromkeys(
         (
             *("unsubscribe", "unsub", "optout", "optedout", "optsout", "nolongersubscribed"),
-            *("donotcontact", "donotemail", "donotmail", "donotsend", "dontcontact", "dontemail"),
+            *(
+                "donotcontact",
+                "donotemail",
+                "donotmail",
+                "donotsend",
+                "dontcontact",
+                "dontemail",
+                "dnc",
+            ),
             *("abgemeldet", "abbestellt", "ausgetragen", "nichtkontaktieren", "nichtanschreiben"),
             *("desabonne", "desabonnee", "desinscrit", "desinscrite", "nepascontacter"),
             *("dadodebaja", "dadadebaja", "desuscrito", "desuscrita", "nocontactar"),
