@@ -7,6 +7,7 @@ from preference_center.data.import_phrases import ending_status
 from tests.support.foreign_files import Outcome, csv_of
 
 UNSUBSCRIBED = [
+    "DNC - asked by phone",
     *("Unsubscribed on 3 May", "Opted out (manual)", "GLOBAL_UNSUBSCRIBE", "GlobalUnsubscribe"),
     *(
         "Do not contact",
