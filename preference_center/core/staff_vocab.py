@@ -53,6 +53,7 @@ class AuditAction(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     COMPLAINTS_READ = "complaints_read"
     COMPLAINT_ACKNOWLEDGED = "complaint_acknowledged"
+    COMPLAINT_CLOSED = "complaint_closed"
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
     PROCESS_STRUCK_OFF = "process_struck_off"

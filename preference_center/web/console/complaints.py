@@ -3,6 +3,7 @@
 from itertools import islice
 from uuid import UUID
 
+from flask import request
 from werkzeug.wrappers import Response
 
 from preference_center.core import data_complaints
@@ -18,11 +19,10 @@ _MAX_SHOWN = 200
 @blueprint.get("/complaints")
 @staff_only(Right.PERSON)
 def complaints() -> str:
-    """Show the complaints that wait to be acknowledged, oldest first."""
+    """Show the complaints that are not closed, oldest first."""
     now = services().clock()
     with services().database.transaction() as session:
-        waiting = data_complaints.read(session, closed=False)
-        found = list(islice((each for each in waiting if not each.acknowledged_at), _MAX_SHOWN))
+        found = list(islice(data_complaints.read(session, closed=False), _MAX_SHOWN))
         if found:
             audit.record(session, member().id, AuditAction.COMPLAINTS_READ, now)
     return page("complaints.html", complaints=found, now=now)
@@ -36,4 +36,16 @@ def acknowledge(subscriber: UUID, number: int) -> Response:
     with services().database.transaction() as session:
         data_complaints.acknowledge(session, subscriber, number, who.email, now)
         audit.record(session, who.id, AuditAction.COMPLAINT_ACKNOWLEDGED, now, subscriber)
+    return to("console.complaints")
+
+
+@blueprint.post("/complaints/<uuid:subscriber>/<int:number>/close")
+@staff_only(Right.PERSON)
+def close_complaint(subscriber: UUID, number: int) -> Response:
+    """Record the outcome of a complaint, which the person then finds in their data."""
+    now, who = services().clock(), member()
+    outcome = data_complaints.cleaned(request.form.get("outcome", ""))
+    with services().database.transaction() as session:
+        data_complaints.close(session, subscriber, number, outcome, who.email, now)
+        audit.record(session, who.id, AuditAction.COMPLAINT_CLOSED, now, subscriber)
     return to("console.complaints")

@@ -19,6 +19,7 @@ ROUTES: dict[str, Right | str | None] = {
     "audit_trail": Right.STAFF,
     "change": Right.STAFF,
     "change_webhook_secret": Right.OPERATE,
+    "close_complaint": Right.PERSON,
     "complaints": Right.PERSON,
     "create_key": Right.OPERATE,
     "delete_quarantined": Right.OPERATE,

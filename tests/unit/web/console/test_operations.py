@@ -95,14 +95,18 @@ def test_settings_are_shown_without_secrets(console: Console) -> None:
         assert secret not in page
 
 
-def test_a_complaint_is_shown_and_acknowledged(console: Console) -> None:
-    assert "No complaint waits" in console.get("/console/complaints").text
+def test_a_complaint_is_shown_acknowledged_and_closed(console: Console) -> None:
+    assert "No complaint is open" in console.get("/console/complaints").text
     with console.site.database.transaction() as session:
         data_complaints.add(session, make.id_of(), "You <i>sold</i> my address.", console.site.now)
     page = console.get("/console/complaints").text
     assert "You &lt;i&gt;sold&lt;/i&gt; my address." in page
     assert "22\u00a0December" in page
-    response = console.post(f"/console/complaints/{make.id_of()}/1/acknowledge")
-    assert response.status_code == 303
-    assert "No complaint waits" in console.get("/console/complaints").text
-    assert (AuditAction.COMPLAINT_ACKNOWLEDGED, make.id_of()) in console.actions()
+    path = f"/console/complaints/{make.id_of()}/1"
+    assert console.post(f"{path}/acknowledge").status_code == 303
+    assert "Acknowledged" in console.get("/console/complaints").text
+    assert console.post(f"{path}/close", outcome=" ").status_code == 422
+    assert console.post(f"{path}/close", outcome="We deleted it.").status_code == 303
+    assert "No complaint is open" in console.get("/console/complaints").text
+    closed = [action for action, about in console.actions() if about == make.id_of()]
+    assert closed == [AuditAction.COMPLAINT_ACKNOWLEDGED, AuditAction.COMPLAINT_CLOSED]
