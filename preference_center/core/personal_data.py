@@ -4,7 +4,7 @@ A table that names a subscriber is in SECTIONS, or in LEFT_OUT with the reason. 
 columns.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ from preference_center.core import topics, why
 from preference_center.core.why import AllowedEmail
 from preference_center.store.queries import ARE_ITS_DETAILS
 from preference_center.store.tables import (
+    AuditRow,
     Base,
     Claim,
     DataComplaint,
@@ -38,6 +39,7 @@ from preference_center.store.tables import (
 )
 
 BATCH_SIZE = 1000  # rows
+SUBSCRIBER_COLUMNS = ("subscriber_id", "about")  # What a table may call a subscriber's id.
 _DETAILS = ("before", "after")  # JSON in the tables
 
 # What the copy does not contain, by table or column, and why.
@@ -56,6 +58,10 @@ LEFT_OUT: Mapping[str, str] = {
     "outbox.lease": "says which process sends the email",
     "outbox.latest_at": "until when an email gathers changes",
     "sign_ups.id": "names the row",
+    "staff_audit.position": "names the row",
+    "staff_audit.staff_id": "names an employee (Court of Justice, C-579/21, paragraph 83)",
+    "staff_audit.details": "what was changed is in the other tables",
+    "staff_audit.hash": "seals the audit trail",
     "sign_ups.seq": "the number of the last row of the ledger at that time",
     "unacknowledged_erasures.email": "the address itself, encrypted; the copy would repeat it",
     "unacknowledged_erasures.warned_at": "when staff were told of programs",
@@ -81,7 +87,7 @@ class Section:
             for table in self.tables
             for each in table.__table__.columns
             if f"{table.__tablename__}.{each.name}" not in LEFT_OUT
-            and (each.name != "subscriber_id" or table is SubscriberRow)
+            and (each.name not in SUBSCRIBER_COLUMNS or table is SubscriberRow)
         )
 
     @property
@@ -97,7 +103,8 @@ class Section:
             statement = statement.outerjoin(LedgerDetail, ARE_ITS_DETAILS)
         for each in filter(_is_wording, own):
             statement = statement.outerjoin(Wording, Wording.digest == each)
-        return statement.where(own.subscriber_id == subscriber_id)
+        person = next(own[each] for each in SUBSCRIBER_COLUMNS if each in own)
+        return statement.where(person == subscriber_id)
 
 
 def _is_wording(column: ColumnElement[Any]) -> bool:
@@ -127,8 +134,10 @@ SECTIONS: Mapping[str, Section] = {
         ),
         Section("sign_ups", (SignUpRow,), (SignUpRow.requested_at, SignUpRow.id)),
         Section("erasures", (UnacknowledgedErasure,), (UnacknowledgedErasure.seq,)),
+        Section("staff", (AuditRow,), (AuditRow.position,)),
     )
 }
+_OF_STAFF = SECTIONS["staff"]
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,7 @@ class Held:
 def read(session: Session, subscriber_id: UUID, locale: str, limit: int) -> Held:
     """Return at most `limit` rows of each section. The names of topics are in a language."""
     return Held(
-        newest(session, subscriber_id, limit),
+        newest(session, subscriber_id, limit, SECTIONS),
         why.explain(session, subscriber_id, limit),
         {each.slug: topics.name(each, locale) for each in topics.list_topics(session)},
     )
@@ -169,10 +178,13 @@ def rows(session: Session, section: Section, subscriber_id: UUID) -> Iterator[di
         yield {name: _plain(name, row[name]) for name in section.names}
 
 
-def newest(session: Session, subscriber_id: UUID, limit: int) -> dict[str, Newest]:
-    """Return at most `limit` rows of each section, by its name. `total` counts all of them."""
+def newest(
+    session: Session, subscriber_id: UUID, limit: int, names: Iterable[str]
+) -> dict[str, Newest]:
+    """Return at most `limit` rows of some sections, by name. `total` counts all of them."""
     found = {}
-    for name, section in SECTIONS.items():
+    for name in names:
+        section = SECTIONS[name]
         statement = section.statement(subscriber_id)
         ordered = statement.order_by(*(each.desc() for each in section.order)).limit(limit)
         some = [_read(dict(row)) for row in session.execute(ordered).mappings()]
@@ -185,8 +197,12 @@ def newest(session: Session, subscriber_id: UUID, limit: int) -> dict[str, Newes
 
 
 def is_held(session: Session, subscriber_id: UUID) -> bool:
-    """Return True if anything is on record under a subscriber id."""
-    statements = (each.statement(subscriber_id).limit(1) for each in SECTIONS.values())
+    """Return True if anything is on record under a subscriber id.
+
+    That staff have looked for it is not counted: they may have looked for a mistyped address.
+    """
+    sections = (each for each in SECTIONS.values() if each is not _OF_STAFF)
+    statements = (each.statement(subscriber_id).limit(1) for each in sections)
     return any(session.execute(each).first() is not None for each in statements)
 
 

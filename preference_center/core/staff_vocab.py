@@ -1,4 +1,4 @@
-"""The vocabularies of the console: roles, rights, and what the audit trail records."""
+"""The vocabularies of the console: roles, rights, what the audit trail records, and channels."""
 
 from enum import StrEnum
 
@@ -66,3 +66,27 @@ class AuditAction(StrEnum):
     WEBHOOK_TESTED = "webhook_tested"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
+    PERSON_READ = "person_read"  # Also one of whom nothing is on record.
+    PERSON_EXPORTED = "person_exported"
+    PERSON_UNSUBSCRIBED = "person_unsubscribed"
+    PERSON_ADJUSTED = "person_adjusted"  # The frequency or the pause of a topic.
+    PERSON_ASKED = "person_asked"  # A link that starts a topic was emailed.
+    PERSON_ERASED = "person_erased"
+    PERSON_LINKED = "person_linked"  # An address was corrected.
+
+    @property
+    def reads(self) -> bool:
+        """Return True if data about a subscriber were read and not changed."""
+        return self in _READING
+
+
+_READING = (AuditAction.PERSON_READ, AuditAction.PERSON_EXPORTED)
+
+
+class Channel(StrEnum):
+    """How a subscriber asked staff for a change."""
+
+    PHONE = "phone"
+    LETTER = "letter"
+    EMAIL = "email"
+    IN_PERSON = "in person"

@@ -26,7 +26,9 @@ from preference_center.core import (
 from preference_center.core.bounces import Bounce
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.linked import Correction
-from preference_center.core.personal_data import LEFT_OUT, SECTIONS
+from preference_center.core.personal_data import LEFT_OUT, SECTIONS, SUBSCRIBER_COLUMNS
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction
 from preference_center.core.vocab import Frequency, OutboxKind, ReasonCode, Source
 from preference_center.data import access_copy
 from preference_center.store import Database
@@ -34,15 +36,15 @@ from preference_center.store.tables import Base, SubscriberRow, Wording
 from tests.support import make, signing_up
 
 ADA, NEW = "ada@example.org", "ada.new@example.org"
+FAY = UUID("5d9a8b7c-0000-4000-8000-00000000fa15")  # A member of staff.
 LATER = make.NOW + timedelta(hours=1)
-NAMES_A_SUBSCRIBER = ("subscriber_id", "about")
 IN_THE_COPY = {table.__tablename__: each for each in SECTIONS.values() for table in each.tables}
 
 
 def tables() -> Iterator[Table]:
     """Yield the tables that name a subscriber."""
     for table in Base.metadata.sorted_tables:
-        if set(NAMES_A_SUBSCRIBER) & set(table.columns.keys()):
+        if set(SUBSCRIBER_COLUMNS) & set(table.columns.keys()):
             yield table
 
 
@@ -62,6 +64,7 @@ def fill(database: Database) -> None:
             data_complaints.close(session, make.id_of(email), 1, "We told the buyer.", "Fay", LATER)
             outbox.request(session, [(make.id_of(email), OutboxKind.LINK, "")], LATER)
             signing_up.request(session, email, wording="Send me these emails")
+            audit.record(session, FAY, AuditAction.PERSON_READ, make.NOW, make.id_of(email))
         pair = Correction(make.id_of(), make.id_of(NEW), "by phone", "Fay")
         linked.record(session, pair, NEW, make.NOW)
 
@@ -109,11 +112,12 @@ def in_database(database: Database, table: Any) -> tuple[list[dict[str, Any]], l
         column
         for column in table.columns
         if f"{table.name}.{column.name}" not in LEFT_OUT
-        and (column.name != "subscriber_id" or table is SubscriberRow.__table__)
+        and (column.name not in SUBSCRIBER_COLUMNS or table is SubscriberRow.__table__)
     ]
     with database.reading() as session:
         texts = {row.digest: row.text for row in session.scalars(select(Wording))}
-        rows = session.execute(select(*wanted).where(table.c.subscriber_id == make.id_of()))
+        person = next(table.c[each] for each in SUBSCRIBER_COLUMNS if each in table.c)
+        rows = session.execute(select(*wanted).where(person == make.id_of()))
         stored = [
             {column.name: as_json(column, value, texts) for column, value in zip(wanted, row)}  # noqa: B905
             for row in rows
@@ -154,6 +158,14 @@ def test_nothing_about_others_is_in_the_copy(database: Database) -> None:
     assert str(make.id_of("bob@example.org")).encode() not in content
 
 
+def test_the_copy_says_when_staff_read_the_data_and_not_who(database: Database) -> None:
+    fill(database)
+    files = copied(database)
+    (look,) = json.loads(files["json/staff.json"])
+    assert look == {"at": make.NOW.isoformat(), "action": "person_read"}
+    assert str(FAY).encode() not in b"".join(files.values())
+
+
 def test_of_an_erased_person_only_the_coded_record_is_left(database: Database) -> None:
     fill(database)
     with database.transaction() as session:
@@ -185,7 +197,8 @@ def test_a_page_gets_the_newest_rows_and_their_number(database: Database) -> Non
 
 
 def test_nothing_is_held_on_an_unknown_person(database: Database) -> None:
-    with database.reading() as session:
+    with database.transaction() as session:
+        audit.record(session, FAY, AuditAction.PERSON_READ, make.NOW, make.id_of())
         assert not personal_data.is_held(session, make.id_of())
         held = personal_data.read(session, make.id_of(), "en", 10)
-    assert not any(each.rows for each in held.sections.values())
+    assert [name for name, each in held.sections.items() if each.rows] == ["staff"]
