@@ -32,10 +32,11 @@ def complaints() -> str:
 @staff_only(Right.PERSON)
 def acknowledge(subscriber: UUID, number: int) -> Response:
     """Record that a complaint was acknowledged, and by whom."""
-    now, who = services().clock(), member()
+    now, brand = services().clock(), services().settings.brand_name
     with services().database.transaction() as session:
-        data_complaints.acknowledge(session, subscriber, number, who.email, now)
-        audit.record(session, who.id, AuditAction.COMPLAINT_ACKNOWLEDGED, now, subscriber)
+        # The person can read who acknowledged it: the operator, and not which employee.
+        data_complaints.acknowledge(session, subscriber, number, brand, now)
+        audit.record(session, member().id, AuditAction.COMPLAINT_ACKNOWLEDGED, now, subscriber)
     return to("console.complaints")
 
 
