@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, rollups, subscribers, topics
 from preference_center.core.errors import TopicRefusal
-from preference_center.core.vocab import Decision, DecisionReason, Status, TopicPolicy
+from preference_center.core.state import Subscriber
+from preference_center.core.vocab import Decision, DecisionReason, Scope, Status, TopicPolicy
 from preference_center.store import Database, queries, sets
 from preference_center.store.queries import AddressRules, DeliveryRules
 from preference_center.store.tables import Claim, Topic
@@ -72,6 +73,59 @@ def check(
     }
     subscribers.upsert_addresses(session, seen, now)
     return verdicts
+
+
+def of_person(
+    session: Session, person: Subscriber | None, known: Iterable[Topic], now: datetime
+) -> dict[str, Verdict]:
+    """Return the verdict on one subscriber for a new campaign of each topic, by slug.
+
+    Nothing is claimed or recorded. `person` is None for one who is not on record. One statement
+    reads the newest claims of all topics. Archived topics are left out.
+    """
+    claims = _last_claims(session, person.subscriber_id) if person is not None else {}
+    return {
+        topic.slug: _verdict(topic, _rules(person, topic.slug, claims.get(topic.slug)), now)
+        for topic in known
+        if topic.archived_at is None
+    }
+
+
+def transactional_of(person: Subscriber | None) -> Verdict:
+    """Return what `check_transactional` does, of a subscriber who was loaded."""
+    if person is None:
+        return _by_address(None)
+    stopped = Scope.ADDRESS in person.suppressions
+    return _by_address(AddressRules(person.subscriber_id, person.email, person.erased_at, stopped))
+
+
+def _last_claims(session: Session, subscriber_id: UUID) -> dict[str, datetime]:
+    statement = (
+        select(Claim.topic, func.max(Claim.claimed_at))
+        .where(Claim.subscriber_id == subscriber_id, Claim.released_at.is_(None))
+        .group_by(Claim.topic)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
+
+
+def _rules(
+    person: Subscriber | None, slug: str, last_claim: datetime | None
+) -> DeliveryRules | None:
+    """Return what `queries.load_delivery_rules` does, of a subscriber who was loaded."""
+    if person is None:
+        return None
+    held = person.subscriptions.get(slug)
+    return DeliveryRules(
+        subscriber_id=person.subscriber_id,
+        email=person.email,
+        erased_at=person.erased_at,
+        status=held.status if held is not None else None,
+        frequency=held.frequency if held is not None else None,
+        paused_until=held.paused_until if held is not None else None,
+        last_claim=last_claim,
+        stopped=bool(person.suppressions),
+        explicit_from=person.explicit_from,
+    )
 
 
 def check_transactional(session: Session, ids: Collection[UUID]) -> dict[UUID, Verdict]:

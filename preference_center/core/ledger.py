@@ -79,6 +79,22 @@ def load(
     return [_entry(row) for _, *row in session.execute(rows)]
 
 
+def load_newest(
+    session: Session,
+    subscriber_id: UUID,
+    limit: int,
+    before: int | None = None,
+    events: Collection[Event] = tuple(Event),
+) -> list[LedgerEntry]:
+    """Return at most `limit` rows of some events, newest first, from before row `before`."""
+    rows = _rows(session, [(1, [subscriber_id])]).order_by(None).order_by(LedgerRow.seq.desc())
+    if before is not None:
+        rows = rows.where(LedgerRow.seq < before)
+    if set(events) != set(Event):
+        rows = rows.where(LedgerRow.event.in_(events))
+    return [_entry(row) for _, *row in session.execute(rows.limit(limit))]
+
+
 def load_all(session: Session, firsts: Mapping[UUID, int]) -> dict[UUID, list[LedgerEntry]]:
     """Return the ledger of each subscriber from the given row on, oldest first."""
     if not firsts:

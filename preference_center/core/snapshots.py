@@ -58,14 +58,14 @@ def restore(subscriber: Subscriber, target: Target, value: Value, now: datetime)
         _remove(subscriber, target)
     elif existing is not None:
         # A field that was added later than the value stays as it is.
-        for name, restored in _from_plain(value).items():
+        for name, restored in from_plain(value).items():
             setattr(existing, name, restored)
         existing.updated_at, existing.repeated_at = now, None
     elif target.topic is None:
-        suppression = Suppression(kind=target.scope, updated_at=now, **_from_plain(value))
+        suppression = Suppression(kind=target.scope, updated_at=now, **from_plain(value))
         subscriber.suppressions[target.scope] = suppression
     else:
-        subscription = Subscription(topic=target.topic, updated_at=now, **_from_plain(value))
+        subscription = Subscription(topic=target.topic, updated_at=now, **from_plain(value))
         subscriber.subscriptions[target.topic] = subscription
 
 
@@ -114,7 +114,8 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _from_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+def from_plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a row from their plain values."""
     return {
         name: _READERS.get(name, str)(plain) if plain is not None else None
         for name, plain in value.items()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from preference_center.core import ledger_pages, topics
@@ -19,18 +19,25 @@ from preference_center.core.vocab import Event, Scope, Source, Status, TopicPoli
 from preference_center.store.tables import Claim
 
 _MAX_ROWS = 10_000  # of the ledger
+Key = tuple[datetime, str, str]  # When an email was allowed, its topic and its campaign.
 # A subscription begins with one of these. Others, like a cap, leave it as it was.
 _BEGINS = (Event.SUBSCRIBED, Event.RESUBSCRIBED, Event.UNDONE)
 
 
 @dataclass(frozen=True)
 class Consent:
-    """The change that began a subscription: when and how, and what is stated about it."""
+    """The change that began a subscription to `topic`: when and how, and what is stated about it.
 
+    `stated_source` says in other words where it came from, like when a sign-up was asked for.
+    """
+
+    topic: str
     at: datetime
+    recorded_at: datetime
     source: Source
     wording: str | None
     stated: Mapping[str, Any]
+    stated_source: str
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,26 @@ class AllowedEmail:
     by_default: bool
     left_at: datetime | None
 
+    @property
+    def key(self) -> Key:
+        """Return the place in the order of `explain`."""
+        return self.allowed_at, self.topic, self.campaign
 
-def explain(session: Session, subscriber_id: UUID, limit: int) -> list[AllowedEmail]:
-    """Return the newest emails that senders were allowed to send, newest first."""
+
+def explain(
+    session: Session, subscriber_id: UUID, limit: int, after: Key | None = None
+) -> list[AllowedEmail]:
+    """Return the newest emails that senders were allowed to send, newest first.
+
+    `after` is the key of the email that they follow.
+    """
     statement = (
         select(Claim.topic, Claim.campaign, Claim.claimed_at, Claim.released_at)
         .where(Claim.subscriber_id == subscriber_id)
         .order_by(Claim.claimed_at.desc(), Claim.topic, Claim.campaign)
     )
+    if after is not None:
+        statement = statement.where(_follows(after))
     claims = session.execute(statement.limit(limit)).all()
     if not claims:
         return []
@@ -80,16 +99,46 @@ def explain(session: Session, subscriber_id: UUID, limit: int) -> list[AllowedEm
     ]
 
 
+def consents(session: Session, subscriber_id: UUID, limit: int) -> list[Consent]:
+    """Return the newest changes that began a subscription, newest first."""
+    begun = ledger_pages.newest(session, subscriber_id, limit, events=_BEGINS)
+    found = (_begun(each, each.entry.topic) for each in begun if each.entry.topic is not None)
+    return [each for each in found if each is not None]
+
+
+def _follows(key: Key) -> ColumnElement[bool]:
+    at, topic, campaign = key
+    return or_(
+        Claim.claimed_at < at,
+        and_(Claim.claimed_at == at, Claim.topic > topic),
+        and_(Claim.claimed_at == at, Claim.topic == topic, Claim.campaign > campaign),
+    )
+
+
 def _consent(history: Sequence[WordedEntry], topic: str, at: datetime) -> Consent | None:
     """Return the newest beginning of a subscription that was recorded before a time."""
-    key = Target.of(topic).key
     for each in reversed(history):
-        entry, after = each.entry, (each.entry.after or {}).get(key)
-        if after is None or after["status"] != Status.SUBSCRIBED:
-            continue
-        if entry.event in _BEGINS and entry.recorded_at <= at:
-            return Consent(entry.occurred_at, entry.source, each.wording, after)
+        begun = _begun(each, topic)
+        if begun is not None and begun.recorded_at <= at:
+            return begun
     return None
+
+
+def _begun(each: WordedEntry, topic: str) -> Consent | None:
+    """Return the subscription to a topic that a ledger row has begun, or None."""
+    entry = each.entry
+    after = (entry.after or {}).get(Target.of(topic).key)
+    if after is None or after["status"] != Status.SUBSCRIBED or entry.event not in _BEGINS:
+        return None
+    return Consent(
+        topic=topic,
+        at=entry.occurred_at,
+        recorded_at=entry.recorded_at,
+        source=entry.source,
+        wording=each.wording,
+        stated=after,
+        stated_source=entry.stated_source,
+    )
 
 
 def _left_at(history: Iterable[WordedEntry], topic: str, at: datetime) -> datetime | None:

@@ -1,6 +1,7 @@
 """Audience checks: the verdict for each state of a subscriber, and what a check records."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,13 @@ def _check(session: Session, email: str = ADA) -> audience.Verdict:
     topic = topics.get(session, "weekly-news")
     person = make.id_of(email)
     return audience.check(session, topic, "c", {person: email}, make.NOW)[person]
+
+
+def _of_person(session: Session) -> audience.Verdict:
+    """Return the verdict that a page about one person shows."""
+    person = subscribers.find(session, make.id_of())
+    known = topics.list_topics(session)
+    return audience.of_person(session, person, known, make.NOW)["weekly-news"]
 
 
 def _subscribed_to_another_topic(session: Session) -> None:
@@ -106,6 +114,7 @@ def test_verdicts_on_an_opt_in_topic(
     with database.transaction() as session:
         found = _check(session)
         assert (found.decision, found.reason or "") == (verdict, reason)
+        assert replace(_of_person(session), email=found.email) == found
 
 
 @pytest.mark.parametrize(("prepare", "_verdict", "_reason", "opt_out"), CASES)
@@ -120,7 +129,9 @@ def test_verdicts_on_an_opt_out_topic(
         make.topic(session, policy="opt_out")
         prepare(session)
     with database.transaction() as session:
-        assert _check(session).decision == opt_out
+        read, found = _of_person(session), _check(session)
+        assert found.decision == opt_out
+        assert replace(read, email=found.email) == found
 
 
 def test_a_check_on_an_archived_topic_is_refused(database: Database) -> None:
