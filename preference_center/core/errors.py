@@ -15,6 +15,7 @@ Refusal
 ├── LinkRefusal                 two addresses cannot be linked
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
+├── OnBehalfRefusal             a change that staff make for a subscriber cannot be made
 ├── StaffRefusal               a member of staff or a passkey cannot be changed as asked
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
@@ -122,6 +123,10 @@ class UndoSupersededError(UndoRefusal):
 
 class UndoNotOfferedError(UndoRefusal):
     """The change was not the subscriber's own, or another channel repeated it."""
+
+
+class OnBehalfRefusal(Refusal):
+    """A change on a subscriber's behalf cannot be made. Nothing of it was."""
 
 
 class StaffRefusal(Refusal):

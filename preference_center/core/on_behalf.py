@@ -179,6 +179,40 @@ class SaveOnBehalf(Change[dict[str, Outcome]]):
         return Outcome.CHOSE_LESS if refused else _outcome(draft.subscriber.seq > first)
 
 
+@dataclass(frozen=True)
+class AdjustOnBehalf(SaveOnBehalf):
+    """What a subscriber wants of topics that they get, for `make`. It starts none of the others."""
+
+    def _save(self, draft: Draft, slug: str, wish: TopicWish) -> Outcome:
+        if not preferences.receives(draft.subscriber, draft.topics[slug]):
+            return Outcome.UNCHANGED
+        return self._adjust(draft, slug, wish)
+
+
+@dataclass(frozen=True)
+class AskToStart(Change[Outcome]):
+    """The email with a confirm link for a topic that a subscriber wants, for `make`.
+
+    Nothing starts by it. `smtp` says whether this installation sends email.
+    """
+
+    topic: str
+    smtp: bool
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return (self.topic,)
+
+    def make(self, draft: Draft) -> Outcome:
+        topic = draft.topics[self.topic]
+        if topic.archived_at is not None:
+            return Outcome.ARCHIVED
+        if preferences.receives(draft.subscriber, topic):
+            return Outcome.UNCHANGED
+        refusal = joining.ask(draft, self.topic, smtp=self.smtp)
+        return Outcome(refusal.value) if refusal is not None else Outcome.CONFIRMATION_SENT
+
+
 def make(session: Session, change: Change[_Result], now: datetime) -> _Result:
     """Make a change on a subscriber's behalf; raise UnknownTopicError or what the change raises.
 

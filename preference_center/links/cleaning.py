@@ -8,6 +8,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -85,6 +86,17 @@ def split(text: str) -> list[str]:
     for address in _addresses(text):
         found.setdefault(normalise(address), address)
     return list(found.values())
+
+
+def subscriber_ids(text: str, identity_key: str) -> list[UUID]:
+    """Return the subscriber ids that a text may have: the id that it is, or those of an address.
+
+    These are the id of the cleaned address, then that of the text as it is if it is another one:
+    earlier imports may have stored it without cleaning it. Raise UnclearAddressError.
+    """
+    with suppress(ValueError):
+        return [UUID(text)]
+    return list(dict.fromkeys(fingerprint(each, identity_key) for each in (clean(text), text)))
 
 
 def subscriber_id(text: str, identity_key: str) -> UUID:
