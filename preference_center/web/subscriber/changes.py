@@ -1,5 +1,6 @@
 """Helpers of the pages: load preferences, make a subscriber's change, redirect to its receipt."""
 
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -23,11 +24,16 @@ from preference_center.web.spooling import spool_of, spooled
 _Result = TypeVar("_Result")
 
 
-def load_preferences(subscriber_id: UUID) -> tuple[SubscriberPreferences, str]:
-    """Return a subscriber's preferences, and the language of the page."""
+def load_preferences(
+    subscriber_id: UUID, choose: Callable[[str | None], str] = language
+) -> tuple[SubscriberPreferences, str]:
+    """Return a subscriber's preferences, and the language of the page.
+
+    `choose` is called with the language on record, or None.
+    """
     with services().database.reading() as session:
         subscriber = subscribers.find(session, subscriber_id)
-        locale = language(subscriber.locale if subscriber is not None else None)
+        locale = choose(subscriber.locale if subscriber is not None else None)
         known, now = topics.list_topics(session), services().clock()
         return preferences.read(subscriber, known, locale, now), locale
 

@@ -4,10 +4,12 @@ A signed-in link opens it too, and can start topics at once. When it has expired
 still open can be sent: it counts as one that a preferences link opened, so that no choice is lost.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hmac import compare_digest
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
@@ -195,9 +197,39 @@ def _seal(link: str, form: PreferencesForm) -> str:
     return signer("choices", key).get_signature(f"{link}?{choices}").decode()
 
 
+def preview(subscriber_id: UUID) -> str:
+    """Return the page as a preferences link opens it, in the subscriber's language or the default.
+
+    It contains no link that works: its forms and links lead nowhere.
+    """
+    current, locale = load_preferences(subscriber_id, services().languages.choose)
+    signed = Link(services().clock().date(), subscriber_id, "all", "")
+    urls = dict.fromkeys(("action", "save_url", "language_url", "account_url", "page_url"), "#")
+    return _rendered(_Opened("", signed), current, locale, urls)
+
+
 def _page(opened: _Opened, problem: str = "", form: PreferencesForm | None = None) -> str:
-    link, signed = opened.link, opened.signed
-    current, locale = load_preferences(signed.subscriber_id)
+    link = opened.link
+    current, locale = load_preferences(opened.signed.subscriber_id)
+    urls = {
+        "action": url("preferences.submit", link=link),
+        "save_url": url("preferences.save", link=link),
+        "language_url": url_for("preferences.switch_language", link=link),
+        "account_url": url("preferences.request_account_link", link=link),
+        "page_url": url("preferences.show", link=link),
+    }
+    return _rendered(opened, current, locale, urls, problem, form)
+
+
+def _rendered(
+    opened: _Opened,
+    current: SubscriberPreferences,
+    locale: str,
+    urls: Mapping[str, str],
+    problem: str = "",
+    form: PreferencesForm | None = None,
+) -> str:
+    signed = opened.signed
     asked = form.updates if form is not None else []
     differing = _differing(current, asked)
     problem = problem or ("stale" if differing else "")
@@ -224,11 +256,7 @@ def _page(opened: _Opened, problem: str = "", form: PreferencesForm | None = Non
         undo_digest=wordings.undo_digest(locale),
         is_test=trials.is_test(signed),
         **_told(signed, current, is_problem=bool(problem)),
-        action=url("preferences.submit", link=link),
-        save_url=url("preferences.save", link=link),
-        language_url=url_for("preferences.switch_language", link=link),
-        account_url=url("preferences.request_account_link", link=link),
-        page_url=url("preferences.show", link=link),
+        **urls,
     )
 
 
