@@ -8,6 +8,8 @@ from preference_center.web.console import oidc as oidc
 from preference_center.web.console import operations as operations
 from preference_center.web.console import overview as overview
 from preference_center.web.console import own as own
+from preference_center.web.console import people as people
+from preference_center.web.console import person_changes as person_changes
 from preference_center.web.console import sign_in as sign_in
 from preference_center.web.console import staff as staff
 from preference_center.web.console import webhooks as webhooks

@@ -1,5 +1,7 @@
 """Members of staff and the audit trail, for admins."""
 
+from uuid import UUID
+
 from flask import request
 from werkzeug.wrappers import Response
 
@@ -60,12 +62,12 @@ def remove() -> Response:
 @blueprint.get("/audit")
 @staff_only(Right.STAFF)
 def audit_trail() -> str:
-    """Show the audit trail, newest first."""
-    before = request.args.get("before", type=int)
+    """Show the audit trail, newest first; on request, of one subscriber."""
+    before, about = request.args.get("before", type=int), request.args.get("about", type=UUID)
     with services().database.reading() as session:
-        entries = audit.read(session, _ENTRIES, before=before)
+        entries = audit.read(session, _ENTRIES, before=before, about=about)
     more = entries[-1].position if len(entries) == _ENTRIES else None
-    return page("audit.html", entries=entries, more=more)
+    return page("audit.html", entries=entries, more=more, about=about)
 
 
 def _staff_page(**values: object) -> str:
