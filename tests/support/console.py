@@ -19,10 +19,17 @@ from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, StaffRole
 from preference_center.store.tables import AuditRow
 from tests.support import make
+from tests.support.page import Page
 from tests.support.site import ORIGIN, Site
 
 SECRET_KEY = "kJ3mQ8vR2xW7zB4nC6fH9sL1pT5yD0gA"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class ConsolePage(Page):
+    """A page of the console without a script, after the checks of every page."""
+
+    ends_title = "Console"
 
 
 class Console:
@@ -38,6 +45,15 @@ class Console:
 
     def get(self, path: str, **request: Any) -> TestResponse:
         return self.client.get(path, base_url=ORIGIN, **request)
+
+    def page(self, path: str, status: int = 200) -> ConsolePage:
+        """Return the page at `path`, after its checks."""
+        return ConsolePage(self.get(path), status)
+
+    def press(self, page: ConsolePage, button: str) -> TestResponse:
+        """Send the form of a page's button, as a browser would."""
+        path, data = page.form_of(button)
+        return self.client.post(path, base_url=ORIGIN, data=data)
 
     def post(self, path: str, **fields: Any) -> TestResponse:
         """Send a form with the session's token."""

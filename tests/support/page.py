@@ -18,6 +18,8 @@ FIELDS = ("input", "select", "textarea")
 class Page:
     """A page as a visitor sees it. The constructor checks it."""
 
+    ends_title = BRAND
+
     def __init__(self, response: TestResponse, status: int = 200) -> None:
         assert response.status_code == status, (response.status, response.text[:2000])
         assert response.content_type == "text/html; charset=utf-8"
@@ -173,7 +175,7 @@ class Page:
         return found
 
     def _check(self, status: int) -> None:
-        assert self.title.endswith(f"{self.heading} – {BRAND}") or not self._ltr
+        assert self.title.endswith(f"{self.heading} – {self.ends_title}") or not self._ltr
         assert self.lang[0]
         assert not list(self.root.iter("script"))
         ids = [each.get("id") for each in self.root.iter() if each.get("id")]

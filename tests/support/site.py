@@ -7,11 +7,12 @@ receipt = site.press_and_follow(page, "Do this instead")
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from preference_center import create_app
@@ -167,6 +168,20 @@ class Site:
             return [topic or scope for topic, scope in session.execute(columns)]
 
 
+@contextmanager
+def counted(site: Site) -> Iterator[list[str]]:
+    """Yield the statements that are sent to the database, without BEGIN and SET."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "SET")):
+            statements.append(statement)
+
+    event.listen(site.database.engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(site.database.engine, "before_cursor_execute", note)
+
+
 def link(
     purpose: Purpose = "unsubscribe",
     email: str = "ada@example.org",
@@ -230,6 +245,7 @@ def every_route(site: Site) -> Iterator[tuple[str, str]]:
         "/c/<signed:link>": confirm(),
         "/a/<signed:link>": account(),
         "<slug>": "weekly-news",
+        "<int:number>": "1",
     }
     for rule in site.app.url_map.iter_rules():
         path = rule.rule

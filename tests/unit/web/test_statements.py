@@ -1,30 +1,11 @@
 """The number of SQL statements of a page does not depend on the subscriber's history."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import event
 
 from tests.support import make
-from tests.support.site import Site, link
+from tests.support.site import Site, counted, link
 
 MAX_STATEMENTS = {"/r/": 7, "/u/": 5, "/p/": 7}
-
-
-@contextmanager
-def counted(site: Site) -> Iterator[list[str]]:
-    """Yield the statements that are sent to the database, without BEGIN and SET."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.startswith(("BEGIN", "SET")):
-            statements.append(statement)
-
-    event.listen(site.database.engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(site.database.engine, "before_cursor_execute", note)
 
 
 @pytest.mark.every_engine
