@@ -207,6 +207,7 @@ def test_the_copy_has_the_reading_of_staff_and_not_their_names(console: Console)
     with console.site.database.transaction() as session:
         data_complaints.add(session, make.id_of(), "You sold my address.", make.NOW)
     console.post(f"/console/complaints/{make.id_of()}/1/acknowledge")
+    console.post(f"/console/complaints/{make.id_of()}/1/close", outcome="We did not.")
     console.post(f"{PAGE}/correct", email=NEW, note="knew the order")
     console.post(f"{PAGE}/unsubscribe", what="all", channel="phone")
     console.get(PAGE)
@@ -218,7 +219,8 @@ def test_the_copy_has_the_reading_of_staff_and_not_their_names(console: Console)
         files = {name: archive.read(name).decode() for name in archive.namelist()}
     looks = json.loads(files["json/staff.json"])
     assert [each["action"] for each in looks] == [
-        *("complaint_acknowledged", "person_linked", "person_unsubscribed"),
+        *("complaint_acknowledged", "complaint_closed"),
+        *("person_linked", "person_unsubscribed"),
         *("person_read", "person_read", "person_exported"),
     ]
     assert ADA in files["README.txt"]
