@@ -1,5 +1,6 @@
 """`import`: read subscribers and unsubscribes from a file."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -11,15 +12,15 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import Refusals, Warnings, reading_progress, steady_progress
-from preference_center.cli.import_rules import mapped_rules
 from preference_center.cli.parameters import TOPIC, Pairs, values
-from preference_center.cli.refused_rows import copying, reporting
 from preference_center.core.vocab import ImportStatus, KeyKind
 from preference_center.data.formats.registry import NAMES, PLAIN
 from preference_center.data.import_columns import PREFERENCES, SUPPRESSIONS
 from preference_center.data.import_file import Choice, ImportFile, open_import
 from preference_center.data.import_preview import Preview
+from preference_center.data.import_rules import mapped_rules
 from preference_center.data.imports import Findings, Import, shown_word
+from preference_center.data.refused_rows import copying, reporting
 from preference_center.data.spreading import process_count
 from preference_center.data.unpacking import MAX_UNPACKED, MEGABYTE
 from preference_center.util.clock import utc_now
@@ -149,6 +150,8 @@ def import_command(
     )
     if refused is not None and report is not None and refused.resolve() == report.resolve():
         raise click.UsageError("--refused and --report must name two files.")
+    if refused is not None and _is_same_file(file, refused):
+        raise click.UsageError("--refused must name another file than the one that is imported.")
     if file_format is not None and source_format != PLAIN:
         raise click.UsageError("--format is only for --from csv.")
     parts = frozenset(each.strip().lower() for each in ignored_parts)
@@ -161,7 +164,7 @@ def import_command(
         for note in source.notes:
             click.echo(note, err=True)
         on_refused = stack.enter_context(reporting(report, refusals.add))
-        on_refused = stack.enter_context(copying(refused, file, source, on_refused))
+        on_refused = stack.enter_context(copying(refused, source, on_refused))
         advance = stack.enter_context(_progress(file, source))
         job = Import(
             database,
@@ -177,6 +180,13 @@ def import_command(
     _show(counts, job.findings, dry_run=dry_run)
     _show_contents(job.preview, source)
     refusals.exit()
+
+
+def _is_same_file(source: BinaryIO, target: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(source.fileno()), target.stat())
+    except OSError:  # The target does not exist yet, or a test's source is not a real file.
+        return False
 
 
 def _progress(file: BinaryIO, source: ImportFile) -> AbstractContextManager[Callable[[], None]]:

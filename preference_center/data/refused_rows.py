@@ -1,7 +1,6 @@
 """Write the refused rows of an import to files."""
 
 import codecs
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -9,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile
-
-import click
 
 from preference_center.data.import_file import ImportFile
 from preference_center.data.output_files import text_file, whole_file
@@ -38,26 +35,23 @@ def reporting(report: Path | None, on_refused: OnRefused) -> Iterator[OnRefused]
 
 
 @contextmanager
-def copying(
-    target: Path | None, file: BinaryIO, source: ImportFile, on_refused: OnRefused
-) -> Iterator[OnRefused]:
+def copying(target: Path | None, source: ImportFile, on_refused: OnRefused) -> Iterator[OnRefused]:
     """Yield a function that passes a refused row on and copies its bytes to `target`.
 
-    `file` is imported, and `source` is what is read from it. Several parts, or one whose name says
-    what its rows mean, become a ZIP archive, whose entries have the names of the parts.
-
-    Raises:
-        UsageError: `target` is the file that is imported.
+    `source` is the file that is imported. Several parts, or one whose name says what its rows mean,
+    become a ZIP archive, whose entries have the names of the parts.
     """
     if target is None:
         yield on_refused
         return
-    if _is_same_file(file, target):
-        raise click.UsageError("--refused must name another file than the one that is imported.")
-    is_plain = set(source.headers) == {""} and not source.telling_name
-    copy_all = _copying_one if is_plain else _copying_parts
+    copy_all = _copying_parts if becomes_archive(source) else _copying_one
     with copy_all(target, source, on_refused) as copy:
         yield copy
+
+
+def becomes_archive(source: ImportFile) -> bool:
+    """Return True if the copy of the refused rows of a file is a ZIP archive."""
+    return set(source.headers) != {""} or bool(source.telling_name)
 
 
 @contextmanager
@@ -119,10 +113,3 @@ def _line_ends(header: bytes) -> tuple[bytes, bytes]:
     if header.startswith(codecs.BOM_UTF16_BE):
         return b"\0\n", b"\0\r"
     return b"\n", b"\r"
-
-
-def _is_same_file(source: BinaryIO, target: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(source.fileno()), target.stat())
-    except OSError:  # The target does not exist yet, or a test's source is not a real file.
-        return False

@@ -1,9 +1,8 @@
-"""Check the options of `import` that say how columns and words of a file are read."""
+"""Check the options of an import that say how columns and words of a file are read."""
 
 from collections.abc import Iterable
 
-import click
-
+from preference_center.core.errors import ImportRefusal
 from preference_center.core.vocab import ImportStatus
 from preference_center.data.import_phrases import ending_status
 from preference_center.data.import_records import Rules
@@ -12,14 +11,14 @@ _Pairs = tuple[tuple[str, str], ...]
 
 
 def mapped_rules(ignored: Iterable[str], columns: _Pairs, words: _Pairs, topics: _Pairs) -> Rules:
-    """Return rules without a key, or raise UsageError if options contradict each other."""
+    """Return rules without a key, or raise ImportRefusal if options contradict each other."""
     names = frozenset(each.strip().lower() for each in ignored)
     _single("--map", columns)
     _single("--map", ((field, column) for column, field in columns))
     _single("--map-status", words)
     _single("--map-topic", topics)
     if both := sorted(names.intersection(column for column, _ in columns)):
-        raise click.UsageError(f"--map and --ignore-column both name the column {both[0]!r}.")
+        raise ImportRefusal(f"--map and --ignore-column both name the column {both[0]!r}.")
     meanings = {word: ImportStatus(meaning) for word, meaning in words}
     for word, meaning in meanings.items():
         _refuse_start(word, meaning)
@@ -27,17 +26,17 @@ def mapped_rules(ignored: Iterable[str], columns: _Pairs, words: _Pairs, topics:
 
 
 def _single(option: str, pairs: Iterable[tuple[str, str]]) -> None:
-    """Raise UsageError if an option maps one thing to two."""
+    """Raise ImportRefusal if an option maps one thing to two."""
     found: dict[str, str] = {}
     for first, second in pairs:
         if found.setdefault(first, second) != second:
-            raise click.UsageError(
+            raise ImportRefusal(
                 f"{option} has {first!r} with two others: {found[first]!r} and {second!r}."
             )
 
 
 def _refuse_start(word: str, meaning: ImportStatus) -> None:
-    """Raise UsageError if a word that plainly is no consent is mapped to a status that is more."""
+    """Raise ImportRefusal if a word that plainly is no consent is mapped to more."""
     ends = ending_status(word) is not None and not meaning.ends_consent
     if ends or (word == ImportStatus.UNCONFIRMED and meaning is ImportStatus.SUBSCRIBED):
-        raise click.UsageError(f"--map-status: {word!r} cannot mean {meaning}.")
+        raise ImportRefusal(f"--map-status: {word!r} cannot mean {meaning}.")
