@@ -12,6 +12,9 @@ Refusal
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
 ├── ReportRefusal
+├── ImportRefusal               the options of an import contradict each other
+├── JobRefusal                  an export or an import cannot be started, cancelled or taken
+│   └── UnknownJobError
 ├── LinkRefusal                 two addresses cannot be linked
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
@@ -59,6 +62,10 @@ class CursorExpiredError(Refusal):
 
 class ExportRefusal(Refusal):
     """An export has no such filter, or cannot be written in its format."""
+
+
+class ImportRefusal(Refusal):
+    """The options of an import contradict each other."""
 
 
 class InvalidCampaignError(Refusal):
@@ -131,3 +138,11 @@ class OnBehalfRefusal(Refusal):
 
 class StaffRefusal(Refusal):
     """A member of staff, or a passkey of one, cannot be changed as asked."""
+
+
+class JobRefusal(Refusal):
+    """An export or an import of the console cannot be started, cancelled or taken."""
+
+
+class UnknownJobError(JobRefusal):
+    """There is no such export or import."""

@@ -17,6 +17,7 @@ from preference_center.core import (
     request_limits,
     unacknowledged,
 )
+from preference_center.core.console_jobs import files, jobs
 from preference_center.core.joining import LINK_LIFETIME
 from preference_center.core.reasons import week_of
 from preference_center.core.staff import audit, sessions
@@ -29,6 +30,8 @@ from preference_center.store.tables import (
     BounceCount,
     Claim,
     ClaimCount,
+    ConsoleChunk,
+    ConsoleJob,
     DataComplaint,
     EventRow,
     FailedMailing,
@@ -276,5 +279,11 @@ STEPS = (
         "missed erasures",
         UnacknowledgedErasure,
         lambda _keep, now: missed_erasures.is_expired(now),
+    ),
+    _deletion(
+        "pieces of files of the console", ConsoleChunk, lambda _keep, now: files.is_expired(now)
+    ),
+    _deletion(
+        "exports and imports of the console", ConsoleJob, lambda _keep, now: jobs.is_expired(now)
     ),
 )

@@ -66,6 +66,13 @@ class AuditAction(StrEnum):
     WEBHOOK_TESTED = "webhook_tested"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
+    EXPORT_STARTED = "export_started"
+    IMPORT_UPLOADED = "import_uploaded"
+    IMPORT_STARTED = "import_started"
+    IMPORT_ENDED = "import_ended"
+    JOB_CANCELLED = "job_cancelled"
+    FILE_TAKEN = "file_taken"
+    FILE_DELETED = "file_deleted"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"
@@ -90,3 +97,29 @@ class Channel(StrEnum):
     LETTER = "letter"
     EMAIL = "email"
     IN_PERSON = "in person"
+
+
+class JobKind(StrEnum):
+    """What a job of the console does. A preview becomes an import when a member starts it."""
+
+    EXPORT = "export"
+    PREVIEW = "preview"
+    IMPORT = "import"
+
+
+class JobState(StrEnum):
+    """How far a job is. A worker leases it, and settles it in one of the last three."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobFile(StrEnum):
+    """A file of a job."""
+
+    UPLOAD = "upload"  # what is imported
+    OUTPUT = "output"  # the export, or the refused rows of an import
+    REPORT = "report"  # JSON: what the page says about the job

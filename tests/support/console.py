@@ -7,17 +7,18 @@ console.post("/console/staff/invite", email="eve@example.org", role="viewer")
 import re
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from preference_center.core.console_jobs import files, jobs
 from preference_center.core.staff import audit, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
-from preference_center.core.staff_vocab import AuditAction, StaffRole
-from preference_center.store.tables import AuditRow
+from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
+from preference_center.store.tables import AuditRow, ConsoleDownload
 from tests.support import make
 from tests.support.page import Page
 from tests.support.site import ORIGIN, Site
@@ -85,10 +86,20 @@ def invite(site: Site, email: str, role: str, *, may_export: bool = False) -> Me
     return member
 
 
+def _add_job(session: Session, staff_id: UUID, now: datetime) -> None:
+    """Add an import with its file, which was taken."""
+    job_id = uuid4()
+    files.add(session, job_id, JobFile.UPLOAD, 0, [b"email,status"], now)
+    jobs.add_import(session, job_id, staff_id, {}, "list.csv", now)
+    session.add(ConsoleDownload(job_id=job_id, at=now, staff_id=staff_id))
+    session.flush()
+
+
 def fill(session: Session, now: datetime = make.NOW) -> None:
     """Write a row into each table of the console."""
     member, _ = members.invite(session, "fay@example.org", StaffRole.ADMIN, now, by=None)
     passkeys.add(session, Passkey(b"id", member.id, b"key", 0, "Phone", now), now)
     passkeys.new_challenge(session, now)
     sessions.start(session, member.id, now, "Phone")
+    _add_job(session, member.id, now)
     assert audit.verify(session) is None

@@ -2,6 +2,7 @@
 
 from preference_center.store.tables.api import ApiKeyRow, IdempotentRequest
 from preference_center.store.tables.base import Base, Slug, Utc, Word, row_values
+from preference_center.store.tables.console_jobs import ConsoleChunk, ConsoleDownload, ConsoleJob
 from preference_center.store.tables.data_requests import DataComplaint, LinkedSubscriber
 from preference_center.store.tables.feed import (
     STOPPED,
@@ -74,6 +75,9 @@ __all__ = [
     "CampaignRow",
     "Claim",
     "ClaimCount",
+    "ConsoleChunk",
+    "ConsoleDownload",
+    "ConsoleJob",
     "Consumer",
     "DataComplaint",
     "EmailedCount",

@@ -1,4 +1,4 @@
-"""The tables of the console: members of staff, how they sign in, and the audit trail."""
+"""The tables of the console: members of staff, how they sign in, the audit trail, and jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,9 @@ def upgrade() -> None:
     _create_staff_sessions()
     _create_staff_audit()
     _create_staff_audit_head()
+    _create_console_jobs()
+    _create_console_chunks()
+    _create_console_downloads()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -124,4 +127,64 @@ def _create_staff_audit_head() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_audit_head")),
+    )
+
+
+def _create_console_jobs() -> None:
+    op.create_table(
+        "console_jobs",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("options", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("started_at", TIME, nullable=True),
+        sa.Column("ended_at", TIME, nullable=True),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=True),
+        sa.Column("leased_until", TIME, nullable=True),
+        _one_of("console_jobs", "kind", "export", "preview", "import"),
+        _one_of("console_jobs", "state", "waiting", "running", "done", "failed", "cancelled"),
+        _of_staff("console_jobs"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_console_jobs")),
+    )
+    for column in ("state", "created_at"):
+        _index("console_jobs", column)
+
+
+def _create_console_chunks() -> None:
+    op.create_table(
+        "console_chunks",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("file", sa.String(length=16), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        _one_of("console_chunks", "file", "upload", "output", "report"),
+        sa.PrimaryKeyConstraint("job_id", "file", "number", name=op.f("pk_console_chunks")),
+    )
+    _index("console_chunks", "expires_at")
+
+
+def _create_console_downloads() -> None:
+    op.create_table(
+        "console_downloads",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"],
+            ["console_jobs.id"],
+            name=op.f("fk_console_downloads_job_id"),
+            ondelete="CASCADE",
+        ),
+        _of_staff("console_downloads"),
+        sa.PrimaryKeyConstraint("job_id", "at", "staff_id", name=op.f("pk_console_downloads")),
     )
