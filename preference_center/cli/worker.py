@@ -1,15 +1,17 @@
 """`worker`: send the emails in the outbox, number the events of the feed, post webhooks."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import click
 
 from preference_center.cli.common import stop_event
-from preference_center.cli.database import opened_database
+from preference_center.cli.database import connect, opened_database
 from preference_center.cli.texts import check_texts
 from preference_center.core.vocab import KeyKind
+from preference_center.data.jobs.runner import Runner
 from preference_center.i18n import Languages
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.erasures import Erasures
@@ -29,6 +31,8 @@ _CONNECTIONS = 8  # Threads that post webhooks use one only before and after the
 _WITHOUT_EMAIL = "no emails are sent, but the feed is kept and webhooks are posted (Ctrl+C stops)"
 
 
+_JOB_CONNECTIONS = 3  # to read, to store what was read, and to hold the lease
+_JOBS_AT_ONCE = 2  # of the console, so that a short one need not wait for a long one
 _Task = Callable[[Event], None]
 
 
@@ -40,15 +44,17 @@ def worker() -> None:
     SMTP_URL. Without it none are sent, and neither are warnings to ALERTS_TO: emails wait in the
     outbox for a worker that has it, and are dropped after a day. The log warns of those that wait.
     The address of an erased subscriber is deleted once all webhooks and readers of the feed have
-    acknowledged the erasure.
+    acknowledged the erasure. It also runs the exports and imports that staff start in the console;
+    one that is interrupted begins again.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
     stop = stop_event()
-    uses = (KeyKind.SERVER, KeyKind.LINK)
+    uses = (KeyKind.SERVER, KeyKind.LINK, KeyKind.IDENTITY)
     opened = opened_database(*uses, long_statements=False, connections=_CONNECTIONS)
-    with opened as (settings, database):
-        first, *others = _tasks(settings, database)
+    with opened as (settings, database), ExitStack() as stack:
+        jobs = [_job_task(settings, stack) for _ in range(_JOBS_AT_ONCE)]
+        first, *others = _tasks(settings, database) + jobs
         threads = [Thread(target=each, args=(stop,)) for each in others]
         for each in threads:
             each.start()
@@ -68,6 +74,15 @@ def _tasks(settings: Settings, database: Database) -> list[_Task]:
         WebhookWorker(database, client, utc_now).run,
         Erasures(database, utc_now).run,
     ]
+
+
+def _job_task(settings: Settings, stack: ExitStack) -> _Task:
+    """Return a runner of jobs with a database of its own, where a statement may take long.
+
+    On SQLite, threads that share one would wait for each other's turn to write.
+    """
+    database = stack.enter_context(closing(connect(settings, connections=_JOB_CONNECTIONS)))
+    return Runner(database, settings.identity_key, utc_now).run
 
 
 def _email_tasks(settings: Settings, database: Database) -> list[_Task]:

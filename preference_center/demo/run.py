@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import click
 from flask import Flask
 
+from preference_center.data.jobs.runner import Runner
 from preference_center.demo import campaign, company, deliveries, history, webhook
 from preference_center.demo.app import create_demo_app
 from preference_center.demo.company import FOLDER
@@ -78,7 +79,8 @@ def _start(settings: Settings, languages: Languages, folder: Path, *, connection
     client = WebhookClient(settings.webhook_private_networks)
     poster = WebhookWorker(_database(settings), client, utc_now, webhook.RETRY_AFTER)
     erasures = Erasures(_database(settings), utc_now)
-    for each in (worker.run, sequencer.run, poster.run, erasures.run):
+    runner = Runner(_database(settings), settings.identity_key, utc_now)
+    for each in (worker.run, sequencer.run, poster.run, erasures.run, runner.run):
         Thread(target=each, args=(Event(),), daemon=True).start()
     Thread(target=_announce, args=(settings, folder), daemon=True).start()
     return create_demo_app(settings, folder, connections=connections)

@@ -23,7 +23,7 @@ SMTP = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "a@example.org"}
 USES: dict[tuple[str, ...], set[KeyKind]] = {
     ("serve", "--port", "1"): set(KeyKind),
     ("upgrade",): set(KeyKind),
-    ("worker",): {KeyKind.SERVER, KeyKind.LINK},
+    ("worker",): {KeyKind.SERVER, KeyKind.LINK, KeyKind.IDENTITY},
     ("lmtp",): {KeyKind.SERVER, KeyKind.LINK},
     ("imap", "--once"): {KeyKind.SERVER, KeyKind.LINK},
     ("import", "-", "--topic", "weekly-news"): {KeyKind.IDENTITY, KeyKind.SERVER},

@@ -1,0 +1,1 @@
+"""Run the exports and imports that members of staff start in the console, as the commands do."""

@@ -1,0 +1,78 @@
+"""Run an export of the console: write its file, and say what was left out of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import topics
+from preference_center.core.console_jobs import jobs
+from preference_center.core.console_jobs.jobs import Job
+from preference_center.core.console_jobs.work import LeasedJob
+from preference_center.data import exports, suppression_files
+from preference_center.data.jobs.options import ExportOptions
+from preference_center.data.suppression_files import SYSTEMS
+from preference_center.store import Database
+
+
+def run(
+    database: Database, leased: LeasedJob, target: Path, advance: Callable[[int], None]
+) -> dict[str, Any]:
+    """Write the file of an export, and return its report. `advance` gets the rows of each batch.
+
+    Raises:
+        Refusal: the export cannot be made.
+    """
+    options = ExportOptions.from_json(leased.options)
+    options.check()
+    with database.reading() as session:
+        if options.topic:
+            topics.get(session, options.topic)
+        if options.system is not None:
+            return _write_folder(session, options, leased, target, advance)
+        with target.open("wb") as file:
+            export = exports.Export(options.kind, options.selected(), options.output)
+            export.write(session, file, advance)
+    return {}
+
+
+def take(session: Session, job_id: UUID, staff_id: UUID, now: datetime) -> Job:
+    """Record that a member takes the file of an export, which is a fetch of unsubscribes.
+
+    Raises:
+        JobRefusal: there is no file, or no longer.
+    """
+    job = jobs.take(session, job_id, jobs.EXPORTS, staff_id, now)
+    options = ExportOptions.from_json(job.options)
+    is_complete = not (job.report or {}).get("left_out")
+    if options.kind.fetch is not None and is_complete and job.started_at is not None:
+        exports.record_fetch(session, options.kind.fetch, options.selected(), job.started_at)
+    return job
+
+
+def _write_folder(
+    session: Session,
+    options: ExportOptions,
+    leased: LeasedJob,
+    target: Path,
+    advance: Callable[[int], None],
+) -> dict[str, Any]:
+    folder = target.with_name("files")
+    folder.mkdir()
+    system = SYSTEMS[options.output]
+    written = suppression_files.write(
+        session, system, options.selected(), folder, leased.began_at, advance=advance
+    )
+    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return {
+        "files": dict(written.files),
+        "people": written.counts.written,
+        "left_out": written.counts.left_out,
+        "erased": written.counts.erased,
+    }

@@ -1,0 +1,13 @@
+"""Let a worker run the jobs that wait."""
+
+from threading import Event
+
+from preference_center.data.jobs.runner import Runner
+from tests.support.site import Site
+
+
+def run_jobs(site: Site) -> None:
+    """Run all jobs of the console that wait."""
+    runner = Runner(site.database, site.settings.identity_key, lambda: site.now)
+    while runner.run_one(Event()):
+        pass
