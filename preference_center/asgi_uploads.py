@@ -7,7 +7,7 @@ The body of any other request is read into memory, and may be a few megabytes lo
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Admit = Callable[[str, str], Awaitable[bool]]
+Headers = Mapping[bytes, bytes]  # Their names are in lower case.
+Admit = Callable[[str, Headers], Awaitable[bool]]
 
 STORED = "preference_center.stored"  # In the environment: whether the whole body is in a file.
 UNREAD = "preference_center.unread"  # In the environment: whether the body was not read.
@@ -63,8 +64,8 @@ class Upload:
 class Uploads:
     """Reads the bodies of requests to `paths`.
 
-    `admit` gets the path and the header `Authorization`, and says whether to read the body at all:
-    a stranger must not fill the disk. If not, the application gets an empty body and UNREAD.
+    `admit` gets the path and the headers, and says whether to read the body at all: a stranger must
+    not fill the disk. If not, the application gets an empty body and UNREAD.
     """
 
     def __init__(self, paths: Collection[str], admit: Admit) -> None:
@@ -81,8 +82,7 @@ class Uploads:
         headers = dict(scope["headers"])
         upload = Upload(self)
         try:
-            authorization = headers.get(b"authorization", b"").decode("latin-1")
-            if await self._admit(scope["path"], authorization):
+            if await self._admit(scope["path"], headers):
                 await _receive(upload, headers, receive)
             else:
                 upload.environ = {UNREAD: True}
@@ -95,7 +95,7 @@ class Uploads:
         return upload
 
 
-async def _receive(upload: Upload, headers: dict[bytes, bytes], receive: Receive) -> None:
+async def _receive(upload: Upload, headers: Headers, receive: Receive) -> None:
     length = int(headers.get(b"content-length", b"0"))
     if length == 0 and b"transfer-encoding" not in headers:
         return

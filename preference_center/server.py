@@ -28,9 +28,9 @@ from granian.net import SocketHolder  # type: ignore[attr-defined] # imported th
 from preference_center.asgi_adapter import AsgiAdapter, AsgiApp
 from preference_center.util import logs
 from preference_center.web.api import problems
-from preference_center.web.api.uploads import uploads
 from preference_center.web.one_click import OneClickEndpoint
 from preference_center.web.services import EXTENSION
+from preference_center.web.uploads import uploads
 
 THREADS = 64  # in each process
 CONNECTIONS = 8  # to the database, for each process
@@ -147,7 +147,7 @@ def _load_adapter(
     services = app.extensions[EXTENSION]
     refusal = partial(problems.of_refused_body, services.settings.public_url)
     one_click = OneClickEndpoint(services)
-    return wrap(AsgiAdapter(app, THREADS, one_click, uploads(services), refusal))
+    return wrap(AsgiAdapter(app, THREADS, one_click, uploads(app), refusal))
 
 
 def load(make_app: Callable[..., Flask], parent: int) -> Flask:

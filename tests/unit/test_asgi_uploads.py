@@ -1,7 +1,7 @@
 """Bodies of large requests, which are kept in temporary files."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -30,9 +30,9 @@ def tell(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
     return [answer]
 
 
-async def admit(path: str, authorization: str) -> bool:
+async def admit(path: str, headers: Mapping[bytes, bytes]) -> bool:
     assert path == PATH
-    return authorization == KEY.decode()
+    return headers[b"authorization"] == KEY
 
 
 def make(app: Any = tell) -> tuple[AsgiAdapter, Uploads]:

@@ -1,9 +1,10 @@
-"""Admit the bodies of the routes that answer large requests, before they are read (ASGI)."""
+"""Whether the body of a large request to the API is read: it comes with a key of the scope."""
 
-import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
 from urllib.parse import urlsplit
 
-from preference_center.asgi_uploads import Uploads
+from preference_center.asgi_uploads import Headers
 from preference_center.core.api_vocab import ApiScope
 from preference_center.store import SchemaError, UnavailableError
 from preference_center.web.api import keys
@@ -13,18 +14,16 @@ from preference_center.web.api.routes import PREFIX
 from preference_center.web.services import Services
 
 
-def uploads(app: Services) -> Uploads:
-    """Return what reads these bodies: only those that come with a key of the route's scope."""
+def checks(app: Services) -> Mapping[str, Callable[[Headers], bool]]:
+    """Return the check of each path."""
     prefix = urlsplit(app.settings.public_url).path + PREFIX
-    scopes = {prefix + each.path: each.scope for each in OPERATIONS if each.takes}
-
-    async def admit(path: str, authorization: str) -> bool:
-        return await asyncio.to_thread(_is_valid, app, authorization, scopes[path])
-
-    return Uploads(scopes, admit)
+    return {
+        prefix + each.path: partial(_is_valid, app, each.scope) for each in OPERATIONS if each.takes
+    }
 
 
-def _is_valid(app: Services, authorization: str, scope: ApiScope) -> bool:
+def _is_valid(app: Services, scope: ApiScope, headers: Headers) -> bool:
+    authorization = headers.get(b"authorization", b"").decode("latin-1")
     try:
         keys.authenticate(app, authorization, scope, app.clock())
     except (Problem, UnavailableError, SchemaError):

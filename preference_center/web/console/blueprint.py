@@ -51,11 +51,17 @@ def configure(app: Flask, settings: Settings) -> None:
     )
 
 
-def staff_only(right: Right | None = None) -> Callable[[View], View]:
-    """Declare that a view is for members of staff with a right, by default for all of them."""
+def staff_only(
+    right: Right | None = None, *, max_body: int = MAX_BODY_BYTES
+) -> Callable[[View], View]:
+    """Declare that a view is for members of staff with a right, by default for all of them.
+
+    Its body has at most `max_body` bytes.
+    """
 
     def declare(view: View) -> View:
         view.right = right  # type: ignore[attr-defined]
+        view.max_body = max_body  # type: ignore[attr-defined]
         return open_to(Caller.STAFF)(view)
 
     return declare
@@ -82,11 +88,11 @@ def signed_in() -> SignedIn:
 def admit() -> Response | None:
     """Answer 404, 400, 403 or the page to sign in, unless the request may reach its view."""
     _refuse_elsewhere()
-    request.max_content_length = MAX_BODY_BYTES
+    view = current_app.view_functions[request.endpoint or ""]
+    request.max_content_length = getattr(view, "max_body", MAX_BODY_BYTES)
     g.signed_in = _find_signed_in()
     if request.method not in _READING:
         _refuse_without_token()
-    view = current_app.view_functions[request.endpoint or ""]
     if getattr(view, "caller", None) is not Caller.STAFF:
         return None
     if g.signed_in is None:
