@@ -3,7 +3,7 @@
 from flask import Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from preference_center.core.errors import Refusal
+from preference_center.core.errors import Refusal, UnknownJobError
 from preference_center.web import errors
 from preference_center.web.console.blueprint import blueprint
 from preference_center.web.console.rendering import page
@@ -16,6 +16,12 @@ def refused(error: Exception) -> tuple[Response | str, int]:
     """Say why. Nothing was changed."""
     why = f"{str(error)[:1].upper()}{str(error)[1:]}."
     return (jsonify(error=why) if request.is_json else page("refused.html", why=why)), 422
+
+
+@blueprint.errorhandler(UnknownJobError)
+def unknown(_: UnknownJobError) -> tuple[str, int]:
+    """Say that there is no such page."""
+    return page("failed.html", status=404), 404
 
 
 @blueprint.errorhandler(HTTPException)

@@ -3,6 +3,8 @@
 from preference_center.web.console import assets as assets
 from preference_center.web.console import complaints as complaints
 from preference_center.web.console import errors as errors
+from preference_center.web.console import exports as exports
+from preference_center.web.console import imports as imports
 from preference_center.web.console import keys as keys
 from preference_center.web.console import oidc as oidc
 from preference_center.web.console import operations as operations

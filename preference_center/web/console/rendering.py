@@ -26,6 +26,8 @@ NAVIGATION = (
     Entry("console.people_page", Right.PERSON),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),
+    Entry("console.exports", Right.EXPORT),
+    Entry("console.imports", Right.IMPORT),
     Entry("console.staff", Right.STAFF),
 )
 

@@ -1,0 +1,137 @@
+"""Exports: start one, watch it, take its file; who took what."""
+
+from datetime import UTC, date, datetime, time
+from uuid import UUID, uuid4
+
+from flask import Response, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from preference_center.core import topics
+from preference_center.core.console_jobs import jobs
+from preference_center.core.errors import ExportRefusal
+from preference_center.core.staff_vocab import Right
+from preference_center.core.vocab import Frequency, ImportStatus
+from preference_center.data.export_formats import FORMATS
+from preference_center.data.exports import KINDS, Kind
+from preference_center.data.jobs import exporting
+from preference_center.data.jobs.options import ExportOptions
+from preference_center.data.suppression_files import SYSTEMS
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.files import attachment, require_http_1_1
+from preference_center.web.console.job_pages import job_list
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+_TEXTS = ("what", "output", "topic", "status", "frequency", "locale", "campaign")
+
+
+@blueprint.get("/data")
+@staff_only(Right.EXPORT)
+def exports() -> str:
+    """Show the form of one kind of export, and the exports so far."""
+    kind = KINDS.get(request.args.get("what", ""), KINDS["preferences"])
+    with services().database.reading() as session:
+        known = topics.list_topics(session)
+        listed = job_list(session, jobs.EXPORTS)
+    return page(
+        "exports.html",
+        kinds=list(KINDS),
+        kind=kind,
+        chosen_status=_usual_status(kind),
+        topics=[(each.slug, topics.name(each, "en")) for each in known],
+        frequencies=list(Frequency),
+        formats=list(FORMATS),
+        systems={name: each.title for name, each in SYSTEMS.items()},
+        **listed,
+    )
+
+
+@blueprint.post("/data")
+@staff_only(Right.EXPORT)
+def start_export() -> AnyResponse:
+    """Start an export, which a worker runs."""
+    options, now, job_id = _options(), services().clock(), uuid4()
+    options.check()
+    with services().database.transaction() as session:
+        jobs.add_export(
+            session,
+            job_id,
+            member().id,
+            options.to_json(),
+            request.form.get("purpose", ""),
+            options.file_name(now),
+            now,
+        )
+    return to("console.one_export", job_id=job_id)
+
+
+@blueprint.get("/data/exports/<uuid:job_id>")
+@staff_only(Right.EXPORT)
+def one_export(job_id: UUID) -> str:
+    """Show one export: its progress, its file, and who has taken it."""
+    now = services().clock()
+    with services().database.reading() as session:
+        job = jobs.find(session, job_id, jobs.EXPORTS, now)
+    options = ExportOptions.from_json(job.options)
+    system = SYSTEMS[options.system].title if options.system else ""
+    return page(
+        "export.html",
+        job=job,
+        options=options,
+        selected=options.selected(),
+        system=system,
+        refresh=job.is_active,
+        lacks_worker=job.lacks_worker(now),
+    )
+
+
+@blueprint.post("/data/exports/<uuid:job_id>/cancel")
+@staff_only(Right.EXPORT)
+def cancel_export(job_id: UUID) -> AnyResponse:
+    """Cancel an export that has not ended."""
+    with services().database.transaction() as session:
+        jobs.cancel(session, job_id, jobs.EXPORTS, member().id, services().clock())
+    return to("console.one_export", job_id=job_id)
+
+
+@blueprint.post("/data/exports/<uuid:job_id>/delete")
+@staff_only(Right.EXPORT)
+def delete_export(job_id: UUID) -> AnyResponse:
+    """Delete the file of an export."""
+    with services().database.transaction() as session:
+        jobs.delete_file(session, job_id, jobs.EXPORTS, member().id, services().clock())
+    return to("console.one_export", job_id=job_id)
+
+
+@blueprint.post("/data/exports/<uuid:job_id>/file")
+@staff_only(Right.EXPORT)
+def take_export(job_id: UUID) -> Response:
+    """Send the file of an export, and record it."""
+    require_http_1_1()
+    now = services().clock()
+    with services().database.transaction() as session:
+        job = exporting.take(session, job_id, member().id, now)
+    return attachment(job, job.file_name, now)
+
+
+def _usual_status(kind: Kind) -> str:
+    """Return the status that the form offers first: a list to email has subscribed people only."""
+    return ImportStatus.SUBSCRIBED.value if kind.name == "preferences" else ""
+
+
+def _options() -> ExportOptions:
+    texts = {name: request.form.get(name, "").strip() for name in _TEXTS}
+    return ExportOptions(**texts, since=_start("since"), until=_start("until"))
+
+
+def _start(name: str) -> str:
+    """Return when the day of a field begins, in ISO 8601, or "" if it is empty."""
+    text = request.form.get(name, "").strip()
+    if not text:
+        return ""
+    try:
+        day = date.fromisoformat(text)
+        at = datetime.combine(day, time(), services().settings.time_zone)
+        return at.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise ExportRefusal("enter a day like 2026-11-22") from None
