@@ -16,7 +16,7 @@ COMMANDS = {
     "complaints": (
         "complaints",
         "complaints_group",
-        "List and acknowledge complaints about the use of data.",
+        "List, acknowledge and close complaints about the use of data.",
     ),
     "demo": ("demo", "demo", "Try it: pages, emails and a mailing, without any setup."),
     "doctor": ("doctor", "doctor", "Check whether a received email gets an Unsubscribe button."),
@@ -40,7 +40,7 @@ COMMANDS = {
     "report": ("report", "report", "Show who was emailed, joined and left, how, and why."),
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
-    "staff": ("staff", "staff_group", "Invite, list and remove who may use the console."),
+    "staff": ("staff", "staff_group", "Invite, list and remove the members of staff who use the console."),
     "subscribers": (
         "support",
         "subscribers_group",
