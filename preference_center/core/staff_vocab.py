@@ -66,6 +66,9 @@ class AuditAction(StrEnum):
     WEBHOOK_TESTED = "webhook_tested"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
+    NOTES_READ = "notes_read"  # What subscribers wrote when they left.
+    DAY_NOTED = "day_noted"
+    DAY_NOTE_REMOVED = "day_note_removed"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"

@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_staff_sessions()
     _create_staff_audit()
     _create_staff_audit_head()
+    _create_staff_notes()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -125,3 +126,17 @@ def _create_staff_audit_head() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_audit_head")),
     )
+
+
+def _create_staff_notes() -> None:
+    op.create_table(
+        "staff_notes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        _of_staff("staff_notes"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_notes")),
+    )
+    _index("staff_notes", "day")
