@@ -40,7 +40,11 @@ COMMANDS = {
     "report": ("report", "report", "Show who was emailed, joined and left, how, and why."),
     "serve": ("serve", "serve", "Serve the pages and the one-click endpoint."),
     "spool": ("spool", "spool_group", "Show and replay unsubscribes that wait for the database."),
-    "staff": ("staff", "staff_group", "Invite, list and remove the members of staff who use the console."),
+    "staff": (
+        "staff",
+        "staff_group",
+        "Invite, list and remove the members of staff who use the console.",
+    ),
     "subscribers": (
         "support",
         "subscribers_group",

@@ -6,7 +6,7 @@ import click
 
 from preference_center.cli.database import opened_database
 from preference_center.cli.files import progress
-from preference_center.core import retention
+from preference_center.core import retention, rollups
 from preference_center.core.retention import Retention, Step
 from preference_center.settings.settings import Settings
 from preference_center.store import Database
@@ -21,6 +21,9 @@ def purge(dry_run: bool) -> None:
     Run it once a day. The …_RETENTION_DAYS settings say how long data is kept.
     Unsubscribes, subscriptions and the ledger are never deleted.
 
+    It also sums up the counts of past days, so that the report and the console's figures
+    are read quickly.
+
     It works in short transactions while everything else runs. If it is interrupted, the
     next run continues.
     """
@@ -31,6 +34,7 @@ def purge(dry_run: bool) -> None:
                 counts = retention.due(session, keep, utc_now())
         else:
             counts = {each.name: _run(database, each, keep, advance) for each in retention.STEPS}
+            _fold_counts(database)
     click.echo("Would be purged:" if dry_run else "Purged:")
     for name, count in counts.items():
         click.echo(f"{count:>12,}  {name}")
@@ -45,6 +49,13 @@ def _run(database: Database, step: Step, keep: Retention, advance: Callable[[int
         purged += found
         advance(found)
     return purged
+
+
+def _fold_counts(database: Database) -> None:
+    found = 1
+    while found:
+        with database.transaction() as session:
+            found = rollups.fold(session, utc_now())
 
 
 def _retention(settings: Settings) -> Retention:

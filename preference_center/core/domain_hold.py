@@ -105,6 +105,19 @@ def count_claims(session: Session, emails: Iterable[str], now: datetime) -> None
     sets.add_counts(session, ClaimCount, rows)
 
 
+def held(session: Session, now: datetime) -> list[str]:
+    """Return the domains of which too many addresses were reported missing lately."""
+    many = (
+        select(BounceCount.domain)
+        .where(BounceCount.hour > now - WINDOW, BounceCount.hour <= now)
+        .group_by(BounceCount.domain)
+        .having(func.sum(BounceCount.count) >= MIN_FAILURES)
+    )
+    domains = session.scalars(many.order_by(BounceCount.domain)).all()
+    counts = DomainCounts.load(session, domains, now)
+    return [each for each in domains if counts.is_held(each)]
+
+
 def exceeds(failures: int, before: int, claimed: int | None) -> bool:
     """Return True if `failures` within WINDOW are too many to be plausible.
 

@@ -9,6 +9,7 @@ Refusal
 ├── ExportRefusal               an export has no such filter, or its format cannot be written
 ├── CursorExpiredError          a cursor of the feed is older than the events that are kept
 ├── ComplaintRefusal            a complaint cannot be stored, acknowledged or closed
+├── DayNoteRefusal              a note of a day cannot be added
 ├── InvalidReasonError
 ├── InvalidCampaignError        its name is one of our own
 ├── ReportRefusal
@@ -74,6 +75,10 @@ class InvalidCampaignError(Refusal):
 
 class ReportRefusal(Refusal):
     """A report cannot be made as asked."""
+
+
+class DayNoteRefusal(Refusal):
+    """A note of a day cannot be added."""
 
 
 class ComplaintRefusal(Refusal):

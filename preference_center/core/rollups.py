@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from preference_center.store import sets, write_last
@@ -18,6 +19,7 @@ from preference_center.store.tables import Base, EmailedCount, LedgerCount, Subs
 # Each connection has a slot of its own, so that no transaction waits for another's counts: not for
 # one that is long, nor for one whose client has lost the network. Few connections have the same.
 SLOTS = 1000
+FOLD_SIZE = 1000  # rows
 _SLOT = "slot"  # In the connection's `info`.
 _Counts = Mapping[tuple[Any, ...], int]  # By all columns of the key but the slot; days are in UTC.
 _COUNTS = "counts"  # In the session's `info`.
@@ -49,6 +51,30 @@ def count_subscribers(
         counts.subtract((day, topic) for topic in before - after)
         counts[day, ""] += bool(after) - bool(before)
     _add(session, SubscriberCount, counts)
+
+
+def fold(session: Session, now: datetime) -> int:
+    """Move some counts of past days into slot 0, and return how many rows there were.
+
+    It returns 0 if none is left. Almost no transaction writes counts of a past day, so they need
+    one slot only. A page would read up to SLOTS rows of each.
+    """
+    return sum(_fold(session, table, now) for table in _TABLES)
+
+
+def _fold(session: Session, table: type[Base], now: datetime) -> int:
+    columns = table.__table__.columns
+    past = (columns.day < day_of(now), columns[_SLOT] != 0)
+    # The newest first: an index finds them at once. A row that is locked is left to the next run.
+    some = select(*columns).where(*past).order_by(columns.day.desc()).limit(FOLD_SIZE)
+    found = [tuple(row) for row in session.execute(some.with_for_update(skip_locked=True))]
+    keys = tuple(column.name for column in table.__table__.primary_key)
+    sets.delete(session, table, keys, [row[:-1] for row in found])
+    counts = Counter[tuple[Any, ...]]()
+    for *key, _slot, number in found:
+        counts[tuple(key)] += number
+    sets.add_counts(session, table, [(*key, 0, counts[key]) for key in sorted(counts)])
+    return len(found)
 
 
 def day_of(at: datetime) -> date:

@@ -73,6 +73,9 @@ class AuditAction(StrEnum):
     JOB_CANCELLED = "job_cancelled"
     FILE_TAKEN = "file_taken"
     FILE_DELETED = "file_deleted"
+    NOTES_READ = "notes_read"  # What subscribers wrote when they left.
+    DAY_NOTED = "day_noted"
+    DAY_NOTE_REMOVED = "day_note_removed"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"

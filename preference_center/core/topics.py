@@ -156,6 +156,11 @@ def list_topics(session: Session) -> list[Topic]:
     return list(session.scalars(statement).unique())
 
 
+def names(session: Session, locale: str = DEFAULT_LOCALE) -> dict[str, str]:
+    """Return the name of each topic by its slug, in the order of slugs."""
+    return {each.slug: name(each, locale) for each in list_topics(session)}
+
+
 def name(topic: Topic, locale: str) -> str:
     """Return a topic's name in `locale`, else in its language, else in English, else any."""
     return text(topic, locale).name

@@ -13,9 +13,16 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from preference_center.core import audience, page_views, retention, subscribers, topics
+from preference_center.core import (
+    audience,
+    fetches,
+    page_views,
+    retention,
+    subscribers,
+    topics,
+)
 from preference_center.core.apply import apply
-from preference_center.core.vocab import Frequency, ImportStatus, Source
+from preference_center.core.vocab import FetchKind, Frequency, ImportStatus, Source
 from preference_center.data.identity import RowIdentity
 from preference_center.data.import_batch import ImportRecord
 from preference_center.data.import_records import PreferenceRecord
@@ -117,6 +124,11 @@ class _History:
             latest[slug] = at
         self._run_until(self._now)
         page_views.add(self._session, self._readers.page_views)
+        for kind in (
+            FetchKind.PREFERENCES,
+            FetchKind.SUPPRESSIONS,
+        ):  # The company's nightly exports.
+            fetches.record(self._session, kind, fetches.EVERYTHING, self._now)
         while retention.anonymize_reasons(self._session, self._now - _REASON_IDENTITIES):
             pass
         return latest

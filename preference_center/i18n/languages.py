@@ -27,6 +27,7 @@ from preference_center.i18n.locales import (
     moment,
     name_of,
     sentences,
+    short_date,
 )
 from preference_center.settings.settings import Settings
 from preference_center.util import resources
@@ -109,6 +110,7 @@ class Languages:
         made.filters["local"] = lambda at: _local(at, zone)
         made.filters["day"] = lambda at: day(_local(at, zone), locale)
         made.filters["date"] = lambda on: date_in_words(on, locale)
+        made.filters["short_date"] = lambda on: short_date(on, locale)
         made.filters["moment"] = lambda at: moment(_local(at, zone), locale)
         made.filters["sentences"] = lambda text: sentences(text, locale)
         made.filters["isolate"] = texts.isolate_line if direction(code) == "rtl" else str

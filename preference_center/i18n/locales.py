@@ -55,6 +55,11 @@ def sentences(text: str, locale: Locale) -> str:
     return type(text)(re.sub("(?<=[。」]) ", "", line) if locale.language == "ja" else line)
 
 
+def short_date(on: date, locale: Locale) -> str:
+    """Return a date, with the name of its month abbreviated."""
+    return format_date(on, "medium", locale=locale).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def moment(at: datetime, locale: Locale) -> str:
     """Return a time with its day and its zone, in that zone."""
     time = f"{at:%H:%M} {_zone_name(at, locale)}"

@@ -9,9 +9,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import and_, case, distinct, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
-from preference_center.core.vocab import SUPPRESSION_SCOPES, Event, Scope, Source
+from preference_center.core.vocab import (
+    OWN_SOURCES,
+    SUPPRESSION_SCOPES,
+    Event,
+    Scope,
+    Source,
+)
 from preference_center.store.report_queries import AnySelect, ReportFilter, day_of, last_day
-from preference_center.store.tables import Claim, LedgerRow
+from preference_center.store.tables import ASKED_FOR_LESS, Claim, LedgerRow
 
 # After each of these, the subscriber does not receive the topics of the row.
 _LEFT = (Event.UNSUBSCRIBED, Event.STAYED_OFF)
@@ -58,6 +64,34 @@ def left_after(
     if wanted.campaign is not None:
         statement = statement.where(asked.campaign == wanted.campaign)
     return statement
+
+
+def followed(since: datetime, until: datetime, limit: int) -> AnySelect:
+    """Return who asked for less of a topic in a time, and when they first left it after that.
+
+    Columns: subscriber_id, topic, asked_at, left_at or NULL. The newest `limit` requests count. The
+    rows are found by an index of such requests, and those of each subscriber by their key.
+    """
+    columns = (LedgerRow.subscriber_id, LedgerRow.seq, LedgerRow.topic, LedgerRow.occurred_at)
+    newest = (
+        select(*columns)
+        .where(ASKED_FOR_LESS, LedgerRow.topic.is_not(None))
+        .where(LedgerRow.recorded_at >= since, LedgerRow.recorded_at < until)
+        .order_by(LedgerRow.recorded_at.desc())
+        .limit(limit)
+    )
+    asked, left = newest.subquery(), aliased(LedgerRow)
+    later = and_(
+        left.subscriber_id == asked.c.subscriber_id,
+        left.seq > asked.c.seq,
+        left.event == Event.UNSUBSCRIBED,
+        left.source.in_(OWN_SOURCES),
+        or_(left.topic == asked.c.topic, left.scope == Scope.ALL),
+    )
+    by = (asked.c.subscriber_id, asked.c.topic)
+    first = func.min(asked.c.occurred_at).label("asked_at")
+    statement: AnySelect = select(*by, first, func.min(left.occurred_at).label("left_at"))
+    return statement.outerjoin(left, later).group_by(*by)
 
 
 def people(less: Collection[Event], sources: Collection[Source]) -> AnySelect:

@@ -94,12 +94,14 @@ def sent(wanted: ReportFilter) -> AnySelect:
     return _on_days(statement, CampaignRow.date, wanted)
 
 
-def topics_of_campaigns() -> AnySelect:
-    """Return the campaigns that only one topic has: campaign, topic."""
-    known = union_all(
-        select(EmailedCount.topic, EmailedCount.campaign),
-        select(CampaignRow.topic, CampaignRow.name),
-    ).subquery()
+def topics_of_campaigns(named: Collection[str] | None = None) -> AnySelect:
+    """Return the campaigns that only one topic has, of all or of those named: campaign, topic."""
+    claimed = select(EmailedCount.topic, EmailedCount.campaign)
+    stated = select(CampaignRow.topic, CampaignRow.name)
+    if named is not None:
+        claimed = claimed.where(EmailedCount.campaign.in_(named))
+        stated = stated.where(CampaignRow.name.in_(named))
+    known = union_all(claimed, stated).subquery()
     only = func.min(known.c.topic).label("topic")
     statement: AnySelect = select(known.c.campaign, only).group_by(known.c.campaign)
     return statement.having(only == func.max(known.c.topic))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from preference_center.core.console_jobs import files, jobs
+from preference_center.core.figures import day_notes
 from preference_center.core.staff import audit, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
@@ -102,4 +103,5 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     passkeys.new_challenge(session, now)
     sessions.start(session, member.id, now, "Phone")
     _add_job(session, member.id, now)
+    day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
     assert audit.verify(session) is None

@@ -45,7 +45,9 @@ from preference_center.store.tables.staff import (
     StaffRow,
     StaffSession,
 )
+from preference_center.store.tables.staff_notes import StaffNote
 from preference_center.store.tables.subscribers import (
+    ASKED_FOR_LESS,
     UNSUBSCRIBED,
     LedgerCount,
     LedgerDetail,
@@ -61,6 +63,7 @@ from preference_center.store.tables.subscribers import (
 from preference_center.store.tables.webhooks import WebhookDelivery, WebhookRow
 
 __all__ = [
+    "ASKED_FOR_LESS",
     "FAILED",
     "STOPPED",
     "UNNUMBERED",
@@ -105,6 +108,7 @@ __all__ = [
     "Slug",
     "StaffChallenge",
     "StaffInvitation",
+    "StaffNote",
     "StaffPasskey",
     "StaffRow",
     "StaffSession",

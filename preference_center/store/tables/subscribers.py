@@ -21,6 +21,9 @@ from preference_center.store.tables.base import Base, Slug, Word, one_of
 
 # Literal SQL: an engine uses a partial index only if a query has the same predicate.
 UNSUBSCRIBED = text("event = 'unsubscribed' AND source NOT IN ('import', 'bounce')")
+ASKED_FOR_LESS = text(
+    "event IN ('reduced', 'paused') AND source IN ('page', 'one-click', 'mailto')"
+)
 
 
 class Topic(Base):

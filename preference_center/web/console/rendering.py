@@ -23,6 +23,8 @@ class Entry:
 
 NAVIGATION = (
     Entry("console.overview", Right.FIGURES),
+    Entry("console.campaigns", Right.FIGURES),
+    Entry("console.reasons", Right.FIGURES),
     Entry("console.people_page", Right.PERSON),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),

@@ -7,13 +7,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from preference_center.core import domain_hold, reasons, retention
 from preference_center.core.vocab import ReasonCode
 from preference_center.store import Database
-from preference_center.store.tables import AnonymizedReason, Claim, LedgerRow, OutboxRow, Reason
+from preference_center.store.tables import (
+    AnonymizedReason,
+    Claim,
+    LedgerCount,
+    LedgerRow,
+    OutboxRow,
+    Reason,
+)
 from preference_center.util.clock import utc_now
 from tests.support import make
 from tests.support.command import run, run_ok
@@ -99,6 +106,19 @@ def test_purge_deletes_expired_data_and_nothing_else(database: Database, databas
         past = session.execute(select(AnonymizedReason.campaign, AnonymizedReason.note)).all()
         assert sorted(past, key=str) == [(None, ""), (None, "Too many."), (None, "Too many.")]
     assert counts(run_ok(database_url, "purge")) == NOTHING
+
+
+def test_purge_sums_up_the_counts_of_past_days(database: Database, database_url: str) -> None:
+    with database.transaction() as session:
+        make.unsubscribe(session, at=utc_now() - DAY)
+    with database.transaction() as session:
+        session.execute(update(LedgerCount).values(slot=7))
+    run_ok(database_url, "purge", "--dry-run")
+    with database.reading() as session:
+        assert session.scalars(select(LedgerCount.slot)).all() == [7]
+    run_ok(database_url, "purge")
+    with database.reading() as session:
+        assert session.scalars(select(LedgerCount.slot)).all() == [0]
 
 
 def test_a_dry_run_counts_the_same_and_deletes_nothing(

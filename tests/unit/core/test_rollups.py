@@ -97,6 +97,30 @@ def test_each_connection_has_a_slot_of_its_own(
         database.close()
 
 
+def test_counts_of_past_days_are_folded_into_one_slot(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = count(1)
+    monkeypatch.setattr("secrets.randbelow", lambda _limit: next(slots))
+    databases = [make.database(database_url) for _ in range(3)]  # Each has a slot of its own.
+    for number, at in enumerate((NOON - DAY, NOON - DAY, NOON)):
+        with databases[number].transaction() as session:
+            make.unsubscribe(session, f"p{number}@example.org", at=at)
+    database = databases[0]
+    with database.transaction() as session:
+        assert rollups.fold(session, NOON) > 0
+    with database.transaction() as session:
+        assert rollups.fold(session, NOON) == 0
+        rows = session.query(LedgerCount).order_by(LedgerCount.day).all()
+    assert [(row.day, row.slot, row.count) for row in rows] == [
+        ((NOON - DAY).date(), 0, 2),
+        (NOON.date(), 3, 1),
+    ]
+    _assert_equal(database)
+    for each in databases:
+        each.close()
+
+
 def test_what_is_rolled_back_is_not_counted(database: Database) -> None:
     with database.transaction(dry_run=True) as session:
         make.unsubscribe(session)

@@ -13,6 +13,9 @@ import pytest
 from sqlalchemy import func, select
 
 from preference_center.core import audience, report, subscribers, topics, verification
+from preference_center.core.figures import overview
+from preference_center.core.figures.checks import CheckName
+from preference_center.core.figures.period import Period, Span
 from preference_center.core.report import ReportRequest
 from preference_center.core.stayed import Stayed
 from preference_center.core.vocab import Source
@@ -224,6 +227,15 @@ def test_the_report_lists_the_newest_mailings_and_sums_the_others() -> None:
     assert offers.without == Counter(came_back=2)
     assert (last.slug, last.reasons) == ("", [("too_many", 1)])
     assert (offers.stayed, last.stayed) == (Stayed(20, 4, 1), Stayed(0, 0, 0))
+
+
+def test_the_console_finds_no_trouble_but_the_feed(made: Database) -> None:
+    """The demo's own sequencer numbers the events of its history."""
+    with made.reading() as session:
+        found = overview.load(session, Period(Span.QUARTER, make.NOW))
+    assert [each.name for each in found.troubles] == [CheckName.UNNUMBERED]
+    assert found.costliest
+    assert [each.asked > 0 for each in found.kept] == [True, True]
 
 
 def test_the_report_counts_people_and_emails(made: Database) -> None:

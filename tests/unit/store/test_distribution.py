@@ -24,6 +24,7 @@ from preference_center.core import (
     recovery,
     report,
     retention,
+    rollups,
     topics,
     unacknowledged,
     verification,
@@ -34,6 +35,8 @@ from preference_center.core.apply import apply
 from preference_center.core.bounces import Bounce, record_deliveries
 from preference_center.core.change import ALL
 from preference_center.core.consent import Unsubscribe
+from preference_center.core.figures import overview
+from preference_center.core.figures.period import Period, Span
 from preference_center.core.inbound_vocab import BounceSeverity
 from preference_center.core.linked import Correction
 from preference_center.core.recovery import BounceFilter
@@ -197,6 +200,7 @@ def _purge(database: Database) -> None:
     with database.transaction() as session:
         for step in retention.STEPS:
             step.run(session, make.RETENTION, make.NOW + 1000 * DAY)
+        assert rollups.fold(session, make.NOW + DAY)
         assert set(retention.due(session, make.RETENTION, make.NOW + 999 * DAY).values()) == {0}
 
 
@@ -243,6 +247,7 @@ def _read(database: Database) -> None:
         assert set(verification.verify(session)) == {None}
         assert all(report.load(session, ReportRequest(by)) for by in ReportBy)
         assert stayed(session)
+        assert overview.load(session, Period(Span.QUARTER, make.NOW)).receiving
         assert list(after_leaving.find(session)) == []
         assert monitoring.read(session, make.NOW).outbox_pending
         assert list(chain.from_iterable(recovery.find_suppressed(session, _EVERYTHING))) == []

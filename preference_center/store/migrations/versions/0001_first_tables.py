@@ -636,6 +636,14 @@ def _create_ledger() -> None:
     )
     op.create_index(op.f("ix_ledger_recorded_at"), "ledger", ["recorded_at"])
     op.create_index(op.f("ix_ledger_topic_occurred_at"), "ledger", ["topic", "occurred_at"])
+    less = sa.text("event IN ('reduced', 'paused') AND source IN ('page', 'one-click', 'mailto')")
+    op.create_index(
+        op.f("ix_ledger_asked_for_less"),
+        "ledger",
+        ["recorded_at"],
+        postgresql_where=less,
+        sqlite_where=less,
+    )
     op.create_index(
         op.f("ix_ledger_unsubscribed"),
         "ledger",

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _create_console_jobs()
     _create_console_chunks()
     _create_console_downloads()
+    _create_staff_notes()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -188,3 +189,17 @@ def _create_console_downloads() -> None:
         _of_staff("console_downloads"),
         sa.PrimaryKeyConstraint("job_id", "at", "staff_id", name=op.f("pk_console_downloads")),
     )
+
+
+def _create_staff_notes() -> None:
+    op.create_table(
+        "staff_notes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        _of_staff("staff_notes"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_notes")),
+    )
+    _index("staff_notes", "day")

@@ -1,0 +1,67 @@
+"""The figures of the console's first page, in the order of the questions of a morning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from preference_center.core import topics
+from preference_center.core.figures import checks, daily, day_notes, kept, mailings, reasons
+from preference_center.core.figures.checks import Check
+from preference_center.core.figures.daily import Daily
+from preference_center.core.figures.day_notes import DayNote
+from preference_center.core.figures.kept import Kept
+from preference_center.core.figures.mailings import Mailing
+from preference_center.core.figures.period import Period
+from preference_center.core.figures.reasons import Reasons
+from preference_center.store import figure_queries
+
+_COSTLIEST = 5
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All figures of the page.
+
+    `costliest` are the mailings with the highest rates. `opened` is how often a page behind a link
+    was opened. `receiving` says how many receive each topic that is still sent.
+    """
+
+    period: Period
+    checks: Sequence[Check]
+    daily: Daily
+    costliest: Sequence[Mailing]
+    reasons: Reasons
+    kept: Sequence[Kept]
+    opened: int
+    receiving: list[tuple[str, int]]
+    notes: list[DayNote]
+
+    @property
+    def troubles(self) -> list[Check]:
+        """Return the checks that found something."""
+        return [each for each in self.checks if each.is_bad]
+
+
+def load(session: Session, period: Period) -> Overview:
+    """Return the figures of a period."""
+    found = mailings.read(session, period)
+    return Overview(
+        period=period,
+        checks=checks.load(session, found, period.now),
+        daily=daily.load(session, period),
+        costliest=mailings.costliest(found, _COSTLIEST),
+        reasons=reasons.load(session, period),
+        kept=kept.load(session, period.now),
+        opened=mailings.summed(found)["opened"],
+        receiving=_receiving(session),
+        notes=day_notes.between(session, period.first, period.today),
+    )
+
+
+def _receiving(session: Session) -> list[tuple[str, int]]:
+    found = {
+        topic: int(count) for topic, count in session.execute(figure_queries.subscribers_by_topic())
+    }
+    active = [each.slug for each in topics.list_topics(session) if each.archived_at is None]
+    return [(slug, found.get(slug, 0)) for slug in active]

@@ -1,0 +1,184 @@
+"""The queries of the console's figures. Each reads a range of days of the daily counts."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, case, func, literal, or_, select, union, union_all
+from sqlalchemy.sql.elements import ColumnElement
+
+from preference_center.core.vocab import Event, ReasonCode, Scope, Source
+from preference_center.store.report_queries import AnySelect, day_of
+from preference_center.store.tables import (
+    AnonymizedReason,
+    CampaignRow,
+    EmailedCount,
+    LedgerCount,
+    Reason,
+    SubscriberCount,
+)
+
+ASKED = (Event.REDUCED, Event.PAUSED, Event.UNDONE)  # What subscribers do instead of leaving.
+
+
+@dataclass(frozen=True)
+class NotePlace:
+    """The place of a note: notes come by week, the newest first, and in no order within one."""
+
+    week: date
+    id: UUID
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.week}.{self.id}.{self.seq}"
+
+    @classmethod
+    def read(cls, text: str | None) -> "NotePlace | None":
+        """Return the place that a text says, or None, also if it says none."""
+        week, _, rest = (text or "").partition(".")
+        known, _, seq = rest.partition(".")
+        try:
+            return cls(date.fromisoformat(week), UUID(known), int(seq))
+        except ValueError:
+            return None
+
+
+def subscribers_until(day: date) -> Select[int]:
+    """Return how many received anything before a day."""
+    total = select(func.coalesce(func.sum(SubscriberCount.count), 0))
+    return total.where(SubscriberCount.topic == "", SubscriberCount.day < day)
+
+
+def subscribers_by_day(since: date) -> AnySelect:
+    """Return by how much the number of those who receive anything changed: day, difference."""
+    day = SubscriberCount.day
+    statement: AnySelect = select(day, func.sum(SubscriberCount.count))
+    return statement.where(SubscriberCount.topic == "", day >= since).group_by(day)
+
+
+def subscribers_by_topic() -> AnySelect:
+    """Return how many receive each topic now: topic, count."""
+    topic = SubscriberCount.topic
+    statement: AnySelect = select(topic, func.sum(SubscriberCount.count))
+    return statement.group_by(topic).order_by(topic)
+
+
+def changes_by_day(events: Collection[Event], since: date) -> AnySelect:
+    """Return the number of changes: day, event, scope, source, count."""
+    by = (LedgerCount.day, LedgerCount.event, LedgerCount.scope, LedgerCount.source)
+    statement: AnySelect = select(*by, func.sum(LedgerCount.count).label("number"))
+    return statement.where(LedgerCount.day >= since, LedgerCount.event.in_(events)).group_by(*by)
+
+
+def changes_by_mailing(
+    rated: Collection[Source], own: Collection[Source], since: date
+) -> AnySelect:
+    """Return the sums of the columns of mailings: topic, campaign, and a sum by name for each.
+
+    `unsubscribed` are those by the sources `rated`. What is asked for counts by the sources `own`.
+    """
+    event, scope, source = LedgerCount.event, LedgerCount.scope, LedgerCount.source
+    left = event == Event.UNSUBSCRIBED
+    by_subscriber = and_(source.in_(own), scope != Scope.ADDRESS)
+    columns = {
+        "unsubscribed": and_(left, source.in_(rated)),
+        "left_everything": and_(left, scope != Scope.TOPIC),
+        "left_complaint": and_(left, source == Source.COMPLAINT),
+        "left_bounce": and_(left, source == Source.BOUNCE),
+        **{each.value: and_(event == each, by_subscriber) for each in ASKED},
+    }
+    sums = [
+        func.sum(case((condition, LedgerCount.count), else_=0)).label(name)
+        for name, condition in columns.items()
+    ]
+    by = (LedgerCount.topic, LedgerCount.campaign)
+    statement: AnySelect = select(*by, *sums)
+    kinds = (Event.UNSUBSCRIBED, *ASKED)
+    return statement.where(LedgerCount.day >= since, event.in_(kinds)).group_by(*by)
+
+
+def changes_by_topic(event: Event, sources: Collection[Source], since: date) -> AnySelect:
+    """Return the number of changes of one kind: topic, count."""
+    statement: AnySelect = select(LedgerCount.topic, func.sum(LedgerCount.count))
+    return statement.where(*_of(event, sources, since)).group_by(LedgerCount.topic)
+
+
+def left_by_day(
+    campaign: str, topics: Collection[str], sources: Collection[Source], event: Event, since: date
+) -> AnySelect:
+    """Return the number of changes of one kind by a campaign: day, count."""
+    statement: AnySelect = select(LedgerCount.day, func.sum(LedgerCount.count))
+    return statement.where(
+        *_of(event, sources, since),
+        LedgerCount.campaign == campaign,
+        LedgerCount.topic.in_(topics),
+    ).group_by(LedgerCount.day)
+
+
+def counted(campaigns: Collection[str]) -> AnySelect:
+    """Return the mailings of these campaigns of which emails were counted: topic, campaign."""
+    claimed = select(EmailedCount.topic, EmailedCount.campaign)
+    stated = select(CampaignRow.topic, CampaignRow.name.label("campaign"))
+    known = union(
+        claimed.where(EmailedCount.campaign.in_(campaigns)),
+        stated.where(CampaignRow.name.in_(campaigns), CampaignRow.sent.is_not(None)),
+    ).subquery()
+    return select(known.c.topic, known.c.campaign)
+
+
+def reason_counts(since: datetime) -> AnySelect:
+    """Return how often each reason was given: topic, code, count.
+
+    Only the week of an anonymized reason is known: it counts if all of that is within the time.
+    """
+    given = select(Reason.topic, Reason.code).where(Reason.given_at >= since)
+    old = select(AnonymizedReason.topic, AnonymizedReason.code).where(_is_within(since))
+    found = union_all(given, old).subquery()
+    by = (found.c.topic, found.c.code)
+    return select(*by, func.count()).group_by(*by)
+
+
+def notes(
+    since: datetime,
+    topic: str | None,
+    code: ReasonCode | None,
+    after: NotePlace | None,
+    limit: int,
+) -> AnySelect:
+    """Return notes in the order of their places: week, id, seq, topic, code, note."""
+    given = _notes(Reason, Reason.subscriber_id, Reason.seq, Reason.given_at >= since)
+    old = _notes(AnonymizedReason, AnonymizedReason.id, literal(0), _is_within(since))
+    found = union_all(given, old).subquery().c
+    statement: AnySelect = select(
+        found.week, found.id, found.seq, found.topic, found.code, found.note
+    )
+    if topic is not None:
+        statement = statement.where(func.coalesce(found.topic, "") == topic)
+    if code is not None:
+        statement = statement.where(found.code == code)
+    if after is not None:
+        later = or_(found.id > after.id, and_(found.id == after.id, found.seq > after.seq))
+        statement = statement.where(
+            or_(found.week < after.week, and_(found.week == after.week, later))
+        )
+    return statement.order_by(found.week.desc(), found.id, found.seq).limit(limit)
+
+
+def _notes(table: Any, key: Any, seq: Any, within: ColumnElement[bool]) -> AnySelect:
+    columns = (table.week, key.label("id"), seq.label("seq"), table.topic, table.code, table.note)
+    statement: AnySelect = select(*columns)
+    return statement.where(within, table.note != "")
+
+
+def _is_within(since: datetime) -> ColumnElement[bool]:
+    return AnonymizedReason.week >= day_of(since)
+
+
+def _of(event: Event, sources: Collection[Source], since: date) -> list[ColumnElement[bool]]:
+    return [
+        LedgerCount.day >= since,
+        LedgerCount.event == event,
+        LedgerCount.source.in_(sources),
+    ]
