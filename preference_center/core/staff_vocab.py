@@ -66,6 +66,11 @@ class AuditAction(StrEnum):
     WEBHOOK_TESTED = "webhook_tested"
     ROLE_CHANGED = "role_changed"
     MEMBER_REMOVED = "member_removed"
+    TOPIC_ADDED = "topic_added"
+    TOPIC_DESCRIBED = "topic_described"
+    TOPIC_CHANGED = "topic_changed"
+    TOPIC_MOVED = "topic_moved"
+    TOPIC_DELETED = "topic_deleted"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"

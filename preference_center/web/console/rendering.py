@@ -24,6 +24,7 @@ class Entry:
 NAVIGATION = (
     Entry("console.overview", Right.FIGURES),
     Entry("console.people_page", Right.PERSON),
+    Entry("console.topics", Right.TOPICS),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),
     Entry("console.staff", Right.STAFF),
