@@ -17,6 +17,7 @@ Refusal
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── OnBehalfRefusal             a change that staff make for a subscriber cannot be made
 ├── StaffRefusal               a member of staff or a passkey cannot be changed as asked
+├── EditRefusal                an edited text cannot be published as asked
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
 ├── UnknownSubscriberError
@@ -131,3 +132,7 @@ class OnBehalfRefusal(Refusal):
 
 class StaffRefusal(Refusal):
     """A member of staff, or a passkey of one, cannot be changed as asked."""
+
+
+class EditRefusal(Refusal):
+    """An edited text cannot be published as asked."""

@@ -71,6 +71,7 @@ class AuditAction(StrEnum):
     TOPIC_CHANGED = "topic_changed"
     TOPIC_MOVED = "topic_moved"
     TOPIC_DELETED = "topic_deleted"
+    TEXT_PUBLISHED = "text_published"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"

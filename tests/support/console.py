@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from preference_center.core import edited_texts
 from preference_center.core.staff import audit, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
@@ -91,4 +92,6 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     passkeys.add(session, Passkey(b"id", member.id, b"key", 0, "Phone", now), now)
     passkeys.new_challenge(session, now)
     sessions.start(session, member.id, now, "Phone")
+    place = edited_texts.Place("de", "0" * 32)
+    edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
     assert audit.verify(session) is None

@@ -84,8 +84,7 @@ def describe(
 ) -> None:
     """Set a topic's name and description in one language; raise InvalidTopicError."""
     topics.describe(topics.get(session, slug), locale, name, description)
-    details = {"language": locale, "name": name, "description": description}
-    _record(session, AuditAction.TOPIC_DESCRIBED, slug, by, now, details)
+    _record(session, AuditAction.TOPIC_DESCRIBED, slug, by, now, {"language": locale})
 
 
 def move(session: Session, slug: str, steps: int, *, by: UUID, now: datetime) -> None:

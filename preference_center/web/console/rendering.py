@@ -25,6 +25,7 @@ NAVIGATION = (
     Entry("console.overview", Right.FIGURES),
     Entry("console.people_page", Right.PERSON),
     Entry("console.topics", Right.TOPICS),
+    Entry("console.wording", Right.WORDING),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),
     Entry("console.staff", Right.STAFF),

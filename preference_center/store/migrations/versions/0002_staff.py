@@ -17,6 +17,7 @@ def upgrade() -> None:
     _create_staff_sessions()
     _create_staff_audit()
     _create_staff_audit_head()
+    _create_edited_texts()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -124,4 +125,24 @@ def _create_staff_audit_head() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_audit_head")),
+    )
+
+
+def _create_edited_texts() -> None:
+    op.create_table(
+        "edited_texts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("message", sa.String(length=32), nullable=False),
+        sa.Column("english", sa.Text(), nullable=False),
+        sa.Column("forms", sa.Text(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("publication", sa.BigInteger(), nullable=True),
+        _of_staff("edited_texts"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_edited_texts")),
+        sa.UniqueConstraint("publication", name=op.f("uq_edited_texts_publication")),
+    )
+    op.create_index(
+        op.f("ix_edited_texts_language_message"), "edited_texts", ["language", "message"]
     )

@@ -42,7 +42,7 @@ def test_a_topic_is_added_described_and_published(
     assert "Offers" in console.site.page(link("preferences")).text
     audited += [
         {"topic": "offers"},
-        {"topic": "offers", "language": "de", "name": "Angebote", "description": "Jeden Freitag."},
+        {"topic": "offers", "language": "de"},
         {"topic": "offers", "visibility": "public"},
     ]
 
