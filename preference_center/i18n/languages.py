@@ -42,6 +42,7 @@ SECONDS_BETWEEN_LOOKS = 5  # for texts that were published
 # Returns what was published after a publication: its number, the language, the English text, and
 # the text in the language, or no forms if the standard text was put back.
 Newer = Callable[[int], Sequence[tuple[int, str, Forms, Forms]]]
+MAX_EARLIER = 10  # publications in a language before which forms may have been opened
 _NOTHING: Mapping[Forms, Forms] = {}
 
 
@@ -70,6 +71,7 @@ class Languages:
         self._own = own_texts(overrides, offered)
         self._published = dict[str, Mapping[Forms, Forms]]()  # by language and English text
         self._publication, self._newer, self._seconds = 0, newer, seconds
+        self._earlier = dict[str, tuple[Languages, ...]]()  # by language, newest first
         self._looked_at, self._looking = float("-inf"), Lock()
         # Each with the texts that it was made with.
         self._environments = dict[tuple[str, bool], tuple[Mapping[Forms, Forms], Environment]]()
@@ -136,11 +138,20 @@ class Languages:
         """Return True if a published text replaces the standard one."""
         return bool(self._published.get(code, _NOTHING).get(english))
 
+    def earlier(self, code: str) -> "tuple[Languages, ...]":
+        """Return the languages as they were before the last publications in one, newest first."""
+        return self._earlier.get(code, ())
+
+    def _copy(self) -> "Languages":
+        """Return the same languages, which stay as they are."""
+        made = copy(self)
+        made._newer, made._earlier = lambda _: (), {}
+        made._environments = dict(self._environments)
+        return made
+
     def with_texts(self, code: str, replaced: Mapping[Forms, Forms]) -> "Languages":
         """Return the same languages with other texts in one of them, to preview drafts."""
-        made = copy(self)
-        made._newer = lambda _: ()
-        made._environments = {}
+        made = self._copy()
         made._published = {**self._published, code: {**self._published.get(code, {}), **replaced}}
         return made
 
@@ -151,6 +162,8 @@ class Languages:
         try:
             self._looked_at = self._seconds()
             for publication, code, english, forms in self._newer(self._publication):
+                before = self._copy()
+                self._earlier[code] = (before, *self.earlier(code))[:MAX_EARLIER]
                 known = {**self._published.get(code, {}), english: forms}
                 self._published = {**self._published, code: known}
                 self._publication = publication

@@ -8,7 +8,7 @@ import pytest
 from preference_center.i18n import Languages
 from preference_center.i18n.catalogue import Forms
 from preference_center.i18n.edited import GOODBYE_NOTE, Message, plural_examples, tidy
-from preference_center.i18n.languages import SECONDS_BETWEEN_LOOKS
+from preference_center.i18n.languages import MAX_EARLIER, SECONDS_BETWEEN_LOOKS
 from preference_center.util import resources
 
 SIGN_UP = 'You can <a href="%(url)s">sign up again</a>, %(name)s.'
@@ -140,6 +140,21 @@ def test_a_text_that_no_longer_fits_is_left_out(languages: Languages, published:
     published.add("de", DAYS, "only one form")
     published.add("de", HELLO, "100 %")
     assert shown(languages).startswith("Servus, Ada.2 days")
+
+
+def test_the_texts_before_the_last_publications_are_known(
+    languages: Languages, published: Published
+) -> None:
+    for text in ("Eins", "Zwei"):
+        published.add("de", HELLO, text)
+    assert shown(languages).startswith("Zwei")
+    texts = [shown(each).partition("2")[0] for each in languages.earlier("de")]
+    assert texts == ["Eins", "Servus, Ada."]
+    assert languages.earlier("en") == ()
+    for number in range(2 * MAX_EARLIER):
+        published.add("de", HELLO, f"Text {number}")
+    languages.refresh()
+    assert len(languages.earlier("de")) == MAX_EARLIER
 
 
 def test_a_preview_has_other_texts_and_changes_nothing(

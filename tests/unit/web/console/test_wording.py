@@ -99,6 +99,16 @@ def test_the_goodbye_note_is_edited_too_and_can_be_left_out(marketer: Console) -
     assert "So long! Ada" in goodbye(site)
 
 
+def test_the_ledger_keeps_the_text_that_was_shown_before_a_publication(marketer: Console) -> None:
+    site, english = marketer.site, "Undo: Puts everything back as it was."
+    page = site.page(f"{receipt(3)}?lang=de")
+    publish(marketer, text_of(english), "Zurück!")
+    site.press(page, "Rückgängig machen")
+    ((digest, text),) = site.rows()["wordings"]
+    assert digest.hex() == page.wording
+    assert text == "Rückgängig machen: Damit ist alles wieder wie vorher."
+
+
 @pytest.mark.every_engine
 def test_another_process_shows_it_within_ten_seconds(
     marketer: Console, site_with: SiteMaker
