@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
+from preference_center.core import edited_texts
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.i18n.catalogue import Forms
 from preference_center.i18n.edited import GOODBYE_NOTE, key_of
@@ -130,6 +132,8 @@ def test_the_texts_known_last_are_shown_while_the_database_is_away(marketer: Con
     publish(marketer, f"/console/wording/de/{title.key}", "Gerade geht es nicht")
     languages._seconds = clock
     lose_database(site)
+    site.database.keys_are_checked = True  # before it was lost
+    languages._newer = partial(edited_texts.newer, site.database)
     clock.seconds += 60
     page = site.get(f"{link()}?lang=de")
     assert (page.status_code, "Gerade geht es nicht" in page.text) == (503, True)
