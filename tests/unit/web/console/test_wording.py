@@ -128,9 +128,9 @@ def test_another_process_shows_it_within_ten_seconds(
 def test_the_texts_known_last_are_shown_while_the_database_is_away(marketer: Console) -> None:
     site, languages, clock = marketer.site, marketer.site.services.languages, Clock()
     english = "We can’t show this page right now"
+    languages._seconds = clock
     title = next(each for each in languages.messages.values() if english in each.english[0])
     publish(marketer, f"/console/wording/de/{title.key}", "Gerade geht es nicht")
-    languages._seconds = clock
     lose_database(site)
     site.database.keys_are_checked = True  # before it was lost
     languages._newer = partial(edited_texts.newer, site.database)
