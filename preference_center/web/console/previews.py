@@ -63,7 +63,7 @@ def send_test(language: str, name: str) -> AnyResponse:
     except DeliveryError as error:
         raise EditRefusal(f"the test email was not sent: {error}") from None
     text = request.form.get("message", "")
-    return to("console.edit_text", language=language, message=text, show=name, sent="yes")
+    return to("console.edit_text", language=language, message=text, show=name, said="sent")
 
 
 def _shown(language: str, name: str) -> Shown:

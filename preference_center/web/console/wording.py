@@ -125,7 +125,7 @@ def publish_text(language: str, message: str) -> Response:
             now=services().clock(),
         )
     services().languages.refresh()
-    return _back(code, found)
+    return _back(code, found, said="published")
 
 
 @blueprint.post("/wording/<language>/<message>/restore")
@@ -143,7 +143,7 @@ def restore_text(language: str, message: str) -> Response:
             now=services().clock(),
         )
     services().languages.refresh()
-    return _back(code, found)
+    return _back(code, found, said="published")
 
 
 def editable() -> list[str]:
@@ -181,6 +181,7 @@ def _edit_page(
         fields=list(fields),
         similar=[(each.key, languages.current(code, each.english)) for each in _similar(message)],
         has_problem=any(problems),
+        said=request.args.get("said", ""),
         history=history,
         is_previewed=bool(having),
         shown=previewed,
@@ -251,7 +252,7 @@ def _message(key: str) -> Message:
     return services().languages.messages.get(key) or abort(404)
 
 
-def _back(code: str, message: Message) -> Response:
+def _back(code: str, message: Message, **said: str) -> Response:
     """Return the redirect to the text, with the preview that was looked at."""
     kept = {name: request.args[name] for name in _VIEW if name in request.args}
-    return to("console.edit_text", language=code, message=message.key, **kept)
+    return to("console.edit_text", language=code, message=message.key, **kept, **said)

@@ -68,7 +68,7 @@ def save(console: Console, path: str, *forms: str) -> None:
 def publish(console: Console, path: str, *forms: str) -> None:
     save(console, path, *forms)
     sent = console.post(f"{path}/publish", draft=draft_id(console, path))
-    assert (sent.status_code, sent.location) == (303, path)
+    assert (sent.status_code, sent.location) == (303, f"{path}?said=published")
 
 
 @pytest.mark.every_engine
@@ -217,7 +217,7 @@ def test_a_test_email_has_the_draft_and_goes_to_the_member_only(site_with: SiteM
         console, path = Console(site, "marketer"), text_of("Hello,")
         save(console, path, "Moin!")
         sent = console.post(f"{PREVIEW}/change_notice/send", message=key_of(("Hello,",)))
-    assert (sent.status_code, sent.location) == (303, f"{path}?show=change_notice&sent=yes")
+    assert (sent.status_code, sent.location) == (303, f"{path}?show=change_notice&said=sent")
     (email,) = server.emails
     assert (email.sender, email.recipients) == ("bounces@example.org", ["marketer@example.org"])
     assert "Moin!" in mailer.plain(email.message)
