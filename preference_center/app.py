@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from preference_center.core import inbound_counts, page_views
+from preference_center.core import edited_texts, inbound_counts, page_views
 from preference_center.core.apply import share_commits
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_file import SpoolError
@@ -125,7 +125,7 @@ def _make_services(
     return Services(
         settings=settings,
         database=database,
-        languages=Languages.of(settings, style_sheet=sheet),
+        languages=Languages.of(settings, partial(edited_texts.newer, database), style_sheet=sheet),
         style_source=assets.style_source(sheet),
         clock=clock,
         page_views=BackgroundCounter(database, page_views.add, "page views"),

@@ -19,7 +19,6 @@ from preference_center.store.tables import Base
 from preference_center.store.upgrade import upgrade
 from tests.support import citus, make, postgres
 from tests.support.speed import compiled_routes as compiled_routes
-from tests.support.speed import compiled_templates as compiled_templates
 from tests.support.speed import fast_engines as fast_engines
 
 # The folder, the fixtures and the parameters of a test say that it needs more than Python. Tests

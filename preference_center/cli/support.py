@@ -3,6 +3,7 @@
 import sys
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +13,13 @@ from sqlalchemy.orm import Session
 from preference_center.cli.database import opened_database
 from preference_center.cli.parameters import TOPIC
 from preference_center.cli.people import id_of, ids_of
-from preference_center.core import linked, on_behalf, personal_data, subscribers
+from preference_center.core import (
+    edited_texts,
+    linked,
+    on_behalf,
+    personal_data,
+    subscribers,
+)
 from preference_center.core.change import ChangeContext, Target
 from preference_center.core.linked import Correction
 from preference_center.core.on_behalf import StopOnBehalf
@@ -83,7 +90,8 @@ def export(person: str, output: Path) -> None:
             ids = ", ".join(map(str, found))
             raise click.UsageError(f"Two subscribers have this address. Name one by its id: {ids}")
         with whole_file(output) as file:
-            readme = _readme(session, found[0], Languages.of(settings), now)
+            languages = Languages.of(settings, partial(edited_texts.newer, database))
+            readme = _readme(session, found[0], languages, now)
             access_copy.write(session, found[0], file, readme, now)
 
 

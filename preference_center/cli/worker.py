@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import click
 from preference_center.cli.common import stop_event
 from preference_center.cli.database import connect, opened_database
 from preference_center.cli.texts import check_texts
+from preference_center.core import edited_texts
 from preference_center.core.vocab import KeyKind
 from preference_center.data.jobs.runner import Runner
 from preference_center.i18n import Languages
@@ -93,6 +95,7 @@ def _email_tasks(settings: Settings, database: Database) -> list[_Task]:
     host = urlsplit(settings.smtp_url).hostname
     click.echo(f"Sending through {host} (Ctrl+C stops)", err=True)
     transport = SmtpTransport(settings.smtp_url)
-    worker = Worker(database, transport, settings, Languages.of(settings), utc_now)
+    languages = Languages.of(settings, partial(edited_texts.newer, database))
+    worker = Worker(database, transport, settings, languages, utc_now)
     alerts = Alerts(database, transport, settings, utc_now)
     return [worker.run, alerts.run] if settings.alerts_to is not None else [worker.run]

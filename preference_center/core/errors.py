@@ -21,6 +21,7 @@ Refusal
 ├── KeyReusedError              the Idempotency-Key belongs to another request
 ├── OnBehalfRefusal             a change that staff make for a subscriber cannot be made
 ├── StaffRefusal               a member of staff or a passkey cannot be changed as asked
+├── EditRefusal                an edited text cannot be published as asked
 ├── StalePageError              a form no longer shows the current preferences
 ├── StaleVersionError           a subscriber has changed since a program read them
 ├── UnknownSubscriberError
@@ -151,3 +152,7 @@ class JobRefusal(Refusal):
 
 class UnknownJobError(JobRefusal):
     """There is no such export or import."""
+
+
+class EditRefusal(Refusal):
+    """An edited text cannot be published as asked."""

@@ -76,6 +76,12 @@ class AuditAction(StrEnum):
     NOTES_READ = "notes_read"  # What subscribers wrote when they left.
     DAY_NOTED = "day_noted"
     DAY_NOTE_REMOVED = "day_note_removed"
+    TOPIC_ADDED = "topic_added"
+    TOPIC_DESCRIBED = "topic_described"
+    TOPIC_CHANGED = "topic_changed"
+    TOPIC_MOVED = "topic_moved"
+    TOPIC_DELETED = "topic_deleted"
+    TEXT_PUBLISHED = "text_published"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"

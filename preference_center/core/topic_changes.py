@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, func, select
@@ -34,6 +35,13 @@ class TopicChange:
     change_notices: bool | None = None
     archived: bool | None = None
 
+    def differing_from(self, topic: Topic) -> "TopicChange":
+        """Return the change without what the topic is already."""
+        asked = {each.name: getattr(self, each.name) for each in fields(self)}
+        return TopicChange(
+            **{name: value for name, value in asked.items() if value != _value(topic, name)}
+        )
+
     def apply(self, topic: Topic, now: datetime) -> None:
         """Change the topic."""
         for each in fields(self):
@@ -59,6 +67,11 @@ class Audience:
     unconfirmed: int
     silent: int
     receiving: int
+
+
+def _value(topic: Topic, name: str) -> Any:
+    """Return what a topic has of a member of TopicChange."""
+    return topic.archived_at is not None if name == "archived" else getattr(topic, name)
 
 
 def audience(session: Session, topic: Topic, change: TopicChange | None = None) -> Audience:

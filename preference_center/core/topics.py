@@ -151,14 +151,32 @@ def slugs_of(session: Session, codes: Collection[bytes]) -> dict[bytes, str]:
 
 
 def list_topics(session: Session) -> list[Topic]:
-    """Return all topics, hidden and archived ones too, in the order of their slugs."""
-    statement = select(Topic).order_by(Topic.slug).options(joinedload(Topic.texts))
+    """Return all topics, hidden and archived ones too, in their order, otherwise by slug."""
+    order = (Topic.position.is_(None), Topic.position, Topic.slug)
+    statement = select(Topic).order_by(*order).options(joinedload(Topic.texts))
     return list(session.scalars(statement).unique())
 
 
 def names(session: Session, locale: str = DEFAULT_LOCALE) -> dict[str, str]:
-    """Return the name of each topic by its slug, in the order of slugs."""
+    """Return the name of each topic by its slug, in the order of the topics."""
     return {each.slug: name(each, locale) for each in list_topics(session)}
+
+
+def move(session: Session, slug: str, steps: int) -> None:
+    """Move a topic by a number of steps among those that are not archived; up is negative.
+
+    Raises:
+        UnknownTopicError: there is no such topic, or it is archived.
+    """
+    listed = [each for each in list_topics(session) if each.archived_at is None]
+    moved = next((each for each in listed if each.slug == slug), None)
+    if moved is None:
+        raise UnknownTopicError(f"there is no topic {slug!r} to move")
+    place = max(0, listed.index(moved) + steps)
+    listed.remove(moved)
+    listed.insert(place, moved)
+    for position, each in enumerate(listed):
+        each.position = position
 
 
 def name(topic: Topic, locale: str) -> str:

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import click
 from flask import Flask
 
+from preference_center.core import edited_texts
 from preference_center.data.jobs.runner import Runner
 from preference_center.demo import campaign, company, deliveries, history, webhook
 from preference_center.demo.app import create_demo_app
@@ -44,7 +45,7 @@ def run(listener: socket) -> None:
     languages = Languages.of(settings)
     _fill(settings, languages, folder)
     serve(
-        partial(_start, settings, languages, folder),
+        partial(_start, settings, folder),
         listener,
         wrap=lambda app: LocalHosts(app, port),
     )
@@ -71,10 +72,11 @@ def _show_progress(done: int, total: int) -> None:
         click.echo(f"\r{done + 1} of {total} mailings", nl=done + 1 == total)
 
 
-def _start(settings: Settings, languages: Languages, folder: Path, *, connections: int) -> Flask:
+def _start(settings: Settings, folder: Path, *, connections: int) -> Flask:
     """Start what a worker does, which writes to the inbox; return the application."""
-    transport = FolderTransport(inbox_folder(folder))
-    worker = Worker(_database(settings), transport, settings, languages, utc_now)
+    transport, database = FolderTransport(inbox_folder(folder)), _database(settings)
+    languages = Languages.of(settings, partial(edited_texts.newer, database))
+    worker = Worker(database, transport, settings, languages, utc_now)
     sequencer = Sequencer(_database(settings), utc_now)
     client = WebhookClient(settings.webhook_private_networks)
     poster = WebhookWorker(_database(settings), client, utc_now, webhook.RETRY_AFTER)

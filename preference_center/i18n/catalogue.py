@@ -18,10 +18,10 @@ from preference_center.i18n.locales import SOURCE, locale_of
 from preference_center.settings.reader import PSEUDO
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
+TAG = re.compile(r"<[^>]*>")
 Forms = tuple[str, ...]
 
 _TRANSLATIONS = Path(__file__).parents[1] / "translations"
-_TAG = re.compile(r"<[^>]*>")
 _LINE = re.compile(
     r'\s*(#.*|((msgctxt|msgid|msgid_plural|msgstr(\[\d\])?)\s*)?"(\\.|[^"\\])*"\s*)?'
 )
@@ -55,7 +55,7 @@ class Text:
             raise ValueError(f"has {' '.join(sorted(unknown))}, which its English text has not")
         if "%" in PLACEHOLDER.sub("", translated).replace("%%", ""):
             raise ValueError("has a % that is not part of a placeholder; write %%")
-        return split(translated, _TAG.findall(self.english[0]))
+        return split(translated, TAG.findall(self.english[0]))
 
     def problem(self, plural_forms: int) -> str | None:
         """Return what is wrong with the translation, or None."""
@@ -79,7 +79,7 @@ def split(text: str, tags: Iterable[str] | None = None) -> list[tuple[str, str]]
     Raises ValueError if a tag is missing.
     """
     parts = []
-    for tag in _TAG.findall(text) if tags is None else tags:
+    for tag in TAG.findall(text) if tags is None else tags:
         plain, found, text = text.partition(tag)
         if not found:
             raise ValueError(f"needs {tag} as in its English text")

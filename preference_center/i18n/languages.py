@@ -1,24 +1,29 @@
 """The offered languages: a Jinja environment for pages and one for plain text in each of them."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from babel.numbers import format_decimal, format_percent
 from jinja2 import (
+    BytecodeCache,
     Environment,
     FileSystemLoader,
     StrictUndefined,
-    TemplateSyntaxError,
     select_autoescape,
 )
+from jinja2.bccache import Bucket
 
-from preference_center.i18n import texts
-from preference_center.i18n.catalogue import own_texts, unused_files
+from preference_center.i18n import edited, texts
+from preference_center.i18n.catalogue import Forms, Text, our_texts, own_texts, unused_files
+from preference_center.i18n.edited import GOODBYE_NOTE, Message
 from preference_center.i18n.locales import (
     date_in_words,
     day,
@@ -34,12 +39,20 @@ from preference_center.util import resources
 
 log = logging.getLogger(__name__)
 
+SECONDS_BETWEEN_LOOKS = 5  # for texts that were published
+# Returns what was published after a publication: its number, the language, the English text, and
+# the text in the language, or no forms if the standard text was put back.
+Newer = Callable[[int], Sequence[tuple[int, str, Forms, Forms]]]
+MAX_EARLIER = 10  # publications in a language before which forms may have been opened
+_NOTHING: Mapping[Forms, Forms] = {}
+
 
 class Languages:
     """The offered languages, of which the first is the default, and the templates in each.
 
     Days and times are shown in `zone`. Texts in `overrides` replace ours; raises TextsError if
-    they cannot be used, and warns of those that no template has.
+    they cannot be used, and warns of those that no template has. Texts that were published replace
+    both, 5 seconds later at most. `seconds` is a clock that only goes forward.
     """
 
     def __init__(
@@ -49,27 +62,38 @@ class Languages:
         shared: Mapping[str, Any],
         zone: tzinfo = UTC,
         overrides: Path | None = None,
+        newer: Newer = lambda _: (),
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.offered = tuple(offered)
         self._by_tag = {_base(code): code for code in reversed(offered)}
         self._by_tag |= {code.lower(): code for code in offered}
         self._folders, self._shared, self._zone = folders, shared, zone
         self._own = own_texts(overrides, offered)
-        self._environments = dict[tuple[str, bool], Environment]()
+        self._published = dict[str, Mapping[Forms, Forms]]()  # by language and English text
+        self._publication, self._newer, self._seconds = 0, newer, seconds
+        self._earlier = dict[str, tuple[Languages, ...]]()  # by language, newest first
+        self._looked_at, self._looking = float("-inf"), Lock()
+        # Each with the texts that it was made with.
+        self._environments = dict[tuple[str, bool], tuple[Mapping[Forms, Forms], Environment]]()
         for path in unused_files(overrides, offered):
             log.warning("%s: is not the .po file of an offered language", path)
         if any(self._own.values()):
             self._warn_of_unknown_texts()
 
     @classmethod
-    def of(cls, settings: Settings, **shared: object) -> "Languages":
-        """Return the languages of an installation. Every template can use `shared`, too."""
+    def of(cls, settings: Settings, newer: Newer = lambda _: (), **shared: object) -> "Languages":
+        """Return the languages of an installation. Every template can use `shared`, too.
+
+        `newer` returns what was published after a publication, in all languages.
+        """
         return cls(
             settings.languages,
             resources.folders("templates", settings.overrides_dir),
             {**settings.template_values(), **shared},
             settings.time_zone,
             settings.overrides_dir,
+            newer,
         )
 
     def choose(self, *wanted: str | None) -> str:
@@ -94,16 +118,79 @@ class Languages:
         environment = self._environment(code, escape=template.endswith(".html"))
         return environment.get_template(template).render(**values)
 
+    @property
+    def messages(self) -> dict[str, Message]:
+        """Return the texts of pages and emails that can be edited, by key."""
+        return _messages(tuple(self._folders))
+
+    def current(self, code: str, english: Forms) -> Forms:
+        """Return a text as it is shown: published, the operator's, ours or the English one."""
+        return self._published.get(code, {}).get(english) or self.standard(code, english)
+
+    def standard(self, code: str, english: Forms) -> Forms:
+        """Return a text without what was published."""
+        if english == GOODBYE_NOTE:
+            notes = self._shared.get("goodbye_notes", {})
+            return (notes.get(code) or notes.get("", ""),)
+        ours = (*our_texts(code), *self._own.get(code, ()))
+        return {each.english[0]: each.translated for each in ours}.get(english[0], english)
+
+    def is_published(self, code: str, english: Forms) -> bool:
+        """Return True if a published text replaces the standard one."""
+        return bool(self._published.get(code, _NOTHING).get(english))
+
+    def earlier(self, code: str) -> "tuple[Languages, ...]":
+        """Return the languages as they were before the last publications in one, newest first."""
+        return self._earlier.get(code, ())
+
+    def _copy(self) -> "Languages":
+        """Return the same languages, which stay as they are."""
+        made = copy(self)
+        made._newer, made._earlier = lambda _: (), {}
+        made._environments = dict(self._environments)
+        return made
+
+    def with_texts(self, code: str, replaced: Mapping[Forms, Forms]) -> "Languages":
+        """Return the same languages with other texts in one of them, to preview drafts."""
+        made = self._copy()
+        made._published = {**self._published, code: {**self._published.get(code, {}), **replaced}}
+        return made
+
+    def refresh(self) -> None:
+        """Show what was published since the last look. Only one thread looks."""
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            self._looked_at = self._seconds()
+            for publication, code, english, forms in self._newer(self._publication):
+                before = self._copy()
+                self._earlier[code] = (before, *self.earlier(code))[:MAX_EARLIER]
+                known = {**self._published.get(code, {}), english: forms}
+                self._published = {**self._published, code: known}
+                self._publication = publication
+        finally:
+            self._looking.release()
+
     def _environment(self, code: str, *, escape: bool) -> Environment:
         """Return an environment, made on its first use: reading translations takes 40 ms."""
-        found = self._environments.get((code, escape))
-        if found is None:
-            found = self._environments[code, escape] = self._made(code, escape=escape)
+        if self._seconds() - self._looked_at >= SECONDS_BETWEEN_LOOKS:
+            self.refresh()
+        published = self._published.get(code, _NOTHING)
+        made_with, found = self._environments.get((code, escape), (None, None))
+        if found is None or made_with is not published:
+            found = self._made(code, published, escape=escape)
+            self._environments[code, escape] = published, found
         return found
 
-    def _made(self, code: str, *, escape: bool) -> Environment:
+    def _made(self, code: str, published: Mapping[Forms, Forms], *, escape: bool) -> Environment:
         made, locale, zone = _environment(self._folders, escape=escape), locale_of(code), self._zone
-        translations = texts.load(code, self._own.get(code, ()), html=escape)
+        texts_of_staff = (
+            Text(english, forms, "", fuzzy=False)
+            for english, forms in published.items()
+            if forms and english != GOODBYE_NOTE
+        )
+        own = (*self._own.get(code, ()), *edited.valid(texts_of_staff, code))
+        translations = texts.load(code, own, html=escape)
         made.install_gettext_translations(  # type: ignore[attr-defined]
             translations, newstyle=True
         )
@@ -118,11 +205,15 @@ class Languages:
         made.filters["percent"] = lambda share: format_percent(share, locale=locale)
         made.globals.update(self._shared)
         made.globals.update(lang=code, dir=direction(code), languages=self.names())
+        if note := published.get(GOODBYE_NOTE):
+            made.globals["goodbye_notes"] = {code: note[0]}
         return made
 
     def _warn_of_unknown_texts(self) -> None:
-        known = set(_template_texts(self._folders))
-        for text in (each for found in self._own.values() for each in found):
+        environment = _extracting(self._folders)
+        found = edited.template_texts(environment, environment.list_templates())
+        known = {english[0] for _, english in found}
+        for text in (each for own in self._own.values() for each in own):
             english = text.english[0]
             if english not in known:
                 near = get_close_matches(english, known, 1)
@@ -138,9 +229,26 @@ def _local(at: datetime, zone: tzinfo) -> datetime:
     return at.astimezone(zone)
 
 
+class _Compiled(BytecodeCache):
+    """The compiled templates, which are the same in all languages and with all texts."""
+
+    def __init__(self) -> None:
+        self._codes = dict[tuple[str, str], Any]()
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = {escape: _Compiled() for escape in (True, False)}
+
+
 def _environment(folders: Sequence[Path], *, escape: bool) -> Environment:
     return Environment(
         loader=FileSystemLoader(folders),
+        bytecode_cache=_COMPILED[escape],
         autoescape=select_autoescape(["html"] if escape else []),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
@@ -150,14 +258,14 @@ def _environment(folders: Sequence[Path], *, escape: bool) -> Environment:
     )
 
 
-def _template_texts(folders: Sequence[Path]) -> Iterator[str]:
-    """Yield the English texts of all templates; of a text with plural forms, the first."""
-    environment, loader = _environment(folders, escape=True), FileSystemLoader(folders)
-    environment.newstyle_gettext = True  # type: ignore[attr-defined]
-    for name in loader.list_templates():
-        if not name.endswith((".html", ".txt")):
-            continue
-        with suppress(TemplateSyntaxError, UnicodeDecodeError):  # Rendering will report it.
-            source, *_ = loader.get_source(environment, name)
-            for _, _, message in environment.extract_translations(source):  # type: ignore[attr-defined]
-                yield message if isinstance(message, str) else message[0]
+@cache
+def _messages(folders: tuple[Path, ...]) -> dict[str, Message]:
+    """Return the texts that can be edited. Parsing all templates takes a second."""
+    return edited.messages(_extracting(folders))
+
+
+def _extracting(folders: Sequence[Path]) -> Environment:
+    """Return an environment from whose templates texts are extracted."""
+    made = _environment(folders, escape=True)
+    made.newstyle_gettext = True  # type: ignore[attr-defined]
+    return made

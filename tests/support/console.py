@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from preference_center.core import edited_texts
 from preference_center.core.console_jobs import files, jobs
 from preference_center.core.figures import day_notes
 from preference_center.core.staff import audit, members, passkeys, sessions
@@ -104,4 +105,6 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     sessions.start(session, member.id, now, "Phone")
     _add_job(session, member.id, now)
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
+    place = edited_texts.Place("de", "0" * 32)
+    edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
     assert audit.verify(session) is None

@@ -171,6 +171,7 @@ class Site:
 @contextmanager
 def counted(site: Site) -> Iterator[list[str]]:
     """Yield the statements that are sent to the database, without BEGIN and SET."""
+    site.services.languages.refresh()  # Some pages otherwise ask which texts are published.
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,44 +1,13 @@
-"""Session fixtures that let most tests make an application and an engine in less time."""
+"""Session fixtures that let most tests make routes and an engine in less time."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from jinja2 import BytecodeCache, Environment
-from jinja2.bccache import Bucket
 from sqlalchemy import Engine, create_engine
 from werkzeug.routing import Rule
 
-from preference_center.i18n import languages
 from preference_center.store import engine
-
-
-class _Compiled(BytecodeCache):
-    """Templates that were compiled before, in memory. Most tests make an application."""
-
-    def __init__(self) -> None:
-        self.code: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self.code:
-            bucket.bytecode_from_string(self.code[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self.code[bucket.key] = bucket.bytecode_to_string()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compiled_templates() -> Iterator[None]:
-    """Compile each template once for HTML and once for text."""
-    caches = {True: _Compiled(), False: _Compiled()}
-
-    def environment(**options: Any) -> Environment:
-        escapes = options["autoescape"]("page.html")
-        return Environment(**options, bytecode_cache=caches[escapes])
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(languages, "Environment", environment)
-        yield
 
 
 class _Statements(dict[Any, Any]):

@@ -56,6 +56,8 @@ PACKAGES: dict[str, tuple[set[str], set[str]]] = {
             "inbound.spool_rows",
             "inbound.spool_service",
             "links",
+            "outbound.compose",
+            "outbound.transport",
             "providers",
             "settings",
             "store",

@@ -30,7 +30,8 @@ class Topic(Base):
     """A kind of email that can be left separately. `policy` says what silence means.
 
     `cadence` is how often it is sent: only caps below it are worth offering. `change_notices` says
-    whether changes are confirmed by email.
+    whether changes are confirmed by email. `position` is its place in lists; without one, a topic
+    comes after those that have one.
     """
 
     __tablename__ = "topics"
@@ -48,6 +49,7 @@ class Topic(Base):
     code: Mapped[bytes | None] = mapped_column(LargeBinary(5), unique=True)
     created_at: Mapped[datetime]
     archived_at: Mapped[datetime | None]
+    position: Mapped[int | None]
 
     texts: Mapped[dict[str, "TopicText"]] = relationship(
         collection_class=attribute_keyed_dict("locale")

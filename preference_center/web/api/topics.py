@@ -116,7 +116,7 @@ class ChangedTopic(Model):
 
 @routes.add("GET", "/topics", ApiScope.TOPICS, Uses.READING)
 def list_topics(call: Call) -> TopicList:
-    """List all topics by slug, including hidden, internal and archived ones."""
+    """List all topics in their order, including hidden, internal and archived ones."""
     return TopicList(topics=[TopicBody.of(each) for each in topics.list_topics(call.session)])
 
 

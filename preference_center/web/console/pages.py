@@ -14,9 +14,12 @@ from preference_center.web.console import overview as overview
 from preference_center.web.console import own as own
 from preference_center.web.console import people as people
 from preference_center.web.console import person_changes as person_changes
+from preference_center.web.console import previews as previews
 from preference_center.web.console import reasons as reasons
 from preference_center.web.console import sign_in as sign_in
 from preference_center.web.console import staff as staff
+from preference_center.web.console import topics as topics
 from preference_center.web.console import webhooks as webhooks
+from preference_center.web.console import wording as wording
 from preference_center.web.console.blueprint import blueprint as blueprint
 from preference_center.web.console.blueprint import configure as configure

@@ -26,6 +26,8 @@ NAVIGATION = (
     Entry("console.campaigns", Right.FIGURES),
     Entry("console.reasons", Right.FIGURES),
     Entry("console.people_page", Right.PERSON),
+    Entry("console.topics", Right.TOPICS),
+    Entry("console.wording", Right.WORDING),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),
     Entry("console.exports", Right.EXPORT),

@@ -4,7 +4,7 @@ Such a form carries the digest of its wording: until its button is pressed, the 
 switched and the text edited.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flask import request
 
@@ -13,6 +13,9 @@ from preference_center.core.preferences import TopicPreference
 from preference_center.core.topics import Topic, text
 from preference_center.web.bodies import MAX_FORM_BYTES, read_body
 from preference_center.web.services import render, services
+
+_UNDO = "subscriber/undo_wording.txt"
+_SIGN_UP = "subscriber/sign_up_wording.txt"
 
 
 def to_join(topic: str, locale: str) -> str:
@@ -27,12 +30,12 @@ def to_tick(topic: TopicPreference, locale: str) -> str:
 
 def to_undo(locale: str) -> str:
     """Return what the forms that undo a change say."""
-    return render("subscriber/undo_wording.txt", locale).strip()
+    return render(_UNDO, locale).strip()
 
 
 def to_sign_up(locale: str) -> str:
     """Return what the form to sign up says."""
-    return render("subscriber/sign_up_wording.txt", locale).strip()
+    return render(_SIGN_UP, locale).strip()
 
 
 def to_confirm(names: Sequence[str], locale: str) -> str:
@@ -62,7 +65,7 @@ def shown_to_join(names: Mapping[str, str], locale: str) -> str | None:
 
 def shown_to_sign_up(locale: str) -> str | None:
     """Return the wording that the form showed, or None if it is not one of ours."""
-    return _shown(to_sign_up(code) for code in _languages(locale))
+    return _shown(_now_and_before(_SIGN_UP, locale))
 
 
 def shown_to_confirm(topics: Sequence[Topic], locale: str) -> str | None:
@@ -90,11 +93,20 @@ def shown_to_undo(locale: str) -> str:
 
     An undo is never refused because of its wording.
     """
-    return _shown(to_undo(code) for code in _languages(locale)) or to_undo(locale)
+    return _shown(_now_and_before(_UNDO, locale)) or to_undo(locale)
 
 
 def _languages(locale: str) -> Iterable[str]:
     return dict.fromkeys((locale, *services().languages.offered))
+
+
+def _now_and_before(template: str, locale: str) -> Iterator[str]:
+    """Yield what a form says now, and what it said before the last publications of its language."""
+    for code in _languages(locale):
+        yield render(template, code).strip()
+    for code in _languages(locale):
+        for earlier in services().languages.earlier(code):
+            yield earlier.render(code, template).strip()
 
 
 def _shown(wordings: Iterable[str]) -> str | None:

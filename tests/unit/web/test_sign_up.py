@@ -49,6 +49,7 @@ def statements(site: Site) -> Iterator[list[str]]:
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         found.append(statement)
 
+    site.services.languages.refresh()  # Some pages otherwise ask which texts are published.
     event.listen(site.database.engine, "before_cursor_execute", note)
     try:
         yield found

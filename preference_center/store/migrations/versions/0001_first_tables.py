@@ -492,6 +492,7 @@ def _create_topics() -> None:
         sa.Column("code", sa.LargeBinary(length=5), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("archived_at", TIME, nullable=True),
+        sa.Column("position", sa.Integer(), nullable=True),
         _one_of("topics", "cadence", "irregular", "weekly", "monthly"),
         _one_of("topics", "policy", "opt_in", "opt_out"),
         _one_of("topics", "visibility", "public", "hidden", "internal"),

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _create_console_chunks()
     _create_console_downloads()
     _create_staff_notes()
+    _create_edited_texts()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -203,3 +204,23 @@ def _create_staff_notes() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_notes")),
     )
     _index("staff_notes", "day")
+
+
+def _create_edited_texts() -> None:
+    op.create_table(
+        "edited_texts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("language", sa.String(length=16), nullable=False),
+        sa.Column("message", sa.String(length=32), nullable=False),
+        sa.Column("english", sa.Text(), nullable=False),
+        sa.Column("forms", sa.Text(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("publication", sa.BigInteger(), nullable=True),
+        _of_staff("edited_texts"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_edited_texts")),
+        sa.UniqueConstraint("publication", name=op.f("uq_edited_texts_publication")),
+    )
+    op.create_index(
+        op.f("ix_edited_texts_language_message"), "edited_texts", ["language", "message"]
+    )

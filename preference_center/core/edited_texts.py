@@ -1,0 +1,204 @@
+"""The texts of pages and emails that members of staff edit: drafts, publications and versions.
+
+A draft is seen in previews only. A publication replaces the text in every process: each reads
+those that are newer than the ones it knows. The standard text is the one without any edit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from json import dumps, loads
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from preference_center.core.errors import EditRefusal
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction
+from preference_center.store import Database, UnavailableError
+from preference_center.store.tables import EditedText, StaffRow
+
+MAX_VERSIONS = 50  # of one text that are listed
+
+Forms = tuple[str, ...]
+
+
+class PublishedText(NamedTuple):
+    """A publication. No `forms` mean that the standard text was put back."""
+
+    publication: int
+    language: str
+    english: Forms
+    forms: Forms
+
+
+class Place(NamedTuple):
+    """The language of a text, and the digest of its English text."""
+
+    language: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a text. A draft has no `publication`. `staff` is the address of the editor."""
+
+    id: UUID
+    publication: int | None
+    english: Forms
+    forms: Forms
+    staff: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class History:
+    """The draft of a text, and its publications, newest first."""
+
+    draft: Version | None
+    published: list[Version]
+
+
+def newer(database: Database, publication: int) -> Sequence[PublishedText]:
+    """Return what was published after a publication, oldest first; nothing if that is not known.
+
+    It is not known before the keys are checked, and while the database cannot be used.
+    """
+    if database.is_silent or not database.keys_are_checked:
+        return ()
+    statement = select(
+        EditedText.publication, EditedText.language, EditedText.english, EditedText.forms
+    )
+    newer_ones = statement.where(EditedText.publication > publication)
+    try:
+        with database.reading() as session:
+            rows = session.execute(newer_ones.order_by(EditedText.publication)).all()
+    except UnavailableError:
+        return ()
+    return [
+        PublishedText(number or 0, language, _read(english), _read(forms))
+        for number, language, english, forms in rows
+    ]
+
+
+def drafts(session: Session, language: str) -> list[Version]:
+    """Return the drafts in a language, oldest first."""
+    drafted = (EditedText.language == language, EditedText.publication.is_(None))
+    return _versions(session, _all().where(*drafted).order_by(EditedText.at))
+
+
+def history(session: Session, place: Place) -> History:
+    """Return the draft of a text, and its newest publications."""
+    published = _of(place).where(EditedText.publication.is_not(None))
+    newest = published.order_by(EditedText.publication.desc()).limit(MAX_VERSIONS)
+    return History(_draft(session, place), _versions(session, newest))
+
+
+def save_draft(
+    session: Session, place: Place, english: Forms, forms: Forms, *, by: UUID, now: datetime
+) -> None:
+    """Store a draft, which replaces the one before it. The caller has checked the forms."""
+    discard_draft(session, place)
+    session.add(_row(place, english, forms, by, now))
+
+
+def discard_draft(session: Session, place: Place) -> None:
+    """Delete the draft of a text, if there is one."""
+    session.execute(
+        delete(EditedText).where(
+            EditedText.language == place.language,
+            EditedText.message == place.message,
+            EditedText.publication.is_(None),
+        )
+    )
+
+
+def publish(session: Session, place: Place, draft_id: UUID, *, by: UUID, now: datetime) -> None:
+    """Publish the draft that was seen.
+
+    Raises:
+        EditRefusal: another draft has replaced it, or it is gone.
+    """
+    seen = _draft(session, place)
+    if seen is None or seen.id != draft_id:
+        raise EditRefusal("this draft has been changed since you opened the page; look at it again")
+    discard_draft(session, place)
+    _publish(session, place, seen.english, seen.forms, by, now)
+
+
+def restore(
+    session: Session,
+    place: Place,
+    english: Forms,
+    publication: int | None,
+    *,
+    by: UUID,
+    now: datetime,
+) -> None:
+    """Publish an earlier version again, or the standard text if `publication` is None.
+
+    Raises:
+        EditRefusal: there is no such version.
+    """
+    forms: Forms = ()
+    if publication is not None:
+        earlier = _of(place).where(EditedText.publication == publication)
+        found = _versions(session, earlier)
+        if not found:
+            raise EditRefusal("there is no such version of this text")
+        forms = found[0].forms
+    _publish(session, place, english, forms, by, now)
+
+
+def _draft(session: Session, place: Place) -> Version | None:
+    found = _of(place).where(EditedText.publication.is_(None)).order_by(EditedText.at.desc())
+    return next(iter(_versions(session, found)), None)
+
+
+def _publish(
+    session: Session, place: Place, english: Forms, forms: Forms, by: UUID, now: datetime
+) -> None:
+    """Add a publication. The audit trail's lock gives publications the order of their commits."""
+    details = {"language": place.language, "english": english[0]}
+    audit.record(session, by, AuditAction.TEXT_PUBLISHED, now, details=details)
+    last = session.scalar(select(func.max(EditedText.publication))) or 0
+    row = _row(place, english, forms, by, now)
+    row.publication = last + 1
+    session.add(row)
+
+
+def _row(place: Place, english: Forms, forms: Forms, by: UUID, now: datetime) -> EditedText:
+    return EditedText(
+        id=uuid4(),
+        language=place.language,
+        message=place.message,
+        english=_written(english),
+        forms=_written(forms),
+        staff_id=by,
+        at=now,
+    )
+
+
+def _all() -> Select[EditedText, str]:
+    return select(EditedText, StaffRow.email).join(StaffRow, StaffRow.id == EditedText.staff_id)
+
+
+def _of(place: Place) -> Select[EditedText, str]:
+    return _all().where(EditedText.language == place.language, EditedText.message == place.message)
+
+
+def _versions(session: Session, statement: Select[EditedText, str]) -> list[Version]:
+    return [
+        Version(row.id, row.publication, _read(row.english), _read(row.forms), email, row.at)
+        for row, email in session.execute(statement)
+    ]
+
+
+def _read(text: str) -> Forms:
+    return tuple(loads(text))
+
+
+def _written(forms: Forms) -> str:
+    return dumps(forms, ensure_ascii=False)

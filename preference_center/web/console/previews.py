@@ -1,0 +1,90 @@
+"""Pages and emails with the drafts of a language, in a frame of the console or a test email."""
+
+import re
+
+from flask import Response, abort, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from preference_center.core import edited_texts, samples
+from preference_center.core.errors import EditRefusal
+from preference_center.core.samples import Sample
+from preference_center.core.staff_vocab import Right
+from preference_center.i18n import Languages
+from preference_center.outbound.transport import DeliveryError, SmtpTransport
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import to
+from preference_center.web.console.samples import SHOWN, Shown, email, page
+from preference_center.web.console.wording import editable
+from preference_center.web.services import services
+
+# The pages have no script. Emails have `style` attributes.
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
+    "frame-ancestors 'self'; base-uri 'none'; sandbox"
+)
+_SECONDS_TO_SEND = 10
+_SCHEME = re.compile(r"\(\s*prefers-color-scheme:\s*(light|dark)\s*\)")
+
+
+@blueprint.get("/wording/preview/<language>/<name>")
+@staff_only(Right.WORDING)
+def preview(language: str, name: str) -> Response:
+    """Show a page, or a part of an email, as it would be with the drafts."""
+    shown = _shown(language, name)
+    languages, sample = _drafted(language)
+    now, is_html = services().clock(), request.args.get("part") != "text"
+    if shown.is_email:
+        message = email(languages, language, shown, samples.EMAIL, sample, now)
+        body = message.get_body(("html" if is_html else "plain",))
+        text = body.get_content() if body is not None else ""
+    else:
+        text, is_html = page(languages, language, shown, sample, now), True
+    if is_html:
+        text = _in_scheme(text, dark="dark" in request.args)
+    return Response(
+        text,
+        mimetype="text/html" if is_html else "text/plain",
+        headers={"Content-Security-Policy": _POLICY},
+    )
+
+
+@blueprint.post("/wording/preview/<language>/<name>/send")
+@staff_only(Right.WORDING)
+def send_test(language: str, name: str) -> AnyResponse:
+    """Send an email as it would be with the drafts, to the member who is signed in."""
+    shown, settings, to_member = _shown(language, name), services().settings, member().email
+    if not shown.is_email or settings.smtp_url is None:
+        abort(404)
+    languages, sample = _drafted(language)
+    message = email(languages, language, shown, to_member, sample, services().clock())
+    transport = SmtpTransport(settings.smtp_url, timeout=_SECONDS_TO_SEND)
+    try:
+        transport.send(message, settings.envelope_from, to_member)
+    except DeliveryError as error:
+        raise EditRefusal(f"the test email was not sent: {error}") from None
+    text = request.form.get("message", "")
+    return to("console.edit_text", language=language, message=text, show=name, said="sent")
+
+
+def _shown(language: str, name: str) -> Shown:
+    if language not in editable():
+        abort(404)
+    return SHOWN.get(name) or abort(404)
+
+
+def _drafted(language: str) -> tuple[Languages, Sample]:
+    """Return the languages with the drafts of one of them, and the data to show."""
+    now, zone = services().clock(), services().settings.time_zone
+    with services().database.reading() as session:
+        drafts = edited_texts.drafts(session, language)
+        sample = samples.read(session, language, now, zone)
+    texts = {each.english: each.forms for each in drafts}
+    return services().languages.with_texts(language, texts), sample
+
+
+def _in_scheme(html: str, *, dark: bool) -> str:
+    """Return a page as a browser shows it in a light or dark scheme, whatever the console's is."""
+    wanted = "dark" if dark else "light"
+    always, never = "(min-width:0)", "(max-width:0)"
+    html = _SCHEME.sub(lambda found: always if found[1] == wanted else never, html)
+    return re.sub(r"color-scheme:\s*light dark", f"color-scheme:{wanted}", html)
