@@ -27,7 +27,6 @@ from preference_center.web.api.limits import KeyLimits
 from preference_center.web.api.streams import MAX_EXPORTS, MAX_STREAMS
 from preference_center.web.bodies import MAX_FORM_BYTES
 from preference_center.web.compression import PageCompression
-from preference_center.web.console import pages as console
 from preference_center.web.counters import BackgroundCounter
 from preference_center.web.headers import security_headers
 from preference_center.web.limits import Limits
@@ -77,9 +76,8 @@ def create_app(
     prefix = urlsplit(settings.public_url).path
     for blueprint in (*_BLUEPRINTS, scrape.blueprint):
         app.register_blueprint(blueprint, url_prefix=prefix or None)
-    app.register_blueprint(console.blueprint, url_prefix=f"{prefix}/console")
-    console.configure(app, settings)
-    console.oidc.configure(app, settings)
+    if settings.secret_key:
+        _add_console(app, settings, prefix)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     app.wsgi_app = MeasuredApp(app.wsgi_app, made.metrics, prefix)  # type: ignore[method-assign]
@@ -113,6 +111,15 @@ def _new_app() -> Flask:
     app.url_map.merge_slashes = False  # `/u//x` is a broken link, not a redirect.
     link_paths.register(app)
     return app
+
+
+def _add_console(app: Flask, settings: Settings, prefix: str) -> None:
+    # Not imported above: its passkeys need `cryptography`, which takes long to import.
+    from preference_center.web.console import pages
+
+    app.register_blueprint(pages.blueprint, url_prefix=f"{prefix}/console")
+    pages.configure(app, settings)
+    pages.oidc.configure(app, settings)
 
 
 def _make_services(

@@ -181,8 +181,8 @@ def test_a_change_without_the_token_of_the_session_is_refused(site: Site) -> Non
 
 
 def test_without_a_key_there_is_no_console(site_with: SiteMaker) -> None:
-    without = site_with()
-    for _, method, path in requests(without):
+    without, paths = site_with(), list(requests(site_with(secret_key=SECRET_KEY)))
+    for _, method, path in paths:
         response = without.open(method, path)
         assert response.status_code == 404
         assert "Set-Cookie" not in response.headers
