@@ -28,10 +28,10 @@ NAVIGATION = (
     Entry("console.people_page", Right.PERSON),
     Entry("console.topics", Right.TOPICS),
     Entry("console.wording", Right.WORDING),
-    Entry("console.complaints", Right.PERSON),
-    Entry("console.operations", Right.OPERATE),
     Entry("console.exports", Right.EXPORT),
     Entry("console.imports", Right.IMPORT),
+    Entry("console.complaints", Right.PERSON),
+    Entry("console.operations", Right.OPERATE),
     Entry("console.staff", Right.STAFF),
 )
 
