@@ -28,6 +28,7 @@ NAVIGATION = (
     Entry("console.people_page", Right.PERSON),
     Entry("console.topics", Right.TOPICS),
     Entry("console.wording", Right.WORDING),
+    Entry("console.lists", Right.LISTS),
     Entry("console.complaints", Right.PERSON),
     Entry("console.operations", Right.OPERATE),
     Entry("console.exports", Right.EXPORT),
