@@ -17,6 +17,7 @@ from preference_center.data.jobs.runner import Runner
 from preference_center.i18n import Languages
 from preference_center.outbound.alerts import Alerts
 from preference_center.outbound.erasures import Erasures
+from preference_center.outbound.list_changes import ListChanges
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.transport import SmtpTransport
 from preference_center.outbound.unsent import Unsent
@@ -47,7 +48,7 @@ def worker() -> None:
     outbox for a worker that has it, and are dropped after a day. The log warns of those that wait.
     The address of an erased subscriber is deleted once all webhooks and readers of the feed have
     acknowledged the erasure. It also runs the exports and imports that staff start in the console;
-    one that is interrupted begins again.
+    one that is interrupted begins again. It also makes their changes to long lists of people.
     Runs until it is stopped. On PostgreSQL, any number of workers may run.
     """
     logs.configure()
@@ -75,6 +76,7 @@ def _tasks(settings: Settings, database: Database) -> list[_Task]:
         Sequencer(database, utc_now).run,
         WebhookWorker(database, client, utc_now).run,
         Erasures(database, utc_now).run,
+        ListChanges(database, utc_now).run,
     ]
 
 

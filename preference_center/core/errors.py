@@ -16,6 +16,7 @@ Refusal
 ├── ImportRefusal               the options of an import contradict each other
 ├── JobRefusal                  an export or an import cannot be started, cancelled or taken
 │   └── UnknownJobError
+├── ListRefusal                 a list of people cannot be shown or changed as asked
 ├── LinkRefusal                 two addresses cannot be linked
 ├── KeyInUseError               a request with the same Idempotency-Key is being made
 ├── KeyReusedError              the Idempotency-Key belongs to another request
@@ -84,6 +85,10 @@ class DayNoteRefusal(Refusal):
 
 class ComplaintRefusal(Refusal):
     """A complaint cannot be stored or acknowledged."""
+
+
+class ListRefusal(Refusal):
+    """A list of people cannot be shown or changed as asked."""
 
 
 class LinkRefusal(Refusal):

@@ -19,6 +19,7 @@ from preference_center.core import (
 )
 from preference_center.core.console_jobs import files, jobs
 from preference_center.core.joining import LINK_LIFETIME
+from preference_center.core.lists import frozen
 from preference_center.core.reasons import week_of
 from preference_center.core.staff import audit, sessions
 from preference_center.core.webhooks import TEST_SEQ
@@ -35,6 +36,7 @@ from preference_center.store.tables import (
     DataComplaint,
     EventRow,
     FailedMailing,
+    FrozenListRow,
     IdempotentRequest,
     InboundSeen,
     MailboxRequest,
@@ -286,4 +288,5 @@ STEPS = (
     _deletion(
         "exports and imports of the console", ConsoleJob, lambda _keep, now: jobs.is_expired(now)
     ),
+    _deletion("lists of people", FrozenListRow, lambda _keep, now: frozen.is_expired(now)),
 )

@@ -89,6 +89,10 @@ class AuditAction(StrEnum):
     PERSON_ASKED = "person_asked"  # A link that starts a topic was emailed.
     PERSON_ERASED = "person_erased"
     PERSON_LINKED = "person_linked"  # An address was corrected.
+    LIST_READ = "list_read"
+    LIST_PREVIEWED = "list_previewed"
+    LIST_STARTED = "list_started"
+    LIST_UNDONE = "list_undone"
 
     @property
     def reads(self) -> bool:
@@ -132,3 +136,28 @@ class JobFile(StrEnum):
     UPLOAD = "upload"  # what is imported
     OUTPUT = "output"  # the export, or the refused rows of an import
     REPORT = "report"  # JSON: what the page says about the job
+
+
+class Standing(StrEnum):
+    """By what a list of people is filtered: how they stand to a topic, or to all of them."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"  # From the topic or from everything.
+    UNCONFIRMED = "unconfirmed"
+    SUPPRESSED = "suppressed"  # No email may be sent to the address.
+
+
+class ListState(StrEnum):
+    """How far the change to a frozen list is."""
+
+    COUNTING = "counting"  # whom it would change
+    PREVIEWED = "previewed"
+    RUNNING = "running"
+    DONE = "done"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+    @property
+    def is_working(self) -> bool:
+        """Return True while there are further steps."""
+        return self in (ListState.COUNTING, ListState.RUNNING, ListState.UNDOING)

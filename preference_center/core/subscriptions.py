@@ -74,7 +74,7 @@ def set_frequency(
 
 def pause(draft: Draft, topic: str, until: datetime, context: ChangeContext) -> ChangeResult:
     """Pause a topic until a time, unless it is paused for longer already."""
-    current = _paused_until(draft.subscriber, topic)
+    current = paused_until_of(draft.subscriber, topic)
     if current is not None and current >= until:
         return draft.unchanged()
     return _change(draft, topic, Event.PAUSED, context, paused_until=until)
@@ -82,7 +82,7 @@ def pause(draft: Draft, topic: str, until: datetime, context: ChangeContext) -> 
 
 def resume(draft: Draft, topic: str, context: ChangeContext) -> ChangeResult:
     """End a pause now."""
-    current = _paused_until(draft.subscriber, topic)
+    current = paused_until_of(draft.subscriber, topic)
     if current is None or current <= context.recorded_at:
         return draft.unchanged()
     return _change(draft, topic, Event.RESUMED, context, paused_until=None)
@@ -105,7 +105,8 @@ def frequency_of(subscriber: Subscriber, topic: str) -> Frequency:
     return subscription.frequency if subscription is not None else Frequency.EVERY
 
 
-def _paused_until(subscriber: Subscriber, topic: str) -> datetime | None:
+def paused_until_of(subscriber: Subscriber, topic: str) -> datetime | None:
+    """Return when a pause of a topic ends or has ended, or None if there is none."""
     subscription = subscriber.subscriptions.get(topic)
     return subscription.paused_until if subscription is not None else None
 

@@ -59,6 +59,26 @@ def undo(draft: Draft, first: int, last: int, context: ChangeContext) -> ChangeR
     return draft.since(restored_from)
 
 
+def undo_row(draft: Draft, seq: int, context: ChangeContext) -> bool:
+    """Restore the state before one ledger row, whichever its source; return whether it was done.
+
+    It is not if the same target has changed since, or all of them at once, or if an unsubscribe was
+    repeated since. An erasure has deleted what would be restored.
+    """
+    entries, subscriber = [each for each in draft.entries if each.seq >= seq], draft.subscriber
+    before = entries[0].before if entries and entries[0].seq == seq else None
+    if not before:
+        return False
+    touched = any(_touches(each, before) for each in entries[1:])
+    if touched or any(_was_repeated(subscriber, key) for key in before):
+        return False
+    for target in map(Target.from_key, before):
+        current = draft.capture(target)
+        restore(subscriber, target, before[target.key], context.recorded_at)
+        draft.record(Event.UNDONE, target, context, current)
+    return True
+
+
 def state_before(
     entries: Sequence[LedgerEntry], subscriber: Subscriber, last: int, now: datetime, zone: tzinfo
 ) -> Snapshot:

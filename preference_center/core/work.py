@@ -55,17 +55,14 @@ def load(session: Session, ids: Collection[UUID], topics: Mapping[str, Topic]) -
     key = _sealing_key(session)
     if distributed := citus.is_distributed(session):
         queries.lock_ids(session, ids)
-    own, *others = sets.select_each(session, _LOADED, ids, lock_first=not distributed)
-    subscriptions, suppressions = map(_by_subscriber, others)
-    drafts = {}
-    for values in own:
-        loaded = Loaded(
-            values,
-            {each[0]: each for each in subscriptions.get(values[0], ())},
-            {each[0]: each for each in suppressions.get(values[0], ())},
-        )
-        drafts[values[0]] = Draft(loaded.subscriber(), topics, key, loaded)
-    return drafts
+    found = _read(session, ids, lock=not distributed)
+    return {each: Draft(own.subscriber(), topics, key, own) for each, own in found.items()}
+
+
+def look(session: Session, ids: Collection[UUID]) -> list[Subscriber]:
+    """Return those subscribers who are on record, unlocked, in the order of their ids."""
+    found = _read(session, ids, lock=False)
+    return [found[each].subscriber() for each in sorted(found)]
 
 
 def write(session: Session, drafts: Iterable[Draft], now: datetime) -> set[UUID]:
@@ -134,6 +131,19 @@ def _until_erasure(
     yield table.subscriber_id.in_(ids)
     if later:
         yield tuple_(table.subscriber_id, table.seq).not_in(later)
+
+
+def _read(session: Session, ids: Collection[UUID], *, lock: bool) -> dict[UUID, Loaded]:
+    own, *others = sets.select_each(session, _LOADED, ids, lock_first=lock)
+    subscriptions, suppressions = map(_by_subscriber, others)
+    return {
+        values[0]: Loaded(
+            values,
+            {each[0]: each for each in subscriptions.get(values[0], ())},
+            {each[0]: each for each in suppressions.get(values[0], ())},
+        )
+        for values in own
+    }
 
 
 def _by_subscriber(rows: Iterable[_Values]) -> Mapping[UUID, list[_Values]]:

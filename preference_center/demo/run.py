@@ -22,6 +22,7 @@ from preference_center.demo.inbox import FolderTransport, inbox_folder
 from preference_center.i18n import Languages
 from preference_center.inbound.spool_replay import adopt, apply_batch
 from preference_center.outbound.erasures import Erasures
+from preference_center.outbound.list_changes import ListChanges
 from preference_center.outbound.sequencer import Sequencer
 from preference_center.outbound.webhook_client import WebhookClient
 from preference_center.outbound.webhook_worker import WebhookWorker
@@ -82,7 +83,9 @@ def _start(settings: Settings, folder: Path, *, connections: int) -> Flask:
     poster = WebhookWorker(_database(settings), client, utc_now, webhook.RETRY_AFTER)
     erasures = Erasures(_database(settings), utc_now)
     runner = Runner(_database(settings), settings.identity_key, utc_now)
-    for each in (worker.run, sequencer.run, poster.run, erasures.run, runner.run):
+    lists = ListChanges(_database(settings), utc_now)
+    tasks = (worker.run, sequencer.run, poster.run, erasures.run, runner.run, lists.run)
+    for each in tasks:
         Thread(target=each, args=(Event(),), daemon=True).start()
     Thread(target=_announce, args=(settings, folder), daemon=True).start()
     return create_demo_app(settings, folder, connections=connections)

@@ -5,7 +5,7 @@ console.post("/console/staff/invite", email="eve@example.org", role="viewer")
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,10 +16,14 @@ from werkzeug.test import TestResponse
 from preference_center.core import edited_texts
 from preference_center.core.console_jobs import files, jobs
 from preference_center.core.figures import day_notes
+from preference_center.core.lists import frozen
+from preference_center.core.lists.choice import Choice
 from preference_center.core.staff import audit, members, passkeys, sessions
 from preference_center.core.staff.members import Member
 from preference_center.core.staff.passkeys import Passkey
 from preference_center.core.staff_vocab import AuditAction, JobFile, StaffRole
+from preference_center.core.vocab import Scope
+from preference_center.store.list_queries import ListFilter
 from preference_center.store.tables import AuditRow, ConsoleDownload
 from tests.support import make
 from tests.support.page import Page
@@ -107,4 +111,5 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
     place = edited_texts.Place("de", "0" * 32)
     edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
+    frozen.freeze(session, ListFilter(), Choice(Scope.ALL, None), "Why", member.id, now, UTC)
     assert audit.verify(session) is None

@@ -14,6 +14,7 @@ from preference_center.store.tables.feed import (
     FeedDay,
     UnacknowledgedErasure,
 )
+from preference_center.store.tables.frozen_lists import FrozenListChunk, FrozenListRow
 from preference_center.store.tables.inbound import (
     BounceCount,
     ClaimCount,
@@ -91,6 +92,8 @@ __all__ = [
     "Feed",
     "FeedDay",
     "Fetch",
+    "FrozenListChunk",
+    "FrozenListRow",
     "IdempotentRequest",
     "InboundCount",
     "InboundSeen",

@@ -8,6 +8,7 @@ from preference_center.web.console import errors as errors
 from preference_center.web.console import exports as exports
 from preference_center.web.console import imports as imports
 from preference_center.web.console import keys as keys
+from preference_center.web.console import lists as lists
 from preference_center.web.console import oidc as oidc
 from preference_center.web.console import operations as operations
 from preference_center.web.console import overview as overview

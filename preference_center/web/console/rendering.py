@@ -26,6 +26,7 @@ NAVIGATION = (
     Entry("console.campaigns", Right.FIGURES),
     Entry("console.reasons", Right.FIGURES),
     Entry("console.people_page", Right.PERSON),
+    Entry("console.lists", Right.LISTS),
     Entry("console.topics", Right.TOPICS),
     Entry("console.wording", Right.WORDING),
     Entry("console.exports", Right.EXPORT),

@@ -7,6 +7,7 @@ revision = "0002"
 down_revision = "0001"
 
 TIME = sa.DateTime(timezone=True)
+SLUG = sa.String(32).with_variant(sa.String(32, collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -22,6 +23,8 @@ def upgrade() -> None:
     _create_console_downloads()
     _create_staff_notes()
     _create_edited_texts()
+    _create_frozen_lists()
+    _create_frozen_list_chunks()
 
 
 def _one_of(table: str, column: str, *values: str) -> sa.CheckConstraint:
@@ -223,4 +226,47 @@ def _create_edited_texts() -> None:
     )
     op.create_index(
         op.f("ix_edited_texts_language_message"), "edited_texts", ["language", "message"]
+    )
+
+
+def _create_frozen_lists() -> None:
+    op.create_table(
+        "frozen_lists",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("filters", sa.Text(), nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("topic", SLUG, nullable=True),
+        sa.Column("until", TIME, nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        *(
+            sa.Column(name, sa.Integer(), nullable=False)
+            for name in ("people", "expected", "position", "changed", "restored", "skipped")
+        ),
+        _one_of(
+            *("frozen_lists", "state", "counting"),
+            *("previewed", "running", "done", "undoing", "undone"),
+        ),
+        _of_staff("frozen_lists"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_frozen_lists")),
+    )
+
+
+def _create_frozen_list_chunks() -> None:
+    op.create_table(
+        "frozen_list_chunks",
+        sa.Column("list_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ids", sa.LargeBinary(), nullable=False),
+        sa.Column("rows", sa.LargeBinary(), nullable=True),
+        sa.Column("skipped", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["list_id"],
+            ["frozen_lists.id"],
+            name=op.f("fk_frozen_list_chunks_list_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("list_id", "number", name=op.f("pk_frozen_list_chunks")),
     )

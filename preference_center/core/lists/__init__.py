@@ -1,0 +1,1 @@
+"""Lists of people by filters, and changes to all people of a list that was frozen before."""

@@ -1,0 +1,242 @@
+"""Frozen lists: preview a change for a list of people, make it for exactly these, and undo it.
+
+A list is stored when it is previewed, so what is made cannot reach more people than were shown. It
+is made in steps of one transaction each, which record how far it is with what they change. So a
+step that is cut short has done nothing, and any process can take the next one.
+"""
+
+import struct
+from datetime import datetime, timedelta, tzinfo
+from json import dumps
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from preference_center.core import subscriptions, topics, work
+from preference_center.core.apply import apply
+from preference_center.core.change import ChangeContext
+from preference_center.core.errors import ListRefusal, UnknownTopicError
+from preference_center.core.lists.choice import OFFERED, Choice, MakeChoice, UndoChoice, What
+from preference_center.core.lists.people import find
+from preference_center.core.staff import audit
+from preference_center.core.staff_vocab import AuditAction, ListState
+from preference_center.core.vocab import Pause, Scope, Source
+from preference_center.store.list_queries import ListFilter
+from preference_center.store.tables import FrozenListChunk, FrozenListRow
+from preference_center.util.text import is_one_line
+
+MAX_PEOPLE = 100_000
+STEP = 1000  # people of a transaction
+MAX_NOTE_LENGTH = 500  # characters
+PREVIEW_LIFETIME = timedelta(days=1)
+KEPT_FOR = timedelta(days=30)  # Undo is possible as long.
+_WORKING = [each for each in ListState if each.is_working]
+_ID_BYTES = 16
+
+
+def choose(session: Session, what: What, topic: str | None, now: datetime, zone: tzinfo) -> Choice:
+    """Return a choice. A pause ends with a day in `zone`.
+
+    Raises:
+        UnknownTopicError: there is no such topic.
+    """
+    if what is Scope.ALL:
+        return Choice(what, None)
+    if topic is None or topic not in topics.slugs(session):
+        raise UnknownTopicError("choose the topic that the change is about")
+    until = subscriptions.paused_until(what, now, zone) if isinstance(what, Pause) else None
+    return Choice(what, topic, until)
+
+
+def freeze(
+    session: Session,
+    wanted: ListFilter,
+    choice: Choice,
+    note: str,
+    by: UUID,
+    now: datetime,
+    zone: tzinfo,
+) -> UUID:
+    """Store the people of a list with a choice for them, and return the list's id.
+
+    Nobody is changed. The first step counts whom the choice would change, as do further ones.
+
+    Raises:
+        ListRefusal: the list is empty or too long, or the note cannot be stored.
+    """
+    _refuse_note(note)
+    ids = find(session, wanted, zone, MAX_PEOPLE + 1)
+    if not ids:
+        raise ListRefusal("there is no one on this list; change the filters")
+    if len(ids) > MAX_PEOPLE:
+        raise ListRefusal(f"a change is for up to {MAX_PEOPLE:,} people; narrow the filters")
+    row = FrozenListRow(
+        id=uuid4(),
+        staff_id=by,
+        created_at=now,
+        filters=dumps(wanted.plain()),
+        what=choice.what.value,
+        topic=choice.topic,
+        until=choice.until,
+        note=note,
+        state=ListState.COUNTING,
+        people=len(ids),
+        **dict.fromkeys(("expected", "position", "changed", "restored", "skipped"), 0),
+    )
+    session.add(row)
+    session.flush()
+    for number, start_at in enumerate(range(0, len(ids), STEP)):
+        packed = b"".join(each.bytes for each in ids[start_at : start_at + STEP])
+        session.add(FrozenListChunk(list_id=row.id, number=number, ids=packed, skipped=b""))
+    session.flush()
+    _record(session, row, AuditAction.LIST_PREVIEWED, by, now)
+    _advance(session, row, now)
+    return row.id
+
+
+def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
+    """Begin to make the change of a previewed list, with its first step. Again does nothing.
+
+    Raises:
+        ListRefusal: there is no such list, or its preview is not complete or older than a day.
+    """
+    row = _locked(session, list_id)
+    if row.state is ListState.COUNTING:
+        raise ListRefusal("it is still being counted what this would change")
+    if row.state is not ListState.PREVIEWED:
+        return
+    if now - row.created_at > PREVIEW_LIFETIME:
+        raise ListRefusal("this preview is older than a day; make a new one")
+    row.state = ListState.RUNNING
+    _record(session, row, AuditAction.LIST_STARTED, by, now)
+    _advance(session, row, now)
+
+
+def undo(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
+    """Begin to undo the change of a list, with the first step. What is not made yet is not made.
+
+    Raises:
+        ListRefusal: there is no such list, or it was not started.
+    """
+    row = _locked(session, list_id)
+    if row.state in (ListState.COUNTING, ListState.PREVIEWED):
+        raise ListRefusal("nothing was changed yet")
+    if row.state in (ListState.UNDOING, ListState.UNDONE):
+        return
+    row.state = ListState.UNDOING
+    _record(session, row, AuditAction.LIST_UNDONE, by, now)
+    _advance(session, row, now)
+
+
+def is_waiting(session: Session) -> bool:
+    """Return True if a list has a further step."""
+    waiting = select(FrozenListRow.id).where(FrozenListRow.state.in_(_WORKING)).limit(1)
+    return session.scalar(waiting) is not None
+
+
+def advance(session: Session, now: datetime) -> bool:
+    """Make one step of the oldest list that no other process works on; False if there is none."""
+    waiting = select(FrozenListRow).where(FrozenListRow.state.in_(_WORKING))
+    first = waiting.order_by(FrozenListRow.created_at).limit(1)
+    row = session.scalars(first.with_for_update(skip_locked=True)).first()
+    if row is not None:
+        _advance(session, row, now)
+    return row is not None
+
+
+def is_expired(now: datetime) -> ColumnElement[bool]:
+    """Return the condition of lists that are no longer kept."""
+    return FrozenListRow.created_at <= now - KEPT_FOR
+
+
+def _advance(session: Session, row: FrozenListRow, now: datetime) -> None:
+    """Count, change or restore the people of one chunk."""
+    context = ChangeContext(
+        Source.CONSOLE, now, now, stated_source=f"channel: sender; grounds: {row.note}"
+    )
+    if row.state is ListState.UNDOING:
+        row.position -= 1
+        _restore(session, row, _chunk(session, row), context)
+        row.state = ListState.UNDOING if row.position else ListState.UNDONE
+        return
+    chunk = _chunk(session, row)
+    row.position += 1
+    is_last = row.position * STEP >= row.people
+    if row.state is ListState.COUNTING:
+        _count(session, row, chunk)
+        if is_last:
+            row.state, row.position = ListState.PREVIEWED, 0
+    else:
+        _make(session, row, chunk, context)
+        if is_last:
+            row.state = ListState.DONE
+
+
+def _count(session: Session, row: FrozenListRow, chunk: FrozenListChunk) -> None:
+    choice = _choice(row)
+    topic = topics.get(session, choice.topic) if choice.topic is not None else None
+    found = work.look(session, ids_in(chunk.ids))
+    row.expected += sum(choice.would_change(each, topic) for each in found)
+
+
+def _make(
+    session: Session, row: FrozenListRow, chunk: FrozenListChunk, context: ChangeContext
+) -> None:
+    choice = _choice(row)
+    changes = [MakeChoice(each, choice, context) for each in ids_in(chunk.ids)]
+    rows = apply(session, changes, context.recorded_at)
+    chunk.rows = struct.pack(f"<{len(rows)}i", *rows)
+    row.changed += sum(map(bool, rows))
+
+
+def _restore(
+    session: Session, row: FrozenListRow, chunk: FrozenListChunk, context: ChangeContext
+) -> None:
+    ids = ids_in(chunk.ids)
+    rows = struct.unpack(f"<{len(ids)}i", chunk.rows or b"")
+    changed = [(each, seq) for each, seq in zip(ids, rows, strict=True) if seq]
+    changes = [UndoChoice(each, seq, context) for each, seq in changed]
+    restored = apply(session, changes, context.recorded_at)
+    left = [each for (each, _), done in zip(changed, restored, strict=True) if not done]
+    chunk.skipped = b"".join(each.bytes for each in left)
+    row.skipped += len(left)
+    row.restored += len(changed) - len(left)
+
+
+def ids_in(packed: bytes) -> list[UUID]:
+    """Return the subscribers' ids that a column of a chunk holds."""
+    starts = range(0, len(packed), _ID_BYTES)
+    return [UUID(bytes=packed[start : start + _ID_BYTES]) for start in starts]
+
+
+def _refuse_note(note: str) -> None:
+    if not (note and is_one_line(note) and len(note) <= MAX_NOTE_LENGTH):
+        raise ListRefusal(f"say why, in one line of up to {MAX_NOTE_LENGTH} characters")
+    if "@" in note:
+        raise ListRefusal("the audit trail holds no address; say why without one")
+
+
+def _choice(row: FrozenListRow) -> Choice:
+    return Choice(OFFERED[row.what], row.topic, row.until)
+
+
+def _chunk(session: Session, row: FrozenListRow) -> FrozenListChunk:
+    """Return the chunk at the position of a list."""
+    return session.get_one(FrozenListChunk, (row.id, row.position))
+
+
+def _locked(session: Session, list_id: UUID) -> FrozenListRow:
+    """Return a list, which no other process changes until the transaction ends."""
+    wanted = select(FrozenListRow).where(FrozenListRow.id == list_id).with_for_update()
+    row = session.scalar(wanted.execution_options(populate_existing=True))
+    if row is None:
+        raise ListRefusal("there is no such list; it may have been deleted after 30 days")
+    return row
+
+
+def _record(
+    session: Session, row: FrozenListRow, action: AuditAction, by: UUID, now: datetime
+) -> None:
+    details = {"list": str(row.id), "what": row.what, "topic": row.topic, "people": row.people}
+    audit.record(session, by, action, now, details={**details, "note": row.note})

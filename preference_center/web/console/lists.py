@@ -1,0 +1,156 @@
+"""Lists of people by filters, and less email for all people of a list.
+
+A change is for the people who were on the list when it was previewed, and for no others.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flask import abort, request
+from werkzeug.wrappers import Response
+
+from preference_center.core import topics
+from preference_center.core.errors import ListRefusal
+from preference_center.core.lists import frozen, reading
+from preference_center.core.lists.choice import OFFERED, What
+from preference_center.core.staff_vocab import Right, Standing
+from preference_center.core.vocab import Frequency, ReasonCode
+from preference_center.store.list_queries import ListFilter
+from preference_center.util.text import is_one_line
+from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.rendering import page, to
+from preference_center.web.services import services
+
+_Value = TypeVar("_Value")
+_YEARS = range(1900, 2200)
+_SHOW = "show"  # In the URL: the filters were chosen, even if all are empty.
+
+
+@blueprint.get("/lists")
+@staff_only(Right.LISTS)
+def lists() -> str:
+    """Show the filters, and the people that they select."""
+    settings, now = services().settings, services().clock()
+    wanted, after = _filter(request.args), _read(request.args, "after", UUID)
+    is_asked = _SHOW in request.args or wanted != ListFilter() or after is not None
+    with services().database.transaction() as session:
+        found = None
+        if is_asked:
+            zone = settings.time_zone
+            found = reading.show(session, wanted, after, member().id, now, zone)
+        return page(
+            "lists.html",
+            wanted=wanted,
+            found=found,
+            is_first=after is None,
+            latest=reading.latest(session),
+            topics=sorted(topics.slugs(session)),
+            statuses=list(Standing),
+            frequencies=list(Frequency),
+            reasons=list(ReasonCode),
+            offered=list(OFFERED),
+            max_people=frozen.MAX_PEOPLE,
+            max_note=frozen.MAX_NOTE_LENGTH,
+            now=now,
+        )
+
+
+@blueprint.post("/lists/preview")
+@staff_only(Right.LISTS)
+def preview_list() -> Response:
+    """Store the list of the filters with a change, and go to the page that says what it does."""
+    wanted, now, zone = _filter(request.form), services().clock(), services().settings.time_zone
+    topic, note = request.form.get("about"), request.form.get("note", "").strip()
+    with services().database.transaction() as session:
+        choice = frozen.choose(session, _what(), topic, now, zone)
+        list_id = frozen.freeze(session, wanted, choice, note, member().id, now, zone)
+    return to("console.show_list", list_id=list_id)
+
+
+@blueprint.get("/lists/<uuid:list_id>")
+@staff_only(Right.LISTS)
+def show_list(list_id: UUID) -> str:
+    """Show what a change to a list would do, how far it is, or what it has done."""
+    with services().database.reading() as session:
+        found = reading.get(session, list_id) or abort(404)
+    return page("list.html", list=found, now=services().clock())
+
+
+@blueprint.get("/lists/<uuid:list_id>/people")
+@staff_only(Right.LISTS)
+def list_people(list_id: UUID) -> str:
+    """Show the people of a frozen list, or those whom its undo has skipped."""
+    start, skipped = max(request.args.get("from", 0, int), 0), "skipped" in request.args
+    now, by = services().clock(), member().id
+    with services().database.transaction() as session:
+        frozen_list = reading.get(session, list_id) or abort(404)
+        found = reading.show_frozen(session, list_id, start, by, now, skipped=skipped)
+    following = start + reading.PAGE if found.more is not None else None
+    values: dict[str, Any] = {"skipped": skipped, "following": following, "now": now}
+    return page("list_people.html", list=frozen_list, found=found, **values)
+
+
+@blueprint.post("/lists/<uuid:list_id>/start")
+@staff_only(Right.LISTS)
+def start_list(list_id: UUID) -> Response:
+    """Make the change, at once for a short list. A worker makes the rest of a long one."""
+    with services().database.transaction() as session:
+        frozen.start(session, list_id, member().id, services().clock())
+    return to("console.show_list", list_id=list_id)
+
+
+@blueprint.post("/lists/<uuid:list_id>/undo")
+@staff_only(Right.LISTS)
+def undo_list(list_id: UUID) -> Response:
+    """Undo the change for all who have not changed since, likewise."""
+    with services().database.transaction() as session:
+        frozen.undo(session, list_id, member().id, services().clock())
+    return to("console.show_list", list_id=list_id)
+
+
+def _what() -> What:
+    found = OFFERED.get(request.form.get("what", ""))
+    if found is None:
+        raise ListRefusal("choose what to change")
+    return found
+
+
+def _filter(values: Mapping[str, str]) -> ListFilter:
+    """Return the filters in a URL or a form. What is empty selects all."""
+    wanted = ListFilter(
+        topic=_read(values, "topic", _line),
+        status=_read(values, "status", Standing),
+        frequency=_read(values, "frequency", Frequency),
+        reason=_read(values, "reason", ReasonCode),
+        campaign=_read(values, "campaign", _line),
+        joined_from=_read(values, "joined_from", _day),
+        joined_to=_read(values, "joined_to", _day),
+        left_from=_read(values, "left_from", _day),
+        left_to=_read(values, "left_to", _day),
+    )
+    if wanted.campaign is not None and wanted.topic is None:
+        raise ListRefusal("choose the topic of the campaign, too")
+    return wanted
+
+
+def _read(values: Mapping[str, str], name: str, read: Callable[[str], _Value]) -> _Value | None:
+    text = values.get(name, "").strip()
+    try:
+        return read(text) if text else None
+    except ValueError:
+        raise ListRefusal(f"{name.replace('_', ' ')}: {text!r} cannot be used") from None
+
+
+def _line(text: str) -> str:
+    if not is_one_line(text):
+        raise ValueError("not one line")
+    return text
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if day.year not in _YEARS:
+        raise ValueError("no other day is near it in each zone")
+    return day
