@@ -61,6 +61,8 @@ def main() -> None:
                         urlopen(f"{base}/demo/webhook/{press}", b"").close()
                 page = "" if name == "start" else name
                 take_all(browser, f"{base}/demo/{page}", f"demo-{name}")
+            for name in ("", "campaigns"):
+                take_all(browser, f"{base}/console/{name}", f"console-{name or 'overview'}")
             take(browser, f"{base}/demo/inbox", "demo-mail-desk-light", DESK, "light", "open again")
 
 
