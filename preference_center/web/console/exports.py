@@ -35,7 +35,6 @@ def exports() -> str:
         listed = job_list(session, jobs.EXPORTS)
     return page(
         "exports.html",
-        kinds=list(KINDS),
         kind=kind,
         chosen_status=_usual_status(kind),
         topics=[(each.slug, topics.name(each, "en")) for each in known],

@@ -53,7 +53,6 @@ def lists() -> str:
             offered=list(OFFERED),
             max_people=frozen.MAX_PEOPLE,
             max_note=frozen.MAX_NOTE_LENGTH,
-            now=now,
         )
 
 

@@ -44,7 +44,6 @@ def operations() -> str:
             failed=outbox.newest_failed(session, MAX_SHOWN),
             processes=processes.list_all(session),
             quarantined=quarantine.list_all(session),
-            now=now,
         )
 
 
