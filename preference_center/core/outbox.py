@@ -177,7 +177,7 @@ def opt_in_requests(session: Session, subscriber_id: UUID, since: datetime) -> d
 
 @dataclass(frozen=True)
 class FailedEmail:
-    """An email that was given up. `why` is the reply of the mail server."""
+    """An email that will not be tried again. `why` is the reply of the mail server."""
 
     subscriber_id: UUID
     kind: OutboxKind

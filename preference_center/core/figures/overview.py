@@ -1,4 +1,4 @@
-"""The figures of the console's first page, in the order of the questions of a morning."""
+"""The figures of the console's first page, in the order of the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ def freeze(
 ) -> UUID:
     """Store the people of a list with a choice for them, and return the list's id.
 
-    Nobody is changed. The first step counts whom the choice would change, as do further ones.
+    No person is changed. The first step counts whom the choice would change, as do further ones.
 
     Raises:
         ListRefusal: the list is empty or too long, or the note cannot be stored.
@@ -68,7 +68,7 @@ def freeze(
     _refuse_note(note)
     ids = find(session, wanted, zone, MAX_PEOPLE + 1)
     if not ids:
-        raise ListRefusal("there is no one on this list; change the filters")
+        raise ListRefusal("no person is on this list; change the filters")
     if len(ids) > MAX_PEOPLE:
         raise ListRefusal(f"a change is for up to {MAX_PEOPLE:,} people; narrow the filters")
     row = FrozenListRow(
@@ -96,14 +96,14 @@ def freeze(
 
 
 def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
-    """Begin to make the change of a previewed list, with its first step. Again does nothing.
+    """Begin to make the change of a previewed list, with its first step, once.
 
     Raises:
         ListRefusal: there is no such list, or its preview is not complete or older than a day.
     """
     row = _locked(session, list_id)
     if row.state is ListState.COUNTING:
-        raise ListRefusal("it is still being counted what this would change")
+        raise ListRefusal("the people whom this would change are still being counted")
     if row.state is not ListState.PREVIEWED:
         return
     if now - row.created_at > PREVIEW_LIFETIME:
@@ -114,7 +114,7 @@ def start(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
 
 
 def undo(session: Session, list_id: UUID, by: UUID, now: datetime) -> None:
-    """Begin to undo the change of a list, with the first step. What is not made yet is not made.
+    """Begin to undo the change of a list, with the first step. Steps not made yet are left out.
 
     Raises:
         ListRefusal: there is no such list, or it was not started.

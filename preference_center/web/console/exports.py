@@ -1,4 +1,4 @@
-"""Exports: start one, watch it, take its file; who took what."""
+"""Exports: start one, watch it, download its file, and see who did."""
 
 from datetime import UTC, date, datetime, time
 from uuid import UUID, uuid4
@@ -67,7 +67,7 @@ def start_export() -> AnyResponse:
 @blueprint.get("/data/exports/<uuid:job_id>")
 @staff_only(Right.EXPORT)
 def one_export(job_id: UUID) -> str:
-    """Show one export: its progress, its file, and who has taken it."""
+    """Show one export: its progress, its file, and who has downloaded it."""
     now = services().clock()
     with services().database.reading() as session:
         job = jobs.find(session, job_id, jobs.EXPORTS, now)

@@ -1,4 +1,4 @@
-"""Imports: upload a file, see what it would change, import it, take the rows that were refused."""
+"""Imports: upload a file, see what it would change, import it, download the refused rows."""
 
 import re
 from collections.abc import Mapping

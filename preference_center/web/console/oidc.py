@@ -49,16 +49,16 @@ def configure(app: Flask, settings: Settings) -> None:
 @blueprint.post("/oidc")
 @open_to(Caller.ANYONE)
 def start_oidc() -> str:
-    """Send the browser to the provider. With the token of an invitation, bind who comes back.
+    """Send the browser to the provider. With the token of an invitation, bind the account that signs in.
 
-    A page leads on, because the pages' policy lets no form end at another site.
+    A page redirects, because the pages' policy lets no form end at another site.
     """
     sign_in.limit()
     session.clear()
     if token := request.form.get("token"):
         session[_INVITATION] = token
-    leads_to: Response = _asked(lambda client: client.authorize_redirect(_callback_url()))
-    return page("leads_on.html", target=leads_to.location)
+    redirected: Response = _asked(lambda client: client.authorize_redirect(_callback_url()))
+    return page("redirect.html", target=redirected.location)
 
 
 @blueprint.get("/oidc/callback")
@@ -99,7 +99,7 @@ def _asked(ask: Callable[[Any], Value]) -> Value:
     except (AuthlibBaseError, JoseError) as error:
         raise StaffRefusal(f"the provider did not sign you in ({error.error})") from None
     except (RequestException, RuntimeError, ValueError, KeyError):
-        raise StaffRefusal("the provider cannot be reached, or answers in another form") from None
+        raise StaffRefusal("the provider cannot be reached, or its answer cannot be read") from None
 
 
 def _client() -> Any:

@@ -1,4 +1,4 @@
-"""Running it: what waits, what has failed, and the settings."""
+"""Operations: what waits, what has failed, and the settings."""
 
 from dataclasses import fields
 from uuid import UUID

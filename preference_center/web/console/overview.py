@@ -1,4 +1,4 @@
-"""The first page of the console: the figures of the morning."""
+"""The first page of the console: the figures of a span, and whether anything is wrong."""
 
 from preference_center.core.figures import overview as figures
 from preference_center.core.figures.period import Span

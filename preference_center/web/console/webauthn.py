@@ -90,7 +90,7 @@ def created(
     data = _read(lambda: server(settings).register_complete(_state(challenge), response))
     found = data.credential_data
     if found is None:
-        raise BadResponseError("it has no credential")
+        raise BadResponseError("the answer of the passkey has no credential")
     key = cbor.encode(dict(found.public_key))
     return Passkey(found.credential_id, member.id, key, data.counter, name, now)
 
@@ -122,4 +122,4 @@ def _read(read: Callable[[], Value]) -> Value:
     try:
         return read()
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError) as error:
-        raise BadResponseError(str(error) or "it is malformed") from None
+        raise BadResponseError(str(error) or "the answer of the passkey is malformed") from None

@@ -63,7 +63,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def make_passkey(installed: Installation, page: Page, link: str) -> None:
     page.goto(link)
-    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("button", name="Create a passkey").click()
     page.wait_for_url(f"{installed.base}/console/")
 
 
@@ -80,11 +80,11 @@ def test_a_member_signs_in_out_and_recovers(installed: Installation, page: Page)
     page.context.clear_cookies()
     page.goto("about:blank")
     page.goto(link)  # It was used.
-    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("button", name="Create a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("This link was used")
     page.goto("about:blank")
     page.goto(installed.invitation())  # This authenticator has a passkey of Ada's already.
-    page.get_by_role("button", name="Make a passkey").click()
+    page.get_by_role("button", name="Create a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("has a passkey for you already")
 
 

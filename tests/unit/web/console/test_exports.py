@@ -106,7 +106,7 @@ def test_an_export_that_does_not_fit_is_refused(
     answer = exporter.post("/console/data", **{**WANTED, **changes})
     assert answer.status_code == 422
     assert why.lower() in answer.text.lower()
-    assert "No export was made yet" in exporter.get("/console/data").text
+    assert "There are no exports yet" in exporter.get("/console/data").text
 
 
 def test_an_export_of_an_unknown_topic_fails_with_the_reason(site: Site, exporter: Console) -> None:

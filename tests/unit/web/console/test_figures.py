@@ -81,7 +81,7 @@ def test_an_empty_installation_is_told_what_to_do(site_with: SiteMaker) -> None:
     assert "There are no topics yet." in overview
     assert "No campaign in these days." in console.get("/console/campaigns").text
     assert "No reason was given in these days." in console.get("/console/reasons").text
-    assert "No notes fit." in console.get("/console/reasons/notes").text
+    assert "No notes match." in console.get("/console/reasons/notes").text
 
 
 def test_campaigns_are_chosen_by_topic_and_order(busy: Console) -> None:

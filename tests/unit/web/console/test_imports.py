@@ -145,7 +145,7 @@ def test_options_that_do_not_fit_are_refused(
     answer = marketer.post("/console/data/imports", file=file, **fields)
     assert answer.status_code == 422
     assert why.lower() in answer.text.lower()
-    assert "Nothing was imported here yet" in marketer.get("/console/data/imports").text
+    assert "There are no imports yet" in marketer.get("/console/data/imports").text
 
 
 def test_nothing_is_imported_without_its_preview(site: Site, marketer: Console) -> None:
@@ -165,7 +165,7 @@ def test_a_body_without_the_token_of_the_session_is_refused(marketer: Console) -
     data: dict[str, Any] = {"file": (BytesIO(b"email\n"), "list.csv"), "csrf_token": "forged"}
     answer = marketer.client.post("/console/data/imports", base_url=ORIGIN, data=data)
     assert answer.status_code == 400
-    assert "Nothing was imported here yet" in marketer.get("/console/data/imports").text
+    assert "There are no imports yet" in marketer.get("/console/data/imports").text
 
 
 def test_a_reason_has_no_address(marketer: Console) -> None:

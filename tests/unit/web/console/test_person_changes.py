@@ -75,7 +75,7 @@ def test_the_ledger_keeps_how_they_asked_and_not_who_recorded_it(console: Consol
 def test_less_is_applied_at_once(
     console: Console, wish: str, frequency: str, until: str | None
 ) -> None:
-    press(console, "Change it", topic="weekly-news", wish=wish)
+    press(console, "Change", topic="weekly-news", wish=wish)
     held = ada(console).subscriptions["weekly-news"]
     assert held.frequency == Frequency(frequency)
     assert (held.paused_until and held.paused_until.date().isoformat()) == until
@@ -84,7 +84,7 @@ def test_less_is_applied_at_once(
 
 def test_an_opt_out_topic_is_reduced_without_a_consent(console: Console) -> None:
     console.site.add_topic("notices", policy="opt_out")
-    press(console, "Change it", topic="notices", wish="weekly")
+    press(console, "Change", topic="notices", wish="weekly")
     held = ada(console).subscriptions["notices"]
     assert (held.frequency, held.consent_at, held.basis) == (Frequency.WEEKLY, None, "")
 
