@@ -71,7 +71,7 @@ class AuditAction(StrEnum):
     IMPORT_STARTED = "import_started"
     IMPORT_ENDED = "import_ended"
     JOB_CANCELLED = "job_cancelled"
-    FILE_TAKEN = "file_taken"
+    FILE_DOWNLOADED = "file_downloaded"
     FILE_DELETED = "file_deleted"
     NOTES_READ = "notes_read"  # What subscribers wrote when they left.
     DAY_NOTED = "day_noted"

@@ -202,7 +202,7 @@ def take(
     _require_output(row, now)
     session.merge(ConsoleDownload(job_id=job_id, at=now, staff_id=staff_id))
     details = {"job": str(job_id), "kind": row.kind.value}
-    audit.record(session, staff_id, AuditAction.FILE_TAKEN, now, details=details)
+    audit.record(session, staff_id, AuditAction.FILE_DOWNLOADED, now, details=details)
     return _job(row, "", now, report=files.report(session, job_id, now))
 
 

@@ -67,7 +67,7 @@ def test_an_export_runs_in_the_background_and_its_file_is_taken(
     assert "marketer@example.org, 22" in re.sub("<[^>]+>", "", exporter.get(path).text)
     assert [action for action, _ in exporter.actions()][-2:] == [
         AuditAction.EXPORT_STARTED,
-        AuditAction.FILE_TAKEN,
+        AuditAction.FILE_DOWNLOADED,
     ]
 
 
@@ -205,4 +205,4 @@ def test_a_download_over_http_1_0_is_refused(site: Site, exporter: Console) -> N
     )
     assert answer.status_code == 422
     assert "HTTP/1.1" in answer.text
-    assert AuditAction.FILE_TAKEN not in [action for action, _ in exporter.actions()]
+    assert AuditAction.FILE_DOWNLOADED not in [action for action, _ in exporter.actions()]

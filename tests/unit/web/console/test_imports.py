@@ -97,11 +97,11 @@ def test_refused_rows_are_listed_and_can_be_taken(site: Site, marketer: Console)
     taken = marketer.post(f"{path}/refused")
     assert taken.text == header + bad
     assert "refused-list.csv" in taken.headers["Content-Disposition"]
-    assert marketer.actions()[-1][0] is AuditAction.FILE_TAKEN
+    assert marketer.actions()[-1][0] is AuditAction.FILE_DOWNLOADED
     other = Console(site, "admin")
     assert "Download the refused rows" not in other.get(path).text
     assert other.post(f"{path}/refused").status_code == 403
-    assert AuditAction.FILE_TAKEN not in [action for action, _ in other.actions()]
+    assert AuditAction.FILE_DOWNLOADED not in [action for action, _ in other.actions()]
 
 
 def test_a_file_that_cannot_be_read_can_be_read_in_another_way(marketer: Console) -> None:
