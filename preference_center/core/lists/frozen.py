@@ -6,6 +6,7 @@ step that is cut short has done nothing, and any process can take the next one.
 """
 
 import struct
+from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from json import dumps
 from uuid import UUID, uuid4
@@ -86,10 +87,7 @@ def freeze(
     )
     session.add(row)
     session.flush()
-    for number, start_at in enumerate(range(0, len(ids), STEP)):
-        packed = b"".join(each.bytes for each in ids[start_at : start_at + STEP])
-        session.add(FrozenListChunk(list_id=row.id, number=number, ids=packed, skipped=b""))
-    session.flush()
+    _store(session, row, ids)
     _record(session, row, AuditAction.LIST_PREVIEWED, by, now)
     _advance(session, row, now)
     return row.id
@@ -150,6 +148,19 @@ def is_expired(now: datetime) -> ColumnElement[bool]:
     return FrozenListRow.created_at <= now - KEPT_FOR
 
 
+def ids_in(packed: bytes) -> list[UUID]:
+    """Return the subscribers' ids that a column of a chunk holds."""
+    starts = range(0, len(packed), _ID_BYTES)
+    return [UUID(bytes=packed[start : start + _ID_BYTES]) for start in starts]
+
+
+def _store(session: Session, row: FrozenListRow, ids: Sequence[UUID]) -> None:
+    for number, start_at in enumerate(range(0, len(ids), STEP)):
+        packed = b"".join(each.bytes for each in ids[start_at : start_at + STEP])
+        session.add(FrozenListChunk(list_id=row.id, number=number, ids=packed, skipped=b""))
+    session.flush()
+
+
 def _advance(session: Session, row: FrozenListRow, now: datetime) -> None:
     """Count, change or restore the people of one chunk."""
     context = ChangeContext(
@@ -202,12 +213,6 @@ def _restore(
     chunk.skipped = b"".join(each.bytes for each in left)
     row.skipped += len(left)
     row.restored += len(changed) - len(left)
-
-
-def ids_in(packed: bytes) -> list[UUID]:
-    """Return the subscribers' ids that a column of a chunk holds."""
-    starts = range(0, len(packed), _ID_BYTES)
-    return [UUID(bytes=packed[start : start + _ID_BYTES]) for start in starts]
 
 
 def _refuse_note(note: str) -> None:

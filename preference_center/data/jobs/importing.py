@@ -67,10 +67,7 @@ def run(
         Refusal: the options do not fit.
     """
     options = ImportOptions.from_json(leased.options)
-    path = refused.parent / "upload" / _name(leased.file_name)
-    path.parent.mkdir()
-    with path.open("wb") as copy:
-        copy.writelines(stored.read(database, leased.id, JobFile.UPLOAD, clock()))
+    path = _copy(database, leased, refused.parent / "upload", clock())
     rules, refusals, warnings = options.rules(identity_key), _Reasons(), _Reasons()
 
     def refuse(row: RefusedRow) -> None:
@@ -99,6 +96,20 @@ def run(
         return {**_report(job, source), **listed}
 
 
+def without_addresses(text: str) -> str:
+    """Return a text with a placeholder for each address."""
+    return _ADDRESS.sub("(an address)", text)
+
+
+def _copy(database: Database, leased: LeasedJob, folder: Path, now: datetime) -> Path:
+    """Write the uploaded file to a new folder, and return its path."""
+    folder.mkdir()
+    path = folder / _name(leased.file_name)
+    with path.open("wb") as copy:
+        copy.writelines(stored.read(database, leased.id, JobFile.UPLOAD, now))
+    return path
+
+
 def _name(file_name: str) -> str:
     """Return the name of the uploaded file as a folder can hold it; it may say what rows mean."""
     name = Path(Path(file_name).name.replace("\0", ""))
@@ -116,7 +127,7 @@ def _report(job: Import, source: ImportFile) -> dict[str, Any]:
             for kind, count in sorted(preview.counts.items())
         ],
         "counts": {name: job.counts[name] for name in COUNTS},
-        "refused_suffix": _suffix(source),
+        "refused_suffix": ".zip" if becomes_archive(source) else "",
         "cleaned": seen.cleaned,
         "not_on_record": seen.not_on_record,
         "foreign_ids": seen.foreign_ids,
@@ -127,14 +138,5 @@ def _report(job: Import, source: ImportFile) -> dict[str, Any]:
     }
 
 
-def _suffix(source: ImportFile) -> str:
-    return ".zip" if becomes_archive(source) else ""
-
-
 def _is_word(text: str) -> bool:
     return "@" not in text and len(text) <= _MAX_WORD
-
-
-def without_addresses(text: str) -> str:
-    """Return a text with a placeholder for each address."""
-    return _ADDRESS.sub("(an address)", text)

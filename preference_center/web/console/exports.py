@@ -1,6 +1,5 @@
 """Exports: start one, watch it, download its file, and see who did."""
 
-from datetime import UTC, date, datetime, time
 from uuid import UUID, uuid4
 
 from flask import Response, request
@@ -8,7 +7,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from preference_center.core import topics
 from preference_center.core.console_jobs import jobs
-from preference_center.core.errors import ExportRefusal
 from preference_center.core.staff_vocab import Right
 from preference_center.core.vocab import Frequency, ImportStatus
 from preference_center.data.export_formats import FORMATS
@@ -17,6 +15,7 @@ from preference_center.data.jobs import exporting
 from preference_center.data.jobs.options import ExportOptions
 from preference_center.data.suppression_files import SYSTEMS
 from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.days import start_of_day
 from preference_center.web.console.files import attachment, require_http_1_1
 from preference_center.web.console.job_pages import job_list
 from preference_center.web.console.rendering import page, to
@@ -125,12 +124,5 @@ def _options() -> ExportOptions:
 
 def _start(name: str) -> str:
     """Return when the day of a field begins, in ISO 8601, or "" if it is empty."""
-    text = request.form.get(name, "").strip()
-    if not text:
-        return ""
-    try:
-        day = date.fromisoformat(text)
-        at = datetime.combine(day, time(), services().settings.time_zone)
-        return at.astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):
-        raise ExportRefusal("enter a day like 2026-11-22") from None
+    at = start_of_day(name, services().settings.time_zone)
+    return at.isoformat() if at is not None else ""

@@ -1,6 +1,6 @@
 """API keys: list, create and revoke them."""
 
-from datetime import UTC, datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from flask import request
@@ -13,6 +13,7 @@ from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, Right
 from preference_center.util.text import is_one_line
 from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.days import start_of_day
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
@@ -74,13 +75,7 @@ def _scopes() -> list[ApiScope]:
 
 def _expiry(now: datetime) -> datetime | None:
     """Return the start of the day, in UTC, from which the key is refused, or None."""
-    text = request.form.get("expires", "")
-    if not text:
-        return None
-    try:
-        expires_at = datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-    except ValueError:
-        raise StaffRefusal("enter a day, like 2027-01-31") from None
-    if expires_at <= now:
+    expires_at = start_of_day("expires")
+    if expires_at is not None and expires_at <= now:
         raise StaffRefusal("the key would have expired already; choose a later day")
     return expires_at

@@ -49,7 +49,7 @@ def configure(app: Flask, settings: Settings) -> None:
 @blueprint.post("/oidc")
 @open_to(Caller.ANYONE)
 def start_oidc() -> str:
-    """Send the browser to the provider. With the token of an invitation, bind the account that signs in.
+    """Send the browser to the provider. The token of an invitation binds the account to a member.
 
     A page redirects, because the pages' policy lets no form end at another site.
     """

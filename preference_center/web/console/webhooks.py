@@ -1,6 +1,6 @@
 """Webhooks: add, test, replay and remove them, and change their secrets."""
 
-from datetime import UTC, datetime, time
+from datetime import datetime
 from uuid import UUID
 
 from flask import request
@@ -13,6 +13,7 @@ from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, Right
 from preference_center.util.destinations import RefusedUrlError, resolve
 from preference_center.web.console.blueprint import blueprint, member, staff_only
+from preference_center.web.console.days import start_of_day
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
 
@@ -70,7 +71,7 @@ def test_webhook(webhook: UUID) -> Response:
 def replay_webhook(webhook: UUID) -> Response:
     """Activate a webhook, and post again what it has not accepted, or all since a day."""
     with services().database.transaction() as session:
-        webhooks.replay(session, webhook, services().clock(), since=_since())
+        webhooks.replay(session, webhook, services().clock(), since=start_of_day("since"))
         audit.record(session, *_audit(AuditAction.WEBHOOK_REPLAYED, webhook))
     return to("console.list_webhooks")
 
@@ -94,11 +95,3 @@ def _page(**values: object) -> str:
 def _audit(action: AuditAction, webhook: UUID) -> tuple[UUID, AuditAction, datetime, None, Details]:
     """Return what the audit trail is told of a change to a webhook."""
     return member().id, action, services().clock(), None, {"webhook": str(webhook)}
-
-
-def _since() -> datetime | None:
-    text = request.form.get("since", "")
-    try:
-        return datetime.combine(datetime.fromisoformat(text).date(), time(), UTC) if text else None
-    except ValueError:
-        raise WebhookRefusal("enter a day, like 2026-11-22") from None

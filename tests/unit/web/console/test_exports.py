@@ -97,7 +97,7 @@ def test_the_audit_trail_says_what_and_why_without_an_address(
         ({"what": "everything"}, "no export of everything"),
         ({"status": "gone"}, "a status of preferences"),
         ({"frequency": "daily"}, "no frequency daily"),
-        ({"since": "yesterday"}, "Enter a day like"),
+        ({"since": "yesterday"}, "Enter a day, like"),
     ],
 )
 def test_an_export_that_does_not_fit_is_refused(
