@@ -24,7 +24,7 @@ def staff_group() -> None:
     "--export/--no-export", "may_export", default=None, help="Whether they may export addresses."
 )
 def invite(email: str, role: str | None, may_export: bool | None) -> None:
-    """Print a link with which a member makes a passkey. It works once, for 30 minutes.
+    """Print a link with which a member creates a passkey. It works once, for 30 minutes.
 
     \b
     preference-center staff invite ada@example.org --role admin

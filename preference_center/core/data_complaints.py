@@ -1,4 +1,4 @@
-"""Complaints of subscribers about how data about them are used, until when to answer, and how.
+"""Complaints of subscribers about how data about them are used: their deadlines and outcomes.
 
 In the United Kingdom a complaint is to be acknowledged within 30 days, and the person is to be told
 the outcome without undue delay (Data Protection Act 2018, s. 164A; in force since 2026-06-19).

@@ -144,7 +144,7 @@ class UndoNotOfferedError(UndoRefusal):
 
 
 class OnBehalfRefusal(Refusal):
-    """A change on a subscriber's behalf cannot be made. Nothing of it was."""
+    """A change on a subscriber's behalf cannot be made. Nothing was changed."""
 
 
 class StaffRefusal(Refusal):

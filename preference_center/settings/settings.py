@@ -122,11 +122,11 @@ class Settings(LinkSettings):
 
     @property
     def console_host(self) -> str:
-        """Return the host of the console, for which its passkeys are made."""
+        """Return the host of the console, for which its passkeys are created."""
         return urlsplit(self.console_url).hostname or ""
 
     def invitation_url(self, token: str) -> str:
-        """Return the address of the page to make a passkey. Its fragment reaches no server."""
+        """Return the address of the page to create a passkey. Its fragment reaches no server."""
         return f"{self.console_url}{urlsplit(self.public_url).path}/console/welcome#{token}"
 
     @property

@@ -42,7 +42,7 @@ def invite(
     by: UUID | None,
     may_export: bool | None = None,
 ) -> tuple[Member, str]:
-    """Return a member and the token of a link with which they make a passkey, once.
+    """Return a member and the token of a link with which they create a passkey, once.
 
     A member gets a new link after they have lost their passkeys. Their role and right to export
     stay unless they are given. The link replaces the ones before it. `by` is the member who

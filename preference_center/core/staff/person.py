@@ -61,8 +61,8 @@ class Person:
     """What is on record of one subscriber: at most `limit` rows of each kind, the newest first.
 
     `subscriber` is None for one who is not on record, and `is_known` is False if nothing else is,
-    either. `transactional` is whether emails that they need may be sent. `looks` is what staff read
-    and changed, and empty for a member who may not see it.
+    either. `transactional` is whether emails that they need may be sent. `audited` is what staff
+    read and changed, and empty for a member who may not see it.
     """
 
     id: UUID
@@ -75,7 +75,7 @@ class Person:
     emails: Sequence[AllowedEmail]
     changes: Sequence[WordedEntry]
     sections: Mapping[str, Newest]
-    looks: Sequence[AuditEntry]
+    audited: Sequence[AuditEntry]
     names: Mapping[str, str]
 
 
@@ -101,7 +101,7 @@ def find(session: Session, ids: Sequence[UUID], by: UUID, now: datetime) -> list
 def read(
     session: Session, subscriber_id: UUID, limit: int, *, by: UUID, audits: bool, now: datetime
 ) -> Person:
-    """Return a subscriber, and audit the view. `audits` says whether the member sees `looks`."""
+    """Return a subscriber, and audit the view. `audits` says whether the member sees `audited`."""
     subscriber = subscribers.find(session, subscriber_id)
     known = topics.list_topics(session)
     current = preferences.read(subscriber, known, LOCALE, now)
@@ -117,7 +117,7 @@ def read(
         emails=why.explain(session, subscriber_id, limit),
         changes=ledger_pages.newest(session, subscriber_id, limit),
         sections=sections,
-        looks=audit.read(session, limit, about=subscriber_id) if audits else (),
+        audited=audit.read(session, limit, about=subscriber_id) if audits else (),
         names=_names(known),
     )
     audit.record(session, by, AuditAction.PERSON_READ, now, subscriber_id)

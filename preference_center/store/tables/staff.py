@@ -33,7 +33,7 @@ class StaffRow(Base):
 
 
 class StaffInvitation(Base):
-    """A link that was sent to a member, to make a passkey with. `digest` is its token's SHA-256."""
+    """A link with which a member creates a passkey. `digest` is its token's SHA-256."""
 
     __tablename__ = "staff_invitations"
 

@@ -1,4 +1,4 @@
-"""Sign in to the console, and make a passkey. A script of the page talks to the authenticator.
+"""Sign in to the console, and create a passkey. A script of the page talks to the authenticator.
 
 The token of an invitation is in the fragment of its URL, so that no log of a server contains it.
 """
@@ -61,7 +61,7 @@ def sign_in_with_passkey() -> Response:
 @blueprint.get("/welcome")
 @open_to(Caller.ANYONE)
 def welcome() -> str:
-    """Show the button to make the first passkey, or one after all others were lost."""
+    """Show the button to create the first passkey, or one after all others were lost."""
     return page("welcome.html")
 
 

@@ -24,7 +24,7 @@ SMALL, LARGE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
 
 class Installation:
-    """A server at `localhost`, whose passkeys are made for that host."""
+    """A server at `localhost`, whose passkeys are created for that host."""
 
     def __init__(self, settings: dict[str, str], base: str) -> None:
         self.settings, self.base = settings, base

@@ -49,7 +49,7 @@ def invitation(site: Site, email: str = "ada@example.org", role: str = "admin") 
 
 
 def welcome(site: Site, passkey: Authenticator, token: str | None = None) -> Browser:
-    """Make a passkey with an invitation, and return the browser, which is then signed in."""
+    """Create a passkey with an invitation, and return the browser, which is then signed in."""
     token, browser = token or invitation(site), Browser(site, "/console/welcome")
     answer = passkey.create(browser.options("/console/welcome", token=token))
     response = browser.post("/console/welcome", token=token, credential=answer, name="Phone")
