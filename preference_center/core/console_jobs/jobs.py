@@ -135,15 +135,19 @@ def preview_again(
     _restart(session, row, now)
 
 
-def start_import(session: Session, job_id: UUID, staff_id: UUID, now: datetime) -> None:
-    """Import what the last preview has shown.
+def start_import(
+    session: Session, job_id: UUID, staff_id: UUID, seen: datetime | None, now: datetime
+) -> None:
+    """Import what the preview has shown that ended at `seen`, the last one.
 
     Raises:
-        JobRefusal: there is no preview, or the file was deleted.
+        JobRefusal: there is no preview, another one was made since, or the file was deleted.
     """
     row = _locked(session, job_id, IMPORTS)
     if (row.kind, row.state) != (JobKind.PREVIEW, JobState.DONE):
         raise JobRefusal("this import has begun, or there is no preview of it")
+    if row.ended_at != seen:
+        raise JobRefusal("another preview was made since you opened the page; look at it again")
     _require_upload(session, row, now)
     row.kind = JobKind.IMPORT
     _restart(session, row, now)
