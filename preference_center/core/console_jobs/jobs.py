@@ -18,6 +18,7 @@ from preference_center.core.errors import JobRefusal, UnknownJobError
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, JobFile, JobKind, JobState
 from preference_center.store.tables import ConsoleDownload, ConsoleJob, StaffRow
+from preference_center.util.text import without_controls
 
 MAX_PURPOSE = 300  # characters
 MAX_FILE_NAME = 255  # characters
@@ -93,7 +94,7 @@ def add_export(
     Raises:
         JobRefusal: the purpose is missing, too long, or contains an address.
     """
-    purpose = " ".join(purpose.split())
+    purpose = " ".join(without_controls(purpose).split())
     if not purpose:
         raise JobRefusal("say what the file is for: the audit trail records it")
     if len(purpose) > MAX_PURPOSE:

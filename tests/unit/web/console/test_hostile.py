@@ -80,3 +80,18 @@ def test_json_that_is_too_deep_is_refused(console: Console, path: str) -> None:
         headers={"X-CSRFToken": console.token()},
     )
     assert response.status_code == 422
+
+
+def test_no_control_character_is_stored_in_a_note(console: Console) -> None:
+    """The command line shows notes, and a terminal would obey them."""
+    note = "a\x1b[31m  b"
+    asked = {"what": "weekly-news", "channel": "phone", "note": note}
+    assert console.post(f"{PERSON}/unsubscribe", **asked).status_code == 303
+    assert console.post("/console/day-notes", day="2026-11-20", text=note).status_code == 303
+    exporter = Console(console.site, "viewer", may_export=True)
+    export = {"what": "suppressions", "output": "csv", "purpose": note}
+    assert exporter.post("/console/data", **export).status_code == 303
+    rows = repr(console.site.rows())
+    assert rows.count("a [31m b") >= 3
+    assert "\\x1b[31m" not in rows
+    assert "u001b[31m" not in rows
