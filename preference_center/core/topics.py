@@ -53,17 +53,19 @@ def add(session: Session, new: NewTopic, now: datetime) -> Topic:
             raise TopicExistsError(
                 f"{new.slug} has the mailto code of {other.slug}: choose another slug"
             )
-    topic = Topic(
-        slug=new.slug,
-        policy=new.policy,
-        cadence=new.cadence,
-        visibility=new.visibility,
-        change_notices=new.change_notices,
-        code=code,
-        created_at=now,
-    )
-    session.add(topic)
-    session.flush()
+    values = {
+        "slug": new.slug,
+        "policy": new.policy,
+        "cadence": new.cadence,
+        "visibility": new.visibility,
+        "change_notices": new.change_notices,
+        "code": code,
+        "created_at": now,
+    }
+    added = queries.insert(session, Topic).values(values).on_conflict_do_nothing()
+    if session.scalar(added.returning(Topic.slug)) is None:
+        raise TopicExistsError(f"there is a topic {new.slug} already")
+    topic = session.get_one(Topic, new.slug)
     describe(topic, DEFAULT_LOCALE, new.name, new.description)
     return topic
 

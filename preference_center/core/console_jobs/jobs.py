@@ -18,6 +18,7 @@ from preference_center.core.errors import JobRefusal, UnknownJobError
 from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, JobFile, JobKind, JobState
 from preference_center.store.tables import ConsoleDownload, ConsoleJob, StaffRow
+from preference_center.util.text import without_controls
 
 MAX_PURPOSE = 300  # characters
 MAX_FILE_NAME = 255  # characters
@@ -93,7 +94,7 @@ def add_export(
     Raises:
         JobRefusal: the purpose is missing, too long, or contains an address.
     """
-    purpose = " ".join(purpose.split())
+    purpose = " ".join(without_controls(purpose).split())
     if not purpose:
         raise JobRefusal("say what the file is for: the audit trail records it")
     if len(purpose) > MAX_PURPOSE:
@@ -135,15 +136,19 @@ def preview_again(
     _restart(session, row, now)
 
 
-def start_import(session: Session, job_id: UUID, staff_id: UUID, now: datetime) -> None:
-    """Import what the last preview has shown.
+def start_import(
+    session: Session, job_id: UUID, staff_id: UUID, seen: datetime | None, now: datetime
+) -> None:
+    """Import what the preview has shown that ended at `seen`, the last one.
 
     Raises:
-        JobRefusal: there is no preview, or the file was deleted.
+        JobRefusal: there is no preview, another one was made since, or the file was deleted.
     """
     row = _locked(session, job_id, IMPORTS)
     if (row.kind, row.state) != (JobKind.PREVIEW, JobState.DONE):
         raise JobRefusal("this import has begun, or there is no preview of it")
+    if row.ended_at != seen:
+        raise JobRefusal("another preview was made since you opened the page; look at it again")
     _require_upload(session, row, now)
     row.kind = JobKind.IMPORT
     _restart(session, row, now)

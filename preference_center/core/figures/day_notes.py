@@ -12,6 +12,7 @@ from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction
 from preference_center.store.report_queries import day_of
 from preference_center.store.tables import StaffNote, StaffRow
+from preference_center.util.text import without_controls
 
 MAX_LENGTH = 200  # characters
 _OLDEST = timedelta(days=3660)
@@ -44,7 +45,7 @@ def add(session: Session, day: str, text: str, *, by: UUID, now: datetime) -> No
     Raises:
         DayNoteRefusal: the day is none, is to come or is too long ago, or the text is none.
     """
-    words = " ".join(text.split())
+    words = " ".join(without_controls(text).split())
     if not 0 < len(words) <= MAX_LENGTH:
         raise DayNoteRefusal(f"write a note of 1 to {MAX_LENGTH} characters")
     noted = _day(day, day_of(now))

@@ -24,7 +24,7 @@ from preference_center.core.staff import audit
 from preference_center.core.staff_vocab import AuditAction, ListState
 from preference_center.core.vocab import Pause, Scope, Source
 from preference_center.store.list_queries import ListFilter
-from preference_center.store.tables import FrozenListChunk, FrozenListRow
+from preference_center.store.tables import FrozenListChunk, FrozenListRow, Topic
 from preference_center.util.text import is_one_line
 
 MAX_PEOPLE = 100_000
@@ -186,7 +186,9 @@ def _advance(session: Session, row: FrozenListRow, now: datetime) -> None:
 
 def _count(session: Session, row: FrozenListRow, chunk: FrozenListChunk) -> None:
     choice = _choice(row)
-    topic = topics.get(session, choice.topic) if choice.topic is not None else None
+    topic = session.get(Topic, choice.topic) if choice.topic is not None else None
+    if topic is None and choice.topic is not None:
+        return  # It was deleted since the list was stored, so nobody gets it.
     found = work.look(session, ids_in(chunk.ids))
     row.expected += sum(choice.would_change(each, topic) for each in found)
 

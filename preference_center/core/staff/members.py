@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import audit
 from preference_center.core.staff.tokens import digest_of, new_token
 from preference_center.core.staff_vocab import AuditAction, Right, StaffRole
+from preference_center.store import queries
 from preference_center.store.tables import StaffInvitation, StaffPasskey, StaffRow, StaffSession
 
 INVITATION_LIFETIME = timedelta(minutes=30)
@@ -51,9 +52,9 @@ def invite(
     Raises:
         StaffRefusal: there is no such member, and no role was given.
     """
-    row = session.scalar(select(StaffRow).where(StaffRow.email == _normal(email)))
+    row = session.scalar(_locked(email))
     if row is None or row.removed_at is not None:
-        row = _admitted(session, row, email, role, now)
+        row = _admitted(session, email, role, now)
     if role is not None or may_export is not None:
         _change(session, row, role or row.role, may_export)
     session.execute(delete(StaffInvitation).where(StaffInvitation.staff_id == row.id))
@@ -166,17 +167,23 @@ def remove(session: Session, email: str, *, by: UUID | None, now: datetime) -> M
     return _member(row)
 
 
-def _admitted(
-    session: Session, row: StaffRow | None, email: str, role: StaffRole | None, now: datetime
-) -> StaffRow:
+def _admitted(session: Session, email: str, role: StaffRole | None, now: datetime) -> StaffRow:
     """Return the row of a new member, or of one who was removed before."""
     if role is None:
         raise StaffRefusal("there is no such member; give a role to invite one")
-    row = row or StaffRow(id=uuid4(), email=_normal(email))
-    row.role, row.may_export, row.created_at, row.removed_at = role, False, now, None
-    session.add(row)
+    values = {"role": role, "may_export": False, "created_at": now, "removed_at": None}
+    new = {"id": uuid4(), "email": _normal(email), **values}
+    queries.insert_missing(session, StaffRow, [new])  # A click may be sent twice.
+    row = session.scalars(_locked(email)).one()
+    for name, value in values.items():
+        setattr(row, name, value)
     session.flush()
     return row
+
+
+def _locked(email: str) -> Select[StaffRow]:
+    """Return the statement for the row of a member, which may be removed."""
+    return select(StaffRow).where(StaffRow.email == _normal(email)).with_for_update()
 
 
 def _change(session: Session, row: StaffRow, role: StaffRole, may_export: bool | None) -> None:

@@ -51,9 +51,11 @@ def start(session: Session, staff_id: UUID, now: datetime, how: str) -> str:
 
 def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     """Return who has this session, with their role and rights now, or None."""
+    # A member may be removed at the moment at which they sign in.
+    is_theirs = (StaffRow.id == StaffSession.staff_id, StaffRow.removed_at.is_(None))
     statement = (
         select(StaffSession, StaffRow)
-        .join(StaffRow, StaffRow.id == StaffSession.staff_id)
+        .join(StaffRow, and_(*is_theirs))
         .where(StaffSession.digest == digest_of(token), is_open(now))
     )
     found = session.execute(statement).one_or_none()

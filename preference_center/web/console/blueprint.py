@@ -93,6 +93,7 @@ def admit() -> Response | None:
     g.signed_in = _find_signed_in()
     if request.method not in _READING:
         _refuse_without_token()
+    _refuse_null()
     if getattr(view, "caller", None) is not Caller.STAFF:
         return None
     if g.signed_in is None:
@@ -141,4 +142,15 @@ def _refuse_without_token() -> None:
     try:
         validate_csrf(token)
     except ValidationError:
+        abort(400)
+
+
+def _refuse_null() -> None:
+    """Answer 400 to a text with a null character, which PostgreSQL cannot hold."""
+    sent = (
+        *(request.view_args or {}).items(),
+        *request.args.items(multi=True),
+        *request.form.items(multi=True),
+    )
+    if any("\0" in str(value) for _, value in sent):
         abort(400)

@@ -28,7 +28,7 @@ def complaints() -> str:
     return page("complaints.html", complaints=found, now=now)
 
 
-@blueprint.post("/complaints/<uuid:subscriber>/<int:number>/acknowledge")
+@blueprint.post("/complaints/<uuid:subscriber>/<int(max=2147483647):number>/acknowledge")
 @staff_only(Right.PERSON)
 def acknowledge(subscriber: UUID, number: int) -> Response:
     """Record that a complaint was acknowledged."""
@@ -39,7 +39,7 @@ def acknowledge(subscriber: UUID, number: int) -> Response:
     return to("console.complaints")
 
 
-@blueprint.post("/complaints/<uuid:subscriber>/<int:number>/close")
+@blueprint.post("/complaints/<uuid:subscriber>/<int(max=2147483647):number>/close")
 @staff_only(Right.PERSON)
 def close_complaint(subscriber: UUID, number: int) -> Response:
     """Record the outcome of a complaint, which the person then finds in their data."""

@@ -19,6 +19,7 @@ from preference_center.core.vocab import ImportStatus
 from preference_center.data.formats import registry
 from preference_center.data.jobs import stored
 from preference_center.data.jobs.options import FIELDS, ImportOptions, Pairs
+from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.files import attachment, require_http_1_1
 from preference_center.web.console.import_words import LABELS, SOURCES, worded
@@ -99,9 +100,10 @@ def preview_again(job_id: UUID) -> AnyResponse:
 @blueprint.post(f"{PATH}/<uuid:job_id>/start")
 @staff_only(Right.IMPORT)
 def start_import(job_id: UUID) -> AnyResponse:
-    """Import what the preview has shown."""
+    """Import what the preview has shown that the member has seen."""
+    seen = selection.moment(request.form.get("seen", ""))
     with services().database.transaction() as session:
-        jobs.start_import(session, job_id, member().id, services().clock())
+        jobs.start_import(session, job_id, member().id, seen, services().clock())
     return to("console.one_import", job_id=job_id)
 
 

@@ -10,6 +10,7 @@ from flask import abort, request
 from preference_center.core.console_jobs import jobs
 from preference_center.core.staff_vocab import JobKind
 from preference_center.store import Session
+from preference_center.web.console import selection
 from preference_center.web.services import services
 
 _LISTED = 20  # jobs on a page
@@ -30,6 +31,6 @@ def _before() -> tuple[datetime, UUID] | None:
         return None
     at, _, job_id = text.partition("_")
     try:
-        return datetime.fromisoformat(at), UUID(job_id)
+        return selection.moment(at) or abort(404), UUID(job_id)
     except ValueError:
         abort(404)

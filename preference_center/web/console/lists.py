@@ -19,6 +19,7 @@ from preference_center.core.staff_vocab import Right, Standing
 from preference_center.core.vocab import Frequency, ReasonCode
 from preference_center.store.list_queries import ListFilter
 from preference_center.util.text import is_one_line
+from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -81,7 +82,7 @@ def show_list(list_id: UUID) -> str:
 @staff_only(Right.LISTS)
 def list_people(list_id: UUID) -> str:
     """Show the people of a frozen list, or those whom its undo has skipped."""
-    start, skipped = max(request.args.get("from", 0, int), 0), "skipped" in request.args
+    start, skipped = selection.number("from") or 0, "skipped" in request.args
     now, by = services().clock(), member().id
     with services().database.transaction() as session:
         frozen_list = reading.get(session, list_id) or abort(404)

@@ -15,6 +15,7 @@ from preference_center.core.staff.changes import MAX_NOTE_LENGTH
 from preference_center.core.staff_vocab import AuditAction, Channel, Right
 from preference_center.core.vocab import Frequency, Pause
 from preference_center.links.cleaning import UnclearAddressError, clean, subscriber_ids
+from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -78,7 +79,7 @@ def person(subscriber_id: UUID) -> str:
 @staff_only(Right.PERSON)
 def person_changes(subscriber_id: UUID) -> str:
     """Show the changes from before a row of the ledger."""
-    before = request.args.get("before", type=int)
+    before = selection.number("before")
     if before is None:
         abort(404)
     with services().database.transaction() as session:
@@ -141,8 +142,4 @@ def form_values() -> dict[str, object]:
 
 def _moment(name: str) -> datetime:
     """Return a time with a zone from the URL, or answer 404."""
-    try:
-        at = datetime.fromisoformat(request.args.get(name, ""))
-    except ValueError:
-        abort(404)
-    return at if at.tzinfo is not None else abort(404)
+    return selection.moment(request.args.get(name, "")) or abort(404)

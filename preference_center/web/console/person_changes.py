@@ -21,6 +21,7 @@ from preference_center.core.vocab import Frequency, Pause
 from preference_center.data import access_copy
 from preference_center.links.addresses import fingerprint, is_mailable
 from preference_center.links.cleaning import UnclearAddressError, clean
+from preference_center.util.text import without_controls
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -68,7 +69,7 @@ def start_for_person(subscriber_id: UUID) -> AnyResponse:
 def correct_person(subscriber_id: UUID) -> AnyResponse:
     """Record the person's new address. The histories of both are linked."""
     email, settings = _address(request.form.get("email", "")), services().settings
-    newer, note = fingerprint(email, settings.identity_key), request.form.get("note", "").strip()
+    newer, note = fingerprint(email, settings.identity_key), _note()
     # The person can read who recorded it: the operator, and not which employee.
     correction = Correction(subscriber_id, newer, note, settings.brand_name)
     with services().database.transaction() as session:
@@ -132,9 +133,13 @@ def _asked() -> Asked:
         channel = Channel(request.form.get("channel", ""))
     except ValueError:
         _refuse("choose how they asked: by phone, letter, email or in person")
-    note = " ".join(request.form.get("note", "").split())
     zone = services().settings.time_zone
-    return Asked(channel, note, member().id, services().clock(), zone)
+    return Asked(channel, _note(), member().id, services().clock(), zone)
+
+
+def _note() -> str:
+    """Return the note on one line. The command line shows it, and a terminal obeys controls."""
+    return " ".join(without_controls(request.form.get("note", "")).split())
 
 
 def _topic() -> str:

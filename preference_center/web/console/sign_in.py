@@ -131,7 +131,10 @@ def limit() -> None:
 
 
 def _body() -> Mapping[str, Any]:
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # Arrays in arrays, thousands deep.
+        body = None
     return body if isinstance(body, dict) else {}
 
 
@@ -145,5 +148,6 @@ def sent(name: str) -> Mapping[str, Any]:
 
 def passkey_name() -> str:
     """Return the name of a new passkey, as its owner chose it."""
-    name = " ".join(str(_body().get("name", "")).split())
+    words = " ".join(str(_body().get("name", "")).split())
+    name = "".join(each for each in words if each.isprintable())
     return name[: passkeys.MAX_NAME_LENGTH] or _DEFAULT_NAME

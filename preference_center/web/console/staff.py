@@ -9,6 +9,7 @@ from preference_center.core.errors import StaffRefusal
 from preference_center.core.staff import audit, members
 from preference_center.core.staff_vocab import Right, StaffRole
 from preference_center.settings.checks import header_address
+from preference_center.web.console import selection
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
 from preference_center.web.services import services
@@ -63,7 +64,7 @@ def remove() -> Response:
 @staff_only(Right.STAFF)
 def audit_trail() -> str:
     """Show the audit trail, newest first; on request, of one subscriber."""
-    before, about = request.args.get("before", type=int), request.args.get("about", type=UUID)
+    before, about = selection.number("before"), request.args.get("about", type=UUID)
     with services().database.reading() as session:
         entries = audit.read(session, _ENTRIES, before=before, about=about)
     more = entries[-1].position if len(entries) == _ENTRIES else None

@@ -19,6 +19,7 @@ from preference_center.settings.reader import PSEUDO
 from preference_center.web.console import samples
 from preference_center.web.console.blueprint import blueprint, member, staff_only
 from preference_center.web.console.rendering import page, to
+from preference_center.web.console.selection import MAX_NUMBER
 from preference_center.web.services import services
 
 MAX_FOUND = 100  # texts on one page
@@ -138,7 +139,7 @@ def restore_text(language: str, message: str) -> Response:
             session,
             Place(code, found.key),
             found.english,
-            request.form.get("publication", type=int),
+            _publication(),
             by=member().id,
             now=services().clock(),
         )
@@ -242,6 +243,16 @@ def _draft_id() -> UUID:
         return UUID(request.form.get("draft", ""))
     except ValueError:
         raise EditRefusal("there is no such draft") from None
+
+
+def _publication() -> int | None:
+    """Return the version to put back, or None if the form asks for the standard text."""
+    if "publication" not in request.form:
+        return None
+    found = request.form.get("publication", type=int)
+    if found is None or not 0 < found <= MAX_NUMBER:
+        raise EditRefusal("there is no such version of this text")
+    return found
 
 
 def _language(code: str) -> str:

@@ -130,7 +130,7 @@ def test_the_upload_is_deleted_once_it_is_imported(database: Database, staff_id:
         with database.transaction() as session:
             work.finish(session, leased, make.NOW, None, counts)
             if leased.kind is JobKind.PREVIEW:
-                jobs.start_import(session, job_id, staff_id, make.NOW)
+                jobs.start_import(session, job_id, staff_id, make.NOW, make.NOW)
     with database.reading() as session:
         assert session.scalars(select(ConsoleChunk)).all() == []
         newest, *_ = audit.read(session, 1)
@@ -143,12 +143,12 @@ def test_an_import_needs_a_preview_and_its_file(database: Database, staff_id: UU
     assert leased is not None
     with database.transaction() as session:
         with pytest.raises(JobRefusal, match="there is no preview"):
-            jobs.start_import(session, job_id, staff_id, make.NOW)
+            jobs.start_import(session, job_id, staff_id, make.NOW, make.NOW)
         with pytest.raises(JobRefusal, match="wait until"):
             jobs.preview_again(session, job_id, {}, make.NOW)
         work.finish(session, leased, make.NOW, None, {})
         with pytest.raises(JobRefusal, match="upload it again"):
-            jobs.start_import(session, job_id, staff_id, make.NOW + files.KEPT_FOR)
+            jobs.start_import(session, job_id, staff_id, make.NOW, make.NOW + files.KEPT_FOR)
 
 
 def test_an_export_is_no_import(database: Database, export: UUID) -> None:

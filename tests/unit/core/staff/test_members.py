@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from preference_center.core.errors import StaffRefusal
-from preference_center.core.staff import members
+from preference_center.core.staff import members, sessions
 from preference_center.core.staff_vocab import Right, StaffRole
 from tests.support.make import NOW
 
@@ -64,3 +64,11 @@ def test_only_a_grant_lets_a_member_export(session: Session) -> None:
     invite(session)
     changed = members.change(session, ADA, StaffRole.ADMIN, may_export=True, by=None, now=NOW)
     assert Right.EXPORT in changed.rights
+
+
+def test_a_session_that_begins_while_its_member_is_removed_does_not_hold(session: Session) -> None:
+    invite(session)
+    member = members.invite(session, "bob@example.org", StaffRole.ADMIN, NOW, by=None)[0]
+    members.remove(session, "bob@example.org", by=None, now=NOW)
+    token = sessions.start(session, member.id, NOW, "a passkey that was added just before")
+    assert sessions.find(session, token, NOW) is None

@@ -1,6 +1,7 @@
 """The pages of imports: a preview first, then the import, then the refused rows."""
 
 import re
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
@@ -58,6 +59,18 @@ def audit_details(site: Site) -> str:
         return " ".join(session.scalars(select(AuditRow.details)))
 
 
+def test_an_import_is_of_the_preview_that_was_seen(site: Site, marketer: Console) -> None:
+    path = upload(marketer, "email\ncleo@example.org", topic="weekly-news", status="subscribed")
+    seen, site.now = marketer.page(path), site.now + timedelta(minutes=1)
+    other = {"topic": "weekly-news", "status": "unsubscribed"}  # In another window, say.
+    assert Console(site, "admin").post(f"{path}/preview", **other).status_code == 303
+    run_jobs(site)
+    refused = marketer.press(seen, "Import now")
+    assert refused.status_code == 422
+    assert "Another preview was made since" in refused.text
+    assert marketer.press(marketer.page(path), "Import now").status_code == 303
+
+
 def test_a_file_of_mailchimp_is_previewed_and_then_imported(site: Site, marketer: Console) -> None:
     path = upload(marketer, MAILCHIMP, "mailchimp.zip", topic="weekly-news")
     preview = text_of(marketer, path)
@@ -67,7 +80,7 @@ def test_a_file_of_mailchimp_is_previewed_and_then_imported(site: Site, marketer
     assert "Started 1 subscriptions that begin" in preview
     assert "cleo@example.org" not in preview
     assert site.subscriber("cleo@example.org") is None
-    assert marketer.post(f"{path}/start").status_code == 303
+    assert marketer.press(marketer.page(path), "Import now").status_code == 303
     run_jobs(site)
     assert "Imported on" in text_of(marketer, path)
     assert "weekly-news" in site.subscriptions("cleo@example.org")

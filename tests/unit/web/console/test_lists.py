@@ -189,6 +189,21 @@ def test_a_long_list_is_changed_and_undone_in_steps(
     assert "For 4 people it was undone." in console.get(path).text
 
 
+def test_a_topic_that_is_deleted_meanwhile_holds_up_no_list(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "STEP", 1)
+    with console.site.database.transaction() as session:
+        make.topic(session, "unused", policy="opt_out")
+    path, worker = (
+        preview(console, about="unused"),
+        ListChanges(console.site.database, lambda: make.NOW),
+    )
+    assert console.post("/console/topics/unused/delete").status_code == 303
+    assert [worker.advance() for _ in range(2)] == [True, False]
+    assert console.post(f"{path}/start").status_code == 303
+
+
 def test_a_preview_of_another_day_is_not_carried_out(console: Console) -> None:
     path = preview(console)
     console.site.now += frozen.PREVIEW_LIFETIME + timedelta(seconds=1)

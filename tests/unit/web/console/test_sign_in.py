@@ -190,7 +190,9 @@ def test_a_further_passkey_is_added_and_removed(site: Site) -> None:
     browser.token = page.partition('data-token="')[2].partition('"')[0]
     second = Authenticator()
     answer = second.create(browser.options("/console/me/passkeys"))
-    assert browser.post("/console/me/passkeys", credential=answer, name=" ").status_code == 200
+    assert (
+        browser.post("/console/me/passkeys", credential=answer, name=" \ud800\0").status_code == 200
+    )
     page = browser.client.get("/console/me", base_url=ORIGIN).text
     path = re.findall(r'action="(/console/me/passkeys/[^"]+/remove)"', page)[-1]
     response = browser.client.post(path, base_url=ORIGIN, data={"csrf_token": browser.token})
