@@ -115,8 +115,8 @@ def test_it_prints_the_urls_to_open(running: tuple[str, processes.Running]) -> N
     found = re.findall(r"https?://\S+", process.output)
     assert found[0] == f"{base_url}/demo/"
     assert [url.removeprefix(base_url)[:6] for url in found[1:5]] == ["/demo/"] * 4
-    assert [url.split("/")[3] for url in found[5:7]] == ["u", "p"]
-    assert all(url.startswith(base_url) and get(url) for url in found[:7])
+    assert [url.split("/")[3] for url in found[5:8]] == ["console", "u", "p"]
+    assert all(url.startswith(base_url) and get(url) for url in found[:8])
 
 
 def test_it_says_what_it_does_before_it_answers(running: tuple[str, processes.Running]) -> None:

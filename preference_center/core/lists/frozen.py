@@ -188,7 +188,7 @@ def _count(session: Session, row: FrozenListRow, chunk: FrozenListChunk) -> None
     choice = _choice(row)
     topic = session.get(Topic, choice.topic) if choice.topic is not None else None
     if topic is None and choice.topic is not None:
-        return  # It was deleted since the list was stored, so nobody gets it.
+        return  # It was deleted since the list was stored: no person gets it.
     found = work.look(session, ids_in(chunk.ids))
     row.expected += sum(choice.would_change(each, topic) for each in found)
 
