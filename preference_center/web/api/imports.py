@@ -110,9 +110,7 @@ def import_file(call: Call, query: ImportQuery) -> Response:
     ignored = frozenset(each.strip().lower() for each in query.ignore_column)
     rules = Rules(call.app.settings.identity_key, query.topic, query.status, ignored)
     is_plain = query.from_ == PLAIN
-    if request.mimetype not in (FORMATS if is_plain else (*FORMATS, JSON, ZIP)):
-        others = "" if is_plain else f", {JSON} or {ZIP}"
-        raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {CSV} or {NDJSON}{others}.")
+    _check_type(is_plain=is_plain)
     if not is_plain and call.key.kind is not ApiKeyKind.LIVE:
         raise Problem(ProblemKind.TEST_KEY, "It imports only files with our own columns.")
 
@@ -128,6 +126,16 @@ def import_file(call: Call, query: ImportQuery) -> Response:
             yield from _lines(_job(call, query, rules), opened)
 
     return answer_lines(make)
+
+
+def _check_type(*, is_plain: bool) -> None:
+    """Raise Problem for a body of another type, or of one that needs `from`."""
+    if request.mimetype not in (*FORMATS, JSON, ZIP):
+        raise Problem(ProblemKind.UNSUPPORTED_TYPE, f"Send {CSV}, {NDJSON}, {JSON} or {ZIP}.")
+    if is_plain and request.mimetype not in FORMATS:
+        detail = f"A body of this type needs it. Without it, send {CSV} or {NDJSON}."
+        fault = {"pointer": "/from", "detail": detail}
+        raise Problem(ProblemKind.INVALID_REQUEST, errors=[fault])
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def test_a_query_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
 def test_other_requests_are_refused(site: Site, api: Api) -> None:
     body = "email\nada@example.org\n"
     assert_problem(send(api, body, LEFT, "text/plain"), 415, "unsupported-type")
-    assert_problem(send(api, body, LEFT, "application/json"), 415, "unsupported-type")
+    assert_problem(send(api, body, LEFT, "application/json"), 422, "invalid-request")
     assert_problem(send(api, body, LEFT, Content_Encoding="br"), 415, "unsupported-type")
     assert_problem(send(Api(site, ApiScope.EXPORTS), body, LEFT), 403, "missing-scope")
     assert site.unsubscribed() == []
@@ -304,7 +304,7 @@ def test_a_file_that_another_system_has_not_written_is_refused(site: Site, api: 
     assert "Use from=auto to find its format, or from=csv, with status" in answer.json["detail"]
     answer = send(api, "email,tags,created_at\n", "?from=nobody")
     assert answer.json["errors"][0]["pointer"] == "/from"
-    assert_problem(send(api, b"PK", LEFT, ZIP), 415, "unsupported-type")
+    assert_problem(send(api, b"PK", LEFT, ZIP), 422, "invalid-request")
     tester = Api(site, kind=ApiKeyKind.TEST)
     assert_problem(send(tester, MAILGUN, "?from=mailgun"), 403, "test-key")
 
