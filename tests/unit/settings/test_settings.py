@@ -258,7 +258,7 @@ def test_an_unusable_value_is_refused_by_name(name: str, value: str) -> None:
 @given(st.sampled_from(NAMES), st.text(st.characters(blacklist_characters="\0"), min_size=1))
 def test_any_value_is_accepted_or_refused_by_name(name: str, value: str) -> None:
     for problem in problems(**{name: value}):
-        assert re.match(rf"{PREFIX}({name}|MAIL_FROM) ", problem)
+        assert re.match(rf"{PREFIX}({name}|MAIL_FROM|OIDC_CLIENT_(ID|SECRET)) ", problem)
 
 
 @pytest.mark.parametrize(
