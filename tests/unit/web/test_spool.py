@@ -230,11 +230,13 @@ def test_the_site_is_degraded_without_waiting_for_a_database_that_hangs(
 
 def test_a_site_with_other_tables_is_not_ready(site: Site) -> None:
     with site.database.transaction() as session:
+        revision = session.scalar(text("SELECT version_num FROM alembic_version"))
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     try:
         status, reason = ready(site)
     finally:
         with site.database.transaction() as session:
-            session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            set_back = text("UPDATE alembic_version SET version_num = :revision")
+            session.execute(set_back, {"revision": revision})
     assert status == 503
     assert "The database is at revision 9999" in reason
