@@ -80,6 +80,11 @@ class Stage:
     database: Database
     pages: dict[str, str]
 
+    @property
+    def kinds(self) -> list[str]:
+        """Return the first page of each kind: names of one kind begin alike, up to a comma."""
+        return list({name.partition(",")[0]: name for name in reversed(self.pages)}.values())
+
     def open(self, page: Page, name: str, language: str = "en") -> int:
         """Open a page as its subscriber would, and return the HTTP status."""
         path = self.pages[name]
