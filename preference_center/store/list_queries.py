@@ -29,8 +29,9 @@ _ID = SubscriberRow.subscriber_id
 class ListFilter:
     """Selects people. None selects all. Both ends of a range of days are included.
 
-    `campaign` selects those to whom an email of this campaign of the topic was allowed. Without a
-    topic, `joined` is when a person was first on record, and `left` is about any topic.
+    `campaign` selects those to whom an email of this campaign of the topic was allowed. `frequency`
+    selects subscribers only, unless there is a `status`. Without a topic, `joined` is when a person
+    was first on record, `left` is about any topic, and UNSUBSCRIBED means from everything.
     """
 
     topic: str | None = None
@@ -69,8 +70,11 @@ def people(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Select
 
 def _conditions(wanted: ListFilter, opt_out: Collection[str], zone: tzinfo) -> Iterator[Condition]:
     topic = wanted.topic
-    if wanted.status is not None:
-        yield _stands(wanted.status, topic, opt_out)
+    status = wanted.status
+    if status is None and wanted.frequency is not None:
+        status = Standing.SUBSCRIBED
+    if status is not None:
+        yield _stands(status, topic, opt_out)
     if wanted.frequency is not None:
         held = func.coalesce(SubscriptionRow.frequency, Frequency.EVERY) == wanted.frequency
         any_held = and_(_IS_SUBSCRIBED, SubscriptionRow.frequency == wanted.frequency)

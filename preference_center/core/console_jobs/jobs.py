@@ -267,7 +267,7 @@ def _restart(session: Session, row: ConsoleJob, now: datetime) -> None:
     """Let a worker run the job from its beginning."""
     row.state, row.started_at, row.ended_at, row.failure = JobState.WAITING, None, None, None
     row.done = row.total = row.attempts = 0
-    row.size, row.lease, row.leased_until = None, None, None
+    row.size, row.lease, row.leased_until = None, None, now + _LATE
     files.delete(session, row.id, JobFile.OUTPUT, JobFile.REPORT)
 
 

@@ -19,7 +19,7 @@ class ConsoleJob(Base):
 
     `done` of `total` is its progress: rows of an export, whose total is 0 because it is not known,
     and bytes of an import. `size` is that of the file to take, in bytes. A worker that runs the job
-    holds `lease` until `leased_until`.
+    holds `lease` until `leased_until`; without a lease, that is when a worker should have it.
     """
 
     __tablename__ = "console_jobs"

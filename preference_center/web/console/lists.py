@@ -47,7 +47,7 @@ def lists() -> str:
             found=found,
             is_first=after is None,
             latest=reading.latest(session),
-            topics=sorted(topics.slugs(session)),
+            topics=topics.names(session),
             statuses=list(Standing),
             frequencies=list(Frequency),
             reasons=list(ReasonCode),

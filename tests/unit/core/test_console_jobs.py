@@ -151,6 +151,23 @@ def test_an_import_needs_a_preview_and_its_file(database: Database, staff_id: UU
             jobs.start_import(session, job_id, staff_id, make.NOW, make.NOW + files.KEPT_FOR)
 
 
+def test_a_worker_is_missed_only_some_time_after_the_import_was_started(
+    database: Database, staff_id: UUID
+) -> None:
+    job_id, started = add_import(database, staff_id), make.NOW + timedelta(hours=1)
+    leased = lease(database)
+    assert leased is not None
+    with database.transaction() as session:
+        work.finish(session, leased, make.NOW, None, {})
+        jobs.start_import(session, job_id, staff_id, make.NOW, started)
+        job = jobs.find(session, job_id, jobs.IMPORTS, started)
+    assert [job.lacks_worker(started + wait * SECOND) for wait in (0, 14, 15)] == [
+        False,
+        False,
+        True,
+    ]
+
+
 def test_an_export_is_no_import(database: Database, export: UUID) -> None:
     with database.transaction() as session, pytest.raises(UnknownJobError):
         jobs.find(session, export, jobs.IMPORTS, make.NOW)

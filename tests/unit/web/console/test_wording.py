@@ -49,6 +49,11 @@ def marketer(site_with: SiteMaker) -> Console:
     return Console(site, "marketer")
 
 
+def test_each_place_of_texts_has_a_name(marketer: Console) -> None:
+    page = marketer.get("/console/wording").text
+    assert re.findall(r">(?:[a-z_]+/[a-z_ ]+)<", page) == []
+
+
 def goodbye(site: Site, language: str = "de") -> str:
     """Return the page after unsubscribing."""
     return site.get(f"{receipt(3)}?lang={language}").text
