@@ -22,5 +22,6 @@ from preference_center.web.console import staff as staff
 from preference_center.web.console import topics as topics
 from preference_center.web.console import webhooks as webhooks
 from preference_center.web.console import wording as wording
+from preference_center.web.console import wording_text as wording_text
 from preference_center.web.console.blueprint import blueprint as blueprint
 from preference_center.web.console.blueprint import configure as configure
