@@ -81,7 +81,12 @@ class AuditAction(StrEnum):
     TOPIC_CHANGED = "topic_changed"
     TOPIC_MOVED = "topic_moved"
     TOPIC_DELETED = "topic_deleted"
+    TEXT_DRAFTED = "text_drafted"
     TEXT_PUBLISHED = "text_published"
+    TEST_SENT = "test_sent"  # An email with the drafts, to the member.
+    BRAND_DRAFTED = "brand_drafted"
+    BRAND_PUBLISHED = "brand_published"
+    REASONS_CHANGED = "reasons_changed"
     PERSON_READ = "person_read"  # Also one of whom nothing is on record.
     PERSON_EXPORTED = "person_exported"
     PERSON_UNSUBSCRIBED = "person_unsubscribed"
@@ -110,6 +115,15 @@ class Channel(StrEnum):
     LETTER = "letter"
     EMAIL = "email"
     IN_PERSON = "in person"
+
+
+class ReasonMove(StrEnum):
+    """A change to the reasons that pages offer: to the order, or to one of them."""
+
+    UP = "up"
+    DOWN = "down"
+    HIDE = "hide"
+    SHOW = "show"
 
 
 class JobKind(StrEnum):

@@ -171,7 +171,7 @@ class OutboxState(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a subscriber left, in the order in which a page offers the answers."""
+    """Why a subscriber left, in the order in which a page offers the answers by default."""
 
     TOO_MANY = "too_many"
     NOT_RELEVANT = "not_relevant"
@@ -180,7 +180,7 @@ class ReasonCode(StrEnum):
     CHANGED_ADDRESS = "changed_address"
     CONTENT_QUALITY = "content_quality"
     OTHER = "other"
-    PREFER_NOT_SAY = "prefer_not_say"
+    PREFER_NOT_SAY = "prefer_not_say"  # No page offers it, because an answer is voluntary.
 
 
 class ReceiptState(StrEnum):

@@ -109,7 +109,7 @@ def fill(session: Session, now: datetime = make.NOW) -> None:
     sessions.start(session, member.id, now, "Phone")
     _add_job(session, member.id, now)
     day_notes.add(session, "2026-11-01", "New provider", by=member.id, now=now)
-    place = edited_texts.Place("de", "0" * 32)
-    edited_texts.restore(session, place, ("Undo",), None, by=member.id, now=now)
+    place = edited_texts.Place("de", "0" * 32, ("Undo",))
+    edited_texts.restore(session, place, None, by=member.id, now=now)
     frozen.freeze(session, ListFilter(), Choice(Scope.ALL, None), "Why", member.id, now, UTC)
     assert audit.verify(session) is None

@@ -19,7 +19,8 @@ AUTHENTICATOR = {
     "automaticPresenceSimulation": True,
 }
 NAMES = ("", "me", "staff", "audit", "operations", "keys", "webhooks", "settings", "complaints")
-PAGES = tuple(f"/console/{name}" for name in NAMES)
+BRAND = ("brand", "reasons/offered")
+PAGES = tuple(f"/console/{name}" for name in (*NAMES, *BRAND))
 SMALL, LARGE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
 
